@@ -1,0 +1,149 @@
+"""The same numbers for a person: tables, ratios to nginx and Node, targets. Measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.results import Results
+from benchmarks.scenarios import CELLS, LEAVING, MEMORY, START, STREAMS, requests_name
+from benchmarks.targets import verdicts
+
+_ORDER = ["direct", "nginx", "bridge", "node", "aiohttp", "nginx-log", "server"]
+_SWAP_WITH_LOG = {"server", "nginx-log"}  # their nginx is the one that writes an access log, too
+Row = Sequence[str]
+
+
+def text_of(results: Results) -> str:
+    parts = [_heading(results)]
+    parts += [_requests(results, size, connections) for size, _, connections in CELLS]
+    parts += [_streams(results), _footprint(results), _cancel(results), _targets(results), _failures(results)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _heading(results: Results) -> str:
+    about, amounts = results.machine, results.parameters
+    commit = (about.get("commit") or "no commit")[:12]
+    commit += " + uncommitted changes" if about.get("uncommitted_changes") else ""
+    placed = "contender on core 0, load and upstream on core 1" if amounts["pinned"] else "not pinned"
+    lines = [
+        f"{about['cpu']}, {about['cores']} cores, {about['kernel']}, Python {about['python']}, {commit}",
+        f"{placed}; other work on this machine used {about.get('cores_used_by_others', '?')} cores meanwhile",
+        "CPU: user and system, all processes. Medians of rounds; ratios: medians within rounds.",
+    ]
+    if amounts["quick"]:
+        lines.append("A quick run: it shows that everything works; its numbers are not to be quoted.")
+    for name, facts in results.contenders.items():
+        lines.append(f"  {name:<10} {facts['status']}: {facts.get('version') or facts.get('reason', '')}")
+    return "\n".join(lines)
+
+
+def _requests(results: Results, size: str, connections: int) -> str:
+    scenario = requests_name(size, connections)
+    rows = []
+    for name in _measured(results, scenario):
+        low_high = results.rounds(scenario, name, "cpu_us")
+        rows.append(
+            [
+                name,
+                _number(results.median(scenario, name, "cpu_us"), 1),
+                f"{min(low_high):.1f}-{max(low_high):.1f}" if low_high else "-",
+                *_ratios(results, scenario, name),
+                _number(results.median(scenario, name, "p50_us")),
+                _number(results.median(scenario, name, "p99_us")),
+                _number(results.median(scenario, name, "per_second")),
+                _number(results.median(scenario, name, "rss_mb"), 1),
+            ]
+        )
+    title = f"{size} request, 1 kB answer, c={connections}, keep-alive"
+    columns = ["", "CPU us", "low-high", "x nginx", "x node", "p50 us", "p99 us", "req/s", "RSS MB"]
+    return _table(title, columns, rows)
+
+
+def _streams(results: Results) -> str:
+    rows = []
+    for name in _measured(results, STREAMS):
+        cells = [name, _number(results.median(STREAMS, name, "cpu_us"), 1), *_ratios(results, STREAMS, name)]
+        for metric in ("p50_us", "p99_us"):
+            waited, floor = (results.median(STREAMS, who, metric) for who in (name, "direct"))
+            cells.append(_number(waited))
+            if name == "direct" or waited is None or floor is None:
+                cells.append("-")
+            else:
+                cells.append(_number(waited - floor))
+        rows.append([*cells, _number(results.median(STREAMS, name, "rss_mb"), 1)])
+    columns = ["", "CPU us", "x nginx", "x node", "p50 us", "added", "p99 us", "added", "RSS MB"]
+    amount = results.parameters["streams"]
+    return _table(f"One SSE chunk, {amount} streams, a chunk each 20 ms", columns, rows)
+
+
+def _footprint(results: Results) -> str:
+    rows = [
+        [
+            name,
+            _number(results.median(START, name, "listening_ms")),
+            _number(results.worst(START, name, "listening_ms")),
+            _number(results.median(START, name, "idle_rss_mb"), 1),
+            _number(results.median(START, name, "idle_pss_mb"), 1),
+            _number(results.median(MEMORY, name, "kb_per_stream"), 1),
+            _number(results.median(MEMORY, name, "open_mb"), 1),
+        ]
+        for name in _measured(results, MEMORY, START)
+    ]
+    amount = results.parameters["idle_streams"]
+    columns = ["", "listening ms", "worst", "idle RSS MB", "idle PSS MB", "kB/stream", "RSS MB then"]
+    return _table(f"Start and memory, {amount} open idle streams", columns, rows)
+
+
+def _cancel(results: Results) -> str:
+    scenarios = [f"cancel {phase}" for phase in LEAVING]
+    rows = []
+    for name in _measured(results, *scenarios):
+        row = [name]
+        for scenario in scenarios:
+            never = results.median(scenario, name, "never")
+            row.append(_number(results.median(scenario, name, "median_ms"), 2))
+            row.append(f"{never:.0f} never" if never else _number(results.worst(scenario, name, "max_ms"), 2))
+        rows.append(row)
+    columns = ["", *(cell for phase in LEAVING for cell in (phase, "max"))]
+    return _table("Client leaves: ms until the upstream's connection is closed (median, max)", columns, rows)
+
+
+def _targets(results: Results) -> str:
+    rows = []
+    for verdict in verdicts(results):
+        digits = 2 if verdict.unit.startswith("x") else 1
+        measured = "-" if verdict.measured is None else f"{verdict.measured:.{digits}f}"
+        rows.append([verdict.what, f"<= {verdict.limit:g} {verdict.unit}", measured, verdict.word])
+    return _table("Targets", ["", "target", "measured", ""], rows)
+
+
+def _failures(results: Results) -> str:
+    lines = [f"  {one['contender']} in {one['scenario']}: {one['reason']}" for one in results.failures]
+    return "\n".join(["Failed, so not timed", *lines]) if lines else ""
+
+
+def _measured(results: Results, *scenarios: str) -> list[str]:
+    return [name for name in _ORDER if any(results.numbers.get(one, {}).get(name) for one in scenarios)]
+
+
+def _ratios(results: Results, scenario: str, name: str) -> tuple[str, str]:
+    like_for_like = "nginx-log" if name in _SWAP_WITH_LOG else "nginx"
+    ratios = [results.ratio(scenario, name, rival, "cpu_us") for rival in (like_for_like, "node")]
+    return _number(ratios[0], 2), _number(ratios[1], 2)
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _table(title: str, columns: Row, rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    widths = [max(len(line[at]) for line in [columns, *rows]) for at in range(len(columns))]
+
+    def line(cells: Row) -> str:
+        first = cells[0].ljust(widths[0])
+        others = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+        return "  ".join([first, *others])
+
+    return "\n".join([title, line(columns).rstrip(), *(line(row).rstrip() for row in rows)])

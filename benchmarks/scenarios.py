@@ -1,0 +1,218 @@
+"""What is asked of every contender, in which order, how often, and when is an answer not counted?
+
+Rounds are interleaved (A, B, C, then again), because a shared machine has moods that last for seconds. A
+contender that fails in a scenario has no numbers there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from benchmarks.contenders import Contender
+from benchmarks.payloads import Plan
+from benchmarks.process_clock import memory_kb
+from benchmarks.results import Results
+from benchmarks.stage import Live, Stage
+from benchmarks.started import Failed
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much of everything; the JSON result carries these."""
+
+    rounds: int = 9
+    requests: int = 4000  # per round and cell, or as many as fit into ...
+    seconds: float = 0.8
+    warmup: int = 600
+    streams: int = 200
+    stream_rounds: int = 5
+    idle_streams: int = 1000
+    memory_rounds: int = 3
+    starts: int = 5
+    cancels: int = 20
+
+
+QUICK = Amounts(
+    rounds=2,
+    requests=1500,
+    seconds=0.4,
+    stream_rounds=1,
+    idle_streams=300,
+    memory_rounds=1,
+    starts=2,
+    cancels=5,
+)
+
+CELLS = [("1 kB", 1024, 1), ("1 kB", 1024, 32), ("50 kB", 50 * 1024, 1), ("50 kB", 50 * 1024, 32)]
+LEAVING: dict[str, Plan] = {"before headers": "hold", "before first token": "head", "mid-stream": "stream"}
+STREAMS = "streams"
+MEMORY = "memory"
+START = "start"
+
+
+def requests_name(size: str, connections: int) -> str:
+    return f"requests {size} c={connections}"
+
+
+class Scenarios:
+    """Each public method is one scenario of `--only`."""
+
+    def __init__(
+        self, stage: Stage, contenders: Sequence[Contender], amounts: Amounts, results: Results
+    ) -> None:
+        self.stage = stage
+        self.contenders = contenders
+        self.amounts = amounts
+        self.results = results
+
+    def requests(self) -> None:
+        with contextlib.ExitStack() as stack:
+            lives = [self.stage.direct(), *self._all_running(stack)]
+            for round_number in range(1, self.amounts.rounds + 1):
+                _say(f"requests, round {round_number} of {self.amounts.rounds}")
+                for size, body_size, connections in CELLS:
+                    for live in lives:
+                        step = self._request_step(live, body_size, connections)
+                        self._attempt(requests_name(size, connections), live.name, step)
+
+    def _request_step(self, live: Live, body_size: int, connections: int) -> Callable[[], dict[str, float]]:
+        order = {
+            "kind": "requests",
+            "body_size": body_size,
+            "connections": connections,
+            "warmup": max(self.amounts.warmup, connections),
+            "count": self.amounts.requests,
+            "seconds": self.amounts.seconds,
+        }
+        return partial(self._loaded, live, order)
+
+    def _loaded(self, live: Live, order: dict[str, Any]) -> dict[str, float]:
+        measured: dict[str, float] = self.stage.load(live, order, 30)
+        if live.started:
+            measured["rss_mb"] = memory_kb(live.pids())[0] / 1024
+        return measured
+
+    def streams(self) -> None:
+        order = {"kind": "streams", "streams": self.amounts.streams}
+        with contextlib.ExitStack() as stack:
+            lives = [self.stage.direct(), *self._all_running(stack)]
+            for round_number in range(1, self.amounts.stream_rounds + 1):
+                _say(f"streams, round {round_number} of {self.amounts.stream_rounds}")
+                for live in lives:
+                    self._attempt(STREAMS, live.name, partial(self._loaded, live, order))
+
+    def memory(self) -> None:
+        for round_number in range(1, self.amounts.memory_rounds + 1):
+            _say(f"memory, round {round_number} of {self.amounts.memory_rounds}")
+            for contender in self.contenders:
+                self._attempt(MEMORY, contender.name, partial(self._weigh, contender))
+
+    def _weigh(self, contender: Contender) -> dict[str, float]:
+        """A fresh process each time: memory given back once would be used again, unseen."""
+        count = self.amounts.idle_streams
+        with self.stage.running(contender) as live:
+            self.stage.prove(live)
+            self._warm(live, connections=8, count=400)
+            time.sleep(0.5)
+            before, _ = memory_kb(live.pids())
+            order = {"kind": "hold", "streams": count, "settle": 1.0}
+            with self.stage.loading(live, order, 60) as (generator, opened):
+                if opened["holding"] != count:
+                    raise Failed(f"only {opened['holding']} of {count} idle streams stayed open")
+                after, _ = memory_kb(live.pids())
+                generator.tell("weighed")
+                generator.hear(10)
+        return {
+            "kb_per_stream": (after - before) / count,
+            "before_mb": before / 1024,
+            "open_mb": after / 1024,
+        }
+
+    def start(self) -> None:
+        """Warm starts: the first of each is not counted, it reads files that later ones find cached."""
+        for round_number in range(self.amounts.starts + 1):
+            _say(f"start, round {round_number} of {self.amounts.starts}")
+            for contender in self.contenders:
+                self._attempt(START, contender.name, partial(self._start_once, contender, round_number > 0))
+
+    def _start_once(self, contender: Contender, counts: bool) -> dict[str, float]:
+        with self.stage.running(contender) as live:
+            time.sleep(1.0)
+            resident, proportional = memory_kb(live.pids())
+            self.stage.prove(live)
+            measured = {
+                "listening_ms": live.listening_ns / 1e6,
+                "idle_rss_mb": resident / 1024,
+                "idle_pss_mb": proportional / 1024,
+            }
+            return measured if counts else {}
+
+    def cancel(self) -> None:
+        for contender in self.contenders:
+            if self.results.failed("probe", contender.name):
+                continue
+            _say(f"cancel, {contender.name}")
+            try:
+                with self.stage.running(contender) as live:
+                    self.stage.prove(live)
+                    for phase, plan in LEAVING.items():
+                        scenario = f"cancel {phase}"
+                        self._attempt(scenario, live.name, partial(self._leave, live, plan))
+            except Failed as failure:
+                self.results.fail("cancel", contender.name, str(failure))
+
+    def _leave(self, live: Live, plan: Plan) -> dict[str, float]:
+        count = self.amounts.cancels
+        order = {"kind": "cancel", "plan": plan, "count": count, "wait": 0.06}
+        left: dict[str, int] = self.stage.load(live, order, 30)["left"]
+        time.sleep(1.0)
+        seen = self.stage.seen_upstream(live)
+        received, closed = seen["received"], seen["closed"]
+        late = [number for number in left if received.get(number, left[number]) >= left[number]]
+        if late:
+            raise Failed(f"{len(late)} of {count} requests were not upstream when the client left")
+        delays = [(closed[number] - left[number]) / 1e6 for number in left if number in closed]
+        measured: dict[str, float] = {"never": count - len(delays)}
+        if delays:
+            measured |= {"median_ms": statistics.median(delays), "max_ms": max(delays)}
+        return measured
+
+    def _all_running(self, stack: contextlib.ExitStack) -> list[Live]:
+        """All of them started, proven and warm; who is not, is out with a reason."""
+        lives: list[Live] = []
+        for contender in self.contenders:
+            if self.results.failed("probe", contender.name):
+                continue
+            try:
+                live = stack.enter_context(self.stage.running(contender))
+                self.stage.prove(live)
+                self._warm(live, connections=32, count=3000)
+            except Failed as failure:
+                self.results.fail("probe", contender.name, str(failure))
+            else:
+                lives.append(live)
+        return lives
+
+    def _warm(self, live: Live, connections: int, count: int) -> None:
+        order = {"kind": "requests", "body_size": 1024, "connections": connections, "warmup": connections}
+        self.stage.load(live, order | {"count": count, "seconds": 10}, 30)
+
+    def _attempt(self, scenario: str, name: str, step: Callable[[], dict[str, float]]) -> None:
+        if self.results.failed(scenario, name):
+            return
+        try:
+            self.results.add(scenario, name, step())
+        except Failed as failure:
+            self.results.fail(scenario, name, str(failure))
+            _say(f"  {name} failed in {scenario}: {failure}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

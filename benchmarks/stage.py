@@ -1,0 +1,114 @@
+"""Upstream in place, contender started and proven, load applied: the setting every scenario plays in.
+
+One upstream serves all contenders, which take turns; what is not being timed sits idle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contenders import Contender, Place, Role, credential_of_client, rules_for_upstream
+from benchmarks.probe import probe
+from benchmarks.started import Failed, Partner, Started, free_port
+
+_START_SECONDS = 15.0
+
+
+@dataclass
+class Live:
+    """A contender that is running, or the upstream itself under the name `direct`."""
+
+    name: str
+    role: Role
+    port: int
+    started: Started | None
+    listening_ns: int = 0
+
+    def pids(self) -> list[int]:
+        return self.started.pids() if self.started else []
+
+
+class Stage:
+    def __init__(self, folder: Path, pin: bool) -> None:
+        self.folder = folder
+        self.core_of_contender: int | None = 0 if pin else None
+        self.core_of_others: int | None = 1 if pin else None
+        self.token = secrets.token_hex(20)  # 40 characters, as the server role asks for
+        self.upstream = self._partner("benchmarks.upstream")
+        self.upstream.tell(rules_for_upstream(self.token))
+        self.ports: dict[Role, int] = self.upstream.hear(20)  # type: ignore[assignment]
+
+    @classmethod
+    @contextlib.contextmanager
+    def set(cls, pin: bool) -> Iterator[Stage]:
+        with tempfile.TemporaryDirectory(prefix="clawgate-bench-") as folder:
+            stage = cls(Path(folder), pin)
+            with stage.upstream:
+                yield stage
+
+    def direct(self) -> Live:
+        return Live("direct", "direct", self.ports["direct"], None)
+
+    @contextlib.contextmanager
+    def running(self, contender: Contender) -> Iterator[Live]:
+        """Started and listening; stopped at the end whatever happened in between."""
+        folder = self._new_folder(contender.name)
+        port = free_port()
+        launch = contender.launch(Place(folder, port, self.ports[contender.role], self.token))
+        with Started(launch.command, launch.env, folder, self.core_of_contender) as started:
+            listening = started.wait_listening(port, _START_SECONDS)
+            yield Live(contender.name, contender.role, port, started, listening)
+
+    def prove(self, live: Live) -> None:
+        self._ask_upstream()  # forget what came before
+        probe(live.port, live.role, self.token)
+        self._judge(live)
+
+    def load(self, live: Live, order: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """One run of the load generator against this contender, judged by what the upstream saw."""
+        with self.loading(live, order, deadline) as (_, result):
+            return result
+
+    @contextlib.contextmanager
+    def loading(
+        self, live: Live, order: dict[str, Any], deadline: float
+    ) -> Iterator[tuple[Partner, dict[str, Any]]]:
+        """The same, with the load generator still there, for orders that are held until it hears more."""
+        before = live.pids()
+        self._ask_upstream()  # forget what came before
+        with self._partner("benchmarks.load") as generator:
+            credential = credential_of_client(live.role, self.token)
+            where = {"port": live.port, "credential": credential, "pids": before, "deadline": deadline}
+            generator.tell(order | where)
+            yield generator, generator.hear(deadline + 10)
+        if live.pids() != before:
+            raise Failed("its set of processes changed while it was timed")
+        if order["kind"] != "cancel":  # who times cancelling reads the upstream's report
+            self._judge(live)
+
+    def seen_upstream(self, live: Live) -> dict[str, Any]:
+        seen: dict[str, Any] = self._ask_upstream()[live.role]
+        return seen
+
+    def _judge(self, live: Live) -> None:
+        seen = self.seen_upstream(live)
+        if seen["violations"]:
+            raise Failed(
+                f"{seen['violations']} of {seen['requests']} requests had wrong credentials upstream"
+            )
+
+    def _ask_upstream(self) -> dict[str, Any]:
+        self.upstream.tell("report")
+        return self.upstream.hear(10)
+
+    def _partner(self, module: str) -> Partner:
+        return Partner(module, self._new_folder(module), self.core_of_others)
+
+    def _new_folder(self, name: str) -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))

@@ -1,0 +1,55 @@
+"""Which promises about cost were kept in this run?
+
+The targets are for our two roles; ratios are to a rival doing the same swap in the same run. A target
+without a measurement is neither reached nor missed, it says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.results import Results
+from benchmarks.scenarios import LEAVING, MEMORY, START, STREAMS, requests_name
+
+
+@dataclass(frozen=True)
+class Verdict:
+    what: str
+    limit: float
+    unit: str
+    measured: float | None
+
+    @property
+    def word(self) -> str:
+        if self.measured is None:
+            return "not measured"
+        return "reached" if self.measured <= self.limit else "MISSED"
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    found = []
+    for size in ("1 kB", "50 kB"):
+        cell = requests_name(size, 32)
+        for rival, limit in (("nginx", 1.5), ("node", 0.6)):
+            ratio = results.ratio(cell, "bridge", rival, "cpu_us")
+            found.append(Verdict(f"bridge: CPU per request, {size}, c=32", limit, f"x {rival}", ratio))
+    per_chunk = results.ratio(STREAMS, "bridge", "nginx", "cpu_us")
+    found.append(Verdict("bridge: CPU per chunk", 1.5, "x nginx", per_chunk))
+    for role in ("bridge", "server"):
+        found += [
+            Verdict(
+                f"{role}: memory per open stream", 25, "kB", results.median(MEMORY, role, "kb_per_stream")
+            ),
+            Verdict(f"{role}: listening after start", 600, "ms", results.median(START, role, "listening_ms")),
+            Verdict(f"{role}: resident memory, idle", 60, "MB", results.median(START, role, "idle_rss_mb")),
+        ]
+        for phase in LEAVING:
+            slowest = _slowest_leave(results, f"cancel {phase}", role)
+            found.append(Verdict(f"{role}: client left {phase}, upstream closed", 50, "ms", slowest))
+    return found
+
+
+def _slowest_leave(results: Results, scenario: str, role: str) -> float | None:
+    if results.median(scenario, role, "never"):
+        return float("inf")
+    return results.worst(scenario, role, "max_ms")

@@ -1,0 +1,214 @@
+"""Every deliberate error of clawgate, by cause.
+
+The law of this file: one class per decision that somebody makes about the failure (mend the request, ask the
+operator, wait, retry), a stable ``code`` for programs and a ``message`` for people that is safe to show. It knows
+no HTTP: ``relay/render_error.py`` holds the one table from class to status, and nothing else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Something that clawgate decided to refuse or could not do.
+
+    ``message`` names the thing, the place and the way out; ``retry_after`` is in whole seconds; ``param`` is the
+    request field at fault, in the words of the OpenAI error object.
+    """
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, retry_after: int | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+        self.param = param
+
+
+class RequestRejected(GatewayError):
+    """The request itself is at fault; sending it again unchanged cannot help."""
+
+    code = "invalid_request"
+
+
+class MalformedRequest(RequestRejected):
+    """The bytes are not an HTTP/1.1 request that every reader would understand alike."""
+
+    code = "malformed_request"
+
+
+class HeadTooLarge(RequestRejected):
+    code = "head_too_large"
+
+
+class TargetTooLong(RequestRejected):
+    code = "target_too_long"
+
+
+class BodyTooLarge(RequestRejected):
+    code = "body_too_large"
+
+
+class RequestTimedOut(RequestRejected):
+    """The client began a request and did not go on with it in time."""
+
+    code = "request_timed_out"
+
+
+class VersionUnsupported(RequestRejected):
+    code = "http_version_unsupported"
+
+
+class ExpectationUnknown(RequestRejected):
+    code = "expectation_unknown"
+
+
+class MethodNotAllowed(RequestRejected):
+    """``allow`` lists the methods that the path does know."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allow: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+class RouteUnknown(RequestRejected):
+    code = "unknown_route"
+
+
+class ModelNotFound(RequestRejected):
+    code = "model_not_found"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, param="model")
+
+
+class ContentTypeRefused(RequestRejected):
+    code = "unsupported_content_type"
+
+
+class UpgradeRefused(RequestRejected):
+    """The client asked for a WebSocket where there is none; it should go on with plain HTTP."""
+
+    code = "upgrade_refused"
+
+
+class LoopDetected(RequestRejected):
+    """A request came back to the process that had sent it on."""
+
+    code = "loop_detected"
+
+
+class PolicyDenied(GatewayError):
+    """A rule of this installation forbids it; the message names the rule and the setting."""
+
+    code = "policy_denied"
+
+
+class HostRefused(PolicyDenied):
+    code = "host_not_allowed"
+
+
+class OriginRefused(PolicyDenied):
+    code = "origin_not_allowed"
+
+
+class EgressDenied(PolicyDenied):
+    """An upstream's address may not be dialled."""
+
+    code = "egress_denied"
+
+
+class Unauthenticated(GatewayError):
+    """No credential, or not one of ours. Only this error is ever shown as 401."""
+
+    code = "invalid_token"
+
+
+class CredentialMissing(Unauthenticated):
+    code = "missing_token"
+
+
+class RateLimited(GatewayError):
+    """Too much, too soon; ``retry_after`` says when to come back."""
+
+    code = "rate_limit_exceeded"
+
+
+class TooManyFailures(RateLimited):
+    """An address that kept presenting wrong tokens is locked out for a while."""
+
+    code = "auth_locked"
+
+
+class TooManyConcurrent(RateLimited):
+    code = "concurrency_limit_exceeded"
+
+
+class Unavailable(GatewayError):
+    """This process cannot take the request now; another try, or another process, can."""
+
+    code = "gateway_unavailable"
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
+
+
+class UpstreamFailed(GatewayError):
+    """The other side of the gateway misbehaved."""
+
+    code = "upstream_failed"
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    """No connection: name, route, port, proxy or TLS. Nothing of the request was sent."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamClosed(UpstreamFailed):
+    """The connection ended before the answer did."""
+
+    code = "upstream_closed"
+
+
+class UpstreamMalformed(UpstreamFailed):
+    """The answer is not HTTP/1.1 that can be passed on safely."""
+
+    code = "upstream_malformed"
+
+
+class UpstreamRedirected(UpstreamFailed):
+    """The upstream pointed elsewhere; credentials do not follow redirects."""
+
+    code = "upstream_redirected"
+
+
+class UpstreamTimedOut(UpstreamFailed):
+    """``limit`` is the name of the expired limit (connect, first_byte, idle, total), ``seconds`` its length."""
+
+    code = "upstream_timed_out"
+
+    def __init__(self, message: str, *, limit: str, seconds: float, retry_after: int | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.limit = limit
+        self.seconds = seconds
+
+
+class StreamCut(UpstreamFailed):
+    """This process is stopping and the answer could not be finished within the drain limit."""
+
+    code = "gateway_stopping"
+
+
+def all_errors() -> Iterator[type[GatewayError]]:
+    """Every class of this file, the root first; the error table is checked against it."""
+    queue: list[type[GatewayError]] = [GatewayError]
+    while queue:
+        found = queue.pop(0)
+        yield found
+        queue.extend(found.__subclasses__())

@@ -1,0 +1,159 @@
+"""Who is calling? Reads the presented token, knows the holders by hash, and locks out addresses that guess.
+
+Tokens are never compared as text: both sides are hashed and every comparison takes the same time. No clock is
+read here: ``now`` is seconds of any clock that only moves forward.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import TypeVar
+
+from clawgate.errors import CredentialMissing, MalformedRequest, RequestRejected, Unauthenticated
+from clawgate.policy.headers import Headers
+
+PROXY_TOKEN_FIELD = b"x-proxy-token"
+
+_T = TypeVar("_T")
+
+
+def presented_token(headers: Headers) -> bytes | None:
+    """The one token that a request presents, as ``X-Proxy-Token`` or ``Authorization: Bearer``; None without one.
+
+    Raises `RequestRejected` when the two differ and `MalformedRequest` when either field comes twice: a request
+    with two credentials has no one caller.
+    """
+    proxy: list[bytes] = []
+    bearer: list[bytes] = []
+    for name, value in headers:
+        if name == PROXY_TOKEN_FIELD:
+            proxy.append(value)
+        elif name == b"authorization":
+            bearer.append(value)
+    if len(proxy) > 1 or len(bearer) > 1:
+        raise MalformedRequest("the request carries the same credential field twice")
+    found = {token for token in (*proxy, _bearer(bearer[0]) if bearer else b"") if token}
+    if len(found) > 1:
+        raise RequestRejected("X-Proxy-Token and Authorization carry different tokens; send exactly one")
+    return found.pop() if found else None
+
+
+def _bearer(value: bytes) -> bytes:
+    """The token of a Bearer value (RFC 6750 section 2.1; the scheme in any case), empty for another scheme."""
+    scheme, _, token = value.partition(b" ")
+    return token.strip(b" ") if scheme.lower() == b"bearer" else b""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBook:
+    """The holders of tokens: (name, SHA-256 of the token) pairs, never the tokens themselves."""
+
+    entries: tuple[tuple[str, bytes], ...]
+
+    @classmethod
+    def of(cls, tokens: dict[str, str]) -> TokenBook:
+        """From name to token in plain text."""
+        return cls(tuple((name, _digest(token.encode())) for name, token in tokens.items()))
+
+    def holder(self, token: bytes | None) -> str:
+        """The name of the token's holder; every entry is compared, found or not."""
+        if token is None:
+            raise CredentialMissing(
+                "no token was presented; send it as 'X-Proxy-Token' or 'Authorization: Bearer <token>'"
+            )
+        digest = _digest(token)
+        name = None
+        for candidate, expected in self.entries:
+            if hmac.compare_digest(digest, expected):
+                name = candidate
+        if name is None:
+            raise Unauthenticated("the presented token is not valid here")
+        return name
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
+
+
+def client_key(address: str) -> str:
+    """Whom failures are counted against: the IPv4 address (also when mapped into IPv6) or the IPv6 /64."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+    return str(parsed)
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRule:
+    """``max_failures`` wrong tokens within ``window`` seconds lock an address out for ``lockout`` seconds."""
+
+    max_failures: int = 10
+    window: float = 60.0
+    lockout: float = 300.0
+    max_keys: int = 10_000
+
+
+@dataclass(slots=True)
+class _Count:
+    failures: int
+    since: float
+
+
+class FailureLimiter:
+    """Counts wrong tokens by address. A missing token is no guess and is not counted.
+
+    Both maps are in the order of their times, so that room is made at the front: a flood of new addresses costs
+    the same each and can push out counts, but never a lock.
+    """
+
+    def __init__(self, rule: FailureRule) -> None:
+        self._rule = rule
+        self._counts: dict[str, _Count] = {}
+        self._locked_until: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._counts) + len(self._locked_until)
+
+    def locked_for(self, key: str, now: float) -> int | None:
+        """Whole seconds, rounded up, until ``key`` may try again; None if it may try now."""
+        until = self._locked_until.get(key, now)
+        return math.ceil(until - now) if until > now else None
+
+    def any_locked(self, now: float) -> bool:
+        """Whether any address is locked out; the newest lock is the last to end."""
+        return bool(self._locked_until) and next(reversed(self._locked_until.values())) > now
+
+    def failed(self, key: str, now: float) -> None:
+        """One wrong token from ``key``. A lock is neither extended nor renewed while it lasts."""
+        if self.locked_for(key, now) is not None:
+            return
+        count = self._counts.pop(key, None)
+        if count is None or now - count.since >= self._rule.window:
+            count = _Count(failures=0, since=now)
+        count.failures += 1
+        if count.failures >= self._rule.max_failures:
+            self._locked_until.pop(key, None)
+            _put(self._locked_until, key, now + self._rule.lockout, self._rule.max_keys)
+        else:
+            _put(self._counts, key, count, self._rule.max_keys)
+
+    def succeeded(self, key: str) -> None:
+        """A right token from ``key`` forgets its wrong ones."""
+        if self._counts:
+            self._counts.pop(key, None)
+
+
+def _put(records: dict[str, _T], key: str, value: _T, most: int) -> None:
+    """Add at the end; the oldest leaves when there is no room."""
+    if len(records) >= most:
+        del records[next(iter(records))]
+    records[key] = value

@@ -1,0 +1,111 @@
+"""May this address be dialled? Judges addresses, never names or spellings, and gives its reason.
+
+The table is our own: `ipaddress.is_global` calls NAT64 of a metadata address and multicast global, and differs
+between Python versions. Sources: IANA special-purpose address registries (IPv4, IPv6), and the instance metadata
+pages of AWS, Google Cloud, Azure, Alibaba Cloud and Oracle Cloud for the metadata addresses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+
+
+class Reason(StrEnum):
+    """Why an address was judged as it was."""
+
+    PUBLIC = "public"
+    TRUSTED_ORIGIN = "trusted_origin"
+    LOOPBACK = "loopback"
+    PRIVATE = "private"
+    LINK_LOCAL = "link_local"
+    METADATA = "metadata"
+    SPECIAL = "special_use"
+    NOT_AN_ADDRESS = "not_an_address"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``allowed`` and why."""
+
+    allowed: bool
+    reason: Reason
+
+
+def _networks(*texts: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(text) for text in texts)
+
+
+_METADATA = _networks(
+    "169.254.169.254/32", "169.254.170.2/32", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",
+    "fd00:ec2::254/128", "fd20:ce::254/128",
+)  # fmt: skip
+_LINK_LOCAL = _networks("169.254.0.0/16", "fe80::/10")
+_LOOPBACK = _networks("127.0.0.0/8", "::1/128")
+_PRIVATE = _networks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+_SPECIAL = _networks(
+    "0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
+    "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    "2001::/23", "2001:db8::/32", "3fff::/20",
+)  # fmt: skip
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_6TO4 = IPv6Network("2002::/16")
+_COMPATIBLE = IPv6Network("::/96")
+
+
+def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a network would take ``address`` to mean: mapped, compatible, NAT64 or 6to4."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    if address in _6TO4:
+        return IPv4Address((int(address) >> 80) & 0xFFFFFFFF)
+    return None
+
+
+def classify(address: Address) -> Reason:
+    """What kind of place ``address`` is; an embedded IPv4 address is judged as what it embeds."""
+    if isinstance(address, IPv6Address):
+        inner = embedded_ipv4(address)
+        if inner is not None:
+            return classify(inner)
+    for reason, networks in (
+        (Reason.METADATA, _METADATA),
+        (Reason.LINK_LOCAL, _LINK_LOCAL),
+        (Reason.LOOPBACK, _LOOPBACK),
+        (Reason.PRIVATE, _PRIVATE),
+        (Reason.SPECIAL, _SPECIAL),
+    ):
+        if any(address in network for network in networks):
+            return reason
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return Reason.SPECIAL
+    return Reason.PUBLIC
+
+
+def decide(address: Address, *, trusted: bool) -> Decision:
+    """Whether to dial ``address``; ``trusted`` when the operator configured exactly this scheme, host and port.
+
+    Trust opens loopback and private networks. Link-local and metadata addresses stay shut whatever is configured.
+    """
+    reason = classify(address)
+    if reason is Reason.PUBLIC:
+        return Decision(True, reason)
+    if trusted and reason in (Reason.LOOPBACK, Reason.PRIVATE):
+        return Decision(True, Reason.TRUSTED_ORIGIN)
+    return Decision(False, reason)
+
+
+def decide_text(text: str, *, trusted: bool) -> Decision:
+    """`decide` for an address as a resolver writes it; a zone index is dropped before judging."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return Decision(False, Reason.NOT_AN_ADDRESS)
+    return decide(address, trusted=trusted)

@@ -1,0 +1,1 @@
+"""How a request is made acceptable to the upstream that it goes to."""

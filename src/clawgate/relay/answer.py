@@ -1,0 +1,99 @@
+"""How does an upstream's answer look to our client? Head, framing and the last words of a broken one.
+
+Bytes only: what arrives is added, what can be sent is taken. The body is never decoded and never changed, but for
+one case: an error answer in which the upstream repeats our credential.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clawgate.errors import GatewayError
+from clawgate.policy.headers import lines_to_client
+from clawgate.relay.connection import AnswerHead
+from clawgate.relay.render_error import stream_event
+from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
+from clawgate.wire.sse import FirstEvent, closing, extend_tail
+
+MASK_LIMIT = 65_536
+"""How much of an error answer is held back to look for our credential in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStart:
+    """The client's head of an answer of known length, up to where the digits of the length belong."""
+
+    status: int
+    head: bytes
+
+
+class AnswerWriter:
+    """One answer, for one client. ``bodiless`` for HEAD, 204 and 304."""
+
+    _tail = b""
+    _held = 0
+    _first_event: FirstEvent | None = None
+    start: AnswerStart | None = None
+    """What may be remembered of this answer; None where it depends on more than its head."""
+
+    def __init__(
+        self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool, secrets: tuple[bytes, ...]
+    ) -> None:
+        self.status = head.status
+        unknown_length = head.length is None and not bodiless
+        self._chunked = unknown_length and not http10
+        self.until_close = unknown_length and http10
+        self.event_stream = head.content_type[:17].lower() == b"text/event-stream" and not head.encoded
+        self.begun = not self.event_stream
+        self._masks = secrets if head.status >= 400 and not head.encoded else ()
+        self._pieces: list[bytes] = []
+        lines = STATUS_LINE[head.status] + lines_to_client(head.headers)
+        for secret in secrets:
+            if secret in lines:
+                lines = lines.replace(secret, b"*" * len(secret))
+        if self.event_stream:
+            self._first_event = FirstEvent()
+            lines += b"x-accel-buffering: no\r\n"
+        if close or self.until_close:
+            lines += b"connection: close\r\n"
+        if self._chunked:
+            lines += b"transfer-encoding: chunked\r\n"
+        elif head.length is not None and not (bodiless and head.status == 204):
+            lines += b"content-length: "
+            if not (bodiless or close or self.event_stream or self._masks):
+                self.start = AnswerStart(head.status, lines)
+            lines += b"%d\r\n" % head.length
+        self._head = lines + b"\r\n"
+
+    def add(self, body: bytes) -> None:
+        """Bytes of the body, as they came."""
+        self._pieces.append(body)
+        self._held += len(body)
+        if not self.begun and self._first_event is not None:
+            self.begun = self._first_event.feed(body)
+
+    def take(self, *, ended: bool) -> bytes:
+        """What is to be sent now; with ``ended`` the answer is whole and its last chunk belongs to it."""
+        out, self._head = self._head, b""
+        if self._pieces and (ended or not self._masks or self._held > MASK_LIMIT):
+            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces.clear()
+            self._held = 0
+            for secret in self._masks:
+                body = body.replace(secret, b"*" * len(secret))
+            if self.event_stream:
+                self._tail = extend_tail(self._tail, body)
+            out += chunk(body) if self._chunked else body
+        if ended and self._chunked:
+            out += LAST_CHUNK
+        return out
+
+    def last_words(self, error: GatewayError) -> bytes:
+        """What an answer that cannot be finished may still say; never its last chunk, empty where nothing fits."""
+        rest = self.take(ended=False)
+        if not self.event_stream or not (self._chunked or self.until_close):
+            return rest
+        words = closing(self._tail, stream_event(error))
+        if not words:
+            return rest
+        return rest + (chunk(words) if self._chunked else words)

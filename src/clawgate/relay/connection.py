@@ -1,0 +1,275 @@
+"""One connection to an upstream: tells where each answer starts and ends, and hands its bytes on as they came.
+
+It parses only to know the framing; whose request it serves and what becomes of the answer is the consumer's
+business, and whether the connection may serve again is the pool's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import select
+import struct
+import termios
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import httptools
+
+from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
+from clawgate.policy.headers import Headers
+from clawgate.relay.memo import HEAD_END, split_head
+
+if TYPE_CHECKING:
+    from clawgate.relay.answer import AnswerStart
+    from clawgate.relay.pool import Pool
+
+HEAD_LIMIT = 65_536
+"""Bytes of an answer's head. Larger than what clients may send: upstreams add many rate-limit fields."""
+WRITE_BUFFER = 65_536
+
+
+@dataclass(slots=True)
+class AnswerHead:
+    """The head of a final answer. ``length`` is None where the body is chunked or ends with the connection."""
+
+    status: int
+    headers: Headers
+    length: int | None
+    chunked: bool
+    content_type: bytes
+    encoded: bool
+    key: bytes | None
+    """Under what the head may be remembered; None where it may not be."""
+
+
+class Consumer(Protocol):
+    """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
+    or, for a consumer that takes it, one call for a whole answer."""
+
+    @property
+    def takes_whole_answers(self) -> bool: ...
+    def upstream_whole(self, known: AnswerStart, digits: bytes, body: bytes) -> None: ...
+
+    def upstream_answers(self, head: AnswerHead) -> None: ...
+    def upstream_sends(self, body: bytes) -> None: ...
+    def upstream_flush(self) -> None:
+        """Everything of one read has been handed over."""
+        ...
+
+    def upstream_ends(self) -> None: ...
+    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+        """``silent``: not a byte of an answer came; ``unheard``: the upstream cannot have received the request."""
+        ...
+
+    def upstream_pauses(self) -> None:
+        """The upstream does not read as fast as the request is written."""
+        ...
+
+    def upstream_resumes(self) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Serves one consumer at a time. Made by the pool, for one origin and one credential."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.consumer: Consumer | None = None
+        self.idle_since = 0.0
+        self.reused = False
+        self.reusable = False
+        self.transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._readiness = select.poll()
+        self._written = 0
+        self._unheard = False
+        self._head_only = False
+        self._reset_answer()
+
+    def _reset_answer(self) -> None:
+        self._untouched = True  # no byte of the answer has been parsed
+        self._key: bytes | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._in_head = True
+        self._interim = False
+        self._ended = False
+        self._until_close = False
+        self._trouble: UpstreamMalformed | None = None
+
+    # What the consumer calls.
+
+    def serve(self, consumer: Consumer, *, head_only: bool) -> None:
+        """Take the next answer for ``consumer``; ``head_only`` for HEAD, whose answer has no body."""
+        self.consumer = consumer
+        self._head_only = head_only
+        self._written = 0
+        if not self._untouched:
+            self._reset_answer()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the request; too many at once are announced by ``upstream_pauses``."""
+        self._written += len(data)
+        self.transport.write(data)
+
+    def drop(self) -> None:
+        """End the connection at once, whatever is under way; the consumer hears no more."""
+        self.consumer = None
+        self.transport.abort()
+
+    def is_stale(self) -> bool:
+        """Whether an idle connection has ended or holds bytes that nobody asked for, seen before the loop does."""
+        return self.transport.is_closing() or bool(self._readiness.poll(0))
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._readiness.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self.pool.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        consumer = self.consumer
+        if consumer is None or self._ended:  # an answer without a request: never let it meet the next one
+            self.reusable = False
+            self.transport.abort()
+            return
+        if self._untouched:
+            if not self._head_only and self._take_whole(data, consumer):
+                return
+            self._untouched = False
+        if self._in_head:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._trouble = UpstreamMalformed(f"{self.pool.origin} switched protocols without being asked")
+        except httptools.HttpParserError as error:
+            self._trouble = UpstreamMalformed(f"{self.pool.origin} did not answer in HTTP/1.1 ({error})")
+        if self._in_head and self._head_bytes > HEAD_LIMIT and self._trouble is None:
+            self._trouble = UpstreamMalformed(f"{self.pool.origin} sent an answer head of over {HEAD_LIMIT} bytes")
+        if self.consumer is not consumer:
+            return  # it gave up while it was being told
+        if self._ended:
+            self._finish()
+        elif not self._in_head:
+            consumer.upstream_flush()
+        if self._trouble is not None:
+            self._fail(self._trouble)
+
+    def _take_whole(self, data: bytes, consumer: Consumer) -> bool:
+        """Whether ``data`` was a whole answer with a head that is known, and has been handed over."""
+        end = data.find(HEAD_END)
+        if end < 0:
+            return False
+        key, digits = split_head(data, end)
+        self._key = key
+        known = self.pool.answers.get(key)
+        if known is None or len(data) - end - 4 != int(digits or 0) or not consumer.takes_whole_answers:
+            return False
+        self.consumer = None
+        self.reusable = True
+        consumer.upstream_whole(known, digits, data[end + 4 :])
+        return True
+
+    def eof_received(self) -> bool:
+        if self._in_head and self.reused:
+            self._unheard = self._nothing_was_heard()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.reusable = False
+        self.pool.forget(self)
+        if self.consumer is None:
+            return
+        if self._until_close and exc is None:
+            self._ended = True
+            self._finish()
+            return
+        when = "before it answered" if self._in_head else "in the middle of its answer"
+        how = "reset" if isinstance(exc, ConnectionError) else "closed"
+        self._fail(UpstreamClosed(f"{self.pool.origin} {how} the connection {when}"), unheard=self._unheard)
+
+    def pause_writing(self) -> None:
+        if self.consumer is not None:
+            self.consumer.upstream_pauses()
+
+    def resume_writing(self) -> None:
+        if self.consumer is not None:
+            self.consumer.upstream_resumes()
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        if self._ended:
+            self._trouble = UpstreamMalformed(f"{self.pool.origin} sent more than one answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        if self._ended or self.consumer is None:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim = True
+            return
+        fields = dict(self._headers)
+        length = fields.get(b"content-length")
+        coding = fields.get(b"transfer-encoding")
+        bodiless = self._head_only or status in (204, 304)
+        if coding is not None and (coding.lower() != b"chunked" or length is not None):
+            self._trouble = UpstreamMalformed(f"{self.pool.origin} framed its answer in a way that cannot be passed on")
+            return
+        self._in_head = False
+        self._until_close = length is None and coding is None and not bodiless
+        self.reusable = self._parser.should_keep_alive() and not self._until_close
+        self.consumer.upstream_answers(
+            AnswerHead(
+                status=status,
+                headers=self._headers,
+                length=0 if bodiless and length is None else int(length) if length is not None else None,
+                chunked=coding is not None,
+                content_type=fields.get(b"content-type", b""),
+                encoded=fields.get(b"content-encoding", b"identity").lower() != b"identity",
+                key=self._key if self.reusable and length is not None else None,
+            )
+        )
+        if self._head_only:  # the parser would wait for the body that the head announces
+            self._ended, self.reusable = True, False
+
+    def on_body(self, body: bytes) -> None:
+        if self.consumer is not None and not self._ended and self._trouble is None:
+            self.consumer.upstream_sends(body)
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._reset_answer()
+            self._untouched = False
+        elif not self._in_head:
+            self._ended = True
+
+    # How an answer ends
+
+    def _finish(self) -> None:
+        consumer, self.consumer = self.consumer, None
+        self.reusable = self.reusable and self._trouble is None and not self.transport.is_closing()
+        if consumer is not None:
+            consumer.upstream_ends()
+
+    def _fail(self, error: GatewayError, *, unheard: bool = False) -> None:
+        consumer, self.consumer = self.consumer, None
+        self.reusable = False
+        self.transport.abort()
+        if consumer is not None:
+            consumer.upstream_fails(error, silent=self._head_bytes == 0, unheard=unheard)
+
+    def _nothing_was_heard(self) -> bool:
+        """Whether the kernel still holds every byte of the request, unacknowledged (TIOCOUTQ, tcp(7))."""
+        fd = self.transport.get_extra_info("socket").fileno()
+        try:
+            held: int = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        except OSError:
+            return False
+        return held + self.transport.get_write_buffer_size() >= self._written > 0

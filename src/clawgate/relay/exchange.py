@@ -1,0 +1,384 @@
+"""One relayed exchange: takes a request's bytes to the upstream and the answer's back, until either side ends.
+
+It settles what is sent when: when to dial, when a stale connection may be tried once more, how a failure is shown
+at each stage, and who has to wait for whom. It opens and reads no socket; the client's side is a `ClientSide`,
+the upstream's an `UpstreamConnection`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from clawgate.errors import BodyTooLarge, GatewayError, UpstreamRedirected, UpstreamTimedOut
+from clawgate.policy.deadlines import LimitName, Times, expired
+from clawgate.relay.answer import AnswerStart, AnswerWriter
+from clawgate.relay.connection import AnswerHead, UpstreamConnection
+from clawgate.relay.gate import Gate, Ticket
+from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
+from clawgate.relay.render_error import status_of
+from clawgate.wire.http1 import LAST_CHUNK, chunk
+from clawgate.wire.peek import glance, model_of
+
+logger = logging.getLogger("clawgate.relay")
+
+HOLD_BYTES = 65_536
+"""How much of a body waits in memory for a connection before the client has to wait as well."""
+REPLAY_BYTES = 1_048_576
+"""The largest request that is kept to be sent again when a reused connection turns out to be stale."""
+GLANCE_BYTES = 1_048_576
+"""The largest body that is looked into for the log's model name."""
+
+_REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
+
+_EXPIRED: dict[LimitName, str] = {
+    "connect": "could not be connected to within",
+    "first_byte": "did not begin to answer within",
+    "idle": "went silent for",
+    "total": "did not finish its answer within",
+}
+
+
+class ClientSide(Protocol):
+    """The connection to the client, as far as an exchange needs it."""
+
+    http10: bool
+
+    def write(self, data: bytes) -> None: ...
+    def hold_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def must_close(self) -> bool:
+        """Whether the answer has to announce the end of the connection."""
+        ...
+
+    def answer_error(self, error: GatewayError) -> None:
+        """Nothing of an answer was sent yet: send this instead, and end the exchange."""
+        ...
+
+    def finish(self) -> None:
+        """The answer is whole."""
+        ...
+
+    def cut(self, *, at_once: bool) -> None:
+        """End the connection so that the answer is seen to be broken; ``at_once`` without sending what waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What exchanges of one listener share: clock and gate, an owner for tasks, who is told of their ends."""
+
+    now: Callable[[], float]
+    gate: Gate
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    observer: Observer | None
+    body_limit: int
+
+
+class Exchange:
+    """See the module. ``over`` is True once nothing more can happen to it."""
+
+    # Defaults stand on the class: most exchanges never touch them, and creation is on every request's path.
+    over = False
+    _request_done = False
+    _connecting: float | None = None
+    _asked: float | None = None
+    _body: list[bytes] | None = None
+    _body_size = 0
+    _model: str | None = None
+    _replay: list[bytes] | None = None
+    _connection: UpstreamConnection | None = None
+    _dialling: asyncio.Task[None] | None = None
+    _writer: AnswerWriter | None = None
+    _client_full = False
+    _upstream_full = False
+    _sent = 0
+    _first_byte: float | None = None
+
+    def __init__(self, shop: Shop, client: ClientSide, ticket: Ticket, head: bytes) -> None:
+        self._shop = shop
+        self._client = client
+        self._ticket = ticket
+        self._outgoing = [head]
+        self._begun = self._progress = shop.now()
+        # The body is kept whole where a rule has to read it, and in pieces for a glance where a log wants it.
+        if ticket.model_rule is not None or shop.observer is not None:
+            self._body = []
+
+    # The request's way
+
+    def body(self, data: bytes) -> None:
+        """A piece of the request's body."""
+        if self.over:
+            return
+        self._body_size += len(data)
+        if self._body_size > self._shop.body_limit:
+            self.fail(BodyTooLarge(f"the body is over the limit of {self._shop.body_limit} bytes"))
+            return
+        if self._body is not None:
+            if self._ticket.model_rule is None and self._body_size > GLANCE_BYTES:
+                self._body = None
+            else:
+                self._body.append(data)
+        self._outgoing.append(chunk(data) if self._ticket.chunked else data)
+
+    def body_ended(self) -> None:
+        """The request is whole."""
+        if self.over:
+            return
+        if self._ticket.chunked:
+            self._outgoing.append(LAST_CHUNK)
+        self._request_done = True
+        if self._body:
+            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            self._body = None
+            if self._ticket.model_rule is None:
+                self._model = glance(body)
+            else:
+                try:
+                    self._model = model_of(body)
+                    self._ticket.model_rule.check(self._model)
+                except GatewayError as error:
+                    self.fail(error)
+
+    def push(self) -> None:
+        """Send on what has come; called at the end of each read from the client."""
+        if self.over or not self._outgoing or (self._ticket.model_rule is not None and not self._request_done):
+            return
+        if self._connection is None:
+            if self._dialling is None:
+                reused = self._ticket.upstream.pool.take()
+                if reused is None:
+                    self._dial()
+                else:
+                    self._attach(reused)
+            elif self._body_size > HOLD_BYTES:
+                self._client.hold_reading()
+            return
+        data = self._outgoing[0] if len(self._outgoing) == 1 else b"".join(self._outgoing)
+        self._outgoing.clear()
+        if self._replay is not None:
+            self._replay.append(data)
+            if self._body_size > REPLAY_BYTES:
+                self._replay = None
+        self._progress = self._shop.now()
+        if self._request_done:
+            self._asked = self._progress
+        self._connection.write(data)
+
+    def _dial(self) -> None:
+        self._connecting = self._shop.now()
+        self._dialling = self._shop.spawn(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            connection = await self._ticket.upstream.pool.dial()
+            self._dialling = self._connecting = None
+            self._attach(connection)
+        except GatewayError as error:
+            self._dialling = None
+            self.fail(error)
+        except Exception:  # the outermost frame of a task: whoever waits for it must hear of it
+            logger.exception("dialling %s failed in an unforeseen way", self._ticket.upstream.origin)
+            self._dialling = None
+            self.fail(GatewayError("an internal error; the log of clawgate says more"))
+
+    def _attach(self, connection: UpstreamConnection) -> None:
+        self._connection = connection
+        if connection.reused:
+            self._replay = []
+        connection.serve(self, head_only=self._ticket.method == b"HEAD")
+        self.push()
+        if not connection.reused and not self._upstream_full:
+            self._client.resume_reading()
+
+    # The answer's way: what an upstream connection tells its consumer
+
+    @property
+    def takes_whole_answers(self) -> bool:
+        """Whether an answer that is here from head to end may be handed over in one piece."""
+        return self._request_done and not self._client.must_close()
+
+    def upstream_whole(self, known: AnswerStart, digits: bytes, body: bytes) -> None:
+        """The whole answer, under a head that is known: the short way of answers, ends."""
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        self._first_byte = self._shop.now() - self._begun
+        connection.pool.give_back(connection, self._begun + self._first_byte)
+        self._write(b"%b%b\r\n\r\n%b" % (known.head, digits, body))
+        self._end(known.status, None)
+        self._client.finish()
+
+    def upstream_answers(self, head: AnswerHead) -> None:
+        """The answer begins."""
+        self._replay = None
+        if 300 <= head.status < 400 and head.status != 304:
+            self.fail(_redirected(self._ticket, head))
+            return
+        self._writer = AnswerWriter(
+            head,
+            http10=self._client.http10,
+            close=not self._request_done or self._client.must_close(),
+            bodiless=self._ticket.method == b"HEAD" or head.status in (204, 304),
+            secrets=self._ticket.upstream.secrets,
+        )
+        self._first_byte = self._shop.now() - self._begun
+        if head.key is not None and self._writer.start is not None and self._connection is not None:
+            self._connection.pool.answers.learn(head.key, self._writer.start)
+
+    def upstream_sends(self, body: bytes) -> None:
+        """A piece of the answer's body."""
+        if self._writer is not None:
+            self._writer.add(body)
+
+    def upstream_flush(self) -> None:
+        """All of one read is here: send it on."""
+        if self._writer is not None:
+            self._progress = self._shop.now()
+            self._write(self._writer.take(ended=False))
+
+    def upstream_ends(self) -> None:
+        """The answer is whole."""
+        connection, self._connection = self._connection, None
+        assert connection is not None and self._writer is not None
+        if not self._request_done:
+            connection.reusable = False
+        connection.pool.give_back(connection, self._shop.now())
+        self._write(self._writer.take(ended=True))
+        self._end(self._writer.status, None)
+        self._client.finish()
+
+    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+        """The connection ended before the answer did."""
+        replay, self._replay = self._replay, None
+        self._connection = None
+        if replay is not None and silent and (unheard or self._ticket.method in _REPEATABLE):
+            self._outgoing = replay + self._outgoing
+            self._dial()
+            return
+        self.fail(error)
+
+    def upstream_pauses(self) -> None:
+        """The upstream reads more slowly than the client sends."""
+        self._upstream_full = True
+        self._client.hold_reading()
+
+    def upstream_resumes(self) -> None:
+        """The upstream has caught up."""
+        self._upstream_full = False
+        self._progress = self._shop.now()
+        self._client.resume_reading()
+
+    # The client's side
+
+    def client_full(self) -> None:
+        """The client reads more slowly than the upstream answers."""
+        self._client_full = True
+        if self._connection is not None:
+            self._connection.transport.pause_reading()
+
+    def client_drained(self) -> None:
+        """The client has caught up."""
+        self._client_full = False
+        if self._connection is not None:
+            self._progress = self._shop.now()
+            self._connection.transport.resume_reading()
+
+    def client_left(self) -> None:
+        """Nobody waits for the answer any more: the upstream is freed at once, at whatever stage."""
+        if not self.over:
+            self._let_go()
+            self._end(CLIENT_LEFT, "client_left")
+
+    # How it can go wrong
+
+    @property
+    def answer_begun(self) -> bool:
+        """Whether anything of an answer was sent."""
+        return self._writer is not None
+
+    @property
+    def awaits_client(self) -> bool:
+        """Whether the next step is the client's: the rest of its body, with nobody in its way."""
+        return not self._request_done and not self._upstream_full and self._dialling is None
+
+    @property
+    def client_is_full(self) -> bool:
+        """Whether the answer waits for the client to read."""
+        return self._client_full
+
+    def check_time(self, now: float) -> None:
+        """Fail if one of the four limits has run out."""
+        limits = self._ticket.upstream.limits
+        answered = self._writer is not None and self._writer.begun
+        times = Times(
+            begun=self._begun,
+            progress=self._progress,
+            connecting=self._connecting,
+            asked=self._asked,
+            answered=answered,
+        )
+        stalled = not self._client_full if answered else self._upstream_full
+        limit = expired(times, limits, now, upstream_stalled=stalled)
+        if limit is not None:
+            seconds: float = getattr(limits, limit)
+            origin = self._ticket.upstream.origin
+            self.fail(
+                UpstreamTimedOut(
+                    f"{origin} {_EXPIRED[limit]} {seconds:g} s (this gateway's limit '{limit}')",
+                    limit=limit,
+                    seconds=seconds,
+                )
+            )
+
+    def fail(self, error: GatewayError) -> None:
+        """End the exchange with our own error, in the form that its stage allows."""
+        if self.over:
+            return
+        self._let_go()
+        if self._writer is None:
+            self._end(status_of(error), error.code)
+            self._client.answer_error(error)
+            return
+        words = self._writer.last_words(error)
+        self._write(words)
+        self._end(self._writer.status, error.code)
+        self._client.cut(at_once=self._writer.until_close and not words)
+
+    def _let_go(self) -> None:
+        if self._dialling is not None:
+            self._dialling.cancel()
+            self._dialling = None
+        if self._connection is not None:
+            self._connection.drop()
+            self._connection = None
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._sent += len(data)
+            self._client.write(data)
+
+    def _end(self, status: int, code: str | None) -> None:
+        self.over = True
+        self._shop.gate.leave(self._ticket)
+        observer = self._shop.observer
+        if observer is not None:
+            ticket = self._ticket
+            total = self._shop.now() - self._begun
+            observer(
+                Record(
+                    ticket.method, ticket.path, ticket.caller, self._model, status, code, self._sent,
+                    self._first_byte, total,
+                )
+            )  # fmt: skip
+
+
+def _redirected(ticket: Ticket, head: AnswerHead) -> UpstreamRedirected:
+    location = dict(head.headers).get(b"location", b"").decode("ascii", "replace").partition("?")[0][:200]
+    return UpstreamRedirected(
+        f"{ticket.upstream.origin} answered with a redirect ({head.status}) to '{location}'; "
+        "redirects are not followed, configure the final address"
+    )

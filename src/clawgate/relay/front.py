@@ -1,0 +1,144 @@
+"""One listener's connections: who is here, who has shown that they may be, whose time has run out.
+
+Time is kept by one sweep for all connections instead of a timer for each request: the limits are seconds to
+minutes, and a sweep costs nothing on the path of a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from clawgate.errors import GatewayError, Overloaded
+from clawgate.relay.exchange import Shop
+from clawgate.relay.gate import Gate, Ticket
+from clawgate.relay.journal import Observer
+from clawgate.relay.memo import HeadMemo
+from clawgate.relay.protocol import RelayProtocol
+from clawgate.relay.reader import IntakeLimits
+from clawgate.relay.render_error import error_answer
+from clawgate.relay.upstream import Upstream
+
+logger = logging.getLogger("clawgate.relay")
+
+
+class Front:
+    """The shared state of one listener's connections."""
+
+    def __init__(
+        self, *, gate: Gate, upstreams: tuple[Upstream, ...], limits: IntakeLimits, observer: Observer | None
+    ) -> None:
+        self.gate = gate
+        self.heads: HeadMemo[Ticket] = HeadMemo()
+        self.limits = limits
+        self._upstreams = upstreams
+        self._observer = observer
+        self._connections: dict[RelayProtocol, None] = {}
+        self._strangers: dict[RelayProtocol, None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self.shop: Shop
+
+    @property
+    def connection_count(self) -> int:
+        """Open client connections."""
+        return len(self._connections)
+
+    def make_protocol(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> RelayProtocol:
+        """What uvicorn calls for each connection, in place of its own protocol class."""
+        return RelayProtocol(self, config, server_state, app_state, _loop)
+
+    def forget_heads(self) -> None:
+        """What passed before has to be asked about again: the gate's rules have changed."""
+        self.heads.clear()
+
+    # Life
+
+    def open(self) -> None:
+        """Begin: called on the running loop, before the first connection."""
+        loop = asyncio.get_running_loop()
+        self.shop = Shop(
+            now=loop.time,
+            gate=self.gate,
+            spawn=self._spawn,
+            observer=self._observer,
+            body_limit=self.limits.body_bytes,
+        )
+        shortest = min(
+            self.limits.head_seconds,
+            self.limits.body_idle_seconds,
+            self.limits.keep_alive_seconds,
+            *(upstream.limits.shortest() for upstream in self._upstreams),
+        )
+        self._sweep_again(loop, min(max(shortest / 8, 0.02), 0.25))
+
+    def close(self) -> None:
+        """End: what is still open is ended with it."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for connection in list(self._connections):
+            connection.transport.abort()
+        for upstream in self._upstreams:
+            upstream.pool.close()
+
+    def release_idle(self) -> None:
+        """While draining: close the connections on which no request is under way."""
+        for connection in list(self._connections):
+            connection.close_if_idle()
+
+    def stop_all(self, error: GatewayError) -> None:
+        """The drain limit is over: end every exchange with ``error``."""
+        for connection in list(self._connections):
+            connection.stop(error)
+
+    def _sweep_again(self, loop: asyncio.AbstractEventLoop, every: float) -> None:
+        self._sweep_timer = loop.call_later(every, self._sweep_again, loop, every)
+        now = loop.time()
+        for connection in list(self._connections):
+            connection.sweep(now)
+        for upstream in self._upstreams:
+            upstream.pool.sweep(now)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # What connections report
+
+    def arrived(self, connection: RelayProtocol) -> None:
+        """A client has connected; the oldest that has shown nothing makes room when there are too many of them."""
+        if len(self._connections) >= self.limits.connections:
+            error = Overloaded("too many connections are open; try again", retry_after=1)
+            connection.transport.write(error_answer(error, close=True))
+            connection.transport.close()
+            return
+        self._connections[connection] = None
+        self._strangers[connection] = None
+        if len(self._strangers) > self.limits.strangers:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.transport.abort()
+
+    def admitted(self, connection: RelayProtocol) -> None:
+        """The first request of this connection has passed the gate."""
+        self._strangers.pop(connection, None)
+
+    def gone(self, connection: RelayProtocol) -> None:
+        """The client's connection is closed."""
+        self._connections.pop(connection, None)
+        self._strangers.pop(connection, None)

@@ -1,0 +1,351 @@
+"""The client's connection: uvicorn's HTTP protocol class with the data path spliced in.
+
+Relay routes go to an `Exchange`, without an ASGI scope, a task or a coroutine; everything else takes uvicorn's own
+ASGI path. What is overridden of uvicorn stands on this page, and `tests/relay/test_protocol.py` fails when
+uvicorn changes any of it.
+
+Requests are answered one at a time: bytes behind a finished request wait unread until its answer is out, so that
+answers come in order, and reading goes on meanwhile, so that a client that leaves is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut
+from clawgate.relay.exchange import Exchange
+from clawgate.relay.gate import ControlPass, RequestHead, Ticket
+from clawgate.relay.reader import RequestReader
+from clawgate.relay.render_error import error_answer
+from clawgate.wire.http1 import CONTINUE
+
+if TYPE_CHECKING:
+    from clawgate.relay.front import Front
+
+STASH_BYTES = 65_536
+"""How much may wait behind a request that is being answered before the connection is no longer read."""
+WRITE_BUFFER = 65_536
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read and thrown away, so that the refusal is not lost in a reset
+(RFC 9112 section 9.6)."""
+
+
+class RelayProtocol(HttpToolsProtocol):
+    """One per client connection; made by uvicorn through `Front.make_protocol`."""
+
+    http10 = False
+    _exchange: Exchange | None = None
+    _refusal: GatewayError | None = None
+    _head_only = False
+    _fresh = True  # nothing was admitted on this connection yet
+    _lingering = False
+    _draining = False
+    _stash = b""
+    _since = 0.0  # when the present wait for the client began, in the loop's time
+
+    def __init__(
+        self,
+        front: Front,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.front = front
+        self._reader = RequestReader(self, front.limits)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._peer = self.client[0] if self.client is not None else ""
+        self._since = self.loop.time()
+        self.front.arrived(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.front.gone(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_left()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering or self.transport.is_closing():
+            return
+        reader = self._reader
+        if reader.complete:
+            self._stash += data
+            if len(self._stash) > STASH_BYTES:
+                self.flow.pause_reading()
+            return
+        if reader.head_done or not reader.head_bytes:
+            self._since = self.loop.time()
+        while data:
+            data = reader.feed(data)
+            if self._lingering or self.transport.is_closing():
+                return
+            if reader.complete:
+                if self._refusal is None:
+                    self._stash = data
+                    break
+                self._refuse(self._refusal)
+        if self._exchange is not None:
+            self._exchange.push()
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._since = self.loop.time()
+        if self._exchange is not None:
+            self._exchange.client_full()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._since = self.loop.time()
+        if self._exchange is not None:
+            self._exchange.client_drained()
+
+    # What the reader reports
+
+    def known_head(self, key: bytes, digits: bytes) -> bool:
+        """Let a head pass that passed before, where nothing but the head decides."""
+        front = self.front
+        ticket = front.heads.get(key)
+        if ticket is None:
+            return False
+        now = self._since
+        if int(digits or 0) > front.limits.body_bytes or not front.gate.still_open(now):
+            return False
+        self.http10 = self._reader.last = self._head_only = False
+        try:
+            front.gate.enter(ticket, now)
+        except GatewayError as error:
+            self._refusal = error
+            return True
+        if self._fresh:
+            self._fresh = False
+            front.admitted(self)
+        self._exchange = Exchange(
+            front.shop, self, ticket, b"%b%b\r\n\r\n" % (ticket.head, digits) if ticket.sized else ticket.head
+        )
+        return True
+
+    def head_read(self, head: RequestHead, key: bytes | None) -> None:
+        """Ask the gate about a head that was read for the first time."""
+        self.http10 = head.version != "1.1"
+        self._head_only = head.method == b"HEAD"
+        now = self.loop.time()
+        try:
+            found = self.front.gate.admit(head, self._peer, now)
+            if isinstance(found, Ticket):
+                self.front.gate.enter(found, now)
+        except GatewayError as error:
+            self._refusal = error
+            return
+        if self._fresh:
+            self._fresh = False
+            self.front.admitted(self)
+        if isinstance(found, ControlPass):
+            self._start_control(head, found)
+            return
+        if key is not None and not found.wants_continue:
+            self.front.heads.learn(key, found)
+        if found.wants_continue:
+            self.transport.write(CONTINUE)
+        length = dict(head.fields).get(b"content-length", b"0")
+        self._exchange = Exchange(
+            self.front.shop, self, found, b"%b%b\r\n\r\n" % (found.head, length) if found.sized else found.head
+        )
+
+    def body_read(self, piece: bytes) -> None:
+        """A piece of the body."""
+        if self._exchange is not None:
+            self._exchange.body(piece)
+
+    def request_read(self) -> None:
+        """The request is whole."""
+        if self._exchange is not None:
+            self._exchange.body_ended()
+
+    def unreadable(self, error: RequestRejected) -> None:
+        """Answer what cannot be trusted to mean one thing, and read no more of it."""
+        exchange, self._exchange = self._exchange, None
+        self._reader.last = True
+        if exchange is not None:
+            begun = exchange.answer_begun
+            exchange.client_left()
+            if begun:
+                self.cut(at_once=True)
+                return
+        self._refuse(error)
+
+    # Answering
+
+    def _start_control(self, head: RequestHead, found: ControlPass) -> None:
+        """Hand a request without a body to uvicorn's ASGI path, as its own parser callbacks would."""
+        self.parser = self._reader.parser
+        super().on_message_begin()
+        self.url = head.target
+        self.headers.extend(head.fields)
+        self.scope["state"]["caller"] = found.caller  # type: ignore[typeddict-item]
+        super().on_headers_complete()
+        self.cycle.keep_alive = not self.must_close()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """uvicorn's ASGI path is done with its answer."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self._next_request()
+
+    def _next_request(self) -> None:
+        if self._reader.last or self._draining:
+            self._close_gently()
+            return
+        self._reader.restart()
+        self._since = self.loop.time()
+        if self._stash:
+            self.flow.resume_reading()
+            self.loop.call_soon(self._read_stash)
+
+    def _read_stash(self) -> None:
+        stash, self._stash = self._stash, b""
+        if stash:
+            self.data_received(stash)
+
+    def _refuse(self, error: GatewayError) -> None:
+        self._refusal = None
+        reader = self._reader
+        reader.last = close = reader.last or self._draining or not reader.complete
+        self.transport.write(error_answer(error, close=close, head_only=self._head_only))
+        self._next_request()
+
+    def _close_gently(self) -> None:
+        """Close; while the client may still be sending, only after it has had time to read the answer."""
+        if self._reader.complete and not self._stash:
+            self.transport.close()
+            return
+        self._lingering = True
+        self._stash = b""
+        self._since = self.loop.time()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    # What an exchange asks of its client's side
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the answer."""
+        self.transport.write(data)
+
+    def hold_reading(self) -> None:
+        """Stop reading the request: nobody can take more of it."""
+        if not self.transport.is_closing():
+            self.flow.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self._since = self.loop.time()
+        if not self.transport.is_closing() and len(self._stash) <= STASH_BYTES:
+            self.flow.resume_reading()
+
+    def must_close(self) -> bool:
+        """Whether the answer has to announce the end of the connection."""
+        return self._reader.last or self._draining
+
+    def answer_error(self, error: GatewayError) -> None:
+        """The exchange ended without an answer: send this one."""
+        self._exchange = None
+        if not self.transport.is_closing():
+            self._refuse(error)
+
+    def finish(self) -> None:
+        """The exchange's answer is whole."""
+        self._exchange = None
+        if not self.transport.is_closing():
+            if not self._reader.complete:
+                self._reader.last = True
+            self._next_request()
+
+    def cut(self, *, at_once: bool) -> None:
+        """End a broken answer: what was written goes out, its proper end does not."""
+        self._exchange = None
+        if at_once:
+            # Where an answer ends with the connection, only a reset says that it is not whole.
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+        else:
+            self._since = self.loop.time()
+            self.transport.close()
+
+    # Time, and the end of the process
+
+    def sweep(self, now: float) -> None:
+        """End what has taken too long; called again and again by `Front`."""
+        waited = now - self._since
+        limits = self.front.limits
+        reader = self._reader
+        if self.transport.is_closing():
+            if waited >= limits.body_idle_seconds:
+                self.transport.abort()
+        elif self._lingering:
+            if waited >= LINGER_SECONDS:
+                self.transport.close()
+        elif self._exchange is not None:
+            self._sweep_exchange(self._exchange, now)
+        elif reader.head_bytes and not reader.head_done:
+            if waited >= limits.head_seconds:
+                self.unreadable(RequestTimedOut(f"the request head did not come within {limits.head_seconds:g} s"))
+        elif not reader.head_done:
+            if waited >= (limits.head_seconds if self._fresh else limits.keep_alive_seconds):
+                self.transport.close()
+
+    def _sweep_exchange(self, exchange: Exchange, now: float) -> None:
+        if self.flow.read_paused and _has_hung_up(self.transport):
+            self.transport.abort()
+            return
+        exchange.check_time(now)
+        limit = self.front.limits.body_idle_seconds
+        if exchange.over or now - self._since < limit:
+            return
+        if exchange.client_is_full:
+            self.transport.abort()
+        elif exchange.awaits_client:
+            exchange.fail(RequestTimedOut(f"the rest of the body did not come within {limit:g} s"))
+
+    def shutdown(self) -> None:
+        """uvicorn is stopping: what is under way is finished, and answers announce the end."""
+        self._draining = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
+    def close_if_idle(self) -> None:
+        """Let go of a connection on which no request has begun."""
+        if not self._reader.head_bytes and not self._reader.head_done and not self._lingering:
+            self.transport.close()
+
+    def stop(self, error: GatewayError) -> None:
+        """The drain limit is over: end what is under way in the form that its stage allows."""
+        if self._exchange is not None:
+            self._exchange.fail(error)
+        else:
+            self.transport.close()
+
+
+def _has_hung_up(transport: asyncio.Transport) -> bool:
+    """Whether the client has left a connection that is not being read, where the loop would not notice."""
+    readiness = select.poll()
+    readiness.register(transport.get_extra_info("socket").fileno(), getattr(select, "POLLRDHUP", 0))
+    return bool(readiness.poll(0))

@@ -1,0 +1,216 @@
+"""Where does a request begin, where does its head end, where does it end itself? Strict, bounded, and one at a time.
+
+A head is parsed by llhttp up to its last byte and no further, so what stands behind it is never misread; a body
+whose length is known is counted, a chunked one is parsed. What uvicorn's protocol class leaves open is closed
+here: sizes of head and target, transfer codings, and requests that follow before they are wanted.
+It opens and writes nothing: it tells its `Owner`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import httptools
+
+from clawgate.errors import HeadTooLarge, MalformedRequest, RequestRejected, TargetTooLong
+from clawgate.relay.gate import RequestHead
+from clawgate.relay.memo import HEAD_END, split_head
+
+_CHUNKED_BODY_AHEAD = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeLimits:
+    """What a client may take up. Sizes in bytes, times in seconds."""
+
+    head_bytes: int = 32_768
+    target_bytes: int = 8_192
+    body_bytes: int = 20 * 1024 * 1024
+    head_seconds: float = 30.0
+    body_idle_seconds: float = 60.0
+    keep_alive_seconds: float = 75.0
+    connections: int = 8_192
+    strangers: int = 200  # connections on which nothing was admitted yet
+
+
+class Owner(Protocol):
+    """Who is told what was read. Nothing is called back into the reader from within these."""
+
+    def known_head(self, key: bytes, digits: bytes) -> bool:
+        """Whether a head with this key passed before and has been taken to pass again."""
+        ...
+
+    def head_read(self, head: RequestHead, key: bytes | None) -> None: ...
+    def body_read(self, piece: bytes) -> None: ...
+    def request_read(self) -> None: ...
+    def unreadable(self, error: RequestRejected) -> None:
+        """The bytes cannot be trusted to mean one thing; the reader is not fed again."""
+        ...
+
+
+class RequestReader:
+    """Reads the requests of one connection. `restart` before each request but the first."""
+
+    def __init__(self, owner: Owner, limits: IntakeLimits) -> None:
+        self._owner = owner
+        self._limits = limits
+        self.parser: httptools.HttpRequestParser = httptools.HttpRequestParser(self)
+        self.last = False
+        """Nothing that follows the present request may be answered."""
+        self.restart()
+
+    def restart(self) -> None:
+        """The next byte begins a request."""
+        self.head_bytes = 0
+        self.head_done = False
+        self.complete = False
+        self._left: int | None = 0  # None: chunked
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in one step; what belongs to a later step or a later request comes back."""
+        return self._feed_body(data) if self.head_done else self._feed_head(data)
+
+    # The head
+
+    def _feed_head(self, data: bytes) -> bytes:
+        key = None
+        if not self.head_bytes:
+            end = data.find(HEAD_END)
+            if end >= 0:
+                key, digits = split_head(data, end)
+                if self._owner.known_head(key, digits):
+                    self._left = int(digits or 0)
+                    self._head_is_done()
+                    return data[end + 4 :]
+            self._begin_head()
+        size = self._head_part(data)
+        self.head_bytes += size
+        if self.head_bytes > self._limits.head_bytes:
+            self._owner.unreadable(HeadTooLarge(f"the request head is over {self._limits.head_bytes} bytes"))
+            return b""
+        piece = data[:size]
+        self._tail = (self._tail + piece)[-3:]
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            self._upgrade = True
+        except httptools.HttpParserError as error:
+            self._owner.unreadable(MalformedRequest(f"this is not a well-formed HTTP/1.1 request ({error})"))
+            return b""
+        if len(self._url) > self._limits.target_bytes:
+            self._owner.unreadable(TargetTooLong(f"the request target is over {self._limits.target_bytes} bytes"))
+        elif self._head_parsed:
+            self._hand_over(key)
+        return data[size:]
+
+    def _head_part(self, data: bytes) -> int:
+        """How many bytes of ``data`` belong to the head, whose end may have begun in an earlier read."""
+        end = (self._tail + data).find(HEAD_END)
+        return len(data) if end < 0 else end + len(HEAD_END) - len(self._tail)
+
+    def _begin_head(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        self._tail = b""
+        self._url = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._head_parsed = False
+        self._upgrade = False
+        self._pieces: list[bytes] = []
+        self._in_chunks = False
+        self._chunks_ended = False
+
+    def _hand_over(self, key: bytes | None) -> None:
+        """The head is whole: say so, and find out how its body is framed."""
+        parser = self.parser
+        version = parser.get_http_version()
+        method = parser.get_method()
+        fields = dict(self._fields)
+        wants_socket = self._upgrade and fields.get(b"upgrade", b"").lower() == b"websocket"
+        # Any other upgrade may be ignored (RFC 9110 section 7.8): Java's HttpClient offers h2c on every connection.
+        self.last = version != "1.1" or wants_socket or method == b"CONNECT" or not parser.should_keep_alive()
+        self._left = None if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
+        if self._pieces:
+            self._owner.unreadable(MalformedRequest("the end of the request head is not where it seems to be"))
+            return
+        if self._left is None:
+            if self._upgrade:  # the parser has stopped for the upgrade that is ignored: a new one takes the body
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.feed_data(_CHUNKED_BODY_AHEAD)
+            self._in_chunks = True
+            self._chunks_ended = False
+        if self.last or self._left is None:
+            key = None
+        self._owner.head_read(RequestHead(method, self._url, version, self._fields, wants_socket), key)
+        self._head_is_done()
+
+    def _head_is_done(self) -> None:
+        self.head_done = True
+        if self._left == 0:
+            self._end()
+
+    # The body
+
+    def _feed_body(self, data: bytes) -> bytes:
+        left = self._left
+        if left is None:
+            return self._feed_chunks(data)
+        size = len(data)
+        if size < left:
+            self._left = left - size
+            self._owner.body_read(data)
+            return b""
+        rest = b""
+        if size > left:
+            data, rest = data[:left], data[left:]
+        self._left = 0
+        self._owner.body_read(data)
+        self._end()
+        return rest
+
+    def _feed_chunks(self, data: bytes) -> bytes:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # of a request behind this one: see on_message_begin
+            self.last = True
+        except httptools.HttpParserError as error:
+            if not self._chunks_ended:
+                self._owner.unreadable(MalformedRequest(f"the chunked body is not well-formed ({error})"))
+                return b""
+            self.last = True
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            self._owner.body_read(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if self._chunks_ended:
+            self._end()
+        return b""
+
+    def _end(self) -> None:
+        self.complete = True
+        self._owner.request_read()
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        if self._in_chunks:
+            # A request in the same read behind a chunked body, whose end only the parser could tell. It is not
+            # answered: RFC 9112 section 9.3.2 has the client send it again when the connection closes.
+            self.last = True
+
+    def on_url(self, url: bytes) -> None:
+        if not self._head_parsed:
+            self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._head_parsed:  # trailers are dropped
+            self._fields.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self._head_parsed = True
+
+    def on_body(self, body: bytes) -> None:
+        if not self._chunks_ended:
+            self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        self._chunks_ended = True

@@ -1,0 +1,85 @@
+"""How does a deliberate error look on the wire? The only place that maps causes to HTTP.
+
+Three forms from one table: before the answer has begun, a status and a JSON body; once an event stream is under
+way, one event; on a WebSocket handshake, the plain HTTP refusal.
+"""
+
+from __future__ import annotations
+
+from clawgate import errors
+from clawgate.errors import GatewayError
+from clawgate.wire.http1 import STATUS_LINE
+from clawgate.wire.openai_errors import error_body, error_event
+
+TABLE: dict[type[GatewayError], tuple[int, str]] = {
+    errors.GatewayError: (500, "api_error"),
+    errors.RequestRejected: (400, "invalid_request_error"),
+    errors.MalformedRequest: (400, "invalid_request_error"),
+    errors.HeadTooLarge: (431, "invalid_request_error"),
+    errors.TargetTooLong: (414, "invalid_request_error"),
+    errors.BodyTooLarge: (413, "invalid_request_error"),
+    errors.RequestTimedOut: (408, "invalid_request_error"),
+    errors.VersionUnsupported: (505, "invalid_request_error"),
+    errors.ExpectationUnknown: (417, "invalid_request_error"),
+    errors.MethodNotAllowed: (405, "invalid_request_error"),
+    errors.RouteUnknown: (404, "invalid_request_error"),
+    errors.ModelNotFound: (404, "invalid_request_error"),
+    errors.ContentTypeRefused: (415, "invalid_request_error"),
+    errors.UpgradeRefused: (426, "invalid_request_error"),
+    errors.LoopDetected: (508, "invalid_request_error"),
+    errors.PolicyDenied: (403, "policy_error"),
+    errors.HostRefused: (421, "policy_error"),
+    errors.OriginRefused: (403, "policy_error"),
+    errors.EgressDenied: (403, "policy_error"),
+    errors.Unauthenticated: (401, "authentication_error"),
+    errors.CredentialMissing: (401, "authentication_error"),
+    errors.RateLimited: (429, "rate_limit_error"),
+    errors.TooManyFailures: (429, "rate_limit_error"),
+    errors.TooManyConcurrent: (429, "rate_limit_error"),
+    errors.Unavailable: (503, "service_unavailable"),
+    errors.Overloaded: (503, "service_unavailable"),
+    errors.UpstreamFailed: (502, "upstream_error"),
+    errors.UpstreamUnreachable: (502, "upstream_error"),
+    errors.UpstreamClosed: (502, "upstream_error"),
+    errors.UpstreamMalformed: (502, "upstream_error"),
+    errors.UpstreamRedirected: (502, "upstream_error"),
+    errors.UpstreamTimedOut: (504, "upstream_error"),
+    errors.StreamCut: (503, "service_unavailable"),
+}
+
+
+def status_of(error: GatewayError) -> int:
+    """The HTTP status of ``error``."""
+    return TABLE[type(error)][0]
+
+
+def error_answer(error: GatewayError, *, close: bool, head_only: bool = False) -> bytes:
+    """A whole HTTP/1.1 answer; ``close`` announces that the connection ends with it."""
+    status, kind = TABLE[type(error)]
+    body = error_body(message=error.message, kind=kind, code=error.code, param=error.param)
+    lines = [
+        STATUS_LINE[status],
+        b"content-type: application/json\r\n",
+        b"content-length: %d\r\n" % len(body),
+        b"cache-control: no-store\r\n",
+    ]
+    if error.retry_after is not None:
+        lines.append(b"retry-after: %d\r\n" % error.retry_after)
+    if isinstance(error, errors.Unauthenticated):
+        lines.append(b'www-authenticate: Bearer realm="clawgate"\r\n')
+    elif isinstance(error, errors.MethodNotAllowed):
+        lines.append(b"allow: " + ", ".join(error.allow).encode("ascii") + b"\r\n")
+    elif isinstance(error, errors.UpgradeRefused):
+        lines.append(b"upgrade: HTTP/1.1\r\n")
+    if close:
+        lines.append(b"connection: close\r\n")
+    lines.append(b"\r\n")
+    if not head_only:
+        lines.append(body)
+    return b"".join(lines)
+
+
+def stream_event(error: GatewayError) -> bytes:
+    """The event that ends a stream which can no longer be finished."""
+    kind = TABLE[type(error)][1]
+    return error_event(message=error.message, kind=kind, code=error.code, param=error.param)

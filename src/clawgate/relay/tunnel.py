@@ -1,0 +1,75 @@
+"""How is an upstream reached through a configured HTTP proxy? By CONNECT (RFC 9110 section 9.3.6), for both schemes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from clawgate.errors import UpstreamUnreachable
+from clawgate.relay.origin import Origin
+
+_P = TypeVar("_P", bound=asyncio.Protocol)
+_HEAD_LIMIT = 16_384
+_GRANTED = re.compile(rb"HTTP/1\.[01] 2\d\d[ \r]")
+
+
+class _Handshake(asyncio.Protocol):
+    """Collects the proxy's answer up to the end of its head, and not a byte more."""
+
+    def __init__(self) -> None:
+        self.head: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if b"\r\n\r\n" in self._received or len(self._received) > _HEAD_LIMIT:
+            if not self.head.done():
+                self.head.set_result(self._received)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.head.done():
+            self.head.set_result(self._received)
+
+
+async def open_tunnel(
+    make: Callable[[], _P],
+    address: str,
+    proxy: Origin,
+    origin: Origin,
+    tls: ssl.SSLContext | None,
+    authorization: str | None,
+) -> _P:
+    """A protocol from ``make`` that speaks to ``origin`` through the proxy at ``address``.
+
+    The name goes to the proxy, which resolves it: behind such a proxy there often is no other resolver.
+    Raises `UpstreamUnreachable` when the proxy refuses, OSError when it cannot be reached.
+    """
+    loop = asyncio.get_running_loop()
+    transport, handshake = await loop.create_connection(_Handshake, address, proxy.port)
+    try:
+        host = f"[{origin.host}]" if ":" in origin.host else origin.host
+        lines = [f"CONNECT {host}:{origin.port} HTTP/1.1", f"Host: {host}:{origin.port}"]
+        if authorization is not None:
+            lines.append(f"Proxy-Authorization: {authorization}")
+        transport.write("\r\n".join([*lines, "", ""]).encode("ascii"))
+        answer = await handshake.head
+        if not _GRANTED.match(answer) or not answer.endswith(b"\r\n\r\n"):
+            said = answer.partition(b"\r\n")[0][:80].decode("ascii", "replace") or "nothing"
+            raise UpstreamUnreachable(f"{origin}: the proxy {proxy} did not open a tunnel (it said: {said})")
+        protocol = make()
+        if tls is None:
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            return protocol
+        # With start_tls the new protocol is given its transport by hand, as the loop's documentation says.
+        secure = await loop.start_tls(transport, protocol, tls, server_hostname=origin.host)
+        if secure is None:
+            raise ConnectionResetError("the connection was lost during the TLS handshake")
+        protocol.connection_made(cast(asyncio.BaseTransport, secure))
+        return protocol
+    except BaseException:
+        transport.abort()
+        raise

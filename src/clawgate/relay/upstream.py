@@ -1,0 +1,62 @@
+"""One configured upstream: where it is, what every request to it carries, and how long it may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from clawgate import __version__
+from clawgate.policy.deadlines import TimeLimits
+from clawgate.providers.credential import Credential
+from clawgate.relay.dial import Dialer, Route
+from clawgate.relay.pool import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamPlan:
+    """What has to be known of an upstream before it can be used.
+
+    ``prefix`` takes the place of ``replaces`` at the start of every target: the base URL's path for ``/v1``, or
+    a path that goes in front where ``replaces`` is empty.
+    ``extra_lines`` are head lines of the operator's (no credential), each with CRLF.
+    """
+
+    name: str
+    route: Route
+    prefix: str
+    replaces: str = ""
+    credential: Credential
+    limits: TimeLimits = field(default_factory=TimeLimits)
+    extra_lines: bytes = b""
+
+
+class Upstream:
+    """An `UpstreamPlan` with its connections."""
+
+    def __init__(self, plan: UpstreamPlan, dialer: Dialer, *, via: bytes) -> None:
+        self.name = plan.name
+        self.origin = plan.route.origin
+        self.limits = plan.limits
+        self.secrets = plan.credential.secrets()
+        self._prefix = plan.prefix.encode("ascii")
+        self._replaces = plan.replaces.encode("ascii")
+        self.pool = Pool(dialer, plan.route)
+        self._lines = b"".join(
+            (
+                b"host: ", plan.route.origin.authority.encode("ascii"), b"\r\n",
+                b"user-agent: clawgate/", __version__.encode("ascii"), b"\r\n",
+                b"accept-encoding: identity\r\n",
+                plan.extra_lines,
+                plan.credential.line(),
+            )
+        )  # fmt: skip
+        self._via = via
+
+    def head(self, method: bytes, target: bytes, lines: bytes, via: bytes | None) -> bytes:
+        """The head of one request without its framing; ``lines`` are head lines, ``via`` the client's own Via, if any.
+
+        The credential stands in our own lines, which no field of the client can name, replace or remove.
+        """
+        chain = b"via: %b, 1.1 %b\r\n" % (via, self._via) if via else b"via: 1.1 %b\r\n" % self._via
+        return b"%b %b%b HTTP/1.1\r\n%b%b%b" % (
+            method, self._prefix, target.removeprefix(self._replaces), self._lines, chain, lines,
+        )  # fmt: skip

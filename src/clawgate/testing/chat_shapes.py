@@ -1,0 +1,195 @@
+"""What the built-in model says, in the shapes of OpenAI's chat completions and (old) completions.
+
+Pure: the same request gives the same bytes, so that an answer that came through a gateway can be compared
+with one that did not. Ids are a hash of the request and `created` is a constant. It knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CREATED = 1_700_000_000
+"""The `created` of everything, in seconds since the epoch."""
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model answers to one request: `words` joined are the text; or the call of `tool`."""
+
+    key: str
+    words: tuple[str, ...]
+    finish: str
+    prompt_tokens: int
+    tool: str = ""
+    arguments: str = ""
+
+    @property
+    def text(self) -> str:
+        return "".join(self.words)
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """Counts in words, which is all that a fake needs to be consistent."""
+        completion = len(self.words) or len(split(self.arguments))
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": completion,
+            "total_tokens": self.prompt_tokens + completion,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        }
+
+
+def answer_text(said: str) -> str:
+    """The model's whole answer to a user's message: several words, some not ASCII, under 300 characters."""
+    said = " ".join(said.split())
+    quoted = said if len(said) <= 200 else said[:199] + "…"
+    return f"🦞 You said: “{quoted}”. Das ist naïve, but every word arrived: 你好, мир, done ✓"
+
+
+def split(text: str) -> tuple[str, ...]:
+    """The text in words with the space behind each; joined they are the text."""
+    return tuple(re.findall(r"\s*\S+\s*|\s+", text))
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content: a string, or a list of parts of which the text ones count."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part)
+
+
+def reply_to_chat(body: Body) -> Reply:
+    """The answer to a chat completion whose `messages` is a list that is not empty."""
+    messages = [message for message in body["messages"] if isinstance(message, dict)]
+    users = [message for message in messages if message.get("role") == "user"]
+    prompt = sum(len(split(text_of(message.get("content")))) for message in messages)
+    tool = None if any(message.get("role") == "tool" for message in messages) else _tool_of(body)
+    if tool is not None:
+        arguments = json.dumps(_example(tool.get("parameters")), ensure_ascii=False)
+        return Reply(_key(body), (), "tool_calls", prompt, str(tool["name"]), arguments)
+    words = split(answer_text(text_of(users[-1].get("content")) if users else ""))
+    return _limited(body, words, prompt)
+
+
+def reply_to_prompt(body: Body) -> Reply:
+    """The answer to an old completion's `prompt` (a string or a list of which the last counts)."""
+    prompt = body["prompt"]
+    said = str(prompt[-1] if isinstance(prompt, list) and prompt else prompt)
+    return _limited(body, split(answer_text(said)), len(split(said)))
+
+
+def completion(body: Body, reply: Reply) -> dict[str, Any]:
+    """A chat completion that is not streamed."""
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text, "refusal": None}
+    if reply.tool:
+        message |= {"content": None, "tool_calls": [_call(reply, reply.arguments)]}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.finish}
+    return {**_start(body, reply, "chat.completion"), "choices": [choice], "usage": reply.usage}
+
+
+def chunks(body: Body, reply: Reply) -> Iterator[dict[str, Any]]:
+    """A streamed chat completion: role, a chunk a word (or the tool call in two), finish, usage if asked."""
+    start = _start(body, reply, "chat.completion.chunk")
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        return {**start, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+
+    if reply.tool:
+        yield chunk({"role": "assistant", "content": None, "tool_calls": [{"index": 0, **_call(reply, "")}]})
+        yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": reply.arguments}}]})
+    else:
+        yield chunk({"role": "assistant", "content": "", "refusal": None})
+        for word in reply.words:
+            yield chunk({"content": word})
+    yield chunk({}, reply.finish)
+    if wants_usage(body):
+        yield {**start, "choices": [], "usage": reply.usage}
+
+
+def old_completion(body: Body, reply: Reply) -> dict[str, Any]:
+    """An (old) completion that is not streamed."""
+    choice = {"index": 0, "text": reply.text, "logprobs": None, "finish_reason": reply.finish}
+    return {**_start(body, reply, "text_completion"), "choices": [choice], "usage": reply.usage}
+
+
+def old_chunks(body: Body, reply: Reply) -> Iterator[dict[str, Any]]:
+    """A streamed (old) completion."""
+    start = _start(body, reply, "text_completion")
+    for number, word in enumerate(reply.words, 1):
+        finish = reply.finish if number == len(reply.words) else None
+        yield {**start, "choices": [{"index": 0, "text": word, "logprobs": None, "finish_reason": finish}]}
+    if wants_usage(body):
+        yield {**start, "choices": [], "usage": reply.usage}
+
+
+def wants_usage(body: Body) -> bool:
+    """Whether `stream_options.include_usage` is on."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _start(body: Body, reply: Reply, kind: str) -> dict[str, Any]:
+    prefix = "chatcmpl" if kind.startswith("chat") else "cmpl"
+    return {"id": f"{prefix}-{reply.key}", "object": kind, "created": CREATED, "model": body["model"]}
+
+
+def _call(reply: Reply, arguments: str) -> dict[str, Any]:
+    function = {"name": reply.tool, "arguments": arguments}
+    return {"id": f"call_{reply.key}", "type": "function", "function": function}
+
+
+def _key(body: Body) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _limited(body: Body, words: tuple[str, ...], prompt: int) -> Reply:
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    cut = isinstance(limit, int) and 0 < limit < len(words)
+    return Reply(_key(body), words[:limit] if cut else words, "length" if cut else "stop", prompt)
+
+
+def _tool_of(body: Body) -> dict[str, Any] | None:
+    """The function that `tool_choice` names, otherwise the first one; None if there is none to call."""
+    choice = body.get("tool_choice")
+    tools = body.get("tools")
+    listed = [_function(tool) for tool in tools] if isinstance(tools, list) else []
+    functions = [function for function in listed if function.get("name")]
+    if choice == "none" or not functions:
+        return None
+    pinned = _function(choice).get("name")
+    return next((function for function in functions if function["name"] == pinned), functions[0])
+
+
+def _function(of: object) -> dict[str, Any]:
+    function = of.get("function") if isinstance(of, dict) else None
+    return function if isinstance(function, dict) else {}
+
+
+def _example(schema: object) -> Any:
+    """The simplest value that fits a JSON schema, with every required property."""
+    if not isinstance(schema, dict):
+        return {}
+    if schema.get("enum"):
+        return schema["enum"][0]
+    match schema.get("type", "object"):
+        case "string":
+            return "Zürich"
+        case "integer" | "number":
+            return 1
+        case "boolean":
+            return True
+        case "array":
+            return []
+        case "null":
+            return None
+    properties = schema.get("properties") or {}
+    return {name: _example(properties.get(name)) for name in schema.get("required") or ()}

@@ -1,0 +1,249 @@
+"""Try clawgate in one command: model <- server <- bridge, one streamed answer, and what each hop costs.
+
+`./scripts/run` runs it. It shows the product as a user meets it, by its command line only; it leaves nothing
+behind: no process, no file outside a temporary folder, and never a look into the user's own ~/.openclaw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.table import Table
+
+from .chat_shapes import answer_text
+from .demo_processes import CannotStart, Child, free_port, start, stop, wait_until_ready
+from .demo_request import Answer, Hop, Sender, Timing, time_hops
+
+SAID = "What is a gateway for?"
+OPENAI = "https://api.openai.com/v1"
+INTERRUPTED = 130
+
+
+class Interrupted(Exception):
+    """SIGINT, SIGTERM or SIGHUP: the person wants it to end."""
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run: its options, its folder, its tokens (new each time), and the children started so far."""
+
+    console: Console
+    folder: Path
+    bridge_port: int
+    server_port: int
+    openai_key: str | None
+    openai_url: str
+    model: str
+    children: list[Child]
+
+    @property
+    def builtin(self) -> bool:
+        return self.openai_key is None
+
+    def start(self) -> tuple[Hop, Hop, Hop]:
+        """Start what is needed, in order; gives upstream, server and bridge as places to send to."""
+        key, url = self.openai_key or f"sk-demo-{secrets.token_urlsafe(24)}", self.openai_url
+        if self.builtin:
+            port = free_port(0, "")
+            options = ["--port", str(port), "--token-delay-ms", "30", "--exit-on-stdin-eof"]
+            # By environment, like the server's: a command line can be read by every user of the machine.
+            self._start("model", ["clawgate.testing.model", *options], port, {"MODEL_API_KEY": key}, "")
+            url = f"http://127.0.0.1:{port}/v1"
+        token = secrets.token_urlsafe(24)
+        secret = {"OPENAI_API_KEY": key, "OPENAI_PROXY_TOKEN": token, "OPENAI_BASE_URL": url}
+        server = ["clawgate", "server", "run", "--host", "127.0.0.1", "--port", str(self.server_port)]
+        self._start("server", [*server, "--exit-on-stdin-eof"], self.server_port, secret, "--server-port")
+        server_url = f"http://127.0.0.1:{self.server_port}"
+        bridge = ["clawgate", "bridge", "run", "--host", "127.0.0.1", "--port", str(self.bridge_port)]
+        remote = ["--remote-url", server_url, "--proxy-token", token, "--exit-on-stdin-eof"]
+        self._start("bridge", [*bridge, *remote], self.bridge_port, {}, "--bridge-port")
+        return (
+            Hop("model", url, {"Authorization": f"Bearer {key}"}),
+            Hop("server", f"{server_url}/v1", {"X-Proxy-Token": token}),
+            Hop("bridge", f"http://127.0.0.1:{self.bridge_port}/v1", {"Authorization": "Bearer not-used"}),
+        )
+
+    def _start(self, name: str, module: list[str], port: int, extra: dict[str, str], flag: str) -> None:
+        child = start(name, [sys.executable, "-P", "-m", *module], port, self.folder, extra)
+        self.children.append(child)
+        seconds = wait_until_ready(child, flag)
+        self.say(f"  {name:<7} http://127.0.0.1:{port:<6} ready in {seconds:.2f} s, log {child.log}")
+
+    def ask(self, bridge: Hop) -> Answer:
+        """One streamed request through everything, shown as it arrives."""
+        self.say(
+            f"\nOne request through bridge -> server -> {'model' if self.builtin else 'OpenAI'}: {SAID}\n"
+        )
+        sender = Sender(bridge)
+        try:
+            answer = sender.ask(self.model, SAID, lambda text: print(text, end="", flush=True))
+        finally:
+            sender.close()
+        print()
+        problem = answer.error
+        if self.builtin and not problem and answer.text != answer_text(SAID):
+            problem = "the text is not the one that the model sent"
+        if problem:
+            raise CannotStart(f"the answer did not come through whole: {problem}\n{self._logs()}")
+        checked = "every byte of the model's text" if self.builtin else "to its [DONE]"
+        self.say(
+            f"\nWhole ({checked}); first byte after {answer.first_byte * 1000:.1f} ms, "
+            f"all of it after {answer.total * 1000:.0f} ms."
+        )
+        return answer
+
+    def _logs(self) -> str:
+        return "\n".join(f"{child.name}: {child.last_lines(4)}" for child in self.children)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print as it is: never wrapped (it may be pasted), never read as markup."""
+        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def show_how_to_use(self) -> None:
+        """A curl line and an SDK snippet, ready to paste."""
+        base = f"http://127.0.0.1:{self.bridge_port}/v1"
+        body = {"model": self.model, "stream": True, "messages": [{"role": "user", "content": SAID}]}
+        self.say("\nYours to try, from another terminal:\n", "bold")
+        self.say(
+            f"curl -N {base}/chat/completions -H 'Content-Type: application/json' -d '{json.dumps(body)}'\n"
+        )
+        self.say(
+            "from openai import OpenAI\n\n"
+            f'client = OpenAI(base_url="{base}", api_key="not-used")\n'
+            f'messages = [{{"role": "user", "content": "{SAID}"}}]\n'
+            f'stream = client.chat.completions.create(model="{self.model}", messages=messages, stream=True)\n'
+            "for chunk in stream:\n"
+            '    print(chunk.choices[0].delta.content or "", end="", flush=True)'
+        )
+
+    def show_times(self, timings: Sequence[Timing]) -> None:
+        """What each hop added, as medians."""
+        table = Table(
+            title="The same streamed request to each hop, medians in milliseconds", title_justify="left"
+        )
+        table.add_column("sent to")
+        for column in ("first byte", "added by this hop", "whole answer", "added by this hop "):
+            table.add_column(column, justify="right")
+        before: Timing | None = None
+        for timing in timings:
+            row = [timing.hop.name]
+            for name in ("first_byte", "total"):
+                value = getattr(timing, name)
+                row.append(f"{value * 1000:.2f}")
+                row.append(f"{(value - getattr(before, name)) * 1000:+.2f}" if before else "")
+            table.add_row(*row)
+            before = timing
+        self.console.print()
+        self.console.print(table)
+        self.say(
+            f"{timings[0].rounds} requests each, in turn, one at a time over a kept connection, "
+            "and no pause per word.\nThe client is Python too and all of it shares this machine: "
+            "read the differences, not the values."
+        )
+
+
+def run(demo: Demo, *, once: bool, ended: threading.Event) -> None:
+    """Start everything, show one answer, and unless `once`, stay until `ended` is set."""
+    demo.say(f"clawgate demo, in {demo.folder}", "bold")
+    if demo.builtin:
+        demo.say("No OPENAI_API_KEY: the built-in model stands in for OpenAI.")
+    else:
+        demo.say(f"OPENAI_API_KEY is set: requests go to {demo.openai_url} and cost money (--offline: not).")
+    hops = demo.start()
+    demo.ask(hops[2])
+    if once:
+        return
+    if demo.builtin:
+        demo.show_times(time_hops(hops, "delay-0", SAID))
+    demo.show_how_to_use()
+    demo.say("\nRunning. Ctrl-C stops all of it.", "bold")
+    while not ended.wait(0.25):
+        for child in demo.children:
+            if reason := child.died():
+                raise CannotStart(reason)
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="scripts/run", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--once", action="store_true", help="exit after the first answer, 0 if it was whole")
+    parser.add_argument(
+        "--bridge-port", type=int, default=18800, metavar="PORT", help="18800; 0: any free one"
+    )
+    parser.add_argument("--server-port", type=int, default=8089, metavar="PORT", help="8089; 0: any free one")
+    parser.add_argument("--offline", action="store_true", help="never OpenAI, even with OPENAI_API_KEY")
+    parser.add_argument("--model", help="what to ask for (clawgate-demo; at OpenAI gpt-4o-mini)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; gives the exit code: 0 after Ctrl-C or a whole `--once`, 1 with the reason on stderr."""
+    given = options(arguments)
+    key = None if given.offline else os.environ.get("OPENAI_API_KEY") or None
+    ended = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # The first one ends the demo wherever it is; while it is cleaning up, further ones change nothing.
+        if not ended.is_set():
+            ended.set()
+            raise Interrupted
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the answer has characters that not every terminal has
+    folder = Path(tempfile.mkdtemp(prefix="clawgate-demo-"))
+    demo: Demo | None = None
+    code = 0
+    try:
+        bridge_port = free_port(given.bridge_port, "--bridge-port")
+        server_port = free_port(given.server_port, "--server-port")
+        demo = Demo(
+            console=Console(),
+            folder=folder,
+            bridge_port=bridge_port,
+            server_port=server_port,
+            openai_key=key,
+            openai_url=(os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/"),
+            model=given.model or ("gpt-4o-mini" if key else "clawgate-demo"),
+            children=[],
+        )
+        run(demo, once=given.once, ended=ended)
+    except Interrupted:
+        code = INTERRUPTED if given.once else 0
+    except BrokenPipeError:
+        # Whoever read our output is gone; what is still to be said goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
+    except (CannotStart, RuntimeError) as problem:
+        print(f"clawgate demo: {problem}", file=sys.stderr)
+        code = 1
+    finally:
+        ended.set()
+        if demo is not None:
+            stop(demo.children[::-1], demo.say)
+            if not given.once and code == 0:
+                demo.say("\nStopped; nothing is left running.")
+        if code == 1 and demo is not None and demo.children:
+            print(f"The logs are kept in {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""One streamed chat completion, sent the plain way, and how long it took: the demo's answer and timing.
+
+Stdlib only and one connection at a time. It must not know who answers: the model, a gateway or OpenAI.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where to send: `base_url` as an SDK takes it (with `/v1`), and the fields that let one in."""
+
+    name: str
+    base_url: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A streamed answer. `error` is empty if it came whole: correct framing, a finish reason and `[DONE]`.
+
+    `first_byte` and `total` are seconds from just before the request was written to the first line of the
+    body, and to its end.
+    """
+
+    text: str
+    error: str
+    first_byte: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Medians over `rounds` requests, in seconds."""
+
+    hop: Hop
+    rounds: int
+    first_byte: float
+    total: float
+
+
+class _Refused(Exception):
+    """An answer that came, and says that there is none."""
+
+
+class Sender:
+    """A keep-alive connection to one hop."""
+
+    def __init__(self, hop: Hop, timeout: float = 60.0) -> None:
+        self.hop = hop
+        url = urlsplit(hop.base_url)
+        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(url.hostname or "", url.port, timeout=timeout)
+        self._path = url.path.rstrip("/") + "/chat/completions"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def ask(self, model: str, said: str, show: Callable[[str], None] = lambda _: None) -> Answer:
+        """Send one streamed request; each piece of text goes to `show` as it arrives. Raises nothing."""
+        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": said}]}
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **self.hop.headers}
+        texts: list[str] = []
+        began = first = time.perf_counter()
+        error = ""
+        try:
+            self._connection.request("POST", self._path, json.dumps(body).encode(), headers)
+            response = self._connection.getresponse()
+            if response.status != 200:
+                raise _Refused(f"status {response.status}: {response.read(2000).decode(errors='replace')}")
+            finished = done = False
+            lines = _lines(response)
+            data = next(lines, b"")
+            first = time.perf_counter()
+            while data:
+                if data.startswith(b"data:"):
+                    if data[5:].strip() == b"[DONE]":
+                        done = True
+                    else:
+                        text, finish = _delta(json.loads(data[5:]))
+                        finished = finished or finish
+                        texts.append(text)
+                        show(text)
+                data = next(lines, b"")
+            if not (finished and done):
+                error = "the stream ended without a finish reason and [DONE]"
+        except _Refused as refused:
+            error = str(refused)
+            self._connection.close()
+        except (OSError, http.client.HTTPException, ValueError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+            self._connection.close()
+        return Answer("".join(texts), error, first - began, time.perf_counter() - began)
+
+
+def time_hops(hops: Sequence[Hop], model: str, said: str, rounds: int = 15, warm_up: int = 3) -> list[Timing]:
+    """Send the same streamed request to each hop in turn, `rounds` times, over one connection each.
+
+    In turn, so that whatever else the machine does falls on all of them alike. RuntimeError if one fails.
+    """
+    senders = [Sender(hop) for hop in hops]
+    taken: list[list[Answer]] = [[] for _ in hops]
+    try:
+        for number in range(warm_up + rounds):
+            for sender, answers in zip(senders, taken, strict=True):
+                answer = sender.ask(model, said)
+                if answer.error:
+                    raise RuntimeError(f"{sender.hop.name}: {answer.error}")
+                if number >= warm_up:
+                    answers.append(answer)
+    finally:
+        for sender in senders:
+            sender.close()
+    return [
+        Timing(
+            hop,
+            rounds,
+            statistics.median(answer.first_byte for answer in answers),
+            statistics.median(answer.total for answer in answers),
+        )
+        for hop, answers in zip(hops, taken, strict=True)
+    ]
+
+
+def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The body's lines, each as soon as it is here, with its end; a last one without end is not a line."""
+    buffer = b""
+    while piece := response.read1(65536):
+        *whole, buffer = (buffer + piece).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+
+
+def _delta(event: Any) -> tuple[str, bool]:
+    """The text of a stream event, and whether it has a finish reason. _Refused for an error event."""
+    if not isinstance(event, dict) or "error" in event:
+        raise _Refused(f"an error in the stream: {json.dumps(event)[:500]}")
+    choices = event.get("choices") or [{}]
+    return (choices[0].get("delta") or {}).get("content") or "", bool(choices[0].get("finish_reason"))

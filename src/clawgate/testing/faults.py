@@ -1,0 +1,227 @@
+"""Ready-made scripts for `FakeUpstream`: correct answers, and each way in which an upstream goes wrong.
+
+Everything here is a value (a tuple of steps, or the bytes of an answer). It knows HTTP and the chat dialect
+only as literal bytes, so that a fault is readable where it is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+
+from .steps import Close, Drip, Hold, ReadBody, Reset, Send, Step, Trickle, Wait
+
+Steps = tuple[Step, ...]
+Fields = Sequence[tuple[str, str]]
+
+CHAT_TEXT = "Grüße, 🦞 world \u2028 ok"
+"""What `CHAT_FRAMES` says: characters of 2, 3 and 4 bytes, and a separator that `splitlines` breaks on."""
+
+
+def chat_frames(text: str = CHAT_TEXT, *, model: str = "fake-model", usage: bool = True) -> tuple[bytes, ...]:
+    """The SSE frames of one streamed chat completion, a word a frame, with `[DONE]` at the end."""
+
+    def frame(choices: list[object], **more: object) -> bytes:
+        chunk = {
+            "id": "chatcmpl-fake",
+            "object": "chat.completion.chunk",
+            "created": 1700000000,
+            "model": model,
+        }
+        return sse({**chunk, "choices": choices, **more})
+
+    def choice(delta: dict[str, str], reason: str | None = None) -> list[object]:
+        return [{"index": 0, "delta": delta, "finish_reason": reason}]
+
+    words = [word + " " for word in text.split(" ")]
+    words[-1] = words[-1][:-1]
+    frames = [frame(choice({"role": "assistant"}))]
+    frames += [frame(choice({"content": word})) for word in words]
+    frames.append(frame(choice({}, "stop")))
+    if usage:
+        counts = {"prompt_tokens": 3, "completion_tokens": len(words), "total_tokens": 3 + len(words)}
+        frames.append(frame([], usage=counts))
+    return (*frames, b"data: [DONE]\n\n")
+
+
+def sse(data: object) -> bytes:
+    """One SSE frame with the value as JSON, not escaped to ASCII."""
+    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+CHAT_FRAMES = chat_frames()
+
+
+def chunk(data: bytes) -> bytes:
+    """The data as one chunk of the chunked transfer coding."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def head(
+    status: int = 200, fields: Fields = (), *, version: str = "HTTP/1.1", reason: str | None = None
+) -> bytes:
+    """A response head with exactly these fields."""
+    phrase = HTTPStatus(status).phrase if reason is None else reason
+    lines = [f"{version} {status} {phrase}", *(f"{name}: {value}" for name, value in fields)]
+    return "".join(line + "\r\n" for line in lines).encode("latin-1") + b"\r\n"
+
+
+def answer(
+    body: bytes, status: int = 200, fields: Fields = (), *, content_type: str = "application/json"
+) -> bytes:
+    """The bytes of a whole answer with Content-Length."""
+    length = ("Content-Length", str(len(body)))
+    return head(status, [("Content-Type", content_type), length, *fields]) + body
+
+
+SSE_FIELDS = (("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"))
+
+
+def sse_bytes(frames: Iterable[bytes] = CHAT_FRAMES, fields: Fields = (), *, chunked: bool = True) -> bytes:
+    """The bytes of a whole streamed answer: chunked (a chunk a frame), or delimited by the close."""
+    if not chunked:
+        return head(200, [*SSE_FIELDS, *fields, ("Connection", "close")]) + b"".join(frames)
+    start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked"), *fields])
+    return start + b"".join(map(chunk, frames)) + LAST_CHUNK
+
+
+# Correct answers.
+
+
+def json_answer(value: object, status: int = 200, fields: Fields = ()) -> Steps:
+    """The whole request is read, then this JSON value is the answer; the connection stays open."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return ReadBody(), Send(answer(body, status, fields))
+
+
+def error_answer(
+    status: int, message: str = "no", kind: str = "invalid_request_error", fields: Fields = ()
+) -> Steps:
+    """An error in OpenAI's shape."""
+    error = {"message": message, "type": kind, "param": None, "code": None}
+    return json_answer({"error": error}, status, fields)
+
+
+def rate_limited(retry_after: str = "7") -> Steps:
+    """429 with Retry-After (text as given: seconds or a date) and the rate limit fields."""
+    limits = (("x-ratelimit-limit-requests", "60"), ("x-ratelimit-remaining-requests", "0"))
+    fields = (("Retry-After", retry_after), *limits, ("x-ratelimit-reset-requests", f"{retry_after}s"))
+    return error_answer(429, "Rate limit reached for requests", "requests", fields)
+
+
+def sse_answer(frames: Sequence[bytes] = CHAT_FRAMES, *, chunked: bool = True, fields: Fields = ()) -> Steps:
+    """A streamed answer, a write a frame."""
+    close: Steps = () if chunked else (Close(),)
+    wire = sse_bytes(frames, fields, chunked=chunked)
+    parts = [chunk(frame) if chunked else frame for frame in frames] + ([LAST_CHUNK] if chunked else [])
+    start = wire[: len(wire) - sum(map(len, parts))]
+    return ReadBody(), Send(start), *(Send(part) for part in parts), *close
+
+
+def sse_gated(gates: Sequence[asyncio.Event], frames: Sequence[bytes] = CHAT_FRAMES) -> Steps:
+    """A chunked stream where frame n waits for `gates[n]` (the frames behind the last gate come at once).
+
+    The head goes out at once. This is how a test decides, without a clock, how far a stream has come.
+    """
+    steps: list[Step] = [ReadBody(), Send(head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")]))]
+    for number, frame in enumerate(frames):
+        if number < len(gates):
+            steps.append(Wait(gates[number]))
+        steps.append(Send(chunk(frame)))
+    return *steps, Send(LAST_CHUNK)
+
+
+def http10_answer(body: bytes = b'{"ok":true}') -> Steps:
+    """An HTTP/1.0 answer without a length, ended by the close."""
+    return (
+        ReadBody(),
+        Send(head(200, [("Content-Type", "application/json")], version="HTTP/1.0") + body),
+        Close(),
+    )
+
+
+# Cut and damaged answers.
+
+
+def cut(wire: bytes, at: int) -> Steps:
+    """The first `at` bytes of an answer, then FIN."""
+    return ReadBody(), Send(wire[:at]), Close()
+
+
+def reset_after(wire: bytes, at: int, *, once: asyncio.Event | None = None) -> Steps:
+    """The first `at` bytes of an answer, then RST; `once` is awaited before it, so they are read."""
+    wait: Steps = (Wait(once),) if once is not None else ()
+    return ReadBody(), Send(wire[:at]), *wait, Reset()
+
+
+def cut_mid_chunk(frames: Sequence[bytes] = CHAT_FRAMES) -> Steps:
+    """A stream that ends with FIN in the middle of its second last frame's chunk."""
+    wire = sse_bytes(frames)
+    tail = len(LAST_CHUNK) + len(chunk(frames[-1])) + len(chunk(frames[-2])) // 2
+    return cut(wire, len(wire) - tail)
+
+
+def error_mid_stream(frames: Sequence[bytes] = CHAT_FRAMES[:2], message: str = "overloaded") -> Steps:
+    """A stream whose last frame is an error object, then a correct end of the body without `[DONE]`."""
+    return sse_answer([*frames, sse({"error": {"message": message, "type": "server_error"}})])
+
+
+def garbage_head() -> Steps:
+    """Bytes that are no HTTP at all, then FIN."""
+    return ReadBody(), Send(b"\x16\x03\x01\x00\x00 this is not HTTP\r\n\r\n"), Close()
+
+
+def oversized_head(size: int = 1_000_000) -> Steps:
+    """A head with one field of `size` bytes, otherwise correct."""
+    return ReadBody(), Send(answer(b"{}", fields=[("X-Large", "a" * size)]))
+
+
+def interim(*statuses: int, then: Sequence[Step]) -> Steps:
+    """1xx answers (100, 103) before `then`, which must begin with ReadBody."""
+    link = {103: (("Link", "</style.css>; rel=preload"),)}
+    return *(Send(head(status, link.get(status, ()))) for status in statuses), *then
+
+
+def early_answer(status: int = 413, *, close: bool = True) -> Steps:
+    """The answer while the request body is still coming; then FIN, or the rest is read and thrown away."""
+    wire = answer(b'{"error":{"message":"too large"}}', status, [("Connection", "close")] if close else [])
+    return (Send(wire), Close()) if close else (Send(wire), ReadBody())
+
+
+def slow_head(pause: float, size: int = 1) -> Steps:
+    """A correct answer whose bytes come `size` at a time, `pause` seconds apart, from the first on."""
+    return ReadBody(), Drip(answer(b'{"ok":true}'), size, pause)
+
+
+# Silence.
+
+
+def never_answers() -> Steps:
+    """The request is read, and nothing comes back until the client leaves or `release()`."""
+    return ReadBody(), Hold()
+
+
+def stalls_after(wire: bytes, at: int) -> Steps:
+    """The first `at` bytes of an answer, then nothing more."""
+    return ReadBody(), Send(wire[:at]), Hold()
+
+
+def pings_only(pause: float = 0.05, times: int | None = None) -> Steps:
+    """A stream of `: ping` comments and never an event; with `times`, silence after that many."""
+    start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
+    return ReadBody(), Send(start), Trickle(chunk(b": ping\n\n"), pause, times), Hold()
+
+
+def stale_after(wire: bytes = answer(b'{"ok":true}'), *, reset: bool = False) -> Steps:
+    """A keep-alive answer, and the connection ends right behind it without having said so."""
+    return ReadBody(), Send(wire), Reset() if reset else Close()
+
+
+def stale_on_reuse() -> Steps:
+    """For the second request on a connection: RST instead of an answer, before any byte of one."""
+    return (Reset(),)

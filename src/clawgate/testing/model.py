@@ -1,0 +1,261 @@
+"""A small deterministic model behind OpenAI's HTTP API, to stand where OpenAI would.
+
+It answers for the far end in tests, the demo and benchmarks: the same request always gives the same bytes.
+It must not know clawgate. What it says is decided in `chat_shapes`; here are only the routes and errors.
+
+`python -m clawgate.testing.model --port 0` prints `listening on http://127.0.0.1:PORT` first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from . import chat_shapes, responses_shapes
+from .chat_shapes import CREATED, Body, Reply
+from .model_errors import ModelError, parse, refuse_by_model_id
+
+MODELS = ("clawgate-demo", "gpt-4o-mini", "text-embedding-3-small")
+"""What /v1/models lists. Any id is accepted; `error-<status>` fails, `delay-<ms>` sets a stream's pace."""
+
+EMBEDDING_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as it arrived here: what a test asks about credentials and headers after the fact."""
+
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def build_model(*, api_key: str | None = None, token_delay: float = 0.0) -> Starlette:
+    """The model as an ASGI app.
+
+    `api_key`: refuse other Bearer keys with 401. `token_delay`: seconds before each word of a stream.
+    `app.state.seen` has the last 100 requests as `Seen`.
+    """
+    seen: deque[Seen] = deque(maxlen=100)
+
+    async def admitted(request: Request) -> bytes:
+        body = await request.body()
+        seen.append(Seen(request.method, request.url.path, tuple(request.headers.items()), body))
+        given = request.headers.get("authorization", "")
+        if api_key is not None and not hmac.compare_digest(given.encode(), f"Bearer {api_key}".encode()):
+            raise ModelError(401, "Incorrect API key provided.", code="invalid_api_key")
+        return body
+
+    async def asked(request: Request, needed: str) -> Body:
+        body = parse(await admitted(request))
+        refuse_by_model_id(body)
+        if body.get(needed) in (None, "", []):
+            message = f"Missing required parameter: '{needed}'."
+            raise ModelError(400, message, param=needed, code="missing_required_parameter")
+        return body
+
+    def answer(
+        body: Body,
+        reply: Reply,
+        whole: Callable[[Body, Reply], dict[str, Any]],
+        parts: Callable[[Body, Reply], Iterator[dict[str, Any]]],
+        *,
+        named: bool = False,
+    ) -> Response:
+        if body.get("stream") is not True:
+            return as_json(whole(body, reply))
+        headers = {"Cache-Control": "no-cache", "x-request-id": f"req_{reply.key}"}
+        frames = stream(parts(body, reply), delay_by_model_id(body, token_delay), named=named)
+        return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
+
+    async def chat(request: Request) -> Response:
+        body = await asked(request, "messages")
+        if not isinstance(body["messages"], list):
+            raise ModelError(400, "Invalid type for 'messages': expected an array.", param="messages")
+        return answer(body, chat_shapes.reply_to_chat(body), chat_shapes.completion, chat_shapes.chunks)
+
+    async def old(request: Request) -> Response:
+        body = await asked(request, "prompt")
+        reply = chat_shapes.reply_to_prompt(body)
+        return answer(body, reply, chat_shapes.old_completion, chat_shapes.old_chunks)
+
+    async def responses(request: Request) -> Response:
+        body = await asked(request, "input")
+        reply = responses_shapes.reply_to_input(body)
+        return answer(body, reply, responses_shapes.response, responses_shapes.events, named=True)
+
+    async def embeddings(request: Request) -> Response:
+        return as_json(embed(await asked(request, "input")))
+
+    async def models(request: Request) -> Response:
+        await admitted(request)
+        return as_json({"object": "list", "data": [model_card(name) for name in MODELS]})
+
+    async def one_model(request: Request) -> Response:
+        await admitted(request)
+        name = request.path_params["name"]
+        if name not in MODELS:
+            raise ModelError(404, f"The model '{name}' does not exist", param="model", code="model_not_found")
+        return as_json(model_card(name))
+
+    async def health(_: Request) -> Response:
+        return as_json({"ok": True})
+
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/completions", old, methods=["POST"]),
+            Route("/v1/responses", responses, methods=["POST"]),
+            Route("/v1/embeddings", embeddings, methods=["POST"]),
+            Route("/v1/models", models),
+            Route("/v1/models/{name:path}", one_model),
+            Route("/health", health),
+        ],
+        exception_handlers={ModelError: refused, HTTPException: unknown_route},
+    )
+    app.state.seen = seen
+    return app
+
+
+def delay_by_model_id(body: Body, default: float) -> float:
+    """The seconds before each word that a model id `delay-<milliseconds>` asks for, at most a minute."""
+    prefix, _, digits = body["model"].partition("-")
+    return min(int(digits) / 1000, 60.0) if prefix == "delay" and digits.isdecimal() else default
+
+
+def embed(body: Body) -> dict[str, Any]:
+    """One vector of EMBEDDING_SIZE floats in [-1, 1] an input, from a hash of it; in base64 if asked for."""
+    given = body["input"]
+    inputs = given if isinstance(given, list) and not isinstance(given[0], int) else [given]
+    data = []
+    for index, item in enumerate(inputs):
+        digest = hashlib.sha256(json.dumps(item).encode()).digest()
+        vector = [byte / 127.5 - 1 for byte in digest[:EMBEDDING_SIZE]]
+        packed = base64.b64encode(struct.pack(f"<{EMBEDDING_SIZE}f", *vector)).decode()
+        value = packed if body.get("encoding_format") == "base64" else vector
+        data.append({"object": "embedding", "index": index, "embedding": value})
+    tokens = sum(len(chat_shapes.split(str(item))) for item in inputs)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": body["model"], "usage": usage}
+
+
+def model_card(name: str) -> dict[str, Any]:
+    """One entry of /v1/models."""
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "clawgate-testing"}
+
+
+def compact(value: object) -> bytes:
+    """The value as JSON without spaces, not escaped to ASCII."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def as_json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer with an `x-request-id` that is a hash of it."""
+    data = compact(value)
+    request_id = {"x-request-id": f"req_{hashlib.sha256(data).hexdigest()[:24]}"}
+    return Response(data, status, {**request_id, **(headers or {})}, "application/json")
+
+
+async def stream(parts: Iterator[dict[str, Any]], delay: float, *, named: bool) -> AsyncIterator[bytes]:
+    """SSE frames: with a `[DONE]`, or, when `named`, with `event:` and without it (Responses API)."""
+    for part in parts:
+        event = f"event: {part['type']}\n".encode() if named else b""
+        yield event + b"data: " + compact(part) + b"\n\n"
+        # Also at 0: every word is its own write, so that a stream has somewhere to be cut.
+        await asyncio.sleep(delay)
+    if not named:
+        yield b"data: [DONE]\n\n"
+
+
+async def refused(_: Request, error: Exception) -> Response:
+    """Render a ModelError."""
+    assert isinstance(error, ModelError)
+    return as_json(error.body, error.status, error.headers)
+
+
+async def unknown_route(request: Request, error: Exception) -> Response:
+    """Render what the router refuses (404, 405) in OpenAI's shape."""
+    assert isinstance(error, HTTPException)
+    message = f"Unknown request URL: {request.method} {request.url.path}."
+    body = ModelError(error.status_code, message, code="unknown_url").body
+    return as_json(body, error.status_code, dict(error.headers or {}))
+
+
+def server_for(app: Starlette) -> uvicorn.Server:
+    """A quiet server for the app, to be run on a socket of the caller's."""
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    return uvicorn.Server(config)
+
+
+def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A listening socket, so that the port is known, and connects succeed, before the server runs."""
+    return socket.create_server((host, port), backlog=1024)
+
+
+@contextlib.contextmanager
+def running(app: Starlette) -> Iterator[str]:
+    """Serve the app from a thread while the context lasts; gives `http://127.0.0.1:PORT` (without `/v1`)."""
+    server = server_for(app)
+    with listen() as sock:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="model")
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _stop_at_eof(server: uvicorn.Server) -> None:
+    # os.read and not sys.stdin: a daemon thread inside a buffered reader makes the interpreter abort at exit.
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the model until SIGINT, SIGTERM or, if asked for, the end of stdin."""
+    parser = argparse.ArgumentParser(prog="python -m clawgate.testing.model", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000, help="0: any free one")
+    parser.add_argument("--api-key", default=os.environ.get("MODEL_API_KEY"), help="or MODEL_API_KEY")
+    parser.add_argument("--token-delay-ms", type=float, default=0.0)
+    parser.add_argument("--exit-on-stdin-eof", action="store_true")
+    options = parser.parse_args(arguments)
+    app = build_model(api_key=options.api_key, token_delay=options.token_delay_ms / 1000)
+    try:
+        sock = listen(options.host, options.port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise SystemExit(f"cannot listen on {options.host}:{options.port}: {reason}") from None
+    server = server_for(app)
+    if options.exit_on_stdin_eof:
+        threading.Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
+    print(f"listening on http://{options.host}:{sock.getsockname()[1]}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[sock])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What came back to a raw client, as a value: a response whole or cut, and the end of a connection.
+
+It reads nothing and judges nothing: `http1` has read, the test judges.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .http1 import Framing, Head
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response, as far as it has come. Times are of time.monotonic(), in seconds.
+
+    `complete` means that its framing says so: a length reached, the last chunk seen, or a FIN where the
+    close is the delimiter. `body` has only whole chunks; `partial` is what came of an unfinished one.
+    """
+
+    head: Head | None
+    interim: tuple[Head, ...]
+    framing: Framing
+    body: bytes
+    chunks: tuple[bytes, ...]
+    partial: bytes
+    complete: bool
+    anomalies: tuple[str, ...]
+    first_byte_at: float | None
+    end_at: float | None
+
+    @property
+    def status(self) -> int:
+        """The status code, 0 if there is no head."""
+        return int(self.head.start[1]) if self.head else 0
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        return self.head.fields if self.head else ()
+
+    def header(self, name: str) -> str | None:
+        """The first value of the field, or None."""
+        return self.head.get(name) if self.head else None
+
+    def header_all(self, name: str) -> list[str]:
+        """Every value of the field."""
+        return self.head.all(name) if self.head else []
+
+    def json(self) -> Any:
+        """The body as JSON; ValueError if it is not."""
+        return json.loads(self.body)
+
+    def events(self) -> list[str]:
+        """The data of each SSE event; a last one without its empty line is dropped, as WHATWG says."""
+        text = (self.body + self.partial).decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+        events = []
+        for block in text.split("\n\n")[:-1]:
+            lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
+            if lines:
+                events.append("\n".join(lines))
+        return events
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the server ended the connection, and what it had sent that belongs to no response."""
+
+    how: Literal["fin", "reset"]
+    at: float
+    trailing: bytes

@@ -1,0 +1,1 @@
+"""What bytes mean: HTTP framing, event streams and dialects, without sockets, clocks or logs."""

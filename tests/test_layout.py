@@ -1,0 +1,57 @@
+"""The layout is a promise: where a module is, its tests are, and its name says which question it settles."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "clawgate"
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+MAX_LINES = 600
+"""The largest files of httpcore and of uvicorn are about this long."""
+
+SAY_NOTHING = {"base", "common", "core", "helpers", "manager", "utils"}
+"""Names that answer no question."""
+
+WITHOUT_TESTS: frozenset[str] = frozenset()
+"""Modules that have no test file of their own yet, such as "relay/pool.py". This list only ever gets shorter."""
+
+
+def own_tests(module: str) -> Path:
+    """Return where the tests of a module belong: relay/pool.py has tests/relay/test_pool.py."""
+    path = ROOT / "tests" / module
+    return path.with_name(f"test_{path.name}")
+
+
+def has_to_be_tested(module: str) -> bool:
+    return not module.endswith(("__init__.py", "__main__.py"))
+
+
+def missing_tests() -> set[str]:
+    return {module for module in MODULES if has_to_be_tested(module) and not own_tests(module).is_file()}
+
+
+def test_every_module_has_its_own_test_file() -> None:
+    missing = sorted(str(own_tests(module).relative_to(ROOT)) for module in missing_tests() - WITHOUT_TESTS)
+    assert not missing, f"write these: {', '.join(missing)}"
+
+
+def test_the_list_of_modules_without_tests_only_shrinks() -> None:
+    closed = sorted(WITHOUT_TESTS - missing_tests())
+    assert not closed, f"these have tests now, or are gone: take them off WITHOUT_TESTS: {', '.join(closed)}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_is_for_and_stays_readable(module: str) -> None:
+    source = (PACKAGE / module).read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(source)), "a module begins with one to ten lines on what it settles"
+    assert len(source.splitlines()) <= MAX_LINES, "divide it along the questions that it settles"
+
+
+def test_no_name_says_nothing() -> None:
+    named = [module for module in MODULES if SAY_NOTHING & set(module.removesuffix(".py").split("/"))]
+    assert not named, "name the question that is settled there"

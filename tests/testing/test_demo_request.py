@@ -1,0 +1,80 @@
+"""The demo's client calls an answer whole only if it is, and times hops over one connection each."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from clawgate.testing import faults, model
+from clawgate.testing.chat_shapes import answer_text, split
+from clawgate.testing.demo_request import Answer, Hop, Sender, time_hops
+from clawgate.testing.steps import Script
+from clawgate.testing.upstream import FakeUpstream
+
+
+def ask(script: Script) -> Answer:
+    async def run() -> Answer:
+        async with FakeUpstream(script) as upstream:
+            sender = Sender(Hop("x", f"{upstream.url}/v1", {}), timeout=10)
+            try:
+                return await asyncio.to_thread(sender.ask, "m", "hello")
+            finally:
+                sender.close()
+
+    return asyncio.run(run())
+
+
+def test_whole() -> None:
+    """A whole stream has its text, with separators that are not line ends, and no error."""
+    answer = ask(faults.sse_answer())
+    assert (answer.text, answer.error) == (faults.CHAT_TEXT, "")
+    assert 0 < answer.first_byte <= answer.total
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (faults.cut_mid_chunk(), "IncompleteRead"),
+        (faults.cut(faults.sse_bytes(), 0), "RemoteDisconnected"),
+        (faults.sse_answer(faults.CHAT_FRAMES[:-1]), "without a finish reason and [DONE]"),
+        (faults.sse_answer((*faults.CHAT_FRAMES[:3], b"data: [DONE]\n\n")), "without a finish reason"),
+        (faults.error_mid_stream(message="overloaded"), "overloaded"),
+        (faults.rate_limited(), "status 429"),
+        (faults.garbage_head(), "BadStatusLine"),
+    ],
+)
+def test_not_whole(script: Script, says: str) -> None:
+    """Whatever goes wrong is an error that says what, and never an exception."""
+    assert says in ask(script).error
+
+
+def test_words_are_shown_as_they_arrive() -> None:
+    """`show` gets each word on its own."""
+    shown: list[str] = []
+    with model.running(model.build_model()) as url:
+        sender = Sender(Hop("model", f"{url}/v1", {}))
+        answer = sender.ask("clawgate-demo", "hello", shown.append)
+        sender.close()
+    assert [word for word in shown if word] == list(split(answer_text("hello")))
+    assert answer.text == answer_text("hello")
+
+
+def test_hops_are_timed_in_turn() -> None:
+    """Each hop gets warm-up and rounds, alternating, and the medians are of a first line before the end."""
+    app = model.build_model()
+    with model.running(app) as url:
+        hops = [Hop(name, f"{url}/v1", {"X-Hop": name}) for name in ("a", "b")]
+        timings = time_hops(hops, "delay-0", "hello", rounds=3, warm_up=1)
+    assert [timing.hop.name for timing in timings] == ["a", "b"]
+    assert all(0 < timing.first_byte <= timing.total for timing in timings)
+    assert [dict(seen.headers)["x-hop"] for seen in app.state.seen] == ["a", "b"] * 4
+
+
+def test_a_failing_hop_is_named() -> None:
+    """A hop that fails ends the timing with its name."""
+    with (
+        model.running(model.build_model(api_key="k")) as url,
+        pytest.raises(RuntimeError, match=r"^b: .*401"),
+    ):
+        time_hops([Hop("b", f"{url}/v1", {})], "delay-0", "hello")
