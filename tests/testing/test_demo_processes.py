@@ -37,6 +37,16 @@ def test_the_environment_is_minimal(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         assert Path(given[name]).is_relative_to(tmp_path)
 
 
+def test_a_child_gets_only_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A child sees what it is given, nothing else of ours, and starts in a folder of its own."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-user")
+    script = "import os; print(os.environ.get('OPENAI_API_KEY'), os.environ['GIVEN'], os.listdir())"
+    child = start("env", [sys.executable, "-c", script], 0, tmp_path, {"GIVEN": "yes"})
+    assert child.process.wait(20) == 0
+    assert child.last_lines() == "None yes ['.openclaw']"
+    stop([child], print)
+
+
 def test_ready_and_stopped(tmp_path: Path) -> None:
     """A child is ready once /health is 200, and is gone after a SIGTERM."""
     port = free_port(0, "")

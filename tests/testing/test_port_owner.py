@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.testing.port_owner import port_owner
+from clawgate.processes.port_owner import port_owner
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -26,10 +26,12 @@ def test_our_own_listener(family: socket.AddressFamily) -> None:
 def test_another_users_process_is_not_guessed(tmp_path: Path) -> None:
     """A port whose socket belongs to nobody that we can look into has no owner."""
     (tmp_path / "net").mkdir()
-    row = "0: 0100007F:1F99 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4242 1"
-    (tmp_path / "net" / "tcp").write_text(f"header\n{row}\n")
+    row = "0: 0100007F:1F99 00000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1"
+    listens, is_connected = row.format("0A", 4242), row.format("01", 4343)
+    (tmp_path / "net" / "tcp").write_text(f"header\n{is_connected}\n{listens}\n")
     (tmp_path / "7" / "fd").mkdir(parents=True)
     (tmp_path / "7" / "comm").write_text("visible\n")
+    (tmp_path / "7" / "fd" / "2").symlink_to("socket:[4343]")
     assert port_owner(0x1F99, tmp_path) is None
     (tmp_path / "7" / "fd" / "3").symlink_to("socket:[4242]")
     assert port_owner(0x1F99, tmp_path) == "visible (pid 7)"

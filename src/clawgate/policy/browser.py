@@ -49,7 +49,9 @@ class BrowserRule:
                     "allow this origin with --allow-origin if it is yours"
                 )
         elif fetch_site is not None and fetch_site not in _OWN_SITE:
-            raise OriginRefused(f"requests from web pages are refused (Sec-Fetch-Site '{_shown(fetch_site)}')")
+            raise OriginRefused(
+                f"requests from web pages are refused (Sec-Fetch-Site '{_shown(fetch_site)}')"
+            )
 
     def check_content_type(self, content_type: bytes | None, *, has_credential: bool) -> None:
         """Raises `ContentTypeRefused` for a body that a page could send without being asked first.

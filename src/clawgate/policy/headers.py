@@ -46,7 +46,9 @@ TO_CLIENT = frozenset(
 
 TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-clawgate-")
 
-_COMMON_CONNECTION = frozenset({b"", b"keep-alive", b"close", b"Keep-Alive", b"Close", b"upgrade", b"Upgrade"})
+_COMMON_CONNECTION = frozenset(
+    {b"", b"keep-alive", b"close", b"Keep-Alive", b"Close", b"upgrade", b"Upgrade"}
+)
 
 
 def named_by_connection(value: bytes) -> frozenset[bytes]:

@@ -58,5 +58,7 @@ class RateLimiter:
         begun = self._begun.setdefault(name, deque(maxlen=most))
         if len(begun) == most and now - begun[0] < WINDOW_SECONDS:
             wait = math.ceil(WINDOW_SECONDS - (now - begun[0]))
-            raise RateLimited(f"token '{name}' has used its {most} requests a minute", retry_after=max(wait, 1))
+            raise RateLimited(
+                f"token '{name}' has used its {most} requests a minute", retry_after=max(wait, 1)
+            )
         begun.append(now)

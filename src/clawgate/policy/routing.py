@@ -23,7 +23,9 @@ class RouteTable:
         if allowed is None:
             allowed = next((methods for start, methods in self.below.items() if path.startswith(start)), None)
             if allowed is None or path in self.below:
-                raise RouteUnknown(f"there is no route '{path[:200].decode('ascii', 'replace')}' here; {self._known()}")
+                raise RouteUnknown(
+                    f"there is no route '{path[:200].decode('ascii', 'replace')}' here; {self._known()}"
+                )
         if method not in allowed:
             raise MethodNotAllowed(
                 f"{method.decode('ascii')} is not a method of this route",

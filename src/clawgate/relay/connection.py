@@ -148,7 +148,9 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._trouble = UpstreamMalformed(f"{self.pool.origin} did not answer in HTTP/1.1 ({error})")
         if self._in_head and self._head_bytes > HEAD_LIMIT and self._trouble is None:
-            self._trouble = UpstreamMalformed(f"{self.pool.origin} sent an answer head of over {HEAD_LIMIT} bytes")
+            self._trouble = UpstreamMalformed(
+                f"{self.pool.origin} sent an answer head of over {HEAD_LIMIT} bytes"
+            )
         if self.consumer is not consumer:
             return  # it gave up while it was being told
         if self._ended:
@@ -220,7 +222,9 @@ class UpstreamConnection(asyncio.Protocol):
         coding = fields.get(b"transfer-encoding")
         bodiless = self._head_only or status in (204, 304)
         if coding is not None and (coding.lower() != b"chunked" or length is not None):
-            self._trouble = UpstreamMalformed(f"{self.pool.origin} framed its answer in a way that cannot be passed on")
+            self._trouble = UpstreamMalformed(
+                f"{self.pool.origin} framed its answer in a way that cannot be passed on"
+            )
             return
         self._in_head = False
         self._until_close = length is None and coding is None and not bodiless

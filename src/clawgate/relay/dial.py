@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from clawgate.errors import EgressDenied, UpstreamUnreachable
 from clawgate.policy.egress import Decision, Reason, decide_text
-from clawgate.relay.origin import Origin
 from clawgate.relay.tunnel import open_tunnel
+from clawgate.wire.url import Origin
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """From host and port to addresses as text, in the order in which they should be tried."""
@@ -96,7 +96,9 @@ class Dialer:
         except OSError as error:
             self.ledger.append(Dial(target.host, target.port, (), None))
             reason = error.strerror or str(error)
-            raise UpstreamUnreachable(f"{target}: the name cannot be resolved ({reason})", retry_after=5) from error
+            raise UpstreamUnreachable(
+                f"{target}: the name cannot be resolved ({reason})", retry_after=5
+            ) from error
         judged = tuple((text, decide_text(text, trusted=route.trusted)) for text in addresses)
         for text, verdict in judged or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
             if not verdict.allowed:
@@ -108,10 +110,14 @@ class Dialer:
 
     async def _connect(self, make: Callable[[], _P], route: Route, address: str, port: int) -> _P:
         if route.proxy is not None:
-            return await open_tunnel(make, address, route.proxy, route.origin, route.tls, route.proxy_authorization)
+            return await open_tunnel(
+                make, address, route.proxy, route.origin, route.tls, route.proxy_authorization
+            )
         loop = asyncio.get_running_loop()
         server_name = route.origin.host if route.tls is not None else None
-        _, protocol = await loop.create_connection(make, address, port, ssl=route.tls, server_hostname=server_name)
+        _, protocol = await loop.create_connection(
+            make, address, port, ssl=route.tls, server_hostname=server_name
+        )
         return protocol
 
 
@@ -135,5 +141,9 @@ def _reason(error: Exception | None) -> str:
     if isinstance(error, TimeoutError) or error is None:
         return "no answer to the connection attempt"
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return "connection refused" if isinstance(error, ConnectionRefusedError) else (error.strerror or str(error))
+        return (
+            "connection refused"
+            if isinstance(error, ConnectionRefusedError)
+            else (error.strerror or str(error))
+        )
     return str(error) or type(error).__name__

@@ -75,6 +75,8 @@ class Shop:
     gate: Gate
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     observer: Observer | None
+    observes_all: bool
+    """Whether the observer wants to know of whole answers too, and of the models."""
     body_limit: int
 
 
@@ -105,7 +107,7 @@ class Exchange:
         self._outgoing = [head]
         self._begun = self._progress = shop.now()
         # The body is kept whole where a rule has to read it, and in pieces for a glance where a log wants it.
-        if ticket.model_rule is not None or shop.observer is not None:
+        if ticket.model_rule is not None or shop.observes_all:
             self._body = []
 
     # The request's way
@@ -146,7 +148,11 @@ class Exchange:
 
     def push(self) -> None:
         """Send on what has come; called at the end of each read from the client."""
-        if self.over or not self._outgoing or (self._ticket.model_rule is not None and not self._request_done):
+        if (
+            self.over
+            or not self._outgoing
+            or (self._ticket.model_rule is not None and not self._request_done)
+        ):
             return
         if self._connection is None:
             if self._dialling is None:
@@ -365,7 +371,7 @@ class Exchange:
         self.over = True
         self._shop.gate.leave(self._ticket)
         observer = self._shop.observer
-        if observer is not None:
+        if observer is not None and (code is not None or self._shop.observes_all):
             ticket = self._ticket
             total = self._shop.now() - self._begun
             observer(

@@ -31,13 +31,20 @@ class Front:
     """The shared state of one listener's connections."""
 
     def __init__(
-        self, *, gate: Gate, upstreams: tuple[Upstream, ...], limits: IntakeLimits, observer: Observer | None
+        self,
+        *,
+        gate: Gate,
+        upstreams: tuple[Upstream, ...],
+        limits: IntakeLimits,
+        observer: Observer | None,
+        observes_all: bool = True,
     ) -> None:
         self.gate = gate
         self.heads: HeadMemo[Ticket] = HeadMemo()
         self.limits = limits
         self._upstreams = upstreams
         self._observer = observer
+        self._observes_all = observes_all
         self._connections: dict[RelayProtocol, None] = {}
         self._strangers: dict[RelayProtocol, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -73,6 +80,7 @@ class Front:
             gate=self.gate,
             spawn=self._spawn,
             observer=self._observer,
+            observes_all=self._observes_all,
             body_limit=self.limits.body_bytes,
         )
         shortest = min(

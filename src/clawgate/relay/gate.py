@@ -230,12 +230,22 @@ class Gate:
             raise ExpectationUnknown("the only expectation that is understood is '100-continue'")
         via = get(b"via")
         if via is not None and self.own_via in via:
-            raise LoopDetected("this request was sent on by this very process; its upstream points back to itself")
+            raise LoopDetected(
+                "this request was sent on by this very process; its upstream points back to itself"
+            )
         model_rule = self.model_rule if head.method == b"POST" else None
         if model_rule is not None and get(b"content-encoding") not in (None, b"identity"):
-            raise ContentTypeRefused("a compressed body cannot be read here for its model; send it uncompressed")
+            raise ContentTypeRefused(
+                "a compressed body cannot be read here for its model; send it uncompressed"
+            )
         sized = length is not None and (length > 0 or head.method not in _NO_BODY)
-        framing = b"transfer-encoding: chunked\r\n\r\n" if length is None else b"content-length: " if sized else b"\r\n"
+        framing = (
+            b"transfer-encoding: chunked\r\n\r\n"
+            if length is None
+            else b"content-length: "
+            if sized
+            else b"\r\n"
+        )
         return Ticket(
             upstream=self.upstream,
             caller=caller,

@@ -165,7 +165,10 @@ class RelayProtocol(HttpToolsProtocol):
             self.transport.write(CONTINUE)
         length = dict(head.fields).get(b"content-length", b"0")
         self._exchange = Exchange(
-            self.front.shop, self, found, b"%b%b\r\n\r\n" % (found.head, length) if found.sized else found.head
+            self.front.shop,
+            self,
+            found,
+            b"%b%b\r\n\r\n" % (found.head, length) if found.sized else found.head,
         )
 
     def body_read(self, piece: bytes) -> None:
@@ -307,7 +310,9 @@ class RelayProtocol(HttpToolsProtocol):
             self._sweep_exchange(self._exchange, now)
         elif reader.head_bytes and not reader.head_done:
             if waited >= limits.head_seconds:
-                self.unreadable(RequestTimedOut(f"the request head did not come within {limits.head_seconds:g} s"))
+                self.unreadable(
+                    RequestTimedOut(f"the request head did not come within {limits.head_seconds:g} s")
+                )
         elif not reader.head_done:
             if waited >= (limits.head_seconds if self._fresh else limits.keep_alive_seconds):
                 self.transport.close()

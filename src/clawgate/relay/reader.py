@@ -99,7 +99,9 @@ class RequestReader:
             self._owner.unreadable(MalformedRequest(f"this is not a well-formed HTTP/1.1 request ({error})"))
             return b""
         if len(self._url) > self._limits.target_bytes:
-            self._owner.unreadable(TargetTooLong(f"the request target is over {self._limits.target_bytes} bytes"))
+            self._owner.unreadable(
+                TargetTooLong(f"the request target is over {self._limits.target_bytes} bytes")
+            )
         elif self._head_parsed:
             self._hand_over(key)
         return data[size:]
@@ -131,10 +133,14 @@ class RequestReader:
         self.last = version != "1.1" or wants_socket or method == b"CONNECT" or not parser.should_keep_alive()
         self._left = None if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
         if self._pieces:
-            self._owner.unreadable(MalformedRequest("the end of the request head is not where it seems to be"))
+            self._owner.unreadable(
+                MalformedRequest("the end of the request head is not where it seems to be")
+            )
             return
         if self._left is None:
-            if self._upgrade:  # the parser has stopped for the upgrade that is ignored: a new one takes the body
+            if (
+                self._upgrade
+            ):  # the parser has stopped for the upgrade that is ignored: a new one takes the body
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.feed_data(_CHUNKED_BODY_AHEAD)
             self._in_chunks = True

@@ -60,7 +60,7 @@ class Demo:
         if self.builtin:
             port = free_port(0, "")
             options = ["--port", str(port), "--token-delay-ms", "30", "--exit-on-stdin-eof"]
-            # By environment, like the server's: a command line can be read by every user of the machine.
+            # Secrets go by environment: a command line can be read by every user of the machine.
             self._start("model", ["clawgate.testing.model", *options], port, {"MODEL_API_KEY": key}, "")
             url = f"http://127.0.0.1:{port}/v1"
         token = secrets.token_urlsafe(24)
@@ -69,8 +69,10 @@ class Demo:
         self._start("server", [*server, "--exit-on-stdin-eof"], self.server_port, secret, "--server-port")
         server_url = f"http://127.0.0.1:{self.server_port}"
         bridge = ["clawgate", "bridge", "run", "--host", "127.0.0.1", "--port", str(self.bridge_port)]
-        remote = ["--remote-url", server_url, "--proxy-token", token, "--exit-on-stdin-eof"]
-        self._start("bridge", [*bridge, *remote], self.bridge_port, {}, "--bridge-port")
+        remote = ["--remote-url", server_url, "--exit-on-stdin-eof"]
+        self._start(
+            "bridge", [*bridge, *remote], self.bridge_port, {"PROXY_BRIDGE_TOKEN": token}, "--bridge-port"
+        )
         return (
             Hop("model", url, {"Authorization": f"Bearer {key}"}),
             Hop("server", f"{server_url}/v1", {"X-Proxy-Token": token}),

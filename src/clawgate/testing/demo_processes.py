@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .port_owner import port_owner
+from clawgate.processes.port_owner import port_owner
 
 PORT_TAKEN = 78
 """The exit code with which `clawgate ... run` says that its port is in use."""
@@ -65,15 +65,20 @@ def start(name: str, command: Sequence[str], port: int, folder: Path, extra: Map
     """Start a child with the minimal environment and `extra`, its output in `<folder>/<name>.log`."""
     log = folder / f"{name}.log"
     home = folder / "home"
-    home.mkdir(mode=0o700, exist_ok=True)
+    given = environment(home)
+    # The file that OPENCLAW_CONFIG_PATH names has to be there.
+    config = Path(given["OPENCLAW_CONFIG_PATH"])
+    config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config.write_text("{}\n")
+    config.chmod(0o600)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**environment(home), **extra},
-            # An empty folder, so that no .env and no module of the place where the demo was started counts.
+            env={**given, **extra},
+            # Not where the demo was started: a .env or a module that lies there is none of ours.
             cwd=home,
             # Ctrl-C in the terminal is for the demo alone, which then stops the children in order.
             start_new_session=True,

@@ -33,7 +33,9 @@ def model_of(body: bytes) -> str:
     try:
         model = _decoder.decode(body).model
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise RequestRejected(f"the body is not a JSON object with a 'model': {error}", param="model") from None
+        raise RequestRejected(
+            f"the body is not a JSON object with a 'model': {error}", param="model"
+        ) from None
     # Beyond doubt at first sight: the name stands there once in any case (some readers fold it) and no ASCII
     # letter of a name can be hidden in an escape.
     if body.lower().count(b'"model"') != 1 or b"\\u00" in body:

@@ -1,0 +1,47 @@
+"""The ``clawgate`` command. It only dispatches: a command's module is imported when that command is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from clawgate import __version__
+
+_COMMANDS = {
+    "bridge": "The local bridge: Bearer in, X-Proxy-Token out.",
+    "server": "The remote proxy: tokens in, the real key out.",
+}
+
+
+class _Commands(click.Group):
+    """Loads the module of a command only when it is needed: `clawgate --help` has to be quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"clawgate.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.command(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(__version__, prog_name="clawgate", message="%(prog)s %(version)s")
+def clawgate() -> None:
+    """A small, fast, fail-closed LLM gateway that speaks OpenClaw's config, commands and wire contracts."""
+
+
+def main() -> NoReturn:
+    """Entry point of the ``clawgate`` command."""
+    sys.exit(clawgate())

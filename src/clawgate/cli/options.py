@@ -1,0 +1,65 @@
+"""How does a setting look on the command line? Flags, their help and their types come from the settings' fields."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from clawgate.settings.load import flag_of
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def settings_options(model: type[BaseModel], *, leave_out: tuple[str, ...] = ()) -> Callable[[_F], _F]:
+    """A decorator that adds one flag for each field of ``model``; not given, its value is None or ()."""
+
+    def add(command: _F) -> _F:
+        for name, field in reversed(model.model_fields.items()):
+            if name not in leave_out:
+                command = _option(name, field)(command)
+        return command
+
+    return add
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[_F], _F]:
+    flag = flag_of(name)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    variables = extra.get("env", [])
+    notes = []
+    if isinstance(variables, list) and variables:
+        notes.append("env " + ", ".join(map(str, variables)))
+    if field.default not in (None, PydanticUndefined, (), True, False):
+        notes.append(
+            f"default {field.default:g}" if isinstance(field.default, float) else f"default {field.default}"
+        )
+    elif field.is_required():
+        notes.append("required")
+    text = (field.description or "") + (f"  [{'; '.join(notes)}]" if notes else "")
+    kind = _plain_type(field.annotation)
+    if kind is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+    if kind is tuple:
+        return click.option(flag, name, multiple=True, help=text, metavar="TEXT")
+    metavar = {int: "NUMBER", float: "NUMBER", SecretStr: "SECRET", dict: "NAME:SECRET,..."}.get(kind, "TEXT")
+    return click.option(flag, name, default=None, help=text, metavar=metavar)
+
+
+def _plain_type(annotation: Any) -> type:
+    """The type behind Annotated and Optional. Values stay text: the settings check them, with better words."""
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        inner = [part for part in typing.get_args(annotation) if part is not type(None)]
+        return _plain_type(inner[0])
+    if origin is typing.Annotated:
+        return _plain_type(typing.get_args(annotation)[0])
+    if origin in (tuple, dict):
+        return typing.cast(type, origin)
+    return typing.cast(type, annotation)

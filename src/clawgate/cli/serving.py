@@ -1,0 +1,88 @@
+"""How does a role go from settings to serving? Shared by ``bridge run`` and ``server run``."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from clawgate.cli.exit_codes import ExitCode
+from clawgate.settings.load import SettingsInvalid, load, read_sources
+from clawgate.settings.model import RelaySettings
+
+_S = TypeVar("_S", bound=RelaySettings)
+
+common_options = (
+    click.option("--config", metavar="FILE", help="OpenClaw's config file  [env OPENCLAW_CONFIG_PATH]"),
+    click.option(
+        "--env-file", metavar="FILE", help="File with environment variables  [default .env, if there is one]"
+    ),
+)
+
+
+def settings_from(model: type[_S], entry: str, given: dict[str, Any]) -> _S:
+    """The settings of a role, or the end of the command with every problem on standard error."""
+    config, env_file = given.pop("config"), given.pop("env_file")
+    try:
+        return load(model, given, read_sources(entry=entry, config=config, env_file=env_file))
+    except SettingsInvalid as error:
+        refuse(error)
+
+
+def refuse(error: SettingsInvalid) -> NoReturn:
+    """Say what is wrong with the settings, all of it, and end."""
+    click.echo("clawgate: these settings cannot be used:", err=True)
+    for problem in error.problems:
+        click.echo(f"  - {problem}", err=True)
+    sys.exit(ExitCode.USAGE)
+
+
+def run(
+    build: Callable[[], Any],
+    secrets: Iterable[str],
+    banner: Callable[[Any, str], list[str]],
+    *,
+    verbose: bool,
+) -> NoReturn:
+    """Build a role, take its port, say where it is, serve it."""
+    from clawgate.app import open_listener, serve, set_up_logging
+    from clawgate.policy.redaction import Redactor
+
+    os.umask(0o077)  # whatever is ever written is for its owner alone
+    set_up_logging(Redactor(secrets), verbose=verbose)
+    try:
+        role = build()
+    except SettingsInvalid as error:
+        refuse(error)
+    try:
+        sockets = open_listener(role)
+    except OSError as error:
+        _cannot_listen(role.host, role.port, error)
+    port = sockets[0].getsockname()[1]
+    host = f"[{role.host}]" if ":" in role.host else role.host
+    url = f"{'https' if role.tls else 'http'}://{host}:{port}"
+
+    def ready() -> None:
+        for text in banner(role, url):
+            click.echo(text, err=True)
+
+    sys.exit(serve(role, sockets, ready))
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> NoReturn:
+    from clawgate.processes.port_owner import port_owner
+
+    if error.errno == errno.EADDRINUSE:
+        owner = port_owner(port)
+        held = f" by {owner}" if owner else ""
+        click.echo(
+            f"clawgate: port {port} on {host} is already in use{held}; stop that or choose another --port",
+            err=True,
+        )
+        sys.exit(ExitCode.PORT_TAKEN)
+    click.echo(f"clawgate: cannot listen on {host} port {port}: {error.strerror or error}", err=True)
+    sys.exit(ExitCode.FAILED)

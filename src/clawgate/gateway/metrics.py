@@ -1,0 +1,82 @@
+"""What can a monitoring system count? The tally in Prometheus' text format, on a listener of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clawgate.relay.front import Front
+from clawgate.relay.tally import SECONDS, Histogram, Tally
+from clawgate.relay.upstream import Upstream
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class TallyCollector:
+    """Reads the counts at each scrape."""
+
+    def __init__(self, tally: Tally, front: Front, upstream: Upstream) -> None:
+        self._tally = tally
+        self._front = front
+        self._upstream = upstream
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of one scrape."""
+        tally = self._tally
+        requests = CounterMetricFamily("clawgate_requests", "Finished requests.", labels=["status", "error"])
+        for (status, code), count in sorted(tally.requests.items()):
+            requests.add_metric([str(status), code], count)
+        yield requests
+        cancelled = CounterMetricFamily(
+            "clawgate_upstream_cancelled", "Requests whose client left before the end.", labels=["phase"]
+        )
+        for phase in ("waiting", "answer"):
+            cancelled.add_metric([phase], tally.cancelled[phase])
+        yield cancelled
+        yield CounterMetricFamily(
+            "clawgate_sent_bytes", "Bytes of answers sent to clients.", value=tally.sent_bytes
+        )
+        yield _family(
+            "clawgate_first_byte_seconds", "From a request's head to its answer's.", tally.first_byte
+        )
+        yield _family(
+            "clawgate_request_seconds", "From a request's head to the end of its answer.", tally.total
+        )
+        yield GaugeMetricFamily(
+            "clawgate_client_connections", "Open connections of clients.", value=self._front.connection_count
+        )
+        pool = self._upstream.pool
+        connections = GaugeMetricFamily(
+            "clawgate_upstream_connections", "Connections to the upstream.", labels=["state"]
+        )
+        connections.add_metric(["idle"], pool.idle_count)
+        connections.add_metric(["busy"], pool.open_count - pool.idle_count)
+        yield connections
+
+
+def _family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+    bounds = [*(f"{bound:g}" for bound in SECONDS), "+Inf"]
+    return HistogramMetricFamily(
+        name,
+        text,
+        buckets=list(zip(bounds, accumulate(histogram.counts), strict=True)),
+        sum_value=histogram.sum,
+    )
+
+
+def build_metrics(collector: TallyCollector) -> Starlette:
+    """The application of the metrics listener."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+
+    async def metrics(request: Request) -> Response:
+        return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE})
+
+    return Starlette(routes=[Route("/metrics", metrics)])

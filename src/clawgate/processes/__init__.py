@@ -1,0 +1,1 @@
+"""Processes of this machine: our own workers, and whoever holds a port."""

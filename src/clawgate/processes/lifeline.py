@@ -1,0 +1,29 @@
+"""Is whoever started us still there? A pipe tells: its other end closes even when that process is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+
+
+def watch(fd: int, when_closed: Callable[[], None]) -> None:
+    """Call ``when_closed`` once on the running loop when ``fd`` is at its end; what arrives on it is thrown away.
+
+    A thread waits for it: an event loop cannot watch every kind of file that standard input may be.
+    """
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        try:
+            while os.read(fd, 4096):
+                pass
+        except OSError:
+            pass  # a descriptor that cannot be read has no other end
+        try:
+            loop.call_soon_threadsafe(when_closed)
+        except RuntimeError:
+            pass  # the loop was closed first: nothing is left to be stopped
+
+    threading.Thread(target=wait, name="clawgate-lifeline", daemon=True).start()

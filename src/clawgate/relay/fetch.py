@@ -1,0 +1,87 @@
+"""A small request of clawgate's own, through the same pool and dialer as everything that leaves: health probes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from clawgate.errors import GatewayError, UpstreamTimedOut
+from clawgate.policy.deadlines import LimitName
+from clawgate.relay.answer import AnswerStart
+from clawgate.relay.connection import AnswerHead, UpstreamConnection
+from clawgate.relay.upstream import Upstream
+
+BODY_LIMIT = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Status and the first `BODY_LIMIT` bytes of the body."""
+
+    status: int
+    body: bytes
+
+
+class _Reply:
+    """A consumer that collects one answer."""
+
+    takes_whole_answers = False
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        self._status = 0
+        self._body = b""
+
+    def upstream_whole(self, known: AnswerStart, digits: bytes, body: bytes) -> None:
+        raise AssertionError("a reply never takes whole answers")
+
+    def upstream_answers(self, head: AnswerHead) -> None:
+        self._status = head.status
+
+    def upstream_sends(self, body: bytes) -> None:
+        if len(self._body) < BODY_LIMIT:
+            self._body += body
+
+    def upstream_flush(self) -> None:
+        pass
+
+    def upstream_ends(self) -> None:
+        if not self.done.done():
+            self.done.set_result(Fetched(self._status, self._body[:BODY_LIMIT]))
+
+    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def upstream_pauses(self) -> None:
+        pass
+
+    def upstream_resumes(self) -> None:
+        pass
+
+
+async def fetch(
+    upstream: Upstream, target: bytes, *, connect_seconds: float, answer_seconds: float
+) -> Fetched:
+    """GET ``target`` on a connection of its own. Raises `GatewayError`; a limit that ran out as `UpstreamTimedOut`."""
+    limit: LimitName = "connect"
+    connection: UpstreamConnection | None = None
+    try:
+        async with asyncio.timeout(connect_seconds):
+            connection = await upstream.pool.dial()
+        limit = "first_byte"
+        reply = _Reply()
+        connection.serve(reply, head_only=False)
+        connection.write(upstream.head(b"GET", target, b"accept: application/json\r\n", None) + b"\r\n")
+        async with asyncio.timeout(answer_seconds):
+            return await reply.done
+    except TimeoutError:
+        seconds = connect_seconds if limit == "connect" else answer_seconds
+        raise UpstreamTimedOut(
+            f"{upstream.origin} did not answer within {seconds:g} s (limit '{limit}')",
+            limit=limit,
+            seconds=seconds,
+        ) from None
+    finally:
+        if connection is not None:
+            connection.drop()

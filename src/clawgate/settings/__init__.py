@@ -1,0 +1,1 @@
+"""What the operator wants: read from flags, environment and files, checked as a whole, never written from here."""

@@ -1,0 +1,209 @@
+"""Where does each setting come from? Flag, environment, .env file, config file, default: the first that has it.
+
+All problems are reported at once, each with the place where the value was found; no message ever holds a value
+that could be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyjson5
+from dotenv import dotenv_values
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+_M = TypeVar("_M", bound=BaseModel)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: the setting, where its value was found, and what to do."""
+
+    path: str
+    found_in: str
+    message: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} ({self.found_in}): {self.message}"
+            if self.found_in
+            else f"{self.path}: {self.message}"
+        )
+
+
+class SettingsInvalid(Exception):
+    """The settings cannot be used; ``problems`` holds every reason."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All places but the flags. ``block`` is the config file's part for this role, ``block_name`` its key path."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    env_file: Mapping[str, str] = field(default_factory=dict)
+    env_file_name: str = ".env"
+    block: Mapping[str, Any] = field(default_factory=dict)
+    block_name: str = ""
+
+
+def config_path(environment: Mapping[str, str], flag: str | None = None) -> tuple[Path, bool]:
+    """OpenClaw's config file, and whether somebody named it (a default one may be missing).
+
+    `--config`, then OPENCLAW_CONFIG_PATH, then openclaw.json in OPENCLAW_STATE_DIR or OPENCLAW_HOME/.openclaw.
+    """
+    named = flag or environment.get("OPENCLAW_CONFIG_PATH")
+    if named:
+        return Path(named).expanduser(), True
+    state = environment.get("OPENCLAW_STATE_DIR")
+    home = environment.get("OPENCLAW_HOME")
+    folder = (
+        Path(state).expanduser()
+        if state
+        else (Path(home).expanduser() if home else Path.home()) / ".openclaw"
+    )
+    return folder / "openclaw.json", False
+
+
+def read_sources(*, entry: str, config: str | None, env_file: str | None) -> Sources:
+    """Read what there is; raises `SettingsInvalid` for a file that is named and cannot be used."""
+    environment = dict(os.environ)
+    path, named = config_path(environment, config)
+    block_name = f'{path}: plugins.entries."{entry}".config'
+    dotenv, required = (Path(env_file), True) if env_file else (Path(".env"), False)
+    if required and not dotenv.is_file():
+        raise SettingsInvalid([Problem("--env-file", "", f"there is no file {dotenv}")])
+    values = dotenv_values(dotenv, interpolate=False) if dotenv.is_file() else {}
+    return Sources(
+        environment=environment,
+        env_file={key: value for key, value in values.items() if value is not None},
+        env_file_name=str(dotenv),
+        block=_plugin_block(path, entry, environment, required=named),
+        block_name=block_name,
+    )
+
+
+def _plugin_block(
+    path: Path, entry: str, environment: Mapping[str, str], *, required: bool
+) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if required:
+            raise SettingsInvalid([Problem("config file", str(path), "the file does not exist")]) from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsInvalid([Problem("config file", str(path), f"it cannot be read: {reason}")]) from error
+    try:
+        found = pyjson5.decode(text)
+    except pyjson5.Json5Exception as error:
+        at = re.search(r"near (\d+)", str(error.args[0]))
+        line = text.count("\n", 0, int(at[1])) + 1 if at else 1
+        what = re.sub(r"\s*near \d+", "", str(error.args[0])).replace("b'", "'")
+        raise SettingsInvalid(
+            [Problem("config file", f"{path}:{line}", f"it is not JSON5: {what}")]
+        ) from error
+    for key in ("plugins", "entries", entry, "config"):
+        found = found.get(key) if isinstance(found, dict) else None
+        if found is None:
+            return {}
+    if not isinstance(found, dict):
+        raise SettingsInvalid([Problem(f'plugins.entries."{entry}".config', str(path), "must be an object")])
+    return {key: _substituted(value, key, str(path), environment) for key, value in found.items()}
+
+
+def _substituted(value: object, key: str, found_in: str, environment: Mapping[str, str]) -> object:
+    """``${NAME}`` and OpenClaw's ``{"source": "env", "id": NAME}`` from the environment; unset is a problem."""
+    if isinstance(value, dict) and value.get("source") == "env" and isinstance(value.get("id"), str):
+        value = "${" + value["id"] + "}"
+    if isinstance(value, dict):
+        return {
+            name: _substituted(part, f"{key}.{name}", found_in, environment) for name, part in value.items()
+        }
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name = match[1]
+        if not environment.get(name):
+            raise SettingsInvalid([Problem(key, found_in, f"the environment variable {name} is not set")])
+        return environment[name]
+
+    return _VARIABLE.sub(replace, value)
+
+
+def load(model: type[_M], flags: Mapping[str, Any], sources: Sources) -> _M:
+    """The settings of ``model``; ``flags`` by field name, None where not given."""
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    problems: list[Problem] = []
+    keys = {to_camel(name): name for name in model.model_fields}
+    for key, value in sources.block.items():
+        if key in keys:
+            values[keys[key]], origin[keys[key]] = value, f"{sources.block_name}.{key}"
+        else:
+            near = difflib.get_close_matches(key, keys, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(keys))}"
+            problems.append(Problem(key, sources.block_name, f"there is no such setting{hint}"))
+    for name in model.model_fields:
+        variables = _variables(model, name)
+        for place, found_in in (
+            (sources.env_file, f" in {sources.env_file_name}"),
+            (sources.environment, ""),
+        ):
+            for variable in reversed(variables):
+                if place.get(variable):  # an empty variable is an unset one
+                    values[name], origin[name] = place[variable], f"{variable}{found_in}"
+        if flags.get(name) not in (None, ()):
+            values[name], origin[name] = flags[name], flag_of(name)
+    try:
+        settings = model.model_validate(values)
+    except ValidationError as error:
+        problems += [_problem(model, detail, origin, sources) for detail in error.errors(include_url=False)]
+        raise SettingsInvalid(problems) from None
+    if problems:
+        raise SettingsInvalid(problems)
+    return settings
+
+
+def flag_of(name: str) -> str:
+    """The flag of a field."""
+    return "--" + {"bridge_port": "port"}.get(name, name).replace("_", "-")
+
+
+def _variables(model: type[BaseModel], name: str) -> list[str]:
+    extra = model.model_fields[name].json_schema_extra
+    names = extra.get("env", []) if isinstance(extra, dict) else []
+    return [str(variable) for variable in names] if isinstance(names, list) else []
+
+
+def _problem(
+    model: type[BaseModel], detail: ErrorDetails, origin: Mapping[str, str], sources: Sources
+) -> Problem:
+    """One pydantic error in our words; its input is left out, for it may be a secret."""
+    location = [str(part) for part in detail["loc"]]
+    message = detail["msg"].removeprefix("Value error, ")
+    if not location:
+        return Problem("settings", "", message)
+    by_key = {to_camel(field_name): field_name for field_name in model.model_fields}
+    name = by_key.get(location[0], location[0])
+    if detail["type"] == "missing":
+        ways = [flag_of(name), *_variables(model, name)]
+        if sources.block_name:
+            ways.append(f"{to_camel(name)} in {sources.block_name}")
+        return Problem(to_camel(name), "", "is not set; give it as " + " or ".join(ways))
+    path = ".".join([to_camel(name), *location[1:]])
+    return Problem(path, origin.get(name, ""), message[0].lower() + message[1:])

@@ -1,0 +1,236 @@
+"""What can be set, with its default, its unit and its names. No file, no environment, nothing that dials.
+
+One declaration per option: the flag (``--remote-url``), the key of the config file (``remoteUrl``) and the
+variable of the environment (``PROXY_BRIDGE_URL``) are all derived from the field.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic.alias_generators import to_camel
+
+from clawgate.settings.secrets import why_not_a_secret, why_not_a_token
+from clawgate.wire.url import parse_url
+
+
+def env(*names: str) -> dict[str, Any]:
+    """The environment variables of a field, the most specific one first."""
+    return {"env": list(names)}
+
+
+def _url(value: str) -> str:
+    parse_url(value)
+    return value
+
+
+def _real_secret(value: SecretStr) -> SecretStr:
+    if reason := why_not_a_secret(value.get_secret_value()):
+        raise ValueError(reason)
+    return value
+
+
+def _strong_token(value: SecretStr) -> SecretStr:
+    if reason := why_not_a_token(value.get_secret_value()):
+        raise ValueError(f"{reason}; make a good one with: clawgate server new-token")
+    return value
+
+
+def _words(value: object) -> object:
+    """A comma list, as environment variables have it."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _named_tokens(value: object) -> object:
+    """``alice:token,bob:token``, as environment variables have it."""
+    if not isinstance(value, str):
+        return value
+    named: dict[str, str] = {}
+    for pair in _words(value):  # type: ignore[attr-defined]
+        name, colon, token = pair.partition(":")
+        if not colon or not name or name in named:
+            raise ValueError("must look like alice:TOKEN,bob:TOKEN, each name once")
+        named[name] = token
+    return named
+
+
+Url = Annotated[str, AfterValidator(_url)]
+Secret = Annotated[SecretStr, AfterValidator(_real_secret)]
+Token = Annotated[SecretStr, AfterValidator(_strong_token)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+NamedTokens = Annotated[dict[str, Token], BeforeValidator(_named_tokens)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class RelaySettings(BaseModel):
+    """What bridge and server have in common."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+    connect_timeout: Seconds = Field(10, description="Seconds for a connection to the upstream.")
+    first_byte_timeout: Seconds = Field(
+        600,
+        description="Seconds from the whole request to the first byte; comments that keep a stream warm do not count.",
+    )
+    idle_timeout: Seconds = Field(300, description="Seconds of silence within an answer.")
+    total_timeout: Seconds = Field(3600, description="Seconds for one exchange from head to end.")
+    drain_timeout: Seconds = Field(
+        30, description="Seconds that answers under way get to finish when we stop."
+    )
+    max_body_mb: Annotated[float, Field(gt=0, le=1024)] = Field(
+        20, description="Largest request body, in MB (2^20 bytes)."
+    )
+    ca_file: str | None = Field(
+        None, description="PEM file of the only authorities that the upstream is checked against."
+    )
+    client_certificate: str | None = Field(
+        None, description="PEM file of the certificate shown to the upstream."
+    )
+    client_key: str | None = Field(
+        None, description="PEM file of that certificate's key, if it is a file of its own."
+    )
+    upstream_proxy: str | None = Field(
+        None,
+        description="HTTP proxy (http://[user:password@]host:port) asked to CONNECT to the upstream; "
+        "variables such as HTTPS_PROXY are never read.",
+    )
+    allow_host: Words = Field(
+        (), description="Further names in Host that this listener answers for; '*' for any."
+    )
+    allow_origin: Words = Field((), description="Web origins whose pages may call this listener.")
+    exit_on_stdin_eof: bool = Field(
+        False, description="Stop when standard input ends: for programs that start us."
+    )
+
+    @model_validator(mode="after")
+    def _key_needs_certificate(self) -> Self:
+        if self.client_key is not None and self.client_certificate is None:
+            raise ValueError("clientKey is set without clientCertificate")
+        return self
+
+
+class BridgeSettings(RelaySettings):
+    """``clawgate bridge run``; in the config file: ``plugins.entries."proxy-bridge".config``."""
+
+    remote_url: Url = Field(
+        description="The remote proxy, without /v1.", json_schema_extra=env("PROXY_BRIDGE_URL")
+    )
+    proxy_token: Secret = Field(
+        description="What the remote proxy wants to see as X-Proxy-Token.",
+        json_schema_extra=env("PROXY_BRIDGE_TOKEN"),
+    )
+    bridge_port: Port = Field(
+        18800,
+        description="Port to listen on; 0 takes a free one.",
+        json_schema_extra=env("PROXY_BRIDGE_PORT"),
+    )
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on.", json_schema_extra=env("PROXY_BRIDGE_HOST")
+    )
+    bridge_token: Token | None = Field(
+        None,
+        description="Token that clients of the bridge must present.",
+        json_schema_extra=env("PROXY_BRIDGE_LOCAL_TOKEN"),
+    )
+    models: tuple[Any, ...] = Field(
+        (), description="Model ids for the wizard and for OpenClaw; the bridge relays them all.", exclude=True
+    )
+    verbose: bool = Field(False, description="Log every request, not only those that fail.")
+
+
+class ServerSettings(RelaySettings):
+    """``clawgate server run``; in the config file: ``plugins.entries."openai-proxy".config``."""
+
+    openai_api_key: Secret = Field(
+        description="The key that the upstream wants; it never leaves in any other direction.",
+        json_schema_extra=env("OPENAI_API_KEY"),
+    )
+    base_url: Url = Field(
+        "https://api.openai.com/v1",
+        description="The upstream's API; /v1 is added where the URL has no path.",
+        json_schema_extra=env("OPENAI_BASE_URL"),
+    )
+    proxy_token: Token | None = Field(
+        None,
+        description="A token that clients may present; its name in logs is 'default'.",
+        json_schema_extra=env("OPENAI_PROXY_TOKEN"),
+    )
+    proxy_tokens: NamedTokens = Field(
+        default_factory=dict,
+        description="Named tokens, as alice:TOKEN,bob:TOKEN.",
+        json_schema_extra=env("OPENAI_PROXY_TOKENS"),
+    )
+    proxy_tokens_file: str | None = Field(
+        None,
+        description="File (mode 0600) with a name:TOKEN on each line; changes count within a second.",
+        json_schema_extra=env("OPENAI_PROXY_TOKENS_FILE"),
+    )
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on.", json_schema_extra=env("OPENAI_PROXY_HOST")
+    )
+    port: Port = Field(
+        8089, description="Port to listen on; 0 takes a free one.", json_schema_extra=env("OPENAI_PROXY_PORT")
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        description="Processes that share the port. Each counts its limits and its metrics on its own.",
+        json_schema_extra=env("OPENAI_PROXY_WORKERS"),
+    )
+    models: Words = Field(
+        (),
+        description="The only models that may be asked for; empty allows all.",
+        json_schema_extra=env("OPENAI_PROXY_MODELS"),
+    )
+    max_concurrent: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Requests that one token may have under way.",
+        json_schema_extra=env("OPENAI_PROXY_MAX_CONCURRENT"),
+    )
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None,
+        description="Requests that one token may begin within any minute.",
+        json_schema_extra=env("OPENAI_PROXY_REQUESTS_PER_MINUTE"),
+    )
+    max_auth_failures: Annotated[int, Field(ge=1)] = Field(
+        10, description="Wrong tokens from one address before it is locked out."
+    )
+    auth_failure_window: Seconds = Field(60, description="Seconds within which they count.")
+    auth_lockout: Seconds = Field(300, description="Seconds of the lockout.")
+    trusted_proxy: Words = Field(
+        (), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
+    )
+    organization: str | None = Field(
+        None, description="OpenAI-Organization of every request.", json_schema_extra=env("OPENAI_ORG_ID")
+    )
+    project: str | None = Field(
+        None, description="OpenAI-Project of every request.", json_schema_extra=env("OPENAI_PROJECT_ID")
+    )
+    tls_certificate: str | None = Field(
+        None, description="PEM file of this listener's certificate chain: serve HTTPS."
+    )
+    tls_key: str | None = Field(None, description="PEM file of its key.")
+    metrics_port: Port | None = Field(
+        None,
+        description="Port on 127.0.0.1 for Prometheus (/metrics); none by default.",
+        json_schema_extra=env("OPENAI_PROXY_METRICS_PORT"),
+    )
+    access_log: bool = Field(True, description="One line a request on standard output.")
+
+    @model_validator(mode="after")
+    def _somebody_may_come_in(self) -> Self:
+        if self.proxy_token is None and not self.proxy_tokens and self.proxy_tokens_file is None:
+            raise ValueError(
+                "no token is set, so nobody could use this server: set OPENAI_PROXY_TOKEN "
+                "(make one with: clawgate server new-token), OPENAI_PROXY_TOKENS or --proxy-tokens-file"
+            )
+        if "default" in self.proxy_tokens and self.proxy_token is not None:
+            raise ValueError(
+                "the name 'default' is taken by OPENAI_PROXY_TOKEN; give the other token another name"
+            )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tlsCertificate and tlsKey belong together; one of them is missing")
+        return self
