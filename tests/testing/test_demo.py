@@ -85,7 +85,7 @@ def test_it_stays_until_interrupted(surroundings: dict[str, str]) -> None:
     """It names three ports, shows times and lines to paste, ends with 0 on SIGINT, and frees the ports."""
     with running([], surroundings) as (process, said, ports):
         assert list(ports) == ["model", "server", "bridge"]
-        assert "15 requests each" in said
+        assert "Medians of 30 requests" in said
         assert f"curl -N http://127.0.0.1:{ports['bridge']}/v1/chat/completions" in said
         assert f'OpenAI(base_url="http://127.0.0.1:{ports["bridge"]}/v1"' in said
         process.send_signal(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import click
@@ -9,7 +10,6 @@ import click
 from clawgate.cli.options import settings_options
 from clawgate.cli.serving import common_options, run, settings_from
 from clawgate.settings.model import ServerSettings
-from clawgate.settings.secrets import new_token
 
 ENTRY = "openai-proxy"
 
@@ -22,7 +22,7 @@ def server() -> None:
 @server.command("new-token")
 def make_token() -> None:
     """Print a new token that nobody guesses."""
-    click.echo(new_token())
+    click.echo(secrets.token_urlsafe(32))
 
 
 @server.command("run")
@@ -36,10 +36,10 @@ def run_server(**given: Any) -> None:
     Listens on 127.0.0.1 by default: put a TLS proxy in front, or give --tls-certificate and --tls-key with --host.
     """
     settings = settings_from(ServerSettings, ENTRY, given)
-    secrets = [settings.openai_api_key.get_secret_value()]
-    secrets += [token.get_secret_value() for token in settings.proxy_tokens.values()]
+    known = [settings.openai_api_key.get_secret_value()]
+    known += [token.get_secret_value() for token in settings.proxy_tokens.values()]
     if settings.proxy_token is not None:
-        secrets.append(settings.proxy_token.get_secret_value())
+        known.append(settings.proxy_token.get_secret_value())
 
     def build() -> Any:
         from clawgate.app import build_server
@@ -57,4 +57,4 @@ def run_server(**given: Any) -> None:
             )
         return lines
 
-    run(build, secrets, banner, verbose=False)
+    run(build, known, banner, verbose=False)

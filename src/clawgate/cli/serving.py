@@ -49,7 +49,8 @@ def run(
     verbose: bool,
 ) -> NoReturn:
     """Build a role, take its port, say where it is, serve it."""
-    from clawgate.app import open_listener, serve, set_up_logging
+    from clawgate.app import open_listener, serve
+    from clawgate.app.logs import set_up_logging
     from clawgate.policy.redaction import Redactor
 
     os.umask(0o077)  # whatever is ever written is for its owner alone

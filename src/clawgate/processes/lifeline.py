@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -16,14 +17,10 @@ def watch(fd: int, when_closed: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
-        try:
+        with contextlib.suppress(OSError):  # a descriptor that cannot be read has no other end
             while os.read(fd, 4096):
                 pass
-        except OSError:
-            pass  # a descriptor that cannot be read has no other end
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop was closed first: nothing is left to be stopped
             loop.call_soon_threadsafe(when_closed)
-        except RuntimeError:
-            pass  # the loop was closed first: nothing is left to be stopped
 
     threading.Thread(target=wait, name="clawgate-lifeline", daemon=True).start()

@@ -131,7 +131,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         consumer = self.consumer
-        if consumer is None or self._ended:  # an answer without a request: never let it meet the next one
+        if consumer is None:  # an answer without a request: never let it meet the next one
             self.reusable = False
             self.transport.abort()
             return
@@ -151,7 +151,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._trouble = UpstreamMalformed(
                 f"{self.pool.origin} sent an answer head of over {HEAD_LIMIT} bytes"
             )
-        if self.consumer is not consumer:
+        if not self._serves(consumer):
             return  # it gave up while it was being told
         if self._ended:
             self._finish()
@@ -159,6 +159,9 @@ class UpstreamConnection(asyncio.Protocol):
             consumer.upstream_flush()
         if self._trouble is not None:
             self._fail(self._trouble)
+
+    def _serves(self, consumer: Consumer) -> bool:
+        return self.consumer is consumer
 
     def _take_whole(self, data: bytes, consumer: Consumer) -> bool:
         """Whether ``data`` was a whole answer with a head that is known, and has been handed over."""

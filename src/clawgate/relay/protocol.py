@@ -17,7 +17,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut
@@ -80,7 +80,7 @@ class RelayProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._lingering or self.transport.is_closing():
+        if self._is_over():
             return
         reader = self._reader
         if reader.complete:
@@ -92,9 +92,9 @@ class RelayProtocol(HttpToolsProtocol):
             self._since = self.loop.time()
         while data:
             data = reader.feed(data)
-            if self._lingering or self.transport.is_closing():
+            if self._is_over():
                 return
-            if reader.complete:
+            if reader.is_complete():
                 if self._refusal is None:
                     self._stash = data
                     break
@@ -103,6 +103,10 @@ class RelayProtocol(HttpToolsProtocol):
             self._exchange.push()
         elif self._refusal is not None:
             self._refuse(self._refusal)
+
+    def _is_over(self) -> bool:
+        """Whether nothing that comes is read any more."""
+        return self._lingering or self.transport.is_closing()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -201,7 +205,7 @@ class RelayProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.url = head.target
         self.headers.extend(head.fields)
-        self.scope["state"]["caller"] = found.caller  # type: ignore[typeddict-item]
+        self.scope["state"]["caller"] = found.caller
         super().on_headers_complete()
         self.cycle.keep_alive = not self.must_close()
         super().on_message_complete()
@@ -313,9 +317,10 @@ class RelayProtocol(HttpToolsProtocol):
                 self.unreadable(
                     RequestTimedOut(f"the request head did not come within {limits.head_seconds:g} s")
                 )
-        elif not reader.head_done:
-            if waited >= (limits.head_seconds if self._fresh else limits.keep_alive_seconds):
-                self.transport.close()
+        elif not reader.head_done and waited >= (
+            limits.head_seconds if self._fresh else limits.keep_alive_seconds
+        ):
+            self.transport.close()
 
     def _sweep_exchange(self, exchange: Exchange, now: float) -> None:
         if self.flow.read_paused and _has_hung_up(self.transport):
@@ -323,7 +328,7 @@ class RelayProtocol(HttpToolsProtocol):
             return
         exchange.check_time(now)
         limit = self.front.limits.body_idle_seconds
-        if exchange.over or now - self._since < limit:
+        if now - self._since < limit:
             return
         if exchange.client_is_full:
             self.transport.abort()
@@ -333,8 +338,9 @@ class RelayProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """uvicorn is stopping: what is under way is finished, and answers announce the end."""
         self._draining = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
 
     def close_if_idle(self) -> None:
         """Let go of a connection on which no request has begun."""

@@ -60,12 +60,23 @@ class RequestReader:
         """Nothing that follows the present request may be answered."""
         self.restart()
 
+    _left: int | None = 0  # bytes of the body that are to come; None: chunked
+    _tail = b""
+    _url = b""
+    _head_parsed = False
+    _upgrade = False
+    _in_chunks = False
+    _chunks_ended = False
+
     def restart(self) -> None:
         """The next byte begins a request."""
         self.head_bytes = 0
         self.head_done = False
         self.complete = False
-        self._left: int | None = 0  # None: chunked
+
+    def is_complete(self) -> bool:
+        """Whether the present request is whole."""
+        return self.complete
 
     def feed(self, data: bytes) -> bytes:
         """Take in one step; what belongs to a later step or a later request comes back."""

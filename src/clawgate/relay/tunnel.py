@@ -25,9 +25,9 @@ class _Handshake(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if b"\r\n\r\n" in self._received or len(self._received) > _HEAD_LIMIT:
-            if not self.head.done():
-                self.head.set_result(self._received)
+        ended = b"\r\n\r\n" in self._received or len(self._received) > _HEAD_LIMIT
+        if ended and not self.head.done():
+            self.head.set_result(self._received)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.head.done():

@@ -1,8 +1,6 @@
-"""Is this a secret that anybody could guess, or only the mark of one? Pure text, no randomness but where asked."""
+"""Is this a secret that anybody could guess, or only the mark of one?"""
 
 from __future__ import annotations
-
-import secrets
 
 MIN_TOKEN_LENGTH = 16
 REDACTION_MARKS = ("__OPENCLAW_REDACTED__", "[REDACTED]", "***", "•••", "...", "…")
@@ -35,8 +33,3 @@ def why_not_a_token(value: str) -> str | None:
     if reason is None and len(set(value)) < 6:
         reason = "repeats a few characters"
     return reason
-
-
-def new_token() -> str:
-    """A token that nobody guesses: 32 bytes of the system's randomness."""
-    return secrets.token_urlsafe(32)

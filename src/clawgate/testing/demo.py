@@ -22,7 +22,6 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.table import Table
 
 from .chat_shapes import answer_text
 from .demo_processes import CannotStart, Child, free_port, start, stop, wait_until_ready
@@ -103,8 +102,8 @@ class Demo:
             raise CannotStart(f"the answer did not come through whole: {problem}\n{self._logs()}")
         checked = "every byte of the model's text" if self.builtin else "to its [DONE]"
         self.say(
-            f"\nWhole ({checked}); first byte after {answer.first_byte * 1000:.1f} ms, "
-            f"all of it after {answer.total * 1000:.0f} ms."
+            f"\nWhole ({checked}): the first byte after {answer.first_byte * 1000:.0f} ms "
+            f"(nothing was warm yet), the last after {answer.total * 1000:.0f} ms."
         )
         return answer
 
@@ -133,28 +132,22 @@ class Demo:
         )
 
     def show_times(self, timings: Sequence[Timing]) -> None:
-        """What each hop added, as medians."""
-        table = Table(
-            title="The same streamed request to each hop, medians in milliseconds", title_justify="left"
-        )
-        table.add_column("sent to")
-        for column in ("first byte", "added by this hop", "whole answer", "added by this hop "):
-            table.add_column(column, justify="right")
+        """What each hop added: the difference to the one before."""
+        self.say("\nThe same streamed request to each hop, in milliseconds\n", "bold")
+        self.say("  sent to   first byte    added   fastest    added   whole answer    added")
         before: Timing | None = None
         for timing in timings:
-            row = [timing.hop.name]
-            for name in ("first_byte", "total"):
-                value = getattr(timing, name)
-                row.append(f"{value * 1000:.2f}")
-                row.append(f"{(value - getattr(before, name)) * 1000:+.2f}" if before else "")
-            table.add_row(*row)
+            row = f"  {timing.hop.name:<7}"
+            for name, width in (("first_byte", 13), ("fastest", 10), ("total", 15)):
+                value: float = getattr(timing, name)
+                added = f"{(value - getattr(before, name)) * 1000:+.2f}" if before else ""
+                row += f"{value * 1000:>{width}.2f}{added:>9}"
+            self.say(row.rstrip())
             before = timing
-        self.console.print()
-        self.console.print(table)
         self.say(
-            f"{timings[0].rounds} requests each, in turn, one at a time over a kept connection, "
-            "and no pause per word.\nThe client is Python too and all of it shares this machine: "
-            "read the differences, not the values."
+            f"\nMedians of {timings[0].rounds} requests each, in turn, over kept connections, without pauses "
+            "between words, and the fastest.\nThe client is Python too, and all of it shares this machine: "
+            "read the differences."
         )
 
 

@@ -47,17 +47,16 @@ def model_of(body: bytes) -> str:
 
 def _refuse_duplicates(body: bytes) -> None:
     """Refuse a top-level ``model`` that is given twice: RFC 8259 section 4 leaves its meaning to the reader."""
+    counts: list[
+        int
+    ] = []  # one for each object; innermost objects come first, so the last one is the body's own
 
-    def keep_count(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        # Innermost objects come first, so the top-level object is the last one counted.
-        nonlocal count
-        count = sum(1 for key, _ in pairs if key.casefold() == "model")
-        return {}
+    def count(pairs: list[tuple[str, object]]) -> None:
+        counts.append(sum(1 for key, _ in pairs if key.casefold() == "model"))
 
-    count = 0
     try:
-        json.loads(body, object_pairs_hook=keep_count)
+        json.loads(body, object_pairs_hook=count)
     except (ValueError, RecursionError) as error:
         raise RequestRejected(f"the body is not JSON that can be read in only one way: {error}") from None
-    if count > 1:
+    if counts[-1] > 1:
         raise RequestRejected("the body gives 'model' more than once", param="model")

@@ -1,0 +1,81 @@
+"""The bridge: any client in, the remote's ``X-Proxy-Token`` out."""
+
+from __future__ import annotations
+
+import secrets
+
+from clawgate.app.logs import log_all, log_failures
+from clawgate.app.parts import body_limit, browser_rule, intake_limits, is_loopback, route, time_limits, via
+from clawgate.app.role import Role
+from clawgate.gateway.health import Probe, build_health
+from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook
+from clawgate.policy.routing import ANYTHING_BELOW_V1
+from clawgate.providers.credential import HeaderToken
+from clawgate.relay.dial import Dialer
+from clawgate.relay.front import Front
+from clawgate.relay.gate import Gate
+from clawgate.relay.journal import Observer
+from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.settings.load import Problem, SettingsInvalid
+from clawgate.settings.model import BridgeSettings
+from clawgate.wire.url import parse_url
+
+
+def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> Role:
+    """The local bridge: any client in, `X-Proxy-Token` out."""
+    origin, path = parse_url(settings.remote_url)
+    instance = secrets.token_hex(6)
+    dialer = dialer or Dialer()
+    upstream = Upstream(
+        UpstreamPlan(
+            name="remote",
+            route=route(settings, origin),
+            prefix=path.removesuffix("/v1"),
+            credential=HeaderToken("X-Proxy-Token", settings.proxy_token.get_secret_value()),
+            limits=time_limits(settings),
+        ),
+        dialer,
+        via=via(instance),
+    )
+    token = settings.bridge_token
+    if token is None and not is_loopback(settings.host):
+        raise SettingsInvalid(
+            [
+                Problem(
+                    "host",
+                    "",
+                    f"'{settings.host}' is not a loopback address, and anybody who reaches it could spend your money: "
+                    "set --bridge-token (make one with: clawgate server new-token), or keep 127.0.0.1",
+                )
+            ]
+        )
+    gate = Gate(
+        upstream=upstream,
+        routes=ANYTHING_BELOW_V1,
+        browser=browser_rule(settings, settings.host),
+        body_limit=body_limit(settings),
+        own_via=via(instance),
+        tokens=None if token is None else TokenBook.of({"bridge": token.get_secret_value()}),
+        failures=None if token is None else FailureLimiter(FailureRule()),
+    )
+    observer: Observer = log_all if settings.verbose else log_failures
+    front = Front(
+        gate=gate,
+        upstreams=(upstream,),
+        limits=intake_limits(settings),
+        observer=observer,
+        observes_all=settings.verbose,
+    )
+    return Role(
+        name="bridge",
+        front=front,
+        app=build_health(
+            role="bridge", instance=instance, probe=Probe(upstream), deep_for_callers=token is not None
+        ),
+        upstream=upstream,
+        dialer=dialer,
+        host=settings.host,
+        port=settings.bridge_port,
+        drain_seconds=settings.drain_timeout,
+        lifeline=0 if settings.exit_on_stdin_eof else None,
+    )

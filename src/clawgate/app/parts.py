@@ -1,0 +1,96 @@
+"""Which parts do bridge and server share, and how are they made from settings?"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import ssl
+from ipaddress import ip_address
+
+from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule
+from clawgate.policy.deadlines import TimeLimits
+from clawgate.providers.credential import basic_value
+from clawgate.relay.dial import Route, tls_context
+from clawgate.relay.reader import IntakeLimits
+from clawgate.settings.load import Problem, SettingsInvalid
+from clawgate.settings.model import RelaySettings
+from clawgate.wire.url import Origin, parse_url
+
+logger = logging.getLogger("clawgate")
+
+_SPARE_FILES = 64  # descriptors that are not connections: listeners, logs, pipes, modules
+
+
+def route(settings: RelaySettings, origin: Origin) -> Route:
+    problems = []
+    tls = None
+    if origin.scheme == "https":
+        try:
+            tls = tls_context(
+                ca_file=settings.ca_file, certificate=settings.client_certificate, key=settings.client_key
+            )
+        except (OSError, ssl.SSLError) as error:
+            problems.append(Problem("caFile, clientCertificate, clientKey", "", f"cannot be used: {error}"))
+    proxy, authorization = None, None
+    if settings.upstream_proxy is not None:
+        try:
+            userinfo, at, rest = settings.upstream_proxy.removeprefix("http://").rpartition("@")
+            proxy, path = parse_url(f"http://{rest}")
+            if path or not settings.upstream_proxy.startswith("http://"):
+                raise ValueError("must look like http://[user:password@]host:port")
+            authorization = basic_value(userinfo) if at else None
+        except ValueError as error:
+            problems.append(Problem("upstreamProxy", "", str(error)))
+    if problems:
+        raise SettingsInvalid(problems)
+    return Route(origin=origin, trusted=True, tls=tls, proxy=proxy, proxy_authorization=authorization)
+
+
+def browser_rule(settings: RelaySettings, host: str) -> BrowserRule:
+    origins = frozenset(origin.encode() for origin in settings.allow_origin)
+    if "*" in settings.allow_host or not (settings.allow_host or is_loopback(host)):
+        return BrowserRule(hosts=None, origins=origins)
+    names = LOOPBACK_NAMES | {name.lower().encode() for name in settings.allow_host} | {host.lower().encode()}
+    return BrowserRule(hosts=names, origins=origins)
+
+
+def time_limits(settings: RelaySettings) -> TimeLimits:
+    return TimeLimits(
+        connect=settings.connect_timeout,
+        first_byte=settings.first_byte_timeout,
+        idle=settings.idle_timeout,
+        total=settings.total_timeout,
+    )
+
+
+def body_limit(settings: RelaySettings) -> int:
+    return int(settings.max_body_mb * 1024 * 1024)
+
+
+def intake_limits(settings: RelaySettings) -> IntakeLimits:
+    return IntakeLimits(body_bytes=body_limit(settings), connections=_most_connections())
+
+
+def _most_connections() -> int:
+    """As many clients as descriptors allow, two for each: its own and one to the upstream."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+        except (ValueError, OSError):
+            logger.debug("the limit of open files stays at %d", soft)
+    return max((soft - _SPARE_FILES) // 2, 16)
+
+
+def via(instance: str) -> bytes:
+    return f"clawgate-{instance}".encode("ascii")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

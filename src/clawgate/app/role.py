@@ -1,0 +1,31 @@
+"""What is a role, once it is built? Everything that serving needs to know, and nothing about how it came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from clawgate.relay.dial import Dialer
+from clawgate.relay.front import Front
+from clawgate.relay.upstream import Upstream
+
+
+@dataclass(slots=True)
+class Role:
+    """One role, ready to be served. ``chores`` are called again and again on the loop, each with its interval."""
+
+    name: str
+    front: Front
+    app: Any
+    upstream: Upstream
+    dialer: Dialer
+    host: str
+    port: int
+    drain_seconds: float
+    tls: tuple[str, str] | None = None
+    workers: int = 1
+    lifeline: int | None = None
+    chores: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    at_end: Callable[[], None] = lambda: None
+    metrics: tuple[int, Callable[[], tuple[Front, Any]]] | None = None

@@ -1,0 +1,129 @@
+"""The remote proxy: tokens in, the real key out."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from typing import Any
+
+from clawgate.app.logs import both, print_out
+from clawgate.app.parts import body_limit, browser_rule, intake_limits, route, time_limits, via
+from clawgate.app.role import Role
+from clawgate.gateway.health import Probe, build_health
+from clawgate.policy.admission import FailureLimiter, FailureRule
+from clawgate.policy.browser import BrowserRule
+from clawgate.policy.ratelimit import RateLimiter, RateRule
+from clawgate.policy.routing import MODEL_ROUTES, RouteTable
+from clawgate.providers.credential import Bearer, HeaderToken
+from clawgate.relay.access_log import AccessLog
+from clawgate.relay.dial import Dialer
+from clawgate.relay.front import Front
+from clawgate.relay.gate import Gate, ModelRule
+from clawgate.relay.journal import Observer
+from clawgate.relay.reader import IntakeLimits
+from clawgate.relay.tally import Tally
+from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.settings.load import SettingsInvalid
+from clawgate.settings.model import ServerSettings
+from clawgate.settings.tokens import TokenSource
+from clawgate.wire.url import parse_url
+
+logger = logging.getLogger("clawgate")
+
+_LOOK_AT_TOKENS_EVERY = 0.5
+_FLUSH_LOG_EVERY = 0.2
+
+
+def build_server(settings: ServerSettings, *, dialer: Dialer | None = None) -> Role:
+    """The remote proxy: tokens in, the real key out."""
+    origin, path = parse_url(settings.base_url)
+    source = TokenSource(settings)
+    instance = secrets.token_hex(6)
+    dialer = dialer or Dialer()
+    upstream = Upstream(
+        UpstreamPlan(
+            name="openai",
+            route=route(settings, origin),
+            prefix=path or "/v1",
+            replaces="/v1",
+            credential=Bearer(settings.openai_api_key.get_secret_value()),
+            limits=time_limits(settings),
+            extra_lines=_account_lines(settings),
+        ),
+        dialer,
+        via=via(instance),
+    )
+    rates = RateRule(concurrent=settings.max_concurrent, per_minute=settings.requests_per_minute)
+    gate = Gate(
+        upstream=upstream,
+        routes=MODEL_ROUTES,
+        browser=browser_rule(settings, settings.host),
+        body_limit=body_limit(settings),
+        own_via=via(instance),
+        tokens=source.book(),
+        failures=FailureLimiter(
+            FailureRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout)
+        ),
+        rates=RateLimiter(rates) if rates != RateRule() else None,
+        model_rule=ModelRule(frozenset(settings.models)) if settings.models else None,
+        trusted_proxies=frozenset(settings.trusted_proxy),
+    )
+    tally = Tally()
+    log = AccessLog(print_out, time.time) if settings.access_log else None
+    observer: Observer = tally if log is None else both(tally, log)
+    front = Front(gate=gate, upstreams=(upstream,), limits=intake_limits(settings), observer=observer)
+    role = Role(
+        name="server",
+        front=front,
+        app=build_health(role="server", instance=instance, probe=Probe(upstream), deep_for_callers=True),
+        upstream=upstream,
+        dialer=dialer,
+        host=settings.host,
+        port=settings.port,
+        drain_seconds=settings.drain_timeout,
+        tls=(settings.tls_certificate, settings.tls_key)
+        if settings.tls_certificate and settings.tls_key
+        else None,
+        workers=settings.workers,
+        lifeline=0 if settings.exit_on_stdin_eof else None,
+        chores=[(_LOOK_AT_TOKENS_EVERY, lambda: _look_at_tokens(source, gate, front))],
+    )
+    if log is not None:
+        role.chores.append((_FLUSH_LOG_EVERY, log.flush))
+        role.at_end = log.flush
+    if settings.metrics_port is not None:
+        role.metrics = (settings.metrics_port, lambda: _build_metrics(tally, front, upstream, instance))
+    return role
+
+
+def _account_lines(settings: ServerSettings) -> bytes:
+    lines = {"openai-organization": settings.organization, "openai-project": settings.project}
+    return b"".join(HeaderToken(name, value).line() for name, value in lines.items() if value)
+
+
+def _look_at_tokens(source: TokenSource, gate: Gate, front: Front) -> None:
+    try:
+        if not source.changed():
+            return
+    except SettingsInvalid as error:
+        logger.warning("the changed tokens file is not used, the earlier tokens stay valid: %s", error)
+        return
+    gate.tokens = source.book()
+    front.forget_heads()
+    logger.info("tokens read again: %s", ", ".join(sorted(source.tokens)))
+
+
+def _build_metrics(tally: Tally, measured: Front, upstream: Upstream, instance: str) -> tuple[Front, Any]:
+    from clawgate.gateway.metrics import TallyCollector, build_metrics
+
+    gate = Gate(
+        upstream=upstream,
+        routes=RouteTable(exact={}, below={}),
+        browser=BrowserRule(),
+        body_limit=0,
+        own_via=via(instance),
+        control_paths=frozenset({b"/metrics"}),
+    )
+    front = Front(gate=gate, upstreams=(), limits=IntakeLimits(connections=32), observer=None)
+    return front, build_metrics(TallyCollector(tally, measured, upstream))
