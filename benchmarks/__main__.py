@@ -86,7 +86,8 @@ def _run(options: argparse.Namespace) -> Results:
     results.machine["seconds_taken"] = round(elapsed)
     results.machine["cores_used_by_others"] = round((machine.busy_seconds() - busy_before - own) / elapsed, 2)
     for failure in results.failures:
-        results.contenders.setdefault(failure["contender"], {})["status"] = "failed"
+        if failure["scenario"] == "probe":
+            results.contenders[failure["contender"]]["status"] = "failed"
     return results
 
 

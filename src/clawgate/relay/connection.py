@@ -47,10 +47,7 @@ class Consumer(Protocol):
     """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
     or, for a consumer that takes it, one call for a whole answer."""
 
-    @property
-    def takes_whole_answers(self) -> bool: ...
-    def upstream_whole(self, known: AnswerStart, digits: bytes, body: bytes) -> None: ...
-
+    def upstream_whole(self, known: AnswerStart, rest: bytes) -> bool: ...
     def upstream_answers(self, head: AnswerHead) -> None: ...
     def upstream_sends(self, body: bytes) -> None: ...
     def upstream_flush(self) -> None:
@@ -119,7 +116,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def is_stale(self) -> bool:
         """Whether an idle connection has ended or holds bytes that nobody asked for, seen before the loop does."""
-        return self.transport.is_closing() or bool(self._readiness.poll(0))
+        return bool(self._readiness.poll(0))
 
     # asyncio.Protocol
 
@@ -169,14 +166,18 @@ class UpstreamConnection(asyncio.Protocol):
         if end < 0:
             return False
         key, digits = split_head(data, end)
+        if not digits:
+            return False
         self._key = key
         known = self.pool.answers.get(key)
-        if known is None or len(data) - end - 4 != int(digits or 0) or not consumer.takes_whole_answers:
+        if known is None or len(data) - end - 4 != int(digits):
             return False
         self.consumer = None
         self.reusable = True
-        consumer.upstream_whole(known, digits, data[end + 4 :])
-        return True
+        if consumer.upstream_whole(known, digits + data[end:]):
+            return True
+        self.consumer = consumer
+        return False
 
     def eof_received(self) -> bool:
         if self._in_head and self.reused:

@@ -100,17 +100,38 @@ class Exchange:
     _sent = 0
     _first_byte: float | None = None
 
-    def __init__(self, shop: Shop, client: ClientSide, ticket: Ticket, head: bytes) -> None:
+    def __init__(self, shop: Shop, client: ClientSide, ticket: Ticket, now: float) -> None:
         self._shop = shop
         self._client = client
         self._ticket = ticket
+        self._begun = self._progress = now
+
+    # The request's way: `begin`, pieces of the body, `body_ended`; or all of it at once
+
+    def begin(self, head: bytes) -> None:
+        """``head`` is what goes upstream first."""
         self._outgoing = [head]
-        self._begun = self._progress = shop.now()
         # The body is kept whole where a rule has to read it, and in pieces for a glance where a log wants it.
-        if ticket.model_rule is not None or shop.observes_all:
+        if self._ticket.model_rule is not None or self._shop.observes_all:
             self._body = []
 
-    # The request's way
+    def begin_whole(self, request: bytes, body_at: int) -> None:
+        """The short way: ``request`` is all that goes upstream, with its body from ``body_at`` on; no rule reads it."""
+        self._request_done = True
+        if self._shop.observes_all:
+            self._model = glance(request[body_at:])
+        connection = self._ticket.upstream.pool.take()
+        if connection is None:
+            self._outgoing = [request]
+            self._dial()
+            return
+        self._outgoing = []
+        self._connection = connection
+        self._asked = self._begun
+        if len(request) <= REPLAY_BYTES:
+            self._replay = [request]
+        connection.serve(self, head_only=self._ticket.method == b"HEAD")
+        connection.write(request)
 
     def body(self, data: bytes) -> None:
         """A piece of the request's body."""
@@ -203,20 +224,25 @@ class Exchange:
 
     # The answer's way: what an upstream connection tells its consumer
 
-    @property
-    def takes_whole_answers(self) -> bool:
-        """Whether an answer that is here from head to end may be handed over in one piece."""
-        return self._request_done and not self._client.must_close()
+    def upstream_whole(self, known: AnswerStart, rest: bytes) -> bool:
+        """The short way: a whole answer under a head that is known. False where it has to go the long way.
 
-    def upstream_whole(self, known: AnswerStart, digits: bytes, body: bytes) -> None:
-        """The whole answer, under a head that is known: the short way of answers, ends."""
-        connection, self._connection = self._connection, None
-        assert connection is not None
-        self._first_byte = self._shop.now() - self._begun
-        connection.pool.give_back(connection, self._begun + self._first_byte)
-        self._write(b"%b%b\r\n\r\n%b" % (known.head, digits, body))
+        ``rest`` is what follows ``known.head``: the digits of the length, and all behind them.
+        """
+        client = self._client
+        connection = self._connection
+        if not self._request_done or connection is None or client.must_close():
+            return False
+        self._connection = None
+        now = self._shop.now()
+        self._first_byte = now - self._begun
+        connection.pool.give_back(connection, now)
+        answer = known.head + rest
+        self._sent = len(answer)
+        client.write(answer)
         self._end(known.status, None)
-        self._client.finish()
+        client.finish()
+        return True
 
     def upstream_answers(self, head: AnswerHead) -> None:
         """The answer begins."""
@@ -369,11 +395,13 @@ class Exchange:
 
     def _end(self, status: int, code: str | None) -> None:
         self.over = True
-        self._shop.gate.leave(self._ticket)
-        observer = self._shop.observer
-        if observer is not None and (code is not None or self._shop.observes_all):
+        shop = self._shop
+        if shop.gate.rates is not None:
+            shop.gate.leave(self._ticket)
+        observer = shop.observer
+        if observer is not None and (code is not None or shop.observes_all):
             ticket = self._ticket
-            total = self._shop.now() - self._begun
+            total = shop.now() - self._begun
             observer(
                 Record(
                     ticket.method, ticket.path, ticket.caller, self._model, status, code, self._sent,

@@ -25,15 +25,13 @@ class Fetched:
 class _Reply:
     """A consumer that collects one answer."""
 
-    takes_whole_answers = False
-
     def __init__(self) -> None:
         self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
         self._status = 0
         self._body = b""
 
-    def upstream_whole(self, known: AnswerStart, digits: bytes, body: bytes) -> None:
-        raise AssertionError("a reply never takes whole answers")
+    def upstream_whole(self, known: AnswerStart, rest: bytes) -> bool:
+        return False
 
     def upstream_answers(self, head: AnswerHead) -> None:
         self._status = head.status

@@ -66,6 +66,15 @@ class Front:
         """What uvicorn calls for each connection, in place of its own protocol class."""
         return RelayProtocol(self, config, server_state, app_state, _loop)
 
+    def passes_again(self, ticket: Ticket, digits: bytes) -> bool:
+        """Whether a request whose head passed before may pass now: its size, and who is locked out or rate-limited."""
+        if int(digits or 0) > self.limits.body_bytes:
+            return False
+        gate = self.gate
+        if gate.rates is not None:
+            return False
+        return gate.failures is None or not gate.failures.any_locked(asyncio.get_running_loop().time())
+
     def forget_heads(self) -> None:
         """What passed before has to be asked about again: the gate's rules have changed."""
         self.heads.clear()

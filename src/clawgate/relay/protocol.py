@@ -14,6 +14,7 @@ import asyncio
 import select
 import socket
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.config import Config
@@ -23,6 +24,7 @@ from uvicorn.server import ServerState
 from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut
 from clawgate.relay.exchange import Exchange
 from clawgate.relay.gate import ControlPass, RequestHead, Ticket
+from clawgate.relay.memo import HEAD_END, split_head
 from clawgate.relay.reader import RequestReader
 from clawgate.relay.render_error import error_answer
 from clawgate.wire.http1 import CONTINUE
@@ -46,6 +48,7 @@ class RelayProtocol(HttpToolsProtocol):
     _refusal: GatewayError | None = None
     _head_only = False
     _fresh = True  # nothing was admitted on this connection yet
+    _waiting = True  # for the first byte of a request
     _lingering = False
     _draining = False
     _stash = b""
@@ -69,6 +72,7 @@ class RelayProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._peer = self.client[0] if self.client is not None else ""
+        self.write = transport.write
         self._since = self.loop.time()
         self.front.arrived(self)
 
@@ -80,15 +84,48 @@ class RelayProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_over():
+        if self._waiting:
+            self._since = self.loop.time()
+            if self._take_known(data):
+                return
+            self._waiting = False
+        elif self._is_over():
             return
+        self._read(data)
+
+    def _take_known(self, data: bytes) -> bool:
+        """The short way: a whole request under a head that passed before, where nothing but the head decides."""
+        end = data.find(HEAD_END)
+        if end < 0:
+            return False
+        key, digits = split_head(data, end)
+        front = self.front
+        ticket = front.heads.get(key)
+        if (
+            ticket is None
+            or len(data) - end - 4 != int(digits or 0)
+            or not front.passes_again(ticket, digits)
+        ):
+            return False
+        self._waiting = False
+        self.http10 = self._head_only = False
+        self._reader.take_whole()
+        self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
+        if ticket.sized:
+            head = ticket.head + (digits or b"0")
+            exchange.begin_whole(head + data[end:], len(head) + 4)
+        else:
+            exchange.begin_whole(ticket.head, len(ticket.head))
+        return True
+
+    def _read(self, data: bytes) -> None:
         reader = self._reader
         if reader.complete:
             self._stash += data
             if len(self._stash) > STASH_BYTES:
                 self.flow.pause_reading()
             return
-        if reader.head_done or not reader.head_bytes:
+        if reader.head_done:
             self._since = self.loop.time()
         while data:
             data = reader.feed(data)
@@ -122,29 +159,6 @@ class RelayProtocol(HttpToolsProtocol):
 
     # What the reader reports
 
-    def known_head(self, key: bytes, digits: bytes) -> bool:
-        """Let a head pass that passed before, where nothing but the head decides."""
-        front = self.front
-        ticket = front.heads.get(key)
-        if ticket is None:
-            return False
-        now = self._since
-        if int(digits or 0) > front.limits.body_bytes or not front.gate.still_open(now):
-            return False
-        self.http10 = self._reader.last = self._head_only = False
-        try:
-            front.gate.enter(ticket, now)
-        except GatewayError as error:
-            self._refusal = error
-            return True
-        if self._fresh:
-            self._fresh = False
-            front.admitted(self)
-        self._exchange = Exchange(
-            front.shop, self, ticket, b"%b%b\r\n\r\n" % (ticket.head, digits) if ticket.sized else ticket.head
-        )
-        return True
-
     def head_read(self, head: RequestHead, key: bytes | None) -> None:
         """Ask the gate about a head that was read for the first time."""
         self.http10 = head.version != "1.1"
@@ -163,17 +177,13 @@ class RelayProtocol(HttpToolsProtocol):
         if isinstance(found, ControlPass):
             self._start_control(head, found)
             return
-        if key is not None and not found.wants_continue:
+        if key is not None and not found.wants_continue and found.model_rule is None:
             self.front.heads.learn(key, found)
         if found.wants_continue:
             self.transport.write(CONTINUE)
+        self._exchange = Exchange(self.front.shop, self, found, now)
         length = dict(head.fields).get(b"content-length", b"0")
-        self._exchange = Exchange(
-            self.front.shop,
-            self,
-            found,
-            b"%b%b\r\n\r\n" % (found.head, length) if found.sized else found.head,
-        )
+        self._exchange.begin(b"%b%b\r\n\r\n" % (found.head, length) if found.sized else found.head)
 
     def body_read(self, piece: bytes) -> None:
         """A piece of the body."""
@@ -222,6 +232,7 @@ class RelayProtocol(HttpToolsProtocol):
             return
         self._reader.restart()
         self._since = self.loop.time()
+        self._waiting = True
         if self._stash:
             self.flow.resume_reading()
             self.loop.call_soon(self._read_stash)
@@ -244,6 +255,7 @@ class RelayProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self._lingering = True
+        self._waiting = False
         self._stash = b""
         self._since = self.loop.time()
         self.flow.resume_reading()
@@ -252,9 +264,8 @@ class RelayProtocol(HttpToolsProtocol):
 
     # What an exchange asks of its client's side
 
-    def write(self, data: bytes) -> None:
-        """Send bytes of the answer."""
-        self.transport.write(data)
+    write: Callable[[bytes], None]
+    """Sends bytes of the answer: the transport's own."""
 
     def hold_reading(self) -> None:
         """Stop reading the request: nobody can take more of it."""

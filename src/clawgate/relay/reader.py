@@ -37,10 +37,6 @@ class IntakeLimits:
 class Owner(Protocol):
     """Who is told what was read. Nothing is called back into the reader from within these."""
 
-    def known_head(self, key: bytes, digits: bytes) -> bool:
-        """Whether a head with this key passed before and has been taken to pass again."""
-        ...
-
     def head_read(self, head: RequestHead, key: bytes | None) -> None: ...
     def body_read(self, piece: bytes) -> None: ...
     def request_read(self) -> None: ...
@@ -85,15 +81,7 @@ class RequestReader:
     # The head
 
     def _feed_head(self, data: bytes) -> bytes:
-        key = None
         if not self.head_bytes:
-            end = data.find(HEAD_END)
-            if end >= 0:
-                key, digits = split_head(data, end)
-                if self._owner.known_head(key, digits):
-                    self._left = int(digits or 0)
-                    self._head_is_done()
-                    return data[end + 4 :]
             self._begin_head()
         size = self._head_part(data)
         self.head_bytes += size
@@ -114,7 +102,7 @@ class RequestReader:
                 TargetTooLong(f"the request target is over {self._limits.target_bytes} bytes")
             )
         elif self._head_parsed:
-            self._hand_over(key)
+            self._hand_over(piece if self.head_bytes == size else None)
         return data[size:]
 
     def _head_part(self, data: bytes) -> int:
@@ -133,8 +121,14 @@ class RequestReader:
         self._in_chunks = False
         self._chunks_ended = False
 
-    def _hand_over(self, key: bytes | None) -> None:
-        """The head is whole: say so, and find out how its body is framed."""
+    def take_whole(self) -> None:
+        """The owner has taken a whole request by itself."""
+        self.last = False
+        self.head_done = True
+        self.complete = True
+
+    def _hand_over(self, head: bytes | None) -> None:
+        """The head is parsed: say so, and find out how its body is framed. ``head`` if it came in one piece."""
         parser = self.parser
         version = parser.get_http_version()
         method = parser.get_method()
@@ -156,8 +150,11 @@ class RequestReader:
                 self.parser.feed_data(_CHUNKED_BODY_AHEAD)
             self._in_chunks = True
             self._chunks_ended = False
-        if self.last or self._left is None:
-            key = None
+        key = None
+        if head is not None and not self.last and self._left is not None:
+            key, digits = split_head(head, len(head) - len(HEAD_END))
+            if not digits and self._left:  # its length is spelled in a way that the memo does not see
+                key = None
         self._owner.head_read(RequestHead(method, self._url, version, self._fields, wants_socket), key)
         self._head_is_done()
 
