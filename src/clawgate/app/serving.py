@@ -25,12 +25,14 @@ def serve(role: Role, sockets: list[socket.socket], ready: Callable[[], None]) -
     """Serve ``role`` until it is stopped; ``ready`` is called when connections are accepted. The exit status."""
     if role.workers > 1:
         ready()
-        return run_workers(role.workers, lambda lifeline: _serve_here(role, sockets, lifeline, lambda: None))
+        return run_workers(
+            role.workers, lambda index, lifeline: _serve_here(role, sockets, lifeline, lambda: None, index)
+        )
     return _serve_here(role, sockets, role.lifeline, ready)
 
 
 def _serve_here(
-    role: Role, sockets: list[socket.socket], lifeline: int | None, ready: Callable[[], None]
+    role: Role, sockets: list[socket.socket], lifeline: int | None, ready: Callable[[], None], index: int = 0
 ) -> int:
     def when_up(host: Host) -> None:
         if lifeline is not None:
@@ -39,7 +41,7 @@ def _serve_here(
             _repeat(every, chore)
         if role.metrics is not None:
             port, build = role.metrics
-            host.keep(_serve_metrics(port, *build()))
+            host.keep(_serve_metrics(port and port + index, *build()))
         ready()
         # What exists now lives as long as the process: the collector need not walk through it again and again.
         gc.collect()

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Documented in docs/cli.md."""
+    """Documented in docs/errors.md."""
 
     OK = 0
     FAILED = 1

@@ -19,14 +19,15 @@ _YOUNG_SECONDS = 5.0
 _LONGEST_PAUSE = 30.0
 
 
-def run_workers(count: int, work: Callable[[int], int]) -> int:
-    """Run ``work(lifeline)`` in ``count`` processes; ``lifeline`` is a pipe that ends with this process.
+def run_workers(count: int, work: Callable[[int, int], int]) -> int:
+    """Run ``work(index, lifeline)`` in ``count`` processes; ``lifeline`` is a pipe that ends with this process.
 
-    Returns the exit status: 0 after a signal, else that of the workers if none could live.
+    A worker that replaces another has its index. Returns the exit status: 0 after a signal, else that of the
+    workers if none could live.
     """
     lifeline, _held = os.pipe()
     stopping: list[int] = []
-    born: dict[int, float] = {}
+    born: dict[int, tuple[int, float]] = {}  # by pid: its index, and when it was started
 
     def pass_on(sig: int, frame: FrameType | None) -> None:
         stopping.append(sig)
@@ -36,23 +37,24 @@ def run_workers(count: int, work: Callable[[int], int]) -> int:
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, pass_on)
 
-    def start() -> None:
+    def start(index: int) -> None:
         pid = os.fork()
         if pid == 0:
             os.close(_held)
             status = 1
             try:
-                status = work(lifeline)
+                status = work(index, lifeline)
             finally:
                 os._exit(status)
-        born[pid] = time.monotonic()
+        born[pid] = index, time.monotonic()
 
-    for _ in range(count):
-        start()
+    for number in range(count):
+        start(number)
     pause = 0.1
     while born:
         pid, status = os.wait()
-        lived = time.monotonic() - born.pop(pid, 0.0)
+        index, since = born.pop(pid)
+        lived = time.monotonic() - since
         if stopping:
             continue
         logger.warning(
@@ -66,7 +68,7 @@ def run_workers(count: int, work: Callable[[int], int]) -> int:
         else:
             pause = 0.1
         if not stopping:
-            start()
+            start(index)
     os.close(_held)
     os.close(lifeline)
     return 0

@@ -215,7 +215,7 @@ class ServerSettings(RelaySettings):
     tls_key: str | None = Field(None, description="PEM file of its key.")
     metrics_port: Port | None = Field(
         None,
-        description="Port on 127.0.0.1 for Prometheus (/metrics); none by default.",
+        description="Port on 127.0.0.1 for Prometheus (/metrics), none by default; further workers take the next ones.",
         json_schema_extra=env("OPENAI_PROXY_METRICS_PORT"),
     )
     access_log: bool = Field(True, description="One line a request on standard output.")
