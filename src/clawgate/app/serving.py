@@ -23,19 +23,21 @@ logger = logging.getLogger("clawgate")
 
 def serve(role: Role, sockets: list[socket.socket], ready: Callable[[], None]) -> int:
     """Serve ``role`` until it is stopped; ``ready`` is called when connections are accepted. The exit status."""
-    if role.workers > 1:
-        ready()
-        return run_workers(
-            role.workers, lambda index, lifeline: _serve_here(role, sockets, lifeline, lambda: None, index)
-        )
-    return _serve_here(role, sockets, role.lifeline, ready)
+    starter = [] if role.lifeline is None else [role.lifeline]
+    if role.workers == 1:
+        return _serve_here(role, sockets, starter, ready)
+    ready()
+    return run_workers(
+        role.workers,
+        lambda index, lifeline: _serve_here(role, sockets, [lifeline, *starter], lambda: None, index),
+    )
 
 
 def _serve_here(
-    role: Role, sockets: list[socket.socket], lifeline: int | None, ready: Callable[[], None], index: int = 0
+    role: Role, sockets: list[socket.socket], lifelines: list[int], ready: Callable[[], None], index: int = 0
 ) -> int:
     def when_up(host: Host) -> None:
-        if lifeline is not None:
+        for lifeline in lifelines:
             watch(lifeline, host.stop)
         for every, chore in role.chores:
             _repeat(every, chore)

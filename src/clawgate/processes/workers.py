@@ -57,6 +57,9 @@ def run_workers(count: int, work: Callable[[int, int], int]) -> int:
         lived = time.monotonic() - since
         if stopping:
             continue
+        if status == 0:  # it was asked to stop in another way than through us: so are the others
+            pass_on(signal.SIGTERM, None)
+            continue
         logger.warning(
             "worker %d ended with status %d; starting another", pid, os.waitstatus_to_exitcode(status)
         )
