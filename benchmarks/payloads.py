@@ -100,15 +100,16 @@ def _completion() -> bytes:
     return json.dumps(answer, separators=(",", ":")).encode()
 
 
-_COMMON_ANSWER_HEADERS = (
+# A hosted API's heads are never the same twice: id, time taken and what is left of the limit differ each time.
+_HOSTED_HEADERS = (
     "Date: Tue, 25 Nov 2025 10:00:00 GMT\r\n"
-    "openai-processing-ms: 312\r\n"
+    "openai-processing-ms: %d\r\n"
     "openai-version: 2020-10-01\r\n"
-    "x-request-id: req_6d1c9a3b0f2e4d5c8b7a695847362514\r\n"
+    "x-request-id: req_%032x\r\n"
     "x-ratelimit-limit-requests: 10000\r\n"
     "x-ratelimit-limit-tokens: 2000000\r\n"
     "x-ratelimit-remaining-requests: 9999\r\n"
-    "x-ratelimit-remaining-tokens: 1999744\r\n"
+    "x-ratelimit-remaining-tokens: %d\r\n"
     "x-ratelimit-reset-requests: 6ms\r\n"
     "x-ratelimit-reset-tokens: 7ms\r\n"
 )
@@ -116,17 +117,39 @@ _COMMON_ANSWER_HEADERS = (
 ANSWER_BODY = _completion()
 
 
-def answer_bytes(body: bytes) -> bytes:
-    """A complete JSON answer with the headers a hosted API sends along."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}{_COMMON_ANSWER_HEADERS}\r\n".encode() + body
+def _json_head(length: int) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
+    return f"{head}{_HOSTED_HEADERS}\r\n".encode()
 
 
-ANSWER = answer_bytes(ANSWER_BODY)
-STREAM_HEAD = (
+_ANSWER_HEAD = _json_head(len(ANSWER_BODY))
+_STREAM_HEAD = (
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
-    f"Transfer-Encoding: chunked\r\n{_COMMON_ANSWER_HEADERS}\r\n"
+    f"Transfer-Encoding: chunked\r\n{_HOSTED_HEADERS}\r\n"
 ).encode()
+
+
+def _differing(number: int) -> tuple[int, int, int]:
+    return (
+        200 + number % 700,
+        number * 0x9E3779B97F4A7C15F39CC0605CEDC835 & (1 << 128) - 1,
+        1999744 - number % 997,
+    )
+
+
+def answer(number: int) -> bytes:
+    """The 1 kB answer to the request with this number."""
+    return _ANSWER_HEAD % _differing(number) + ANSWER_BODY
+
+
+def answer_with(body: bytes) -> bytes:
+    """Another JSON answer."""
+    return _json_head(len(body)) % _differing(0) + body
+
+
+def stream_head(number: int) -> bytes:
+    return _STREAM_HEAD % _differing(number)
+
 
 # A real chunk carries an `obfuscation` filler of about this length; here it is the time of sending.
 _EVENT_BEFORE = (

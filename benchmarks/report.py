@@ -55,7 +55,18 @@ def _requests(results: Results, size: str, connections: int) -> str:
             ]
         )
     title = f"{size} request, 1 kB answer, c={connections}, keep-alive"
-    columns = ["", "CPU us", "low-high", "x nginx", "x node", "p50 us", "p99 us", "req/s", "RSS MB"]
+    columns = [
+        "",
+        "CPU us",
+        "low-high",
+        "x nginx",
+        "of lows",
+        "x node",
+        "p50 us",
+        "p99 us",
+        "req/s",
+        "RSS MB",
+    ]
     return _table(title, columns, rows)
 
 
@@ -71,7 +82,7 @@ def _streams(results: Results) -> str:
             else:
                 cells.append(_number(waited - floor))
         rows.append([*cells, _number(results.median(STREAMS, name, "rss_mb"), 1)])
-    columns = ["", "CPU us", "x nginx", "x node", "p50 us", "added", "p99 us", "added", "RSS MB"]
+    columns = ["", "CPU us", "x nginx", "of lows", "x node", "p50 us", "added", "p99 us", "added", "RSS MB"]
     amount = results.parameters["streams"]
     return _table(f"One SSE chunk, {amount} streams, a chunk each 20 ms", columns, rows)
 
@@ -126,10 +137,11 @@ def _measured(results: Results, *scenarios: str) -> list[str]:
     return [name for name in _ORDER if any(results.numbers.get(one, {}).get(name) for one in scenarios)]
 
 
-def _ratios(results: Results, scenario: str, name: str) -> tuple[str, str]:
-    like_for_like = "nginx-log" if name in _SWAP_WITH_LOG else "nginx"
-    ratios = [results.ratio(scenario, name, rival, "cpu_us") for rival in (like_for_like, "node")]
-    return _number(ratios[0], 2), _number(ratios[1], 2)
+def _ratios(results: Results, scenario: str, name: str) -> list[str]:
+    nginx = "nginx-log" if name in _SWAP_WITH_LOG else "nginx"
+    ratios = [results.ratio(scenario, name, rival, "cpu_us") for rival in (nginx, "node")]
+    ratios.insert(1, results.floor_ratio(scenario, name, nginx, "cpu_us"))
+    return [_number(ratio, 2) for ratio in ratios]
 
 
 def _number(value: float | None, digits: int = 0) -> str:

@@ -51,6 +51,11 @@ class Results:
             return None
         return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
+    def floor_ratio(self, scenario: str, contender: str, reference: str, metric: str) -> float | None:
+        """The ratio of the cheapest rounds: what disturbs a round on a busy machine only ever adds to it."""
+        ours, theirs = (self.rounds(scenario, name, metric) for name in (contender, reference))
+        return min(ours) / min(theirs) if ours and theirs else None
+
     def as_json(self) -> dict[str, Any]:
         """All of it, and the medians spelled out for those who read the file and not the lists."""
         medians = {

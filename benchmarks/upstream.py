@@ -20,15 +20,15 @@ from dataclasses import dataclass, field
 import uvloop
 
 from benchmarks.payloads import (
-    ANSWER,
     CHUNK_PERIOD_MS,
     CHUNKS,
     PLAN,
     PLAN_WITHIN,
     STREAM_END,
-    STREAM_HEAD,
-    answer_bytes,
+    answer,
+    answer_with,
     stamped_chunk,
+    stream_head,
 )
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d+)\r\n")
@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.buffer and not self.missing and data == self.last_simple:
             self.site.requests += 1  # the same bytes as last time deserve the same verdict and answer
-            self.transport.write(ANSWER)
+            self.transport.write(answer(self.site.requests))
             return
         if self.missing and self.plan != b"probe":
             self.missing -= len(data)
@@ -174,13 +174,13 @@ class Connection(asyncio.Protocol):
         self.missing = 0
         self.site.judge(self.head)
         if self.plan == b"answer":
-            self.transport.write(ANSWER)
+            self.transport.write(answer(self.site.requests))
         elif self.plan == b"probe":
-            self.transport.write(answer_bytes(_seen(self.head, body)))
+            self.transport.write(answer_with(_seen(self.head, body)))
         elif self.plan in (b"stream", b"idle", b"head", b"hold"):
             self.site.received[self.number] = time.monotonic_ns()
             if self.plan != b"hold":
-                self.transport.write(STREAM_HEAD)
+                self.transport.write(stream_head(self.number))
             if self.plan == b"idle":
                 self.transport.write(stamped_chunk())
             elif self.plan == b"stream":

@@ -7,6 +7,7 @@ import pytest
 from clawgate.testing import faults
 from clawgate.testing.raw_client import RawClient
 from clawgate.testing.response import Response
+from clawgate.testing.steps import Close, Reset
 from clawgate.testing.upstream import FakeUpstream
 from tests.e2e.fault_cases import CASES, Fault
 from tests.e2e.stand import KINDS, Kind, Stand, credential_of, run, serving, until
@@ -60,8 +61,8 @@ def test_a_faulty_answer_is_shown_as_it_is_and_spoils_nothing(fault: Fault, kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("how", [faults.Close(), faults.Reset()], ids=["FIN", "RST"])
-def test_a_connection_that_ends_before_the_request_is_a_502(kind: Kind, how: faults.Step) -> None:
+@pytest.mark.parametrize("how", [Close(), Reset()], ids=["FIN", "RST"])
+def test_a_connection_that_ends_before_the_request_is_a_502(kind: Kind, how: Close | Reset) -> None:
     """An upstream that accepts and ends is named, and the next request works once it does."""
 
     async def work() -> None:
@@ -94,9 +95,6 @@ def test_a_refused_port_is_a_502_that_says_so(kind: Kind) -> None:
             await until(lambda: stand.role.upstream.pool.open_count == 0, "the pool to notice")
 
     run(work())
-
-
-HEAD = faults.head(200, [("Content-Type", "text/event-stream"), ("Content-Length", "0")])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,7 +18,7 @@ import httptools
 
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
 from clawgate.policy.headers import Headers
-from clawgate.relay.memo import HEAD_END, split_head
+from clawgate.relay.memo import HEAD_END, KnownHead
 
 if TYPE_CHECKING:
     from clawgate.relay.answer import AnswerStart
@@ -39,16 +39,17 @@ class AnswerHead:
     chunked: bool
     content_type: bytes
     encoded: bool
-    key: bytes | None
-    """Under what the head may be remembered; None where it may not be."""
 
 
 class Consumer(Protocol):
     """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
     or, for a consumer that takes it, one call for a whole answer."""
 
-    def upstream_whole(self, known: AnswerStart, rest: bytes) -> bool: ...
-    def upstream_answers(self, head: AnswerHead) -> None: ...
+    def upstream_whole(self, start: AnswerStart, digits: bytes, body: bytes) -> bool: ...
+    def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
+        """The answer begins. What comes back may stand for the same head when it comes again."""
+        ...
+
     def upstream_sends(self, body: bytes) -> None: ...
     def upstream_flush(self) -> None:
         """Everything of one read has been handed over."""
@@ -81,11 +82,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._written = 0
         self._unheard = False
         self._head_only = False
+        self._known: KnownHead[AnswerStart] | None = None  # the last answer's head, if it can be taken again
         self._reset_answer()
 
     def _reset_answer(self) -> None:
         self._untouched = True  # no byte of the answer has been parsed
-        self._key: bytes | None = None
+        self._first = b""  # the answer's first read, while it is being parsed
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
         self._in_head = True
@@ -133,9 +135,11 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.abort()
             return
         if self._untouched:
-            if not self._head_only and self._take_whole(data, consumer):
+            if not self._head_only and self._take_known(data, consumer):
                 return
             self._untouched = False
+            self._known = None
+            self._first = data
         if self._in_head:
             self._head_bytes += len(data)
         try:
@@ -148,6 +152,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._trouble = UpstreamMalformed(
                 f"{self.pool.origin} sent an answer head of over {HEAD_LIMIT} bytes"
             )
+        self._first = b""
         if not self._serves(consumer):
             return  # it gave up while it was being told
         if self._ended:
@@ -160,21 +165,17 @@ class UpstreamConnection(asyncio.Protocol):
     def _serves(self, consumer: Consumer) -> bool:
         return self.consumer is consumer
 
-    def _take_whole(self, data: bytes, consumer: Consumer) -> bool:
-        """Whether ``data`` was a whole answer with a head that is known, and has been handed over."""
-        end = data.find(HEAD_END)
-        if end < 0:
+    def _take_known(self, data: bytes, consumer: Consumer) -> bool:
+        """The short way: a whole answer under the head that was read last, handed over in one piece."""
+        known = self._known
+        if known is None:
             return False
-        key, digits = split_head(data, end)
-        if not digits:
-            return False
-        self._key = key
-        known = self.pool.answers.get(key)
-        if known is None or len(data) - end - 4 != int(digits):
+        found = known.match(data)
+        if found is None:
             return False
         self.consumer = None
         self.reusable = True
-        if consumer.upstream_whole(known, digits + data[end:]):
+        if consumer.upstream_whole(known.meaning, found[0], data[found[1] :]):
             return True
         self.consumer = consumer
         return False
@@ -233,7 +234,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._in_head = False
         self._until_close = length is None and coding is None and not bodiless
         self.reusable = self._parser.should_keep_alive() and not self._until_close
-        self.consumer.upstream_answers(
+        start = self.consumer.upstream_answers(
             AnswerHead(
                 status=status,
                 headers=self._headers,
@@ -241,9 +242,11 @@ class UpstreamConnection(asyncio.Protocol):
                 chunked=coding is not None,
                 content_type=fields.get(b"content-type", b""),
                 encoded=fields.get(b"content-encoding", b"identity").lower() != b"identity",
-                key=self._key if self.reusable and length is not None else None,
             )
         )
+        if start is not None and self.reusable and length is not None:
+            raw = self._first[: self._first.find(HEAD_END) + len(HEAD_END)]
+            self._known = KnownHead.of(raw, int(length), start) if raw.endswith(HEAD_END) else None
         if self._head_only:  # the parser would wait for the body that the head announces
             self._ended, self.reusable = True, False
 

@@ -115,11 +115,11 @@ class Exchange:
         if self._ticket.model_rule is not None or self._shop.observes_all:
             self._body = []
 
-    def begin_whole(self, request: bytes, body_at: int) -> None:
-        """The short way: ``request`` is all that goes upstream, with its body from ``body_at`` on; no rule reads it."""
+    def begin_whole(self, request: bytes, body: bytes) -> None:
+        """The short way: ``request`` is all that goes upstream, its ``body`` included; no rule reads that."""
         self._request_done = True
         if self._shop.observes_all:
-            self._model = glance(request[body_at:])
+            self._model = glance(body)
         connection = self._ticket.upstream.pool.take()
         if connection is None:
             self._outgoing = [request]
@@ -224,11 +224,8 @@ class Exchange:
 
     # The answer's way: what an upstream connection tells its consumer
 
-    def upstream_whole(self, known: AnswerStart, rest: bytes) -> bool:
-        """The short way: a whole answer under a head that is known. False where it has to go the long way.
-
-        ``rest`` is what follows ``known.head``: the digits of the length, and all behind them.
-        """
+    def upstream_whole(self, start: AnswerStart, digits: bytes, body: bytes) -> bool:
+        """The short way: a whole answer under a head that is known. False where it has to go the long way."""
         client = self._client
         connection = self._connection
         if not self._request_done or connection is None or client.must_close():
@@ -237,19 +234,19 @@ class Exchange:
         now = self._shop.now()
         self._first_byte = now - self._begun
         connection.pool.give_back(connection, now)
-        answer = known.head + rest
+        answer = b"%b%b\r\n\r\n%b" % (start.head, digits, body)
         self._sent = len(answer)
         client.write(answer)
-        self._end(known.status, None)
+        self._end(start.status, None)
         client.finish()
         return True
 
-    def upstream_answers(self, head: AnswerHead) -> None:
+    def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
             self.fail(_redirected(self._ticket, head))
-            return
+            return None
         self._writer = AnswerWriter(
             head,
             http10=self._client.http10,
@@ -258,8 +255,7 @@ class Exchange:
             secrets=self._ticket.upstream.secrets,
         )
         self._first_byte = self._shop.now() - self._begun
-        if head.key is not None and self._writer.start is not None and self._connection is not None:
-            self._connection.pool.answers.learn(head.key, self._writer.start)
+        return self._writer.start
 
     def upstream_sends(self, body: bytes) -> None:
         """A piece of the answer's body."""

@@ -30,11 +30,12 @@ class _Reply:
         self._status = 0
         self._body = b""
 
-    def upstream_whole(self, known: AnswerStart, rest: bytes) -> bool:
+    def upstream_whole(self, start: AnswerStart, digits: bytes, body: bytes) -> bool:
         return False
 
-    def upstream_answers(self, head: AnswerHead) -> None:
+    def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
         self._status = head.status
+        return None
 
     def upstream_sends(self, body: bytes) -> None:
         if len(self._body) < BODY_LIMIT:

@@ -16,9 +16,8 @@ from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, Overloaded
 from clawgate.relay.exchange import Shop
-from clawgate.relay.gate import Gate, Ticket
+from clawgate.relay.gate import Gate
 from clawgate.relay.journal import Observer
-from clawgate.relay.memo import HeadMemo
 from clawgate.relay.protocol import RelayProtocol
 from clawgate.relay.reader import IntakeLimits
 from clawgate.relay.render_error import error_answer
@@ -40,7 +39,6 @@ class Front:
         observes_all: bool = True,
     ) -> None:
         self.gate = gate
-        self.heads: HeadMemo[Ticket] = HeadMemo()
         self.limits = limits
         self._upstreams = upstreams
         self._observer = observer
@@ -66,18 +64,20 @@ class Front:
         """What uvicorn calls for each connection, in place of its own protocol class."""
         return RelayProtocol(self, config, server_state, app_state, _loop)
 
-    def passes_again(self, ticket: Ticket, digits: bytes) -> bool:
-        """Whether a request whose head passed before may pass now: its size, and who is locked out or rate-limited."""
-        if int(digits or 0) > self.limits.body_bytes:
-            return False
+    def passes_again(self, length: int, now: float) -> bool:
+        """Whether a request whose head passed before may pass unasked, with a body of ``length`` bytes.
+
+        Not while rates are limited or anybody is locked out: the gate has to be asked each time.
+        """
         gate = self.gate
-        if gate.rates is not None:
+        if gate.rates is not None or length > self.limits.body_bytes:
             return False
-        return gate.failures is None or not gate.failures.any_locked(asyncio.get_running_loop().time())
+        return gate.failures is None or not gate.failures.any_locked(now)
 
     def forget_heads(self) -> None:
         """What passed before has to be asked about again: the gate's rules have changed."""
-        self.heads.clear()
+        for connection in self._connections:
+            connection.forget_head()
 
     # Life
 

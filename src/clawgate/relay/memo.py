@@ -1,49 +1,64 @@
-"""Has this very head been read before? The same bytes mean the same thing, so they are understood once.
+"""Is this the head that was read before? The same bytes mean the same thing, so they are understood once.
 
 A client on a kept connection sends one head again and again, and so does an upstream; only the body's length
-changes. A memo maps a head without its Content-Length digits to what the strict path made of it the first time.
-Only what depends on nothing but those bytes may be put in here.
+changes. Each connection therefore remembers the last head that the strict path understood, and what it means. Only
+a meaning that depends on nothing but those bytes may be remembered.
 """
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 HEAD_END = b"\r\n\r\n"
 _LENGTH = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
-_LENGTH_SIZE = len(_LENGTH[0])
 _MOST_DIGITS = 10
-_MOST_HEADS = 256
 _LONGEST_HEAD = 4096
 
 _T = TypeVar("_T")
 
 
-def split_head(data: bytes, end: int) -> tuple[bytes, bytes]:
-    """The memo's key and the digits of Content-Length (empty without one) of the head that ends at ``end``.
+class KnownHead(Generic[_T]):
+    """A head, split around the digits of its Content-Length, and its meaning."""
 
-    A head that spells its length in another way, or has two, keeps it in the key: it is then another head.
-    """
-    at = data.find(_LENGTH[0], 0, end)
-    if at < 0:
-        at = data.find(_LENGTH[1], 0, end)
-        if at < 0:
-            return data[:end], b""
-    at += _LENGTH_SIZE
-    stop = data.find(b"\r\n", at, end + 2)
-    digits = data[at:stop]
-    if not digits.isdigit() or stop - at > _MOST_DIGITS:
-        return data[:end], b""
-    return data[:at] + data[stop:end], digits
+    __slots__ = ("_after", "_before", "meaning")
 
+    def __init__(self, before: bytes, after: bytes | None, meaning: _T) -> None:
+        self._before = before
+        self._after = after  # None: the head has no length, `before` is all of it
+        self.meaning = meaning
 
-class HeadMemo(dict[bytes, _T], Generic[_T]):
-    """At most 256 heads of at most 4 kB; full, it starts afresh."""
+    @classmethod
+    def of(cls, head: bytes, length: int, meaning: _T) -> Self | None:
+        """``head`` up to and with its blank line, of a message with ``length`` bytes of body.
 
-    def learn(self, key: bytes, meaning: _T) -> None:
-        """Remember what a head means."""
-        if len(key) > _LONGEST_HEAD:
-            return
-        if len(self) >= _MOST_HEADS:
-            self.clear()
-        self[key] = meaning
+        None for a head that is long, or that spells its length in a way that is not looked for.
+        """
+        if len(head) > _LONGEST_HEAD:
+            return None
+        for spelling in _LENGTH:
+            at = head.find(spelling)
+            if at >= 0:
+                at += len(spelling)
+                stop = head.find(b"\r\n", at)
+                if head[at:stop] != b"%d" % length:
+                    return None
+                return cls(head[:at], head[stop:], meaning)
+        return None if length else cls(head, None, meaning)
+
+    def match(self, data: bytes) -> tuple[bytes, int] | None:
+        """The digits of the length (empty without one) and where the body begins, if ``data`` is a whole message
+        that begins with this head; None otherwise."""
+        if not data.startswith(self._before):
+            return None
+        at = len(self._before)
+        after = self._after
+        if after is None:
+            return (b"", at) if len(data) == at else None
+        stop = data.find(b"\r", at, at + _MOST_DIGITS + 1)
+        if stop < 0 or not data.startswith(after, stop):
+            return None
+        digits = data[at:stop]
+        body_at = stop + len(after)
+        if digits.isdigit() and int(digits) == len(data) - body_at:
+            return digits, body_at
+        return None

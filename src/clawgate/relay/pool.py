@@ -5,10 +5,8 @@ One pool per upstream and credential: a connection never serves two credentials.
 
 from __future__ import annotations
 
-from clawgate.relay.answer import AnswerStart
 from clawgate.relay.connection import UpstreamConnection
 from clawgate.relay.dial import Dialer, Route
-from clawgate.relay.memo import HeadMemo
 
 IDLE_SECONDS = 50.0
 """Below the keep-alive of usual servers (nginx 75 s, Node 5 s is caught by `is_stale`), so that we close first."""
@@ -19,7 +17,6 @@ class Pool:
 
     def __init__(self, dialer: Dialer, route: Route, *, idle_seconds: float = IDLE_SECONDS) -> None:
         self.origin = route.origin
-        self.answers: HeadMemo[AnswerStart] = HeadMemo()
         self._dialer = dialer
         self._route = route
         self._idle_seconds = idle_seconds

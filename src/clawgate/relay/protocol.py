@@ -24,7 +24,7 @@ from uvicorn.server import ServerState
 from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut
 from clawgate.relay.exchange import Exchange
 from clawgate.relay.gate import ControlPass, RequestHead, Ticket
-from clawgate.relay.memo import HEAD_END, split_head
+from clawgate.relay.memo import KnownHead
 from clawgate.relay.reader import RequestReader
 from clawgate.relay.render_error import error_answer
 from clawgate.wire.http1 import CONTINUE
@@ -45,6 +45,7 @@ class RelayProtocol(HttpToolsProtocol):
 
     http10 = False
     _exchange: Exchange | None = None
+    _known: KnownHead[Ticket] | None = None  # the last head, if it can be taken again as it was
     _refusal: GatewayError | None = None
     _head_only = False
     _fresh = True  # nothing was admitted on this connection yet
@@ -94,28 +95,26 @@ class RelayProtocol(HttpToolsProtocol):
         self._read(data)
 
     def _take_known(self, data: bytes) -> bool:
-        """The short way: a whole request under a head that passed before, where nothing but the head decides."""
-        end = data.find(HEAD_END)
-        if end < 0:
+        """The short way: a whole request under the head that was read last, where nothing but the head decides."""
+        known = self._known
+        if known is None:
             return False
-        key, digits = split_head(data, end)
+        found = known.match(data)
+        if found is None:
+            return False
+        digits, body_at = found
+        ticket = known.meaning
         front = self.front
-        ticket = front.heads.get(key)
-        if (
-            ticket is None
-            or len(data) - end - 4 != int(digits or 0)
-            or not front.passes_again(ticket, digits)
-        ):
+        if not front.passes_again(len(data) - body_at, self._since):
             return False
         self._waiting = False
-        self.http10 = self._head_only = False
         self._reader.take_whole()
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
+        body = data[body_at:]
         if ticket.sized:
-            head = ticket.head + (digits or b"0")
-            exchange.begin_whole(head + data[end:], len(head) + 4)
+            exchange.begin_whole(b"%b%b\r\n\r\n%b" % (ticket.head, digits or b"0", body), body)
         else:
-            exchange.begin_whole(ticket.head, len(ticket.head))
+            exchange.begin_whole(ticket.head, body)
         return True
 
     def _read(self, data: bytes) -> None:
@@ -159,8 +158,9 @@ class RelayProtocol(HttpToolsProtocol):
 
     # What the reader reports
 
-    def head_read(self, head: RequestHead, key: bytes | None) -> None:
+    def head_read(self, head: RequestHead, raw: bytes | None) -> None:
         """Ask the gate about a head that was read for the first time."""
+        self._known = None
         self.http10 = head.version != "1.1"
         self._head_only = head.method == b"HEAD"
         now = self.loop.time()
@@ -177,13 +177,13 @@ class RelayProtocol(HttpToolsProtocol):
         if isinstance(found, ControlPass):
             self._start_control(head, found)
             return
-        if key is not None and not found.wants_continue and found.model_rule is None:
-            self.front.heads.learn(key, found)
         if found.wants_continue:
             self.transport.write(CONTINUE)
+        digits = dict(head.fields).get(b"content-length", b"0")
+        if raw is not None and not found.wants_continue and found.model_rule is None:
+            self._known = KnownHead.of(raw, int(digits), found)
         self._exchange = Exchange(self.front.shop, self, found, now)
-        length = dict(head.fields).get(b"content-length", b"0")
-        self._exchange.begin(b"%b%b\r\n\r\n" % (found.head, length) if found.sized else found.head)
+        self._exchange.begin(b"%b%b\r\n\r\n" % (found.head, digits) if found.sized else found.head)
 
     def body_read(self, piece: bytes) -> None:
         """A piece of the body."""
@@ -345,6 +345,10 @@ class RelayProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif exchange.awaits_client:
             exchange.fail(RequestTimedOut(f"the rest of the body did not come within {limit:g} s"))
+
+    def forget_head(self) -> None:
+        """The gate's rules have changed: the next head has to be asked about again."""
+        self._known = None
 
     def shutdown(self) -> None:
         """uvicorn is stopping: what is under way is finished, and answers announce the end."""

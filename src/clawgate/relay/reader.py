@@ -15,7 +15,7 @@ import httptools
 
 from clawgate.errors import HeadTooLarge, MalformedRequest, RequestRejected, TargetTooLong
 from clawgate.relay.gate import RequestHead
-from clawgate.relay.memo import HEAD_END, split_head
+from clawgate.relay.memo import HEAD_END
 
 _CHUNKED_BODY_AHEAD = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -37,7 +37,10 @@ class IntakeLimits:
 class Owner(Protocol):
     """Who is told what was read. Nothing is called back into the reader from within these."""
 
-    def head_read(self, head: RequestHead, key: bytes | None) -> None: ...
+    def head_read(self, head: RequestHead, raw: bytes | None) -> None:
+        """``raw`` are its bytes, where the same bytes could come again: in one piece, and another request may follow."""
+        ...
+
     def body_read(self, piece: bytes) -> None: ...
     def request_read(self) -> None: ...
     def unreadable(self, error: RequestRejected) -> None:
@@ -150,12 +153,8 @@ class RequestReader:
                 self.parser.feed_data(_CHUNKED_BODY_AHEAD)
             self._in_chunks = True
             self._chunks_ended = False
-        key = None
-        if head is not None and not self.last and self._left is not None:
-            key, digits = split_head(head, len(head) - len(HEAD_END))
-            if not digits and self._left:  # its length is spelled in a way that the memo does not see
-                key = None
-        self._owner.head_read(RequestHead(method, self._url, version, self._fields, wants_socket), key)
+        raw = None if self.last or self._left is None else head
+        self._owner.head_read(RequestHead(method, self._url, version, self._fields, wants_socket), raw)
         self._head_is_done()
 
     def _head_is_done(self) -> None:

@@ -1,0 +1,34 @@
+"""Every raw request of the tables gets the answer it deserves, first, second, and behind what it resembles."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.case import Case, run_case
+from tests.contract.live_role import LiveRole, RoleName
+from tests.contract.tables import CASES, for_each_role
+
+
+def test_names_are_unique() -> None:
+    """A case can be asked for by its name."""
+    names = [case.name for case in CASES]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_there_are_enough_cases() -> None:
+    """The suite is no smaller than it was meant to be."""
+    assert len(CASES) >= 170
+
+
+@pytest.mark.parametrize(("role_name", "case"), for_each_role())
+def test_request(role: LiveRole, role_name: RoleName, case: Case) -> None:
+    """Its answers, the end of its connection and what goes upstream are as the table says, each time."""
+
+    async def run() -> None:
+        first = await run_case(role, case)
+        again = await run_case(role, case)
+        assert again.verdict() == first.verdict()
+        behind = await run_case(role, case, behind=case.twin)
+        assert behind.verdict() == first.verdict()
+
+    role.run(run())

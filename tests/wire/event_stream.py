@@ -1,0 +1,25 @@
+"""What a browser's EventSource would dispatch: the WHATWG parser, written from section 9.2.6 alone, for the tests."""
+
+from __future__ import annotations
+
+import re
+
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r)")
+
+
+def dispatched(stream: bytes) -> list[str]:
+    """The data of every event that a client has seen once ``stream`` has ended."""
+    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
+    seen: list[str] = []
+    data = ""
+    for match in _LINE.finditer(text):  # what stands behind the last line end is never looked at
+        line = match[1]
+        if not line:
+            if data:
+                seen.append(data.removesuffix("\n"))
+            data = ""
+            continue
+        field, _, value = line.partition(":")
+        if field == "data":
+            data += value.removeprefix(" ") + "\n"
+    return seen
