@@ -25,10 +25,13 @@ def test_request(role: LiveRole, role_name: RoleName, case: Case) -> None:
     """Its answers, the end of its connection and what goes upstream are as the table says, each time."""
 
     async def run() -> None:
-        first = await run_case(role, case)
-        again = await run_case(role, case)
-        assert again.verdict() == first.verdict()
-        behind = await run_case(role, case, behind=case.twin)
-        assert behind.verdict() == first.verdict()
+        verdicts = []
+        for way, behind in (("first", None), ("a second time", None), ("behind its twin", case.twin)):
+            try:
+                verdicts.append((await run_case(role, case, behind=behind)).verdict())
+                assert verdicts[-1] == verdicts[0]
+            except (AssertionError, TimeoutError) as error:
+                error.add_note(f"when it was sent {way}")
+                raise
 
     role.run(run())

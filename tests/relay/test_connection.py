@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 
 import pytest
 
 from clawgate.testing import faults
 from clawgate.testing.steps import Close, Drip, ReadBody, Reset, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
-from tests.e2e.stand import KINDS, Kind, credential_of, run, serving, until
+from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, run, serving, until
 
 GOOD = faults.json_answer({"next": "fine"})
 A = faults.answer(b'{"a":1}')
@@ -71,22 +73,43 @@ def test_bytes_on_an_idle_connection_never_meet_the_next_request(unasked: bytes,
     run(work())
 
 
+def _serve_one(listener: socket.socket) -> socket.socket:
+    """Accept one connection, read one request, answer it; blocking."""
+    connection, _ = listener.accept()
+    with contextlib.suppress(TimeoutError):
+        _answer_one(connection)
+    return connection
+
+
+def _answer_one(connection: socket.socket) -> None:
+    connection.settimeout(PATIENCE)
+    received = b""
+    while not received.endswith(BODY):
+        received += connection.recv(65_536)
+    connection.sendall(faults.answer(b'{"next":"fine"}'))
+
+
 @pytest.mark.parametrize("unasked", [wire for _, wire in UNASKED], ids=[name for name, _ in UNASKED])
 def test_unasked_bytes_are_seen_before_the_loop_has_read_them(unasked: bytes) -> None:
-    """A request that comes in the same moment as they do is given another connection."""
+    """A request that the loop reads before them is given another connection all the same."""
 
     async def work() -> None:
-        gate = asyncio.Event()
-        async with (
-            FakeUpstream((*GOOD, Wait(gate), Send(unasked)), GOOD) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            assert (await stand.ask(client)).json() == {"next": "fine"}
-            gate.set()
-            response = await stand.ask(client)  # sent before the loop can turn once more
-            assert response.status == 200 and response.json() == {"next": "fine"}
-            assert b"EVIL" not in client.received
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            async with serving("bridge", url) as stand, await stand.client() as client:
+                first = asyncio.get_running_loop().run_in_executor(None, _serve_one, listener)
+                assert (await stand.ask(client)).json() == {"next": "fine"}
+                with await first as idle:
+                    # The loop stands still here: the kernel has the request first, then the bytes.
+                    sent = client.received.copy()
+                    second = asyncio.get_running_loop().run_in_executor(None, _serve_one, listener)
+                    await stand.send(client)
+                    idle.sendall(unasked)
+                    assert client.received == sent
+                    response = await client.response()
+                    assert response.status == 200 and response.json() == {"next": "fine"}
+                    assert b"EVIL" not in client.received
+                    (await second).close()
 
     run(work())
 

@@ -8,7 +8,8 @@ import pytest
 
 from clawgate.relay.pool import Pool
 from clawgate.testing import faults
-from clawgate.testing.steps import Close, Hold, ReadBody, Reset, Send, Tell, Wait
+from clawgate.testing.connection import Request
+from clawgate.testing.steps import Close, Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving, until
 
@@ -224,13 +225,10 @@ def test_requests_at_once_never_share_a_connection(kind: Kind) -> None:
     """Fifty at a time over fifty connections; each answer goes to the one who asked."""
 
     async def work() -> None:
-        def script(request: object) -> faults.Steps:
-            body = getattr(request, "body", b"")
-            return (ReadBody(), Send(faults.answer(b'{"len":%d}' % len(body))))
+        def echo(request: Request) -> faults.Steps:
+            return ReadBody(), Send(faults.answer((request.header("content-length") or "").encode()))
 
-        async with FakeUpstream(
-            lambda request: (ReadBody(), Tell(asyncio.Event()), Send(faults.answer(request.header("content-length").encode())))  # type: ignore[union-attr]
-        ) as upstream, serving(kind, upstream.url) as stand:  # fmt: skip
+        async with FakeUpstream(echo) as upstream, serving(kind, upstream.url) as stand:
             for _ in range(4):
                 async with asyncio.TaskGroup() as group:
                     tasks = {size: group.create_task(stand.fresh(b"x" * size)) for size in range(10, 60)}

@@ -171,7 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
         if known is None:
             return False
         found = known.match(data)
-        if found is None:
+        if found is None or found[2]:
             return False
         self.consumer = None
         self.reusable = True

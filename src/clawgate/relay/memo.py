@@ -45,20 +45,20 @@ class KnownHead(Generic[_T]):
                 return cls(head[:at], head[stop:], meaning)
         return None if length else cls(head, None, meaning)
 
-    def match(self, data: bytes) -> tuple[bytes, int] | None:
-        """The digits of the length (empty without one) and where the body begins, if ``data`` is a whole message
-        that begins with this head; None otherwise."""
+    def match(self, data: bytes) -> tuple[bytes, int, int] | None:
+        """If ``data`` begins with this head: the digits of the length (empty without one), where the body begins, and
+        how many of its bytes are yet to come (less than none: bytes of a next message are here already)."""
         if not data.startswith(self._before):
             return None
         at = len(self._before)
         after = self._after
         if after is None:
-            return (b"", at) if len(data) == at else None
+            return b"", at, at - len(data)
         stop = data.find(b"\r", at, at + _MOST_DIGITS + 1)
         if stop < 0 or not data.startswith(after, stop):
             return None
         digits = data[at:stop]
+        if not digits.isdigit():
+            return None
         body_at = stop + len(after)
-        if digits.isdigit() and int(digits) == len(data) - body_at:
-            return digits, body_at
-        return None
+        return digits, body_at, int(digits) - len(data) + body_at

@@ -95,26 +95,29 @@ class RelayProtocol(HttpToolsProtocol):
         self._read(data)
 
     def _take_known(self, data: bytes) -> bool:
-        """The short way: a whole request under the head that was read last, where nothing but the head decides."""
+        """The short way: a request under the head that was read last, where nothing but the head decides."""
         known = self._known
-        if known is None:
+        found = known.match(data) if known is not None else None
+        if known is None or found is None:
             return False
-        found = known.match(data)
-        if found is None:
-            return False
-        digits, body_at = found
-        ticket = known.meaning
+        digits, body_at, missing = found
         front = self.front
-        if not front.passes_again(len(data) - body_at, self._since):
+        if missing < 0 or not front.passes_again(int(digits or 0), self._since):
             return False
         self._waiting = False
-        self._reader.take_whole()
+        ticket = known.meaning
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
+        head = b"%b%b\r\n\r\n" % (ticket.head, digits or b"0") if ticket.sized else ticket.head
         body = data[body_at:]
-        if ticket.sized:
-            exchange.begin_whole(b"%b%b\r\n\r\n%b" % (ticket.head, digits or b"0", body), body)
+        if missing:
+            self._reader.take_head(missing)
+            exchange.begin(head)
+            if body:
+                exchange.body(body)
+            exchange.push()
         else:
-            exchange.begin_whole(ticket.head, body)
+            self._reader.take_whole()
+            exchange.begin_whole(head + body, body)
         return True
 
     def _read(self, data: bytes) -> None:

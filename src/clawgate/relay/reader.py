@@ -38,7 +38,7 @@ class Owner(Protocol):
     """Who is told what was read. Nothing is called back into the reader from within these."""
 
     def head_read(self, head: RequestHead, raw: bytes | None) -> None:
-        """``raw`` are its bytes, where the same bytes could come again: in one piece, and another request may follow."""
+        """``raw`` are its bytes if they came in one piece and another request may follow."""
         ...
 
     def body_read(self, piece: bytes) -> None: ...
@@ -123,6 +123,12 @@ class RequestReader:
         self._pieces: list[bytes] = []
         self._in_chunks = False
         self._chunks_ended = False
+
+    def take_head(self, missing: int) -> None:
+        """The owner has taken a head by itself, and all of the body but ``missing`` bytes."""
+        self.last = False
+        self.head_done = True
+        self._left = missing
 
     def take_whole(self) -> None:
         """The owner has taken a whole request by itself."""

@@ -1,0 +1,153 @@
+"""No web page can spend the user's money: Host, Origin, Sec-Fetch-Site and content type, row by row."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.errors import ContentTypeRefused, HostRefused, MalformedRequest, OriginRefused, PolicyDenied
+from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule, host_name
+
+OWN = b"http://127.0.0.1:18800"
+RULE = BrowserRule()
+OPEN = BrowserRule(hosts=None)
+NAMED = BrowserRule(hosts=LOOPBACK_NAMES | {b"ai.lan"}, origins=frozenset({b"https://app.example"}))
+
+Row = tuple[BrowserRule, bytes | None, bytes | None, bytes | None, type[Exception] | None, str]
+SOURCES: list[Row] = [
+    (RULE, b"127.0.0.1:18800", None, None, None, "a program"),
+    (RULE, b"localhost:18800", None, None, None, "a program, by name"),
+    (RULE, b"LocalHost", None, None, None, "names have no case"),
+    (RULE, b"localhost.", None, None, None, "the root's dot"),
+    (RULE, b"[::1]:18800", None, None, None, "IPv6"),
+    (RULE, b"127.0.0.1:", None, None, None, "an empty port"),
+    (RULE, None, None, None, None, "HTTP/1.0 without a Host: the gate decides that"),
+    (RULE, b"127.0.0.1", None, b"none", None, "typed into the address bar"),
+    (RULE, b"127.0.0.1", None, b"same-origin", None, "a page of our own"),
+    (RULE, b"evil.example", None, None, HostRefused, "DNS rebinding"),
+    (RULE, b"evil.example:18800", None, None, HostRefused, "with our port"),
+    (RULE, b"127.0.0.1.evil.example", None, None, HostRefused, "a name that begins like ours"),
+    (RULE, b"evil-localhost", None, None, HostRefused, "a name that ends like ours"),
+    (RULE, b"localhost.evil.example", None, None, HostRefused, "a subdomain called localhost"),
+    (RULE, b"localhost..", None, None, HostRefused, "two dots"),
+    (RULE, b"a.localhost", None, None, HostRefused, "a name below localhost"),
+    (RULE, b"", None, None, HostRefused, "an empty Host"),
+    (RULE, b"0.0.0.0", None, None, HostRefused, "the address that some systems dial as loopback"),
+    (RULE, b"127.0.0.2", None, None, HostRefused, "another loopback address"),
+    (RULE, b"2130706433", None, None, HostRefused, "the number of 127.0.0.1"),
+    (RULE, b"[::ffff:127.0.0.1]", None, None, HostRefused, "mapped loopback"),
+    (RULE, b"user@localhost", None, None, HostRefused, "user info in front"),
+    (RULE, b"localhost, evil.example", None, None, HostRefused, "two hosts in one field"),
+    (RULE, b"\xff", None, None, HostRefused, "a byte that is not ASCII"),
+    (RULE, b"localhost:80a", None, None, MalformedRequest, "a port that is no number"),
+    (RULE, b"localhost:80:80", None, None, MalformedRequest, "two ports"),
+    (RULE, b"[::1]x", None, None, MalformedRequest, "something behind the bracket"),
+    (RULE, b"127.0.0.1", b"https://evil.example", b"cross-site", OriginRefused, "a page's fetch"),
+    (RULE, b"127.0.0.1", b"https://evil.example", None, OriginRefused, "a browser without Fetch Metadata"),
+    (RULE, b"127.0.0.1", b"null", None, OriginRefused, "a sandboxed frame or a file"),
+    (RULE, b"127.0.0.1", b"", None, OriginRefused, "an empty Origin"),
+    (RULE, b"127.0.0.1", OWN, b"same-origin", OriginRefused, "our own origin is not listed: there are no pages"),
+    (RULE, b"127.0.0.1", None, b"cross-site", OriginRefused, "an image, a form, a link"),
+    (RULE, b"127.0.0.1", None, b"same-site", OriginRefused, "another port of this machine"),
+    (RULE, b"127.0.0.1", None, b"Same-Origin", OriginRefused, "browsers write it in lower case"),
+    (RULE, b"127.0.0.1", None, b"", OriginRefused, "an empty one"),
+    (RULE, b"127.0.0.1", None, b"none, cross-site", OriginRefused, "two in one field"),
+    (RULE, b"evil.example", b"https://evil.example", b"cross-site", HostRefused, "the Host is looked at first"),
+    (OPEN, b"anything.example", None, None, None, "a listener that is reached by name"),
+    (OPEN, b"x:y", None, None, None, "which does not look at the Host at all"),
+    (OPEN, b"anything.example", b"https://evil.example", None, OriginRefused, "but pages stay out"),
+    (OPEN, b"anything.example", None, b"cross-site", OriginRefused, "in every way"),
+    (NAMED, b"AI.lan:18800", None, None, None, "an allowed name"),
+    (NAMED, b"ai.lan.evil", None, None, HostRefused, "what only begins with it"),
+    (NAMED, b"ai.lan", b"https://app.example", b"cross-site", None, "an allowed origin, whatever its site"),
+    (NAMED, b"ai.lan", b"https://app.example:444", None, OriginRefused, "another port of it"),
+    (NAMED, b"ai.lan", b"http://app.example", None, OriginRefused, "another scheme of it"),
+    (NAMED, b"ai.lan", b"https://app.example/", None, OriginRefused, "origins have no path"),
+    (NAMED, b"ai.lan", b"https://app.example.evil", None, OriginRefused, "what only begins with it"),
+    (NAMED, b"ai.lan", b"HTTPS://APP.EXAMPLE", None, OriginRefused, "browsers write it in lower case"),
+    (NAMED, b"ai.lan", b"https://app.example, https://app.example", None, OriginRefused, "a list"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "host", "origin", "fetch_site", "refusal", "why"), SOURCES, ids=[row[5] for row in SOURCES]
+)
+def test_where_a_request_comes_from(
+    rule: BrowserRule,
+    host: bytes | None,
+    origin: bytes | None,
+    fetch_site: bytes | None,
+    refusal: type[Exception] | None,
+    why: str,
+) -> None:
+    if refusal is None:
+        rule.check_source(host=host, origin=origin, fetch_site=fetch_site)
+        return
+    with pytest.raises(refusal) as caught:
+        rule.check_source(host=host, origin=origin, fetch_site=fetch_site)
+    assert type(caught.value) is refusal, why
+
+
+JSON, FORM, UPLOAD = b"application/json", b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x"
+TYPES = [
+    (JSON, False, True, "JSON"),
+    (b"application/json; charset=utf-8", False, True, "with a parameter"),
+    (b"Application/JSON", False, True, "in any case"),
+    (b" application/json ", False, True, "with blanks"),
+    (b"application/json;", False, True, "with an empty parameter"),
+    (UPLOAD, True, True, "an upload with a credential, which needs a preflight"),
+    (UPLOAD, False, False, "an upload without one, which does not"),
+    (b"text/plain", True, False, "a simple type, with a credential"),
+    (b"text/plain", False, False, "a simple type"),
+    (b"text/plain; application/json", False, False, "JSON named as a parameter"),
+    (b"text/plain, application/json", False, False, "two types"),
+    (FORM, False, False, "a form"),
+    (FORM, True, False, "a form with a credential"),
+    (None, False, False, "no type: a Blob without one"),
+    (b"", False, False, "an empty type"),
+    (b";application/json", False, False, "JSON where the parameters are"),
+    (b"application/jsonp", False, False, "what only begins like it"),
+    (b"application/json+x", False, False, "another one"),
+    (b"\xff" * 300, False, False, "bytes"),
+]
+
+
+@pytest.mark.parametrize(("kind", "credential", "passes", "why"), TYPES, ids=[row[3] for row in TYPES])
+def test_only_what_a_page_has_to_ask_for_passes(
+    kind: bytes | None, credential: bool, passes: bool, why: str
+) -> None:
+    if passes:
+        RULE.check_content_type(kind, has_credential=credential)
+        return
+    with pytest.raises(ContentTypeRefused) as caught:
+        RULE.check_content_type(kind, has_credential=credential)
+    assert len(caught.value.message) < 200, why
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(b"A.B:1", b"a.b"), (b"a.", b"a"), (b"a.:1", b"a"), (b"[FD00::1]:9", b"[fd00::1]"), (b"[::1]", b"[::1]"), (b"", b"")],
+)  # fmt: skip
+def test_the_name_of_a_host_field(value: bytes, name: bytes) -> None:
+    assert host_name(value) == name
+
+
+@pytest.mark.xfail(strict=True, reason="defect 7: brackets are completed, and a port is found without its colon")
+@pytest.mark.parametrize("value", [b"[::1", b"[::1]80", b"[::1:80"])
+def test_brackets_have_to_match(value: bytes) -> None:
+    with pytest.raises(PolicyDenied if value == b"[::1:80" else MalformedRequest):
+        RULE.check_source(host=value, origin=None, fetch_site=None)
+
+
+def test_a_refusal_names_the_setting_and_shows_little() -> None:
+    """The way out stands in the message, and a kilobyte of Host does not."""
+    with pytest.raises(HostRefused, match="--allow-host") as caught:
+        RULE.check_source(host=b"e" * 5000, origin=None, fetch_site=None)
+    assert len(caught.value.message) < 300
+    with pytest.raises(OriginRefused, match="--allow-origin") as refused:
+        RULE.check_source(host=None, origin=b"o" * 5000, fetch_site=None)
+    assert len(refused.value.message) < 300
+
+
+def test_by_default_only_this_machine_is_answered_and_no_origin() -> None:
+    assert {b"localhost", b"127.0.0.1", b"[::1]"} == RULE.hosts
+    assert RULE.origins == frozenset()

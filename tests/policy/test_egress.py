@@ -1,0 +1,126 @@
+"""Where a credential may go: every special range row by row, and no spelling changes the verdict."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from clawgate.policy.egress import Decision, Reason, classify, decide, decide_text, embedded_ipv4
+from tests.policy.addresses import ROWS
+
+OPENED_BY_TRUST = {Reason.LOOPBACK, Reason.PRIVATE}
+v4 = st.integers(0, 2**32 - 1).map(IPv4Address)
+
+
+def embeddings(inner: IPv4Address) -> dict[str, IPv6Address]:
+    """Every IPv6 address that a network takes to mean ``inner``."""
+    number = int(inner)
+    forms = {
+        "mapped": IPv6Address(0xFFFF << 32 | number),
+        "NAT64": IPv6Address(0x64FF9B << 96 | number),
+        "6to4": IPv6Address(0x2002 << 112 | number << 80),
+        "6to4 with a host": IPv6Address(0x2002 << 112 | number << 80 | 0x0808_0808),
+    }
+    if number > 0xFFFF:  # below, the compatible form is :: or ::1 or no address at all
+        forms["compatible"] = IPv6Address(number)
+    return forms
+
+
+def spellings(address: IPv6Address) -> list[str]:
+    """Texts that mean the same address."""
+    low = IPv4Address(int(address) & 0xFFFF_FFFF)
+    head = ":".join(address.exploded.split(":")[:6])
+    return [
+        str(address),
+        address.exploded,
+        str(address).upper(),
+        address.exploded.upper(),
+        f"{head}:{low}",
+        f"{address}%eth0",
+        f"{address.exploded}%25",
+    ]
+
+
+def test_the_table_is_long_enough_and_has_no_row_twice() -> None:
+    assert len(ROWS) >= 150
+    assert len({ip_address(text.partition("%")[0]) for text, _, _ in ROWS}) >= 150
+    assert len({text for text, _, _ in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize(("text", "reason", "why"), ROWS, ids=[f"{row[0]} {row[2]}" for row in ROWS])
+def test_every_address_has_its_reason(text: str, reason: str, why: str) -> None:
+    """Untrusted: only public passes. Trusted: loopback and private as well, and nothing else."""
+    assert classify(ip_address(text)) == reason, why
+    public, trusted = decide_text(text, trusted=False), decide_text(text, trusted=True)
+    assert public == Decision(reason == "public", Reason(reason))
+    if reason in OPENED_BY_TRUST:
+        assert trusted == Decision(True, Reason.TRUSTED_ORIGIN)
+    else:
+        assert trusted == public
+
+
+@pytest.mark.xfail(strict=True, reason="defect 6: further metadata addresses are only 'private', so trust opens them")
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("fd00:ec2::23", "AWS, credentials of pods"),
+        ("fd00:c1::a9fe:a9fe", "Oracle Cloud"),
+        ("fd00:42::42", "Scaleway"),
+    ],
+)
+def test_no_metadata_address_is_ever_dialled(text: str, why: str) -> None:
+    assert not decide_text(text, trusted=True).allowed, why
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "localhost", "127.1", "0x7f.1", "0177.0.0.1", "127.000.000.001", "2130706433", "0", "127.0.0.1.", " 127.0.0.1",
+     "127.0.0.1 ", "127.0.0.1:80", "[::1]", "\uff11\uff12\uff17.0.0.1", "1.2.3", "1.2.3.4.5", "256.1.1.1", "::g",
+     "1::2::3", "%eth0", "\x00", "no address"],
+)  # fmt: skip
+@pytest.mark.parametrize("trusted", [False, True])
+def test_what_is_no_address_is_refused(text: str, trusted: bool) -> None:
+    """A resolver answers with canonical addresses; anything else is not interpreted but refused."""
+    assert decide_text(text, trusted=trusted) == Decision(False, Reason.NOT_AN_ADDRESS)
+
+
+@settings(max_examples=800, deadline=None)
+@given(v4, st.booleans())
+@example(IPv4Address("169.254.169.254"), True)
+@example(IPv4Address("127.0.0.1"), False)
+@example(IPv4Address("0.0.255.255"), True)
+def test_no_spelling_and_no_embedding_changes_the_verdict(inner: IPv4Address, trusted: bool) -> None:
+    """An IPv4 address is judged the same in every IPv6 form, however that is written."""
+    verdict = decide(inner, trusted=trusted)
+    for name, address in embeddings(inner).items():
+        assert embedded_ipv4(address) == inner, name
+        for text in spellings(address):
+            assert decide_text(text, trusted=trusted) == verdict, (name, text)
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.integers(0, 2**128 - 1).map(IPv6Address))
+def test_trust_opens_loopback_and_private_and_nothing_else(address: IPv6Address) -> None:
+    """For any address: what is refused with trust is refused without, and the reason is the same."""
+    plain, trusted = decide(address, trusted=False), decide(address, trusted=True)
+    assert plain.allowed == (plain.reason is Reason.PUBLIC)
+    if plain.reason in OPENED_BY_TRUST:
+        assert trusted == Decision(True, Reason.TRUSTED_ORIGIN)
+    else:
+        assert trusted == plain
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(0, 2**128 - 1).map(IPv6Address))
+def test_outside_global_unicast_only_embedded_addresses_are_public(address: IPv6Address) -> None:
+    if int(address) >> 125 != 1 and embedded_ipv4(address) is None:
+        assert classify(address) is not Reason.PUBLIC
+
+
+@pytest.mark.parametrize("text", ["::1", "::", "::ffff", "fe80::1", "2001:db8::1", "2001:0:7f00:1::", "64:ff9b:1::1"])
+def test_nothing_is_embedded_where_nothing_is(text: str) -> None:
+    """Teredo and local NAT64 are refused whole, so nothing is read out of them."""
+    assert embedded_ipv4(IPv6Address(text)) is None
