@@ -69,6 +69,11 @@ class Ticket:
     wants_continue: bool
     model_rule: ModelRule | None
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same head may be taken to mean the same again."""
+        return not (self.chunked or self.wants_continue or self.model_rule is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class ControlPass:
@@ -238,7 +243,7 @@ class Gate:
             raise ContentTypeRefused(
                 "a compressed body cannot be read here for its model; send it uncompressed"
             )
-        sized = length is not None and (length > 0 or head.method not in _NO_BODY)
+        sized = length is not None and (get(b"content-length") is not None or head.method not in _NO_BODY)
         framing = (
             b"transfer-encoding: chunked\r\n\r\n"
             if length is None

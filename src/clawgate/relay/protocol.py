@@ -101,13 +101,14 @@ class RelayProtocol(HttpToolsProtocol):
         if known is None or found is None:
             return False
         digits, body_at, missing = found
+        length = len(data) - body_at + missing
         front = self.front
-        if missing < 0 or not front.passes_again(int(digits or 0), self._since):
+        ticket = known.meaning
+        if missing < 0 or (ticket.sized and not length) or not front.passes_again(length, self._since):
             return False
         self._waiting = False
-        ticket = known.meaning
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
-        head = b"%b%b\r\n\r\n" % (ticket.head, digits or b"0") if ticket.sized else ticket.head
+        head = b"%b%b\r\n\r\n" % (ticket.head, digits) if ticket.sized else ticket.head
         body = data[body_at:]
         if missing:
             self._reader.take_head(missing)
@@ -183,7 +184,8 @@ class RelayProtocol(HttpToolsProtocol):
         if found.wants_continue:
             self.transport.write(CONTINUE)
         digits = dict(head.fields).get(b"content-length", b"0")
-        if raw is not None and not found.wants_continue and found.model_rule is None:
+        # With and without a body are two cases for the gate: only the one that was judged may be known again.
+        if raw is not None and found.repeatable and found.sized == (int(digits) > 0):
             self._known = KnownHead.of(raw, int(digits), found)
         self._exchange = Exchange(self.front.shop, self, found, now)
         self._exchange.begin(b"%b%b\r\n\r\n" % (found.head, digits) if found.sized else found.head)
