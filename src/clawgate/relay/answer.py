@@ -75,18 +75,29 @@ class AnswerWriter:
     def take(self, *, ended: bool) -> bytes:
         """What is to be sent now; with ``ended`` the answer is whole and its last chunk belongs to it."""
         out, self._head = self._head, b""
-        if self._pieces and (ended or not self._masks or self._held > MASK_LIMIT):
-            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._pieces.clear()
-            self._held = 0
-            for secret in self._masks:
-                body = body.replace(secret, b"*" * len(secret))
+        pieces = self._pieces
+        if pieces and (ended or not self._masks or self._held > MASK_LIMIT):
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            if self._masks:
+                body = self._masked(body, ended=ended)
             if self.event_stream:
                 self._tail = extend_tail(self._tail, body)
             out += chunk(body) if self._chunked else body
         if ended and self._chunked:
             out += LAST_CHUNK
         return out
+
+    def _masked(self, body: bytes, *, ended: bool) -> bytes:
+        """``body`` without our credential; what could be the beginning of one is kept for the next time."""
+        for secret in self._masks:
+            body = body.replace(secret, b"*" * len(secret))
+        kept = 0 if ended else max(map(len, self._masks)) - 1
+        if kept:
+            self._pieces.append(body[-kept:])
+            body = body[:-kept]
+        self._held = kept
+        return body
 
     def last_words(self, error: GatewayError) -> bytes:
         """What an answer that cannot be finished may still say; never its last chunk, empty where nothing fits."""

@@ -76,6 +76,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self.reused = False
         self.reusable = False
+        self.unwanted = False  # whoever dialled has given up
         self.transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._readiness = select.poll()
@@ -124,6 +125,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
+        if self.unwanted:
+            transport.abort()
+            return
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._readiness.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self.pool.add(self)

@@ -55,8 +55,10 @@ class Pool:
 
         try:
             return await self._dialer.open(make, self._route)
-        except BaseException:  # cancelled in the moment of success: nobody would ever close it
+        except BaseException:
+            # Cancelled in the moment of success, the loop may connect one after this: it must not stay for ever.
             for connection in made:
+                connection.unwanted = True
                 if connection in self._open:
                     connection.transport.abort()
             raise
