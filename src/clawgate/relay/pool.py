@@ -56,11 +56,12 @@ class Pool:
         try:
             return await self._dialer.open(make, self._route)
         except BaseException:
-            # Cancelled in the moment of success, the loop may connect one after this: it must not stay for ever.
+            # Cancelled in the moment of success: the loop may connect one after this, or close one without a word.
             for connection in made:
                 connection.unwanted = True
                 if connection in self._open:
                     connection.transport.abort()
+                    self.forget(connection)
             raise
 
     def add(self, connection: UpstreamConnection) -> None:
