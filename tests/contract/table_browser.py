@@ -20,7 +20,7 @@ def _site(name: str, *values: bytes) -> Case:
 
 
 def _kind(name: str, kind: bytes | None, **more: object) -> Case:
-    return denied(f"kind-{name}", post(kind=kind and b"Content-Type: " + kind), 415, **more)
+    return denied(f"kind-{name}", post(kind=None if kind is None else b"Content-Type: " + kind), 415, **more)
 
 
 def _no_cors(outcome: Outcome) -> None:

@@ -39,7 +39,7 @@ CASES: tuple[Case, ...] = (
     refused("head-name-64-kb", get(b"a" * 65_536 + b": 1"), 431, twin=get()),
     refused("head-10000-fields", get(*[b"X-%d: 1" % number for number in range(10_000)]), 431, twin=get()),
     refused("head-empty-lines", b"\r\n" * 20_000, 431, twin=get()),
-    refused("start-line-without-end", b"G" * 40_000, 400, twin=get()),
+    refused("start-line-without-end", b"G" * 40_000, 431, twin=get()),
     served("target-8-kb", _fill(TARGET_LIMIT), twin=get()),
     refused("target-one-more", _fill(TARGET_LIMIT + 1), 414, code="target_too_long", twin=get()),
     refused("target-20-kb", _fill(20_000), 414, twin=get()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.contract.case import Case, Outcome, chunked, get, post, refused, served
 
-HIDDEN = b"POST /v1/chat/completions HTTP/1.1\r\nHost: @HOST@\r\nX-Smuggled: 1\r\nContent-Length: 0\r\n\r\n"
+HIDDEN = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Smuggled: 1\r\nContent-Length: 0\r\n\r\n"
 LAST = b"0\r\n\r\n"
 TWO = b"2\r\n{}\r\n0\r\n\r\n"
 

@@ -28,7 +28,7 @@ def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> R
     dialer = dialer or Dialer()
     upstream = Upstream(
         UpstreamPlan(
-            name="remote",
+            name="proxy-bridge",
             route=route(settings, origin),
             prefix=path.removesuffix("/v1"),
             credential=HeaderToken("X-Proxy-Token", settings.proxy_token.get_secret_value()),

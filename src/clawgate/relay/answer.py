@@ -17,6 +17,7 @@ from clawgate.wire.sse import FirstEvent, closing, extend_tail
 
 MASK_LIMIT = 65_536
 """How much of an error answer is held back to look for our credential in it."""
+_PROVIDER = b"x-clawgate-provider: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class AnswerStart:
 
 
 class AnswerWriter:
-    """One answer, for one client. ``bodiless`` for HEAD, 204 and 304."""
+    """One answer, for one client. ``bodiless`` for HEAD, 204 and 304; ``served_by`` names the provider."""
 
     _tail = b""
     _held = 0
@@ -37,7 +38,14 @@ class AnswerWriter:
     """What may be remembered of this answer; None where it depends on more than its head."""
 
     def __init__(
-        self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool, secrets: tuple[bytes, ...]
+        self,
+        head: AnswerHead,
+        *,
+        http10: bool,
+        close: bool,
+        bodiless: bool,
+        secrets: tuple[bytes, ...],
+        served_by: bytes = b"",
     ) -> None:
         self.status = head.status
         unknown_length = head.length is None and not bodiless
@@ -51,6 +59,8 @@ class AnswerWriter:
         for secret in secrets:
             if secret in lines:
                 lines = lines.replace(secret, b"*" * len(secret))
+        if served_by and _PROVIDER not in lines:  # a clawgate further on has said it already
+            lines += b"%b%b\r\n" % (_PROVIDER, served_by)
         if self.event_stream:
             self._first_event = FirstEvent()
             lines += b"x-accel-buffering: no\r\n"

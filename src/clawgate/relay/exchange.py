@@ -253,6 +253,7 @@ class Exchange:
             close=not self._request_done or self._client.must_close(),
             bodiless=self._ticket.method == b"HEAD" or head.status in (204, 304),
             secrets=self._ticket.upstream.secrets,
+            served_by=self._ticket.upstream.name,
         )
         self._first_byte = self._shop.now() - self._begun
         return self._writer.start

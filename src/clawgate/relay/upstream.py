@@ -33,7 +33,7 @@ class Upstream:
     """An `UpstreamPlan` with its connections."""
 
     def __init__(self, plan: UpstreamPlan, dialer: Dialer, *, via: bytes) -> None:
-        self.name = plan.name
+        self.name = plan.name.encode("ascii")
         self.origin = plan.route.origin
         self.limits = plan.limits
         self.secrets = plan.credential.secrets()

@@ -1,0 +1,56 @@
+"""No line holds a secret, in any of its spellings, and everything else stays."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clawgate.policy.redaction import BLOT, Redactor
+
+SECRET = "sk-canary/+= 9f&é"
+SPELLINGS = {
+    "raw": SECRET,
+    "percent": quote(SECRET, safe=""),
+    "base64": base64.b64encode(SECRET.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("form", ["{}", "a {} b", "{}{}", "key={}&x=1", "\n{}\n", "Bearer {}", '"{}"'])
+def test_every_spelling_is_blotted_wherever_it_stands(spelling: str, form: str) -> None:
+    text = form.replace("{}", SPELLINGS[spelling])
+    assert Redactor([SECRET]).clean(text) == form.replace("{}", BLOT)
+
+
+def test_a_secret_within_another_leaves_nothing_of_either() -> None:
+    clean = Redactor(["token-123", "token-123-long", "x-token-123"]).clean
+    assert clean("token-123-long x-token-123 token-123") == f"{BLOT} {BLOT} {BLOT}"
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "GET /v1/models 200, nothing here"
+    assert Redactor([SECRET]).clean(text) == text
+    assert Redactor([]).clean(text) == text
+
+
+def test_an_empty_secret_does_not_blot_everything() -> None:
+    assert Redactor([""]).clean("text") == "text"
+
+
+@pytest.mark.xfail(strict=True, reason="defect 10: secrets under 6 characters are accepted as settings, but not redacted")
+def test_a_short_secret_is_a_secret_too() -> None:
+    assert "hunt2" not in Redactor(["hunt2"]).clean("the token is hunt2")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(min_size=6, max_size=40), st.text(max_size=20), st.text(max_size=20), st.sampled_from(range(3)))
+def test_no_text_shows_a_secret(secret: str, before: str, after: str, which: int) -> None:
+    """Any text of at least six characters, in any spelling, between any others."""
+    if BLOT in secret or secret in BLOT * 3:
+        return
+    spelling = (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode())[which]
+    assert spelling not in Redactor([secret]).clean(before + spelling + after)

@@ -1,0 +1,84 @@
+"""What is not listed is refused, with the methods that would do."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.errors import MethodNotAllowed, RouteUnknown
+from clawgate.policy.routing import ANYTHING_BELOW_V1, MODEL_ROUTES, RouteTable
+
+BRIDGE, SERVER = ANYTHING_BELOW_V1, MODEL_ROUTES
+POST, READ = ("POST",), ("GET", "HEAD")
+ALL = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+ROWS: list[tuple[RouteTable, bytes, bytes, tuple[str, ...] | None | bool, str]] = [
+    (BRIDGE, b"POST", b"/v1/chat/completions", True, "what it is for"),
+    (BRIDGE, b"DELETE", b"/v1/files/a", True, "the remote decides"),
+    (BRIDGE, b"GET", b"/v1/a/b/c", True, "however deep"),
+    (BRIDGE, b"GET", b"/v1/", False, "nothing behind the prefix"),
+    (BRIDGE, b"GET", b"/v1", False, "the prefix without its slash"),
+    (BRIDGE, b"GET", b"/v10/x", False, "a prefix that only begins like it"),
+    (BRIDGE, b"GET", b"/V1/models", False, "paths have a case"),
+    (BRIDGE, b"GET", b"/", False, "the root"),
+    (BRIDGE, b"GET", b"/health", False, "the control plane's"),
+    (BRIDGE, b"GET", b"/a/v1/models", False, "a prefix in the middle"),
+    (BRIDGE, b"OPTIONS", b"/v1/models", ALL, "a preflight is never answered"),
+    (BRIDGE, b"CONNECT", b"/v1/models", ALL, "nor is a tunnel opened"),
+    (BRIDGE, b"TRACE", b"/v1/models", ALL, "nor anything traced"),
+    (BRIDGE, b"get", b"/v1/models", ALL, "methods have a case"),
+    (SERVER, b"POST", b"/v1/chat/completions", True, "chat"),
+    (SERVER, b"POST", b"/v1/responses", True, "responses"),
+    (SERVER, b"POST", b"/v1/embeddings", True, "embeddings"),
+    (SERVER, b"POST", b"/v1/completions", True, "completions"),
+    (SERVER, b"GET", b"/v1/models", True, "the models"),
+    (SERVER, b"HEAD", b"/v1/models", True, "their head"),
+    (SERVER, b"GET", b"/v1/models/gpt-5", True, "one model"),
+    (SERVER, b"GET", b"/v1/models/ft:a/b", True, "one with a slash in its name"),
+    (SERVER, b"GET", b"/v1/models/", False, "one without a name"),
+    (SERVER, b"GET", b"/v1/chat/completions", POST, "listing stored chats is not for tokens"),
+    (SERVER, b"POST", b"/v1/models", READ, "models are only read"),
+    (SERVER, b"DELETE", b"/v1/models/ft:a", READ, "a tuned model is not deleted"),
+    (SERVER, b"POST", b"/v1/chat/completions/", False, "a slash too many"),
+    (SERVER, b"GET", b"/v1/chat/completions/abc", False, "a stored chat"),
+    (SERVER, b"GET", b"/v1/responses/abc", False, "a stored response"),
+    (SERVER, b"GET", b"/v1/files", False, "the key owner's files"),
+    (SERVER, b"POST", b"/v1/fine_tuning/jobs", False, "what costs a lot"),
+    (SERVER, b"GET", b"/v1/organization/users", False, "the key owner's account"),
+    (SERVER, b"GET", b"/v1/organization/admin_api_keys", False, "the key owner's keys"),
+    (SERVER, b"POST", b"/v1/batches", False, "batches"),
+    (SERVER, b"GET", b"/v1/modelsx", False, "what only begins like a route"),
+    (SERVER, b"POST", b"/v1/chat", False, "half a route"),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "method", "path", "verdict", "why"),
+    ROWS,
+    ids=[f"{'bridge' if row[0] is BRIDGE else 'server'}: {row[4]}" for row in ROWS],
+)
+def test_routes(
+    table: RouteTable, method: bytes, path: bytes, verdict: tuple[str, ...] | bool, why: str
+) -> None:
+    if verdict is True:
+        table.check(method, path)
+    elif verdict is False:
+        with pytest.raises(RouteUnknown, match="there are /v1/"):
+            table.check(method, path)
+    else:
+        with pytest.raises(MethodNotAllowed) as caught:
+            table.check(method, path)
+        assert caught.value.allow == verdict, why
+
+
+def test_a_long_or_odd_path_does_not_come_back_whole() -> None:
+    with pytest.raises(RouteUnknown) as caught:
+        SERVER.check(b"GET", b"/" + b"\xff" * 10_000)
+    assert len(caught.value.message) < 500
+
+
+def test_an_exact_route_wins_over_the_one_below() -> None:
+    table = RouteTable(exact={b"/a/b": (b"GET",)}, below={b"/a/": (b"POST",)})
+    table.check(b"GET", b"/a/b")
+    with pytest.raises(MethodNotAllowed):
+        table.check(b"POST", b"/a/b")
+    table.check(b"POST", b"/a/c")
