@@ -150,7 +150,8 @@ async def run_case(role: LiveRole, case: Case, *, behind: bytes | None = None) -
     async with await role.client() as client:
         if behind is not None:
             await client.send(spelled(role, behind))
-            assert (await client.response()).status == 200
+            to_method = case.to_method if behind is case.send else "GET"
+            assert (await client.response(to_method=to_method)).status == 200
         seen, strays, troubles = len(upstream.requests), len(upstream.stray), len(role.troubles)
         await client.send(spelled(role, case.send))
         if case.then_fin:
@@ -173,7 +174,7 @@ async def _read(role: LiveRole, case: Case, client: RawClient) -> Outcome:
         assert answer.complete
         answers.append(answer)
     if not case.closes:
-        await client.send(spelled(role, get(target=b"/health")))
+        await client.send(spelled(role, get(target=b"/health", auth=None)))
         health = await client.response(within=5)
         assert health.status == 200 and not health.anomalies, "the connection has lost its place"
         return Outcome(role, answers, None)

@@ -74,6 +74,8 @@ CASES: tuple[Case, ...] = (
     refused("host-space-before-colon", post(host=b"Host : @HOST@")),
     refused("host-bad-port", post(host=b"Host: 127.0.0.1:80x"), closes=False),
     refused("host-two-ports", post(host=b"Host: 127.0.0.1:80:80"), closes=False),
+    served("host-space-behind", post(host=b"Host: @HOST@ ")),
+    served("host-tab-around", post(host=b"Host:\t@HOST@\t")),
     denied("host-empty", post(host=b"Host:"), 421),
     denied("host-user-info", post(host=b"Host: user@127.0.0.1"), 421),
     denied("host-list", post(host=b"Host: 127.0.0.1, evil.example"), 421),

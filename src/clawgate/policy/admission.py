@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import TypeVar
@@ -102,26 +103,20 @@ class FailureRule:
     max_keys: int = 10_000
 
 
-@dataclass(slots=True)
-class _Count:
-    failures: int
-    since: float
-
-
 class FailureLimiter:
-    """Counts wrong tokens by address. A missing token is no guess and is not counted.
+    """Counts wrong tokens by address, within any window. A missing token is no guess and is not counted.
 
-    Both maps are in the order of their times, so that room is made at the front: a flood of new addresses costs
-    the same each and can push out counts, but never a lock.
+    Both maps are in the order of their times, and room is made at the front: a flood of new addresses pushes out
+    the oldest counts and never a lock; only newer locks push out locks.
     """
 
     def __init__(self, rule: FailureRule) -> None:
         self._rule = rule
-        self._counts: dict[str, _Count] = {}
-        self._locked_until: dict[str, float] = {}
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._locked_until: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._counts) + len(self._locked_until)
+        return len(self._failures) + len(self._locked_until)
 
     def locked_for(self, key: str, now: float) -> int | None:
         """Whole seconds, rounded up, until ``key`` may try again; None if it may try now."""
@@ -136,24 +131,24 @@ class FailureLimiter:
         """One wrong token from ``key``. A lock is neither extended nor renewed while it lasts."""
         if self.locked_for(key, now) is not None:
             return
-        count = self._counts.pop(key, None)
-        if count is None or now - count.since >= self._rule.window:
-            count = _Count(failures=0, since=now)
-        count.failures += 1
-        if count.failures >= self._rule.max_failures:
+        failures = self._failures.pop(key, None) or deque()
+        while failures and now - failures[0] >= self._rule.window:
+            failures.popleft()
+        failures.append(now)
+        if len(failures) >= self._rule.max_failures:
             self._locked_until.pop(key, None)
             _put(self._locked_until, key, now + self._rule.lockout, self._rule.max_keys)
         else:
-            _put(self._counts, key, count, self._rule.max_keys)
+            _put(self._failures, key, failures, self._rule.max_keys)
 
     def succeeded(self, key: str) -> None:
         """A right token from ``key`` forgets its wrong ones."""
-        if self._counts:
-            self._counts.pop(key, None)
+        if self._failures:
+            self._failures.pop(key, None)
 
 
-def _put(records: dict[str, _T], key: str, value: _T, most: int) -> None:
+def _put(records: OrderedDict[str, _T], key: str, value: _T, most: int) -> None:
     """Add at the end; the oldest leaves when there is no room."""
     if len(records) >= most:
-        del records[next(iter(records))]
+        records.popitem(last=False)
     records[key] = value

@@ -8,24 +8,22 @@ Sources: Fetch standard (CORS-safelisted content types, Origin), W3C Fetch Metad
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from clawgate.errors import ContentTypeRefused, HostRefused, MalformedRequest, OriginRefused
 
 LOOPBACK_NAMES = frozenset({b"localhost", b"127.0.0.1", b"[::1]"})
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(?::[0-9]*)?\Z")
 _OWN_SITE = frozenset({b"none", b"same-origin"})
 
 
 def host_name(value: bytes) -> bytes:
     """The name of a Host field: without port, in lower case, without one trailing dot."""
-    if value.startswith(b"["):
-        name, _, port = value.partition(b"]")
-        name, port = name + b"]", port.removeprefix(b":")
-    else:
-        name, _, port = value.partition(b":")
-    if port and not port.isdigit():
+    match = _HOST.match(value)
+    if match is None:
         raise MalformedRequest("the Host field is not a host with an optional port")
-    return name.lower().removesuffix(b".")
+    return match[1].lower().removesuffix(b".")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Iterable
 from urllib.parse import quote
 
-_SHORTEST = 6
 BLOT = "***"
 
 
@@ -16,7 +15,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings: set[str] = set()
         for secret in secrets:
-            if len(secret) >= _SHORTEST:
+            if secret:
                 spellings |= {
                     secret,
                     quote(secret, safe=""),

@@ -13,7 +13,7 @@ from clawgate.policy.headers import lines_to_client
 from clawgate.relay.connection import AnswerHead
 from clawgate.relay.render_error import stream_event
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
-from clawgate.wire.sse import FirstEvent, closing, extend_tail
+from clawgate.wire.sse import FirstEvent, Tail
 
 MASK_LIMIT = 65_536
 """How much of an error answer is held back to look for our credential in it."""
@@ -31,7 +31,6 @@ class AnswerStart:
 class AnswerWriter:
     """One answer, for one client. ``bodiless`` for HEAD, 204 and 304; ``served_by`` names the provider."""
 
-    _tail = b""
     _held = 0
     _first_event: FirstEvent | None = None
     start: AnswerStart | None = None
@@ -63,6 +62,7 @@ class AnswerWriter:
             lines += b"%b%b\r\n" % (_PROVIDER, served_by)
         if self.event_stream:
             self._first_event = FirstEvent()
+            self._tail = Tail()
             lines += b"x-accel-buffering: no\r\n"
         if close or self.until_close:
             lines += b"connection: close\r\n"
@@ -92,7 +92,7 @@ class AnswerWriter:
             if self._masks:
                 body = self._masked(body, ended=ended)
             if self.event_stream:
-                self._tail = extend_tail(self._tail, body)
+                self._tail.add(body)
             out += chunk(body) if self._chunked else body
         if ended and self._chunked:
             out += LAST_CHUNK
@@ -114,7 +114,7 @@ class AnswerWriter:
         rest = self.take(ended=False)
         if not self.event_stream or not (self._chunked or self.until_close):
             return rest
-        words = closing(self._tail, stream_event(error))
+        words = self._tail.closing(stream_event(error))
         if not words:
             return rest
         return rest + (chunk(words) if self._chunked else words)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HEAD_LIMIT = 65_536
 """Bytes of an answer's head. Larger than what clients may send: upstreams add many rate-limit fields."""
 WRITE_BUFFER = 65_536
+_FRAMING_A_BYTE = 6  # a chunk of one byte takes five
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class Consumer(Protocol):
     """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
     or, for a consumer that takes it, one call for a whole answer."""
 
-    def upstream_whole(self, start: AnswerStart, digits: bytes, body: bytes) -> bool: ...
+    def upstream_whole(self, start: AnswerStart, body: bytes) -> bool: ...
     def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
         """The answer begins. What comes back may stand for the same head when it comes again."""
         ...
@@ -91,6 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._first = b""  # the answer's first read, while it is being parsed
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
+        self._framing = 0  # bytes of a chunked body that are not its content; less than none, usually
         self._in_head = True
         self._interim = False
         self._ended = False
@@ -146,6 +148,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._first = data
         if self._in_head:
             self._head_bytes += len(data)
+        else:
+            self._framing += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -157,6 +161,8 @@ class UpstreamConnection(asyncio.Protocol):
                 f"{self.pool.origin} sent an answer head of over {HEAD_LIMIT} bytes"
             )
         self._first = b""
+        if self._framing > HEAD_LIMIT and self._trouble is None and not self._ended:
+            self._trouble = UpstreamMalformed(f"{self.pool.origin} sends more framing than content")
         if not self._serves(consumer):
             return  # it gave up while it was being told
         if self._ended:
@@ -175,11 +181,11 @@ class UpstreamConnection(asyncio.Protocol):
         if known is None:
             return False
         found = known.match(data)
-        if found is None or found[2]:
+        if found is None or found[0] != len(data) - found[1]:
             return False
         self.consumer = None
         self.reusable = True
-        if consumer.upstream_whole(known.meaning, found[0], data[found[1] :]):
+        if consumer.upstream_whole(known.meaning, data[found[1] :]):
             return True
         self.consumer = consumer
         return False
@@ -256,6 +262,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         if self.consumer is not None and not self._ended and self._trouble is None:
+            self._framing -= len(body) * _FRAMING_A_BYTE
             self.consumer.upstream_sends(body)
 
     def on_message_complete(self) -> None:

@@ -93,9 +93,9 @@ class Dialer:
         """Every address of ``target`` with its verdict; raises unless all of them may be dialled."""
         try:
             addresses = await self._resolver(target.host, target.port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             self.ledger.append(Dial(target.host, target.port, (), None))
-            reason = error.strerror or str(error)
+            reason = getattr(error, "strerror", None) or str(error)
             raise UpstreamUnreachable(
                 f"{target}: the name cannot be resolved ({reason})", retry_after=5
             ) from error

@@ -224,7 +224,7 @@ class Exchange:
 
     # The answer's way: what an upstream connection tells its consumer
 
-    def upstream_whole(self, start: AnswerStart, digits: bytes, body: bytes) -> bool:
+    def upstream_whole(self, start: AnswerStart, body: bytes) -> bool:
         """The short way: a whole answer under a head that is known. False where it has to go the long way."""
         client = self._client
         connection = self._connection
@@ -234,7 +234,7 @@ class Exchange:
         now = self._shop.now()
         self._first_byte = now - self._begun
         connection.pool.give_back(connection, now)
-        answer = b"%b%b\r\n\r\n%b" % (start.head, digits, body)
+        answer = b"%b%d\r\n\r\n%b" % (start.head, len(body), body)
         self._sent = len(answer)
         client.write(answer)
         self._end(start.status, None)

@@ -30,7 +30,7 @@ class _Reply:
         self._status = 0
         self._body = b""
 
-    def upstream_whole(self, start: AnswerStart, digits: bytes, body: bytes) -> bool:
+    def upstream_whole(self, start: AnswerStart, body: bytes) -> bool:
         return False
 
     def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:

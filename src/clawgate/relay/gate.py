@@ -35,7 +35,18 @@ Fields = list[tuple[bytes, bytes]]
 Get = Callable[[bytes], bytes | None]
 """The value of a field by its name in lower case."""
 
-_ONCE = frozenset({b"host", b"content-type", b"content-length", b"transfer-encoding", b"expect", b"origin"})
+_ONCE = frozenset(
+    {
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"expect",
+        b"host",
+        b"origin",
+        b"sec-fetch-site",
+        b"transfer-encoding",
+    }
+)
 _NO_BODY = (b"GET", b"HEAD", b"DELETE")
 ANONYMOUS = "-"
 

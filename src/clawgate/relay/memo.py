@@ -45,20 +45,16 @@ class KnownHead(Generic[_T]):
                 return cls(head[:at], head[stop:], meaning)
         return None if length else cls(head, None, meaning)
 
-    def match(self, data: bytes) -> tuple[bytes, int, int] | None:
-        """If ``data`` begins with this head: the digits of the length (empty without one), where the body begins, and
-        how many of its bytes are yet to come (less than none: bytes of a next message are here already)."""
+    def match(self, data: bytes) -> tuple[int, int] | None:
+        """The length of the body, and where in ``data`` it begins, if ``data`` begins with this head; else None."""
         if not data.startswith(self._before):
             return None
         at = len(self._before)
         after = self._after
         if after is None:
-            return b"", at, at - len(data)
+            return 0, at
         stop = data.find(b"\r", at, at + _MOST_DIGITS + 1)
         if stop < 0 or not data.startswith(after, stop):
             return None
         digits = data[at:stop]
-        if not digits.isdigit():
-            return None
-        body_at = stop + len(after)
-        return digits, body_at, int(digits) - len(data) + body_at
+        return (int(digits), stop + len(after)) if digits.isdigit() else None

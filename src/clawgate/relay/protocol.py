@@ -100,15 +100,15 @@ class RelayProtocol(HttpToolsProtocol):
         found = known.match(data) if known is not None else None
         if known is None or found is None:
             return False
-        digits, body_at, missing = found
-        length = len(data) - body_at + missing
+        length, body_at = found
+        missing = length - len(data) + body_at
         front = self.front
         ticket = known.meaning
         if missing < 0 or (ticket.sized and not length) or not front.passes_again(length, self._since):
             return False
         self._waiting = False
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
-        head = b"%b%b\r\n\r\n" % (ticket.head, digits) if ticket.sized else ticket.head
+        head = b"%b%d\r\n\r\n" % (ticket.head, length) if ticket.sized else ticket.head
         body = data[body_at:]
         if missing:
             self._reader.take_head(missing)
@@ -183,12 +183,12 @@ class RelayProtocol(HttpToolsProtocol):
             return
         if found.wants_continue:
             self.transport.write(CONTINUE)
-        digits = dict(head.fields).get(b"content-length", b"0")
+        length = int(dict(head.fields).get(b"content-length", b"0"))
         # With and without a body are two cases for the gate: only the one that was judged may be known again.
-        if raw is not None and found.repeatable and found.sized == (int(digits) > 0):
-            self._known = KnownHead.of(raw, int(digits), found)
+        if raw is not None and found.repeatable and found.sized == (length > 0):
+            self._known = KnownHead.of(raw, length, found)
         self._exchange = Exchange(self.front.shop, self, found, now)
-        self._exchange.begin(b"%b%b\r\n\r\n" % (found.head, digits) if found.sized else found.head)
+        self._exchange.begin(b"%b%d\r\n\r\n" % (found.head, length) if found.sized else found.head)
 
     def body_read(self, piece: bytes) -> None:
         """A piece of the body."""

@@ -17,6 +17,8 @@ from clawgate.errors import HeadTooLarge, MalformedRequest, RequestRejected, Tar
 from clawgate.relay.gate import RequestHead
 from clawgate.relay.memo import HEAD_END
 
+_MOST_DIGITS = 19
+_FRAMING_A_BYTE = 6
 _CHUNKED_BODY_AHEAD = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -64,8 +66,10 @@ class RequestReader:
     _url = b""
     _head_parsed = False
     _upgrade = False
+    _keep_alive = True
     _in_chunks = False
     _chunks_ended = False
+    _framing = 0  # bytes of a chunked body that are not its content
 
     def restart(self) -> None:
         """The next byte begins a request."""
@@ -144,8 +148,12 @@ class RequestReader:
         fields = dict(self._fields)
         wants_socket = self._upgrade and fields.get(b"upgrade", b"").lower() == b"websocket"
         # Any other upgrade may be ignored (RFC 9110 section 7.8): Java's HttpClient offers h2c on every connection.
-        self.last = version != "1.1" or wants_socket or method == b"CONNECT" or not parser.should_keep_alive()
-        self._left = None if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
+        self.last = version != "1.1" or wants_socket or method == b"CONNECT" or not self._keep_alive
+        digits = fields.get(b"content-length", b"0")
+        if len(digits) > _MOST_DIGITS:
+            self._owner.unreadable(MalformedRequest("the Content-Length is longer than any length"))
+            return
+        self._left = None if b"transfer-encoding" in fields else int(digits)
         if self._pieces:
             self._owner.unreadable(
                 MalformedRequest("the end of the request head is not where it seems to be")
@@ -158,6 +166,7 @@ class RequestReader:
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.feed_data(_CHUNKED_BODY_AHEAD)
             self._in_chunks = True
+            self._framing = 0
             self._chunks_ended = False
         raw = None if self.last or self._left is None else head
         self._owner.head_read(RequestHead(method, self._url, version, self._fields, wants_socket), raw)
@@ -198,8 +207,14 @@ class RequestReader:
                 return b""
             self.last = True
         pieces, self._pieces = self._pieces, []
-        if pieces:
-            self._owner.body_read(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        # A chunk of one byte takes five bytes of framing; extensions and trailers must not take much more.
+        self._framing += len(data) - _FRAMING_A_BYTE * len(body)
+        if self._framing > self._limits.head_bytes and not self._chunks_ended:
+            self._owner.unreadable(MalformedRequest("the chunked body has more framing than content"))
+            return b""
+        if body:
+            self._owner.body_read(body)
         if self._chunks_ended:
             self._end()
         return b""
@@ -225,7 +240,9 @@ class RequestReader:
             self._fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._head_parsed = True
+        if not self._head_parsed:
+            self._head_parsed = True
+            self._keep_alive = self.parser.should_keep_alive()  # llhttp forgets at the end of a message
 
     def on_body(self, body: bytes) -> None:
         if not self._chunks_ended:

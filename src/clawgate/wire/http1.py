@@ -5,10 +5,13 @@ Sources: RFC 9112 (message syntax), RFC 3986 section 3.3 (paths).
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
 from clawgate.errors import MalformedRequest
+
+_NEVER_PLAIN = re.compile(rb"[\x00-\x20#\x7f-\xff]")
 
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -39,7 +42,7 @@ def split_target(target: bytes) -> tuple[bytes, bytes]:
     path, mark, query = target.partition(b"?")
     if not path.startswith(b"/"):
         raise MalformedRequest("the request target must be a path that starts with '/'")
-    if not target.isascii() or b"#" in target:
+    if _NEVER_PLAIN.search(target):
         raise MalformedRequest("the request target holds a character that must be percent-encoded")
     plain = unquote_to_bytes(path) if b"%" in path else path
     if b"//" in plain or b"\\" in plain or any(byte < 0x20 or byte == 0x7F for byte in plain):

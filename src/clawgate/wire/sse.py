@@ -10,45 +10,65 @@ from __future__ import annotations
 import re
 
 # The atomic group keeps CRLF one line end: without it, CR and LF would count as two.
-_BLANK_LINE_AT_END = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r)\Z")
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
 _DONE = b"[DONE]"
 
-TAIL_BYTES = 512
-"""How much of a stream's end `closing` wants to see: far more than any `[DONE]` event takes."""
+TAIL_BYTES = 4096
+"""How much of a stream's end is kept for `closing`: an event or two of any usual size."""
 
 
-def extend_tail(tail: bytes, chunk: bytes) -> bytes:
-    """The last bytes of a stream after ``chunk``, at most ``TAIL_BYTES``."""
-    if len(chunk) >= TAIL_BYTES:
-        return chunk[-TAIL_BYTES:]
-    return (tail + chunk)[-TAIL_BYTES:]
+class Tail:
+    """The last bytes of a stream, at least `TAIL_BYTES` of them where there are so many."""
+
+    __slots__ = ("_bytes", "_from_start")
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._from_start = True
+
+    def add(self, chunk: bytes) -> None:
+        """The stream goes on with ``chunk``."""
+        self._bytes += chunk
+        if len(self._bytes) > 2 * TAIL_BYTES:
+            del self._bytes[:-TAIL_BYTES]
+            self._from_start = False
+
+    def closing(self, event: bytes) -> bytes:
+        """`closing` for the stream so far."""
+        return closing(bytes(self._bytes), event, from_start=self._from_start)
 
 
-def closing(tail: bytes, event: bytes) -> bytes:
+def closing(tail: bytes, event: bytes, *, from_start: bool = True) -> bytes:
     """What to add to a stream that was cut after ``tail`` so that ``event`` is seen and nothing is made up.
 
-    At an event boundary: the event. In the middle of an event: a blank line first. Empty where ending the open
-    event would let it read as ``[DONE]``, or where ``[DONE]`` was already said: then a broken end has to do.
+    At an event boundary: the event. In the middle of an event: a blank line first. Empty where ending the open event
+    would let it read as ``[DONE]``, or might (its beginning is not in ``tail``, which is ``from_start`` of the
+    stream or not), and where ``[DONE]`` was already said: then a broken end has to do.
     """
-    if not tail:
-        return event
-    lines = _LINE_END.split(_last_event(tail))
-    said = [line[5:].strip() for line in lines if line.startswith(b"data:") or line == b"data"]
-    if _BLANK_LINE_AT_END.search(tail):
-        return b"" if said and said[-1].startswith(_DONE) else event
-    if said and (_DONE.startswith(said[-1]) or said[-1].startswith(_DONE)):
+    if from_start:
+        tail = tail.removeprefix(_BOM)
+    *events, still_open = _BLANK_LINE.split(tail)
+    if not from_start and not events:
+        return b""
+    if not from_start:
+        del events[0]  # only its end is here
+    said = next((data for data in map(_data, reversed(events)) if data is not None), b"")
+    if said.startswith(_DONE):
+        return b""
+    if not still_open.strip(b"\r\n"):
+        return event if from_start or events or tail[-1:] in (b"\r", b"\n") else b""
+    data = _data(still_open)
+    if data is not None and (_DONE.startswith(data) or data.startswith(_DONE)):
         return b""
     return b"\n\n" + event
 
 
-def _last_event(tail: bytes) -> bytes:
-    """The bytes of the last event, whether it is finished or still open."""
-    starts = [match.end() for match in _BLANK_LINE.finditer(tail)]
-    if starts and starts[-1] == len(tail):
-        starts.pop()
-    return tail[starts[-1] :] if starts else tail
+def _data(event: bytes) -> bytes | None:
+    """The data that an event would be dispatched with, without outer white space; None where it has no such field."""
+    lines = [line for line in _LINE_END.split(event) if line.startswith(b"data:") or line == b"data"]
+    return b"\n".join(line[5:] for line in lines).strip() if lines else None
 
 
 class FirstEvent:
@@ -58,15 +78,20 @@ class FirstEvent:
     first-byte limit therefore runs on until `feed` has answered True.
     """
 
-    __slots__ = ("_in_comment", "_line_is_new")
+    __slots__ = ("_bom", "_in_comment", "_line_is_new")
 
     def __init__(self) -> None:
+        self._bom = _BOM  # what of a byte order mark may still come
         self._line_is_new = True
         self._in_comment = False
 
     def feed(self, chunk: bytes) -> bool:
         """Whether ``chunk`` holds anything but comments and blank lines; comments may span chunks."""
         for byte in chunk:
+            if self._bom and byte == self._bom[0]:
+                self._bom = self._bom[1:]
+                continue
+            self._bom = b""
             if byte in b"\r\n":
                 self._line_is_new, self._in_comment = True, False
             elif self._in_comment:

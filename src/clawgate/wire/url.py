@@ -15,9 +15,10 @@ _URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9.])?)"
     r"(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?\Z",
+    r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@/-]*)?\Z",
     re.ASCII | re.IGNORECASE,
 )
+_LONGEST_LABEL, _LONGEST_NAME = 63, 253  # RFC 1035 section 2.3.4
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -55,6 +56,8 @@ def parse_url(url: str) -> tuple[Origin, str]:
     host = match["host"].lower().removesuffix(".")
     if host.startswith("["):
         host = str(IPv6Address(host[1:-1]))
+    elif any(not 0 < len(label) <= _LONGEST_LABEL for label in host.split(".")) or len(host) > _LONGEST_NAME:
+        raise ValueError("the host has an empty or overlong part")
     path = (match["path"] or "").rstrip("/")
     if any(segment in (".", "..", "") for segment in path.split("/")[1:]):
         raise ValueError("the path must not hold empty, '.' or '..' segments")

@@ -1,0 +1,96 @@
+"""A head that is known is recognised wherever it comes again, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.relay.memo import KnownHead
+
+HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nX: y\r\n\r\n"
+
+
+def known(head: bytes = HEAD, length: int = 5) -> KnownHead[str]:
+    found = KnownHead.of(head, length, "meaning")
+    assert found is not None
+    return found
+
+
+def test_it_keeps_its_meaning() -> None:
+    """What was learned comes back."""
+    assert known().meaning == "meaning"
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 12345, 9_999_999_999])
+def test_another_length_is_the_same_head(length: int) -> None:
+    """Only the digits may differ; they say where the body ends."""
+    head = HEAD.replace(b": 5", b": %d" % length)
+    assert known().match(head) == (b"%d" % length, len(head), length)
+
+
+@pytest.mark.parametrize(("body", "missing"), [(b"", 5), (b"12", 3), (b"12345", 0), (b"1234567", -2)])
+def test_missing_counts_the_body_that_is_to_come(body: bytes, missing: int) -> None:
+    """Less than none: bytes of a next message are here already."""
+    assert known().match(HEAD + body) == (b"5", len(HEAD), missing)
+
+
+@pytest.mark.parametrize("spelling", [b"Content-Length: ", b"content-length: "])
+def test_two_spellings_of_the_name_are_known(spelling: bytes) -> None:
+    """Those that clients use."""
+    head = HEAD.replace(b"Content-Length: ", spelling)
+    assert known(head).match(head) is not None
+
+
+@pytest.mark.parametrize(
+    "length",
+    [b"", b" ", b"+5", b"-5", b"0x5", b"5_0", b"5 ", b" 5", b"5,5", b"5a", "٥".encode(), b"12345678901", b"5\n", b"5\r"],
+)
+def test_what_is_no_plain_number_is_not_this_head(length: bytes) -> None:
+    """A head with another spelling of its length goes the strict way."""
+    assert known().match(HEAD.replace(b": 5", b": " + length)) is None
+
+
+@pytest.mark.parametrize("end", range(len(HEAD)))
+def test_a_part_of_a_head_is_not_it(end: int) -> None:
+    """However much of it has come."""
+    assert known().match(HEAD[:end]) is None
+
+
+@pytest.mark.parametrize("at", range(len(HEAD)))
+def test_one_other_byte_is_another_head(at: int) -> None:
+    """Everywhere but in the digits."""
+    changed = HEAD[:at] + bytes([HEAD[at] ^ 0x01]) + HEAD[at + 1 :]
+    if HEAD[at : at + 1] == b"5":
+        assert known().match(changed) is not None
+    else:
+        assert known().match(changed) is None
+
+
+@pytest.mark.parametrize("line", [b"Content-Length: 6\r\n", b"content-length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_line_more_is_another_head(line: bytes) -> None:
+    """In front of the length, behind it, and at the end."""
+    for at in (HEAD.index(b"Host"), HEAD.index(b"Content-Length"), HEAD.index(b"X:"), len(HEAD) - 2):
+        assert known().match(HEAD[:at] + line + HEAD[at:]) is None
+
+
+def test_a_head_without_a_length_is_known_whole() -> None:
+    """It has no digits and no body."""
+    head = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert known(head, 0).match(head) == (b"", len(head), 0)
+    assert known(head, 0).match(head + b"GET") == (b"", len(head), -3)
+    assert known(head, 0).match(head[:-2] + b"Content-Length: 5\r\n\r\n") is None
+
+
+@pytest.mark.parametrize("spelling", [b"CONTENT-LENGTH: 5", b"Content-Length:5", b"Content-Length:  5", b"Content-Length: 05"])
+def test_a_length_that_is_spelled_otherwise_is_not_learned(spelling: bytes) -> None:
+    """Its digits could not be found again."""
+    assert KnownHead.of(HEAD.replace(b"Content-Length: 5", spelling), 5, "") is None
+
+
+def test_a_length_that_the_reader_understood_otherwise_is_not_learned() -> None:
+    """The strict path has the last word."""
+    assert KnownHead.of(HEAD, 6, "") is None
+
+
+def test_a_long_head_is_not_learned() -> None:
+    """Memory for each connection is bounded."""
+    assert KnownHead.of(b"GET / HTTP/1.1\r\nX: " + b"a" * 4096 + b"\r\n\r\n", 0, "") is None

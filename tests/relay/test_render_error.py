@@ -1,0 +1,126 @@
+"""One table from cause to status, and three renderings that every client can read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from clawgate import errors
+from clawgate.errors import GatewayError, all_errors
+from clawgate.relay.render_error import TABLE, error_answer, status_of, stream_event
+from clawgate.testing.http1 import MessageReader
+from tests.test_errors import make
+from tests.wire.event_stream import dispatched
+
+CLASSES = list(all_errors())
+named = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: str(kind.__name__))
+
+
+def read(answer: bytes, *, to_method: str = "POST") -> MessageReader:
+    reader = MessageReader("response", to_method=to_method)
+    reader.feed(answer)
+    assert reader.complete and reader.anomalies == [] and reader.unread == b""
+    return reader
+
+
+def fields(answer: bytes) -> dict[str, list[str]]:
+    head = read(answer).head
+    assert head is not None
+    names = ["retry-after", "allow", "www-authenticate", "upgrade", "connection", "cache-control", "content-type"]
+    return {name: found for name in names if (found := head.all(name))}
+
+
+def test_every_error_has_its_own_row_and_every_row_an_error() -> None:
+    assert set(TABLE) == set(CLASSES)
+
+
+@named
+def test_the_answer_is_http_and_holds_the_error_object(kind: type[GatewayError]) -> None:
+    error = make(kind, 'what "quoted" and \n broken')
+    reader = read(error_answer(error, close=False))
+    assert reader.head is not None and reader.head.start[1] == str(status_of(error))
+    said = json.loads(bytes(reader.body))
+    assert said == {
+        "error": {"message": error.message, "type": TABLE[kind][1], "code": kind.code, "param": error.param}
+    }
+    assert fields(error_answer(error, close=False))["content-type"] == ["application/json"]
+    assert fields(error_answer(error, close=False))["cache-control"] == ["no-store"]
+
+
+@named
+def test_the_event_is_one_event_with_the_same_object(kind: type[GatewayError]) -> None:
+    error = make(kind, "what\n\ndata: [DONE]\r\n\r\n")
+    (data,) = dispatched(stream_event(error))
+    assert json.loads(data) == json.loads(bytes(read(error_answer(error, close=True)).body))
+
+
+@named
+def test_each_field_stands_where_it_is_due_and_nowhere_else(kind: type[GatewayError]) -> None:
+    found = set(fields(error_answer(make(kind), close=False))) - {"content-type", "cache-control"}
+    due: set[str] = set()
+    if status_of(make(kind)) == 401:
+        due = {"www-authenticate"}
+    elif status_of(make(kind)) == 405:
+        due = {"allow"}
+    elif status_of(make(kind)) == 426:
+        due = {"upgrade"}
+    assert found == due
+
+
+@named
+def test_only_a_credential_of_the_clients_is_answered_with_401(kind: type[GatewayError]) -> None:
+    """A client drops its token on a 401, so an upstream's refusal must never look like one."""
+    assert (TABLE[kind][0] == 401) is issubclass(kind, errors.Unauthenticated)
+
+
+@named
+def test_the_status_says_whose_fault_it_is(kind: type[GatewayError]) -> None:
+    status = TABLE[kind][0]
+    if issubclass(kind, errors.StreamCut | errors.Unavailable):
+        assert status == 503
+    elif issubclass(kind, errors.UpstreamFailed):
+        assert status in (502, 504)
+    elif issubclass(kind, errors.RateLimited):
+        assert status == 429
+    elif kind is GatewayError:
+        assert status == 500
+    elif issubclass(kind, errors.LoopDetected | errors.VersionUnsupported):
+        assert status in (508, 505)
+    else:
+        assert 400 <= status < 500
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 60, 300])
+def test_retry_after_is_whole_seconds(seconds: int) -> None:
+    answer = error_answer(errors.RateLimited("m", retry_after=seconds), close=False)
+    assert fields(answer)["retry-after"] == [str(seconds)]
+
+
+def test_what_the_special_fields_say() -> None:
+    assert fields(error_answer(errors.MethodNotAllowed("m", allow=("GET", "HEAD")), close=False))["allow"] == [
+        "GET, HEAD"
+    ]
+    assert fields(error_answer(errors.Unauthenticated("m"), close=False))["www-authenticate"] == [
+        'Bearer realm="clawgate"'
+    ]
+    assert fields(error_answer(errors.UpgradeRefused("m"), close=False))["upgrade"] == ["HTTP/1.1"]
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_the_end_of_the_connection_is_announced(close: bool) -> None:
+    answer = error_answer(errors.RequestRejected("m"), close=close)
+    assert fields(answer).get("connection") == (["close"] if close else None)
+
+
+@named
+def test_the_answer_to_head_has_the_length_and_not_the_body(kind: type[GatewayError]) -> None:
+    whole, head = error_answer(make(kind), close=False), error_answer(make(kind), close=False, head_only=True)
+    assert head.endswith(b"\r\n\r\n") and whole.startswith(head)
+    read(head, to_method="HEAD")
+
+
+def test_no_message_reaches_the_head() -> None:
+    """Text of a client's in a message cannot become a header."""
+    answer = error_answer(errors.RouteUnknown("x\r\nset-cookie: a=b\r\n\r\n"), close=True)
+    assert b"set-cookie" not in answer.partition(b"\r\n\r\n")[0]

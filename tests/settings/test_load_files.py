@@ -1,0 +1,193 @@
+"""A file that cannot be used says which, where in it, and why; `${VAR}` comes from the environment or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from clawgate.settings.load import Problem, SettingsInvalid, Sources, load, read_sources
+from clawgate.settings.model import BridgeSettings
+from tests.settings.canary import CANARY, TOKEN
+
+ENTRY = "proxy-bridge"
+
+
+@pytest.fixture(autouse=True)
+def empty_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of OpenClaw's, of ours, and no .env but the test's."""
+    for name in list(os.environ):
+        if name.startswith(("OPENCLAW_", "PROXY_BRIDGE_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def wrapped(block: str) -> str:
+    return f'{{plugins: {{entries: {{"{ENTRY}": {{config: {block}}}}}}}}}'
+
+
+def read(tmp_path: Path, text: str | bytes, *, env_file: str | None = None) -> Sources:
+    path = tmp_path / "c.json"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_sources(entry=ENTRY, config=str(path), env_file=env_file)
+
+
+def invalid(tmp_path: Path, text: str | bytes) -> Problem:
+    with pytest.raises(SettingsInvalid) as caught:
+        read(tmp_path, text)
+    (problem,) = caught.value.problems
+    assert CANARY not in str(problem)
+    return problem
+
+
+BROKEN = [
+    ("", 1, "empty"),
+    ("{", 1, "never closed"),
+    ('{\n  "a": 1,\n  "b" 2\n}', 3, "a colon is missing"),
+    ("{\n\n\n  a: tru\n}", 5, "half a word, seen at its end"),
+    ('{"a": [1,,2]}', 1, "a comma too many"),
+    ('{"a": 1}\n\nx', 3, "something behind"),
+    (f'{{\n"k": "{CANARY}",\n"b"; 1}}', 3, "a semicolon, behind a secret"),
+    (f'{{\n"k": "{CANARY}\n"}}', 2, "a secret that is not closed"),
+    (f'{{\n"k": {CANARY}}}', 2, "a secret without quotes"),
+    ("[" * 5000, 1, "thousands of lists"),
+    ('{"a": 0x}', 1, "half a number"),
+    ('{"a": "\\u12"}', 1, "half an escape"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "why"), BROKEN, ids=[row[2] for row in BROKEN])
+def test_broken_json5_says_file_and_line_and_shows_no_content(
+    tmp_path: Path, text: str, line: int, why: str
+) -> None:
+    problem = invalid(tmp_path, text)
+    assert problem.found_in == f"{tmp_path / 'c.json'}:{line}"
+    assert problem.message.startswith("it is not JSON5: "), why
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe{}", '{"a": "\xe9"}'.encode("latin-1"), "{}".encode("utf-16")])
+def test_a_file_that_is_not_utf8(tmp_path: Path, text: bytes) -> None:
+    assert invalid(tmp_path, text).message == "it cannot be read: it is not UTF-8 text"
+
+
+def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    with pytest.raises(SettingsInvalid, match="it cannot be read: Is a directory"):
+        read_sources(entry=ENTRY, config=str(tmp_path / "d"), env_file=None)
+
+
+def test_a_file_that_somebody_named_has_to_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsInvalid, match="does not exist"):
+        read_sources(entry=ENTRY, config=str(tmp_path / "none"), env_file=None)
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(tmp_path / "none"))
+    with pytest.raises(SettingsInvalid, match="does not exist"):
+        read_sources(entry=ENTRY, config=None, env_file=None)
+
+
+def test_the_default_file_may_be_missing() -> None:
+    assert read_sources(entry=ENTRY, config=None, env_file=None).block == {}
+
+
+JSON5 = "// c\n{plugins: {entries: {'proxy-bridge': {config: {remoteUrl: 'http://a', bridgePort: 0x10, /* c */}}}},}"
+
+
+@pytest.mark.parametrize("text", [JSON5, "\ufeff" + JSON5, JSON5.replace("\n", "\r\n")])
+def test_json5_is_read(tmp_path: Path, text: str) -> None:
+    """Comments, single quotes, commas at ends, hexadecimal numbers, a byte order mark."""
+    assert read(tmp_path, text).block == {"remoteUrl": "http://a", "bridgePort": 16}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", "null", "5", "{plugins: null}", "{plugins: []}", "{plugins: {entries: {}}}",
+     "{plugins: {entries: {other: {config: {a: 1}}}}}", '{plugins: {entries: {"proxy-bridge": {enabled: true}}}}',
+     '{plugins: {entries: {"proxy-bridge": {config: null}}}}', "{gateway: {port: 1}, unknown: {deep: [1]}}"],
+)  # fmt: skip
+def test_what_is_not_ours_is_ignored(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, text).block == {}
+
+
+@pytest.mark.parametrize("block", ["5", '"x"', "[]", "[{}]", "true"])
+def test_our_block_has_to_be_an_object(tmp_path: Path, block: str) -> None:
+    problem = invalid(tmp_path, wrapped(block))
+    assert problem.path == f'plugins.entries."{ENTRY}".config' and problem.message == "must be an object"
+
+
+# Variables and references
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("'${A_1}'", "one"), ("'x${A_1}y${B}z'", "xoneytwoz"), ("'$A_1'", "$A_1"), ("'plain'", "plain"),
+        ("{source: 'env', id: 'A_1'}", "one"), ("{source: 'env', provider: 'default', id: 'B'}", "two"),
+        ("{deep: {er: '${B}'}}", {"deep": {"er": "two"}}), ("'${C}'", "${A_1}"), ("5", 5), ("true", True),
+    ],
+)  # fmt: skip
+def test_variables_are_substituted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, found: object
+) -> None:
+    """From the environment; what a variable holds is not substituted again."""
+    for name, text in (("A_1", "one"), ("B", "two"), ("C", "${A_1}")):
+        monkeypatch.setenv(name, text)
+    assert read(tmp_path, wrapped(f"{{k: {value}}}")).block == {"k": found}
+
+
+@pytest.mark.parametrize("value", ["'${UNSET}'", "'x${UNSET}'", "{source: 'env', id: 'UNSET'}", "{a: {b: '${UNSET}'}}"])
+@pytest.mark.parametrize("state", ["unset", "empty"])
+def test_a_variable_that_is_not_set_is_a_problem_and_never_an_empty_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, state: str
+) -> None:
+    if state == "empty":
+        monkeypatch.setenv("UNSET", "")
+    problem = invalid(tmp_path, wrapped(f"{{proxyToken: {value}}}"))
+    assert problem.path.startswith("proxyToken") and "UNSET is not set" in problem.message
+
+
+@pytest.mark.xfail(strict=True, reason="defect 16: only the first unset variable is reported, and nothing beside it")
+def test_every_unset_variable_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        read(tmp_path, wrapped("{proxyToken: '${UNSET_A}', remoteUrl: '${UNSET_B}'}"))
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.xfail(strict=True, reason="defect 17: variables in lists stay as they are")
+def test_variables_in_lists_are_substituted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", "ai.lan")
+    assert read(tmp_path, wrapped("{allowHost: ['${NAME}']}")).block == {"allowHost": ["ai.lan"]}
+
+
+@pytest.mark.xfail(strict=True, reason="defect 11: a reference to an odd name becomes the secret '${my-key}' itself")
+def test_a_reference_that_cannot_be_followed_is_a_problem(tmp_path: Path) -> None:
+    block = "{remoteUrl: 'http://a', proxyToken: {source: 'env', id: 'my-key'}}"
+    with pytest.raises(SettingsInvalid):
+        load(BridgeSettings, {}, read(tmp_path, wrapped(block)))
+
+
+# The .env file
+
+
+def test_the_env_file_is_read_and_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PROXY_BRIDGE_TOKEN='a ${HOME}'\nexport PROXY_BRIDGE_PORT=5 # c\nEMPTY\n")
+    found = read_sources(entry=ENTRY, config=None, env_file=None)
+    assert found.env_file == {"PROXY_BRIDGE_TOKEN": "a ${HOME}", "PROXY_BRIDGE_PORT": "5"}
+    assert found.env_file_name == ".env"
+    (tmp_path / "other").write_text(f"PROXY_BRIDGE_TOKEN={TOKEN}\n")
+    other = read_sources(entry=ENTRY, config=None, env_file=str(tmp_path / "other"))
+    assert other.env_file == {"PROXY_BRIDGE_TOKEN": TOKEN}
+    assert other.env_file_name == str(tmp_path / "other")
+
+
+def test_an_env_file_that_somebody_named_has_to_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"--env-file: there is no file .*none"):
+        read_sources(entry=ENTRY, config=None, env_file=str(tmp_path / "none"))
+
+
+@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="defect 18: a .env that is not UTF-8 ends in a traceback")
+@pytest.mark.parametrize("named", [True, False])
+def test_an_env_file_that_is_not_text_is_a_problem_with_a_name(tmp_path: Path, named: bool) -> None:
+    (tmp_path / ".env").write_bytes(b"A=\xff\xfe\n")
+    with pytest.raises(SettingsInvalid):
+        read_sources(entry=ENTRY, config=None, env_file=".env" if named else None)

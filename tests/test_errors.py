@@ -1,0 +1,77 @@
+"""Errors are told apart by cause: one class for each decision, one stable code for each class."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from clawgate import errors
+from clawgate.errors import GatewayError, MethodNotAllowed, ModelNotFound, UpstreamTimedOut, all_errors
+
+CLASSES = list(all_errors())
+
+
+def make(kind: type[GatewayError], message: str = "what, where, way out") -> GatewayError:
+    """An error of any class, with the arguments that its class asks for."""
+    if issubclass(kind, MethodNotAllowed):
+        return kind(message, allow=("GET", "HEAD"))
+    if issubclass(kind, UpstreamTimedOut):
+        return kind(message, limit="idle", seconds=300.0)
+    return kind(message)
+
+
+def test_all_errors_finds_every_class_of_the_file_once() -> None:
+    tree = ast.parse(Path(errors.__file__).read_text(encoding="utf-8"))
+    defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert CLASSES[0] is GatewayError
+    assert sorted(kind.__name__ for kind in CLASSES) == sorted(defined)
+
+
+def test_every_class_has_a_code_of_its_own() -> None:
+    """Inherited codes would make two causes one for every program that reads them."""
+    assert all("code" in vars(kind) for kind in CLASSES)
+    codes = [kind.code for kind in CLASSES]
+    assert len(set(codes)) == len(codes)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in codes)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: str(kind.__name__))
+def test_an_error_says_what_it_was_given(kind: type[GatewayError]) -> None:
+    error = make(kind, "the way out")
+    assert error.message == str(error) == "the way out"
+    assert error.retry_after is None
+    assert error.param == ("model" if kind is ModelNotFound else None)
+
+
+def test_what_the_special_ones_carry() -> None:
+    timed_out = UpstreamTimedOut("m", limit="connect", seconds=10, retry_after=5)
+    assert (timed_out.limit, timed_out.seconds, timed_out.retry_after) == ("connect", 10, 5)
+    assert MethodNotAllowed("m", allow=("GET",)).allow == ("GET",)
+    assert errors.RateLimited("m", retry_after=7).retry_after == 7
+    assert errors.RequestRejected("m", param="stream").param == "stream"
+
+
+@pytest.mark.parametrize(
+    ("parent", "children"),
+    [
+        (errors.RequestRejected, ["MalformedRequest", "BodyTooLarge", "ModelNotFound", "RouteUnknown", "LoopDetected"]),
+        (errors.PolicyDenied, ["HostRefused", "OriginRefused", "EgressDenied"]),
+        (errors.Unauthenticated, ["CredentialMissing"]),
+        (errors.RateLimited, ["TooManyFailures", "TooManyConcurrent"]),
+        (errors.Unavailable, ["Overloaded"]),
+        (errors.UpstreamFailed, ["UpstreamUnreachable", "UpstreamClosed", "UpstreamTimedOut", "StreamCut"]),
+    ],
+)  # fmt: skip
+def test_a_caller_may_catch_the_decision_instead_of_the_cause(
+    parent: type[GatewayError], children: list[str]
+) -> None:
+    assert all(issubclass(getattr(errors, name), parent) for name in children)
+
+
+def test_the_causes_know_no_status() -> None:
+    """HTTP stands in one table, and it is not here."""
+    source = Path(errors.__file__).read_text(encoding="utf-8")
+    assert not re.search(r"\b[1-5]\d\d\b", re.sub(r'""".*?"""', "", source, flags=re.DOTALL))
