@@ -83,6 +83,7 @@ def _run(options: argparse.Namespace) -> Results:
     elapsed = time.monotonic() - began
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     own = sum(part.ru_utime + part.ru_stime for part in usage)
+    results.machine["source_changed_meanwhile"] = machine.source_digest() != results.machine["source"]
     results.machine["seconds_taken"] = round(elapsed)
     results.machine["cores_used_by_others"] = round((machine.busy_seconds() - busy_before - own) / elapsed, 2)
     for failure in results.failures:
@@ -93,10 +94,15 @@ def _run(options: argparse.Namespace) -> Results:
 
 def _write(results: Results, options: argparse.Namespace) -> None:
     ours = [results.contenders.get(name, {}).get("status") for name in ("bridge", "server")]
-    target = options.output or (_LATEST if options.full and ours == ["measured", "measured"] else None)
+    target = options.output
     if target is None:
-        print("not a full run with both of our roles: results/latest.json is left as it was")
-        return
+        if not options.full or ours != ["measured", "measured"]:
+            print("not a full run with both of our roles: results/latest.json is left as it was")
+            return
+        if results.machine["source_changed_meanwhile"]:
+            print("src/ changed during the run: results/latest.json is left as it was")
+            return
+        target = _LATEST
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(results.as_json(), indent=1) + "\n")
     print(f"written: {os.path.relpath(target)}")

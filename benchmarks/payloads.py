@@ -100,7 +100,7 @@ def _completion() -> bytes:
     return json.dumps(answer, separators=(",", ":")).encode()
 
 
-# A hosted API's heads are never the same twice: id, time taken and what is left of the limit differ each time.
+# A hosted API's heads are never the same twice: id, time taken and remaining limit differ.
 _HOSTED_HEADERS = (
     "Date: Tue, 25 Nov 2025 10:00:00 GMT\r\n"
     "openai-processing-ms: %d\r\n"
@@ -129,12 +129,11 @@ _STREAM_HEAD = (
 ).encode()
 
 
+_SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd, so that no two numbers get the same id
+
+
 def _differing(number: int) -> tuple[int, int, int]:
-    return (
-        200 + number % 700,
-        number * 0x9E3779B97F4A7C15F39CC0605CEDC835 & (1 << 128) - 1,
-        1999744 - number % 997,
-    )
+    return 200 + number % 700, number * _SPREAD % 2**128, 1999744 - number % 997
 
 
 def answer(number: int) -> bytes:

@@ -30,6 +30,8 @@ def _heading(results: Results) -> str:
         f"{placed}; other work on this machine used {about.get('cores_used_by_others', '?')} cores meanwhile",
         "CPU: user and system, all processes. Medians of rounds; ratios: medians within rounds.",
     ]
+    if about.get("source_changed_meanwhile"):
+        lines.append("src/ changed during the run: our numbers are not of one state of the code.")
     if amounts["quick"]:
         lines.append("A quick run: it shows that everything works; its numbers are not to be quoted.")
     for name, facts in results.contenders.items():

@@ -55,7 +55,7 @@ class Started:
                 stderr=log,
                 text=True,
                 start_new_session=True,
-                preexec_fn=in_child,
+                preexec_fn=in_child,  # noqa: PLW1509 - this process has one thread
             )
 
     def __enter__(self) -> Self:

@@ -39,6 +39,12 @@ class MalformedRequest(RequestRejected):
     code = "malformed_request"
 
 
+class UnclearFraming(MalformedRequest):
+    """Where the request ends is a matter of opinion: nothing behind it may be read."""
+
+    code = "unclear_framing"
+
+
 class HeadTooLarge(RequestRejected):
     code = "head_too_large"
 

@@ -75,6 +75,10 @@ CASES: tuple[Case, ...] = (
     _broken("extensions-many", b"1;" + b"a" * 1000 + b"\r\n{\r\n" + (b"1;" + b"a" * 1000 + b"\r\n \r\n") * 500 + LAST),
     _broken("trailer-huge", b"2\r\n{}\r\n0\r\nX: " + b"a" * 300_000 + b"\r\n\r\n", status=400),
     _broken("trailers-many", b"2\r\n{}\r\n0\r\n" + b"X-T: 1\r\n" * 40_000 + b"\r\n", status=400),
+    _broken(
+        "trailer-huge-behind-content",
+        b"18000\r\n" + b" " * 98_304 + b"\r\n0\r\nX: " + b"a" * 400_000 + b"\r\n\r\n",
+    ),
     _unfinished("ends-in-data", b"5\r\n{}"),
     _unfinished("ends-behind-data", b"2\r\n{}\r\n"),
     _unfinished("ends-in-size", b"2\r\n{}\r\n1"),

@@ -120,7 +120,7 @@ CASES: tuple[Case, ...] = (
         check=_in_order("/v1/models/1", "/v1/chat/completions", "/v1/models/3"),
     ),
     _pipeline("same-head-thrice", post(body=b"{}"), post(body=b"{ }"), post(body=b"{  }")),
-    _pipeline("health-between", get(), get(target=b"/health"), get(), status=(200, 200, 200), reaches=2),
+    _pipeline("health-between", get(), get(target=b"/health", auth=None), get(), status=(200, 200, 200), reaches=2),
     _pipeline("refusal-between", get(), get(target=b"/nowhere"), get(), status=(200, 404, 200)),
     _pipeline("refusal-with-body-first", post(kind=b"Content-Type: text/plain"), get(), status=(415, 200)),
     _pipeline("malformed-behind", get(), b"GET / HTTP/9.9\r\n\r\n", status=(200, 400), closes=True),

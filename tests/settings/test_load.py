@@ -98,7 +98,7 @@ def test_all_problems_come_at_once_each_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "near"), [("remotUrl", "remoteUrl"), ("remote_url", "remoteUrl"), ("proxytoken", "proxyToken"), ("Port", "bridgePort")]
+    ("key", "near"), [("remotUrl", "remoteUrl"), ("remote_url", "remoteUrl"), ("proxytoken", "proxyToken")]
 )  # fmt: skip
 def test_an_unknown_key_comes_with_a_suggestion(key: str, near: str) -> None:
     (problem,) = invalid(BridgeSettings, {}, sources(**{key: 1}))

@@ -50,7 +50,7 @@ def test_what_may_be_one(value: str) -> None:
 
 
 @pytest.mark.xfail(strict=True, reason="defect 11: a variable that was never substituted is taken for the secret itself")
-@pytest.mark.parametrize("value", ["${MY-KEY}", "${1KEY}", "${}", "$OPENAI_API_KEY", "{{ key }}"])
+@pytest.mark.parametrize("value", ["${MY-KEY}", "${1KEY}", "${}", "$OPENAI_API_KEY"])
 def test_a_variable_that_was_not_filled_in_is_no_secret(value: str) -> None:
     assert why_not_a_secret(value) is not None
 

@@ -223,7 +223,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._trouble = UpstreamMalformed(f"{self.pool.origin} sent more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        self._headers.append((name.lower(), value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
         if self._ended or self.consumer is None:

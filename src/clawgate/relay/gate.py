@@ -20,6 +20,7 @@ from clawgate.errors import (
     RouteUnknown,
     TooManyFailures,
     Unauthenticated,
+    UnclearFraming,
     UpgradeRefused,
     VersionUnsupported,
 )
@@ -47,6 +48,7 @@ _ONCE = frozenset(
         b"transfer-encoding",
     }
 )
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _NO_BODY = (b"GET", b"HEAD", b"DELETE")
 ANONYMOUS = "-"
 
@@ -170,7 +172,8 @@ class Gate:
             seen: set[bytes] = set()
             for name, _ in head.fields:
                 if name in seen and name in _ONCE:
-                    raise MalformedRequest(f"the field '{name.decode('ascii')}' stands there twice")
+                    kind = UnclearFraming if name in _FRAMING else MalformedRequest
+                    raise kind(f"the field '{name.decode('ascii')}' stands there twice")
                 seen.add(name)
         return fields.get
 
@@ -233,7 +236,7 @@ class Gate:
         coding = get(b"transfer-encoding")
         if coding is not None:
             if head.version == "1.0" or coding.lower() != b"chunked":
-                raise MalformedRequest("the only transfer coding is 'chunked', and only in HTTP/1.1")
+                raise UnclearFraming("the only transfer coding is 'chunked', and only in HTTP/1.1")
             return None
         length = int(get(b"content-length") or 0)
         if length > self.body_limit:
@@ -244,8 +247,8 @@ class Gate:
         expect = get(b"expect")
         if expect is not None and expect.lower() != b"100-continue":
             raise ExpectationUnknown("the only expectation that is understood is '100-continue'")
-        via = get(b"via")
-        if via is not None and self.own_via in via:
+        via = b", ".join([value for name, value in head.fields if name == b"via"])
+        if self.own_via in via:
             raise LoopDetected(
                 "this request was sent on by this very process; its upstream points back to itself"
             )

@@ -21,7 +21,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut
+from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut, UnclearFraming
 from clawgate.relay.exchange import Exchange
 from clawgate.relay.gate import ControlPass, RequestHead, Ticket
 from clawgate.relay.memo import KnownHead
@@ -85,6 +85,11 @@ class RelayProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._stash:  # it came first, and waits for its turn
+            self._stash += data
+            if len(self._stash) > STASH_BYTES:
+                self.flow.pause_reading()
+            return
         if self._waiting:
             self._since = self.loop.time()
             if self._take_known(data):
@@ -124,9 +129,7 @@ class RelayProtocol(HttpToolsProtocol):
     def _read(self, data: bytes) -> None:
         reader = self._reader
         if reader.complete:
-            self._stash += data
-            if len(self._stash) > STASH_BYTES:
-                self.flow.pause_reading()
+            self._stash = data
             return
         if reader.head_done:
             self._since = self.loop.time()
@@ -174,6 +177,8 @@ class RelayProtocol(HttpToolsProtocol):
                 self.front.gate.enter(found, now)
         except GatewayError as error:
             self._refusal = error
+            if isinstance(error, UnclearFraming):
+                self._reader.last = True
             return
         if self._fresh:
             self._fresh = False

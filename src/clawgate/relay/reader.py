@@ -40,7 +40,7 @@ class Owner(Protocol):
     """Who is told what was read. Nothing is called back into the reader from within these."""
 
     def head_read(self, head: RequestHead, raw: bytes | None) -> None:
-        """``raw`` are its bytes if they came in one piece and another request may follow."""
+        """``raw`` are its bytes, if another request may follow."""
         ...
 
     def body_read(self, piece: bytes) -> None: ...
@@ -62,7 +62,7 @@ class RequestReader:
         self.restart()
 
     _left: int | None = 0  # bytes of the body that are to come; None: chunked
-    _tail = b""
+    _raw = b""  # the head so far
     _url = b""
     _head_parsed = False
     _upgrade = False
@@ -96,7 +96,7 @@ class RequestReader:
             self._owner.unreadable(HeadTooLarge(f"the request head is over {self._limits.head_bytes} bytes"))
             return b""
         piece = data[:size]
-        self._tail = (self._tail + piece)[-3:]
+        self._raw += piece
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
@@ -109,17 +109,18 @@ class RequestReader:
                 TargetTooLong(f"the request target is over {self._limits.target_bytes} bytes")
             )
         elif self._head_parsed:
-            self._hand_over(piece if self.head_bytes == size else None)
+            self._hand_over()
         return data[size:]
 
     def _head_part(self, data: bytes) -> int:
         """How many bytes of ``data`` belong to the head, whose end may have begun in an earlier read."""
-        end = (self._tail + data).find(HEAD_END)
-        return len(data) if end < 0 else end + len(HEAD_END) - len(self._tail)
+        tail = self._raw[-3:]
+        end = (tail + data).find(HEAD_END)
+        return len(data) if end < 0 else end + len(HEAD_END) - len(tail)
 
     def _begin_head(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
-        self._tail = b""
+        self._raw = b""
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_parsed = False
@@ -140,8 +141,12 @@ class RequestReader:
         self.head_done = True
         self.complete = True
 
-    def _hand_over(self, head: bytes | None) -> None:
-        """The head is parsed: say so, and find out how its body is framed. ``head`` if it came in one piece."""
+    def _hand_over(self) -> None:
+        """The head is parsed: say so, and find out how its body is framed."""
+        request_line = self._raw.lstrip(b"\r\n").partition(b"\r\n")[0]
+        if not request_line.rpartition(b" ")[2].startswith(b"HTTP/"):  # llhttp knows RTSP and ICE as well
+            self._owner.unreadable(MalformedRequest("this is not a request of HTTP"))
+            return
         parser = self.parser
         version = parser.get_http_version()
         method = parser.get_method()
@@ -168,7 +173,7 @@ class RequestReader:
             self._in_chunks = True
             self._framing = 0
             self._chunks_ended = False
-        raw = None if self.last or self._left is None else head
+        raw = None if self.last or self._left is None else self._raw
         self._owner.head_read(RequestHead(method, self._url, version, self._fields, wants_socket), raw)
         self._head_is_done()
 
@@ -237,7 +242,7 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._head_parsed:  # trailers are dropped
-            self._fields.append((name.lower(), value))
+            self._fields.append((name.lower(), value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
         if not self._head_parsed:

@@ -15,6 +15,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.GatewayError: (500, "api_error"),
     errors.RequestRejected: (400, "invalid_request_error"),
     errors.MalformedRequest: (400, "invalid_request_error"),
+    errors.UnclearFraming: (400, "invalid_request_error"),
     errors.HeadTooLarge: (431, "invalid_request_error"),
     errors.TargetTooLong: (414, "invalid_request_error"),
     errors.BodyTooLarge: (413, "invalid_request_error"),

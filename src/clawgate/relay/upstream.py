@@ -51,7 +51,7 @@ class Upstream:
         )  # fmt: skip
         self._via = via
 
-    def head(self, method: bytes, target: bytes, lines: bytes, via: bytes | None) -> bytes:
+    def head(self, method: bytes, target: bytes, lines: bytes, via: bytes = b"") -> bytes:
         """The head of one request without its framing; ``lines`` are head lines, ``via`` the client's own Via, if any.
 
         The credential stands in our own lines, which no field of the client can name, replace or remove.

@@ -1,0 +1,76 @@
+"""Run by test_workers.py in a process of its own: workers that do what the first argument says, and say so."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+from types import FrameType
+
+from clawgate.processes import workers
+
+
+def say(text: str) -> None:
+    """One line in one write: several processes share this output."""
+    os.write(1, f"{text}\n".encode())
+
+
+def serve(listener: socket.socket, lifeline: int) -> int:
+    signal.signal(signal.SIGTERM, lambda sig, frame: os._exit(0))
+    say(f"worker {os.getpid()}")
+    while True:
+        ready, _, _ = select.select([listener, lifeline], [], [])
+        if lifeline in ready:
+            return 0
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            continue  # the other worker was quicker
+        connection.sendall(str(os.getpid()).encode())
+        connection.close()
+
+
+def stubborn(lifeline: int) -> int:
+    """Ends with the second signal."""
+    signals = 0
+
+    def count(sig: int, frame: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
+        say(f"signal {signals}")
+        if signals == 2:
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, count)
+    say(f"worker {os.getpid()}")
+    while True:
+        signal.pause()
+
+
+def look_at_signals(lifeline: int) -> int:
+    say(f"handler {signal.getsignal(signal.SIGTERM) is signal.SIG_DFL}")
+    return 3
+
+
+def fail(lifeline: int) -> int:
+    raise ValueError("said by the worker")
+
+
+def main() -> int:
+    what, count = sys.argv[1], int(sys.argv[2])
+    if what == "serve":
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        say(f"port {listener.getsockname()[1]}")
+        return workers.run_workers(count, lambda lifeline: serve(listener, lifeline))
+    if what == "stubborn":
+        return workers.run_workers(count, stubborn)
+    # Workers that end at once: the pauses are told instead of waited for.
+    workers.time.sleep = lambda seconds: say(f"pause {seconds:g}")  # type: ignore[assignment]
+    return workers.run_workers(count, {"die": lambda lifeline: 3, "look": look_at_signals, "fail": fail}[what])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
