@@ -30,8 +30,18 @@ MAY_GO_UPSTREAM = {
     "host", "user-agent", "accept-encoding", "via", "content-length", "transfer-encoding",
     "accept", "anthropic-beta", "anthropic-version", "content-encoding", "content-type", "idempotency-key", "openai-beta",
 }  # fmt: skip
-CREDENTIAL = {"bridge": ("x-proxy-token", UPSTREAM_TOKEN), "server": ("authorization", f"Bearer {UPSTREAM_TOKEN}")}
-CREDENTIAL_FIELDS = {"authorization", "x-proxy-token", "x-api-key", "api-key", "cookie", "proxy-authorization"}
+CREDENTIAL = {
+    "bridge": ("x-proxy-token", UPSTREAM_TOKEN),
+    "server": ("authorization", f"Bearer {UPSTREAM_TOKEN}"),
+}
+CREDENTIAL_FIELDS = {
+    "authorization",
+    "x-proxy-token",
+    "x-api-key",
+    "api-key",
+    "cookie",
+    "proxy-authorization",
+}
 
 
 def post(
@@ -66,7 +76,15 @@ def get(
 ) -> bytes:
     """A request without a body; parts as in `post`."""
     return post(
-        *lines, body=b"", target=target, method=method, version=version, host=host, auth=auth, kind=None, length=None
+        *lines,
+        body=b"",
+        target=target,
+        method=method,
+        version=version,
+        host=host,
+        auth=auth,
+        kind=None,
+        length=None,
     )
 
 
@@ -178,7 +196,7 @@ async def _read(role: LiveRole, case: Case, client: RawClient) -> Outcome:
         health = await client.response(within=5)
         assert health.status == 200 and not health.anomalies, "the connection has lost its place"
         return Outcome(role, answers, None)
-    end = await client.ended(within=5)
+    end = await client.ended(within=3)
     assert end.trailing == b"", "something stands behind the last answer"
     return Outcome(role, answers, end.how)
 

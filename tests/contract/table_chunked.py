@@ -24,7 +24,13 @@ def _fine(name: str, body: bytes, becomes: bytes) -> Case:
 
 def _unfinished(name: str, body: bytes) -> Case:
     return Case(
-        name=f"chunk-{name}", send=chunked(body=body), status=(), reaches=0, closes=True, torn=True, then_fin=True
+        name=f"chunk-{name}",
+        send=chunked(body=body),
+        status=(),
+        reaches=0,
+        closes=True,
+        torn=True,
+        then_fin=True,
     )
 
 
@@ -72,7 +78,10 @@ CASES: tuple[Case, ...] = (
     _broken("extension-cr", b"2;a\rb\r\n{}\r\n" + LAST),
     _broken("extension-nul", b"2;a\x00\r\n{}\r\n" + LAST),
     _broken("extension-huge", b"2;" + b"a" * 300_000 + b"\r\n{}\r\n" + LAST, status=400),
-    _broken("extensions-many", b"1;" + b"a" * 1000 + b"\r\n{\r\n" + (b"1;" + b"a" * 1000 + b"\r\n \r\n") * 500 + LAST),
+    _broken(
+        "extensions-many",
+        b"1;" + b"a" * 1000 + b"\r\n{\r\n" + (b"1;" + b"a" * 1000 + b"\r\n \r\n") * 500 + LAST,
+    ),
     _broken("trailer-huge", b"2\r\n{}\r\n0\r\nX: " + b"a" * 300_000 + b"\r\n\r\n", status=400),
     _broken("trailers-many", b"2\r\n{}\r\n0\r\n" + b"X-T: 1\r\n" * 40_000 + b"\r\n", status=400),
     _broken(

@@ -84,9 +84,15 @@ CASES: tuple[Case, ...] = (
         check=_has("accept-encoding", "identity"),
     ),
     served("keep-accept", post(b"Accept: text/event-stream"), check=_has("accept", "text/event-stream")),
-    served("keep-openai-beta", post(b"OpenAI-Beta: assistants=v2"), check=_has("openai-beta", "assistants=v2")),
+    served(
+        "keep-openai-beta", post(b"OpenAI-Beta: assistants=v2"), check=_has("openai-beta", "assistants=v2")
+    ),
     served("keep-idempotency-key", post(b"Idempotency-Key: k1"), check=_has("idempotency-key", "k1")),
-    served("keep-anthropic", post(b"Anthropic-Version: 2023-06-01"), check=_has("anthropic-version", "2023-06-01")),
+    served(
+        "keep-anthropic",
+        post(b"Anthropic-Version: 2023-06-01"),
+        check=_has("anthropic-version", "2023-06-01"),
+    ),
     served("keep-content-type", post(), check=_has("content-type", "application/json")),
     served(
         "keep-content-type-parameter",

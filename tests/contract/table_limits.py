@@ -50,13 +50,24 @@ CASES: tuple[Case, ...] = (
     refused("body-10-digits-announced", _length(9_999_999_999), 413),
     refused("body-11-digits-announced", _length(10**10), 413),
     refused("body-19-digits-announced", _length(10**18), 413),
-    refused("body-too-large-with-expect", post(b"Expect: 100-continue", body=b"", length=b"Content-Length: 1000000"), 413),
+    refused(
+        "body-too-large-with-expect",
+        post(b"Expect: 100-continue", body=b"", length=b"Content-Length: 1000000"),
+        413,
+    ),
     refused("body-too-large-and-sent", post(body=b" " * (BODY_LIMIT + 1)), 413, closes=True),
-    refused("body-too-large-in-get", get(b"Content-Length: %d" % (BODY_LIMIT + 1)), 413, twin=get(b"Content-Length: 0")),
+    refused(
+        "body-too-large-in-get",
+        get(b"Content-Length: %d" % (BODY_LIMIT + 1)),
+        413,
+        twin=get(b"Content-Length: 0"),
+    ),
     served("chunked-at-limit", chunked(body=_chunks(BODY_LIMIT)), check=_body_is_whole),
     refused("chunked-one-more", chunked(body=_chunks(BODY_LIMIT + 1)), 413, torn=True, code="body_too_large"),
     refused("chunked-without-end", chunked(body=_chunks(BODY_LIMIT * 4)[: -len(LAST)]), 413, torn=True),
-    refused("chunk-announced-too-large", chunked(body=b"fffffff\r\n" + b" " * (BODY_LIMIT + 1)), 413, torn=True),
+    refused(
+        "chunk-announced-too-large", chunked(body=b"fffffff\r\n" + b" " * (BODY_LIMIT + 1)), 413, torn=True
+    ),
     served("connection-long", get(b"Connection: " + b", ".join([b"a"] * 2000)), twin=get()),
     denied("host-long", get(host=b"Host: " + b"a" * 20_000), 421, twin=get()),
 )

@@ -107,10 +107,19 @@ CASES: tuple[Case, ...] = (
     refused("start-nul", b"\x00\r\n\r\n", twin=get()),
     # RFC 9112 section 3 lets a reader split on any white space; the line is written anew.
     served("start-two-spaces", get().replace(b"GET ", b"GET  "), check=_goes_to("/v1/models"), twin=get()),
-    served("start-two-spaces-behind", get().replace(b" HTTP", b"  HTTP"), check=_goes_to("/v1/models"), twin=get()),
+    served(
+        "start-two-spaces-behind",
+        get().replace(b" HTTP", b"  HTTP"),
+        check=_goes_to("/v1/models"),
+        twin=get(),
+    ),
     # Targets.
-    served("target-absolute", get(target=b"http://@HOST@/v1/models"), check=_goes_to("/v1/models"), twin=get()),
-    served("target-absolute-upper-case", get(target=b"HTTP://@HOST@/v1/models"), check=_goes_to("/v1/models")),
+    served(
+        "target-absolute", get(target=b"http://@HOST@/v1/models"), check=_goes_to("/v1/models"), twin=get()
+    ),
+    served(
+        "target-absolute-upper-case", get(target=b"HTTP://@HOST@/v1/models"), check=_goes_to("/v1/models")
+    ),
     _target("absolute-foreign", b"http://evil.example/v1/models"),
     _target("absolute-user-info", b"http://user@@HOST@/v1/models"),
     _target("absolute-https", b"https://@HOST@/v1/models", 404),
@@ -148,7 +157,9 @@ CASES: tuple[Case, ...] = (
     _target("root", b"/", 404),
     _target("admin", b"/admin", 404),
     _target("v1-alone", b"/v1/", 404),
-    served("target-dots-in-query", get(target=b"/v1/models?after=../x"), check=_goes_to("/v1/models?after=../x")),
+    served(
+        "target-dots-in-query", get(target=b"/v1/models?after=../x"), check=_goes_to("/v1/models?after=../x")
+    ),
     served("target-three-dots", get(target=b"/v1/models/..."), check=_goes_to("/v1/models/...")),
     served("target-dot-name", get(target=b"/v1/models/.x"), check=_goes_to("/v1/models/.x")),
     served("target-encoded-letter", get(target=b"/v1/models/%41"), check=_goes_to("/v1/models/%41")),

@@ -142,7 +142,7 @@ CASES: tuple[Case, ...] = (
     refused("websocket-then-request", get(*WEBSOCKET) + get(), 426, twin=get()),
     refused("websocket-chunked", chunked(*WEBSOCKET, body=TWO), 426),
     Case(
-        name="websocket-health", send=get(*WEBSOCKET, target=b"/health"), status=(200,), reaches=0, closes=True, twin=get(),
+        name="websocket-health", send=get(*WEBSOCKET, target=b"/health", auth=None), status=(200,), reaches=0, closes=True, twin=get(),
     ),
     served("websocket-not-in-connection", get(b"Upgrade: websocket"), twin=get()),
     served("h2c-get", get(*H2C), twin=get()),

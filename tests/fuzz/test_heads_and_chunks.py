@@ -11,7 +11,11 @@ from clawgate.relay.reader import IntakeLimits, RequestReader
 
 LIMITS = IntakeLimits(head_bytes=2_000, target_bytes=200, body_bytes=1_000)
 FEW = settings(
-    max_examples=1_000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=1_000,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+    database=None,
 )
 
 HEADS = [

@@ -42,7 +42,22 @@ def test_two_spellings_of_the_name_are_known(spelling: bytes) -> None:
 
 @pytest.mark.parametrize(
     "length",
-    [b"", b" ", b"+5", b"-5", b"0x5", b"5_0", b"5 ", b" 5", b"5,5", b"5a", "٥".encode(), b"12345678901", b"5\n", b"5\r"],
+    [
+        b"",
+        b" ",
+        b"+5",
+        b"-5",
+        b"0x5",
+        b"5_0",
+        b"5 ",
+        b" 5",
+        b"5,5",
+        b"5a",
+        "٥".encode(),
+        b"12345678901",
+        b"5\n",
+        b"5\r",
+    ],
 )
 def test_what_is_no_plain_number_is_not_this_head(length: bytes) -> None:
     """A head with another spelling of its length goes the strict way."""
@@ -65,7 +80,9 @@ def test_one_other_byte_is_another_head(at: int) -> None:
         assert known().match(changed) is None
 
 
-@pytest.mark.parametrize("line", [b"Content-Length: 6\r\n", b"content-length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize(
+    "line", [b"Content-Length: 6\r\n", b"content-length: 5\r\n", b"Transfer-Encoding: chunked\r\n"]
+)
 def test_a_line_more_is_another_head(line: bytes) -> None:
     """In front of the length, behind it, and at the end."""
     for at in (HEAD.index(b"Host"), HEAD.index(b"Content-Length"), HEAD.index(b"X:"), len(HEAD) - 2):
@@ -80,7 +97,9 @@ def test_a_head_without_a_length_is_known_whole() -> None:
     assert known(head, 0).match(head[:-2] + b"Content-Length: 5\r\n\r\n") is None
 
 
-@pytest.mark.parametrize("spelling", [b"CONTENT-LENGTH: 5", b"Content-Length:5", b"Content-Length:  5", b"Content-Length: 05"])
+@pytest.mark.parametrize(
+    "spelling", [b"CONTENT-LENGTH: 5", b"Content-Length:5", b"Content-Length:  5", b"Content-Length: 05"]
+)
 def test_a_length_that_is_spelled_otherwise_is_not_learned(spelling: bytes) -> None:
     """Its digits could not be found again."""
     assert KnownHead.of(HEAD.replace(b"Content-Length: 5", spelling), 5, "") is None

@@ -92,7 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._first = b""  # the answer's first read, while it is being parsed
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
-        self._framing = 0  # bytes of a chunked body that are not its content; less than none, usually
+        self._framing = 0  # bytes of a chunked body that are not its content
         self._in_head = True
         self._interim = False
         self._ended = False
@@ -161,6 +161,7 @@ class UpstreamConnection(asyncio.Protocol):
                 f"{self.pool.origin} sent an answer head of over {HEAD_LIMIT} bytes"
             )
         self._first = b""
+        self._framing = max(self._framing, 0)
         if self._framing > HEAD_LIMIT and self._trouble is None and not self._ended:
             self._trouble = UpstreamMalformed(f"{self.pool.origin} sends more framing than content")
         if not self._serves(consumer):

@@ -141,10 +141,10 @@ class Gate:
         self.browser.check_source(host=host, origin=get(b"origin"), fetch_site=get(b"sec-fetch-site"))
         control = path in self.control_paths
         caller = self._caller(head, get, peer, now, required=not control)
-        if control:
-            return self._control(head, get, path, caller)
         if head.wants_socket:
             raise UpgradeRefused("there are no WebSockets on this route; send the request as plain HTTP")
+        if control:
+            return self._control(head, get, path, caller)
         self.routes.check(head.method, path)
         length = self._body_length(head, get)
         if length != 0 and head.method not in _NO_BODY:

@@ -86,9 +86,7 @@ class RelayProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._stash:  # it came first, and waits for its turn
-            self._stash += data
-            if len(self._stash) > STASH_BYTES:
-                self.flow.pause_reading()
+            self._put_by(self._stash + data)
             return
         if self._waiting:
             self._since = self.loop.time()
@@ -129,7 +127,7 @@ class RelayProtocol(HttpToolsProtocol):
     def _read(self, data: bytes) -> None:
         reader = self._reader
         if reader.complete:
-            self._stash = data
+            self._put_by(data)
             return
         if reader.head_done:
             self._since = self.loop.time()
@@ -139,13 +137,19 @@ class RelayProtocol(HttpToolsProtocol):
                 return
             if reader.is_complete():
                 if self._refusal is None:
-                    self._stash = data
+                    self._put_by(data)
                     break
                 self._refuse(self._refusal)
         if self._exchange is not None:
             self._exchange.push()
         elif self._refusal is not None:
             self._refuse(self._refusal)
+
+    def _put_by(self, data: bytes) -> None:
+        """Keep what came behind a request until that is answered; too much of it, and no more is read."""
+        self._stash = data
+        if len(data) > STASH_BYTES:
+            self.flow.pause_reading()
 
     def _is_over(self) -> bool:
         """Whether nothing that comes is read any more."""
@@ -243,8 +247,8 @@ class RelayProtocol(HttpToolsProtocol):
         self._reader.restart()
         self._since = self.loop.time()
         self._waiting = True
+        self.flow.resume_reading()
         if self._stash:
-            self.flow.resume_reading()
             self.loop.call_soon(self._read_stash)
 
     def _read_stash(self) -> None:

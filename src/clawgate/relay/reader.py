@@ -144,7 +144,7 @@ class RequestReader:
     def _hand_over(self) -> None:
         """The head is parsed: say so, and find out how its body is framed."""
         request_line = self._raw.lstrip(b"\r\n").partition(b"\r\n")[0]
-        if not request_line.rpartition(b" ")[2].startswith(b"HTTP/"):  # llhttp knows RTSP and ICE as well
+        if request_line.rpartition(b" ")[2].startswith((b"RTSP/", b"ICE/")):  # llhttp knows these as well
             self._owner.unreadable(MalformedRequest("this is not a request of HTTP"))
             return
         parser = self.parser
@@ -214,7 +214,7 @@ class RequestReader:
         pieces, self._pieces = self._pieces, []
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         # A chunk of one byte takes five bytes of framing; extensions and trailers must not take much more.
-        self._framing += len(data) - _FRAMING_A_BYTE * len(body)
+        self._framing = max(self._framing + len(data) - _FRAMING_A_BYTE * len(body), 0)
         if self._framing > self._limits.head_bytes and not self._chunks_ended:
             self._owner.unreadable(MalformedRequest("the chunked body has more framing than content"))
             return b""
