@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from clawgate.testing.connection import Request
 from clawgate.testing.raw_client import RawClient
@@ -28,7 +29,8 @@ AUTH = {
 }
 MAY_GO_UPSTREAM = {
     "host", "user-agent", "accept-encoding", "via", "content-length", "transfer-encoding",
-    "accept", "anthropic-beta", "anthropic-version", "content-encoding", "content-type", "idempotency-key", "openai-beta",
+    "accept", "anthropic-beta", "anthropic-version", "content-encoding", "content-type", "idempotency-key",
+    "openai-beta",
 }  # fmt: skip
 CREDENTIAL = {
     "bridge": ("x-proxy-token", UPSTREAM_TOKEN),
@@ -142,19 +144,19 @@ class Outcome:
         )
 
 
-def refused(name: str, send: bytes, status: int = 400, **more: object) -> Case:
+def refused(name: str, send: bytes, status: int = 400, **more: Any) -> Case:
     """A request whose meaning cannot be trusted: one error answer, nothing upstream, the end of the connection."""
-    return Case(**{"name": name, "send": send, "status": (status,), "reaches": 0, "closes": True, **more})  # type: ignore[arg-type]
+    return Case(**{"name": name, "send": send, "status": (status,), "reaches": 0, "closes": True, **more})
 
 
-def denied(name: str, send: bytes, status: int, **more: object) -> Case:
+def denied(name: str, send: bytes, status: int, **more: Any) -> Case:
     """A request that is understood and not allowed: an error answer, nothing upstream, the connection stays."""
-    return Case(**{"name": name, "send": send, "status": (status,), "reaches": 0, "closes": False, **more})  # type: ignore[arg-type]
+    return Case(**{"name": name, "send": send, "status": (status,), "reaches": 0, "closes": False, **more})
 
 
-def served(name: str, send: bytes, **more: object) -> Case:
+def served(name: str, send: bytes, **more: Any) -> Case:
     """A request that gets through, on a connection that stays."""
-    return Case(**{"name": name, "send": send, "status": (200,), "reaches": 1, "closes": False, **more})  # type: ignore[arg-type]
+    return Case(**{"name": name, "send": send, "status": (200,), "reaches": 1, "closes": False, **more})
 
 
 def spelled(role: LiveRole, data: bytes) -> bytes:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.contract.case import Case, denied, get, post, refused, served
 from tests.contract.live_role import CLIENT_TOKEN, UPSTREAM_TOKEN
 
 TOKEN = CLIENT_TOKEN.encode()
-SERVER = {"roles": ("server",)}
+SERVER: dict[str, Any] = {"roles": ("server",)}
 ROUTES = (
-    b"/v1/chat/completions", b"/v1/models", b"/v1/models/x", b"/v1/files", b"/v1/", b"/", b"/admin", b"/metrics",
-    b"/healthz/x", b"/health/", b"/HEALTH", b"/.env", b"/v1/models?token=%b" % TOKEN, b"/v1/models?api_key=%b" % TOKEN,
-)  # fmt: skip
+    b"/v1/chat/completions",
+    b"/v1/models",
+    b"/v1/models/x",
+    b"/v1/files",
+    b"/v1/",
+    b"/",
+    b"/admin",
+    b"/metrics",
+    b"/healthz/x",
+    b"/health/",
+    b"/HEALTH",
+    b"/.env",
+    b"/v1/models?token=%b" % TOKEN,
+    b"/v1/models?api_key=%b" % TOKEN,
+)
 
 
 def _lets_in(name: str, line: bytes) -> Case:
@@ -67,22 +81,52 @@ CASES: tuple[Case, ...] = (
     _keeps_out("cookie", b"Cookie: token=" + TOKEN),
     _keeps_out("both-different", b"X-Proxy-Token: " + TOKEN + b"\r\nAuthorization: Bearer wrong", 400),
     _keeps_out("both-different-other-way", b"X-Proxy-Token: wrong\r\nAuthorization: Bearer " + TOKEN, 400),
-    _keeps_out("bearer-field-twice-same", b"Authorization: Bearer " + TOKEN + b"\r\nAuthorization: Bearer " + TOKEN, 400),
-    _keeps_out("bearer-field-twice", b"Authorization: Bearer " + TOKEN + b"\r\nAuthorization: Bearer wrong", 400),
+    _keeps_out(
+        "bearer-field-twice-same",
+        b"Authorization: Bearer " + TOKEN + b"\r\nAuthorization: Bearer " + TOKEN,
+        400,
+    ),
+    _keeps_out(
+        "bearer-field-twice", b"Authorization: Bearer " + TOKEN + b"\r\nAuthorization: Bearer wrong", 400
+    ),
     _keeps_out("proxy-field-twice", b"X-Proxy-Token: " + TOKEN + b"\r\nX-Proxy-Token: " + TOKEN, 400),
     _keeps_out("proxy-field-twice-other-case", b"X-Proxy-Token: " + TOKEN + b"\r\nx-proxy-token: wrong", 400),
     refused("auth-nul", post(auth=b"Authorization: Bearer " + TOKEN + b"\x00"), **SERVER),
     refused("auth-folded", post(auth=b"Authorization: Bearer\r\n " + TOKEN), **SERVER),
     denied("auth-empty-method-post-unknown", post(auth=None, target=b"/nowhere"), 401, **SERVER),
     denied("auth-before-kind", post(auth=None, kind=b"Content-Type: text/plain"), 401, **SERVER),
-    denied("auth-before-length", post(auth=None, body=b"", length=b"Content-Length: 1000000000"), 401, closes=True, **SERVER),
+    denied(
+        "auth-before-length",
+        post(auth=None, body=b"", length=b"Content-Length: 1000000000"),
+        401,
+        closes=True,
+        **SERVER,
+    ),
     denied("auth-before-method", get(auth=None, method=b"TRACE"), 401, **SERVER),
     denied("auth-health-wrong", get(auth=b"Authorization: Bearer wrong", target=b"/health"), 401, **SERVER),
     *(
-        denied("auth-route-" + (route.partition(b"?")[0].decode().strip("/").replace("/", "-") or "root")
-               + ("-query" + str(len(route)) if b"?" in route else ""), get(auth=None, target=route), 401, **SERVER)
+        denied(
+            "auth-route-"
+            + (route.partition(b"?")[0].decode().strip("/").replace("/", "-") or "root")
+            + ("-query" + str(len(route)) if b"?" in route else ""),
+            get(auth=None, target=route),
+            401,
+            **SERVER,
+        )
         for route in ROUTES
     ),
-    Case(name="auth-health-open", send=get(auth=None, target=b"/health"), status=(200,), reaches=0, closes=False),
-    Case(name="auth-healthz-open", send=get(auth=None, target=b"/healthz"), status=(200,), reaches=0, closes=False),
-)  # fmt: skip
+    Case(
+        name="auth-health-open",
+        send=get(auth=None, target=b"/health"),
+        status=(200,),
+        reaches=0,
+        closes=False,
+    ),
+    Case(
+        name="auth-healthz-open",
+        send=get(auth=None, target=b"/healthz"),
+        status=(200,),
+        reaches=0,
+        closes=False,
+    ),
+)

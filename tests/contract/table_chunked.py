@@ -8,8 +8,8 @@ from tests.contract.live_role import CLIENT_MARK
 LAST = b"0\r\n\r\n"
 
 
-def _broken(name: str, body: bytes, **more: object) -> Case:
-    return refused(f"chunk-{name}", chunked(body=body), torn=True, **more)
+def _broken(name: str, body: bytes) -> Case:
+    return refused(f"chunk-{name}", chunked(body=body), torn=True)
 
 
 def _fine(name: str, body: bytes, becomes: bytes) -> Case:
@@ -60,7 +60,7 @@ CASES: tuple[Case, ...] = (
     _broken("size-comma", b"2,\r\n{}\r\n" + LAST),
     _broken("size-nul", b"2\x00\r\n{}\r\n" + LAST),
     _broken("size-vertical-tab", b"2\x0b\r\n{}\r\n" + LAST),
-    _broken("size-fullwidth", "２\r\n{}\r\n".encode() + LAST),
+    _broken("size-fullwidth", "\uff12\r\n{}\r\n".encode() + LAST),
     _broken("size-17-digits", b"10000000000000002\r\n{}\r\n" + LAST),
     _broken("size-2-to-64", b"10000000000000000\r\n{}\r\n" + LAST),
     _broken("size-lf-only", b"2\n{}\r\n" + LAST),
@@ -77,13 +77,13 @@ CASES: tuple[Case, ...] = (
     _broken("extension-lf", b"2;a\n{}\r\n" + LAST),
     _broken("extension-cr", b"2;a\rb\r\n{}\r\n" + LAST),
     _broken("extension-nul", b"2;a\x00\r\n{}\r\n" + LAST),
-    _broken("extension-huge", b"2;" + b"a" * 300_000 + b"\r\n{}\r\n" + LAST, status=400),
+    _broken("extension-huge", b"2;" + b"a" * 300_000 + b"\r\n{}\r\n" + LAST),
     _broken(
         "extensions-many",
         b"1;" + b"a" * 1000 + b"\r\n{\r\n" + (b"1;" + b"a" * 1000 + b"\r\n \r\n") * 500 + LAST,
     ),
-    _broken("trailer-huge", b"2\r\n{}\r\n0\r\nX: " + b"a" * 300_000 + b"\r\n\r\n", status=400),
-    _broken("trailers-many", b"2\r\n{}\r\n0\r\n" + b"X-T: 1\r\n" * 40_000 + b"\r\n", status=400),
+    _broken("trailer-huge", b"2\r\n{}\r\n0\r\nX: " + b"a" * 300_000 + b"\r\n\r\n"),
+    _broken("trailers-many", b"2\r\n{}\r\n0\r\n" + b"X-T: 1\r\n" * 40_000 + b"\r\n"),
     _broken(
         "trailer-huge-behind-content",
         b"18000\r\n" + b" " * 98_304 + b"\r\n0\r\nX: " + b"a" * 400_000 + b"\r\n\r\n",

@@ -1,4 +1,4 @@
-"""How much a client may take up: head 32 kB, target 8 kB, body as configured; refused before it is read where possible."""
+"""How much a client may take up: head 32 kB, target 8 kB, body as configured; refused unread where possible."""
 
 from __future__ import annotations
 

@@ -24,21 +24,7 @@ TABLES = (
 
 CASES: tuple[Case, ...] = tuple(case for table in TABLES for case in table.CASES)
 
-_KEEPS = "a message whose transfer coding is refused is read on as if it were chunked"
-_SPACE = "white space behind a field value is kept as a part of it"
-_PROTOCOL = "llhttp takes RTSP and ICE for HTTP"
-KNOWN_DEFECTS: dict[str, str] = {
-    "coding-identity-chunked": _KEEPS,
-    "coding-gzip-chunked": _KEEPS,
-    "coding-comma-chunked": _KEEPS,
-    "coding-identity-twice": _KEEPS,
-    "host-space-behind": _SPACE,
-    "host-tab-around": _SPACE,
-    "auth-proxy-token-spaces": _SPACE,
-    "start-other-protocol": _PROTOCOL,
-    "start-ice": _PROTOCOL,
-    "chunk-trailer-huge-behind-content": "content earns credit for framing",
-}
+KNOWN_DEFECTS: dict[str, str] = {}
 """Case name to what is wrong. `xfail_strict` makes an entry fail that is no longer needed."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -70,7 +72,7 @@ def play(data: bytes, cuts: list[int]) -> Recorder:
     recorder = Recorder()
     reader = RequestReader(recorder, LIMITS)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         rest = data[start:end]
         while rest:
             before = len(rest)

@@ -195,7 +195,7 @@ def test_a_head_without_end_is_not_kept_forever() -> None:
 
 
 def test_the_raw_head_is_given_only_when_it_may_be_known_again() -> None:
-    """In one piece, with a length that is counted, on a connection that goes on."""
+    """With a length that is counted, on a connection that goes on."""
     raws: list[bytes | None] = []
 
     class Raws(Listener):
@@ -210,7 +210,7 @@ def test_the_raw_head_is_given_only_when_it_may_be_known_again() -> None:
 
     assert feed(TWO) == TWO[:-2]
     assert feed(GET) == GET
-    assert feed(TWO[:9], TWO[9:]) is None
+    assert feed(TWO[:9], TWO[9:]) == TWO[:-2]
     assert feed(CHUNKED) is None
     assert feed(READABLE["http10"]) is None
     assert feed(READABLE["websocket"]) is None

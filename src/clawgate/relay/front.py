@@ -48,6 +48,10 @@ class Front:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self.shop: Shop
+        self.draining = False
+        """Whether answers announce the end of their connections."""
+        self.accepted_count = 0
+        """Connections since the start."""
 
     @property
     def connection_count(self) -> int:
@@ -139,6 +143,7 @@ class Front:
 
     def arrived(self, connection: RelayProtocol) -> None:
         """A client has connected; the oldest that has shown nothing makes room when there are too many of them."""
+        self.accepted_count += 1
         if len(self._connections) >= self.limits.connections:
             error = Overloaded("too many connections are open; try again", retry_after=1)
             connection.transport.write(error_answer(error, close=True))

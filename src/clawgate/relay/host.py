@@ -22,6 +22,7 @@ from clawgate.relay.front import Front
 IDLE_GRACE_SECONDS = 1.0
 _LAST_BYTES_SECONDS = 1.0
 _LOOK_EVERY_SECONDS = 0.02
+_TURNS_WITHOUT_NEWS = 3
 
 
 class Host(uvicorn.Server):
@@ -82,6 +83,8 @@ class Host(uvicorn.Server):
             self._when_up(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._front.draining = True
+        await self._accept_what_waits()
         for server in self.servers:
             server.close()
         _close(sockets or [])
@@ -101,6 +104,15 @@ class Host(uvicorn.Server):
             task.cancel()
         await asyncio.gather(*self._kept, return_exceptions=True)
         self._front.close()
+
+    async def _accept_what_waits(self) -> None:
+        """Let the loop take the connections that the kernel has accepted for us: closing now would reset them."""
+        turns_without_news = 0
+        known = self._front.accepted_count
+        while turns_without_news < _TURNS_WITHOUT_NEWS:
+            await asyncio.sleep(0)
+            turns_without_news = turns_without_news + 1 if self._front.accepted_count == known else 0
+            known = self._front.accepted_count
 
     async def _emptied_within(self, seconds: float, *, even_if_forced: bool = False) -> bool:
         """Whether all connections are gone before ``seconds`` have passed or a second signal came."""

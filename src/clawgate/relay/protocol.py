@@ -75,6 +75,7 @@ class RelayProtocol(HttpToolsProtocol):
         self._peer = self.client[0] if self.client is not None else ""
         self.write = transport.write
         self._since = self.loop.time()
+        self._draining = self.front.draining
         self.front.arrived(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
