@@ -81,8 +81,8 @@ CASES: tuple[Case, ...] = (
     denied("host-list", post(host=b"Host: 127.0.0.1, evil.example"), 421),
     denied("host-path", post(host=b"Host: 127.0.0.1/evil"), 421),
     # Start lines.
-    _start("http09", b"GET /v1/models"),
-    refused("start-http09-bare", b"GET /v1/models\r\n\r\n", twin=get()),
+    _start("http09", b"GET /v1/models", 505),
+    refused("start-http09-bare", b"GET /v1/models\r\n\r\n", 505, twin=get()),
     _start("http2", b"GET /v1/models HTTP/2.0", 505),
     _start("http12", b"GET /v1/models HTTP/1.2"),
     _start("http3", b"GET /v1/models HTTP/3.0"),

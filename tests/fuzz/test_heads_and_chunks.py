@@ -13,7 +13,7 @@ from clawgate.relay.reader import IntakeLimits, RequestReader
 
 LIMITS = IntakeLimits(head_bytes=2_000, target_bytes=200, body_bytes=1_000)
 FEW = settings(
-    max_examples=1_000,
+    max_examples=500,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
@@ -25,13 +25,15 @@ HEADS = [
     b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345",
     b"POST /v1/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n",
     b"POST /v1/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\n12345\r\n0\r\nT: 1\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"1\r\na\r\n0\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     b"POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",
 ]
 SPICE = [
     b"\r\n", b"\n", b"\r", b"\x00", b" ", b"\t", b":", b"\x0b", b"\xff", b"\r\n\r\n", b"Content-Length: 7\r\n",
-    b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n", b"ffffffffffffffff",
+    b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n",
+    b"ffffffffffffffff",
     b"-1", b"+1", b"1_0", b"HTTP/1.1", b"chunked, identity", b"Upgrade: h2c\r\n", b"a" * 300, b"0" * 40,
 ]  # fmt: skip
 

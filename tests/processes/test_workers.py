@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(30)
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 20
 
@@ -37,6 +39,12 @@ class Program:
         lines = [self.output.readline().split() for _ in range(count)]
         assert all(line and line[0] == word for line in lines), lines
         return [int(line[1]) for line in lines]
+
+    def workers(self, count: int) -> dict[int, int]:
+        """The next ``count`` workers that have come up: pid by index."""
+        lines = [self.output.readline().split() for _ in range(count)]
+        assert all(line and line[0] == "worker" for line in lines), lines
+        return {int(line[2]): int(line[1]) for line in lines}
 
     def end(self) -> tuple[int, str, str]:
         """Exit status, and what was still said; waits until every process that holds the output is gone."""
@@ -72,8 +80,9 @@ def ask(port: int) -> int:
 def test_two_workers_serve_one_port_and_a_signal_ends_all_with_0() -> None:
     with program("serve", 2) as started:
         (port,) = started.numbers("port", 1)
-        pids = started.numbers("worker", 2)
-        assert len(set(pids)) == 2 and started.process.pid not in pids
+        workers = started.workers(2)
+        pids = list(workers.values())
+        assert sorted(workers) == [0, 1] and len(set(pids)) == 2 and started.process.pid not in pids
         assert {ask(port) for _ in range(10)} <= set(pids)
         os.kill(pids[0], signal.SIGSTOP)  # with one asleep the other one serves
         assert {ask(port) for _ in range(3)} == {pids[1]}
@@ -87,10 +96,10 @@ def test_two_workers_serve_one_port_and_a_signal_ends_all_with_0() -> None:
 def test_a_worker_that_dies_is_replaced_and_said(sig: signal.Signals) -> None:
     with program("serve", 2) as started:
         (port,) = started.numbers("port", 1)
-        pids = started.numbers("worker", 2)
+        pids = started.workers(2)
         os.kill(pids[0], sig)
-        (new,) = started.numbers("worker", 1)
-        assert new not in pids and not is_there(pids[0])
+        ((index, new),) = started.workers(1).items()
+        assert index == 0 and new not in pids.values() and not is_there(pids[0])
         assert {ask(port) for _ in range(5)} <= {pids[1], new}
         started.process.send_signal(signal.SIGTERM)
         status, _, err = started.end()
@@ -98,11 +107,19 @@ def test_a_worker_that_dies_is_replaced_and_said(sig: signal.Signals) -> None:
         assert f"worker {pids[0]} ended with status {-sig}" in err
 
 
+def test_a_worker_that_was_asked_to_stop_by_itself_ends_all_with_0() -> None:
+    """It ended well, so it was asked to: the others are, too, and nobody is replaced."""
+    with program("serve", 2) as started:
+        started.numbers("port", 1)
+        os.kill(started.workers(2)[1], signal.SIGUSR1)
+        assert started.end()[:2] == (0, "")
+
+
 def test_no_worker_outlives_a_parent_that_was_killed() -> None:
     """kill -9 of the parent leaves nothing: the output ends only when the last worker is gone."""
     with program("serve", 3) as started:
         started.numbers("port", 1)
-        started.numbers("worker", 3)
+        started.workers(3)
         started.process.kill()
         assert started.end()[0] == -signal.SIGKILL
 

@@ -17,9 +17,10 @@ def say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-def serve(listener: socket.socket, lifeline: int) -> int:
-    signal.signal(signal.SIGTERM, lambda sig, frame: os._exit(0))
-    say(f"worker {os.getpid()}")
+def serve(listener: socket.socket, index: int, lifeline: int) -> int:
+    for sig in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(sig, lambda sig, frame: os._exit(0))
+    say(f"worker {os.getpid()} {index}")
     while True:
         ready, _, _ = select.select([listener, lifeline], [], [])
         if lifeline in ready:
@@ -32,7 +33,7 @@ def serve(listener: socket.socket, lifeline: int) -> int:
         connection.close()
 
 
-def stubborn(lifeline: int) -> int:
+def stubborn(index: int, lifeline: int) -> int:
     """Ends with the second signal."""
     signals = 0
 
@@ -49,12 +50,12 @@ def stubborn(lifeline: int) -> int:
         signal.pause()
 
 
-def look_at_signals(lifeline: int) -> int:
+def look_at_signals(index: int, lifeline: int) -> int:
     say(f"handler {signal.getsignal(signal.SIGTERM) is signal.SIG_DFL}")
     return 3
 
 
-def fail(lifeline: int) -> int:
+def fail(index: int, lifeline: int) -> int:
     raise ValueError("said by the worker")
 
 
@@ -64,12 +65,12 @@ def main() -> int:
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
         say(f"port {listener.getsockname()[1]}")
-        return workers.run_workers(count, lambda lifeline: serve(listener, lifeline))
+        return workers.run_workers(count, lambda index, lifeline: serve(listener, index, lifeline))
     if what == "stubborn":
         return workers.run_workers(count, stubborn)
     # Workers that end at once: the pauses are told instead of waited for.
     workers.time.sleep = lambda seconds: say(f"pause {seconds:g}")  # type: ignore[assignment]
-    return workers.run_workers(count, {"die": lambda lifeline: 3, "look": look_at_signals, "fail": fail}[what])
+    return workers.run_workers(count, {"die": lambda index, lifeline: 3, "look": look_at_signals, "fail": fail}[what])
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ UVICORN = {
 """SHA-256 (12 digits) of the source of all that `RelayProtocol` and `Host` override, call or rely on."""
 
 WHAT_TO_DO = (
-    "uvicorn has changed what relay/protocol.py or relay/host.py is built on: read the new source of {names}, see "
-    "that ours still does what it has to, run tests/contract and tests/e2e, then put the new hashes into UVICORN: {hashes}"
+    "uvicorn has changed what relay/protocol.py or relay/host.py is built on: read the new source of {names}, see that "
+    "ours still does what it has to, run tests/contract and tests/e2e, then put the new hashes into UVICORN: {hashes}"
 )
 SURFACE: dict[type, tuple[str, ...]] = {
     HttpToolsProtocol: (

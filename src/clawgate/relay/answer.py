@@ -6,26 +6,16 @@ one case: an error answer in which the upstream repeats our credential.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from clawgate.errors import GatewayError
 from clawgate.policy.headers import lines_to_client
-from clawgate.relay.connection import AnswerHead
 from clawgate.relay.render_error import stream_event
+from clawgate.relay.sides import AnswerHead, AnswerStart
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
 from clawgate.wire.sse import FirstEvent, Tail
 
 MASK_LIMIT = 65_536
 """How much of an error answer is held back to look for our credential in it."""
 _PROVIDER = b"x-clawgate-provider: "
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerStart:
-    """The client's head of an answer of known length, up to where the digits of the length belong."""
-
-    status: int
-    head: bytes
 
 
 class AnswerWriter:

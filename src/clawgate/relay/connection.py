@@ -11,18 +11,14 @@ import fcntl
 import select
 import struct
 import termios
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import httptools
 
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
-from clawgate.policy.headers import Headers
 from clawgate.relay.memo import HEAD_END, KnownHead
-
-if TYPE_CHECKING:
-    from clawgate.relay.answer import AnswerStart
-    from clawgate.relay.pool import Pool
+from clawgate.relay.sides import AnswerHead, AnswerStart, Consumer
+from clawgate.wire.url import Origin
 
 HEAD_LIMIT = 65_536
 """Bytes of an answer's head. Larger than what clients may send: upstreams add many rate-limit fields."""
@@ -30,49 +26,20 @@ WRITE_BUFFER = 65_536
 _FRAMING_A_BYTE = 6  # a chunk of one byte takes five
 
 
-@dataclass(slots=True)
-class AnswerHead:
-    """The head of a final answer. ``length`` is None where the body is chunked or ends with the connection."""
+class Keeper(Protocol):
+    """Who made a connection, and has to know when it comes and goes."""
 
-    status: int
-    headers: Headers
-    length: int | None
-    chunked: bool
-    content_type: bytes
-    encoded: bool
-
-
-class Consumer(Protocol):
-    """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
-    or, for a consumer that takes it, one call for a whole answer."""
-
-    def upstream_whole(self, start: AnswerStart, body: bytes) -> bool: ...
-    def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
-        """The answer begins. What comes back may stand for the same head when it comes again."""
-        ...
-
-    def upstream_sends(self, body: bytes) -> None: ...
-    def upstream_flush(self) -> None:
-        """Everything of one read has been handed over."""
-        ...
-
-    def upstream_ends(self) -> None: ...
-    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
-        """``silent``: not a byte of an answer came; ``unheard``: the upstream cannot have received the request."""
-        ...
-
-    def upstream_pauses(self) -> None:
-        """The upstream does not read as fast as the request is written."""
-        ...
-
-    def upstream_resumes(self) -> None: ...
+    @property
+    def origin(self) -> Origin: ...
+    def add(self, connection: UpstreamConnection) -> None: ...
+    def forget(self, connection: UpstreamConnection) -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
     """Serves one consumer at a time. Made by the pool, for one origin and one credential."""
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
         self.consumer: Consumer | None = None
         self.idle_since = 0.0
         self.reused = False
@@ -132,7 +99,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._readiness.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        self.pool.add(self)
+        self._keeper.add(self)
 
     def data_received(self, data: bytes) -> None:
         consumer = self.consumer
@@ -153,17 +120,17 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._trouble = UpstreamMalformed(f"{self.pool.origin} switched protocols without being asked")
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} switched protocols without being asked")
         except httptools.HttpParserError as error:
-            self._trouble = UpstreamMalformed(f"{self.pool.origin} did not answer in HTTP/1.1 ({error})")
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} did not answer in HTTP/1.1 ({error})")
         if self._in_head and self._head_bytes > HEAD_LIMIT and self._trouble is None:
             self._trouble = UpstreamMalformed(
-                f"{self.pool.origin} sent an answer head of over {HEAD_LIMIT} bytes"
+                f"{self._keeper.origin} sent an answer head of over {HEAD_LIMIT} bytes"
             )
         self._first = b""
         self._framing = max(self._framing, 0)
         if self._framing > HEAD_LIMIT and self._trouble is None and not self._ended:
-            self._trouble = UpstreamMalformed(f"{self.pool.origin} sends more framing than content")
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} sends more framing than content")
         if not self._serves(consumer):
             return  # it gave up while it was being told
         if self._ended:
@@ -198,7 +165,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
-        self.pool.forget(self)
+        self._keeper.forget(self)
         if self.consumer is None:
             return
         if self._until_close and exc is None:
@@ -207,7 +174,9 @@ class UpstreamConnection(asyncio.Protocol):
             return
         when = "before it answered" if self._in_head else "in the middle of its answer"
         how = "reset" if isinstance(exc, ConnectionError) else "closed"
-        self._fail(UpstreamClosed(f"{self.pool.origin} {how} the connection {when}"), unheard=self._unheard)
+        self._fail(
+            UpstreamClosed(f"{self._keeper.origin} {how} the connection {when}"), unheard=self._unheard
+        )
 
     def pause_writing(self) -> None:
         if self.consumer is not None:
@@ -221,7 +190,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._ended:
-            self._trouble = UpstreamMalformed(f"{self.pool.origin} sent more than one answer")
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} sent more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.lower(), value.strip(b" \t")))
@@ -239,7 +208,7 @@ class UpstreamConnection(asyncio.Protocol):
         bodiless = self._head_only or status in (204, 304)
         if coding is not None and (coding.lower() != b"chunked" or length is not None):
             self._trouble = UpstreamMalformed(
-                f"{self.pool.origin} framed its answer in a way that cannot be passed on"
+                f"{self._keeper.origin} framed its answer in a way that cannot be passed on"
             )
             return
         self._in_head = False

@@ -11,15 +11,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from clawgate.errors import BodyTooLarge, GatewayError, UpstreamRedirected, UpstreamTimedOut
 from clawgate.policy.deadlines import LimitName, Times, expired
-from clawgate.relay.answer import AnswerStart, AnswerWriter
-from clawgate.relay.connection import AnswerHead, UpstreamConnection
+from clawgate.relay.answer import AnswerWriter
+from clawgate.relay.connection import UpstreamConnection
 from clawgate.relay.gate import Gate, Ticket
 from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
 from clawgate.relay.render_error import status_of
+from clawgate.relay.sides import AnswerHead, AnswerStart, ClientSide
 from clawgate.wire.http1 import LAST_CHUNK, chunk
 from clawgate.wire.peek import glance, model_of
 
@@ -40,31 +41,6 @@ _EXPIRED: dict[LimitName, str] = {
     "idle": "went silent for",
     "total": "did not finish its answer within",
 }
-
-
-class ClientSide(Protocol):
-    """The connection to the client, as far as an exchange needs it."""
-
-    http10: bool
-
-    def write(self, data: bytes) -> None: ...
-    def hold_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-    def must_close(self) -> bool:
-        """Whether the answer has to announce the end of the connection."""
-        ...
-
-    def answer_error(self, error: GatewayError) -> None:
-        """Nothing of an answer was sent yet: send this instead, and end the exchange."""
-        ...
-
-    def finish(self) -> None:
-        """The answer is whole."""
-        ...
-
-    def cut(self, *, at_once: bool) -> None:
-        """End the connection so that the answer is seen to be broken; ``at_once`` without sending what waits."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +209,7 @@ class Exchange:
         self._connection = None
         now = self._shop.now()
         self._first_byte = now - self._begun
-        connection.pool.give_back(connection, now)
+        self._ticket.upstream.pool.give_back(connection, now)
         answer = b"%b%d\r\n\r\n%b" % (start.head, len(body), body)
         self._sent = len(answer)
         client.write(answer)
@@ -275,7 +251,7 @@ class Exchange:
         assert connection is not None and self._writer is not None
         if not self._request_done:
             connection.reusable = False
-        connection.pool.give_back(connection, self._shop.now())
+        self._ticket.upstream.pool.give_back(connection, self._shop.now())
         self._write(self._writer.take(ended=True))
         self._end(self._writer.status, None)
         self._client.finish()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from clawgate.errors import GatewayError, UpstreamTimedOut
 from clawgate.policy.deadlines import LimitName
-from clawgate.relay.answer import AnswerStart
-from clawgate.relay.connection import AnswerHead, UpstreamConnection
+from clawgate.relay.connection import UpstreamConnection
+from clawgate.relay.sides import AnswerHead, AnswerStart
 from clawgate.relay.upstream import Upstream
 
 BODY_LIMIT = 65_536

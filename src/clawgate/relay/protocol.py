@@ -15,22 +15,19 @@ import select
 import socket
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut, UnclearFraming
-from clawgate.relay.exchange import Exchange
-from clawgate.relay.gate import ControlPass, RequestHead, Ticket
+from clawgate.relay.exchange import Exchange, Shop
+from clawgate.relay.gate import ControlPass, Gate, RequestHead, Ticket
 from clawgate.relay.memo import KnownHead
-from clawgate.relay.reader import RequestReader
+from clawgate.relay.reader import IntakeLimits, RequestReader
 from clawgate.relay.render_error import error_answer
 from clawgate.wire.http1 import CONTINUE
-
-if TYPE_CHECKING:
-    from clawgate.relay.front import Front
 
 STASH_BYTES = 65_536
 """How much may wait behind a request that is being answered before the connection is no longer read."""
@@ -38,6 +35,20 @@ WRITE_BUFFER = 65_536
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that the refusal is not lost in a reset
 (RFC 9112 section 9.6)."""
+
+
+class Listener(Protocol):
+    """What connections of one listener share, and report to."""
+
+    gate: Gate
+    limits: IntakeLimits
+    shop: Shop
+    draining: bool
+
+    def arrived(self, connection: RelayProtocol) -> None: ...
+    def admitted(self, connection: RelayProtocol) -> None: ...
+    def gone(self, connection: RelayProtocol) -> None: ...
+    def passes_again(self, length: int, now: float) -> bool: ...
 
 
 class RelayProtocol(HttpToolsProtocol):
@@ -57,7 +68,7 @@ class RelayProtocol(HttpToolsProtocol):
 
     def __init__(
         self,
-        front: Front,
+        front: Listener,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],

@@ -1,0 +1,83 @@
+"""What do the parts around an exchange owe each other? The values they pass and the calls they may make, no more.
+
+An exchange stands between a client's side and an upstream's; each knows the other only by what is written here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from clawgate.errors import GatewayError
+from clawgate.policy.headers import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStart:
+    """The client's head of an answer of known length, up to where the digits of the length belong."""
+
+    status: int
+    head: bytes
+
+
+@dataclass(slots=True)
+class AnswerHead:
+    """The head of a final answer. ``length`` is None where the body is chunked or ends with the connection."""
+
+    status: int
+    headers: Headers
+    length: int | None
+    chunked: bool
+    content_type: bytes
+    encoded: bool
+
+
+class Consumer(Protocol):
+    """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
+    or, for a consumer that takes it, one call for a whole answer."""
+
+    def upstream_whole(self, start: AnswerStart, body: bytes) -> bool: ...
+    def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
+        """The answer begins. What comes back may stand for the same head when it comes again."""
+        ...
+
+    def upstream_sends(self, body: bytes) -> None: ...
+    def upstream_flush(self) -> None:
+        """Everything of one read has been handed over."""
+        ...
+
+    def upstream_ends(self) -> None: ...
+    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+        """``silent``: not a byte of an answer came; ``unheard``: the upstream cannot have received the request."""
+        ...
+
+    def upstream_pauses(self) -> None:
+        """The upstream does not read as fast as the request is written."""
+        ...
+
+    def upstream_resumes(self) -> None: ...
+
+
+class ClientSide(Protocol):
+    """The connection to the client, as far as an exchange needs it."""
+
+    http10: bool
+
+    def write(self, data: bytes) -> None: ...
+    def hold_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def must_close(self) -> bool:
+        """Whether the answer has to announce the end of the connection."""
+        ...
+
+    def answer_error(self, error: GatewayError) -> None:
+        """Nothing of an answer was sent yet: send this instead, and end the exchange."""
+        ...
+
+    def finish(self) -> None:
+        """The answer is whole."""
+        ...
+
+    def cut(self, *, at_once: bool) -> None:
+        """End the connection so that the answer is seen to be broken; ``at_once`` without sending what waits."""
+        ...
