@@ -94,7 +94,9 @@ def _footprint(results: Results) -> str:
         [
             name,
             _number(results.median(START, name, "listening_ms")),
+            _number(results.best(START, name, "listening_ms")),
             _number(results.worst(START, name, "listening_ms")),
+            _number(results.median(START, name, "start_cpu_ms")),
             _number(results.median(START, name, "idle_rss_mb"), 1),
             _number(results.median(START, name, "idle_pss_mb"), 1),
             _number(results.median(MEMORY, name, "kb_per_stream"), 1),
@@ -103,7 +105,17 @@ def _footprint(results: Results) -> str:
         for name in _measured(results, MEMORY, START)
     ]
     amount = results.parameters["idle_streams"]
-    columns = ["", "listening ms", "worst", "idle RSS MB", "idle PSS MB", "kB/stream", "RSS MB then"]
+    columns = [
+        "",
+        "listening ms",
+        "best",
+        "worst",
+        "CPU ms",
+        "idle RSS MB",
+        "idle PSS MB",
+        "kB/stream",
+        "RSS MB then",
+    ]
     return _table(f"Start and memory, {amount} open idle streams", columns, rows)
 
 

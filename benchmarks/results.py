@@ -44,6 +44,9 @@ class Results:
     def worst(self, scenario: str, contender: str, metric: str) -> float | None:
         return max(self.rounds(scenario, contender, metric), default=None)
 
+    def best(self, scenario: str, contender: str, metric: str) -> float | None:
+        return min(self.rounds(scenario, contender, metric), default=None)
+
     def ratio(self, scenario: str, contender: str, reference: str, metric: str) -> float | None:
         """The median of the ratios within each round: neighbours in time share the machine's mood."""
         ours, theirs = (self.rounds(scenario, name, metric) for name in (contender, reference))

@@ -149,6 +149,7 @@ class Scenarios:
             self.stage.prove(live)
             measured = {
                 "listening_ms": live.listening_ns / 1e6,
+                "start_cpu_ms": live.start_cpu_ns / 1e6,
                 "idle_rss_mb": resident / 1024,
                 "idle_pss_mb": proportional / 1024,
             }

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.contenders import Contender, Place, Role, credential_of_client, rules_for_upstream
 from benchmarks.probe import probe
+from benchmarks.process_clock import cpu_ns
 from benchmarks.started import Failed, Partner, Started, free_port
 
 _START_SECONDS = 15.0
@@ -29,6 +30,7 @@ class Live:
     port: int
     started: Started | None
     listening_ns: int = 0
+    start_cpu_ns: int = 0
 
     def pids(self) -> list[int]:
         return self.started.pids() if self.started else []
@@ -63,7 +65,8 @@ class Stage:
         launch = contender.launch(Place(folder, port, self.ports[contender.role], self.token))
         with Started(launch.command, launch.env, folder, self.core_of_contender) as started:
             listening = started.wait_listening(port, _START_SECONDS)
-            yield Live(contender.name, contender.role, port, started, listening)
+            spent = cpu_ns(started.pids())
+            yield Live(contender.name, contender.role, port, started, listening, spent)
 
     def prove(self, live: Live) -> None:
         self._ask_upstream()  # forget what came before

@@ -108,6 +108,12 @@ class LoopDetected(RequestRejected):
     code = "loop_detected"
 
 
+class ClientLeft(GatewayError):
+    """The client went away first. Logged, never sent."""
+
+    code = "client_left"
+
+
 class PolicyDenied(GatewayError):
     """A rule of this installation forbids it; the message names the rule and the setting."""
 

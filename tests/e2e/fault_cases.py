@@ -103,7 +103,9 @@ def status_line(line: bytes) -> Steps:
 
 
 def field(raw: bytes) -> Steps:
-    return says(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + raw + b"\r\nContent-Length: 2\r\n\r\n{}")
+    return says(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + raw + b"\r\nContent-Length: 2\r\n\r\n{}"
+    )
 
 
 def framed(*lines: bytes, body: bytes = b"{}", close: bool = False) -> Steps:

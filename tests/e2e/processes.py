@@ -90,7 +90,13 @@ def started(
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         popen = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, cwd=env["HOME"], close_fds=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=env,
+            cwd=env["HOME"],
+            close_fds=True,
         )
     process = Process(popen, folder)
     try:
@@ -103,7 +109,9 @@ def started(
         popen.wait()
 
 
-def role_command(kind: Kind, upstream_url: str, *options: str, port: int = 0) -> tuple[list[str], dict[str, str]]:
+def role_command(
+    kind: Kind, upstream_url: str, *options: str, port: int = 0
+) -> tuple[list[str], dict[str, str]]:
     """The command of a role and the variables that it needs."""
     command = [sys.executable, "-m", "clawgate", kind, "run", "--port", str(port), *options]
     if kind == "bridge":
@@ -117,11 +125,19 @@ def role_command(kind: Kind, upstream_url: str, *options: str, port: int = 0) ->
 
 @contextlib.contextmanager
 def role_process(
-    kind: Kind, upstream_url: str, folder: Path, *options: str, port: int = 0, listens: bool = True, **env: str
+    kind: Kind,
+    upstream_url: str,
+    folder: Path,
+    *options: str,
+    port: int = 0,
+    listens: bool = True,
+    **env: str,
 ) -> Iterator[Process]:
     """A role as a process of its own."""
     command, variables = role_command(kind, upstream_url, *options, port=port)
-    with started(command, folder, environment(folder.parent, **{**variables, **env}), listens=listens) as process:
+    with started(
+        command, folder, environment(folder.parent, **{**variables, **env}), listens=listens
+    ) as process:
         yield process
 
 

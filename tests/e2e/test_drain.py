@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,19 @@ from clawgate.testing.raw_client import RawClient
 from clawgate.testing.steps import Hold, ReadBody, Send
 from clawgate.testing.upstream import FakeUpstream
 from tests.e2e.processes import environment, fields_for, is_listening, role_command, role_process
-from tests.e2e.stand import BODY, CLIENT_TOKEN, KINDS, OPENAI_KEY, PATH, PATIENCE, PROXY_TOKEN, Kind, run, until
+from tests.e2e.stand import (
+    BODY,
+    CLIENT_TOKEN,
+    KINDS,
+    OPENAI_KEY,
+    PATH,
+    PATIENCE,
+    PROXY_TOKEN,
+    Kind,
+    run,
+    until,
+)
+from tests.e2e.waiting import poll
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 STREAMS = 20
@@ -231,7 +242,9 @@ def test_no_request_is_lost_over_ten_restarts_under_load(kind: Kind, tmp_path: P
                         for each in tries:
                             group.create_task(keep_asking(port, kind, each))
                     before = sum(each.answered for each in tries)
-                    await until(lambda least=before: sum(each.answered for each in tries) > least + 20, "load")  # type: ignore[misc]
+                    await until(
+                        lambda least=before: sum(each.answered for each in tries) > least + 20, "load"
+                    )  # type: ignore[misc]
                     if number < 10:
                         process.send()
                         assert await process.ended() == 0
@@ -272,11 +285,11 @@ def test_nothing_is_left_when_the_starter_is_killed(kind: Kind, workers: int, tm
     try:
         assert starter.stdout is not None
         child = int(starter.stdout.readline())
-        _poll(lambda: is_listening(port), "the role to listen")
+        poll(lambda: is_listening(port), "the role to listen")
         with contextlib.closing(socket.create_connection(("127.0.0.1", port))):
             starter.kill()
             starter.wait()
-            _poll(lambda: not _alive(child), "the role to end")
+            poll(lambda: not _alive(child), "the role to end")
         assert not is_listening(port)
     finally:
         starter.kill()
@@ -291,13 +304,6 @@ def _alive(pid: int) -> bool:
         stat = Path(f"/proc/{pid}/stat").read_text()
         return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
     return False
-
-
-def _poll(ready: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not ready():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
 
 
 @ROLES

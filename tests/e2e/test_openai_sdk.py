@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -16,15 +16,20 @@ from clawgate.testing.chat_shapes import answer_text
 from clawgate.testing.model import MODELS
 from tests.e2e.processes import Process, model_process, role_process
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATIENCE
+from tests.e2e.waiting import poll
 
-MESSAGES = [{"role": "user", "content": "Grüße aus dem Test 🦞"}]
+MESSAGES: Any = [{"role": "user", "content": "Grüße aus dem Test 🦞"}]
 SAID = answer_text("Grüße aus dem Test 🦞")
-TOOLS = [
+TOOLS: Any = [
     {
         "type": "function",
         "function": {
             "name": "weather",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}},
+                "required": ["city"],
+            },
         },
     }
 ]
@@ -38,11 +43,13 @@ class Chain:
     server: Process
     model: Process
 
-    def client(self, *, retries: int = 0, timeout: float = PATIENCE, key: str = "any key at all") -> OpenAI:
+    def client(self, *, retries: int = 0, timeout: float = PATIENCE, key: str = "any key at all") -> Any:
         return OpenAI(base_url=f"{self.bridge.url}/v1", api_key=key, max_retries=retries, timeout=timeout)
 
     def asynchronous(self, *, retries: int = 0, timeout: float = PATIENCE) -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=f"{self.bridge.url}/v1", api_key="x", max_retries=retries, timeout=timeout)
+        return AsyncOpenAI(
+            base_url=f"{self.bridge.url}/v1", api_key="x", max_retries=retries, timeout=timeout
+        )
 
     def requests(self) -> int:
         return self.server.out.count("method=POST")
@@ -59,14 +66,14 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         yield Chain(bridge, server, model)
 
 
-def chat(client: OpenAI, model: str = "gpt-4o-mini", **more: object) -> object:
-    return client.chat.completions.create(model=model, messages=MESSAGES, **more)  # type: ignore[call-overload]
+def chat(client: Any, model: str = "gpt-4o-mini", **more: object) -> object:
+    return client.chat.completions.create(model=model, messages=MESSAGES, **more)
 
 
 def test_a_chat_completion(chain: Chain) -> None:
     """Text, usage and the request's id."""
     with chain.client() as client:
-        completion = client.chat.completions.create(model="gpt-4o-mini", messages=MESSAGES)  # type: ignore[arg-type]
+        completion = client.chat.completions.create(model="gpt-4o-mini", messages=MESSAGES)
         assert completion.choices[0].message.content == SAID
         assert completion.usage is not None and completion.usage.total_tokens > 0
         assert completion._request_id is not None
@@ -76,7 +83,7 @@ def test_a_streamed_chat_completion(chain: Chain) -> None:
     """Every word, the finish reason, and the usage chunk."""
     with chain.client() as client:
         stream = client.chat.completions.create(
-            model="gpt-4o-mini", messages=MESSAGES, stream=True, stream_options={"include_usage": True}  # type: ignore[arg-type]
+            model="gpt-4o-mini", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
         )  # fmt: skip
         chunks = list(stream)
         assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == SAID
@@ -87,10 +94,10 @@ def test_a_streamed_chat_completion(chain: Chain) -> None:
 def test_a_tool_call_streamed_and_whole(chain: Chain) -> None:
     """The arguments come together, and the answer to the tool's result is text."""
     with chain.client() as client:
-        whole = client.chat.completions.create(model="m", messages=MESSAGES, tools=TOOLS)  # type: ignore[arg-type]
+        whole = client.chat.completions.create(model="m", messages=MESSAGES, tools=TOOLS)
         calls = whole.choices[0].message.tool_calls
         assert calls is not None and calls[0].type == "function" and calls[0].function.name == "weather"
-        stream = client.chat.completions.create(model="m", messages=MESSAGES, tools=TOOLS, stream=True)  # type: ignore[arg-type]
+        stream = client.chat.completions.create(model="m", messages=MESSAGES, tools=TOOLS, stream=True)
         parts = [call for c in stream if c.choices for call in c.choices[0].delta.tool_calls or []]
         arguments = "".join(part.function.arguments or "" for part in parts if part.function)
         assert arguments == calls[0].function.arguments
@@ -176,9 +183,7 @@ def test_the_clients_own_retries_work(chain: Chain) -> None:
     before = chain.requests()
     with chain.client(retries=1) as client, pytest.raises(openai.InternalServerError):
         chat(client, "error-500")
-    end = time.monotonic() + PATIENCE
-    while chain.requests() < before + 2 and time.monotonic() < end:
-        time.sleep(0.02)
+    poll(lambda: chain.requests() >= before + 2, "both tries in the log")
     assert chain.requests() == before + 2
 
 
@@ -197,12 +202,9 @@ def test_an_upstream_that_is_gone_is_a_502_that_the_client_would_retry(tmp_path:
 def test_a_client_that_times_out_frees_the_whole_chain(chain: Chain) -> None:
     """`APITimeoutError`, and the last hop logs that its client left, far before the answer would have ended."""
     with chain.client(timeout=0.4) as client, pytest.raises(openai.APITimeoutError):
-        for _ in client.chat.completions.create(model="delay-5000", messages=MESSAGES, stream=True):  # type: ignore[arg-type]
+        for _ in client.chat.completions.create(model="delay-5000", messages=MESSAGES, stream=True):
             pass
-    end = time.monotonic() + PATIENCE
-    while "client_left" not in chain.server.out and time.monotonic() < end:
-        time.sleep(0.02)
-    assert "model=delay-5000 status=499 error=client_left" in chain.server.out
+    poll(lambda: "model=delay-5000 status=499 error=client_left" in chain.server.out, "the line of the log")
 
 
 def test_a_stream_that_is_cut_raises_and_never_ends_quietly(chain: Chain, tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_a_stream_that_is_cut_raises_and_never_ends_quietly(chain: Chain, tmp_pa
         role_process("bridge", server.url, tmp_path / "bridge", PROXY_BRIDGE_TOKEN=CLIENT_TOKEN) as bridge,
         OpenAI(base_url=f"{bridge.url}/v1", api_key="x", max_retries=0) as client,
     ):
-        stream = client.chat.completions.create(model="delay-100", messages=MESSAGES, stream=True)  # type: ignore[arg-type]
+        stream = client.chat.completions.create(model="delay-100", messages=MESSAGES, stream=True)
         with pytest.raises(openai.APIError) as caught:
             for number, _ in enumerate(stream):
                 if number == 2:

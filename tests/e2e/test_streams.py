@@ -17,7 +17,7 @@ from tests.e2e.whatwg import dispatched
 
 CHAT = b"".join(faults.CHAT_FRAMES)
 USAGE = b"".join(faults.chat_frames("x " * 50, usage=True))
-_noise = random.Random(7)  # noqa: S311  # the same bytes in every run
+_noise = random.Random(7)  # the same bytes in every run
 
 PAYLOADS = {
     "one byte": b":",
@@ -172,7 +172,9 @@ def test_request_bodies_arrive_byte_for_byte(framing: str, pieces: int, kind: Ki
                 body = _noise.randbytes(size)
                 step = max(size // pieces, 1)
                 parts = [body[at : at + step] for at in range(0, size, step)]
-                length = ("Content-Length", str(size)) if framing == "length" else ("Transfer-Encoding", "chunked")
+                length = (
+                    ("Content-Length", str(size)) if framing == "length" else ("Transfer-Encoding", "chunked")
+                )
                 fields = (*stand.fields, ("Content-Type", "application/json"), length)
                 await client.request(method="POST", fields=fields)
                 if framing == "chunked":
@@ -191,7 +193,10 @@ def test_a_body_without_an_end_is_nobodys_request(kind: Kind) -> None:
     """A client that leaves in the middle of its upload leaves no whole request behind."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"ok": 1})) as upstream, serving(kind, upstream.url) as stand:
+        async with (
+            FakeUpstream(faults.json_answer({"ok": 1})) as upstream,
+            serving(kind, upstream.url) as stand,
+        ):
             for fields, sent in (
                 (("Content-Length", "100"), b"x" * 99),
                 (("Transfer-Encoding", "chunked"), chunk(b"x" * 99) + b"0\r\n"),

@@ -15,7 +15,7 @@ from tests.e2e.stand import KINDS, Kind, Stand, credential_of, run, serving, unt
 GOOD = faults.json_answer({"next": "fine"})
 ALLOWED = {
     "cache-control", "connection", "content-encoding", "content-length", "content-type", "date", "retry-after",
-    "transfer-encoding", "x-request-id",
+    "transfer-encoding", "x-clawgate-provider", "x-request-id",
 }  # fmt: skip
 
 
@@ -143,8 +143,8 @@ def test_an_answer_before_any_of_the_body_reaches_its_client(kind: Kind) -> None
             assert response.complete and response.status == 401
             assert response.header("www-authenticate") is None
             assert (await stand.fresh()).json() == {"next": "fine"}
-            assert upstream.anomalies == ["request 0: end of the connection in the body (length, 0 bytes read)"] or (
-                upstream.anomalies == []
-            )
+            assert upstream.anomalies == [
+                "request 0: end of the connection in the body (length, 0 bytes read)"
+            ] or (upstream.anomalies == [])
 
     run(work())

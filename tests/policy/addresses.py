@@ -191,9 +191,19 @@ TABLE = """
 fbff:ffff::1            special_use  in front of unique local
 fc00::                  private      unique local, first
 fd00::1                 private      unique local
-fd00:ec2::253           private      beside AWS's
+fd00:41:ffff::1         private      in front of Scaleway's
+fd00:42::41             private      beside Scaleway's
+fd00:42::42             metadata     Scaleway
+fd00:42::43             private      beside it
+fd00:c1::a9fe:a9fd      private      beside Oracle's
+fd00:c1::a9fe:a9fe      metadata     Oracle Cloud
+fd00:c1::a9fe:a9ff      private      beside it
+fd00:ec1:ffff:ffff:ffff:ffff:ffff:ffff private in front of AWS's services
+fd00:ec2::              metadata     AWS's services, first
+fd00:ec2::23            metadata     AWS, credentials of pods
 fd00:ec2::254           metadata     AWS
-fd00:ec2::255           private      beside it
+fd00:ec2:ffff:ffff:ffff:ffff:ffff:ffff metadata AWS's services, last
+fd00:ec3::              private      behind them
 fd20:ce::253            private      beside Google's
 fd20:ce::254            metadata     Google Cloud
 fd20:ce::255            private      beside it

@@ -131,7 +131,6 @@ def test_the_name_of_a_host_field(value: bytes, name: bytes) -> None:
     assert host_name(value) == name
 
 
-@pytest.mark.xfail(strict=True, reason="defect 7: brackets are completed, and a port is found without its colon")
 @pytest.mark.parametrize("value", [b"[::1", b"[::1]80"])
 def test_brackets_have_to_match(value: bytes) -> None:
     with pytest.raises((MalformedRequest, HostRefused)):

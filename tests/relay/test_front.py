@@ -204,7 +204,10 @@ def test_more_connections_than_there_may_be_are_told_so(kind: Kind) -> None:
     """503 with Retry-After, and room again once somebody has left."""
 
     async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream, serving(kind, upstream.url, intake={"connections": 3}) as stand:
+        async with (
+            FakeUpstream(GOOD) as upstream,
+            serving(kind, upstream.url, intake={"connections": 3}) as stand,
+        ):
             inside = [await stand.client() for _ in range(3)]
             await until(lambda: stand.role.front.connection_count == 3, "all to be accepted")
             async with await stand.client() as fourth:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
 
-from clawgate.app.logs import log_all, log_failures
+from clawgate.app.logs import CredentialWatch, both, log_all, log_failures
 from clawgate.app.parts import body_limit, browser_rule, intake_limits, is_loopback, route, time_limits, via
 from clawgate.app.role import Role
 from clawgate.gateway.health import Probe, build_health
@@ -58,7 +59,12 @@ def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> R
         tokens=None if token is None else TokenBook.of({"bridge": token.get_secret_value()}),
         failures=None if token is None else FailureLimiter(FailureRule()),
     )
-    observer: Observer = log_all if settings.verbose else log_failures
+    watch = CredentialWatch(
+        f"{origin} answers 401: it refuses our proxy token, or its own upstream refuses its key; "
+        "check --proxy-token (PROXY_BRIDGE_TOKEN), then /health?deep=1",
+        time.monotonic,
+    )
+    observer: Observer = both(log_all if settings.verbose else log_failures, watch)
     front = Front(
         gate=gate,
         upstreams=(upstream,),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
+from collections.abc import Callable
 
 from clawgate.policy.redaction import Redactor
 from clawgate.relay.journal import Observer, Record
 
 logger = logging.getLogger("clawgate")
+
+_UNAUTHORIZED = 401
+_SAY_AGAIN_SECONDS = 60.0
 
 
 def set_up_logging(redactor: Redactor, *, verbose: bool) -> None:
@@ -44,17 +49,41 @@ def both(first: Observer, second: Observer) -> Observer:
 
 
 def log_failures(record: Record) -> None:
-    if record.code is not None and record.code != "client_left":  # clients come and go; --verbose shows them
+    """Log what failed through us or in front of us; clients that leave are shown by ``--verbose`` alone."""
+    if record.code is not None and record.code != "client_left":
         log_all(record)
 
 
 def log_all(record: Record) -> None:
-    logger.info(
-        "%s %s: %d%s, %d bytes in %.0f ms",
-        record.method.decode("ascii"),
-        record.path.decode("ascii"),
+    """Log a request, failed or not."""
+    failed = record.code is not None and record.code != "client_left"
+    logger.log(
+        logging.WARNING if failed else logging.INFO,
+        "%s %s: %d%s, %d bytes in %.0f ms%s",
+        record.method.decode("latin-1"),
+        ascii(record.path.decode("latin-1"))[1:-1],
         record.status,
         f" {record.code}" if record.code else "",
         record.sent,
         record.total * 1000,
+        f": {record.reason}" if record.reason else "",
     )
+
+
+class CredentialWatch:
+    """An observer that says, at most once a minute, that the upstream refuses our credential."""
+
+    def __init__(self, advice: str, clock: Callable[[], float]) -> None:
+        self._advice = advice
+        self._clock = clock
+        self._said_at = -math.inf
+
+    def __call__(self, record: Record) -> None:
+        now = self._clock()
+        if (
+            record.status == _UNAUTHORIZED
+            and record.code is None
+            and now - self._said_at >= _SAY_AGAIN_SECONDS
+        ):
+            self._said_at = now
+            logger.warning("%s", self._advice)

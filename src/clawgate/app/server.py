@@ -7,7 +7,7 @@ import secrets
 import time
 from typing import Any
 
-from clawgate.app.logs import both, print_out
+from clawgate.app.logs import CredentialWatch, both, print_out
 from clawgate.app.parts import body_limit, browser_rule, intake_limits, route, time_limits, via
 from clawgate.app.role import Role
 from clawgate.gateway.health import Probe, build_health
@@ -71,7 +71,12 @@ def build_server(settings: ServerSettings, *, dialer: Dialer | None = None) -> R
     )
     tally = Tally()
     log = AccessLog(print_out, time.time) if settings.access_log else None
-    observer: Observer = tally if log is None else both(tally, log)
+    watch = CredentialWatch(
+        f"{origin} answers 401: it refuses the key; check --openai-api-key (OPENAI_API_KEY)", time.monotonic
+    )
+    observer: Observer = both(tally, watch)
+    if log is not None:
+        observer = both(observer, log)
     front = Front(gate=gate, upstreams=(upstream,), limits=intake_limits(settings), observer=observer)
     role = Role(
         name="server",

@@ -24,7 +24,7 @@ def line(record: Record, when: float) -> str:
     first = "-" if record.first_byte is None else f"{record.first_byte * 1000:.1f}"
     return (
         f"{datetime.fromtimestamp(when, UTC).isoformat(timespec='milliseconds')} "
-        f"method={record.method.decode('ascii')} path={_quoted(record.path.decode('ascii'))} "
+        f"method={_quoted(record.method.decode('latin-1'))} path={_quoted(record.path.decode('latin-1'))} "
         f"token={_quoted(record.caller)} model={_quoted(record.model or '-')} status={record.status} "
         f"error={record.code or '-'} bytes={record.sent} first_byte_ms={first} total_ms={record.total * 1000:.1f}\n"
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from clawgate.errors import BodyTooLarge, GatewayError, UpstreamRedirected, UpstreamTimedOut
+from clawgate.errors import BodyTooLarge, ClientLeft, GatewayError, UpstreamRedirected, UpstreamTimedOut
 from clawgate.policy.deadlines import LimitName, Times, expired
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.connection import UpstreamConnection
@@ -34,6 +34,10 @@ GLANCE_BYTES = 1_048_576
 """The largest body that is looked into for the log's model name."""
 
 _REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
+
+UNAUTHORIZED = 401
+"""An upstream that refuses our credential is something for the operator to know, whatever else is observed."""
+LEFT = ClientLeft("the client went away before the answer was whole")
 
 _EXPIRED: dict[LimitName, str] = {
     "connect": "could not be connected to within",
@@ -296,7 +300,7 @@ class Exchange:
         """Nobody waits for the answer any more: the upstream is freed at once, at whatever stage."""
         if not self.over:
             self._let_go()
-            self._end(CLIENT_LEFT, "client_left")
+            self._end(CLIENT_LEFT, LEFT)
 
     # How it can go wrong
 
@@ -345,12 +349,12 @@ class Exchange:
             return
         self._let_go()
         if self._writer is None:
-            self._end(status_of(error), error.code)
-            self._client.answer_error(error)
+            self._sent = self._client.answer_error(error)
+            self._end(status_of(error), error)
             return
         words = self._writer.last_words(error)
         self._write(words)
-        self._end(self._writer.status, error.code)
+        self._end(self._writer.status, error)
         self._client.cut(at_once=self._writer.until_close and not words)
 
     def _let_go(self) -> None:
@@ -366,21 +370,29 @@ class Exchange:
             self._sent += len(data)
             self._client.write(data)
 
-    def _end(self, status: int, code: str | None) -> None:
+    def _end(self, status: int, error: GatewayError | None) -> None:
         self.over = True
         shop = self._shop
         if shop.gate.rates is not None:
             shop.gate.leave(self._ticket)
         observer = shop.observer
-        if observer is not None and (code is not None or shop.observes_all):
+        if observer is not None and (error is not None or shop.observes_all or status == UNAUTHORIZED):
             ticket = self._ticket
             total = shop.now() - self._begun
             observer(
                 Record(
-                    ticket.method, ticket.path, ticket.caller, self._model, status, code, self._sent,
-                    self._first_byte, total,
+                    method=ticket.method,
+                    path=ticket.path,
+                    caller=ticket.caller,
+                    model=self._model,
+                    status=status,
+                    code=error.code if error is not None else None,
+                    sent=self._sent,
+                    first_byte=self._first_byte,
+                    total=total,
+                    reason=error.message if error is not None else None,
                 )
-            )  # fmt: skip
+            )
 
 
 def _redirected(ticket: Ticket, head: AnswerHead) -> UpstreamRedirected:

@@ -13,7 +13,8 @@ CLIENT_LEFT = 499
 class Record:
     """One finished exchange. Times are seconds since the request's head; ``first_byte`` None: no answer began.
 
-    ``code`` is our own error's code, None where the upstream's answer came through whole.
+    ``code`` and ``reason`` are our own error's, None where the upstream's answer came through whole; ``sent`` counts
+    all bytes of the answer, its head and framing included.
     """
 
     method: bytes
@@ -25,6 +26,7 @@ class Record:
     sent: int
     first_byte: float | None
     total: float
+    reason: str | None = None
 
 
 Observer = Callable[[Record], None]

@@ -23,10 +23,11 @@ from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut, UnclearFraming
 from clawgate.relay.exchange import Exchange, Shop
-from clawgate.relay.gate import ControlPass, Gate, RequestHead, Ticket
+from clawgate.relay.gate import ANONYMOUS, ControlPass, Gate, RequestHead, Ticket
+from clawgate.relay.journal import Record
 from clawgate.relay.memo import KnownHead
 from clawgate.relay.reader import IntakeLimits, RequestReader
-from clawgate.relay.render_error import error_answer
+from clawgate.relay.render_error import error_answer, status_of
 from clawgate.wire.http1 import CONTINUE
 
 STASH_BYTES = 65_536
@@ -58,6 +59,7 @@ class RelayProtocol(HttpToolsProtocol):
     _exchange: Exchange | None = None
     _known: KnownHead[Ticket] | None = None  # the last head, if it can be taken again as it was
     _refusal: GatewayError | None = None
+    _refused_head: RequestHead | None = None
     _head_only = False
     _fresh = True  # nothing was admitted on this connection yet
     _waiting = True  # for the first byte of a request
@@ -193,6 +195,7 @@ class RelayProtocol(HttpToolsProtocol):
                 self.front.gate.enter(found, now)
         except GatewayError as error:
             self._refusal = error
+            self._refused_head = head
             if isinstance(error, UnclearFraming):
                 self._reader.last = True
             return
@@ -269,11 +272,34 @@ class RelayProtocol(HttpToolsProtocol):
             self.data_received(stash)
 
     def _refuse(self, error: GatewayError) -> None:
+        """Answer a request that never became an exchange, and let it be known."""
         self._refusal = None
+        head, self._refused_head = self._refused_head, None
+        sent = self._send_error(error)
+        observer = self.front.shop.observer
+        if observer is not None:
+            observer(
+                Record(
+                    method=head.method if head is not None else b"-",
+                    path=head.target.partition(b"?")[0] if head is not None else b"-",
+                    caller=ANONYMOUS,
+                    model=None,
+                    status=status_of(error),
+                    code=error.code,
+                    sent=sent,
+                    first_byte=None,
+                    total=self.loop.time() - self._since,
+                    reason=error.message,
+                )
+            )
+
+    def _send_error(self, error: GatewayError) -> int:
         reader = self._reader
         reader.last = close = reader.last or self._draining or not reader.complete
-        self.transport.write(error_answer(error, close=close, head_only=self._head_only))
+        answer = error_answer(error, close=close, head_only=self._head_only)
+        self.transport.write(answer)
         self._next_request()
+        return len(answer)
 
     def _close_gently(self) -> None:
         """Close; while the client may still be sending, only after it has had time to read the answer."""
@@ -308,11 +334,10 @@ class RelayProtocol(HttpToolsProtocol):
         """Whether the answer has to announce the end of the connection."""
         return self._reader.last or self._draining
 
-    def answer_error(self, error: GatewayError) -> None:
+    def answer_error(self, error: GatewayError) -> int:
         """The exchange ended without an answer: send this one."""
         self._exchange = None
-        if not self.transport.is_closing():
-            self._refuse(error)
+        return 0 if self.transport.is_closing() else self._send_error(error)
 
     def finish(self) -> None:
         """The exchange's answer is whole."""

@@ -28,6 +28,10 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.ContentTypeRefused: (415, "invalid_request_error"),
     errors.UpgradeRefused: (426, "invalid_request_error"),
     errors.LoopDetected: (508, "invalid_request_error"),
+    errors.ClientLeft: (
+        499,
+        "client_left",
+    ),  # nginx's number, which log readers know; nobody is there to see it
     errors.PolicyDenied: (403, "policy_error"),
     errors.HostRefused: (421, "policy_error"),
     errors.OriginRefused: (403, "policy_error"),

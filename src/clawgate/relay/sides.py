@@ -70,8 +70,8 @@ class ClientSide(Protocol):
         """Whether the answer has to announce the end of the connection."""
         ...
 
-    def answer_error(self, error: GatewayError) -> None:
-        """Nothing of an answer was sent yet: send this instead, and end the exchange."""
+    def answer_error(self, error: GatewayError) -> int:
+        """Nothing of an answer was sent yet: send this instead, and end the exchange. How many bytes that took."""
         ...
 
     def finish(self) -> None:

@@ -1,0 +1,56 @@
+"""`clawgate bridge run` refuses what cannot be used, all of it at once, and shows no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import command
+
+TOKEN = "canary-9Kx2-Qw7Zp"
+
+
+def test_nothing_set_names_every_way_to_set_it(tmp_path: Path) -> None:
+    found = command("bridge", "run", folder=tmp_path)
+    assert found.returncode == 2 and found.stdout == ""
+    for part in ("cannot be used", "--remote-url", "PROXY_BRIDGE_URL", "remoteUrl in", "--proxy-token", "PROXY_BRIDGE_TOKEN"):
+        assert part in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_all_problems_come_at_once_with_their_places_and_no_secret(tmp_path: Path) -> None:
+    config = tmp_path / "c.json5"
+    config.write_text("{plugins: {entries: {'proxy-bridge': {config: {remotUrl: 1, idleTimeout: 0}}}}}")
+    found = command(
+        "bridge", "run", "--config", str(config), "--port", "x", "--remote-url", f"http://u:{TOKEN}@h",
+        folder=tmp_path, environment={"PROXY_BRIDGE_TOKEN": f"{TOKEN} x"},
+    )  # fmt: skip
+    assert found.returncode == 2
+    for part in ("remotUrl", "did you mean 'remoteUrl'", "idleTimeout", "(--port)", "(--remote-url)", "(PROXY_BRIDGE_TOKEN)"):
+        assert part in found.stderr
+    assert "canary" not in found.stderr + found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--host", "0.0.0.0"], "--bridge-token"),
+        (["--host", "::"], "--bridge-token"),
+        (["--upstream-proxy", f"http://u:{TOKEN}@h:x"], "upstreamProxy"),
+        (["--upstream-proxy", f"socks5://u:{TOKEN}@h:1"], "upstreamProxy"),
+        (["--remote-url", "https://h", "--ca-file", "/no/such/file"], "caFile"),
+        (["--client-key", "k"], "clientCertificate"),
+        (["--config", "/no/such/file"], "does not exist"),
+        (["--env-file", "/no/such/file"], "there is no file"),
+    ],
+    ids=["every IPv4", "every IPv6", "a proxy without port", "another proxy", "no CA", "no certificate", "no config", "no env"],
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused_before_anything_listens(
+    tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    base = ["bridge", "run", "--port", "0", "--remote-url", "http://h", "--proxy-token", TOKEN]
+    found = command(*base, *arguments, folder=tmp_path)
+    assert found.returncode == 2 and says in found.stderr
+    assert "Traceback" not in found.stderr and "listening" not in found.stderr
+    assert "canary" not in found.stderr + found.stdout

@@ -1,0 +1,81 @@
+"""`clawgate` dispatches, quickly: help loads nothing heavy, and importing the package touches nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from clawgate import __version__
+from clawgate.cli.main import clawgate
+from tests.cli.command import command
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_every_command(flag: str) -> None:
+    found = CliRunner().invoke(clawgate, [flag])
+    assert found.exit_code == 0
+    for name in ("bridge", "server"):
+        assert name in found.output
+
+
+def test_the_version() -> None:
+    found = CliRunner().invoke(clawgate, ["--version"])
+    assert (found.exit_code, found.output) == (0, f"clawgate {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["--nonsense"], ["bridge", "nonsense"], ["server", "--x"], []])
+def test_what_is_no_command_ends_with_the_usage(arguments: list[str]) -> None:
+    """With status 2, and on standard error, so that no script takes it for an answer."""
+    found = CliRunner().invoke(clawgate, arguments)
+    assert found.exit_code == 2 and "Usage: " in found.stderr and found.stdout == ""
+
+
+HEAVY = ["uvicorn", "uvloop", "pydantic", "starlette", "msgspec", "pyjson5", "httptools", "rich", "asyncio"]
+
+
+@pytest.mark.parametrize("arguments", ["['--help']", "['--version']"])
+def test_help_imports_nothing_heavy(tmp_path: Path, arguments: str) -> None:
+    code = (
+        "import sys, json; from clawgate.cli.main import clawgate; "
+        f"clawgate({arguments}, standalone_mode=False); print(json.dumps(sorted(sys.modules)))"
+    )
+    found = command(folder=tmp_path, code=code)
+    assert found.returncode == 0, found.stderr
+    loaded = set(json.loads(found.stdout.splitlines()[-1]))
+    assert not loaded & set(HEAVY)
+
+
+IMPORT_ALL = """
+import json, os, pkgutil, sys, sysconfig
+roots = [os.path.realpath(path) for path in {*sys.path[1:], sys.prefix, sys.base_prefix, SRC}]
+seen = []
+def hook(event, arguments):
+    if event.startswith(("socket.", "subprocess.", "os.fork", "os.exec", "os.system", "shutil.", "os.remove", "os.rename",
+                         "os.mkdir", "os.rmdir", "os.chmod", "os.putenv", "urllib.", "http.")):
+        if event != "socket.gethostname":
+            seen.append(event)
+    elif event == "open" and isinstance(arguments[0], (str, bytes)):
+        path, mode = os.path.realpath(os.fsdecode(arguments[0])), arguments[1] or "r"
+        if set(str(mode)) & set("wax+") or not path.startswith((*roots, "/proc/", "/sys/")):  # psutil and friends
+            seen.append(f"open {path} {mode}")
+sys.addaudithook(hook)
+import clawgate
+names = [found.name for found in pkgutil.walk_packages(clawgate.__path__, "clawgate.")]
+for name in names:
+    if not name.startswith("clawgate.testing") and name != "clawgate.__main__":
+        __import__(name)
+print(json.dumps([len(names), seen]))
+"""
+
+
+def test_importing_the_package_touches_no_network_and_no_file(tmp_path: Path) -> None:
+    """Every module of ours is imported; nothing is opened but modules, nothing written, nobody called."""
+    source = str(Path(__file__).parents[2] / "src")
+    found = command(folder=tmp_path, code=IMPORT_ALL.replace("SRC", repr(source)))
+    assert found.returncode == 0, found.stderr
+    count, seen = json.loads(found.stdout.splitlines()[-1])
+    assert count > 40 and seen == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,153 @@
+"""How an upstream's answer looks to the client: head, framing, masks and last words, as bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.errors import StreamCut
+from clawgate.relay.answer import MASK_LIMIT, AnswerWriter
+from clawgate.relay.connection import AnswerHead
+
+SECRET = b"sk-canary-0123456789"
+CUT = StreamCut("it stops")
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+
+def head(status: int = 200, **more: Any) -> AnswerHead:
+    content_type = more.pop("content_type", b"application/json")
+    defaults: dict[str, Any] = {
+        "status": status,
+        "headers": [(b"content-type", content_type), (b"x-request-id", b"r1"), (b"set-cookie", b"a=b")],
+        "length": None,
+        "chunked": True,
+        "content_type": content_type,
+        "encoded": False,
+    }
+    return AnswerHead(**{**defaults, **more})
+
+
+def writer(answer: AnswerHead, **more: Any) -> AnswerWriter:
+    return AnswerWriter(
+        answer, **{"http10": False, "close": False, "bodiless": False, "secrets": (SECRET,), **more}
+    )
+
+
+def test_a_length_is_kept_and_a_chunked_body_is_chunked_anew() -> None:
+    """Framing is written by us, from what is known, never copied."""
+    counted = writer(head(length=3, chunked=False))
+    counted.add(b"abc")
+    assert counted.take(ended=True).endswith(b"content-length: 3\r\n\r\nabc")
+    chunked = writer(head())
+    chunked.add(b"ab")
+    chunked.add(b"c")
+    sent = chunked.take(ended=False) + chunked.take(ended=True)
+    assert sent.endswith(b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+
+
+def test_http10_gets_no_chunks() -> None:
+    """Its answer ends with the connection, and says so."""
+    old = writer(head(), http10=True)
+    old.add(b"abc")
+    sent = old.take(ended=True)
+    assert sent.endswith(b"connection: close\r\n\r\nabc") and b"chunked" not in sent and old.until_close
+
+
+def test_what_is_not_meant_for_the_client_is_dropped() -> None:
+    """Only what stands on the list goes back."""
+    sent = writer(head()).take(ended=False)
+    assert b"x-request-id: r1\r\n" in sent and b"cookie" not in sent
+
+
+@pytest.mark.parametrize("status", [200, 204, 304])
+def test_an_answer_without_a_body_has_no_chunk(status: int) -> None:
+    """For HEAD, 204 and 304."""
+    sent = writer(head(status, length=0, chunked=False), bodiless=True).take(ended=True)
+    assert sent.endswith(b"\r\n\r\n") and b"chunked" not in sent
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_credential_in_an_error_is_masked_across_pieces(size: int) -> None:
+    """An error is held back until it is whole, so that no cut can hide the key."""
+    body = b'{"error":"' + SECRET + b'"}'
+    error = writer(head(401, length=len(body), chunked=False))
+    sent = b""
+    for at in range(0, len(body), size):
+        error.add(body[at : at + size])
+        sent += error.take(ended=False)
+    sent += error.take(ended=True)
+    assert SECRET not in sent and sent.endswith(b'{"error":"' + b"*" * len(SECRET) + b'"}')
+
+
+def test_a_credential_is_masked_across_the_limit_of_what_is_held_back() -> None:
+    """The part that is sent early never ends inside of a credential."""
+    for offset in range(len(SECRET) + 1):
+        body = b"x" * (MASK_LIMIT + 1 - offset) + SECRET + b"y" * MASK_LIMIT
+        error = writer(head(500, length=len(body), chunked=False))
+        error.add(body[: MASK_LIMIT + 1])
+        sent = error.take(ended=False)
+        error.add(body[MASK_LIMIT + 1 :])
+        sent += error.take(ended=True)
+        assert SECRET not in sent, offset
+        assert len(sent.partition(b"\r\n\r\n")[2]) == len(body)
+
+
+def test_a_large_error_is_not_held_back_for_ever() -> None:
+    """Memory is bounded: beyond the limit it flows."""
+    error = writer(head(500))
+    for _ in range(20):
+        error.add(b"x" * 10_000)
+        error.take(ended=False)
+    assert error._held <= MASK_LIMIT + 10_000
+
+
+def test_the_last_words_of_a_stream_are_an_event_and_not_its_end() -> None:
+    """At a boundary the event; within an event a blank line first; never the last chunk."""
+    stream = writer(head(content_type=EVENT_STREAM))
+    stream.add(b"data: {}\n\n")
+    words = stream.last_words(CUT)
+    assert b'data: {"error"' in words and not words.endswith(b"0\r\n\r\n")
+    stream = writer(head(content_type=EVENT_STREAM))
+    stream.add(b'data: {"a')
+    assert b'data: {"a' in (words := stream.last_words(CUT)) and b'\n\ndata: {"error"' in words
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"data: [DONE]\n\n", b"data: [DO", b"data: [DONE]\n", b"data:", b"data: ", b"data", b"data: [DONE] "],
+)
+def test_nothing_is_said_where_it_would_make_or_follow_an_end(tail: bytes) -> None:
+    """A broken end has to do."""
+    stream = writer(head(content_type=EVENT_STREAM))
+    stream.add(b"data: {}\n\n" + tail)
+    assert b"error" not in stream.last_words(CUT)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        head(content_type=EVENT_STREAM, length=100, chunked=False),
+        head(content_type=EVENT_STREAM, encoded=True),
+        head(content_type=b"application/json"),
+    ],
+    ids=["a length that was promised", "compressed", "no stream"],
+)
+def test_nothing_is_added_where_it_would_not_be_read(answer: AnswerHead) -> None:
+    """Only the broken end tells."""
+    other = writer(answer)
+    other.add(b"abc")
+    words = other.last_words(CUT)
+    assert b"error" not in words and b"abc" in words
+
+
+def test_comments_are_not_the_beginning_of_a_stream() -> None:
+    """`begun` is for the first-byte limit."""
+    stream = writer(head(content_type=EVENT_STREAM))
+    stream.add(b": ping\n\n: pi")
+    assert not stream.begun
+    stream.add(b"ng\n\n")
+    assert not stream.begun
+    stream.add(b"d")
+    assert stream.begun
+    assert writer(head()).begun
