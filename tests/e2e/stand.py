@@ -132,7 +132,7 @@ class Stand:
         return 0 if rates is None else rates.running("default")
 
     async def all_quiet(self, *, kept: int | None = None) -> None:
-        """Nobody is connected, nothing is under way, no upstream connection is in use (``kept``: exactly so many idle)."""
+        """Nobody is connected, nothing is under way, no upstream connection is in use; ``kept`` of them are idle."""
         front, pool = self.role.front, self.role.upstream.pool
 
         def quiet() -> bool:

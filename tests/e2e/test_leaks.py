@@ -114,9 +114,8 @@ async def talk(process: Process, kind: Kind) -> bytes:
     received = b""
     for number in range(27):
         async with await RawClient.open(process.url, limit=PATIENCE) as client:
-            extra = (
-                fields() if number % 2 else fields() + (("Connection", "x-proxy-token, authorization, host"),)
-            )
+            named = (("Connection", "x-proxy-token, authorization, host"),) if number % 2 else ()
+            extra = (*fields(), *named)
             await client.request(f"{PATH}?api_key=canary-in-the-query-93f1", body, fields=(*right, *extra))
             await client.response()
             received += bytes(client.received)

@@ -93,7 +93,10 @@ def test_nginx_that_refuses_us_is_shown_as_it_is(kind: Kind, nginx: str, tmp_pat
     """Its 403 with its body for a wrong credential, its 413 while a large body is still coming, and it goes on."""
 
     async def work() -> None:
-        wrong: dict[str, Any] = {"PROXY_BRIDGE_TOKEN": "another-token-123456", "OPENAI_API_KEY": "sk-another-key-123456"}
+        wrong: dict[str, Any] = {
+            "PROXY_BRIDGE_TOKEN": "another-token-123456",
+            "OPENAI_API_KEY": "sk-another-key-123456",
+        }
         with role_process(kind, nginx, tmp_path / "wrong", **wrong) as process:
             async with await RawClient.open(process.url, limit=PATIENCE) as client:
                 await client.request(PATH, BODY, fields=fields_for(kind))

@@ -167,7 +167,7 @@ def test_errors_are_the_ones_that_the_client_knows(
 def test_our_own_errors_are_told_apart_by_their_code(chain: Chain, tmp_path: Path) -> None:
     """A wrong token at the server is a 401 of ours, in the client's own exception."""
     with (
-        role_process("bridge", chain.server.url, tmp_path / "bridge", PROXY_BRIDGE_TOKEN="wrong-but-long-enough-1") as bridge,
+        role_process("bridge", chain.server.url, tmp_path / "bridge", PROXY_BRIDGE_TOKEN="wrong-token-123456") as bridge,
         OpenAI(base_url=f"{bridge.url}/v1", api_key="x", max_retries=0) as client,
     ):  # fmt: skip
         with pytest.raises(openai.AuthenticationError) as caught:
@@ -216,10 +216,10 @@ def test_a_stream_that_is_cut_raises_and_never_ends_quietly(chain: Chain, tmp_pa
         OpenAI(base_url=f"{bridge.url}/v1", api_key="x", max_retries=0) as client,
     ):
         stream = client.chat.completions.create(model="delay-100", messages=MESSAGES, stream=True)
+        next(stream)
+        model.popen.kill()
         with pytest.raises(openai.APIError) as caught:
-            for number, _ in enumerate(stream):
-                if number == 2:
-                    model.popen.kill()
+            list(stream)
         assert caught.value.code == "upstream_closed"
 
 

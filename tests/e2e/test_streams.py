@@ -39,7 +39,7 @@ PAYLOADS = {
     "separators that are no line ends": faults.sse({"t": "a\u0085b\u2028c\u2029d\x0be\x0cf"}) + CHAT,
     "not UTF-8": b"data: \xff\xfe\xc3\x28\xa0\n\n" + CHAT,
     "NUL and control characters": b"data: \x00\x01\x1b[0m\n\n" + CHAT,
-    "named events of the Responses API": b"event: response.created\ndata: {}\n\nevent: response.completed\ndata: {}\n\n",
+    "named events": b"event: response.created\ndata: {}\n\nevent: response.completed\ndata: {}\n\n",
     "usage behind the end": USAGE,
     "64 kB in one event": b"data: " + b"x" * 65_536 + b"\n\n",
     "1 MB in one event": b"data: " + b"y" * 1_000_000 + b"\n\ndata: [DONE]\n\n",
@@ -61,8 +61,10 @@ def wire_of(payload: bytes, framing: str, size: int) -> bytes:
 CASES = [
     (name, framing, size, write)
     for name in PAYLOADS
-    for framing, size, write in (("chunked", 1, 1400), ("chunked", 7, 5), ("chunked", 4096, 1), ("chunked", 10**9, 10**9),
-                                 ("length", 1, 3), ("close", 1, 4))
+    for framing, size, write in (
+        ("chunked", 1, 1400), ("chunked", 7, 5), ("chunked", 4096, 1), ("chunked", 10**9, 10**9),
+        ("length", 1, 3), ("close", 1, 4),
+    )
     if len(PAYLOADS[name]) < 200_000 or (write > 1000 or framing != "chunked")
 ]  # fmt: skip
 

@@ -241,7 +241,8 @@ def test_any_stream_cut_anywhere_never_looks_finished(data: st.DataObject) -> No
     """Streams made of hostile lines, in any chunks, cut anywhere."""
     line = st.sampled_from(
         [b"data: [DONE]", b"data:[DONE]", b"data: [DONE] ", b"data", b"data:", b"data: {}", b": [DONE]", b":",
-         b"", b"", b"event: x", b"data: [DONE", b"data: x[DONE]", b"id", "data: \U0001f99e".encode(), b"\xef\xbb\xbfdata: a"]
+         b"", b"", b"event: x", b"data: [DONE", b"data: x[DONE]", b"id", "data: \U0001f99e".encode(),
+         b"\xef\xbb\xbfdata: a"]
     )  # fmt: skip
     end = st.sampled_from([b"\n", b"\r\n", b"\r"])
     payload = b"".join(data.draw(st.lists(st.builds(lambda a, b: a + b, line, end), min_size=1, max_size=14)))

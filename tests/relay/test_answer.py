@@ -8,7 +8,7 @@ import pytest
 
 from clawgate.errors import StreamCut
 from clawgate.relay.answer import MASK_LIMIT, AnswerWriter
-from clawgate.relay.connection import AnswerHead
+from clawgate.relay.sides import AnswerHead
 
 SECRET = b"sk-canary-0123456789"
 CUT = StreamCut("it stops")
@@ -145,9 +145,9 @@ def test_comments_are_not_the_beginning_of_a_stream() -> None:
     """`begun` is for the first-byte limit."""
     stream = writer(head(content_type=EVENT_STREAM))
     stream.add(b": ping\n\n: pi")
-    assert not stream.begun
-    stream.add(b"ng\n\n")
-    assert not stream.begun
-    stream.add(b"d")
-    assert stream.begun
+    states = [stream.begun]
+    for piece in (b"ng\n\n", b"d"):
+        stream.add(piece)
+        states.append(stream.begun)
+    assert states == [False, False, True]
     assert writer(head()).begun

@@ -1,4 +1,4 @@
-"""The one way out: every address judged, the judged one dialled, TLS really checked. Nothing but loopback is dialled here."""
+"""The one way out: every address judged, the judged one dialled, TLS really checked. Only loopback is dialled here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ NOT_FOR_STRANGERS = [
 ]  # fmt: skip
 """Only for the origin that the operator configured."""
 
-NO_ADDRESS = ["", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.000.000.001", "\uff11\uff12\uff17.0.0.1",
+NO_ADDRESS = ["", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.000.000.001",
+              "\uff11\uff12\uff17.0.0.1",
               " 127.0.0.1", "127.0.0.1 ", "[::1]", "127.0.0.1:80", "1.2.3.4.5", "example.com", "\x00"]  # fmt: skip
 """What no resolver should say, and what another parser would take for an address."""
 
@@ -324,7 +325,9 @@ def test_tls_that_cannot_be_trusted_is_refused(
             "other.example" if wrong == "host name" else "api.example", days=-1 if wrong == "expired" else 1
         )
         async with FakeUpstream(GOOD, tls=server_side(issued)) as upstream:
-            options: dict[str, Any] = {} if wrong == "system authorities" else {"ca_file": str(authority.file)}
+            options: dict[str, Any] = (
+                {} if wrong == "system authorities" else {"ca_file": str(authority.file)}
+            )
             url = f"https://api.example:{upstream.port}"
             async with serving(kind, url, dialer=LOOPBACK, **options) as stand:
                 response = await stand.fresh()

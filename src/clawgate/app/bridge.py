@@ -30,7 +30,7 @@ def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> R
     upstream = Upstream(
         UpstreamPlan(
             name="proxy-bridge",
-            route=route(settings, origin),
+            route=route(settings, origin, (settings.host, settings.bridge_port)),
             prefix=path.removesuffix("/v1"),
             credential=HeaderToken("X-Proxy-Token", settings.proxy_token.get_secret_value()),
             limits=time_limits(settings),

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule
 from clawgate.policy.deadlines import TimeLimits
+from clawgate.policy.egress import Reason, decide_text
 from clawgate.providers.credential import basic_value
 from clawgate.relay.dial import Route, tls_context
 from clawgate.relay.reader import IntakeLimits
@@ -21,8 +22,9 @@ logger = logging.getLogger("clawgate")
 _SPARE_FILES = 64  # descriptors that are not connections: listeners, logs, pipes, modules
 
 
-def route(settings: RelaySettings, origin: Origin) -> Route:
-    problems = []
+def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -> Route:
+    """How to reach ``origin``; ``listening`` is our own host and port."""
+    problems = _bad_places(origin, listening)
     tls = None
     if origin.scheme == "https":
         try:
@@ -44,6 +46,24 @@ def route(settings: RelaySettings, origin: Origin) -> Route:
     if problems:
         raise SettingsInvalid(problems)
     return Route(origin=origin, trusted=True, tls=tls, proxy=proxy, proxy_authorization=authorization)
+
+
+def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Problem]:
+    """What can be known to be wrong with an upstream's place before anything is sent to it."""
+    host, port = listening
+    if origin.port == port and is_loopback(origin.host) and is_loopback(host):
+        return [Problem("upstream URL", str(origin), "it is this listener itself")]
+    verdict = decide_text(origin.host, trusted=True)
+    if not verdict.allowed and verdict.reason is not Reason.NOT_AN_ADDRESS:
+        return [Problem("upstream URL", str(origin), f"this address is never dialled ({verdict.reason})")]
+    return []
+
+
+def travels_unencrypted(origin: Origin) -> bool:
+    """Whether what is sent to ``origin`` can be read on the way there."""
+    if origin.scheme == "https" or is_loopback(origin.host):
+        return False
+    return decide_text(origin.host, trusted=False).reason in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
 
 
 def browser_rule(settings: RelaySettings, host: str) -> BrowserRule:

@@ -44,7 +44,7 @@ def build_server(settings: ServerSettings, *, dialer: Dialer | None = None) -> R
     upstream = Upstream(
         UpstreamPlan(
             name="openai",
-            route=route(settings, origin),
+            route=route(settings, origin, (settings.host, settings.port)),
             prefix=path or "/v1",
             replaces="/v1",
             credential=Bearer(settings.openai_api_key.get_secret_value()),

@@ -39,9 +39,14 @@ def run_bridge(**given: Any) -> None:
         return build_bridge(settings)
 
     def banner(role: Any, url: str) -> list[str]:
-        return [
+        from clawgate.app.parts import travels_unencrypted
+
+        lines = [
             f"clawgate bridge listening on {url} -> {role.upstream.origin}",
             f"  use it as base URL {url}/v1; is the remote well? curl '{url}/health?deep=1'",
         ]
+        if travels_unencrypted(role.upstream.origin):
+            lines.append("  warning: token and prompts travel to the remote unencrypted; use https if it can")
+        return lines
 
     run(build, secrets, banner, verbose=settings.verbose)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from clawgate.settings.load import flag_of
 
@@ -36,10 +35,12 @@ def _option(name: str, field: FieldInfo) -> Callable[[_F], _F]:
     notes = []
     if isinstance(variables, list) and variables:
         notes.append("env " + ", ".join(map(str, variables)))
-    if field.default not in (None, PydanticUndefined, (), True, False):
+    if isinstance(field.default, int | float | str) and not isinstance(field.default, bool):
         notes.append(
             f"default {field.default:g}" if isinstance(field.default, float) else f"default {field.default}"
         )
+    elif field.default is True:
+        notes.append("default yes")
     elif field.is_required():
         notes.append("required")
     text = (field.description or "") + (f"  [{'; '.join(notes)}]" if notes else "")

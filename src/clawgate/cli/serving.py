@@ -17,7 +17,11 @@ from clawgate.settings.model import RelaySettings
 _S = TypeVar("_S", bound=RelaySettings)
 
 common_options = (
-    click.option("--config", metavar="FILE", help="OpenClaw's config file  [env OPENCLAW_CONFIG_PATH]"),
+    click.option(
+        "--config",
+        metavar="FILE",
+        help="OpenClaw's config file  [env OPENCLAW_CONFIG_PATH; default ~/.openclaw/openclaw.json]",
+    ),
     click.option(
         "--env-file", metavar="FILE", help="File with environment variables  [default .env, if there is one]"
     ),

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -18,14 +19,16 @@ from starlette.routing import Route
 
 from clawgate import __version__
 from clawgate.errors import GatewayError, UpstreamTimedOut
-from clawgate.relay.fetch import fetch
+from clawgate.relay.fetch import Fetched, fetch
 from clawgate.relay.upstream import Upstream
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
 FRESH_SECONDS = 5.0
+REFUSED_FRESH_SECONDS = 60.0
+"""How long a refusal counts: asking again and again with a wrong token would get this address locked out."""
 
-State = Literal["reachable", "unauthorized", "failing", "unreachable", "timed_out"]
+State = Literal["reachable", "unauthorized", "not_found", "failing", "unreachable", "timed_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,42 @@ class Finding:
         return {key: value for key, value in found.items() if value is not None}
 
 
-def judge(status: int, latency_ms: float) -> Finding:
-    """What the status of the probe's answer says about the upstream."""
+def judge(fetched: Fetched, latency_ms: float) -> Finding:
+    """What the probe's answer says about the upstream; a clawgate behind it is told apart by its error codes."""
+    status = fetched.status
+    code = _error_code(fetched.body)
+    if code in ("invalid_token", "missing_token"):
+        return Finding("unauthorized", "it refuses our token; check the configured token", status, latency_ms)
+    if code == "auth_locked":
+        return Finding(
+            "unauthorized",
+            "it has locked this address out after wrong tokens; wait, with the right one",
+            status,
+            latency_ms,
+        )
     if status in (401, 403):
         return Finding(
-            "unauthorized", "it refuses our credential; check the configured token or key", status, latency_ms
+            "unauthorized",
+            "it refuses a credential: the one configured here, or one that it uses for its own upstream",
+            status,
+            latency_ms,
         )
-    if status >= 500:
-        return Finding("failing", f"it answers with {status}", status, latency_ms)
     if status == 404:
-        return Finding("reachable", "it answers, though it has no /v1/models", status, latency_ms)
+        return Finding(
+            "not_found", "it has no /v1/models: check the path of the configured URL", status, latency_ms
+        )
     if status >= 300:
-        return Finding("failing", f"it answers with {status}; check the configured URL", status, latency_ms)
+        return Finding("failing", f"it answers with {status}", status, latency_ms)
     return Finding("reachable", "it answers and accepts our credential", status, latency_ms)
+
+
+def _error_code(body: bytes) -> str | None:
+    """The ``code`` of an error object in the shape of the OpenAI API, if the body is one."""
+    try:
+        code = msgspec.json.decode(body)["error"]["code"]
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        return None
+    return code if isinstance(code, str) else None
 
 
 class Probe:
@@ -84,7 +110,9 @@ class Probe:
         """The present finding."""
         loop = asyncio.get_running_loop()
         async with self._lock:
-            if self._found is None or loop.time() - self._found_at >= FRESH_SECONDS:
+            refused = self._found is not None and self._found.state == "unauthorized"
+            fresh = REFUSED_FRESH_SECONDS if refused else FRESH_SECONDS
+            if self._found is None or loop.time() - self._found_at >= fresh:
                 self._found = await self._look()
                 self._found_at = loop.time()
             return self._found
@@ -100,7 +128,7 @@ class Probe:
             return Finding("timed_out", error.message, limit=error.limit)
         except GatewayError as error:
             return Finding("unreachable", error.message)
-        return judge(fetched.status, round((loop.time() - begun) * 1000, 1))
+        return judge(fetched, round((loop.time() - begun) * 1000, 1))
 
 
 def build_health(*, role: str, instance: str, probe: Probe, deep_for_callers: bool) -> Starlette:

@@ -134,6 +134,8 @@ def tls_context(
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
+    if error.reason == "WRONG_VERSION_NUMBER":
+        return "it does not speak TLS on this port; is it http:// that you want?"
     return getattr(error, "verify_message", None) or error.reason or "handshake refused"
 
 

@@ -58,6 +58,11 @@ class Front:
         """Open client connections."""
         return len(self._connections)
 
+    @property
+    def busy_count(self) -> int:
+        """Connections on which a request has begun."""
+        return sum(not connection.is_idle for connection in self._connections)
+
     def make_protocol(
         self,
         config: Config,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from clawgate.errors import (
     BodyTooLarge,
@@ -50,6 +51,7 @@ _ONCE = frozenset(
 )
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _NO_BODY = (b"GET", b"HEAD", b"DELETE")
+_ONE_MODEL = b"/v1/models/"
 ANONYMOUS = "-"
 
 
@@ -146,6 +148,8 @@ class Gate:
         if control:
             return self._control(head, get, path, caller)
         self.routes.check(head.method, path)
+        if self.model_rule is not None and path.startswith(_ONE_MODEL):
+            self.model_rule.check(unquote(path.removeprefix(_ONE_MODEL).decode("ascii")))
         length = self._body_length(head, get)
         if length != 0 and head.method not in _NO_BODY:
             credential = get(b"authorization") or get(b"x-proxy-token") or get(b"x-api-key")

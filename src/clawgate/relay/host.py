@@ -8,6 +8,7 @@ with an error that its client can see. A second signal ends everything at once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
@@ -18,6 +19,8 @@ import uvicorn
 
 from clawgate.errors import StreamCut
 from clawgate.relay.front import Front
+
+logger = logging.getLogger("clawgate")
 
 IDLE_GRACE_SECONDS = 1.0
 _LAST_BYTES_SECONDS = 1.0
@@ -91,6 +94,9 @@ class Host(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         drain = self._drain_seconds
+        busy = self._front.busy_count
+        if busy:
+            logger.info("stopping: %d requests under way get up to %g s to finish", busy, drain)
         if not await self._emptied_within(min(IDLE_GRACE_SECONDS, drain)):
             self._front.release_idle()
             if not await self._emptied_within(max(drain - IDLE_GRACE_SECONDS, 0)):
@@ -104,6 +110,7 @@ class Host(uvicorn.Server):
             task.cancel()
         await asyncio.gather(*self._kept, return_exceptions=True)
         self._front.close()
+        logger.info("stopped")
 
     async def _accept_what_waits(self) -> None:
         """Let the loop take the connections that the kernel has accepted for us: closing now would reset them."""

@@ -408,9 +408,14 @@ class RelayProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.keep_alive = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request has begun."""
+        return not self._reader.head_bytes and not self._reader.head_done and not self._lingering
+
     def close_if_idle(self) -> None:
         """Let go of a connection on which no request has begun."""
-        if not self._reader.head_bytes and not self._reader.head_done and not self._lingering:
+        if self.is_idle:
             self.transport.close()
 
     def stop(self, error: GatewayError) -> None:

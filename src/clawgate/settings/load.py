@@ -21,6 +21,16 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 _M = TypeVar("_M", bound=BaseModel)
+_PLAIN_WORDS = {
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "bool_parsing": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be an object, or name:value pairs",
+    "string_type": "must be text",
+}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -110,12 +120,7 @@ def _plugin_block(
     try:
         found = pyjson5.decode(text)
     except pyjson5.Json5Exception as error:
-        at = re.search(r"near (\d+)", str(error.args[0]))
-        line = text.count("\n", 0, int(at[1])) + 1 if at else 1
-        what = re.sub(r"\s*near \d+", "", str(error.args[0])).replace("b'", "'")
-        raise SettingsInvalid(
-            [Problem("config file", f"{path}:{line}", f"it is not JSON5: {what}")]
-        ) from error
+        raise SettingsInvalid([_not_json5(path, text, str(error.args[0]))]) from error
     for key in ("plugins", "entries", entry, "config"):
         found = found.get(key) if isinstance(found, dict) else None
         if found is None:
@@ -123,6 +128,16 @@ def _plugin_block(
     if not isinstance(found, dict):
         raise SettingsInvalid([Problem(f'plugins.entries."{entry}".config', str(path), "must be an object")])
     return {key: _substituted(value, key, str(path), environment) for key, value in found.items()}
+
+
+def _not_json5(path: Path, text: str, said: str) -> Problem:
+    """What the parser said, with the line and column where it stopped, and the character in plain sight."""
+    at = re.search(r"near (\d+)", said)
+    end = int(at[1]) if at else len(text)
+    line, column = text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)
+    found = re.search(r"found U\+([0-9a-f]+)", said)
+    what = f"unexpected {chr(int(found[1], 16))!r}" if found else "it ends too early"
+    return Problem("config file", f"{path}:{line}:{column}", f"it is not JSON5: {what}")
 
 
 def _substituted(value: object, key: str, found_in: str, environment: Mapping[str, str]) -> object:
@@ -206,4 +221,5 @@ def _problem(
             ways.append(f"{to_camel(name)} in {sources.block_name}")
         return Problem(to_camel(name), "", "is not set; give it as " + " or ".join(ways))
     path = ".".join([to_camel(name), *location[1:]])
+    message = _PLAIN_WORDS.get(detail["type"], message)
     return Problem(path, origin.get(name, ""), message[0].lower() + message[1:])

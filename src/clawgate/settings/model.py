@@ -38,8 +38,15 @@ def _strong_token(value: SecretStr) -> SecretStr:
 
 
 def _words(value: object) -> object:
-    """A comma list, as environment variables have it."""
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+    """A list, or comma lists as flags and environment variables have them; one that names nothing is a mistake."""
+    if isinstance(value, str):
+        value = (value,)
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        words = [word.strip() for part in value for word in part.split(",") if word.strip()]
+        if value and not words:
+            raise ValueError("names nothing")
+        return words
+    return value
 
 
 def _named_tokens(value: object) -> object:
@@ -47,7 +54,7 @@ def _named_tokens(value: object) -> object:
     if not isinstance(value, str):
         return value
     named: dict[str, str] = {}
-    for pair in _words(value):  # type: ignore[attr-defined]
+    for pair in (part.strip() for part in value.split(",") if part.strip()):
         name, colon, token = pair.partition(":")
         if not colon or not name or name in named:
             raise ValueError("must look like alice:TOKEN,bob:TOKEN, each name once")
@@ -99,9 +106,12 @@ class RelaySettings(BaseModel):
         "variables such as HTTPS_PROXY are never read.",
     )
     allow_host: Words = Field(
-        (), description="Further names in Host that this listener answers for; '*' for any."
+        (),
+        description="Further names in Host that this listener answers for; '*' for any; repeat it, or give a comma list.",
     )
-    allow_origin: Words = Field((), description="Web origins whose pages may call this listener.")
+    allow_origin: Words = Field(
+        (), description="Web origins whose pages may call this; repeat it, or give a comma list."
+    )
     exit_on_stdin_eof: bool = Field(
         False, description="Stop when standard input ends: for programs that start us."
     )
@@ -182,7 +192,7 @@ class ServerSettings(RelaySettings):
     )
     models: Words = Field(
         (),
-        description="The only models that may be asked for; empty allows all.",
+        description="The only models that may be asked for; empty allows all; repeat it, or give a comma list.",
         json_schema_extra=env("OPENAI_PROXY_MODELS"),
     )
     max_concurrent: Annotated[int, Field(ge=1)] | None = Field(
@@ -201,7 +211,8 @@ class ServerSettings(RelaySettings):
     auth_failure_window: Seconds = Field(60, description="Seconds within which they count.")
     auth_lockout: Seconds = Field(300, description="Seconds of the lockout.")
     trusted_proxy: Words = Field(
-        (), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
+        (),
+        description="Addresses of reverse proxies whose X-Forwarded-For is believed; repeat it, or give a comma list.",
     )
     organization: str | None = Field(
         None, description="OpenAI-Organization of every request.", json_schema_extra=env("OPENAI_ORG_ID")
@@ -230,6 +241,12 @@ class ServerSettings(RelaySettings):
         if "default" in self.proxy_tokens and self.proxy_token is not None:
             raise ValueError(
                 "the name 'default' is taken by OPENAI_PROXY_TOKEN; give the other token another name"
+            )
+        key = self.openai_api_key.get_secret_value()
+        tokens = [*self.proxy_tokens.values(), *([self.proxy_token] if self.proxy_token else [])]
+        if any(token.get_secret_value() == key for token in tokens):
+            raise ValueError(
+                "a proxy token is the upstream's key itself, which would hand the key out; make another"
             )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tlsCertificate and tlsKey belong together; one of them is missing")
