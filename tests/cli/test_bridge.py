@@ -14,7 +14,14 @@ TOKEN = "canary-9Kx2-Qw7Zp"
 def test_nothing_set_names_every_way_to_set_it(tmp_path: Path) -> None:
     found = command("bridge", "run", folder=tmp_path)
     assert found.returncode == 2 and found.stdout == ""
-    for part in ("cannot be used", "--remote-url", "PROXY_BRIDGE_URL", "remoteUrl in", "--proxy-token", "PROXY_BRIDGE_TOKEN"):
+    for part in (
+        "cannot be used",
+        "--remote-url",
+        "PROXY_BRIDGE_URL",
+        "remoteUrl in",
+        "--proxy-token",
+        "PROXY_BRIDGE_TOKEN",
+    ):
         assert part in found.stderr
     assert "Traceback" not in found.stderr
 
@@ -27,7 +34,14 @@ def test_all_problems_come_at_once_with_their_places_and_no_secret(tmp_path: Pat
         folder=tmp_path, environment={"PROXY_BRIDGE_TOKEN": f"{TOKEN} x"},
     )  # fmt: skip
     assert found.returncode == 2
-    for part in ("remotUrl", "did you mean 'remoteUrl'", "idleTimeout", "(--port)", "(--remote-url)", "(PROXY_BRIDGE_TOKEN)"):
+    for part in (
+        "remotUrl",
+        "did you mean 'remoteUrl'",
+        "idleTimeout",
+        "(--port)",
+        "(--remote-url)",
+        "(PROXY_BRIDGE_TOKEN)",
+    ):
         assert part in found.stderr
     assert "canary" not in found.stderr + found.stdout
 
@@ -44,7 +58,8 @@ def test_all_problems_come_at_once_with_their_places_and_no_secret(tmp_path: Pat
         (["--config", "/no/such/file"], "does not exist"),
         (["--env-file", "/no/such/file"], "there is no file"),
     ],
-    ids=["every IPv4", "every IPv6", "a proxy without port", "another proxy", "no CA", "no certificate", "no config", "no env"],
+    ids=["every IPv4", "every IPv6", "a proxy without port", "another proxy", "no CA", "no certificate",
+    "no config", "no env"],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_before_anything_listens(
     tmp_path: Path, arguments: list[str], says: str

@@ -26,7 +26,9 @@ def test_the_version() -> None:
     assert (found.exit_code, found.output) == (0, f"clawgate {__version__}\n")
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["--nonsense"], ["bridge", "nonsense"], ["server", "--x"], []])
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["--nonsense"], ["bridge", "nonsense"], ["server", "--x"], []]
+)
 def test_what_is_no_command_ends_with_the_usage(arguments: list[str]) -> None:
     """With status 2, and on standard error, so that no script takes it for an answer."""
     found = CliRunner().invoke(clawgate, arguments)
@@ -53,7 +55,8 @@ import json, os, pkgutil, sys, sysconfig
 roots = [os.path.realpath(path) for path in {*sys.path[1:], sys.prefix, sys.base_prefix, SRC}]
 seen = []
 def hook(event, arguments):
-    if event.startswith(("socket.", "subprocess.", "os.fork", "os.exec", "os.system", "shutil.", "os.remove", "os.rename",
+    if event.startswith(("socket.", "subprocess.", "os.fork", "os.exec", "os.system", "shutil.", "os.remove",
+    "os.rename",
                          "os.mkdir", "os.rmdir", "os.chmod", "os.putenv", "urllib.", "http.")):
         if event != "socket.gethostname":
             seen.append(event)

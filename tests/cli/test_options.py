@@ -50,7 +50,8 @@ def test_what_is_not_given_is_none() -> None:
     ("arguments", "name", "value"),
     [
         (["--needed", "x"], "needed", "x"), (["--number", "x"], "number", "x"), (["--yes"], "yes", True),
-        (["--no-yes"], "yes", False), (["--words", "a", "--words", "b,c"], "words", ("a", "b,c")), (["--needed="], "needed", ""),
+        (["--no-yes"], "yes", False), (["--words", "a", "--words", "b,c"], "words", ("a", "b,c")),
+        (["--needed="], "needed", ""),
         (["--secret", "s"], "secret", "s"),
     ],
 )  # fmt: skip
@@ -74,6 +75,9 @@ def test_every_setting_has_its_flag(role: str, model: type[RelaySettings], left_
     assert found.exit_code == 0
     flags = set(re.findall(r"^  (--[a-z-]+)", found.output, re.MULTILINE))
     wanted = {flag_of(name) for name in model.model_fields if name not in left_out}
-    assert flags == wanted | {"--config", "--env-file", "--help"} or flags == wanted | {"--config", "--env-file"}
+    assert flags == wanted | {"--config", "--env-file", "--help"} or flags == wanted | {
+        "--config",
+        "--env-file",
+    }
     for name in left_out:
         assert flag_of(name) not in flags

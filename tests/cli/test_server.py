@@ -57,7 +57,8 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, arguments: list[str], sa
 @pytest.mark.xfail(strict=True, reason="defect 23: these end in a traceback instead of a problem with a name")
 @pytest.mark.parametrize(
     "arguments",
-    [["--organization", "a\nb"], ["--project", " p"], ["--tls-certificate", "/none", "--tls-key", "/none"], ["--host", "a..b"]],
+    [["--organization", "a\nb"], ["--project", " p"], ["--tls-certificate", "/none", "--tls-key", "/none"],
+    ["--host", "a..b"]],
     ids=["organization", "project", "TLS files", "host"],
 )  # fmt: skip
 def test_no_setting_ends_in_a_traceback(tmp_path: Path, arguments: list[str]) -> None:

@@ -22,7 +22,9 @@ def test_a_port_that_is_taken_is_78_and_names_port_and_owner(tmp_path: Path) -> 
         port = taken.getsockname()[1]
         found = command(*BRIDGE, "--port", str(port), folder=tmp_path)
     assert found.returncode == ExitCode.PORT_TAKEN
-    assert f"port {port} on 127.0.0.1 is already in use" in found.stderr and len(found.stderr.splitlines()) == 1
+    assert (
+        f"port {port} on 127.0.0.1 is already in use" in found.stderr and len(found.stderr.splitlines()) == 1
+    )
     if Path("/proc/net/tcp").exists():
         assert f"(pid {os.getpid()})" in found.stderr
 

@@ -167,7 +167,7 @@ def test_errors_are_the_ones_that_the_client_knows(
 def test_our_own_errors_are_told_apart_by_their_code(chain: Chain, tmp_path: Path) -> None:
     """A wrong token at the server is a 401 of ours, in the client's own exception."""
     with (
-        role_process("bridge", chain.server.url, tmp_path / "bridge", PROXY_BRIDGE_TOKEN="wrong-token-123456") as bridge,
+        role_process("bridge", chain.server.url, tmp_path / "b", PROXY_BRIDGE_TOKEN="wrong-token-12345") as bridge,
         OpenAI(base_url=f"{bridge.url}/v1", api_key="x", max_retries=0) as client,
     ):  # fmt: skip
         with pytest.raises(openai.AuthenticationError) as caught:

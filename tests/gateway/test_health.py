@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from clawgate import __version__
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut, UpstreamUnreachable
 from clawgate.gateway import health
-from clawgate.gateway.health import FRESH_SECONDS, Finding, Probe, build_health, judge
+from clawgate.gateway.health import FRESH_SECONDS, REFUSED_FRESH_SECONDS, Finding, Probe, build_health, judge
 from clawgate.providers.credential import Bearer
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.fetch import Fetched
@@ -42,7 +43,9 @@ def on(loop: Clock, work: Coroutine[Any, Any, _T]) -> _T:
 
 def upstream() -> Upstream:
     route = Route(origin=parse_url("https://api.example:8443/v1")[0], trusted=True)
-    return Upstream(UpstreamPlan(name="u", route=route, prefix="/v1", credential=Bearer(KEY)), Dialer(), via=b"v")
+    return Upstream(
+        UpstreamPlan(name="u", route=route, prefix="/v1", credential=Bearer(KEY)), Dialer(), via=b"v"
+    )
 
 
 class Answers:
@@ -54,7 +57,9 @@ class Answers:
 
     async def __call__(self, upstream: Upstream, target: bytes, **limits: float) -> Fetched:
         assert target == b"/v1/models"
-        assert set(limits) == {"connect_seconds", "answer_seconds"} and all(0 < s <= 10 for s in limits.values())
+        assert set(limits) == {"connect_seconds", "answer_seconds"} and all(
+            0 < s <= 10 for s in limits.values()
+        )
         self.asked += 1
         await asyncio.sleep(0)
         found = self.given.pop(0)
@@ -78,15 +83,51 @@ def health_of(
     return TestClient(with_caller)
 
 
+def refusal(code: object) -> bytes:
+    return json.dumps({"error": {"message": "m", "code": code}}).encode()
+
+
 @pytest.mark.parametrize(
-    ("status", "state"),
-    [(200, "reachable"), (204, "reachable"), (404, "reachable"), (401, "unauthorized"), (403, "unauthorized"),
-     (301, "failing"), (307, "failing"), (400, "failing"), (405, "failing"), (500, "failing"), (503, "failing"), (599, "failing")],
+    ("status", "body", "state"),
+    [
+        (200, b"", "reachable"), (204, b"", "reachable"), (200, b'{"data":[]}', "reachable"), (404, b"", "not_found"),
+        (401, b"", "unauthorized"), (403, b"", "unauthorized"), (301, b"", "failing"), (307, b"", "failing"),
+        (400, b"", "failing"), (405, b"", "failing"), (500, b"", "failing"), (503, b"<html>", "failing"),
+        (429, b"", "failing"), (429, refusal("auth_locked"), "unauthorized"),
+        (429, refusal("insufficient_quota"), "failing"),
+        (401, refusal("invalid_token"), "unauthorized"), (401, refusal("missing_token"), "unauthorized"),
+        (502, refusal(["invalid_token"]), "failing"), (502, refusal(None), "failing"), (502, b'{"error":"x"}',
+        "failing"),
+        (502, b'["error"]', "failing"), (502, b'{"error":[]}', "failing"),
+    ],
 )  # fmt: skip
-def test_what_a_status_says_of_the_upstream(status: int, state: str) -> None:
-    found = judge(status, 1.5)
+def test_what_an_answer_says_of_the_upstream(status: int, body: bytes, state: str) -> None:
+    found = judge(Fetched(status, body), 1.5)
     assert (found.state, found.status, found.latency_ms) == (state, status, 1.5)
     assert found.ok is (state == "reachable") and found.message
+
+
+@pytest.mark.xfail(strict=True, reason="defect 26: a body that msgspec refuses in another way ends the probe")
+@pytest.mark.parametrize("body", [b"[" * 60_000, b'{"error":"\xff"}'], ids=["deep", "not UTF-8"])
+def test_no_body_ends_the_probe(body: bytes) -> None:
+    assert judge(Fetched(502, body), 1.5).state == "failing"
+
+
+def test_who_is_refused_asks_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong token that is presented again and again would get this address locked out."""
+    answers = Answers(401, 200)
+    monkeypatch.setattr(health, "fetch", answers)
+    loop, probe = Clock(), Probe(upstream())
+
+    async def ask() -> None:
+        assert (await probe.ask()).state == "unauthorized"
+        loop.now += REFUSED_FRESH_SECONDS - 0.001
+        assert (await probe.ask()).state == "unauthorized" and answers.asked == 1
+        loop.now += 0.001
+        assert (await probe.ask()).state == "reachable" and answers.asked == 2
+
+    assert REFUSED_FRESH_SECONDS > FRESH_SECONDS
+    on(loop, ask())
 
 
 @pytest.mark.parametrize(
@@ -136,7 +177,13 @@ def test_the_plain_answer_of_an_open_listener_asks_nobody(
     said = answer.json()
     assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
     assert said.pop("uptimeSeconds") >= 0
-    assert said == {"ok": True, "status": "live", "version": __version__, "role": "server", "instance": "abc123"}
+    assert said == {
+        "ok": True,
+        "status": "live",
+        "version": __version__,
+        "role": "server",
+        "instance": "abc123",
+    }
     assert answers.asked == 0
 
 
@@ -176,7 +223,10 @@ def test_an_upstream_that_is_down_is_503_and_the_process_is_live(monkeypatch: py
     }  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="defect 22: a caller's plain /health asks the upstream, against the module's docstring")
+@pytest.mark.xfail(
+    strict=True,
+    reason="defect 22: a caller's plain /health asks the upstream, against the module's docstring",
+)
 def test_the_plain_answer_asks_nobody_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers(500)
     answer = health_of(monkeypatch, answers, caller="alice", deep_for_callers=True).get("/health")
@@ -186,5 +236,9 @@ def test_the_plain_answer_asks_nobody_whoever_asks(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("deep", ["0", "", "no", "2"])
 def test_only_a_clear_yes_asks_the_upstream(monkeypatch: pytest.MonkeyPatch, deep: str) -> None:
     answers = Answers()
-    assert health_of(monkeypatch, answers, caller=None, deep_for_callers=False).get(f"/health?deep={deep}").json()["ok"]
+    assert (
+        health_of(monkeypatch, answers, caller=None, deep_for_callers=False)
+        .get(f"/health?deep={deep}")
+        .json()["ok"]
+    )
     assert answers.asked == 0

@@ -32,7 +32,9 @@ def client(tally: Tally) -> Iterator[TestClient]:
     route = Route(origin=parse_url("http://127.0.0.1:1")[0], trusted=True)
     plan = UpstreamPlan(name="u", route=route, prefix="", credential=Bearer("canary-key"))
     upstream = Upstream(plan, Dialer(), via=b"v")
-    gate = Gate(upstream=upstream, routes=RouteTable({}, {}), browser=BrowserRule(), body_limit=0, own_via=b"v")
+    gate = Gate(
+        upstream=upstream, routes=RouteTable({}, {}), browser=BrowserRule(), body_limit=0, own_via=b"v"
+    )
     front = Front(gate=gate, upstreams=(upstream,), limits=IntakeLimits(), observer=None)
     with TestClient(build_metrics(TallyCollector(tally, front, upstream))) as found:
         yield found
@@ -43,7 +45,10 @@ def scrape(client: TestClient) -> dict[tuple[str, str], float]:
     assert answer.status_code == 200 and answer.headers["content-type"] == CONTENT_TYPE
     assert "canary" not in answer.text
     return {
-        (sample.name, ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items()))): sample.value
+        (
+            sample.name,
+            ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items())),
+        ): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }

@@ -10,14 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.errors import CredentialMissing, GatewayError, MalformedRequest, RequestRejected, Unauthenticated
+from clawgate.errors import (
+    CredentialMissing,
+    GatewayError,
+    MalformedRequest,
+    RequestRejected,
+    Unauthenticated,
+)
 from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook, client_key, presented_token
 
 T, U = b"tok-0123456789abcdef", b"tok-another"
 AUTH, PROXY = b"authorization", b"x-proxy-token"
 RULE = FailureRule(max_failures=3, window=60, lockout=300, max_keys=100)
 
-PRESENTED: list[tuple[list[tuple[bytes, bytes]], bytes | None | type[GatewayError], str]] = [
+PRESENTED: list[tuple[list[tuple[bytes, bytes]], bytes | type[GatewayError] | None, str]] = [
     ([], None, "nothing"),
     ([(AUTH, b"Bearer " + T)], T, "Bearer"),
     ([(AUTH, b"bearer " + T)], T, "in lower case"),
@@ -57,7 +63,7 @@ PRESENTED: list[tuple[list[tuple[bytes, bytes]], bytes | None | type[GatewayErro
 
 @pytest.mark.parametrize(("fields", "found", "why"), PRESENTED, ids=[row[2] for row in PRESENTED])
 def test_the_one_token_that_is_presented(
-    fields: list[tuple[bytes, bytes]], found: bytes | None | type[GatewayError], why: str
+    fields: list[tuple[bytes, bytes]], found: bytes | type[GatewayError] | None, why: str
 ) -> None:
     if isinstance(found, type):
         with pytest.raises(found) as caught:
@@ -76,7 +82,9 @@ def test_a_token_is_known_by_its_holder() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", [b"", b"x", T[:-1], T + b"x", T.upper(), b" " + T, T + b"\n", b"\xff", b"x" * 100_000], ids=range(9)
+    "token",
+    [b"", b"x", T[:-1], T + b"x", T.upper(), b" " + T, T + b"\n", b"\xff", b"x" * 100_000],
+    ids=range(9),
 )
 def test_a_token_that_nobody_has(token: bytes) -> None:
     """One character less, more or in another case is wrong; no bytes make it fail otherwise; nothing is repeated."""
@@ -127,9 +135,11 @@ def test_a_book_holds_no_token_in_plain_text() -> None:
     ("address", "key"),
     [
         ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("::FFFF:C000:201", "192.0.2.1"),
-        ("0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::/64"), ("2001:DB8::FFFF", "2001:db8::/64"),
+        ("0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::/64"), ("2001:DB8::FFFF",
+        "2001:db8::/64"),
         ("2001:db8:0:0:ffff:ffff:ffff:ffff", "2001:db8::/64"), ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
-        ("fe80::1%eth0", "fe80::/64"), ("::1", "::/64"), ("", ""), ("a socket", "a socket"), ("192.0.2.01", "192.0.2.01"),
+        ("fe80::1%eth0", "fe80::/64"), ("::1", "::/64"), ("", ""), ("a socket", "a socket"), ("192.0.2.01",
+        "192.0.2.01"),
     ],
 )  # fmt: skip
 def test_failures_are_counted_by_ipv4_address_or_ipv6_network(address: str, key: str) -> None:

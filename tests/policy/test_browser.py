@@ -87,7 +87,11 @@ def test_where_a_request_comes_from(
     assert type(caught.value) is refusal, why
 
 
-JSON, FORM, UPLOAD = b"application/json", b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x"
+JSON, FORM, UPLOAD = (
+    b"application/json",
+    b"application/x-www-form-urlencoded",
+    b"multipart/form-data; boundary=x",
+)
 TYPES = [
     (JSON, False, True, "JSON"),
     (b"application/json; charset=utf-8", False, True, "with a parameter"),
@@ -125,7 +129,8 @@ def test_only_what_a_page_has_to_ask_for_passes(
 
 @pytest.mark.parametrize(
     ("value", "name"),
-    [(b"A.B:1", b"a.b"), (b"a.", b"a"), (b"a.:1", b"a"), (b"[FD00::1]:9", b"[fd00::1]"), (b"[::1]", b"[::1]"), (b"", b"")],
+    [(b"A.B:1", b"a.b"), (b"a.", b"a"), (b"a.:1", b"a"), (b"[FD00::1]:9", b"[fd00::1]"), (b"[::1]", b"[::1]"),
+    (b"", b"")],
 )  # fmt: skip
 def test_the_name_of_a_host_field(value: bytes, name: bytes) -> None:
     assert host_name(value) == name
@@ -148,5 +153,5 @@ def test_a_refusal_names_the_setting_and_shows_little() -> None:
 
 
 def test_by_default_only_this_machine_is_answered_and_no_origin() -> None:
-    assert {b"localhost", b"127.0.0.1", b"[::1]"} == RULE.hosts
+    assert frozenset({b"localhost", b"127.0.0.1", b"[::1]"}) == RULE.hosts
     assert RULE.origins == frozenset()

@@ -11,7 +11,13 @@ LIMITS = TimeLimits(connect=10, first_byte=600, idle=300, total=3600)
 ROWS: list[tuple[Times, float, bool, LimitName | None, str]] = [
     (Times(begun=0, progress=0), 299.9, True, None, "the upstream does not take the request, yet"),
     (Times(begun=0, progress=0), 300, True, "idle", "it has not taken a byte for too long"),
-    (Times(begun=0, progress=0), 3599, False, None, "the client is slow with its body: not the upstream's doing"),
+    (
+        Times(begun=0, progress=0),
+        3599,
+        False,
+        None,
+        "the client is slow with its body: not the upstream's doing",
+    ),
     (Times(begun=0, progress=0), 3600, False, "total", "but the whole has its limit"),
     (Times(begun=0, progress=3500), 3600, True, "total", "a byte a minute does not keep it alive"),
     (Times(begun=0, progress=0, connecting=0), 9.99, True, None, "dialling"),
@@ -20,18 +26,42 @@ ROWS: list[tuple[Times, float, bool, LimitName | None, str]] = [
     (Times(begun=0, progress=0, connecting=3600), 3609, True, "total", "a late dial is within its own limit"),
     (Times(begun=0, progress=0, connecting=0), 3600, True, "connect", "the more telling one of two"),
     (Times(begun=0, progress=0, connecting=500), 501, True, None, "a second dial: idle time is not counted"),
-    (Times(begun=0, progress=0, connecting=0, asked=0), 600, True, "connect", "connect comes before first_byte"),
+    (
+        Times(begun=0, progress=0, connecting=0, asked=0),
+        600,
+        True,
+        "connect",
+        "connect comes before first_byte",
+    ),
     (Times(begun=0, progress=0, asked=0), 599.9, True, None, "thinking"),
     (Times(begun=0, progress=0, asked=0), 600, True, "first_byte", "thinking for too long"),
     (Times(begun=0, progress=0, asked=0), 600, False, "first_byte", "whatever the client does"),
-    (Times(begun=0, progress=599, asked=0), 600, True, "first_byte", "comments move bytes and do not reset it"),
+    (
+        Times(begun=0, progress=599, asked=0),
+        600,
+        True,
+        "first_byte",
+        "comments move bytes and do not reset it",
+    ),
     (Times(begun=0, progress=0, asked=100), 699, True, None, "it runs from the whole request"),
     (Times(begun=0, progress=0, asked=3500), 3600, True, "total", "the whole ends before it"),
     (Times(begun=0, progress=0, asked=0), 3600, True, "first_byte", "the more telling one of two"),
     (Times(begun=0, progress=50, asked=0, answered=True), 349.9, True, None, "a pause within the answer"),
     (Times(begun=0, progress=50, asked=0, answered=True), 350, True, "idle", "a pause for too long"),
-    (Times(begun=0, progress=50, asked=0, answered=True), 3599, False, None, "the client does not read: not idle"),
-    (Times(begun=0, progress=50, asked=0, answered=True), 3600, False, "total", "but the whole has its limit"),
+    (
+        Times(begun=0, progress=50, asked=0, answered=True),
+        3599,
+        False,
+        None,
+        "the client does not read: not idle",
+    ),
+    (
+        Times(begun=0, progress=50, asked=0, answered=True),
+        3600,
+        False,
+        "total",
+        "but the whole has its limit",
+    ),
     (Times(begun=0, progress=50, asked=0, answered=True), 3600, True, "idle", "the more telling one of two"),
     (Times(begun=0, progress=3590, asked=0, answered=True), 3600, True, "total", "an answer without end"),
     (Times(begun=0, progress=700, asked=0, answered=True), 701, True, None, "answered: first_byte is over"),
@@ -41,7 +71,9 @@ ROWS: list[tuple[Times, float, bool, LimitName | None, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("times", "now", "stalled", "limit", "why"), ROWS, ids=[f"{number}: {row[4]}" for number, row in enumerate(ROWS)]
+    ("times", "now", "stalled", "limit", "why"),
+    ROWS,
+    ids=[f"{number}: {row[4]}" for number, row in enumerate(ROWS)],
 )
 def test_the_limit_that_has_run_out(
     times: Times, now: float, stalled: bool, limit: LimitName | None, why: str

@@ -107,7 +107,9 @@ def test_outside_global_unicast_only_embedded_addresses_are_public(address: IPv6
         assert classify(address) is not Reason.PUBLIC
 
 
-@pytest.mark.parametrize("text", ["::1", "::", "::ffff", "fe80::1", "2001:db8::1", "2001:0:7f00:1::", "64:ff9b:1::1"])
+@pytest.mark.parametrize(
+    "text", ["::1", "::", "::ffff", "fe80::1", "2001:db8::1", "2001:0:7f00:1::", "64:ff9b:1::1"]
+)
 def test_nothing_is_embedded_where_nothing_is(text: str) -> None:
     """Teredo and local NAT64 are refused whole, so nothing is read out of them."""
     assert embedded_ipv4(IPv6Address(text)) is None

@@ -100,12 +100,19 @@ def test_what_connection_names_stays_here(connection: bytes, where: int) -> None
     fields = [(b"accept", b"1"), (b"content-type", b"2")]
     fields.insert(where, (b"connection", connection))
     assert lines_to_upstream(fields) == b"content-type: 2\r\n"
-    named = [(name, value.replace(b"ccept", b"ge") if name == b"connection" else value) for name, value in fields]
+    named = [
+        (name, value.replace(b"ccept", b"ge") if name == b"connection" else value) for name, value in fields
+    ]
     assert lines_to_client(named) == b"content-type: 2\r\n"
 
 
 def test_several_connection_fields_count_together() -> None:
-    fields = [(b"connection", b"accept"), (b"accept", b"1"), (b"content-type", b"2"), (b"connection", b"Content-Type")]
+    fields = [
+        (b"connection", b"accept"),
+        (b"accept", b"1"),
+        (b"content-type", b"2"),
+        (b"connection", b"Content-Type"),
+    ]
     assert lines_to_upstream(fields) == b""
 
 

@@ -46,7 +46,9 @@ def test_a_short_secret_is_a_secret_too() -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(min_size=6, max_size=40), st.text(max_size=20), st.text(max_size=20), st.sampled_from(range(3)))
+@given(
+    st.text(min_size=6, max_size=40), st.text(max_size=20), st.text(max_size=20), st.sampled_from(range(3))
+)
 def test_no_text_shows_a_secret(secret: str, before: str, after: str, which: int) -> None:
     """Any text, in any spelling, between any others."""
     if BLOT in secret or secret in BLOT * 3:

@@ -11,7 +11,7 @@ BRIDGE, SERVER = ANYTHING_BELOW_V1, MODEL_ROUTES
 POST, READ = ("POST",), ("GET", "HEAD")
 ALL = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-ROWS: list[tuple[RouteTable, bytes, bytes, tuple[str, ...] | None | bool, str]] = [
+ROWS: list[tuple[RouteTable, bytes, bytes, tuple[str, ...] | bool | None, str]] = [
     (BRIDGE, b"POST", b"/v1/chat/completions", True, "what it is for"),
     (BRIDGE, b"DELETE", b"/v1/files/a", True, "the remote decides"),
     (BRIDGE, b"GET", b"/v1/a/b/c", True, "however deep"),

@@ -34,7 +34,9 @@ def watched(fd: int, during: list[bytes], write_to: int) -> int:
     return calls
 
 
-@pytest.mark.parametrize("during", [[], [b"x"], [b"x" * 5000, b"\x00", b"\n"]], ids=["nothing", "a byte", "much"])
+@pytest.mark.parametrize(
+    "during", [[], [b"x"], [b"x" * 5000, b"\x00", b"\n"]], ids=["nothing", "a byte", "much"]
+)
 def test_the_end_of_a_pipe_is_reported_once_and_its_content_thrown_away(during: list[bytes]) -> None:
     reading, writing = os.pipe()
     try:

@@ -142,14 +142,18 @@ def test_workers_that_cannot_live_are_given_up_with_their_status() -> None:
     assert out.split() == ["pause", "0.1", "pause", "0.2", "pause", "0.4", "pause", "0.8"]
 
 
-@pytest.mark.xfail(strict=True, reason="defect 20: a signal that reaches a worker before it has its own handler is lost")
+@pytest.mark.xfail(
+    strict=True, reason="defect 20: a signal that reaches a worker before it has its own handler is lost"
+)
 def test_a_new_worker_does_not_have_its_parents_signal_handler() -> None:
     """Inherited, it would only note the signal and pass it to the siblings, and the worker would go on for ever."""
     with program("look", 1) as started:
         assert "handler True" in started.end()[1]
 
 
-@pytest.mark.xfail(strict=True, reason="defect 21: os._exit in a finally swallows the traceback of a worker that fails")
+@pytest.mark.xfail(
+    strict=True, reason="defect 21: os._exit in a finally swallows the traceback of a worker that fails"
+)
 def test_a_worker_that_fails_says_why() -> None:
     with program("fail", 1) as started:
         assert "ValueError: said by the worker" in started.end()[2]

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from types import FrameType
 
 from clawgate.processes import workers
@@ -22,7 +23,7 @@ def serve(listener: socket.socket, index: int, lifeline: int) -> int:
         signal.signal(sig, lambda sig, frame: os._exit(0))
     say(f"worker {os.getpid()} {index}")
     while True:
-        ready, _, _ = select.select([listener, lifeline], [], [])
+        ready, _, _ = select.select([listener.fileno(), lifeline], [], [])
         if lifeline in ready:
             return 0
         try:
@@ -59,6 +60,11 @@ def fail(index: int, lifeline: int) -> int:
     raise ValueError("said by the worker")
 
 
+def told(seconds: float) -> None:
+    """In the place of `time.sleep`."""
+    say(f"pause {seconds:g}")
+
+
 def main() -> int:
     what, count = sys.argv[1], int(sys.argv[2])
     if what == "serve":
@@ -69,8 +75,10 @@ def main() -> int:
     if what == "stubborn":
         return workers.run_workers(count, stubborn)
     # Workers that end at once: the pauses are told instead of waited for.
-    workers.time.sleep = lambda seconds: say(f"pause {seconds:g}")  # type: ignore[assignment]
-    return workers.run_workers(count, {"die": lambda index, lifeline: 3, "look": look_at_signals, "fail": fail}[what])
+    time.sleep = told
+    return workers.run_workers(
+        count, {"die": lambda index, lifeline: 3, "look": look_at_signals, "fail": fail}[what]
+    )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def test_the_line_and_the_secret_in_it(credential: Credential, line: str) -> Non
 
 BAD_VALUES = {
     "empty": "", "blank": " ", "blank in front": " canary", "blank behind": "canary ", "line feed": "canary\n",
-    "header": "canary\r\nx: y", "carriage return": "canary\rx", "NUL": "canary\x00", "tab": "a\tcanary", "DEL": "canary\x7f",
+    "header": "canary\r\nx: y", "carriage return": "canary\rx", "NUL": "canary\x00", "tab": "a\tcanary",
+    "DEL": "canary\x7f",
     "not ASCII": "canäry-canary", "full-width": "\uff11canary", "next line": "canary\x85", "separator": "canary\u2028",
 }  # fmt: skip
 
@@ -58,7 +59,13 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
 @pytest.mark.parametrize("credential", [Bearer(CANARY), HeaderToken("x-a", CANARY)], ids=["bearer", "header"])
 def test_a_credential_does_not_show_itself(credential: Credential) -> None:
     """Not by repr, str, format or inside of something else."""
-    for text in (repr(credential), str(credential), f"{credential}", f"{[credential]}", f"{({'a': credential})}"):
+    for text in (
+        repr(credential),
+        str(credential),
+        f"{credential}",
+        f"{[credential]}",
+        f"{ ({'a': credential}) }",
+    ):
         assert "canary" not in text
 
 

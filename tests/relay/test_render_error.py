@@ -27,7 +27,15 @@ def read(answer: bytes, *, to_method: str = "POST") -> MessageReader:
 def fields(answer: bytes) -> dict[str, list[str]]:
     head = read(answer).head
     assert head is not None
-    names = ["retry-after", "allow", "www-authenticate", "upgrade", "connection", "cache-control", "content-type"]
+    names = [
+        "retry-after",
+        "allow",
+        "www-authenticate",
+        "upgrade",
+        "connection",
+        "cache-control",
+        "content-type",
+    ]
     return {name: found for name in names if (found := head.all(name))}
 
 
@@ -98,9 +106,9 @@ def test_retry_after_is_whole_seconds(seconds: int) -> None:
 
 
 def test_what_the_special_fields_say() -> None:
-    assert fields(error_answer(errors.MethodNotAllowed("m", allow=("GET", "HEAD")), close=False))["allow"] == [
-        "GET, HEAD"
-    ]
+    assert fields(error_answer(errors.MethodNotAllowed("m", allow=("GET", "HEAD")), close=False))[
+        "allow"
+    ] == ["GET, HEAD"]
     assert fields(error_answer(errors.Unauthenticated("m"), close=False))["www-authenticate"] == [
         'Bearer realm="clawgate"'
     ]

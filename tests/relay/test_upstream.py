@@ -50,7 +50,7 @@ def values(head: bytes, name: str) -> list[str]:
 
 
 def test_a_head_is_http_with_exactly_one_of_each_of_our_fields() -> None:
-    head = upstream().head(b"GET", b"/v1/models", b"accept: */*\r\n", None)
+    head = upstream().head(b"GET", b"/v1/models", b"accept: */*\r\n")
     assert values(head, "host") == ["api.example"]
     assert values(head, "authorization") == [f"Bearer {KEY}"]
     assert values(head, "user-agent") == [f"clawgate/{__version__}"]
@@ -73,16 +73,21 @@ def test_a_head_is_http_with_exactly_one_of_each_of_our_fields() -> None:
 def test_the_configured_path_takes_the_place_of_ours(
     prefix: str, replaces: str, target: bytes, sent: str
 ) -> None:
-    head = read(upstream(prefix=prefix, replaces=replaces).head(b"GET", target, b"", None)).head
+    head = read(upstream(prefix=prefix, replaces=replaces).head(b"GET", target, b"")).head
     assert head is not None and head.start == ("GET", sent, "HTTP/1.1")
 
 
 @pytest.mark.parametrize(
     ("url", "host"),
-    [("http://a:8080", "a:8080"), ("https://a:443", "a"), ("http://[::1]:81", "[::1]:81"), ("https://A.b.", "a.b")],
+    [
+        ("http://a:8080", "a:8080"),
+        ("https://a:443", "a"),
+        ("http://[::1]:81", "[::1]:81"),
+        ("https://A.b.", "a.b"),
+    ],
 )
 def test_the_host_field_is_the_upstreams(url: str, host: str) -> None:
-    assert values(upstream(url).head(b"GET", b"/v1/x", b"", None), "host") == [host]
+    assert values(upstream(url).head(b"GET", b"/v1/x", b""), "host") == [host]
 
 
 def test_a_via_of_the_clients_is_kept_in_front_of_ours() -> None:
@@ -94,7 +99,7 @@ def test_a_via_of_the_clients_is_kept_in_front_of_ours() -> None:
 
 def test_the_operators_own_lines_stand_beside_the_credential() -> None:
     plan = upstream(credential=HeaderToken("X-Proxy-Token", KEY), extra=b"openai-project: p\r\n")
-    head = plan.head(b"POST", b"/v1/x", b"", None)
+    head = plan.head(b"POST", b"/v1/x", b"")
     assert values(head, "x-proxy-token") == [KEY] and values(head, "openai-project") == ["p"]
     assert values(head, "authorization") == []
 
@@ -105,6 +110,8 @@ def test_the_secrets_are_the_credentials() -> None:
 
 def test_no_repr_shows_the_key() -> None:
     one = upstream()
-    plan = UpstreamPlan(name="x", route=Route(origin=one.origin, trusted=True), prefix="", credential=Bearer(KEY))
+    plan = UpstreamPlan(
+        name="x", route=Route(origin=one.origin, trusted=True), prefix="", credential=Bearer(KEY)
+    )
     for text in (repr(one), str(one), repr(one.pool), repr(plan)):
         assert "canary" not in text

@@ -19,7 +19,9 @@ LEVELS = ["default", "file", ".env", "environment", "flag"]
 def sources(
     *, environment: Mapping[str, str] | None = None, env_file: Mapping[str, str] | None = None, **block: Any
 ) -> Sources:
-    return Sources(environment=environment or {}, env_file=env_file or {}, block=BRIDGE | block, block_name=BLOCK)
+    return Sources(
+        environment=environment or {}, env_file=env_file or {}, block=BRIDGE | block, block_name=BLOCK
+    )
 
 
 def invalid(*arguments: Any, **named: Any) -> list[Problem]:
@@ -65,7 +67,9 @@ def test_a_problem_names_the_place_that_won(top: int) -> None:
     assert (problem.path, problem.found_in) == ("bridgePort", places[top])
 
 
-@pytest.mark.parametrize("empty", [{"environment": {"PROXY_BRIDGE_PORT": ""}}, {"env_file": {"PROXY_BRIDGE_PORT": ""}}])
+@pytest.mark.parametrize(
+    "empty", [{"environment": {"PROXY_BRIDGE_PORT": ""}}, {"env_file": {"PROXY_BRIDGE_PORT": ""}}]
+)
 def test_an_empty_variable_is_an_unset_one(empty: dict[str, dict[str, str]]) -> None:
     assert load(BridgeSettings, {}, sources(bridgePort=1001, **empty)).bridge_port == 1001
 
@@ -101,7 +105,7 @@ def test_all_problems_come_at_once_each_with_its_place() -> None:
     ("key", "near"), [("remotUrl", "remoteUrl"), ("remote_url", "remoteUrl"), ("proxytoken", "proxyToken")]
 )  # fmt: skip
 def test_an_unknown_key_comes_with_a_suggestion(key: str, near: str) -> None:
-    (problem,) = invalid(BridgeSettings, {}, sources(**{key: 1}))
+    (problem,) = invalid(BridgeSettings, {}, Sources(block=BRIDGE | {key: 1}, block_name=BLOCK))
     assert f"did you mean '{near}'?" in problem.message
 
 
@@ -126,19 +130,40 @@ def test_a_problem_of_the_whole_is_said_once() -> None:
 
 
 def secret_cases() -> list[tuple[str, type[Any], dict[str, Any], Sources]]:
-    block = {"block_name": BLOCK}
     cases: list[tuple[str, type[Any], dict[str, Any], Sources]] = []
     for bad in (f"{CANARY} x", f"{CANARY}\n", f"{CANARY}...", f"<{CANARY}>", f"your-{CANARY}", f"{CANARY}é"):
         cases += [
             (f"flag {bad!r}", BridgeSettings, {"proxy_token": bad}, Sources(block=BRIDGE)),
-            (f"variable {bad!r}", ServerSettings, {}, Sources(environment={"OPENAI_API_KEY": bad}, block=SERVER)),
-            (f".env {bad!r}", ServerSettings, {}, Sources(env_file={"OPENAI_PROXY_TOKEN": bad}, block=SERVER)),
-            (f"file {bad!r}", BridgeSettings, {}, Sources(block=BRIDGE | {"bridgeToken": bad}, **block)),
+            (
+                f"variable {bad!r}",
+                ServerSettings,
+                {},
+                Sources(environment={"OPENAI_API_KEY": bad}, block=SERVER),
+            ),
+            (
+                f".env {bad!r}",
+                ServerSettings,
+                {},
+                Sources(env_file={"OPENAI_PROXY_TOKEN": bad}, block=SERVER),
+            ),
+            (
+                f"file {bad!r}",
+                BridgeSettings,
+                {},
+                Sources(block=BRIDGE | {"bridgeToken": bad}, block_name=BLOCK),
+            ),
             (f"named {bad!r}", ServerSettings, {"proxy_tokens": f"a:{bad}"}, Sources(block=SERVER)),
         ]
     wrong: list[Any] = [[CANARY], {"value": CANARY}, {"source": "file", "id": CANARY}, {CANARY: CANARY}]
     for number, value in enumerate(wrong):
-        cases.append((f"type {number}", BridgeSettings, {}, Sources(block=BRIDGE | {"proxyToken": value}, **block)))
+        cases.append(
+            (
+                f"type {number}",
+                BridgeSettings,
+                {},
+                Sources(block=BRIDGE | {"proxyToken": value}, block_name=BLOCK),
+            )
+        )
     for number, url in enumerate((f"http://u:{CANARY}@h", f"http://h?key={CANARY}", f"http://h\\{CANARY}")):
         cases.append((f"url {number}", BridgeSettings, {"remote_url": url}, Sources(block=BRIDGE)))
     cases += [
@@ -151,7 +176,9 @@ def secret_cases() -> list[tuple[str, type[Any], dict[str, Any], Sources]]:
 
 
 @pytest.mark.parametrize(
-    ("model", "flags", "given"), [case[1:] for case in secret_cases()], ids=[case[0] for case in secret_cases()]
+    ("model", "flags", "given"),
+    [case[1:] for case in secret_cases()],
+    ids=[case[0] for case in secret_cases()],
 )
 def test_no_problem_shows_a_value(model: type[Any], flags: dict[str, Any], given: Sources) -> None:
     """Not in its message, its repr, or anything that a traceback would print."""
@@ -162,7 +189,9 @@ def test_no_problem_shows_a_value(model: type[Any], flags: dict[str, Any], given
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
-@pytest.mark.xfail(strict=True, reason="defect 14: with name and token the wrong way round, the token is shown as name")
+@pytest.mark.xfail(
+    strict=True, reason="defect 14: with name and token the wrong way round, the token is shown as name"
+)
 def test_no_problem_shows_a_token_in_the_place_of_its_name() -> None:
     (problem,) = invalid(ServerSettings, {"proxy_tokens": f"{TOKEN}:alice"}, Sources(block=SERVER))
     assert CANARY not in str(problem)
@@ -179,7 +208,8 @@ def test_no_problem_shows_a_token_in_the_place_of_its_name() -> None:
         ({"OPENCLAW_CONFIG_PATH": "/e/b.json", "OPENCLAW_STATE_DIR": "/s"}, None, "/e/b.json", True),
         ({"OPENCLAW_STATE_DIR": "/s", "OPENCLAW_HOME": "/h"}, None, "/s/openclaw.json", False),
         ({"OPENCLAW_HOME": "/h"}, None, "/h/.openclaw/openclaw.json", False),
-        ({"OPENCLAW_CONFIG_PATH": "", "OPENCLAW_STATE_DIR": "", "OPENCLAW_HOME": "/h"}, "", "/h/.openclaw/openclaw.json", False),
+        ({"OPENCLAW_CONFIG_PATH": "", "OPENCLAW_STATE_DIR": "", "OPENCLAW_HOME": "/h"}, "",
+        "/h/.openclaw/openclaw.json", False),
         ({}, None, "/home-of-the-test/.openclaw/openclaw.json", False),
         ({}, "~/a.json", "/home-of-the-test/a.json", True),
         ({"OPENCLAW_STATE_DIR": "~/s"}, None, "/home-of-the-test/s/openclaw.json", False),
@@ -193,7 +223,9 @@ def test_which_config_file(
     assert config_path(environment, flag) == (Path(path), named)
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="defect 15: a home that does not exist ends in a traceback")
+@pytest.mark.xfail(
+    strict=True, raises=RuntimeError, reason="defect 15: a home that does not exist ends in a traceback"
+)
 def test_a_home_that_nobody_has_is_a_problem_with_a_name() -> None:
     with pytest.raises(SettingsInvalid):
         read_sources(entry="x", config="~nobody-of-this-name/x.json", env_file=None)

@@ -66,7 +66,9 @@ def test_broken_json5_says_file_and_line_and_shows_no_content(
     assert problem.message.startswith("it is not JSON5: "), why
 
 
-@pytest.mark.xfail(strict=True, reason="defect 19: what stands behind the object is put on the line of its end")
+@pytest.mark.xfail(
+    strict=True, reason="defect 19: what stands behind the object is put on the line of its end"
+)
 def test_what_stands_behind_is_found_on_its_own_line(tmp_path: Path) -> None:
     assert invalid(tmp_path, '{"a": 1}\n\nx').found_in.endswith(":3")
 
@@ -139,7 +141,9 @@ def test_variables_are_substituted_once(
     assert read(tmp_path, wrapped(f"{{k: {value}}}")).block == {"k": found}
 
 
-@pytest.mark.parametrize("value", ["'${UNSET}'", "'x${UNSET}'", "{source: 'env', id: 'UNSET'}", "{a: {b: '${UNSET}'}}"])
+@pytest.mark.parametrize(
+    "value", ["'${UNSET}'", "'x${UNSET}'", "{source: 'env', id: 'UNSET'}", "{a: {b: '${UNSET}'}}"]
+)
 @pytest.mark.parametrize("state", ["unset", "empty"])
 def test_a_variable_that_is_not_set_is_a_problem_and_never_an_empty_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, state: str
@@ -150,7 +154,9 @@ def test_a_variable_that_is_not_set_is_a_problem_and_never_an_empty_secret(
     assert problem.path.startswith("proxyToken") and "UNSET is not set" in problem.message
 
 
-@pytest.mark.xfail(strict=True, reason="defect 16: only the first unset variable is reported, and nothing beside it")
+@pytest.mark.xfail(
+    strict=True, reason="defect 16: only the first unset variable is reported, and nothing beside it"
+)
 def test_every_unset_variable_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid) as caught:
         read(tmp_path, wrapped("{proxyToken: '${UNSET_A}', remoteUrl: '${UNSET_B}'}"))
@@ -163,7 +169,9 @@ def test_variables_in_lists_are_substituted(tmp_path: Path, monkeypatch: pytest.
     assert read(tmp_path, wrapped("{allowHost: ['${NAME}']}")).block == {"allowHost": ["ai.lan"]}
 
 
-@pytest.mark.xfail(strict=True, reason="defect 11: a reference to an odd name becomes the secret '${my-key}' itself")
+@pytest.mark.xfail(
+    strict=True, reason="defect 11: a reference to an odd name becomes the secret '${my-key}' itself"
+)
 def test_a_reference_that_cannot_be_followed_is_a_problem(tmp_path: Path) -> None:
     block = "{remoteUrl: 'http://a', proxyToken: {source: 'env', id: 'my-key'}}"
     with pytest.raises(SettingsInvalid):
@@ -189,7 +197,9 @@ def test_an_env_file_that_somebody_named_has_to_exist(tmp_path: Path) -> None:
         read_sources(entry=ENTRY, config=None, env_file=str(tmp_path / "none"))
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="defect 18: a .env that is not UTF-8 ends in a traceback")
+@pytest.mark.xfail(
+    strict=True, raises=UnicodeDecodeError, reason="defect 18: a .env that is not UTF-8 ends in a traceback"
+)
 @pytest.mark.parametrize("named", [True, False])
 def test_an_env_file_that_is_not_text_is_a_problem_with_a_name(tmp_path: Path, named: bool) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\xfe\n")

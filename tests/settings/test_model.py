@@ -31,7 +31,12 @@ def test_the_defaults_are_safe() -> None:
     for one in (bridge, server):
         assert one.host == "127.0.0.1" and one.allow_origin == () and one.allow_host == ()
         assert one.upstream_proxy is None and one.exit_on_stdin_eof is False
-        assert (one.connect_timeout, one.first_byte_timeout, one.idle_timeout, one.total_timeout) == (10, 600, 300, 3600)
+        assert (one.connect_timeout, one.first_byte_timeout, one.idle_timeout, one.total_timeout) == (
+            10,
+            600,
+            300,
+            3600,
+        )
         assert one.max_body_mb == 20 and one.drain_timeout == 30
     assert bridge.bridge_port == 18800 and bridge.bridge_token is None
     assert server.port == 8089 and server.metrics_port is None and server.trusted_proxy == ()
@@ -71,7 +76,9 @@ def test_true_is_no_number(key: str) -> None:
     problems(ServerSettings, SERVER | {key: True})
 
 
-@pytest.mark.parametrize("url", ["", "a", "ftp://a", "http://u:p@a", "http://a?b", "http://a:0", "http://a/../b"])
+@pytest.mark.parametrize(
+    "url", ["", "a", "ftp://a", "http://u:p@a", "http://a?b", "http://a:0", "http://a/../b"]
+)
 def test_urls_are_parsed_where_they_are_set(url: str) -> None:
     assert [path for path, _ in problems(BridgeSettings, BRIDGE | {"remoteUrl": url})] == ["remoteUrl"]
     assert [path for path, _ in problems(ServerSettings, SERVER | {"baseUrl": url})] == ["baseUrl"]
@@ -81,7 +88,9 @@ def test_urls_are_parsed_where_they_are_set(url: str) -> None:
 def test_a_secret_that_is_none_is_refused(value: object) -> None:
     """In every place, also a number or an object, which a config file may hold."""
     assert [path for path, _ in problems(BridgeSettings, BRIDGE | {"proxyToken": value})] == ["proxyToken"]
-    assert [path for path, _ in problems(ServerSettings, SERVER | {"openaiApiKey": value})] == ["openaiApiKey"]
+    assert [path for path, _ in problems(ServerSettings, SERVER | {"openaiApiKey": value})] == [
+        "openaiApiKey"
+    ]
 
 
 def test_a_token_that_lets_people_in_must_be_strong() -> None:
@@ -94,14 +103,29 @@ def test_a_token_that_lets_people_in_must_be_strong() -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [("a,b", ("a", "b")), (" a , ,b, ", ("a", "b")), ("", ()), (["a", "b c"], ("a", "b c")), (("x",), ("x",))],
+    [
+        ("a,b", ("a", "b")),
+        (" a , ,b, ", ("a", "b")),
+        ("", ()),
+        (["a", "b c"], ("a", "b c")),
+        (("x",), ("x",)),
+    ],
 )
 def test_a_comma_list_is_a_list(value: object, words: tuple[str, ...]) -> None:
     assert ServerSettings.model_validate(SERVER | {"models": value}).models == words
 
 
 @pytest.mark.parametrize(
-    "value", [f"{TOKEN}", f":{TOKEN}", f"a:{TOKEN},a:{OTHER}", f"a:{TOKEN},{OTHER}", "a", ",:", f"a:{TOKEN} b:{OTHER}"]
+    "value",
+    [
+        f"{TOKEN}",
+        f":{TOKEN}",
+        f"a:{TOKEN},a:{OTHER}",
+        f"a:{TOKEN},{OTHER}",
+        "a",
+        ",:",
+        f"a:{TOKEN} b:{OTHER}",
+    ],
 )
 def test_named_tokens_have_each_a_name(value: str) -> None:
     for _, message in problems(ServerSettings, SERVER | {"proxyTokens": value}):
@@ -122,7 +146,9 @@ def test_a_server_that_nobody_could_use_is_refused() -> None:
 
 
 def test_what_belongs_together_is_set_together() -> None:
-    assert "'default' is taken" in problems(ServerSettings, SERVER | {"proxyTokens": {"default": OTHER}})[0][1]
+    assert (
+        "'default' is taken" in problems(ServerSettings, SERVER | {"proxyTokens": {"default": OTHER}})[0][1]
+    )
     for half in ("tlsCertificate", "tlsKey"):
         assert "belong together" in problems(ServerSettings, SERVER | {half: "f"})[0][1]
     assert "without clientCertificate" in problems(BridgeSettings, BRIDGE | {"clientKey": "f"})[0][1]
@@ -139,7 +165,7 @@ def test_an_unknown_key_is_refused(model: type[RelaySettings], base: dict[str, s
 def test_settings_do_not_change(model: type[RelaySettings], base: dict[str, str]) -> None:
     one = model.model_validate(base)
     with pytest.raises(ValidationError):
-        one.host = "0.0.0.0"
+        one.idle_timeout = 1
 
 
 @both
@@ -152,7 +178,9 @@ def test_no_secret_is_shown_by_the_settings(model: type[RelaySettings], base: di
 @pytest.mark.xfail(strict=True, reason="defect 13: the password of upstreamProxy is plain text")
 @both
 def test_the_proxys_password_is_a_secret_too(model: type[RelaySettings], base: dict[str, str]) -> None:
-    assert CANARY not in repr(model.model_validate(base | {"upstreamProxy": f"http://user:{TOKEN}@proxy:3128"}))
+    assert CANARY not in repr(
+        model.model_validate(base | {"upstreamProxy": f"http://user:{TOKEN}@proxy:3128"})
+    )
 
 
 @both

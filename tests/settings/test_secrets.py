@@ -49,7 +49,9 @@ def test_what_may_be_one(value: str) -> None:
     assert why_not_a_secret(value) is None
 
 
-@pytest.mark.xfail(strict=True, reason="defect 11: a variable that was never substituted is taken for the secret itself")
+@pytest.mark.xfail(
+    strict=True, reason="defect 11: a variable that was never substituted is taken for the secret itself"
+)
 @pytest.mark.parametrize("value", ["${MY-KEY}", "${1KEY}", "${}", "$OPENAI_API_KEY"])
 def test_a_variable_that_was_not_filled_in_is_no_secret(value: str) -> None:
     assert why_not_a_secret(value) is not None
@@ -59,7 +61,8 @@ def test_a_variable_that_was_not_filled_in_is_no_secret(value: str) -> None:
     ("value", "says"),
     [
         ("abcdef", "shorter than 16"), (GOOD[: MIN_TOKEN_LENGTH - 1], "shorter than 16"), ("a" * 40, "repeats"),
-        ("abababababababababab", "repeats"), ("abcde" * 5, "repeats"), ("abcdef" * 3, None), (GOOD[:MIN_TOKEN_LENGTH], None),
+        ("abababababababababab", "repeats"), ("abcde" * 5, "repeats"), ("abcdef" * 3, None),
+        (GOOD[:MIN_TOKEN_LENGTH], None),
     ],
 )  # fmt: skip
 def test_a_token_must_not_be_guessed(value: str, says: str | None) -> None:

@@ -68,7 +68,9 @@ def test_every_problem_has_its_line(file: Path) -> None:
     lines = [text.partition("(")[2].partition(")")[0].removeprefix(f"{file}:") for text in found[1:]]
     assert "chmod 600" in found[0]
     assert lines == ["2", "3", "4", "5", "6", "7"]
-    for text, says in zip(found[1:], ["name:TOKEN", "name:TOKEN", "twice", "shorter", "empty", "placeholder"], strict=True):
+    for text, says in zip(
+        found[1:], ["name:TOKEN", "name:TOKEN", "twice", "shorter", "empty", "placeholder"], strict=True
+    ):
         assert says in text
 
 
@@ -155,7 +157,9 @@ def test_without_a_file_nothing_changes() -> None:
     assert not source.changed() and source.book().holder(A.encode()) == "default"
 
 
-@pytest.mark.xfail(strict=True, reason="defect 14: with name and token the wrong way round, the token is shown as name")
+@pytest.mark.xfail(
+    strict=True, reason="defect 14: with name and token the wrong way round, the token is shown as name"
+)
 def test_no_problem_shows_a_token_in_the_place_of_its_name(file: Path) -> None:
     write(file, f"{A}:alice")
     refused(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r)")
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def dispatched(stream: bytes) -> list[str]:
@@ -12,8 +12,7 @@ def dispatched(stream: bytes) -> list[str]:
     text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
     seen: list[str] = []
     data = ""
-    for match in _LINE.finditer(text):  # what stands behind the last line end is never looked at
-        line = match[1]
+    for line in _LINE_END.split(text)[:-1]:  # what stands behind the last line end is never looked at
         if not line:
             if data:
                 seen.append(data.removesuffix("\n"))

@@ -9,7 +9,14 @@ import pytest
 from clawgate.wire.openai_errors import error_body, error_event
 from tests.wire.event_stream import dispatched
 
-MESSAGES = ["plain", "", 'quotes " and \\', "line\nbreak\r\n\r\ndata: [DONE]", "\u2028\u0085\x00\ufffd", "ü" * 3000]
+MESSAGES = [
+    "plain",
+    "",
+    'quotes " and \\',
+    "line\nbreak\r\n\r\ndata: [DONE]",
+    "\u2028\u0085\x00\ufffd",
+    "ü" * 3000,
+]
 
 
 @pytest.mark.parametrize("message", MESSAGES)

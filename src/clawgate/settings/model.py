@@ -107,7 +107,7 @@ class RelaySettings(BaseModel):
     )
     allow_host: Words = Field(
         (),
-        description="Further names in Host that this listener answers for; '*' for any; repeat it, or give a comma list.",
+        description="Further names in Host to answer for, '*' for any; repeat it, or give a comma list.",
     )
     allow_origin: Words = Field(
         (), description="Web origins whose pages may call this; repeat it, or give a comma list."
