@@ -6,13 +6,15 @@ import dataclasses
 
 import pytest
 
+from clawgate.errors import ClientLeft
 from clawgate.relay.journal import CLIENT_LEFT, Record
+from clawgate.relay.render_error import TABLE
 
 
 def test_a_record_has_no_room_for_content() -> None:
     """Neither bodies nor headers nor the query: a new field has to be argued for here."""
     assert [field.name for field in dataclasses.fields(Record)] == [
-        "method", "path", "caller", "model", "status", "code", "sent", "first_byte", "total",
+        "method", "path", "caller", "model", "status", "code", "sent", "first_byte", "total", "reason",
     ]  # fmt: skip
 
 
@@ -22,8 +24,7 @@ def test_a_record_cannot_be_changed_by_an_observer() -> None:
         record.status = 500  # type: ignore[misc]
 
 
-def test_the_number_for_a_client_that_left_is_no_status_of_ours() -> None:
-    from clawgate.relay.render_error import TABLE
-
+def test_the_number_for_a_client_that_left_is_used_for_nothing_else() -> None:
+    """Log readers know it from nginx; nobody is there to whom it could be sent."""
     assert CLIENT_LEFT == 499
-    assert CLIENT_LEFT not in {status for status, _ in TABLE.values()}
+    assert [kind for kind, (status, _) in TABLE.items() if status == CLIENT_LEFT] == [ClientLeft]

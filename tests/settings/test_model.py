@@ -106,13 +106,25 @@ def test_a_token_that_lets_people_in_must_be_strong() -> None:
     [
         ("a,b", ("a", "b")),
         (" a , ,b, ", ("a", "b")),
-        ("", ()),
+        ([], ()),
         (["a", "b c"], ("a", "b c")),
-        (("x",), ("x",)),
+        (("x,y", "z"), ("x", "y", "z")),
     ],
 )
 def test_a_comma_list_is_a_list(value: object, words: tuple[str, ...]) -> None:
     assert ServerSettings.model_validate(SERVER | {"models": value}).models == words
+
+
+@pytest.mark.parametrize("value", ["", " ", ",", [""], [",", " "]])
+def test_a_list_that_names_nothing_is_a_mistake(value: object) -> None:
+    """Above all for the allowed models, where an empty list would allow all."""
+    assert problems(ServerSettings, SERVER | {"models": value}) == [("models", "Value error, names nothing")]
+
+
+def test_the_key_itself_is_no_token_to_hand_out() -> None:
+    for tokens in ({"proxyToken": KEY}, {"proxyTokens": {"a": KEY}}):
+        ((_, message),) = problems(ServerSettings, {"openaiApiKey": KEY} | tokens)
+        assert "hand the key out" in message and KEY not in message
 
 
 @pytest.mark.parametrize(
