@@ -9,8 +9,11 @@ import socket
 import sys
 import time
 from types import FrameType
+from typing import SupportsIndex
 
 from clawgate.processes import workers
+
+_wait = os.wait
 
 
 def say(text: str) -> None:
@@ -46,7 +49,7 @@ def stubborn(index: int, lifeline: int) -> int:
             os._exit(0)
 
     signal.signal(signal.SIGTERM, count)
-    say(f"worker {os.getpid()}")
+    say(f"worker {os.getpid()} {index}")
     while True:
         signal.pause()
 
@@ -60,13 +63,21 @@ def fail(index: int, lifeline: int) -> int:
     raise ValueError("said by the worker")
 
 
-def told(seconds: float) -> None:
+def told(seconds: float | SupportsIndex) -> None:
     """In the place of `time.sleep`."""
-    say(f"pause {seconds:g}")
+    say(f"pause {seconds}")
+
+
+def wait() -> tuple[int, int]:
+    """In the place of `os.wait`: says that the supervisor has noted all its workers and passes signals on."""
+    say("waiting")
+    return _wait()
 
 
 def main() -> int:
     what, count = sys.argv[1], int(sys.argv[2])
+    if what in ("serve", "stubborn"):
+        os.wait = wait
     if what == "serve":
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)

@@ -18,9 +18,13 @@ def record(
 
 @pytest.mark.parametrize(
     ("seconds", "bucket"),
-    [(0.0, 0), *((bound, at) for at, bound in enumerate(SECONDS)), *((bound + 1e-9, at + 1) for at, bound in enumerate(SECONDS)),
-     (1e9, len(SECONDS))],
-)  # fmt: skip
+    [
+        (0.0, 0),
+        *((bound, at) for at, bound in enumerate(SECONDS)),
+        *((bound + 1e-9, at + 1) for at, bound in enumerate(SECONDS)),
+        (1e9, len(SECONDS)),
+    ],
+)
 def test_a_duration_falls_into_the_first_bucket_that_holds_it(seconds: float, bucket: int) -> None:
     """Bounds belong to their bucket, as Prometheus' ``le`` has it; beyond the last there is one more."""
     histogram = Histogram()

@@ -62,15 +62,26 @@ def test_broken_json5_says_file_and_line_and_shows_no_content(
     tmp_path: Path, text: str, line: int, why: str
 ) -> None:
     problem = invalid(tmp_path, text)
-    assert problem.found_in == f"{tmp_path / 'c.json'}:{line}"
+    assert problem.found_in.startswith(f"{tmp_path / 'c.json'}:{line}:")
     assert problem.message.startswith("it is not JSON5: "), why
 
 
 @pytest.mark.xfail(
-    strict=True, reason="defect 19: what stands behind the object is put on the line of its end"
+    strict=True, reason="defect 19: the column is one too far, and what is no end is called one"
 )
-def test_what_stands_behind_is_found_on_its_own_line(tmp_path: Path) -> None:
-    assert invalid(tmp_path, '{"a": 1}\n\nx').found_in.endswith(":3")
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ('{"a": 1}\n\nx', "3:1", "'x'"),
+        ('{\n  "a": 1,\n  "b" 2\n}', "3:7", "'2'"),
+        ('{"a": [1,,2]}', "1:10", "','"),
+        ("[" * 5000, "1:33", "nesting"),
+    ],
+    ids=["something behind", "no colon", "a comma too many", "thousands of lists"],
+)
+def test_the_place_is_exact_and_the_reason_true(tmp_path: Path, text: str, place: str, says: str) -> None:
+    problem = invalid(tmp_path, text)
+    assert problem.found_in.endswith(f":{place}") and says in problem.message
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe{}", '{"a": "\xe9"}'.encode("latin-1"), "{}".encode("utf-16")])

@@ -35,14 +35,11 @@ def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -
             problems.append(Problem("caFile, clientCertificate, clientKey", "", f"cannot be used: {error}"))
     proxy, authorization = None, None
     if settings.upstream_proxy is not None:
-        try:
-            userinfo, at, rest = settings.upstream_proxy.removeprefix("http://").rpartition("@")
-            proxy, path = parse_url(f"http://{rest}")
-            if path or not settings.upstream_proxy.startswith("http://"):
-                raise ValueError("must look like http://[user:password@]host:port")
-            authorization = basic_value(userinfo) if at else None
-        except ValueError as error:
-            problems.append(Problem("upstreamProxy", "", str(error)))
+        userinfo, at, place = (
+            settings.upstream_proxy.get_secret_value().removeprefix("http://").rpartition("@")
+        )
+        proxy, _ = parse_url(f"http://{place}")
+        authorization = basic_value(userinfo) if at else None
     if problems:
         raise SettingsInvalid(problems)
     return Route(origin=origin, trusted=True, tls=tls, proxy=proxy, proxy_authorization=authorization)

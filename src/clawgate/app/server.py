@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+import ssl
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from clawgate.app.logs import CredentialWatch, both, print_out
@@ -24,7 +26,7 @@ from clawgate.relay.journal import Observer
 from clawgate.relay.reader import IntakeLimits
 from clawgate.relay.tally import Tally
 from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.settings.load import SettingsInvalid
+from clawgate.settings.load import Problem, SettingsInvalid
 from clawgate.settings.model import ServerSettings
 from clawgate.settings.tokens import TokenSource
 from clawgate.wire.url import parse_url
@@ -35,10 +37,17 @@ _LOOK_AT_TOKENS_EVERY = 0.5
 _FLUSH_LOG_EVERY = 0.2
 
 
-def build_server(settings: ServerSettings, *, dialer: Dialer | None = None) -> Role:
-    """The remote proxy: tokens in, the real key out."""
+def build_server(
+    settings: ServerSettings,
+    *,
+    dialer: Dialer | None = None,
+    learn: Callable[[Iterable[str]], None] = lambda secrets: None,
+) -> Role:
+    """The remote proxy: tokens in, the real key out. ``learn`` is told of tokens that stand in files."""
     origin, path = parse_url(settings.base_url)
     source = TokenSource(settings)
+    learn(source.tokens.values())
+    _check_certificate(settings)
     instance = secrets.token_hex(6)
     dialer = dialer or Dialer()
     upstream = Upstream(
@@ -92,7 +101,7 @@ def build_server(settings: ServerSettings, *, dialer: Dialer | None = None) -> R
         else None,
         workers=settings.workers,
         lifeline=0 if settings.exit_on_stdin_eof else None,
-        chores=[(_LOOK_AT_TOKENS_EVERY, lambda: _look_at_tokens(source, gate, front))],
+        chores=[(_LOOK_AT_TOKENS_EVERY, lambda: _look_at_tokens(source, gate, front, learn))],
     )
     if log is not None:
         role.chores.append((_FLUSH_LOG_EVERY, log.flush))
@@ -107,13 +116,28 @@ def _account_lines(settings: ServerSettings) -> bytes:
     return b"".join(HeaderToken(name, value).line() for name, value in lines.items() if value)
 
 
-def _look_at_tokens(source: TokenSource, gate: Gate, front: Front) -> None:
+def _check_certificate(settings: ServerSettings) -> None:
+    if settings.tls_certificate is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                settings.tls_certificate, settings.tls_key
+            )
+        except OSError as error:
+            raise SettingsInvalid(
+                [Problem("tlsCertificate, tlsKey", "", f"cannot be used: {error}")]
+            ) from error
+
+
+def _look_at_tokens(
+    source: TokenSource, gate: Gate, front: Front, learn: Callable[[Iterable[str]], None]
+) -> None:
     try:
         if not source.changed():
             return
     except SettingsInvalid as error:
         logger.warning("the changed tokens file is not used, the earlier tokens stay valid: %s", error)
         return
+    learn(source.tokens.values())
     gate.tokens = source.book()
     front.forget_heads()
     logger.info("tokens read again: %s", ", ".join(sorted(source.tokens)))

@@ -8,6 +8,7 @@ import click
 
 from clawgate.cli.options import settings_options
 from clawgate.cli.serving import common_options, run, settings_from
+from clawgate.policy.redaction import Redactor
 from clawgate.settings.model import BridgeSettings
 
 ENTRY = "proxy-bridge"
@@ -29,11 +30,8 @@ def run_bridge(**given: Any) -> None:
     /v1 goes to the remote with its token, and answers come back byte for byte as they arrive.
     """
     settings = settings_from(BridgeSettings, ENTRY, given)
-    secrets = [settings.proxy_token.get_secret_value()]
-    if settings.bridge_token is not None:
-        secrets.append(settings.bridge_token.get_secret_value())
 
-    def build() -> Any:
+    def build(redactor: Redactor) -> Any:
         from clawgate.app import build_bridge
 
         return build_bridge(settings)
@@ -49,4 +47,4 @@ def run_bridge(**given: Any) -> None:
             lines.append("  warning: token and prompts travel to the remote unencrypted; use https if it can")
         return lines
 
-    run(build, secrets, banner, verbose=settings.verbose)
+    run(build, settings, banner, verbose=settings.verbose)

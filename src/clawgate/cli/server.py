@@ -9,6 +9,7 @@ import click
 
 from clawgate.cli.options import settings_options
 from clawgate.cli.serving import common_options, run, settings_from
+from clawgate.policy.redaction import Redactor
 from clawgate.settings.model import ServerSettings
 
 ENTRY = "openai-proxy"
@@ -36,15 +37,11 @@ def run_server(**given: Any) -> None:
     Listens on 127.0.0.1 by default: put a TLS proxy in front, or give --tls-certificate and --tls-key with --host.
     """
     settings = settings_from(ServerSettings, ENTRY, given)
-    known = [settings.openai_api_key.get_secret_value()]
-    known += [token.get_secret_value() for token in settings.proxy_tokens.values()]
-    if settings.proxy_token is not None:
-        known.append(settings.proxy_token.get_secret_value())
 
-    def build() -> Any:
+    def build(redactor: Redactor) -> Any:
         from clawgate.app import build_server
 
-        return build_server(settings)
+        return build_server(settings, learn=redactor.learn)
 
     def banner(role: Any, url: str) -> list[str]:
         allowed = f"models: {', '.join(settings.models)}" if settings.models else "all models"
@@ -57,4 +54,4 @@ def run_server(**given: Any) -> None:
             )
         return lines
 
-    run(build, known, banner, verbose=False)
+    run(build, settings, banner, verbose=False)

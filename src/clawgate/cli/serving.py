@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 import click
 
 from clawgate.cli.exit_codes import ExitCode
+from clawgate.policy.redaction import Redactor
 from clawgate.settings.load import SettingsInvalid, load, read_sources
 from clawgate.settings.model import RelaySettings
 
@@ -46,8 +47,8 @@ def refuse(error: SettingsInvalid) -> NoReturn:
 
 
 def run(
-    build: Callable[[], Any],
-    secrets: Iterable[str],
+    build: Callable[[Redactor], Any],
+    settings: RelaySettings,
     banner: Callable[[Any, str], list[str]],
     *,
     verbose: bool,
@@ -55,17 +56,17 @@ def run(
     """Build a role, take its port, say where it is, serve it."""
     from clawgate.app import open_listener, serve
     from clawgate.app.logs import set_up_logging
-    from clawgate.policy.redaction import Redactor
 
     os.umask(0o077)  # whatever is ever written is for its owner alone
-    set_up_logging(Redactor(secrets), verbose=verbose)
+    redactor = Redactor(settings.secrets())
+    set_up_logging(redactor, verbose=verbose)
     try:
-        role = build()
+        role = build(redactor)
     except SettingsInvalid as error:
         refuse(error)
     try:
         sockets = open_listener(role)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         _cannot_listen(role.host, role.port, error)
     port = sockets[0].getsockname()[1]
     host = f"[{role.host}]" if ":" in role.host else role.host
@@ -78,10 +79,10 @@ def run(
     sys.exit(serve(role, sockets, ready))
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> NoReturn:
+def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> NoReturn:
     from clawgate.processes.port_owner import port_owner
 
-    if error.errno == errno.EADDRINUSE:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         owner = port_owner(port)
         held = f" by {owner}" if owner else ""
         click.echo(
@@ -89,5 +90,8 @@ def _cannot_listen(host: str, port: int, error: OSError) -> NoReturn:
             err=True,
         )
         sys.exit(ExitCode.PORT_TAKEN)
-    click.echo(f"clawgate: cannot listen on {host} port {port}: {error.strerror or error}", err=True)
+    click.echo(
+        f"clawgate: cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}",
+        err=True,
+    )
     sys.exit(ExitCode.FAILED)

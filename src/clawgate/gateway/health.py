@@ -1,7 +1,8 @@
 """Is this process well, and is what stands behind it? `GET /health`, with ``?deep=1`` the upstream as well.
 
-The plain answer asks nobody and tells no secret. The deep one makes one small request, at most one every few
-seconds however often it is asked for, and says which limit expired where one did.
+The plain answer asks nobody and tells no secret; on a server, a caller with a token gets the deep one. The deep one
+makes one small request, at most one every few seconds however often it is asked for, and says which limit expired
+where one did.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def _error_code(body: bytes) -> str | None:
     """The ``code`` of an error object in the shape of the OpenAI API, if the body is one."""
     try:
         code = msgspec.json.decode(body)["error"]["code"]
-    except (msgspec.MsgspecError, KeyError, TypeError):
+    except (msgspec.MsgspecError, KeyError, TypeError, RecursionError, UnicodeDecodeError):
         return None
     return code if isinstance(code, str) else None
 
@@ -132,7 +133,11 @@ class Probe:
 
 
 def build_health(*, role: str, instance: str, probe: Probe, deep_for_callers: bool) -> Starlette:
-    """The control plane of a role. ``deep_for_callers``: only a caller with a token sees the upstream's state."""
+    """The control plane of a role.
+
+    ``deep_for_callers``: the upstream's state is for callers with a token, and they always get it; otherwise it is
+    for everybody who asks with ``?deep=1``.
+    """
     begun = time.monotonic()
 
     async def health(request: Request) -> JSONResponse:

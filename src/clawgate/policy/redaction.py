@@ -12,8 +12,13 @@ BLOT = "***"
 class Redactor:
     """Replaces every spelling of the given secrets: as they are, percent-encoded, and in base64."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        spellings: set[str] = set()
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._spellings: list[str] = []
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """These are secrets too."""
+        spellings = set(self._spellings)
         for secret in secrets:
             if secret:
                 spellings |= {

@@ -12,9 +12,11 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 logger = logging.getLogger("clawgate.workers")
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _YOUNG_SECONDS = 5.0
 _LONGEST_PAUSE = 30.0
 
@@ -34,19 +36,26 @@ def run_workers(count: int, work: Callable[[int, int], int]) -> int:
         for pid in born:
             os.kill(pid, sig)
 
-    for sig in (signal.SIGINT, signal.SIGTERM):
+    for sig in _SIGNALS:
         signal.signal(sig, pass_on)
 
     def start(index: int) -> None:
+        # No signal may fall between the fork and the note of it, nor reach a child that still has our handlers.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
             os.close(_held)
-            status = 1
-            try:
-                status = work(index, lifeline)
-            finally:
-                os._exit(status)
+            for sig in _SIGNALS:
+                signal.signal(sig, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            _work_and_exit(work, index, lifeline)
         born[pid] = index, time.monotonic()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+    def pause_for(seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not stopping and time.monotonic() < until:
+            time.sleep(0.05)
 
     for number in range(count):
         start(number)
@@ -66,7 +75,7 @@ def run_workers(count: int, work: Callable[[int, int], int]) -> int:
         if lived < _YOUNG_SECONDS:
             if not born and pause > 1.0:
                 return os.waitstatus_to_exitcode(status) or 1
-            time.sleep(pause)
+            pause_for(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
         else:
             pause = 0.1
@@ -75,3 +84,14 @@ def run_workers(count: int, work: Callable[[int, int], int]) -> int:
     os.close(_held)
     os.close(lifeline)
     return 0
+
+
+def _work_and_exit(work: Callable[[int, int], int], index: int, lifeline: int) -> NoReturn:
+    """In the child: the work, then the end of the process, without the parent's clean-up."""
+    status = 1
+    try:
+        status = work(index, lifeline)
+    except Exception:  # the outermost frame of a process: the parent sees a number only
+        logger.exception("worker %d failed", index)
+    finally:
+        os._exit(status)

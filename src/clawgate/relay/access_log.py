@@ -16,7 +16,7 @@ def _quoted(value: str) -> str:
     if _PLAIN.match(value):
         return value
     cleaned = "".join(char if char.isprintable() and char not in '"\\' else "?" for char in value[:128])
-    return f'"{cleaned}"'
+    return f'"{cleaned.encode("ascii", "backslashreplace").decode("ascii")}"'
 
 
 def line(record: Record, when: float) -> str:

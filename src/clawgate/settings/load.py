@@ -32,6 +32,7 @@ _PLAIN_WORDS = {
     "string_type": "must be text",
 }
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ODD_REFERENCE = re.compile(r"\$\{[^}]*\}?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +75,15 @@ def config_path(environment: Mapping[str, str], flag: str | None = None) -> tupl
 
     `--config`, then OPENCLAW_CONFIG_PATH, then openclaw.json in OPENCLAW_STATE_DIR or OPENCLAW_HOME/.openclaw.
     """
-    named = flag or environment.get("OPENCLAW_CONFIG_PATH")
-    if named:
-        return Path(named).expanduser(), True
-    state = environment.get("OPENCLAW_STATE_DIR")
-    home = environment.get("OPENCLAW_HOME")
-    folder = (
-        Path(state).expanduser()
-        if state
-        else (Path(home).expanduser() if home else Path.home()) / ".openclaw"
-    )
-    return folder / "openclaw.json", False
+    try:
+        if named := flag or environment.get("OPENCLAW_CONFIG_PATH"):
+            return Path(named).expanduser(), True
+        if state := environment.get("OPENCLAW_STATE_DIR"):
+            return Path(state).expanduser() / "openclaw.json", False
+        home = Path(environment.get("OPENCLAW_HOME") or "~").expanduser()
+    except RuntimeError as error:
+        raise SettingsInvalid([Problem("config file", "", f"its place cannot be told: {error}")]) from error
+    return home / ".openclaw" / "openclaw.json", False
 
 
 def read_sources(*, entry: str, config: str | None, env_file: str | None) -> Sources:
@@ -92,22 +91,30 @@ def read_sources(*, entry: str, config: str | None, env_file: str | None) -> Sou
     environment = dict(os.environ)
     path, named = config_path(environment, config)
     block_name = f'{path}: plugins.entries."{entry}".config'
-    dotenv, required = (Path(env_file), True) if env_file else (Path(".env"), False)
-    if required and not dotenv.is_file():
-        raise SettingsInvalid([Problem("--env-file", "", f"there is no file {dotenv}")])
-    values = dotenv_values(dotenv, interpolate=False) if dotenv.is_file() else {}
     return Sources(
         environment=environment,
-        env_file={key: value for key, value in values.items() if value is not None},
-        env_file_name=str(dotenv),
-        block=_plugin_block(path, entry, environment, required=named),
+        env_file=_read_env_file(env_file),
+        env_file_name=env_file or ".env",
+        block=_plugin_block(path, entry, required=named),
         block_name=block_name,
     )
 
 
-def _plugin_block(
-    path: Path, entry: str, environment: Mapping[str, str], *, required: bool
-) -> Mapping[str, Any]:
+def _read_env_file(named: str | None) -> Mapping[str, str]:
+    path = Path(named or ".env")
+    if not path.is_file():
+        if named:
+            raise SettingsInvalid([Problem("--env-file", "", f"there is no file {path}")])
+        return {}
+    try:
+        values = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsInvalid([Problem("--env-file", str(path), f"it cannot be read: {reason}")]) from error
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _plugin_block(path: Path, entry: str, *, required: bool) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -127,7 +134,7 @@ def _plugin_block(
             return {}
     if not isinstance(found, dict):
         raise SettingsInvalid([Problem(f'plugins.entries."{entry}".config', str(path), "must be an object")])
-    return {key: _substituted(value, key, str(path), environment) for key, value in found.items()}
+    return found
 
 
 def _not_json5(path: Path, text: str, said: str) -> Problem:
@@ -140,24 +147,27 @@ def _not_json5(path: Path, text: str, said: str) -> Problem:
     return Problem("config file", f"{path}:{line}:{column}", f"it is not JSON5: {what}")
 
 
-def _substituted(value: object, key: str, found_in: str, environment: Mapping[str, str]) -> object:
-    """``${NAME}`` and OpenClaw's ``{"source": "env", "id": NAME}`` from the environment; unset is a problem."""
-    if isinstance(value, dict) and value.get("source") == "env" and isinstance(value.get("id"), str):
-        value = "${" + value["id"] + "}"
+def _substituted(value: object, environment: Mapping[str, str], missing: list[str]) -> object:
+    """``${NAME}`` and OpenClaw's ``{"source": "env", "id": NAME}`` from the environment.
+
+    ``missing`` collects the names that are not set there, and what looks like a reference and is none.
+    """
+
+    def look_up(name: str) -> str:
+        if not environment.get(name):
+            missing.append(name)
+        return environment.get(name, "")
+
     if isinstance(value, dict):
-        return {
-            name: _substituted(part, f"{key}.{name}", found_in, environment) for name, part in value.items()
-        }
+        if value.get("source") == "env" and isinstance(value.get("id"), str):
+            return look_up(value["id"])
+        return {name: _substituted(part, environment, missing) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_substituted(part, environment, missing) for part in value]
     if not isinstance(value, str):
         return value
-
-    def replace(match: re.Match[str]) -> str:
-        name = match[1]
-        if not environment.get(name):
-            raise SettingsInvalid([Problem(key, found_in, f"the environment variable {name} is not set")])
-        return environment[name]
-
-    return _VARIABLE.sub(replace, value)
+    missing += [odd for odd in _ODD_REFERENCE.findall(value) if not _VARIABLE.fullmatch(odd)]
+    return _VARIABLE.sub(lambda match: look_up(match[1]), value)
 
 
 def load(model: type[_M], flags: Mapping[str, Any], sources: Sources) -> _M:
@@ -184,10 +194,22 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: Sources) -> _M:
                     values[name], origin[name] = place[variable], f"{variable}{found_in}"
         if flags.get(name) not in (None, ()):
             values[name], origin[name] = flags[name], flag_of(name)
+    for name, found_in in origin.items():
+        if found_in.startswith(f"{sources.block_name}."):
+            missing: list[str] = []
+            values[name] = _substituted(values[name], sources.environment, missing)
+            if missing:
+                del values[name]
+                problems += [
+                    Problem(to_camel(name), found_in, f"the environment variable {variable} is not set")
+                    for variable in missing
+                ]
+    unset = {problem.path for problem in problems}
     try:
         settings = model.model_validate(values)
     except ValidationError as error:
-        problems += [_problem(model, detail, origin, sources) for detail in error.errors(include_url=False)]
+        found = [_problem(model, detail, origin, sources) for detail in error.errors(include_url=False)]
+        problems += [problem for problem in found if problem.path not in unset]
         raise SettingsInvalid(problems) from None
     if problems:
         raise SettingsInvalid(problems)
@@ -220,6 +242,8 @@ def _problem(
         if sources.block_name:
             ways.append(f"{to_camel(name)} in {sources.block_name}")
         return Problem(to_camel(name), "", "is not set; give it as " + " or ".join(ways))
-    path = ".".join([to_camel(name), *location[1:]])
+    path = to_camel(
+        name
+    )  # not what is within it: the name of a token may be the token, given the wrong way round
     message = _PLAIN_WORDS.get(detail["type"], message)
     return Problem(path, origin.get(name, ""), message[0].lower() + message[1:])

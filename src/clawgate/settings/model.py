@@ -6,6 +6,7 @@ variable of the environment (``PROXY_BRIDGE_URL``) are all derived from the fiel
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -37,6 +38,31 @@ def _strong_token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _no_truth(value: object) -> object:
+    """pydantic takes true for 1; nobody means that."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueError
+    return value
+
+
+def _header_value(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or value != value.strip() or not value:
+        raise ValueError("holds a character that cannot stand in a header")
+    return value
+
+
+def _proxy_url(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    _, _, place = text.removeprefix("http://").rpartition("@")
+    try:
+        _, path = parse_url(f"http://{place}")
+    except ValueError as error:
+        raise ValueError(f"its place {error}") from None
+    if path or not text.startswith("http://"):
+        raise ValueError("must look like http://[user:password@]host:port")
+    return value
+
+
 def _words(value: object) -> object:
     """A list, or comma lists as flags and environment variables have them; one that names nothing is a mistake."""
     if isinstance(value, str):
@@ -56,19 +82,24 @@ def _named_tokens(value: object) -> object:
     named: dict[str, str] = {}
     for pair in (part.strip() for part in value.split(",") if part.strip()):
         name, colon, token = pair.partition(":")
-        if not colon or not name or name in named:
-            raise ValueError("must look like alice:TOKEN,bob:TOKEN, each name once")
+        if not colon or not TOKEN_NAME.match(name) or name in named:
+            raise ValueError(
+                "must look like alice:TOKEN,bob:TOKEN; a name is up to 32 of A-Z a-z 0-9 . _ -, and unique"
+            )
         named[name] = token
     return named
 
 
+TOKEN_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
+
 Url = Annotated[str, AfterValidator(_url)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
 Secret = Annotated[SecretStr, AfterValidator(_real_secret)]
 Token = Annotated[SecretStr, AfterValidator(_strong_token)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 NamedTokens = Annotated[dict[str, Token], BeforeValidator(_named_tokens)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=86_400, allow_inf_nan=False)]
+Port = Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=65_535)]
 
 
 class RelaySettings(BaseModel):
@@ -88,7 +119,7 @@ class RelaySettings(BaseModel):
     drain_timeout: Seconds = Field(
         30, description="Seconds that answers under way get to finish when we stop."
     )
-    max_body_mb: Annotated[float, Field(gt=0, le=1024)] = Field(
+    max_body_mb: Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=1024)] = Field(
         20, description="Largest request body, in MB (2^20 bytes)."
     )
     ca_file: str | None = Field(
@@ -100,7 +131,7 @@ class RelaySettings(BaseModel):
     client_key: str | None = Field(
         None, description="PEM file of that certificate's key, if it is a file of its own."
     )
-    upstream_proxy: str | None = Field(
+    upstream_proxy: Annotated[SecretStr, AfterValidator(_proxy_url)] | None = Field(
         None,
         description="HTTP proxy (http://[user:password@]host:port) asked to CONNECT to the upstream; "
         "variables such as HTTPS_PROXY are never read.",
@@ -121,6 +152,14 @@ class RelaySettings(BaseModel):
         if self.client_key is not None and self.client_certificate is None:
             raise ValueError("clientKey is set without clientCertificate")
         return self
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret among the settings, as text: for those who have to know what never to show."""
+        found: list[str] = []
+        for value in self.__dict__.values():
+            parts = value.values() if isinstance(value, dict) else (value,)
+            found += [part.get_secret_value() for part in parts if isinstance(part, SecretStr)]
+        return tuple(found)
 
 
 class BridgeSettings(RelaySettings):
@@ -185,7 +224,7 @@ class ServerSettings(RelaySettings):
     port: Port = Field(
         8089, description="Port to listen on; 0 takes a free one.", json_schema_extra=env("OPENAI_PROXY_PORT")
     )
-    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+    workers: Annotated[int, BeforeValidator(_no_truth), Field(ge=1, le=64)] = Field(
         1,
         description="Processes that share the port. Each counts its limits and its metrics on its own.",
         json_schema_extra=env("OPENAI_PROXY_WORKERS"),
@@ -195,17 +234,17 @@ class ServerSettings(RelaySettings):
         description="The only models that may be asked for; empty allows all; repeat it, or give a comma list.",
         json_schema_extra=env("OPENAI_PROXY_MODELS"),
     )
-    max_concurrent: Annotated[int, Field(ge=1)] | None = Field(
+    max_concurrent: Annotated[int, BeforeValidator(_no_truth), Field(ge=1)] | None = Field(
         None,
         description="Requests that one token may have under way.",
         json_schema_extra=env("OPENAI_PROXY_MAX_CONCURRENT"),
     )
-    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+    requests_per_minute: Annotated[int, BeforeValidator(_no_truth), Field(ge=1, le=100_000)] | None = Field(
         None,
         description="Requests that one token may begin within any minute.",
         json_schema_extra=env("OPENAI_PROXY_REQUESTS_PER_MINUTE"),
     )
-    max_auth_failures: Annotated[int, Field(ge=1)] = Field(
+    max_auth_failures: Annotated[int, BeforeValidator(_no_truth), Field(ge=1)] = Field(
         10, description="Wrong tokens from one address before it is locked out."
     )
     auth_failure_window: Seconds = Field(60, description="Seconds within which they count.")
@@ -214,10 +253,10 @@ class ServerSettings(RelaySettings):
         (),
         description="Addresses of reverse proxies whose X-Forwarded-For is believed; repeat it, or give a comma list.",
     )
-    organization: str | None = Field(
+    organization: HeaderValue | None = Field(
         None, description="OpenAI-Organization of every request.", json_schema_extra=env("OPENAI_ORG_ID")
     )
-    project: str | None = Field(
+    project: HeaderValue | None = Field(
         None, description="OpenAI-Project of every request.", json_schema_extra=env("OPENAI_PROJECT_ID")
     )
     tls_certificate: str | None = Field(

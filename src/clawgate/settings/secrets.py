@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 MIN_TOKEN_LENGTH = 16
+_VARIABLE_NAME = re.compile(r"\$\{?[A-Za-z0-9_]*\}?\Z")
 REDACTION_MARKS = ("__OPENCLAW_REDACTED__", "[REDACTED]", "***", "•••", "...", "…")
 _PLACEHOLDERS = frozenset(
     {
@@ -18,6 +21,8 @@ def why_not_a_secret(value: str) -> str | None:
         return "is empty"
     if any(mark in value for mark in REDACTION_MARKS) or (value.startswith("<") and value.endswith(">")):
         return "is the mark that stands for a hidden secret, not the secret"
+    if _VARIABLE_NAME.match(value):
+        return "is the name of a variable, not its value"
     if value.lower() in _PLACEHOLDERS or value.lower().startswith(("your-", "your_")):
         return "is a placeholder"
     if not value.isascii() or not value.isprintable() or value != value.strip() or " " in value:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clawgate.policy.admission import TokenBook
 from clawgate.settings.load import Problem, SettingsInvalid
-from clawgate.settings.model import ServerSettings
+from clawgate.settings.model import TOKEN_NAME, ServerSettings
 from clawgate.settings.secrets import why_not_a_token
 
 
@@ -31,12 +31,12 @@ def read_tokens_file(path: Path) -> dict[str, str]:
             continue
         name, colon, token = (part.strip() for part in content.partition(":"))
         where = f"{path}:{number}"
-        if not colon or not name:
+        if not colon or not TOKEN_NAME.match(name):
             problems.append(Problem("proxyTokensFile", where, "must be name:TOKEN"))
         elif name in tokens:
             problems.append(Problem("proxyTokensFile", where, f"the name '{name}' stands there twice"))
         elif reason := why_not_a_token(token):
-            problems.append(Problem("proxyTokensFile", where, f"the token of '{name}' {reason}"))
+            problems.append(Problem("proxyTokensFile", where, f"its token {reason}"))
         else:
             tokens[name] = token
     if problems:
