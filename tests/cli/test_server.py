@@ -54,7 +54,6 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, arguments: list[str], sa
     assert "canary" not in found.stderr + found.stdout
 
 
-@pytest.mark.xfail(strict=True, reason="defect 23: these end in a traceback instead of a problem with a name")
 @pytest.mark.parametrize(
     "arguments",
     [["--organization", "a\nb"], ["--project", " p"], ["--tls-certificate", "/none", "--tls-key", "/none"],

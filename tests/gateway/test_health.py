@@ -107,7 +107,6 @@ def test_what_an_answer_says_of_the_upstream(status: int, body: bytes, state: st
     assert found.ok is (state == "reachable") and found.message
 
 
-@pytest.mark.xfail(strict=True, reason="defect 26: a body that msgspec refuses in another way ends the probe")
 @pytest.mark.parametrize("body", [b"[" * 60_000, b'{"error":"\xff"}'], ids=["deep", "not UTF-8"])
 def test_no_body_ends_the_probe(body: bytes) -> None:
     assert judge(Fetched(502, body), 1.5).state == "failing"

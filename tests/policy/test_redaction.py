@@ -45,6 +45,13 @@ def test_a_short_secret_is_a_secret_too() -> None:
     assert "hunt2" not in Redactor(["hunt2"]).clean("the token is hunt2")
 
 
+def test_a_secret_that_is_learnt_later_is_blotted_too() -> None:
+    """As the tokens of a file that has changed; what was known before stays known."""
+    redactor = Redactor(["first-secret"])
+    redactor.learn(["second-secret", ""])
+    assert redactor.clean("first-secret second-secret third") == f"{BLOT} {BLOT} third"
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.text(min_size=6, max_size=40), st.text(max_size=20), st.text(max_size=20), st.sampled_from(range(3))

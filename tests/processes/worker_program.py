@@ -63,9 +63,21 @@ def fail(index: int, lifeline: int) -> int:
     raise ValueError("said by the worker")
 
 
-def told(seconds: float | SupportsIndex) -> None:
-    """In the place of `time.sleep`."""
-    say(f"pause {seconds}")
+class Clock:
+    """In the place of the clock: time passes only where somebody sleeps."""
+
+    now = 0.0
+
+    def __init__(self, *, interrupted: bool) -> None:
+        self.interrupted = interrupted
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float | SupportsIndex) -> None:
+        self.now += float(seconds)
+        if self.interrupted:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def wait() -> tuple[int, int]:
@@ -86,10 +98,12 @@ def main() -> int:
     if what == "stubborn":
         return workers.run_workers(count, stubborn)
     # Workers that end at once: the pauses are told instead of waited for.
-    time.sleep = told
-    return workers.run_workers(
-        count, {"die": lambda index, lifeline: 3, "look": look_at_signals, "fail": fail}[what]
-    )
+    clock = Clock(interrupted=what == "interrupted")
+    time.sleep, time.monotonic = clock.sleep, clock.monotonic
+    work = {"look": look_at_signals, "fail": fail}.get(what, lambda index, lifeline: 3)
+    status = workers.run_workers(count, work)
+    say(f"paused {clock.now:.2f}")
+    return status
 
 
 if __name__ == "__main__":

@@ -189,9 +189,6 @@ def test_no_problem_shows_a_value(model: type[Any], flags: dict[str, Any], given
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect 14: with name and token the wrong way round, the token is shown as name"
-)
 def test_no_problem_shows_a_token_in_the_place_of_its_name() -> None:
     (problem,) = invalid(ServerSettings, {"proxy_tokens": f"{TOKEN}:alice"}, Sources(block=SERVER))
     assert CANARY not in str(problem)
@@ -223,9 +220,6 @@ def test_which_config_file(
     assert config_path(environment, flag) == (Path(path), named)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=RuntimeError, reason="defect 15: a home that does not exist ends in a traceback"
-)
 def test_a_home_that_nobody_has_is_a_problem_with_a_name() -> None:
     with pytest.raises(SettingsInvalid):
         read_sources(entry="x", config="~nobody-of-this-name/x.json", env_file=None)

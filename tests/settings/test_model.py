@@ -70,7 +70,6 @@ def test_numbers_have_bounds(key: str, good: list[object], bad: list[object]) ->
         assert [path for path, _ in problems(ServerSettings, SERVER | {key: value})] == [key], value
 
 
-@pytest.mark.xfail(strict=True, reason="defect 12: true is taken for port 1")
 @pytest.mark.parametrize("key", ["port", "workers", "maxConcurrent"])
 def test_true_is_no_number(key: str) -> None:
     problems(ServerSettings, SERVER | {key: True})
@@ -187,7 +186,23 @@ def test_no_secret_is_shown_by_the_settings(model: type[RelaySettings], base: di
         assert CANARY not in text
 
 
-@pytest.mark.xfail(strict=True, reason="defect 13: the password of upstreamProxy is plain text")
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "",
+        "p:1",
+        "https://p:1",
+        f"http://u:{TOKEN}@",
+        f"http://u:{TOKEN}@p/x",
+        f"http://u:{TOKEN}@p:0",
+        "http://p?x",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_a_problem_without_its_password(proxy: str) -> None:
+    ((path, message),) = problems(BridgeSettings, BRIDGE | {"upstreamProxy": proxy})
+    assert path == "upstreamProxy" and CANARY not in message
+
+
 @both
 def test_the_proxys_password_is_a_secret_too(model: type[RelaySettings], base: dict[str, str]) -> None:
     assert CANARY not in repr(
@@ -217,3 +232,12 @@ def test_the_model_reaches_nothing() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not {name.split(".")[0] for name in names} & forbidden, path.name
+
+
+def test_the_secrets_are_all_the_secrets() -> None:
+    """What they name is what the log blots out, so no field may be forgotten."""
+    proxy = f"http://u:{OTHER}@p:1"
+    bridge = BridgeSettings.model_validate(BRIDGE | {"bridgeToken": OTHER, "upstreamProxy": proxy})
+    assert sorted(bridge.secrets()) == sorted([TOKEN, OTHER, proxy])
+    server = ServerSettings.model_validate(SERVER | {"proxyTokens": {"a": OTHER}})
+    assert sorted(server.secrets()) == sorted([KEY, TOKEN, OTHER])

@@ -49,12 +49,17 @@ def test_what_may_be_one(value: str) -> None:
     assert why_not_a_secret(value) is None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect 11: a variable that was never substituted is taken for the secret itself"
-)
-@pytest.mark.parametrize("value", ["${MY-KEY}", "${1KEY}", "${}", "$OPENAI_API_KEY"])
+@pytest.mark.parametrize("value", ["${MY_KEY}", "${1KEY}", "${}", "$OPENAI_API_KEY"])
 def test_a_variable_that_was_not_filled_in_is_no_secret(value: str) -> None:
     assert why_not_a_secret(value) is not None
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="defect 11: an odd name of a variable is taken for a secret, from a flag or a variable",
+)
+def test_a_variable_with_an_odd_name_is_no_secret_either() -> None:
+    assert why_not_a_secret("${MY-KEY}") is not None
 
 
 @pytest.mark.parametrize(

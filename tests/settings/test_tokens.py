@@ -157,9 +157,6 @@ def test_without_a_file_nothing_changes() -> None:
     assert not source.changed() and source.book().holder(A.encode()) == "default"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect 14: with name and token the wrong way round, the token is shown as name"
-)
 def test_no_problem_shows_a_token_in_the_place_of_its_name(file: Path) -> None:
     write(file, f"{A}:alice")
     refused(file)

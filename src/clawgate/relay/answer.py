@@ -9,7 +9,7 @@ from __future__ import annotations
 from clawgate.errors import GatewayError
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
-from clawgate.relay.sides import AnswerHead, AnswerStart
+from clawgate.relay.sides import AnswerHead
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
 from clawgate.wire.sse import FirstEvent, Tail
 
@@ -23,8 +23,8 @@ class AnswerWriter:
 
     _held = 0
     _first_event: FirstEvent | None = None
-    start: AnswerStart | None = None
-    """What may be remembered of this answer; None where it depends on more than its head."""
+    own_lines: bytes | None = None
+    """What was added for the client, where the same may be done for the next answer that looks like this one."""
 
     def __init__(
         self,
@@ -48,8 +48,10 @@ class AnswerWriter:
         for secret in secrets:
             if secret in lines:
                 lines = lines.replace(secret, b"*" * len(secret))
+        own = b""
         if served_by and _PROVIDER not in lines:  # a clawgate further on has said it already
-            lines += b"%b%b\r\n" % (_PROVIDER, served_by)
+            own = b"%b%b\r\n" % (_PROVIDER, served_by)
+            lines += own
         if self.event_stream:
             self._first_event = FirstEvent()
             self._tail = Tail()
@@ -59,10 +61,9 @@ class AnswerWriter:
         if self._chunked:
             lines += b"transfer-encoding: chunked\r\n"
         elif head.length is not None and not (bodiless and head.status == 204):
-            lines += b"content-length: "
+            lines += b"content-length: %d\r\n" % head.length
             if not (bodiless or close or self.event_stream or self._masks):
-                self.start = AnswerStart(head.status, lines)
-            lines += b"%d\r\n" % head.length
+                self.own_lines = own
         self._head = lines + b"\r\n"
 
     def add(self, body: bytes) -> None:

@@ -16,8 +16,9 @@ from typing import Protocol
 import httptools
 
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
-from clawgate.relay.memo import HEAD_END, KnownHead
-from clawgate.relay.sides import AnswerHead, AnswerStart, Consumer
+from clawgate.relay.memo import HEAD_END
+from clawgate.relay.shapes import Shapes
+from clawgate.relay.sides import AnswerHead, Consumer
 from clawgate.wire.url import Origin
 
 HEAD_LIMIT = 65_536
@@ -31,6 +32,8 @@ class Keeper(Protocol):
 
     @property
     def origin(self) -> Origin: ...
+    @property
+    def shapes(self) -> Shapes: ...
     def add(self, connection: UpstreamConnection) -> None: ...
     def forget(self, connection: UpstreamConnection) -> None: ...
 
@@ -51,7 +54,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._written = 0
         self._unheard = False
         self._head_only = False
-        self._known: KnownHead[AnswerStart] | None = None  # the last answer's head, if it can be taken again
         self._reset_answer()
 
     def _reset_answer(self) -> None:
@@ -108,10 +110,9 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.abort()
             return
         if self._untouched:
-            if not self._head_only and self._take_known(data, consumer):
+            if not self._head_only and self._take_whole(data, consumer):
                 return
             self._untouched = False
-            self._known = None
             self._first = data
         if self._in_head:
             self._head_bytes += len(data)
@@ -143,19 +144,17 @@ class UpstreamConnection(asyncio.Protocol):
     def _serves(self, consumer: Consumer) -> bool:
         return self.consumer is consumer
 
-    def _take_known(self, data: bytes, consumer: Consumer) -> bool:
-        """The short way: a whole answer under the head that was read last, handed over in one piece."""
-        known = self._known
-        if known is None:
-            return False
-        found = known.match(data)
-        if found is None or found[0] != len(data) - found[1]:
-            return False
-        self.consumer = None
-        self.reusable = True
-        if consumer.upstream_whole(known.meaning, data[found[1] :]):
-            return True
-        self.consumer = consumer
+    def _take_whole(self, data: bytes, consumer: Consumer) -> bool:
+        """The short way: a whole answer of a known shape, handed over in one piece."""
+        for shape in self._keeper.shapes:
+            found = shape.match(data)
+            if found is not None:
+                self.consumer = None
+                self.reusable = True
+                if consumer.upstream_whole(shape.status, found[0], data[found[1] :]):
+                    return True
+                self.consumer = consumer
+                return False
         return False
 
     def eof_received(self) -> bool:
@@ -214,7 +213,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._in_head = False
         self._until_close = length is None and coding is None and not bodiless
         self.reusable = self._parser.should_keep_alive() and not self._until_close
-        start = self.consumer.upstream_answers(
+        own_lines = self.consumer.upstream_answers(
             AnswerHead(
                 status=status,
                 headers=self._headers,
@@ -224,9 +223,9 @@ class UpstreamConnection(asyncio.Protocol):
                 encoded=fields.get(b"content-encoding", b"identity").lower() != b"identity",
             )
         )
-        if start is not None and self.reusable and length is not None:
-            raw = self._first[: self._first.find(HEAD_END) + len(HEAD_END)]
-            self._known = KnownHead.of(raw, int(length), start) if raw.endswith(HEAD_END) else None
+        if own_lines is not None and self.reusable and self._first:
+            end = self._first.find(HEAD_END) + len(HEAD_END)
+            self._keeper.shapes.learn(self._first[:end], status, own_lines)
         if self._head_only:  # the parser would wait for the body that the head announces
             self._ended, self.reusable = True, False
 

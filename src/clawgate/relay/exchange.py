@@ -20,7 +20,7 @@ from clawgate.relay.connection import UpstreamConnection
 from clawgate.relay.gate import Gate, Ticket
 from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
 from clawgate.relay.render_error import status_of
-from clawgate.relay.sides import AnswerHead, AnswerStart, ClientSide
+from clawgate.relay.sides import AnswerHead, ClientSide
 from clawgate.wire.http1 import LAST_CHUNK, chunk
 from clawgate.wire.peek import glance, model_of
 
@@ -204,24 +204,28 @@ class Exchange:
 
     # The answer's way: what an upstream connection tells its consumer
 
-    def upstream_whole(self, start: AnswerStart, body: bytes) -> bool:
-        """The short way: a whole answer under a head that is known. False where it has to go the long way."""
+    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        """The short way: a whole answer of a known shape. False where it has to go the long way."""
         client = self._client
         connection = self._connection
+        upstream = self._ticket.upstream
         if not self._request_done or connection is None or client.must_close():
             return False
+        for secret in upstream.secrets:
+            if secret in head:
+                return False
         self._connection = None
         now = self._shop.now()
         self._first_byte = now - self._begun
-        self._ticket.upstream.pool.give_back(connection, now)
-        answer = b"%b%d\r\n\r\n%b" % (start.head, len(body), body)
+        upstream.pool.give_back(connection, now)
+        answer = head + body
         self._sent = len(answer)
         client.write(answer)
-        self._end(start.status, None)
+        self._end(status, None)
         client.finish()
         return True
 
-    def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
+    def upstream_answers(self, head: AnswerHead) -> bytes | None:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
@@ -236,7 +240,7 @@ class Exchange:
             served_by=self._ticket.upstream.name,
         )
         self._first_byte = self._shop.now() - self._begun
-        return self._writer.start
+        return self._writer.own_lines
 
     def upstream_sends(self, body: bytes) -> None:
         """A piece of the answer's body."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from clawgate.errors import GatewayError, UpstreamTimedOut
 from clawgate.policy.deadlines import LimitName
 from clawgate.relay.connection import UpstreamConnection
-from clawgate.relay.sides import AnswerHead, AnswerStart
+from clawgate.relay.sides import AnswerHead
 from clawgate.relay.upstream import Upstream
 
 BODY_LIMIT = 65_536
@@ -30,10 +30,10 @@ class _Reply:
         self._status = 0
         self._body = b""
 
-    def upstream_whole(self, start: AnswerStart, body: bytes) -> bool:
+    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
         return False
 
-    def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
+    def upstream_answers(self, head: AnswerHead) -> bytes | None:
         self._status = head.status
         return None
 

@@ -1,8 +1,8 @@
 """Is this the head that was read before? The same bytes mean the same thing, so they are understood once.
 
-A client on a kept connection sends one head again and again, and so does an upstream; only the body's length
-changes. Each connection therefore remembers the last head that the strict path understood, and what it means. Only
-a meaning that depends on nothing but those bytes may be remembered.
+A client on a kept connection sends one head again and again; only the body's length changes. Each connection therefore
+remembers the last head that the strict path understood, and what it means. Only a meaning that depends on nothing
+but those bytes may be remembered.
 """
 
 from __future__ import annotations

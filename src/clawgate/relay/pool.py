@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from clawgate.relay.connection import UpstreamConnection
 from clawgate.relay.dial import Dialer, Route
+from clawgate.relay.shapes import Shapes
 
 IDLE_SECONDS = 50.0
 """Below the keep-alive of usual servers (nginx 75 s, Node 5 s is caught by `is_stale`), so that we close first."""
@@ -17,6 +18,7 @@ class Pool:
 
     def __init__(self, dialer: Dialer, route: Route, *, idle_seconds: float = IDLE_SECONDS) -> None:
         self.origin = route.origin
+        self.shapes = Shapes()
         self._dialer = dialer
         self._route = route
         self._idle_seconds = idle_seconds

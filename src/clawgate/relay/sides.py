@@ -12,14 +12,6 @@ from clawgate.errors import GatewayError
 from clawgate.policy.headers import Headers
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerStart:
-    """The client's head of an answer of known length, up to where the digits of the length belong."""
-
-    status: int
-    head: bytes
-
-
 @dataclass(slots=True)
 class AnswerHead:
     """The head of a final answer. ``length`` is None where the body is chunked or ends with the connection."""
@@ -36,9 +28,13 @@ class Consumer(Protocol):
     """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
     or, for a consumer that takes it, one call for a whole answer."""
 
-    def upstream_whole(self, start: AnswerStart, body: bytes) -> bool: ...
-    def upstream_answers(self, head: AnswerHead) -> AnswerStart | None:
-        """The answer begins. What comes back may stand for the same head when it comes again."""
+    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        """A whole answer, with the head as the client gets it. False if it has to be told in pieces."""
+        ...
+
+    def upstream_answers(self, head: AnswerHead) -> bytes | None:
+        """The answer begins. What comes back are the lines that are added to it for the client, where an answer that
+        looks like this one may be handed over whole."""
         ...
 
     def upstream_sends(self, body: bytes) -> None: ...

@@ -1,0 +1,157 @@
+"""What failed is said once, with its reason and without secrets; who left by themselves is no failure."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from clawgate.app.logs import CredentialWatch, both, log_all, log_failures, print_out, set_up_logging
+from clawgate.policy.redaction import Redactor
+from clawgate.relay.journal import Record
+
+FINE = Record(
+    method=b"POST", path=b"/v1/chat/completions", caller="alice", model="m", status=200, code=None, sent=12,
+    first_byte=0.1, total=0.25,
+)  # fmt: skip
+FAILED = replace(FINE, status=502, code="upstream_closed", first_byte=None, reason="http://h ended it")
+LEFT = replace(FINE, status=499, code="client_left", reason="the client went away")
+UNAUTHORIZED = replace(FINE, status=401)
+SECRET = "canary-93f1-Kw9"
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[tuple[str, str]]]:
+    """(level, text) of what was logged; filled as it comes."""
+    found: list[tuple[str, str]] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append((record.levelname, record.getMessage()))
+
+    handler = Keep()
+    logger = logging.getLogger("clawgate")
+    caplog.set_level(logging.DEBUG, "clawgate")
+    logger.addHandler(handler)
+    yield found
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def own_root() -> Iterator[None]:
+    """Give the root logger back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    quiet = {name: logging.getLogger(name).level for name in ("uvicorn", "uvicorn.error", "asyncio")}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in quiet.items():
+        logging.getLogger(name).setLevel(before)
+
+
+def test_a_failure_is_a_warning_with_its_reason(lines: list[tuple[str, str]]) -> None:
+    log_failures(FAILED)
+    assert lines == [
+        (
+            "WARNING",
+            "POST /v1/chat/completions: 502 upstream_closed, 12 bytes in 250 ms: http://h ended it",
+        )
+    ]
+
+
+@pytest.mark.parametrize("record", [FINE, LEFT, UNAUTHORIZED])
+def test_what_is_no_failure_of_ours_is_not_said(record: Record, lines: list[tuple[str, str]]) -> None:
+    log_failures(record)
+    assert lines == []
+
+
+def test_verbose_says_everything_and_only_failures_are_warnings(lines: list[tuple[str, str]]) -> None:
+    for record in (FINE, LEFT, FAILED):
+        log_all(record)
+    assert [level for level, _ in lines] == ["INFO", "INFO", "WARNING"]
+    assert lines[0][1] == "POST /v1/chat/completions: 200, 12 bytes in 250 ms"
+
+
+def test_a_path_cannot_make_a_line_of_its_own(lines: list[tuple[str, str]]) -> None:
+    log_all(replace(FINE, path=b"/v1/\r\n\x1b[2J\xff"))
+    text = lines[0][1]
+    assert text.isascii() and text.isprintable()
+
+
+def test_both_are_told_in_order() -> None:
+    told: list[tuple[str, Record]] = []
+    both(lambda record: told.append(("a", record)), lambda record: told.append(("b", record)))(FINE)
+    assert told == [("a", FINE), ("b", FINE)]
+
+
+def test_a_refused_credential_is_said_at_most_once_a_minute(lines: list[tuple[str, str]]) -> None:
+    times = iter([0.0, 0.5, 59.9, 60.0, 61.0, 200.0])
+    watch = CredentialWatch("check the key", lambda: next(times))
+    said = []
+    for _ in range(6):
+        watch(UNAUTHORIZED)
+        said.append(len(lines))
+    assert said == [1, 1, 1, 2, 2, 3]
+    assert set(lines) == {("WARNING", "check the key")}
+
+
+def test_our_own_401_says_nothing_of_the_upstreams_credential(lines: list[tuple[str, str]]) -> None:
+    """Nor does any other answer, and neither uses up the minute."""
+    watch = CredentialWatch("check the key", lambda: 7.0)
+    for record in (replace(UNAUTHORIZED, code="invalid_token"), FINE, replace(FINE, status=403), FAILED):
+        watch(record)
+    assert lines == []
+    watch(UNAUTHORIZED)
+    assert len(lines) == 1
+
+
+@pytest.mark.usefixtures("own_root")
+def test_no_secret_gets_into_the_log_by_any_way(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the text, in an argument, in a traceback, and learned after the log was set up."""
+    redactor = Redactor([SECRET])
+    set_up_logging(redactor, verbose=False)
+    logger = logging.getLogger("clawgate.some.module")
+    redactor.learn(["later-canary-4711"])
+    logger.warning("%s and later-canary-4711", SECRET)
+    try:
+        raise ValueError(f"in a traceback {SECRET}")
+    except ValueError:
+        logger.exception("it failed")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "canary" not in said.err and "*** and ***" in said.err and "in a traceback ***" in said.err
+
+
+@pytest.mark.usefixtures("own_root")
+@pytest.mark.parametrize("verbose", [False, True])
+def test_details_are_for_those_who_ask(verbose: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the libraries' chatter is for nobody. Setting up twice does not say everything twice."""
+    set_up_logging(Redactor(), verbose=verbose)
+    set_up_logging(Redactor(), verbose=verbose)
+    logging.getLogger("clawgate").debug("a detail")
+    logging.getLogger("clawgate").info("a fact")
+    for noisy in ("uvicorn.error", "asyncio"):
+        logging.getLogger(noisy).info("chatter")
+    said = capsys.readouterr().err
+    assert said.count("a detail") == verbose and said.count("a fact") == 1 and "chatter" not in said
+
+
+class Broken:
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise AssertionError("nothing was written")
+
+
+def test_an_access_log_that_nobody_reads_disturbs_nobody(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_out("a line\n")
+    assert capsys.readouterr().out == "a line\n"
+    monkeypatch.setattr(sys, "stdout", Broken())
+    print_out("a line\n")

@@ -1,0 +1,194 @@
+"""What bridge and server share is made from the settings alone, and what cannot work is refused at start."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.app import Role
+from clawgate.app.parts import intake_limits, is_loopback, travels_unencrypted, via
+from clawgate.errors import HostRefused, OriginRefused
+from clawgate.providers.credential import basic_value
+from clawgate.settings.load import SettingsInvalid
+from clawgate.settings.model import BridgeSettings
+from clawgate.wire.url import parse_url
+from tests.app.roles import bridge, server
+from tests.settings.canary import BRIDGE, TOKEN
+
+BUILDERS = pytest.mark.parametrize("build", [bridge, server])
+
+
+def source_passes(role: Role, host: bytes, origin: bytes | None = None) -> bool:
+    try:
+        role.front.gate.browser.check_source(host=host, origin=origin, fetch_site=None)
+    except (HostRefused, OriginRefused):
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("values", "host", "passes"),
+    [
+        ({}, b"localhost:1", True), ({}, b"evil.example", False), ({"allowHost": ["AI.lan"]}, b"ai.lan", True),
+        ({"allowHost": ["ai.lan"]}, b"evil.example", False), ({"allowHost": ["ai.lan"]}, b"127.0.0.1", True),
+        ({"allowHost": "*"}, b"evil.example", True), ({"host": "127.0.0.2"}, b"127.0.0.2:80", True),
+        ({"host": "0.0.0.0", "allowHost": ["ai.lan"]}, b"evil.example", False), ({"host": "0.0.0.0"},
+        b"any.example", True),
+    ],
+)  # fmt: skip
+def test_which_hosts_are_answered_for(values: dict[str, Any], host: bytes, passes: bool) -> None:
+    assert source_passes(server(**values), host) is passes
+
+
+@BUILDERS
+def test_a_page_of_another_origin_needs_to_be_allowed(build: Any) -> None:
+    assert not source_passes(build(), b"localhost", b"https://page.example")
+    allowed = build(allowOrigin=["https://page.example"])
+    assert source_passes(allowed, b"localhost", b"https://page.example")
+    assert not source_passes(allowed, b"localhost", b"https://other.example")
+
+
+@BUILDERS
+def test_limits_are_those_of_the_settings(build: Any) -> None:
+    role = build(
+        connectTimeout=1, firstByteTimeout=2, idleTimeout=3, totalTimeout=4, drainTimeout=5, maxBodyMb=0.5
+    )
+    limits = role.upstream.limits
+    assert (limits.connect, limits.first_byte, limits.idle, limits.total) == (1, 2, 3, 4)
+    assert role.drain_seconds == 5
+    assert role.front.gate.body_limit == role.front.limits.body_bytes == 512 * 1024
+
+
+@BUILDERS
+def test_two_processes_have_two_names(build: Any) -> None:
+    """The loop check tells this process from another one that is configured alike."""
+    assert build().front.gate.own_via != build().front.gate.own_via
+    assert via("ab12") == b"clawgate-ab12"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "",
+        "proxy:1",
+        "https://p:1",
+        f"http://u:{TOKEN}@",
+        f"http://u:{TOKEN}@p/x",
+        f"http://u:{TOKEN}@p:0",
+        "http://p?x",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_a_problem_without_its_password(proxy: str) -> None:
+    with pytest.raises(SettingsInvalid, match="upstreamProxy") as caught:
+        bridge(upstreamProxy=proxy)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("userinfo", ["", "u:p@ss@", "u@", ":@"])
+def test_a_proxys_password_goes_to_the_proxy_and_stands_in_no_address(userinfo: str) -> None:
+    """An ``@`` within the password is the password's."""
+    plan = bridge(upstreamProxy=f"http://{userinfo}proxy.lan:3128").upstream.pool._route
+    assert str(plan.proxy) == "http://proxy.lan:3128" and str(plan.origin) == "http://127.0.0.1:8089"
+    assert plan.proxy_authorization == (basic_value(userinfo[:-1]) if userinfo else None)
+
+
+def test_tls_files_that_cannot_be_used_are_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for values in (
+        {"caFile": "/no/such"},
+        {"caFile": str(tmp_path / "empty.pem")},
+        {"clientCertificate": "/no/such"},
+    ):
+        with pytest.raises(SettingsInvalid, match="caFile"):
+            bridge(remoteUrl="https://h", **values)
+
+
+@pytest.mark.parametrize(
+    ("host", "remote"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:18800"),
+        ("127.0.0.1", "http://localhost:18800/v1"),
+        ("127.0.0.1", "https://[::1]:18800"),
+        ("localhost", "http://127.0.0.1:18800"),
+        ("::1", "http://LOCALHOST.:18800"),
+    ],
+)
+def test_a_remote_that_is_this_listener_is_refused_at_start(host: str, remote: str) -> None:
+    with pytest.raises(SettingsInvalid, match="this listener itself"):
+        bridge(host=host, remoteUrl=remote)
+    assert bridge(host=host, remoteUrl=remote, bridgePort=18801).upstream.origin == parse_url(remote)[0]
+
+
+def test_a_base_url_that_is_this_listener_is_refused_at_start() -> None:
+    with pytest.raises(SettingsInvalid, match="this listener itself"):
+        server(baseUrl="http://127.0.0.1:8089/v1")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "[fd00:ec2::254]", "100.100.100.200", "[::ffff:169.254.169.254]", "169.254.1.1",
+     "[64:ff9b::a9fe:a9fe]", "0.0.0.0"],
+)  # fmt: skip
+def test_an_address_that_is_never_dialled_is_refused_at_start(host: str) -> None:
+    """Metadata, link-local and such, however they are written; the operator's trust does not open them."""
+    for build, key in ((bridge, "remoteUrl"), (server, "baseUrl")):
+        with pytest.raises(SettingsInvalid, match="never dialled"):
+            build(**{key: f"http://{host}/v1"})
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "192.168.0.9", "[fd12::1]", "100.64.0.1", "ai.lan", "8.8.8.8"])
+def test_the_operators_own_networks_are_no_problem(host: str) -> None:
+    assert bridge(remoteUrl=f"http://{host}").upstream.origin.port == 80
+
+
+@pytest.mark.parametrize(
+    ("url", "open_to_all"),
+    [
+        ("https://8.8.8.8", False), ("https://ai.example", False), ("http://127.0.0.1", False),
+        ("http://localhost", False), ("http://10.0.0.1", False), ("http://8.8.8.8", True),
+        ("http://ai.example", True),
+    ],
+)  # fmt: skip
+def test_what_is_sent_in_the_open(url: str, open_to_all: bool) -> None:
+    """A name may be anywhere; a private network is the operator's own matter."""
+    assert travels_unencrypted(parse_url(url)[0]) is open_to_all
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True), ("127.255.0.1", True), ("::1", True), ("localhost", True), ("LocalHost", True),
+        ("0.0.0.0", False), ("::", False), ("", False), ("10.0.0.1", False), ("localhost.evil.example", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_only_this_machine_reaches(host: str, here: bool) -> None:
+    assert is_loopback(host) is here
+
+
+def test_clients_leave_descriptors_for_their_upstreams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two for each client and some to spare; the soft limit is raised, and a very low one still serves a few."""
+    asked: list[tuple[int, int]] = []
+
+    def connections(soft: int, hard: int) -> int:
+        monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+        monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
+        return intake_limits(BridgeSettings.model_validate(BRIDGE)).connections
+
+    assert connections(1024, 4096) == (4096 - 64) // 2
+    assert connections(1024, resource.RLIM_INFINITY) == (65_536 - 64) // 2
+    assert connections(64, 64) == 16
+    assert asked == [(4096, 4096), (65_536, resource.RLIM_INFINITY)]
+
+
+def test_a_limit_that_may_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int, limits: tuple[int, int]) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert intake_limits(BridgeSettings.model_validate(BRIDGE)).connections == (1024 - 64) // 2
+
+
