@@ -63,7 +63,7 @@ def test_a_file_that_others_may_touch_is_refused_with_the_remedy(file: Path, mod
 
 
 def test_every_problem_has_its_line(file: Path) -> None:
-    write(file, f"alice:{A}\n{B}\n:{B}\nalice:{B}\nbob:short\ncarol:\ndave:changeme\n", 0o644)
+    write(file, f"alice:{A}\n{B}\n:{B}\nalice:{B}\nbob:canary-b\ncarol:\ndave:changeme\n", 0o644)
     found = refused(file)
     lines = [text.partition("(")[2].partition(")")[0].removeprefix(f"{file}:") for text in found[1:]]
     assert "chmod 600" in found[0]

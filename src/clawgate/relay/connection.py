@@ -18,7 +18,7 @@ import httptools
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
 from clawgate.relay.memo import HEAD_END
 from clawgate.relay.shapes import Shapes
-from clawgate.relay.sides import AnswerHead, Consumer
+from clawgate.relay.sides import AnswerHead, Consumer, Piece
 from clawgate.wire.url import Origin
 
 HEAD_LIMIT = 65_536
@@ -78,10 +78,14 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._untouched:
             self._reset_answer()
 
-    def write(self, data: bytes) -> None:
+    def write(self, pieces: list[Piece]) -> None:
         """Send bytes of the request; too many at once are announced by ``upstream_pauses``."""
-        self._written += len(data)
-        self.transport.write(data)
+        if len(pieces) == 1:
+            self._written += len(pieces[0])
+            self.transport.write(pieces[0])
+        else:
+            self._written += sum(map(len, pieces))
+            self.transport.writelines(pieces)
 
     def drop(self) -> None:
         """End the connection at once, whatever is under way; the consumer hears no more."""

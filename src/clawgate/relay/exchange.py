@@ -20,7 +20,7 @@ from clawgate.relay.connection import UpstreamConnection
 from clawgate.relay.gate import Gate, Ticket
 from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
 from clawgate.relay.render_error import status_of
-from clawgate.relay.sides import AnswerHead, ClientSide
+from clawgate.relay.sides import AnswerHead, ClientSide, Piece
 from clawgate.wire.http1 import LAST_CHUNK, chunk
 from clawgate.wire.peek import glance, model_of
 
@@ -30,6 +30,8 @@ HOLD_BYTES = 65_536
 """How much of a body waits in memory for a connection before the client has to wait as well."""
 REPLAY_BYTES = 1_048_576
 """The largest request that is kept to be sent again when a reused connection turns out to be stale."""
+COPY_BYTES = 16_384
+"""Below this, joining a head and its body costs less than sending two buffers."""
 GLANCE_BYTES = 1_048_576
 """The largest body that is looked into for the log's model name."""
 
@@ -71,7 +73,7 @@ class Exchange:
     _body: list[bytes] | None = None
     _body_size = 0
     _model: str | None = None
-    _replay: list[bytes] | None = None
+    _replay: list[Piece] | None = None
     _connection: UpstreamConnection | None = None
     _dialling: asyncio.Task[None] | None = None
     _writer: AnswerWriter | None = None
@@ -85,31 +87,38 @@ class Exchange:
         self._client = client
         self._ticket = ticket
         self._begun = self._progress = now
+        self._outgoing: list[Piece] = []
 
     # The request's way: `begin`, pieces of the body, `body_ended`; or all of it at once
 
     def begin(self, head: bytes) -> None:
         """``head`` is what goes upstream first."""
-        self._outgoing = [head]
+        self._outgoing.append(head)
         # The body is kept whole where a rule has to read it, and in pieces for a glance where a log wants it.
         if self._ticket.model_rule is not None or self._shop.observes_all:
             self._body = []
 
-    def begin_whole(self, request: bytes, body: bytes) -> None:
-        """The short way: ``request`` is all that goes upstream, its ``body`` included; no rule reads that."""
+    def begin_whole(self, head: bytes, data: bytes, body_at: int) -> None:
+        """The short way: ``head`` goes upstream, and ``data`` from ``body_at`` on, which is all of the body.
+
+        No rule reads that; a log may glance at it.
+        """
         self._request_done = True
         if self._shop.observes_all:
-            self._model = glance(body)
+            self._model = glance(data[body_at:])
+        # A large body is not copied for the sake of one buffer.
+        request: list[Piece] = (
+            [head + data[body_at:]] if len(data) < COPY_BYTES else [head, memoryview(data)[body_at:]]
+        )
         connection = self._ticket.upstream.pool.take()
         if connection is None:
-            self._outgoing = [request]
+            self._outgoing = request
             self._dial()
             return
-        self._outgoing = []
         self._connection = connection
         self._asked = self._begun
-        if len(request) <= REPLAY_BYTES:
-            self._replay = [request]
+        if len(data) <= REPLAY_BYTES:
+            self._replay = request
         connection.serve(self, head_only=self._ticket.method == b"HEAD")
         connection.write(request)
 
@@ -165,16 +174,16 @@ class Exchange:
             elif self._body_size > HOLD_BYTES:
                 self._client.hold_reading()
             return
-        data = self._outgoing[0] if len(self._outgoing) == 1 else b"".join(self._outgoing)
-        self._outgoing.clear()
+        pieces, self._outgoing = self._outgoing, []
         if self._replay is not None:
-            self._replay.append(data)
             if self._body_size > REPLAY_BYTES:
                 self._replay = None
+            else:
+                self._replay += pieces
         self._progress = self._shop.now()
         if self._request_done:
             self._asked = self._progress
-        self._connection.write(data)
+        self._connection.write(pieces)
 
     def _dial(self) -> None:
         self._connecting = self._shop.now()

@@ -71,7 +71,7 @@ async def fetch(
         limit = "first_byte"
         reply = _Reply()
         connection.serve(reply, head_only=False)
-        connection.write(upstream.head(b"GET", target, b"accept: application/json\r\n") + b"\r\n")
+        connection.write([upstream.head(b"GET", target, b"accept: application/json\r\n") + b"\r\n"])
         async with asyncio.timeout(answer_seconds):
             return await reply.done
     except TimeoutError:

@@ -126,16 +126,15 @@ class RelayProtocol(HttpToolsProtocol):
         self._waiting = False
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
         head = b"%b%d\r\n\r\n" % (ticket.head, length) if ticket.sized else ticket.head
-        body = data[body_at:]
         if missing:
             self._reader.take_head(missing)
             exchange.begin(head)
-            if body:
-                exchange.body(body)
+            if body_at < len(data):
+                exchange.body(data[body_at:])
             exchange.push()
         else:
             self._reader.take_whole()
-            exchange.begin_whole(head + body, body)
+            exchange.begin_whole(head, data, body_at)
         return True
 
     def _read(self, data: bytes) -> None:

@@ -11,6 +11,9 @@ from typing import Protocol
 from clawgate.errors import GatewayError
 from clawgate.policy.headers import Headers
 
+Piece = bytes | memoryview
+"""Bytes of a message on their way, not copied where they are many."""
+
 
 @dataclass(slots=True)
 class AnswerHead:

@@ -1,0 +1,287 @@
+"""The bridge: any client of this machine in, exactly one credential out, and its operator hears of failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from clawgate.errors import MalformedRequest, RouteUnknown
+from clawgate.settings.load import SettingsInvalid
+from clawgate.testing import faults
+from clawgate.testing.upstream import FakeUpstream
+from tests.app.roles import OTHER, bridge, sent
+from tests.e2e.stand import BODY, PATH, PROXY_TOKEN, run, serving, until
+from tests.settings.canary import TOKEN
+
+BRIDGE_TOKEN = "bt-N3vQx8ZsKd5WmR7yLp"
+FOREIGN = (
+    ("Authorization", "Bearer sk-of-the-client"),
+    ("X-Proxy-Token", "token-of-the-client"),
+    ("X-Api-Key", "key-of-the-client"),
+    ("Cookie", "session=of-the-client"),
+    ("OpenAI-Organization", "org-of-the-client"),
+    ("X-Forwarded-For", "10.0.0.9"),
+    ("X-Anything", "of-the-client"),
+)
+
+
+@pytest.fixture
+def warnings(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """What was said to the operator as a warning or worse; filled as it comes."""
+    said: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    handler = Keep(logging.WARNING)
+    logging.getLogger("clawgate").addHandler(handler)
+    caplog.set_level(logging.INFO, "clawgate")
+    yield said
+    logging.getLogger("clawgate").removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("http://h", b"GET /v1/models HTTP/1.1"),
+        ("http://h/", b"GET /v1/models HTTP/1.1"),
+        ("http://h/v1", b"GET /v1/models HTTP/1.1"),
+        ("http://h/proxy", b"GET /proxy/v1/models HTTP/1.1"),
+        ("http://h/proxy/v1/", b"GET /proxy/v1/models HTTP/1.1"),
+        ("http://h/v1/proxy", b"GET /v1/proxy/v1/models HTTP/1.1"),
+        ("http://h/av1", b"GET /av1/v1/models HTTP/1.1"),
+    ],
+)
+def test_it_goes_to_the_remotes_v1_with_or_without_it_in_the_url(url: str, line: bytes) -> None:
+    assert sent(bridge(remoteUrl=url)).partition(b"\r\n")[0] == line
+
+
+def test_exactly_the_proxy_token_leaves() -> None:
+    """Whatever the client presents itself: of its fields only those on the list go on."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving("bridge", upstream.url) as stand,
+        ):
+            assert (await stand.fresh(fields=FOREIGN)).status == 200
+            (request,) = upstream.requests
+            assert request.header_all("x-proxy-token") == [PROXY_TOKEN]
+            assert {name.lower() for name, _ in request.headers} == {
+                "host", "user-agent", "accept-encoding", "x-proxy-token", "via", "content-type", "content-length",
+            }  # fmt: skip
+            assert b"of-the-client" not in request.raw and upstream.anomalies == []
+
+    run(work())
+    head = sent(bridge())
+    assert head.count(TOKEN.encode()) == 1 and b"authorization" not in head
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "ai.lan", "", "127.0.0.1.evil.example"])
+def test_a_bridge_that_others_can_reach_needs_a_token(host: str) -> None:
+    """The refusal names the address and the flag; with the token, failures are counted."""
+    with pytest.raises(SettingsInvalid, match="--bridge-token") as caught:
+        bridge(host=host)
+    assert f"'{host}'" in str(caught.value)
+    gate = bridge(host=host, bridgeToken=OTHER).front.gate
+    assert gate.tokens is not None and gate.failures is not None
+    assert gate.tokens.holder(OTHER.encode()) == "bridge"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])
+def test_a_bridge_of_this_machine_alone_needs_none(host: str) -> None:
+    assert bridge(host=host).front.gate.tokens is None
+
+
+def test_whatever_is_below_v1_is_the_remotes_to_decide() -> None:
+    routes = bridge().front.gate.routes
+    for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"):
+        routes.check(method, b"/v1/files/a")
+    for path in (b"/v1/", b"/v1", b"/", b"/v2/models", b"/health/x"):
+        with pytest.raises(RouteUnknown):
+            routes.check(b"GET", path)
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", PATH), ("GET", "/v1/models"), ("DELETE", "/v1/files/a"), ("GET", "/"), ("GET", "/nowhere"),
+        ("PATCH", "/health"),
+    ],
+)  # fmt: skip
+def test_the_bridge_token_stands_before_every_path(method: str, target: str) -> None:
+    """Without it nobody learns which paths there are, and a wrong one is as good as none."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving("bridge", upstream.url, bridge_token=BRIDGE_TOKEN) as stand,
+        ):
+            body = BODY if method == "POST" else None
+            wrong = ("Authorization", f"Bearer {PROXY_TOKEN}")
+            if target != "/health":  # open to everybody, as long as nothing wrong is presented
+                response = await stand.fresh(body, method=method, target=target)
+                assert (response.status, response.json()["error"]["code"]) == (401, "missing_token")
+            response = await stand.fresh(body, method=method, target=target, fields=(wrong,))
+            assert (response.status, response.json()["error"]["code"]) == (401, "invalid_token")
+            assert upstream.requests == []
+            for field in (("Authorization", f"Bearer {BRIDGE_TOKEN}"), ("X-Proxy-Token", BRIDGE_TOKEN)):
+                assert (await stand.fresh(body, method=method, target=target, fields=(field,))).status != 401
+            for request in upstream.requests:
+                assert request.header_all("x-proxy-token") == [PROXY_TOKEN]
+                assert BRIDGE_TOKEN.encode() not in request.raw
+
+    run(work())
+
+
+def test_deep_health_is_for_everybody_on_an_open_bridge() -> None:
+    """It asks the remote with the token, and says what is there; the plain one asks nobody."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving("bridge", upstream.url) as stand,
+        ):
+            plain = (await stand.fresh(None, target="/health")).json()
+            assert plain["ok"] and plain["role"] == "bridge" and upstream.requests == []
+            deep = await stand.fresh(None, target="/health?deep=1")
+            assert deep.status == 200 and deep.json()["upstream"]["state"] == "reachable"
+            assert deep.json()["upstream"]["url"] == upstream.url
+            (probe,) = upstream.requests
+            assert (probe.target, probe.header("x-proxy-token")) == ("/v1/models", PROXY_TOKEN)
+
+    run(work())
+
+
+def test_deep_health_is_for_callers_on_a_bridge_with_a_token() -> None:
+    """A stranger learns that it lives and nothing more, and cannot make it ask the remote."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.error_answer(401)) as upstream,
+            serving("bridge", upstream.url, bridge_token=BRIDGE_TOKEN) as stand,
+        ):
+            stranger = await stand.fresh(None, target="/health?deep=1")
+            assert stranger.status == 200 and set(stranger.json()) == {"ok", "status", "version"}
+            assert upstream.requests == []
+            caller = await stand.fresh(
+                None, target="/health?deep=1", fields=(("X-Proxy-Token", BRIDGE_TOKEN),)
+            )
+            assert caller.status == 503 and caller.json()["upstream"]["state"] == "unauthorized"
+            assert PROXY_TOKEN.encode() not in caller.body
+
+    run(work())
+
+
+def test_a_failure_is_a_warning_with_its_reason(warnings: list[str]) -> None:
+    """Also one in front of us; what went well is not logged."""
+
+    async def work() -> None:
+        async with FakeUpstream(faults.json_answer({}), faults.stale_on_reuse()) as upstream:
+            async with serving("bridge", upstream.url) as stand:
+                assert (await stand.fresh()).status == 200
+                assert warnings == []
+                assert (await stand.fresh(target="/nowhere")).status == 404
+                assert len(warnings) == 1 and warnings[0].startswith("POST /nowhere: 404 unknown_route, ")
+                assert "there is no route '/nowhere' here" in warnings[0]
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        async with serving("bridge", f"http://127.0.0.1:{port}") as stand:
+            assert (await stand.fresh(target=f"{PATH}?q=canary")).status == 502
+            assert f"POST {PATH}: 502 upstream_unreachable" in warnings[-1] and str(port) in warnings[-1]
+            assert len(warnings) == 2 and "canary" not in warnings[-1]
+
+    run(work())
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_client_that_leaves_is_no_failure(
+    verbose: bool, warnings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """``--verbose`` shows it, and every request that went well, as information."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.never_answers(), faults.json_answer({})) as upstream,
+            serving("bridge", upstream.url, verbose=verbose) as stand,
+        ):
+            client = await stand.client()
+            await stand.send(client)
+            await upstream.saw_body(0)
+            client.reset()
+            await client.close()
+            await stand.all_quiet()
+            assert (await stand.fresh()).status == 200
+
+    run(work())
+    assert warnings == []
+    said = [record.getMessage().partition(",")[0] for record in caplog.records if "POST" in record.getMessage()]
+    assert said == ([f"POST {PATH}: 499 client_left", f"POST {PATH}: 200"] if verbose else [])
+
+
+def test_a_refused_credential_is_said_once_for_many_requests(warnings: list[str]) -> None:
+    """The client sees the remote's own 401; the operator learns what to look at."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.error_answer(401, "bad token")) as upstream,
+            serving("bridge", upstream.url) as stand,
+            await stand.client() as client,
+        ):
+            for _ in range(5):
+                response = await stand.ask(client)
+                assert response.status == 401 and response.json()["error"]["message"] == "bad token"
+            (advice,) = warnings
+            assert upstream.url in advice and "--proxy-token" in advice and "/health?deep=1" in advice
+            assert PROXY_TOKEN not in advice
+
+    run(work())
+
+
+def test_a_wrong_bridge_token_says_nothing_of_the_remotes(warnings: list[str]) -> None:
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving("bridge", upstream.url, bridge_token=BRIDGE_TOKEN) as stand,
+        ):
+            response = await stand.fresh(fields=(("X-Proxy-Token", OTHER),))
+            assert response.status == 401
+            assert len(warnings) == 1 and "401 invalid_token" in warnings[0] and OTHER not in warnings[0]
+
+    run(work())
+
+
+def test_bridges_do_not_go_round_in_circles() -> None:
+    """One whose remote is itself after all (by another name) answers 508 instead of asking for ever."""
+
+    async def work() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        async with serving("bridge", f"http://127.0.0.1:{port}") as stand:
+            server = stand.host.servers[0]
+            loop = asyncio.get_running_loop()
+            again = await loop.create_server(
+                lambda: stand.role.front.make_protocol(stand.host.config, stand.host.server_state, {}),
+                "127.0.0.1",
+                port,
+            )
+            try:
+                response = await stand.fresh()
+                assert (response.status, response.json()["error"]["code"]) == (508, "loop_detected")
+                await until(lambda: stand.role.front.connection_count <= 1, "the circle to end")
+            finally:
+                again.close()
+            assert server.is_serving()
+
+    run(work())
+
+
+def test_the_head_of_a_bridge_holds_no_broken_value() -> None:
+    """A token that could end a header line is refused when the role is built."""
+    with pytest.raises((SettingsInvalid, ValueError, MalformedRequest)):
+        bridge(proxyToken="a-token\r\nX-Evil: 1")
