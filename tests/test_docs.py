@@ -22,4 +22,6 @@ def test_every_error_code_stands_in_the_docs_with_its_status() -> None:
 def test_every_exit_status_stands_in_the_docs() -> None:
     """docs/errors.md lists the statuses of the commands."""
     section = (DOCS / "errors.md").read_text().partition("## Exit statuses")[2]
-    assert set(re.findall(r"^\| (\d+) \|", section, flags=re.MULTILINE)) == {str(int(code)) for code in ExitCode}
+    assert set(re.findall(r"^\| (\d+) \|", section, flags=re.MULTILINE)) == {
+        str(int(code)) for code in ExitCode
+    }

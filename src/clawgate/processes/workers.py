@@ -6,6 +6,7 @@ passed on, the second as well; a worker whose parent is killed sees the end of a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -34,7 +35,8 @@ def run_workers(count: int, work: Callable[[int, int], int]) -> int:
     def pass_on(sig: int, frame: FrameType | None) -> None:
         stopping.append(sig)
         for pid in born:
-            os.kill(pid, sig)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and that is not yet noted
+                os.kill(pid, sig)
 
     for sig in _SIGNALS:
         signal.signal(sig, pass_on)

@@ -140,10 +140,12 @@ def _plugin_block(path: Path, entry: str, *, required: bool) -> Mapping[str, Any
 def _not_json5(path: Path, text: str, said: str) -> Problem:
     """What the parser said, with the line and column where it stopped, and the character in plain sight."""
     at = re.search(r"near (\d+)", said)
-    end = int(at[1]) if at else len(text)
+    end = max(int(at[1]) - 1, 0) if at else len(text)
     line, column = text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)
     found = re.search(r"found U\+([0-9a-f]+)", said)
-    what = f"unexpected {chr(int(found[1], 16))!r}" if found else "it ends too early"
+    what = f"unexpected {chr(int(found[1], 16))!r}" if found else "it cannot be read from here on"
+    if not text.strip():
+        what = "it is empty"
     return Problem("config file", f"{path}:{line}:{column}", f"it is not JSON5: {what}")
 
 

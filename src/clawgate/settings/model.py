@@ -77,6 +77,10 @@ def _words(value: object) -> object:
 
 def _named_tokens(value: object) -> object:
     """``alice:token,bob:token``, as environment variables have it."""
+    if isinstance(value, dict) and not all(
+        isinstance(name, str) and TOKEN_NAME.match(name) for name in value
+    ):
+        raise ValueError("a name is up to 32 of A-Z a-z 0-9 . _ -")
     if not isinstance(value, str):
         return value
     named: dict[str, str] = {}
@@ -159,6 +163,9 @@ class RelaySettings(BaseModel):
         for value in self.__dict__.values():
             parts = value.values() if isinstance(value, dict) else (value,)
             found += [part.get_secret_value() for part in parts if isinstance(part, SecretStr)]
+        if self.upstream_proxy is not None:
+            userinfo = self.upstream_proxy.get_secret_value().removeprefix("http://").rpartition("@")[0]
+            found += [text for text in (userinfo, userinfo.partition(":")[2]) if text]
         return tuple(found)
 
 

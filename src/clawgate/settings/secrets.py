@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MIN_TOKEN_LENGTH = 16
-_VARIABLE_NAME = re.compile(r"\$\{?[A-Za-z0-9_]*\}?\Z")
+_VARIABLE_NAME = re.compile(r"\$(\{[^}]*\}?|[A-Za-z0-9_]*)\Z")
 REDACTION_MARKS = ("__OPENCLAW_REDACTED__", "[REDACTED]", "***", "•••", "...", "…")
 _PLACEHOLDERS = frozenset(
     {

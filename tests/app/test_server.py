@@ -1,0 +1,262 @@
+"""The server: tokens in, the one real key out, and only what the operator allowed."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.errors import MethodNotAllowed, RouteUnknown, Unauthenticated
+from clawgate.settings.load import SettingsInvalid
+from clawgate.settings.model import ServerSettings
+from clawgate.testing import faults
+from clawgate.testing.upstream import FakeUpstream
+from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, code, write_tokens
+from tests.app.roles import sent, server
+from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, PATIENCE, run, serving
+from tests.settings.canary import KEY, TOKEN
+from tests.testing.throwaway_ca import make_throwaway
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("http://h", b"GET /v1/models HTTP/1.1"),
+        ("http://h/v1/", b"GET /v1/models HTTP/1.1"),
+        ("http://h/api/v3", b"GET /api/v3/models HTTP/1.1"),
+    ],
+)
+def test_the_base_url_takes_the_place_of_v1(url: str, line: bytes) -> None:
+    assert sent(server(baseUrl=url)).partition(b"\r\n")[0] == line
+
+
+def test_exactly_the_key_leaves() -> None:
+    head = sent(server(organization="org-1", project="p-1"))
+    assert head.count(f"authorization: Bearer {KEY}\r\n".encode()) == 1 and TOKEN.encode() not in head
+    assert b"openai-organization: org-1\r\n" in head and b"openai-project: p-1\r\n" in head
+
+
+@pytest.mark.parametrize("own", [{}, {"organization": "org-own", "project": "proj-own"}])
+def test_the_account_is_the_operators_to_choose(own: dict[str, str]) -> None:
+    """What the client says of organisation and project is dropped, whether the operator says something or not."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving("server", upstream.url, **own) as stand,
+        ):
+            foreign = (("OpenAI-Organization", "org-foreign"), ("OpenAI-Project", "proj-foreign"))
+            assert (await stand.fresh(fields=foreign)).status == 200
+            (request,) = upstream.requests
+            assert request.header_all("openai-organization") == ([own["organization"]] if own else [])
+            assert request.header_all("openai-project") == ([own["project"]] if own else [])
+            assert request.header_all("authorization") == [f"Bearer {OPENAI_KEY}"]
+            assert b"foreign" not in request.raw and CLIENT_TOKEN.encode() not in request.raw
+
+    run(work())
+
+
+def test_every_server_asks_for_tokens_and_counts_failures() -> None:
+    gate = server(maxAuthFailures=2, authLockout=7).front.gate
+    assert gate.tokens is not None and gate.failures is not None
+    assert gate.tokens.holder(TOKEN.encode()) == "default"
+    with pytest.raises(Unauthenticated):
+        gate.tokens.holder(KEY.encode())
+    gate.failures.failed("a", 0)
+    gate.failures.failed("a", 0)
+    assert gate.failures.locked_for("a", 0) == 7
+
+
+def test_only_what_the_models_need_is_relayed() -> None:
+    """Files, fine-tunes and the key owner's account stay out of reach."""
+    routes = server().front.gate.routes
+    routes.check(b"POST", b"/v1/chat/completions")
+    for path in (b"/v1/files", b"/v1/organization/users", b"/v1/fine_tuning/jobs", b"/v1/models/"):
+        with pytest.raises(RouteUnknown):
+            routes.check(b"GET", path)
+    for method, path in ((b"GET", b"/v1/chat/completions"), (b"DELETE", b"/v1/models/a")):
+        with pytest.raises(MethodNotAllowed):
+            routes.check(method, path)
+
+
+def test_without_limits_nothing_is_counted() -> None:
+    """A request on the short way costs no look at the limits."""
+    gate = server().front.gate
+    assert gate.rates is None and gate.model_rule is None
+    limited = server(maxConcurrent=1, models="a").front.gate
+    assert limited.rates is not None and limited.model_rule is not None
+
+
+def test_a_revoked_token_is_out_at_once_and_nobody_else_notices(tmp_path: Path) -> None:
+    """On connections that are open too, whose head was known; so is a new token in."""
+    path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving(
+                "server", upstream.url, proxy_token=None, proxy_tokens_file=str(path), max_concurrent=None
+            ) as stand,
+            await stand.client() as alice,
+            await stand.client() as bob,
+            await stand.client() as stranger,
+        ):
+            ((_, look), *_) = stand.role.chores
+            for _ in range(3):
+                assert (await ask(alice, ALICE)).status == (await ask(bob, BOB)).status == 200
+            write_tokens(path, alice=ALICE, carol=CLIENT_TOKEN)
+            look()
+            assert code(await ask(bob, BOB)) == (401, "invalid_token")
+            assert (await ask(stranger, CLIENT_TOKEN)).status == 200
+            for _ in range(2):
+                assert (await ask(alice, ALICE)).status == 200
+            assert len(upstream.requests) == 9 and alice.how_ended is None
+
+    run(work())
+
+
+def test_a_broken_tokens_file_changes_nothing_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Broken, empty, open to others or gone: the earlier tokens stay valid until it can be used again."""
+    caplog.set_level(logging.INFO, "clawgate")
+    path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
+    learnt: list[str] = []
+    role = _with_file(path, learnt)
+    ((_, look), *_) = role.chores
+    gate = role.front.gate
+
+    def holders() -> list[str]:
+        assert gate.tokens is not None
+        return [name for name, _ in gate.tokens.entries]
+
+    def said() -> list[str]:
+        look()
+        look()
+        found = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        caplog.clear()
+        return found
+
+    assert said() == [] and learnt == [ALICE, BOB]
+    write_tokens(path, alice="short")
+    (warning,) = said()
+    assert "earlier tokens stay valid" in warning and f"{path}:1" in warning and "short\n" not in warning
+    write_tokens(path)
+    assert len(said()) == 1
+    write_tokens(path, bob=BOB).chmod(0o644)
+    assert len(said()) == 1
+    path.unlink()
+    assert len(said()) == 1
+    assert holders() == ["alice", "bob"]
+    write_tokens(path, carol=CLIENT_TOKEN)
+    assert said() == [] and holders() == ["carol"] and CLIENT_TOKEN in learnt
+
+
+def _with_file(path: Path, learnt: list[str]) -> Any:
+    from clawgate.app import build_server
+
+    settings = {"openaiApiKey": KEY, "proxyTokensFile": str(path)}
+    return build_server(ServerSettings.model_validate(settings), learn=learnt.extend)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"model":"gpt-b"}', "model_not_found"),
+        (b'{"model":"gpt-a","model":"gpt-b"}', "invalid_request"),
+        (b'{"model":"gpt-b","model":"gpt-a"}', "invalid_request"),
+        (b'{"model":"gpt-a","mod\\u0065l":"gpt-b"}', "invalid_request"),
+        (b'{"model":"gpt-a","Model":"gpt-b"}', "invalid_request"),
+        (b'{"model":["gpt-a"]}', "invalid_request"),
+        (b'{"messages":[]}', "invalid_request"),
+        (b"model=gpt-a", "invalid_request"),
+        (b"", "invalid_request"),
+    ],
+)
+def test_only_the_allowed_models_may_be_asked_for(body: bytes, error: str) -> None:
+    """However the body names another one, the upstream hears nothing, and the connection can go on."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving("server", upstream.url, models="gpt-a,gpt-c", max_concurrent=None) as stand,
+            await stand.client() as client,
+        ):
+            for _ in range(2):
+                assert (await ask(client, CLIENT_TOKEN, b'{"model":"gpt-a"}')).status == 200
+                before = len(upstream.requests)
+                response = await ask(client, CLIENT_TOKEN, body)
+                assert response.status in (400, 404) and code(response)[1] == error
+                assert response.json()["error"]["param"] == "model"
+                assert len(upstream.requests) == before
+            if error == "model_not_found":
+                assert "gpt-a, gpt-c" in response.json()["error"]["message"]
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/v1/models/gpt-a", 200), ("/v1/models/gpt-b", 404), ("/v1/models/gpt%2Da", 200),
+        ("/v1/models/gpt%2Db", 404), ("/v1/models/org/gpt", 200), ("/v1/models/gpt-a/x", 404), ("/v1/models", 200),
+    ],
+)  # fmt: skip
+def test_only_the_allowed_models_may_be_looked_at(target: str, status: int) -> None:
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving("server", upstream.url, models=["gpt-a", "org/gpt"]) as stand,
+        ):
+            assert (await ask_anew(stand.url, CLIENT_TOKEN, None, target=target)).status == status
+            assert len(upstream.requests) == (status == 200)
+
+    run(work())
+
+
+def test_it_serves_tls_itself(tmp_path: Path) -> None:
+    """A streamed answer comes whole through our own certificate, and plain HTTP gets nothing there."""
+    throwaway = make_throwaway(tmp_path)
+    file = str(tmp_path / "server.pem")
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.sse_answer()) as upstream,
+            serving("server", upstream.url, tls_certificate=file, tls_key=file) as stand,
+        ):
+            assert stand.url.startswith("https:")
+            async with await stand.client(tls=throwaway.client) as client:
+                for _ in range(2):
+                    response = await stand.ask(client)
+                    assert response.complete and response.anomalies == ()
+                    assert response.body == b"".join(faults.CHAT_FRAMES)
+            async with await stand.client() as plain:
+                await plain.request(PATH, b"{}", fields=(bearer(CLIENT_TOKEN),))
+                await plain.ended(within=PATIENCE)
+                assert b"HTTP/" not in plain.received
+            assert len(upstream.requests) == 2
+
+    run(work())
+
+
+@pytest.mark.parametrize("which", ["missing", "empty", "no key", "another's key"])
+def test_a_certificate_that_cannot_be_used_is_refused_at_start(which: str, tmp_path: Path) -> None:
+    make_throwaway(tmp_path)
+    certificate = tmp_path / "server.pem"
+    end = b"-----END CERTIFICATE-----\n"
+    chain, key = certificate.read_bytes().split(end)
+    (tmp_path / "chain.pem").write_bytes(chain + end)
+    (tmp_path / "empty.pem").write_bytes(b"")
+    (tmp_path / "other").mkdir()
+    make_throwaway(tmp_path / "other")
+    files = {
+        "missing": ("none.pem", "none.pem"),
+        "empty": ("empty.pem", "server.pem"),
+        "no key": ("chain.pem", "chain.pem"),
+        "another's key": ("chain.pem", "other/server.pem"),
+    }[which]
+    with pytest.raises(SettingsInvalid, match="tlsCertificate, tlsKey: cannot be used"):
+        server(tlsCertificate=str(tmp_path / files[0]), tlsKey=str(tmp_path / files[1]))
+    assert key
