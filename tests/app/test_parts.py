@@ -15,7 +15,7 @@ from clawgate.providers.credential import basic_value
 from clawgate.settings.load import SettingsInvalid
 from clawgate.settings.model import BridgeSettings
 from clawgate.wire.url import parse_url
-from tests.app.roles import bridge, server
+from tests.app.roles import OTHER, bridge, server
 from tests.settings.canary import BRIDGE
 
 BUILDERS = pytest.mark.parametrize("build", [bridge, server])
@@ -102,6 +102,16 @@ def test_a_remote_that_is_this_listener_is_refused_at_start(host: str, remote: s
     with pytest.raises(SettingsInvalid, match="this listener itself"):
         bridge(host=host, remoteUrl=remote)
     assert bridge(host=host, remoteUrl=remote, bridgePort=18801).upstream.origin == parse_url(remote)[0]
+
+
+@pytest.mark.xfail(strict=True, reason="defect A2: only loopback listeners know themselves")
+@pytest.mark.parametrize(
+    ("host", "remote"),
+    [("0.0.0.0", "http://127.0.0.1:18800"), ("192.168.1.5", "http://192.168.1.5:18800")],
+)
+def test_a_listener_for_others_knows_itself_too(host: str, remote: str) -> None:
+    with pytest.raises(SettingsInvalid, match="this listener itself"):
+        bridge(host=host, remoteUrl=remote, bridgeToken=OTHER)
 
 
 def test_a_base_url_that_is_this_listener_is_refused_at_start() -> None:

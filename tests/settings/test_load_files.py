@@ -90,7 +90,7 @@ def test_broken_json5_says_file_and_line_and_shows_no_content(
     ("text", "place", "says"),
     [
         ('{\n  "a": 1,\n  "b" 2\n}', "3:7", "'2'"),
-        ("", "1:", "empty"),
+        ("", "1:1", "empty"),
     ],
     ids=["no colon", "nothing"],
 )
