@@ -25,6 +25,8 @@ class GatewayError(Exception):
         self.message = message
         self.retry_after = retry_after
         self.param = param
+        self.caller: str | None = None
+        """Whose request it was, for logs; set where that is known."""
 
 
 class RequestRejected(GatewayError):

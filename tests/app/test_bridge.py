@@ -182,13 +182,15 @@ def test_a_failure_is_a_warning_with_its_reason(warnings: list[str]) -> None:
     """Also one in front of us; what went well is not logged."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({}), faults.stale_on_reuse()) as upstream:
-            async with serving("bridge", upstream.url) as stand:
-                assert (await stand.fresh()).status == 200
-                assert warnings == []
-                assert (await stand.fresh(target="/nowhere")).status == 404
-                assert len(warnings) == 1 and warnings[0].startswith("POST /nowhere: 404 unknown_route, ")
-                assert "there is no route '/nowhere' here" in warnings[0]
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving("bridge", upstream.url) as stand,
+        ):
+            assert (await stand.fresh()).status == 200
+            assert warnings == []
+            assert (await stand.fresh(target="/nowhere")).status == 404
+            assert len(warnings) == 1 and warnings[0].startswith("POST /nowhere: 404 unknown_route, ")
+            assert "there is no route '/nowhere' here" in warnings[0]
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
         async with serving("bridge", f"http://127.0.0.1:{port}") as stand:

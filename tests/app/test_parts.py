@@ -104,7 +104,6 @@ def test_a_remote_that_is_this_listener_is_refused_at_start(host: str, remote: s
     assert bridge(host=host, remoteUrl=remote, bridgePort=18801).upstream.origin == parse_url(remote)[0]
 
 
-@pytest.mark.xfail(strict=True, reason="defect A2: only loopback listeners know themselves")
 @pytest.mark.parametrize(
     ("host", "remote"),
     [("0.0.0.0", "http://127.0.0.1:18800"), ("192.168.1.5", "http://192.168.1.5:18800")],

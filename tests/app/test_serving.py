@@ -57,6 +57,10 @@ def workers_of(process: Process) -> list[int]:
     return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 def is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
@@ -88,13 +92,15 @@ async def two_workers(folder: Path, *options: str) -> AsyncIterator[tuple[Proces
 
 
 def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
-    """The port is closed, a stream of each worker is finished, and then all of them end with status 0."""
+    """A stream of each worker is finished, and then all of them end with status 0."""
 
     async def work() -> None:
         async with two_workers(tmp_path) as (process, workers, upstream):
             clients = [await open_stream_on(process, worker, upstream) for worker in workers]
             process.send()
-            await until(lambda: not is_listening(process.port), "the listener to close")
+            await until(
+                lambda: process.err.count("stopping: 1 requests under way") == 2, "both to begin to stop"
+            )
             assert process.popen.poll() is None and workers_of(process) == workers
             upstream.release()
             for client in clients:
@@ -103,8 +109,24 @@ def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
                 await client.ended()
                 await client.close()
             assert await process.ended() == 0
-            assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+            assert not any(map(runs, workers))
             assert "Traceback" not in process.err
+
+    run(work())
+
+
+def test_the_port_is_closed_while_workers_drain(tmp_path: Path) -> None:
+    """Nobody connects to a port where nobody will answer."""
+
+    async def work() -> None:
+        async with two_workers(tmp_path) as (process, workers, upstream):
+            client = await open_stream_on(process, workers[0], upstream)
+            process.send()
+            await until(lambda: "stopping: 1 requests under way" in process.err, "it to begin to stop")
+            try:
+                await until(lambda: not is_listening(process.port), "the listener to close", within=1)
+            finally:
+                await client.close()
 
     run(work())
 
@@ -119,7 +141,7 @@ def test_a_worker_that_is_killed_cuts_no_stream_of_another(tmp_path: Path) -> No
             os.kill(doomed, signal.SIGKILL)
             assert not (await lost.response()).complete
             await upstream.saw_close(upstream.requests[0].connection.number)
-            await until(lambda: len(workers_of(process)) == 2, "another worker")
+            await until(lambda: len({*workers_of(process)} - {doomed}) == 2, "another worker")
             assert other in workers_of(process) and doomed not in workers_of(process)
             assert f"worker {doomed} ended with status -9" in process.err
             (fresh,) = set(workers_of(process)) - {other}

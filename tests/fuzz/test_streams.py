@@ -100,7 +100,7 @@ def judge_events(body: bytes, payload: bytes, come: int, *, may_speak: bool) -> 
     if (
         error is None and passed and may_speak and not done
     ):  # silence is only for where ours would make up a [DONE]
-        last = re.split(rb"\r\n\r\n|\n\n|\r\r", passed.rstrip(b"\r\n"))[-1]
+        last = re.split(rb"\r\n\r\n|\n\n|\r\r", passed.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n"))[-1]
         lines = re.split(rb"\r\n|\n|\r", last)
         assert any(map(_MAY_BE_DONE.fullmatch, lines)), f"no error event after {passed[-60:]!r}"
 

@@ -94,14 +94,16 @@ def main() -> int:
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
         say(f"port {listener.getsockname()[1]}")
-        return workers.run_workers(count, lambda index, lifeline: serve(listener, index, lifeline))
+        return workers.run_workers(
+            count, lambda index, lifeline: serve(listener, index, lifeline), at_stop=listener.close
+        )
     if what == "stubborn":
-        return workers.run_workers(count, stubborn)
+        return workers.run_workers(count, stubborn, at_stop=lambda: None)
     # Workers that end at once: the pauses are told instead of waited for.
     clock = Clock(interrupted=what == "interrupted")
     time.sleep, time.monotonic = clock.sleep, clock.monotonic
     work = {"look": look_at_signals, "fail": fail}.get(what, lambda index, lifeline: 3)
-    status = workers.run_workers(count, work)
+    status = workers.run_workers(count, work, at_stop=lambda: None)
     say(f"paused {clock.now:.2f}")
     return status
 

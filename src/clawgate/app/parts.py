@@ -19,6 +19,7 @@ from clawgate.wire.url import Origin, parse_url
 
 logger = logging.getLogger("clawgate")
 
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # not to listen on, to recognise
 _SPARE_FILES = 64  # descriptors that are not connections: listeners, logs, pipes, modules
 
 
@@ -48,7 +49,8 @@ def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -
 def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Problem]:
     """What can be known to be wrong with an upstream's place before anything is sent to it."""
     host, port = listening
-    if origin.port == port and is_loopback(origin.host) and is_loopback(host):
+    here = origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in _EVERYWHERE))
+    if origin.port == port and here:
         return [Problem("upstream URL", str(origin), "it is this listener itself")]
     verdict = decide_text(origin.host, trusted=True)
     if not verdict.allowed and verdict.reason is not Reason.NOT_AN_ADDRESS:

@@ -16,7 +16,7 @@ from clawgate.app.role import Role
 from clawgate.processes.lifeline import watch
 from clawgate.processes.workers import run_workers
 from clawgate.relay.front import Front
-from clawgate.relay.host import Host, listen
+from clawgate.relay.host import Host, close, listen
 
 logger = logging.getLogger("clawgate")
 
@@ -30,6 +30,7 @@ def serve(role: Role, sockets: list[socket.socket], ready: Callable[[], None]) -
     return run_workers(
         role.workers,
         lambda index, lifeline: _serve_here(role, sockets, [lifeline, *starter], lambda: None, index),
+        at_stop=lambda: close(sockets),
     )
 
 

@@ -22,17 +22,20 @@ _YOUNG_SECONDS = 5.0
 _LONGEST_PAUSE = 30.0
 
 
-def run_workers(count: int, work: Callable[[int, int], int]) -> int:
+def run_workers(count: int, work: Callable[[int, int], int], *, at_stop: Callable[[], None]) -> int:
     """Run ``work(index, lifeline)`` in ``count`` processes; ``lifeline`` is a pipe that ends with this process.
 
-    A worker that replaces another has its index. Returns the exit status: 0 after a signal, else that of the
-    workers if none could live.
+    ``at_stop`` is called before the first signal is passed on: what only the parent still holds, as the listening
+    sockets, has to be let go of. A worker that replaces another has its index. Returns the exit status: 0 after a
+    signal, else that of the workers if none could live.
     """
     lifeline, _held = os.pipe()
     stopping: list[int] = []
     born: dict[int, tuple[int, float]] = {}  # by pid: its index, and when it was started
 
     def pass_on(sig: int, frame: FrameType | None) -> None:
+        if not stopping:
+            at_stop()
         stopping.append(sig)
         for pid in born:
             with contextlib.suppress(ProcessLookupError):  # it has ended, and that is not yet noted

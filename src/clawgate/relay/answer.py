@@ -66,6 +66,18 @@ class AnswerWriter:
                 self.own_lines = own
         self._head = lines + b"\r\n"
 
+    @property
+    def passes_chunks(self) -> bool:
+        """Whether a chunk of the upstream's can go on as it is, framing and all."""
+        return self._chunked and not self._masks
+
+    def note(self, body: bytes) -> None:
+        """``body`` was sent on without passing through here."""
+        if self.event_stream:
+            self._tail.add(body)
+            if not self.begun and self._first_event is not None:
+                self.begun = self._first_event.feed(body)
+
     def add(self, body: bytes) -> None:
         """Bytes of the body, as they came."""
         self._pieces.append(body)

@@ -41,6 +41,9 @@ class _Reply:
         if len(self._body) < BODY_LIMIT:
             self._body += body
 
+    def upstream_chunk(self, framed: bytes, body: bytes) -> bool:
+        return False
+
     def upstream_flush(self) -> None:
         pass
 

@@ -15,9 +15,11 @@ from clawgate.errors import (
     ContentTypeRefused,
     CredentialMissing,
     ExpectationUnknown,
+    GatewayError,
     LoopDetected,
     MalformedRequest,
     ModelNotFound,
+    RateLimited,
     RouteUnknown,
     TooManyFailures,
     Unauthenticated,
@@ -143,6 +145,16 @@ class Gate:
         self.browser.check_source(host=host, origin=get(b"origin"), fetch_site=get(b"sec-fetch-site"))
         control = path in self.control_paths
         caller = self._caller(head, get, peer, now, required=not control)
+        try:
+            return self._admit_caller(head, get, path, query, caller, control=control)
+        except GatewayError as error:
+            error.caller = caller
+            raise
+
+    def _admit_caller(
+        self, head: RequestHead, get: Get, path: bytes, query: bytes, caller: str | None, *, control: bool
+    ) -> Ticket | ControlPass:
+        """What is asked of a request whose source and caller may be here."""
         if head.wants_socket:
             raise UpgradeRefused("there are no WebSockets on this route; send the request as plain HTTP")
         if control:
@@ -163,7 +175,11 @@ class Gate:
     def enter(self, ticket: Ticket, now: float) -> None:
         """Count one request in; raises `RateLimited`. Each one that entered has to `leave`."""
         if self.rates is not None:
-            self.rates.begin(ticket.caller, now)
+            try:
+                self.rates.begin(ticket.caller, now)
+            except RateLimited as error:
+                error.caller = ticket.caller
+                raise
 
     def leave(self, ticket: Ticket) -> None:
         """Count one request out, however it ended."""

@@ -90,7 +90,7 @@ class Host(uvicorn.Server):
         await self._accept_what_waits()
         for server in self.servers:
             server.close()
-        _close(sockets or [])
+        close(sockets or [])
         for connection in list(self.server_state.connections):
             connection.shutdown()
         drain = self._drain_seconds
@@ -150,11 +150,12 @@ def listen(host: str, port: int) -> list[socket.socket]:
             sock.set_inheritable(True)
             sock.listen(2048)
     except OSError:
-        _close(sockets)
+        close(sockets)
         raise
     return sockets
 
 
-def _close(sockets: Sequence[socket.socket]) -> None:
+def close(sockets: Sequence[socket.socket]) -> None:
+    """Let go of the sockets."""
     for sock in sockets:
         sock.close()

@@ -281,7 +281,7 @@ class RelayProtocol(HttpToolsProtocol):
                 Record(
                     method=head.method if head is not None else b"-",
                     path=head.target.partition(b"?")[0] if head is not None else b"-",
-                    caller=ANONYMOUS,
+                    caller=error.caller or ANONYMOUS,
                     model=None,
                     status=status_of(error),
                     code=error.code,
