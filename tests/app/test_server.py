@@ -172,11 +172,7 @@ def _with_file(path: Path, learnt: list[str]) -> Any:
         (b'{"model":["gpt-a"]}', "invalid_request"),
         (b'{"messages":[]}', "invalid_request"),
         (b"model=gpt-a", "invalid_request"),
-        pytest.param(
-            b"",
-            "invalid_request",
-            marks=pytest.mark.xfail(strict=True, reason="defect A1: empty bodies pass"),
-        ),
+        (b"", "invalid_request"),
     ],
 )
 def test_only_the_allowed_models_may_be_asked_for(body: bytes, error: str) -> None:

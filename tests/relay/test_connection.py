@@ -8,9 +8,14 @@ import socket
 
 import pytest
 
+from clawgate.errors import GatewayError
+from clawgate.relay.connection import UpstreamConnection
+from clawgate.relay.shapes import Shapes
+from clawgate.relay.sides import AnswerHead
 from clawgate.testing import faults
 from clawgate.testing.steps import Close, Drip, ReadBody, Reset, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
+from clawgate.wire.url import Origin
 from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, run, serving, until
 
 GOOD = faults.json_answer({"next": "fine"})
@@ -263,3 +268,88 @@ def test_a_head_with_a_body_behind_it_for_a_head_request_does_not_poison() -> No
             assert b"EVIL" not in client.received
 
     run(work())
+
+
+CHUNKS = [b"data: 1\n\n", b"d", b"x" * 300, b"data: \r\n0\r\n\r\n", b"data: last\n\n"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 300, 10_000])
+def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
+    """Whole chunks take a short way, parts of chunks the parser's: mixing both loses and makes up nothing."""
+    framed = b"".join(b"%X\r\n%b\r\n" % (len(body), body) for body in CHUNKS) + b"0\r\n\r\n"
+    whole = [b"%x\r\n%b\r\n" % (len(body), body) for body in CHUNKS]
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    pieces = [framed[at : at + size] for at in range(0, len(framed), size)]
+
+    class Told:
+        """A consumer that takes chunks as they come and keeps the body."""
+
+        def __init__(self) -> None:
+            self.body = b""
+            self.ended = False
+            self.short = 0
+
+        def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+            return False
+
+        def upstream_answers(self, head: AnswerHead) -> bytes | None:
+            return None
+
+        def upstream_sends(self, body: bytes) -> None:
+            self.body += body
+
+        def upstream_chunk(self, framed: bytes, body: bytes) -> bool:
+            assert framed.lower() == b"%x\r\n%b\r\n" % (len(body), body.lower())
+            self.short += 1
+            self.body += body
+            return True
+
+        def upstream_flush(self) -> None: ...
+        def upstream_ends(self) -> None:
+            self.ended = True
+
+        def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+            raise error
+
+        def upstream_pauses(self) -> None: ...
+        def upstream_resumes(self) -> None: ...
+
+    for reads in (
+        pieces,
+        [*whole[:2], *pieces_of(b"".join(whole[2:]), size), b"0\r\n\r\n"],
+        [*whole, b"0\r\n\r\n"],
+    ):
+        told = Told()
+        connection = UpstreamConnection(KeeperOfNothing())
+        connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
+        connection.serve(told, head_only=False)
+        for read in [head, *reads]:
+            connection.data_received(read)
+        assert told.body == b"".join(CHUNKS) and told.ended
+        if reads == [*whole, b"0\r\n\r\n"]:
+            assert told.short == len(CHUNKS) - 1  # the first one behind the head is the parser's
+
+
+def pieces_of(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+class KeeperOfNothing:
+    """As much of a pool as a connection asks for."""
+
+    origin = Origin("http", "127.0.0.1", 1)
+
+    def __init__(self) -> None:
+        self.shapes = Shapes()
+
+    def add(self, connection: UpstreamConnection) -> None: ...
+    def forget(self, connection: UpstreamConnection) -> None: ...
+
+
+class SilentTransport:
+    """A transport to nowhere."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None: ...

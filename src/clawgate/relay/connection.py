@@ -134,7 +134,6 @@ class UpstreamConnection(asyncio.Protocol):
             return
         else:
             self._framing += len(data)
-        self._between_chunks = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -146,6 +145,9 @@ class UpstreamConnection(asyncio.Protocol):
                 f"{self._keeper.origin} sent an answer head of over {HEAD_LIMIT} bytes"
             )
         self._first = b""
+        # The size line of a next chunk, were it here, would have been the last thing that the parser spoke of; the
+        # beginning of one could be, and that does not end like a line.
+        self._between_chunks = self._chunk_ended and data.endswith(b"\r\n")
         self._framing = max(self._framing, 0)
         if self._framing > HEAD_LIMIT and self._trouble is None and not self._ended:
             self._trouble = UpstreamMalformed(f"{self._keeper.origin} sends more framing than content")
