@@ -6,6 +6,8 @@ one case: an error answer in which the upstream repeats our credential.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from clawgate.errors import GatewayError
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
@@ -52,9 +54,12 @@ class AnswerWriter:
         if served_by and _PROVIDER not in lines:  # a clawgate further on has said it already
             own = b"%b%b\r\n" % (_PROVIDER, served_by)
             lines += own
+        self._tail = Tail()
+        self.passes_chunks = self.event_stream and self._chunked and not self._masks
+        """Whether a chunk of the upstream's can go on as it is, framing and all; each is to be told to ``note``."""
+        self.note: Callable[[bytes], None] = self._note
         if self.event_stream:
             self._first_event = FirstEvent()
-            self._tail = Tail()
             lines += b"x-accel-buffering: no\r\n"
         if close or self.until_close:
             lines += b"connection: close\r\n"
@@ -66,17 +71,12 @@ class AnswerWriter:
                 self.own_lines = own
         self._head = lines + b"\r\n"
 
-    @property
-    def passes_chunks(self) -> bool:
-        """Whether a chunk of the upstream's can go on as it is, framing and all."""
-        return self._chunked and not self._masks
-
-    def note(self, body: bytes) -> None:
+    def _note(self, body: bytes) -> None:
         """``body`` was sent on without passing through here."""
-        if self.event_stream:
-            self._tail.add(body)
-            if not self.begun and self._first_event is not None:
-                self.begun = self._first_event.feed(body)
+        self._tail.add(body)
+        self.begun = self.begun or (self._first_event is not None and self._first_event.feed(body))
+        if self.begun:
+            self.note = self._tail.add  # all that is left to do, a thousand times in a long stream
 
     def add(self, body: bytes) -> None:
         """Bytes of the body, as they came."""

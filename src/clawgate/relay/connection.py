@@ -130,9 +130,14 @@ class UpstreamConnection(asyncio.Protocol):
             self._first = data
         if self._in_head:
             self._head_bytes += len(data)
-        elif self._between_chunks and self._take_chunk(data, consumer):
-            return
         else:
+            # The short way: one whole chunk is passed on as it came. The parser never sees it, and stays where it is.
+            if self._between_chunks and (line := _CHUNK_SIZE.match(data)) is not None:
+                at = line.end()
+                size = int(line[1], 16)
+                if size and len(data) == at + size + 2 and data.endswith(b"\r\n"):  # noqa: SIM102  # one thing a line
+                    if consumer.upstream_chunk(data, data[at:-2]):
+                        return
             self._framing += len(data)
         try:
             self._parser.feed_data(data)
@@ -175,17 +180,6 @@ class UpstreamConnection(asyncio.Protocol):
                 self.consumer = consumer
                 return False
         return False
-
-    def _take_chunk(self, data: bytes, consumer: Consumer) -> bool:
-        """The short way: one whole chunk, passed on as it came. The parser never sees it and stands where it stood."""
-        line = _CHUNK_SIZE.match(data)
-        if line is None:
-            return False
-        at = line.end()
-        size = int(line[1], 16)
-        if not size or len(data) != at + size + 2 or not data.endswith(b"\r\n"):
-            return False
-        return consumer.upstream_chunk(data, data[at:-2])
 
     def eof_received(self) -> bool:
         if self._in_head and self.reused:
