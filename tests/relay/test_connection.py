@@ -212,6 +212,51 @@ def test_a_credential_is_masked_wherever_it_stands_in_a_large_error(offset: int,
     run(work())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_credential_in_the_head_of_an_answer_of_known_shape_is_masked(kind: Kind) -> None:
+    """The short way of answers passes ids on unread, but never our credential as one."""
+
+    async def work() -> None:
+        secret = credential_of(kind)
+        harmless = faults.answer(b"{}", fields=[("x-request-id", "req-1")])
+        telling = faults.answer(b"{}", fields=[("x-request-id", f"req-{secret}")])
+        scripts = [(ReadBody(), Send(wire)) for wire in (harmless, harmless, telling, harmless)]
+        async with (
+            FakeUpstream(*scripts) as upstream,
+            serving(kind, upstream.url) as stand,
+            await stand.client() as client,
+        ):
+            for number in range(4):
+                response = await stand.ask(client)
+                assert response.complete and response.status == 200, number
+            assert stand.role.upstream.pool.shapes
+            assert secret.encode() not in client.received
+
+    run(work())
+
+
+@pytest.mark.parametrize("broken", [b"1\r\nxyz", b"2\r\nab\n\n", b"3\r\nabc\r\r"])
+def test_a_chunk_with_a_broken_end_is_not_passed_on_as_it_came(broken: bytes) -> None:
+    """It has the size of a whole chunk and stands where one belongs, but does not end like one."""
+
+    async def work() -> None:
+        good = b"9\r\ndata: 1\n\n\r\n"
+        head = faults.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
+        script = (ReadBody(), Send(head + good), Wait(0.05), Send(good), Wait(0.05), Send(broken), Wait(0.05))
+        async with (
+            FakeUpstream(script) as upstream,
+            serving("bridge", upstream.url) as stand,
+            await stand.client() as client,
+        ):
+            response = await stand.ask(client)
+            assert not response.complete
+            assert response.body.startswith(b"data: 1\n\ndata: 1\n\n")
+            assert b"upstream_malformed" in response.body
+            assert broken not in client.received
+
+    run(work())
+
+
 @pytest.mark.parametrize("how", [Close(), Reset()], ids=["FIN", "RST"])
 def test_an_interim_answer_does_not_hide_that_the_answer_never_came(how: Close | Reset) -> None:
     """100 and then the end, on a reused connection: a 502, and the request is not repeated."""

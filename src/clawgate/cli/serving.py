@@ -30,7 +30,7 @@ common_options = (
 
 
 def settings_from(model: type[_S], entry: str, given: dict[str, Any]) -> _S:
-    """The settings of a role, or the end of the command with every problem on standard error."""
+    """The settings of a role, or the end of the command with what is wrong on standard error."""
     config, env_file = given.pop("config"), given.pop("env_file")
     try:
         return load(model, given, read_sources(entry=entry, config=config, env_file=env_file))
