@@ -44,25 +44,12 @@ def build_server(
     learn: Callable[[Iterable[str]], None] = lambda secrets: None,
 ) -> Role:
     """The remote proxy: tokens in, the real key out. ``learn`` is told of tokens that stand in files."""
-    origin, path = parse_url(settings.base_url)
     source = TokenSource(settings)
     learn(source.tokens.values())
     _check_certificate(settings)
     instance = secrets.token_hex(6)
     dialer = dialer or Dialer()
-    upstream = Upstream(
-        UpstreamPlan(
-            name="openai",
-            route=route(settings, origin, (settings.host, settings.port)),
-            prefix=path or "/v1",
-            replaces="/v1",
-            credential=Bearer(settings.openai_api_key.get_secret_value()),
-            limits=time_limits(settings),
-            extra_lines=_account_lines(settings),
-        ),
-        dialer,
-        via=via(instance),
-    )
+    upstream = _upstream(settings, dialer, instance)
     rates = RateRule(concurrent=settings.max_concurrent, per_minute=settings.requests_per_minute)
     gate = Gate(
         upstream=upstream,
@@ -81,7 +68,8 @@ def build_server(
     tally = Tally()
     log = AccessLog(print_out, time.time) if settings.access_log else None
     watch = CredentialWatch(
-        f"{origin} answers 401: it refuses the key; check --openai-api-key (OPENAI_API_KEY)", time.monotonic
+        f"{upstream.origin} answers 401: it refuses the key; check --openai-api-key (OPENAI_API_KEY)",
+        time.monotonic,
     )
     observer: Observer = both(tally, watch)
     if log is not None:
@@ -109,6 +97,24 @@ def build_server(
     if settings.metrics_port is not None:
         role.metrics = (settings.metrics_port, lambda: _build_metrics(tally, front, upstream, instance))
     return role
+
+
+def _upstream(settings: ServerSettings, dialer: Dialer, instance: str) -> Upstream:
+    """The one place that requests go to, with the real key."""
+    origin, path = parse_url(settings.base_url)
+    return Upstream(
+        UpstreamPlan(
+            name="openai",
+            route=route(settings, origin, (settings.host, settings.port)),
+            prefix=path or "/v1",
+            replaces="/v1",
+            credential=Bearer(settings.openai_api_key.get_secret_value()),
+            limits=time_limits(settings),
+            extra_lines=_account_lines(settings),
+        ),
+        dialer,
+        via=via(instance),
+    )
 
 
 def _account_lines(settings: ServerSettings) -> bytes:
