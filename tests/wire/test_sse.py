@@ -209,3 +209,29 @@ def test_chunking_does_not_matter_for_the_first_event(pieces: list[bytes], cuts:
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     heard = [reader.feed(stream[a:b]) for a, b in pairwise(edges)]
     assert any(heard) is whole
+
+
+# The short way for chunks that are whole events
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(
+        st.tuples(
+            streams | st.sampled_from([b"data: a\n\n", b"data: [DONE]\n\n", b"data: b\n\n: c\n\n"]),
+            st.booleans(),
+        )
+    ),
+)
+@example([(b"data: [DONE]\n\n", True), (b": late\n\n", True)])
+@example([(b"data: a\n\n", True), (b"data: [DONE]\n\n", True)])
+@example([(b"x", True), (b"data: [DONE]\n\n", True), (b"data: a", True)])
+def test_a_framed_chunk_counts_as_its_content(chunks: list[tuple[bytes, bool]]) -> None:
+    """Told in its framing or without it, a stream ends alike."""
+    tail = Tail()
+    for chunk, framed in chunks:
+        if framed:
+            tail.add_framed(b"%x\r\n%b\r\n" % (len(chunk), chunk), len(b"%x\r\n" % len(chunk)))
+        else:
+            tail.add(chunk)
+    assert tail.closing(EVENT) == closing(b"".join(chunk for chunk, _ in chunks), EVENT)

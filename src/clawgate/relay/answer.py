@@ -57,7 +57,7 @@ class AnswerWriter:
         self._tail = Tail()
         self.passes_chunks = self.event_stream and self._chunked and not self._masks
         """Whether a chunk of the upstream's can go on as it is, framing and all; each is to be told to ``note``."""
-        self.note: Callable[[bytes], None] = self._note
+        self.note: Callable[[bytes, int], None] = self._note
         if self.event_stream:
             self._first_event = FirstEvent()
             lines += b"x-accel-buffering: no\r\n"
@@ -71,12 +71,12 @@ class AnswerWriter:
                 self.own_lines = own
         self._head = lines + b"\r\n"
 
-    def _note(self, body: bytes) -> None:
-        """``body`` was sent on without passing through here."""
-        self._tail.add(body)
-        self.begun = self.begun or (self._first_event is not None and self._first_event.feed(body))
+    def _note(self, framed: bytes, at: int) -> None:
+        """A chunk was sent on without passing through here; its content begins at ``at`` and ends before its CRLF."""
+        self._tail.add_framed(framed, at)
+        self.begun = self.begun or (self._first_event is not None and self._first_event.feed(framed[at:-2]))
         if self.begun:
-            self.note = self._tail.add  # all that is left to do, a thousand times in a long stream
+            self.note = self._tail.add_framed  # all that is left to do, a thousand times in a long stream
 
     def add(self, body: bytes) -> None:
         """Bytes of the body, as they came."""

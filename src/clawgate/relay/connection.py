@@ -27,7 +27,7 @@ HEAD_LIMIT = 65_536
 WRITE_BUFFER = 65_536
 COPY_BYTES = 16_384
 """Below this, joining buffers costs less than sending several."""
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
+_chunk_size = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n").match
 _FRAMING_A_BYTE = 6  # a chunk of one byte takes five
 
 
@@ -119,6 +119,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         consumer = self.consumer
+        # The short way: one whole chunk is passed on as it came. The parser never sees it, and stays where it is.
+        if self._between_chunks and consumer is not None and (line := _chunk_size(data)) is not None:
+            at = line.end()
+            size = int(line[1], 16)
+            if size and len(data) == at + size + 2 and data.endswith(b"\r\n"):  # noqa: SIM102  # one thing a line
+                if consumer.upstream_chunk(data, at):
+                    return
         if consumer is None:  # an answer without a request: never let it meet the next one
             self.reusable = False
             self.transport.abort()
@@ -131,13 +138,6 @@ class UpstreamConnection(asyncio.Protocol):
         if self._in_head:
             self._head_bytes += len(data)
         else:
-            # The short way: one whole chunk is passed on as it came. The parser never sees it, and stays where it is.
-            if self._between_chunks and (line := _CHUNK_SIZE.match(data)) is not None:
-                at = line.end()
-                size = int(line[1], 16)
-                if size and len(data) == at + size + 2 and data.endswith(b"\r\n"):  # noqa: SIM102  # one thing a line
-                    if consumer.upstream_chunk(data, data[at:-2]):
-                        return
             self._framing += len(data)
         try:
             self._parser.feed_data(data)

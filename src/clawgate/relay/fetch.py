@@ -41,7 +41,7 @@ class _Reply:
         if len(self._body) < BODY_LIMIT:
             self._body += body
 
-    def upstream_chunk(self, framed: bytes, body: bytes) -> bool:
+    def upstream_chunk(self, framed: bytes, at: int) -> bool:
         return False
 
     def upstream_flush(self) -> None:

@@ -107,7 +107,7 @@ class Front:
             self.limits.keep_alive_seconds,
             *(upstream.limits.shortest() for upstream in self._upstreams),
         )
-        self._sweep_again(loop, min(max(shortest / 8, 0.02), 0.25))
+        self._sweep_again(loop, min(max(shortest / 8, 0.02), 1.0))
 
     def close(self) -> None:
         """End: what is still open is ended with it."""

@@ -41,8 +41,8 @@ class Consumer(Protocol):
         ...
 
     def upstream_sends(self, body: bytes) -> None: ...
-    def upstream_chunk(self, framed: bytes, body: bytes) -> bool:
-        """A piece of the body that is one chunk, also as it came. False if it has to be told as a piece."""
+    def upstream_chunk(self, framed: bytes, at: int) -> bool:
+        """One chunk as it came: its content begins at ``at``, and CRLF follows it. False if it has to be told as a piece."""
         ...
 
     def upstream_flush(self) -> None:
