@@ -42,7 +42,7 @@ class Consumer(Protocol):
 
     def upstream_sends(self, body: bytes) -> None: ...
     def upstream_chunk(self, framed: bytes, at: int) -> bool:
-        """One chunk as it came: its content begins at ``at``, and CRLF follows it. False if it has to be told as a piece."""
+        """One chunk as it came, its content from ``at`` on, then CRLF. False if it has to be told as a piece."""
         ...
 
     def upstream_flush(self) -> None:

@@ -44,11 +44,11 @@ class Tail:
 
         Where one such chunk after the other is a whole event with data, nothing is copied: the latest says it all.
         """
-        if framed.endswith(b"\n\n\r\n") and framed.startswith(b"data:", at):
-            if self._latest or self._bytes.endswith(b"\n\n"):
-                self._latest, self._at = framed, at
-                return
-        self.add(framed[at:-2])
+        whole = framed.endswith(b"\n\n\r\n") and framed.startswith(b"data:", at)
+        if whole and (self._latest or self._bytes.endswith(b"\n\n")):
+            self._latest, self._at = framed, at
+        else:
+            self.add(framed[at:-2])
 
     def _settle(self) -> None:
         """Go on from the latest event: what came before it can no longer matter."""
