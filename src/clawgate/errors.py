@@ -136,6 +136,12 @@ class EgressDenied(PolicyDenied):
     code = "egress_denied"
 
 
+class PrivateNetworkBlocked(EgressDenied):
+    """An upstream's address is private or loopback, and its provider is not allowed to be there."""
+
+    code = "private_network_blocked"
+
+
 class Unauthenticated(GatewayError):
     """No credential, or not one of ours. Only this error is ever shown as 401."""
 
@@ -170,6 +176,18 @@ class Unavailable(GatewayError):
 
 class Overloaded(Unavailable):
     code = "overloaded"
+
+
+class ProviderNotConfigured(Unavailable):
+    """A provider lacks something that only the operator can give it; waiting does not help."""
+
+    code = "provider_not_configured"
+
+
+class ProviderUnavailable(Unavailable):
+    """A provider is known and configured, and cannot be asked now."""
+
+    code = "provider_unavailable"
 
 
 class UpstreamFailed(GatewayError):

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.providers.credential import Bearer, Credential, HeaderToken, basic_value
+from clawgate.providers.credential import (
+    Basic,
+    Bearer,
+    Credential,
+    HeaderToken,
+    NoCredential,
+    basic_value,
+)
 
 CANARY = "canary-4711-secret"
 
@@ -21,8 +28,9 @@ CANARY = "canary-4711-secret"
         (HeaderToken("x-api-key", "a b"), "x-api-key: a b\r\n"),
         (HeaderToken("Authorization", basic_value("u:p")), "authorization: Basic dTpw\r\n"),
         (Bearer("x"), "authorization: Bearer x\r\n"),
+        (HeaderToken("Authorization", CANARY, "Token"), f"authorization: Token {CANARY}\r\n"),
     ],
-    ids=["bearer", "proxy token", "inner blank", "basic", "one character"],
+    ids=["bearer", "proxy token", "inner blank", "basic", "one character", "scheme"],
 )
 def test_the_line_and_the_secret_in_it(credential: Credential, line: str) -> None:
     assert credential.line() == line.encode()
@@ -56,7 +64,11 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
         HeaderToken(name, CANARY)
 
 
-@pytest.mark.parametrize("credential", [Bearer(CANARY), HeaderToken("x-a", CANARY)], ids=["bearer", "header"])
+@pytest.mark.parametrize(
+    "credential",
+    [Bearer(CANARY), HeaderToken("x-a", CANARY), Basic(f"u:{CANARY}")],
+    ids=["bearer", "header", "basic"],
+)
 def test_a_credential_does_not_show_itself(credential: Credential) -> None:
     """Not by repr, str, format or inside of something else."""
     for text in (
@@ -85,3 +97,46 @@ def test_basic_is_base64_of_utf8(userinfo: str) -> None:
     """RFC 7617; only the first colon divides, so a password may hold more."""
     scheme, _, encoded = basic_value(userinfo).partition(" ")
     assert scheme == "Basic" and base64.b64decode(encoded, validate=True).decode() == userinfo
+
+
+def test_no_credential_is_no_line() -> None:
+    assert NoCredential().line() == b"" and NoCredential().secrets() == ()
+
+
+@pytest.mark.parametrize(
+    ("credential", "line"),
+    [
+        (Basic("u:pass"), b"authorization: Basic dTpwYXNz\r\n"),
+        (Basic("dTpwYXNz"), b"authorization: Basic dTpwYXNz\r\n"),
+        (Basic("u:pass", "X-Auth"), b"x-auth: Basic dTpwYXNz\r\n"),
+        (Basic("u:a\r\nb: c"), b"authorization: Basic dTphDQpiOiBj\r\n"),
+    ],
+    ids=["plain", "encoded already", "another header", "line breaks end up inside"],
+)
+def test_basic_is_encoded_once(credential: Basic, line: bytes) -> None:
+    assert credential.line() == line
+
+
+@pytest.mark.parametrize("value", ["u:pass", "dTpwYXNz"])
+def test_basic_is_recognised_encoded_plain_and_by_its_password(value: str) -> None:
+    assert set(Basic(value).secrets()) == {b"dTpwYXNz", b"u:pass", b"pass"}
+
+
+def test_a_password_that_would_be_found_everywhere_is_not_looked_for() -> None:
+    assert set(Basic("u:p").secrets()) == {b"dTpw", b"u:p"}
+
+
+def test_what_is_no_base64_is_sent_as_it_is_and_known() -> None:
+    assert Basic("not base64!").secrets() == (b"not base64!",)
+
+
+@pytest.mark.parametrize(("name", "value"), [("a b", "u:p"), ("x", "a\nb"), ("x", "")])
+def test_basic_refuses_what_cannot_stand_in_a_header(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=r"header name|visible ASCII"):
+        Basic(value, name)
+
+
+@pytest.mark.parametrize("scheme", ["a\r\nb", " a", "a "])
+def test_a_scheme_is_part_of_the_line(scheme: str) -> None:
+    with pytest.raises(ValueError, match="visible ASCII"):
+        HeaderToken("x-a", CANARY, scheme)

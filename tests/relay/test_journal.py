@@ -14,7 +14,7 @@ from clawgate.relay.render_error import TABLE
 def test_a_record_has_no_room_for_content() -> None:
     """Neither bodies nor headers nor the query: a new field has to be argued for here."""
     assert [field.name for field in dataclasses.fields(Record)] == [
-        "method", "path", "caller", "model", "status", "code", "sent", "first_byte", "total", "reason",
+        "method", "path", "caller", "model", "status", "code", "sent", "first_byte", "total", "reason", "served",
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import time
 
 from clawgate.app.logs import CredentialWatch, both, log_all, log_failures
 from clawgate.app.parts import body_limit, browser_rule, intake_limits, is_loopback, route, time_limits, via
-from clawgate.app.role import Role
+from clawgate.app.role import RelayRole
 from clawgate.gateway.health import Probe, build_health
 from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook
 from clawgate.policy.routing import ANYTHING_BELOW_V1
@@ -22,7 +22,7 @@ from clawgate.settings.model import BridgeSettings
 from clawgate.wire.url import parse_url
 
 
-def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> Role:
+def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> RelayRole:
     """The local bridge: any client in, `X-Proxy-Token` out."""
     origin, path = parse_url(settings.remote_url)
     instance = secrets.token_hex(6)
@@ -72,7 +72,7 @@ def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> R
         observer=observer,
         observes_all=settings.verbose,
     )
-    return Role(
+    return RelayRole(
         name="bridge",
         front=front,
         app=build_health(

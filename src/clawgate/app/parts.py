@@ -87,10 +87,10 @@ def body_limit(settings: RelaySettings) -> int:
 
 
 def intake_limits(settings: RelaySettings) -> IntakeLimits:
-    return IntakeLimits(body_bytes=body_limit(settings), connections=_most_connections())
+    return IntakeLimits(body_bytes=body_limit(settings), connections=most_connections())
 
 
-def _most_connections() -> int:
+def most_connections() -> int:
     """As many clients as descriptors allow, two for each: its own and one to the upstream."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536

@@ -11,14 +11,13 @@ from clawgate.relay.front import Front
 from clawgate.relay.upstream import Upstream
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Role:
     """One role, ready to be served. ``chores`` are called again and again on the loop, each with its interval."""
 
     name: str
     front: Front
     app: Any
-    upstream: Upstream
     dialer: Dialer
     host: str
     port: int
@@ -29,3 +28,10 @@ class Role:
     chores: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     at_end: Callable[[], None] = lambda: None
     metrics: tuple[int, Callable[[], tuple[Front, Any]]] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class RelayRole(Role):
+    """A role with one upstream for all requests."""
+
+    upstream: Upstream

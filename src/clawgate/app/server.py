@@ -11,7 +11,7 @@ from typing import Any
 
 from clawgate.app.logs import CredentialWatch, both, print_out
 from clawgate.app.parts import body_limit, browser_rule, intake_limits, route, time_limits, via
-from clawgate.app.role import Role
+from clawgate.app.role import RelayRole
 from clawgate.gateway.health import Probe, build_health
 from clawgate.policy.admission import FailureLimiter, FailureRule
 from clawgate.policy.browser import BrowserRule
@@ -42,7 +42,7 @@ def build_server(
     *,
     dialer: Dialer | None = None,
     learn: Callable[[Iterable[str]], None] = lambda secrets: None,
-) -> Role:
+) -> RelayRole:
     """The remote proxy: tokens in, the real key out. ``learn`` is told of tokens that stand in files."""
     source = TokenSource(settings)
     learn(source.tokens.values())
@@ -75,7 +75,7 @@ def build_server(
     if log is not None:
         observer = both(observer, log)
     front = Front(gate=gate, upstreams=(upstream,), limits=intake_limits(settings), observer=observer)
-    role = Role(
+    role = RelayRole(
         name="server",
         front=front,
         app=build_health(role="server", instance=instance, probe=Probe(upstream), deep_for_callers=True),

@@ -11,9 +11,22 @@ import click
 from clawgate import __version__
 
 _COMMANDS = {
+    "gateway": "The gateway: run, start, stop, restart, status, health, install.",
+    "logs": "What the gateway wrote.",
+    "doctor": "Find what is wrong, and mend it.",
     "bridge": "The local bridge: Bearer in, X-Proxy-Token out.",
     "server": "The remote proxy: tokens in, the real key out.",
 }
+
+
+_SHELL = click.Choice(["bash", "zsh", "fish", "detect"])
+
+
+def _completion(context: click.Context, option: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from clawgate.cli import completion
+
+        (completion.install if option.name == "install_completion" else completion.show)(context, option, shell)
 
 
 class _Commands(click.Group):
@@ -36,6 +49,24 @@ class _Commands(click.Group):
 
 @click.command(
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.option(
+    "--install-completion",
+    is_flag=False,
+    flag_value="detect",
+    type=_SHELL,
+    expose_value=False,
+    callback=_completion,
+    help="Let the shell complete commands; without a name it is detected.",
+)
+@click.option(
+    "--show-completion",
+    is_flag=False,
+    flag_value="detect",
+    type=_SHELL,
+    expose_value=False,
+    callback=_completion,
+    help="Print the script for that.",
 )
 @click.version_option(__version__, prog_name="clawgate", message="%(prog)s %(version)s")
 def clawgate() -> None:

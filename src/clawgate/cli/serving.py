@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from socket import socket
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -54,7 +55,7 @@ def run(
     verbose: bool,
 ) -> NoReturn:
     """Build a role, take its port, say where it is, serve it."""
-    from clawgate.app import open_listener, serve
+    from clawgate.app import serve
     from clawgate.app.logs import set_up_logging
 
     os.umask(0o077)  # whatever is ever written is for its owner alone
@@ -64,19 +65,26 @@ def run(
         role = build(redactor)
     except SettingsInvalid as error:
         refuse(error)
-    try:
-        sockets = open_listener(role)
-    except (OSError, UnicodeError) as error:
-        _cannot_listen(role.host, role.port, error)
-    port = sockets[0].getsockname()[1]
-    host = f"[{role.host}]" if ":" in role.host else role.host
-    url = f"{'https' if role.tls else 'http'}://{host}:{port}"
+    sockets, url = sockets_of(role)
 
     def ready() -> None:
         for text in banner(role, url):
             click.echo(text, err=True)
 
     sys.exit(serve(role, sockets, ready))
+
+
+def sockets_of(role: Any, inherited: Sequence[socket] = ()) -> tuple[list[socket], str]:
+    """The role's listening sockets and its URL, or the end of the command with who holds the port."""
+    from clawgate.app import open_listener
+
+    try:
+        sockets = list(inherited) or open_listener(role)
+    except (OSError, UnicodeError) as error:
+        _cannot_listen(role.host, role.port, error)
+    port = sockets[0].getsockname()[1]
+    host = f"[{role.host}]" if ":" in role.host else role.host
+    return sockets, f"{'https' if role.tls else 'http'}://{host}:{port}"
 
 
 def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> NoReturn:

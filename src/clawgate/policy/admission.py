@@ -22,16 +22,16 @@ PROXY_TOKEN_FIELD = b"x-proxy-token"
 _T = TypeVar("_T")
 
 
-def presented_token(headers: Headers) -> bytes | None:
+def presented_token(headers: Headers, *, api_key: bool = False) -> bytes | None:
     """The one token that a request presents, as ``X-Proxy-Token`` or ``Authorization: Bearer``; None without one.
 
-    Raises `RequestRejected` when the two differ and `MalformedRequest` when either field comes twice: a request
+    With ``api_key`` also as ``x-api-key``, which is how Anthropic's SDKs send theirs. Raises `RequestRejected` when the two differ and `MalformedRequest` when either field comes twice: a request
     with two credentials has no one caller.
     """
     proxy: list[bytes] = []
     bearer: list[bytes] = []
     for name, value in headers:
-        if name == PROXY_TOKEN_FIELD:
+        if name == PROXY_TOKEN_FIELD or (api_key and name == b"x-api-key"):
             proxy.append(value)
         elif name == b"authorization":
             bearer.append(value)
@@ -39,7 +39,7 @@ def presented_token(headers: Headers) -> bytes | None:
         raise MalformedRequest("the request carries the same credential field twice")
     found = {token for token in (*proxy, _bearer(bearer[0]) if bearer else b"") if token}
     if len(found) > 1:
-        raise RequestRejected("X-Proxy-Token and Authorization carry different tokens; send exactly one")
+        raise RequestRejected("two credential fields carry different tokens; send exactly one")
     return found.pop() if found else None
 
 

@@ -56,3 +56,15 @@ MODEL_ROUTES = RouteTable(
     below={b"/v1/models/": _GET},
 )
 """The server's: what the key may be used for, and nothing that reads or changes the key owner's account."""
+
+GATEWAY_ROUTES = RouteTable(
+    exact={
+        b"/v1/chat/completions": _POST,
+        b"/v1/messages": _POST,
+        b"/v1/messages/count_tokens": _POST,
+        b"/v1/responses": _POST,
+        b"/v1/embeddings": _POST,
+    },
+    below={},
+)
+"""The gateway's: every one names a model in its body."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from dataclasses import dataclass
 from typing import Protocol
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
 _VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z")
+_SHORTEST_PASSWORD = 4
 
 
 class Credential(Protocol):
@@ -30,22 +32,72 @@ def _checked(value: str, what: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class NoCredential:
+    """Nothing: a server of one's own that asks for none."""
+
+    def line(self) -> bytes:
+        return b""
+
+    def secrets(self) -> tuple[bytes, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class HeaderToken:
-    """A secret in a header of any name, as ``X-Proxy-Token``."""
+    """A secret in a header of any name, as ``X-Proxy-Token``; ``scheme`` goes in front of it, with one blank."""
 
     name: str
     value: str
+    scheme: str = ""
 
     def __post_init__(self) -> None:
         if not _TOKEN.match(self.name):
             raise ValueError(f"'{self.name}' is not a header name")
         _checked(self.value, f"the value of {self.name}")
+        if self.scheme:
+            _checked(self.scheme, f"what stands before the value of {self.name}")
 
     def line(self) -> bytes:
-        return f"{self.name.lower()}: {self.value}\r\n".encode("ascii")
+        scheme = f"{self.scheme} " if self.scheme else ""
+        return f"{self.name.lower()}: {scheme}{self.value}\r\n".encode("ascii")
 
     def secrets(self) -> tuple[bytes, ...]:
         return (self.value.encode("ascii"),)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Basic:
+    """User and password as RFC 7617 has them, by default in ``Authorization``.
+
+    ``value`` is ``user:password``, or what base64 makes of it: base64 knows no colon, so there is no doubt which.
+    """
+
+    value: str
+    name: str = "authorization"
+
+    def __post_init__(self) -> None:
+        if not _TOKEN.match(self.name):
+            raise ValueError(f"'{self.name}' is not a header name")
+        if ":" not in self.value:
+            _checked(self.value, "the encoded user and password")
+
+    @property
+    def encoded(self) -> str:
+        return base64.b64encode(self.value.encode()).decode("ascii") if ":" in self.value else self.value
+
+    def line(self) -> bytes:
+        return f"{self.name.lower()}: Basic {self.encoded}\r\n".encode("ascii")
+
+    def secrets(self) -> tuple[bytes, ...]:
+        """Encoded, plain, and the password alone unless it is so short that it would be found everywhere."""
+        encoded = self.encoded
+        try:
+            plain = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            return (encoded.encode("ascii"),)
+        password = plain.partition(b":")[2]
+        spellings = (encoded.encode("ascii"), plain, password if len(password) >= _SHORTEST_PASSWORD else b"")
+        return tuple(dict.fromkeys(spelling for spelling in spellings if spelling))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -12,19 +12,26 @@ from clawgate.errors import GatewayError
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
 from clawgate.relay.sides import AnswerHead
+from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
 from clawgate.wire.sse import FirstEvent, Tail
 
 MASK_LIMIT = 65_536
 """How much of an error answer is held back to look for our credential in it."""
+_OURS = b"x-clawgate-"
 _PROVIDER = b"x-clawgate-provider: "
 
 
 class AnswerWriter:
-    """One answer, for one client. ``bodiless`` for HEAD, 204 and 304; ``served_by`` names the provider."""
+    """One answer, for one client. ``bodiless`` for HEAD, 204 and 304; ``served_by`` names the provider.
+
+    ``names`` are head lines that say who served, where this gateway is the one that chose: they stand in place of
+    what a clawgate further on says. ``dialect`` is the client's, for errors.
+    """
 
     _held = 0
     _first_event: FirstEvent | None = None
+    unsent = False
     own_lines: bytes | None = None
     """What was added for the client, where the same may be done for the next answer that looks like this one."""
 
@@ -37,8 +44,11 @@ class AnswerWriter:
         bodiless: bool,
         secrets: tuple[bytes, ...],
         served_by: bytes = b"",
+        names: bytes = b"",
+        dialect: Dialect = Dialect.CHAT,
     ) -> None:
         self.status = head.status
+        self._dialect = dialect
         unknown_length = head.length is None and not bodiless
         self._chunked = unknown_length and not http10
         self.until_close = unknown_length and http10
@@ -46,12 +56,14 @@ class AnswerWriter:
         self.begun = not self.event_stream
         self._masks = secrets if head.status >= 400 and not head.encoded else ()
         self._pieces: list[bytes] = []
-        lines = STATUS_LINE[head.status] + lines_to_client(head.headers)
+        headers = [pair for pair in head.headers if not pair[0].startswith(_OURS)] if names else head.headers
+        lines = STATUS_LINE[head.status] + lines_to_client(headers)
         for secret in secrets:
             if secret in lines:
                 lines = lines.replace(secret, b"*" * len(secret))
         own = b""
-        if served_by and _PROVIDER not in lines:  # a clawgate further on has said it already
+        lines += names
+        if served_by and not names and _PROVIDER not in lines:  # a clawgate further on has said it already
             own = b"%b%b\r\n" % (_PROVIDER, served_by)
             lines += own
         self._tail = Tail()
@@ -67,7 +79,7 @@ class AnswerWriter:
             lines += b"transfer-encoding: chunked\r\n"
         elif head.length is not None and not (bodiless and head.status == 204):
             lines += b"content-length: %d\r\n" % head.length
-            if not (bodiless or close or self.event_stream or self._masks):
+            if not (bodiless or close or self.event_stream or self._masks or names):
                 self.own_lines = own
         self._head = lines + b"\r\n"
 
@@ -117,7 +129,7 @@ class AnswerWriter:
         rest = self.take(ended=False)
         if not self.event_stream or not (self._chunked or self.until_close):
             return rest
-        words = self._tail.closing(stream_event(error))
+        words = self._tail.closing(stream_event(error, self._dialect))
         if not words:
             return rest
         return rest + (chunk(words) if self._chunked else words)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from clawgate.errors import EgressDenied, UpstreamUnreachable
+from clawgate.errors import EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable
 from clawgate.policy.egress import Decision, Reason, decide_text
 from clawgate.relay.tunnel import open_tunnel
 from clawgate.wire.url import Origin
@@ -44,14 +44,18 @@ class Route:
     """How to reach one upstream.
 
     ``trusted`` is whether the operator configured exactly this origin, which opens loopback and private addresses;
+    ``trust_setting`` is the key that would say so, where there is one;
     ``proxy`` is an HTTP proxy that is asked to CONNECT.
     """
 
     origin: Origin
     trusted: bool
+    trust_setting: str = ""
     tls: ssl.SSLContext | None = None
     proxy: Origin | None = None
     proxy_authorization: str | None = None
+    server_name: str | None = None
+    """Whom the certificate has to name, if not the origin's host."""
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
@@ -103,6 +107,11 @@ class Dialer:
         for text, verdict in judged or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
             if not verdict.allowed:
                 self.ledger.append(Dial(target.host, target.port, judged, None))
+                if route.trust_setting and verdict.reason in (Reason.LOOPBACK, Reason.PRIVATE):
+                    raise PrivateNetworkBlocked(
+                        f"{target}: {text} is a {verdict.reason} address, which is dialled only where the config "
+                        f"says so: set {route.trust_setting} to true if this is your own server"
+                    )
                 raise EgressDenied(
                     f"{target}: {text} may not be dialled ({verdict.reason}); configure an upstream at another address"
                 )
@@ -114,7 +123,7 @@ class Dialer:
                 make, address, route.proxy, route.origin, route.tls, route.proxy_authorization
             )
         loop = asyncio.get_running_loop()
-        server_name = route.origin.host if route.tls is not None else None
+        server_name = (route.server_name or route.origin.host) if route.tls is not None else None
         _, protocol = await loop.create_connection(
             make, address, port, ssl=route.tls, server_hostname=server_name
         )
@@ -122,10 +131,17 @@ class Dialer:
 
 
 def tls_context(
-    *, ca_file: str | None = None, certificate: str | None = None, key: str | None = None
+    *,
+    ca_file: str | None = None,
+    ca_text: str | None = None,
+    certificate: str | None = None,
+    key: str | None = None,
 ) -> ssl.SSLContext:
-    """Verifying TLS 1.2+, against the system's authorities or ``ca_file`` alone; raises OSError or ssl.SSLError."""
-    context = ssl.create_default_context(cafile=ca_file)
+    """Verifying TLS 1.2+, against the system's authorities or those of ``ca_file`` or ``ca_text`` alone.
+
+    Raises OSError or ssl.SSLError.
+    """
+    context = ssl.create_default_context(cafile=ca_file, cadata=ca_text)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if certificate is not None:

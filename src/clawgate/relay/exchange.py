@@ -19,8 +19,11 @@ from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.gate import Gate, Ticket
 from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
+from clawgate.relay.plan import Attempt, Plan
 from clawgate.relay.render_error import status_of
-from clawgate.relay.sides import AnswerHead, ClientSide, Piece
+from clawgate.relay.sides import AnswerHead, ClientSide, Piece, Writer
+from clawgate.relay.upstream import Upstream
+from clawgate.wire.dialect import dialect_of
 from clawgate.wire.http1 import LAST_CHUNK, chunk
 from clawgate.wire.peek import glance, model_of
 
@@ -35,6 +38,7 @@ GLANCE_BYTES = 1_048_576
 
 _REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
+_FAILED = 400
 UNAUTHORIZED = 401
 """An upstream that refuses our credential is something for the operator to know, whatever else is observed."""
 LEFT = ClientLeft("the client went away before the answer was whole")
@@ -74,7 +78,9 @@ class Exchange:
     _replay: list[Piece] | None = None
     _connection: UpstreamConnection | None = None
     _dialling: asyncio.Task[None] | None = None
-    _writer: AnswerWriter | None = None
+    _writer: Writer | None = None
+    _plan: Plan | None = None
+    _attempt: Attempt | None = None
     _client_full = False
     _upstream_full = False
     _sent = 0
@@ -84,6 +90,7 @@ class Exchange:
         self._shop = shop
         self._client = client
         self._ticket = ticket
+        self._upstream = ticket.upstream
         self._begun = self._progress = now
         self._outgoing: list[Piece] = []
 
@@ -91,9 +98,10 @@ class Exchange:
 
     def begin(self, head: bytes) -> None:
         """``head`` is what goes upstream first."""
-        self._outgoing.append(head)
+        if head:
+            self._outgoing.append(head)
         # The body is kept whole where a rule has to read it, and in pieces for a glance where a log wants it.
-        if self._ticket.model_rule is not None or self._shop.observes_all:
+        if self._ticket.waits or self._shop.observes_all:
             self._body = []
 
     def begin_whole(self, head: bytes, data: bytes, body_at: int) -> None:
@@ -108,7 +116,7 @@ class Exchange:
         request: list[Piece] = (
             [head + data[body_at:]] if len(data) < COPY_BYTES else [head, memoryview(data)[body_at:]]
         )
-        connection = self._ticket.upstream.pool.take()
+        connection = self._at().pool.take()
         if connection is None:
             self._outgoing = request
             self._dial()
@@ -129,11 +137,12 @@ class Exchange:
             self.fail(BodyTooLarge(f"the body is over the limit of {self._shop.body_limit} bytes"))
             return
         if self._body is not None:
-            if self._ticket.model_rule is None and self._body_size > GLANCE_BYTES:
+            if not self._ticket.waits and self._body_size > GLANCE_BYTES:
                 self._body = None
             else:
                 self._body.append(data)
-        self._outgoing.append(chunk(data) if self._ticket.chunked else data)
+        if self._ticket.planner is None:
+            self._outgoing.append(chunk(data) if self._ticket.chunked else data)
 
     def body_ended(self) -> None:
         """The request is whole."""
@@ -145,7 +154,9 @@ class Exchange:
         if self._body is not None:
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             self._body = None
-            if self._ticket.model_rule is None:
+            if self._ticket.planner is not None:
+                self._make_plan(body)
+            elif self._ticket.model_rule is None:
                 self._model = glance(body)
             else:
                 try:
@@ -154,17 +165,48 @@ class Exchange:
                 except GatewayError as error:
                     self.fail(error)
 
+    def _make_plan(self, body: bytes) -> None:
+        """Where the upstream depends on the body: ask who is to answer."""
+        planner, asked = self._ticket.planner, self._ticket.asked
+        assert planner is not None and asked is not None
+        try:
+            self._plan = planner.plan(asked, self._ticket.path, body)
+            self._model = self._plan.model
+            self._take_up(self._plan.first())
+        except GatewayError as error:
+            self.fail(error)
+
+    def _take_up(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._upstream = attempt.upstream
+        self._outgoing = list(attempt.request)
+
+    def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
+        """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
+        if self._plan is None or self._attempt is None or self._writer is not None:
+            return False
+        attempt = self._plan.after(status=status, error=error)
+        if attempt is None:
+            return False
+        self._let_go()
+        self._connecting = self._asked = self._replay = None
+        self._upstream_full = False
+        self._take_up(attempt)
+        self.push()
+        return True
+
+    def _at(self) -> Upstream:
+        """The upstream that is being asked."""
+        assert self._upstream is not None, "nothing is sent before it is known where to"
+        return self._upstream
+
     def push(self) -> None:
         """Send on what has come; called at the end of each read from the client."""
-        if (
-            self.over
-            or not self._outgoing
-            or (self._ticket.model_rule is not None and not self._request_done)
-        ):
+        if self.over or not self._outgoing or (self._ticket.waits and not self._request_done):
             return
         if self._connection is None:
             if self._dialling is None:
-                reused = self._ticket.upstream.pool.take()
+                reused = self._at().pool.take()
                 if reused is None:
                     self._dial()
                 else:
@@ -189,14 +231,14 @@ class Exchange:
 
     async def _connect(self) -> None:
         try:
-            connection = await self._ticket.upstream.pool.dial()
+            connection = await self._at().pool.dial()
             self._dialling = self._connecting = None
             self._attach(connection)
         except GatewayError as error:
             self._dialling = None
             self.fail(error)
         except Exception:  # the outermost frame of a task: whoever waits for it must hear of it
-            logger.exception("dialling %s failed in an unforeseen way", self._ticket.upstream.origin)
+            logger.exception("dialling %s failed in an unforeseen way", self._at().origin)
             self._dialling = None
             self.fail(GatewayError("an internal error; the log of clawgate says more"))
 
@@ -215,7 +257,7 @@ class Exchange:
         """The short way: a whole answer of a known shape. False where it has to go the long way."""
         client = self._client
         connection = self._connection
-        upstream = self._ticket.upstream
+        upstream = self._at()
         if not self._request_done or connection is None or client.must_close():
             return False
         for secret in upstream.secrets:
@@ -236,23 +278,40 @@ class Exchange:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
-            self.fail(_redirected(self._ticket, head))
+            self.fail(_redirected(self._at(), head))
             return None
-        self._writer = AnswerWriter(
-            head,
-            http10=self._client.http10,
-            close=not self._request_done or self._client.must_close(),
-            bodiless=self._ticket.method == b"HEAD" or head.status in (204, 304),
-            secrets=self._ticket.upstream.secrets,
-            served_by=self._ticket.upstream.name,
-        )
+        if head.status >= _FAILED and self._goes_on(status=head.status):
+            return None
+        bodiless = self._ticket.method == b"HEAD" or head.status in (204, 304)
+        close = not self._request_done or self._client.must_close()
+        try:
+            if self._attempt is not None:
+                self._writer = self._attempt.writer(
+                    head, http10=self._client.http10, close=close, bodiless=bodiless
+                )
+            else:
+                self._writer = AnswerWriter(
+                    head,
+                    http10=self._client.http10,
+                    close=close,
+                    bodiless=bodiless,
+                    secrets=self._at().secrets,
+                    served_by=self._at().name,
+                    dialect=dialect_of(self._ticket.path),
+                )
+        except GatewayError as error:
+            self.fail(error)
+            return None
         self._first_byte = self._shop.now() - self._begun
         return self._writer.own_lines
 
     def upstream_sends(self, body: bytes) -> None:
         """A piece of the answer's body."""
         if self._writer is not None:
-            self._writer.add(body)
+            try:
+                self._writer.add(body)
+            except GatewayError as error:
+                self.fail(error)
 
     def upstream_chunk(self, framed: bytes, at: int) -> bool:
         """The short way: a chunk whose framing suits the client as well."""
@@ -269,7 +328,10 @@ class Exchange:
         """All of one read is here: send it on."""
         if self._writer is not None:
             self._progress = self._shop.now()
-            self._write(self._writer.take(ended=False))
+            try:
+                self._write(self._writer.take(ended=False))
+            except GatewayError as error:
+                self.fail(error)
 
     def upstream_ends(self) -> None:
         """The answer is whole."""
@@ -277,8 +339,12 @@ class Exchange:
         assert connection is not None and self._writer is not None
         if not self._request_done:
             connection.reusable = False
-        self._ticket.upstream.pool.give_back(connection, self._shop.now())
-        self._write(self._writer.take(ended=True))
+        self._at().pool.give_back(connection, self._shop.now())
+        try:
+            self._write(self._writer.take(ended=True))
+        except GatewayError as error:
+            self.fail(error)
+            return
         self._end(self._writer.status, None)
         self._client.finish()
 
@@ -329,7 +395,7 @@ class Exchange:
     @property
     def answer_begun(self) -> bool:
         """Whether anything of an answer was sent."""
-        return self._writer is not None
+        return self._writer is not None and not self._writer.unsent
 
     @property
     def awaits_client(self) -> bool:
@@ -343,7 +409,9 @@ class Exchange:
 
     def check_time(self, now: float) -> None:
         """Fail if one of the four limits has run out."""
-        limits = self._ticket.upstream.limits
+        if self._upstream is None:  # the request itself is still on its way: the listener watches that
+            return
+        limits = self._upstream.limits
         answered = self._writer is not None and self._writer.begun
         times = Times(
             begun=self._begun,
@@ -356,7 +424,7 @@ class Exchange:
         limit = expired(times, limits, now, upstream_stalled=stalled)
         if limit is not None:
             seconds: float = getattr(limits, limit)
-            origin = self._ticket.upstream.origin
+            origin = self._upstream.origin
             self.fail(
                 UpstreamTimedOut(
                     f"{origin} {_EXPIRED[limit]} {seconds:g} s (this gateway's limit '{limit}')",
@@ -367,10 +435,12 @@ class Exchange:
 
     def fail(self, error: GatewayError) -> None:
         """End the exchange with our own error, in the form that its stage allows."""
-        if self.over:
+        if self.over or self._goes_on(error=error):
             return
         self._let_go()
-        if self._writer is None:
+        if self._plan is not None:
+            error = self._plan.final(error)
+        if self._writer is None or self._writer.unsent:
             self._sent = self._client.answer_error(error)
             self._end(status_of(error), error)
             return
@@ -413,13 +483,14 @@ class Exchange:
                     first_byte=self._first_byte,
                     total=total,
                     reason=error.message if error is not None else None,
+                    served=self._attempt.served_by if self._attempt is not None else None,
                 )
             )
 
 
-def _redirected(ticket: Ticket, head: AnswerHead) -> UpstreamRedirected:
+def _redirected(upstream: Upstream, head: AnswerHead) -> UpstreamRedirected:
     location = dict(head.headers).get(b"location", b"").decode("ascii", "replace").partition("?")[0][:200]
     return UpstreamRedirected(
-        f"{ticket.upstream.origin} answered with a redirect ({head.status}) to '{location}'; "
+        f"{upstream.origin} answered with a redirect ({head.status}) to '{location}'; "
         "redirects are not followed, configure the final address"
     )

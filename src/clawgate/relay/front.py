@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from uvicorn.config import Config
@@ -27,13 +27,13 @@ logger = logging.getLogger("clawgate.relay")
 
 
 class Front:
-    """The shared state of one listener's connections."""
+    """The shared state of one listener's connections; ``upstreams`` may change while it is served."""
 
     def __init__(
         self,
         *,
         gate: Gate,
-        upstreams: tuple[Upstream, ...],
+        upstreams: Collection[Upstream],
         limits: IntakeLimits,
         observer: Observer | None,
         observes_all: bool = True,
@@ -101,13 +101,7 @@ class Front:
             observes_all=self._observes_all,
             body_limit=self.limits.body_bytes,
         )
-        shortest = min(
-            self.limits.head_seconds,
-            self.limits.body_idle_seconds,
-            self.limits.keep_alive_seconds,
-            *(upstream.limits.shortest() for upstream in self._upstreams),
-        )
-        self._sweep_again(loop, min(max(shortest / 8, 0.02), 1.0))
+        self._sweep_again(loop)
 
     def close(self) -> None:
         """End: what is still open is ended with it."""
@@ -130,8 +124,15 @@ class Front:
         for connection in list(self._connections):
             connection.stop(error)
 
-    def _sweep_again(self, loop: asyncio.AbstractEventLoop, every: float) -> None:
-        self._sweep_timer = loop.call_later(every, self._sweep_again, loop, every)
+    def _sweep_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        shortest = min(
+            self.limits.head_seconds,
+            self.limits.body_idle_seconds,
+            self.limits.keep_alive_seconds,
+            *(upstream.limits.shortest() for upstream in self._upstreams),
+        )
+        every = min(max(shortest / 8, 0.02), 1.0)
+        self._sweep_timer = loop.call_later(every, self._sweep_again, loop)
         now = loop.time()
         for connection in list(self._connections):
             connection.sweep(now)

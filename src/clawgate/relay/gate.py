@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import unquote
 
 from clawgate.errors import (
@@ -32,6 +33,7 @@ from clawgate.policy.browser import BrowserRule
 from clawgate.policy.headers import lines_to_upstream
 from clawgate.policy.ratelimit import RateLimiter
 from clawgate.policy.routing import RouteTable
+from clawgate.relay.plan import Asked, Planner
 from clawgate.relay.upstream import Upstream
 from clawgate.wire.http1 import split_target
 
@@ -73,10 +75,10 @@ class Ticket:
     """A head that may pass, for whom and where to. It says nothing of the one request, and can be used again.
 
     ``head`` is what goes upstream: whole, or with ``sized`` up to where the digits of the body's length belong.
-    ``model_rule`` is to be asked for the body's model before anything is sent.
+    ``model_rule`` is to be asked for the body's model before anything is sent; ``planner`` for the upstream too.
     """
 
-    upstream: Upstream
+    upstream: Upstream | None
     caller: str
     method: bytes
     path: bytes
@@ -84,12 +86,19 @@ class Ticket:
     sized: bool
     chunked: bool
     wants_continue: bool
-    model_rule: ModelRule | None
+    model_rule: ModelRule | None = None
+    planner: Planner | None = None
+    asked: Asked | None = None
 
     @property
     def repeatable(self) -> bool:
         """Whether the same head may be taken to mean the same again."""
-        return not (self.chunked or self.wants_continue or self.model_rule is not None)
+        return not (self.chunked or self.wants_continue or self.waits)
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing can be sent before the body was read."""
+        return self.model_rule is not None or self.planner is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +124,14 @@ class ModelRule:
 
 @dataclass(slots=True, kw_only=True)
 class Gate:
-    """The policies of one listener. ``tokens`` None lets everybody in whom ``browser`` lets in."""
+    """The policies of one listener. ``tokens`` None lets everybody in whom ``browser`` lets in.
 
-    upstream: Upstream
+    Where requests go is settled by ``upstream``, or for each body by ``planner``. ``control_paths`` are for everybody,
+    ``own_paths`` (a path, or what it begins with, ending in '/') are answered here for callers who are known.
+    """
+
+    upstream: Upstream | None
+    planner: Planner | None = None
     routes: RouteTable
     browser: BrowserRule
     body_limit: int
@@ -127,6 +141,11 @@ class Gate:
     rates: RateLimiter | None = None
     model_rule: ModelRule | None = None
     control_paths: frozenset[bytes] = frozenset({b"/health", b"/healthz"})
+    own_paths: tuple[bytes, ...] = ()
+    accepts_api_key: bool = False
+    """Whether ``x-api-key`` is a way to present a token."""
+    exempt_loopback: bool = False
+    """Whether wrong tokens from this machine lead to no lockout."""
     trusted_proxies: frozenset[str] = frozenset()
     _safe_targets: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
 
@@ -157,7 +176,7 @@ class Gate:
         """What is asked of a request whose source and caller may be here."""
         if head.wants_socket:
             raise UpgradeRefused("there are no WebSockets on this route; send the request as plain HTTP")
-        if control:
+        if control or self._is_own(path):
             return self._control(head, get, path, caller)
         self.routes.check(head.method, path)
         if self.model_rule is not None and path.startswith(_ONE_MODEL):
@@ -167,6 +186,9 @@ class Gate:
             credential = get(b"authorization") or get(b"x-proxy-token") or get(b"x-api-key")
             self.browser.check_content_type(get(b"content-type"), has_credential=credential is not None)
         return self._ticket(head, get, caller or ANONYMOUS, path + query, length)
+
+    def _is_own(self, path: bytes) -> bool:
+        return any(path == own or (own.endswith(b"/") and path.startswith(own)) for own in self.own_paths)
 
     def still_open(self, now: float) -> bool:
         """Whether a head that passed before may be taken to pass again: not while anybody is locked out."""
@@ -217,25 +239,27 @@ class Gate:
     def _caller(self, head: RequestHead, get: Get, peer: str, now: float, *, required: bool) -> str | None:
         if self.tokens is None:
             return None
-        key = client_key(self._client_address(get, peer)) if self.failures is not None else ""
-        if self.failures is not None and (wait := self.failures.locked_for(key, now)) is not None:
+        address = self._client_address(get, peer)
+        failures = None if self.exempt_loopback and is_loopback(address) else self.failures
+        key = client_key(address) if failures is not None else ""
+        if failures is not None and (wait := failures.locked_for(key, now)) is not None:
             if not required:
                 return None
             raise TooManyFailures(
                 f"too many wrong tokens from this address; try again in {wait} s", retry_after=wait
             )
         try:
-            name = self.tokens.holder(presented_token(head.fields))
+            name = self.tokens.holder(presented_token(head.fields, api_key=self.accepts_api_key))
         except CredentialMissing:
             if required:
                 raise
             return None
         except Unauthenticated:
-            if self.failures is not None:
-                self.failures.failed(key, now)
+            if failures is not None:
+                failures.failed(key, now)
             raise
-        if self.failures is not None:
-            self.failures.succeeded(key)
+        if failures is not None:
+            failures.succeeded(key)
         return name
 
     def _client_address(self, get: Get, peer: str) -> str:
@@ -273,26 +297,43 @@ class Gate:
                 "this request was sent on by this very process; its upstream points back to itself"
             )
         model_rule = self.model_rule if head.method == b"POST" else None
-        if model_rule is not None and get(b"content-encoding") not in (None, b"identity"):
+        if (model_rule is not None or self.planner is not None) and get(b"content-encoding") not in (
+            None,
+            b"identity",
+        ):
             raise ContentTypeRefused(
                 "a compressed body cannot be read here for its model; send it uncompressed"
             )
+        wants_continue = expect is not None and length != 0 and head.version == "1.1"
+        lines = lines_to_upstream(head.fields)
+        if self.upstream is None:
+            return Ticket(
+                upstream=None, caller=caller, method=head.method, path=target.partition(b"?")[0], head=b"",
+                sized=False, chunked=False, wants_continue=wants_continue,
+                planner=self.planner, asked=Asked(target, lines, via),
+            )  # fmt: skip
         sized = length is not None and (get(b"content-length") is not None or head.method not in _NO_BODY)
-        framing = (
-            b"transfer-encoding: chunked\r\n\r\n"
-            if length is None
-            else b"content-length: "
-            if sized
-            else b"\r\n"
-        )
+        framing = b"\r\n"
+        if length is None:
+            framing = b"transfer-encoding: chunked\r\n\r\n"
+        elif sized:
+            framing = b"content-length: "
         return Ticket(
             upstream=self.upstream,
             caller=caller,
             method=head.method,
             path=target.partition(b"?")[0],
-            head=self.upstream.head(head.method, target, lines_to_upstream(head.fields), via) + framing,
+            head=self.upstream.head(head.method, target, lines, via) + framing,
             sized=sized,
             chunked=length is None,
-            wants_continue=expect is not None and length != 0 and head.version == "1.1",
+            wants_continue=wants_continue,
             model_rule=model_rule,
         )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether ``address`` is this machine's own."""
+    try:
+        return ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

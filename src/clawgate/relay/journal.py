@@ -14,7 +14,8 @@ class Record:
     """One finished exchange. Times are seconds since the request's head; ``first_byte`` None: no answer began.
 
     ``code`` and ``reason`` are our own error's, None where the upstream's answer came through whole; ``sent`` counts
-    all bytes of the answer, its head and framing included.
+    all bytes of the answer, its head and framing included; ``served`` is ``provider/model`` of the last that was asked,
+    where the gateway had to choose.
     """
 
     method: bytes
@@ -27,6 +28,7 @@ class Record:
     first_byte: float | None
     total: float
     reason: str | None = None
+    served: str | None = None
 
 
 Observer = Callable[[Record], None]

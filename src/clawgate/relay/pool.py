@@ -24,6 +24,7 @@ class Pool:
         self._idle_seconds = idle_seconds
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
+        self._retired = False
 
     def __repr__(self) -> str:
         return f"<Pool {self.origin} open={len(self._open)} idle={len(self._idle)}>"
@@ -72,7 +73,7 @@ class Pool:
 
     def give_back(self, connection: UpstreamConnection, now: float) -> None:
         """Keep ``connection`` for the next request if its last answer allows that, else end it."""
-        if connection.reusable:
+        if connection.reusable and not self._retired:
             connection.idle_since = now
             self._idle.append(connection)
         else:
@@ -88,6 +89,12 @@ class Pool:
         """Close what has been idle for too long."""
         while self._idle and now - self._idle[0].idle_since >= self._idle_seconds:
             self._idle.pop(0).transport.close()
+
+    def retire(self) -> None:
+        """No further request comes: what is idle is closed now, the rest once its answer is out."""
+        self._retired = True
+        while self._idle:
+            self._idle.pop().transport.close()
 
     def close(self) -> None:
         """End every connection, in use or not."""

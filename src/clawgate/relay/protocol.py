@@ -28,6 +28,7 @@ from clawgate.relay.journal import Record
 from clawgate.relay.memo import KnownHead
 from clawgate.relay.reader import IntakeLimits, RequestReader
 from clawgate.relay.render_error import error_answer, status_of
+from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.http1 import CONTINUE
 
 STASH_BYTES = 65_536
@@ -61,6 +62,7 @@ class RelayProtocol(HttpToolsProtocol):
     _refusal: GatewayError | None = None
     _refused_head: RequestHead | None = None
     _head_only = False
+    _dialect = Dialect.CHAT
     _fresh = True  # nothing was admitted on this connection yet
     _waiting = True  # for the first byte of a request
     _lingering = False
@@ -187,6 +189,7 @@ class RelayProtocol(HttpToolsProtocol):
         self._known = None
         self.http10 = head.version != "1.1"
         self._head_only = head.method == b"HEAD"
+        self._dialect = dialect_of(head.target)
         now = self.loop.time()
         try:
             found = self.front.gate.admit(head, self._peer, now)
@@ -295,7 +298,7 @@ class RelayProtocol(HttpToolsProtocol):
     def _send_error(self, error: GatewayError) -> int:
         reader = self._reader
         reader.last = close = reader.last or self._draining or not reader.complete
-        answer = error_answer(error, close=close, head_only=self._head_only)
+        answer = error_answer(error, close=close, head_only=self._head_only, dialect=self._dialect)
         self.transport.write(answer)
         self._next_request()
         return len(answer)

@@ -1,15 +1,16 @@
 """How does a deliberate error look on the wire? The only place that maps causes to HTTP.
 
 Three forms from one table: before the answer has begun, a status and a JSON body; once an event stream is under
-way, one event; on a WebSocket handshake, the plain HTTP refusal.
+way, one event; on a WebSocket handshake, the plain HTTP refusal. Each in the client's dialect.
 """
 
 from __future__ import annotations
 
 from clawgate import errors
 from clawgate.errors import GatewayError
+from clawgate.wire import anthropic_errors, openai_errors
+from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import STATUS_LINE
-from clawgate.wire.openai_errors import error_body, error_event
 
 TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.GatewayError: (500, "api_error"),
@@ -36,6 +37,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.HostRefused: (421, "policy_error"),
     errors.OriginRefused: (403, "policy_error"),
     errors.EgressDenied: (403, "policy_error"),
+    errors.PrivateNetworkBlocked: (403, "policy_error"),
     errors.Unauthenticated: (401, "authentication_error"),
     errors.CredentialMissing: (401, "authentication_error"),
     errors.RateLimited: (429, "rate_limit_error"),
@@ -43,6 +45,8 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.TooManyConcurrent: (429, "rate_limit_error"),
     errors.Unavailable: (503, "service_unavailable"),
     errors.Overloaded: (503, "service_unavailable"),
+    errors.ProviderNotConfigured: (503, "service_unavailable"),
+    errors.ProviderUnavailable: (503, "service_unavailable"),
     errors.UpstreamFailed: (502, "upstream_error"),
     errors.UpstreamUnreachable: (502, "upstream_error"),
     errors.UpstreamClosed: (502, "upstream_error"),
@@ -58,10 +62,13 @@ def status_of(error: GatewayError) -> int:
     return TABLE[type(error)][0]
 
 
-def error_answer(error: GatewayError, *, close: bool, head_only: bool = False) -> bytes:
+def error_answer(
+    error: GatewayError, *, close: bool, head_only: bool = False, dialect: Dialect = Dialect.CHAT
+) -> bytes:
     """A whole HTTP/1.1 answer; ``close`` announces that the connection ends with it."""
     status, kind = TABLE[type(error)]
-    body = error_body(message=error.message, kind=kind, code=error.code, param=error.param)
+    render = anthropic_errors.error_body if dialect is Dialect.MESSAGES else openai_errors.error_body
+    body = render(message=error.message, kind=kind, code=error.code, param=error.param)
     lines = [
         STATUS_LINE[status],
         b"content-type: application/json\r\n",
@@ -84,7 +91,8 @@ def error_answer(error: GatewayError, *, close: bool, head_only: bool = False) -
     return b"".join(lines)
 
 
-def stream_event(error: GatewayError) -> bytes:
+def stream_event(error: GatewayError, dialect: Dialect = Dialect.CHAT) -> bytes:
     """The event that ends a stream which can no longer be finished."""
     kind = TABLE[type(error)][1]
-    return error_event(message=error.message, kind=kind, code=error.code, param=error.param)
+    render = anthropic_errors.error_event if dialect is Dialect.MESSAGES else openai_errors.error_event
+    return render(message=error.message, kind=kind, code=error.code, param=error.param)

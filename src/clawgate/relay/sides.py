@@ -5,6 +5,7 @@ An exchange stands between a client's side and an upstream's; each knows the oth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +60,32 @@ class Consumer(Protocol):
         ...
 
     def upstream_resumes(self) -> None: ...
+
+
+class Writer(Protocol):
+    """An answer on its way to one client: what arrives is added, what can be sent is taken."""
+
+    status: int
+    begun: bool
+    """Whether anything but comments that keep a stream warm has come."""
+    until_close: bool
+    passes_chunks: bool
+    own_lines: bytes | None
+    unsent: bool
+    """Whether the client has seen nothing yet, so that a failure can still have a status of its own."""
+    note: Callable[[bytes, int], None]
+
+    def add(self, body: bytes) -> None:
+        """Bytes of the upstream's body. Raises `UpstreamFailed` where they cannot be understood."""
+        ...
+
+    def take(self, *, ended: bool) -> bytes:
+        """What is to be sent now; raises as `add`."""
+        ...
+
+    def last_words(self, error: GatewayError) -> bytes:
+        """What an answer that cannot be finished may still say."""
+        ...
 
 
 class ClientSide(Protocol):

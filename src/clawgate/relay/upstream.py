@@ -11,6 +11,9 @@ from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.pool import Pool
 
 
+_USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamPlan:
     """What has to be known of an upstream before it can be used.
@@ -43,7 +46,7 @@ class Upstream:
         self._lines = b"".join(
             (
                 b"host: ", plan.route.origin.authority.encode("ascii"), b"\r\n",
-                b"user-agent: clawgate/", __version__.encode("ascii"), b"\r\n",
+                b"" if b"user-agent:" in plan.extra_lines.lower() else _USER_AGENT,
                 b"accept-encoding: identity\r\n",
                 plan.extra_lines,
                 plan.credential.line(),

@@ -1,0 +1,151 @@
+"""What are the facts of this installation? Looks at files, at the machine and at loopback; changes nothing, judges nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import shutil
+import ssl
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
+from clawgate.processes.daemon import place_of
+from clawgate.processes.instance import Running, find
+from clawgate.processes.local_health import ask_health
+from clawgate.processes.port_owner import port_owner
+from clawgate.providers.catalog import Catalog, build_catalog
+from clawgate.settings.config_file import ConfigFile, read_config
+from clawgate.settings.gateway import GatewayFlags, gateway_settings
+from clawgate.settings.paths import config_path, state_dir
+from clawgate.settings.problems import SettingsInvalid
+
+logger = logging.getLogger("clawgate.doctor")
+
+KNOWN_PLUGINS = ("anthropic-claude-proxy", "openai-proxy", "owl", "proxy-bridge")
+_SECONDS = 3.0
+_MOST_FILES = 200
+_AUTH_VARIABLES = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD")
+_DEFAULT_PORT = 18789
+
+
+def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
+    """Raises `SettingsInvalid` only where it cannot even be told which files are meant."""
+    path, named = config_path(environment, config)
+    state = state_dir(environment)
+    folder = state / "clawgate"
+    missing: list[str] = []
+    try:
+        running = find(folder)
+    except OSError as error:
+        running = None
+        missing.append(f"{folder}: {error.strerror}")
+    found: dict[str, Any] = {}
+    try:
+        file = read_config(path, environment, required=named)
+    except SettingsInvalid as error:
+        found["config_problems"] = tuple(map(str, error.problems))
+        port = _DEFAULT_PORT
+    else:
+        found |= _from_config(file, environment)
+        port = found.pop("wanted_port")
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Facts(
+        config_path=str(path),
+        config_exists=path.exists(),
+        now=datetime.now(UTC),
+        files=tuple(_files(path, folder)),
+        leftovers=() if running else tuple(_leftovers(folder)),
+        running=str(running) if running else None,
+        why_not_well=_why_not_well(running),
+        port=port,
+        port_owner=None if running or not port else port_owner(port),
+        known_plugins=KNOWN_PLUGINS,
+        python=sys.version_info[:3],
+        openssl=ssl.OPENSSL_VERSION_INFO[:3],
+        open_files=soft if soft != resource.RLIM_INFINITY else sys.maxsize,
+        free_bytes=_free(state),
+        not_looked_at=tuple(missing),
+        **found,
+    )
+
+
+def _from_config(file: ConfigFile, environment: Mapping[str, str]) -> dict[str, Any]:
+    gateway = file.config.gateway
+    environment = {**file.environment, **environment}
+    catalog = build_catalog(file.config, file.unset, environment)
+    try:
+        settings = gateway_settings(file, GatewayFlags(), environment)
+        problems: tuple[str, ...] = ()
+        port = settings.port
+    except SettingsInvalid as error:
+        problems = tuple(map(str, error.problems))
+        port = gateway.port
+    return {
+        "wanted_port": port,
+        "start_problems": problems,
+        "mode": gateway.mode,
+        "auth_is_set": bool(
+            gateway.auth.mode in ("none", "trusted-proxy")
+            or gateway.auth.token
+            or gateway.auth.password
+            or any(environment.get(name) for name in _AUTH_VARIABLES)
+        ),
+        "providers": tuple(_providers(catalog)),
+        "primary": str(catalog.primary) if catalog.primary else None,
+        "catalog_notes": catalog.notes,
+        "plugins": tuple(file.config.plugins.entries),
+    }
+
+
+def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
+    named = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
+    for provider in catalog.providers.values():
+        used = not provider.built_in or provider.id in named
+        yield ProviderFact(provider.id, provider.why_not_ready, provider.notes, used)
+
+
+def _why_not_well(running: Running | None) -> str | None:
+    if running is None or running.url is None:
+        return None
+    host, port, tls = place_of(running.url)
+    return ask_health(host, port, seconds=_SECONDS, instance=running.instance, tls=tls).why or None
+
+
+def _files(config: Path, folder: Path) -> Iterator[FileFact]:
+    """The config file with its backups, and everything in our folder."""
+    beside = (path for path in config.parent.glob(f"{config.name}*") if path.is_file())
+    count = 0
+    for path in (*sorted(beside), folder, *sorted(folder.rglob("*"))):
+        try:
+            facts = path.stat()
+        except OSError:
+            continue  # it went while we looked, or points nowhere
+        count += 1
+        if count > _MOST_FILES:
+            return
+        yield FileFact(
+            str(path),
+            facts.st_mode & 0o777,
+            path.is_dir(),
+            facts.st_uid == os.geteuid(),
+            datetime.fromtimestamp(facts.st_mtime, UTC),
+        )
+
+
+def _leftovers(folder: Path) -> Iterator[str]:
+    """With nobody holding the lock: an announcement, and what was being written."""
+    for path in (folder / "gateway.json", *sorted(folder.glob(".gateway.json.*"))):
+        if path.exists():
+            yield str(path)
+
+
+def _free(state: Path) -> int | None:
+    for folder in (state, *state.parents):
+        if folder.is_dir():
+            return shutil.disk_usage(folder).free
+    return None

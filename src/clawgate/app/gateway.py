@@ -1,0 +1,215 @@
+"""The gateway: OpenClaw's config in, one endpoint in front of its providers out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from clawgate.app.logs import log_all, log_failures
+from clawgate.app.parts import most_connections, via
+from clawgate.app.role import Role
+from clawgate.app.upstreams import provider_upstream
+from clawgate.gateway.direct import Direct
+from clawgate.gateway.surface import CONTROL_PATHS, OWN_PATHS, build_surface
+from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook
+from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule
+from clawgate.policy.routing import GATEWAY_ROUTES, RouteTable
+from clawgate.providers.catalog import Catalog, build_catalog
+from clawgate.relay.dial import Dialer
+from clawgate.relay.front import Front
+from clawgate.relay.gate import Gate
+from clawgate.relay.reader import IntakeLimits
+from clawgate.settings.config_file import ConfigFile, read_config
+from clawgate.settings.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
+from clawgate.settings.openclaw import RateLimit
+from clawgate.settings.problems import SettingsInvalid
+
+logger = logging.getLogger("clawgate.gateway")
+
+BODY_LIMIT = 20 * 1024 * 1024
+"""As OpenClaw's gateway has it."""
+DRAIN_SECONDS = 30.0
+_LOOK_AT_CONFIG_EVERY = 0.5
+
+Learn = Callable[[Iterable[str]], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class GatewayRole(Role):
+    """The role, and what can be asked about it."""
+
+    direct: Direct
+    settings: GatewaySettings
+
+
+def build_gateway(
+    file: ConfigFile,
+    flags: GatewayFlags,
+    environment: Mapping[str, str],
+    *,
+    instance: str,
+    verbose: bool = False,
+    dialer: Dialer | None = None,
+    learn: Learn = lambda secrets: None,
+) -> GatewayRole:
+    """``environment`` is the process's own; ``learn`` is told of every secret. Raises `SettingsInvalid`."""
+    settings = gateway_settings(file, flags, environment)
+    dialer = dialer or Dialer()
+    own_via = via(instance)
+    direct = Direct(
+        lambda provider: provider_upstream(provider, dialer, via=own_via, listening=settings.listens_at),
+        time.time,
+    )
+    gate = Gate(
+        upstream=None,
+        planner=direct,
+        routes=_routes(settings),
+        browser=_browser_rule(settings.host),
+        body_limit=BODY_LIMIT,
+        own_via=own_via,
+        control_paths=CONTROL_PATHS,
+        own_paths=OWN_PATHS,
+        accepts_api_key=True,
+    )
+    front = Front(
+        gate=gate,
+        upstreams=direct.upstreams,
+        limits=IntakeLimits(body_bytes=BODY_LIMIT, connections=most_connections()),
+        observer=log_all if verbose else log_failures,
+        observes_all=verbose,
+    )
+    config = LiveConfig(file, flags, environment, direct, gate, learn)
+    config.apply(file, settings)
+    return GatewayRole(
+        name="gateway",
+        front=front,
+        app=build_surface(direct, instance=instance, draining=lambda: front.draining),
+        dialer=dialer,
+        host=settings.host,
+        port=settings.port,
+        drain_seconds=DRAIN_SECONDS,
+        chores=[(_LOOK_AT_CONFIG_EVERY, config.look)],
+        direct=direct,
+        settings=settings,
+    )
+
+
+def _routes(settings: GatewaySettings) -> RouteTable:
+    return GATEWAY_ROUTES if settings.serves_models else RouteTable(exact={}, below={})
+
+
+def _browser_rule(host: str) -> BrowserRule:
+    """On a loopback listener only its own names are answered for; elsewhere the token is the boundary."""
+    return BrowserRule(hosts=LOOPBACK_NAMES | {host.lower().encode()} if is_loopback(host) else None)
+
+
+def _limiter(rule: RateLimit | None) -> FailureLimiter:
+    rule = rule or RateLimit()
+    return FailureLimiter(FailureRule(rule.max_attempts, rule.window_ms / 1000, rule.lockout_ms / 1000))
+
+
+class LiveConfig:
+    """Watches the config file, and lets what it says now count for the next request.
+
+    A request that is under way keeps what it began with. A file that cannot be used changes nothing, and is
+    complained about once for each state that it is in.
+    """
+
+    def __init__(
+        self,
+        file: ConfigFile,
+        flags: GatewayFlags,
+        environment: Mapping[str, str],
+        direct: Direct,
+        gate: Gate,
+        learn: Learn,
+    ) -> None:
+        self._path = file.path
+        self._flags = flags
+        self._environment = environment
+        self._direct = direct
+        self._gate = gate
+        self._learn = learn
+        self._seen = self._stamp()
+        self._digest = file.digest
+        self._settings: GatewaySettings | None = None
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def look(self) -> None:
+        """Read the file again if it has changed."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            file = read_config(self._path, self._environment, required=True)
+            if file.digest == self._digest:
+                return
+            settings = gateway_settings(file, self._flags, self._environment)
+        except SettingsInvalid as error:
+            logger.error(  # noqa: TRY400  # its traceback says nothing to an operator
+                "[reload] the changed config is NOT used, the running settings stay: %s",
+                "; ".join(map(str, error.problems)),
+            )
+            return
+        self._digest = file.digest
+        self.apply(file, settings)
+
+    def apply(self, file: ConfigFile, settings: GatewaySettings) -> None:
+        """Let ``file`` count from now on."""
+        self._learn([*file.secrets(), *settings.tokens.values()])
+        catalog = build_catalog(file.config, file.unset, file.environment)
+        for provider in catalog.providers.values():
+            self._learn(provider.secrets())
+        before, self._settings = self._settings, settings
+        if before is not None:
+            _say_what_changed(before, settings, self._direct.catalog, catalog)
+        self._direct.use(catalog)
+        gate = self._gate
+        gate.tokens = TokenBook.of(dict(settings.tokens)) if settings.tokens else None
+        gate.routes = _routes(settings)
+        gate.trusted_proxies = frozenset(settings.trusted_proxies)
+        gate.exempt_loopback = settings.rate_limit is None or settings.rate_limit.exempt_loopback
+        if before is None or before.rate_limit != settings.rate_limit or gate.failures is None:
+            gate.failures = _limiter(settings.rate_limit)
+        _say_what_is_missing(catalog)
+
+
+def _say_what_changed(before: GatewaySettings, after: GatewaySettings, old: Catalog, new: Catalog) -> None:
+    names = old.providers.keys() | new.providers.keys()
+    changed = sorted(name for name in names if old.providers.get(name) != new.providers.get(name))
+    parts = [f"providers {', '.join(changed)}"] if changed else []
+    if (old.primary, old.fallbacks, old.aliases) != (new.primary, new.fallbacks, new.aliases):
+        parts.append("default model, fallbacks or aliases")
+    if before.tokens != after.tokens:
+        parts.append("gateway.auth")
+    logger.info("[reload] config change applied: %s", "; ".join(parts) or "nothing that is read here")
+    if before.listens_at != after.listens_at:
+        logger.warning(
+            "[reload] gateway.port or gateway.bind changed: restart the gateway to apply that "
+            "(clawgate gateway restart)"
+        )
+
+
+def _say_what_is_missing(catalog: Catalog) -> None:
+    for note in catalog.notes:
+        logger.warning("%s", note)
+    for provider in catalog.providers.values():
+        if provider.why_not_ready is not None and not provider.built_in:
+            logger.warning("the provider '%s' is not ready: %s", provider.id, provider.why_not_ready)
+        for note in provider.notes:
+            logger.info("%s: %s", provider.id, note)
+    if catalog.primary is not None:
+        logger.info("default model: %s, fallbacks: %s", catalog.primary, _listed(catalog))
+
+
+def _listed(catalog: Catalog) -> str:
+    return ", ".join(map(str, catalog.fallbacks)) or "(none)"

@@ -1,0 +1,110 @@
+"""How does ``clawgate gateway run`` go from the config file to serving, and to its next self?"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.gateway import plain_flags
+from clawgate.cli.places import places
+from clawgate.cli.serving import refuse, sockets_of
+from clawgate.policy.redaction import Redactor
+from clawgate.processes.instance import HeldByAnother, Instance
+from clawgate.processes.log_file import file_handler
+from clawgate.processes.reexec import Succession, inherited_sockets
+from clawgate.settings.load import read_env_file
+from clawgate.settings.problems import SettingsInvalid
+
+logger = logging.getLogger("clawgate.gateway")
+
+
+def run_gateway(
+    *,
+    port: int | None,
+    bind: str | None,
+    token: str | None,
+    password: str | None,
+    verbose: bool,
+    config: str | None,
+    env_file: str | None,
+    log_file: str | None,
+) -> NoReturn:
+    """Serve until stopped; the body of the command."""
+    from clawgate.app.gateway import build_gateway
+    from clawgate.app.logs import set_up_logging
+    from clawgate.app.serving import serve
+    from clawgate.settings.config_file import read_config
+    from clawgate.settings.gateway import GatewayFlags
+
+    os.umask(0o077)  # whatever is ever written is for its owner alone
+    inherited = inherited_sockets()
+    where = places(config)
+    instance = _claim(where.folder)
+    redactor = Redactor(())
+    set_up_logging(redactor, verbose=verbose)
+    if log_file is not None:
+        _log_to(Path(log_file), redactor)
+    try:
+        environment = dict(read_env_file(env_file)) | dict(os.environ) if env_file else dict(os.environ)
+        file = read_config(where.config, environment, required=where.config_named)
+        redactor.learn(file.secrets())
+        for note in file.notes:
+            logger.debug("%s", note)
+        role = build_gateway(
+            file,
+            GatewayFlags(port=port, bind=bind, token=token, password=password),
+            environment,
+            instance=instance.id,
+            verbose=verbose,
+            learn=redactor.learn,
+        )
+    except SettingsInvalid as error:
+        refuse(error)
+    sockets, url = sockets_of(role, inherited)
+    succession = Succession(sockets)
+    flags = plain_flags(
+        {"port": port, "bind": bind, "config": config, "env_file": env_file, "verbose": verbose}
+    )
+
+    def ready() -> None:
+        succession.install()
+        served_port = sockets[0].getsockname()[1]
+        instance.announce(url, served_port, where.config, Path(log_file) if log_file else None, flags=flags)
+        serving = [p.id for p in role.direct.catalog.providers.values() if p.why_not_ready is None]
+        logger.info("http server listening on %s (providers: %s)", url, ", ".join(serving) or "none is ready")
+
+    code = serve(role, sockets, ready)
+    if succession.wanted:
+        succession.exec_again(instance.hand_over())
+    succession.drop()
+    instance.release()
+    sys.exit(code)
+
+
+def _claim(folder: Path) -> Instance:
+    try:
+        return Instance.claim(folder)
+    except HeldByAnother as error:
+        click.echo(f"clawgate: {error}; stop it with: clawgate gateway stop", err=True)
+        sys.exit(ExitCode.PORT_TAKEN)
+    except OSError as error:
+        click.echo(
+            f"clawgate: the state folder {folder} cannot be used: {error.strerror or error}; "
+            "set OPENCLAW_STATE_DIR to a folder of yours",
+            err=True,
+        )
+        sys.exit(ExitCode.USAGE)
+
+
+def _log_to(path: Path, redactor: Redactor) -> None:
+    try:
+        logging.getLogger().addHandler(file_handler(path, redactor))
+    except OSError as error:
+        click.echo(f"clawgate: the log file {path} cannot be written: {error.strerror}", err=True)
+        sys.exit(ExitCode.USAGE)

@@ -1,0 +1,54 @@
+"""Do the providers answer, and do they take our credentials? One small GET each, by the way that requests take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+
+from clawgate.app.upstreams import provider_upstream
+from clawgate.cli.model_status import Seen
+from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
+from clawgate.gateway.health import judge
+from clawgate.providers.definition import Provider
+from clawgate.relay.dial import Dialer
+from clawgate.relay.fetch import fetch
+
+SECONDS = 2.0
+
+
+def probe_all(providers: Iterable[Provider], dialer: Dialer | None = None) -> dict[str, Seen]:
+    """Every provider that is ready, all at once; each has `SECONDS` to connect and as long again to answer."""
+    ready = [provider for provider in providers if provider.why_not_ready is None]
+
+    async def all_of_them() -> list[Seen]:
+        found = dialer or Dialer()
+        return await asyncio.gather(*(probe(provider, found) for provider in ready))
+
+    return {provider.id: seen for provider, seen in zip(ready, asyncio.run(all_of_them()), strict=True)}
+
+
+async def probe(provider: Provider, dialer: Dialer) -> Seen:
+    """``GET <base>/models`` with the provider's credential."""
+    loop = asyncio.get_running_loop()
+    try:
+        upstream = provider_upstream(_with_version(provider), dialer, via=b"clawgate-probe", listening=("", 0))
+        begun = loop.time()
+        fetched = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, answer_seconds=SECONDS)
+    except UpstreamTimedOut as error:
+        return Seen("timed out", error.message)
+    except EgressDenied as error:
+        return Seen("blocked", error.message)
+    except GatewayError as error:
+        return Seen("unreachable", error.message)
+    except (ValueError, OSError) as error:
+        return Seen("not ready", str(error))
+    found = judge(fetched, round((loop.time() - begun) * 1000, 1))
+    return Seen(found.state, "" if found.ok else found.message, found.latency_ms)
+
+
+def _with_version(provider: Provider) -> Provider:
+    """Anthropic's API answers nothing without the one version that it has (its API reference, "Versions")."""
+    if provider.api != "anthropic-messages" or any(n.lower() == "anthropic-version" for n, _ in provider.headers):
+        return provider
+    return replace(provider, headers=(*provider.headers, ("anthropic-version", "2023-06-01")))

@@ -1,0 +1,70 @@
+"""May the next model of a chain be tried after this failure? Only where another provider could do better.
+
+The chain is the operator's own; this judges the failure alone. The caller asks before the first byte of an answer has
+gone to the client, and never after it.
+
+=========================================  ====  ==================================================================
+failure                                    next  because
+=========================================  ====  ==================================================================
+401, 402, 403                              yes   our credential or account there is at fault, not the request
+404, 410                                   yes   that provider does not have the model (any more)
+408, 409, 425                              yes   passing states of that server; both vendors' own clients try again
+429                                        yes   the limit is that account's
+every 5xx, 529 among them                  yes   that provider's own trouble
+every other 4xx (400, 405, 413, 415, 422)  no    the request is at fault and would fail elsewhere, or worse, half work
+1xx, 2xx, 3xx                              no    no failure; redirects arrive here as `UpstreamRedirected`
+not configured, not available              yes   nothing was sent
+address not allowed                        yes   a rule about that provider's address, nothing was sent
+unreachable, closed, malformed, redirect   yes   that provider's own trouble
+timed out: connect, first_byte, idle       yes   that provider's own trouble
+timed out: total                           no    the time that this request may take is used up
+this process is stopping, overloaded       no    the next provider would be asked by the same process
+the client left; the request is at fault   no    nobody wants the answer; nobody can give it
+=========================================  ====  ==================================================================
+"""
+
+from __future__ import annotations
+
+from clawgate.errors import (
+    EgressDenied,
+    GatewayError,
+    ProviderNotConfigured,
+    ProviderUnavailable,
+    StreamCut,
+    UpstreamClosed,
+    UpstreamFailed,
+    UpstreamMalformed,
+    UpstreamRedirected,
+    UpstreamTimedOut,
+    UpstreamUnreachable,
+)
+
+_STATUSES = frozenset({401, 402, 403, 404, 408, 409, 410, 425, 429})
+_SERVER_ERRORS = range(500, 600)
+
+_NAMES: tuple[tuple[type[GatewayError], str], ...] = (
+    (UpstreamUnreachable, "unreachable"),
+    (UpstreamClosed, "closed early"),
+    (UpstreamMalformed, "malformed answer"),
+    (UpstreamRedirected, "redirect"),
+    (ProviderNotConfigured, "not configured"),
+    (ProviderUnavailable, "not available"),
+    (EgressDenied, "address not allowed"),
+    (UpstreamFailed, "failed"),
+)
+
+
+def next_is_allowed(status: int | None, error: GatewayError | None) -> str | None:
+    """Why the next may be tried ("status 503", "timed out (connect)"); None where it may not.
+
+    ``status`` is the provider's answer, ``error`` our own finding where there is no usable answer; it counts first.
+    """
+    if error is None:
+        if status is not None and (status in _STATUSES or status in _SERVER_ERRORS):
+            return f"status {status}"
+        return None
+    if isinstance(error, UpstreamTimedOut):
+        return None if error.limit == "total" else f"timed out ({error.limit})"
+    if isinstance(error, StreamCut):
+        return None
+    return next((name for kind, name in _NAMES if isinstance(error, kind)), None)

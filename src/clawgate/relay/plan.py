@@ -1,0 +1,64 @@
+"""Who is to answer one request, and who after that? What a plan owes the exchange that follows it, no more.
+
+Where the upstream depends on the body, the gate hands out no head but a `Planner`. Its plan says who is asked first,
+and after a failure who may be asked next: nobody, unless the operator wrote somebody down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from clawgate.errors import GatewayError
+from clawgate.relay.sides import AnswerHead, Piece, Writer
+from clawgate.relay.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client said in its head: the target, the lines that may go on, its own Via."""
+
+    target: bytes
+    lines: bytes
+    via: bytes
+
+
+class Attempt(Protocol):
+    """One upstream, and what it is asked."""
+
+    upstream: Upstream
+    served_by: str
+    """``provider/model``."""
+    request: list[Piece]
+    """Head and body, ready to be sent."""
+
+    def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
+        """Takes this upstream's answer to the client."""
+        ...
+
+
+class Plan(Protocol):
+    """The way of one request."""
+
+    model: str
+    """What the client asked for, for logs."""
+
+    def first(self) -> Attempt:
+        """Raises `GatewayError` where nobody can be asked."""
+        ...
+
+    def after(self, *, status: int | None = None, error: GatewayError | None = None) -> Attempt | None:
+        """Who may be asked next, now that the present attempt ended like this; None: the failure is the answer."""
+        ...
+
+    def final(self, error: GatewayError) -> GatewayError:
+        """``error`` in the words of who made the plan."""
+        ...
+
+
+class Planner(Protocol):
+    """Makes plans from bodies."""
+
+    def plan(self, asked: Asked, path: bytes, body: bytes) -> Plan:
+        """Raises `GatewayError` for a body that names no model that is served here."""
+        ...

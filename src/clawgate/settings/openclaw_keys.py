@@ -1,0 +1,115 @@
+"""Which keys of the file does clawgate not read, and is one of them a slip for a key that it does read?
+
+OpenClaw owns most of its file, so a key that is not read is no mistake; one that is a letter away from a key that is
+read, where that one is missing, is. It judges keys, never values.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic.alias_generators import to_camel
+
+from clawgate.settings import openclaw
+from clawgate.settings.openclaw import Block
+from clawgate.settings.positions import KeyPath
+
+_CLOSE = 0.8
+
+OWNED: Mapping[type[Block], frozenset[str]] = {
+    openclaw.OpenClawConfig: frozenset(
+        "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels cloudWorkers commands "
+        "cron desktop diagnostics discovery env hooks logging mcp memory messages meta nodeHost proxy secrets security "
+        "session skills surfaces talk telemetry transcripts tts ui update wizard worktreeAcceleration "
+        "worktreeRoot".split()
+    ),
+    openclaw.GatewayBlock: frozenset(
+        "allowRealIpFallback cliAgents controlUi nodes portals publicOrigin push reload remote roles tailscale terminal "
+        "tls tools".split()
+    ),
+    openclaw.GatewayAuth: frozenset({"allowTailscale", "identityScopes", "trustedProxy"}),
+    openclaw.GatewayHttp: frozenset({"securityHeaders"}),
+    openclaw.HttpEndpoints: frozenset({"responses"}),
+    openclaw.Switch: frozenset({"images"}),
+    openclaw.ModelsBlock: frozenset({"catalogRefresh"}),
+    openclaw.ProviderBlock: frozenset(
+        "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region".split()
+    ),
+    openclaw.ModelEntry: frozenset(
+        "agentRuntime contextTokens cost mediaInput metadataSource params thinkingLevelMap".split()
+    ),
+    openclaw.AgentDefaults: frozenset(
+        "params modelSelectionScope utilityModel decisionModel imageModel mediaModels voiceModel pdfModel "
+        "modelPolicy".split()
+    ),
+    openclaw.AgentsBlock: frozenset({"ownership"}),
+    openclaw.PluginsBlock: frozenset("allow deny load slots".split()),
+    openclaw.PluginEntry: frozenset("hooks llm subagent".split()),
+}
+"""Keys of OpenClaw 2026.9.6 that clawgate does not read, where one of them could be taken for a slip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A key that clawgate does not read. ``meant`` is the one that it may be a slip for; ``there``: that one is, too."""
+
+    path: KeyPath
+    meant: str | None
+    there: bool
+
+
+def unread_keys(document: object) -> Iterator[Unread]:
+    """Every key that is not read, in the blocks that are; what is not an object is passed over."""
+    return _of_block(document, openclaw.OpenClawConfig, ())
+
+
+def _of_block(value: object, block: type[Block], path: KeyPath) -> Iterator[Unread]:
+    if not isinstance(value, dict):
+        return
+    keys = _keys(block)
+    for key, part in value.items():
+        if key in keys:
+            yield from _of_shape(part, keys[key], (*path, key))
+        else:
+            meant = None if key in OWNED.get(block, ()) else _near(key, keys)
+            yield Unread((*path, key), meant, meant in value)
+
+
+def _of_shape(value: object, shape: object, path: KeyPath) -> Iterator[Unread]:
+    """``shape`` is the annotation of the field."""
+    origin, parts = get_origin(shape), get_args(shape)
+    if isinstance(shape, type) and issubclass(shape, Block):
+        yield from _of_block(value, shape, path)
+    elif origin is Annotated:
+        yield from _of_shape(value, parts[0], path)
+    elif origin in (Union, types.UnionType):
+        for part in parts:
+            yield from _of_shape(value, part, path)
+    elif origin is dict and isinstance(value, dict):
+        for key, part in value.items():
+            yield from _of_shape(part, parts[1], (*path, key))
+    elif origin is tuple and isinstance(value, list):
+        for at, part in enumerate(value):
+            yield from _of_shape(part, parts[0], (*path, at))
+
+
+@cache
+def _keys(block: type[Block]) -> Mapping[str, Any]:
+    return {to_camel(name): field.annotation for name, field in block.model_fields.items()}
+
+
+def _near(key: str, keys: Mapping[str, Any]) -> str | None:
+    plain = _letters(key)
+    for known in keys:
+        if _letters(known) == plain:
+            return known
+    return next(iter(difflib.get_close_matches(key, keys, n=1, cutoff=_CLOSE)), None)
+
+
+def _letters(key: str) -> str:
+    return key.replace("_", "").replace("-", "").lower()

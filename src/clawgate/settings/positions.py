@@ -1,0 +1,263 @@
+"""Where in a JSON5 text does each value stand? Strict, pure, and bounded in depth; it changes nothing.
+
+Whoever reports a problem needs a line, whoever edits needs the exact characters, and both must read the text as every
+other reader does: what readers take differently (a key twice in one object) is refused here. It knows no file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pyjson5
+
+KeyPath = tuple[str | int, ...]
+"""``("models", "providers", "owl", "models", 0, "id")``; ``()`` is the whole."""
+
+MAX_DEPTH = 64
+MAX_NUMBER = 100
+"""Characters of a number; what is longer was not meant to be one."""
+
+MAX_VALUES = 200_000
+"""Values in one text: what bounds the time that a hostile one takes, to about a second."""
+
+_HEX = r"[0-9a-fA-F]"
+_BLANK = re.compile(
+    r"(?:[\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]++"
+    r"|//[^\n\r\u2028\u2029]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)*+"
+)
+_ESCAPE = rf"\\(?:u{_HEX}{{4}}|x{_HEX}{{2}}|0(?![0-9])|\r\n|[^ux0-9])"
+_INSIDE = {
+    '"': re.compile(rf'"(?:[^"\\\n\r]++|{_ESCAPE})*+'),
+    "'": re.compile(rf"'(?:[^'\\\n\r]++|{_ESCAPE})*+"),
+}
+_NUMBER = re.compile(
+    rf"[+-]?(?:Infinity|NaN|0[xX]{_HEX}++|(?:(?:0|[1-9][0-9]*+)(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)"
+    r"(?![\w$.])"
+)
+_WORD = re.compile(r"(?:true|false|null)(?![\w$])")
+_NAME = re.compile(rf"(?:[$_]|[^\W\d]|\\u{_HEX}{{4}})(?:[$\w\u0300-\u036f\u200c\u200d]|\\u{_HEX}{{4}})*+")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_LINE_END = re.compile(r"\r\n?|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One value. All but ``line`` and ``column`` are offsets in characters into the text; ends are exclusive.
+
+    An element of a list, and the whole, have no key: ``key_start == key_end == value_start``. A container's brackets
+    are at ``value_start`` and ``value_end - 1``. ``comma`` is the place of the comma behind the value, None without
+    one. ``line`` and ``column`` are those of the key, or of the value where there is none, and count from 1.
+    """
+
+    key_start: int
+    key_end: int
+    value_start: int
+    value_end: int
+    comma: int | None
+    kind: Literal["object", "array", "scalar"]
+    line: int
+    column: int
+
+
+class NotJson5(ValueError):
+    """The text cannot be read. The message shows one character of it at most."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(f"line {line}, column {column}: {message}")
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+class KeyTwice(NotJson5):
+    """One object has a key twice: readers differ in which of the two counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """A key that its object has more than once: where it stands first, and where again."""
+
+    path: KeyPath
+    line: int
+    again_line: int
+    again_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """All spans in the order of the text (a container before what is in it), and every key that is there twice.
+
+    With a key twice the span is the later one's, and what was in the earlier one may be among ``spans`` too.
+    """
+
+    spans: Mapping[KeyPath, Span]
+    twice: tuple[Twice, ...]
+
+
+def positions(text: str) -> Mapping[KeyPath, Span]:
+    """The span of every value, for whoever edits the text; raises `NotJson5`, also for a key twice (`KeyTwice`)."""
+    found = scan(text)
+    for twice in found.twice:
+        raise KeyTwice(_said_twice(twice), twice.again_line, twice.again_column)
+    return found.spans
+
+
+def position(text: str, path: KeyPath) -> tuple[int, int]:
+    """Line and column of a key path, or of its nearest parent that is there; raises `NotJson5`."""
+    return nearest(scan(text).spans, path)
+
+
+def nearest(spans: Mapping[KeyPath, Span], path: KeyPath) -> tuple[int, int]:
+    """The same among spans that are at hand."""
+    while path not in spans:
+        path = path[:-1]
+    return spans[path].line, spans[path].column
+
+
+def scan(text: str) -> Scan:
+    """Like `positions`, but a key that is there twice is told rather than raised; raises `NotJson5`."""
+    reader = _Reader(text)
+    reader.whole()
+    return Scan(reader.spans, tuple(reader.twice))
+
+
+def _said_twice(twice: Twice) -> str:
+    return f"the key '{twice.path[-1]}' is there twice, on line {twice.line} and on line {twice.again_line}"
+
+
+class _Reader:
+    """One pass over one text. Each method takes the offset where its part begins and gives the one behind it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.spans: dict[KeyPath, Span] = {}
+        self.twice: list[Twice] = []
+        self._line_starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+        if text.startswith("\ufeff"):
+            self._line_starts[0] = 1  # no editor shows the mark
+
+    def place(self, at: int) -> tuple[int, int]:
+        line = max(bisect_right(self._line_starts, at), 1)
+        return line, max(at - self._line_starts[line - 1], 0) + 1
+
+    def refusal(self, message: str, at: int) -> NotJson5:
+        return NotJson5(message, *self.place(at))
+
+    def unexpected(self, at: int) -> NotJson5:
+        found = self.text[at : at + 1]
+        if not found:
+            return self.refusal("it ends too early", at)
+        if self.text.startswith("/*", at):
+            return self.refusal("a comment is never closed", at)
+        return self.refusal(f"unexpected {found!r}", at)
+
+    def blank(self, at: int) -> int:
+        match = _BLANK.match(self.text, at)
+        return match.end() if match else at
+
+    def whole(self) -> None:
+        at = self.blank(0)
+        if at == len(self.text):
+            raise self.refusal("it is empty", 0)
+        end = self.blank(self.value((), at, at, at, 0))
+        if end < len(self.text):
+            raise self.unexpected(end)
+
+    def value(self, path: KeyPath, key_start: int, key_end: int, at: int, depth: int) -> int:
+        """A value and the comma behind it, if there is one."""
+        line, column = self.place(key_start)
+        first = self.text[at : at + 1]
+        kind: Literal["object", "array", "scalar"] = "scalar"
+        if first == "{" or first == "[":
+            if depth == MAX_DEPTH:
+                raise self.refusal(f"it is nested more than {MAX_DEPTH} deep", at)
+            kind = "object" if first == "{" else "array"
+            self.spans[path] = Span(key_start, key_end, at, at, None, kind, line, column)  # before its parts
+            inside = self.members if first == "{" else self.elements
+            end = inside(path, at + 1, depth + 1)
+        elif first == '"' or first == "'":
+            end = self.string(at)
+        elif match := _NUMBER.match(self.text, at):
+            end = match.end()
+            self.judge_number(match[0], at)
+        elif match := _WORD.match(self.text, at):
+            end = match.end()
+        else:
+            raise self.unexpected(at)
+        if len(self.spans) > MAX_VALUES:
+            raise self.refusal(f"it holds more than {MAX_VALUES} values", at)
+        behind = self.blank(end)
+        comma = behind if path and self.text.startswith(",", behind) else None
+        self.spans[path] = Span(key_start, key_end, at, end, comma, kind, line, column)
+        return behind if comma is None else self.blank(comma + 1)
+
+    def members(self, path: KeyPath, at: int, depth: int) -> int:
+        at = self.blank(at)
+        names: dict[str, int] = {}
+        while not self.text.startswith("}", at):
+            name, key_end = self.name(at)
+            colon = self.blank(key_end)
+            if not self.text.startswith(":", colon):
+                raise self.unexpected(colon)
+            own = (*path, name)
+            if name in names:
+                again_line, again_column = self.place(at)
+                self.twice.append(Twice(own, self.place(names[name])[0], again_line, again_column))
+            names.setdefault(name, at)
+            at = self.value(own, at, key_end, self.blank(colon + 1), depth)
+            if self.spans[own].comma is None and not self.text.startswith("}", at):
+                raise self.unexpected(at)
+        return at + 1
+
+    def elements(self, path: KeyPath, at: int, depth: int) -> int:
+        at = self.blank(at)
+        count = 0
+        while not self.text.startswith("]", at):
+            own = (*path, count)
+            at = self.value(own, at, at, at, depth)
+            if self.spans[own].comma is None and not self.text.startswith("]", at):
+                raise self.unexpected(at)
+            count += 1
+        return at + 1
+
+    def name(self, at: int) -> tuple[str, int]:
+        if self.text[at : at + 1] in ('"', "'"):
+            end = self.string(at)
+            plain = self.text[at + 1 : end - 1]
+        elif match := _NAME.match(self.text, at):
+            end, plain = match.end(), match[0]
+        else:
+            raise self.unexpected(at)
+        if "\\" not in plain:
+            return plain, end
+        quote = "'" if self.text[at] == "'" else '"'
+        return str(self.decoded(f"{quote}{plain}{quote}", at)), end
+
+    def string(self, at: int) -> int:
+        quote = self.text[at]
+        match = _INSIDE[quote].match(self.text, at)
+        end = match.end() if match else at + 1
+        if not self.text.startswith(quote, end):
+            if self.text.startswith("\\", end) and end + 1 < len(self.text):
+                raise self.refusal("unexpected '\\\\': there is no such escape", end)
+            raise self.refusal(f"a text is never closed: it begins with {quote} here", at)
+        if match and _SURROGATE.search(match[0]):
+            self.decoded(self.text[at : end + 1], at)
+        return end + 1
+
+    def decoded(self, literal: str, at: int) -> object:
+        try:
+            return pyjson5.decode(literal)
+        except pyjson5.Json5Exception:
+            raise self.refusal("an escape names half a character (a lone surrogate)", at) from None
+
+    def judge_number(self, number: str, at: int) -> None:
+        if len(number) > MAX_NUMBER:
+            raise self.refusal(f"a number has more than {MAX_NUMBER} characters", at)
+        if "e" in number.lower() and "x" not in number.lower() and math.isinf(float(number)):
+            raise self.refusal("a number is too large", at)

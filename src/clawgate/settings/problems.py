@@ -1,0 +1,64 @@
+"""How is it told that settings cannot be used? All reasons at once, each with its place; never with a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic_core import ErrorDetails
+
+from clawgate.settings.key_path import format_key_path
+from clawgate.settings.positions import KeyPath
+
+_PLAIN_WORDS = {
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number, and no infinite one",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be an object, or name:value pairs",
+    "model_type": "must be an object",
+    "string_type": "must be text",
+    "string_too_short": "is empty",
+    "missing": "is missing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: the setting, where its value was found, and what to do."""
+
+    path: str
+    found_in: str
+    message: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} ({self.found_in}): {self.message}"
+            if self.found_in
+            else f"{self.path}: {self.message}"
+        )
+
+
+class SettingsInvalid(Exception):
+    """The settings cannot be used; ``problems`` holds every reason."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def named(path: KeyPath) -> str:
+    """A key path as people write it, with nothing in it that a terminal would obey."""
+    text = format_key_path(path)
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def worded(detail: ErrorDetails) -> str:
+    """One pydantic error in our words; its input is left out, for it may be a secret."""
+    message = _PLAIN_WORDS.get(detail["type"], detail["msg"].removeprefix("Value error, "))
+    message = message.replace("Input should be ", "must be ")
+    return message[0].lower() + message[1:]

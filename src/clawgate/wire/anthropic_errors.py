@@ -1,0 +1,64 @@
+"""How an error looks to a client that speaks Anthropic's Messages API. Knows no status codes.
+
+Shape: the error object of the Messages API reference, ``{"type": "error", "error": {"type", "message"}}``; the same
+object as an ``error`` event is what the official SDKs raise in the middle of a stream. `code` and `param` are extra
+members of the inner object, so that a program can tell one cause from another as it can in the OpenAI dialect.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+KINDS = {
+    "invalid_request_error": "invalid_request_error",
+    "authentication_error": "authentication_error",
+    "policy_error": "permission_error",
+    "rate_limit_error": "rate_limit_error",
+    "service_unavailable": "overloaded_error",
+    "upstream_error": "api_error",
+    "client_left": "api_error",
+    "api_error": "api_error",
+}
+"""The types of our own errors in Anthropic's words. Its own words stay; what is unknown is an "api_error"."""
+
+NAMED_BY_CODE = {
+    "model_not_found": "not_found_error",
+    "unknown_route": "not_found_error",
+    "body_too_large": "request_too_large",
+    "upstream_timed_out": "timeout_error",
+    "request_timed_out": "timeout_error",
+}
+"""Where our code says more than our type does."""
+
+OWN = frozenset(
+    {
+        "invalid_request_error",
+        "authentication_error",
+        "billing_error",
+        "permission_error",
+        "not_found_error",
+        "request_too_large",
+        "rate_limit_error",
+        "timeout_error",
+        "api_error",
+        "overloaded_error",
+    }
+)
+"""The types that Anthropic's reference lists."""
+
+
+def error_body(*, message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
+    """The JSON body of an error answer; ``kind`` is the type in the OpenAI dialect, or one of Anthropic's own."""
+    named = NAMED_BY_CODE.get(code or "") or (kind if kind in OWN else KINDS.get(kind, "api_error"))
+    error = {"type": named, "message": message}
+    if code is not None:
+        error["code"] = code
+    if param is not None:
+        error["param"] = param
+    return msgspec.json.encode({"type": "error", "error": error})
+
+
+def error_event(*, message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
+    """The same object as a server-sent event, complete with its closing blank line."""
+    body = error_body(message=message, kind=kind, code=code, param=param)
+    return b"event: error\ndata: " + body + b"\n\n"

@@ -1,0 +1,179 @@
+"""What do the messages of a chat completion say in Anthropic's words: one system prompt and turns that alternate?
+
+System and developer messages become the system prompt, wherever they stand. Adjacent messages of one side become one
+turn, so that the results of parallel tool calls arrive together, as Anthropic asks. Text of nothing but white space
+is left out, since Anthropic refuses it. Signed thinking in `thinking_blocks` goes back in front of its turn;
+`reasoning_content` without a signature cannot. `cache_control` on parts is kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+from clawgate.errors import RequestRejected
+from clawgate.wire import chat_shapes as chat
+from clawgate.wire import data_url, strict_json
+
+Block = dict[str, object]
+Turn = dict[str, object]
+
+IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+"""What Anthropic takes as base64 images."""
+
+
+def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[Block], list[Turn]]:
+    """The blocks of the system prompt and the turns; raises `RequestRejected` with the path of what cannot be said."""
+    system: list[Block] = []
+    turns: list[Turn] = []
+    side, blocks = "", list[Block]()
+    for number, message in enumerate(messages):
+        path = f"messages[{number}]"
+        if isinstance(message, chat.SystemMessage | chat.DeveloperMessage):
+            system += _parts(message.content, f"{path}.content")
+            continue
+        if isinstance(message, chat.AssistantMessage):
+            speaker, said = "assistant", _assistant(message, path)
+        elif isinstance(message, chat.ToolMessage):
+            speaker, said = "user", [_result(message, f"{path}.content")]
+        else:
+            speaker, said = "user", _parts(message.content, f"{path}.content")
+        if not said:
+            continue
+        if speaker != side:
+            side, blocks = speaker, []
+            turns.append({"role": side, "content": blocks})
+        blocks += said
+    if not turns:
+        raise RequestRejected(
+            "'messages' holds nothing that a model could answer: add a user message", param="messages"
+        )
+    return system, turns
+
+
+def lacks_thinking(messages: Sequence[chat.Message]) -> bool:
+    """Whether the last message is a tool's result and the turn that called the tool comes without its thinking.
+
+    Anthropic refuses to go on thinking then: with a budget, such a turn has to begin with a thinking block.
+    """
+    if not isinstance(messages[-1], chat.ToolMessage):
+        return False
+    for message in reversed(messages):
+        if isinstance(message, chat.AssistantMessage):
+            return not _thinking(message)
+    return True
+
+
+def _assistant(message: chat.AssistantMessage, path: str) -> list[Block]:
+    if message.function_call is not None:
+        _refuse(f"{path}.function_call", "is the old form of a tool call: send 'tool_calls'")
+    said = _thinking(message)
+    said += _parts(message.content or "", f"{path}.content")
+    if message.refusal and message.refusal.strip():
+        said.append({"type": "text", "text": message.refusal})
+    for number, call in enumerate(message.tool_calls or ()):
+        place = f"{path}.tool_calls[{number}]"
+        if call.type != "function" or call.function is None:
+            _refuse(place, "is not a function call, the only kind that an Anthropic model can be shown")
+        arguments = strict_json.arguments(call.function.arguments)
+        if arguments is None:
+            _refuse(f"{place}.function.arguments", "has to be a JSON object in a string")
+        said.append({"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments})
+    return said
+
+
+def _thinking(message: chat.AssistantMessage) -> list[Block]:
+    """The thinking that can be given back: what Anthropic signed or sealed."""
+    given: list[Block] = []
+    for entry in message.thinking_blocks or ():
+        if entry.type == "thinking" and entry.signature:
+            given.append({"type": "thinking", "thinking": entry.thinking or "", "signature": entry.signature})
+        elif entry.type == "redacted_thinking" and entry.data:
+            given.append({"type": "redacted_thinking", "data": entry.data})
+    return given
+
+
+def _result(message: chat.ToolMessage, path: str) -> Block:
+    result: Block = {"type": "tool_result", "tool_use_id": message.tool_call_id}
+    if content := _parts(message.content, path):
+        result["content"] = content
+    if message.is_error:
+        result["is_error"] = True
+    return result
+
+
+def _parts(
+    content: str
+    | Iterable[chat.TextPart | chat.ImagePart | chat.FilePart | chat.AudioPart | chat.RefusalPart],
+    path: str,
+) -> list[Block]:
+    """The blocks for a message's content."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content.strip() else []
+    blocks: list[Block] = []
+    for number, part in enumerate(content):
+        place = f"{path}[{number}]"
+        block: Block
+        match part:
+            case chat.TextPart():
+                block = {"type": "text", "text": part.text}
+            case chat.RefusalPart():
+                block = {"type": "text", "text": part.refusal}
+            case chat.ImagePart():
+                block = _image(part.image_url.url, f"{place}.image_url.url")
+            case chat.FilePart():
+                block = _document(part.file, f"{place}.file")
+            case _:
+                _refuse(f"{place}.type", "is 'input_audio', which Anthropic models cannot be sent: send text")
+        if block["type"] == "text" and not str(block["text"]).strip():
+            continue
+        if not isinstance(part, chat.RefusalPart) and part.cache_control is not None:
+            block["cache_control"] = part.cache_control
+        blocks.append(block)
+    return blocks
+
+
+def _image(url: str, path: str) -> Block:
+    if url[:8].lower() == "https://" or url[:7].lower() == "http://":
+        return {"type": "image", "source": {"type": "url", "url": url}}
+    found = data_url.parse(url)
+    if found is None:
+        _refuse(path, "has to be an http(s) URL or a data: URL with base64")
+    media_type, data = found
+    media_type = "image/jpeg" if media_type == "image/jpg" else media_type
+    if media_type not in IMAGE_TYPES:
+        _refuse(path, f"has to hold one of {', '.join(sorted(IMAGE_TYPES))}")
+    return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+
+
+def _document(file: chat.FileData, path: str) -> Block:
+    if file.file_data is None:
+        _refuse(
+            path, "names an uploaded file, which only the service that stores it can read: send 'file_data'"
+        )
+    found = data_url.parse(file.file_data)
+    source: Block
+    match found:
+        case ("application/pdf", data):
+            source = {"type": "base64", "media_type": "application/pdf", "data": data}
+        case ("text/plain", data):
+            source = {"type": "text", "media_type": "text/plain", "data": _plain(data, f"{path}.file_data")}
+        case _:
+            _refuse(f"{path}.file_data", "has to be a data: URL with base64 of application/pdf or text/plain")
+    block: Block = {"type": "document", "source": source}
+    if file.filename:
+        block["title"] = file.filename
+    return block
+
+
+def _plain(data: str, path: str) -> str:
+    try:
+        return base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, ValueError):
+        _refuse(path, "has to hold UTF-8 text in base64")
+
+
+def _refuse(path: str, why: str) -> NoReturn:
+    raise RequestRejected(f"'{path}' {why}", param=path)

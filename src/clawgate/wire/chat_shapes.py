@@ -1,0 +1,250 @@
+"""What OpenAI's chat completions look like: the fields that a translation reads, and their types.
+
+Source: the OpenAI API reference and the types of the official SDK. `reasoning_content`, `reasoning` and
+`thinking_blocks` are extensions that many compatible servers and clients share. Fields that are not here are not
+read. It knows nothing of other dialects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+Json = dict[str, Any]
+
+
+class TextPart(Struct, tag_field="type", tag="text"):
+    text: str
+    cache_control: Json | None = None
+
+
+class RefusalPart(Struct, tag_field="type", tag="refusal"):
+    refusal: str
+
+
+class ImageUrl(Struct):
+    url: str
+
+
+class ImagePart(Struct, tag_field="type", tag="image_url"):
+    image_url: ImageUrl
+    cache_control: Json | None = None
+
+
+class FileData(Struct):
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+class FilePart(Struct, tag_field="type", tag="file"):
+    file: FileData
+    cache_control: Json | None = None
+
+
+class AudioPart(Struct, tag_field="type", tag="input_audio"):
+    pass
+
+
+UserPart = TextPart | ImagePart | FilePart | AudioPart
+
+
+class ThinkingEntry(Struct):
+    """An entry of `thinking_blocks`: a block of Anthropic's dialect, as it is; `index` in streams only."""
+
+    type: str
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    index: int | None = None
+
+
+class Function(Struct):
+    name: str
+    arguments: str = ""
+
+
+class ToolCall(Struct):
+    id: str
+    function: Function | None = None
+    type: str = "function"
+
+
+class SystemMessage(Struct, tag_field="role", tag="system"):
+    content: str | list[TextPart]
+
+
+class DeveloperMessage(Struct, tag_field="role", tag="developer"):
+    content: str | list[TextPart]
+
+
+class UserMessage(Struct, tag_field="role", tag="user"):
+    content: str | list[UserPart]
+
+
+class AssistantMessage(Struct, tag_field="role", tag="assistant"):
+    content: str | list[TextPart | RefusalPart] | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    thinking_blocks: list[ThinkingEntry] | None = None
+    function_call: Json | None = None
+
+
+class ToolMessage(Struct, tag_field="role", tag="tool"):
+    content: str | list[TextPart | ImagePart]
+    tool_call_id: str
+    is_error: bool | None = None
+
+
+Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+class FunctionDefinition(Struct):
+    name: str
+    description: str | None = None
+    parameters: Json | None = None
+    strict: bool | None = None
+
+
+class Tool(Struct):
+    type: str
+    function: FunctionDefinition | None = None
+    cache_control: Json | None = None
+
+
+class FunctionName(Struct):
+    name: str
+
+
+class ToolChoice(Struct):
+    type: str
+    function: FunctionName | None = None
+
+
+class JsonSchema(Struct):
+    schema: Json | None = None
+
+
+class ResponseFormat(Struct):
+    type: str
+    json_schema: JsonSchema | None = None
+
+
+class StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+class ChatRequest(Struct):
+    """A client's request. The last group are Anthropic's own fields, which a chat client may send along."""
+
+    messages: list[Message]
+    model: str | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: str | list[str] | None = None
+    n: int | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    response_format: ResponseFormat | None = None
+    service_tier: str | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    logprobs: bool | None = None
+    modalities: list[str] | None = None
+    functions: list[Json] | None = None
+    function_call: str | Json | None = None
+    web_search_options: Json | None = None
+
+    top_k: int | None = None
+    thinking: Json | None = None
+    output_config: Json | None = None
+    cache_control: Json | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+
+
+class PromptDetails(Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class CompletionDetails(Struct):
+    reasoning_tokens: int | None = None
+
+
+class Usage(Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+
+
+class AnswerMessage(Struct):
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    reasoning_content: str | None = None
+    reasoning: object = None
+    thinking_blocks: list[ThinkingEntry] | None = None
+
+
+class Choice(Struct):
+    message: AnswerMessage
+    finish_reason: str | None = None
+
+
+class Answer(Struct):
+    """An upstream's whole answer."""
+
+    choices: list[Choice]
+    id: str | None = None
+    usage: Usage | None = None
+    service_tier: str | None = None
+
+
+class FunctionPiece(Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCallPiece(Struct):
+    index: int | None = None
+    id: str | None = None
+    function: FunctionPiece | None = None
+
+
+class Delta(Struct):
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCallPiece] | None = None
+    reasoning_content: str | None = None
+    reasoning: object = None
+    thinking_blocks: list[ThinkingEntry] | None = None
+
+
+class ChunkChoice(Struct):
+    index: int = 0
+    delta: Delta | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(Struct):
+    """One event of an upstream's stream; `error` is how servers report what went wrong in the middle of it."""
+
+    id: str | None = None
+    choices: list[ChunkChoice] | None = None
+    usage: Usage | None = None
+    error: object = None
+
+
+CHAT_REQUEST = msgspec.json.Decoder(ChatRequest)
+CHAT_ANSWER = msgspec.json.Decoder(Answer)
+CHAT_CHUNK = msgspec.json.Decoder(Chunk)

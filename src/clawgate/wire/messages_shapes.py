@@ -1,0 +1,224 @@
+"""What Anthropic's Messages API looks like: the fields that a translation reads, and their types.
+
+Source: the Messages API reference and the types of the official SDK. What an upstream sends is read loosely (flat
+shapes, unknown types of blocks and events allowed), since the API's versioning policy lets it grow. Fields that are
+not here are not read. It knows nothing of other dialects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+Json = dict[str, Any]
+
+
+class Text(Struct, tag_field="type", tag="text"):
+    text: str
+
+
+class Base64Source(Struct, tag_field="type", tag="base64"):
+    data: str
+    media_type: str
+
+
+class UrlSource(Struct, tag_field="type", tag="url"):
+    url: str
+
+
+class FileSource(Struct, tag_field="type", tag="file"):
+    file_id: str
+
+
+class TextSource(Struct, tag_field="type", tag="text"):
+    data: str
+
+
+class Image(Struct, tag_field="type", tag="image"):
+    source: Base64Source | UrlSource | FileSource
+
+
+class ContentSource(Struct, tag_field="type", tag="content"):
+    content: str | list[Text | Image]
+
+
+class Document(Struct, tag_field="type", tag="document"):
+    source: Base64Source | UrlSource | FileSource | TextSource | ContentSource
+    title: str | None = None
+    context: str | None = None
+
+
+class SearchResult(Struct, tag_field="type", tag="search_result"):
+    content: list[Text]
+    source: str
+    title: str
+
+
+class Thinking(Struct, tag_field="type", tag="thinking"):
+    thinking: str
+    signature: str = ""
+
+
+class RedactedThinking(Struct, tag_field="type", tag="redacted_thinking"):
+    data: str
+
+
+class ToolUse(Struct, tag_field="type", tag="tool_use"):
+    id: str
+    name: str
+    input: Json
+
+
+class ToolResult(Struct, tag_field="type", tag="tool_result"):
+    tool_use_id: str
+    content: str | list[Text | Image | Document | SearchResult] | None = None
+    is_error: bool | None = None
+
+
+UserBlock = Text | Image | Document | SearchResult | ToolResult
+AssistantBlock = Text | Thinking | RedactedThinking | ToolUse
+
+
+class UserMessage(Struct, tag_field="role", tag="user"):
+    content: str | list[UserBlock]
+
+
+class AssistantMessage(Struct, tag_field="role", tag="assistant"):
+    content: str | list[AssistantBlock]
+
+
+class SystemMessage(Struct, tag_field="role", tag="system"):
+    content: str | list[Text]
+
+
+Message = UserMessage | AssistantMessage | SystemMessage
+
+
+class Tool(Struct):
+    name: str
+    type: str | None = None
+    description: str | None = None
+    input_schema: Json | None = None
+    strict: bool | None = None
+
+
+class ToolChoice(Struct):
+    type: str
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class ThinkingConfig(Struct):
+    type: str
+    budget_tokens: int | None = None
+
+
+class OutputFormat(Struct):
+    type: str
+    schema: Json | None = None
+
+
+class OutputConfig(Struct):
+    effort: str | None = None
+    format: OutputFormat | None = None
+
+
+class Metadata(Struct):
+    user_id: str | None = None
+
+
+class MessagesRequest(Struct):
+    """A client's request."""
+
+    messages: list[Message]
+    max_tokens: int
+    model: str | None = None
+    system: str | list[Text] | None = None
+    stop_sequences: list[str] | None = None
+    stream: bool | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
+    thinking: ThinkingConfig | None = None
+    output_config: OutputConfig | None = None
+    metadata: Metadata | None = None
+    service_tier: str | None = None
+    mcp_servers: list[Json] | None = None
+    container: str | Json | None = None
+
+
+class OutputDetails(Struct):
+    thinking_tokens: int | None = None
+
+
+class Usage(Struct):
+    """Counts are cumulative in a stream: a later one replaces an earlier one."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens_details: OutputDetails | None = None
+    service_tier: str | None = None
+
+
+class StopDetails(Struct):
+    explanation: str | None = None
+
+
+class Block(Struct):
+    """A content block of an answer, of any type."""
+
+    type: str
+    text: str = ""
+    thinking: str = ""
+    signature: str | None = None
+    data: str = ""
+    id: str = ""
+    name: str = ""
+    input: Json | None = None
+
+
+class Answer(Struct):
+    """An upstream's whole answer; in a stream's first event, its beginning."""
+
+    id: str
+    content: list[Block]
+    usage: Usage | None = None
+    stop_reason: str | None = None
+    stop_details: StopDetails | None = None
+
+
+class Delta(Struct):
+    type: str = ""
+    text: str = ""
+    partial_json: str = ""
+    thinking: str = ""
+    signature: str = ""
+    stop_reason: str | None = None
+    stop_details: StopDetails | None = None
+
+
+class Event(Struct):
+    """One event of an upstream's stream, of any type."""
+
+    type: str
+    index: int = -1
+    message: Answer | None = None
+    content_block: Block | None = None
+    delta: Delta | None = None
+    usage: Usage | None = None
+    error: object = None
+
+
+class EventType(Struct):
+    type: str
+
+
+MESSAGES_REQUEST = msgspec.json.Decoder(MessagesRequest)
+MESSAGES_ANSWER = msgspec.json.Decoder(Answer)
+MESSAGES_EVENT = msgspec.json.Decoder(Event)
+MESSAGES_EVENT_TYPE = msgspec.json.Decoder(EventType)

@@ -1,0 +1,149 @@
+"""How does a client of Anthropic's Messages API talk to an upstream of OpenAI's chat completions?
+
+What both sides know is translated. What only Anthropic knows is left out where it is a hint (top_k, cache_control,
+context_management, inference_geo, speed) and refused with the field's name where the answer would be another
+(tools that Anthropic runs itself, mcp_servers, container). Fields that nobody knows are left out. The stream is always
+asked for its usage, since Anthropic's clients expect it.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from clawgate.errors import RequestRejected
+from clawgate.wire import effort, foreign_errors, messages_answer, strict_json
+from clawgate.wire import messages_shapes as messages
+from clawgate.wire.chat_shapes import CHAT_ANSWER
+from clawgate.wire.messages_conversation import chat_messages
+from clawgate.wire.messages_stream import MessagesStream
+
+TIERS = {"auto": "auto", "standard_only": "default"}
+CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+
+
+class MessagesToChat:
+    """One exchange; see `translation.Translation` for what each method promises."""
+
+    target = b"/v1/chat/completions"
+
+    def __init__(
+        self,
+        *,
+        requested_model: str,
+        upstream_model: str,
+        max_tokens_field: str = "max_tokens",
+        reasoning: bool = True,
+    ) -> None:
+        self.streams = False
+        self._requested = requested_model
+        self._model = upstream_model
+        self._max_tokens_field = max_tokens_field
+        self._reasoning = reasoning
+        self._stream = MessagesStream(model=requested_model)
+
+    def request(self, body: bytes) -> bytes:
+        """The chat request for a Messages request; raises `RequestRejected`."""
+        asked = strict_json.request(body, messages.MESSAGES_REQUEST)
+        for name in ("mcp_servers", "container"):
+            if getattr(asked, name):
+                _refuse(name, "is a service of Anthropic's own: leave it out")
+        if not asked.messages:
+            _refuse("messages", "holds nothing that a model could answer: add a user message")
+        if asked.max_tokens < 1:
+            _refuse("max_tokens", "has to be 1 or more")
+        told: dict[str, object] = {
+            "model": self._model,
+            "messages": chat_messages(asked.system, asked.messages),
+            self._max_tokens_field: asked.max_tokens,
+        }
+        for name in ("temperature", "top_p"):
+            if (value := getattr(asked, name)) is not None:
+                told[name] = value
+        if asked.stop_sequences:
+            told["stop"] = asked.stop_sequences
+        if asked.metadata is not None and asked.metadata.user_id:
+            told["user"] = asked.metadata.user_id
+        if asked.service_tier in TIERS:
+            told["service_tier"] = TIERS[asked.service_tier]
+        if asked.tools:
+            told["tools"] = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(asked.tools)]
+            _choose(asked.tool_choice, told)
+        if self._reasoning and (level := _effort(asked)) is not None:
+            told["reasoning_effort"] = level
+        _format(asked.output_config, told)
+        self.streams = bool(asked.stream)
+        if self.streams:
+            told["stream"] = True
+            told["stream_options"] = {"include_usage": True}
+        return strict_json.write_request(told)
+
+    def answer(self, body: bytes) -> bytes:
+        """The message for a chat completion; raises `UpstreamMalformed`."""
+        said = strict_json.answer(body, CHAT_ANSWER)
+        return strict_json.write_answer(messages_answer.message(said, model=self._requested))
+
+    def refusal(self, status: int, body: bytes) -> bytes:
+        """The upstream's error as Anthropic's error object."""
+        return foreign_errors.messages_body(foreign_errors.read(body, status), status)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The next bytes of the client's stream; raises `UpstreamMalformed`."""
+        return self._stream.feed(chunk)
+
+    def end(self) -> bytes:
+        """The last bytes of the client's stream; raises `UpstreamClosed` for one that was cut."""
+        return self._stream.end()
+
+
+def _tool(tool: messages.Tool, path: str) -> dict[str, object]:
+    if tool.type not in (None, "custom"):
+        _refuse(
+            path,
+            f"is {tool.type!r}, a tool of Anthropic's own: only tools with an 'input_schema' can be carried",
+        )
+    function: dict[str, object] = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    if tool.input_schema is None:
+        _refuse(f"{path}.input_schema", "is missing")
+    function["parameters"] = tool.input_schema
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def _choose(choice: messages.ToolChoice | None, told: dict[str, object]) -> None:
+    if choice is None:
+        return
+    if choice.type in CHOICES:
+        told["tool_choice"] = CHOICES[choice.type]
+    elif choice.type == "tool" and choice.name:
+        told["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
+    else:
+        _refuse("tool_choice", "has to be of type auto, any, none, or tool with a 'name'")
+    if choice.disable_parallel_tool_use is not None and choice.type != "none":
+        told["parallel_tool_calls"] = not choice.disable_parallel_tool_use
+
+
+def _effort(asked: messages.MessagesRequest) -> str | None:
+    """The effort that the client named, or the one nearest to its budget; nothing where thinking is off."""
+    if asked.thinking is not None and asked.thinking.type == "disabled":
+        return None
+    if asked.output_config is not None and asked.output_config.effort is not None:
+        return asked.output_config.effort
+    if asked.thinking is not None and asked.thinking.budget_tokens is not None:
+        return effort.effort_of(asked.thinking.budget_tokens)
+    return None
+
+
+def _format(config: messages.OutputConfig | None, told: dict[str, object]) -> None:
+    if config is None or config.format is None:
+        return
+    if config.format.type != "json_schema" or config.format.schema is None:
+        _refuse("output_config.format", "has to be json_schema with a 'schema'")
+    schema = {"name": "answer", "schema": config.format.schema, "strict": True}
+    told["response_format"] = {"type": "json_schema", "json_schema": schema}
+
+
+def _refuse(field: str, why: str) -> NoReturn:
+    raise RequestRejected(f"'{field}' {why}", param=field)

@@ -1,0 +1,81 @@
+"""Is this JSON of the expected shape, and if not, which field is at fault and whose fault is it?
+
+Strict as RFC 8259: no NaN, no lone surrogates, valid UTF-8; nesting is bounded by the decoder. A wrong request is a
+`RequestRejected` that names the field, a wrong answer an `UpstreamMalformed`; no other error leaves. It knows no
+dialect: the shapes are passed in.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from clawgate.errors import RequestRejected, UpstreamMalformed
+
+T = TypeVar("T")
+
+_WRONG = (msgspec.MsgspecError, RecursionError, UnicodeError)
+_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+_encoder = msgspec.json.Encoder()
+
+
+def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
+    """The client's ``body`` in its shape; raises `RequestRejected` with the field's path as ``param``."""
+    try:
+        return shape.decode(body)
+    except _WRONG as error:
+        what, param = _said(error)
+        raise RequestRejected(f"the request body cannot be read: {what}", param=param) from None
+
+
+def answer(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
+    """The upstream's ``body`` or event in its shape; raises `UpstreamMalformed`."""
+    try:
+        return shape.decode(body)
+    except _WRONG as error:
+        what, param = _said(error)
+        place = f" at {param}" if param else ""
+        raise UpstreamMalformed(f"the upstream's answer cannot be read{place}: {what}") from None
+
+
+def arguments(text: str) -> dict[str, object] | None:
+    """A tool call's arguments as an object, ``{}`` for no text at all; None where they are not a JSON object."""
+    if not text.strip():
+        return {}
+    try:
+        return _object.decode(text)
+    except _WRONG:
+        return None
+
+
+def write_request(value: object) -> bytes:
+    """``value`` as compact JSON; raises `RequestRejected` for what is nested too deeply to be written."""
+    try:
+        return _encoder.encode(value)
+    except RecursionError:
+        raise RequestRejected("the request body is nested too deeply") from None
+
+
+def write_answer(value: object) -> bytes:
+    """``value`` as compact JSON; raises `UpstreamMalformed` for what is nested too deeply to be written."""
+    try:
+        return _encoder.encode(value)
+    except RecursionError:
+        raise UpstreamMalformed("the upstream's answer is nested too deeply") from None
+
+
+def _said(error: Exception) -> tuple[str, str | None]:
+    """What the decoder found wrong, and the path of the field: messages[0].content."""
+    text = str(error)
+    place = _PLACE.search(text)
+    path = place[1] if place else ""
+    text = _PLACE.sub("", text)
+    if missing := _MISSING.search(text):
+        path = f"{path}.{missing[1]}" if path else missing[1]
+    return text, path or None
+
+
+_object: msgspec.json.Decoder[dict[str, object]] = msgspec.json.Decoder(dict[str, object])

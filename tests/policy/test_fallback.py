@@ -1,0 +1,66 @@
+"""The next model may be tried where another provider could do better, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate import errors
+from clawgate.policy.fallback import next_is_allowed
+
+YES = (401, 402, 403, 404, 408, 409, 410, 425, 429, 500, 501, 502, 503, 504, 529, 599)
+
+
+@pytest.mark.parametrize("status", YES)
+def test_a_providers_own_trouble_lets_the_next_one_try(status: int) -> None:
+    assert next_is_allowed(status, None) == f"status {status}"
+
+
+def test_every_other_status_ends_the_request() -> None:
+    """The request's own faults among them: 400, 405, 413, 415, 422."""
+    assert not [status for status in range(100, 700) if status not in range(500, 600) and status not in YES
+                and next_is_allowed(status, None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (errors.UpstreamUnreachable("x"), "unreachable"),
+        (errors.UpstreamClosed("x"), "closed early"),
+        (errors.UpstreamMalformed("x"), "malformed answer"),
+        (errors.UpstreamRedirected("x"), "redirect"),
+        (errors.UpstreamTimedOut("x", limit="connect", seconds=1), "timed out (connect)"),
+        (errors.UpstreamTimedOut("x", limit="first_byte", seconds=1), "timed out (first_byte)"),
+        (errors.UpstreamTimedOut("x", limit="idle", seconds=1), "timed out (idle)"),
+        (errors.ProviderNotConfigured("x"), "not configured"),
+        (errors.ProviderUnavailable("x"), "not available"),
+        (errors.EgressDenied("x"), "address not allowed"),
+        (errors.PrivateNetworkBlocked("x"), "address not allowed"),
+        (errors.UpstreamFailed("x"), "failed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_what_befell_the_provider_lets_the_next_one_try(error: errors.GatewayError, reason: str) -> None:
+    assert next_is_allowed(None, error) == reason
+
+
+def test_no_other_error_does() -> None:
+    """The client left, the request is at fault, this process is stopping: for every class that there is."""
+    allowed = (
+        errors.UpstreamFailed, errors.ProviderNotConfigured, errors.ProviderUnavailable, errors.EgressDenied
+    )  # fmt: skip
+    others: list[type[errors.GatewayError]] = [
+        kind for kind in errors.all_errors() if not issubclass(kind, allowed)
+    ]
+    assert errors.ClientLeft in others and errors.ModelNotFound in others and errors.Overloaded in others
+    for kind in [*others, errors.StreamCut]:
+        made = Exception.__new__(kind)
+        assert next_is_allowed(None, made) is None, kind
+
+
+def test_a_request_whose_time_is_used_up_is_not_tried_again() -> None:
+    assert next_is_allowed(None, errors.UpstreamTimedOut("x", limit="total", seconds=1)) is None
+
+
+def test_our_finding_counts_before_the_status() -> None:
+    assert next_is_allowed(503, errors.ClientLeft("x")) is None
+    assert next_is_allowed(None, None) is None
