@@ -20,7 +20,8 @@ from typing import Any
 import uvloop
 
 from benchmarks.load_streams import cancel_streams, hold_streams, run_streams
-from benchmarks.payloads import ANSWER_BODY, chat_body, request_bytes
+from benchmarks.client_dialects import CLIENT_DIALECTS
+from benchmarks.payloads import ANSWER_BODY
 from benchmarks.process_clock import cpu_ns
 
 Order = dict[str, Any]
@@ -120,8 +121,9 @@ async def run_requests(order: Order) -> Result:
     loop = asyncio.get_running_loop()
     finished: asyncio.Future[Result] = loop.create_future()
     window = Window(order, finished)
-    body = chat_body(order["body_size"], "answer", 0)
-    request = request_bytes(order["port"], tuple(order["credential"]), body)
+    asks = CLIENT_DIALECTS[order["dialect"]]
+    body = asks.body(order["body_size"], "answer", 0, order["model"])
+    request = asks.request(order["port"], tuple(order["credential"]), body)
     clients: list[RequestClient] = []
     for _ in range(order["connections"]):
         _, client = await loop.create_connection(

@@ -1,7 +1,7 @@
 """What does an SSE chunk cost and wait, what does an open stream weigh, when does an abandoned one end?
 
 The stream half of the load generator: three kinds of order, one client protocol. A stream counts as
-complete only if all its chunks, the [DONE] and the end of the HTTP message arrived.
+complete only if all its chunks, its dialect's last event and the end of the HTTP message arrived.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.payloads import CHUNKS, DONE, SENT_AT, Plan, chat_body, request_bytes
+from benchmarks.client_dialects import CLIENT_DIALECTS, ClientDialect
+from benchmarks.payloads import CHUNKS, Plan
 from benchmarks.process_clock import cpu_ns
 
 Order = dict[str, Any]
@@ -32,7 +33,10 @@ class StreamClient(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, request: bytes, on_chunks: Callable[[StreamClient, list[int]], None]) -> None:
+    def __init__(
+        self, dialect: ClientDialect, request: bytes, on_chunks: Callable[[StreamClient, list[int]], None]
+    ) -> None:
+        self.dialect = dialect
         self.request = request
         self.on_chunks = on_chunks
         self.rest = b""
@@ -50,7 +54,7 @@ class StreamClient(asyncio.Protocol):
         now = time.monotonic_ns()
         if self.rest:
             data = self.rest + data
-        delays = [now - int(stamp) for stamp in SENT_AT.findall(data)]
+        delays = [now - int(stamp) for stamp in self.dialect.sent_at.findall(data)]
         cut = data.rfind(b"\n\n") + 2 if delays else 0
         self.rest = b"" if data.endswith(b"\n\n\r\n") else data[cut:]
         if not self.head:
@@ -60,7 +64,7 @@ class StreamClient(asyncio.Protocol):
                 self.first_event.set_result(None)
             self.events += len(delays)
             self.on_chunks(self, delays)
-        if DONE in data:
+        if self.dialect.done in data:
             self.done = True
         if self.done and data.endswith(b"0\r\n\r\n") and not self.ended.done():
             self.ended.set_result(None)
@@ -78,13 +82,16 @@ class StreamClient(asyncio.Protocol):
 
 async def _open(order: Order, plan: Plan, count: int, first: int, on_chunks: Any) -> list[StreamClient]:
     loop = asyncio.get_running_loop()
+    dialect = CLIENT_DIALECTS[order["dialect"]]
     port, credential = order["port"], tuple(order["credential"])
     clients: list[StreamClient] = []
     for start in range(0, count, _CONNECTED_AT_ONCE):
         connecting = []
         for number in range(first + start, first + min(start + _CONNECTED_AT_ONCE, count)):
-            request = request_bytes(port, credential, chat_body(_BODY_SIZE, plan, number, stream=True))
-            client = functools.partial(StreamClient, request, on_chunks)
+            body = dialect.body(_BODY_SIZE, plan, number, order["model"])
+            client = functools.partial(
+                StreamClient, dialect, dialect.request(port, credential, body), on_chunks
+            )
             connecting.append(loop.create_connection(client, "127.0.0.1", port))
         clients += [client for _, client in await asyncio.gather(*connecting)]
     return clients

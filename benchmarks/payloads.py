@@ -2,7 +2,8 @@
 
 Both ends of every contender import this module, so each end can hold what the other must have sent
 and compare bytes instead of parsing. What the upstream shall do with a request is written into the
-body's `user` field: a gateway may drop headers it does not know, but it must not touch the body.
+body's `user` field: a gateway may drop headers it does not know, but it must not touch the body. What is
+translated on the way is in `client_dialects.py` and `upstream_dialects.py`; its stamps are here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import re
 import time
 from typing import Literal
+
+from benchmarks.roles import MODEL
 
 Plan = Literal["answer", "probe", "stream", "hold", "head", "idle"]
 # answer: 1 kB of JSON at once                stream: head, CHUNKS chunks CHUNK_PERIOD_MS apart, [DONE]
@@ -22,6 +25,7 @@ CHUNK_PERIOD_MS = 20
 
 PLAN = re.compile(rb'"user":"([a-z]+)-(\d+)"')
 PLAN_WITHIN = 128  # the plan stands in the first bytes of the body; farther in it is not looked for
+PLAN_IN_TEXT = re.compile(rb"\[([a-z]+)-(\d+)\] ")  # where bodies are written anew: what the user says is kept
 
 Headers = list[tuple[str, str]]
 
@@ -47,11 +51,11 @@ def client_headers(credential: tuple[str, str]) -> Headers:
     ]
 
 
-def chat_body(size: int, plan: Plan, number: int, *, stream: bool = False) -> bytes:
+def chat_body(size: int, plan: Plan, number: int, *, stream: bool = False, model: str = MODEL) -> bytes:
     """A chat request of exactly `size` bytes: a system message and turns of prose, as an SDK writes it."""
     prose = "Read the attached notes, name the three open risks, and say for each who should decide. "
     shell = {
-        "model": "gpt-4o-mini",
+        "model": model,
         "user": f"{plan}-{number}",
         "stream": stream,
         "temperature": 0.2,
@@ -74,10 +78,10 @@ def chat_body(size: int, plan: Plan, number: int, *, stream: bool = False) -> by
     return body
 
 
-def request_bytes(port: int, credential: tuple[str, str], body: bytes) -> bytes:
+def request_bytes(port: int, path: str, headers: Headers, body: bytes) -> bytes:
     """One whole HTTP request to a contender on `port`."""
-    lines = ["POST /v1/chat/completions HTTP/1.1", f"Host: 127.0.0.1:{port}"]
-    lines += [f"{name}: {value}" for name, value in client_headers(credential)]
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+    lines += [f"{name}: {value}" for name, value in headers]
     lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body
 
@@ -166,6 +170,9 @@ _FRAME_AFTER = _EVENT_AFTER + b"\r\n"
 SENT_AT = re.compile(rb'"obfuscation":"(\d{20})"\}\n\n')
 EVENT = re.compile(re.escape(_EVENT_BEFORE) + rb'\d{20}"\}\n\n')
 DONE = b"data: [DONE]\n\n"
+STAMPED_TEXT = b"%020d risk"
+UNSTAMPED_TEXT = "00000000000000000000 risk"  # as long as it
+SENT_IN_TEXT = re.compile(rb'"(\d{20}) risk"[^\n]*\n\n')
 STREAM_END = b"%x\r\n" % len(DONE) + DONE + b"\r\n0\r\n\r\n"
 
 

@@ -16,22 +16,16 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import uvloop
 
-from benchmarks.payloads import (
-    CHUNK_PERIOD_MS,
-    CHUNKS,
-    PLAN,
-    PLAN_WITHIN,
-    STREAM_END,
-    answer,
-    answer_with,
-    stamped_chunk,
-    stream_head,
-)
+from benchmarks.payloads import CHUNK_PERIOD_MS, CHUNKS, stream_head
+from benchmarks.roles import Role
+from benchmarks.upstream_dialects import UPSTREAM_DIALECTS, UpstreamDialect
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d+)\r\n")
+_TOLD_BODY = 4096  # a probe's body up to this size is told whole, a larger one by its digest
 _CHUNKED = re.compile(rb"(?i)\r\ntransfer-encoding:[ \t]*chunked\r\n")
 
 
@@ -39,6 +33,7 @@ _CHUNKED = re.compile(rb"(?i)\r\ntransfer-encoding:[ \t]*chunked\r\n")
 class Site:
     """One listening port: its rule about credentials and what was seen there since the last report."""
 
+    dialect: UpstreamDialect
     expected: bytes
     forbidden: bytes
     requests: int = 0
@@ -100,10 +95,10 @@ class Wheel:
             for connection, left in list(slot.items()):
                 if left:
                     slot[connection] = left - 1
-                    connection.transport.write(stamped_chunk())
+                    connection.transport.write(connection.dialect.chunk())
                 else:
                     del slot[connection]
-                    connection.transport.write(STREAM_END)
+                    connection.transport.write(connection.dialect.ending)
         if any(self.slots):
             self.loop.call_later(0.001, self.turn)
         else:
@@ -117,6 +112,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, site: Site, wheel: Wheel) -> None:
         self.site = site
+        self.dialect = site.dialect
         self.wheel = wheel
         self.buffer = b""
         self.last_simple = b""  # the last whole request for the plain answer, byte for byte
@@ -131,7 +127,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.buffer and not self.missing and data == self.last_simple:
             self.site.requests += 1  # the same bytes as last time deserve the same verdict and answer
-            self.transport.write(answer(self.site.requests))
+            self.transport.write(self.dialect.answer(self.site.requests))
             return
         if self.missing and self.plan != b"probe":
             self.missing -= len(data)
@@ -156,7 +152,7 @@ class Connection(asyncio.Protocol):
         else:
             missing = (int(length[1]) if length else 0) - len(body)
             whole = missing <= 0
-        plan = PLAN.search(body, 0, PLAN_WITHIN)
+        plan = self.dialect.plan(body)
         if not whole and (plan is None or plan[1] == b"probe"):
             return
         self.head = head
@@ -174,15 +170,15 @@ class Connection(asyncio.Protocol):
         self.missing = 0
         self.site.judge(self.head)
         if self.plan == b"answer":
-            self.transport.write(answer(self.site.requests))
+            self.transport.write(self.dialect.answer(self.site.requests))
         elif self.plan == b"probe":
-            self.transport.write(answer_with(_seen(self.head, body)))
+            self.transport.write(self.dialect.tell(_seen(self.head, body)))
         elif self.plan in (b"stream", b"idle", b"head", b"hold"):
             self.site.received[self.number] = time.monotonic_ns()
             if self.plan != b"hold":
-                self.transport.write(stream_head(self.number))
+                self.transport.write(stream_head(self.number) + self.dialect.opening)
             if self.plan == b"idle":
-                self.transport.write(stamped_chunk())
+                self.transport.write(self.dialect.chunk())
             elif self.plan == b"stream":
                 self.wheel.join(self)
         else:
@@ -201,10 +197,13 @@ class Connection(asyncio.Protocol):
 
 
 def _seen(head: bytes, body: bytes) -> bytes:
-    lines = head.decode("latin-1").split("\r\n")[1:-2]
+    first, *lines = head.decode("latin-1").split("\r\n")[:-2]
     headers = [line.split(":", 1) for line in lines]
     pairs = [[name.lower(), value.strip()] for name, value in headers]
-    seen = {"headers": pairs, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    seen: dict[str, object] = {"path": first.split(" ")[1], "headers": pairs}
+    seen |= {"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    if len(body) <= _TOLD_BODY:
+        seen["body"] = body.decode()
     return json.dumps(seen).encode()
 
 
@@ -222,12 +221,14 @@ def _dechunked(data: bytes) -> bytes:
 
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
-    rules: dict[str, dict[str, str]] = json.loads(sys.stdin.readline())
+    rules: dict[Role, dict[str, Any]] = json.loads(sys.stdin.readline())
     wheel = Wheel(loop)
-    sites: dict[str, Site] = {}
-    ports: dict[str, int] = {}
+    sites: dict[Role, Site] = {}
+    ports: dict[Role, int] = {}
     for name, rule in rules.items():
-        site = sites[name] = Site(rule["expected"].encode(), rule["forbidden"].encode())
+        site = sites[name] = Site(
+            UPSTREAM_DIALECTS[rule["dialect"]], rule["expected"].encode(), rule["forbidden"].encode()
+        )
 
         def connection(site: Site = site) -> Connection:
             return Connection(site, wheel)

@@ -8,7 +8,7 @@ no HTTP: ``relay/render_error.py`` holds the one table from class to status, and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class GatewayError(Exception):
@@ -27,6 +27,12 @@ class GatewayError(Exception):
         self.param = param
         self.caller: str | None = None
         """Whose request it was, for logs; set where that is known."""
+
+    def saying(self, message: str) -> Self:
+        """The same failure in other words. This one stays as it is: it may be the failure of many requests."""
+        twin = type(self).__new__(type(self), message)
+        twin.__dict__.update(self.__dict__, message=message)
+        return twin
 
 
 class RequestRejected(GatewayError):

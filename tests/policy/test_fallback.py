@@ -53,7 +53,7 @@ def test_no_other_error_does() -> None:
     ]
     assert errors.ClientLeft in others and errors.ModelNotFound in others and errors.Overloaded in others
     for kind in [*others, errors.StreamCut]:
-        made = Exception.__new__(kind)
+        made: errors.GatewayError = Exception.__new__(kind)
         assert next_is_allowed(None, made) is None, kind
 
 

@@ -145,7 +145,7 @@ def test_a_variable_that_is_not_set_is_found_however_its_path_is_written(path: s
 )  # fmt: skip
 def test_a_header_whose_variable_is_not_set(path: str) -> None:
     assert only(OWL, unset={path: "TEAM"}).why_not_ready == (
-        "its credential is not set: set TEAM (models.providers.owl.headers.X-Team refers to it)"
+        "its header X-Team is not set: set TEAM (models.providers.owl.headers.X-Team refers to it)"
     )
 
 

@@ -158,6 +158,7 @@ def test_what_is_not_sent_is_noted(block: dict[str, Any], notes: list[str]) -> N
         (in_header(headerName="Host", value="v"), {}, "clawgate's own to write"),
         (in_header(headerName="X T", value="v"), {}, "is not a header name"),
         ({"headers": {"X Team": "v"}}, {}, "is not a header name"),
+        ({"headers": {"X-Api-Key": "1", "x-api-key": "2"}}, {}, "headers holds the same header twice"),
     ],
 )
 def test_half_a_credential_is_none_and_no_other_takes_its_place(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from anthropic.types.shared.error_type import ErrorType
@@ -59,4 +60,4 @@ def test_a_type_is_in_anthropic_s_words(kind: str, code: str | None, named: str)
 
 def test_every_name_is_one_that_the_sdk_or_the_reference_knows() -> None:
     assert set(KINDS.values()) | set(NAMED_BY_CODE.values()) <= OWN
-    assert set(ErrorType.__args__) >= OWN - {"request_too_large"}
+    assert set(get_args(ErrorType)) >= OWN - {"request_too_large"}

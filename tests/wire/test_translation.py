@@ -202,6 +202,30 @@ def test_what_both_sides_can_be_asked_comes_back_as_it_was(fields: dict[str, Any
     assert back == {**request, **fields, "model": "gpt-x"}
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("chat_to_messages")])
+def test_two_gateways_in_a_row_give_anthropic_s_client_what_anthropic_said(name: str) -> None:
+    """Signatures and all: the first speaks chat to the second, which has Anthropic behind it."""
+    first = new("messages_to_chat")
+    said = first.feed(recorded(name, "stream.txt")) + first.end()
+    sent = recorded(name, "upstream_stream.txt")
+    assert joined(events(said)) == joined(events(sent))
+
+
+def joined(stream: list[Any]) -> list[dict[str, Any]]:
+    """The blocks of a Messages stream, each with its pieces joined."""
+    blocks: list[dict[str, Any]] = []
+    for event in stream:
+        if event["type"] == "content_block_start":
+            blocks.append({**event["content_block"], "input": ""})
+        elif event["type"] == "content_block_delta":
+            for member, piece in event["delta"].items():
+                if member != "type":
+                    blocks[-1]["input" if member == "partial_json" else member] += piece
+    for block in blocks:
+        block["input"] = json.loads(block["input"] or "{}")
+    return blocks
+
+
 # Hostile bodies
 
 

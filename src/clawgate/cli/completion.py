@@ -100,4 +100,3 @@ def _next_step(shell: str, path: Path) -> str:
             f"without that, add to ~/.bashrc:\n    source {path}"
         )
     return "  next: open a new shell"
-

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,6 +20,7 @@ from clawgate.policy.model_route import Choice, ModelRef, resolve
 if TYPE_CHECKING:
     from clawgate.providers.catalog import Catalog
     from clawgate.settings.config_file import ConfigFile
+    from clawgate.settings.update import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,27 @@ def configured(config: str | None) -> Configured:
 
 def refused(message: str) -> NoReturn:
     """End a command that would have changed the file."""
-    click.echo(f"clawgate: {message}\nConfig was not changed.", err=True)
+    click.echo(f"clawgate: {message.rstrip('.')}. Config was not changed.", err=True)
     sys.exit(ExitCode.FAILED)
+
+
+def write(path: Path, edit: Callable[[str], str]) -> Written:
+    """Through the one careful writer; ends the command where nothing could be written, and says why."""
+    from clawgate.settings.atomic import NotWritten
+    from clawgate.settings.edit import CannotEdit, EditWentWrong
+    from clawgate.settings.positions import NotJson5
+    from clawgate.settings.problems import SettingsInvalid
+    from clawgate.settings.update import update
+
+    try:
+        written = update(path, dict(os.environ), edit)
+    except SettingsInvalid as error:
+        refused("; ".join(map(str, error.problems)))
+    except (NotWritten, CannotEdit, EditWentWrong, NotJson5) as error:
+        refused(str(error))
+    for problem in written.remaining:
+        click.echo(f"Warning: still wrong with the file: {problem}", err=True)
+    return written
 
 
 def _catalog_for_completion(ctx: click.Context) -> Catalog | None:

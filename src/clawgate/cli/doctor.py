@@ -36,7 +36,9 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
         findings = _look(config) if done else findings
     errors = sum(name == "error" for name in map(_severity, findings))
     if as_json:
-        click.echo(json.dumps({"ok": not errors, "findings": list(map(_plain, findings)), "done": done}, indent=2))
+        click.echo(
+            json.dumps({"ok": not errors, "findings": list(map(_plain, findings)), "done": done}, indent=2)
+        )
     else:
         _show(findings, errors)
     if errors:

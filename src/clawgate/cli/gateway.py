@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -65,6 +66,8 @@ def _start(where: Places, given: Mapping[str, Any], timeout: float) -> None:
 
     secrets = {variable: given[name] for name, variable in SECRET_VARIABLES.items() if given.get(name)}
     command = gateway_command("gateway", "run", *plain_flags(given), "--log-file", str(where.log.absolute()))
+    os.umask(0o077)
+    _make_folder()
     not_yet()  # inherited: until it can be restarted, the signal for it must not end it
     try:
         with Progress("starting") as progress:
@@ -82,6 +85,17 @@ def _start(where: Places, given: Mapping[str, Any], timeout: float) -> None:
         _say_why_not(begun, where, timeout)
     click.echo(f"Gateway started: {begun.url} (pid {begun.pid})")
     click.echo(f"  log file: {where.log}")
+
+
+def _make_folder() -> None:
+    from clawgate.settings.paths import own_folder
+    from clawgate.settings.problems import SettingsInvalid
+
+    try:
+        own_folder(os.environ)
+    except SettingsInvalid as error:
+        click.echo(f"clawgate: {error}", err=True)
+        sys.exit(ExitCode.USAGE)
 
 
 def _say_why_not(failed: Any, where: Places, timeout: float) -> NoReturn:
@@ -163,7 +177,7 @@ def restart(timeout: float, **given: Any) -> None:
         _fail("it keeps the flags that it was started with; for others: clawgate gateway stop, then start")
     if running.instance is None:
         _fail(f"the gateway (pid {running.pid}) is still starting; see clawgate gateway status")
-    _, problems = read(places(running.config))
+    _, problems = read(Places(Path(running.config or where.config), False, where.state))
     if problems:
         for problem in problems:
             click.echo(f"  - {problem}", err=True)

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.gateway import plain_flags
+from clawgate.cli.gateway_options import plain_flags
 from clawgate.cli.places import places
 from clawgate.cli.serving import refuse, sockets_of
 from clawgate.policy.redaction import Redactor

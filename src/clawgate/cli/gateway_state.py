@@ -16,7 +16,7 @@ from clawgate.cli.places import Places, place_options, places, read
 
 _PROBE_SECONDS = 3.0
 _DEFAULT_PORT = 18789
-_BIND_HOSTS = {"loopback": "127.0.0.1", "lan": "0.0.0.0", "auto": "127.0.0.1"}  # noqa: S104  # as OpenClaw names them
+_LOOPBACK = "127.0.0.1"
 
 
 @click.command("status")
@@ -62,13 +62,13 @@ def gather(where: Places) -> dict[str, Any]:
 
     running = _running(where)
     file, problems = read(where)
-    host, port = _configured(file)
+    host, port, why_not = _configured(file)
     runtime: dict[str, Any] = {"status": "stopped"}
     if running is not None:
         runtime = {
             "status": "running" if running.url else "starting",
             "pid": running.pid,
-            "since": running.since.isoformat(),
+            "since": running.since.astimezone().isoformat(timespec="seconds"),
             "instance": running.instance,
             "version": running.version,
             "here": running.here,
@@ -91,6 +91,7 @@ def gather(where: Places) -> dict[str, Any]:
             "port": port,
             "url": running.url if running else None,
             "portOwner": port_owner(port),
+            "wouldNotStart": [] if running else why_not,
         },
         "runtime": runtime,
         "probe": _probe(running, file, _PROBE_SECONDS),
@@ -117,7 +118,10 @@ def shown(found: dict[str, Any]) -> list[str]:
         lines.append(f"Port {gateway['port']} is held by {gateway['portOwner']}")
     lines.append(f"CLI version: {found['cli']['version']}")
     if runtime["status"] == "stopped":
-        lines += ["Runtime: stopped", "  next: clawgate gateway start"]
+        lines.append("Runtime: stopped")
+        lines += [f"  would not start: {problem}" for problem in gateway["wouldNotStart"]]
+        cannot = gateway["wouldNotStart"] or not config["valid"]
+        lines.append(f"  next: {'clawgate doctor' if cannot else 'clawgate gateway start'}")
     else:
         if runtime["version"]:
             lines.append(f"Gateway version: {runtime['version']}")
@@ -146,15 +150,18 @@ def _running(where: Places) -> Any:
         return None
 
 
-def _configured(file: Any) -> tuple[str, int]:
-    """Where a gateway would listen, by config and environment."""
-    port = os.environ.get("OPENCLAW_GATEWAY_PORT", "")
-    chosen = int(port) if port.isdecimal() else None
+def _configured(file: Any) -> tuple[str, int, list[str]]:
+    """Where a gateway would listen, by config and environment, and why it would not start."""
+    from clawgate.settings.gateway import GatewayFlags, gateway_settings
+    from clawgate.settings.problems import SettingsInvalid
+
     if file is None:
-        return _BIND_HOSTS["loopback"], chosen or _DEFAULT_PORT
-    block = file.config.gateway
-    host = block.custom_bind_host if block.bind == "custom" else _BIND_HOSTS.get(block.bind)
-    return host or _BIND_HOSTS["loopback"], chosen or block.port
+        return _LOOPBACK, _DEFAULT_PORT, []
+    try:
+        settings = gateway_settings(file, GatewayFlags(), {**file.environment, **os.environ})
+    except SettingsInvalid as error:
+        return _LOOPBACK, file.config.gateway.port, [str(problem) for problem in error.problems]
+    return settings.host, settings.port, []
 
 
 def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
@@ -164,9 +171,7 @@ def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
 
     if running is not None and running.url is None:
         return {"ok": False, "durationMs": 0, "error": "it does not serve yet"}
-    host, port, tls = (
-        place_of(running.url) if running else (_BIND_HOSTS["loopback"], _configured(file)[1], False)
-    )
+    host, port, tls = place_of(running.url) if running else (_LOOPBACK, _configured(file)[1], False)
     found = ask_health(host, port, seconds=seconds, instance=running.instance if running else None, tls=tls)
     told: dict[str, Any] = {"ok": found.ok, "durationMs": found.milliseconds, "address": f"{host}:{port}"}
     return told if found.ok else told | {"error": found.why}

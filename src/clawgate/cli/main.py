@@ -12,6 +12,9 @@ from clawgate import __version__
 
 _COMMANDS = {
     "gateway": "The gateway: run, start, stop, restart, status, health, install.",
+    "models": "Models and providers: status, default, fallbacks, aliases.",
+    "config": "The config file: get, set, unset, validate, explain.",
+    "route": "Who would answer a request, and by which way.",
     "logs": "What the gateway wrote.",
     "doctor": "Find what is wrong, and mend it.",
     "bridge": "The local bridge: Bearer in, X-Proxy-Token out.",
@@ -26,7 +29,9 @@ def _completion(context: click.Context, option: click.Parameter, shell: str | No
     if shell is not None:
         from clawgate.cli import completion
 
-        (completion.install if option.name == "install_completion" else completion.show)(context, option, shell)
+        (completion.install if option.name == "install_completion" else completion.show)(
+            context, option, shell
+        )
 
 
 class _Commands(click.Group):

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pyjson5
 
 from clawgate.policy.model_route import ModelRef
@@ -23,13 +21,28 @@ def with_default(text: str, ref: ModelRef) -> str:
     return set_value(text, (*_MODEL, "primary"), str(ref))
 
 
-def with_fallbacks(text: str, refs: Sequence[ModelRef]) -> str:
-    """These may stand in for the default, in this order."""
-    names = list(map(str, refs))
+def fallbacks_in(text: str) -> list[str]:
+    """What may stand in for the default, in its order."""
+    found = _at(text, (*_MODEL, "fallbacks"))
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def with_fallback(text: str, ref: ModelRef) -> str:
+    """``ref`` may stand in for the default, after those that may already."""
+    names = fallbacks_in(text)
+    if str(ref) in names:
+        return text
     present = _at(text, _MODEL)
     if isinstance(present, str):
-        return set_value(text, _MODEL, {"primary": present, "fallbacks": names}) if names else text
-    return set_value(text, (*_MODEL, "fallbacks"), names)
+        return set_value(text, _MODEL, {"primary": present, "fallbacks": [str(ref)]})
+    return set_value(text, (*_MODEL, "fallbacks"), [*names, str(ref)])
+
+
+def without_fallbacks(text: str, name: str | None = None) -> str:
+    """``name`` stands in no more; by default none does."""
+    names = fallbacks_in(text)
+    kept = [held for held in names if name is not None and held != name]
+    return text if kept == names else set_value(text, (*_MODEL, "fallbacks"), kept)
 
 
 def with_alias(text: str, alias: str, ref: ModelRef) -> str:
@@ -56,3 +69,5 @@ def _at(text: str, path: tuple[str, ...]) -> object:
         return value_at(pyjson5.decode(text), path)
     except NoSuchPath:
         return None
+    except pyjson5.Json5Exception:
+        return None  # what edits it says so, with line and column

@@ -92,7 +92,7 @@ def show_status(path: Path, catalog: Catalog, seen: Mapping[str, Seen]) -> None:
 
 def _row(provider: Provider, seen: Seen | None) -> tuple[str, ...]:
     masked = provider.masked()
-    health = "ready" if provider.why_not_ready is None else "not ready"
+    health = "not ready" if provider.why_not_ready else "blocked" if blocked(provider) else "ready"
     return (
         provider.id,
         provider.base_url or "(none)",

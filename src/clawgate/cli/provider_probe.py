@@ -32,7 +32,9 @@ async def probe(provider: Provider, dialer: Dialer) -> Seen:
     """``GET <base>/models`` with the provider's credential."""
     loop = asyncio.get_running_loop()
     try:
-        upstream = provider_upstream(_with_version(provider), dialer, via=b"clawgate-probe", listening=("", 0))
+        upstream = provider_upstream(
+            _with_version(provider), dialer, via=b"clawgate-probe", listening=("", 0)
+        )
         begun = loop.time()
         fetched = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, answer_seconds=SECONDS)
     except UpstreamTimedOut as error:
@@ -49,6 +51,8 @@ async def probe(provider: Provider, dialer: Dialer) -> Seen:
 
 def _with_version(provider: Provider) -> Provider:
     """Anthropic's API answers nothing without the one version that it has (its API reference, "Versions")."""
-    if provider.api != "anthropic-messages" or any(n.lower() == "anthropic-version" for n, _ in provider.headers):
+    if provider.api != "anthropic-messages" or any(
+        n.lower() == "anthropic-version" for n, _ in provider.headers
+    ):
         return provider
     return replace(provider, headers=(*provider.headers, ("anthropic-version", "2023-06-01")))

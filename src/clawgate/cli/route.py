@@ -155,6 +155,8 @@ def _show(asked: str, choice: Choice, links: list[Link], served_by: Link | None)
     if len(links) == 1:
         click.echo(f"No fallbacks: if {choice.ref} fails, the request fails.")
     else:
-        click.echo("A fallback is tried only where the one before it failed before its first byte of an answer.")
+        click.echo(
+            "A fallback is tried only where the one before it failed before its first byte of an answer."
+        )
     if served_by is None:
         click.echo(f"A request for '{asked}' would fail: {links[0].why_not}", err=True)

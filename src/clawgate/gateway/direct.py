@@ -7,7 +7,6 @@ otherwise a `Translation` stands in between, one for each attempt.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -38,8 +37,8 @@ logger = logging.getLogger("clawgate.gateway")
 
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
 _VERSION = b"anthropic-version: "
-_LATEST_VERSION = _VERSION + b"2023-06-01\r\n"
-"""The only version of Anthropic's API there is, and it has to be named (API reference, "Versions")."""
+_OUR_VERSION = _VERSION + b"2023-06-01\r\n"
+"""A version has to be named (Anthropic's API reference, "Versions"); translations are written for this one."""
 _JSON = b"content-type: application/json\r\n"
 _PRINTABLE = "!#$&'()*+,/:;=?@[]~._-"
 
@@ -77,7 +76,7 @@ class Direct:
     def upstream_of(self, provider: Provider) -> Upstream:
         """The connections of ``provider``. Raises `ProviderNotConfigured`."""
         known = self._upstreams.get(provider.id)
-        if known is not None:
+        if known is not None and self._providers[provider.id] == provider:
             return known
         why = provider.why_not_ready
         if why is None:
@@ -86,10 +85,17 @@ class Direct:
             except (ValueError, OSError) as error:
                 why = str(error)
             else:
-                self._providers[provider.id] = provider
-                self._upstreams[provider.id] = upstream
+                self._keep(provider, upstream)
                 return upstream
         raise ProviderNotConfigured(f"the provider '{provider.id}' is not configured: {why}")
+
+    def _keep(self, provider: Provider, upstream: Upstream) -> None:
+        """For further requests, unless the config has gone on: then it serves this one alone."""
+        if self.catalog.providers.get(provider.id) == provider:
+            self._providers[provider.id] = provider
+            self._upstreams[provider.id] = upstream
+        else:
+            upstream.pool.retire()
 
     def choose(self, asked: str) -> Choice:
         """Who is to answer ``asked``. Raises `ModelNotFound`."""
@@ -133,6 +139,7 @@ class DirectPlan:
         self._question = question
         self._clock = clock
         self._next = 0
+        self._asked: ModelRef | None = None
         self._failed: list[str] = []
         self.model = question.named.name or str(choice.ref)
 
@@ -149,7 +156,11 @@ class DirectPlan:
                     raise
                 self._note(ref, f"not configured ({error.message})", "not configured")
                 continue
-            return DirectAttempt(upstream, provider, ref, self._question, tuple(self._failed), self._clock())
+            attempt = DirectAttempt(
+                upstream, provider, ref, self._question, tuple(self._failed), self._clock()
+            )
+            self._asked = ref
+            return attempt
 
     def after(self, *, status: int | None = None, error: GatewayError | None = None) -> DirectAttempt | None:
         """The next link, if the operator wrote one and this kind of failure lets it be tried."""
@@ -163,19 +174,17 @@ class DirectPlan:
             return None
 
     def final(self, error: GatewayError) -> GatewayError:
-        """``error`` as the client is told of it: with the provider's name, and what was tried before."""
-        ref = self._chain[max(self._next - 1, 0)]
-        before = f" (before it: {', '.join(self._failed)})" if self._failed else ""
+        """``error`` as the client is told of it: with the provider's name, and what else was tried."""
+        ref = self._asked or self._chain[0]
+        others = [failure for failure in self._failed if not failure.startswith(f"{ref} ")]
+        before = f" (also: {', '.join(others)})" if others else ""
         if isinstance(error, UpstreamUnreachable):
             return ProviderUnavailable(
                 f"the provider '{ref.provider}' is not available: {error.message}; is it running, and is "
                 f"models.providers.{ref.provider}.baseUrl right?{before}",
                 retry_after=error.retry_after,
             )
-        if before:
-            error = copy.copy(error)
-            error.message += before
-        return error
+        return error.saying(error.message + before) if before else error
 
     def _note(self, ref: ModelRef, detail: str, reason: str) -> None:
         self._failed.append(f"{ref} {reason}")
@@ -198,7 +207,7 @@ class DirectAttempt:
         self.upstream = upstream
         self.served_by = str(ref)
         self._client = dialect_of(question.path)
-        self._names = _names(ref, failed)
+        self.names = _names(ref, failed)
         self._translation = _translation_for(provider, ref, question, int(now))
         self.request = self._ask(provider, ref, question)
 
@@ -212,7 +221,7 @@ class DirectAttempt:
         if provider.headers:
             lines = _without(lines, {name.lower().encode() for name, _ in provider.headers})
         if provider.api == Dialect.MESSAGES and _VERSION not in lines and not _sets_version(provider):
-            lines += _LATEST_VERSION
+            lines += _OUR_VERSION
         head = self.upstream.head(b"POST", target, lines, question.asked.via)
         return [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
 
@@ -225,7 +234,7 @@ class DirectAttempt:
                 close=close,
                 bodiless=bodiless,
                 secrets=self.upstream.secrets,
-                names=self._names,
+                names=self.names,
                 dialect=self._client,
             )
         return TranslatedAnswer(
@@ -235,7 +244,7 @@ class DirectAttempt:
             http10=http10,
             close=close,
             secrets=self.upstream.secrets,
-            names=self._names,
+            names=self.names,
             origin=str(self.upstream.origin),
         )
 

@@ -111,14 +111,12 @@ class _Choosing:
     def _has(self, key: str, present: bool) -> bool:
         return present or key in self._unset
 
-    def _need(self, key: str, value: str | None) -> str:
+    def _need(self, key: str, value: str | None, what: str = "its credential") -> str:
         """The value, or the reason why there is none."""
         if key in self._unset:
-            raise _NotReady(
-                f"its credential is not set: {way_to_set(f'{self._where}.{key}', self._unset[key])}"
-            )
+            raise _NotReady(f"{what} is not set: {way_to_set(f'{self._where}.{key}', self._unset[key])}")
         if not value:
-            raise _NotReady(f"its credential is incomplete: set {self._where}.{key}")
+            raise _NotReady(f"{what} is incomplete: set {self._where}.{key}")
         return value
 
     def _merged_headers(self) -> dict[str, _Header]:
@@ -133,8 +131,10 @@ class _Choosing:
                 name: secret.get_secret_value() for name, secret in headers.items()
             }
             values |= dict.fromkeys(waiting)
-            for name, value in values.items():
-                found[name.lower()] = _Header(name, value, f"{key}.{name}")
+            here = {name.lower(): _Header(name, value, f"{key}.{name}") for name, value in values.items()}
+            if len(here) < len(values):
+                raise _NotReady(f"{self._where}.{key} holds the same header twice, in different spellings")
+            found |= here
         return found
 
     def _from_auth(self, auth: RequestAuth) -> Credential:
@@ -190,10 +190,9 @@ class _Choosing:
             elif lower == taken:
                 self._notes.append(f"{header.key} is not sent: the credential stands in this header")
             else:
-                HeaderToken(
-                    header.name, self._need(header.key, header.value)
-                )  # raises ValueError for what cannot be
-                kept.append((header.name, header.value or ""))
+                value = self._need(header.key, header.value, f"its header {header.name}")
+                HeaderToken(header.name, value)  # raises ValueError for what cannot stand in a head
+                kept.append((header.name, value))
         return tuple(kept)
 
 

@@ -13,17 +13,16 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from clawgate.errors import BodyTooLarge, ClientLeft, GatewayError, UpstreamRedirected, UpstreamTimedOut
-from clawgate.policy.deadlines import LimitName, Times, expired
-from clawgate.relay.answer import AnswerWriter
+from clawgate.errors import BodyTooLarge, GatewayError
+from clawgate.policy.deadlines import Times, expired
 from clawgate.relay.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.gate import Gate, Ticket
 from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
-from clawgate.relay.plan import Attempt, Plan
+from clawgate.relay.plan import Attempt, Plan, writer_for
 from clawgate.relay.render_error import status_of
 from clawgate.relay.sides import AnswerHead, ClientSide, Piece, Writer
 from clawgate.relay.upstream import Upstream
-from clawgate.wire.dialect import dialect_of
+from clawgate.relay.verdict import LEFT, ran_out, redirected
 from clawgate.wire.http1 import LAST_CHUNK, chunk
 from clawgate.wire.peek import glance, model_of
 
@@ -41,14 +40,6 @@ _REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 _FAILED = 400
 UNAUTHORIZED = 401
 """An upstream that refuses our credential is something for the operator to know, whatever else is observed."""
-LEFT = ClientLeft("the client went away before the answer was whole")
-
-_EXPIRED: dict[LimitName, str] = {
-    "connect": "could not be connected to within",
-    "first_byte": "did not begin to answer within",
-    "idle": "went silent for",
-    "total": "did not finish its answer within",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,27 +269,19 @@ class Exchange:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
-            self.fail(_redirected(self._at(), head))
+            self.fail(redirected(self._at().origin, head))
             return None
         if head.status >= _FAILED and self._goes_on(status=head.status):
             return None
-        bodiless = self._ticket.method == b"HEAD" or head.status in (204, 304)
-        close = not self._request_done or self._client.must_close()
         try:
-            if self._attempt is not None:
-                self._writer = self._attempt.writer(
-                    head, http10=self._client.http10, close=close, bodiless=bodiless
-                )
-            else:
-                self._writer = AnswerWriter(
-                    head,
-                    http10=self._client.http10,
-                    close=close,
-                    bodiless=bodiless,
-                    secrets=self._at().secrets,
-                    served_by=self._at().name,
-                    dialect=dialect_of(self._ticket.path),
-                )
+            self._writer = writer_for(
+                self._ticket,
+                self._attempt,
+                self._at(),
+                head,
+                http10=self._client.http10,
+                close=not self._request_done or self._client.must_close(),
+            )
         except GatewayError as error:
             self.fail(error)
             return None
@@ -423,15 +406,7 @@ class Exchange:
         stalled = not self._client_full if answered else self._upstream_full
         limit = expired(times, limits, now, upstream_stalled=stalled)
         if limit is not None:
-            seconds: float = getattr(limits, limit)
-            origin = self._upstream.origin
-            self.fail(
-                UpstreamTimedOut(
-                    f"{origin} {_EXPIRED[limit]} {seconds:g} s (this gateway's limit '{limit}')",
-                    limit=limit,
-                    seconds=seconds,
-                )
-            )
+            self.fail(ran_out(self._upstream.origin, limit, getattr(limits, limit)))
 
     def fail(self, error: GatewayError) -> None:
         """End the exchange with our own error, in the form that its stage allows."""
@@ -441,7 +416,9 @@ class Exchange:
         if self._plan is not None:
             error = self._plan.final(error)
         if self._writer is None or self._writer.unsent:
-            self._sent = self._client.answer_error(error)
+            self._sent = self._client.answer_error(
+                error, self._attempt.names if self._attempt is not None else b""
+            )
             self._end(status_of(error), error)
             return
         words = self._writer.last_words(error)
@@ -486,11 +463,3 @@ class Exchange:
                     served=self._attempt.served_by if self._attempt is not None else None,
                 )
             )
-
-
-def _redirected(upstream: Upstream, head: AnswerHead) -> UpstreamRedirected:
-    location = dict(head.headers).get(b"location", b"").decode("ascii", "replace").partition("?")[0][:200]
-    return UpstreamRedirected(
-        f"{upstream.origin} answered with a redirect ({head.status}) to '{location}'; "
-        "redirects are not followed, configure the final address"
-    )

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clawgate.errors import GatewayError
+from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.sides import AnswerHead, Piece, Writer
 from clawgate.relay.upstream import Upstream
+from clawgate.wire.dialect import dialect_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Attempt(Protocol):
     upstream: Upstream
     served_by: str
     """``provider/model``."""
+    names: bytes
+    """Head lines that say who serves, and who was asked before."""
     request: list[Piece]
     """Head and body, ready to be sent."""
 
@@ -62,3 +66,33 @@ class Planner(Protocol):
     def plan(self, asked: Asked, path: bytes, body: bytes) -> Plan:
         """Raises `GatewayError` for a body that names no model that is served here."""
         ...
+
+
+class Named(Protocol):
+    """Of a ticket, what an answer depends on."""
+
+    @property
+    def method(self) -> bytes: ...
+    @property
+    def path(self) -> bytes: ...
+
+
+def writer_for(
+    ticket: Named, attempt: Attempt | None, upstream: Upstream, head: AnswerHead, *, http10: bool, close: bool
+) -> Writer:
+    """Takes the answer of ``upstream`` to the client, as the attempt wants it, or byte for byte where there is none.
+
+    Raises `UpstreamMalformed` for an answer that cannot be understood.
+    """
+    bodiless = ticket.method == b"HEAD" or head.status in (204, 304)
+    if attempt is not None:
+        return attempt.writer(head, http10=http10, close=close, bodiless=bodiless)
+    return AnswerWriter(
+        head,
+        http10=http10,
+        close=close,
+        bodiless=bodiless,
+        secrets=upstream.secrets,
+        served_by=upstream.name,
+        dialect=dialect_of(ticket.path),
+    )

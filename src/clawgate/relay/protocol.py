@@ -189,7 +189,7 @@ class RelayProtocol(HttpToolsProtocol):
         self._known = None
         self.http10 = head.version != "1.1"
         self._head_only = head.method == b"HEAD"
-        self._dialect = dialect_of(head.target)
+        self._dialect = dialect_of(head.target, head.fields)
         now = self.loop.time()
         try:
             found = self.front.gate.admit(head, self._peer, now)
@@ -295,10 +295,12 @@ class RelayProtocol(HttpToolsProtocol):
                 )
             )
 
-    def _send_error(self, error: GatewayError) -> int:
+    def _send_error(self, error: GatewayError, names: bytes = b"") -> int:
         reader = self._reader
         reader.last = close = reader.last or self._draining or not reader.complete
-        answer = error_answer(error, close=close, head_only=self._head_only, dialect=self._dialect)
+        answer = error_answer(
+            error, close=close, head_only=self._head_only, dialect=self._dialect, names=names
+        )
         self.transport.write(answer)
         self._next_request()
         return len(answer)
@@ -336,10 +338,10 @@ class RelayProtocol(HttpToolsProtocol):
         """Whether the answer has to announce the end of the connection."""
         return self._reader.last or self._draining
 
-    def answer_error(self, error: GatewayError) -> int:
+    def answer_error(self, error: GatewayError, names: bytes = b"") -> int:
         """The exchange ended without an answer: send this one."""
         self._exchange = None
-        return 0 if self.transport.is_closing() else self._send_error(error)
+        return 0 if self.transport.is_closing() else self._send_error(error, names)
 
     def finish(self) -> None:
         """The exchange's answer is whole."""

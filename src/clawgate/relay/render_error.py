@@ -63,9 +63,14 @@ def status_of(error: GatewayError) -> int:
 
 
 def error_answer(
-    error: GatewayError, *, close: bool, head_only: bool = False, dialect: Dialect = Dialect.CHAT
+    error: GatewayError,
+    *,
+    close: bool,
+    head_only: bool = False,
+    dialect: Dialect = Dialect.CHAT,
+    names: bytes = b"",
 ) -> bytes:
-    """A whole HTTP/1.1 answer; ``close`` announces that the connection ends with it."""
+    """A whole HTTP/1.1 answer; ``close`` announces that the connection ends with it, ``names`` are further lines."""
     status, kind = TABLE[type(error)]
     render = anthropic_errors.error_body if dialect is Dialect.MESSAGES else openai_errors.error_body
     body = render(message=error.message, kind=kind, code=error.code, param=error.param)
@@ -74,6 +79,7 @@ def error_answer(
         b"content-type: application/json\r\n",
         b"content-length: %d\r\n" % len(body),
         b"cache-control: no-store\r\n",
+        names,
     ]
     if error.retry_after is not None:
         lines.append(b"retry-after: %d\r\n" % error.retry_after)

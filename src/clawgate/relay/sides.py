@@ -100,8 +100,9 @@ class ClientSide(Protocol):
         """Whether the answer has to announce the end of the connection."""
         ...
 
-    def answer_error(self, error: GatewayError) -> int:
-        """Nothing of an answer was sent yet: send this instead, and end the exchange. How many bytes that took."""
+    def answer_error(self, error: GatewayError, names: bytes = b"") -> int:
+        """Nothing of an answer was sent yet: send this instead, with the lines of who was asked, and end the
+        exchange. How many bytes that took."""
         ...
 
     def finish(self) -> None:

@@ -10,7 +10,6 @@ from clawgate.providers.credential import Credential
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.pool import Pool
 
-
 _USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
 
 

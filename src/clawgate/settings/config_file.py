@@ -24,13 +24,16 @@ from clawgate.settings.openclaw_keys import unread_keys
 from clawgate.settings.paths import state_dir
 from clawgate.settings.positions import KeyPath, Scan, nearest
 from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
-from clawgate.settings.references import Missing, substituted
+from clawgate.settings.references import substituted
 
 _READ = ("gateway", "models", "agents", "plugins", "tools")
 """The parts of the file that are read, and in which references are followed."""
 
 _MAY_LACK = frozenset({"baseUrl", "apiKey", "headers", "request", "api", "auth"})
 """Settings of a provider that it can lack: it is not ready then, and the others are."""
+
+_ROUNDS = 10
+"""How often what is left of a wrong file is looked at again, for further problems."""
 
 _NOT_FROM_HERE = re.compile(
     r"\A(?:OPENCLAW|CLAWGATE|PROXY_BRIDGE|OPENAI_PROXY|PYTHON|LD|DYLD)_"
@@ -101,6 +104,7 @@ class _Reading:
         self._found: list[tuple[int, int, Problem]] = []
         self._notes: list[str] = []
         self._unset: dict[KeyPath, str] = {}
+        self._left_out: set[KeyPath] = set()
 
     def config_file(self, environment: Mapping[str, str], folder: Path) -> ConfigFile:
         raw = self._file.value
@@ -115,15 +119,8 @@ class _Reading:
         environment = self._environment(raw, environment, folder)
         read = self._with_references({key: raw[key] for key in _READ if key in raw}, environment)
         self._slips(raw)
-        try:
-            config = OpenClawConfig.model_validate(read, by_alias=True, by_name=False)
-        except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                place = tuple(part for part in detail["loc"] if part != "[key]")
-                if place not in self._unset:
-                    self._add(place, worded(detail), missing=detail["type"] == "missing")
-            raise self._invalid() from None
-        for finding in findings(config, self._unset):
+        config = self._validated(read)
+        for finding in findings(config, {*self._unset, *self._left_out}):
             self._add(*finding)
         if self._found:
             raise self._invalid()
@@ -140,6 +137,22 @@ class _Reading:
             _scan=self._file.scan,
             _shared=tuple(_secret_texts({**raw, **read}, ())),
         )
+
+    def _validated(self, read: dict[str, Any]) -> OpenClawConfig:
+        """What is of a wrong type is told and left out, so that the rest can be judged in the same go."""
+        for _ in range(_ROUNDS):
+            try:
+                return OpenClawConfig.model_validate(read, by_alias=True, by_name=False)
+            except ValidationError as error:
+                left_out = len(self._left_out)
+                for detail in error.errors(include_url=False):
+                    path, missing = detail["loc"], detail["type"] == "missing"
+                    if path not in self._left_out:
+                        self._add(path, _with_way_out(path, worded(detail)), missing=missing)
+                    self._leave_out(read, path[:-1] if missing else path)
+                if len(self._left_out) == left_out:
+                    break
+        raise self._invalid()
 
     def _add(self, path: KeyPath, message: str, *, missing: bool = False) -> None:
         line, column = nearest(self._file.scan.spans, path[:-1] if missing else path)
@@ -216,27 +229,33 @@ class _Reading:
         replaced, missing = substituted(read, environment)
         assert isinstance(replaced, dict)
         for reference in missing:
-            if reference.path[0] == "gateway":
-                self._add(reference.path, str(reference))
+            path = reference.path
+            if path[0] == "gateway":
+                self._add(path, str(reference))
+                self._leave_out(replaced, path)
             elif reference.kind == "odd":
-                self._notes.append(
-                    f"{named(reference.path)}: what looks like a reference is taken as it stands"
-                )
+                self._notes.append(f"{named(path)}: what looks like a reference is taken as it stands")
             else:
-                self._unset[reference.path] = reference.name
-                self._leave_out(replaced, reference)
+                self._unset[path] = reference.name
+                if path[:2] == ("models", "providers") and len(path) > 3 and path[3] in _MAY_LACK:
+                    self._leave_out(
+                        replaced, path
+                    )  # better without it than with the name of a variable in its place
         return replaced
 
-    def _leave_out(self, document: dict[str, Any], reference: Missing) -> None:
-        """Take what is not known out of a provider: better without it than with the name of a variable in its place."""
-        path = reference.path
-        if path[:2] != ("models", "providers") or len(path) < 4 or path[3] not in _MAY_LACK:
-            return
+    def _leave_out(self, document: dict[str, Any], path: KeyPath) -> None:
+        """Take what stands at ``path`` out of the document; an element of a list with its list."""
+        while path and isinstance(path[-1], int):
+            path = path[:-1]
         holder: Any = document
         for key in path[:-1]:
-            holder = holder[key]
-        if isinstance(holder, dict):
+            try:
+                holder = holder[key]
+            except (KeyError, IndexError, TypeError):
+                return  # with what it is in
+        if path and isinstance(holder, dict) and path[-1] in holder:
             del holder[path[-1]]
+            self._left_out.add(path)
 
     def _slips(self, raw: Mapping[str, Any]) -> None:
         others: dict[KeyPath, list[str]] = {}
@@ -257,6 +276,12 @@ class _Reading:
                 f"{self._file.path}: other users may read or change it (mode {self._file.mode:04o}); "
                 f"mend that with: chmod 600 {self._file.path}"
             )
+
+
+def _with_way_out(path: KeyPath, message: str) -> str:
+    if path[-1] == "baseUrl" and "password" in message:
+        return f"{message}, in {named((*path[:3], 'request', 'auth'))}"
+    return message
 
 
 def _secret_texts(value: object, path: KeyPath) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.secrets import why_not_a_secret, why_not_a_token
+from clawgate.settings.kinds import Port, Seconds, Secret, Url, no_truth
+from clawgate.settings.secrets import why_not_a_token
 from clawgate.wire.url import parse_url
 
 
@@ -21,27 +22,9 @@ def env(*names: str) -> dict[str, Any]:
     return {"env": list(names)}
 
 
-def _url(value: str) -> str:
-    parse_url(value)
-    return value
-
-
-def _real_secret(value: SecretStr) -> SecretStr:
-    if reason := why_not_a_secret(value.get_secret_value()):
-        raise ValueError(reason)
-    return value
-
-
 def _strong_token(value: SecretStr) -> SecretStr:
     if reason := why_not_a_token(value.get_secret_value()):
         raise ValueError(f"{reason}; make a good one with: clawgate server new-token")
-    return value
-
-
-def _no_truth(value: object) -> object:
-    """pydantic takes true for 1; nobody means that."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueError
     return value
 
 
@@ -96,14 +79,10 @@ def _named_tokens(value: object) -> object:
 
 TOKEN_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
 
-Url = Annotated[str, AfterValidator(_url)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
-Secret = Annotated[SecretStr, AfterValidator(_real_secret)]
 Token = Annotated[SecretStr, AfterValidator(_strong_token)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 NamedTokens = Annotated[dict[str, Token], BeforeValidator(_named_tokens)]
-Seconds = Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=86_400, allow_inf_nan=False)]
-Port = Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=65_535)]
 
 
 class RelaySettings(BaseModel):
@@ -123,7 +102,7 @@ class RelaySettings(BaseModel):
     drain_timeout: Seconds = Field(
         30, description="Seconds that answers under way get to finish when we stop."
     )
-    max_body_mb: Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=1024)] = Field(
+    max_body_mb: Annotated[float, BeforeValidator(no_truth), Field(gt=0, le=1024)] = Field(
         20, description="Largest request body, in MB (2^20 bytes)."
     )
     ca_file: str | None = Field(
@@ -231,7 +210,7 @@ class ServerSettings(RelaySettings):
     port: Port = Field(
         8089, description="Port to listen on; 0 takes a free one.", json_schema_extra=env("OPENAI_PROXY_PORT")
     )
-    workers: Annotated[int, BeforeValidator(_no_truth), Field(ge=1, le=64)] = Field(
+    workers: Annotated[int, BeforeValidator(no_truth), Field(ge=1, le=64)] = Field(
         1,
         description="Processes that share the port. Each counts its limits and its metrics on its own.",
         json_schema_extra=env("OPENAI_PROXY_WORKERS"),
@@ -241,17 +220,17 @@ class ServerSettings(RelaySettings):
         description="The only models that may be asked for; empty allows all; repeat it, or give a comma list.",
         json_schema_extra=env("OPENAI_PROXY_MODELS"),
     )
-    max_concurrent: Annotated[int, BeforeValidator(_no_truth), Field(ge=1)] | None = Field(
+    max_concurrent: Annotated[int, BeforeValidator(no_truth), Field(ge=1)] | None = Field(
         None,
         description="Requests that one token may have under way.",
         json_schema_extra=env("OPENAI_PROXY_MAX_CONCURRENT"),
     )
-    requests_per_minute: Annotated[int, BeforeValidator(_no_truth), Field(ge=1, le=100_000)] | None = Field(
+    requests_per_minute: Annotated[int, BeforeValidator(no_truth), Field(ge=1, le=100_000)] | None = Field(
         None,
         description="Requests that one token may begin within any minute.",
         json_schema_extra=env("OPENAI_PROXY_REQUESTS_PER_MINUTE"),
     )
-    max_auth_failures: Annotated[int, BeforeValidator(_no_truth), Field(ge=1)] = Field(
+    max_auth_failures: Annotated[int, BeforeValidator(no_truth), Field(ge=1)] = Field(
         10, description="Wrong tokens from one address before it is locked out."
     )
     auth_failure_window: Seconds = Field(60, description="Seconds within which they count.")

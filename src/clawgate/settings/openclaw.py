@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.model import Port, Secret, Url, _no_truth
+from clawgate.settings.kinds import Port, Secret, Url, no_truth
 from clawgate.settings.secrets import REDACTION_MARKS
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
@@ -25,7 +25,7 @@ LONGEST_WAIT = 86_400.0
 
 def _whole(value: object) -> object:
     """OpenClaw takes numbers with a fraction where only whole ones mean something."""
-    _no_truth(value)
+    no_truth(value)
     return math.floor(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
@@ -56,7 +56,7 @@ def _primary_alone(value: object) -> object:
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Wait = Annotated[
     float,
-    BeforeValidator(_no_truth),
+    BeforeValidator(no_truth),
     Field(gt=0, allow_inf_nan=False),
     AfterValidator(lambda seconds: min(seconds, LONGEST_WAIT)),
 ]
@@ -71,7 +71,12 @@ class Block(BaseModel):
     """A part of OpenClaw's file: keys in camelCase, unknown ones OpenClaw's own."""
 
     model_config = ConfigDict(
-        frozen=True, extra="allow", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        frozen=True,
+        extra="allow",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        defer_build=True,  # the whole is built once, where it is first used, and not each part on its own
     )
 
 
@@ -111,14 +116,16 @@ class HttpEndpoints(Block):
     """``gateway.http.endpoints``."""
 
     chat_completions: Switch = Field(
-        default=Switch(), description="POST /v1/chat/completions and GET /v1/models."
+        default_factory=Switch, description="POST /v1/chat/completions and GET /v1/models."
     )
 
 
 class GatewayHttp(Block):
     """``gateway.http``."""
 
-    endpoints: HttpEndpoints = Field(default=HttpEndpoints(), description="What is answered over plain HTTP.")
+    endpoints: HttpEndpoints = Field(
+        default_factory=HttpEndpoints, description="What is answered over plain HTTP."
+    )
 
 
 class GatewayBlock(Block):
@@ -132,11 +139,11 @@ class GatewayBlock(Block):
         default="loopback", description="Addresses to listen on."
     )
     custom_bind_host: str | None = Field(default=None, description="The address of bind custom.")
-    auth: GatewayAuth = Field(default=GatewayAuth(), description="Who may come in.")
+    auth: GatewayAuth = Field(default_factory=GatewayAuth, description="Who may come in.")
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
     )
-    http: GatewayHttp = Field(default=GatewayHttp(), description="The HTTP endpoints.")
+    http: GatewayHttp = Field(default_factory=GatewayHttp, description="The HTTP endpoints.")
 
 
 class RequestAuth(Block):
@@ -226,7 +233,9 @@ class ProviderBlock(Block):
     auth_header: StrictBool | None = Field(
         default=None, description="For Anthropic's dialect: the key as Authorization: Bearer."
     )
-    request: ProviderRequest = Field(default=ProviderRequest(), description="How requests to it are made.")
+    request: ProviderRequest = Field(
+        default_factory=ProviderRequest, description="How requests to it are made."
+    )
     timeout_seconds: Wait | None = Field(default=None, description="Seconds that one answer may take.")
     models: tuple[ModelEntry, ...] = Field(default=(), description="The models that it has.")
 
@@ -260,7 +269,7 @@ class AgentDefaults(Block):
 
     model: Annotated[
         ModelChoice, BeforeValidator(_primary_alone, json_schema_input_type=str | ModelChoice)
-    ] = Field(default=ModelChoice(), description="The model; a plain text is its primary.")
+    ] = Field(default_factory=ModelChoice, description="The model; a plain text is its primary.")
     models: dict[str, ModelSettings] = Field(
         default_factory=dict, description="Settings of models, by provider/model."
     )
@@ -269,7 +278,7 @@ class AgentDefaults(Block):
 class AgentsBlock(Block):
     """``agents``."""
 
-    defaults: AgentDefaults = Field(default=AgentDefaults(), description="What holds for every agent.")
+    defaults: AgentDefaults = Field(default_factory=AgentDefaults, description="What holds for every agent.")
     list: tuple[dict[str, Any], ...] = Field(
         default=(), description="Agents, as files before 2026.9 have them."
     )
@@ -293,10 +302,12 @@ class PluginsBlock(Block):
 class OpenClawConfig(Block):
     """The file, as far as clawgate reads it."""
 
-    gateway: GatewayBlock = Field(default=GatewayBlock(), description="Where to listen, who may come in.")
-    models: ModelsBlock = Field(default=ModelsBlock(), description="The providers and their models.")
-    agents: AgentsBlock = Field(default=AgentsBlock(), description="Who answers, and with which model.")
-    plugins: PluginsBlock = Field(default=PluginsBlock(), description="Plugins and their settings.")
+    gateway: GatewayBlock = Field(
+        default_factory=GatewayBlock, description="Where to listen, who may come in."
+    )
+    models: ModelsBlock = Field(default_factory=ModelsBlock, description="The providers and their models.")
+    agents: AgentsBlock = Field(default_factory=AgentsBlock, description="Who answers, and with which model.")
+    plugins: PluginsBlock = Field(default_factory=PluginsBlock, description="Plugins and their settings.")
     tools: dict[str, Any] = Field(default_factory=dict, description="What agents may use.")
 
 

@@ -20,43 +20,12 @@ from clawgate.settings.openclaw import Block
 from clawgate.settings.positions import KeyPath
 
 _CLOSE = 0.8
-
-OWNED: Mapping[type[Block], frozenset[str]] = {
-    openclaw.OpenClawConfig: frozenset(
-        "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels cloudWorkers commands "
-        "cron desktop diagnostics discovery env hooks logging mcp memory messages meta nodeHost proxy secrets security "
-        "session skills surfaces talk telemetry transcripts tts ui update wizard worktreeAcceleration "
-        "worktreeRoot".split()
-    ),
-    openclaw.GatewayBlock: frozenset(
-        "allowRealIpFallback cliAgents controlUi nodes portals publicOrigin push reload remote roles tailscale terminal "
-        "tls tools".split()
-    ),
-    openclaw.GatewayAuth: frozenset({"allowTailscale", "identityScopes", "trustedProxy"}),
-    openclaw.GatewayHttp: frozenset({"securityHeaders"}),
-    openclaw.HttpEndpoints: frozenset({"responses"}),
-    openclaw.Switch: frozenset({"images"}),
-    openclaw.ModelsBlock: frozenset({"catalogRefresh"}),
-    openclaw.ProviderBlock: frozenset(
-        "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region".split()
-    ),
-    openclaw.ModelEntry: frozenset(
-        "agentRuntime contextTokens cost mediaInput metadataSource params thinkingLevelMap".split()
-    ),
-    openclaw.AgentDefaults: frozenset(
-        "params modelSelectionScope utilityModel decisionModel imageModel mediaModels voiceModel pdfModel "
-        "modelPolicy".split()
-    ),
-    openclaw.AgentsBlock: frozenset({"ownership"}),
-    openclaw.PluginsBlock: frozenset("allow deny load slots".split()),
-    openclaw.PluginEntry: frozenset("hooks llm subagent".split()),
-}
-"""Keys of OpenClaw 2026.9.6 that clawgate does not read, where one of them could be taken for a slip."""
+"""How alike two keys are, of 1, for one to be a slip for the other. No key of OpenClaw 2026.9.6 is as near to ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A key that clawgate does not read. ``meant`` is the one that it may be a slip for; ``there``: that one is, too."""
+    """A key that is not read. ``meant`` is the one that it may be a slip for; ``there``: that one is, too."""
 
     path: KeyPath
     meant: str | None
@@ -76,7 +45,7 @@ def _of_block(value: object, block: type[Block], path: KeyPath) -> Iterator[Unre
         if key in keys:
             yield from _of_shape(part, keys[key], (*path, key))
         else:
-            meant = None if key in OWNED.get(block, ()) else _near(key, keys)
+            meant = _near(key, keys)
             yield Unread((*path, key), meant, meant in value)
 
 

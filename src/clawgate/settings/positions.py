@@ -113,10 +113,10 @@ def position(text: str, path: KeyPath) -> tuple[int, int]:
 
 
 def nearest(spans: Mapping[KeyPath, Span], path: KeyPath) -> tuple[int, int]:
-    """The same among spans that are at hand."""
-    while path not in spans:
+    """The same among spans that are at hand; the beginning where there are none."""
+    while path and path not in spans:
         path = path[:-1]
-    return spans[path].line, spans[path].column
+    return (spans[path].line, spans[path].column) if path in spans else (1, 1)
 
 
 def scan(text: str) -> Scan:

@@ -21,7 +21,7 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model answers to one request: `words` joined are the text; or the call of `tool`."""
+    """What the model answers to one request: `words` joined are the text; or the call of `tool`, and of `more`."""
 
     key: str
     words: tuple[str, ...]
@@ -29,6 +29,13 @@ class Reply:
     prompt_tokens: int
     tool: str = ""
     arguments: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+    """Further calls, name and arguments each, that go along with the first one."""
+
+    @property
+    def calls(self) -> tuple[tuple[str, str], ...]:
+        """Every call, name and arguments each."""
+        return ((self.tool, self.arguments), *self.more) if self.tool else ()
 
     @property
     def text(self) -> str:
@@ -37,7 +44,7 @@ class Reply:
     @property
     def usage(self) -> dict[str, Any]:
         """Counts in words, which is all that a fake needs to be consistent."""
-        completion = len(self.words) or len(split(self.arguments))
+        completion = len(self.words) or sum(len(split(arguments)) for _, arguments in self.calls)
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": completion,
@@ -67,17 +74,30 @@ def text_of(content: object) -> str:
     return " ".join(str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part)
 
 
-def reply_to_chat(body: Body) -> Reply:
-    """The answer to a chat completion whose `messages` is a list that is not empty."""
+def asks_for_tools(said: str, names: list[str]) -> bool:
+    """Whether a text wants a tool to be called: it says "tool", or names one."""
+    return "tool" in said or any(name in said for name in names)
+
+
+def reply_to_chat(body: Body, *, eager: bool = True) -> Reply:
+    """The answer to a chat completion whose `messages` is a list that is not empty.
+
+    A tool that is offered is called: each time if `eager`, otherwise where `tool_choice` or the text asks for it.
+    A text that says "parallel" gets a call of every tool, of the only one two.
+    """
     messages = [message for message in body["messages"] if isinstance(message, dict)]
     users = [message for message in messages if message.get("role") == "user"]
     prompt = sum(len(split(text_of(message.get("content")))) for message in messages)
-    tool = None if any(message.get("role") == "tool" for message in messages) else _tool_of(body)
-    if tool is not None:
-        arguments = json.dumps(_example(tool.get("parameters")), ensure_ascii=False)
-        return Reply(_key(body), (), "tool_calls", prompt, str(tool["name"]), arguments)
-    words = split(answer_text(text_of(users[-1].get("content")) if users else ""))
-    return _limited(body, words, prompt)
+    said = text_of(users[-1].get("content")) if users else ""
+    answered = any(message.get("role") == "tool" for message in messages)
+    tools = [] if answered else _tools_of(body, said, eager=eager)
+    if tools:
+        calls = [
+            (str(tool["name"]), json.dumps(example(tool.get("parameters")), ensure_ascii=False))
+            for tool in tools
+        ]
+        return Reply(_key(body), (), "tool_calls", prompt, *calls[0], tuple(calls[1:]))
+    return _limited(body, split(answer_text(said)), prompt)
 
 
 def reply_to_prompt(body: Body) -> Reply:
@@ -91,7 +111,8 @@ def completion(body: Body, reply: Reply) -> dict[str, Any]:
     """A chat completion that is not streamed."""
     message: dict[str, Any] = {"role": "assistant", "content": reply.text, "refusal": None}
     if reply.tool:
-        message |= {"content": None, "tool_calls": [_call(reply, reply.arguments)]}
+        calls = [_call(reply, number, arguments) for number, (_, arguments) in enumerate(reply.calls)]
+        message |= {"content": None, "tool_calls": calls}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.finish}
     return {**_start(body, reply, "chat.completion"), "choices": [choice], "usage": reply.usage}
 
@@ -104,8 +125,11 @@ def chunks(body: Body, reply: Reply) -> Iterator[dict[str, Any]]:
         return {**start, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
 
     if reply.tool:
-        yield chunk({"role": "assistant", "content": None, "tool_calls": [{"index": 0, **_call(reply, "")}]})
-        yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": reply.arguments}}]})
+        opening: dict[str, Any] = {"role": "assistant", "content": None}
+        for number, (_, arguments) in enumerate(reply.calls):
+            yield chunk({**opening, "tool_calls": [{"index": number, **_call(reply, number, "")}]})
+            yield chunk({"tool_calls": [{"index": number, "function": {"arguments": arguments}}]})
+            opening = {}
     else:
         yield chunk({"role": "assistant", "content": "", "refusal": None})
         for word in reply.words:
@@ -142,9 +166,10 @@ def _start(body: Body, reply: Reply, kind: str) -> dict[str, Any]:
     return {"id": f"{prefix}-{reply.key}", "object": kind, "created": CREATED, "model": body["model"]}
 
 
-def _call(reply: Reply, arguments: str) -> dict[str, Any]:
-    function = {"name": reply.tool, "arguments": arguments}
-    return {"id": f"call_{reply.key}", "type": "function", "function": function}
+def _call(reply: Reply, number: int, arguments: str) -> dict[str, Any]:
+    function = {"name": reply.calls[number][0], "arguments": arguments}
+    suffix = f"_{number}" if number else ""
+    return {"id": f"call_{reply.key}{suffix}", "type": "function", "function": function}
 
 
 def _key(body: Body) -> str:
@@ -152,21 +177,36 @@ def _key(body: Body) -> str:
 
 
 def _limited(body: Body, words: tuple[str, ...], prompt: int) -> Reply:
+    words = _before_stop(words, body.get("stop"))
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     cut = isinstance(limit, int) and 0 < limit < len(words)
     return Reply(_key(body), words[:limit] if cut else words, "length" if cut else "stop", prompt)
 
 
-def _tool_of(body: Body) -> dict[str, Any] | None:
-    """The function that `tool_choice` names, otherwise the first one; None if there is none to call."""
+def _before_stop(words: tuple[str, ...], stop: object) -> tuple[str, ...]:
+    """The words up to the first of the texts that `stop` (one, or a list) has; never the text itself."""
+    given = stop if isinstance(stop, list) else [stop]
+    text = "".join(words)
+    found = [text.index(one) for one in given if isinstance(one, str) and one and one in text]
+    return split(text[: min(found)]) if found else words
+
+
+def _tools_of(body: Body, said: str, *, eager: bool) -> list[dict[str, Any]]:
+    """The functions to call: the one that `tool_choice` names, otherwise the first one, or all of them."""
     choice = body.get("tool_choice")
     tools = body.get("tools")
     listed = [_function(tool) for tool in tools] if isinstance(tools, list) else []
     functions = [function for function in listed if function.get("name")]
     if choice == "none" or not functions:
-        return None
+        return []
     pinned = _function(choice).get("name")
-    return next((function for function in functions if function["name"] == pinned), functions[0])
+    names = [str(function["name"]) for function in functions]
+    if not (eager or pinned or choice == "required" or asks_for_tools(said, names)):
+        return []
+    called = [function for function in functions if function["name"] == pinned] or functions[:1]
+    if "parallel" in said and not pinned and body.get("parallel_tool_calls") is not False:
+        called = functions if len(functions) > 1 else functions * 2
+    return called
 
 
 def _function(of: object) -> dict[str, Any]:
@@ -174,7 +214,7 @@ def _function(of: object) -> dict[str, Any]:
     return function if isinstance(function, dict) else {}
 
 
-def _example(schema: object) -> Any:
+def example(schema: object) -> Any:
     """The simplest value that fits a JSON schema, with every required property."""
     if not isinstance(schema, dict):
         return {}
@@ -192,4 +232,4 @@ def _example(schema: object) -> Any:
         case "null":
             return None
     properties = schema.get("properties") or {}
-    return {name: _example(properties.get(name)) for name in schema.get("required") or ()}
+    return {name: example(properties.get(name)) for name in schema.get("required") or ()}

@@ -31,12 +31,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from . import chat_shapes, responses_shapes
+from . import chat_shapes, responses_shapes, stream_faults
 from .chat_shapes import CREATED, Body, Reply
 from .model_errors import ModelError, parse, refuse_by_model_id
+from .stream_faults import FaultyResponse
 
 MODELS = ("clawgate-demo", "gpt-4o-mini", "text-embedding-3-small")
-"""What /v1/models lists. Any id is accepted; `error-<status>` fails, `delay-<ms>` sets a stream's pace."""
+"""What /v1/models lists. Any id is accepted; `error-<status>` fails, `delay-<ms>` sets a stream's pace, and those of
+`stream_faults` go wrong in the middle."""
 
 EMBEDDING_SIZE = 16
 
@@ -51,10 +53,13 @@ class Seen:
     body: bytes
 
 
-def build_model(*, api_key: str | None = None, token_delay: float = 0.0) -> Starlette:
+def build_model(
+    *, api_key: str | None = None, token_delay: float = 0.0, eager_tools: bool = True
+) -> Starlette:
     """The model as an ASGI app.
 
     `api_key`: refuse other Bearer keys with 401. `token_delay`: seconds before each word of a stream.
+    Without `eager_tools` a tool is called only where `tool_choice` or the text asks for it.
     `app.state.seen` has the last 100 requests as `Seen`.
     """
     seen: deque[Seen] = deque(maxlen=100)
@@ -83,17 +88,24 @@ def build_model(*, api_key: str | None = None, token_delay: float = 0.0) -> Star
         *,
         named: bool = False,
     ) -> Response:
+        faulty = body["model"] in stream_faults.IDS
         if body.get("stream") is not True:
-            return as_json(whole(body, reply))
+            said = as_json(whole(body, reply))
+            return FaultyResponse(body["model"], said, None, ERROR_FRAME, PING) if faulty else said
         headers = {"Cache-Control": "no-cache", "x-request-id": f"req_{reply.key}"}
         frames = stream(parts(body, reply), delay_by_model_id(body, token_delay), named=named)
+        if faulty:
+            empty = Response(headers=headers, media_type="text/event-stream")
+            del empty.headers["content-length"]
+            return FaultyResponse(body["model"], empty, frames, ERROR_FRAME, PING)
         return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
 
     async def chat(request: Request) -> Response:
         body = await asked(request, "messages")
         if not isinstance(body["messages"], list):
             raise ModelError(400, "Invalid type for 'messages': expected an array.", param="messages")
-        return answer(body, chat_shapes.reply_to_chat(body), chat_shapes.completion, chat_shapes.chunks)
+        reply = chat_shapes.reply_to_chat(body, eager=eager_tools)
+        return answer(body, reply, chat_shapes.completion, chat_shapes.chunks)
 
     async def old(request: Request) -> Response:
         body = await asked(request, "prompt")
@@ -177,6 +189,14 @@ def as_json(value: object, status: int = 200, headers: dict[str, str] | None = N
     return Response(data, status, {**request_id, **(headers or {})}, "application/json")
 
 
+PING = b": ping\n\n"
+ERROR_FRAME = (
+    b"data: "
+    + compact(ModelError(503, stream_faults.ERROR_MESSAGE, "server_error", code="overloaded").body)
+    + b"\n\n"
+)
+
+
 async def stream(parts: Iterator[dict[str, Any]], delay: float, *, named: bool) -> AsyncIterator[bytes]:
     """SSE frames: with a `[DONE]`, or, when `named`, with `event:` and without it (Responses API)."""
     for part in parts:
@@ -241,18 +261,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8000, help="0: any free one")
     parser.add_argument("--api-key", default=os.environ.get("MODEL_API_KEY"), help="or MODEL_API_KEY")
     parser.add_argument("--token-delay-ms", type=float, default=0.0)
+    parser.add_argument("--tools-when-asked", action="store_true", help="call no tool just for being offered")
     parser.add_argument("--exit-on-stdin-eof", action="store_true")
     options = parser.parse_args(arguments)
-    app = build_model(api_key=options.api_key, token_delay=options.token_delay_ms / 1000)
+    app = build_model(
+        api_key=options.api_key,
+        token_delay=options.token_delay_ms / 1000,
+        eager_tools=not options.tools_when_asked,
+    )
+    serve(app, options.host, options.port, exit_on_stdin_eof=options.exit_on_stdin_eof)
+
+
+def serve(app: Starlette, host: str, port: int, *, exit_on_stdin_eof: bool) -> None:
+    """Say where the app listens, and serve it until a signal or, if asked for, the end of stdin."""
     try:
-        sock = listen(options.host, options.port)
+        sock = listen(host, port)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise SystemExit(f"cannot listen on {options.host}:{options.port}: {reason}") from None
+        raise SystemExit(f"cannot listen on {host}:{port}: {reason}") from None
     server = server_for(app)
-    if options.exit_on_stdin_eof:
+    if exit_on_stdin_eof:
         threading.Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
-    print(f"listening on http://{options.host}:{sock.getsockname()[1]}", flush=True)
+    print(f"listening on http://{host}:{sock.getsockname()[1]}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[sock])
 

@@ -187,10 +187,15 @@ class Usage(Struct):
     completion_tokens_details: CompletionDetails | None = None
 
 
+class AnswerCall(Struct):
+    function: Function | None = None
+    id: str | None = None
+
+
 class AnswerMessage(Struct):
     content: str | None = None
     refusal: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[AnswerCall] | None = None
     reasoning_content: str | None = None
     reasoning: object = None
     thinking_blocks: list[ThinkingEntry] | None = None
@@ -207,7 +212,6 @@ class Answer(Struct):
     choices: list[Choice]
     id: str | None = None
     usage: Usage | None = None
-    service_tier: str | None = None
 
 
 class FunctionPiece(Struct):

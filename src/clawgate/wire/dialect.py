@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -16,8 +17,13 @@ class Dialect(StrEnum):
     """Anthropic Messages, POST /v1/messages."""
 
 
-def dialect_of(path: bytes) -> Dialect:
-    """The dialect of a client that asks for ``path``; errors of routes that are nobody's look like OpenAI's."""
+def dialect_of(path: bytes, fields: Iterable[tuple[bytes, bytes]] = ()) -> Dialect:
+    """The dialect of a client that asks for ``path``; errors of routes that are nobody's look like OpenAI's.
+
+    `/v1/models` is everybody's: there ``fields`` tell, in which Anthropic's clients name a version of their API.
+    """
     if path.startswith(b"/v1/messages"):
+        return Dialect.MESSAGES
+    if path.startswith(b"/v1/models") and any(name == b"anthropic-version" for name, _ in fields):
         return Dialect.MESSAGES
     return Dialect.RESPONSES if path.startswith(b"/v1/responses") else Dialect.CHAT

@@ -62,6 +62,9 @@ class EventReader:
             elif line[:5] == b"data:":
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
                 held += len(line) + 8  # an empty line takes room, too
+            elif line == b"data":
+                data.append(b"")
+                held += 8
             elif line[:1] == COMMENT and found[-1:] != [COMMENT]:
                 found.append(COMMENT)
         self._held_data = self._held = held

@@ -70,7 +70,7 @@ def message(answer: chat.Answer, *, model: str) -> dict[str, object]:
     for text in (said.content, said.refusal):
         if text:
             content.append({"type": "text", "text": text})
-    calls = [_call(call, choice.finish_reason) for call in said.tool_calls or ()]
+    calls = [_call(number, call, choice.finish_reason) for number, call in enumerate(said.tool_calls or ())]
     content += [call for call in calls if call is not None]
     return {
         "id": answer.id or "msg_unnamed",
@@ -98,7 +98,7 @@ def _thinking(said: chat.AnswerMessage) -> list[Block]:
     return blocks
 
 
-def _call(call: chat.ToolCall, finish: str | None) -> Block | None:
+def _call(number: int, call: chat.AnswerCall, finish: str | None) -> Block | None:
     """The call as a block; None for one that the token limit cut off, which nobody can run."""
     if call.function is None:
         raise UpstreamMalformed("the upstream's answer calls something that is not a function")
@@ -109,4 +109,4 @@ def _call(call: chat.ToolCall, finish: str | None) -> Block | None:
         raise UpstreamMalformed(
             f"the upstream's model called the tool {call.function.name!r} with arguments that are not a JSON object"
         )
-    return {"type": "tool_use", "id": call.id, "name": call.function.name, "input": given}
+    return {"type": "tool_use", "id": call.id or f"call_{number}", "name": call.function.name, "input": given}

@@ -164,8 +164,8 @@ def _assistant(content: str | Sequence[messages.AssistantBlock]) -> Message:
                 call = {"name": block.name, "arguments": arguments}
                 calls.append({"id": block.id, "type": "function", "function": call})
     said: Message = {"role": "assistant", "content": "".join(text) if text or not calls else None}
-    if reasoning:
-        said["reasoning_content"] = "".join(reasoning)
+    if aloud := "".join(reasoning):
+        said["reasoning_content"] = aloud
     if signed:
         said["thinking_blocks"] = signed
     if calls:

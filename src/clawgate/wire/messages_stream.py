@@ -154,8 +154,8 @@ class MessagesStream:
             if entry.type != "thinking":
                 continue
             told = entry.signature and self._thinks  # the whole of what was told in pieces
-            if entry.thinking and not reasoning and not told:
-                self._said("thinking", entry.thinking, out)
+            if (entry.signature and not told) or (entry.thinking and not reasoning and not told):
+                self._said("thinking", entry.thinking or "", out)
             if entry.signature:
                 self._sign(entry.signature, out)
 
@@ -203,7 +203,7 @@ class MessagesStream:
             self._begin(kind, block, out)
         if kind == "text":
             out.append(self._delta(b'{"type":"text_delta","text":%b}' % _json(piece)))
-        else:
+        elif piece:
             out.append(self._delta(b'{"type":"thinking_delta","thinking":%b}' % _json(piece)))
 
     def _call(self, piece: chat.ToolCallPiece, out: list[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What are the facts of this installation? Looks at files, at the machine and at loopback; changes nothing, judges nothing."""
+"""What are the facts of this installation? Looks at files, the machine and loopback; changes and judges nothing."""
 
 from __future__ import annotations
 

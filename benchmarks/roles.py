@@ -1,0 +1,80 @@
+"""What job does a contender do, which credentials belong to it, and what do its two ends speak?
+
+*bridge*: the client's Bearer is dropped, X-Proxy-Token is set. *server*: X-Proxy-Token is dropped, the real key is
+set, an access log is written. *gateway*: the run's token is dropped, the key of the provider that `model` names is
+set, and its prefix is taken off `model`. *to-chat* and *to-messages* are the gateway's where it translates. *direct*
+roles are no contender's: there the load generator talks to the upstream, the floor under every latency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal[
+    "direct", "bridge", "server", "gateway", "to-chat", "to-messages", "direct-chat", "direct-messages"
+]
+Dialect = Literal["relayed", "chat", "messages"]
+"""*relayed* is chat, too, but bytes are compared instead of parsed: for whom passes them on as they are."""
+Credential = tuple[str, str]
+
+CLIENT_KEY = "sk-client-of-the-benchmark-0123456789"
+REAL_KEY = "sk-bench-0123456789abcdef0123456789"
+MODEL = "gpt-4o-mini"
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What the client speaks, what the upstream speaks, and what stands before the model's name."""
+
+    client: Dialect
+    upstream: Dialect
+    prefix: str = ""
+
+    @property
+    def model(self) -> str:
+        """The model that the client names."""
+        return self.prefix + MODEL
+
+
+_PLAIN = Ends("relayed", "relayed")
+ENDS: dict[Role, Ends] = {
+    "direct": _PLAIN,
+    "bridge": _PLAIN,
+    "server": _PLAIN,
+    "gateway": Ends("relayed", "relayed", "bench/"),
+    "to-chat": Ends("messages", "chat", "bench-chat/"),
+    "to-messages": Ends("chat", "messages", "bench-messages/"),
+    "direct-chat": Ends("chat", "chat"),
+    "direct-messages": Ends("messages", "messages"),
+}
+
+
+def credential_of_client(role: Role, token: str) -> Credential:
+    if role == "server":
+        return "X-Proxy-Token", token
+    if role == "to-chat":
+        return "x-api-key", token
+    return "Authorization", f"Bearer {token if role in ('gateway', 'to-messages') else CLIENT_KEY}"
+
+
+def credential_upstream(role: Role, token: str) -> Credential:
+    """Its name in small letters."""
+    if role == "bridge":
+        return "x-proxy-token", token
+    if ENDS[role].upstream == "messages":
+        return "x-api-key", REAL_KEY
+    return "authorization", f"Bearer {REAL_KEY}"
+
+
+def rules_for_upstream(token: str) -> dict[Role, dict[str, str]]:
+    """For each role what the upstream must find once, what it must never find, and what it speaks."""
+    rules: dict[Role, dict[str, str]] = {}
+    for role, ends in ENDS.items():
+        expected, forbidden = REAL_KEY, token
+        if role == "bridge":
+            expected, forbidden = token, CLIENT_KEY
+        elif role.startswith("direct"):
+            expected = forbidden = ""
+        rules[role] = {"expected": expected, "forbidden": forbidden, "dialect": ends.upstream}
+    return rules

@@ -1,0 +1,76 @@
+"""How is a finding mended? One change each, done in a way that can be done again without harm."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pyjson5
+
+from clawgate.app.doctor.checks import Mend
+from clawgate.settings.atomic import NotWritten
+from clawgate.settings.edit import CannotEdit, EditWentWrong, NoSuchPath, set_value, value_at
+from clawgate.settings.positions import NotJson5
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.update import update
+
+_TOKEN = ("gateway", "auth", "token")
+_MODE = ("gateway", "mode")
+_TOKEN_BYTES = 32
+
+
+class CannotMend(Exception):
+    """It could not be done; why, and nothing was changed."""
+
+
+def do(mend: Mend, environment: Mapping[str, str]) -> list[str]:
+    """Do it; lines that say what was done. A secret that is made is written to the config file and never shown."""
+    path = Path(mend.path)
+    try:
+        match mend.kind:
+            case "close_to_others":
+                return [_close(path, mend.mode)]
+            case "remove":
+                path.unlink(missing_ok=True)
+                return [f"Removed {path}"]
+            case "make_token":
+                token = secrets.token_urlsafe(_TOKEN_BYTES)
+                said = _write(path, environment, lambda text: _with_mode(set_value(text, _TOKEN, token)))
+                return [*said, "  callers present it as 'Authorization: Bearer'; it stands in that file only"]
+            case "set_mode":
+                return _write(path, environment, _with_mode)
+    except (NotWritten, CannotEdit, NotJson5, EditWentWrong) as error:
+        raise CannotMend(str(error)) from error
+    except SettingsInvalid as error:
+        raise CannotMend("; ".join(map(str, error.problems))) from error
+    except OSError as error:
+        raise CannotMend(error.strerror or str(error)) from error
+
+
+def _with_mode(text: str) -> str:
+    """A mode that somebody chose stays."""
+    try:
+        value_at(pyjson5.decode(text), _MODE)
+    except NoSuchPath:
+        return set_value(text, _MODE, "local")
+    return text
+
+
+def _write(path: Path, environment: Mapping[str, str], change: Callable[[str], str]) -> list[str]:
+    written = update(path, environment, change)
+    if not written.changed:
+        return [f"No change of {path}"]
+    backup = [f"  Backup: {written.backup}"] if written.backup else []
+    return [f"{'Wrote' if written.created else 'Updated'} config: {path}", *backup]
+
+
+def _close(path: Path, mode: int) -> str:
+    """What is a link by now, or somebody else's, is not touched: its target would be."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fchmod(fd, mode)
+    finally:
+        os.close(fd)
+    return f"Set the mode of {path} to {mode:04o}"

@@ -1,0 +1,44 @@
+"""What kinds of values are there in settings of every sort, and when is one not of its kind? Pure.
+
+Of its own, so that who reads one file need not build the settings of every role.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from clawgate.settings.secrets import why_not_a_secret
+from clawgate.wire.url import parse_url
+
+
+def _url(value: str) -> str:
+    parse_url(value)
+    return value
+
+
+def _real_secret(value: SecretStr) -> SecretStr:
+    if reason := why_not_a_secret(value.get_secret_value()):
+        raise ValueError(reason)
+    return value
+
+
+def no_truth(value: object) -> object:
+    """pydantic takes true for 1; nobody means that."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueError
+    return value
+
+
+Url = Annotated[str, AfterValidator(_url)]
+"""An http(s) URL that `parse_url` takes."""
+
+Secret = Annotated[SecretStr, AfterValidator(_real_secret)]
+"""A secret that can stand in a header."""
+
+Seconds = Annotated[float, BeforeValidator(no_truth), Field(gt=0, le=86_400, allow_inf_nan=False)]
+"""Of a day at most."""
+
+Port = Annotated[int, BeforeValidator(no_truth), Field(ge=0, le=65_535)]
+"""0 takes a free one."""

@@ -1,0 +1,145 @@
+"""What the doctor says of an installation: each fact that matters has a finding, and a sound installation has none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from clawgate.app.doctor.checks import Facts, FileFact, Finding, Mend, ProviderFact, Severity, examine
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+KNOWN = ("owl", "proxy-bridge")
+
+SOUND = Facts(
+    config_path="/c.json",
+    config_exists=True,
+    now=NOW,
+    mode="local",
+    files=(FileFact("/c.json", 0o600, False, True, NOW), FileFact("/s", 0o700, True, True, NOW)),
+    running="pid 7",
+    port=18789,
+    providers=(ProviderFact("owl", None), ProviderFact("openai", "its key is not set", (), is_used=False)),
+    primary="owl/m",
+    plugins=("owl",),
+    known_plugins=KNOWN,
+    python=(3, 13, 1),
+    openssl=(3, 0, 2),
+    open_files=4096,
+    free_bytes=10**12,
+)
+
+
+def findings(**change: Any) -> list[Finding]:
+    return examine(replace(SOUND, **change))
+
+
+def file(**change: Any) -> tuple[FileFact, ...]:
+    return (replace(SOUND.files[0], **change),)
+
+
+def test_a_sound_installation_has_no_finding() -> None:
+    assert findings() == []
+
+
+CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
+    "the config cannot be used": ({"config_problems": ("x: must be y",)}, Severity.ERROR, "x: must be y"),
+    "there is no config": ({"config_exists": False}, Severity.INFO, "there is no config file"),
+    "nobody could be let in": ({"auth_is_set": False}, Severity.ERROR, "no token is set"),
+    "what a start would refuse": (
+        {"start_problems": ("gateway.bind: no",)},
+        Severity.ERROR,
+        "gateway.bind: no",
+    ),
+    "OpenClaw would not start": ({"mode": None}, Severity.WARNING, "gateway.mode is not set"),
+    "the gateway is elsewhere": ({"mode": "remote"}, Severity.WARNING, "'remote'"),
+    "others may read the config": ({"files": file(mode=0o644)}, Severity.ERROR, "mode 0644"),
+    "others may list a folder": (
+        {"files": file(mode=0o711, is_folder=True)},
+        Severity.ERROR,
+        "mode 0711",
+    ),
+    "somebody else's file": ({"files": file(is_ours=False)}, Severity.ERROR, "belongs to another user"),
+    "a file of the future": (
+        {"files": file(modified=NOW + timedelta(hours=1))},
+        Severity.WARNING,
+        "changed in the future",
+    ),
+    "something was left behind": ({"leftovers": ("/s/gateway.json",)}, Severity.INFO, "left it behind"),
+    "it runs and is not well": ({"why_not_well": "no answer"}, Severity.ERROR, "no answer"),
+    "the port is taken": (
+        {"running": None, "port_owner": "node (pid 3)"},
+        Severity.ERROR,
+        "taken by node (pid 3)",
+    ),
+    "a provider cannot serve": (
+        {"providers": (ProviderFact("owl", "set OWL_KEY"), ProviderFact("b", None))},
+        Severity.WARNING,
+        "owl cannot serve",
+    ),
+    "a private address is blocked": (
+        {"providers": (ProviderFact("owl", None, ("egress: blocked until x is true",)),)},
+        Severity.WARNING,
+        "blocked until x",
+    ),
+    "a note about a provider": (
+        {"providers": (ProviderFact("owl", None, ("apiKey is not sent",)),)},
+        Severity.INFO,
+        "apiKey is not sent",
+    ),
+    "no provider at all can serve": (
+        {"providers": (ProviderFact("openai", "no key", (), is_used=False),)},
+        Severity.ERROR,
+        "no provider can serve",
+    ),
+    "no default model": ({"primary": None}, Severity.WARNING, "no default model"),
+    "an alias was left out": ({"catalog_notes": ("alias x is left out",)}, Severity.WARNING, "alias x"),
+    "a plugin that is misspelt": ({"plugins": ("proxybridge",)}, Severity.WARNING, "no plugin 'proxybridge'"),
+    "a plugin of OpenClaw's": ({"plugins": ("telegram",)}, Severity.INFO, "left to OpenClaw"),
+    "a clock that never was set": ({"now": datetime(1970, 1, 1, tzinfo=UTC)}, Severity.ERROR, "1970-01-01"),
+    "an old Python": ({"python": (3, 10, 9)}, Severity.ERROR, "3.10.9"),
+    "an old OpenSSL": ({"openssl": (1, 1, 1)}, Severity.WARNING, "1.1.1"),
+    "few files": ({"open_files": 256}, Severity.WARNING, "only 256 files"),
+    "a full disk": ({"free_bytes": 1024}, Severity.WARNING, "only 0 MB"),
+    "what could not be seen": ({"not_looked_at": ("/s: no",)}, Severity.WARNING, "/s: no"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_is_found(case: str) -> None:
+    """Once, with its severity, its place and a way out."""
+    change, severity, text = CASES[case]
+    (found,) = [finding for finding in findings(**change) if text in finding.what]
+    assert found.severity is severity and found.where and found.fix
+
+
+def test_the_worst_comes_first() -> None:
+    found = findings(mode=None, auth_is_set=False, leftovers=("/x",))
+    assert [finding.severity.name for finding in found] == ["ERROR", "WARNING", "INFO"]
+
+
+def test_a_config_that_cannot_be_read_is_not_judged_further() -> None:
+    """What is not known of it is not complained about."""
+    found = findings(config_problems=("x",), providers=(), primary=None, auth_is_set=False, mode=None)
+    assert [finding.what for finding in found] == ["x"]
+
+
+def test_a_port_of_our_own_is_not_taken() -> None:
+    assert findings(port_owner="python (pid 7)") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "mend"),
+    [
+        ({"files": file(mode=0o640)}, Mend("close_to_others", "/c.json", 0o600)),
+        ({"files": file(mode=0o755, is_folder=True)}, Mend("close_to_others", "/c.json", 0o700)),
+        ({"auth_is_set": False}, Mend("make_token", "/c.json")),
+        ({"mode": None}, Mend("set_mode", "/c.json")),
+        ({"leftovers": ("/x",)}, Mend("remove", "/x")),
+    ],
+)
+def test_what_can_be_mended(change: dict[str, Any], mend: Mend) -> None:
+    (found,) = findings(**change)
+    assert found.mend == mend and mend.path in str(mend)

@@ -1,0 +1,97 @@
+"""The facts: what a folder and a config hold is seen as it is, and nothing is changed by looking."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.app.doctor.checks import Facts
+from clawgate.app.doctor.gather import gather
+from clawgate.processes.instance import Instance
+
+LOCAL = {
+    "gateway": {"mode": "local", "port": 0, "auth": {"token": "0123456789abcdef0123456789abcdef"}},
+    "models": {"providers": {"owl": {"baseUrl": "https://owl.example/v1", "models": [{"id": "m"}]}}},
+    "agents": {"defaults": {"model": {"primary": "owl/m"}}},
+    "plugins": {"entries": {"telegram": {}}},
+}
+
+
+def facts(home: Path, config: dict[str, Any] | str | None, **environment: str) -> Facts:
+    state = home / ".openclaw"
+    state.mkdir(mode=0o700, exist_ok=True)
+    if config is not None:
+        text = config if isinstance(config, str) else json.dumps(config)
+        (state / "openclaw.json").write_text(text)
+        (state / "openclaw.json").chmod(0o600)
+    before = sorted(state.rglob("*"))
+    found = gather({"HOME": str(home), **environment})
+    assert sorted(state.rglob("*")) == before
+    return found
+
+
+def test_what_a_config_says(tmp_path: Path) -> None:
+    found = facts(tmp_path, LOCAL)
+    assert (found.config_exists, found.config_problems, found.start_problems) == (True, (), ())
+    assert (found.mode, found.auth_is_set, found.primary) == ("local", True, "owl/m")
+    assert found.plugins == ("telegram",) and found.running is None
+    used = {provider.name: (provider.why_not_ready, provider.is_used) for provider in found.providers}
+    assert used["owl"] == (None, True) and not used["openai"][1] and used["openai"][0]
+
+
+def test_without_a_config_nobody_is_let_in(tmp_path: Path) -> None:
+    found = facts(tmp_path, None)
+    assert not found.config_exists and not found.auth_is_set and found.start_problems
+
+
+@pytest.mark.parametrize("name", ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"])
+def test_a_token_in_the_environment_counts(tmp_path: Path, name: str) -> None:
+    found = facts(tmp_path, None, **{name: "0123456789abcdef0123456789abcdef"})
+    assert found.auth_is_set and not found.start_problems
+
+
+def test_a_config_that_cannot_be_read_is_a_fact_too(tmp_path: Path) -> None:
+    found = facts(tmp_path, "{gateway: ")
+    assert found.config_problems and found.providers == ()
+
+
+def test_modes_of_the_config_its_backups_and_our_folder(tmp_path: Path) -> None:
+    state = tmp_path / ".openclaw"
+    (state / "clawgate").mkdir(parents=True, mode=0o750)
+    (state / "openclaw.json.bak").write_text("")
+    (state / "openclaw.json.bak").chmod(0o644)
+    (state / "unrelated").write_text("")
+    found = {
+        Path(file.path).name: (file.mode, file.is_folder, file.is_ours) for file in facts(tmp_path, {}).files
+    }
+    assert found == {
+        "openclaw.json": (0o600, False, True),
+        "openclaw.json.bak": (0o644, False, True),
+        "clawgate": (0o750, True, True),
+    }
+
+
+def test_what_a_killed_gateway_left_behind(tmp_path: Path) -> None:
+    folder = tmp_path / ".openclaw" / "clawgate"
+    folder.mkdir(parents=True)
+    (folder / "gateway.json").write_text("{}")
+    assert facts(tmp_path, None).leftovers == (str(folder / "gateway.json"),)
+    instance = Instance.claim(folder)
+    instance.announce("http://127.0.0.1:1", 1, folder / "c.json", None)
+    found = facts(tmp_path, None)
+    instance.release()
+    assert found.leftovers == () and found.running is not None and f"pid {os.getpid()}" in found.running
+    assert found.why_not_well == "nothing listens there"
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the owner of a port is seen on Linux only")
+def test_who_has_the_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        found = facts(tmp_path, LOCAL, OPENCLAW_GATEWAY_PORT=str(port))
+    assert found.port == port and found.port_owner is not None and f"pid {os.getpid()}" in found.port_owner

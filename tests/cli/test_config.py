@@ -1,0 +1,289 @@
+"""`clawgate config`: looks into the file and changes it; says what it did, and never shows a secret."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from clawgate.cli.main import clawgate
+from tests.cli.command import command
+
+SECRET = "s3cret-0123456789-abcdef"
+TEXT = f"""{{
+  // mine
+  gateway: {{ mode: "local", port: 18790, auth: {{ token: "{SECRET}" }} }},
+  models: {{ providers: {{ owl: {{ baseUrl: "http://127.0.0.1:9/v1", models: [{{ id: "a" }}] }} }} }},
+  agents: {{ defaults: {{ models: {{ "owl/a": {{ alias: "fast" }} }} }} }},
+}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder with a config file, and an environment that holds nothing else of ours."""
+    for name in [name for name in os.environ if name.startswith(("OPENCLAW_", "PROXY_BRIDGE_", "OPENAI_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENCLAW_STATE_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "openclaw.json"
+    path.write_text(TEXT)
+    path.chmod(0o600)
+    return path
+
+
+def run(*arguments: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(clawgate, ["config", *arguments], input=given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["gateway.port"], "18790\n"),
+        (["gateway.mode"], "local\n"),
+        (["gateway.mode", "--json"], '"local"\n'),
+        (["gateway.auth.token"], "__OPENCLAW_REDACTED__\n"),
+        (["gateway.auth"], '{\n  "token": "__OPENCLAW_REDACTED__"\n}\n'),
+        (["models.providers.owl.models[0].id"], "a\n"),
+        (["models.providers.owl.models.0.id"], "a\n"),
+        (['agents.defaults.models["owl/a"].alias'], "fast\n"),
+        (["agents.defaults.models[owl/a].alias"], "fast\n"),
+    ],
+)
+def test_a_value_is_shown(file: Path, arguments: list[str], shown: str) -> None:
+    """Text as it is, the rest as JSON, a secret not at all."""
+    found = run("get", *arguments)
+    assert (found.exit_code, found.stdout, found.stderr) == (0, shown, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("gateway.prt", "did you mean gateway.port?"),
+        ("gateway.bind", "config explain 'gateway.bind'"),
+        ("models.providers.owl.models[7].id", "did you mean models.providers.owl.models[0].id?"),
+        ("nothing.like.it", "there is nothing at nothing.like.it"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["get", "unset"])
+def test_what_is_not_there_is_said(file: Path, verb: str, path: str, hint: str) -> None:
+    """With what may have been meant."""
+    found = run(verb, path)
+    assert found.exit_code == 1 and hint in found.stderr and found.stdout == ""
+    assert file.read_text() == TEXT
+
+
+def test_a_value_is_set(file: Path) -> None:
+    """In place; the words are OpenClaw's, the backup is named."""
+    found = run("set", "gateway.port", "18800")
+    assert found.exit_code == 0 and found.stderr == ""
+    assert found.stdout == f"Updated gateway.port. Restart the gateway to apply.\n  Backup: {file}.bak\n"
+    assert file.read_text() == TEXT.replace("18790", "18800")
+    assert Path(f"{file}.bak").read_text() == TEXT
+
+
+@pytest.mark.parametrize("path", ["agents.defaults.model.primary", "models.mode", "gateway.auth.mode"])
+def test_what_a_running_gateway_takes_over_is_said(file: Path, path: str) -> None:
+    value = {"models.mode": "replace", "gateway.auth.mode": "token"}.get(path, "owl/a")
+    found = run("set", path, value)
+    assert "Change will apply without restarting the gateway." in found.stdout
+
+
+def test_no_change_is_said(file: Path) -> None:
+    found = run("set", "gateway.port", "0x4966")
+    assert (found.exit_code, found.stdout) == (0, "No change\n")
+    assert file.read_text() == TEXT and not Path(f"{file}.bak").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        (["5"], 5),
+        (["true"], True),
+        (["null"], None),
+        (["{a: [1, 'x'],}"], {"a": [1, "x"]}),
+        (["gpt-4o"], "gpt-4o"),
+        (["'quoted'"], "quoted"),
+        (["5", "--string"], "5"),
+        (["'5'", "--json-value"], "5"),
+        (["--", "-5"], -5),
+        ([""], ""),
+        (["{a: 1"], "{a: 1"),
+        (["{a: 1, a: 2}"], "{a: 1, a: 2}"),
+    ],
+)
+def test_a_value_is_json5_if_it_can_be(file: Path, arguments: list[str], value: object) -> None:
+    """As in OpenClaw; --string and --json-value leave no doubt."""
+    assert run("set", "tools.x", *arguments).exit_code == 0
+    assert json.loads(run("get", "tools.x", "--json").stdout) == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["gateway.port", "many"], "Config validation failed: gateway.port ("),
+        (["gateway.port", "{a:", "--json-value"], "not JSON5"),
+        (["gateway.port.x", "1"], "no object"),
+        (["gateway.port", "__OPENCLAW_REDACTED__"], "mark that stands for a hidden secret"),
+        (["gateway.port", "NaN"], "finite"),
+        (["meta", "{}", "--json-value", "--config", "/dev/null/x"], "/dev/null/x"),
+        (["models", "{providers:{Owl:{}}}"], "Config validation failed: models.providers.Owl ("),
+        (["plugins.entries.proxy-bridge.config.remotUrl", "x"], "did you mean 'remoteUrl'?"),
+    ],
+)
+def test_what_cannot_be_set_changes_nothing(file: Path, arguments: list[str], said: str) -> None:
+    """Status 1, the reason on standard error."""
+    found = run("set", *arguments)
+    assert found.exit_code in (1, 2) and said in found.stderr and found.stdout == ""
+    assert "Traceback" not in found.output and file.read_text() == TEXT
+
+
+@pytest.mark.parametrize("arguments", [["a..b", "1"], ["", "1"], ["a"], ["a", "1", "--stdin"], []])
+def test_wrong_usage_ends_with_the_usage(file: Path, arguments: list[str]) -> None:
+    found = run("set", *arguments)
+    assert found.exit_code == 2 and "Usage: " in found.stderr and file.read_text() == TEXT
+
+
+def test_a_key_that_is_not_ours_is_written_with_a_warning(file: Path) -> None:
+    """OpenClaw has more keys than clawgate reads; a slip is guessed at."""
+    found = run("set", "channels.telegram.enabled", "true")
+    assert found.exit_code == 0 and "clawgate does not read channels" in found.stderr
+    assert "did you mean 'port'?" in run("set", "gateway.prt", "1").stderr
+
+
+def test_a_secret_comes_by_standard_input(file: Path) -> None:
+    """Then it never stands among the arguments; there, a warning says so. It is not shown either way."""
+    new = "another-s3cret-0123456789"
+    found = run("set", "gateway.auth.token", "--stdin", given=new + "\n")
+    assert found.exit_code == 0 and found.stderr == "" and new not in found.output
+    assert file.read_text() == TEXT.replace(SECRET, new)
+    found = run("set", "gateway.auth.token", SECRET)
+    assert found.exit_code == 0 and "--stdin" in found.stderr and SECRET not in found.output
+    assert run("set", "gateway.auth.token", "${A_TOKEN}").stderr.count("--stdin") == 0
+
+
+def test_standard_input_is_text_unless_said(file: Path) -> None:
+    """A token of digits is no number; lines of JSON5 are welcome with --json-value."""
+    assert run("set", "tools.x", "--stdin", given="123456\n").exit_code == 0
+    assert run("get", "tools.x", "--json").stdout == '"123456"\n'
+    assert run("set", "tools.x", "--stdin", "--json-value", given="{\n a: 1 }\n").exit_code == 0
+    assert run("get", "tools.x.a").stdout == "1\n"
+
+
+def test_a_value_is_unset(file: Path) -> None:
+    found = run("unset", 'agents.defaults.models["owl/a"].alias')
+    assert found.exit_code == 0
+    assert found.stdout.startswith("Removed agents.defaults.models.owl/a.alias. Change will apply without")
+    assert file.read_text() == TEXT.replace('{ alias: "fast" }', "{}")
+
+
+def test_what_openclaw_needs_has_to_be_named(file: Path) -> None:
+    """`unset gateway` would take gateway.mode along."""
+    found = run("unset", "gateway")
+    assert found.exit_code == 1 and "config unset gateway.mode" in found.stderr and file.read_text() == TEXT
+    assert run("unset", "gateway.mode").exit_code == 0
+
+
+def test_a_valid_file_is_called_valid(file: Path) -> None:
+    found = run("validate")
+    assert (found.exit_code, found.stdout) == (0, f"Config valid: {file}\n")
+    assert json.loads(run("validate", "--json").stdout)["valid"] is True
+
+
+def test_everything_that_is_wrong_is_told_with_its_line(file: Path) -> None:
+    """Also in the settings of our own roles."""
+    file.write_text(
+        '{\n gateway: {port: "x"},\n plugins: {entries: {"proxy-bridge": {config: {remotUrl: 1}}}}\n}'
+    )
+    found = run("validate")
+    assert found.exit_code == 1 and found.stdout == ""
+    assert f"gateway.port ({file}:2:" in found.stderr and f"config.remotUrl ({file}:3:" in found.stderr
+    issues = json.loads(run("validate", "--json").stdout)
+    assert issues["valid"] is False and len(issues["issues"]) == 2
+
+
+@pytest.mark.parametrize("verb", [["get", "a"], ["unset", "a"], ["set", "a", "1"], ["explain", "a"]])
+def test_a_file_that_cannot_be_read_is_refused(file: Path, verb: list[str]) -> None:
+    """Status 2, with the line."""
+    file.write_text("{\n a: \n}")
+    found = run(*verb)
+    assert found.exit_code == 2 and f"{file}:3:1" in found.stderr and found.stdout == ""
+    assert file.read_text() == "{\n a: \n}"
+
+
+def test_where_no_file_is_one_is_made(file: Path) -> None:
+    """For its owner alone; what is read there is not there."""
+    file.unlink()
+    assert run("get", "gateway.port").exit_code == 1
+    assert run("validate").exit_code == 1
+    assert "18789" in run("explain", "gateway.port").stdout
+    assert run("set", "gateway.mode", "local").stdout.startswith("Updated gateway.mode.")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_config_names_the_file(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{gateway: {port: 1}}")
+    assert run("get", "gateway.port", "--config", str(other)).stdout == "1\n"
+    assert run("file", "--config", str(other)).stdout == f"{other}\n"
+    assert run("file").stdout == f"{file}\n"
+    assert run("get", "a", "--config", str(tmp_path / "none.json")).exit_code == 2
+
+
+def test_the_effective_value_is_explained(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables win over the file, the file over the default."""
+    assert f"from       {file}:3\n" in run("explain", "gateway.port").stdout
+    monkeypatch.setenv("OPENCLAW_GATEWAY_PORT", "1234")
+    found = run("explain", "gateway.port").stdout
+    assert "value      1234\n" in found and "environment variable OPENCLAW_GATEWAY_PORT" in found
+    assert json.loads(run("explain", "gateway.bind", "--json").stdout)["source"] == "default"
+    assert SECRET not in run("explain", "gateway.auth.token").output
+    assert run("explain", "gateway.nothing").exit_code == 1
+
+
+def test_the_env_file_counts_for_the_roles(file: Path, tmp_path: Path) -> None:
+    """And it may be named."""
+    (tmp_path / "my.env").write_text(f"PROXY_BRIDGE_URL=https://example.org\nPROXY_BRIDGE_TOKEN={SECRET}\n")
+    key = "plugins.entries.proxy-bridge.config"
+    found = run("explain", f"{key}.remoteUrl", "--env-file", "my.env").stdout
+    assert "https://example.org" in found and "PROXY_BRIDGE_URL in my.env" in found
+    assert SECRET not in run("explain", f"{key}.proxyToken", "--env-file", "my.env").output
+    assert run("explain", f"{key}.remoteUrl", "--env-file", "none.env").exit_code == 2
+
+
+def test_a_file_with_problems_can_be_explained(file: Path) -> None:
+    file.write_text('{gateway: {port: "many"}}')
+    found = run("explain", "gateway.port")
+    assert found.exit_code == 0 and "many" in found.stdout
+
+
+def test_the_schema_is_json(file: Path) -> None:
+    assert "gateway" in json.loads(run("schema").stdout)["properties"]
+
+
+def test_a_failed_write_is_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status 1; the file is as it was."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    found = run("set", "gateway.port", "1")
+    monkeypatch.undo()
+    assert found.exit_code == 1 and "make room on the disk" in found.stderr
+    assert file.read_text() == TEXT
+
+
+def test_a_look_into_the_file_loads_nothing_heavy(file: Path) -> None:
+    """It is typed all day, and scripts call it in loops."""
+    code = (
+        "import sys; from clawgate.cli.main import clawgate; "
+        "clawgate(['config', 'get', 'gateway.port'], standalone_mode=False); print(*sorted(sys.modules))"
+    )
+    found = command(folder=file.parent, code=code, environment={"OPENCLAW_STATE_DIR": str(file.parent)})
+    value, modules = found.stdout.splitlines()
+    assert value == "18790" and found.stderr == ""
+    assert not {"pydantic", "uvicorn", "asyncio", "starlette", "rich"} & set(modules.split())

@@ -1,0 +1,112 @@
+"""`gateway install` and `uninstall`: the file is right, the steps are taken or said, and nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.gateway_home import TOKEN, Home
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the steps are those of systemd")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path)
+    made.configure()
+    return made
+
+
+def manager(home: Home, status: int = 0) -> dict[str, str]:
+    """A systemctl that writes down what it is asked for."""
+    folder = home.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    program = folder / "systemctl"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {folder}/asked\necho active\n[ {status} = 0 ] || echo "no bus" >&2\nexit {status}\n'
+    )
+    program.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "XDG_CONFIG_HOME": ""}
+
+
+def asked(home: Home) -> list[str]:
+    return (home.folder / "bin" / "asked").read_text().splitlines()
+
+
+def unit(home: Home) -> Path:
+    return home.folder / ".config" / "systemd" / "user" / "clawgate-gateway.service"
+
+
+def test_installed_it_is_enabled_and_started(home: Home) -> None:
+    done = home.gateway("install", "--port", "1234", **manager(home))
+    assert done.returncode == 0 and f"Wrote {unit(home)}" in done.stdout, done.stderr
+    assert asked(home) == ["--user daemon-reload", "--user enable --now clawgate-gateway.service"]
+    text = unit(home).read_text()
+    assert f"ExecStart={sys.executable} -P -m clawgate gateway run --port 1234 --log-file {home.log}" in text
+    assert stat.S_IMODE(unit(home).stat().st_mode) == 0o600
+    assert "Service: systemd (active)" in home.gateway("status", **manager(home)).stdout
+
+
+def test_where_the_files_are_is_carried_and_no_secret(home: Home) -> None:
+    done = home.gateway(
+        "install",
+        OPENCLAW_STATE_DIR=str(home.state),
+        OPENCLAW_GATEWAY_TOKEN=TOKEN,
+        **manager(home),
+    )
+    text = unit(home).read_text()
+    assert f"Environment=OPENCLAW_STATE_DIR={home.state}" in text and TOKEN not in text + done.stdout
+    assert "OPENCLAW_GATEWAY_TOKEN is set in this shell only" in done.stderr
+
+
+def test_a_dry_run_does_nothing(home: Home) -> None:
+    done = home.gateway("install", "--dry-run", **manager(home))
+    assert done.returncode == 0 and not unit(home).exists() and not (home.folder / "bin" / "asked").exists()
+    assert f"Would write {unit(home)}" in done.stdout and "Would run: systemctl --user enable" in done.stdout
+    home.gateway("install", **manager(home))
+    (home.folder / "bin" / "asked").unlink()
+    gone = home.gateway("uninstall", "--dry-run", **manager(home))
+    assert gone.returncode == 0 and f"Would remove {unit(home)}" in gone.stdout
+    assert unit(home).exists() and not (home.folder / "bin" / "asked").exists()
+
+
+def test_a_manager_that_does_not_answer_leaves_the_next_steps(home: Home) -> None:
+    done = home.gateway("install", **manager(home, status=1))
+    assert done.returncode == 1 and unit(home).exists()
+    assert "no bus" in done.stderr and "\n    systemctl --user enable --now" in done.stderr
+    assert "clawgate gateway start" in done.stderr
+
+
+def test_without_a_manager_the_next_steps_are_said(home: Home) -> None:
+    done = home.gateway("install", PATH="/nonexistent", XDG_CONFIG_HOME="")
+    assert done.returncode == 1 and "there is no systemctl" in done.stderr and unit(home).exists()
+
+
+def test_a_file_that_somebody_changed_is_kept(home: Home) -> None:
+    home.gateway("install", **manager(home))
+    unit(home).write_text("mine\n")
+    refused = home.gateway("install", **manager(home))
+    assert refused.returncode == 1 and "--force" in refused.stderr and unit(home).read_text() == "mine\n"
+    assert home.gateway("install", "--force", **manager(home)).returncode == 0
+    assert unit(home).read_text() != "mine\n"
+    assert home.gateway("install", **manager(home)).returncode == 0
+
+
+def test_a_config_that_cannot_be_used_is_not_installed(home: Home) -> None:
+    home.write("{gateway: {port: 'x'}}")
+    done = home.gateway("install", **manager(home))
+    assert done.returncode == 1 and "gateway.port" in done.stderr and not unit(home).exists()
+
+
+def test_uninstalled_it_is_stopped_and_the_state_stays(home: Home) -> None:
+    home.gateway("install", **manager(home))
+    (home.folder / "bin" / "asked").unlink()
+    done = home.gateway("uninstall", **manager(home))
+    assert done.returncode == 0 and not unit(home).exists() and (home.state / "openclaw.json").exists()
+    assert asked(home) == ["--user disable --now clawgate-gateway.service", "--user daemon-reload"]
+    again = home.gateway("uninstall", **manager(home))
+    assert again.returncode == 0 and "No service is installed" in again.stdout

@@ -1,0 +1,104 @@
+"""`clawgate route explain` says beforehand what a request would meet, and fails when the request would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from clawgate.cli.main import clawgate
+from tests.cli.catalogs import config_file
+
+Explain = Callable[..., Result]
+
+
+@pytest.fixture
+def explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Explain:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in (
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "OPENCLAW_STATE_DIR",
+        "OPENCLAW_CONFIG_PATH",
+        "OPENCLAW_HOME",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    path = config_file(tmp_path)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(clawgate, ["route", "explain", "--config", str(path), *arguments])
+
+    return run
+
+
+@pytest.mark.parametrize("asked", [(), ("default",), ("fast",), ("owl/qwen",)], ids=str)
+def test_the_default_with_its_chain(explain: Explain, asked: tuple[str, ...]) -> None:
+    found = explain(*asked)
+    assert found.exit_code == 0 and "Served by : owl/qwen" in found.output
+    for part in (
+        "First: owl/qwen",
+        "http://127.0.0.1:9/v1/chat/completions",
+        "spliced",
+        "header X-Proxy-Token (c...n)",
+        "loopback; models.providers.owl.request.allowPrivateNetwork is true",
+        "Fallback 1: far/sonnet",
+        "https://far.test/v1/messages",
+        "translated: the client speaks chat, the provider anthropic-messages",
+        "a name; judged when it is dialled (public addresses only)",
+    ):
+        assert part in found.output
+    assert "canary" not in found.output
+
+
+def test_a_named_model_has_no_fallbacks(explain: Explain) -> None:
+    found = explain("far/opus")
+    assert found.exit_code == 0 and "No fallbacks: if far/opus fails, the request fails." in found.output
+    assert "owl" not in found.output
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("lan/x", "set NO_SUCH_KEY"),
+        ("hut/x", "set models.providers.hut.request.allowPrivateNetwork to true"),
+        ("openai/x", "set OPENAI_API_KEY"),
+        ("nope/x", "there is no provider 'nope'"),
+        ("bare", "as provider/model"),
+        ("openclaw/main", "agents are not served yet"),
+    ],
+)
+def test_what_would_fail_fails_here_with_the_reason(explain: Explain, asked: str, says: str) -> None:
+    found, for_programs = explain(asked), explain(asked, "--json")
+    assert found.exit_code == 1 and says in found.stderr and "canary" not in found.output
+    assert for_programs.exit_code == 1 and "canary" not in for_programs.output
+    said = json.loads(for_programs.stdout)
+    assert said["ok"] is False and says in said["reason"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "client", "url", "way"),
+    [
+        ("owl/q", "messages", "http://127.0.0.1:9/v1/chat/completions", "translated"),
+        ("owl/q", "responses", "http://127.0.0.1:9/v1/responses", "spliced"),
+        ("far/s", "messages", "https://far.test/v1/messages", "spliced"),
+        ("far/s", "chat", "https://far.test/v1/messages", "translated"),
+    ],
+)
+def test_the_way_between_two_dialects(explain: Explain, asked: str, client: str, url: str, way: str) -> None:
+    found = json.loads(explain(asked, "--client", client, "--json").stdout)
+    (link,) = found["chain"]
+    assert link["url"] == url and link["way"].startswith(way) and found["servedBy"] == asked
+
+
+def test_a_dialect_without_a_counterpart_would_fail(explain: Explain) -> None:
+    found = explain("far/s", "--client", "responses")
+    assert found.exit_code == 1 and "has no counterpart of /v1/responses" in found.output
+
+
+def test_a_config_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    path = config_file(tmp_path, "{ models: [] }")
+    found = CliRunner().invoke(clawgate, ["route", "explain", "--config", str(path)])
+    assert found.exit_code == 2 and "models" in found.stderr and found.stdout == ""

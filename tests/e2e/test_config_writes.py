@@ -1,0 +1,78 @@
+"""The config file is never lost: not to kill -9, not to two writers, not with the real command either."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clawgate.settings.atomic import BACKUPS
+from tests.e2e.config_writer_program import number_of, version
+
+KILLS = 500
+
+
+@pytest.mark.timeout(120)
+def test_a_killed_writer_leaves_the_old_version_or_the_new_one(tmp_path: Path) -> None:
+    """Writers are killed with -9 at 500 random instants of some thousand writes; each time, what stands there is a
+    version byte for byte, the last that was told or the next, and the backups are older whole ones.
+    """
+    path = tmp_path / "openclaw.json"
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.e2e.config_writer_program", str(path), str(KILLS), "20260921"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    counts = json.loads(found.stdout)
+    assert counts["kills"] == KILLS and counts["writes"] > KILLS
+    assert counts["leftovers"] > KILLS // 10, (
+        "hardly a kill came in the midst of a write: this proves nothing"
+    )
+    assert number_of(path.read_bytes()) == counts["writes"]
+
+
+@pytest.mark.parametrize(
+    "content", [version(7)[:-1], version(7).replace(b'"number": 7', b'"number": 8'), b"", b"\n\n"]
+)
+def test_the_one_who_looks_sees_a_broken_version(content: bytes) -> None:
+    """So that the test above can fail."""
+    with pytest.raises((ValueError, IndexError)):
+        number_of(content)
+
+
+def start(state: Path, *arguments: str) -> subprocess.Popen[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENCLAW_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "clawgate", "config", *arguments],
+        env=inherited | {"OPENCLAW_STATE_DIR": str(state)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_commands_at_once_lose_no_change(tmp_path: Path) -> None:
+    """Eight set a key each, at the same time, in a file with comments: all eight stand there, and the comments."""
+    path = tmp_path / "openclaw.json"
+    path.write_text("// mine\n{\n  tools: {}, // also mine\n}\n")
+    writers = [start(tmp_path, "set", f"tools.key{number}", str(number)) for number in range(8)]
+    for writer in writers:
+        _, said = writer.communicate(timeout=50)
+        assert (writer.returncode, said) == (0, "")
+    text = path.read_text()
+    assert text.startswith("// mine\n{\n  tools: {\n") and text.endswith("  }, // also mine\n}\n")
+    assert sorted(part.strip(",") for part in text.split() if part.isdigit() or part[:-1].isdigit()) == [
+        str(number) for number in range(8)
+    ]
+    assert all(path.with_name(path.name + ending).exists() for ending in BACKUPS)
+    assert {entry.name for entry in tmp_path.iterdir()} == {
+        "openclaw.json", ".openclaw.json.lock", *(f"openclaw.json{ending}" for ending in BACKUPS)
+    }  # fmt: skip

@@ -1,0 +1,531 @@
+"""From ``provider/model`` to one upstream after the other: who is asked, with which bytes, and what the client sees of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.errors import GatewayError, ModelNotFound, ProviderNotConfigured, RequestRejected
+from clawgate.gateway.direct import Direct
+from clawgate.policy.model_route import ModelRef
+from clawgate.providers.catalog import Catalog
+from clawgate.providers.credential import Bearer, HeaderToken
+from clawgate.providers.definition import Model, Provider
+from clawgate.relay.dial import Dialer, Route
+from clawgate.relay.plan import Asked
+from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.testing import faults
+from clawgate.testing.steps import Hold, ReadBody, Reset, Send, Wait
+from clawgate.testing.upstream import FakeUpstream
+from clawgate.wire.url import Origin
+from tests.e2e.stand import run
+from tests.gateway.stand import (
+    ANTHROPIC,
+    CHAT,
+    CLIENT_TOKEN,
+    KEY,
+    MESSAGES,
+    config_of,
+    provider,
+    question,
+    serving_gateway,
+)
+
+ASKED = Asked(b"/v1/chat/completions", b"content-type: application/json\r\n", b"")
+GOOD = faults.json_answer({"next": "fine"})
+PATHS = (CHAT, MESSAGES)
+
+
+def known(name: str, api: str = "openai-completions", **more: Any) -> Provider:
+    made: dict[str, Any] = {
+        "origin": Origin("http", f"{name}.example", 80),
+        "path": "/v1",
+        "credential": Bearer(KEY + name),
+        **more,
+    }
+    return Provider(id=name, api=api, **made)
+
+
+def connect(found: Provider) -> Upstream:
+    if found.origin is None:
+        raise ValueError("it has no place")
+    plan = UpstreamPlan(
+        name=found.id,
+        route=Route(origin=found.origin, trusted=True),
+        prefix=found.path,
+        replaces="/v1",
+        credential=found.credential,
+        extra_lines=b"".join(HeaderToken(name, value).line() for name, value in found.headers),
+    )
+    return Upstream(plan, Dialer(), via=b"clawgate-me")
+
+
+def direct(*providers: Provider, primary: str | None = None, fallbacks: tuple[str, ...] = ()) -> Direct:
+    made = Direct(connect, lambda: 1_700_000_000.0)
+    made.use(catalog(*providers, primary=primary, fallbacks=fallbacks))
+    return made
+
+
+def catalog(*providers: Provider, primary: str | None = None, fallbacks: tuple[str, ...] = ()) -> Catalog:
+    refs = [ModelRef.parse(text) for text in fallbacks]
+    return Catalog(
+        {one.id: one for one in providers},
+        {"short": ModelRef("a", "m")},
+        ModelRef.parse(primary) if primary else None,
+        tuple(ref for ref in refs if ref is not None),
+    )
+
+
+def asked_bytes(made: Direct, body: bytes, *, path: bytes = b"/v1/chat/completions") -> bytes:
+    attempt = made.plan(Asked(path, ASKED.lines, b""), path, body).first()
+    return b"".join(bytes(piece) for piece in attempt.request)
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b'{"model":"a/m"}', b'{"model":"m"}'),
+        (b' {\n "x" : 1.50, "model"\t:  "a/m" ,"y":"\\u00e9"} ', b' {\n "x" : 1.50, "model"\t:  "m" ,"y":"\\u00e9"} '),
+        (b'{"model":"short","n":1}', b'{"model":"m","n":1}'),
+        (b'{"n":1}', b'{"model":"m","n":1}'),
+        (b"{}", b'{"model":"m"}'),
+        (b'{"model":null}', b'{"model":"m"}'),
+        (b'{"model":"a/x/y/\\u00e9"}', '{"model":"x/y/é"}'.encode()),
+    ],
+)  # fmt: skip
+def test_the_same_dialect_differs_in_the_models_value_alone(body: bytes, sent: bytes) -> None:
+    head, _, tail = asked_bytes(direct(known("a"), primary="a/m"), body).partition(b"\r\n\r\n")
+    assert tail == sent and head.endswith(b"content-length: %d" % len(sent))
+    assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\nhost: a.example\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "api", "target"),
+    [
+        (b"/v1/chat/completions", ANTHROPIC, b"POST /v1/messages HTTP/1.1"),
+        (b"/v1/messages", "openai-completions", b"POST /v1/chat/completions HTTP/1.1"),
+        (b"/v1/messages", ANTHROPIC, b"POST /v1/messages HTTP/1.1"),
+        (b"/v1/messages/count_tokens", ANTHROPIC, b"POST /v1/messages/count_tokens HTTP/1.1"),
+        (b"/v1/embeddings", "openai-completions", b"POST /v1/embeddings HTTP/1.1"),
+        (b"/v1/responses", "openai-responses", b"POST /v1/responses HTTP/1.1"),
+    ],
+)
+def test_where_a_dialect_is_spoken(path: bytes, api: str, target: bytes) -> None:
+    """The route of the provider's dialect; Anthropic's always with a version."""
+    sent = asked_bytes(direct(known("a", api)), question("a/m"), path=path)
+    assert sent.startswith(target)
+    assert sent.count(b"anthropic-version: ") == (api == ANTHROPIC)
+    assert sent.count(b"content-type: application/json\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "api"),
+    [
+        (b"/v1/embeddings", ANTHROPIC),
+        (b"/v1/responses", ANTHROPIC),
+        (b"/v1/messages/count_tokens", "openai-completions"),
+    ],
+)
+def test_what_has_no_counterpart_is_the_requests_fault(path: bytes, api: str) -> None:
+    with pytest.raises(RequestRejected, match="has no counterpart"):
+        asked_bytes(direct(known("a", api)), question("a/m"), path=path)
+
+
+def test_the_versions_of_the_client_and_of_the_operator_win_in_this_order() -> None:
+    """Never two lines of one name."""
+    theirs = Asked(b"/v1/messages", b"anthropic-version: 2099-01-01\r\n", b"")
+    plan = direct(known("a", ANTHROPIC)).plan(theirs, b"/v1/messages", question("a/m"))
+    assert bytes(plan.first().request[0]).count(b"anthropic-version: 2099-01-01\r\n") == 1
+    operators = known("a", ANTHROPIC, headers=(("Anthropic-Version", "2000-01-01"),))
+    head = bytes(direct(operators).plan(theirs, b"/v1/messages", question("a/m")).first().request[0])
+    assert head.lower().count(b"anthropic-version: ") == 1 and b"2000-01-01" in head
+
+
+def test_the_models_own_limits_reach_the_translation() -> None:
+    """Anthropic's API has to be told how long an answer may be; OpenAI's field has two names."""
+    limited = known("a", ANTHROPIC, models=(Model("m", "m", max_tokens=77),))
+    body = b'{"model":"a/m","messages":[{"role":"user","content":"x"}]}'
+    assert json.loads(asked_bytes(direct(limited), body).partition(b"\r\n\r\n")[2])["max_tokens"] == 77
+    newer = known("b", models=(Model("m", "m", compat={"maxTokensField": "max_completion_tokens"}),))
+    sent = json.loads(asked_bytes(direct(newer), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2])
+    assert sent["max_completion_tokens"] == 50 and "max_tokens" not in sent
+
+
+def test_a_provider_that_is_not_ready_is_not_asked() -> None:
+    """Whether its config says so or its connections cannot be made."""
+    made = direct(known("a", why_not_ready="its key is not set"), known("b", origin=None))
+    for name, why in (("a", "its key is not set"), ("b", "it has no place")):
+        with pytest.raises(ProviderNotConfigured, match=f"'{name}' is not configured: {why}"):
+            made.plan(ASKED, b"/v1/chat/completions", question(f"{name}/m")).first()
+    assert list(made.upstreams) == []
+
+
+def test_a_named_model_has_no_fallback_and_the_default_has_its_own() -> None:
+    made = direct(known("a"), known("b"), primary="a/m", fallbacks=("b/n",))
+    named = made.plan(ASKED, b"/v1/chat/completions", question("b/n"))
+    assert named.first().served_by == "b/n" and named.after(status=503) is None
+    default = made.plan(ASKED, b"/v1/chat/completions", question("default"))
+    assert default.first().served_by == "a/m"
+    following = default.after(status=503)
+    assert following is not None and following.served_by == "b/n" and default.after(status=503) is None
+    with pytest.raises(ModelNotFound):
+        made.plan(ASKED, b"/v1/chat/completions", question("c/n"))
+
+
+def test_connections_are_kept_for_what_did_not_change() -> None:
+    """And retired for what did, or is gone."""
+    made = direct(known("a"), known("b"), known("c"))
+    before = {name: made.upstream_of(made.catalog.providers[name]) for name in "abc"}
+    made.use(catalog(known("a"), known("b", path="/else")))
+    assert list(made.upstreams) == [before["a"]]
+    assert made.upstream_of(made.catalog.providers["b"]) is not before["b"]
+    assert [before[name].pool._retired for name in "abc"] == [False, True, True]
+
+
+def test_a_plan_that_was_made_before_a_change_leaves_nothing_of_the_old_behind() -> None:
+    """Its fallback may still go to the old place; the next request may not."""
+    made = direct(known("a"), known("b", path="/old"), primary="a/m", fallbacks=("b/n",))
+    plan = made.plan(ASKED, b"/v1/chat/completions", question("default"))
+    plan.first()
+    made.use(catalog(known("a"), known("b", path="/new"), primary="a/m", fallbacks=("b/n",)))
+    plan.after(status=503)
+    assert asked_bytes(made, question("b/n")).startswith(b"POST /new/chat/completions ")
+
+
+# Served.
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("api", ["openai-completions", ANTHROPIC])
+def test_one_credential_leaves_and_none_comes_back(path: str, api: str, tmp_path: Path) -> None:
+    """Also where the provider repeats its credential and ours in an error, in head and body, in either direction."""
+    spill = {"error": {"type": "invalid_request_error", "message": f"bad key {KEY}x in {KEY}x"}, "type": "error"}
+    fields = (("x-request-id", KEY + "x"), ("set-cookie", f"k={KEY}x"), ("x-clawgate-provider", "forged"),
+              ("x-clawgate-attempts", "forged"), ("x-clawgate-else", "forged"))  # fmt: skip
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer(spill, 401, fields)) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api, name="x")})) as stand,
+        ):
+            more = (("Cookie", "a=CLIENTSECRET"), ("X-Api-Key", CLIENT_TOKEN), ("X-Secret", "CLIENTSECRET"))
+            answer = await stand.ask(question("x/m"), *more, target=path)
+            (request,) = upstream.requests
+            assert b"CLIENTSECRET" not in request.raw and b"cookie" not in request.raw_head.lower()
+            assert request.raw.count(KEY.encode()) == 1
+            assert answer.status == 401 and answer.head is not None
+            assert b"UPSTREAMSECRET" not in answer.head.raw + answer.body and b"forged" not in answer.head.raw
+            assert answer.header("x-clawgate-provider") == "x" and answer.header("x-clawgate-model") == "m"
+            assert answer.header("set-cookie") is None
+
+    run(work())
+
+
+@pytest.mark.parametrize("text", [rb"sk\/slash-in-it-0123456789", rb"\u0073k/slash-in-it-0123456789"])
+@pytest.mark.xfail(reason="what is masked are the bytes as they came; JSON has other spellings for them")
+def test_a_credential_is_masked_in_any_spelling_of_json(text: bytes, tmp_path: Path) -> None:
+    """The translation reads the spelling, so the client would get it in plain text."""
+    body = b'{"type":"error","error":{"type":"authentication_error","message":"bad ' + text + b'"}}'
+
+    async def work() -> None:
+        block = lambda url: provider(url, ANTHROPIC) | {"apiKey": "sk/slash-in-it-0123456789"}  # noqa: E731
+        async with (
+            FakeUpstream((ReadBody(), Send(faults.answer(body, 401)))) as upstream,
+            serving_gateway(tmp_path, config_of({"x": block(upstream.url)})) as stand,
+        ):
+            answer = await stand.ask(question("x/m"))
+            assert answer.status == 401 and "slash-in-it" not in answer.json()["error"]["message"]
+
+    run(work())
+
+
+def test_a_stream_of_the_same_dialect_passes_byte_for_byte(tmp_path: Path) -> None:
+    frames = [b": ping\n\n", b"data: {\"a\" : 1}\r\n\r\n", "data: é🦞\n\n".encode(), b"event: x\ndata: 1\n\n"]
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.sse_answer(frames)) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url)})) as stand,
+        ):
+            answer = await stand.ask(question("x/m", stream=True))
+            assert answer.complete and answer.body == b"".join(frames)
+            assert answer.header("x-clawgate-provider") == "x"
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        faults.error_answer(503), faults.error_answer(401), faults.error_answer(404), faults.rate_limited(),
+        faults.garbage_head(), (ReadBody(), Reset()), faults.json_answer({}, 302, (("Location", "http://x/"),)),
+    ],
+    ids=["503", "401", "404", "429", "garbage", "reset", "redirect"],
+)  # fmt: skip
+def test_the_chain_is_followed_in_its_order_and_every_failure_is_logged(
+    failure: faults.Steps, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each provider once, with its own credential and model; the answer says who was asked."""
+    caplog.set_level(logging.WARNING, "clawgate.gateway")
+
+    async def work() -> None:
+        async with FakeUpstream(failure) as one, FakeUpstream(failure) as two, FakeUpstream(GOOD) as three:
+            blocks = {name: provider(up.url, name=name) for name, up in zip("abc", (one, two, three), strict=True)}
+            config = config_of(blocks, primary="a/m", fallbacks=("b/n", "c/o"))
+            async with serving_gateway(tmp_path, config) as stand:
+                answer = await stand.ask(question("default"))
+                assert answer.status == 200 and answer.json() == {"next": "fine"}
+                assert answer.header("x-clawgate-provider") == "c" and answer.header("x-clawgate-model") == "o"
+                attempts = answer.header("x-clawgate-attempts")
+                assert attempts is not None
+                assert [part.split(" ")[0] for part in attempts.split("; ")] == ["a/m", "b/n", "c/o"]
+                for name, model, up in (("a", "m", one), ("b", "n", two), ("c", "o", three)):
+                    (request,) = up.requests
+                    assert request.header_all("authorization") == [f"Bearer {KEY}{name}"]
+                    assert json.loads(request.body)["model"] == model
+                await stand.quiet()
+
+    run(work())
+    told = [record.getMessage() for record in caplog.records if " failed: " in record.getMessage()]
+    assert [text.split(" ")[0] for text in told] == ["a/m", "b/n"]
+    assert told[0].endswith("the next fallback is b/n") and told[1].endswith("the next fallback is c/o")
+
+
+@pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
+def test_a_request_that_is_at_fault_goes_nowhere_else(status: int, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with FakeUpstream(faults.error_answer(status)) as one, FakeUpstream(GOOD) as two:
+            blocks = {"a": provider(one.url), "b": provider(two.url)}
+            async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+                answer = await stand.ask(question("default"))
+                assert answer.status == status and answer.header("x-clawgate-provider") == "a"
+                assert two.connections == []
+
+    run(work())
+
+
+@pytest.mark.parametrize("asked", ["a/m", "short"])
+def test_a_model_that_is_named_fails_rather_than_going_elsewhere(asked: str, tmp_path: Path) -> None:
+    """Named in full or by alias, where it is not the configured default."""
+
+    async def work() -> None:
+        async with FakeUpstream(faults.error_answer(503)) as one, FakeUpstream(GOOD) as two:
+            blocks = {"a": provider(one.url), "b": provider(two.url)}
+            config = config_of(blocks, primary="b/n", fallbacks=("b/o",), aliases={"short": "a/m"})
+            async with serving_gateway(tmp_path, config) as stand:
+                answer = await stand.ask(question(asked))
+                assert answer.status == 503 and answer.header("x-clawgate-provider") == "a"
+                assert answer.header("x-clawgate-attempts") is None and two.connections == []
+
+    run(work())
+
+
+def test_nothing_is_tried_after_the_first_byte(tmp_path: Path) -> None:
+    """A stream that breaks is broken: an error in it, no second provider."""
+    wire = faults.sse_bytes()
+
+    async def work() -> None:
+        async with FakeUpstream(faults.cut(wire, len(wire) // 2)) as one, FakeUpstream(GOOD) as two:
+            blocks = {"a": provider(one.url), "b": provider(two.url)}
+            async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+                answer = await stand.ask(question("default", stream=True))
+                assert answer.status == 200 and not answer.complete and b"upstream_closed" in answer.body
+                assert b"[DONE]" not in answer.body and two.connections == []
+
+    run(work())
+
+
+@pytest.mark.parametrize("limit", ["first_byte", "total"])
+@pytest.mark.xfail(reason="final() copies an error whose class cannot be copied", raises=TimeoutError)
+def test_the_last_providers_time_out_is_answered(limit: str, tmp_path: Path) -> None:
+    """After another one failed as well: 504 with the limit's name, and both are told of."""
+
+    async def work() -> None:
+        async with FakeUpstream(faults.error_answer(503)) as one, FakeUpstream(faults.never_answers()) as two:
+            blocks = {"a": provider(one.url), "b": provider(two.url)}
+            async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+                stand.limit("b", **{"connect": 1.0, "first_byte": 5.0, "idle": 5.0, "total": 5.0} | {limit: 0.2})
+                async with await stand.client() as client:
+                    await stand.send(client, question("default"))
+                    answer = await client.response(within=2)
+                assert answer.status == 504 and f"limit '{limit}'" in answer.json()["error"]["message"]
+                assert "a/m status 503" in answer.json()["error"]["message"]
+                await two.saw_close(0)
+
+    # What the loop is told of an exception in a timer is shown by the time-out that follows from it.
+    logging.getLogger("asyncio").disabled = True
+    try:
+        run(work())
+    finally:
+        logging.getLogger("asyncio").disabled = False
+
+
+def test_a_provider_that_times_out_has_a_fallback_but_not_for_the_total(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with FakeUpstream(faults.never_answers()) as one, FakeUpstream(GOOD) as two:
+            blocks = {"a": provider(one.url), "b": provider(two.url)}
+            async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+                stand.limit("a", connect=1, first_byte=0.2, idle=5, total=5)
+                answer = await stand.ask(question("default"))
+                assert answer.status == 200
+                assert answer.header("x-clawgate-attempts") == "a/m timed out (first_byte); b/n"
+                await one.saw_close(0)
+                stand.limit("a", connect=1, first_byte=5, idle=5, total=0.2)
+                answer = await stand.ask(question("default"))
+                assert answer.status == 504 and len(two.requests) == 1
+
+    run(work())
+
+
+@pytest.mark.xfail(reason="final() takes the link that could not be asked for the one that failed")
+def test_the_provider_that_failed_is_the_one_that_is_named(tmp_path: Path) -> None:
+    """Not the fallback behind it, which was never asked."""
+
+    async def work() -> None:
+        async with FakeUpstream() as gone:
+            nobody = gone.url
+        blocks = {"a": provider(nobody), "b": {"api": "openai-completions"}}
+        async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+            answer = await stand.ask(question("default"))
+            assert answer.status == 503 and answer.json()["error"]["code"] == "provider_unavailable"
+            assert answer.json()["error"]["message"].startswith("the provider 'a' is not available")
+
+    run(work())
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_provider_that_is_not_there_is_503_with_its_code(path: str, tmp_path: Path) -> None:
+    """In the client's dialect: down, or not configured."""
+
+    async def work() -> None:
+        async with FakeUpstream() as gone:
+            nobody = gone.url
+        blocks = {"down": provider(nobody), "bare": {"api": "openai-completions"}}
+        async with serving_gateway(tmp_path, config_of(blocks)) as stand:
+            for name, code in (("down", "provider_unavailable"), ("bare", "provider_not_configured")):
+                answer = await stand.ask(question(f"{name}/m"), target=path)
+                assert answer.status == 503 and answer.json()["error"]["code"] == code
+                assert f"'{name}'" in answer.json()["error"]["message"]
+                assert ("type" in answer.json()) == (path == MESSAGES)
+
+    run(work())
+
+
+@pytest.mark.parametrize("phase", ["before the head", "in the stream", "in the answer"])
+@pytest.mark.parametrize("api", ["openai-completions", ANTHROPIC])
+def test_a_client_that_leaves_frees_the_provider(phase: str, api: str, tmp_path: Path) -> None:
+    """Spliced and translated, in every phase; no fallback is tried for nobody."""
+    scripts: dict[str, faults.Steps] = {
+        "before the head": faults.never_answers(),
+        "in the stream": (ReadBody(), Send(faults.sse_bytes()[:-1]), Hold()),
+        "in the answer": faults.stalls_after(faults.answer(b'{"a":1}'), len(faults.answer(b'{"a":1}')) - 1),
+    }
+
+    async def work() -> None:
+        async with FakeUpstream(scripts[phase]) as upstream, FakeUpstream(GOOD) as other:
+            blocks = {"x": provider(upstream.url, api), "y": provider(other.url)}
+            async with serving_gateway(tmp_path, config_of(blocks, primary="x/m", fallbacks=("y/n",))) as stand:
+                async with await stand.client() as client:
+                    await stand.send(client, question("default", stream=phase == "in the stream"))
+                    await upstream.saw_body(0)
+                await upstream.saw_close(0)
+                await stand.quiet()
+                assert other.connections == []
+
+    run(work())
+
+
+def test_connections_are_reused_for_each_provider_by_itself(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as one, FakeUpstream(GOOD) as two:
+            async with serving_gateway(
+                tmp_path, config_of({"a": provider(one.url), "b": provider(two.url)})
+            ) as stand:
+                for _ in range(3):
+                    assert (await stand.ask(question("a/m"))).status == 200
+                    assert (await stand.ask(question("b/m"))).status == 200
+                assert (len(one.connections), len(one.requests)) == (1, 3)
+                assert (len(two.connections), len(two.requests)) == (1, 3)
+
+    run(work())
+
+
+def test_two_providers_at_one_place_never_share_a_connection(tmp_path: Path) -> None:
+    """A connection carries one credential."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            blocks = {name: provider(upstream.url, name=name) for name in "ab"}
+            async with serving_gateway(tmp_path, config_of(blocks)) as stand:
+                for name in "abab":
+                    await stand.ask(question(f"{name}/m"))
+        assert [request.connection.number for request in upstream.requests] == [0, 1, 0, 1]
+        for connection in upstream.connections:
+            assert len({request.header("authorization") for request in connection.requests}) == 1
+
+    run(work())
+
+
+def test_a_change_of_the_config_leaves_a_running_stream_alone(tmp_path: Path) -> None:
+    """It ends as it began, over its old connection, which is closed behind it; the next request takes the new way."""
+    gates = [asyncio.Event() for _ in faults.CHAT_FRAMES]
+    gates[0].set()
+
+    async def work() -> None:
+        async with FakeUpstream(faults.sse_gated(gates)) as old, FakeUpstream(GOOD) as new:
+            async with serving_gateway(tmp_path, config_of({"x": provider(old.url, name="old")})) as stand:
+                async with await stand.client() as client:
+                    await stand.send(client, question("x/m", stream=True))
+                    await client.saw(faults.CHAT_FRAMES[0])
+                    stand.rewrite(config_of({"x": provider(new.url, name="new")}))
+                    answer = await stand.ask(question("x/m"))
+                    assert answer.json() == {"next": "fine"}
+                    assert new.requests[0].header("authorization") == f"Bearer {KEY}new"
+                    for gate in gates:
+                        gate.set()
+                    streamed = await client.response()
+                    assert streamed.complete and streamed.body == b"".join(faults.CHAT_FRAMES)
+                    await old.saw_close(0)
+                    answer = await stand.ask(question("x/m"), client=client)
+                    assert answer.status == 200 and len(old.requests) == 1
+
+    run(work())
+
+
+@pytest.mark.xfail(reason="connections that are made for an old plan are kept for everybody")
+def test_a_fallback_after_a_change_does_not_bring_the_old_credential_back(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    slow = (ReadBody(), Wait(gate), *faults.error_answer(503)[1:])
+
+    async def work() -> None:
+        async with FakeUpstream(slow) as one, FakeUpstream(GOOD) as old, FakeUpstream(GOOD) as new:
+
+            def config(url: str, name: str) -> dict[str, Any]:
+                blocks = {"a": provider(one.url), "b": provider(url, name=name)}
+                return config_of(blocks, primary="a/m", fallbacks=("b/n",))
+
+            async with serving_gateway(tmp_path, config(old.url, "old")) as stand:
+                async with await stand.client() as client:
+                    await stand.send(client, question("default"))
+                    await one.saw_body(0)
+                    stand.rewrite(config(new.url, "new"))
+                    gate.set()
+                    assert (await client.response()).status == 200
+                seen = len(old.requests)
+                assert (await stand.ask(question("b/n"))).status == 200
+                assert len(old.requests) == seen and new.requests[-1].header("authorization") == f"Bearer {KEY}new"
+
+    run(work())
+
+
+def test_final_leaves_other_errors_as_they_are() -> None:
+    """Where nothing else was tried there is nothing to add."""
+    plan = direct(known("a")).plan(ASKED, b"/v1/chat/completions", question("a/m"))
+    plan.first()
+    error = GatewayError("as it is")
+    assert plan.final(error) is error

@@ -1,0 +1,48 @@
+"""A problem is one line that names its place."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
+
+
+def test_a_problem_says_where_it_was_found_if_that_is_known() -> None:
+    assert str(Problem("a.b", "f:1:2", "is missing")) == "a.b (f:1:2): is missing"
+    assert str(Problem("a.b", "", "is missing")) == "a.b: is missing"
+
+
+def test_all_problems_are_in_the_text_of_the_exception() -> None:
+    error = SettingsInvalid([Problem("a", "", "x"), Problem("b", "", "y")])
+    assert str(error) == "a: x; b: y" and len(error.problems) == 2
+
+
+def test_a_key_path_is_named_as_people_write_it() -> None:
+    assert named(("models", "providers", "owl", "models", 0, "id")) == "models.providers.owl.models[0].id"
+
+
+def test_nothing_in_a_named_path_moves_a_terminal() -> None:
+    assert named(("a\x1b[31m", "\u202e")).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(int, "x"), (int, 1.5), (bool, "x"), (str, 5), (tuple, 5), (dict, 5)]
+)
+def test_a_wrong_type_is_told_in_our_words_and_without_its_value(kind: type, value: object) -> None:
+    class One(BaseModel):
+        it: kind  # type: ignore[valid-type]  # it is the parameter of the test
+
+    with pytest.raises(ValidationError) as caught:
+        One.model_validate({"it": value})
+    said = worded(caught.value.errors()[0])
+    assert said.startswith("must be ") and repr(value) not in said
+
+
+def test_what_is_missing_is_called_missing() -> None:
+    class One(BaseModel):
+        it: int
+
+    with pytest.raises(ValidationError) as caught:
+        One.model_validate({})
+    assert worded(caught.value.errors()[0]) == "is missing"

@@ -1,0 +1,60 @@
+"""A reference is followed once, or told; it never becomes an empty value."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.settings.references import substituted
+
+VARIABLES = {"A": "one", "B_2": "two", "C": "${A}", "EMPTY": ""}
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("${A}", "one"),
+        ("x${A}y${B_2}z", "xoneytwoz"),
+        ("${C}", "${A}"),
+        ("$A", "$A"),
+        ("$${A}", "${A}"),
+        ("$${NONE}", "${NONE}"),
+        ({"source": "env", "provider": "default", "id": "A"}, "one"),
+        ({"k": ["${A}", 1, None, True]}, {"k": ["one", 1, None, True]}),
+        (1.5, 1.5),
+    ],
+)
+def test_what_can_be_followed_is_replaced_once(value: object, found: object) -> None:
+    assert substituted(value, VARIABLES) == (found, [])
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "kind"),
+    [
+        ("${NONE}", "NONE", "unset"),
+        ("a${EMPTY}", "EMPTY", "unset"),
+        ({"source": "env", "id": "NONE"}, "NONE", "unset"),
+        ({"source": "env", "provider": "default", "id": "EMPTY"}, "EMPTY", "unset"),
+        ("${my-key}", "${my-key}", "odd"),
+        ("${", "${", "odd"),
+        ("${}", "${}", "odd"),
+        ({"source": "exec", "provider": "vault", "id": "x"}, "exec:vault", "elsewhere"),
+        ({"source": "file", "provider": "f", "id": "/x"}, "file:f", "elsewhere"),
+    ],
+)
+def test_what_cannot_be_followed_is_told_with_its_place_and_stays_as_it_was(
+    value: object, name: str, kind: str
+) -> None:
+    found, (missing,) = substituted({"k": [value]}, VARIABLES)
+    assert found == {"k": [value]}
+    assert (missing.path, missing.name, missing.kind) == (("k", 0), name, kind)
+    assert ("not set" in str(missing)) == (kind != "elsewhere")
+
+
+def test_every_reference_of_one_text_is_told() -> None:
+    _, missing = substituted("${X}${Y}", {})
+    assert [it.name for it in missing] == ["X", "Y"]
+
+
+def test_what_only_looks_a_little_like_a_secret_reference_is_an_object() -> None:
+    value = {"source": "file", "id": "x", "more": {"source": "env", "id": 5}}
+    assert substituted(value, {}) == (value, [])

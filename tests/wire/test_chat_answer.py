@@ -1,0 +1,77 @@
+"""A chat client reads why the model stopped, what it cost and what it said, in the shape of the official SDK."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletion
+
+from clawgate.errors import UpstreamMalformed
+from clawgate.wire import chat_answer
+from clawgate.wire.messages_shapes import MESSAGES_ANSWER
+from tests.wire.exchanges import NAMES, recorded
+
+
+def told(**fields: Any) -> dict[str, Any]:
+    answer = {"id": "msg_1", "content": [], "stop_reason": "end_turn", **fields}
+    return chat_answer.completion(MESSAGES_ANSWER.decode(json.dumps(answer)), model="m", created=1)
+
+
+def choice(**fields: Any) -> Any:
+    return told(**fields)["choices"][0]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("chat_")])
+def test_the_sdk_reads_every_recorded_answer(name: str) -> None:
+    read = ChatCompletion.model_validate_json(recorded(name, "answer.json"), strict=True)
+    assert len(read.choices) == 1 and read.usage is not None
+
+
+@pytest.mark.parametrize(
+    ("stop", "finish"),
+    [
+        ("end_turn", "stop"), ("stop_sequence", "stop"), ("pause_turn", "stop"), ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"), ("tool_use", "tool_calls"), ("refusal", "content_filter"),
+        ("something_new", "stop"), (None, "stop"),
+    ],
+)  # fmt: skip
+def test_a_stop_reason_has_its_finish_reason(stop: str | None, finish: str) -> None:
+    assert choice(stop_reason=stop)["finish_reason"] == finish
+
+
+def test_cached_tokens_are_part_of_the_prompt() -> None:
+    counts = {
+        "input_tokens": 1, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 300, "output_tokens": 5,
+        "output_tokens_details": {"thinking_tokens": 4}, "service_tier": "priority",
+    }  # fmt: skip
+    answer = told(usage=counts)
+    assert answer["usage"] == {
+        "prompt_tokens": 321,
+        "completion_tokens": 5,
+        "total_tokens": 326,
+        "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 300},
+        "completion_tokens_details": {"reasoning_tokens": 4},
+    }
+    assert answer["service_tier"] == "priority"
+
+
+def test_a_refusal_is_told_with_its_reason() -> None:
+    refused = choice(stop_reason="refusal", stop_details={"type": "refusal", "explanation": "No."})
+    assert refused["message"]["refusal"] == "No." and refused["message"]["content"] is None
+    assert choice(stop_details={"explanation": "odd"})["message"]["refusal"] is None
+
+
+def test_blocks_of_other_types_are_passed_over() -> None:
+    blocks = [
+        {"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}},
+        {"type": "text", "text": "a"},
+    ]
+    assert choice(content=blocks)["message"]["content"] == "a"
+
+
+@pytest.mark.parametrize("call", [{"id": "1", "input": {}}, {"name": "f", "input": {}}])
+def test_a_call_of_no_tool_is_malformed(call: dict[str, Any]) -> None:
+    with pytest.raises(UpstreamMalformed):
+        told(content=[{"type": "tool_use", **call}])

@@ -1,0 +1,182 @@
+"""What a chat client said arrives as a system prompt and turns that alternate, or is refused by its field's name."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from clawgate.errors import RequestRejected
+from clawgate.wire.chat_conversation import lacks_thinking, system_and_turns
+from clawgate.wire.chat_shapes import CHAT_REQUEST
+
+
+def said(*messages: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    return system_and_turns(CHAT_REQUEST.decode(json.dumps({"messages": messages})).messages)
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def text(words: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": words, **more}
+
+
+def test_neighbours_of_one_side_are_one_turn() -> None:
+    _, turns = said(
+        user("a"), user("b"), {"role": "assistant", "content": "c"}, {"role": "assistant", "content": "d"}
+    )
+    assert turns == [
+        {"role": "user", "content": [text("a"), text("b")]},
+        {"role": "assistant", "content": [text("c"), text("d")]},
+    ]
+
+
+def test_system_and_developer_messages_are_the_prompt_wherever_they_stand() -> None:
+    system, turns = said(
+        {"role": "system", "content": "1"},
+        user("a"),
+        {"role": "developer", "content": [text("2")]},
+        user("b"),
+    )
+    assert system == [text("1"), text("2")]
+    assert turns == [{"role": "user", "content": [text("a"), text("b")]}]
+
+
+def test_results_of_parallel_calls_arrive_together_with_what_follows() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://e/x.png"}}
+    _, turns = said(
+        user("a"),
+        {"role": "tool", "tool_call_id": "1", "content": "r", "is_error": True},
+        {"role": "tool", "tool_call_id": "2", "content": [text("s"), image]},
+        user("b"),
+    )
+    shown = {"type": "image", "source": {"type": "url", "url": "https://e/x.png"}}
+    assert turns[0]["content"][1:] == [
+        {"type": "tool_result", "tool_use_id": "1", "content": [text("r")], "is_error": True},
+        {"type": "tool_result", "tool_use_id": "2", "content": [text("s"), shown]},
+        text("b"),
+    ]
+
+
+def test_marks_for_the_cache_are_kept() -> None:
+    mark = {"type": "ephemeral"}
+    system, turns = said(
+        {"role": "system", "content": [text("1", cache_control=mark)]}, user([text("a", cache_control=mark)])
+    )
+    assert system == [text("1", cache_control=mark)]
+    assert turns[0]["content"] == [text("a", cache_control=mark)]
+
+
+def test_text_of_white_space_is_left_out() -> None:
+    """Anthropic refuses it, and clients send it beside tool calls."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    _, turns = said(
+        user("a"), {"role": "assistant", "content": " \n", "tool_calls": [call]}, user([text(""), text("b")])
+    )
+    assert [block["type"] for block in turns[1]["content"]] == ["tool_use"]
+    assert turns[2]["content"] == [text("b")]
+
+
+def test_a_refusal_is_text_that_the_model_said() -> None:
+    _, turns = said(user("a"), {"role": "assistant", "refusal": "No."}, user("b"),
+                    {"role": "assistant", "content": [{"type": "refusal", "refusal": "Never."}]})  # fmt: skip
+    assert turns[1]["content"] == [text("No.")] and turns[3]["content"] == [text("Never.")]
+
+
+def test_signed_thinking_goes_first_and_unsigned_thinking_stays_behind() -> None:
+    _, turns = said(
+        user("a"),
+        {
+            "role": "assistant",
+            "content": "b",
+            "reasoning_content": "c",
+            "thinking_blocks": [
+                {"type": "thinking", "thinking": "c", "signature": "s", "index": 0},
+                {"type": "thinking", "thinking": "unsigned"},
+                {"type": "redacted_thinking", "data": "d"},
+            ],
+        },
+    )
+    assert turns[1]["content"] == [
+        {"type": "thinking", "thinking": "c", "signature": "s"},
+        {"type": "redacted_thinking", "data": "d"},
+        text("b"),
+    ]
+
+
+def test_files_become_documents() -> None:
+    plain = base64.b64encode("naïve".encode()).decode()
+    _, turns = said(
+        user([
+            {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk=", "filename": "a.pdf"}},
+            {"type": "file", "file": {"file_data": f"data:text/plain;base64,{plain}"}},
+        ])
+    )  # fmt: skip
+    pdf, words = turns[0]["content"]
+    assert pdf["title"] == "a.pdf"
+    assert pdf["source"] == {"type": "base64", "media_type": "application/pdf", "data": "aGk="}
+    assert words["source"] == {"type": "text", "media_type": "text/plain", "data": "naïve"}
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def image(url: str) -> dict[str, Any]:
+    return user([{"type": "image_url", "image_url": {"url": url}}])
+
+
+def file(**fields: str) -> dict[str, Any]:
+    return user([{"type": "file", "file": fields}])
+
+
+def calling(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "tool_calls": list(calls), **more}
+
+
+BROKEN = {**CALL, "function": {"name": "f", "arguments": "[1]"}}
+FIRST = "messages[0].content[0]"
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        (image("ftp://e/x"), f"{FIRST}.image_url.url"),
+        (image("data:image/tiff;base64,a"), f"{FIRST}.image_url.url"),
+        (user([{"type": "input_audio", "input_audio": {}}]), f"{FIRST}.type"),
+        (file(file_id="file-1"), f"{FIRST}.file"),
+        (file(file_data="data:text/csv;base64,a"), f"{FIRST}.file.file_data"),
+        (file(file_data="data:text/plain;base64,/w=="), f"{FIRST}.file.file_data"),
+        (file(file_data="data:text/plain;base64,%"), f"{FIRST}.file.file_data"),
+        ({"role": "assistant", "function_call": {"name": "f"}}, "messages[0].function_call"),
+        (calling({**CALL, "type": "custom"}), "messages[0].tool_calls[0]"),
+        (calling(CALL, BROKEN), "messages[0].tool_calls[1].function.arguments"),
+        ({"role": "system", "content": "nobody asked anything"}, "messages"),
+        (user("  "), "messages"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_by_its_name(message: dict[str, Any], param: str) -> None:
+    with pytest.raises(RequestRejected) as refused:
+        said(message)
+    assert refused.value.param == param and param in refused.value.message
+
+
+RESULT = {"role": "tool", "tool_call_id": "1", "content": ""}
+SIGNED = [{"type": "thinking", "thinking": "", "signature": "s"}]
+
+
+@pytest.mark.parametrize(
+    ("messages", "lacks"),
+    [
+        ([user("a")], False),
+        ([user("a"), calling(CALL), RESULT], True),
+        ([user("a"), calling(CALL, thinking_blocks=SIGNED), RESULT], False),
+        ([user("a"), calling(CALL), RESULT, user("b")], False),
+        ([RESULT], True),
+    ],
+)
+def test_a_tool_loop_without_its_thinking_is_seen(messages: list[dict[str, Any]], lacks: bool) -> None:
+    assert lacks_thinking(CHAT_REQUEST.decode(json.dumps({"messages": messages})).messages) is lacks
