@@ -21,7 +21,8 @@ from benchmarks.scenarios import QUICK, Amounts, Scenarios
 from benchmarks.stage import Stage
 
 _LATEST = Path(__file__).parent / "results" / "latest.json"
-_SCENARIOS = ["requests", "streams", "memory", "start", "cancel"]
+_OURS = ("bridge", "server", "gateway")
+_SCENARIOS = ["requests", "streams", "translated", "memory", "start", "cancel"]
 
 
 def _options(words: list[str]) -> argparse.Namespace:
@@ -30,6 +31,7 @@ def _options(words: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--only", default=",".join(_SCENARIOS), help="scenarios, with commas (default: %(default)s)")
     add("--contenders", default=",".join(names), help="with commas (default: %(default)s)")
+    add("--litellm", type=Path, metavar="PYTHON", help="a Python that has litellm[proxy]")
     add("--quick", action="store_true", help="fewer of everything: to see that it works, not to quote")
     add("--no-pin", action="store_true", help="let the scheduler place processes (see README)")
     add("--output", type=Path, help="where to write the JSON; a full run goes to results/latest.json")
@@ -48,10 +50,10 @@ def _options(words: list[str]) -> argparse.Namespace:
     return options
 
 
-def _present(names: list[str], results: Results) -> list[Contender]:
+def _present(options: argparse.Namespace, results: Results) -> list[Contender]:
     present = []
-    for contender in all_contenders():
-        if contender.name not in names:
+    for contender in all_contenders(options.litellm):
+        if contender.name not in options.contenders:
             continue
         if contender.program is None:
             print(f"{contender.name}: skipped, {contender.absent}", file=sys.stderr)
@@ -66,13 +68,14 @@ def _run(options: argparse.Namespace) -> Results:
     amounts = QUICK if options.quick else Amounts()
     pin = not options.no_pin and (os.cpu_count() or 1) > 1
     results = Results(machine.description(), asdict(amounts) | {"quick": options.quick, "pinned": pin})
-    present = _present(options.contenders, results)
+    present = _present(options, results)
     busy_before, began = machine.busy_seconds(), time.monotonic()
     with Stage.set(pin) as stage:
         scenarios = Scenarios(stage, present, amounts, results)
         steps: dict[str, Callable[[], None]] = {
             "requests": scenarios.requests,
             "streams": scenarios.streams,
+            "translated": scenarios.translated,
             "memory": scenarios.memory,
             "start": scenarios.start,
             "cancel": scenarios.cancel,
@@ -93,11 +96,11 @@ def _run(options: argparse.Namespace) -> Results:
 
 
 def _write(results: Results, options: argparse.Namespace) -> None:
-    ours = [results.contenders.get(name, {}).get("status") for name in ("bridge", "server")]
+    ours = [results.contenders.get(name, {}).get("status") for name in _OURS]
     target = options.output
     if target is None:
-        if not options.full or ours != ["measured", "measured"]:
-            print("not a full run with both of our roles: results/latest.json is left as it was")
+        if not options.full or set(ours) != {"measured"}:
+            print("not a full run with all of our roles: results/latest.json is left as it was")
             return
         if results.machine["source_changed_meanwhile"]:
             print("src/ changed during the run: results/latest.json is left as it was")

@@ -84,10 +84,16 @@ def _messages_body(size: int, plan: Plan, number: int, model: str) -> bytes:
     return json.dumps(shell, separators=(",", ":")).encode()
 
 
+def _chat_headers(credential: Credential) -> Headers:
+    """Answers are asked for as they are: some translators would compress them, and text is looked for in raw bytes."""
+    plain = {"Accept-Encoding": "identity"}
+    return [(name, plain.get(name, value)) for name, value in payloads.client_headers(credential)]
+
+
 def _messages_headers(credential: Credential) -> Headers:
     """The anthropic SDK's differ from the openai SDK's in its name and in the version of the API."""
     own = {"user-agent": "AsyncAnthropic/Python 2.11.0", "x-stainless-package-version": "2.11.0"}
-    headers = [(name, own.get(name, value)) for name, value in payloads.client_headers(credential)]
+    headers = [(name, own.get(name, value)) for name, value in _chat_headers(credential)]
     return [*headers, ("anthropic-version", "2023-06-01")]
 
 
@@ -96,7 +102,7 @@ CLIENT_DIALECTS: dict[Dialect, ClientDialect] = {
         "/v1/chat/completions", payloads.client_headers, _relayed_body, payloads.SENT_AT, payloads.DONE
     ),
     "chat": ClientDialect(
-        "/v1/chat/completions", payloads.client_headers, _chat_body, payloads.SENT_IN_TEXT, payloads.DONE
+        "/v1/chat/completions", _chat_headers, _chat_body, payloads.SENT_IN_TEXT, payloads.DONE
     ),
     "messages": ClientDialect(
         "/v1/messages", _messages_headers, _messages_body, payloads.SENT_IN_TEXT, b"event: message_stop\n"

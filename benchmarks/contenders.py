@@ -1,8 +1,6 @@
-"""Who is compared, how is each started, and which credential swap does it owe?
+"""Who is compared, how is each started, and of which version is it?
 
-Two roles. *bridge*: the client's Bearer is dropped and X-Proxy-Token is set. *server*: X-Proxy-Token is
-dropped, the real key is set, and an access log is written, by nginx as well. `direct` is no contender: it is
-the load generator talking to the upstream, the floor under every latency.
+What each owes is its role (`roles.py`). Who translates is started as `translators.py` says.
 """
 
 from __future__ import annotations
@@ -18,33 +16,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-Role = Literal["direct", "bridge", "server"]
-Credential = tuple[str, str]
+from benchmarks import translators
+from benchmarks.launch import Launch, Place
+from benchmarks.roles import REAL_KEY, Role, credential_of_client, credential_upstream
 
-CLIENT_KEY = "sk-client-of-the-benchmark-0123456789"
-REAL_KEY = "sk-bench-0123456789abcdef0123456789"
 _RIVALS = Path(__file__).parent / "rivals"
 _ROOT = Path(__file__).parent.parent
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one started contender lives: its folder, its port, its upstream, and the token of this run."""
-
-    folder: Path
-    port: int
-    upstream: int
-    token: str
-
-
-@dataclass(frozen=True)
-class Launch:
-    """What to execute; `env` is all the environment there is beside PATH, HOME and LANG."""
-
-    command: list[str]
-    env: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,23 +33,11 @@ class Contender:
     launch: Callable[[Place], Launch]
     version: Callable[[], str]
     absent: str = "not installed"
-
-
-def credential_of_client(role: Role, token: str) -> Credential:
-    return ("X-Proxy-Token", token) if role == "server" else ("Authorization", f"Bearer {CLIENT_KEY}")
-
-
-def credential_upstream(role: Role, token: str) -> Credential:
-    return ("authorization", f"Bearer {REAL_KEY}") if role == "server" else ("x-proxy-token", token)
-
-
-def rules_for_upstream(token: str) -> dict[Role, dict[str, str]]:
-    """What the upstream must find once and must never find, by role."""
-    return {
-        "direct": {"expected": "", "forbidden": ""},
-        "bridge": {"expected": token, "forbidden": CLIENT_KEY},
-        "server": {"expected": REAL_KEY, "forbidden": token},
-    }
+    relays: bool = True
+    """Whether it takes part where bytes are passed on."""
+    translates: bool = False
+    slow: bool = False
+    """Whether it translates so slowly that it is measured with few streams."""
 
 
 def _nginx_program() -> Path | None:
@@ -84,12 +50,12 @@ def _found(name: str, path: str | None = None) -> Path | None:
     return Path(found) if found else None
 
 
-def _clawgate_program() -> Path | None:
+def _clawgate_program(role: str) -> Path | None:
     beside = Path(sys.executable).parent / "clawgate"
     if not beside.exists():
         return None
     try:
-        question = [str(beside), "bridge", "run", "--help"]
+        question = [str(beside), role, "run", "--help"]
         asked = subprocess.run(question, capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -158,9 +124,10 @@ def _aiohttp_version() -> str:
 
 
 @functools.cache
-def all_contenders() -> list[Contender]:
-    """In the order in which they take turns."""
-    nginx, node, ours = _nginx_program(), _found("node"), _clawgate_program()
+def all_contenders(litellm: Path | None = None) -> list[Contender]:
+    """In the order in which they take turns. ``litellm``: the Python that has it, if it is not on PATH."""
+    nginx, node, rival = _nginx_program(), _found("node"), translators.litellm_program(litellm)
+    ours, gateway = _clawgate_program("bridge"), _clawgate_program("gateway")
     python = Path(sys.executable)
 
     def nginx_version() -> str:
@@ -169,7 +136,18 @@ def all_contenders() -> list[Contender]:
     def our_version() -> str:
         return _first_line(ours, "--version")
 
+    def of_gateway(at: Place) -> Launch:
+        return translators.our_gateway(gateway, at)
+
+    def of_litellm(at: Place) -> Launch:
+        return translators.litellm(rival, at)
+
+    def litellm_version() -> str:
+        return _first_line(rival, "--version")
+
     not_ours = "`clawgate bridge run --help` does not work beside this Python"
+    no_gateway = "`clawgate gateway run --help` does not work beside this Python"
+    no_litellm = "not installed; name the Python that has litellm[proxy] with --litellm"
     return [
         Contender("nginx", "bridge", nginx, lambda at: _nginx(nginx, at, "bridge"), nginx_version),
         Contender("nginx-log", "server", nginx, lambda at: _nginx(nginx, at, "server"), nginx_version),
@@ -177,4 +155,16 @@ def all_contenders() -> list[Contender]:
         Contender("aiohttp", "bridge", python, _aiohttp, _aiohttp_version),
         Contender("bridge", "bridge", ours, lambda at: _our_bridge(ours, at), our_version, not_ours),
         Contender("server", "server", ours, lambda at: _our_server(ours, at), our_version, not_ours),
+        Contender("gateway", "gateway", gateway, of_gateway, our_version, no_gateway, translates=True),
+        Contender(
+            "litellm",
+            "gateway",
+            rival,
+            of_litellm,
+            litellm_version,
+            no_litellm,
+            relays=False,
+            translates=True,
+            slow=True,
+        ),
     ]

@@ -19,8 +19,8 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.load_streams import cancel_streams, hold_streams, run_streams
 from benchmarks.client_dialects import CLIENT_DIALECTS
+from benchmarks.load_streams import cancel_streams, hold_streams, run_streams
 from benchmarks.payloads import ANSWER_BODY
 from benchmarks.process_clock import cpu_ns
 

@@ -110,7 +110,7 @@ class ChunkWindow:
         self.open = False
         self.over = False
         self.delays = array("q")
-        self.cpu = 0
+        self.cpu = self.nanoseconds = 0
 
     def note(self, client: StreamClient, delays: list[int]) -> None:
         if self.open:
@@ -118,11 +118,12 @@ class ChunkWindow:
             if client.events >= _LAST_CHUNKS:
                 self.open, self.over = False, True
                 self.cpu = cpu_ns(self.pids) - self.cpu
+                self.nanoseconds = time.monotonic_ns() - self.nanoseconds
         elif not self.over and client.events >= _SETTLED_CHUNKS > client.events - len(delays):
             self.unsettled -= 1
             if self.unsettled == 0:
                 self.open = True
-                self.cpu = cpu_ns(self.pids)
+                self.cpu, self.nanoseconds = cpu_ns(self.pids), time.monotonic_ns()
 
 
 async def run_streams(order: Order) -> Result:
@@ -144,6 +145,7 @@ async def run_streams(order: Order) -> Result:
     result["chunks"] = len(ordered)
     if window.pids:
         result["cpu_us"] = window.cpu / len(ordered) / 1e3
+        result["core_percent"] = 100 * window.cpu / window.nanoseconds
     return result
 
 

@@ -25,7 +25,9 @@ CHUNK_PERIOD_MS = 20
 
 PLAN = re.compile(rb'"user":"([a-z]+)-(\d+)"')
 PLAN_WITHIN = 128  # the plan stands in the first bytes of the body; farther in it is not looked for
-PLAN_IN_TEXT = re.compile(rb"\[([a-z]+)-(\d+)\] ")  # where bodies are written anew: what the user says is kept
+PLAN_IN_TEXT = re.compile(
+    rb"\[([a-z]+)-(\d+)\] "
+)  # where bodies are written anew: what the user says is kept
 
 Headers = list[tuple[str, str]]
 

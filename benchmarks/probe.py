@@ -1,7 +1,7 @@
 """Does the contender do the job at all? Asked before anything is timed; who fails is reported, not timed.
 
 Small requests with a full HTTP client: the upstream says what it saw (credentials, body), the client checks
-every byte of the JSON answer and of a whole stream.
+every byte of the JSON answer and of a whole stream. Who translates is asked in `translated_probe.py`.
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ import hashlib
 import http.client
 import json
 
-from benchmarks.contenders import CLIENT_KEY, Role, credential_of_client, credential_upstream
-from benchmarks.payloads import ANSWER_BODY, CHUNKS, DONE, EVENT, Plan, chat_body, client_headers
+from benchmarks.client_dialects import CLIENT_DIALECTS
+from benchmarks.payloads import ANSWER_BODY, CHUNKS, DONE, EVENT, Plan
+from benchmarks.roles import CLIENT_KEY, ENDS, MODEL, Role, credential_of_client, credential_upstream
 from benchmarks.started import Failed
+
+_RELAYED = CLIENT_DIALECTS["relayed"]
 
 
 def probe(port: int, role: Role, token: str) -> None:
     """Raises Failed with the reason unless credentials, bodies, answers and streams are as they must be."""
+    model = ENDS[role].model
     for size in (1024, 50 * 1024):
-        body = chat_body(size, "probe", 0)
-        seen = json.loads(_post(port, role, token, body))
-        if seen["length"] != size or seen["sha256"] != hashlib.sha256(body).hexdigest():
+        body = _RELAYED.body(size, "probe", 0, model)
+        # a gateway puts the provider's name of the model into its place, and touches nothing else
+        expected = body.replace(f'"{model}"'.encode(), f'"{MODEL}"'.encode(), 1)
+        seen = json.loads(post(port, role, token, body))
+        if seen["length"] != len(expected) or seen["sha256"] != hashlib.sha256(expected).hexdigest():
             raise Failed(f"a body of {size} bytes reached the upstream changed, {seen['length']} bytes")
-        if role != "direct":
-            _check_credentials(seen["headers"], role, token)
+        check_credentials(seen["headers"], role, token)
     if _plan(port, role, token, "answer") != ANSWER_BODY:
         raise Failed("the JSON answer reached the client changed")
     stream = _plan(port, role, token, "stream")
@@ -32,25 +37,31 @@ def probe(port: int, role: Role, token: str) -> None:
         raise Failed(f"the stream reached the client changed: {len(events)} of {CHUNKS} chunks")
 
 
-def _check_credentials(headers: list[list[str]], role: Role, token: str) -> None:
+def check_credentials(headers: list[list[str]], role: Role, token: str) -> None:
+    """Raises Failed unless the upstream saw the configured credential once and the client's not at all."""
+    if role.startswith("direct"):
+        return
     name, value = credential_upstream(role, token)
     found = [got for header, got in headers if header == name]
     if found != [value]:
         raise Failed(f"the upstream saw {len(found)} {name} headers instead of the one configured")
-    dropped, _ = credential_of_client(role, token)
-    if any(header == dropped.lower() or CLIENT_KEY in got for header, got in headers):
+    dropped, client_value = credential_of_client(role, token)
+    gone = {dropped.lower()} - {name}
+    if any(header in gone or client_value in got or CLIENT_KEY in got for header, got in headers):
         raise Failed(f"the client's {dropped} reached the upstream")
 
 
 def _plan(port: int, role: Role, token: str, plan: Plan) -> bytes:
-    return _post(port, role, token, chat_body(1024, plan, 0, stream=plan == "stream"))
+    return post(port, role, token, _RELAYED.body(1024, plan, 0, ENDS[role].model))
 
 
-def _post(port: int, role: Role, token: str, body: bytes) -> bytes:
+def post(port: int, role: Role, token: str, body: bytes) -> bytes:
+    """The body of a 200 answer to ``body``, whole; raises Failed."""
+    dialect = CLIENT_DIALECTS[ENDS[role].client]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        headers = dict(client_headers(credential_of_client(role, token)))
-        connection.request("POST", "/v1/chat/completions", body, headers)
+        headers = dict(dialect.headers(credential_of_client(role, token)))
+        connection.request("POST", dialect.path, body, headers)
         answer = connection.getresponse()
         content = answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.results import Results
-from benchmarks.scenarios import CELLS, LEAVING, MEMORY, START, STREAMS, requests_name
+from benchmarks.scenarios import CELLS, LEAVING, LIGHT, MEMORY, START, STREAMS, TRANSLATED, requests_name
 from benchmarks.targets import verdicts
 
-_ORDER = ["direct", "nginx", "bridge", "node", "aiohttp", "nginx-log", "server"]
+_ORDER = ["direct", "nginx", "bridge", "node", "aiohttp", "nginx-log", "server", "gateway", "litellm"]
 _SWAP_WITH_LOG = {"server", "nginx-log"}  # their nginx is the one that writes an access log, too
 Row = Sequence[str]
 
@@ -16,7 +16,11 @@ Row = Sequence[str]
 def text_of(results: Results) -> str:
     parts = [_heading(results)]
     parts += [_requests(results, size, connections) for size, _, connections in CELLS]
-    parts += [_streams(results), _footprint(results), _cancel(results), _targets(results), _failures(results)]
+    parts += [
+        _streams(results),
+        *(_translated(results, one, load) for one in TRANSLATED for load in ("", LIGHT)),
+    ]
+    parts += [_footprint(results), _cancel(results), _targets(results), _failures(results)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -64,6 +68,7 @@ def _requests(results: Results, size: str, connections: int) -> str:
         "x nginx",
         "of lows",
         "x node",
+        "x bridge",
         "p50 us",
         "p99 us",
         "req/s",
@@ -76,17 +81,46 @@ def _streams(results: Results) -> str:
     rows = []
     for name in _measured(results, STREAMS):
         cells = [name, _number(results.median(STREAMS, name, "cpu_us"), 1), *_ratios(results, STREAMS, name)]
-        for metric in ("p50_us", "p99_us"):
-            waited, floor = (results.median(STREAMS, who, metric) for who in (name, "direct"))
-            cells.append(_number(waited))
-            if name == "direct" or waited is None or floor is None:
-                cells.append("-")
-            else:
-                cells.append(_number(waited - floor))
-        rows.append([*cells, _number(results.median(STREAMS, name, "rss_mb"), 1)])
-    columns = ["", "CPU us", "x nginx", "of lows", "x node", "p50 us", "added", "p99 us", "added", "RSS MB"]
+        rows.append(
+            [*cells, *_waits(results, STREAMS, name), _number(results.median(STREAMS, name, "rss_mb"), 1)]
+        )
+    ratios = ["x nginx", "of lows", "x node", "x bridge"]
+    columns = ["", "CPU us", *ratios, "p50 us", "added", "p99 us", "added", "RSS MB"]
     amount = results.parameters["streams"]
     return _table(f"One SSE chunk, {amount} streams, a chunk each 20 ms", columns, rows)
+
+
+def _translated(results: Results, direction: str, load: str) -> str:
+    scenario = direction + load
+    rows = []
+    for name in _measured(results, scenario):
+        low_high = results.rounds(scenario, name, "cpu_us")
+        rows.append(
+            [
+                name,
+                _number(results.median(scenario, name, "cpu_us"), 1),
+                f"{min(low_high):.1f}-{max(low_high):.1f}" if low_high else "-",
+                _number(results.median(scenario, name, "core_percent")),
+                *_waits(results, scenario, name),
+                _number(results.median(scenario, name, "rss_mb"), 1),
+            ]
+        )
+    columns = ["", "CPU us", "low-high", "% of a core", "p50 us", "added", "p99 us", "added", "RSS MB"]
+    amount = results.parameters.get("light_streams" if load else "translated_streams")
+    return _table(f"One SSE chunk {direction}, {amount} streams, a chunk each 20 ms", columns, rows)
+
+
+def _waits(results: Results, scenario: str, name: str) -> list[str]:
+    """How long a chunk took at the median and at the 99th percentile, each with what `direct` did not take."""
+    cells = []
+    for metric in ("p50_us", "p99_us"):
+        waited, floor = (results.median(scenario, who, metric) for who in (name, "direct"))
+        cells.append(_number(waited))
+        if name == "direct" or waited is None or floor is None:
+            cells.append("-")
+        else:
+            cells.append(_number(waited - floor))
+    return cells
 
 
 def _footprint(results: Results) -> str:
@@ -155,6 +189,7 @@ def _ratios(results: Results, scenario: str, name: str) -> list[str]:
     nginx = "nginx-log" if name in _SWAP_WITH_LOG else "nginx"
     ratios = [results.ratio(scenario, name, rival, "cpu_us") for rival in (nginx, "node")]
     ratios.insert(1, results.floor_ratio(scenario, name, nginx, "cpu_us"))
+    ratios.append(results.ratio(scenario, name, "bridge", "cpu_us"))
     return [_number(ratio, 2) for ratio in ratios]
 
 

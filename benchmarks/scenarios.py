@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from benchmarks.contenders import Contender
 from benchmarks.payloads import Plan
 from benchmarks.process_clock import memory_kb
 from benchmarks.results import Results
+from benchmarks.roles import Role
 from benchmarks.stage import Live, Stage
 from benchmarks.started import Failed
 
@@ -33,6 +34,8 @@ class Amounts:
     warmup: int = 600
     streams: int = 200
     stream_rounds: int = 5
+    translated_streams: int = 100  # so many that our gateway stays well below the whole of its core, and ...
+    light_streams: int = 5  # ... a rival of whom more would ask for more than a core
     idle_streams: int = 1000
     memory_rounds: int = 3
     starts: int = 5
@@ -52,6 +55,13 @@ QUICK = Amounts(
 
 CELLS = [("1 kB", 1024, 1), ("1 kB", 1024, 32), ("50 kB", 50 * 1024, 1), ("50 kB", 50 * 1024, 32)]
 LEAVING: dict[str, Plan] = {"before headers": "hold", "before first token": "head", "mid-stream": "stream"}
+TRANSLATED: dict[str, tuple[Role, Role]] = {
+    "translated to chat": ("to-chat", "direct-messages"),
+    "translated to messages": ("to-messages", "direct-chat"),
+}
+"""The roles of who translates, and of the floor: the same client's dialect without anybody in between."""
+LIGHT = ", few streams"
+"""Ends the name of such a scenario where the load is what a slow translator can carry, the same for all."""
 STREAMS = "streams"
 MEMORY = "memory"
 START = "start"
@@ -68,7 +78,8 @@ class Scenarios:
         self, stage: Stage, contenders: Sequence[Contender], amounts: Amounts, results: Results
     ) -> None:
         self.stage = stage
-        self.contenders = contenders
+        self.contenders = [one for one in contenders if one.relays]
+        self.translators = [one for one in contenders if one.translates]
         self.amounts = amounts
         self.results = results
 
@@ -94,7 +105,7 @@ class Scenarios:
         return partial(self._loaded, live, order)
 
     def _loaded(self, live: Live, order: dict[str, Any]) -> dict[str, float]:
-        measured: dict[str, float] = self.stage.load(live, order, 30)
+        measured: dict[str, float] = self.stage.load(live, order, 60)
         if live.started:
             measured["rss_mb"] = memory_kb(live.pids())[0] / 1024
         return measured
@@ -107,6 +118,39 @@ class Scenarios:
                 _say(f"streams, round {round_number} of {self.amounts.stream_rounds}")
                 for live in lives:
                     self._attempt(STREAMS, live.name, partial(self._loaded, live, order))
+
+    def translated(self) -> None:
+        """All that there are with few streams, if some can carry no more; the others with many."""
+        amounts = self.amounts
+        slow = {one.name for one in self.translators if one.slow}
+        loads = [("", amounts.translated_streams)] + [(LIGHT, amounts.light_streams)] * bool(slow)
+        with contextlib.ExitStack() as stack:
+            steps: list[tuple[str, str, Callable[[], dict[str, float]]]] = []
+            running = [live for one in self.translators if (live := self._translator(stack, one))]
+            for direction, (role, floor) in TRANSLATED.items():
+                for load, streams in loads:
+                    order = {"kind": "streams", "streams": streams}
+                    for live in (self.stage.direct(floor), *(replace(one, role=role) for one in running)):
+                        if load or live.name not in slow:
+                            self._attempt(direction + load, live.name, partial(self._prepare, live, order))
+                            steps.append((direction + load, live.name, partial(self._loaded, live, order)))
+            for round_number in range(1, self.amounts.stream_rounds + 1):
+                _say(f"translated, round {round_number} of {self.amounts.stream_rounds}")
+                for scenario, name, step in steps:
+                    self._attempt(scenario, name, step)
+
+    def _translator(self, stack: contextlib.ExitStack, contender: Contender) -> Live | None:
+        try:
+            return stack.enter_context(self.stage.running(contender))
+        except Failed as failure:
+            for direction in TRANSLATED:
+                self.results.fail(direction + LIGHT * contender.slow, contender.name, str(failure))
+            return None
+
+    def _prepare(self, live: Live, order: dict[str, Any]) -> dict[str, float]:
+        self.stage.prove(live)
+        self.stage.load(live, order, 60)
+        return {}
 
     def memory(self) -> None:
         for round_number in range(1, self.amounts.memory_rounds + 1):

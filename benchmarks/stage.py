@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import Contender, Place, Role, credential_of_client, rules_for_upstream
+from benchmarks.contenders import Contender
+from benchmarks.launch import Place
 from benchmarks.probe import probe
 from benchmarks.process_clock import cpu_ns
+from benchmarks.roles import ENDS, Role, credential_of_client, rules_for_upstream
 from benchmarks.started import Failed, Partner, Started, free_port
+from benchmarks.translated_probe import probe_translation
 
-_START_SECONDS = 15.0
+_START_SECONDS = 30.0  # LiteLLM's on a busy machine
 
 
 @dataclass
@@ -54,15 +57,15 @@ class Stage:
             with stage.upstream:
                 yield stage
 
-    def direct(self) -> Live:
-        return Live("direct", "direct", self.ports["direct"], None)
+    def direct(self, role: Role = "direct") -> Live:
+        return Live("direct", role, self.ports[role], None)
 
     @contextlib.contextmanager
     def running(self, contender: Contender) -> Iterator[Live]:
         """Started and listening; stopped at the end whatever happened in between."""
         folder = self._new_folder(contender.name)
         port = free_port()
-        launch = contender.launch(Place(folder, port, self.ports[contender.role], self.token))
+        launch = contender.launch(Place(folder, port, self.ports, contender.role, self.token))
         with Started(launch.command, launch.env, folder, self.core_of_contender) as started:
             listening = started.wait_listening(port, _START_SECONDS)
             spent = cpu_ns(started.pids())
@@ -70,7 +73,8 @@ class Stage:
 
     def prove(self, live: Live) -> None:
         self._ask_upstream()  # forget what came before
-        probe(live.port, live.role, self.token)
+        prove = probe if ENDS[live.role].client == "relayed" else probe_translation
+        prove(live.port, live.role, self.token)
         self._judge(live)
 
     def load(self, live: Live, order: dict[str, Any], deadline: float) -> dict[str, Any]:
@@ -88,7 +92,8 @@ class Stage:
         with self._partner("benchmarks.load") as generator:
             credential = credential_of_client(live.role, self.token)
             where = {"port": live.port, "credential": credential, "pids": before, "deadline": deadline}
-            generator.tell(order | where)
+            ends = ENDS[live.role]
+            generator.tell(order | where | {"dialect": ends.client, "model": ends.model})
             yield generator, generator.hear(deadline + 10)
         if live.pids() != before:
             raise Failed("its set of processes changed while it was timed")

@@ -1,6 +1,7 @@
 """Which promises about cost were kept in this run?
 
-The targets are for our two roles; ratios are to a rival doing the same swap in the same run. A target
+The targets are for our three roles; ratios are to a rival doing the same swap in the same run, and the gateway's,
+which reads the body to find its way, to our own bridge. A target
 without a measurement is neither reached nor missed, it says so.
 """
 
@@ -9,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.results import Results
-from benchmarks.scenarios import LEAVING, MEMORY, START, STREAMS, requests_name
+from benchmarks.scenarios import LEAVING, MEMORY, START, STREAMS, TRANSLATED, requests_name
+
+_FOOTPRINTS = {"bridge": (600, 60), "server": (600, 60), "gateway": (800, 80)}
+"""Milliseconds until it listens, megabytes while it idles."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,20 @@ def verdicts(results: Results) -> list[Verdict]:
             found.append(Verdict(f"bridge: CPU per request, {size}, c=32", limit, f"x {rival}", ratio))
     per_chunk = results.ratio(STREAMS, "bridge", "nginx", "cpu_us")
     found.append(Verdict("bridge: CPU per chunk", 1.5, "x nginx", per_chunk))
-    for role in ("bridge", "server"):
+    routed = results.ratio(requests_name("50 kB", 32), "gateway", "bridge", "cpu_us")
+    found.append(Verdict("gateway: CPU per request, 50 kB, c=32", 4, "x bridge", routed))
+    for scenario in TRANSLATED:
+        per_chunk = results.median(scenario, "gateway", "cpu_us")
+        found.append(Verdict(f"gateway: CPU per chunk {scenario}", 60, "us", per_chunk))
+    for role, (listening, idle) in _FOOTPRINTS.items():
         found += [
             Verdict(
                 f"{role}: memory per open stream", 25, "kB", results.median(MEMORY, role, "kb_per_stream")
             ),
-            Verdict(f"{role}: listening after start", 600, "ms", results.median(START, role, "listening_ms")),
-            Verdict(f"{role}: resident memory, idle", 60, "MB", results.median(START, role, "idle_rss_mb")),
+            Verdict(
+                f"{role}: listening after start", listening, "ms", results.median(START, role, "listening_ms")
+            ),
+            Verdict(f"{role}: resident memory, idle", idle, "MB", results.median(START, role, "idle_rss_mb")),
         ]
         for phase in LEAVING:
             slowest = _slowest_leave(results, f"cancel {phase}", role)

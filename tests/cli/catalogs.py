@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner, Result
+
+from clawgate.cli.main import clawgate
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.settings.openclaw import OpenClawConfig
 
@@ -43,3 +47,25 @@ def catalog() -> Catalog:
     return build_catalog(
         OpenClawConfig.model_validate(found), {"models.providers.lan.apiKey": "NO_SUCH_KEY"}, {}
     )
+
+
+def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of this machine's user reaches a command."""
+    monkeypatch.setenv("HOME", str(folder))
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH", "OPENCLAW_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run_models(path: Path, *arguments: str) -> Result:
+    """``clawgate models`` with the config file at ``path``; whatever it says, it is no secret."""
+    found = CliRunner().invoke(clawgate, ["models", *arguments, "--config", str(path)])
+    assert "canary" not in found.output and "Traceback" not in found.output
+    return found
+
+
+def refused_as(found: Result, path: Path, says: str) -> bool:
+    """Whether a command ended with this reason and left the file as it was."""
+    told = says in found.stderr and "Config was not changed" in found.stderr
+    return found.exit_code == 1 and told and path.read_text(encoding="utf-8") == CONFIG

@@ -95,7 +95,8 @@ def ask(port: int, path: str, body: object = None) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     fields = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     try:
-        connection.request("GET" if body is None else "POST", path, body and json.dumps(body), fields)
+        content = None if body is None else json.dumps(body)
+        connection.request("GET" if body is None else "POST", path, content, fields)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

@@ -34,10 +34,8 @@ def test_keys_of_the_file_and_of_the_models_are_offered(file: Path) -> None:
 
 
 def test_odd_keys_are_offered_in_brackets(file: Path) -> None:
-    assert completed("agents.defaults.models[") == [
-        'agents.defaults.models["a b"]',
-        'agents.defaults.models["a b"].alias',
-    ]
+    assert completed("agents.defaults.models[") == ['agents.defaults.models["a b"]']
+    assert completed('agents.defaults.models["a b"].') == ['agents.defaults.models["a b"].alias']
 
 
 @pytest.mark.parametrize("text", ["{a: ", None])

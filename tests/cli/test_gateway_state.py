@@ -104,7 +104,7 @@ def test_of_a_config_that_lets_nobody_in(home: Home) -> None:
 
 
 def test_a_port_that_somebody_else_has_is_said() -> None:
-    found = {
+    found: dict[str, Any] = {
         "service": {"kind": "systemd", "state": "active"},
         "stateDir": "/s",
         "config": {"path": "/c", "exists": False, "valid": True, "problems": []},

@@ -12,12 +12,13 @@ import random
 import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 from clawgate.settings.atomic import BACKUPS, locked, read_if_there, replace
 
-LONGEST = 0.02
-"""Seconds that a writer lives, at most: some ten writes."""
+MOST = 20
+"""Writes that a writer gets done, at most, before it is killed in the midst of the next."""
 
 
 def version(number: int) -> bytes:
@@ -43,21 +44,29 @@ def write_for_ever(path: Path, number: int, report: int) -> None:
         number += 1
 
 
-def killed_writer(path: Path, number: int, seconds: float) -> int:
-    """Start a writer, kill it after ``seconds``; the last number that it told, or the one before its first."""
+def killed_writer(path: Path, number: int, writes: int, part: float) -> int:
+    """Start a writer, kill it ``part`` of a write's time after it told ``writes`` of them.
+
+    The last number that it told, or the one before its first.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         write_for_ever(path, number, writing)
     os.close(writing)
-    if seconds:
-        select.select([], [], [], seconds)  # the instant is what is random here
+    told = b""
+    began = time.monotonic()
+    while told.count(b"\n") < writes:
+        told += os.read(reading, 65_536)
+    select.select(
+        [], [], [], part * (time.monotonic() - began) / max(writes, 1)
+    )  # the instant is what is random here
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    told = b"".join(iter(lambda: os.read(reading, 65_536), b"")).split()
+    told += b"".join(iter(lambda: os.read(reading, 65_536), b""))
     os.close(reading)
-    return int(told[-1]) if told else number - 1
+    return int(told.split()[-1]) if told else number - 1
 
 
 def main() -> None:
@@ -66,7 +75,7 @@ def main() -> None:
     path.write_bytes(version(0))
     number, unreported, leftovers = 0, 0, 0
     for _ in range(kills):
-        told = killed_writer(path, number + 1, instants.random() * LONGEST)
+        told = killed_writer(path, number + 1, instants.randint(1, MOST), instants.random())
         found = number_of(path.read_bytes())
         if found not in (told, told + 1):
             raise ValueError(f"{told} had been written, and {found} stands there")
@@ -75,7 +84,7 @@ def main() -> None:
             kept = path.with_name(path.name + ending)
             if kept.exists() and number_of(kept.read_bytes()) > found:
                 raise ValueError("a backup is newer than the file")
-        left = [entry.name for entry in path.parent.iterdir() if ".new-" in entry.name]
+        left = [entry.name for entry in path.parent.iterdir() if entry.name.startswith(f".{path.name}.new-")]
         leftovers += bool(left)
         if len(left) > 2:
             raise ValueError(f"what was left is not swept away: {left}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -166,20 +166,30 @@ def test_a_variable_that_names_no_lock_of_ours_is_ignored(
         Instance.claim(folder, environment={LOCK_VARIABLE: number})
 
 
-def test_looking_at_it_does_not_get_in_the_way(folder: Path) -> None:
-    """A probe takes the lock for an instant; whoever claims it meanwhile gets it all the same."""
+def test_looking_at_it_does_not_get_in_the_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe has the lock for an instant; whoever claims it meanwhile tries again and gets it."""
     Instance.claim(folder).release()
+    probe = os.open(folder / "gateway.lock", os.O_RDONLY)
+    fcntl.flock(probe, fcntl.LOCK_SH)
+    monkeypatch.setattr(
+        "clawgate.processes.instance.time.sleep", lambda seconds: fcntl.flock(probe, fcntl.LOCK_UN)
+    )
+    instance = Instance.claim(folder)
+    os.close(probe)
+    assert found_in(folder).pid == os.getpid()
+    instance.release()
 
-    def look() -> None:
-        for _ in range(200):
-            find(folder)
 
-    with ThreadPoolExecutor(4) as pool:
-        looks = [pool.submit(look) for _ in range(4)]
-        for _ in range(50):
-            Instance.claim(folder).release()
-        for each in looks:
-            each.result()
+def test_the_lock_is_never_let_go_of_on_the_way_through_an_exec(folder: Path) -> None:
+    """The descriptor stays open in the next program, and no child of that one gets it."""
+    instance = Instance.claim(folder)
+    variables = instance.hand_over()
+    fd = int(variables[LOCK_VARIABLE])
+    assert os.get_inheritable(fd)
+    again = Instance.claim(folder, environment=variables)
+    assert not os.get_inheritable(fd) and again.id != instance.id
+    again.release()
+    assert find(folder) is None
 
 
 def test_only_its_owner_may_read_it(folder: Path) -> None:

@@ -94,6 +94,25 @@ def test_following_goes_over_rotation(path: Path) -> None:
     follower.close()
 
 
+def test_nothing_is_lost_between_two_looks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that comes to the old file just before it is seen to be an old one."""
+    path.write_text("")
+    follower = Follower(path)
+    with path.open("a") as old:
+        path.rename(path.with_name("gateway.log.1"))
+        path.write_text(line("new"))
+        looked = Follower._was_replaced
+
+        def late(self: Follower) -> bool:
+            old.write(line("late"))
+            old.flush()
+            return looked(self)
+
+        monkeypatch.setattr(Follower, "_was_replaced", late)
+        assert messages(follower.read()) == ["late", "new"]
+    follower.close()
+
+
 def test_following_goes_over_truncation(path: Path) -> None:
     path.write_text(line("long ago") * 3)
     follower = Follower(path)

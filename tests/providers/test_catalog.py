@@ -165,6 +165,7 @@ def test_a_missing_key_is_never_the_environments_nor_another_providers() -> None
         and found.why_not_ready is not None
         and "set OTHER" in found.why_not_ready
     )
+    assert found.notes == ()
 
 
 def test_what_the_config_says_arrives() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -309,7 +308,15 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(world: dict[str,
     ]
 
 
+def test_a_file_with_thousands_of_problems_tells_a_hundred_and_counts_the_rest(world: dict[str, str]) -> None:
+    text = "{models: {providers: {" + ",".join(f"P{number}: {{}}" for number in range(5000)) + "}}}"
+    with pytest.raises(SettingsInvalid) as caught:
+        read(world, text)
+    assert len(caught.value.problems) == 101
+    assert caught.value.problems[-1].message == "and 4900 more problems"
+
+
 def test_keys_are_taken_by_openclaws_names_alone(world: dict[str, str]) -> None:
-    """`base_url` is how we call it; OpenClaw would not know it."""
-    file: Any = read(world, owl("baseUrl: 'http://a', base_url: 'http://b'"))
-    assert file.config.models.providers["owl"].base_url == "http://a"
+    """`custom_bind_host` is how we call it. It is found as a slip, but not behind a thousand unknown keys."""
+    text = "{" + ",".join(f"k{number}: 1" for number in range(1000)) + ", gateway: {custom_bind_host: '::'}}"
+    assert read(world, text).config.gateway.custom_bind_host is None

@@ -56,5 +56,10 @@ def test_every_reference_of_one_text_is_told() -> None:
 
 
 def test_what_only_looks_a_little_like_a_secret_reference_is_an_object() -> None:
-    value = {"source": "file", "id": "x", "more": {"source": "env", "id": 5}}
+    value = {
+        "source": "file",
+        "id": "x",
+        "more": {"source": "env", "id": 5},
+        "list": {"source": [], "id": "x"},
+    }
     assert substituted(value, {}) == (value, [])

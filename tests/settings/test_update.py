@@ -100,11 +100,24 @@ def test_a_file_with_problems_cannot_be_made_worse(file: Path) -> None:
     assert [problem.path for problem in raised.value.problems] == ["gateway.bind"]
 
 
-def test_what_was_hidden_behind_a_problem_is_not_held_against_its_mending(file: Path) -> None:
-    """The sense of a file is judged only once its types are right."""
-    file.write_text('{gateway: {port: "many"}, agents: {defaults: {model: {primary: "nobody"}}}}')
-    written = put(file, ("gateway", "port"), 1)
-    assert [problem.path for problem in written.remaining] == ["agents.defaults.model.primary"]
+def test_a_change_that_breaks_what_stands_elsewhere_is_not_written(file: Path) -> None:
+    """Also in a file that had another problem: the default model is an alias that is about to go."""
+    text = '{gateway: {port: "x"}, agents: {defaults: {model: "a", models: {"o/m": {alias: "a"}}}}}'
+    file.write_text(text)
+    with pytest.raises(BringsProblems) as raised:
+        update(file, {}, lambda text: unset_value(text, ("agents", "defaults", "models", "o/m")))
+    assert all(problem.path.startswith("agents.defaults.model") for problem in raised.value.problems)
+    assert file.read_text() == text
+
+
+def test_a_problem_may_move(file: Path) -> None:
+    """It is the same one, on another line and at another index; a second of its kind is not."""
+    file.write_text('{models: {providers: {owl: {models: [{id: "a"}, {id: 1}]}}}}')
+    path = ("models", "providers", "owl", "models", 0)
+    written = update(file, {}, lambda text: "\n" + unset_value(text, path))
+    assert [problem.path for problem in written.remaining] == ["models.providers.owl.models[0].id"]
+    with pytest.raises(BringsProblems):
+        put(file, ("models", "providers", "owl", "models", 1, "id"), 2)
 
 
 @pytest.mark.parametrize("text", ["{gateway: ", "", "[]", "\0\0"])

@@ -47,6 +47,16 @@ def test_a_child_gets_only_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     stop([child], print)
 
 
+def test_a_config_that_is_there_stays(tmp_path: Path) -> None:
+    """A child is given an empty config only where nobody wrote one."""
+    config = Path(environment(tmp_path / "home")["OPENCLAW_CONFIG_PATH"])
+    config.parent.mkdir(parents=True)
+    config.write_text("{ models: {} }")
+    child = start("any", [sys.executable, "-c", ""], 0, tmp_path, {})
+    stop([child], print)
+    assert config.read_text() == "{ models: {} }"
+
+
 def test_ready_and_stopped(tmp_path: Path) -> None:
     """A child is ready once /health is 200, and is gone after a SIGTERM."""
     port = free_port(0, "")

@@ -8,7 +8,8 @@ import pytest
 
 from clawgate.testing import faults, model
 from clawgate.testing.chat_shapes import answer_text, split
-from clawgate.testing.demo_request import Answer, Hop, Sender, time_hops
+from clawgate.testing.demo_request import Answer, Hop, MessagesSender, Sender, time_hops
+from clawgate.testing.messages_model import build_messages_model
 from clawgate.testing.steps import Script
 from clawgate.testing.upstream import FakeUpstream
 
@@ -37,7 +38,7 @@ def test_whole() -> None:
     [
         (faults.cut_mid_chunk(), "IncompleteRead"),
         (faults.cut(faults.sse_bytes(), 0), "RemoteDisconnected"),
-        (faults.sse_answer(faults.CHAT_FRAMES[:-1]), "without a finish reason and [DONE]"),
+        (faults.sse_answer(faults.CHAT_FRAMES[:-1]), "without a finish reason and its last event"),
         (faults.sse_answer((*faults.CHAT_FRAMES[:3], b"data: [DONE]\n\n")), "without a finish reason"),
         (faults.error_mid_stream(message="overloaded"), "overloaded"),
         (faults.rate_limited(), "status 429"),
@@ -58,6 +59,21 @@ def test_words_are_shown_as_they_arrive() -> None:
         sender.close()
     assert [word for word in shown if word] == list(split(answer_text("hello")))
     assert answer.text == answer_text("hello")
+
+
+def test_anthropics_dialect_is_read_as_well() -> None:
+    """The same text, and a stream that breaks is not whole; the prefix stands before the model's name."""
+    headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+    with model.running(build_messages_model()) as url:
+        sender = MessagesSender(Hop("claude", f"{url}/v1", headers))
+        assert (whole := sender.ask("m", "hello")).error == ""
+        assert whole.text == answer_text("hello")
+        assert "asks for" in sender.ask("error-in-stream", "hello").error
+        assert "IncompleteRead" in sender.ask("cut-in-stream", "hello").error
+        sender.close()
+        prefixed = MessagesSender(Hop("claude", f"{url}/v1", headers, "error-"))
+        assert "status 529" in prefixed.ask("529", "hello").error
+        prefixed.close()
 
 
 def test_hops_are_timed_in_turn() -> None:

@@ -108,6 +108,11 @@ def test_signed_thinking_goes_first_and_unsigned_thinking_stays_behind() -> None
     ]
 
 
+def test_a_common_misnomer_of_jpeg_is_mended() -> None:
+    _, turns = said(user([{"type": "image_url", "image_url": {"url": "data:image/jpg;base64,aGk="}}]))
+    assert turns[0]["content"][0]["source"]["media_type"] == "image/jpeg"
+
+
 def test_files_become_documents() -> None:
     plain = base64.b64encode("naïve".encode()).decode()
     _, turns = said(

@@ -91,6 +91,14 @@ def test_an_anthropic_client_reads_the_type_that_its_status_has(
     assert told["error"].get("param") == error.get("param")
 
 
+@pytest.mark.parametrize(
+    ("code", "read_as"),
+    [("c", "c"), (502, "502"), ("", None), (True, None), (-1, None), (10**30, None), ([], None)],
+)
+def test_a_code_is_a_word_or_a_status(code: object, read_as: str | None) -> None:
+    assert read(json.dumps({"error": {"message": "m", "code": code}}).encode(), 500).code == read_as
+
+
 def test_in_a_stream_there_is_no_status_and_the_type_decides() -> None:
     error = ForeignError("Busy.", "overloaded_error")
     assert b'"type":"service_unavailable"' in foreign_errors.chat_event(error)

@@ -68,6 +68,13 @@ def test_cached_tokens_are_counted_beside_the_input() -> None:
     }
 
 
+def test_a_server_that_counts_more_cached_tokens_than_there_were_gives_no_negative_count() -> None:
+    counts = CHAT_ANSWER.decode(
+        b'{"choices":[],"usage":{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":2}}}'
+    ).usage
+    assert messages_answer.usage(counts)["input_tokens"] == 0
+
+
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_reasoning_is_a_thinking_block_without_a_signature(field: str) -> None:
     blocks = told(content="a", **{field: "hm"})["content"]

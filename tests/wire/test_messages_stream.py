@@ -185,6 +185,17 @@ def test_thinking_behind_an_open_call_waits_for_its_end() -> None:
     ]
 
 
+def test_signed_thinking_behind_an_open_call_stays_in_its_blocks() -> None:
+    entries = [{"type": "thinking", "thinking": word, "signature": word * 2} for word in ("a", "b")]
+    sent = [call(0, "{}", id="1", name="f"), chunk(thinking_blocks=entries), chunk("tool_calls")]
+    assert [block.to_dict() for block in added_up(read(*sent)).content[1:]] == entries
+
+
+def test_a_call_whose_name_comes_late_keeps_its_place() -> None:
+    sent = [call(0, id="a"), call(1, "{}", id="b", name="g"), call(0, "{}", name="f"), chunk("tool_calls")]
+    assert [(block.id, block.name) for block in added_up(read(*sent)).content] == [("a", "f"), ("b", "g")]
+
+
 def test_thinking_in_pieces_beside_the_same_reasoning_is_told_once() -> None:
     """As other gateways stream it."""
     sent = [

@@ -66,6 +66,7 @@ def test_a_right_body_is_read() -> None:
         ("null", None),
         ('{"a"', None),
         ('{"a": Infinity}', None),
+        ('{"a":' + "[" * 100_000, None),
     ],
 )
 def test_arguments_are_an_object_or_nothing(text: str, read: dict[str, object] | None) -> None:

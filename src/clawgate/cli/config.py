@@ -289,7 +289,7 @@ def _update(
 ) -> Written:
     """The change, or the end of the command with the reason why there is none."""
     from clawgate.settings.atomic import NotWritten
-    from clawgate.settings.edit import CannotEdit, NoSuchPath
+    from clawgate.settings.edit import CannotEdit, EditWentWrong, NoSuchPath
     from clawgate.settings.positions import NotJson5
     from clawgate.settings.problems import SettingsInvalid
     from clawgate.settings.update import BringsProblems, update
@@ -305,6 +305,10 @@ def _update(
         _failed(f"{error}. Nothing was changed")
     except NotWritten as error:
         _failed(str(error))
+    except EditWentWrong as error:
+        _failed(
+            f"this change cannot be made safely: {error}. Nothing was changed; this is a defect, please report it"
+        )
     except NotJson5 as error:
         _failed(f"{where}:{error.line}:{error.column}: {error.message}. Nothing was changed")
     except BringsProblems as error:

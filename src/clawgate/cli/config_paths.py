@@ -54,7 +54,8 @@ def no_such_path(path: KeyPath, file: Json5File) -> NoReturn:
 
     name = format_key_path(path)
     message = f"clawgate: there is nothing at {name} in {file.path}"
-    if known_key(in_document(path, file.value)) is not None:
+    where = in_document(path, file.value)
+    if known_key(where) is not None and not any(isinstance(key, int) for key in where):
         message += f"; what holds without it: clawgate config explain '{name}'"
     else:
         names = dict.fromkeys(map(format_key_path, [*file.scan.spans, *known_paths()]))

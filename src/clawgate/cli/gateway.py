@@ -188,7 +188,7 @@ def restart(timeout: float, **given: Any) -> None:
 def _again(running: Any, where: Places, timeout: float) -> None:
     import time
 
-    from clawgate.processes.daemon import serving
+    from clawgate.processes.daemon import last_lines, serving
     from clawgate.processes.identity import identity_of
     from clawgate.processes.reexec import RESTART_SIGNAL
 
@@ -203,6 +203,8 @@ def _again(running: Any, where: Places, timeout: float) -> None:
                 click.echo(f"Gateway restarted: {now.url} (pid {now.pid}, after {passed:.1f} s)")
                 return
             if now is None and identity_of(running.pid) != running.identity:
+                for line in last_lines(where.output) if running.log else ():
+                    click.echo(f"  | {line}", err=True)
                 _fail(f"the gateway ended instead of starting again; see {running.log or 'its output'}")
             time.sleep(_LOOK_EVERY_SECONDS)
     _fail(

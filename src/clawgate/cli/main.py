@@ -80,4 +80,4 @@ def clawgate() -> None:
 
 def main() -> NoReturn:
     """Entry point of the ``clawgate`` command."""
-    sys.exit(clawgate())
+    sys.exit(clawgate(prog_name="clawgate"))

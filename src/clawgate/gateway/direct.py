@@ -8,7 +8,7 @@ otherwise a `Translation` stands in between, one for each attempt.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
@@ -58,6 +58,7 @@ class Direct:
         self._providers: dict[str, Provider] = {}
         self._upstreams: dict[str, Upstream] = {}
         self.catalog = Catalog({}, {}, None, ())
+        self._listed: Mapping[str, Collection[str]] = {}
 
     @property
     def upstreams(self) -> Collection[Upstream]:
@@ -68,6 +69,7 @@ class Direct:
         """Plan with ``catalog`` from now on. What is under way goes on as it began; connections of providers that
         did not change are kept."""
         self.catalog = catalog
+        self._listed = catalog.listed()
         for name, provider in list(self._providers.items()):
             if catalog.providers.get(name) != provider:
                 del self._providers[name]
@@ -106,7 +108,7 @@ class Direct:
             aliases=catalog.aliases,
             primary=catalog.primary,
             fallbacks=catalog.fallbacks,
-            listed={name: [model.id for model in found.models] for name, found in catalog.providers.items()},
+            listed=self._listed,
         )
 
     def plan(self, asked: Asked, path: bytes, body: bytes) -> DirectPlan:
@@ -150,6 +152,7 @@ class DirectPlan:
             self._next += 1
             provider = self._catalog.providers[ref.provider]
             try:
+                _check_listed(provider, ref)
                 upstream = self._direct.upstream_of(provider)
             except ProviderNotConfigured as error:
                 if self._next == len(self._chain):
@@ -261,6 +264,8 @@ def _translation_for(provider: Provider, ref: ModelRef, question: _Question, now
         )
     model = next((model for model in provider.models if model.id == ref.model), None)
     field = model.compat.get("maxTokensField") if model is not None else None
+    # Of OpenAI's models some refuse to be told how hard to think; Anthropic's are asked for it only by the client.
+    reasons = model is None or model.reasoning or model.compat.get("supportsReasoningEffort") is True
     return translation(
         client,
         Dialect.MESSAGES if provider.api == Dialect.MESSAGES else Dialect.CHAT,
@@ -269,7 +274,17 @@ def _translation_for(provider: Provider, ref: ModelRef, question: _Question, now
         created=now,
         max_tokens=model.max_tokens if model is not None else None,
         max_tokens_field=field if isinstance(field, str) else "max_tokens",
+        reasoning=reasons or provider.api == Dialect.MESSAGES,
     )
+
+
+def _check_listed(provider: Provider, ref: ModelRef) -> None:
+    """Raises `ProviderNotConfigured` for a model that the config wants asked at a place of its own."""
+    model = next((model for model in provider.models if model.id == ref.model), None)
+    if model is not None and model.elsewhere is not None:
+        raise ProviderNotConfigured(
+            f"the model '{ref}' has {model.elsewhere} of its own, which is not supported: make it a provider of its own"
+        )
 
 
 def _names(ref: ModelRef, failed: tuple[str, ...]) -> bytes:

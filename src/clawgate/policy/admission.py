@@ -17,7 +17,7 @@ from typing import TypeVar
 from clawgate.errors import CredentialMissing, MalformedRequest, RequestRejected, Unauthenticated
 from clawgate.policy.headers import Headers
 
-PROXY_TOKEN_FIELD = b"x-proxy-token"
+_FIELDS = frozenset({b"x-proxy-token", b"authorization"})
 
 _T = TypeVar("_T")
 
@@ -28,16 +28,12 @@ def presented_token(headers: Headers, *, api_key: bool = False) -> bytes | None:
     With ``api_key`` also as ``x-api-key``, which is how Anthropic's SDKs send theirs. Raises `RequestRejected` when the two differ and `MalformedRequest` when either field comes twice: a request
     with two credentials has no one caller.
     """
-    proxy: list[bytes] = []
-    bearer: list[bytes] = []
-    for name, value in headers:
-        if name == PROXY_TOKEN_FIELD or (api_key and name == b"x-api-key"):
-            proxy.append(value)
-        elif name == b"authorization":
-            bearer.append(value)
-    if len(proxy) > 1 or len(bearer) > 1:
+    fields = _FIELDS | {b"x-api-key"} if api_key else _FIELDS
+    presented = [(name, value) for name, value in headers if name in fields]
+    if len({name for name, _ in presented}) < len(presented):
         raise MalformedRequest("the request carries the same credential field twice")
-    found = {token for token in (*proxy, _bearer(bearer[0]) if bearer else b"") if token}
+    tokens = (_bearer(value) if name == b"authorization" else value for name, value in presented)
+    found = {token for token in tokens if token}
     if len(found) > 1:
         raise RequestRejected("two credential fields carry different tokens; send exactly one")
     return found.pop() if found else None

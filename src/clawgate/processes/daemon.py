@@ -67,7 +67,7 @@ def launch(
             progress(passed)
             if child.poll() is not None:
                 return Failed(child.returncode, last_lines(output))
-            if (running := serving(folder)) is not None and running.pid == child.pid:
+            if (running := serving(folder, child.pid)) is not None:
                 child.returncode = 0  # it goes on without us: there is no end of it to be waited for
                 return running
             time.sleep(_LOOK_EVERY_SECONDS)
@@ -78,10 +78,10 @@ def launch(
     return Failed(None, last_lines(output))
 
 
-def serving(folder: Path) -> Running | None:
-    """The gateway of ``folder`` if it answers that it is this one, and well."""
+def serving(folder: Path, pid: int | None = None) -> Running | None:
+    """The gateway of ``folder`` if it answers that it is this one, and well; with ``pid``, only that process."""
     running = find(folder)
-    if running is None or running.url is None:
+    if running is None or running.url is None or pid not in (None, running.pid):
         return None
     return running if is_well(running) else None
 

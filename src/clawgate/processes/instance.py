@@ -140,6 +140,7 @@ class Instance:
             return
         with contextlib.suppress(OSError):  # a folder that is gone holds nothing to be taken back
             (self._folder / f"{self._what}.json").unlink()
+        os.ftruncate(self._fd, 0)  # this process may live on, and is not the holder any more
         os.close(self._fd)
         self._fd = -1
 

@@ -45,6 +45,21 @@ def inherited_sockets() -> list[socket.socket]:
     return found
 
 
+def fitting(sockets: Sequence[socket.socket], host: str, port: int) -> list[socket.socket]:
+    """``sockets`` if they listen where ``host`` and ``port`` (0 for any) say now; else none, and they are closed.
+
+    The config may have been changed between two lives. Raises OSError for a host that has no address.
+    """
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = {place[0] for *_, place in found}
+    names = [sock.getsockname() for sock in sockets]
+    if {name[0] for name in names} == addresses and port in (0, *{name[1] for name in names}):
+        return list(sockets)
+    for sock in sockets:
+        sock.close()
+    return []
+
+
 class Succession:
     """Keeps what the next program of this process needs. ``wanted`` once a restart was asked for."""
 

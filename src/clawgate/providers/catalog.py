@@ -250,5 +250,6 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
             input=entry.input,
             reasoning=entry.reasoning,
             compat=compat,
+            elsewhere="baseUrl" if entry.base_url is not None else "headers" if entry.headers else None,
         )
     return tuple(found.values())

@@ -27,6 +27,8 @@ class Model:
     input: tuple[str, ...] = ("text",)
     reasoning: bool = False
     compat: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    elsewhere: str | None = None
+    """A setting that wants it asked in another way than its provider's other models, which cannot be done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from clawgate.relay.memo import KnownHead
 from clawgate.relay.reader import IntakeLimits, RequestReader
 from clawgate.relay.render_error import error_answer, status_of
 from clawgate.wire.dialect import Dialect, dialect_of
-from clawgate.wire.http1 import CONTINUE
+from clawgate.wire.http1 import CONTINUE, path_of
 
 STASH_BYTES = 65_536
 """How much may wait behind a request that is being answered before the connection is no longer read."""
@@ -189,7 +189,7 @@ class RelayProtocol(HttpToolsProtocol):
         self._known = None
         self.http10 = head.version != "1.1"
         self._head_only = head.method == b"HEAD"
-        self._dialect = dialect_of(head.target, head.fields)
+        self._dialect = dialect_of(path_of(head.target), head.fields)
         now = self.loop.time()
         try:
             found = self.front.gate.admit(head, self._peer, now)
@@ -228,6 +228,8 @@ class RelayProtocol(HttpToolsProtocol):
 
     def unreadable(self, error: RequestRejected) -> None:
         """Answer what cannot be trusted to mean one thing, and read no more of it."""
+        if not self._reader.head_done:
+            self._dialect = Dialect.CHAT
         exchange, self._exchange = self._exchange, None
         self._reader.last = True
         if exchange is not None:

@@ -98,13 +98,12 @@ class TranslatedAnswer:
         """What is to be sent now. Raises `UpstreamFailed` where the upstream ended before its answer was whole."""
         if not self._streams:
             return self._take_whole() if ended else b""
-        body = self._taken()
-        if ended:
-            body += self._translation.end()
-            self._tail.add(body)
-            return self._stream_head() + self._framed(body) + (LAST_CHUNK if self._chunked else b"")
+        end = (
+            self._translation.end() if ended else b""
+        )  # first: where it raises, what has come is still there
+        body = self._taken() + end
         self._tail.add(body)
-        return self._stream_head() + self._framed(body)
+        return self._stream_head() + self._framed(body) + (LAST_CHUNK if ended and self._chunked else b"")
 
     def _taken(self) -> bytes:
         out, self._out = self._out, []
@@ -126,9 +125,9 @@ class TranslatedAnswer:
     def _take_whole(self) -> bytes:
         whole = bytes(self._whole)
         if self._failed:
-            for secret in self._secrets:
-                whole = whole.replace(secret, b"*" * len(secret))
             body = self._translation.refusal(self.status, whole)
+            for secret in self._secrets:  # now, when it is spelled in one way only
+                body = body.replace(secret, b"*" * len(secret))
         else:
             body = self._translation.answer(whole)
         self.unsent = False

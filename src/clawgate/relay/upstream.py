@@ -10,6 +10,8 @@ from clawgate.providers.credential import Credential
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.pool import Pool
 
+SHORTEST_SECRET = 6
+"""What is shorter is not looked for in answers, as it is not in logs."""
 _USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
 
 
@@ -38,7 +40,10 @@ class Upstream:
         self.name = plan.name.encode("ascii")
         self.origin = plan.route.origin
         self.limits = plan.limits
-        self.secrets = plan.credential.secrets()
+        # A dummy such as "local" is a word of many messages, and no secret.
+        secrets = [secret for secret in plan.credential.secrets() if len(secret) >= SHORTEST_SECRET]
+        # JSON may escape a slash, and some writers do.
+        self.secrets = tuple(dict.fromkeys([*secrets, *(s.replace(b"/", rb"\/") for s in secrets)]))
         self._prefix = plan.prefix.encode("ascii")
         self._replaces = plan.replaces.encode("ascii")
         self.pool = Pool(dialer, plan.route)

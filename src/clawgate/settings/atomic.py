@@ -23,7 +23,7 @@ from clawgate.settings.problems import SettingsInvalid
 BACKUPS = (".bak", ".bak.1", ".bak.2", ".bak.3", ".bak.4")
 """Endings of the last versions, the newest first; OpenClaw's own names."""
 
-LOCK_SECONDS = 5.0
+LOCK_SECONDS = 15.0
 _LOCK_PAUSE = 0.01
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 _SIBLING = "new-"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,17 @@ _READ = ("gateway", "models", "agents", "plugins", "tools")
 """The parts of the file that are read, and in which references are followed."""
 
 _MAY_LACK = frozenset({"baseUrl", "apiKey", "headers", "request", "api", "auth"})
-"""Settings of a provider that it can lack: it is not ready then, and the others are."""
+"""Settings of a provider that it can lack: it is not ready then, and the others are. Better without a credential than
+with the name of a variable in its place."""
 
 _ROUNDS = 10
 """How often what is left of a wrong file is looked at again, for further problems."""
+
+_MOST_PROBLEMS = 100
+"""More are counted and not told: somebody has to read them."""
+
+_MOST_KEYS = 1000
+"""Keys that are not read and looked at for slips."""
 
 _NOT_FROM_HERE = re.compile(
     r"\A(?:OPENCLAW|CLAWGATE|PROXY_BRIDGE|OPENAI_PROXY|PYTHON|LD|DYLD)_"
@@ -165,7 +173,11 @@ class _Reading:
         self._found.append((line, column, problem))
 
     def _invalid(self) -> SettingsInvalid:
-        return SettingsInvalid([problem for _, _, problem in sorted(self._found, key=lambda one: one[:2])])
+        problems = [problem for _, _, problem in sorted(self._found, key=lambda one: one[:2])]
+        if len(problems) > _MOST_PROBLEMS:
+            more = f"and {len(problems) - _MOST_PROBLEMS} more problems"
+            problems[_MOST_PROBLEMS:] = [Problem("config file", str(self._file.path), more)]
+        return SettingsInvalid(problems)
 
     def _includes(self, value: object, path: KeyPath) -> None:
         """What OpenClaw would bring in from other files is not in sight here, so nothing may be concluded from it."""
@@ -238,9 +250,7 @@ class _Reading:
             else:
                 self._unset[path] = reference.name
                 if path[:2] == ("models", "providers") and len(path) > 3 and path[3] in _MAY_LACK:
-                    self._leave_out(
-                        replaced, path
-                    )  # better without it than with the name of a variable in its place
+                    self._leave_out(replaced, path)
         return replaced
 
     def _leave_out(self, document: dict[str, Any], path: KeyPath) -> None:
@@ -259,7 +269,7 @@ class _Reading:
 
     def _slips(self, raw: Mapping[str, Any]) -> None:
         others: dict[KeyPath, list[str]] = {}
-        for key in unread_keys(raw):
+        for key in islice(unread_keys(raw), _MOST_KEYS):
             if key.meant is None:
                 others.setdefault(key.path[:-1], []).append(str(key.path[-1]))
             elif key.there:

@@ -19,8 +19,8 @@ import pyjson5
 from clawgate.settings.positions import MAX_DEPTH, NotJson5, Scan, scan
 from clawgate.settings.problems import Problem, SettingsInvalid
 
-MAX_BYTES = 4 * 1024 * 1024
-"""A hundred times a large config; more than this would take seconds to read."""
+MAX_BYTES = 2 * 1024 * 1024
+"""A hundred times a large config; much more than this would take seconds to read."""
 
 
 @dataclass(frozen=True, slots=True)

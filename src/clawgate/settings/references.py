@@ -51,7 +51,8 @@ def _replaced(value: object, environment: Mapping[str, str], path: KeyPath, miss
                 missing.append(Missing(path, name, "unset"))
                 return value
             return environment[name]
-        if source in _ELSEWHERE and isinstance(name, str) and isinstance(value.get("provider"), str):
+        known = isinstance(source, str) and source in _ELSEWHERE
+        if known and isinstance(name, str) and isinstance(value.get("provider"), str):
             missing.append(Missing(path, f"{source}:{value['provider']}", "elsewhere"))
             return value
         return {key: _replaced(part, environment, (*path, key), missing) for key, part in value.items()}

@@ -6,12 +6,14 @@ the file may say is `settings.config_file`'s, how the bytes get there is `settin
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.settings.atomic import NotWritten, locked, replace, target_of
-from clawgate.settings.edit import EditWentWrong, NoSuchPath, same_value, value_at
+from clawgate.settings.edit import EditWentWrong, NoSuchPath, value_at
 from clawgate.settings.json5_file import Json5File, parsed, read_json5
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.positions import KeyPath, NotJson5, nearest
@@ -24,6 +26,7 @@ _NEVER_DROPPED: dict[KeyPath, str] = {
     ("gateway", "mode"): "without it OpenClaw does not start",
     ("meta",): "without it OpenClaw takes the file for damaged and restores a backup over it",
 }
+_INDEX = re.compile(r"\[\d+\]")
 _UNSET = "the environment variable"
 _SMALL = 512
 """Bytes; a smaller file may halve without anybody asking whether it was meant."""
@@ -66,6 +69,9 @@ def update(
     file that cannot be read, `BringsProblems` for those that the change would add (a file with others may be changed),
     `NotWritten` with its cause if the file could not be written, `EditWentWrong` for a text that cannot be read.
     """
+    import clawgate.settings.config_file
+    import clawgate.settings.known_keys  # noqa: F401  # what takes time is done before others have to wait
+
     with locked(path):
         target = target_of(path)
         old = read_json5(target)
@@ -126,37 +132,20 @@ def _judged(old: Json5File | None, new: Json5File, environment: Mapping[str, str
     found = problems_of(new, environment)
     if not found:
         return ()
-    had = problems_of(old, environment) if old is not None else []
-    known = {(problem.path, problem.message) for problem in had}
-    touched = [named(path) for path in _differences(old.value if old is not None else {}, new.value)]
-    fresh = [
-        problem
-        for problem in found
-        if (problem.path, problem.message) not in known
-        # what is wrong elsewhere may only have been hidden behind what was wrong before
-        and (not had or any(_overlap(problem.path, path) for path in touched))
-    ]
+    had = Counter(map(_sort, problems_of(old, environment) if old is not None else ()))
+    fresh = []
+    for problem in found:
+        had[_sort(problem)] -= 1
+        if had[_sort(problem)] < 0:
+            fresh.append(problem)
     if fresh:
         raise BringsProblems(fresh)
     return tuple(found)
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Whether one path is the other, or within it."""
-    short, long = sorted((one, other), key=len)
-    return long.startswith(short) and long[len(short) : len(short) + 1] in ("", ".", "[")
-
-
-def _differences(old: object, new: object, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The paths at which two documents differ, as far down as they are alike."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old.keys() | new.keys():
-            if key in old and key in new:
-                yield from _differences(old[key], new[key], (*path, key))
-            else:
-                yield (*path, key)
-    elif not same_value(old, new):
-        yield path
+def _sort(problem: Problem) -> tuple[str, str]:
+    """What stays the same about a problem when lines and entries before it come or go."""
+    return _INDEX.sub("[]", problem.path), problem.message
 
 
 def _ask_for_loss(old: Json5File, new: Json5File, dropped: Collection[KeyPath], *, may_shrink: bool) -> None:

@@ -1,4 +1,4 @@
-"""Try clawgate in one command: model <- server <- bridge, one streamed answer, and what each hop costs.
+"""Try clawgate in one command: model <- server <- bridge <- gateway, streamed answers, and what each hop costs.
 
 `./scripts/run` runs it. It shows the product as a user meets it, by its command line only; it leaves nothing
 behind: no process, no file outside a temporary folder, and never a look into the user's own ~/.openclaw.
@@ -24,8 +24,16 @@ from types import FrameType
 from rich.console import Console
 
 from .chat_shapes import answer_text
-from .demo_processes import CannotStart, Child, free_port, start, stop, wait_until_ready
-from .demo_request import Answer, Hop, Sender, Timing, time_hops
+from .demo_config import (
+    ANTHROPIC,
+    ANTHROPIC_KEY_VARIABLE,
+    BRIDGE,
+    CLAUDE,
+    openclaw_config,
+    write_openclaw_config,
+)
+from .demo_processes import CannotStart, Child, environment, free_port, start, stop, wait_until_ready
+from .demo_request import Answer, Hop, MessagesSender, Sender, Timing, time_hops
 
 SAID = "What is a gateway for?"
 OPENAI = "https://api.openai.com/v1"
@@ -42,26 +50,34 @@ class Demo:
 
     console: Console
     folder: Path
+    gateway_port: int
     bridge_port: int
     server_port: int
     openai_key: str | None
     openai_url: str
     model: str
     children: list[Child]
+    gateway_token: str
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway_port}"
 
     @property
     def builtin(self) -> bool:
         return self.openai_key is None
 
-    def start(self) -> tuple[Hop, Hop, Hop]:
-        """Start what is needed, in order; gives upstream, server and bridge as places to send to."""
+    def start(self) -> tuple[Hop, ...]:
+        """Start what is needed, in order; gives upstream, server, bridge and gateway as places to send to."""
         key, url = self.openai_key or f"sk-demo-{secrets.token_urlsafe(24)}", self.openai_url
+        claude_key, claude_port = f"sk-ant-demo-{secrets.token_urlsafe(24)}", free_port(0, "")
+        config = Path(environment(self.folder / "home")["OPENCLAW_CONFIG_PATH"])
+        write_openclaw_config(config, openclaw_config(self.bridge_port, claude_port, self.model))
         if self.builtin:
             port = free_port(0, "")
-            options = ["--port", str(port), "--token-delay-ms", "30", "--exit-on-stdin-eof"]
-            # Secrets go by environment: a command line can be read by every user of the machine.
-            self._start("model", ["clawgate.testing.model", *options], port, {"MODEL_API_KEY": key}, "")
+            self._model("model", "clawgate.testing.model", port, key)
             url = f"http://127.0.0.1:{port}/v1"
+        self._model("claude", "clawgate.testing.messages_model", claude_port, claude_key)
         token = secrets.token_urlsafe(24)
         secret = {"OPENAI_API_KEY": key, "OPENAI_PROXY_TOKEN": token, "OPENAI_BASE_URL": url}
         server = ["clawgate", "server", "run", "--host", "127.0.0.1", "--port", str(self.server_port)]
@@ -72,11 +88,21 @@ class Demo:
         self._start(
             "bridge", [*bridge, *remote], self.bridge_port, {"PROXY_BRIDGE_TOKEN": token}, "--bridge-port"
         )
+        gateway = ["clawgate.testing.until_stdin_ends", "gateway", "run", "--port", str(self.gateway_port)]
+        given = {"OPENCLAW_GATEWAY_TOKEN": self.gateway_token, ANTHROPIC_KEY_VARIABLE: claude_key}
+        self._start("gateway", gateway, self.gateway_port, given, "--gateway-port")
+        admitted = {"Authorization": f"Bearer {self.gateway_token}"}
         return (
             Hop("model", url, {"Authorization": f"Bearer {key}"}),
             Hop("server", f"{server_url}/v1", {"X-Proxy-Token": token}),
             Hop("bridge", f"http://127.0.0.1:{self.bridge_port}/v1", {"Authorization": "Bearer not-used"}),
+            Hop("gateway", f"{self.gateway_url}/v1", admitted, f"{BRIDGE}/"),
         )
+
+    def _model(self, name: str, module: str, port: int, key: str) -> None:
+        options = ["--port", str(port), "--token-delay-ms", "30", "--exit-on-stdin-eof"]
+        # Secrets go by environment: a command line can be read by every user of the machine.
+        self._start(name, [module, *options], port, {"MODEL_API_KEY": key}, "")
 
     def _start(self, name: str, module: list[str], port: int, extra: dict[str, str], flag: str) -> None:
         child = start(name, [sys.executable, "-P", "-m", *module], port, self.folder, extra)
@@ -84,27 +110,32 @@ class Demo:
         seconds = wait_until_ready(child, flag)
         self.say(f"  {name:<7} http://127.0.0.1:{port:<6} ready in {seconds:.2f} s, log {child.log}")
 
-    def ask(self, bridge: Hop) -> Answer:
-        """One streamed request through everything, shown as it arrives."""
-        self.say(
-            f"\nOne request through bridge -> server -> {'model' if self.builtin else 'OpenAI'}: {SAID}\n"
-        )
-        sender = Sender(bridge)
-        try:
-            answer = sender.ask(self.model, SAID, lambda text: print(text, end="", flush=True))
-        finally:
-            sender.close()
-        print()
-        problem = answer.error
-        if self.builtin and not problem and answer.text != answer_text(SAID):
-            problem = "the text is not the one that the model sent"
-        if problem:
-            raise CannotStart(f"the answer did not come through whole: {problem}\n{self._logs()}")
+    def ask(self, gateway: Hop) -> None:
+        """One streamed request through everything, and one in Anthropic's dialect, shown as they arrive."""
+        last = "model" if self.builtin else "OpenAI"
+        self.say(f"\nOne request through gateway -> bridge -> server -> {last}: {SAID}\n")
+        answer = self._shown(Sender(gateway), self.model, exact=self.builtin)
         checked = "every byte of the model's text" if self.builtin else "to its [DONE]"
         self.say(
             f"\nWhole ({checked}): the first byte after {answer.first_byte * 1000:.0f} ms "
             f"(nothing was warm yet), the last after {answer.total * 1000:.0f} ms."
         )
+        self.say("\nAnd one in Anthropic's dialect, gateway -> a built-in Claude:\n")
+        claude = Hop("gateway", gateway.base_url, {"x-api-key": self.gateway_token}, f"{ANTHROPIC}/")
+        self._shown(MessagesSender(claude), CLAUDE, exact=True)
+
+    def _shown(self, sender: Sender, model: str, *, exact: bool) -> Answer:
+        """The answer, shown as it arrives; CannotStart if it is not whole, or not the built-in model's text."""
+        try:
+            answer = sender.ask(model, SAID, lambda text: print(text, end="", flush=True))
+        finally:
+            sender.close()
+        print()
+        problem = answer.error
+        if exact and not problem and answer.text != answer_text(SAID):
+            problem = "the text is not the one that the model sent"
+        if problem:
+            raise CannotStart(f"the answer did not come through whole: {problem}\n{self._logs()}")
         return answer
 
     def _logs(self) -> str:
@@ -115,20 +146,29 @@ class Demo:
         self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def show_how_to_use(self) -> None:
-        """A curl line and an SDK snippet, ready to paste."""
-        base = f"http://127.0.0.1:{self.bridge_port}/v1"
-        body = {"model": self.model, "stream": True, "messages": [{"role": "user", "content": SAID}]}
+        """Lines ready to paste: curl in both dialects, and an SDK."""
+        base, model = f"{self.gateway_url}/v1", f"{BRIDGE}/{self.model}"
+        messages = [{"role": "user", "content": SAID}]
+        chat = json.dumps({"model": model, "stream": True, "messages": messages})
+        claude = json.dumps({"model": f"{ANTHROPIC}/{CLAUDE}", "max_tokens": 1000, "messages": messages})
+        json_type = "-H 'Content-Type: application/json'"
         self.say("\nYours to try, from another terminal:\n", "bold")
         self.say(
-            f"curl -N {base}/chat/completions -H 'Content-Type: application/json' -d '{json.dumps(body)}'\n"
+            f"curl -N {base}/chat/completions -H 'Authorization: Bearer {self.gateway_token}' "
+            f"{json_type} -d '{chat}'\n"
         )
+        self.say(f"curl {base}/messages -H 'x-api-key: {self.gateway_token}' {json_type} -d '{claude}'\n")
         self.say(
             "from openai import OpenAI\n\n"
-            f'client = OpenAI(base_url="{base}", api_key="not-used")\n'
+            f'client = OpenAI(base_url="{base}", api_key="{self.gateway_token}")\n'
             f'messages = [{{"role": "user", "content": "{SAID}"}}]\n'
-            f'stream = client.chat.completions.create(model="{self.model}", messages=messages, stream=True)\n'
+            f'stream = client.chat.completions.create(model="{model}", messages=messages, stream=True)\n'
             "for chunk in stream:\n"
             '    print(chunk.choices[0].delta.content or "", end="", flush=True)'
+        )
+        self.say(
+            f"\nThe bridge alone is at http://127.0.0.1:{self.bridge_port}/v1: any key, and the model "
+            f"without its '{BRIDGE}/'. The gateway's config is {self.folder / 'home/.openclaw/openclaw.json'}"
         )
 
     def show_times(self, timings: Sequence[Timing]) -> None:
@@ -159,7 +199,7 @@ def run(demo: Demo, *, once: bool, ended: threading.Event) -> None:
     else:
         demo.say(f"OPENAI_API_KEY is set: requests go to {demo.openai_url} and cost money (--offline: not).")
     hops = demo.start()
-    demo.ask(hops[2])
+    demo.ask(hops[-1])
     if once:
         return
     if demo.builtin:
@@ -176,6 +216,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/run", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--once", action="store_true", help="exit after the first answer, 0 if it was whole")
+    parser.add_argument(
+        "--gateway-port", type=int, default=18789, metavar="PORT", help="18789; 0: any free one"
+    )
     parser.add_argument(
         "--bridge-port", type=int, default=18800, metavar="PORT", help="18800; 0: any free one"
     )
@@ -205,17 +248,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo: Demo | None = None
     code = 0
     try:
+        gateway_port = free_port(given.gateway_port, "--gateway-port")
         bridge_port = free_port(given.bridge_port, "--bridge-port")
         server_port = free_port(given.server_port, "--server-port")
         demo = Demo(
             console=Console(),
             folder=folder,
+            gateway_port=gateway_port,
             bridge_port=bridge_port,
             server_port=server_port,
             openai_key=key,
             openai_url=(os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/"),
             model=given.model or ("gpt-4o-mini" if key else "clawgate-demo"),
             children=[],
+            gateway_token=secrets.token_urlsafe(24),
         )
         run(demo, once=given.once, ended=ended)
     except Interrupted:

@@ -68,9 +68,10 @@ def start(name: str, command: Sequence[str], port: int, folder: Path, extra: Map
     given = environment(home)
     # The file that OPENCLAW_CONFIG_PATH names has to be there.
     config = Path(given["OPENCLAW_CONFIG_PATH"])
-    config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config.write_text("{}\n")
-    config.chmod(0o600)
+    if not config.exists():
+        config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config.write_text("{}\n")
+        config.chmod(0o600)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

@@ -1,4 +1,4 @@
-"""One streamed chat completion, sent the plain way, and how long it took: the demo's answer and timing.
+"""One streamed answer, asked for the plain way in either dialect, and how long it took: the demo's answer and timing.
 
 Stdlib only and one connection at a time. It must not know who answers: the model, a gateway or OpenAI.
 """
@@ -11,22 +11,23 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Where to send: `base_url` as an SDK takes it (with `/v1`), and the fields that let one in."""
+    """Where to send: `base_url` with `/v1`, the fields that let one in, and what stands before a model's name."""
 
     name: str
     base_url: str
     headers: Mapping[str, str]
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A streamed answer. `error` is empty if it came whole: correct framing, a finish reason and `[DONE]`.
+    """A streamed answer. `error` is empty if it came whole: correct framing, the reason and the mark of its end.
 
     `first_byte` and `total` are seconds from just before the request was written to the first line of the
     body, and to its end.
@@ -54,14 +55,17 @@ class _Refused(Exception):
 
 
 class Sender:
-    """A keep-alive connection to one hop."""
+    """A keep-alive connection to one hop, which is asked for chat completions."""
+
+    path = "/chat/completions"
+    more: ClassVar[Mapping[str, object]] = {}
 
     def __init__(self, hop: Hop, timeout: float = 60.0) -> None:
         self.hop = hop
         url = urlsplit(hop.base_url)
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(url.hostname or "", url.port, timeout=timeout)
-        self._path = url.path.rstrip("/") + "/chat/completions"
+        self._path = url.path.rstrip("/") + self.path
 
     def close(self) -> None:
         """Close the connection."""
@@ -69,7 +73,8 @@ class Sender:
 
     def ask(self, model: str, said: str, show: Callable[[str], None] = lambda _: None) -> Answer:
         """Send one streamed request; each piece of text goes to `show` as it arrives. Raises nothing."""
-        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": said}]}
+        messages = [{"role": "user", "content": said}]
+        body = {"model": self.hop.prefix + model, "stream": True, "messages": messages, **self.more}
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **self.hop.headers}
         texts: list[str] = []
         began = first = time.perf_counter()
@@ -85,16 +90,13 @@ class Sender:
             first = time.perf_counter()
             while data:
                 if data.startswith(b"data:"):
-                    if data[5:].strip() == b"[DONE]":
-                        done = True
-                    else:
-                        text, finish = _delta(json.loads(data[5:]))
-                        finished = finished or finish
-                        texts.append(text)
-                        show(text)
+                    text, finish, end = self.read(data[5:].strip())
+                    finished, done = finished or finish, done or end
+                    texts.append(text)
+                    show(text)
                 data = next(lines, b"")
             if not (finished and done):
-                error = "the stream ended without a finish reason and [DONE]"
+                error = "the stream ended without a finish reason and its last event"
         except _Refused as refused:
             error = str(refused)
             self._connection.close()
@@ -102,6 +104,27 @@ class Sender:
             error = f"{type(problem).__name__}: {problem}"
             self._connection.close()
         return Answer("".join(texts), error, first - began, time.perf_counter() - began)
+
+    def read(self, data: bytes) -> tuple[str, bool, bool]:
+        """Of one event: its text, whether it has the reason of the end, whether it is the last one."""
+        if data == b"[DONE]":
+            return "", False, True
+        return (*_delta(json.loads(data)), False)
+
+
+class MessagesSender(Sender):
+    """The same for Anthropic's Messages."""
+
+    path = "/messages"
+    more: ClassVar[Mapping[str, object]] = {"max_tokens": 1000}
+
+    def read(self, data: bytes) -> tuple[str, bool, bool]:
+        event = json.loads(data)
+        kind = event.get("type") if isinstance(event, dict) else None
+        if kind in (None, "error"):
+            raise _Refused(f"an error in the stream: {json.dumps(event)[:500]}")
+        delta = event.get("delta") or {}
+        return delta.get("text") or "", bool(delta.get("stop_reason")), kind == "message_stop"
 
 
 def time_hops(hops: Sequence[Hop], model: str, said: str, rounds: int = 30, warm_up: int = 5) -> list[Timing]:

@@ -52,7 +52,9 @@ def build_messages_model(*, api_key: str | None = None, token_delay: float = 0.0
     async def admitted(request: Request) -> bytes:
         body = await request.body()
         seen.append(Seen(request.method, request.url.path, tuple(request.headers.items()), body))
-        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")  # as the SDK has it since 2.0
+        bearer = request.headers.get("authorization", "").removeprefix(
+            "Bearer "
+        )  # as the SDK has it since 2.0
         given = request.headers.get("x-api-key", "") or bearer
         if not given:
             raise MessagesError(401, "x-api-key header is required")

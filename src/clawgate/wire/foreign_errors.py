@@ -112,11 +112,10 @@ def of_json(said: object) -> ForeignError | None:
         message = _compact(message)
     if not isinstance(message, str) or not message.strip():
         return None
-    code = said.get("code")
     return ForeignError(
         message,
         _word(said.get("type")),
-        str(code) if isinstance(code, int) and 0 < code < 1000 else _word(code),
+        _code(said.get("code")),
         _word(said.get("param")),
     )
 
@@ -165,6 +164,13 @@ def _plain(body: bytes, status: int) -> str:
         form = "an HTML page" if text else "an empty body"
         return f"the upstream answered {status} with {form} and no error message"
     return text[:SHOWN_CHARACTERS]
+
+
+def _code(value: object) -> str | None:
+    """A code is a word; some servers repeat the HTTP status there."""
+    if isinstance(value, int) and not isinstance(value, bool) and 100 <= value < 600:
+        return str(value)
+    return _word(value)
 
 
 def _compact(value: object) -> str:

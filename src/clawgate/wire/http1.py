@@ -50,3 +50,10 @@ def split_target(target: bytes) -> tuple[bytes, bytes]:
     if b"/." in plain and any(segment in (b".", b"..") for segment in plain.split(b"/")):
         raise MalformedRequest("the request path holds a '.' or '..' segment")
     return path, mark + query
+
+
+def path_of(target: bytes) -> bytes:
+    """The path of a request target in origin-form or absolute-form (RFC 9112 section 3.2), its query included."""
+    if target[:7].lower() == b"http://":
+        return b"/" + target[7:].partition(b"/")[2]
+    return target

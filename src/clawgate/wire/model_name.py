@@ -16,6 +16,7 @@ from clawgate.errors import RequestRejected
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _name = msgspec.json.Decoder(str | None)
 _next_key = re.compile(rb'[ \t\r\n{,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*').match
+_surrogate = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of the same length as what is put in its place
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
@@ -43,25 +44,31 @@ def find_model(body: bytes) -> NamedModel:
     Raises `RequestRejected` for what is no JSON object, gives a field twice (RFC 8259 section 4 leaves its meaning to
     the reader), writes ``model`` in capitals (some readers fold them), or names a model that is no text.
     """
+    readable = body
     try:
         members = _members.decode(body)
-    except _UNREADABLE as error:
-        raise RequestRejected(f"the body is not a JSON object: {error}") from None
+    except _UNREADABLE:
+        # Half an emoji is written as a lone surrogate by JavaScript; this reader stumbles over it, others do not.
+        readable = _surrogate.sub(rb"\\u0020", body)
+        try:
+            members = _members.decode(readable)
+        except _UNREADABLE as error:
+            raise RequestRejected(f"the body is not a JSON object: {error}") from None
     if any(key != "model" and key.lower() == "model" for key in members):
         raise RequestRejected("'model' is to be written in small letters, and once", param="model")
     found = NamedModel(None)
     at = 0
     for _ in members:
-        key = _next_key(body, at)
+        key = _next_key(readable, at)
         name = msgspec.json.decode(key[1], type=str) if key is not None else ""
         value = members.get(name)
         # The value that was read is the last of its name: where another one stands here, the field comes twice.
-        if key is None or value is None or not body.startswith(bytes(value), key.end()):
+        if key is None or value is None or not readable.startswith(bytes(value), key.end()):
             raise _given_twice(name)
         at = key.end() + len(bytes(value))
         if name == "model":
             try:
-                found = NamedModel(_name.decode(value), key.end(), at)
+                found = NamedModel(_name.decode(body[key.end() : at]), key.end(), at)
             except _UNREADABLE:
                 raise RequestRejected("'model' must be text", param="model") from None
     if body[at:].strip(b" \t\r\n{") != b"}":

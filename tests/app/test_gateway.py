@@ -1,0 +1,346 @@
+"""The gateway as a whole: who may come in, what a changed config does, and that nothing is dialled that may not be."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.app.gateway import BODY_LIMIT, build_gateway
+from clawgate.errors import ProviderNotConfigured
+from clawgate.relay.dial import Dialer
+from clawgate.settings.config_file import read_config
+from clawgate.settings.gateway import GatewayFlags
+from clawgate.testing import faults
+from clawgate.testing.upstream import FakeUpstream
+from tests.e2e.stand import run
+from tests.gateway.stand import (
+    CHAT,
+    CLIENT_TOKEN,
+    KEY,
+    MESSAGES,
+    config_of,
+    provider,
+    question,
+    serving_gateway,
+    write,
+)
+
+GOOD = faults.json_answer({"next": "fine"})
+OTHER_TOKEN = "gt-another-Wm4yRb8TqLz6Hd1s"
+NOWHERE = "http://127.0.0.1:9"
+
+
+def auth(**more: Any) -> dict[str, Any]:
+    return {"auth": {"mode": "token", "token": CLIENT_TOKEN, **more}}
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize(
+    ("host", "switch"),
+    [("127.0.0.1", False), ("localhost", False), ("[::1]", False), ("127.9.9.9", None), ("10.1.2.3", False),
+     ("192.168.0.9", None), ("inside.example", False)],
+)  # fmt: skip
+def test_a_private_place_without_the_switch_is_never_dialled(
+    host: str, switch: bool | None, path: str, tmp_path: Path
+) -> None:
+    """403 with the name of the setting, and the ledger says that no address was dialled."""
+    block = {"baseUrl": f"http://{host}:9/v1", "api": "openai-completions", "apiKey": KEY}
+    if switch is not None:
+        block["request"] = {"allowPrivateNetwork": switch}  # type: ignore[assignment]
+
+    async def resolver(name: str, port: int) -> list[str]:
+        return {"localhost": ["127.0.0.1"], "inside.example": ["93.184.216.34", "10.0.0.1"]}.get(name, [name])
+
+    async def work() -> None:
+        dialer = Dialer(resolver)
+        async with serving_gateway(tmp_path, config_of({"x": block}), dialer=dialer) as stand:
+            answer = await stand.ask(question("x/m"), target=path)
+            assert answer.status == 403 and answer.json()["error"]["code"] == "private_network_blocked"
+            assert "models.providers.x.request.allowPrivateNetwork" in answer.json()["error"]["message"]
+            assert [entry.dialled for entry in dialer.ledger] == [None]
+
+    run(work())
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "fe80::1", "100.100.100.200"])
+def test_some_places_are_never_dialled_whatever_the_config_says(address: str, tmp_path: Path) -> None:
+    """Written down, where the provider is not ready; behind a name, where that is judged."""
+
+    async def resolver(name: str, port: int) -> list[str]:
+        return [address]
+
+    async def work() -> None:
+        dialer = Dialer(resolver)
+        host = f"[{address}]" if ":" in address else address
+        blocks = {"plain": provider(f"http://{host}:9"), "named": provider("http://inside.example:9")}
+        async with serving_gateway(tmp_path, config_of(blocks), dialer=dialer) as stand:
+            answer = await stand.ask(question("plain/m"))
+            assert (answer.status, answer.json()["error"]["code"]) == (503, "provider_not_configured")
+            answer = await stand.ask(question("named/m"))
+            assert (answer.status, answer.json()["error"]["code"]) == (403, "egress_denied")
+            assert all(entry.dialled is None for entry in dialer.ledger)
+
+    run(work())
+
+
+def test_a_gateway_does_not_ask_itself(tmp_path: Path) -> None:
+    """A provider at its own place is not ready; one that leads back is found by the Via line."""
+    path = write(tmp_path / "openclaw.json", config_of({"x": provider("http://127.0.0.1:4711")}, gateway={"port": 4711, **auth()}))
+    own = {"HOME": str(tmp_path), "OPENCLAW_STATE_DIR": str(tmp_path)}
+    role = build_gateway(read_config(path, own, required=True), GatewayFlags(), own, instance="i")
+    provider_x = role.direct.catalog.providers["x"]
+    with pytest.raises(ProviderNotConfigured, match="is this gateway itself"):
+        role.direct.upstream_of(provider_x)
+
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config_of({})) as stand:
+            config = config_of({"x": provider(stand.url)})
+            stand.rewrite(config)
+            answer = await stand.ask(question("x/x/x/m"))
+            assert answer.status == 401  # its token is not one of the gateway's own
+
+            for block in config["models"]["providers"].values():
+                block["apiKey"] = CLIENT_TOKEN
+            stand.rewrite(config)
+            answer = await stand.ask(question("x/x/x/m"))
+            assert answer.status == 508 and answer.json()["error"]["code"] == "loop_detected"
+
+    run(work())
+
+
+@pytest.mark.parametrize("exempt", [True, False])
+def test_wrong_tokens_lock_out_unless_this_machine_is_exempt(exempt: bool, tmp_path: Path) -> None:
+    """After ``maxAttempts``: 429 with Retry-After, also for the right token; /health still answers."""
+    limit = {"maxAttempts": 2, "windowMs": 60_000, "lockoutMs": 120_000, "exemptLoopback": exempt}
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url)}, gateway=auth(rateLimit=limit))
+            async with serving_gateway(tmp_path, config) as stand:
+                for _ in range(2):
+                    assert (await stand.ask(question("x/m"), token="wrong")).status == 401
+                answer = await stand.ask(question("x/m"))
+                if exempt:
+                    assert answer.status == 200
+                else:
+                    assert answer.status == 429 and answer.json()["error"]["code"] == "auth_locked"
+                    assert 100 < int(answer.header("retry-after") or "0") <= 120 and upstream.connections == []
+                assert (await stand.ask(None, target="/health", token=None)).status == 200
+
+    run(work())
+
+
+def test_this_machine_is_exempt_where_nothing_is_said(tmp_path: Path) -> None:
+    """As in OpenClaw: the owner's own programs cannot lock the owner out."""
+
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config_of({})) as stand:
+            for _ in range(15):
+                assert (await stand.ask(None, target="/v1/models", token="wrong")).status == 401
+            assert (await stand.ask(None, target="/v1/models")).status == 200
+
+    run(work())
+
+
+def test_a_change_of_something_else_forgets_no_lockout(tmp_path: Path) -> None:
+    """Who is locked out stays so when the file is written again."""
+    limit = {"maxAttempts": 1, "exemptLoopback": False}
+
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config_of({}, gateway=auth(rateLimit=limit))) as stand:
+            assert (await stand.ask(None, target="/v1/models", token="wrong")).status == 401
+            stand.rewrite(config_of({"x": provider(NOWHERE)}, gateway=auth(rateLimit=limit)))
+            assert (await stand.ask(None, target="/v1/models")).status == 429
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("gateway", "opens", "shut"),
+    [
+        ({"auth": {"mode": "password", "password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (OTHER_TOKEN,), (CLIENT_TOKEN,)),
+        ({"auth": {"mode": "token", "password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (CLIENT_TOKEN,), (OTHER_TOKEN,)),
+        ({"auth": {"password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (CLIENT_TOKEN, OTHER_TOKEN), ("x",)),
+        ({"auth": {"mode": "none"}}, ("anything", None), ()),
+    ],
+    ids=["password", "token", "either", "none"],
+)  # fmt: skip
+def test_what_lets_in_is_what_the_mode_names(
+    gateway: dict[str, Any], opens: tuple[str | None, ...], shut: tuple[str | None, ...], tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config_of({}, gateway=gateway)) as stand:
+            for token in opens:
+                assert (await stand.ask(None, target="/v1/models", token=token)).status == 200
+            for token in (*shut, *(() if None in opens else (None,))):
+                assert (await stand.ask(None, target="/v1/models", token=token)).status == 401
+
+    run(work())
+
+
+def test_without_a_token_web_pages_are_still_kept_out(tmp_path: Path) -> None:
+    """Mode none trusts this machine, not what its browser shows."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url)}, gateway={"auth": {"mode": "none"}})
+            async with serving_gateway(tmp_path, config) as stand:
+                assert (await stand.ask(question("x/m"), token=None)).status == 200
+                for line in (("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")):
+                    assert (await stand.ask(question("x/m"), line, token=None)).status == 403
+                async with await stand.client() as client:
+                    await client.request(CHAT, question("x/m"), host="evil.example")
+                    assert (await client.response()).status == 421
+                assert len(upstream.requests) == 1
+
+    run(work())
+
+
+def test_model_routes_can_be_off(tmp_path: Path) -> None:
+    off = {"http": {"endpoints": {"chatCompletions": {"enabled": False}}}, **auth()}
+
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)}, gateway=off)) as stand:
+            for path in (CHAT, MESSAGES):
+                assert (await stand.ask(question("x/m"), target=path)).status == 404
+            stand.rewrite(config_of({"x": provider(NOWHERE)}))
+            assert (await stand.ask(question("x/m"))).status == 503
+
+    run(work())
+
+
+def test_a_changed_token_counts_for_the_next_request(tmp_path: Path) -> None:
+    """Also on a connection that is open, and the old one is good for nothing."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            blocks = {"x": provider(upstream.url)}
+            async with serving_gateway(tmp_path, config_of(blocks)) as stand, await stand.client() as client:
+                assert (await stand.ask(question("x/m"), client=client)).status == 200
+                stand.rewrite(config_of(blocks, gateway=auth(token=OTHER_TOKEN)))
+                assert (await stand.ask(question("x/m"), client=client)).status == 401
+                assert (await stand.ask(question("x/m"), client=client, token=OTHER_TOKEN)).status == 200
+                assert OTHER_TOKEN in stand.learned and KEY in stand.learned
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "broken", ["{", "[]", '{"gateway": {"port": "x"}}', '{"gateway": {"auth": {"mode": "token"}}}', ""]
+)
+def test_a_config_that_cannot_be_used_changes_nothing(
+    broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is complained about once, and counts again once it is mended."""
+    caplog.set_level(logging.INFO, "clawgate.gateway")
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url)})
+            async with serving_gateway(tmp_path, config) as stand:
+                write(stand.config, broken)
+                for _ in range(3):
+                    for _, chore in stand.role.chores:
+                        chore()
+                assert (await stand.ask(question("x/m"))).status == 200
+                said = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+                assert len(said) == 1 and "the running settings stay" in said[0]
+                stand.rewrite(config | {"models": {"mode": "replace", "providers": {}}})
+                assert (await stand.ask(question("x/m"))).status == 404
+
+    run(work())
+
+
+def test_a_config_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    """An editor may take it away for a moment."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            async with serving_gateway(tmp_path, config_of({"x": provider(upstream.url)})) as stand:
+                stand.config.unlink()
+                for _, chore in stand.role.chores:
+                    chore()
+                assert (await stand.ask(question("x/m"))).status == 200
+
+    run(work())
+
+
+def test_a_change_is_told_and_one_that_needs_a_restart_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the names of what changed, never with a value."""
+    caplog.set_level(logging.INFO, "clawgate.gateway")
+
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)})) as stand:
+            stand.rewrite(config_of({"y": provider(NOWHERE)}, gateway={"port": 4712, **auth(token=OTHER_TOKEN)}))
+
+    run(work())
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    assert "providers x, y; gateway.auth" in said and "restart the gateway to apply that" in said
+    assert KEY not in said and OTHER_TOKEN not in said and CLIENT_TOKEN not in said
+
+
+def test_a_file_that_says_the_same_again_is_no_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "clawgate.gateway")
+
+    async def work() -> None:
+        config = config_of({"x": provider(NOWHERE)})
+        async with serving_gateway(tmp_path, config) as stand:
+            kept = stand.upstream("x")
+            stand.rewrite(config)
+            assert stand.upstream("x") is kept
+
+    run(work())
+    assert "[reload]" not in "".join(record.getMessage() for record in caplog.records)
+
+
+def test_what_is_missing_is_said_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "clawgate.gateway")
+
+    async def work() -> None:
+        config = config_of({"x": {"api": "openai-completions"}}, primary="x/m", fallbacks=("gone/n",))
+        async with serving_gateway(tmp_path, config):
+            pass
+
+    run(work())
+    said = [record.getMessage() for record in caplog.records]
+    assert any("the provider 'x' is not ready: its address is not set" in text for text in said)
+    assert any("there is no provider 'gone'" in text for text in said)
+    assert any(text.startswith("default model: x/m, fallbacks: gone/n") for text in said)
+
+
+def test_every_request_is_logged_when_that_is_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise those that failed; never a body, never a token."""
+    caplog.set_level(logging.INFO, "clawgate")
+
+    async def work(verbose: bool) -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url)})
+            async with serving_gateway(tmp_path, config, verbose=verbose) as stand:
+                assert (await stand.ask(question("x/m"))).status == 200
+                assert (await stand.ask(question("gone/m"))).status == 404
+
+    for verbose, statuses in ((False, ["404"]), (True, ["200", "404"])):
+        caplog.clear()
+        run(work(verbose))
+        told = [one.getMessage() for one in caplog.records if one.getMessage().startswith("POST ")]
+        assert [text.split(": ")[1][:3] for text in told] == statuses
+        assert not any(CLIENT_TOKEN in text or KEY in text or '"hi"' in text for text in told)
+
+
+def test_the_limits_of_the_listener(tmp_path: Path) -> None:
+    """A body of 20 MB in memory at most, and a look at the config every half second."""
+
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config_of({})) as stand:
+            role = stand.role
+            assert role.front.limits.body_bytes == role.front.gate.body_limit == BODY_LIMIT == 20 * 2**20
+            assert [every for every, _ in role.chores] == [0.5] and (role.name, role.workers) == ("gateway", 1)
+            assert json.loads(stand.config.read_text())["gateway"]["port"] == role.port == 0
+
+    run(work())

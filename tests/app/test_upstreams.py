@@ -1,0 +1,197 @@
+"""A provider becomes connections: its place, its head lines, its TLS, its proxy and its limits, each as configured."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.app.upstreams import provider_upstream
+from clawgate.errors import GatewayError
+from clawgate.policy.deadlines import TimeLimits
+from clawgate.providers.credential import Bearer
+from clawgate.providers.definition import Provider
+from clawgate.relay.dial import Dialer
+from clawgate.relay.fetch import fetch
+from clawgate.relay.upstream import Upstream
+from clawgate.testing import faults
+from clawgate.testing.steps import Close, Send
+from clawgate.testing.upstream import FakeUpstream
+from clawgate.wire.url import parse_url
+from tests.e2e.certificates import Authority, server_side
+from tests.e2e.stand import run
+
+KEY = "sk-u3Zr8mWc6QfXv1NbTj4K"
+ELSEWHERE = ("127.0.0.1", 18789)
+
+
+def upstream(url: str | None, *, listening: tuple[str, int] = ELSEWHERE, dialer: Dialer | None = None, **more: Any) -> Upstream:
+    origin, path = parse_url(url) if url else (None, "")
+    made: dict[str, Any] = {"origin": origin, "path": path or "/v1", "credential": Bearer(KEY), "trusted": True, **more}
+    found = Provider(id="x", api="openai-completions", **made)
+    return provider_upstream(found, dialer or Dialer(), via=b"clawgate-me", listening=listening)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("http://h.example/v1", b"POST /v1/chat/completions HTTP/1.1\r\nhost: h.example\r\n"),
+        ("http://h.example:81/openai/v2", b"POST /openai/v2/chat/completions HTTP/1.1\r\nhost: h.example:81\r\n"),
+        ("http://[::1]:8000/v1", b"POST /v1/chat/completions HTTP/1.1\r\nhost: [::1]:8000\r\n"),
+    ],
+)
+def test_a_base_url_stands_for_v1(url: str, sent: bytes) -> None:
+    assert upstream(url).head(b"POST", b"/v1/chat/completions", b"").startswith(sent)
+
+
+def test_a_head_holds_one_credential_and_the_operators_lines() -> None:
+    """Theirs in place of ours where both have one."""
+    head = upstream("http://h/v1", headers=(("X-Team", "a b"), ("User-Agent", "mine"))).head(b"POST", b"/v1/x", b"")
+    assert head.count(KEY.encode()) == 1 and b"x-team: a b\r\n" in head
+    assert head.lower().count(b"user-agent: ") == 1 and b"user-agent: mine\r\n" in head
+    assert upstream("http://h/v1").head(b"POST", b"/v1/x", b"").count(b"user-agent: clawgate/") == 1
+
+
+def test_a_provider_without_a_place_cannot_be_connected() -> None:
+    with pytest.raises(ValueError, match="no baseUrl"):
+        upstream(None)
+
+
+@pytest.mark.parametrize(
+    ("url", "listening", "itself"),
+    [
+        ("http://127.0.0.1:4000/v1", ("127.0.0.1", 4000), True),
+        ("http://localhost:4000/v1", ("127.0.0.1", 4000), True),
+        ("http://127.0.0.1:4000/v1", ("::1", 4000), True),
+        ("http://10.0.0.7:4000/v1", ("10.0.0.7", 4000), True),
+        ("http://127.0.0.1:4001/v1", ("127.0.0.1", 4000), False),
+        ("http://10.0.0.8:4000/v1", ("10.0.0.7", 4000), False),
+        ("http://10.0.0.8:4000/v1", ("127.0.0.1", 4000), False),
+    ],
+)
+def test_a_provider_at_the_gateways_own_place_is_refused(
+    url: str, listening: tuple[str, int], itself: bool
+) -> None:
+    if itself:
+        with pytest.raises(ValueError, match="this gateway itself"):
+            upstream(url, listening=listening)
+    else:
+        upstream(url, listening=listening)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limits"),
+    [
+        (None, TimeLimits()),
+        (2.0, TimeLimits(connect=2.0, first_byte=2.0, idle=2.0, total=3600.0)),
+        (60.0, TimeLimits(connect=10.0, first_byte=60.0, idle=60.0, total=3600.0)),
+        (7200.0, TimeLimits(connect=10.0, first_byte=7200.0, idle=7200.0, total=7200.0)),
+    ],
+)
+def test_how_long_a_provider_may_be_silent(seconds: float | None, limits: TimeLimits) -> None:
+    """Its setting is for silence; connecting is never given longer than usual."""
+    assert upstream("http://h/v1", timeout_seconds=seconds).limits == limits
+
+
+def test_trust_is_the_providers_own() -> None:
+    """The switch that opens private places, and its name for who asks why one is shut."""
+    for trusted in (True, False):
+        route = upstream("http://h/v1", trusted=trusted, trust_setting="the.key").pool._route
+        assert (route.trusted, route.trust_setting) == (trusted, "the.key")
+
+
+def test_a_proxy_is_asked_to_connect_with_its_own_credential() -> None:
+    """In its own head; the provider's key is not for it to see."""
+
+    async def work() -> None:
+        refusal = (Send(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"), Close())
+        async with FakeUpstream(refusal) as proxy:
+            place = proxy.url.removeprefix("http://")
+            dialer = Dialer()
+            made = upstream("http://inside.example/v1", proxy=f"http://user:secret@{place}", dialer=dialer)
+            with pytest.raises(GatewayError, match="proxy"):
+                await fetch(made, b"/v1/models", connect_seconds=5, answer_seconds=5)
+            (request,) = proxy.requests
+            assert request.raw_head.startswith(b"CONNECT inside.example:80 HTTP/1.1\r\n")
+            assert request.header("proxy-authorization") == "Basic dXNlcjpzZWNyZXQ="
+            assert KEY.encode() not in request.raw
+            assert [entry.dialled for entry in dialer.ledger] == ["127.0.0.1"]
+
+    run(work())
+
+
+def test_a_proxy_needs_no_user() -> None:
+    made = upstream("http://h/v1", proxy="http://127.0.0.1:9").pool._route
+    assert made.proxy is not None and made.proxy_authorization is None
+
+
+async def _asked(made: Upstream) -> str:
+    """What came of one request: its status, or the class of the error."""
+    try:
+        return str((await fetch(made, b"/v1/models", connect_seconds=5, answer_seconds=5)).status)
+    except Exception as error:  # noqa: BLE001  # the class is what is asked for
+        return type(error).__name__
+    finally:
+        made.pool.close()
+
+
+@pytest.mark.parametrize("as_text", [True, False], ids=["PEM text", "a file"])
+def test_the_configured_authority_is_the_only_one(as_text: bool, tmp_path: Path) -> None:
+    """Without it, with another one, for another name: no request is sent."""
+    own, other = Authority(tmp_path, "own"), Authority(tmp_path, "other")
+    given = lambda authority: authority.file.read_text() if as_text else str(authority.file)  # noqa: E731
+
+    async def work() -> None:
+        issued = own.issue("127.0.0.1", "inside.example")
+        async with FakeUpstream(faults.json_answer({}), tls=server_side(issued)) as server:
+            url = f"{server.url}/v1"
+            assert await _asked(upstream(url, ca=given(own))) == "200"
+            assert await _asked(upstream(url, ca=given(own), server_name="inside.example")) == "200"
+            assert await _asked(upstream(url, ca=given(own), server_name="else.example")) == "UpstreamUnreachable"
+            assert await _asked(upstream(url, ca=given(other))) == "UpstreamUnreachable"
+            assert await _asked(upstream(url)) == "UpstreamUnreachable"
+            assert len(server.requests) == 2
+            assert await _asked(upstream(url, insecure=True)) == "200"
+
+    run(work())
+
+
+@pytest.mark.parametrize("as_text", [True, False], ids=["PEM text", "a file"])
+def test_a_certificate_is_shown_where_one_is_configured(
+    as_text: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no copy of its key is left behind."""
+    own = Authority(tmp_path, "own")
+    ours = own.issue("client", client=True).file
+    left = tmp_path / "temporary"
+    left.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(left))
+
+    async def work() -> None:
+        server_tls = server_side(own.issue("127.0.0.1"), demands=own)
+        async with FakeUpstream(faults.json_answer({}), tls=server_tls) as server:
+            shown = ours.read_text() if as_text else str(ours)
+            made = upstream(f"{server.url}/v1", ca=str(own.file), certificate=shown, key=shown)
+            assert list(left.iterdir()) == []
+            assert await _asked(made) == "200"
+            assert await _asked(upstream(f"{server.url}/v1", ca=str(own.file))) != "200"
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "tls", [{"ca": "/nowhere.pem"}, {"ca": "-----BEGIN nonsense"}, {"certificate": "/nowhere.pem"},
+            {"certificate": "-----BEGIN nonsense", "key": "-----BEGIN nonsense"}]
+)  # fmt: skip
+def test_tls_that_cannot_be_set_up_is_an_error_of_the_settings(tls: dict[str, str]) -> None:
+    """Which `Direct` takes for a provider that is not configured."""
+    with pytest.raises((ValueError, OSError)):
+        upstream("https://h/v1", **tls)
+
+
+def test_plain_http_has_no_tls_and_https_never_goes_without() -> None:
+    assert upstream("http://h/v1").pool._route.tls is None
+    context = upstream("https://h/v1").pool._route.tls
+    assert context is not None and context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname

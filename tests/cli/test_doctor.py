@@ -1,0 +1,76 @@
+"""`clawgate doctor`: from nothing to a gateway that starts, with nobody asked who did not ask for it."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyjson5
+import pytest
+
+from tests.cli.gateway_home import TOKEN, Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_sound_installation_has_nothing_to_be_mended(home: Home) -> None:
+    home.configure()
+    done = home.run("doctor", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["ok"], found["done"]) == (0, True, [])
+    assert not [finding for finding in found["findings"] if finding["severity"] == "error"]
+
+
+def test_what_is_wrong_is_said_and_nothing_is_changed(home: Home) -> None:
+    done = home.run("doctor")
+    assert done.returncode == 1 and list(home.state.iterdir()) == []
+    assert "error   no token is set" in done.stdout and "clawgate doctor --fix mends 1" in done.stdout
+    assert "fix: clawgate doctor --fix makes one" in done.stdout
+
+
+def test_mended_it_starts(home: Home) -> None:
+    """A token is made, and shown to nobody; the gateway of the next command lets its holder in."""
+    done = home.run("doctor", "--fix", "--yes")
+    config = pyjson5.decode((home.state / "openclaw.json").read_text())
+    token = config["gateway"]["auth"]["token"]
+    assert "Wrote config: " in done.stdout and token not in done.stdout + done.stderr
+    assert config["gateway"]["mode"] == "local"
+    assert home.gateway("start", "--port", "0").returncode == 0
+
+
+def test_without_somebody_to_ask_nothing_is_mended(home: Home) -> None:
+    done = home.run("doctor", "--fix")
+    assert done.returncode == 1 and "add --yes" in done.stderr and list(home.state.iterdir()) == []
+
+
+def test_modes_and_leftovers_are_mended(home: Home) -> None:
+    home.configure()
+    config, left = home.state / "openclaw.json", home.state / "clawgate" / "gateway.json"
+    config.chmod(0o644)
+    left.parent.mkdir(mode=0o755)
+    left.write_text("{}")
+    done = home.run("doctor", "--fix", "--yes", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found["ok"] and len(found["done"]) == 4, done.stdout + done.stderr
+    assert not left.exists() and stat.S_IMODE(config.stat().st_mode) == 0o600
+    assert stat.S_IMODE(left.parent.stat().st_mode) == 0o700
+
+
+def test_no_secret_is_in_what_it_says(home: Home) -> None:
+    home.configure()
+    for arguments in ([], ["--json"]):
+        done = home.run("doctor", *arguments, OPENCLAW_GATEWAY_PASSWORD=TOKEN[::-1])
+        assert not [secret for secret in (TOKEN, TOKEN[::-1]) if secret in done.stdout + done.stderr]
+
+
+def test_a_config_that_cannot_be_used_is_a_finding(home: Home) -> None:
+    home.write("{gateway: {port: 'x'}}")
+    done = home.run("doctor")
+    assert done.returncode == 1 and "gateway.port" in done.stdout and "Traceback" not in done.stderr

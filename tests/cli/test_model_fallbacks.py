@@ -1,0 +1,52 @@
+"""`clawgate models fallbacks`: what stands in for the default was written in full, by somebody who was told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyjson5
+import pytest
+
+from tests.cli.catalogs import alone, config_file, refused_as, run_models
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    alone(tmp_path, monkeypatch)
+    return config_file(tmp_path)
+
+
+def test_fallbacks(path: Path) -> None:
+    """Adding one says what it means; none is added unseen."""
+    assert run_models(path, "fallbacks", "list").stdout == "Fallbacks (1):\n- far/sonnet\n"
+    found = run_models(path, "fallbacks", "add", "hut/m")
+    assert "Fallbacks (2): far/sonnet, hut/m" in found.stdout
+    assert "From now on a request for the default model (owl/qwen)" in found.stdout
+    assert "No change" in run_models(path, "fallbacks", "add", "hut/m").stdout
+    assert json.loads(run_models(path, "fallbacks", "list", "--json").stdout) == {
+        "fallbacks": ["far/sonnet", "hut/m"]
+    }
+    assert "Fallbacks (1): hut/m" in run_models(path, "fallbacks", "remove", "far/sonnet").stdout
+    assert json.loads(run_models(path, "fallbacks", "clear", "--json").stdout)["fallbacks"] == []
+    assert run_models(path, "fallbacks", "list").stdout == "Fallbacks (0):\n- none\n"
+    assert pyjson5.decode(path.read_text())["agents"]["defaults"]["model"] == {
+        "primary": "owl/qwen",
+        "fallbacks": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("add", "smart"), "in full, as provider/model, e.g. far/sonnet"),
+        (("add", "bare"), "in full, as provider/model: it decides"),
+        (("add", "nope/x"), 'Unknown model provider "nope"'),
+        (("add", "owl/qwen"), "is the default model itself"),
+        (("remove", "owl/x"), "'owl/x' is no fallback; there are: far/sonnet"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_written(
+    path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    assert refused_as(run_models(path, "fallbacks", *arguments), path, says)

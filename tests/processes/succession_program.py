@@ -1,0 +1,54 @@
+"""Listens, says where and as whom, and drains when it is told to: its next life goes on with the same listener."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+
+from clawgate.processes.reexec import Succession, inherited_sockets, not_yet
+
+ended: list[int] = []
+
+
+def drain(sig: int, frame: FrameType | None) -> None:
+    ended.append(sig)
+
+
+def say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
+not_yet()
+inherited = inherited_sockets()
+sockets = inherited or [socket.create_server(("127.0.0.1", 0))]
+for sig in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(sig, drain)
+succession = Succession(sockets)
+succession.install()
+say(
+    "life",
+    os.environ.get("LIFE", "0"),
+    os.getpid(),
+    sockets[0].getsockname()[1],
+    len(inherited),
+    *sys.argv[1:],
+)
+for line in sys.stdin:
+    match line.strip():
+        case "end":
+            break
+        case "state":
+            say(succession.wanted, *map(int, ended))
+        case name:
+            os.kill(os.getpid(), signal.Signals[name])
+            say("done")
+for sock in sockets:
+    sock.close()
+if succession.wanted:
+    succession.exec_again({"LIFE": str(int(os.environ.get("LIFE", "0")) + 1)})
+succession.drop()
+say("over", *map(int, ended))
