@@ -247,10 +247,12 @@ def test_a_holder_that_cannot_be_seen_is_not_signalled(home: Home) -> None:
     lock = home.state / "clawgate" / "gateway.lock"
     text = lock.read_text()
     lock.write_text(re.sub(r"pid:\[\d+\]", "pid:[1]", text))
-    for verb in ("stop", "restart"):
-        refused = home.gateway(verb)
-        assert refused.returncode == 1 and "cannot be seen from here" in refused.stderr
-    lock.write_text(text)
+    try:
+        for verb in ("stop", "restart"):
+            refused = home.gateway(verb)
+            assert refused.returncode == 1 and "cannot be seen from here" in refused.stderr
+    finally:
+        lock.write_text(text)  # so that it is found and ended
     assert home.running() == found
 
 

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import uvloop
 
-from clawgate.app import Role, build_bridge, build_server
+from clawgate.app import build_bridge, build_server
+from clawgate.app.role import RelayRole
 from clawgate.relay.dial import Dialer
 from clawgate.relay.host import Host, listen
 from clawgate.settings.model import BridgeSettings, ServerSettings
@@ -60,7 +61,7 @@ def credential_of(kind: Kind) -> str:
     return PROXY_TOKEN if kind == "bridge" else OPENAI_KEY
 
 
-def build(kind: Kind, upstream_url: str, *, dialer: Dialer | None = None, **options: Any) -> Role:
+def build(kind: Kind, upstream_url: str, *, dialer: Dialer | None = None, **options: Any) -> RelayRole:
     """The role with its upstream at ``upstream_url`` (without /v1); ``options`` are settings by name."""
     if kind == "bridge":
         settings = {"remote_url": upstream_url, "proxy_token": PROXY_TOKEN, "bridge_port": 0, **options}
@@ -81,7 +82,7 @@ class Stand:
     """A role that is being served at ``url``."""
 
     kind: Kind
-    role: Role
+    role: RelayRole
     host: Host
     url: str
 

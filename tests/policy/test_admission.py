@@ -312,3 +312,33 @@ def test_a_lock_needs_enough_failures_within_a_window(steps: list[tuple[str, int
             if limiter.locked_for(key, now) is not None:
                 assert len([at for at in failed_at[key] if now - at < RULE.window]) >= RULE.max_failures
                 locked_until[key], failed_at[key] = now + RULE.lockout, []
+
+
+KEYED: list[tuple[list[tuple[bytes, bytes]], bytes | type[GatewayError] | None, str]] = [
+    ([(b"x-api-key", T)], T, "as Anthropic's clients send it"),
+    ([(b"x-api-key", b"")], None, "an empty one"),
+    ([(b"x-api-key", T), (AUTH, b"Bearer " + T)], T, "both the same"),
+    ([(b"x-api-key", T), (AUTH, b"Bearer " + U)], RequestRejected, "two that differ"),
+    ([(b"x-api-key", T), (PROXY, U)], RequestRejected, "two that differ, neither Authorization"),
+    ([(b"x-api-key", T), (b"x-api-key", T)], MalformedRequest, "twice"),
+    ([(b"api-key", T), (b"x-goog-api-key", T)], None, "fields of other vendors"),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected", "why"), KEYED, ids=[row[2] for row in KEYED])
+def test_a_key_in_a_field_of_its_own(
+    fields: list[tuple[bytes, bytes]], expected: bytes | type[GatewayError] | None, why: str
+) -> None:
+    """Only where it is accepted; elsewhere the field is nobody's."""
+    if isinstance(expected, type):
+        with pytest.raises(expected):
+            presented_token(fields, api_key=True)
+    else:
+        assert presented_token(fields, api_key=True) == expected, why
+    without = [pair for pair in fields if pair[0] != b"x-api-key"]
+    assert presented_token(fields) == presented_token(without)
+
+
+def test_one_token_in_two_fields_is_one_token() -> None:
+    """As it is with Authorization beside either of them."""
+    assert presented_token([(b"x-api-key", T), (PROXY, T)], api_key=True) == T

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from clawgate.errors import MethodNotAllowed, RouteUnknown
-from clawgate.policy.routing import ANYTHING_BELOW_V1, MODEL_ROUTES, RouteTable
+from clawgate.policy.routing import ANYTHING_BELOW_V1, GATEWAY_ROUTES, MODEL_ROUTES, RouteTable
 
-BRIDGE, SERVER = ANYTHING_BELOW_V1, MODEL_ROUTES
+BRIDGE, SERVER, GATEWAY = ANYTHING_BELOW_V1, MODEL_ROUTES, GATEWAY_ROUTES
+NAMES = {id(BRIDGE): "bridge", id(SERVER): "server", id(GATEWAY): "gateway"}
 POST, READ = ("POST",), ("GET", "HEAD")
 ALL = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -48,13 +49,27 @@ ROWS: list[tuple[RouteTable, bytes, bytes, tuple[str, ...] | bool | None, str]] 
     (SERVER, b"POST", b"/v1/batches", False, "batches"),
     (SERVER, b"GET", b"/v1/modelsx", False, "what only begins like a route"),
     (SERVER, b"POST", b"/v1/chat", False, "half a route"),
+    (GATEWAY, b"POST", b"/v1/chat/completions", True, "chat"),
+    (GATEWAY, b"POST", b"/v1/messages", True, "messages"),
+    (GATEWAY, b"POST", b"/v1/messages/count_tokens", True, "counting tokens"),
+    (GATEWAY, b"POST", b"/v1/responses", True, "responses"),
+    (GATEWAY, b"POST", b"/v1/embeddings", True, "embeddings"),
+    (GATEWAY, b"GET", b"/v1/chat/completions", POST, "listing stored chats"),
+    (GATEWAY, b"GET", b"/v1/messages", POST, "listing messages"),
+    (GATEWAY, b"OPTIONS", b"/v1/messages", POST, "a preflight"),
+    (GATEWAY, b"POST", b"/v1/messages/batches", False, "batches, whose models stand deeper"),
+    (GATEWAY, b"POST", b"/v1/messages/", False, "a slash too many"),
+    (GATEWAY, b"GET", b"/v1/responses/abc", False, "what names no model"),
+    (GATEWAY, b"POST", b"/v1/completions", False, "what no provider is asked for"),
+    (GATEWAY, b"GET", b"/v1/models", False, "what is answered here, not asked of a provider"),
+    (GATEWAY, b"POST", b"/v1/files", False, "files"),
 ]
 
 
 @pytest.mark.parametrize(
     ("table", "method", "path", "verdict", "why"),
     ROWS,
-    ids=[f"{'bridge' if row[0] is BRIDGE else 'server'}: {row[4]}" for row in ROWS],
+    ids=[f"{NAMES[id(row[0])]}: {row[4]}" for row in ROWS],
 )
 def test_routes(
     table: RouteTable, method: bytes, path: bytes, verdict: tuple[str, ...] | bool, why: str

@@ -9,6 +9,7 @@ import pytest
 from clawgate.errors import StreamCut
 from clawgate.relay.answer import MASK_LIMIT, AnswerWriter
 from clawgate.relay.sides import AnswerHead
+from clawgate.wire.dialect import Dialect
 
 SECRET = b"sk-canary-0123456789"
 CUT = StreamCut("it stops")
@@ -151,3 +152,29 @@ def test_comments_are_not_the_beginning_of_a_stream() -> None:
         states.append(stream.begun)
     assert states == [False, False, True]
     assert writer(head()).begun
+
+
+NAMES = b"x-clawgate-provider: mine\r\nx-clawgate-model: m\r\n"
+THEIRS = [(b"x-clawgate-provider", b"theirs"), (b"x-clawgate-attempts", b"a; b"), (b"x-clawgate-else", b"1")]
+
+
+def test_who_chose_is_who_says_who_served() -> None:
+    """What another clawgate behind this one says of itself stands in its place, where nobody chose here."""
+    chosen = writer(head(headers=THEIRS), names=NAMES).take(ended=False)
+    assert NAMES in chosen and chosen.count(b"x-clawgate-") == 2
+    passed = writer(head(headers=THEIRS), served_by=b"mine").take(ended=False)
+    assert b"theirs" in passed and b"mine" not in passed
+    assert b"x-clawgate-provider: mine" in writer(head(), served_by=b"mine").take(ended=False)
+
+
+def test_an_answer_that_names_its_server_is_written_anew_each_time() -> None:
+    """The short way would hand the next one over under the same names."""
+    assert writer(head(length=3, chunked=False)).own_lines is not None
+    assert writer(head(length=3, chunked=False), names=NAMES).own_lines is None
+
+
+@pytest.mark.parametrize(("dialect", "named"), [(Dialect.CHAT, False), (Dialect.RESPONSES, False), (Dialect.MESSAGES, True)])
+def test_the_last_words_are_in_the_clients_dialect(dialect: Dialect, named: bool) -> None:
+    stream = writer(head(content_type=EVENT_STREAM), dialect=dialect)
+    stream.add(b"data: {}\n\n")
+    assert (b"event: error\n" in stream.last_words(CUT)) is named

@@ -10,6 +10,8 @@ from clawgate import errors
 from clawgate.errors import GatewayError, all_errors
 from clawgate.relay.render_error import TABLE, error_answer, status_of, stream_event
 from clawgate.testing.http1 import MessageReader
+from clawgate.wire.anthropic_errors import OWN
+from clawgate.wire.dialect import Dialect
 from tests.test_errors import make
 from tests.wire.event_stream import dispatched
 
@@ -132,3 +134,21 @@ def test_no_message_reaches_the_head() -> None:
     """Text of a client's in a message cannot become a header."""
     answer = error_answer(errors.RouteUnknown("x\r\nset-cookie: a=b\r\n\r\n"), close=True)
     assert b"set-cookie" not in answer.partition(b"\r\n\r\n")[0]
+
+
+@named
+def test_a_client_of_anthropics_gets_the_same_in_its_own_words(kind: type[GatewayError]) -> None:
+    """Status and head alike; the body and the event hold a type that its clients know, and our code."""
+    error = make(kind, 'what "quoted" and \n broken')
+    ours, theirs = (error_answer(error, close=False, dialect=one) for one in (Dialect.CHAT, Dialect.MESSAGES))
+    assert fields(ours) == fields(theirs) and ours.split(b"\r\n")[0] == theirs.split(b"\r\n")[0]
+    said = json.loads(bytes(read(theirs).body))
+    assert said["type"] == "error" and said["error"]["type"] in OWN
+    assert (said["error"]["message"], said["error"]["code"]) == (error.message, kind.code)
+    event = stream_event(error, Dialect.MESSAGES)
+    assert event.startswith(b"event: error\n") and [json.loads(data) for data in dispatched(event)] == [said]
+
+
+def test_a_responses_client_reads_openais_shape() -> None:
+    error = errors.ModelNotFound("m")
+    assert error_answer(error, close=True, dialect=Dialect.RESPONSES) == error_answer(error, close=True)

@@ -221,7 +221,6 @@ def test_the_last_words_of_a_stream_are_an_error_and_no_end(at: int) -> None:
     assert not [choice for event in before for choice in event["choices"] if choice["finish_reason"]] or at > 6
 
 
-@pytest.mark.xfail(reason="what came in the same read as an untimely end is thrown away")
 def test_nothing_that_came_is_lost_before_an_untimely_end() -> None:
     stream = writer(answer_head(content_type=EVENT_STREAM))
     sent = stream.take(ended=False)

@@ -68,6 +68,49 @@ def test_the_function_that_is_called(choice: object, called: str) -> None:
     assert reply_to_chat(done).tool == ""
 
 
+@pytest.mark.parametrize(
+    ("said", "more", "called"),
+    [
+        ("hi", {}, []),
+        ("use a tool", {}, ["one"]),
+        ("what does two say", {}, ["one"]),
+        ("hi", {"tool_choice": "required"}, ["one"]),
+        ("hi", {"tool_choice": tool("two")}, ["two"]),
+        ("hi", {"tool_choice": "auto"}, []),
+        ("tools in parallel", {}, ["one", "two"]),
+        ("tools in parallel", {"tools": [tool("one")]}, ["one", "one"]),
+        ("tools in parallel", {"parallel_tool_calls": False}, ["one"]),
+        ("tools in parallel", {"tool_choice": tool("two")}, ["two"]),
+    ],
+)
+def test_a_model_that_is_not_eager_calls_what_is_asked_for(
+    said: str, more: dict[str, object], called: list[str]
+) -> None:
+    """Each call with an id of its own, in a stream too."""
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": said}],
+        "tools": [tool("one"), tool("two")],
+        **more,
+    }
+    reply = reply_to_chat(body, eager=False)
+    assert [name for name, _ in reply.calls] == called
+    whole = chat_shapes.completion(body, reply)["choices"][0]["message"].get("tool_calls", [])
+    assert [call["function"]["name"] for call in whole] == called
+    assert len({call["id"] for call in whole}) == len(called)
+    deltas = [part["choices"][0]["delta"] for part in chat_shapes.chunks(body, reply)]
+    pieces = [piece for delta in deltas for piece in delta.get("tool_calls", [])]
+    assert [piece["id"] for piece in pieces if "id" in piece] == [call["id"] for call in whole]
+    assert {piece["index"] for piece in pieces} == set(range(len(called)))
+
+
+@pytest.mark.parametrize("stop", ["Das", ["nowhere", "ïve", "Das"], ["Das", 7, ""]])
+def test_a_stop_sequence_ends_the_text_before_it(stop: object) -> None:
+    whole = answer_text("hello there")
+    reply = reply_to_chat({**ASK, "stop": stop})
+    assert (reply.text, reply.finish) == (whole[: whole.index("Das")], "stop")
+
+
 def test_arguments_fit_their_schema() -> None:
     """Every required property, nested ones too, and nothing else."""
     inner = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}

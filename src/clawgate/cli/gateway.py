@@ -30,6 +30,9 @@ def gateway() -> None:
 @gateway.command("run")
 @run_options
 @click.option("--log-file", metavar="FILE", hidden=True)
+@click.option(
+    "--exit-on-stdin-eof", is_flag=True, help="Stop when standard input ends: for programs that start us."
+)
 def run_here(**given: Any) -> None:
     """Run the gateway in the foreground until Ctrl-C."""
     from clawgate.processes.reexec import not_yet

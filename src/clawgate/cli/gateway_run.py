@@ -17,7 +17,7 @@ from clawgate.cli.serving import refuse, sockets_of
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.instance import HeldByAnother, Instance
 from clawgate.processes.log_file import file_handler
-from clawgate.processes.reexec import Succession, inherited_sockets
+from clawgate.processes.reexec import Succession, fitting, inherited_sockets
 from clawgate.settings.load import read_env_file
 from clawgate.settings.problems import SettingsInvalid
 
@@ -34,6 +34,7 @@ def run_gateway(
     config: str | None,
     env_file: str | None,
     log_file: str | None,
+    exit_on_stdin_eof: bool = False,
 ) -> NoReturn:
     """Serve until stopped; the body of the command."""
     from clawgate.app.gateway import build_gateway
@@ -66,7 +67,8 @@ def run_gateway(
         )
     except SettingsInvalid as error:
         refuse(error)
-    sockets, url = sockets_of(role, inherited)
+    role.lifeline = 0 if exit_on_stdin_eof else None
+    sockets, url = sockets_of(role, fitting(inherited, role.host, role.port))
     succession = Succession(sockets)
     flags = plain_flags(
         {"port": port, "bind": bind, "config": config, "env_file": env_file, "verbose": verbose}
@@ -81,7 +83,11 @@ def run_gateway(
 
     code = serve(role, sockets, ready)
     if succession.wanted:
-        succession.exec_again(instance.hand_over())
+        try:
+            succession.exec_again(instance.hand_over())
+        except OSError as error:
+            logger.error("cannot start again: %s", error)  # noqa: TRY400  # the reason is all there is
+            code = ExitCode.FAILED
     succession.drop()
     instance.release()
     sys.exit(code)
@@ -104,7 +110,7 @@ def _claim(folder: Path) -> Instance:
 
 def _log_to(path: Path, redactor: Redactor) -> None:
     try:
-        logging.getLogger().addHandler(file_handler(path, redactor))
+        logging.getLogger().handlers[:] = [file_handler(path, redactor)]
     except OSError as error:
         click.echo(f"clawgate: the log file {path} cannot be written: {error.strerror}", err=True)
         sys.exit(ExitCode.USAGE)

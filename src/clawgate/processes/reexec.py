@@ -90,6 +90,7 @@ class Succession:
 
         def end(number: int, frame: FrameType | None) -> None:
             self._ending, self.wanted = True, False
+            self.drop()  # or the port would seem open until the last answer is out
             if callable(then):
                 then(number, frame)
 

@@ -101,6 +101,11 @@ def read_config(
         if required:
             raise SettingsInvalid([Problem("config file", str(path), "the file does not exist")])
         file = Json5File(path, "", "", 0o600, {}, Scan({}, ()))
+    return judged(file, environment, folder=folder)
+
+
+def judged(file: Json5File, environment: Mapping[str, str], *, folder: Path | None = None) -> ConfigFile:
+    """What a file that was read says. Raises as `read_config`."""
     return _Reading(file).config_file(environment, folder or Path())
 
 

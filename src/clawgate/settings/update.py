@@ -93,10 +93,10 @@ def update(
 
 def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Problem]:
     """Everything that is wrong with a file that could be read, with the settings of our own roles in it."""
-    from clawgate.settings.config_file import _Reading
+    from clawgate.settings.config_file import judged
 
     try:
-        _Reading(file).config_file(environment, Path())
+        judged(file, environment)
     except SettingsInvalid as error:
         found = error.problems
     else:
