@@ -18,7 +18,7 @@ from benchmarks.started import Failed
 _RELAYED = CLIENT_DIALECTS["relayed"]
 
 
-def probe(port: int, role: Role, token: str) -> None:
+def probe(port: int, role: Role, token: str, *, streams: bool) -> None:
     """Raises Failed with the reason unless credentials, bodies, answers and streams are as they must be."""
     model = ENDS[role].model
     for size in (1024, 50 * 1024):
@@ -31,6 +31,8 @@ def probe(port: int, role: Role, token: str) -> None:
         check_credentials(seen["headers"], role, token)
     if _plan(port, role, token, "answer") != ANSWER_BODY:
         raise Failed("the JSON answer reached the client changed")
+    if not streams:
+        return
     stream = _plan(port, role, token, "stream")
     events = EVENT.findall(stream)
     if len(events) != CHUNKS or b"".join(events) + DONE != stream:

@@ -22,7 +22,7 @@ _STAMPED = re.compile(r"\d{20} risk")
 _UPSTREAM_PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
 
 
-def probe_translation(port: int, role: Role, token: str) -> None:
+def probe_translation(port: int, role: Role, token: str, *, streams: bool) -> None:
     """Raises Failed with the reason unless request, answer and stream are carried over as they must be."""
     ends = ENDS[role]
     dialect = CLIENT_DIALECTS[ends.client]
@@ -37,6 +37,8 @@ def probe_translation(port: int, role: Role, token: str) -> None:
     if seen["path"].partition("?")[0] != _UPSTREAM_PATHS[ends.upstream]:
         raise Failed(f"the upstream was asked for {seen['path']}")
     _checked(_check_request, json.loads(seen["body"]), ends.upstream)
+    if not streams:
+        return
     stream = post(port, role, token, dialect.body(BODY_SIZE, "stream", 0, ends.model))
     said = _checked(read_messages_stream if in_messages else read_chat_stream, stream)
     pieces = _STAMPED.findall("".join(said))

@@ -89,7 +89,10 @@ def test_some_places_are_never_dialled_whatever_the_config_says(address: str, tm
 
 def test_a_gateway_does_not_ask_itself(tmp_path: Path) -> None:
     """A provider at its own place is not ready; one that leads back is found by the Via line."""
-    path = write(tmp_path / "openclaw.json", config_of({"x": provider("http://127.0.0.1:4711")}, gateway={"port": 4711, **auth()}))
+    path = write(
+        tmp_path / "openclaw.json",
+        config_of({"x": provider("http://127.0.0.1:4711")}, gateway={"port": 4711, **auth()}),
+    )
     own = {"HOME": str(tmp_path), "OPENCLAW_STATE_DIR": str(tmp_path)}
     role = build_gateway(read_config(path, own, required=True), GatewayFlags(), own, instance="i")
     provider_x = role.direct.catalog.providers["x"]
@@ -128,7 +131,9 @@ def test_wrong_tokens_lock_out_unless_this_machine_is_exempt(exempt: bool, tmp_p
                     assert answer.status == 200
                 else:
                     assert answer.status == 429 and answer.json()["error"]["code"] == "auth_locked"
-                    assert 100 < int(answer.header("retry-after") or "0") <= 120 and upstream.connections == []
+                    assert (
+                        100 < int(answer.header("retry-after") or "0") <= 120 and upstream.connections == []
+                    )
                 assert (await stand.ask(None, target="/health", token=None)).status == 200
 
     run(work())
@@ -162,7 +167,8 @@ def test_a_change_of_something_else_forgets_no_lockout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("gateway", "opens", "shut"),
     [
-        ({"auth": {"mode": "password", "password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (OTHER_TOKEN,), (CLIENT_TOKEN,)),
+        ({"auth": {"mode": "password", "password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (OTHER_TOKEN,),
+         (CLIENT_TOKEN,)),
         ({"auth": {"mode": "token", "password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (CLIENT_TOKEN,), (OTHER_TOKEN,)),
         ({"auth": {"password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (CLIENT_TOKEN, OTHER_TOKEN), ("x",)),
         ({"auth": {"mode": "none"}}, ("anything", None), ()),
@@ -260,7 +266,8 @@ def test_a_config_that_is_gone_changes_nothing(tmp_path: Path) -> None:
 
     async def work() -> None:
         async with FakeUpstream(GOOD) as upstream:
-            async with serving_gateway(tmp_path, config_of({"x": provider(upstream.url)})) as stand:
+            config = config_of({"x": provider(upstream.url)})
+            async with serving_gateway(tmp_path, config) as stand:
                 stand.config.unlink()
                 for _, chore in stand.role.chores:
                     chore()
@@ -277,7 +284,9 @@ def test_a_change_is_told_and_one_that_needs_a_restart_too(
 
     async def work() -> None:
         async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)})) as stand:
-            stand.rewrite(config_of({"y": provider(NOWHERE)}, gateway={"port": 4712, **auth(token=OTHER_TOKEN)}))
+            stand.rewrite(
+                config_of({"y": provider(NOWHERE)}, gateway={"port": 4712, **auth(token=OTHER_TOKEN)})
+            )
 
     run(work())
     said = "\n".join(record.getMessage() for record in caplog.records)
@@ -285,7 +294,9 @@ def test_a_change_is_told_and_one_that_needs_a_restart_too(
     assert KEY not in said and OTHER_TOKEN not in said and CLIENT_TOKEN not in said
 
 
-def test_a_file_that_says_the_same_again_is_no_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_says_the_same_again_is_no_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "clawgate.gateway")
 
     async def work() -> None:
@@ -314,7 +325,9 @@ def test_what_is_missing_is_said_at_the_start(tmp_path: Path, caplog: pytest.Log
     assert any(text.startswith("default model: x/m, fallbacks: gone/n") for text in said)
 
 
-def test_every_request_is_logged_when_that_is_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_request_is_logged_when_that_is_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Otherwise those that failed; never a body, never a token."""
     caplog.set_level(logging.INFO, "clawgate")
 
@@ -340,7 +353,10 @@ def test_the_limits_of_the_listener(tmp_path: Path) -> None:
         async with serving_gateway(tmp_path, config_of({})) as stand:
             role = stand.role
             assert role.front.limits.body_bytes == role.front.gate.body_limit == BODY_LIMIT == 20 * 2**20
-            assert [every for every, _ in role.chores] == [0.5] and (role.name, role.workers) == ("gateway", 1)
+            assert [every for every, _ in role.chores] == [0.5] and (role.name, role.workers) == (
+                "gateway",
+                1,
+            )
             assert json.loads(stand.config.read_text())["gateway"]["port"] == role.port == 0
 
     run(work())

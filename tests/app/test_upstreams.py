@@ -27,9 +27,17 @@ KEY = "sk-u3Zr8mWc6QfXv1NbTj4K"
 ELSEWHERE = ("127.0.0.1", 18789)
 
 
-def upstream(url: str | None, *, listening: tuple[str, int] = ELSEWHERE, dialer: Dialer | None = None, **more: Any) -> Upstream:
+def upstream(
+    url: str | None, *, listening: tuple[str, int] = ELSEWHERE, dialer: Dialer | None = None, **more: Any
+) -> Upstream:
     origin, path = parse_url(url) if url else (None, "")
-    made: dict[str, Any] = {"origin": origin, "path": path or "/v1", "credential": Bearer(KEY), "trusted": True, **more}
+    made: dict[str, Any] = {
+        "origin": origin,
+        "path": path or "/v1",
+        "credential": Bearer(KEY),
+        "trusted": True,
+        **more,
+    }
     found = Provider(id="x", api="openai-completions", **made)
     return provider_upstream(found, dialer or Dialer(), via=b"clawgate-me", listening=listening)
 
@@ -38,7 +46,10 @@ def upstream(url: str | None, *, listening: tuple[str, int] = ELSEWHERE, dialer:
     ("url", "sent"),
     [
         ("http://h.example/v1", b"POST /v1/chat/completions HTTP/1.1\r\nhost: h.example\r\n"),
-        ("http://h.example:81/openai/v2", b"POST /openai/v2/chat/completions HTTP/1.1\r\nhost: h.example:81\r\n"),
+        (
+            "http://h.example:81/openai/v2",
+            b"POST /openai/v2/chat/completions HTTP/1.1\r\nhost: h.example:81\r\n",
+        ),
         ("http://[::1]:8000/v1", b"POST /v1/chat/completions HTTP/1.1\r\nhost: [::1]:8000\r\n"),
     ],
 )
@@ -48,7 +59,9 @@ def test_a_base_url_stands_for_v1(url: str, sent: bytes) -> None:
 
 def test_a_head_holds_one_credential_and_the_operators_lines() -> None:
     """Theirs in place of ours where both have one."""
-    head = upstream("http://h/v1", headers=(("X-Team", "a b"), ("User-Agent", "mine"))).head(b"POST", b"/v1/x", b"")
+    head = upstream("http://h/v1", headers=(("X-Team", "a b"), ("User-Agent", "mine"))).head(
+        b"POST", b"/v1/x", b""
+    )
     assert head.count(KEY.encode()) == 1 and b"x-team: a b\r\n" in head
     assert head.lower().count(b"user-agent: ") == 1 and b"user-agent: mine\r\n" in head
     assert upstream("http://h/v1").head(b"POST", b"/v1/x", b"").count(b"user-agent: clawgate/") == 1
@@ -141,7 +154,9 @@ async def _asked(made: Upstream) -> str:
 def test_the_configured_authority_is_the_only_one(as_text: bool, tmp_path: Path) -> None:
     """Without it, with another one, for another name: no request is sent."""
     own, other = Authority(tmp_path, "own"), Authority(tmp_path, "other")
-    given = lambda authority: authority.file.read_text() if as_text else str(authority.file)  # noqa: E731
+
+    def given(authority: Authority) -> str:
+        return authority.file.read_text() if as_text else str(authority.file)
 
     async def work() -> None:
         issued = own.issue("127.0.0.1", "inside.example")
@@ -149,7 +164,10 @@ def test_the_configured_authority_is_the_only_one(as_text: bool, tmp_path: Path)
             url = f"{server.url}/v1"
             assert await _asked(upstream(url, ca=given(own))) == "200"
             assert await _asked(upstream(url, ca=given(own), server_name="inside.example")) == "200"
-            assert await _asked(upstream(url, ca=given(own), server_name="else.example")) == "UpstreamUnreachable"
+            assert (
+                await _asked(upstream(url, ca=given(own), server_name="else.example"))
+                == "UpstreamUnreachable"
+            )
             assert await _asked(upstream(url, ca=given(other))) == "UpstreamUnreachable"
             assert await _asked(upstream(url)) == "UpstreamUnreachable"
             assert len(server.requests) == 2
@@ -185,7 +203,7 @@ def test_a_certificate_is_shown_where_one_is_configured(
     "tls", [{"ca": "/nowhere.pem"}, {"ca": "-----BEGIN nonsense"}, {"certificate": "/nowhere.pem"},
             {"certificate": "-----BEGIN nonsense", "key": "-----BEGIN nonsense"}]
 )  # fmt: skip
-def test_tls_that_cannot_be_set_up_is_an_error_of_the_settings(tls: dict[str, str]) -> None:
+def test_tls_that_cannot_be_set_up_is_an_error_of_the_settings(tls: dict[str, Any]) -> None:
     """Which `Direct` takes for a provider that is not configured."""
     with pytest.raises((ValueError, OSError)):
         upstream("https://h/v1", **tls)

@@ -1,4 +1,4 @@
-"""``clawgate gateway run`` in the foreground: it serves what the config says, or says all that is wrong with it, and ends cleanly."""
+"""``clawgate gateway run`` in the foreground: it serves what the config says, or says all that is wrong with it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,8 +120,10 @@ def test_a_port_that_is_taken_is_named(home: Home) -> None:
     assert home.find() is None
 
 
-@pytest.mark.parametrize("gateway", [{"bind": "lan", "auth": {"mode": "none"}}, {"bind": "lan", "auth": {"token": "short-1"}}])
-def test_it_does_not_open_itself_to_everybody(gateway: dict[str, object], home: Home) -> None:
+@pytest.mark.parametrize(
+    "gateway", [{"bind": "lan", "auth": {"mode": "none"}}, {"bind": "lan", "auth": {"token": "short-1"}}]
+)
+def test_it_does_not_open_itself_to_everybody(gateway: dict[str, Any], home: Home) -> None:
     home.configure(**gateway)
     done = home.gateway("run")
     assert done.returncode == 2 and "gateway.auth" in done.stderr and "short-1" not in done.stderr

@@ -154,7 +154,7 @@ async def serving(
     *,
     dialer: Dialer | None = None,
     intake: dict[str, Any] | None = None,
-    role: Role | None = None,
+    role: RelayRole | None = None,
     **options: Any,
 ) -> AsyncIterator[Stand]:
     """Serve a role on a free port while the context lasts. ``intake`` replaces fields of its `IntakeLimits`."""

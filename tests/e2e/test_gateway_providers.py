@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,47 @@ def test_a_request_that_is_at_fault_falls_back_to_nobody(tmp_path: Path) -> None
         with stand.gateway.openai() as client, pytest.raises(openai.BadRequestError):
             client.chat.completions.create(model="default", messages=ASK)
         assert stand.seen(CLAUDE) == []
+
+
+def test_a_default_that_is_down_or_silent_is_stood_in_for(tmp_path: Path) -> None:
+    """Nobody listens; nobody answers within timeoutSeconds: the next one does, and the reasons are named."""
+    chat = build_model(api_key=CHAT_KEY)
+    with running(chat) as url:
+        providers = {
+            "down": claude_provider(NOBODY),
+            "silent": chat_provider(url, timeoutSeconds=0.2),
+            CHAT: chat_provider(url),
+        }
+        agents = chain("down/m", "silent/hang", f"{CHAT}/gpt-4o-mini")
+        with (
+            serving_gateway(config_of(providers, agents=agents), tmp_path) as gateway,
+            gateway.openai() as client,
+        ):
+            raw = client.chat.completions.with_raw_response.create(model="default", messages=ASK, stream=True)
+            assert raw.headers["x-clawgate-attempts"] == (
+                f"down/m unreachable; silent/hang timed out (first_byte); {CHAT}/gpt-4o-mini"
+            )
+            words = "".join(part.choices[0].delta.content or "" for part in raw.parse())
+            assert words == answer_text("hello")
+
+
+@pytest.mark.parametrize("fault", ["cut-in-stream", "error-in-stream"])
+@pytest.mark.parametrize("default", [CHAT, CLAUDE])
+def test_an_answer_that_has_begun_is_never_begun_again_elsewhere(
+    default: str, fault: str, tmp_path: Path
+) -> None:
+    """In mid-stream there is no fallback: the client sees the error, and nobody else is asked."""
+    other = CLAUDE if default == CHAT else CHAT
+    with whole_stand(tmp_path, agents=chain(f"{default}/{fault}", f"{other}/m")) as stand:
+        with stand.gateway.openai() as client:
+            words = client.chat.completions.create(model="default", messages=ASK, stream=True)
+            with pytest.raises(openai.APIError):
+                list(words)
+        with stand.gateway.anthropic() as asker:
+            told = asker.messages.create(model="default", messages=ASK, max_tokens=99, stream=True)
+            with pytest.raises(anthropic.APIError):
+                list(told)
+        assert stand.seen(other) == []
 
 
 def test_who_is_named_is_asked_or_nobody(tmp_path: Path) -> None:
@@ -243,10 +285,11 @@ def test_a_changed_token_counts_at_once(tmp_path: Path) -> None:
 
 
 def test_reloads_under_load_lose_no_request(tmp_path: Path) -> None:
-    """Thirty changes while four clients keep asking: every answer is whole."""
+    """The config changes again and again while four clients keep asking: every answer is whole."""
     with (
         running(build_model(api_key=CHAT_KEY)) as url,
         serving_gateway(config_of({CHAT: chat_provider(url)}), tmp_path) as gateway,
+        ThreadPoolExecutor(4) as pool,
     ):
         over = threading.Event()
         texts: list[str] = []
@@ -257,12 +300,12 @@ def test_reloads_under_load_lose_no_request(tmp_path: Path) -> None:
                     words = client.chat.completions.create(model=f"{CHAT}/m", messages=ASK, stream=True)
                     texts.append("".join(part.choices[0].delta.content or "" for part in words))
 
-        threads = [threading.Thread(target=keep_asking) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for number in range(30):
-            gateway.reconfigure(config_of({CHAT: chat_provider(url, timeoutSeconds=100 + number)}))
+        asking = [pool.submit(keep_asking) for _ in range(4)]
+        changes = 0
+        while len(texts) < 40 and not any(one.done() for one in asking):
+            changes += 1
+            gateway.reconfigure(config_of({CHAT: chat_provider(url, timeoutSeconds=100 + changes)}))
         over.set()
-        for thread in threads:
-            thread.join()
-        assert len(texts) >= 4 and set(texts) == {answer_text("hello")}
+        for one in asking:
+            one.result()
+        assert changes > 1 and set(texts) == {answer_text("hello")}

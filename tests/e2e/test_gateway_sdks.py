@@ -375,6 +375,18 @@ def test_the_other_routes(stand: Stand) -> None:
         assert counted.input_tokens == len(split(SAID))
 
 
+@PROVIDERS
+def test_betas_go_to_anthropic_alone(stand: Stand, provider: str) -> None:
+    """The client's beta features, which it asks for in a header: kept where they are known, dropped elsewhere."""
+    with stand.gateway.anthropic() as anthropic:
+        message = anthropic.beta.messages.create(
+            model=MODELS[provider], messages=ASK, max_tokens=99, betas=["context-1m-2025-08-07"]
+        )
+        assert message.content[0].type == "text" and message.content[0].text == TEXT
+    sent = dict(stand.seen(provider)[-1].headers).get("anthropic-beta")
+    assert sent == ("context-1m-2025-08-07" if provider == CLAUDE else None)
+
+
 def test_both_clients_list_the_models(stand: Stand) -> None:
     with stand.gateway.openai() as client:
         assert [model.id for model in client.models.list()] == list(MODELS.values())

@@ -1,4 +1,4 @@
-"""A gateway served in this process from a real config file: what a test stands between raw clients and scripted providers."""
+"""A gateway served in this process from a real config file: between raw clients and scripted providers."""
 
 from __future__ import annotations
 
@@ -130,7 +130,9 @@ def config_of(
     gateway: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A whole config; ``aliases`` from the alias to provider/model, ``gateway`` beside the token."""
-    defaults: dict[str, Any] = {"model": {"primary": primary, "fallbacks": list(fallbacks)} if primary else {}}
+    defaults: dict[str, Any] = {
+        "model": {"primary": primary, "fallbacks": list(fallbacks)} if primary else {}
+    }
     defaults["models"] = {ref: {"alias": alias} for alias, ref in (aliases or {}).items()}
     auth = {"auth": {"mode": "token", "token": CLIENT_TOKEN}}
     return {

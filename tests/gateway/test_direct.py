@@ -1,4 +1,4 @@
-"""From ``provider/model`` to one upstream after the other: who is asked, with which bytes, and what the client sees of it."""
+"""From ``provider/model`` to one upstream after the other: who is asked, with which bytes, and what comes back."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def known(name: str, api: str = "openai-completions", **more: Any) -> Provider:
     return Provider(id=name, api=api, **made)
 
 
-def connect(found: Provider) -> Upstream:
-    if found.origin is None:
+def connect(provider: Provider) -> Upstream:
+    if provider.origin is None:
         raise ValueError("it has no place")
     plan = UpstreamPlan(
-        name=found.id,
-        route=Route(origin=found.origin, trusted=True),
-        prefix=found.path,
+        name=provider.id,
+        route=Route(origin=provider.origin, trusted=True),
+        prefix=provider.path,
         replaces="/v1",
-        credential=found.credential,
-        extra_lines=b"".join(HeaderToken(name, value).line() for name, value in found.headers),
+        credential=provider.credential,
+        extra_lines=b"".join(HeaderToken(name, value).line() for name, value in provider.headers),
     )
     return Upstream(plan, Dialer(), via=b"clawgate-me")
 
@@ -152,7 +152,9 @@ def test_the_models_own_limits_reach_the_translation() -> None:
     body = b'{"model":"a/m","messages":[{"role":"user","content":"x"}]}'
     assert json.loads(asked_bytes(direct(limited), body).partition(b"\r\n\r\n")[2])["max_tokens"] == 77
     newer = known("b", models=(Model("m", "m", compat={"maxTokensField": "max_completion_tokens"}),))
-    sent = json.loads(asked_bytes(direct(newer), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2])
+    sent = json.loads(
+        asked_bytes(direct(newer), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]
+    )
     assert sent["max_completion_tokens"] == 50 and "max_tokens" not in sent
 
 
@@ -204,7 +206,10 @@ def test_a_plan_that_was_made_before_a_change_leaves_nothing_of_the_old_behind()
 @pytest.mark.parametrize("api", ["openai-completions", ANTHROPIC])
 def test_one_credential_leaves_and_none_comes_back(path: str, api: str, tmp_path: Path) -> None:
     """Also where the provider repeats its credential and ours in an error, in head and body, in either direction."""
-    spill = {"error": {"type": "invalid_request_error", "message": f"bad key {KEY}x in {KEY}x"}, "type": "error"}
+    spill = {
+        "error": {"type": "invalid_request_error", "message": f"bad key {KEY}x in {KEY}x"},
+        "type": "error",
+    }
     fields = (("x-request-id", KEY + "x"), ("set-cookie", f"k={KEY}x"), ("x-clawgate-provider", "forged"),
               ("x-clawgate-attempts", "forged"), ("x-clawgate-else", "forged"))  # fmt: skip
 
@@ -232,10 +237,12 @@ def test_a_credential_is_masked_in_any_spelling_of_json(text: bytes, tmp_path: P
     body = b'{"type":"error","error":{"type":"authentication_error","message":"bad ' + text + b'"}}'
 
     async def work() -> None:
-        block = lambda url: provider(url, ANTHROPIC) | {"apiKey": "sk/slash-in-it-0123456789"}  # noqa: E731
         async with (
             FakeUpstream((ReadBody(), Send(faults.answer(body, 401)))) as upstream,
-            serving_gateway(tmp_path, config_of({"x": block(upstream.url)})) as stand,
+            serving_gateway(
+                tmp_path,
+                config_of({"x": provider(upstream.url, ANTHROPIC) | {"apiKey": "sk/slash-in-it-0123456789"}}),
+            ) as stand,
         ):
             answer = await stand.ask(question("x/m"))
             assert answer.status == 401 and "slash-in-it" not in answer.json()["error"]["message"]
@@ -260,7 +267,7 @@ def test_a_key_that_is_none_spoils_no_head(key: str, path: str, tmp_path: Path) 
 
 
 def test_a_stream_of_the_same_dialect_passes_byte_for_byte(tmp_path: Path) -> None:
-    frames = [b": ping\n\n", b"data: {\"a\" : 1}\r\n\r\n", "data: é🦞\n\n".encode(), b"event: x\ndata: 1\n\n"]
+    frames = [b": ping\n\n", b'data: {"a" : 1}\r\n\r\n', "data: é🦞\n\n".encode(), b"event: x\ndata: 1\n\n"]
 
     async def work() -> None:
         async with (
@@ -290,12 +297,16 @@ def test_the_chain_is_followed_in_its_order_and_every_failure_is_logged(
 
     async def work() -> None:
         async with FakeUpstream(failure) as one, FakeUpstream(failure) as two, FakeUpstream(GOOD) as three:
-            blocks = {name: provider(up.url, name=name) for name, up in zip("abc", (one, two, three), strict=True)}
+            blocks = {
+                name: provider(up.url, name=name) for name, up in zip("abc", (one, two, three), strict=True)
+            }
             config = config_of(blocks, primary="a/m", fallbacks=("b/n", "c/o"))
             async with serving_gateway(tmp_path, config) as stand:
                 answer = await stand.ask(question("default"))
                 assert answer.status == 200 and answer.json() == {"next": "fine"}
-                assert answer.header("x-clawgate-provider") == "c" and answer.header("x-clawgate-model") == "o"
+                assert (
+                    answer.header("x-clawgate-provider") == "c" and answer.header("x-clawgate-model") == "o"
+                )
                 attempts = answer.header("x-clawgate-attempts")
                 assert attempts is not None
                 assert [part.split(" ")[0] for part in attempts.split("; ")] == ["a/m", "b/n", "c/o"]
@@ -316,7 +327,9 @@ def test_a_request_that_is_at_fault_goes_nowhere_else(status: int, tmp_path: Pat
     async def work() -> None:
         async with FakeUpstream(faults.error_answer(status)) as one, FakeUpstream(GOOD) as two:
             blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+            async with serving_gateway(
+                tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
+            ) as stand:
                 answer = await stand.ask(question("default"))
                 assert answer.status == status and answer.header("x-clawgate-provider") == "a"
                 assert two.connections == []
@@ -347,7 +360,9 @@ def test_nothing_is_tried_after_the_first_byte(tmp_path: Path) -> None:
     async def work() -> None:
         async with FakeUpstream(faults.cut(wire, len(wire) // 2)) as one, FakeUpstream(GOOD) as two:
             blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+            async with serving_gateway(
+                tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
+            ) as stand:
                 answer = await stand.ask(question("default", stream=True))
                 assert answer.status == 200 and not answer.complete and b"upstream_closed" in answer.body
                 assert b"[DONE]" not in answer.body and two.connections == []
@@ -362,8 +377,12 @@ def test_the_last_providers_time_out_is_answered(limit: str, tmp_path: Path) -> 
     async def work() -> None:
         async with FakeUpstream(faults.error_answer(503)) as one, FakeUpstream(faults.never_answers()) as two:
             blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
-                stand.limit("b", **{"connect": 1.0, "first_byte": 5.0, "idle": 5.0, "total": 5.0} | {limit: 0.2})
+            async with serving_gateway(
+                tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
+            ) as stand:
+                stand.limit(
+                    "b", **{"connect": 1.0, "first_byte": 5.0, "idle": 5.0, "total": 5.0} | {limit: 0.2}
+                )
                 async with await stand.client() as client:
                     await stand.send(client, question("default"))
                     answer = await client.response(within=2)
@@ -378,7 +397,9 @@ def test_a_provider_that_times_out_has_a_fallback_but_not_for_the_total(tmp_path
     async def work() -> None:
         async with FakeUpstream(faults.never_answers()) as one, FakeUpstream(GOOD) as two:
             blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+            async with serving_gateway(
+                tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
+            ) as stand:
                 stand.limit("a", connect=1, first_byte=0.2, idle=5, total=5)
                 answer = await stand.ask(question("default"))
                 assert answer.status == 200
@@ -437,7 +458,9 @@ def test_a_client_that_leaves_frees_the_provider(phase: str, api: str, tmp_path:
     async def work() -> None:
         async with FakeUpstream(scripts[phase]) as upstream, FakeUpstream(GOOD) as other:
             blocks = {"x": provider(upstream.url, api), "y": provider(other.url)}
-            async with serving_gateway(tmp_path, config_of(blocks, primary="x/m", fallbacks=("y/n",))) as stand:
+            async with serving_gateway(
+                tmp_path, config_of(blocks, primary="x/m", fallbacks=("y/n",))
+            ) as stand:
                 async with await stand.client() as client:
                     await stand.send(client, question("default", stream=phase == "in the stream"))
                     await upstream.saw_body(0)
@@ -451,9 +474,8 @@ def test_a_client_that_leaves_frees_the_provider(phase: str, api: str, tmp_path:
 def test_connections_are_reused_for_each_provider_by_itself(tmp_path: Path) -> None:
     async def work() -> None:
         async with FakeUpstream(GOOD) as one, FakeUpstream(GOOD) as two:
-            async with serving_gateway(
-                tmp_path, config_of({"a": provider(one.url), "b": provider(two.url)})
-            ) as stand:
+            blocks = {"a": provider(one.url), "b": provider(two.url)}
+            async with serving_gateway(tmp_path, config_of(blocks)) as stand:
                 for _ in range(3):
                     assert (await stand.ask(question("a/m"))).status == 200
                     assert (await stand.ask(question("b/m"))).status == 200
@@ -486,21 +508,21 @@ def test_a_change_of_the_config_leaves_a_running_stream_alone(tmp_path: Path) ->
 
     async def work() -> None:
         async with FakeUpstream(faults.sse_gated(gates)) as old, FakeUpstream(GOOD) as new:
-            async with serving_gateway(tmp_path, config_of({"x": provider(old.url, name="old")})) as stand:
-                async with await stand.client() as client:
-                    await stand.send(client, question("x/m", stream=True))
-                    await client.saw(faults.CHAT_FRAMES[0])
-                    stand.rewrite(config_of({"x": provider(new.url, name="new")}))
-                    answer = await stand.ask(question("x/m"))
-                    assert answer.json() == {"next": "fine"}
-                    assert new.requests[0].header("authorization") == f"Bearer {KEY}new"
-                    for gate in gates:
-                        gate.set()
-                    streamed = await client.response()
-                    assert streamed.complete and streamed.body == b"".join(faults.CHAT_FRAMES)
-                    await old.saw_close(0)
-                    answer = await stand.ask(question("x/m"), client=client)
-                    assert answer.status == 200 and len(old.requests) == 1
+            config = config_of({"x": provider(old.url, name="old")})
+            async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+                await stand.send(client, question("x/m", stream=True))
+                await client.saw(faults.CHAT_FRAMES[0])
+                stand.rewrite(config_of({"x": provider(new.url, name="new")}))
+                answer = await stand.ask(question("x/m"))
+                assert answer.json() == {"next": "fine"}
+                assert new.requests[0].header("authorization") == f"Bearer {KEY}new"
+                for gate in gates:
+                    gate.set()
+                streamed = await client.response()
+                assert streamed.complete and streamed.body == b"".join(faults.CHAT_FRAMES)
+                await old.saw_close(0)
+                answer = await stand.ask(question("x/m"), client=client)
+                assert answer.status == 200 and len(old.requests) == 1
 
     run(work())
 
@@ -525,7 +547,10 @@ def test_a_fallback_after_a_change_does_not_bring_the_old_credential_back(tmp_pa
                     assert (await client.response()).status == 200
                 seen = len(old.requests)
                 assert (await stand.ask(question("b/n"))).status == 200
-                assert len(old.requests) == seen and new.requests[-1].header("authorization") == f"Bearer {KEY}new"
+                assert (
+                    len(old.requests) == seen
+                    and new.requests[-1].header("authorization") == f"Bearer {KEY}new"
+                )
 
     run(work())
 

@@ -31,7 +31,11 @@ VERSION = ("anthropic-version", "2023-06-01")
 
 def ready(name: str, *models: str, why: str | None = None) -> Provider:
     return Provider(
-        id=name, api="openai-completions", origin=None, models=tuple(Model(one, one) for one in models), why_not_ready=why
+        id=name,
+        api="openai-completions",
+        origin=None,
+        models=tuple(Model(one, one) for one in models),
+        why_not_ready=why,
     )
 
 
@@ -151,7 +155,9 @@ def test_ready_says_when_it_is_not(tmp_path: Path) -> None:
             stand.role.front.draining = True
             answer = await _get(stand, "/ready", token=False)
             assert answer.status == 503 and answer.json()["failing"] == ["gateway-draining"]
-            assert answer.json()["ready"] is False and (await _get(stand, "/health", token=False)).status == 200
+            assert (
+                answer.json()["ready"] is False and (await _get(stand, "/health", token=False)).status == 200
+            )
 
     run(work())
 

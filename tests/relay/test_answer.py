@@ -173,7 +173,9 @@ def test_an_answer_that_names_its_server_is_written_anew_each_time() -> None:
     assert writer(head(length=3, chunked=False), names=NAMES).own_lines is None
 
 
-@pytest.mark.parametrize(("dialect", "named"), [(Dialect.CHAT, False), (Dialect.RESPONSES, False), (Dialect.MESSAGES, True)])
+@pytest.mark.parametrize(
+    ("dialect", "named"), [(Dialect.CHAT, False), (Dialect.RESPONSES, False), (Dialect.MESSAGES, True)]
+)
 def test_the_last_words_are_in_the_clients_dialect(dialect: Dialect, named: bool) -> None:
     stream = writer(head(content_type=EVENT_STREAM), dialect=dialect)
     stream.add(b"data: {}\n\n")

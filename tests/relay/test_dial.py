@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import EgressDenied, GatewayError, UpstreamUnreachable
+from clawgate.errors import EgressDenied, GatewayError, PrivateNetworkBlocked, UpstreamUnreachable
 from clawgate.relay.dial import Dialer, Route
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
@@ -397,5 +397,35 @@ def test_proxy_variables_of_the_environment_are_ignored(
             async with serving(kind, upstream.url) as stand:
                 assert (await stand.fresh()).json() == {"next": "fine"}
             assert len(upstream.requests) == 1 and proxy.connections == []
+
+    run(work())
+
+
+@pytest.mark.parametrize("address", NOT_FOR_STRANGERS)
+def test_the_switch_that_would_open_a_private_place_is_named(address: str) -> None:
+    """Where there is one; beside a public address as well. Nothing is dialled."""
+
+    async def work() -> None:
+        recorder = Recorder()
+        recorder.install()
+        for found in ((address,), (PUBLIC[0], address)):
+            dialer = Dialer(answers(*found))
+            route = Route(origin=origin(), trusted=False, trust_setting="the.switch")
+            error = await attempt(dialer, route)
+            assert type(error) is PrivateNetworkBlocked and "set the.switch to true" in error.message
+            error = await attempt(dialer, Route(origin=origin(), trusted=False))
+            assert type(error) is EgressDenied and "the.switch" not in error.message
+            assert [entry.dialled for entry in dialer.ledger] == [None, None]
+        assert recorder.dialled == []
+
+    run(work())
+
+
+@pytest.mark.parametrize("address", NEVER)
+def test_no_switch_is_named_for_what_no_switch_opens(address: str) -> None:
+    async def work() -> None:
+        route = Route(origin=origin(), trusted=False, trust_setting="the.switch")
+        error = await attempt(Dialer(answers(address)), route)
+        assert type(error) is EgressDenied and "the.switch" not in error.message
 
     run(work())

@@ -30,7 +30,8 @@ from clawgate.policy.ratelimit import RateLimiter, RateRule
 from clawgate.policy.routing import MODEL_ROUTES
 from clawgate.providers.credential import Bearer
 from clawgate.relay.dial import Dialer, Route
-from clawgate.relay.gate import ANONYMOUS, ControlPass, Gate, ModelRule, RequestHead, Ticket
+from clawgate.relay.gate import ANONYMOUS, ControlPass, Gate, ModelRule, RequestHead, Ticket, is_loopback
+from clawgate.relay.plan import Asked, Plan
 from clawgate.relay.upstream import Upstream, UpstreamPlan
 from clawgate.wire.url import parse_url
 
@@ -304,3 +305,104 @@ def test_the_memory_of_safe_targets_is_bounded() -> None:
     for number in range(10_000):
         admit(head({b"content-length": None}, method=b"GET", target=b"/v1/models/%d" % number), gate)
     assert len(gate._safe_targets) <= 256
+
+
+class NoPlanner:
+    """Stands where a planner would; the gate itself asks it nothing."""
+
+    def plan(self, asked: Asked, path: bytes, body: bytes) -> Plan:
+        raise AssertionError("the gate decides from the head alone")
+
+
+def planning_gate(**parts: object) -> Gate:
+    return make_gate(upstream=None, planner=NoPlanner(), own_paths=(b"/own", b"/below/"), **parts)
+
+
+def test_where_the_body_decides_a_ticket_waits_for_it() -> None:
+    """No head yet, and what the client said kept apart; the same head may mean something else next time."""
+    ticket = admit(
+        head({b"via": b"1.1 them", b"cookie": b"a=b"}, target=b"/v1/chat/completions?q=1"), planning_gate()
+    )
+    assert ticket.upstream is None and ticket.head == b"" and not (ticket.sized or ticket.chunked)
+    assert ticket.waits and not ticket.repeatable and ticket.path == b"/v1/chat/completions"
+    assert ticket.asked == Asked(
+        b"/v1/chat/completions?q=1", b"content-type: application/json\r\n", b"1.1 them"
+    )
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"identity, gzip", b""])
+def test_a_body_that_has_to_be_read_may_not_be_compressed(coding: bytes) -> None:
+    assert refusal(head({b"content-encoding": coding}), planning_gate()) is ContentTypeRefused
+    admit(head({b"content-encoding": b"identity"}), planning_gate())
+    admit(head({b"content-encoding": coding}))
+
+
+@pytest.mark.parametrize("path", [b"/own", b"/below/x", b"/below/x/y", b"/below/"])
+def test_own_pages_are_for_callers_who_are_known(path: bytes) -> None:
+    """And for reading, without a body."""
+    known: Lines = {b"content-length": None}
+    gate = planning_gate()
+    assert gate.admit(head(known, method=b"GET", target=path), "10.0.0.1", 0.0) == ControlPass("alice")
+    unknown: Lines = {**known, b"x-proxy-token": None}
+    assert refusal(head(unknown, method=b"GET", target=path), gate) is CredentialMissing
+    assert refusal(head(target=path), gate) is MethodNotAllowed
+    assert refusal(head(method=b"GET", target=path), gate) is MalformedRequest
+
+
+@pytest.mark.parametrize("path", [b"/ownx", b"/own/x", b"/below", b"/belowx/y"])
+def test_what_only_begins_like_an_own_page_is_none(path: bytes) -> None:
+    assert (
+        refusal(head({b"content-length": None}, method=b"GET", target=path), planning_gate()) is RouteUnknown
+    )
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_an_api_key_is_a_token_only_where_that_is_said(accepts: bool) -> None:
+    gate = make_gate(accepts_api_key=accepts)
+    keyed = head({b"x-proxy-token": None, b"x-api-key": TOKEN.encode()})
+    if accepts:
+        assert admit(keyed, gate).caller == "alice"
+    else:
+        assert refusal(keyed, gate) is CredentialMissing
+
+
+@pytest.mark.parametrize(
+    ("exempt", "peer", "locked"),
+    [(True, "127.0.0.1", False), (True, "::1", False), (True, "127.7.7.7", False), (True, "10.0.0.1", True),
+     (False, "127.0.0.1", True), (True, "", True)],
+)  # fmt: skip
+def test_this_machine_can_be_exempt_from_the_lockout(exempt: bool, peer: str, locked: bool) -> None:
+    """Nobody else ever is; a wrong token is refused all the same."""
+    gate = make_gate(exempt_loopback=exempt)
+    for _ in range(2):
+        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is Unauthenticated
+    if locked:
+        assert refusal(head(), gate, peer=peer) is TooManyFailures
+    else:
+        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is Unauthenticated
+        admit(head(), gate, peer=peer)
+
+
+def test_who_comes_through_a_proxy_on_this_machine_is_not_exempt_with_it() -> None:
+    """The address in front of the proxy is the one that counts, and what a client writes there itself does not."""
+    gate = make_gate(exempt_loopback=True, trusted_proxies=frozenset({"127.0.0.1"}))
+    forwarded: Lines = {b"x-forwarded-for": b"127.0.0.1, 7.7.7.7"}
+    for _ in range(2):
+        wrong = head({**forwarded, b"x-proxy-token": b"wrong"})
+        assert refusal(wrong, gate, peer="127.0.0.1") is Unauthenticated
+    assert refusal(head(forwarded), gate, peer="127.0.0.1") is TooManyFailures
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("::1%lo", True),
+        ("10.0.0.1", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_which_peers_are_this_machine(address: str, expected: bool) -> None:
+    assert is_loopback(address) is expected

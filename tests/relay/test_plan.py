@@ -1,4 +1,4 @@
-"""What a plan owes an exchange, seen from the exchange: whoever keeps to it is asked in that order, and told of every end."""
+"""What a plan owes an exchange, seen from the exchange: the order in which it asks, and what it is told."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ class Asks:
         self.request: list[Piece] = [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
 
     def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
-        return AnswerWriter(
-            head, http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.names
-        )
+        return AnswerWriter(head, http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.names)
 
 
 class Scripted:

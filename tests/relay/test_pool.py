@@ -257,3 +257,37 @@ def test_closing_the_pool_ends_every_connection(kind: Kind) -> None:
                 assert (await client.response()).status == 502
 
     run(work())
+
+
+@ROLES
+def test_a_retired_pool_keeps_nothing_and_finishes_what_it_has(kind: Kind) -> None:
+    """Idle connections are closed at once, one in use behind its answer; nothing is given to a later request."""
+
+    async def work() -> None:
+        gate = asyncio.Event()
+        slow = (ReadBody(), Wait(gate), *GOOD[1:])
+        async with (
+            FakeUpstream(lambda request: slow if request.number == 1 else GOOD) as upstream,
+            serving(kind, upstream.url) as stand,
+            await stand.client() as first,
+            await stand.client() as second,
+        ):
+            await stand.send(second)
+            await upstream.saw_body(0)
+            assert (await second.response()).status == 200
+            pool = stand.role.upstream.pool
+            kept = pool.take()
+            assert kept is not None and pool.idle_count == 0
+            await stand.send(first)
+            await upstream.saw_body(1)
+            pool.give_back(kept, 0.0)
+            assert pool.idle_count == 1 and pool.open_count == 2
+            pool.retire()
+            assert pool.idle_count == 0 and pool.take() is None
+            await upstream.saw_close(0)
+            gate.set()
+            assert (await first.response()).json() == {"next": "fine"}
+            await upstream.saw_close(1)
+            await until(lambda: pool.open_count == 0, "the pool to be empty")
+
+    run(work())

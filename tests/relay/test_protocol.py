@@ -22,6 +22,7 @@ from clawgate.settings.model import BridgeSettings
 from clawgate.testing import faults
 from clawgate.testing.steps import Hold, ReadBody, Send
 from clawgate.testing.upstream import FakeUpstream
+from tests.e2e.stand import run, serving
 
 UVICORN = {
     "HttpToolsProtocol.__init__": "4f0899941034",
@@ -263,3 +264,31 @@ def test_nothing_is_written_behind_a_refusal_of_unreadable_bytes() -> None:
         end()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("target", "anthropic"),
+    [
+        (b"/v1/messages", True),
+        (b"/v1/messages/count_tokens", True),
+        (b"http://127.0.0.1/v1/messages", True),
+        (b"/v1/chat/completions", False),
+        (b"/v1/messagesx/../x", True),
+        (b"http://evil.example/v1/messages", True),
+    ],
+)
+def test_a_refusal_has_the_dialect_of_its_own_request(target: bytes, anthropic: bool) -> None:
+    """Not that of the one before it on the same connection."""
+
+    async def work() -> None:
+        role = build_bridge(
+            BridgeSettings.model_validate({"remote_url": "http://127.0.0.1:9", "proxy_token": "p" * 20})
+        )
+        async with serving("bridge", "", role=role) as stand, await stand.client() as client:
+            for path in (target, b"/v1/chat/completions" if anthropic else b"/v1/messages", target):
+                line = b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: null\r\nContent-Length: 0\r\n\r\n"
+                await client.send(line % path)
+                said = (await client.response()).json()
+                assert (said.get("type") == "error") is (anthropic if path is target else not anthropic)
+
+    run(work())

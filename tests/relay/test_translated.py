@@ -1,4 +1,4 @@
-"""A translated answer: head, framing and ends as the client's dialect has them, and nothing that looks finished if it is not."""
+"""A translated answer: head, framing and ends as the client's dialect has them, and no end that is none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ from clawgate.testing.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translation import translation
 from tests.e2e.stand import run
-from tests.gateway.stand import ANTHROPIC, CHAT, KEY, MESSAGES, OPENAI, config_of, provider, question, serving_gateway
+from tests.gateway.stand import (
+    ANTHROPIC,
+    CHAT,
+    KEY,
+    MESSAGES,
+    OPENAI,
+    config_of,
+    provider,
+    question,
+    serving_gateway,
+)
 from tests.wire.exchanges import events, sse
 
 SECRET = b"sk-canary-0123456789"
@@ -78,7 +88,9 @@ def answer_head(status: int = 200, **more: Any) -> AnswerHead:
     return AnswerHead(**{**made, **more})
 
 
-def writer(answer: AnswerHead, *, stream: bool = True, http10: bool = False, close: bool = False) -> TranslatedAnswer:
+def writer(
+    answer: AnswerHead, *, stream: bool = True, http10: bool = False, close: bool = False
+) -> TranslatedAnswer:
     """A chat client's answer from a server that speaks Messages."""
     exchange = translation(
         Dialect.CHAT, Dialect.MESSAGES, requested_model="a/m", upstream_model="m", created=1_700_000_000
@@ -128,10 +140,10 @@ def test_a_stream_goes_on_as_it_comes_and_ends_with_its_upstream(size: int) -> N
 def test_the_head_of_a_stream_does_not_wait_for_its_first_event() -> None:
     """Comments keep the client warm, and are no beginning for the first-byte limit."""
     stream = writer(answer_head(content_type=EVENT_STREAM))
-    assert stream.unsent and not stream.begun
+    assert (stream.unsent, stream.begun) == (True, False)
     stream.add(b": ping\n\n")
     assert stream.take(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
-    assert not stream.unsent and not stream.begun
+    assert (stream.unsent, stream.begun) == (False, False)
     stream.add(MESSAGES_FRAMES[0])
     assert stream.begun
 
@@ -148,7 +160,7 @@ def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
     whole = writer(answer_head(), stream=False)
     body = json.dumps(ANSWERS[ANTHROPIC]).encode()
     whole.add(body[:9])
-    assert whole.take(ended=False) == b"" and whole.unsent and whole.last_words(CUT) == b""
+    assert (whole.take(ended=False), whole.unsent, whole.last_words(CUT)) == (b"", True, b"")
     whole.add(body[9:])
     reader = read(whole.take(ended=True))
     assert reader.complete and reader.framing == "length" and not whole.unsent
@@ -156,7 +168,9 @@ def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
     assert said["choices"][0]["message"]["content"] == "hi" and said["model"] == "a/m"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"<html>", b'{"type":"message"}', b"\xff", b"[" * 9999])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"<html>", b'{"type":"message"}', b"\xff", b"[" * 9999]
+)
 def test_a_whole_answer_that_means_nothing_is_the_upstreams_fault(body: bytes) -> None:
     """And can still have a status of its own."""
     whole = writer(answer_head(), stream=False)
@@ -198,7 +212,9 @@ def test_what_was_not_asked_for_is_refused_at_its_head(answer: AnswerHead, strea
 def test_an_error_keeps_its_status_and_becomes_the_clients(stream: bool, content_type: bytes) -> None:
     """Its credential hidden, also where a piece ends within it; whatever the server sent as its type."""
     body = b'{"type":"error","error":{"type":"overloaded_error","message":"no ' + SECRET + b'"}}'
-    error = writer(answer_head(529, content_type=content_type, fields=[(b"retry-after", b"7")]), stream=stream)
+    error = writer(
+        answer_head(529, content_type=content_type, fields=[(b"retry-after", b"7")]), stream=stream
+    )
     for at in range(0, len(body), 11):
         error.add(body[at : at + 11])
         assert error.take(ended=False) == b""
@@ -218,7 +234,9 @@ def test_the_last_words_of_a_stream_are_an_error_and_no_end(at: int) -> None:
     assert not reader.complete
     *before, last = events(bytes(reader.body))
     assert last["error"]["code"] == "gateway_stopping" and "[DONE]" not in before
-    assert not [choice for event in before for choice in event["choices"] if choice["finish_reason"]] or at > 6
+    assert (
+        not [choice for event in before for choice in event["choices"] if choice["finish_reason"]] or at > 6
+    )
 
 
 def test_nothing_that_came_is_lost_before_an_untimely_end() -> None:
@@ -345,7 +363,9 @@ def test_an_answer_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
             await stand.client() as client,
         ):
             answer = await stand.ask(question("x/m"), target=path, client=client)
-            assert answer.complete and answer.status == 502 and ("type" in answer.json()) == (path == MESSAGES)
+            assert (
+                answer.complete and answer.status == 502 and ("type" in answer.json()) == (path == MESSAGES)
+            )
             assert answer.json()["error"]["code"] in ("upstream_closed", "upstream_malformed")
             assert (await stand.ask(question("x/m"), target=path, client=client)).status == 200
 
@@ -418,7 +438,11 @@ def test_a_whole_answer_that_stands_still_is_a_504(path: str, api: str, tmp_path
         ):
             stand.limit("x", connect=1, first_byte=9, idle=0.2, total=9)
             answer = await stand.ask(question("x/m"), target=path)
-            assert answer.complete and answer.status == 504 and "limit 'idle'" in answer.json()["error"]["message"]
+            assert (
+                answer.complete
+                and answer.status == 504
+                and "limit 'idle'" in answer.json()["error"]["message"]
+            )
             await upstream.saw_close(0)
 
     run(work())
@@ -426,7 +450,9 @@ def test_a_whole_answer_that_stands_still_is_a_504(path: str, api: str, tmp_path
 
 @PAIRS
 @pytest.mark.parametrize("how", ["close", "half-close", "reset"])
-def test_a_client_that_leaves_a_stream_frees_the_provider(path: str, api: str, how: str, tmp_path: Path) -> None:
+def test_a_client_that_leaves_a_stream_frees_the_provider(
+    path: str, api: str, how: str, tmp_path: Path
+) -> None:
     gates = [asyncio.Event() for _ in FRAMES[api]]
     gates[0].set()
 

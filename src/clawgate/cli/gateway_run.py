@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,6 +41,7 @@ def run_gateway(
     from clawgate.app.gateway import build_gateway
     from clawgate.app.logs import set_up_logging
     from clawgate.app.serving import serve
+    from clawgate.relay.upstream import SHORTEST_SECRET
     from clawgate.settings.config_file import read_config
     from clawgate.settings.gateway import GatewayFlags
 
@@ -51,10 +53,15 @@ def run_gateway(
     set_up_logging(redactor, verbose=verbose)
     if log_file is not None:
         _log_to(Path(log_file), redactor)
+
+    def learn(secrets: Iterable[str]) -> None:
+        # A dummy such as "local" is a word of many lines, the provider's own name among them.
+        redactor.learn(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+
     try:
         environment = dict(read_env_file(env_file)) | dict(os.environ) if env_file else dict(os.environ)
         file = read_config(where.config, environment, required=where.config_named)
-        redactor.learn(file.secrets())
+        learn(file.secrets())
         for note in file.notes:
             logger.debug("%s", note)
         role = build_gateway(
@@ -63,7 +70,7 @@ def run_gateway(
             environment,
             instance=instance.id,
             verbose=verbose,
-            learn=redactor.learn,
+            learn=learn,
         )
     except SettingsInvalid as error:
         refuse(error)

@@ -30,6 +30,11 @@ def probe_all(providers: Iterable[Provider], dialer: Dialer | None = None) -> di
 
 async def probe(provider: Provider, dialer: Dialer) -> Seen:
     """``GET <base>/models`` with the provider's credential."""
+    return (await look(provider, dialer))[0]
+
+
+async def look(provider: Provider, dialer: Dialer) -> tuple[Seen, bytes]:
+    """The same with the body of an answer; only what was answered well has one."""
     loop = asyncio.get_running_loop()
     try:
         upstream = provider_upstream(
@@ -38,15 +43,16 @@ async def probe(provider: Provider, dialer: Dialer) -> Seen:
         begun = loop.time()
         fetched = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, answer_seconds=SECONDS)
     except UpstreamTimedOut as error:
-        return Seen("timed out", error.message)
+        return Seen("timed out", error.message), b""
     except EgressDenied as error:
-        return Seen("blocked", error.message)
+        return Seen("blocked", error.message), b""
     except GatewayError as error:
-        return Seen("unreachable", error.message)
+        return Seen("unreachable", error.message), b""
     except (ValueError, OSError) as error:
-        return Seen("not ready", str(error))
+        return Seen("not ready", str(error)), b""
     found = judge(fetched, round((loop.time() - begun) * 1000, 1))
-    return Seen(found.state, "" if found.ok else found.message, found.latency_ms)
+    seen = Seen(found.state, "" if found.ok else found.message, found.latency_ms)
+    return seen, fetched.body if found.ok else b""
 
 
 def _with_version(provider: Provider) -> Provider:

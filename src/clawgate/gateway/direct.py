@@ -1,46 +1,33 @@
-"""Which provider answers this body, and how is it asked? From ``provider/model`` to one upstream after the other.
+"""Which provider answers this body, and who after it? From ``provider/model`` to one attempt after the other.
 
 A plan asks the provider that was named and nobody else, unless it is the configured default and the operator wrote
-fallbacks. Where client and provider speak the same dialect only the model's name is replaced in the client's bytes;
-otherwise a `Translation` stands in between, one for each attempt.
+fallbacks. How one of them is asked is settled in `gateway.attempt`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import quote
 
 from clawgate.errors import (
     GatewayError,
     ProviderNotConfigured,
     ProviderUnavailable,
-    RequestRejected,
+    Unavailable,
     UpstreamUnreachable,
 )
+from clawgate.gateway.attempt import DirectAttempt, Question
+from clawgate.gateway.provider_hooks import NoHooks, ProviderHooks
 from clawgate.policy.fallback import next_is_allowed
 from clawgate.policy.model_route import Choice, ModelRef, resolve
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.definition import Provider
-from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.plan import Asked
-from clawgate.relay.sides import AnswerHead, Piece, Writer
-from clawgate.relay.translated import TranslatedAnswer
 from clawgate.relay.upstream import Upstream
-from clawgate.wire.dialect import Dialect, dialect_of
-from clawgate.wire.model_name import NamedModel, find_model
-from clawgate.wire.translation import Translation, translation
+from clawgate.wire.model_name import find_model
 
 logger = logging.getLogger("clawgate.gateway")
-
-_CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
-_VERSION = b"anthropic-version: "
-_OUR_VERSION = _VERSION + b"2023-06-01\r\n"
-"""A version has to be named (Anthropic's API reference, "Versions"); translations are written for this one."""
-_JSON = b"content-type: application/json\r\n"
-_PRINTABLE = "!#$&'()*+,/:;=?@[]~._-"
 
 
 class UpstreamMaker(Protocol):
@@ -50,9 +37,15 @@ class UpstreamMaker(Protocol):
 
 
 class Direct:
-    """The planner of the gateway: `use` gives it the providers, again and again as the config changes."""
+    """The planner of the gateway: `use` gives it the providers, again and again as the config changes.
 
-    def __init__(self, make_upstream: UpstreamMaker, clock: Callable[[], float]) -> None:
+    ``hooks`` are what plugins have to say about their providers.
+    """
+
+    def __init__(
+        self, make_upstream: UpstreamMaker, clock: Callable[[], float], hooks: ProviderHooks | None = None
+    ) -> None:
+        self.hooks = hooks or NoHooks()
         self._make_upstream = make_upstream
         self._clock = clock
         self._providers: dict[str, Provider] = {}
@@ -115,25 +108,15 @@ class Direct:
         """Raises `RequestRejected` for a body that cannot be read, `ModelNotFound`."""
         named = find_model(body)
         return DirectPlan(
-            self, self.choose(named.name or ""), _Question(asked, path, body, named), self._clock
+            self, self.choose(named.name or ""), Question(asked, path, body, named), self._clock
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What the client sent."""
-
-    asked: Asked
-    path: bytes
-    body: bytes
-    named: NamedModel
 
 
 class DirectPlan:
     """The way of one request along its chain, which mostly has one link."""
 
     def __init__(
-        self, direct: Direct, choice: Choice, question: _Question, clock: Callable[[], float]
+        self, direct: Direct, choice: Choice, question: Question, clock: Callable[[], float]
     ) -> None:
         self._direct = direct
         self._catalog = direct.catalog
@@ -146,21 +129,29 @@ class DirectPlan:
         self.model = question.named.name or str(choice.ref)
 
     def first(self) -> DirectAttempt:
-        """Raises `ProviderNotConfigured` where nobody along the chain can be asked, `RequestRejected`."""
+        """Raises `Unavailable` where nobody along the chain can be asked, `RequestRejected`."""
         while True:
             ref = self._chain[self._next]
             self._next += 1
             provider = self._catalog.providers[ref.provider]
             try:
                 _check_listed(provider, ref)
+                if (unavailable := self._direct.hooks.unavailable(provider.id)) is not None:
+                    raise unavailable
                 upstream = self._direct.upstream_of(provider)
-            except ProviderNotConfigured as error:
+            except Unavailable as error:
                 if self._next == len(self._chain):
                     raise
-                self._note(ref, f"not configured ({error.message})", "not configured")
+                self._note(ref, error.message, next_is_allowed(None, error) or error.code)
                 continue
             attempt = DirectAttempt(
-                upstream, provider, ref, self._question, tuple(self._failed), self._clock()
+                upstream,
+                provider,
+                ref,
+                self._question,
+                tuple(self._failed),
+                self._clock(),
+                self._direct.hooks,
             )
             self._asked = ref
             return attempt
@@ -195,89 +186,6 @@ class DirectPlan:
         logger.warning("%s failed: %s; the next fallback is %s", ref, detail, following)
 
 
-class DirectAttempt:
-    """One provider, asked for one model. Raises `RequestRejected` where it cannot be asked in its dialect."""
-
-    def __init__(
-        self,
-        upstream: Upstream,
-        provider: Provider,
-        ref: ModelRef,
-        question: _Question,
-        failed: tuple[str, ...],
-        now: float,
-    ) -> None:
-        self.upstream = upstream
-        self.served_by = str(ref)
-        self._client = dialect_of(question.path)
-        self.names = _names(ref, failed)
-        self._translation = _translation_for(provider, ref, question, int(now))
-        self.request = self._ask(provider, ref, question)
-
-    def _ask(self, provider: Provider, ref: ModelRef, question: _Question) -> list[Piece]:
-        target, lines = question.asked.target, question.asked.lines
-        if self._translation is None:
-            body = question.named.replaced(question.body, ref.model)
-        else:
-            body = self._translation.request(question.body)
-            target, lines = self._translation.target, _JSON
-        if provider.headers:
-            lines = _without(lines, {name.lower().encode() for name, _ in provider.headers})
-        if provider.api == Dialect.MESSAGES and _VERSION not in lines and not _sets_version(provider):
-            lines += _OUR_VERSION
-        head = self.upstream.head(b"POST", target, lines, question.asked.via)
-        return [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
-
-    def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
-        """Raises `UpstreamMalformed` for an answer that cannot be translated."""
-        if self._translation is None:
-            return AnswerWriter(
-                head,
-                http10=http10,
-                close=close,
-                bodiless=bodiless,
-                secrets=self.upstream.secrets,
-                names=self.names,
-                dialect=self._client,
-            )
-        return TranslatedAnswer(
-            head,
-            self._translation,
-            client=self._client,
-            http10=http10,
-            close=close,
-            secrets=self.upstream.secrets,
-            names=self.names,
-            origin=str(self.upstream.origin),
-        )
-
-
-def _translation_for(provider: Provider, ref: ModelRef, question: _Question, now: int) -> Translation | None:
-    """None where the bytes can go as they are: the same dialect, or one of OpenAI's to a server of OpenAI's kind."""
-    client, path = dialect_of(question.path), question.path
-    if (client is Dialect.MESSAGES) == (provider.api == Dialect.MESSAGES):
-        return None
-    if path not in (_CHAT, _MESSAGES):
-        raise RequestRejected(
-            f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
-            f"there; use {_CHAT.decode()} or {_MESSAGES.decode()}, or a provider that speaks this dialect"
-        )
-    model = next((model for model in provider.models if model.id == ref.model), None)
-    field = model.compat.get("maxTokensField") if model is not None else None
-    # Of OpenAI's models some refuse to be told how hard to think; Anthropic's are asked for it only by the client.
-    reasons = model is None or model.reasoning or model.compat.get("supportsReasoningEffort") is True
-    return translation(
-        client,
-        Dialect.MESSAGES if provider.api == Dialect.MESSAGES else Dialect.CHAT,
-        requested_model=question.named.name or str(ref),
-        upstream_model=ref.model,
-        created=now,
-        max_tokens=model.max_tokens if model is not None else None,
-        max_tokens_field=field if isinstance(field, str) else "max_tokens",
-        reasoning=reasons or provider.api == Dialect.MESSAGES,
-    )
-
-
 def _check_listed(provider: Provider, ref: ModelRef) -> None:
     """Raises `ProviderNotConfigured` for a model that the config wants asked at a place of its own."""
     model = next((model for model in provider.models if model.id == ref.model), None)
@@ -285,24 +193,3 @@ def _check_listed(provider: Provider, ref: ModelRef) -> None:
         raise ProviderNotConfigured(
             f"the model '{ref}' has {model.elsewhere} of its own, which is not supported: make it a provider of its own"
         )
-
-
-def _names(ref: ModelRef, failed: tuple[str, ...]) -> bytes:
-    """Head lines that say who serves, and who was asked before."""
-    lines = {"x-clawgate-provider": ref.provider, "x-clawgate-model": ref.model}
-    if failed:
-        lines["x-clawgate-attempts"] = "; ".join((*failed, str(ref)))
-    return b"".join(
-        f"{name}: {quote(value, safe=_PRINTABLE + ' ')[:1000]}\r\n".encode("ascii")
-        for name, value in lines.items()
-    )
-
-
-def _without(lines: bytes, names: set[bytes]) -> bytes:
-    """``lines`` but for those that the operator sets."""
-    kept = [line for line in lines.split(b"\r\n") if line and line.partition(b":")[0] not in names]
-    return b"".join(line + b"\r\n" for line in kept)
-
-
-def _sets_version(provider: Provider) -> bool:
-    return any(name.lower() == "anthropic-version" for name, _ in provider.headers)

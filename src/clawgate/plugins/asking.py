@@ -1,6 +1,7 @@
 """What is asked of a person who sets a provider up, and what was answered?
 
-Part of `clawgate.plugins.api`. Declarations and text: it knows no terminal. Whoever asks (the wizard, flags, a test) reads the declarations.
+Part of `clawgate.plugins.api`. Declarations and text: it knows no terminal. Whoever asks (the wizard, flags, a test)
+reads the declarations.
 """
 
 from __future__ import annotations
@@ -77,9 +78,9 @@ class Question:
     """One question, which is also a flag: ``remote_url`` is ``--remote-url`` unless ``flag`` says otherwise.
 
     ``variables`` are environment variables that answer it, the first that is set wins; ``default`` is offered and
-    may be taken with Enter (never shown for a secret). ``check`` gets the text and says what is wrong with it, or None; the
-    check of the kind has gone before. ``choices`` offers values for ``choice`` and ``list``; a ``choice`` may also have
-    a fixed set in ``options``. ``when`` leaves the question out for some answers to those before it.
+    may be taken with Enter (never shown for a secret). ``check`` gets the text and says what is wrong with it, or
+    None; the check of the kind has gone before. ``choices`` offers values for ``choice`` and ``list``; a ``choice``
+    may also have a fixed set in ``options``. ``when`` leaves the question out for some answers to those before it.
     """
 
     name: str

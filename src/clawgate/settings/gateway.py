@@ -134,6 +134,7 @@ def _tokens(
         return {}
     kinds = ("token", "password") if mode is None else (mode,)
     found: dict[str, str] = {}
+    known = len(problems)
     for kind in kinds:
         value = _value(kind, block, flags, environment)
         if value is None:
@@ -143,7 +144,7 @@ def _tokens(
             problems.append(Problem(f"gateway.auth.{kind}", "", f"{reason}; {_MAKE_ONE}"))
         else:
             found[kind] = value
-    if not found and not problems:
+    if not found and len(problems) == known:
         what = " or ".join(f"gateway.auth.{kind} ({_VARIABLES[kind]})" for kind in kinds)
         problems.append(
             Problem("gateway.auth", "", f"no {what} is set, so nobody could be let in; {_MAKE_ONE}")

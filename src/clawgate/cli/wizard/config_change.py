@@ -1,0 +1,105 @@
+"""How does what a provider wants written stand in the text of the config file? Text in, text out.
+
+What nobody asked to change stays byte for byte, comments included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyjson5
+
+from clawgate.cli.model_edits import fallbacks_in, with_alias, with_default, without_fallbacks
+from clawgate.plugins.providing import ConfigChange
+from clawgate.policy.model_route import ModelRef
+from clawgate.settings.edit import NoSuchPath, set_value, unset_value, value_at
+from clawgate.settings.positions import KeyPath
+
+_MODEL: KeyPath = ("agents", "defaults", "model")
+_MODELS: KeyPath = ("agents", "defaults", "models")
+
+
+def with_provider(
+    text: str, provider: str, change: ConfigChange, *, plugin: str | None, default: bool
+) -> str:
+    """``change`` made. ``plugin`` is whose provider it is, None for one of clawgate's own or of the operator's.
+
+    Of a plugin's provider, keys of the block that the change does not name stay; any other is as the change has it.
+    ``default``: its default model becomes the one that answers.
+    """
+    where = ("models", "providers", provider)
+    block = dict(change.provider)
+    if plugin is not None:
+        present = _at(text, where)
+        block = (present if isinstance(present, dict) else {}) | block
+        text = _with_plugin(text, plugin, change.plugin_config)
+    text = set_value(text, where, block)
+    for alias, model in change.aliases.items():
+        if (ref := ModelRef.parse(model)) is not None:
+            text = with_alias(text, alias, ref)
+    if default and change.default_model and (ref := ModelRef.parse(change.default_model)) is not None:
+        if plugin is None:
+            return with_default(text, ref)
+        return set_value(
+            text, _MODEL, _kept(text) | {"primary": str(ref), "fallbacks": list(change.fallbacks)}
+        )
+    return text
+
+
+def _kept(text: str) -> dict[str, Any]:
+    present = _at(text, _MODEL)
+    return present if isinstance(present, dict) else {}
+
+
+def _with_plugin(text: str, plugin: str, config: Mapping[str, object]) -> str:
+    entry = ("plugins", "entries", plugin)
+    if _at(text, (*entry, "enabled")) is not True:
+        text = set_value(text, (*entry, "enabled"), True)
+    present = _at(text, (*entry, "config"))
+    merged = (present if isinstance(present, dict) else {}) | dict(config)
+    return set_value(text, (*entry, "config"), merged) if merged else text
+
+
+def without_provider(text: str, provider: str, owned: Sequence[KeyPath]) -> str:
+    """All that was written for ``provider`` gone: ``owned``, its block, and every name that leads to its models."""
+    for path in (*owned, ("models", "providers", provider)):
+        text = _without(text, path)
+    for name in fallbacks_in(text):
+        if _of(name, provider):
+            text = without_fallbacks(text, name)
+    settings = _at(text, _MODELS)
+    for name in settings if isinstance(settings, dict) else ():
+        if _of(name, provider):
+            text = _without(text, (*_MODELS, name))
+    primary = _at(text, (*_MODEL, "primary"))
+    if isinstance(primary, str) and _of(primary, provider):
+        return _without(text, (*_MODEL, "primary"))
+    whole = _at(text, _MODEL)
+    return _without(text, _MODEL) if isinstance(whole, str) and _of(whole, provider) else text
+
+
+def without_secrets(text: str, paths: Iterable[KeyPath]) -> str:
+    """Only the secrets gone; the rest of the settings stays."""
+    for path in paths:
+        text = _without(text, path)
+    return text
+
+
+def _of(name: str, provider: str) -> bool:
+    ref = ModelRef.parse(name)
+    return ref is not None and ref.provider == provider
+
+
+def _without(text: str, path: KeyPath) -> str:
+    try:
+        return unset_value(text, path)
+    except NoSuchPath:
+        return text
+
+
+def _at(text: str, path: KeyPath) -> object:
+    try:
+        return value_at(pyjson5.decode(text), path)
+    except (NoSuchPath, pyjson5.Json5Exception):
+        return None  # what edits the text says what is wrong with it

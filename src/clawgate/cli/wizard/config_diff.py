@@ -1,0 +1,66 @@
+"""What changes in the config file, for people to read? Secrets are masked, in the lines around a change as well."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Iterator
+
+import pyjson5
+
+from clawgate.providers.definition import mask
+from clawgate.settings.edit import value_at
+from clawgate.settings.hidden import is_secret
+from clawgate.settings.positions import KeyPath, NotJson5, positions
+
+_CONTEXT = 2
+_SHORTEST_KNOWN = 6
+"""What is shorter is a word of many lines."""
+
+
+def config_diff(name: str, before: str, after: str, known: Collection[str] = ()) -> Iterator[str]:
+    """The lines of a unified diff. ``known`` are secrets wherever they stand, in comments too.
+
+    A secret that was not in ``before`` is marked as new: two masks may look the same.
+    """
+    old = _secrets(before)
+    old_texts = set(old.values())
+    had = _masked(before, old, old_texts, known).splitlines()
+    has = _masked(after, _secrets(after), old_texts, known).splitlines()
+    yield from difflib.unified_diff(had, has, fromfile=name, tofile=f"{name} (new)", n=_CONTEXT, lineterm="")
+
+
+def _secrets(text: str) -> dict[KeyPath, str]:
+    """By the path of each; empty for a text that cannot be read."""
+    try:
+        document = pyjson5.decode(text)
+        spans = positions(text)
+    except (NotJson5, pyjson5.Json5Exception):
+        return {}
+    found = {}
+    for path, span in spans.items():
+        if span.kind == "scalar":
+            value = value_at(document, path)
+            if is_secret(path, value):
+                found[path] = str(value)
+    return found
+
+
+def _masked(text: str, secrets: dict[KeyPath, str], old: Collection[str], known: Collection[str]) -> str:
+    spans = positions(text) if secrets else {}
+    for path, value in sorted(secrets.items(), key=lambda item: -spans[item[0]].value_start):
+        span = spans[path]
+        new = "" if value in old else " (new)"
+        text = text[: span.value_start] + json.dumps(f"{mask(value)}{new}") + text[span.value_end :]
+    for value in sorted({*known, *secrets.values()}, key=len, reverse=True):
+        if len(value) >= _SHORTEST_KNOWN:
+            text = text.replace(value, mask(value))
+    return "\n".join(map(_printable, text.splitlines()))
+
+
+def _printable(line: str) -> str:
+    """Nothing that a terminal would obey; a comment that holds what looks like a secret is not shown."""
+    line = line.replace("\t", "    ")
+    if is_secret((), line):
+        return f"{line[: len(line) - len(line.lstrip())]}(hidden: this line holds what looks like a secret)"
+    return line if line.isprintable() else ascii(line)[1:-1]

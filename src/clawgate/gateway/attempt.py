@@ -1,0 +1,165 @@
+"""How is one provider asked for one model, and how does its answer go back?
+
+Where client and provider speak the same dialect only the model's name is replaced in the client's bytes; otherwise a
+`Translation` stands in between. What a plugin has to say about its provider comes last, in the provider's own dialect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from clawgate.errors import (
+    RequestRejected,
+)
+from clawgate.gateway.provider_hooks import ProviderHooks, shaped
+from clawgate.policy.model_route import ModelRef
+from clawgate.providers.definition import Provider
+from clawgate.relay.answer import AnswerWriter
+from clawgate.relay.judged import JudgedAnswer
+from clawgate.relay.plan import Asked
+from clawgate.relay.sides import AnswerHead, Piece, Writer
+from clawgate.relay.translated import TranslatedAnswer
+from clawgate.relay.upstream import Upstream
+from clawgate.wire.dialect import Dialect, dialect_of
+from clawgate.wire.model_name import NamedModel
+from clawgate.wire.translation import Translation, translation
+
+_CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
+_VERSION = b"anthropic-version: "
+_OUR_VERSION = _VERSION + b"2023-06-01\r\n"
+"""A version has to be named (Anthropic's API reference, "Versions"); translations are written for this one."""
+_JSON = b"content-type: application/json\r\n"
+_FAILED = 400
+_PRINTABLE = "!#$&'()*+,/:;=?@[]~._-"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the client sent."""
+
+    asked: Asked
+    path: bytes
+    body: bytes
+    named: NamedModel
+
+
+class DirectAttempt:
+    """One provider, asked for one model. Raises `RequestRejected` where it cannot be asked in its dialect."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        provider: Provider,
+        ref: ModelRef,
+        question: Question,
+        failed: tuple[str, ...],
+        now: float,
+        hooks: ProviderHooks,
+    ) -> None:
+        self._shape = hooks.shape(provider.id)
+        self._judge = hooks.judge(provider.id)
+        self.upstream = upstream
+        self.served_by = str(ref)
+        self._client = dialect_of(question.path)
+        self.names = _names(ref, failed)
+        self._translation = _translation_for(provider, ref, question, int(now))
+        self.request = self._ask(provider, ref, question)
+
+    def _ask(self, provider: Provider, ref: ModelRef, question: Question) -> list[Piece]:
+        target, lines = question.asked.target, question.asked.lines
+        if self._translation is None:
+            body = question.named.replaced(question.body, ref.model)
+        else:
+            body = self._translation.request(question.body)
+            target, lines = self._translation.target, _JSON
+        if self._shape is not None:
+            body, added = shaped(self._shape, provider.id, body)
+            lines += added
+        if provider.headers:
+            lines = _without(lines, {name.lower().encode() for name, _ in provider.headers})
+        if provider.api == Dialect.MESSAGES and _VERSION not in lines and not _sets_version(provider):
+            lines += _OUR_VERSION
+        head = self.upstream.head(b"POST", target, lines, question.asked.via)
+        return [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
+
+    def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
+        """Raises `UpstreamMalformed` for an answer that cannot be translated."""
+        if self._judge is not None and head.status >= _FAILED and not head.encoded:
+            translation = self._translation
+            return JudgedAnswer(
+                head,
+                self._judge,
+                (lambda body: translation.refusal(head.status, body)) if translation else (lambda body: body),
+                client=self._client,
+                close=close,
+                secrets=self.upstream.secrets,
+                names=self.names,
+            )
+        if self._translation is None:
+            return AnswerWriter(
+                head,
+                http10=http10,
+                close=close,
+                bodiless=bodiless,
+                secrets=self.upstream.secrets,
+                names=self.names,
+                dialect=self._client,
+            )
+        return TranslatedAnswer(
+            head,
+            self._translation,
+            client=self._client,
+            http10=http10,
+            close=close,
+            secrets=self.upstream.secrets,
+            names=self.names,
+            origin=str(self.upstream.origin),
+        )
+
+
+def _translation_for(provider: Provider, ref: ModelRef, question: Question, now: int) -> Translation | None:
+    """None where the bytes can go as they are: the same dialect, or one of OpenAI's to a server of OpenAI's kind."""
+    client, path = dialect_of(question.path), question.path
+    if (client is Dialect.MESSAGES) == (provider.api == Dialect.MESSAGES):
+        return None
+    if path not in (_CHAT, _MESSAGES):
+        raise RequestRejected(
+            f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
+            f"there; use {_CHAT.decode()} or {_MESSAGES.decode()}, or a provider that speaks this dialect"
+        )
+    model = next((model for model in provider.models if model.id == ref.model), None)
+    field = model.compat.get("maxTokensField") if model is not None else None
+    # Of OpenAI's models some refuse to be told how hard to think; Anthropic's are asked for it only by the client.
+    reasons = model is None or model.reasoning or model.compat.get("supportsReasoningEffort") is True
+    return translation(
+        client,
+        Dialect.MESSAGES if provider.api == Dialect.MESSAGES else Dialect.CHAT,
+        requested_model=question.named.name or str(ref),
+        upstream_model=ref.model,
+        created=now,
+        max_tokens=model.max_tokens if model is not None else None,
+        max_tokens_field=field if isinstance(field, str) else "max_tokens",
+        reasoning=reasons or provider.api == Dialect.MESSAGES,
+    )
+
+
+def _names(ref: ModelRef, failed: tuple[str, ...]) -> bytes:
+    """Head lines that say who serves, and who was asked before."""
+    lines = {"x-clawgate-provider": ref.provider, "x-clawgate-model": ref.model}
+    if failed:
+        lines["x-clawgate-attempts"] = "; ".join((*failed, str(ref)))
+    return b"".join(
+        f"{name}: {quote(value, safe=_PRINTABLE + ' ')[:1000]}\r\n".encode("ascii")
+        for name, value in lines.items()
+    )
+
+
+def _without(lines: bytes, names: set[bytes]) -> bytes:
+    """``lines`` but for those that the operator sets."""
+    kept = [line for line in lines.split(b"\r\n") if line and line.partition(b":")[0] not in names]
+    return b"".join(line + b"\r\n" for line in kept)
+
+
+def _sets_version(provider: Provider) -> bool:
+    return any(name.lower() == "anthropic-version" for name, _ in provider.headers)

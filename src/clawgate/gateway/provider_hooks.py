@@ -1,0 +1,100 @@
+"""What does a plugin say about requests for its provider? Asked by the planner, for each request.
+
+It may say that its provider cannot be asked now, shape a request that is about to leave, and say what a failure really
+is. Of the conversation it sees nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from clawgate.errors import ProviderUnavailable
+from clawgate.plugins.api import UpstreamRequest, Verdict
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CONVERSATION = ("messages", "system", "tools")
+_KEY = secrets.token_bytes(16)
+"""What conversations are called by is different in each process, and leads back to nobody."""
+_OURS = frozenset({"authorization", "x-api-key", "host", "content-length", "transfer-encoding", "cookie"})
+
+Judge = Callable[[int, bytes], Verdict | None]
+Shape = Callable[[UpstreamRequest], UpstreamRequest]
+
+
+class ProviderHooks(Protocol):
+    """What plugins bring for providers, by the provider's id."""
+
+    def unavailable(self, provider: str) -> ProviderUnavailable | None:
+        """Why it cannot be asked now; None while it can."""
+        ...
+
+    def shape(self, provider: str) -> Shape | None:
+        """What it makes of requests; raises `ProviderUnavailable`. None where it takes them as they are."""
+        ...
+
+    def judge(self, provider: str) -> Judge | None: ...
+
+
+class NoHooks:
+    """No plugin says anything."""
+
+    def unavailable(self, provider: str) -> ProviderUnavailable | None:
+        return None
+
+    def shape(self, provider: str) -> Shape | None:
+        return None
+
+    def judge(self, provider: str) -> Judge | None:
+        return None
+
+
+def shaped(shape: Shape, provider: str, body: bytes) -> tuple[bytes, bytes]:
+    """``body`` as it should leave, and the head lines that are added to it. What is said in it stays as it came.
+
+    Raises `ProviderUnavailable` where the plugin fails: then nothing may leave.
+    """
+    members = _members.decode(body)
+    kept = {name: members[name] for name in _CONVERSATION if name in members}
+    fields = {name: msgspec.json.decode(raw) for name, raw in members.items() if name not in kept}
+    model = str(fields.pop("model", ""))
+    found = shape(UpstreamRequest(model=model, fields=fields, conversation=_conversation(members)))
+    try:
+        fields = {name: value for name, value in found.fields.items() if name not in kept and name != "model"}
+        return msgspec.json.encode({"model": found.model} | fields | kept), _lines(found.headers)
+    except (TypeError, ValueError) as error:
+        raise ProviderUnavailable(
+            f"the plugin of the provider '{provider}' made a request that cannot be sent: {error}"
+        ) from error
+
+
+def _conversation(members: Mapping[str, msgspec.Raw]) -> str:
+    """The same for all requests that begin with the same words for the same user, and nothing else to anybody."""
+    try:
+        first = msgspec.json.decode(members.get("messages", b"[]"), type=list[msgspec.Raw])[:1]
+    except msgspec.MsgspecError:
+        first = []
+    said = [bytes(members[name]) for name in ("metadata", "user", "system") if name in members]
+    return hmac.new(_KEY, b"\0".join([*said, *map(bytes, first)]), hashlib.sha256).hexdigest()[:32]
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    """Raises ValueError for what may not stand in a head, or is the gateway's own to say."""
+    lines = b""
+    for name, value in headers.items():
+        text = f"{name}{value}"
+        if (
+            name.lower() in _OURS
+            or not text.isascii()
+            or not text.isprintable()
+            or ":" in name
+            or " " in name
+        ):
+            raise ValueError(f"the header {name!a} may not be set")
+        lines += f"{name.lower()}: {value}\r\n".encode("ascii")
+    return lines

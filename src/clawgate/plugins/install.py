@@ -1,0 +1,123 @@
+"""How does a plugin get into our folder, and out of it again? All or nothing, and nothing of it runs on the way.
+
+`staged` brings the files and reads the manifest, so that a person can agree; `place` makes it count with one rename.
+``<plugins>/<id>/installed.json`` names the folder of the version that counts; an upgrade replaces that one small file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clawgate.plugins.finding import RECORD, Found, installed_folder
+from clawgate.plugins.manifest import Manifest, ManifestInvalid, find_manifest, import_root, read_manifest
+from clawgate.plugins.sources import Fetched, Source, fetch
+from clawgate.plugins.unpacking import SourceRefused
+from clawgate.settings.paths import own_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A plugin that waits for a decision: its files are here, and nothing of it has run."""
+
+    source: Source
+    manifest: Manifest
+    fetched: Fetched
+    folder: Path
+    """A temporary one, in the same file system as the place where it belongs."""
+
+
+@contextlib.contextmanager
+def staged(source: Source, environment: Mapping[str, str]) -> Iterator[Staged]:
+    """Bring a plugin to a temporary folder, which is gone afterwards unless `place` took it. Raises `SourceRefused`."""
+    plugins = own_folder(environment) / "plugins"
+    plugins.mkdir(mode=0o700, exist_ok=True)
+    _sweep(plugins)
+    folder = plugins / f".new-{os.getpid()}-{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
+    try:
+        fetched = fetch(source, folder, environment)
+        try:
+            path = find_manifest(fetched.tree)
+            manifest = read_manifest(path)
+            import_root(fetched.tree, path, manifest)
+        except ManifestInvalid as error:
+            raise SourceRefused(f"it is no plugin of clawgate: {error}") from None
+        if (reason := manifest.why_not_here()) is not None:
+            raise SourceRefused(reason)
+        yield Staged(source, manifest, fetched, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def place(new: Staged) -> Path:
+    """Let a staged plugin count from now on, in place of an earlier version if there is one; returns its folder."""
+    home = new.folder.parent / new.manifest.id
+    tree = f"{new.manifest.version}-{secrets.token_hex(4)}".replace("/", "_").replace(" ", "_")
+    record = {
+        "id": new.manifest.id,
+        "version": new.manifest.version,
+        "kind": new.source.kind,
+        "source": new.source.name,
+        "digest": f"sha256:{new.fetched.digest}",
+        "revision": new.fetched.revision,
+        "installed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "tree": tree,
+    }
+    parcel = new.folder / "parcel"
+    parcel.mkdir(mode=0o700)
+    new.fetched.tree.rename(parcel / tree)
+    _write(parcel / RECORD, json.dumps(record, indent=2) + "\n")
+    if not home.exists():
+        parcel.rename(home)
+        return home / tree
+    (parcel / tree).rename(home / tree)
+    (parcel / RECORD).replace(home / RECORD)
+    for old in home.iterdir():
+        if old.name not in (tree, RECORD):
+            shutil.rmtree(old, ignore_errors=True)
+    return home / tree
+
+
+def remove(found: Found, state_dir: Path) -> Path:
+    """Take an installed plugin's files away: it is out of sight with one rename. Raises OSError."""
+    plugins = installed_folder(state_dir)
+    home = plugins / Path(found.id).name
+    gone = plugins / f".gone-{os.getpid()}-{secrets.token_hex(4)}"
+    home.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    return home
+
+
+def _write(path: Path, text: str) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(file, "w", encoding="utf-8") as out:  # noqa: PTH123  # a descriptor, not a path
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _sweep(plugins: Path) -> None:
+    """Take away what a process that is gone left behind."""
+    for pattern in (".new-*", ".gone-*"):
+        for folder in plugins.glob(pattern):
+            pid = folder.name.split("-")[1]
+            if not pid.isdigit() or not _runs(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,91 @@
+"""Which plugins does this process use? Those that are there, that the config wants, and that can be loaded.
+
+What fails is a line in `Registry.failures` and never an exception: a gateway starts without its broken plugins, and the
+providers of those cannot be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from clawgate.plugins.api import CommandPlugin, ProviderPlugin
+from clawgate.plugins.finding import Found, find_plugins, why_on
+from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed
+from clawgate.plugins.loading import Loaded, load_plugin
+from clawgate.settings.openclaw import OpenClawConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A plugin that is wanted and cannot be used. ``providers``: those of its manifest; they have to be refused."""
+
+    plugin: str
+    reason: str
+    providers: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"the plugin '{self.plugin}' cannot be used: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The plugins that were loaded, in the order in which they are to start, and those that were not."""
+
+    loaded: tuple[Loaded, ...]
+    failures: tuple[Failure, ...]
+
+    def provider(self, provider: str) -> tuple[Loaded, ProviderPlugin] | None:
+        """The provider of this id, and the plugin that it belongs to."""
+        return next(((one, its) for one in self.loaded for its in one.providers if its.id == provider), None)
+
+    def command(self, name: str) -> tuple[Loaded, CommandPlugin] | None:
+        return next(((one, its) for one in self.loaded for its in one.commands if its.name == name), None)
+
+    def why_refused(self, provider: str) -> str | None:
+        """Why nobody may be asked as ``provider``: it belongs to a plugin that cannot be used."""
+        return next((str(failure) for failure in self.failures if provider in failure.providers), None)
+
+
+def load_plugins(
+    config: OpenClawConfig,
+    state_dir: Path,
+    *,
+    reserved_commands: Collection[str] = (),
+    seconds: float = LOAD_SECONDS,
+    wanted: Callable[[Found], bool] = lambda found: True,
+    bundled: Path | None = None,
+) -> Registry:
+    """Load what ``config`` wants; of that only what is ``wanted``. ``reserved_commands`` are clawgate's own."""
+    loaded: list[Loaded] = []
+    failures: list[Failure] = []
+    for found in find_plugins(state_dir, bundled=bundled):
+        if not why_on(found, config.plugins, config.models.providers)[0] or not wanted(found):
+            continue
+        try:
+            _ask_for_free_names(found, loaded, reserved_commands)
+            loaded.append(load_plugin(found, seconds=seconds))
+        except PluginFailed as error:
+            providers = found.manifest.providers if found.manifest is not None else (found.id,)
+            taken = {its for one in loaded if one.found.manifest for its in one.found.manifest.providers}
+            kept = tuple(provider for provider in providers if provider not in taken)
+            failures.append(Failure(found.id, str(error), kept))
+    return Registry(tuple(loaded), tuple(failures))
+
+
+def _ask_for_free_names(found: Found, loaded: list[Loaded], reserved: Collection[str]) -> None:
+    if found.manifest is None:
+        return
+    for other in (one.found.manifest for one in loaded):
+        assert other is not None
+        for kind, mine, theirs in (
+            ("provider", found.manifest.providers, other.providers),
+            ("command", found.manifest.commands, other.commands),
+        ):
+            for name in mine:
+                if name in theirs:
+                    raise PluginFailed(f"the {kind} '{name}' belongs to the plugin '{other.id}' already")
+    for name in found.manifest.commands:
+        if name in reserved:
+            raise PluginFailed(f"'{name}' is a command of clawgate itself")
