@@ -39,14 +39,15 @@ def probe(port: int, role: Role, token: str, *, streams: bool) -> None:
         raise Failed(f"the stream reached the client changed: {len(events)} of {CHUNKS} chunks")
 
 
-def check_credentials(headers: list[list[str]], role: Role, token: str) -> None:
+def check_credentials(told: list[list[str]], role: Role, token: str) -> None:
     """Raises Failed unless the upstream saw the configured credential once and the client's not at all."""
     if role.startswith("direct"):
         return
+    headers = [(header, bytes.fromhex(got).decode()) for header, got in told]
     name, value = credential_upstream(role, token)
     found = [got for header, got in headers if header == name]
     if found != [value]:
-        raise Failed(f"the upstream saw {len(found)} {name} headers instead of the one configured")
+        raise Failed(f"the upstream saw {found} in {name} instead of the one configured")
     dropped, client_value = credential_of_client(role, token)
     gone = {dropped.lower()} - {name}
     if any(header in gone or client_value in got or CLIENT_KEY in got for header, got in headers):

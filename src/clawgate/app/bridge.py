@@ -11,7 +11,7 @@ from clawgate.app.role import RelayRole
 from clawgate.gateway.health import Probe, build_health
 from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook
 from clawgate.policy.routing import ANYTHING_BELOW_V1
-from clawgate.providers.credential import HeaderToken
+from clawgate.providers.credential import Credential, HeaderToken
 from clawgate.relay.dial import Dialer
 from clawgate.relay.front import Front
 from clawgate.relay.gate import Gate
@@ -22,21 +22,31 @@ from clawgate.settings.model import BridgeSettings
 from clawgate.wire.url import parse_url
 
 
-def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> RelayRole:
-    """The local bridge: any client in, `X-Proxy-Token` out."""
+def build_bridge(
+    settings: BridgeSettings,
+    *,
+    dialer: Dialer | None = None,
+    instance: str | None = None,
+    name: str = "proxy-bridge",
+    credential: Credential | None = None,
+) -> RelayRole:
+    """The local bridge: any client in, `X-Proxy-Token` out, or another ``credential``.
+
+    ``instance`` is what its health says of whose it is, where it is a part of something larger.
+    """
     origin, path = parse_url(settings.remote_url)
-    instance = secrets.token_hex(6)
+    own_via = via(secrets.token_hex(6))
     dialer = dialer or Dialer()
     upstream = Upstream(
         UpstreamPlan(
-            name="proxy-bridge",
+            name=name,
             route=route(settings, origin, (settings.host, settings.bridge_port)),
             prefix=path.removesuffix("/v1"),
-            credential=HeaderToken("X-Proxy-Token", settings.proxy_token.get_secret_value()),
+            credential=credential or HeaderToken("X-Proxy-Token", settings.proxy_token.get_secret_value()),
             limits=time_limits(settings),
         ),
         dialer,
-        via=via(instance),
+        via=own_via,
     )
     token = settings.bridge_token
     if token is None and not is_loopback(settings.host):
@@ -55,7 +65,7 @@ def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> R
         routes=ANYTHING_BELOW_V1,
         browser=browser_rule(settings, settings.host),
         body_limit=body_limit(settings),
-        own_via=via(instance),
+        own_via=own_via,
         tokens=None if token is None else TokenBook.of({"bridge": token.get_secret_value()}),
         failures=None if token is None else FailureLimiter(FailureRule()),
     )
@@ -76,7 +86,10 @@ def build_bridge(settings: BridgeSettings, *, dialer: Dialer | None = None) -> R
         name="bridge",
         front=front,
         app=build_health(
-            role="bridge", instance=instance, probe=Probe(upstream), deep_for_callers=token is not None
+            role="bridge",
+            instance=instance or secrets.token_hex(6),
+            probe=Probe(upstream),
+            deep_for_callers=token is not None,
         ),
         upstream=upstream,
         dialer=dialer,

@@ -13,6 +13,7 @@ from clawgate import __version__
 _COMMANDS = {
     "gateway": "The gateway: run, start, stop, restart, status, health, install.",
     "models": "Models and providers: status, default, fallbacks, aliases.",
+    "plugins": "Plugins: list, install, enable, disable, uninstall.",
     "config": "The config file: get, set, unset, validate, explain.",
     "route": "Who would answer a request, and by which way.",
     "logs": "What the gateway wrote.",

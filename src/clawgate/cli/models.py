@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from clawgate.cli.auth import auth
 from clawgate.cli.configured import complete_model, complete_provider, configured, known_refs
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.model_aliases import aliases
@@ -29,6 +30,7 @@ def models() -> None:
 
 
 models.add_command(aliases)
+models.add_command(auth)
 models.add_command(fallbacks)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -20,7 +21,8 @@ from clawgate.plugins.finding import RECORD, Found, installed_folder
 from clawgate.plugins.manifest import Manifest, ManifestInvalid, find_manifest, import_root, read_manifest
 from clawgate.plugins.sources import Fetched, Source, fetch
 from clawgate.plugins.unpacking import SourceRefused
-from clawgate.settings.paths import own_folder
+
+_ODD = re.compile(r"[^A-Za-z0-9.+]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,11 @@ class Staged:
 
 
 @contextlib.contextmanager
-def staged(source: Source, environment: Mapping[str, str]) -> Iterator[Staged]:
-    """Bring a plugin to a temporary folder, which is gone afterwards unless `place` took it. Raises `SourceRefused`."""
-    plugins = own_folder(environment) / "plugins"
+def staged(source: Source, environment: Mapping[str, str], plugins: Path) -> Iterator[Staged]:
+    """Bring a plugin to a temporary folder below ``plugins``, which is gone afterwards; `place` takes it from there.
+
+    ``environment`` is for pip and git. Raises `SourceRefused`, OSError.
+    """
     plugins.mkdir(mode=0o700, exist_ok=True)
     _sweep(plugins)
     folder = plugins / f".new-{os.getpid()}-{secrets.token_hex(4)}"
@@ -60,7 +64,7 @@ def staged(source: Source, environment: Mapping[str, str]) -> Iterator[Staged]:
 def place(new: Staged) -> Path:
     """Let a staged plugin count from now on, in place of an earlier version if there is one; returns its folder."""
     home = new.folder.parent / new.manifest.id
-    tree = f"{new.manifest.version}-{secrets.token_hex(4)}".replace("/", "_").replace(" ", "_")
+    tree = f"{_ODD.sub('_', new.manifest.version)}-{secrets.token_hex(4)}"
     record = {
         "id": new.manifest.id,
         "version": new.manifest.version,

@@ -22,7 +22,7 @@ SECONDS = 180.0
 """For pip or git."""
 _PACKAGE = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(==[A-Za-z0-9.!+]+)?\Z")
 _GIT = re.compile(
-    r"(?:git\+)?((?:https|ssh|file)://[^\s#]+|[\w.-]+@[\w.-]+:[^\s#]+)(?:#([\w./-]+))?\Z", re.ASCII
+    r"(?:git\+)?((?:https|ssh|file)://[^\s#]+|[\w.-]+@[\w.-]+:[^\s#]+)(?:#([\w.][\w./-]*))?\Z", re.ASCII
 )
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)")
@@ -56,8 +56,8 @@ def parse_source(text: str) -> Source:
         match = _GIT.match(text)
         if match is None or match[1].startswith("-"):
             raise SourceRefused(
-                f"'{shown(text)}' is no source: a git repository is https://…, ssh://… or git@host:path, with #branch "
-                "or #tag behind it if you like"
+                f"'{shown(_USER_INFO.sub('', text))}' is no source: a git repository is https://…, ssh://… or "
+                "git@host:path, with #branch or #tag behind it if you like"
             )
         return Source("git", match[1], f"git {_USER_INFO.sub('', match[1])}", match[2] or "")
     if path.is_dir():
@@ -112,7 +112,7 @@ def _from_wheel(wheel: Path, tree: Path) -> Fetched:
 
 
 def missing_requirements(tree: Path) -> list[str]:
-    """The packages that a wheel's metadata ask for and that are not installed; versions and extras are not looked at."""
+    """What a wheel's metadata ask for and is not installed; versions and conditions are not looked at."""
     found: list[str] = []
     for path in sorted(tree.glob("*.dist-info/METADATA")):
         head = path.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]

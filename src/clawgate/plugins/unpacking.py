@@ -1,7 +1,7 @@
 """How do the files of a plugin get to us without harm? Copies a folder or unpacks a wheel; nothing of it is run.
 
-Refused: links, devices, names that lead elsewhere or that two file systems would read differently, more than `MOST_BYTES`
-or `MOST_FILES`. Everything is written with modes 0600 and 0700.
+Refused: links, devices, names that lead elsewhere or that two file systems would read differently, more than
+`MOST_BYTES` or `MOST_FILES`. Everything is written with modes 0600 and 0700.
 """
 
 from __future__ import annotations

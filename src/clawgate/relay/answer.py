@@ -7,17 +7,20 @@ one case: an error answer in which the upstream repeats our credential.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from clawgate.errors import GatewayError
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
 from clawgate.relay.sides import AnswerHead
+from clawgate.wire import anthropic_errors, openai_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
 from clawgate.wire.sse import FirstEvent, Tail
 
 MASK_LIMIT = 65_536
 """How much of an error answer is held back to look for our credential in it."""
+_FAILED = 400
 _OURS = b"x-clawgate-"
 _PROVIDER = b"x-clawgate-provider: "
 
@@ -30,6 +33,7 @@ class AnswerWriter:
     """
 
     _held = 0
+    _instead = b""
     _first_event: FirstEvent | None = None
     unsent = False
     own_lines: bytes | None = None
@@ -54,10 +58,18 @@ class AnswerWriter:
         self.until_close = unknown_length and http10
         self.event_stream = head.content_type[:17].lower() == b"text/event-stream" and not head.encoded
         self.begun = not self.event_stream
-        self._masks = secrets if head.status >= 400 and not head.encoded else ()
+        self._masks = secrets if head.status >= _FAILED and not head.encoded else ()
+        self.screens = secrets if names and not self._masks else ()
         self._pieces: list[bytes] = []
         headers = [pair for pair in head.headers if not pair[0].startswith(_OURS)] if names else head.headers
+        if secrets and head.encoded and head.status >= _FAILED and not bodiless:
+            self._instead = _unread(dialect)
+            headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-type")]
+            head = replace(head, length=len(self._instead), chunked=False, encoded=False, content_type=b"")
+            unknown_length = self._chunked = self.until_close = False
         lines = STATUS_LINE[head.status] + lines_to_client(headers)
+        if self._instead:
+            lines += b"content-type: application/json\r\n"
         for secret in secrets:
             if secret in lines:
                 lines = lines.replace(secret, b"*" * len(secret))
@@ -79,7 +91,7 @@ class AnswerWriter:
             lines += b"transfer-encoding: chunked\r\n"
         elif head.length is not None and not (bodiless and head.status == 204):
             lines += b"content-length: %d\r\n" % head.length
-            if not (bodiless or close or self.event_stream or self._masks or names):
+            if not (bodiless or close or self.event_stream or self._masks or names or self._instead):
                 self.own_lines = own
         self._head = lines + b"\r\n"
 
@@ -92,6 +104,11 @@ class AnswerWriter:
 
     def add(self, body: bytes) -> None:
         """Bytes of the body, as they came."""
+        if self._instead:
+            return
+        for secret in self.screens:
+            if secret in body:
+                body = body.replace(secret, b"*" * len(secret))
         self._pieces.append(body)
         self._held += len(body)
         if not self.begun and self._first_event is not None:
@@ -100,6 +117,8 @@ class AnswerWriter:
     def take(self, *, ended: bool) -> bytes:
         """What is to be sent now; with ``ended`` the answer is whole and its last chunk belongs to it."""
         out, self._head = self._head, b""
+        if self._instead:
+            return out + self._instead if out else b""
         pieces = self._pieces
         if pieces and (ended or not self._masks or self._held > MASK_LIMIT):
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -133,3 +152,13 @@ class AnswerWriter:
         if not words:
             return rest
         return rest + (chunk(words) if self._chunked else words)
+
+
+def _unread(dialect: Dialect) -> bytes:
+    """In place of an error that came compressed, though nobody asked for that: it might repeat our credential."""
+    render = anthropic_errors.error_body if dialect is Dialect.MESSAGES else openai_errors.error_body
+    return render(
+        message="the upstream's error came compressed, which was not asked for; it cannot be looked at or passed on",
+        kind="upstream_error",
+        code="upstream_failed",
+    )

@@ -301,6 +301,9 @@ class Exchange:
         writer = self._writer
         if writer is None or not writer.passes_chunks:
             return False
+        for secret in writer.screens:
+            if secret in framed:
+                return False
         writer.note(framed, at)
         self._progress = self._shop.now()
         self._sent += len(framed)

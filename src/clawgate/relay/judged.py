@@ -39,6 +39,7 @@ class JudgedAnswer:
 
     own_lines: bytes | None = None
     passes_chunks = False
+    screens: tuple[bytes, ...] = ()
     begun = True
     until_close = False
 

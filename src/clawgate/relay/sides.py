@@ -70,6 +70,8 @@ class Writer(Protocol):
     """Whether anything but comments that keep a stream warm has come."""
     until_close: bool
     passes_chunks: bool
+    screens: tuple[bytes, ...]
+    """What must not be in a chunk that passes."""
     own_lines: bytes | None
     unsent: bool
     """Whether the client has seen nothing yet, so that a failure can still have a status of its own."""

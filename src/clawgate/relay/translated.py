@@ -33,6 +33,7 @@ class TranslatedAnswer:
 
     own_lines: bytes | None = None
     passes_chunks = False
+    screens: tuple[bytes, ...] = ()
 
     def __init__(
         self,
@@ -88,7 +89,11 @@ class TranslatedAnswer:
         if not self.begun:
             self.begun = self._first_event.feed(body)
         if self._streams:
-            self._out.append(self._translation.feed(body))
+            out = self._translation.feed(body)
+            for secret in self._secrets:  # an error event may repeat what we sent
+                if secret in out:
+                    out = out.replace(secret, b"*" * len(secret))
+            self._out.append(out)
             return
         self._whole += body
         if len(self._whole) > WHOLE_LIMIT:

@@ -137,14 +137,7 @@ class OwnProvider:
                 variables=(variable,) if self.id and not variable[0].isdigit() else (),
                 when=lambda answers: own is not None or answers.text("auth") not in ("none", "basic"),
             ),
-            Question(
-                name="login",
-                text="User and password, as user:password",
-                kind="secret",
-                help=_ABOUT_SECRETS,
-                check=why_no_basic,
-                when=lambda answers: answers.text("auth") == "basic",
-            ),
+            *(self._about_login() if own is None else ()),
             *self._about_network(),
             Question(
                 name="models",
@@ -156,6 +149,19 @@ class OwnProvider:
                 choices=self._offered,
             ),
         )
+
+    @staticmethod
+    def _about_login() -> Sequence[Question]:
+        return [
+            Question(
+                name="login",
+                text="User and password, as user:password",
+                kind="secret",
+                help=_ABOUT_SECRETS,
+                check=why_no_basic,
+                when=lambda answers: answers.text("auth") == "basic",
+            )
+        ]
 
     def _about_network(self) -> Sequence[Question]:
         """Of an address that is private it has to be said; a name is taken for a public one unless it is said."""

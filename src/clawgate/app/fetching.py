@@ -1,0 +1,64 @@
+"""How does a plugin's small request leave? Through the dialer and the fetch of the gateway, like everything else."""
+
+from __future__ import annotations
+
+import time
+
+from clawgate.errors import EgressDenied, GatewayError, UpstreamMalformed, UpstreamTimedOut
+from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
+from clawgate.providers.credential import Credential, HeaderToken, NoCredential
+from clawgate.relay.dial import Dialer, Route, tls_context
+from clawgate.relay.fetch import fetch
+from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.wire.url import parse_url
+
+_VIA = b"clawgate-probe"
+
+
+async def fetched(plan: FetchPlan, dialer: Dialer) -> Fetched:
+    """The answer to ``plan``. Raises `FetchFailed`."""
+    upstream, target = _upstream(plan, dialer)
+    begun = time.monotonic()
+    try:
+        found = await fetch(
+            upstream, target, connect_seconds=plan.connect_seconds, answer_seconds=plan.answer_seconds
+        )
+    except EgressDenied as error:
+        raise FetchFailed("blocked", error.message) from error
+    except UpstreamTimedOut as error:
+        raise FetchFailed("timed_out", error.message) from error
+    except UpstreamMalformed as error:
+        raise FetchFailed("malformed", error.message) from error
+    except GatewayError as error:
+        raise FetchFailed("unreachable", error.message) from error
+    return Fetched(
+        status=found.status, body=found.body, milliseconds=round((time.monotonic() - begun) * 1000, 1)
+    )
+
+
+def _upstream(plan: FetchPlan, dialer: Dialer) -> tuple[Upstream, bytes]:
+    base, mark, query = plan.url.partition("?")
+    try:
+        origin, path = parse_url(base)
+        credential: Credential = NoCredential()
+        if plan.secret is not None:
+            credential = HeaderToken(plan.header, plan.secret.get_secret_value(), plan.prefix)
+        lines = b"".join(HeaderToken(name, value).line() for name, value in plan.headers.items())
+    except ValueError as error:
+        raise FetchFailed("bad_url", str(error)) from error
+    upstream = Upstream(
+        UpstreamPlan(
+            name="probe",
+            route=Route(
+                origin=origin,
+                trusted=plan.private,
+                tls=tls_context() if origin.scheme == "https" else None,
+            ),
+            prefix="",
+            credential=credential,
+            extra_lines=lines,
+        ),
+        dialer,
+        via=_VIA,
+    )
+    return upstream, f"{path or '/'}{mark}{query}".encode("ascii", "replace")
