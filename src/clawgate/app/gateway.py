@@ -55,7 +55,7 @@ def build_gateway(
     learn: Learn = lambda secrets: None,
 ) -> GatewayRole:
     """``environment`` is the process's own; ``learn`` is told of every secret. Raises `SettingsInvalid`."""
-    settings = gateway_settings(file, flags, environment)
+    settings = gateway_settings(file, flags, file.environment)
     dialer = dialer or Dialer()
     own_via = via(instance)
     direct = Direct(
@@ -153,7 +153,7 @@ class LiveConfig:
             file = read_config(self._path, self._environment, required=True)
             if file.digest == self._digest:
                 return
-            settings = gateway_settings(file, self._flags, self._environment)
+            settings = gateway_settings(file, self._flags, file.environment)
         except SettingsInvalid as error:
             logger.error(  # noqa: TRY400  # its traceback says nothing to an operator
                 "[reload] the changed config is NOT used, the running settings stay: %s",

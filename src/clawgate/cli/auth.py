@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -159,7 +159,7 @@ def logout(provider: str, yes: bool, config: str | None) -> None:
         written = sign_out(provider, subject, _desk(known, config, ask=not yes))
     except NotDone as error:
         refused(str(error))
-    except Abandoned:
+    except (Abandoned, KeyboardInterrupt):
         abandoned()
     assert written is not None  # the provider was there
     tell_written(known, written)
@@ -194,7 +194,7 @@ def _sign_in(provider: str | None, config: str | None, given: dict[str, Any], *,
         sys.exit(ExitCode.USAGE)
     except Unanswered as error:
         tell_missing(error, yes=True)
-    except Abandoned:
+    except (Abandoned, KeyboardInterrupt):
         abandoned()
     tell_done(known, config, done)
 
@@ -242,24 +242,13 @@ def _wishes(subject: Subject, known: Configured, given: dict[str, Any], *, editi
     )
 
 
-def _ask_for_flags(subject: Subject, wishes: Wishes, desk: Desk) -> None:
+def _ask_for_flags(subject: Subject, wishes: Wishes, desk: Desk) -> NoReturn:
     """There is no terminal: end, with exactly what would have to be given."""
-    from clawgate.cli.wizard.answering import Sources, Unanswered, without_asking
-    from clawgate.cli.wizard.flow import questions_of
-    from clawgate.cli.wizard.host import Setup
+    from clawgate.cli.wizard.answering import Unanswered
+    from clawgate.cli.wizard.flow import ask_for_answers
 
-    setup = Setup(desk.known.file.environment, desk.known.file.raw)
-    previous, questions = questions_of(subject, setup)
-    sources = Sources(
-        flags=wishes.flags,
-        stdin=wishes.stdin,
-        environment=setup.environment,
-        earlier=previous,
-        earlier_first=wishes.editing,
-        unset_allowed=not wishes.try_first,
-    )
     try:
-        without_asking(questions, sources)
+        ask_for_answers(subject, wishes, desk)
     except Unanswered as error:
         tell_missing(error, yes=False)
     refused("this is no terminal, so nothing can be asked; all answers are there: run it again with --yes")

@@ -18,9 +18,13 @@ from clawgate.settings.problems import named
 
 @dataclass(frozen=True, slots=True)
 class AuthRow:
-    """``source`` is a place in the file or a variable; "" where there is no credential."""
+    """``source`` is a place in the file or a variable; "" where there is no credential.
+
+    ``kind`` is also known of a credential that cannot be used yet.
+    """
 
     provider: Provider
+    kind: str
     source: str
     variable: str | None
 
@@ -28,7 +32,7 @@ class AuthRow:
         """For programs."""
         return {
             "id": self.provider.id,
-            "auth": self.provider.auth_kind,
+            "auth": self.kind,
             "maskedSecret": self.provider.masked() or None,
             "source": self.source or None,
             "variable": self.variable,
@@ -48,11 +52,12 @@ def _row(provider: Provider, file: ConfigFile) -> AuthRow:
         path = ("models", "providers", provider.id, *held.path)
         place = file.origins.get(named(path), file.path.name)
         variable = held.secret[2:-1] if held.secret.startswith("${") and held.secret.endswith("}") else None
-        return AuthRow(provider, f"{variable} ({place})" if variable else place, variable)
+        kind = provider.auth_kind if provider.credential.line() else f"{held.kind} {held.header}".rstrip()
+        return AuthRow(provider, kind, f"{variable} ({place})" if variable else place, variable)
     own = BUILT_IN.get(provider.id)
     if own is not None and provider.credential.line():
-        return AuthRow(provider, f"{own.variable} (environment)", own.variable)
-    return AuthRow(provider, "", None)
+        return AuthRow(provider, provider.auth_kind, f"{own.variable} (environment)", own.variable)
+    return AuthRow(provider, provider.auth_kind, "", None)
 
 
 def _block(raw: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
@@ -69,7 +74,7 @@ def show_rows(rows: Sequence[AuthRow]) -> None:
         [
             (
                 row.provider.id,
-                row.provider.auth_kind,
+                row.kind,
                 row.provider.masked() or "-",
                 row.source or "-",
                 "no" if row.provider.why_not_ready else "yes",

@@ -58,7 +58,10 @@ def who_runs(config: str | None) -> Running | None:
 def show_diff(line: str) -> None:
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") == "dumb"
     colour = None if plain or line.startswith(("---", "+++")) else {"+": "green", "-": "red"}.get(line[:1])
-    click.secho(line, fg=colour)
+    if colour is None:
+        click.echo(line)
+    else:
+        click.secho(line, fg=colour)
 
 
 def tell_written(known: Configured, written: Written) -> None:
@@ -77,7 +80,7 @@ def tell_done(known: Configured, config: str | None, done: Done) -> None:
     click.echo(f"Provider: {done.provider}")
     if done.default:
         click.echo(f"Default model set to {done.change.default_model}")
-    elif done.change.default_model:
+    elif done.change.default_model and str(known.catalog.primary) != done.change.default_model:
         model = done.change.default_model
         click.echo(
             f"Default model available: {model} (current default unchanged; run clawgate models set {model} to apply)"

@@ -61,6 +61,8 @@ def build_surface(direct: Direct, *, instance: str, draining: Callable[[], bool]
         found = listed_models(direct.catalog).get(name)
         if found is None:
             try:
+                if not name:
+                    raise ModelNotFound("no model is named; all of them are at /v1/models")
                 ref = direct.choose(name).ref
                 found = str(ref), direct.catalog.providers[ref.provider]
             except GatewayError as error:

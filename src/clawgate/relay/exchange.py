@@ -174,13 +174,14 @@ class Exchange:
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
-        if self._plan is None or self._attempt is None or self._writer is not None:
+        begun = self._writer is not None and not self._writer.unsent
+        if self._plan is None or self._attempt is None or begun:
             return False
         attempt = self._plan.after(status=status, error=error)
         if attempt is None:
             return False
         self._let_go()
-        self._connecting = self._asked = self._replay = None
+        self._connecting = self._asked = self._replay = self._writer = None
         self._upstream_full = False
         self._take_up(attempt)
         self.push()

@@ -16,12 +16,21 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from clawgate.plugins.api import Answers, CommandPlugin, Plugin, Service, ServiceStatus, Unavailable
+from clawgate.plugins.api import (
+    Answers,
+    CommandPlugin,
+    Plugin,
+    ProviderPlugin,
+    Service,
+    ServiceStatus,
+    Unavailable,
+)
 from clawgate.plugins.finding import Found
 from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed, in_time, reason_of
 from clawgate.plugins.loading import Loaded, load_plugin, registered, secrets_in
@@ -62,28 +71,25 @@ def check_plugin(
         loaded = _loaded(plugin, manifest)
     except PluginFailed as error:
         return [Finding("register", str(error))]
-    findings = [
-        *_named("register", lambda: _registers_alike(plugin, loaded)),
-        *_named("config", lambda: _config(plugin)),
-    ]
-    with tempfile.TemporaryDirectory() as folder:
+    findings = _named("register", partial(_registers_alike, plugin, loaded))
+    findings += _named("config", partial(_config, plugin))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         for provider in loaded.providers:
             name = f"provider {provider.id}"
-            findings += _named(f"{name}, questions", lambda its=provider: questions_of(its))
-            findings += _named(f"{name}, config", lambda its=provider: change_of(plugin, its))
-            findings += _named(
-                f"{name}, check", lambda its=provider: asyncio.run(connection_of(its, Path(folder)))
-            )
-            findings += _named(f"{name}, requests", lambda its=provider: requests_of(its))
+            findings += _named(f"{name}, questions", partial(questions_of, provider))
+            findings += _named(f"{name}, config", partial(change_of, plugin, provider))
+            findings += _named(f"{name}, check", partial(_connection, provider, folder))
+            findings += _named(f"{name}, requests", partial(requests_of, provider))
         config = config or _some_config(plugin, loaded)
         if config is None and (loaded.services or loaded.commands):
             findings.append(Finding("config", "give check_plugin a config to try services and commands with"))
         elif config is not None:
-            host = FakeHost(state_dir=Path(folder), config=config)
+            host = FakeHost(state_dir=folder, config=config)
             for service in loaded.services:
-                findings += _named("service", lambda its=service: asyncio.run(_service(its, host)))
+                findings += _named("service", partial(_tried, service, host))
             for command in loaded.commands:
-                findings += _named(f"command {command.name}", lambda its=command: _command(its, host))
+                findings += _named(f"command {command.name}", partial(_command, command, host))
     return findings
 
 
@@ -204,16 +210,24 @@ def _config(plugin: Plugin) -> Iterator[str]:
 
 
 def _some_config(plugin: Plugin, loaded: Loaded) -> BaseModel | None:
-    tries: list[Callable[[], BaseModel]] = [
-        lambda its=provider: plugin.config.model_validate(  # type: ignore[misc]  # mypy sees no default in a lambda
-            dict(its.config_change(sample_answers(list(its.questions(Answers(), {})))).plugin_config)
-        )
-        for provider in loaded.providers
-    ]
-    for make in (*tries, lambda: plugin.config()):
+    def as_answered(provider: ProviderPlugin) -> BaseModel:
+        answers = sample_answers(list(provider.questions(Answers(), {})))
+        return plugin.config.model_validate(dict(provider.config_change(answers).plugin_config))
+
+    tries: list[Callable[[], BaseModel]] = [partial(as_answered, provider) for provider in loaded.providers]
+    tries.append(plugin.config)
+    for make in tries:
         with contextlib.suppress(PluginFailed):
             return in_time(LOAD_SECONDS, "its config", make)
     return None
+
+
+def _connection(provider: ProviderPlugin, folder: Path) -> list[str]:
+    return asyncio.run(connection_of(provider, folder))
+
+
+def _tried(service: Service, host: FakeHost) -> list[str]:
+    return asyncio.run(_service(service, host))
 
 
 async def _service(service: Service, host: FakeHost) -> list[str]:

@@ -1,4 +1,4 @@
-"""Does a provider of a plugin keep its part of the interface? Asked without a network: whatever it fetches is unreachable.
+"""Does a provider of a plugin keep its part of the interface? Asked without a network: nothing that it fetches answers.
 
 Part of `clawgate.testing.plugin_conformance`.
 """
@@ -32,6 +32,7 @@ SECRET = "conformance-secret-0a1b2c3d4e5f"
 """The answer to every question for a secret: it must turn up nowhere else."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_REFERENCE = re.compile(r"\$\{\w+\}")
 _SAMPLES = {
     "url": "http://127.0.0.1:9/v1",
     "secret": SECRET,
@@ -119,8 +120,8 @@ def change_of(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
         yield "it writes fallbacks to other providers, which is for the user to decide"
     document = document_with(plugin, provider, change)
     try:
-        OpenClawConfig.model_validate(document)
-        plugin.config.model_validate(dict(change.plugin_config))
+        OpenClawConfig.model_validate(_followed(document))
+        plugin.config.model_validate(_followed(dict(change.plugin_config)))
     except ValueError as error:
         yield f"what it writes cannot be read: {' '.join(str(error).split())[:300]}"
     hidden = {("plugins", "entries", plugin.id, "config", *path) for path in change.secrets}
@@ -128,6 +129,15 @@ def change_of(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
         if path not in hidden:
             yield f"a secret stands at {format_key_path(path)}, which `secrets` does not name"
     yield from _read_again(provider, questions, answers, document)
+
+
+def _followed(value: object) -> Any:
+    """``value`` with something real in the place of each reference, as a gateway would read it."""
+    if isinstance(value, Mapping):
+        return {key: _followed(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_followed(part) for part in value]
+    return _REFERENCE.sub("referenced-4c3b2a1f", value) if isinstance(value, str) else value
 
 
 def _read_again(

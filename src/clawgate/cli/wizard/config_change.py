@@ -5,7 +5,7 @@ What nobody asked to change stays byte for byte, comments included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyjson5
@@ -74,15 +74,10 @@ def without_provider(text: str, provider: str, owned: Sequence[KeyPath]) -> str:
             text = _without(text, (*_MODELS, name))
     primary = _at(text, (*_MODEL, "primary"))
     if isinstance(primary, str) and _of(primary, provider):
-        return _without(text, (*_MODEL, "primary"))
-    whole = _at(text, _MODEL)
-    return _without(text, _MODEL) if isinstance(whole, str) and _of(whole, provider) else text
-
-
-def without_secrets(text: str, paths: Iterable[KeyPath]) -> str:
-    """Only the secrets gone; the rest of the settings stays."""
-    for path in paths:
-        text = _without(text, path)
+        text = _without(text, (*_MODEL, "primary"))
+    left = _at(text, _MODEL)
+    if left in ({}, {"fallbacks": []}) or (isinstance(left, str) and _of(left, provider)):
+        text = _without(text, _MODEL)
     return text
 
 

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from clawgate.cli.configured import Configured
-from clawgate.cli.wizard.answering import Answered, Sources, by_asking, without_asking
+from clawgate.cli.wizard.answering import (
+    Answered,
+    Sources,
+    Unanswered,
+    WrongAnswer,
+    by_asking,
+    without_asking,
+)
 from clawgate.cli.wizard.asker import Abandoned, Asker
 from clawgate.cli.wizard.config_change import with_provider, without_provider
 from clawgate.cli.wizard.config_diff import config_diff
@@ -121,22 +128,17 @@ def _right_answers(
     setup: Setup,
 ) -> Answered:
     """Answers that work, or that are to be written all the same."""
-    sources = Sources(
-        flags=wishes.flags,
-        stdin=wishes.stdin,
-        environment=setup.environment,
-        earlier=previous,
-        earlier_first=wishes.editing,
-        unset_allowed=not wishes.try_first,
-    )
+    sources = _sources(wishes, previous, setup)
     asker = desk.asker
     while True:
         if asker is None:
-            answered = without_asking(questions, sources)
+            answered = _called(subject, lambda: without_asking(questions, sources))
             _tell_of_ports(questions, answered, desk)
         else:
             offered = _Offered(asker, setup)
-            answered = by_asking(questions, sources, asker, offered.choices, desk.ports.note)
+            answered = _called(
+                subject, lambda: by_asking(questions, sources, asker, offered.choices, desk.ports.note)
+            )
             asker.say("")
         if not wishes.try_first:
             return answered
@@ -155,6 +157,24 @@ def _right_answers(
             case "stop":
                 raise Abandoned
         sources = Sources(environment=setup.environment, earlier=answered.written, earlier_first=True)
+
+
+def ask_for_answers(subject: Subject, wishes: Wishes, desk: Desk) -> None:
+    """Raise `WrongAnswer` or `Unanswered` unless all could be done without asking."""
+    setup = Setup(desk.known.file.environment, desk.known.file.raw)
+    previous, questions = questions_of(subject, setup)
+    _called(subject, lambda: without_asking(questions, _sources(wishes, previous, setup)))
+
+
+def _sources(wishes: Wishes, previous: Answers, setup: Setup) -> Sources:
+    return Sources(
+        flags=wishes.flags,
+        stdin=wishes.stdin,
+        environment=setup.environment,
+        earlier=previous,
+        earlier_first=wishes.editing,
+        unset_allowed=not wishes.try_first,
+    )
 
 
 def _what_now(asker: Asker) -> str:
@@ -226,6 +246,8 @@ def _called(subject: Subject, call: Callable[[], _T]) -> _T:
     """What a provider returns; a plugin that fails is told by name."""
     try:
         return call()
+    except (Abandoned, Unanswered, WrongAnswer):
+        raise
     except (PluginFailed, PluginError) as error:
         raise NotDone(f"the plugin '{subject.plugin}' cannot go on: {error}") from error
     except Exception as error:

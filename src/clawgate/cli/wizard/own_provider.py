@@ -19,12 +19,13 @@ from clawgate.cli.wizard.own_credential import (
     why_no_basic,
     with_credential,
 )
+from clawgate.plugins.api import PluginError
 from clawgate.plugins.asking import Answers, Choice, Question
 from clawgate.plugins.providing import CheckResult, ConfigChange, Dialect, KeyPath, SetupContext
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import BUILT_IN, SPOKEN
 from clawgate.providers.place import address_kind, place_of
-from clawgate.wire.url import parse_url
+from clawgate.wire.url import Origin, parse_url
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
@@ -127,16 +128,8 @@ class OwnProvider:
 
     def _about_access(self) -> Sequence[Question]:
         own = self._own
-        variable = own.variable if own else re.sub(r"[^A-Z0-9]", "_", self.id.upper()) + "_API_KEY"
         return (
-            Question(
-                name="key",
-                text="API key" if own else "Secret",
-                kind="secret",
-                help=_ABOUT_SECRETS,
-                variables=(variable,) if self.id and not variable[0].isdigit() else (),
-                when=lambda answers: own is not None or answers.text("auth") not in ("none", "basic"),
-            ),
+            *self._about_key(),
             *(self._about_login() if own is None else ()),
             *self._about_network(),
             Question(
@@ -149,6 +142,31 @@ class OwnProvider:
                 choices=self._offered,
             ),
         )
+
+    def _about_key(self) -> Sequence[Question]:
+        """The variable of a built-in belongs to its own place, and is offered for no other."""
+        own = self._own
+        variable = own.variable if own else re.sub(r"[^A-Z0-9]", "_", self.id.upper()) + "_API_KEY"
+        named = bool(self.id) and not variable[0].isdigit()
+
+        def wanted(at_home: bool) -> Callable[[Answers], bool]:
+            def when(answers: Answers) -> bool:
+                home = own is None or _origin(answers) == parse_url(own.base_url)[0]
+                return home is at_home and answers.text("auth") not in ("none", "basic")
+
+            return when
+
+        return [
+            Question(
+                name="key",
+                text="API key" if own else "Secret",
+                kind="secret",
+                help=_ABOUT_SECRETS,
+                variables=(variable,) if named and at_home else (),
+                when=wanted(at_home),
+            )
+            for at_home in ((True, False) if own else (True,))
+        ]
 
     @staticmethod
     def _about_login() -> Sequence[Question]:
@@ -196,11 +214,8 @@ class OwnProvider:
 
     def _place_kind(self, answers: Answers) -> Reason:
         """What is known of the place before it is dialled; a built-in's own is public."""
-        try:
-            origin, _ = parse_url(answers.text("base_url"))
-        except ValueError:
-            return Reason.PUBLIC  # its own question says what is wrong
-        if self._own is not None and origin == parse_url(self._own.base_url)[0]:
+        origin = _origin(answers)
+        if origin is None or (self._own is not None and origin == parse_url(self._own.base_url)[0]):
             return Reason.PUBLIC
         return address_kind(origin)
 
@@ -209,6 +224,8 @@ class OwnProvider:
 
     async def _offered(self, answers: Answers, context: SetupContext) -> Sequence[Choice]:
         found = await self.check(answers, context)
+        if not found.ok:
+            raise PluginError(found.message)
         return [Choice(model) for model in found.models]
 
     async def check(self, answers: Answers, context: SetupContext) -> CheckResult:
@@ -244,6 +261,14 @@ class OwnProvider:
 
     def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         return (("models", "providers", self.id),)
+
+
+def _origin(answers: Answers) -> Origin | None:
+    """None for what is no URL: its own question says what is wrong."""
+    try:
+        return parse_url(answers.text("base_url"))[0]
+    except ValueError:
+        return None
 
 
 def _entries(block: Mapping[str, Any]) -> list[dict[str, Any]]:
