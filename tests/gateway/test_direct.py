@@ -445,13 +445,16 @@ def test_a_provider_that_is_not_there_is_503_with_its_code(path: str, tmp_path: 
     run(work())
 
 
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
 @pytest.mark.parametrize("phase", ["before the head", "in the stream", "in the answer"])
 @pytest.mark.parametrize("api", ["openai-completions", ANTHROPIC])
 def test_a_client_that_leaves_frees_the_provider(phase: str, api: str, tmp_path: Path) -> None:
     """Spliced and translated, in every phase; no fallback is tried for nobody."""
     scripts: dict[str, faults.Steps] = {
         "before the head": faults.never_answers(),
-        "in the stream": (ReadBody(), Send(faults.sse_bytes()[:-1]), Hold()),
+        "in the stream": (ReadBody(), Send(STREAM_HEAD + faults.chunk(b": ping\n\n")), Hold()),
         "in the answer": faults.stalls_after(faults.answer(b'{"a":1}'), len(faults.answer(b'{"a":1}')) - 1),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -167,10 +168,12 @@ def test_who_chose_is_who_says_who_served() -> None:
     assert b"x-clawgate-provider: mine" in writer(head(), served_by=b"mine").take(ended=False)
 
 
-def test_an_answer_that_names_its_server_is_written_anew_each_time() -> None:
-    """The short way would hand the next one over under the same names."""
+def test_what_is_learned_of_an_answer_holds_no_names() -> None:
+    """The names are each request's own; an answer with names of somebody else's is never handed over whole."""
     assert writer(head(length=3, chunked=False)).own_lines is not None
-    assert writer(head(length=3, chunked=False), names=NAMES).own_lines is None
+    assert writer(head(length=3, chunked=False), names=NAMES).own_lines == b""
+    theirs = replace(head(length=3, chunked=False), headers=[(b"x-clawgate-provider", b"them")])
+    assert writer(theirs, names=NAMES).own_lines is None
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def build_gateway(
         observer=log_all if verbose else log_failures,
         observes_all=verbose,
     )
-    config = LiveConfig(file, flags, environment, direct, gate, learn)
+    config = LiveConfig(file, flags, environment, direct, front, learn)
     config.apply(file, settings)
     return GatewayRole(
         name="gateway",
@@ -123,14 +123,14 @@ class LiveConfig:
         flags: GatewayFlags,
         environment: Mapping[str, str],
         direct: Direct,
-        gate: Gate,
+        front: Front,
         learn: Learn,
     ) -> None:
         self._path = file.path
         self._flags = flags
         self._environment = environment
         self._direct = direct
-        self._gate = gate
+        self._front = front
         self._learn = learn
         self._seen = self._stamp()
         self._digest = file.digest
@@ -173,13 +173,14 @@ class LiveConfig:
         if before is not None:
             _say_what_changed(before, settings, self._direct.catalog, catalog)
         self._direct.use(catalog)
-        gate = self._gate
+        gate = self._front.gate
         gate.tokens = TokenBook.of(dict(settings.tokens)) if settings.tokens else None
         gate.routes = _routes(settings)
         gate.trusted_proxies = frozenset(settings.trusted_proxies)
         gate.exempt_loopback = settings.rate_limit is None or settings.rate_limit.exempt_loopback
         if before is None or before.rate_limit != settings.rate_limit or gate.failures is None:
             gate.failures = _limiter(settings.rate_limit)
+        self._front.forget_heads()  # what passed before has to be asked about again
         _say_what_is_missing(catalog)
 
 

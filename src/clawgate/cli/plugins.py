@@ -245,7 +245,7 @@ def _what_is_missing(found: Found, file: ConfigFile) -> list[str]:
 @_plugin
 @place_options
 def disable(plugin: str, config: str | None) -> None:
-    """Turn a plugin off. Its settings and its files stay; requests for its providers are refused from then on."""
+    """Turn a plugin off. Its files stay, and in the config its settings and its providers."""
     from clawgate.settings.edit import set_value
 
     where, file = known(config)

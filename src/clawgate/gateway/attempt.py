@@ -7,6 +7,7 @@ Where client and provider speak the same dialect only the model's name is replac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from clawgate.errors import (
@@ -64,6 +65,7 @@ class DirectAttempt:
         self._client = dialect_of(question.path)
         self.names = _names(ref, failed)
         self._translation = _translation_for(provider, ref, question, int(now))
+        self.spliced = self._translation is None and self._judge is None
         self.request = self._ask(provider, ref, question)
 
     def _ask(self, provider: Provider, ref: ModelRef, question: Question) -> list[Piece]:
@@ -144,6 +146,7 @@ def _translation_for(provider: Provider, ref: ModelRef, question: Question, now:
     )
 
 
+@lru_cache(256)
 def _names(ref: ModelRef, failed: tuple[str, ...]) -> bytes:
     """Head lines that say who serves, and who was asked before."""
     lines = {"x-clawgate-provider": ref.provider, "x-clawgate-model": ref.model}

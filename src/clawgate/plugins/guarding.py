@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from clawgate.errors import ProviderUnavailable
@@ -89,6 +90,37 @@ def in_time(seconds: float, doing: str, call: Callable[[], _T]) -> _T:
     raise PluginFailed(reason_of(failures[0])) from failures[0]
 
 
+_whose: ContextVar[str | None] = ContextVar("plugin", default=None)
+"""The plugin whose code a task runs; tasks that it starts inherit it."""
+
+
+async def _own(plugin: str, call: Callable[[], Awaitable[None]]) -> None:
+    _whose.set(plugin)
+    await _without_exit(call())
+
+
+async def _without_exit(waited: Awaitable[_T]) -> _T:
+    """An event loop ends when a task raises SystemExit or KeyboardInterrupt; a plugin's may raise something else."""
+    try:
+        return await waited
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise PluginFailed(reason_of(error)) from error
+
+
+def _contain_exits() -> None:
+    """From now on `sys.exit` in a task that a plugin starts ends that task, and not the gateway."""
+    loop = asyncio.get_running_loop()
+    if loop.get_task_factory() is not None:
+        return
+
+    def task(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
+        if _whose.get() is not None and asyncio.iscoroutine(coroutine):
+            coroutine = _without_exit(coroutine)
+        return asyncio.Task(coroutine, loop=loop, **more)
+
+    loop.set_task_factory(task)
+
+
 class GuardedService:
     """A plugin's service as the host calls it: nothing that it does reaches the caller but as a reason.
 
@@ -162,7 +194,8 @@ class GuardedService:
         """Why it did not do that, None if it did. A task that will not end is left to itself."""
         task: asyncio.Future[Any] | None = None
         try:
-            task = asyncio.ensure_future(call())  # noqa: TID251  # owned: awaited below, or kept in _left
+            _contain_exits()
+            task = asyncio.ensure_future(_own(self.plugin, call))  # noqa: TID251  # awaited below, or kept in _left
             done, _ = await asyncio.wait({task}, timeout=seconds)
             if not done:
                 task.cancel()

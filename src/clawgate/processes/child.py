@@ -61,8 +61,10 @@ class Child:
         self._report, report = self._pipe()
         self._stream, stream = self._pipe()
         control, self._control = self._pipe()
+        for fd in (self._report, self._stream, self._control):  # our ends; the child's would surprise it
+            os.set_blocking(fd, False)
         self._popen = subprocess.Popen(
-            keeper.command(report, self._plan.argv),
+            keeper.command(report, self._plan.argv, self._plan.environment),
             stdin=control,
             stdout=stream,
             stderr=stream,
@@ -79,8 +81,6 @@ class Child:
     def _pipe(self) -> tuple[int, int]:
         ends = os.pipe()
         self._fds.update(ends)
-        for fd in ends:
-            os.set_blocking(fd, fd == ends[1] and self._stream == -1 and self._report != -1)
         return ends
 
     def send(self, order: bytes) -> None:

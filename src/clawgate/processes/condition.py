@@ -1,4 +1,4 @@
-"""What is said about a child: to people, and to a request that cannot be served now? From its state; nothing is asked."""
+"""What is said about a child: to people, and to a request that cannot be served now? Nothing is asked anew."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How does a child end with us, and its descendants too, even when we are killed? A small process stands between.
 
-Run as a script (``python -I -S keeper.py REPORT PARENT COMMAND...``), it leads a session of its own, starts the
+Run as a script (``python -I -S keeper.py REPORT PARENT UNSET COMMAND...``), it leads a session of its own, starts the
 command in a group of its own and ends all that came of it: when told to, when the command has ended, and when we are
 gone, which a pipe and a handle of our process tell. On Linux what daemonised falls back to it; elsewhere it knows
 the group alone. It imports the standard library only, knows no limits of ours but one, and starts nothing twice.
@@ -15,7 +15,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 TERM = b"T"
 KILL = b"K"
@@ -23,6 +23,9 @@ KILL = b"K"
 
 LAST_SECONDS = 1.0
 """How long descendants have after SIGTERM when nobody else counts: we are gone, or the command ended by itself."""
+
+_COERCED = "LC_CTYPE"
+"""Which Python sets by itself where no locale is named (PEP 538), and the command is not to inherit."""
 
 _AGAIN_SECONDS = 0.02
 _HOPELESS_SECONDS = 30.0
@@ -32,13 +35,14 @@ _SET_DEATH_SIGNAL, _SET_NAME, _SET_SUBREAPER = 1, 15, 36
 """PR_SET_PDEATHSIG, PR_SET_NAME and PR_SET_CHILD_SUBREAPER of prctl(2)."""
 
 
-def command(report: int, argv: Sequence[str]) -> list[str]:
+def command(report: int, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """The command line that has ``argv`` kept and told about on the descriptor ``report``.
 
     It writes lines there: ``pid N``, or ``failed ERRNO``; later ``exit STATUS``, negative for a signal. The
-    descriptor is closed when nothing of the command is left.
+    descriptor is closed when nothing of the command is left. ``environment`` is what it is going to be started with.
     """
-    return [sys.executable, "-I", "-S", __file__, str(report), str(os.getpid()), *argv]
+    foreign = "" if _COERCED in environment else _COERCED
+    return [sys.executable, "-I", "-S", __file__, str(report), str(os.getpid()), foreign, *argv]
 
 
 def family() -> dict[int, tuple[int, int, int]]:
@@ -237,7 +241,8 @@ def main() -> None:
     report = int(sys.argv[1])
     os.set_inheritable(report, False)
     _prctl(_SET_NAME, b"clawgate-keeper")
-    Keeper(report, int(sys.argv[2])).run(sys.argv[3:])
+    os.environ.pop(sys.argv[3], None)
+    Keeper(report, int(sys.argv[2])).run(sys.argv[4:])
 
 
 if __name__ == "__main__":

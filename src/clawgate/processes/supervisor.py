@@ -130,7 +130,7 @@ class Supervisor:
                     self._act(action, old)
                 if isinstance(event, AskedToStop) or old.phase != self._state.phase:
                     self._rest_or_not()
-        except Exception:  # the outermost frame of the task: without a word it would be lost
+        except Exception:  # noqa: BLE001  # the outermost frame of the task: else it ends without a word
             self._log.exception("the supervision of %s failed", self._plan.name)
         finally:
             if self._question is not None:
@@ -186,7 +186,7 @@ class Supervisor:
                 self._log.warning("%s said last: %s", shown.name, " | ".join(shown.last_lines[-5:]))
         try:
             self._on_change(shown)
-        except Exception:  # another's code: the child goes on without it
+        except Exception:  # noqa: BLE001  # another's code: the child goes on without it
             self._log.exception("what waits for changes of %s failed", shown.name)
 
     async def _ask(self, number: int) -> None:

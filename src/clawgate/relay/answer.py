@@ -61,7 +61,8 @@ class AnswerWriter:
         self._masks = secrets if head.status >= _FAILED and not head.encoded else ()
         self.screens = secrets if names and not self._masks else ()
         self._pieces: list[bytes] = []
-        headers = [pair for pair in head.headers if not pair[0].startswith(_OURS)] if names else head.headers
+        foreign = bool(names) and any(name.startswith(_OURS) for name, _ in head.headers)
+        headers = [pair for pair in head.headers if not pair[0].startswith(_OURS)] if foreign else head.headers
         if secrets and head.encoded and head.status >= _FAILED and not bodiless:
             self._instead = _unread(dialect)
             headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-type")]
@@ -91,7 +92,8 @@ class AnswerWriter:
             lines += b"transfer-encoding: chunked\r\n"
         elif head.length is not None and not (bodiless and head.status == 204):
             lines += b"content-length: %d\r\n" % head.length
-            if not (bodiless or close or self.event_stream or self._masks or names or self._instead):
+            plain = not (bodiless or close or self.event_stream or self._masks or self._instead)
+            if plain and not foreign:
                 self.own_lines = own
         self._head = lines + b"\r\n"
 

@@ -252,14 +252,17 @@ class Exchange:
         upstream = self._at()
         if not self._request_done or connection is None or client.must_close():
             return False
+        attempt = self._attempt
+        if attempt is not None and not attempt.spliced:
+            return False
         for secret in upstream.secrets:
-            if secret in head:
+            if secret in head or (attempt is not None and secret in body):
                 return False
         self._connection = None
         now = self._shop.now()
         self._first_byte = now - self._begun
         upstream.pool.give_back(connection, now)
-        answer = head + body
+        answer = head + body if attempt is None else b"%b%b\r\n%b" % (head[:-2], attempt.names, body)
         self._sent = len(answer)
         client.write(answer)
         self._end(status, None)

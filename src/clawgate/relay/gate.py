@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import unquote
 
@@ -75,7 +76,7 @@ class Ticket:
     """A head that may pass, for whom and where to. It says nothing of the one request, and can be used again.
 
     ``head`` is what goes upstream: whole, or with ``sized`` up to where the digits of the body's length belong.
-    ``model_rule`` is to be asked for the body's model before anything is sent; ``planner`` for the upstream too.
+    ``model_rule`` is to be asked for the body's model before anything is sent; ``planner`` for all that is sent.
     """
 
     upstream: Upstream | None
@@ -93,7 +94,11 @@ class Ticket:
     @property
     def repeatable(self) -> bool:
         """Whether the same head may be taken to mean the same again."""
-        return not (self.chunked or self.wants_continue or self.waits)
+        return not (self.chunked or self.wants_continue or self.model_rule is not None)
+
+    def head_for(self, length: int) -> bytes:
+        """What goes upstream before a body of ``length`` bytes; empty where a plan makes it."""
+        return b"%b%d\r\n\r\n" % (self.head, length) if self.sized and self.planner is None else self.head
 
     @property
     def waits(self) -> bool:
@@ -309,7 +314,7 @@ class Gate:
         if self.upstream is None:
             return Ticket(
                 upstream=None, caller=caller, method=head.method, path=target.partition(b"?")[0], head=b"",
-                sized=False, chunked=False, wants_continue=wants_continue,
+                sized=length is not None, chunked=length is None, wants_continue=wants_continue,
                 planner=self.planner, asked=Asked(target, lines, via),
             )  # fmt: skip
         sized = length is not None and (get(b"content-length") is not None or head.method not in _NO_BODY)
@@ -331,6 +336,7 @@ class Gate:
         )
 
 
+@lru_cache(1024)
 def is_loopback(address: str) -> bool:
     """Whether ``address`` is this machine's own."""
     try:

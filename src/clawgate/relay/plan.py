@@ -31,6 +31,8 @@ class Attempt(Protocol):
     upstream: Upstream
     served_by: str
     """``provider/model``."""
+    spliced: bool
+    """Whether an answer goes on as it came, but for ``names``."""
     names: bytes
     """Head lines that say who serves, and who was asked before."""
     request: list[Piece]

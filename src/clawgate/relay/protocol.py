@@ -127,12 +127,17 @@ class RelayProtocol(HttpToolsProtocol):
             return False
         self._waiting = False
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
-        head = b"%b%d\r\n\r\n" % (ticket.head, length) if ticket.sized else ticket.head
-        if missing:
-            self._reader.take_head(missing)
+        head = ticket.head_for(length)
+        if missing or ticket.planner is not None:
+            if missing:
+                self._reader.take_head(missing)
+            else:
+                self._reader.take_whole()
             exchange.begin(head)
             if body_at < len(data):
                 exchange.body(data[body_at:])
+            if not missing:
+                exchange.body_ended()
             exchange.push()
         else:
             self._reader.take_whole()
@@ -214,7 +219,7 @@ class RelayProtocol(HttpToolsProtocol):
         if raw is not None and found.repeatable and found.sized == (length > 0):
             self._known = KnownHead.of(raw, length, found)
         self._exchange = Exchange(self.front.shop, self, found, now)
-        self._exchange.begin(b"%b%d\r\n\r\n" % (found.head, length) if found.sized else found.head)
+        self._exchange.begin(found.head_for(length))
 
     def body_read(self, piece: bytes) -> None:
         """A piece of the body."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from clawgate.cli.configured import Configured
@@ -129,17 +129,12 @@ def _right_answers(
 ) -> Answered:
     """Answers that work, or that are to be written all the same."""
     sources = _sources(wishes, previous, setup)
+    before = [previous.text(one.name) for one in questions if one.kind == "port"]
+    known = frozenset(int(text) for text in before if text.isdecimal())
+    desk = replace(desk, ports=replace(desk.ports, configured=known))
     asker = desk.asker
     while True:
-        if asker is None:
-            answered = _called(subject, lambda: without_asking(questions, sources))
-            _tell_of_ports(questions, answered, desk)
-        else:
-            offered = _Offered(asker, setup)
-            answered = _called(
-                subject, lambda: by_asking(questions, sources, asker, offered.choices, desk.ports.note)
-            )
-            asker.say("")
+        answered = _answered(subject, questions, sources, desk, setup)
         if not wishes.try_first:
             return answered
         desk.show("Trying the connection...")
@@ -157,6 +152,22 @@ def _right_answers(
             case "stop":
                 raise Abandoned
         sources = Sources(environment=setup.environment, earlier=answered.written, earlier_first=True)
+
+
+def _answered(
+    subject: Subject, questions: Sequence[Question], sources: Sources, desk: Desk, setup: Setup
+) -> Answered:
+    asker = desk.asker
+    if asker is None:
+        answered = _called(subject, lambda: without_asking(questions, sources))
+        _tell_of_ports(questions, answered, desk)
+        return answered
+    offered = _Offered(asker, setup)
+    answered = _called(
+        subject, lambda: by_asking(questions, sources, asker, offered.choices, desk.ports.note)
+    )
+    asker.say("")
+    return answered
 
 
 def ask_for_answers(subject: Subject, wishes: Wishes, desk: Desk) -> None:
@@ -198,6 +209,8 @@ def _tell_of_ports(questions: Sequence[Question], answered: Answered, desk: Desk
 def _tried(subject: Subject, answers: Answers, setup: Setup) -> CheckResult:
     try:
         found: object = _awaited(subject.provider.check(answers, setup))
+    except Abandoned:
+        raise
     except TimeoutError:
         return CheckResult(ok=False, message=f"it did not answer within {CHECK_SECONDS:g} s")
     except (FetchFailed, PluginError) as error:

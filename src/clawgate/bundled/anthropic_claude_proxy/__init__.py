@@ -1,0 +1,1 @@
+"""A local Claude proxy as a provider: a program that speaks Anthropic's Messages API for a Claude subscription."""

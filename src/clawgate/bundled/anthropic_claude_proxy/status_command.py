@@ -1,0 +1,134 @@
+"""How is the proxy, for a person or a script: does it run, can it work, would requests be answered?
+
+Works with the gateway down, too: then the proxy itself is asked, and only it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
+from clawgate.bundled.anthropic_claude_proxy.health import Look, look
+from clawgate.bundled.anthropic_claude_proxy.service import read_state
+from clawgate.plugins.api import CommandContext
+
+_USAGE = f"""Usage: clawgate {ID} status [--json]
+
+Say how the Claude proxy is: its process, its health, its login, the last lines that it wrote.
+The exit status is 0 only if requests would work."""
+_HEALTH = {"ready": "healthy", "silent": "no answer", "stranger": "something else answers"}
+_LOGIN = {True: "yes", False: "no", None: "not known"}
+
+
+class StatusCommand:
+    """``clawgate anthropic-claude-proxy status [--json]``."""
+
+    name = ID
+    help = "Say how the Claude proxy is."
+
+    async def run(self, context: CommandContext, arguments: Sequence[str]) -> int:
+        words = list(arguments)
+        if "--help" in words or "-h" in words:
+            context.out(_USAGE)
+            return 0
+        as_json = "--json" in words
+        if [word for word in words if word != "--json"] not in (["status"], []):
+            context.err(_USAGE)
+            return 2
+        config = context.config
+        if not isinstance(config, ProxyConfig):
+            for problem in context.problems or ("the config cannot be used",):
+                context.err(problem)
+            if as_json:
+                context.out(json.dumps({"ok": False, "problems": list(context.problems)}))
+            return 1
+        seen = await look(context.fetch, config.origin)
+        noted = read_state(context.state_dir, context.instance)
+        found = _report(context, config, seen, noted)
+        if as_json:
+            context.out(json.dumps(found, indent=2))
+        else:
+            for line in _lines(found):
+                context.out(line)
+        return 0 if found["ok"] else 1
+
+
+def _report(
+    context: CommandContext, config: ProxyConfig, seen: Look, noted: dict[str, Any] | None
+) -> dict[str, Any]:
+    """All that is known. ``ok``: the gateway runs, its child serves, and the proxy says that it can work."""
+    runs = context.gateway_url is not None
+    works = seen.finding.health == "ready" and seen.logged_in is not False
+    details = noted.get("details") if noted is not None else None
+    details = details if isinstance(details, dict) else {}
+    child = None
+    if noted is not None:
+        child = {
+            "state": _text(noted.get("state")),
+            "ok": noted.get("ok") is True,
+            "reason": _text(noted.get("reason")),
+            "pid": details.get("pid"),
+            "restarts": details.get("restarts"),
+            "lines": [_text(line) for line in noted.get("lines") or ()],
+        }
+    serves = child is not None and bool(child["ok"])
+    return {
+        "ok": runs and serves and works,
+        "gateway": {"running": runs, "url": context.gateway_url},
+        "child": child,
+        "proxy": {
+            "url": config.origin,
+            "health": seen.finding.health,
+            "reason": seen.finding.reason,
+            "version": seen.finding.version or None,
+            "loggedIn": seen.logged_in,
+        },
+        "program": config.command[0] if config.auto_start else None,
+        "nextStep": _next_step(runs=runs, child=child, noted=noted, seen=seen),
+    }
+
+
+def _next_step(*, runs: bool, child: dict[str, Any] | None, noted: dict[str, Any] | None, seen: Look) -> str:
+    if seen.next_step:
+        return seen.next_step
+    if not runs:
+        return "start the gateway: clawgate gateway run"
+    if child is None:
+        return f"look whether the plugin is on: clawgate plugins inspect {ID}"
+    return _text(noted.get("nextStep")) if noted is not None and not child["ok"] else ""
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    gateway, child, proxy = found["gateway"], found["child"], found["proxy"]
+    rows = [("gateway", f"running at {gateway['url']}" if gateway["running"] else "not running")]
+    if child is not None:
+        pid = f", pid {child['pid']}" if child["pid"] else ""
+        restarts = f", {child['restarts']} restarts" if child["restarts"] else ""
+        why = f": {child['reason']}" if child["reason"] else ""
+        rows.append(("child", f"{child['state']}{pid}{restarts}{why}"))
+    elif gateway["running"]:
+        rows.append(("child", "not known: this gateway says nothing about it"))
+    if found["program"]:
+        rows.append(("program", found["program"]))
+    version = f", version {proxy['version']}" if proxy["version"] else ""
+    why = f": {proxy['reason']}" if proxy["reason"] else ""
+    rows += [
+        ("proxy", proxy["url"]),
+        ("health", f"{_HEALTH.get(proxy['health'], proxy['health'])}{version}{why}"),
+        ("login", _LOGIN[proxy["loggedIn"]]),
+        ("requests", "would work" if found["ok"] else "would fail, or are not sure to work"),
+    ]
+    if found["nextStep"]:
+        rows.append(("next step", found["nextStep"]))
+    lines = [f"{name + ':':<11}{value}" for name, value in rows]
+    if child is not None and child["lines"]:
+        lines += ["last lines:", *(f"  {line}" for line in child["lines"])]
+    return lines
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        return ""
+    return value if value.isprintable() else ascii(value)[1:-1]

@@ -1,0 +1,160 @@
+"""A small host for the plugin in tests: real children under the real supervisor, small requests over plain sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clawgate.plugins import api
+from clawgate.processes.child_plan import ChildPlan
+from clawgate.processes.condition import Snapshot
+from clawgate.processes.readiness import Answer, Finding
+from clawgate.processes.supervisor import Supervisor
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
+_ANSWERS: dict[str, Answer] = {"ready": "healthy"}
+
+
+def command(*arguments: str) -> list[str]:
+    """The stand-in as a command of the plugin."""
+    return [sys.executable, "-I", "-S", str(STAND_IN), *arguments]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+async def fetch(plan: api.FetchPlan) -> api.Fetched:
+    """As the host's own, without its limits and its judgement of addresses."""
+    place, _, path = plan.url.removeprefix("http://").partition("/")
+    host, _, port = place.rpartition(":")
+    lines = [f"{name}: {value}" for name, value in plan.headers.items()]
+    if plan.secret is not None and plan.header:
+        lines.append(f"{plan.header}: {plan.secret.get_secret_value()}")
+    try:
+        reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except OSError as error:
+        raise api.FetchFailed("unreachable", f"nobody listens at {host}:{port}") from error
+    try:
+        head = "\r\n".join([f"GET /{path} HTTP/1.1", f"host: {place}", "connection: close", *lines])
+        writer.write(f"{head}\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+    except OSError as error:
+        raise api.FetchFailed("unreachable", "it broke off") from error
+    finally:
+        writer.close()
+    first, _, body = answer.partition(b"\r\n\r\n")
+    if not first.startswith(b"HTTP/1.") or not first[9:12].isdigit():
+        raise api.FetchFailed("malformed", "what answers speaks no HTTP")
+    return api.Fetched(status=int(first[9:12]), body=body)
+
+
+class _Supervised:
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    async def start(self) -> None:
+        await self._supervisor.start()
+
+    async def stop(self) -> None:
+        await self._supervisor.stop()
+
+    async def restart(self) -> None:
+        await self._supervisor.restart()
+
+    def status(self) -> api.ServiceStatus:
+        found = self._supervisor.snapshot()
+        details = {"pid": found.pid, "restarts": found.restarts}
+        return api.ServiceStatus(
+            state=found.phase,
+            ok=found.serving,
+            reason=found.reason,
+            next_step=found.next_step,
+            details=details,
+            lines=found.last_lines,
+        )
+
+    def unavailable(self) -> api.Unavailable | None:
+        why = self._supervisor.unavailable()
+        return None if why is None else api.Unavailable(reason=why[0], retry_after=why[1])
+
+
+@dataclass
+class Host:
+    """A `ServiceContext`. ``plans`` are those of the children that were asked for."""
+
+    config: Any
+    state_dir: Path
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    gateway_url: str = "http://127.0.0.1:18789"
+    instance: str = "instance-1"
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("test.anthropic-claude-proxy"))
+    plans: list[api.ChildPlan] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve_relay(self, plan: api.RelayPlan) -> api.RunningRelay:
+        raise NotImplementedError
+
+    async def fetch(self, plan: api.FetchPlan) -> api.Fetched:
+        return await fetch(plan)
+
+    def supervise(self, plan: api.ChildPlan, probe: Callable[[], Awaitable[api.Finding]]) -> api.Child:
+        self.plans.append(plan)
+
+        async def asked() -> Finding:
+            found = await probe()
+            answer: Answer = _ANSWERS.get(found.health, found.health)  # type: ignore[arg-type]  # the rest is the same
+            return Finding(answer, found.reason)
+
+        def changed(snapshot: Snapshot) -> None:
+            self.changed.set()
+
+        inner = ChildPlan(
+            name=plan.name,
+            argv=plan.argv,
+            environment=plan.environment,
+            auto_start=plan.auto_start,
+            auto_restart=plan.auto_restart,
+            restart_delay=plan.restart_delay,
+            ready_timeout=plan.ready_timeout,
+            grace=plan.grace,
+            host=plan.host,
+            port=plan.port,
+        )
+        supervisor = Supervisor(
+            inner,
+            clock=asyncio.get_running_loop().time,
+            probe=asked,
+            random=lambda: 0.5,
+            on_change=changed,
+            log=self.log,
+        )
+        return _Supervised(supervisor)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for a change after which that is so."""
+        while not holds():
+            await self.changed.wait()
+            self.changed.clear()
+
+
+@dataclass
+class Setup:
+    """A `SetupContext`; ``fetched`` are the addresses that were asked."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    fetched: list[str] = field(default_factory=list)
+
+    async def fetch(self, plan: api.FetchPlan) -> api.Fetched:
+        self.fetched.append(plan.url)
+        return await fetch(plan)

@@ -1,0 +1,97 @@
+"""The settings are those that users know, and what cannot work is told before anything is started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from clawgate.bundled.anthropic_claude_proxy.config import (
+    ProxyConfig,
+    is_loopback,
+    origin,
+    why_no_host,
+    why_no_models,
+)
+
+
+def problem(**settings: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        ProxyConfig.model_validate(settings)
+    return str(caught.value)
+
+
+def test_an_empty_config_is_what_users_expect() -> None:
+    found = ProxyConfig.model_validate({}).model_dump(by_alias=True)
+    assert found == {
+        "autoStart": True,
+        "autoRestart": True,
+        "restartDelayMs": 3000,
+        "host": "127.0.0.1",
+        "port": 3456,
+        "command": ("bunx", "opencode-claude-max-proxy"),
+        "models": (
+            "claude-opus-4.6", "claude-opus-4-6-thinking", "claude-sonnet-4.6", "claude-sonnet-4-6-thinking",
+            "claude-haiku-4",
+        ),
+    }  # fmt: skip
+
+
+def test_a_command_for_a_shell_is_answered_with_the_list_that_was_meant() -> None:
+    assert '["npx", "-y", "meridian"]' in problem(command="npx -y meridian")
+    assert '["bunx"]' in problem(command="bunx")
+    assert '["npx", "meridian"]' in problem(command=["npx meridian"])
+
+
+def test_a_command_that_may_hold_a_secret_is_not_repeated() -> None:
+    """The example shows the default command then."""
+    told = problem(command="env TOKEN=sk-not-to-be-shown bunx proxy").partition("[type=")[0]
+    assert "sk-not-to-be-shown" not in told and "opencode-claude-max-proxy" in told
+
+
+@pytest.mark.parametrize("command", [[], [""], [" ", "x"], ["a\0b"], [1], None, {"a": 1}])
+def test_what_is_no_list_of_words_is_no_command(command: Any) -> None:
+    assert "command" in problem(command=command)
+
+
+def test_a_path_with_blanks_is_a_program() -> None:
+    assert ProxyConfig.model_validate({"command": ["/opt/my tools/proxy"]}).command == (
+        "/opt/my tools/proxy",
+    )
+
+
+def test_a_proxy_that_we_start_listens_for_this_machine_alone() -> None:
+    """Whoever reaches it uses the login of the user; one that runs elsewhere is somebody else's matter."""
+    assert "loopback" in problem(host="0.0.0.0")
+    assert (
+        ProxyConfig.model_validate({"host": "claude-box", "autoStart": False}).origin
+        == "http://claude-box:3456"
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"port": 0}, {"port": 65_536}, {"port": True}, {"restartDelayMs": 0}, {"restartDelayMs": 60_001},
+        {"autoStart": "yes"}, {"host": "http://127.0.0.1"}, {"host": ""}, {"models": ["a b"]}, {"models": [""]},
+        {"models": "claude"}, {"restartDelayMS": 1},
+    ],
+)  # fmt: skip
+def test_what_means_nothing_is_refused(settings: dict[str, Any]) -> None:
+    assert next(iter(settings)) in problem(**settings)
+
+
+def test_addresses() -> None:
+    assert is_loopback("localhost") and is_loopback("127.9.9.9") and is_loopback("::1")
+    assert not is_loopback("192.168.0.2") and not is_loopback("localhost.example.com")
+    assert origin("::1", 1) == "http://[::1]:1"
+    assert (
+        why_no_host("127.0.0.1") is None and why_no_host("a b") is not None and why_no_host("x/y") is not None
+    )
+
+
+def test_one_wrong_model_of_a_list_is_named() -> None:
+    assert why_no_models("claude-opus-4.6, gpt-4o") is None
+    assert "no id" in (why_no_models("claude-opus-4.6, \x1b[31m") or "")
+    assert "\x1b" not in (why_no_models("\x1b[31m") or "")

@@ -1,0 +1,88 @@
+"""Whether a proxy can work is what its body says; its status and its port say too little."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Literal
+
+import pytest
+
+from clawgate.bundled.anthropic_claude_proxy.health import look
+from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
+from tests.bundled.anthropic_claude_proxy.stand_in import HEALTH, PAGE
+
+ORIGIN = "http://127.0.0.1:3456"
+
+
+def seen(health: tuple[int, Any], root: tuple[int, Any] = (404, b"")) -> tuple[str, bool | None]:
+    async def fetch(plan: FetchPlan) -> Fetched:
+        assert plan.private and plan.url in (f"{ORIGIN}/health", f"{ORIGIN}/")
+        status, body = health if plan.url.endswith("/health") else root
+        return Fetched(status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    found = asyncio.run(look(fetch, ORIGIN))
+    return found.finding.health, found.logged_in
+
+
+ROOT = {"status": "ok", "service": "claude-max-proxy", "format": "anthropic", "endpoints": []}
+
+
+@pytest.mark.parametrize(
+    ("health", "root", "expected"),
+    [
+        (HEALTH["healthy"], (404, b""), ("ready", True)),
+        (HEALTH["degraded"], (404, b""), ("degraded", None)),
+        (HEALTH["unhealthy"], (404, b""), ("unhealthy", False)),
+        ((200, {"status": "unhealthy"}), (404, b""), ("unhealthy", None)),
+        ((503, {"status": "healthy"}), (404, b""), ("unhealthy", None)),
+        ((200, {"status": "ok", "provider": "claude-code-cli"}), (404, b""), ("degraded", None)),
+        ((404, b"404 Not Found"), (200, ROOT), ("degraded", None)),
+        ((404, b"404 Not Found"), (200, PAGE), ("stranger", None)),
+        ((404, b"404 Not Found"), (404, ROOT), ("stranger", None)),
+        ((200, PAGE), (404, b""), ("stranger", None)),
+        ((200, {"status": "ok"}), (404, b""), ("stranger", None)),
+        ((200, {"status": ["healthy"]}), (404, b""), ("stranger", None)),
+        ((200, b"[" * 60_000), (404, b""), ("stranger", None)),
+        ((200, b""), (404, b""), ("stranger", None)),
+        ((401, {"error": "no"}), (404, b""), ("stranger", None)),
+    ],
+)
+def test_what_is_on_the_port(
+    health: tuple[int, Any], root: tuple[int, Any], expected: tuple[str, Any]
+) -> None:
+    assert seen(health, root) == expected
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"), [("unreachable", "silent"), ("timed_out", "silent"), ("malformed", "stranger")]
+)
+def test_no_answer_is_told_from_an_answer_of_somebody_else(
+    cause: Literal["unreachable", "timed_out", "malformed"], expected: str
+) -> None:
+    async def fetch(plan: FetchPlan) -> Fetched:
+        raise FetchFailed(cause, "words")
+
+    assert asyncio.run(look(fetch, ORIGIN)).finding.health == expected
+
+
+def test_a_proxy_of_the_other_dialect_is_told_with_the_way_out() -> None:
+    async def fetch(plan: FetchPlan) -> Fetched:
+        return Fetched(status=200, body=b'{"status":"ok","provider":"claude-code-cli"}')
+
+    found = asyncio.run(look(fetch, ORIGIN))
+    assert (
+        not found.speaks_messages
+        and "openai-completions" in found.next_step
+        and f"{ORIGIN}/v1" in found.next_step
+    )
+
+
+def test_words_of_the_proxy_are_fit_to_be_shown() -> None:
+    async def fetch(plan: FetchPlan) -> Fetched:
+        return Fetched(
+            status=200, body=json.dumps({"status": "degraded", "error": "\x1b[31m" + "x" * 999}).encode()
+        )
+
+    reason = asyncio.run(look(fetch, ORIGIN)).finding.reason
+    assert reason.isprintable() and len(reason) <= 200

@@ -1,0 +1,138 @@
+"""The status command tells what is wrong, and succeeds only if a request would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
+from clawgate.bundled.anthropic_claude_proxy.service import write_state
+from clawgate.bundled.anthropic_claude_proxy.status_command import StatusCommand
+from clawgate.plugins.api import CommandPlugin, Fetched, FetchPlan
+from tests.bundled.anthropic_claude_proxy.host import fetch, free_port
+from tests.bundled.anthropic_claude_proxy.test_provider import proxy
+
+READY: dict[str, Any] = {
+    "instance": "i", "state": "ready", "ok": True, "reason": "", "nextStep": "",
+    "details": {"pid": 42, "restarts": 2}, "lines": ["Meridian running", "\x1b[31mred"],
+}  # fmt: skip
+
+
+@dataclass
+class Context:
+    state_dir: Path
+    config: Any = None
+    problems: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    gateway_url: str | None = "http://127.0.0.1:18789"
+    instance: str | None = "i"
+    printed: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def out(self, line: str) -> None:
+        self.printed.append(line)
+
+    def err(self, line: str) -> None:
+        self.complaints.append(line)
+
+    async def fetch(self, plan: FetchPlan) -> Fetched:
+        return await fetch(plan)
+
+
+def run(context: Context, *arguments: str) -> int:
+    return asyncio.run(StatusCommand().run(context, arguments))
+
+
+def said(context: Context) -> str:
+    return "\n".join(context.printed)
+
+
+def test_it_is_a_command() -> None:
+    assert isinstance(StatusCommand(), CommandPlugin)
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    write_state(tmp_path, READY)
+    with proxy() as running:
+        context = Context(tmp_path, ProxyConfig.model_validate({"port": running.port}))
+        assert run(context, "status") == 0
+    text = said(context)
+    assert "pid 42, 2 restarts" in text and "healthy, version 1.43.0" in text and "Meridian running" in text
+    assert "would work" in text and text.replace("\n", "").isprintable()
+
+
+def test_the_same_for_programs(tmp_path: Path) -> None:
+    write_state(tmp_path, READY)
+    with proxy() as running:
+        context = Context(tmp_path, ProxyConfig.model_validate({"port": running.port}))
+        assert run(context, "status", "--json") == 0
+    found = json.loads(said(context))
+    assert found["ok"] is True and found["child"]["pid"] == 42
+    assert found["proxy"] == {
+        "url": f"http://127.0.0.1:{running.port}", "health": "ready", "reason": "", "version": "1.43.0",
+        "loggedIn": True,
+    }  # fmt: skip
+
+
+def test_with_the_gateway_down_the_proxy_is_asked_all_the_same(tmp_path: Path) -> None:
+    """A note of the gateway that is gone is not believed."""
+    write_state(tmp_path, READY)
+    with proxy() as running:
+        context = Context(
+            tmp_path, ProxyConfig.model_validate({"port": running.port}), gateway_url=None, instance=None
+        )
+        assert run(context, "status") == 1
+    assert "not running" in said(context) and "healthy" in said(context) and "gateway run" in said(context)
+    assert "pid 42" not in said(context)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ({"health": "unhealthy"}, "Not logged in"),
+        ({"health": "degraded"}, "Could not verify"),
+        ({"health": "html"}, "something else answers"),
+        ({"kind": "openai"}, "openai-completions"),
+        ({"kind": "oldest"}, "not known"),
+    ],
+)
+def test_what_is_not_sure_to_work_is_no_success(tmp_path: Path, kinds: dict[str, str], words: str) -> None:
+    write_state(tmp_path, READY)
+    with proxy(**kinds) as running:
+        context = Context(tmp_path, ProxyConfig.model_validate({"port": running.port}))
+        assert run(context, "status") == 1
+    assert words in said(context)
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    write_state(
+        tmp_path, READY | {"state": "given_up", "ok": False, "reason": "it ended", "nextStep": "mend it"}
+    )
+    context = Context(tmp_path, ProxyConfig.model_validate({"port": free_port()}))
+    assert run(context, "status") == 1
+    assert "given_up" in said(context) and "mend it" in said(context) and "no answer" in said(context)
+
+
+def test_a_healthy_proxy_that_the_gateway_does_not_use_is_no_success(tmp_path: Path) -> None:
+    with proxy() as running:
+        context = Context(tmp_path, ProxyConfig.model_validate({"port": running.port}))
+        assert run(context, "status") == 1
+    assert "plugins inspect" in said(context)
+
+
+def test_a_config_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    context = Context(tmp_path, problems=("port: must be a number",))
+    assert run(context, "status", "--json") == 1
+    assert context.complaints == ["port: must be a number"]
+    assert json.loads(said(context))["problems"] == ["port: must be a number"]
+
+
+def test_words_that_it_does_not_know_are_answered_with_its_usage(tmp_path: Path) -> None:
+    context = Context(tmp_path, ProxyConfig())
+    assert run(context, "restart") == 2 and "Usage" in context.complaints[0]
+    assert run(context, "--help") == 0 and "Usage" in said(context)

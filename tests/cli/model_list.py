@@ -1,0 +1,38 @@
+"""A server on loopback, in a thread, that lists two models to whoever presents the right Bearer token."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class ModelList:
+    def __init__(self, key: str) -> None:
+        outer = self
+        self.asked = 0
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked += 1
+                known = self.headers.get("Authorization") == f"Bearer {key}" and self.path == "/v1/models"
+                said = {"data": [{"id": "qwen"}, {"id": "llama"}]} if known else {"error": {"message": "no"}}
+                body = json.dumps(said).encode()
+                self.send_response(200 if known else 401)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as the library has it
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join(30)
+        self._server.server_close()

@@ -1,0 +1,190 @@
+"""A person at a real terminal: dumb, 40 columns wide. The provider is set up, and Ctrl-C anywhere leaves all as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyjson5
+import pytest
+
+from tests.cli.model_list import ModelList
+
+KEY = "canary-typed-key-0123"
+TEXT = '{\n  // mine\n  gateway: { mode: "local" }\n}\n'
+SECONDS = 40.0
+
+
+@pytest.fixture
+def server() -> Iterator[ModelList]:
+    found = ModelList(KEY)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    state = tmp_path / ".openclaw"
+    state.mkdir(mode=0o700)
+    (state / "openclaw.json").write_text(TEXT)
+    (state / "openclaw.json").chmod(0o600)
+    return tmp_path
+
+
+class Terminal:
+    """`clawgate models auth …` on a pseudo-terminal."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self.shown = ""
+        self._read_to = 0
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(home)
+            kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+            environment = kept | {"HOME": str(home), "TERM": "dumb"}
+            command = [sys.executable, "-m", "clawgate", "models", "auth", *arguments]
+            os.execve(command[0], command, environment)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+
+    def until(self, text: str) -> None:
+        """Wait for this to be shown, after what was waited for before."""
+        deadline = time.monotonic() + SECONDS
+        while text not in self.shown[self._read_to :]:
+            assert self._more(deadline), f"it ended before {text!r}:\n{self.shown}"
+        self._read_to = self.shown.index(text, self._read_to) + len(text)
+
+    def answer(self, prompt: str, text: str) -> None:
+        self.until(prompt)
+        os.write(self._fd, text.encode())
+
+    def end(self) -> int:
+        """The exit status."""
+        deadline = time.monotonic() + SECONDS
+        while self._more(deadline):
+            pass
+        os.close(self._fd)
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.pid = 0
+        return status
+
+    def close(self) -> None:
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self._fd)
+
+    def _more(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._fd], [], [], max(deadline - time.monotonic(), 0))
+        assert ready, f"nothing more was shown:\n{self.shown}"
+        try:
+            found = os.read(self._fd, 65_536)
+        except OSError:  # how Linux tells that nobody has the other end any more
+            return False
+        self.shown += found.decode(errors="replace").replace("\r\n", "\n")
+        return bool(found)
+
+
+@contextlib.contextmanager
+def terminal(home: Path, *arguments: str) -> Iterator[Terminal]:
+    found = Terminal(home, *arguments)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def conversation(server: ModelList) -> list[tuple[str, str]]:
+    """Each prompt with its answer."""
+    return [
+        ("Provider [openai]: ", "custom\n"),
+        ("Name of the provider: ", "hut\n"),
+        ("Base URL: ", f"{server.url}\n"),
+        ("Dialect [openai-completions]: ", "\n"),
+        ("Credential [bearer]: ", "1\n"),
+        ("Secret (not shown): ", f"{KEY}\n"),
+        ("private address? [y/n]: ", "y\n"),
+        ("commas between them: ", "2, 1\n"),
+        ("answers by default? [Y/n]: ", "\n"),
+        ("? [Y/n]: ", "y\n"),
+    ]
+
+
+def test_a_provider_is_set_up(home: Path, server: ModelList) -> None:
+    with terminal(home, "login") as person:
+        for prompt, text in conversation(server):
+            person.answer(prompt, text)
+        assert person.end() == 0
+    path = home / ".openclaw" / "openclaw.json"
+    config = pyjson5.decode(path.read_text())
+    assert config["models"]["providers"]["hut"]["apiKey"] == KEY and "// mine" in path.read_text()
+    assert [model["id"] for model in config["models"]["providers"]["hut"]["models"]] == ["llama", "qwen"]
+    assert config["agents"]["defaults"]["model"] == {"primary": "hut/llama"}
+    assert KEY not in person.shown and "\x1b" not in person.shown
+    assert f"Backup: {path}.bak" in person.shown and Path(f"{path}.bak").read_text() == TEXT
+
+
+@pytest.mark.parametrize("at", range(10))
+@pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "end"])
+def test_ctrl_c_and_the_end_of_the_input_leave_the_file_as_it_was(
+    home: Path, server: ModelList, at: int, key: str
+) -> None:
+    with terminal(home, "login") as person:
+        steps = conversation(server)
+        for prompt, text in steps[:at]:
+            person.answer(prompt, text)
+        person.answer(steps[at][0], key)
+        assert person.end() == 130
+    assert "Nothing was changed." in person.shown and "Traceback" not in person.shown
+    assert (home / ".openclaw" / "openclaw.json").read_text() == TEXT
+    assert [entry.name for entry in (home / ".openclaw").iterdir() if entry.is_file()] == ["openclaw.json"]
+
+
+def test_what_is_wrong_is_told_as_it_is_typed(home: Path, server: ModelList) -> None:
+    with terminal(home, "login", "--provider", "custom", "--id", "hut") as person:
+        person.answer("Base URL: ", "ftp://here\n")
+        person.until("! it must look like")
+        person.answer("Base URL: ", "\x03")
+        assert person.end() == 130
+
+
+def test_a_wrong_secret_can_be_mended(home: Path, server: ModelList) -> None:
+    flags = ("--provider", "custom", "--id", "hut", "--base-url", server.url, "--auth", "bearer")
+    with terminal(home, "login", *flags, "--dialect", "openai-completions", "--private-network") as person:
+        person.answer("Secret (not shown): ", "canary-wrong-key\n")
+        person.answer("commas between them: ", "qwen\n")
+        person.until("unauthorized")
+        person.answer("What now? [edit]: ", "\n")
+        for prompt in ("Name of the provider [hut]: ", "Base URL [", "Dialect [", "Credential ["):
+            person.answer(prompt, "\n")
+        person.answer("[Enter keeps c...y]: ", f"{KEY}\n")
+        person.answer("private address? [Y/n]: ", "\n")
+        person.answer("commas between them [qwen]: ", "\n")
+        person.until("ok: ")
+        person.answer("answers by default? [Y/n]: ", "n\n")
+        person.answer("? [Y/n]: ", "\n")
+        assert person.end() == 0
+    assert KEY in (home / ".openclaw" / "openclaw.json").read_text() and "canary" not in person.shown
+
+
+def test_logout_asks(home: Path, server: ModelList) -> None:
+    path = home / ".openclaw" / "openclaw.json"
+    with_owl = '{\n  models: { providers: { owl: { baseUrl: "https://owl.test/v1", apiKey: "canary-owl-key" } } }\n}\n'
+    path.write_text(with_owl)
+    for answer, status in (("n\n", 130), ("\n", 0)):
+        assert path.read_text() == with_owl
+        with terminal(home, "logout", "--provider", "owl") as person:
+            person.answer("? [Y/n]: ", answer)
+            assert person.end() == status
+        assert "canary" not in person.shown
+    assert "owl" not in path.read_text()

@@ -1,0 +1,32 @@
+"""Values that providers hand over."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.plugins.providing import ConfigChange, JudgesAnswers, ShapesRequests, UpstreamRequest, Verdict
+
+
+def test_a_change_does_not_show_what_it_writes() -> None:
+    change = ConfigChange(
+        plugin_config={"token": "canary"}, provider={"apiKey": "canary"}, aliases={"a": "p/m"}
+    )
+    assert "canary" not in repr(change) and "p/m" in repr(change)
+
+
+def test_a_default_model_comes_without_fallbacks() -> None:
+    """Fallbacks are the operator's to write."""
+    assert ConfigChange(plugin_config={}, provider={}, default_model="p/m").fallbacks == ()
+
+
+def test_what_is_handed_over_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        UpstreamRequest(model="m").model = "other"  # type: ignore[misc]  # that is the claim
+
+
+def test_abilities_are_optional_and_told_apart() -> None:
+    class Judge:
+        def judge(self, status: int, body: bytes) -> Verdict | None:
+            return None
+
+    assert isinstance(Judge(), JudgesAnswers) and not isinstance(Judge(), ShapesRequests)

@@ -1,0 +1,68 @@
+"""A process gets the plugins that its config wants; those that fail are reasons, and their providers are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clawgate.plugins.registry import load_plugins
+from clawgate.settings.openclaw import OpenClawConfig
+from tests.plugins.samples import BODY, docs_plugin, plugin_folder
+from tests.plugins.test_finding import installed
+
+
+def config(*enabled: str, **more: Any) -> OpenClawConfig:
+    entries = {plugin: {"enabled": True} for plugin in enabled}
+    return OpenClawConfig.model_validate({"plugins": {"entries": entries}, **more})
+
+
+def test_only_what_is_on_is_loaded(tmp_path: Path) -> None:
+    installed(tmp_path, plugin_folder(tmp_path / "a", "one"))
+    installed(tmp_path, plugin_folder(tmp_path / "b", "two", "raise SystemExit('this code ran')"))
+    found = load_plugins(config("one"), tmp_path, bundled=tmp_path / "none")
+    assert [one.id for one in found.loaded] == ["one"] and found.failures == ()
+
+
+def test_one_that_fails_keeps_no_other_out_and_its_providers_are_refused(tmp_path: Path) -> None:
+    bad = plugin_folder(tmp_path / "a", "bad", "1 / 0", registers='["provider"]', providers='["bad-models"]')
+    installed(tmp_path, bad)
+    installed(tmp_path, docs_plugin(tmp_path / "b"))
+    found = load_plugins(config("bad", "house-model"), tmp_path, bundled=tmp_path / "none")
+    assert [one.id for one in found.loaded] == ["house-model"]
+    assert "the plugin 'bad' cannot be used: ZeroDivisionError" in str(found.why_refused("bad-models"))
+    assert found.why_refused("house-model") is None
+
+
+def test_providers_and_commands_are_found_by_their_names(tmp_path: Path) -> None:
+    installed(tmp_path, docs_plugin(tmp_path / "b"))
+    found = load_plugins(config("house-model"), tmp_path, bundled=tmp_path / "none")
+    provider, command = found.provider("house-model"), found.command("house-model")
+    assert provider is not None and provider[0] is found.loaded[0] and provider[1].label == "House model"
+    assert command is not None and command[1].help
+    assert found.provider("other") is None and found.command("other") is None
+
+
+def test_a_provider_that_is_taken_keeps_the_later_plugin_out_and_stays_with_the_first(tmp_path: Path) -> None:
+    installed(tmp_path, docs_plugin(tmp_path / "b"))
+    more = {"registers": '["service", "provider"]', "providers": '["house-model"]'}
+    installed(tmp_path, plugin_folder(tmp_path / "z", "zebra", BODY, **more))
+    found = load_plugins(config("house-model", "zebra"), tmp_path, bundled=tmp_path / "none")
+    assert "the provider 'house-model' belongs to the plugin 'house-model' already" in str(found.failures[0])
+    assert found.why_refused("house-model") is None and found.provider("house-model") is not None
+
+
+def test_no_plugin_has_a_command_of_clawgate(tmp_path: Path) -> None:
+    installed(tmp_path, docs_plugin(tmp_path / "b"))
+    found = load_plugins(
+        config("house-model"), tmp_path, bundled=tmp_path / "none", reserved_commands=["house-model"]
+    )
+    assert "'house-model' is a command of clawgate itself" in str(found.failures[0])
+
+
+def test_some_of_them_can_be_asked_for(tmp_path: Path) -> None:
+    installed(tmp_path, plugin_folder(tmp_path / "a", "one"))
+    installed(tmp_path, plugin_folder(tmp_path / "b", "two"))
+    found = load_plugins(
+        config("one", "two"), tmp_path, bundled=tmp_path / "none", wanted=lambda one: one.id == "two"
+    )
+    assert [one.id for one in found.loaded] == ["two"]

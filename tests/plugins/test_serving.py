@@ -1,0 +1,37 @@
+"""Values that services hand over and get."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from clawgate.plugins.serving import ChildPlan, Fetched, FetchFailed, FetchPlan, RelayPlan, Service
+from clawgate.testing.plugin_host import FakeHost
+
+
+def test_a_body_that_is_no_json_is_none() -> None:
+    assert Fetched(status=200, body=b'{"a": 1}').json() == {"a": 1}
+    assert Fetched(status=200, body=b"<html>").json() is None
+    assert Fetched(status=200, body=b"\xff").json() is None
+
+
+def test_plans_do_not_show_secrets_or_environments() -> None:
+    secret = SecretStr("canary-secret")
+    plans = (
+        FetchPlan(url="http://x", header="Authorization", secret=secret),
+        RelayPlan(name="r", host="127.0.0.1", port=0, remote_url="http://x", header="X", secret=secret),
+        ChildPlan(name="c", argv=("c",), port=1, environment={"TOKEN": "canary-secret"}),
+    )
+    assert "canary" not in repr(plans)
+
+
+def test_a_failure_has_a_cause_for_programs_and_words_for_people() -> None:
+    error = FetchFailed("blocked", "10.0.0.1 is private")
+    assert (error.cause, error.message, str(error)) == (
+        "blocked",
+        "10.0.0.1 is private",
+        "10.0.0.1 is private",
+    )
+
+
+def test_something_that_lacks_a_method_is_no_service() -> None:
+    assert not isinstance(FakeHost, Service)

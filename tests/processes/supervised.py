@@ -1,0 +1,141 @@
+"""What tests of the supervisor share: a stand-in child, a probe that asks its port, and waiting for a condition."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from clawgate.processes import keeper
+from clawgate.processes.child_plan import ChildPlan
+from clawgate.processes.condition import Snapshot
+from clawgate.processes.lifecycle import Rules
+from clawgate.processes.readiness import Finding, Question, Reply, ask
+from clawgate.processes.supervisor import Supervisor
+from clawgate.testing.waiting import Pulse
+
+PATIENCE = 20.0
+STAND_IN = Path(__file__).parent / "children" / "stand_in.py"
+QUICK = Rules(
+    restart_delay=0.02,
+    ready_timeout=10.0,
+    grace=5.0,
+    kill_wait=10.0,
+    longest_delay=0.2,
+    starting_pace=0.01,
+    pace=0.05,
+    doubt_after=0.1,
+    silence_limit=0.3,
+    slow_retry=0.3,
+)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def command(what: str, *arguments: object) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-S", str(STAND_IN), what, *map(str, arguments))
+
+
+def there() -> set[int]:
+    """The processes that descend from this one; what has ended and was not asked for its status counts, too."""
+    return keeper.below(os.getpid(), keeper.family())
+
+
+def is_there(pid: int) -> bool:
+    """Whether the process runs; of what is a zombie for another parent nothing is left to be ended."""
+    try:
+        return b") Z" not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+
+
+def probe_of(port: int, seconds: float = 0.2) -> Callable[[], Any]:
+    async def fetch(question: Question) -> Reply:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(f"GET {question.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                raw = await reader.read()
+            finally:
+                writer.close()
+        head, _, body = raw.partition(b"\r\n\r\n")
+        return Reply(int(head.split()[1]) if head else 0, body)
+
+    async def look() -> Finding:
+        return await ask(fetch)
+
+    return look
+
+
+class Watched:
+    """A supervisor, and all that it announced."""
+
+    def __init__(self, plan: ChildPlan, rules: Rules, probe: Callable[[], Any]) -> None:
+        self.told: list[Snapshot] = []
+        self._pulse = Pulse()
+        self.supervisor = Supervisor(
+            plan,
+            clock=monotonic,
+            probe=probe,
+            random=lambda: 0.5,
+            on_change=self._note,
+            log=logging.getLogger("clawgate.test"),
+            rules=rules,
+        )
+
+    def _note(self, shown: Snapshot) -> None:
+        self.told.append(shown)
+        self._pulse.beat()
+
+    async def until(self, ready: Callable[[Snapshot], bool]) -> Snapshot:
+        """The first announcement for which ``ready`` holds; those before it are not looked at again."""
+        seen = 0
+
+        def found() -> bool:
+            nonlocal seen
+            while seen < len(self.told):
+                if ready(self.told[seen]):
+                    return True
+                seen += 1
+            return False
+
+        await self._pulse.until(found, lambda: f"so far {[str(shown) for shown in self.told]}", PATIENCE)
+        found_one = self.told[seen]
+        del self.told[: seen + 1]
+        return found_one
+
+    async def phase(self, *phases: str) -> Snapshot:
+        return await self.until(lambda shown: shown.phase in phases)
+
+
+@contextlib.asynccontextmanager
+async def watched(
+    argv: tuple[str, ...],
+    port: int = 0,
+    *,
+    rules: Rules = QUICK,
+    probe: Callable[[], Any] | None = None,
+    **more: Any,
+) -> AsyncIterator[Watched]:
+    """Supervise a command while the context lasts; afterwards nothing of it is left."""
+    more.setdefault("environment", {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"})
+    before = there()
+    it = Watched(ChildPlan(name="stand-in", argv=argv, port=port, **more), rules, probe or probe_of(port))
+    await it.supervisor.start()
+    try:
+        yield it
+    finally:
+        await it.supervisor.stop()
+        assert it.supervisor.snapshot().phase == "stopped"
+    assert there() <= before
