@@ -1,4 +1,4 @@
-"""`clawgate models auth`: without a terminal by flags and environment; what is not whole or does not work writes nothing."""
+"""`clawgate models auth`: without a terminal by flags and environment; what does not work writes nothing."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_list_shows_where_each_credential_is_from(path: Path) -> None:
     assert found.exit_code == 0 and "header X-Proxy-Token  c...n" in found.stdout
     rows = {row["id"]: row for row in json.loads(run(path, "list", "--json").stdout)["providers"]}
     assert rows["lan"]["variable"] == "NO_SUCH_KEY" and rows["lan"]["ready"] is False
-    assert rows["far"]["source"] == "openclaw.json:9" and rows["far"]["maskedSecret"] == "c...y"
+    assert rows["far"]["source"] == "openclaw.json:10" and rows["far"]["maskedSecret"] == "c...y"
     assert rows["openai"]["source"] is None
     assert untouched(path)
 

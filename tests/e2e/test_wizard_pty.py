@@ -1,4 +1,4 @@
-"""A person at a real terminal: dumb, 40 columns wide. The provider is set up, and Ctrl-C anywhere leaves all as it was."""
+"""A person at a real terminal: dumb, 40 columns wide. A provider is set up; Ctrl-C anywhere leaves all as it was."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_logout_asks(home: Path, server: ModelList) -> None:
     path = home / ".openclaw" / "openclaw.json"
     with_owl = '{\n  models: { providers: { owl: { baseUrl: "https://owl.test/v1", apiKey: "canary-owl-key" } } }\n}\n'
     path.write_text(with_owl)
-    for answer, status in (("n\n", 130), ("\n", 0)):
+    for answer, status in (("n\n", 1), ("\n", 0)):
         assert path.read_text() == with_owl
         with terminal(home, "logout", "--provider", "owl") as person:
             person.answer("? [Y/n]: ", answer)

@@ -47,5 +47,12 @@ def test_a_default_that_is_somebody_elses_stays() -> None:
 
 
 def test_odd_documents_hold_nothing() -> None:
-    for document in (None, [], {}, {"plugins": []}, {"agents": {"defaults": {"model": {"fallbacks": "x"}}}}):
+    odd: tuple[object, ...] = (
+        None,
+        [],
+        {},
+        {"plugins": []},
+        {"agents": {"defaults": {"model": {"fallbacks": "x"}}}},
+    )
+    for document in odd:
         assert belongings(document, "house", ["house-model"]) == []

@@ -1,4 +1,4 @@
-"""Where a plugin comes from, and that nothing of it runs on the way. pip and git are the real ones, on this machine alone."""
+"""Where a plugin comes from, and that nothing of it runs on the way. pip and git are the real ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def environment(**more: str) -> dict[str, str]:
     """What pip and git need, and nothing of this user's settings."""
     return {
         "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
+        "HOME": os.devnull,
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,

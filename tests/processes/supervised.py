@@ -98,7 +98,7 @@ class Watched:
         self.told.append(shown)
         self._pulse.beat()
 
-    async def until(self, ready: Callable[[Snapshot], bool]) -> Snapshot:
+    async def until(self, ready: Callable[[Snapshot], bool], within: float = PATIENCE) -> Snapshot:
         """The first announcement for which ``ready`` holds; those before it are not looked at again."""
         seen = 0
 
@@ -110,7 +110,7 @@ class Watched:
                 seen += 1
             return False
 
-        await self._pulse.until(found, lambda: f"so far {[str(shown) for shown in self.told]}", PATIENCE)
+        await self._pulse.until(found, lambda: f"so far {[str(shown) for shown in self.told[-20:]]}", within)
         found_one = self.told[seen]
         del self.told[: seen + 1]
         return found_one

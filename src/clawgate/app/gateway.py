@@ -6,9 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from clawgate.app.logs import log_all, log_failures
 from clawgate.app.parts import most_connections, via
+from clawgate.app.plugin_host import PluginHost, Surroundings
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
 from clawgate.gateway.direct import Direct
@@ -41,6 +43,7 @@ class GatewayRole(Role):
     """The role, and what can be asked about it."""
 
     direct: Direct
+    plugins: PluginHost
     settings: GatewaySettings
 
 
@@ -50,17 +53,33 @@ def build_gateway(
     environment: Mapping[str, str],
     *,
     instance: str,
+    state: Path | None = None,
     verbose: bool = False,
     dialer: Dialer | None = None,
     learn: Learn = lambda secrets: None,
 ) -> GatewayRole:
-    """``environment`` is the process's own; ``learn`` is told of every secret. Raises `SettingsInvalid`."""
+    """``environment`` is the process's own, ``state`` OpenClaw's state folder (where the config file is, if not said);
+    ``learn`` is told of every secret.
+
+    Raises `SettingsInvalid`.
+    """
     settings = gateway_settings(file, flags, file.environment)
     dialer = dialer or Dialer()
     own_via = via(instance)
+    plugins = PluginHost(
+        Surroundings(
+            state=state or file.path.parent,
+            dialer=dialer,
+            instance=instance,
+            gateway_url=f"http://{settings.host}:{settings.port}",
+            learn=learn,
+        )
+    )
+    plugins.load(file)
     direct = Direct(
         lambda provider: provider_upstream(provider, dialer, via=own_via, listening=settings.listens_at),
         time.time,
+        plugins,
     )
     gate = Gate(
         upstream=None,
@@ -80,7 +99,7 @@ def build_gateway(
         observer=log_all if verbose else log_failures,
         observes_all=verbose,
     )
-    config = LiveConfig(file, flags, environment, direct, front, learn)
+    config = LiveConfig(file, flags, environment, direct, front, plugins, learn)
     config.apply(file, settings)
     return GatewayRole(
         name="gateway",
@@ -91,7 +110,9 @@ def build_gateway(
         port=settings.port,
         drain_seconds=DRAIN_SECONDS,
         chores=[(_LOOK_AT_CONFIG_EVERY, config.look)],
+        tasks=[plugins.run],
         direct=direct,
+        plugins=plugins,
         settings=settings,
     )
 
@@ -124,6 +145,7 @@ class LiveConfig:
         environment: Mapping[str, str],
         direct: Direct,
         front: Front,
+        plugins: PluginHost,
         learn: Learn,
     ) -> None:
         self._path = file.path
@@ -131,6 +153,7 @@ class LiveConfig:
         self._environment = environment
         self._direct = direct
         self._front = front
+        self._plugins = plugins
         self._learn = learn
         self._seen = self._stamp()
         self._digest = file.digest
@@ -171,6 +194,7 @@ class LiveConfig:
             self._learn(provider.secrets())
         before, self._settings = self._settings, settings
         if before is not None:
+            self._plugins.follow(file)
             _say_what_changed(before, settings, self._direct.catalog, catalog)
         self._direct.use(catalog)
         gate = self._front.gate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ class Role:
     lifeline: int | None = None
     chores: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     at_end: Callable[[], None] = lambda: None
+    tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    """What runs beside the listener, and is cancelled once the last answer is out."""
     metrics: tuple[int, Callable[[], tuple[Front, Any]]] | None = None
 
 

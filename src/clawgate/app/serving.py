@@ -42,6 +42,8 @@ def _serve_here(
             watch(lifeline, host.stop)
         for every, chore in role.chores:
             _repeat(every, chore)
+        for task in role.tasks:
+            host.keep(task())
         if role.metrics is not None:
             port, build = role.metrics
             host.keep(_serve_metrics(port and port + index, *build()))

@@ -140,7 +140,7 @@ def list_credentials(config: str | None, as_json: bool) -> None:
 @place_options
 def logout(provider: str, yes: bool, config: str | None) -> None:
     """Take a provider away: its secret, its settings, and the names that lead to its models."""
-    from clawgate.cli.wizard.asker import Abandoned
+    from clawgate.cli.wizard.asker import Abandoned, Declined
     from clawgate.cli.wizard.flow import NotDone, sign_out
     from clawgate.cli.wizard.subjects import NoSubject
 
@@ -159,8 +159,8 @@ def logout(provider: str, yes: bool, config: str | None) -> None:
         written = sign_out(provider, subject, _desk(known, config, ask=not yes))
     except NotDone as error:
         refused(str(error))
-    except (Abandoned, KeyboardInterrupt):
-        abandoned()
+    except (Abandoned, KeyboardInterrupt) as error:
+        abandoned(declined=isinstance(error, Declined))
     assert written is not None  # the provider was there
     tell_written(known, written)
     click.echo(f"Signed out: {provider}")
@@ -169,7 +169,7 @@ def logout(provider: str, yes: bool, config: str | None) -> None:
 
 def _sign_in(provider: str | None, config: str | None, given: dict[str, Any], *, editing: bool) -> None:
     from clawgate.cli.wizard.answering import Unanswered, WrongAnswer
-    from clawgate.cli.wizard.asker import Abandoned
+    from clawgate.cli.wizard.asker import Abandoned, Declined
     from clawgate.cli.wizard.flow import NotDone, sign_in
     from clawgate.cli.wizard.subjects import NoSubject
 
@@ -194,8 +194,8 @@ def _sign_in(provider: str | None, config: str | None, given: dict[str, Any], *,
         sys.exit(ExitCode.USAGE)
     except Unanswered as error:
         tell_missing(error, yes=True)
-    except (Abandoned, KeyboardInterrupt):
-        abandoned()
+    except (Abandoned, KeyboardInterrupt) as error:
+        abandoned(declined=isinstance(error, Declined))
     tell_done(known, config, done)
 
 

@@ -41,9 +41,10 @@ def tell_missing(error: Unanswered, *, yes: bool) -> NoReturn:
     sys.exit(ExitCode.FAILED)
 
 
-def abandoned() -> NoReturn:
+def abandoned(*, declined: bool = False) -> NoReturn:
+    """``declined``: by an answer, and not by Ctrl-C."""
     click.echo("Nothing was changed.", err=True)
-    sys.exit(_INTERRUPTED)
+    sys.exit(ExitCode.FAILED if declined else _INTERRUPTED)
 
 
 def who_runs(config: str | None) -> Running | None:

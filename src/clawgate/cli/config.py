@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from clawgate.cli.config_paths import complete_path, no_such_path, path_argument
+from clawgate.cli.config_warnings import warnings_at, warnings_of
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.places import place_options, places
 
@@ -96,9 +97,14 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
         assert value is not None
         wanted = _as_value(value, kind)
         _warn_of_secret(path, wanted)
-    _warn_of_unknown(path)
+    _judge_keys(path, wanted)
+    before = warnings_at(places(config))
     written = _update(config, lambda text: set_value(text, path, wanted))
     _tell(written, path, "Updated")
+    if written.changed:
+        for warning in warnings_at(places(config)):
+            if warning not in before:
+                click.echo(f"Warning: {warning}", err=True)
 
 
 @config.command()
@@ -119,30 +125,36 @@ def unset(path: KeyPath, config: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @place_options
 def validate(config: str | None, as_json: bool) -> None:
-    """Say everything that is wrong with the file, each with its line; status 1 if anything is."""
+    """Say everything that is wrong with the file, each with its line; status 1 if anything is.
+
+    A warning tells what does not serve as it stands, or what OpenClaw would refuse; it leaves the status 0.
+    """
     from clawgate.settings.config_file import read_config
     from clawgate.settings.problems import SettingsInvalid
     from clawgate.settings.update import problems_of
 
     where = places(config).config
-    problems, notes = [], []
+    problems, warnings, notes = [], [], []
     try:
         problems = problems_of(_read(where), os.environ)
         if not problems:
-            notes = read_config(where, os.environ, required=True).notes
+            file = read_config(where, os.environ, required=True)
+            warnings, notes = warnings_of(file), file.notes
     except SettingsInvalid as error:
         problems = error.problems
     if as_json:
         issues = [{"path": one.path, "place": one.found_in, "message": one.message} for one in problems]
-        click.echo(as_text({"valid": not problems, "path": str(where), "issues": issues, "notes": notes}))
+        told = {"issues": issues, "warnings": warnings, "notes": notes}
+        click.echo(as_text({"valid": not problems, "path": str(where), **told}))
     elif problems:
         click.echo(f"Config invalid: {where}", err=True)
         for problem in problems:
             click.echo(f"  - {problem}", err=True)
     else:
         click.echo(f"Config valid: {where}")
-        for note in notes:
-            click.echo(f"  note: {note}", err=True)
+        for kind, texts in (("warning", warnings), ("note", notes)):
+            for text in texts:
+                click.echo(f"  {kind}: {text}", err=True)
     sys.exit(ExitCode.FAILED if problems else ExitCode.OK)
 
 
@@ -265,17 +277,30 @@ def _warn_of_secret(path: KeyPath, value: object) -> None:
         )
 
 
-def _warn_of_unknown(path: KeyPath) -> None:
+def _judge_keys(path: KeyPath, value: object) -> None:
+    """What clawgate does not read is told; what looks like a slip ends the command: OpenClaw refuses it anyway."""
     from clawgate.settings.key_path import format_key_path
     from clawgate.settings.openclaw_keys import unread_keys
+    from clawgate.settings.openclaw_own import VERSION
 
-    document: Any = None
+    document: Any = value
     for key in reversed(path):
         document = [document] if isinstance(key, int) else {key: document}
     for found in unread_keys(document):
-        meant = f"; did you mean '{found.meant}'?" if found.meant else ""
-        name = format_key_path(found.path)
-        click.echo(f"Warning: clawgate does not read {name}: it is kept for OpenClaw{meant}", err=True)
+        name = format_key_path((*path[: len(found.path)], *found.path[len(path) :]))
+        if found.openclaws:
+            click.echo(f"Warning: clawgate does not read {name}: it is kept for OpenClaw", err=True)
+        elif found.meant is not None:
+            _failed(
+                f"{name} is a key of neither clawgate nor OpenClaw {VERSION}, which refuses its whole config for it; "
+                f"did you mean '{found.meant}'? Nothing was changed"
+            )
+        else:
+            click.echo(
+                f"Warning: {name} is no key of OpenClaw {VERSION}, which refuses its whole config for it; "
+                "it is kept for a newer one",
+                err=True,
+            )
 
 
 def _update(

@@ -69,6 +69,7 @@ def run_gateway(
             GatewayFlags(port=port, bind=bind, token=token, password=password),
             environment,
             instance=instance.id,
+            state=where.state,
             verbose=verbose,
             learn=learn,
         )
@@ -76,6 +77,7 @@ def run_gateway(
         refuse(error)
     role.lifeline = 0 if exit_on_stdin_eof else None
     sockets, url = sockets_of(role, fitting(inherited, role.host, role.port))
+    role.plugins.around.gateway_url = url
     succession = Succession(sockets)
     flags = plain_flags(
         {"port": port, "bind": bind, "config": config, "env_file": env_file, "verbose": verbose}

@@ -22,6 +22,11 @@ _COMMANDS = {
     "server": "The remote proxy: tokens in, the real key out.",
 }
 
+_OF_PLUGINS = {
+    "proxy-bridge": "How the local bridge and its remote are.",
+    "anthropic-claude-proxy": "How the supervised Claude proxy is.",
+}
+"""Those that come with clawgate: to look for others takes longer than `--help` may."""
 
 _SHELL = click.Choice(["bash", "zsh", "fish", "detect"])
 
@@ -43,7 +48,9 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
+            from clawgate.cli.plugin_command import plugin_command
+
+            return plugin_command(cmd_name)
         module = importlib.import_module(f"clawgate.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command
@@ -51,6 +58,8 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
+        with formatter.section("Commands of plugins (more: clawgate plugins list)"):
+            formatter.write_dl(sorted(_OF_PLUGINS.items()))
 
 
 @click.command(

@@ -46,11 +46,14 @@ def add_alias(alias: str, model: str, config: str | None, as_json: bool) -> None
     )
     if other not in (None, ref):
         refused(f"'{alias}' means {other} already; remove that first: clawgate models aliases remove {alias}")
+    earlier = next((name for name, held in known.catalog.aliases.items() if held == ref), alias)
+    replaced = earlier if earlier != alias else None
+    instead = f"; '{replaced}', which it had, means nothing any more" if replaced else ""
     write_change(
         known,
         lambda text: with_alias(text, alias, ref),
-        lambda: f"Alias {alias} -> {ref}",
-        {"alias": alias, "model": str(ref)},
+        lambda: f"Alias {alias} -> {ref}{instead}",
+        {"alias": alias, "model": str(ref), "replaced": replaced},
         as_json=as_json,
     )
     warn_if_unlisted(known, ref)

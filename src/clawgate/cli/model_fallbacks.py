@@ -29,13 +29,19 @@ def fallbacks() -> None:
 @model_options
 def list_fallbacks(config: str | None, as_json: bool) -> None:
     """In the order in which they are tried."""
-    found = list(map(str, configured(config).catalog.fallbacks))
+    catalog = configured(config).catalog
+    found = catalog.fallbacks
+    left_out = [ref for ref in found if ref.provider not in catalog.providers]
     if as_json:
-        click.echo(json.dumps({"fallbacks": found}, indent=2))
+        shown = {"fallbacks": list(map(str, found)), "leftOut": list(map(str, left_out))}
+        click.echo(json.dumps(shown, indent=2))
         return
-    click.echo(f"Fallbacks ({len(found)}):")
-    for line in [f"- {ref}" for ref in found] or ["- none"]:
-        click.echo(line)
+    click.echo(f"Fallbacks ({len(found) - len(left_out)}):")
+    for ref in found:
+        mark = f" (left out: there is no provider '{ref.provider}')" if ref in left_out else ""
+        click.echo(f"- {ref}{mark}")
+    if not found:
+        click.echo("- none")
 
 
 @fallbacks.command("add")

@@ -51,6 +51,9 @@ class Child:
 
     def start(self) -> None:
         """Start it. What fails is told, not raised."""
+        if not self._plan.argv or not self._plan.argv[0]:
+            self._tell(SpawnFailed("no command is configured: set it to a list, the program first"))
+            return
         try:
             self._start()
         except (OSError, ValueError) as error:
@@ -163,9 +166,7 @@ class Child:
 
 def _not_started(error: OSError | ValueError, plan: ChildPlan) -> SpawnFailed:
     """Why, and the way out. The arguments are not repeated: only the name of the command is shown."""
-    program = plan.argv[0] if plan.argv else ""
-    if not program:
-        return SpawnFailed("no command is configured: set it to a list, the program first")
+    program = plan.argv[0]
     if isinstance(error, ValueError):
         return SpawnFailed(f"{program} cannot be started: the command or its environment holds a NUL")
     if error.filename is not None and plan.cwd is not None and str(error.filename) == str(plan.cwd):

@@ -433,7 +433,9 @@ def _silence(state: State, finding: Finding, now: float, rules: Rules) -> tuple[
     silent_since = now if state.silent_since is None else state.silent_since
     silent = now - silent_since
     state = replace(state, silent_since=silent_since, ask_at=now + min(rules.pace, rules.doubt_after / 2))
-    if silent >= rules.silence_limit:
+    if (
+        silent >= rules.silence_limit and state.phase == "unhealthy"
+    ):  # doubted before: not one slow look of ours
         said = f"it did not answer for {silent:.0f} s ({said})"
         return _stop(replace(state, crashed=True), now, rules, said)
     if silent >= rules.doubt_after:

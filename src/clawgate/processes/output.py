@@ -55,7 +55,7 @@ class LastLines:
     def lines(self) -> tuple[str, ...]:
         """The oldest first; an unfinished one is the last."""
         kept = [*self._lines, *([self._part.strip()] if self._part.strip() else [])][-self._most :]
-        return tuple(map(self._shown, kept))
+        return tuple(filter(None, map(self._shown, kept)))
 
     def _shown(self, line: bytes) -> str:
         text = _plain(line.decode("utf-8", "replace"))

@@ -15,10 +15,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from clawgate.policy.egress import Reason
 from clawgate.policy.model_route import ModelRef
 from clawgate.providers.credential_choice import choose_credential
 from clawgate.providers.definition import Model, Provider
-from clawgate.providers.place import address_notes, place_of, proxy_of, tls_trouble
+from clawgate.providers.place import address_kind, address_notes, place_of, proxy_of, tls_trouble
 from clawgate.settings.key_path import format_key_path, parse_key_path
 from clawgate.settings.openclaw import ModelEntry, OpenClawConfig, ProviderBlock
 from clawgate.settings.secrets import why_not_a_secret
@@ -38,6 +39,9 @@ class BuiltIn:
     variable: str
     api: str
 
+
+LOCAL_SERVICES = frozenset({"proxy-bridge", "anthropic-claude-proxy"})
+"""Providers that are services of this gateway's own on loopback, so that nobody has to allow that."""
 
 BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
     {
@@ -177,7 +181,8 @@ def _provider(
         proxy_trouble,
         tls_trouble(block, where, unset),
     ]
-    trusted = request.allow_private_network is True
+    local = name in LOCAL_SERVICES and origin is not None and address_kind(origin) is Reason.LOOPBACK
+    trusted = request.allow_private_network is True or (local and request.allow_private_network is None)
     trust_setting = f"{where}.request.allowPrivateNetwork"
     if origin is not None:
         notes += address_notes(origin, chosen, trusted, trust_setting, proxy is not None)

@@ -10,7 +10,7 @@ from clawgate.providers.credential import Credential
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.pool import Pool
 
-SHORTEST_SECRET = 6
+SHORTEST_SECRET = 8
 """What is shorter is not looked for in answers, as it is not in logs."""
 _USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
 

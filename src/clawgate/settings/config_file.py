@@ -22,6 +22,7 @@ from clawgate.settings.json5_file import Json5File, read_json5, read_regular
 from clawgate.settings.openclaw import OpenClawConfig
 from clawgate.settings.openclaw_checks import findings
 from clawgate.settings.openclaw_keys import unread_keys
+from clawgate.settings.openclaw_refusals import nameless_models, unknown_key
 from clawgate.settings.paths import state_dir
 from clawgate.settings.positions import KeyPath, Scan, nearest
 from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
@@ -58,7 +59,8 @@ class ConfigFile:
     ``raw`` is the file as parsed, with its references as they stand; ``config`` has them replaced. ``digest`` is the
     SHA-256 of the bytes (``""`` for a file that is not there): who writes compares it first. ``unset`` is the key path
     of each reference that leads nowhere, with its variable (or ``exec:vault``, for secrets kept where clawgate does
-    not ask): the part that needs it does without. ``notes`` are worth one debug line each.
+    not ask): the part that needs it does without. ``notes`` are worth one debug line each, ``warnings`` tell what
+    OpenClaw would refuse in this file.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class ConfigFile:
     environment: Mapping[str, str] = field(repr=False)
     unset: Mapping[str, str]
     notes: list[str]
+    warnings: list[str]
     _scan: Scan = field(repr=False)
     _shared: tuple[str, ...] = field(repr=False)
 
@@ -116,6 +119,7 @@ class _Reading:
         self._file = file
         self._found: list[tuple[int, int, Problem]] = []
         self._notes: list[str] = []
+        self._warnings: list[str] = []
         self._unset: dict[KeyPath, str] = {}
         self._left_out: set[KeyPath] = set()
 
@@ -147,6 +151,7 @@ class _Reading:
             environment=environment,
             unset={named(path): name for path, name in self._unset.items()},
             notes=self._notes,
+            warnings=[*self._warnings, *islice(nameless_models(raw), _MOST_PROBLEMS)],
             _scan=self._file.scan,
             _shared=tuple(_secret_texts({**raw, **read}, ())),
         )
@@ -275,12 +280,12 @@ class _Reading:
     def _slips(self, raw: Mapping[str, Any]) -> None:
         others: dict[KeyPath, list[str]] = {}
         for key in islice(unread_keys(raw), _MOST_KEYS):
-            if key.meant is None:
+            if key.openclaws:
                 others.setdefault(key.path[:-1], []).append(str(key.path[-1]))
-            elif key.there:
-                self._notes.append(f"{named(key.path)} is not read; '{key.meant}' beside it is")
-            else:
+            elif key.read and not key.there:
                 self._add(key.path, f"is not read; did you mean '{key.meant}'?")
+            else:
+                self._warnings.append(unknown_key(key))
         for path, keys in others.items():
             place = f"{named(path)}: " if path else ""
             self._notes.append(f"{place}OpenClaw's own, not read: {', '.join(named((key,)) for key in keys)}")

@@ -1,14 +1,14 @@
 """Which keys of the file does clawgate not read, and is one of them a slip for a key that it does read?
 
-OpenClaw owns most of its file, so a key that is not read is no mistake; one that is a letter away from a key that is
-read, where that one is missing, is. It judges keys, never values.
+OpenClaw owns most of its file, so a key of its own that is not read is no mistake; one that neither of the two knows
+and that is a letter away from one that they know, is. It judges keys, never values.
 """
 
 from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -17,19 +17,25 @@ from pydantic.alias_generators import to_camel
 
 from clawgate.settings import openclaw
 from clawgate.settings.openclaw import Block
+from clawgate.settings.openclaw_own import OPENCLAWS_OWN
 from clawgate.settings.positions import KeyPath
 
-_CLOSE = 0.8
-"""How alike two keys are, of 1, for one to be a slip for the other. No key of OpenClaw 2026.9.6 is as near to ours."""
+_CLOSE = 0.75
+"""How alike two keys are, of 1, for one to be a slip for the other: ``prot`` for ``port`` is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A key that is not read. ``meant`` is the one that it may be a slip for; ``there``: that one is, too."""
+    """A key that is not read. ``meant`` is the one that it may be a slip for; ``there``: that one is, too.
+
+    ``openclaws``: it is one of OpenClaw's own, and no slip; ``read``: clawgate reads the one that is meant.
+    """
 
     path: KeyPath
     meant: str | None
     there: bool
+    openclaws: bool = False
+    read: bool = False
 
 
 def unread_keys(document: object) -> Iterator[Unread]:
@@ -44,9 +50,11 @@ def _of_block(value: object, block: type[Block], path: KeyPath) -> Iterator[Unre
     for key, part in value.items():
         if key in keys:
             yield from _of_shape(part, keys[key], (*path, key))
+        elif key in OPENCLAWS_OWN[block]:
+            yield Unread((*path, key), None, there=False, openclaws=True)
         else:
-            meant = _near(key, keys)
-            yield Unread((*path, key), meant, meant in value)
+            meant = _near(key, (*keys, *sorted(OPENCLAWS_OWN[block])))
+            yield Unread((*path, key), meant, there=meant in value, read=meant in keys)
 
 
 def _of_shape(value: object, shape: object, path: KeyPath) -> Iterator[Unread]:
@@ -72,7 +80,7 @@ def _keys(block: type[Block]) -> Mapping[str, Any]:
     return {to_camel(name): field.annotation for name, field in block.model_fields.items()}
 
 
-def _near(key: str, keys: Mapping[str, Any]) -> str | None:
+def _near(key: str, keys: Sequence[str]) -> str | None:
     plain = _letters(key)
     for known in keys:
         if _letters(known) == plain:

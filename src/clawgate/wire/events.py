@@ -2,7 +2,7 @@
 
 Framing as in the WHATWG HTML standard, section 9.2: lines end with LF, CR or CRLF, a blank line dispatches. Whole
 events are handed out as bytes, so no character is ever decoded in two halves. One event may hold `MAX_EVENT_BYTES`
-and no more. It knows no JSON and no dialect.
+and no more. A line `error: {…}`, which llama.cpp's server writes, counts as data. It knows no JSON and no dialect.
 """
 
 from __future__ import annotations
@@ -67,6 +67,9 @@ class EventReader:
                 held += 8
             elif line[:1] == COMMENT and found[-1:] != [COMMENT]:
                 found.append(COMMENT)
+            elif line[:6] == b"error:":
+                data.append(line[6:].strip())
+                held += len(line) + 8
         self._held_data = self._held = held
         self._keep(rest)
         return found

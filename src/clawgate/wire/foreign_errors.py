@@ -2,7 +2,7 @@
 
 OpenAI's and Anthropic's error objects, what other frameworks answer (`detail`, `message`, `error` as a string), plain
 text, a page of HTML from a proxy in between, or nothing: each gives a message for people and a type in the words of
-the dialect that the client speaks. Nothing here raises.
+the dialect that the client speaks. Many servers say it at status 200, too. Nothing here raises.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from clawgate.wire import anthropic_errors, openai_errors
+from clawgate.errors import UpstreamFailed
+from clawgate.wire import anthropic_errors, half_characters, openai_errors
 
 SHOWN_CHARACTERS = 2000
 """How much of a text without structure is shown."""
@@ -50,6 +51,8 @@ ANTHROPIC_KINDS = {
     "rate_limit_exceeded": "rate_limit_error",
     "server_error": "api_error",
     "service_unavailable": "overloaded_error",
+    "overloaded": "overloaded_error",
+    "engine_overloaded": "overloaded_error",
 }
 """Types and codes of OpenAI clients' errors in Anthropic's words."""
 
@@ -65,6 +68,7 @@ class ForeignError:
 
     def for_chat(self, status: int | None = None) -> dict[str, str | None]:
         """The members of OpenAI's error object; Anthropic's type is kept as the code."""
+        status = status or self._status
         kind = self.kind or _kind_of(status)
         told = CHAT_KINDS.get(kind, kind)
         code = self.code or (kind if self.kind else None)
@@ -72,6 +76,7 @@ class ForeignError:
 
     def for_messages(self, status: int | None = None) -> dict[str, str | None]:
         """The arguments of `anthropic_errors.error_body`: the status decides, then the upstream's type and code."""
+        status = status or self._status
         named = ANTHROPIC_KINDS.get(self.code or "") or ANTHROPIC_KINDS.get(self.kind or "")
         if named is None and self.kind in anthropic_errors.OWN:
             named = self.kind
@@ -84,6 +89,19 @@ class ForeignError:
             "param": self.param,
         }
 
+    def as_failure(self) -> UpstreamFailed:
+        """The error to raise where nothing was sent yet, so that it can have a status or another model step in."""
+        code = f" ({self.code or self.kind})" if self.code or self.kind else ""
+        return UpstreamFailed(f"the upstream answered with an error{code}: {self.message[:SHOWN_CHARACTERS]}")
+
+    @property
+    def _status(self) -> int | None:
+        """The status that some servers repeat as the code."""
+        return int(self.code) if self.code and len(self.code) == 3 and self.code.isdecimal() else None
+
+
+WORDLESS = ForeignError("the upstream broke off without saying why")
+
 
 def read(body: bytes, status: int) -> ForeignError:
     """The error in an answer's ``body``, of any form."""
@@ -92,6 +110,27 @@ def read(body: bytes, status: int) -> ForeignError:
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return ForeignError(_plain(body, status))
     return of_json(said) or ForeignError(f"the upstream answered {status} without saying why")
+
+
+def within(body: bytes) -> ForeignError | None:
+    """The error that ``body`` is although nothing around it says so: a body at status 200, or an event of a stream.
+
+    OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, or the error's members without either. None for
+    everything that may be an answer.
+    """
+    try:
+        said: object = msgspec.json.decode(half_characters.whole(body))
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+    if not isinstance(said, dict):
+        return None
+    if said.get("error"):
+        return of_json({"error": said["error"]}) or of_json(said) or WORDLESS
+    if said.get("type") == "error":
+        return of_json({**said, "type": None}) or WORDLESS
+    if any(name in said for name in ("choices", "content", "type", "object")) and "code" not in said:
+        return None
+    return of_json(said)
 
 
 def of_json(said: object) -> ForeignError | None:

@@ -1,8 +1,8 @@
 """Is this JSON of the expected shape, and if not, which field is at fault and whose fault is it?
 
-Strict as RFC 8259: no NaN, no lone surrogates, valid UTF-8; nesting is bounded by the decoder. A wrong request is a
-`RequestRejected` that names the field, a wrong answer an `UpstreamMalformed`; no other error leaves. It knows no
-dialect: the shapes are passed in.
+Strict as RFC 8259: no NaN, valid UTF-8; nesting is bounded by the decoder. Escapes of half a character read as
+U+FFFD. A wrong request is a `RequestRejected` that names the field, a wrong answer an `UpstreamMalformed`; no other
+error leaves. It knows no dialect: the shapes are passed in.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from typing import TypeVar
 import msgspec
 
 from clawgate.errors import RequestRejected, UpstreamMalformed
+from clawgate.wire.half_characters import Joiner, whole
 
 T = TypeVar("T")
+
+RAW = "_raw"
+"""Holds the text of arguments that are not a JSON object."""
 
 _WRONG = (msgspec.MsgspecError, RecursionError, UnicodeError)
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
@@ -25,16 +29,25 @@ _encoder = msgspec.json.Encoder()
 def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
     """The client's ``body`` in its shape; raises `RequestRejected` with the field's path as ``param``."""
     try:
-        return shape.decode(body)
+        try:
+            return shape.decode(body)
+        except _WRONG:
+            return _again(body, whole(body), shape)
     except _WRONG as error:
         what, param = _said(error)
         raise RequestRejected(f"the request body cannot be read: {what}", param=param) from None
 
 
-def answer(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
-    """The upstream's ``body`` or event in its shape; raises `UpstreamMalformed`."""
+def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: Joiner | None = None) -> T:
+    """The upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
+
+    ``halves`` puts characters together again that were cut between two events of a stream.
+    """
     try:
-        return shape.decode(body)
+        try:
+            return shape.decode(body)
+        except _WRONG:
+            return _again(body, halves.mend(body) if halves is not None else whole(body), shape)
     except _WRONG as error:
         what, param = _said(error)
         place = f" at {param}" if param else ""
@@ -46,9 +59,23 @@ def arguments(text: str) -> dict[str, object] | None:
     if not text.strip():
         return {}
     try:
-        return _object.decode(text)
+        try:
+            return _object.decode(text)
+        except _WRONG:
+            body = text.encode()
+            return _again(body, whole(body), _object)
     except _WRONG:
         return None
+
+
+def arguments_or_raw(text: str) -> dict[str, object]:
+    """A tool call's arguments as an object in any case: what is none stands whole under `RAW`.
+
+    A call that the token limit cut off, or that a small model got wrong, is part of a conversation that goes on: the
+    tool said so, and the model has to see what it had written.
+    """
+    found = arguments(text)
+    return {RAW: text} if found is None else found
 
 
 def write_request(value: object) -> bytes:
@@ -65,6 +92,11 @@ def write_answer(value: object) -> bytes:
         return _encoder.encode(value)
     except RecursionError:
         raise UpstreamMalformed("the upstream's answer is nested too deeply") from None
+
+
+def _again(body: bytes, mended: bytes, shape: msgspec.json.Decoder[T]) -> T:
+    """A second look at what could not be read; the first complaint again where nothing was mended."""
+    return shape.decode(body if mended is body else mended)
 
 
 def _said(error: Exception) -> tuple[str, str | None]:

@@ -68,8 +68,8 @@ def events(model: str, fault: str) -> Iterator[bytes]:
     if fault == "empty":
         return
     if fault in FAULTS:
-        _, kind, message = FAULTS[fault]
-        yield sse("error", {"error": {"type": kind, "message": message}})
+        _, kind, said = FAULTS[fault]
+        yield sse("error", {"error": {"type": kind, "message": said}})
         return
     usage = {"input_tokens": 5, "output_tokens": 0}
     message: dict[str, Any] = {
@@ -149,8 +149,8 @@ class Proxy(BaseHTTPRequestHandler):
         elif body.get("stream", self.server.kind != "new"):
             self._stream(model, fault)
         elif fault in FAULTS:
-            status, kind, message = FAULTS[fault]
-            self._json(status, error_body(kind, message))
+            status, kind, said = FAULTS[fault]
+            self._json(status, error_body(kind, said))
         elif fault == "empty":
             self._bytes(200, b"", "application/json")
         else:

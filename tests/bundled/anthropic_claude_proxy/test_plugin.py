@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 from pathlib import Path
+from typing import get_args
+
+import pyjson5
 
 import clawgate.bundled.anthropic_claude_proxy as package
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
@@ -11,8 +16,11 @@ from clawgate.bundled.anthropic_claude_proxy.plugin import plugin
 from clawgate.plugins.finding import find_plugins
 from clawgate.plugins.loading import load_plugin
 from clawgate.plugins.manifest import FILE_NAME, read_manifest
+from clawgate.processes.lifecycle import Phase
+from clawgate.settings.openclaw import OpenClawConfig
 
 FOLDER = Path(package.__file__).parent
+DOCS = (Path(__file__).parents[3] / "docs" / "anthropic-claude-proxy.md").read_text(encoding="utf-8")
 
 
 def test_the_host_finds_and_loads_it(tmp_path: Path) -> None:
@@ -37,3 +45,33 @@ def test_it_knows_the_plugin_interface_alone() -> None:
             name = node.module if isinstance(node, ast.ImportFrom) else None
             if name is not None and name.startswith("clawgate"):
                 assert name == "clawgate.plugins.api" or name.startswith(own), f"{path.name} imports {name}"
+
+
+# The documentation
+
+
+def test_the_config_in_the_docs_is_one_that_works() -> None:
+    config = OpenClawConfig.model_validate(
+        pyjson5.decode(re.findall(r"```json5\n(.*?)```", DOCS, re.DOTALL)[0])
+    )
+    settings = ProxyConfig.model_validate(config.plugins.entries[ID].config)
+    assert settings == ProxyConfig.model_validate({"models": list(settings.models)})
+    provider = config.models.providers[ID]
+    assert (provider.base_url, [one.id for one in provider.models]) == (
+        settings.origin,
+        list(settings.models),
+    )
+
+
+def test_the_docs_tell_every_setting_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", DOCS, re.MULTILINE))
+    fields = {field.alias: field.default for field in ProxyConfig.model_fields.values()}
+    assert rows.keys() >= fields.keys()
+    for name in ("autoStart", "autoRestart", "restartDelayMs", "port"):
+        assert rows[name] == f"`{json.dumps(fields[name])}`"
+    assert rows["command"] == f"`{json.dumps(fields['command'])}`" and rows["host"] == f"`{fields['host']}`"
+
+
+def test_the_docs_tell_every_state() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (?:503|go to it) \|$", DOCS, re.MULTILINE)
+    assert {*rows, "stopping"} == set(get_args(Phase))

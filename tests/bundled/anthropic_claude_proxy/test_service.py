@@ -182,7 +182,7 @@ def test_a_change_is_noted_for_the_status_command(tmp_path: Path, monkeypatch: p
     async def steps(host: Host, service: ProxyService) -> None:
         await until_state(host, service, "ready")
         path = tmp_path / STATE_FILE
-        while (read_state(tmp_path, host.instance) or {}).get("state") != "ready":
+        while (read_state(tmp_path, host.instance) or {}).get("state") != "ready":  # noqa: ASYNC110  # a file
             await asyncio.sleep(0)
         assert path.stat().st_mode & 0o777 == 0o600
 

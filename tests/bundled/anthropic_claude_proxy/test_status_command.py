@@ -66,6 +66,15 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert "would work" in text and text.replace("\n", "").isprintable()
 
 
+def test_who_serves_in_place_of_a_child_is_named(tmp_path: Path) -> None:
+    details = {"holder": "node (pid 7)", "restarts": 0}
+    write_state(tmp_path, READY | {"state": "adopted", "details": details})
+    with proxy() as running:
+        context = Context(tmp_path, ProxyConfig.model_validate({"port": running.port}))
+        assert run(context, "status") == 0
+    assert "adopted, served by node (pid 7)" in said(context)
+
+
 def test_the_same_for_programs(tmp_path: Path) -> None:
     write_state(tmp_path, READY)
     with proxy() as running:

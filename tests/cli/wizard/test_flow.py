@@ -12,7 +12,7 @@ import pytest
 
 from clawgate.cli.configured import configured
 from clawgate.cli.wizard.answering import Unanswered, WrongAnswer
-from clawgate.cli.wizard.asker import Abandoned, Asker
+from clawgate.cli.wizard.asker import Abandoned, Asker, Declined
 from clawgate.cli.wizard.flow import Desk, Done, NotDone, Wishes, ask_for_answers, sign_in, sign_out
 from clawgate.cli.wizard.subjects import Subject
 from clawgate.plugins.api import PluginError
@@ -108,7 +108,7 @@ def test_who_leaves_anywhere_leaves_the_file_as_it_was(stand: Stand, answered: i
 
 
 def test_a_no_at_the_end_changes_nothing(stand: Stand) -> None:
-    with pytest.raises(Abandoned):
+    with pytest.raises(Declined):
         stand.sign_in(Kit(), Scripted(*TYPED, "n"))
     assert stand.is_untouched()
 
@@ -132,7 +132,7 @@ def test_a_person_may_write_it_all_the_same(stand: Stand) -> None:
 
 
 def test_a_person_may_stop_there(stand: Stand) -> None:
-    with pytest.raises(Abandoned):
+    with pytest.raises(Declined):
         stand.sign_in(Kit(found=lambda answers: BAD), Scripted(*TYPED, "later", "stop"))
     assert stand.is_untouched()
 

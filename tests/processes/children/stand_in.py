@@ -1,4 +1,4 @@
-"""A child to be supervised, which does what its first argument says: `stand_in.py WHAT [PORT]`. Says `up PID` when up."""
+"""A child to be supervised: `stand_in.py WHAT [PORT]` does what its first argument says, and says `up PID` when up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-import time
+import threading
 
 HEALTHY = b'{"status":"healthy","version":"0"}'
 ANSWERS = {
@@ -14,7 +14,7 @@ ANSWERS = {
     "unhealthy": b'{"status":"unhealthy","error":"Not logged in. Run: claude login"}',
     "stranger": b"<html>another program</html>",
 }
-answering = True
+silenced = threading.Event()
 
 
 def say(text: str) -> None:
@@ -22,8 +22,7 @@ def say(text: str) -> None:
 
 
 def fall_silent(sig: int, frame: object) -> None:
-    global answering
-    answering = False
+    silenced.set()
 
 
 def serve(port: int, body: bytes) -> None:
@@ -34,7 +33,7 @@ def serve(port: int, body: bytes) -> None:
         while True:
             connection, _ = listener.accept()
             with connection:
-                while not answering:
+                while silenced.is_set():
                     signal.pause()
                 connection.recv(65_536)
                 head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -47,7 +46,7 @@ def wait() -> None:
         signal.pause()
 
 
-def heir(*, daemon: bool, ignores_term: bool = False) -> None:
+def heir(ready: int, *, daemon: bool, ignores_term: bool = False) -> None:
     """Another process, which holds nothing of ours but our output; a daemon leaves our session as well."""
     if os.fork() > 0:
         return
@@ -57,7 +56,11 @@ def heir(*, daemon: bool, ignores_term: bool = False) -> None:
             os._exit(0)
     if ignores_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    wait()
+    say(f"up {os.getpid()}")
+    os.write(ready, b".")
+    os.close(ready)
+    while True:
+        signal.pause()
 
 
 def main() -> None:
@@ -78,11 +81,14 @@ def main() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             serve(port, HEALTHY)
         case "family" | "lost":
-            heir(daemon=False)
-            heir(daemon=True)
-            heir(daemon=True, ignores_term=True)
+            reading, ready = os.pipe()
+            heir(ready, daemon=False)
+            heir(ready, daemon=True)
+            heir(ready, daemon=True, ignores_term=True)
+            os.close(ready)
+            while os.read(reading, 1):
+                pass
             if what == "lost":  # and ends without them
-                time.sleep(0.05)
                 os._exit(1)
             serve(port, HEALTHY)
         case "noise":
@@ -98,10 +104,6 @@ def main() -> None:
             os.dup(0)
             os.dup(0)
             serve(port, HEALTHY)
-        case "environment":
-            say(repr(sorted(os.environ.items())))
-            say(f"ignored {signal.getsignal(signal.SIGPIPE)!r} fds {sorted(os.listdir('/dev/fd'))!r}")
-            wait()
         case _:
             serve(port, ANSWERS.get(what, HEALTHY))
 

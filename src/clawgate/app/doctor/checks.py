@@ -7,6 +7,7 @@ A finding says what is wrong, where, and what to do. What can be done without a 
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -77,12 +78,18 @@ class FileFact:
 
 @dataclass(frozen=True, slots=True)
 class ProviderFact:
-    """``is_used``: it is the default, a fallback, or written in the config; a built-in may well lack a key."""
+    """``is_used``: it is the default, a fallback, or written in the config; a built-in may well lack a key.
+
+    ``trust_setting`` is the key path that lets it have a private address. ``shortest_masked``: characters that its
+    credential has to have to be masked in logs and errors, 0 where it has them or where there is none.
+    """
 
     name: str
     why_not_ready: str | None
     notes: tuple[str, ...] = ()
     is_used: bool = True
+    trust_setting: str = ""
+    shortest_masked: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,8 @@ class Facts:
     config_exists: bool
     now: datetime
     config_problems: tuple[str, ...] = ()
+    config_warnings: tuple[str, ...] = ()
+    """What OpenClaw would refuse in the file."""
     start_problems: tuple[str, ...] = ()
     """What `gateway run` would refuse, of settings that are each right by themselves."""
     mode: str | None = None
@@ -129,6 +138,8 @@ def examine(facts: Facts) -> list[Finding]:
 def config_file(facts: Facts) -> Iterator[Finding]:
     for problem in facts.config_problems:
         yield Finding(Severity.ERROR, problem, facts.config_path, "edit the file; clawgate config validate")
+    for warning in facts.config_warnings:
+        yield Finding(Severity.WARNING, warning, facts.config_path, "edit the file; clawgate config validate")
     if not facts.config_exists and not facts.config_problems:
         yield Finding(
             Severity.INFO,
@@ -227,8 +238,20 @@ def providers(facts: Facts) -> Iterator[Finding]:
         if provider.why_not_ready is not None:
             yield Finding(Severity.WARNING, f"{provider.name} cannot serve", where, provider.why_not_ready)
         for note in provider.notes:
-            severity = Severity.WARNING if "blocked" in note else Severity.INFO
-            yield Finding(severity, f"{provider.name}: {note}", where, "clawgate models status")
+            what = f"{provider.name}: {note}"
+            if provider.trust_setting and "blocked" in note:
+                fix = f"clawgate config set {_quoted(provider.trust_setting)} true"
+                yield Finding(Severity.WARNING, what, provider.trust_setting, fix)
+            else:
+                yield Finding(Severity.INFO, what, where, "clawgate models status")
+        if provider.shortest_masked:
+            yield Finding(
+                Severity.INFO,
+                f"{provider.name}: its credential is shorter than {provider.shortest_masked} characters, is taken for "
+                "a placeholder, and is not masked in logs and errors",
+                where,
+                "nothing, if that server wants no key",
+            )
     if facts.config_problems:
         return
     if facts.providers and not ready:
@@ -317,6 +340,12 @@ def unknown(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING, f"this could not be looked at: {what}", "doctor", "look at it by hand"
         )
+
+
+def _quoted(key_path: str) -> str:
+    """For a shell; a key path may hold quotes and brackets."""
+    quoted = shlex.quote(key_path)
+    return quoted if quoted != key_path else f"'{key_path}'"
 
 
 def _version(numbers: tuple[int, ...]) -> str:

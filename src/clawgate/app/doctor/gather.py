@@ -19,6 +19,7 @@ from clawgate.processes.instance import Running, find
 from clawgate.processes.local_health import ask_health
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import Catalog, build_catalog
+from clawgate.relay.upstream import SHORTEST_SECRET
 from clawgate.settings.config_file import ConfigFile, read_config
 from clawgate.settings.gateway import GatewayFlags, gateway_settings
 from clawgate.settings.paths import config_path, state_dir
@@ -87,6 +88,7 @@ def _from_config(file: ConfigFile, environment: Mapping[str, str]) -> dict[str, 
         port = gateway.port
     return {
         "wanted_port": port,
+        "config_warnings": tuple(file.warnings),
         "start_problems": problems,
         "mode": gateway.mode,
         "auth_is_set": bool(
@@ -106,7 +108,15 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
     named = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
     for provider in catalog.providers.values():
         used = not provider.built_in or provider.id in named
-        yield ProviderFact(provider.id, provider.why_not_ready, provider.notes, used)
+        short = any(len(secret) < SHORTEST_SECRET for secret in provider.credential.secrets())
+        yield ProviderFact(
+            provider.id,
+            provider.why_not_ready,
+            provider.notes,
+            used,
+            trust_setting=provider.trust_setting,
+            shortest_masked=SHORTEST_SECRET if short else 0,
+        )
 
 
 def _why_not_well(running: Running | None) -> str | None:

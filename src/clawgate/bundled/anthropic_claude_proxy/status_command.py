@@ -71,6 +71,7 @@ def _report(
             "reason": _text(noted.get("reason")),
             "pid": details.get("pid"),
             "restarts": details.get("restarts"),
+            "holder": details.get("holder"),
             "lines": [_text(line) for line in noted.get("lines") or ()],
         }
     serves = child is not None and bool(child["ok"])
@@ -105,9 +106,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
     rows = [("gateway", f"running at {gateway['url']}" if gateway["running"] else "not running")]
     if child is not None:
         pid = f", pid {child['pid']}" if child["pid"] else ""
-        restarts = f", {child['restarts']} restarts" if child["restarts"] else ""
+        holder = f", served by {child['holder']}" if child["holder"] else ""
+        restarts = f", {child['restarts']} restart{'s' * (child['restarts'] != 1)}" if child["restarts"] else ""
         why = f": {child['reason']}" if child["reason"] else ""
-        rows.append(("child", f"{child['state']}{pid}{restarts}{why}"))
+        rows.append(("child", f"{child['state']}{pid}{holder}{restarts}{why}"))
     elif gateway["running"]:
         rows.append(("child", "not known: this gateway says nothing about it"))
     if found["program"]:

@@ -14,6 +14,8 @@ from typing import Protocol
 
 import click
 
+from clawgate.cli.wizard.typed_line import read_line
+
 Check = Callable[[str], str | None]
 """What is wrong with an answer, None if nothing is."""
 
@@ -26,6 +28,10 @@ _MOST_LISTED = 40
 
 class Abandoned(Exception):
     """The person left: Ctrl-C, or the end of the input. Nothing has been written."""
+
+
+class Declined(Abandoned):
+    """The person was asked whether to go on, and said no."""
 
 
 class Asker(Protocol):
@@ -119,13 +125,12 @@ class TerminalAsker:
     @staticmethod
     def _read(prompt: str, offered: str, *, hidden: bool = False) -> str:
         try:
-            text: str = click.prompt(prompt, default=offered, show_default=False, hide_input=hidden)
-        except click.Abort:
+            return read_line(f"{prompt}: ", hidden=hidden).strip() or offered
+        except (EOFError, KeyboardInterrupt):
             click.echo("")
             raise Abandoned from None
         except UnicodeDecodeError:
             return "\ufffd"
-        return text.strip()
 
 
 def on_a_terminal() -> bool:

@@ -19,7 +19,7 @@ from clawgate.cli.wizard.answering import (
     by_asking,
     without_asking,
 )
-from clawgate.cli.wizard.asker import Abandoned, Asker
+from clawgate.cli.wizard.asker import Abandoned, Asker, Declined
 from clawgate.cli.wizard.config_change import with_provider, without_provider
 from clawgate.cli.wizard.config_diff import config_diff
 from clawgate.cli.wizard.host import Ports, Setup
@@ -150,7 +150,7 @@ def _right_answers(
             case "write":
                 return answered
             case "stop":
-                raise Abandoned
+                raise Declined
         sources = Sources(environment=setup.environment, earlier=answered.written, earlier_first=True)
 
 
@@ -290,7 +290,7 @@ def _agreed(desk: Desk, after: str, secrets: Sequence[str], *, may_shrink: bool 
         desk.show_diff(line)
     desk.show("")
     if desk.asker is not None and not desk.asker.yes(f"Write this to {path}?", offered=True):
-        raise Abandoned
+        raise Declined
     try:
         return write_shown(path, before, after, may_shrink=may_shrink)
     except NothingWritten as error:

@@ -1,0 +1,99 @@
+"""How does a plugin's child program come under the supervisor? Two vocabularies, one mapping."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from clawgate.plugins.api import Child, ChildPlan, Finding, Health, Probe, ServiceStatus, Unavailable
+from clawgate.processes import child_plan, readiness
+from clawgate.processes.condition import Snapshot
+from clawgate.processes.port_owner import port_owner
+from clawgate.processes.supervisor import Supervisor
+
+_ANSWERS: dict[Health, readiness.Answer] = {
+    "ready": "healthy",
+    "degraded": "degraded",
+    "unhealthy": "unhealthy",
+    "stranger": "stranger",
+    "silent": "silent",
+}
+
+
+class SupervisedChild:
+    """A `Child` of the plugin interface, with a supervisor behind it."""
+
+    def __init__(self, plan: ChildPlan, probe: Probe, log: logging.Logger) -> None:
+        self._plan = plan
+        self._probe = probe
+        self._log = log
+        self._supervisor = Supervisor(
+            child_plan.ChildPlan(
+                name=plan.name,
+                argv=plan.argv,
+                environment=plan.environment,
+                cwd=plan.cwd,
+                host=plan.host,
+                port=plan.port,
+                auto_start=plan.auto_start,
+                auto_restart=plan.auto_restart,
+                restart_delay=plan.restart_delay,
+                ready_timeout=plan.ready_timeout,
+                grace=plan.grace,
+            ),
+            clock=asyncio.get_running_loop().time,
+            probe=self._look,
+            random=random.random,
+            on_change=self._changed,
+            log=log,
+        )
+
+    async def _look(self) -> readiness.Finding:
+        found: Finding = await self._probe()
+        if found.health == "silent" and port_owner(self._plan.port) is None:
+            return readiness.Finding("closed", found.reason)
+        return readiness.Finding(_ANSWERS[found.health], found.reason)
+
+    def _changed(self, snapshot: Snapshot) -> None:
+        self._log.debug("%s", snapshot)
+
+    async def start(self) -> None:
+        await self._supervisor.start()
+
+    async def stop(self) -> None:
+        await self._supervisor.stop()
+
+    async def restart(self) -> None:
+        await self._supervisor.restart()
+
+    def status(self) -> ServiceStatus:
+        now = self._supervisor.snapshot()
+        details = {
+            "pid": now.pid,
+            "restarts": now.restarts,
+            "quickCrashes": now.quick_crashes,
+            "nextTrySeconds": None if now.next_try is None else round(now.next_try, 1),
+            "holder": now.holder,
+            "exit": now.exit or None,
+        }
+        return ServiceStatus(
+            state=now.phase,
+            ok=now.serving,
+            reason=now.reason,
+            next_step=now.next_step,
+            details={name: value for name, value in details.items() if value is not None},
+            lines=now.last_lines,
+        )
+
+    def unavailable(self) -> Unavailable | None:
+        found = self._supervisor.unavailable()
+        if found is None:
+            return None
+        reason, retry_after = found
+        return Unavailable(reason=reason, retry_after=retry_after)
+
+
+def supervised(plan: ChildPlan, probe: Probe, log: logging.Logger) -> Child:
+    """A child that has not been started yet. Only on a running loop."""
+    return SupervisedChild(plan, probe, log)

@@ -1,0 +1,239 @@
+"""What keeps the gateway's plugins running, and what do their providers' requests depend on?
+
+The services of every plugin that the config wants are started beside the listener, stopped at its end, and started anew
+when their config changes. While one does not run, the providers of its plugin cannot be asked, and nobody else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from clawgate.app.children import supervised
+from clawgate.app.fetching import fetched
+from clawgate.app.relays import serve_relay
+from clawgate.errors import ProviderUnavailable
+from clawgate.gateway.provider_hooks import Judge, Shape
+from clawgate.plugins import guarding
+from clawgate.plugins.api import (
+    Child,
+    ChildPlan,
+    Fetched,
+    FetchPlan,
+    JudgesAnswers,
+    Probe,
+    RelayPlan,
+    RunningRelay,
+    ServiceStatus,
+    ShapesRequests,
+    Unavailable,
+)
+from clawgate.plugins.guarding import GuardedService, PluginFailed
+from clawgate.plugins.loading import Loaded, secrets_in, settings_of
+from clawgate.plugins.registry import Registry, load_plugins
+from clawgate.relay.dial import Dialer
+from clawgate.settings.config_file import ConfigFile
+from clawgate.settings.problems import SettingsInvalid
+
+logger = logging.getLogger("clawgate.plugins")
+
+_STARTING_SECONDS = 2
+
+
+@dataclass(slots=True, kw_only=True)
+class Surroundings:
+    """What the host has for plugins. ``state`` is OpenClaw's state folder, ``learn`` is told of secrets;
+    ``gateway_url`` is right once the gateway listens, before any service starts."""
+
+    state: Path
+    dialer: Dialer
+    instance: str
+    gateway_url: str
+    learn: Callable[[Iterable[str]], None]
+
+
+def plugin_folder(state: Path, plugin: str) -> Path:
+    """A plugin's own folder, made with mode 0700."""
+    folder = state / "clawgate" / "plugin-state" / plugin
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def plugin_logger(plugin: str) -> logging.Logger:
+    """A logger whose lines begin with the plugin's id, as people look for them."""
+    found = logging.getLogger(f"clawgate.plugins.{plugin}")
+    if not found.filters:
+
+        def named(record: logging.LogRecord) -> bool:
+            record.msg = f"{plugin}: {record.msg}"
+            return True
+
+        found.addFilter(named)
+    return found
+
+
+class Context:
+    """What one service gets."""
+
+    def __init__(
+        self, plugin: str, config: BaseModel, environment: Mapping[str, str], around: Surroundings
+    ) -> None:
+        self.config = config
+        self.environment = environment
+        self.log = plugin_logger(plugin)
+        self.state_dir = plugin_folder(around.state, plugin)
+        self.gateway_url = around.gateway_url
+        self.instance = around.instance
+        self._dialer = around.dialer
+
+    async def serve_relay(self, plan: RelayPlan) -> RunningRelay:
+        return await serve_relay(plan, self._dialer, instance=self.instance)
+
+    def supervise(self, plan: ChildPlan, probe: Probe) -> Child:
+        return supervised(plan, probe, self.log)
+
+    async def fetch(self, plan: FetchPlan) -> Fetched:
+        return await fetched(plan, self._dialer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A plugin whose services were started, and with which config."""
+
+    plugin: Loaded
+    config: BaseModel
+    services: tuple[GuardedService, ...]
+
+
+class PluginHost:
+    """The plugins of one gateway; `run` is the task that owns their services."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+        self._file: ConfigFile | None = None
+        self._registry = Registry((), ())
+        self._running: dict[str, _Running] = {}
+        self._troubled: dict[str, str] = {}  # plugin id -> why it cannot run
+        self._changed = asyncio.Event()
+
+    # What the planner asks
+
+    def unavailable(self, provider: str) -> ProviderUnavailable | None:
+        refused = self._registry.why_refused(provider)
+        if refused is not None:
+            return _unavailable(provider, Unavailable(reason=refused))
+        found = self._registry.provider(provider)
+        if found is None or not found[0].services:
+            return None
+        plugin = found[0].id
+        if plugin in self._troubled:
+            return _unavailable(provider, Unavailable(reason=self._troubled[plugin]))
+        running = self._running.get(plugin)
+        if running is None:
+            reason = f"its plugin '{plugin}' is starting"
+            return _unavailable(provider, Unavailable(reason=reason, retry_after=_STARTING_SECONDS))
+        why = next((why for service in running.services if (why := service.unavailable()) is not None), None)
+        return _unavailable(provider, why) if why is not None else None
+
+    def shape(self, provider: str) -> Shape | None:
+        found = self._registry.provider(provider)
+        if found is None or not isinstance(found[1], ShapesRequests):
+            return None
+        return lambda request: guarding.shaped(found[0].id, found[1], request)
+
+    def judge(self, provider: str) -> Judge | None:
+        found = self._registry.provider(provider)
+        if found is None or not isinstance(found[1], JudgesAnswers):
+            return None
+        return lambda status, body: guarding.judged(found[0].id, found[1], status, body)
+
+    # Life
+
+    def load(self, file: ConfigFile) -> None:
+        """The plugins that ``file`` wants, for the first time; `run` starts their services."""
+        self._file = file
+        self._take(load_plugins(file.config, self.around.state))
+
+    def follow(self, file: ConfigFile) -> None:
+        """The config has changed: `run` brings what is running in line with it."""
+        self._file = file
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Start, follow changes, and stop when cancelled."""
+        try:
+            await self._reconcile()
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                file = self._file
+                assert file is not None
+                self._take(await asyncio.to_thread(load_plugins, file.config, self.around.state))
+                await self._reconcile()
+        finally:
+            for plugin in list(self._running):
+                await self._stop(plugin)
+
+    def states(self) -> dict[str, tuple[ServiceStatus, ...]]:
+        """How the services are, by plugin."""
+        return {
+            name: tuple(service.status() for service in running.services)
+            for name, running in self._running.items()
+        }
+
+    def _take(self, registry: Registry) -> None:
+        for failure in registry.failures:
+            if failure not in self._registry.failures:
+                logger.error("[plugins] %s", failure)
+        self._registry = registry
+
+    async def _reconcile(self) -> None:
+        """Stop what is not wanted any more or wanted otherwise, start what is missing."""
+        wanted = {plugin.id: plugin for plugin in self._registry.loaded}
+        configs: dict[str, BaseModel] = {}
+        self._troubled = {}
+        for name, plugin in wanted.items():
+            try:
+                configs[name] = self._config_of(plugin)
+            except (SettingsInvalid, PluginFailed) as error:
+                self._troubled[name] = f"its plugin '{name}' cannot run: {error}"
+                logger.error("[plugins] %s: %s", name, error)  # noqa: TRY400  # for the operator to mend
+        for name, running in list(self._running.items()):
+            if configs.get(name) != running.config:
+                await self._stop(name)
+        for name, config in configs.items():
+            if name not in self._running:
+                await self._start(wanted[name], config)
+
+    def _config_of(self, plugin: Loaded) -> BaseModel:
+        file = self._file
+        assert file is not None
+        entry = file.config.plugins.entries.get(plugin.id)
+        config = settings_of(plugin, entry.config if entry is not None else {}, file.environment)
+        self.around.learn(secrets_in(config))
+        return config
+
+    async def _start(self, plugin: Loaded, config: BaseModel) -> None:
+        assert self._file is not None
+        services = tuple(GuardedService(plugin.id, service) for service in plugin.services)
+        self._running[plugin.id] = _Running(plugin, config, services)
+        context = Context(plugin.id, config, self._file.environment, self.around)
+        for service in services:
+            await service.start(context)
+
+    async def _stop(self, name: str) -> None:
+        running = self._running.pop(name)
+        for service in reversed(running.services):
+            await service.stop()
+
+
+def _unavailable(provider: str, why: Unavailable) -> ProviderUnavailable:
+    lines = f"; its last lines: {' | '.join(why.lines)}" if why.lines else ""
+    return ProviderUnavailable(
+        f"the provider '{provider}' is not available: {why.reason}{lines}", retry_after=why.retry_after
+    )

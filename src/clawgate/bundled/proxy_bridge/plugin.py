@@ -1,0 +1,27 @@
+"""What does the plugin register? A service, its provider, its command; nothing happens here."""
+
+from __future__ import annotations
+
+from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
+from clawgate.bundled.proxy_bridge.provider import BridgeProvider
+from clawgate.bundled.proxy_bridge.service import BridgeService
+from clawgate.bundled.proxy_bridge.status_command import StatusCommand
+from clawgate.plugins.api import Registrar
+
+
+class BridgePlugin:
+    """The plugin ``proxy-bridge``."""
+
+    id = ID
+    name = "Proxy bridge"
+    version = "1.0.0"
+    description = "Asks the models of a remote proxy that wants X-Proxy-Token, through a bridge in the gateway."
+    config = BridgeConfig
+
+    def register(self, registrar: Registrar) -> None:
+        registrar.service(BridgeService())
+        registrar.provider(BridgeProvider())
+        registrar.command(StatusCommand())
+
+
+plugin = BridgePlugin()

@@ -1,0 +1,61 @@
+"""What did a server mean whose answer does not keep to the types of its dialect?
+
+Counts come as floats or as text, content as a list of parts, a tool's arguments as an object. None of that is worth
+an answer that the model has finished: what can be understood is, the rest reads as if it had not been said. Nothing
+here raises.
+"""
+
+from __future__ import annotations
+
+import math
+
+_MOST = 1 << 53
+"""More tokens than there are; JSON's readers disagree about larger numbers."""
+
+
+def count(value: object) -> int | None:
+    """A number of tokens, from a number or from text; None for what is none."""
+    if isinstance(value, str):
+        try:
+            value = float(value[:40])
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return int(value) if 0 <= value <= _MOST else None
+
+
+def member(value: object, name: str) -> object:
+    """``value[name]``, None where that is not to be had."""
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def word(value: object) -> str | None:
+    """Text that says something."""
+    return value if isinstance(value, str) and value else None
+
+
+def parts(content: object) -> list[tuple[str, str]]:
+    """The pieces of a message's content, in order, each "text" or "thinking" with what it says.
+
+    A string is one text. Mistral's reasoning models answer with a list, whose thinking is a list of texts in turn.
+    """
+    if isinstance(content, str):
+        return [("text", content)] if content else []
+    found: list[tuple[str, str]] = []
+    for part in content if isinstance(content, list) else ():
+        kind = member(part, "type")
+        if isinstance(part, str):
+            found.append(("text", part))
+        elif kind in ("thinking", "reasoning"):
+            found.append(("thinking", _said(member(part, "thinking") or member(part, "text"))))
+        else:
+            found.append(("text", _said(member(part, "text") or member(part, "refusal"))))
+    return [piece for piece in found if piece[1]]
+
+
+def _said(value: object) -> str:
+    """A text, or the texts of a list of parts."""
+    if isinstance(value, list):
+        return "".join(text for text in (word(member(part, "text")) for part in value) if text)
+    return word(value) or ""

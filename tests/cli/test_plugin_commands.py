@@ -1,0 +1,129 @@
+"""`clawgate <name>` of a plugin: only an enabled one has it, and whatever it does, the command ends with a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from clawgate.cli.main import clawgate
+from clawgate.cli.plugin_commands import Context, plugin_command, plugin_commands, run_command
+from tests.cli.catalogs import alone
+from tests.plugins.samples import docs_plugin, imports_undone
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    alone(tmp_path, monkeypatch)
+    (tmp_path / ".openclaw").mkdir(mode=0o700)
+    with imports_undone():
+        yield tmp_path
+
+
+def plugins(*arguments: str) -> None:
+    found = CliRunner().invoke(clawgate, ["plugins", *arguments])
+    assert found.exit_code == 0, found.output
+
+
+def house(home: Path, spoil: Callable[[str], str] = str) -> None:
+    folder = docs_plugin(home)
+    code = folder / "house_model" / "__init__.py"
+    code.write_text(spoil(code.read_text()))
+    plugins("install", str(folder), "--yes", "--enable")
+
+
+def run(*arguments: str) -> Result:
+    command = plugin_command("house-model", ())
+    assert command is not None
+    return CliRunner().invoke(command, arguments)
+
+
+def test_only_enabled_plugins_have_commands(home: Path) -> None:
+    house(home)
+    assert plugin_commands(()) == {"house-model": "An OpenAI-compatible server in the house."}
+    assert plugin_commands(("house-model",)) == {} and plugin_command("house-model", ("house-model",)) is None
+    plugins("disable", "house-model")
+    assert plugin_commands(()) == {} and plugin_command("house-model", ()) is None
+
+
+def test_names_are_listed_without_running_anything(home: Path) -> None:
+    house(
+        home,
+        lambda code: f"open({str(home / 'ran')!r}, 'a').write('x')\n" + code.replace("from __future__", "#"),
+    )
+    before = (home / "ran").read_text()
+    plugin_commands(())
+    assert (home / "ran").read_text() == before
+
+
+def test_it_gets_its_arguments_its_problems_and_its_status(home: Path) -> None:
+    house(home)
+    found = run("status", "--json", "--help")
+    assert found.exit_code == 1 and "baseUrl: is not set" in found.stderr
+
+
+def test_what_it_fetches_goes_through_the_gateways_dialer(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house(home)
+    monkeypatch.setenv("HOUSE_MODEL_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("HOUSE_MODEL_KEY", "canary-house-key")
+    found = run("--json")
+    assert found.exit_code == 1 and '"ok": false' in found.stdout and "canary" not in found.output
+
+
+def test_one_that_cannot_be_loaded_is_a_reason(home: Path) -> None:
+    house(home, lambda code: code + "\n1 / 0\n")
+    found = run()
+    assert (
+        found.exit_code == 1 and "the plugin 'house-model' cannot be used: ZeroDivisionError" in found.stderr
+    )
+
+
+class Loaded:
+    id = "sample"
+
+
+@pytest.mark.parametrize(
+    ("does", "status", "says"),
+    [
+        (0, 0, ""),
+        (7, 7, ""),
+        (None, 1, "it returned no exit status"),
+        (True, 1, "it returned no exit status"),
+        (256, 1, "it returned no exit status"),
+        (ValueError("no"), 1, "ValueError: no"),
+        (SystemExit(3), 3, ""),
+        (SystemExit("no"), 1, ""),
+        (SystemExit(), 0, ""),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+    ids=repr,
+)
+def test_whatever_a_command_does_there_is_a_status(
+    does: Any, status: int, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def value() -> Any:
+        if isinstance(does, BaseException):
+            raise does
+        return does
+
+    class Plain:
+        name = help = "x"
+
+        def run(self, context: Any, arguments: Any) -> Any:
+            return value()
+
+    class Waiting(Plain):
+        async def run(self, context: Any, arguments: Any) -> Any:
+            return value()
+
+    context = Context(
+        config=None, problems=(), environment={}, state_dir=tmp_path, gateway_url=None, instance=None
+    )
+    for command in (Plain(), Waiting()):
+        assert run_command(Loaded(), command, [], context) == status  # type: ignore[arg-type]  # its id is all it needs
+        assert says in capsys.readouterr().err

@@ -1,0 +1,283 @@
+"""Real children in every way to fail: nothing is left of them, people are told, and requests are never kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clawgate.processes import keeper
+from clawgate.processes.condition import Snapshot
+from tests.processes.supervised import PATIENCE, QUICK, command, free_port, is_there, there, watched
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc"),
+    pytest.mark.timeout(120),
+]
+
+REPEATS = int(os.environ.get("CLAWGATE_STRESS_REPEATS", "2"))
+"""Of each way to fail; more are worth their time after a change of the supervisor."""
+
+ROOT = Path(__file__).parents[2]
+repeated = pytest.mark.parametrize("time", range(REPEATS))
+
+
+def serving(shown: Snapshot) -> bool:
+    return shown.serving
+
+
+def ended(shown: Snapshot) -> bool:
+    return shown.phase in ("backing_off", "given_up")
+
+
+@repeated
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_a_child_that_is_killed_is_replaced_and_told_about(sig: signal.Signals, time: int) -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("healthy", port), port) as it:
+            first = await it.until(serving)
+            assert it.supervisor.unavailable() is None
+            assert first.pid is not None and first.pid in there()
+            os.kill(first.pid, sig)
+            gone = await it.until(ended)
+            assert sig.name in gone.reason
+            second = await it.until(serving)
+            assert second.pid != first.pid and second.restarts == 1 and not is_there(first.pid)
+
+    asyncio.run(work())
+
+
+@repeated
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_ends_again_and_again_is_given_up_visibly_with_its_last_words(status: int, time: int) -> None:
+    async def work() -> None:
+        async with watched(command("exit", status), free_port()) as it:
+            shown = await it.phase("given_up")
+            assert shown.quick_crashes == 5 and shown.last_lines == ("it did not go well",)
+            assert shown.next_try is not None and shown.exit == f"it ended with status {status}"
+            why, seconds = it.supervisor.unavailable() or ("", 0)
+            assert "5 times in a row" in why and "it did not go well" in why and seconds >= 1
+            again = await it.phase("given_up")
+            assert again.quick_crashes == 6
+
+    asyncio.run(work())
+
+
+@repeated
+def test_a_child_that_never_listens_is_ended_when_its_time_is_over(time: int) -> None:
+    async def work() -> None:
+        async with watched(command("wait"), free_port(), rules=replace(QUICK, ready_timeout=0.3)) as it:
+            stopping = await it.phase("stopping")
+            assert "did not become ready within 0.3 s" in stopping.reason
+            assert "SIGTERM" in (await it.until(ended)).reason
+
+    asyncio.run(work())
+
+
+@repeated
+def test_a_child_that_hangs_is_doubted_ended_and_replaced(time: int) -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("healthy", port), port) as it:
+            first = await it.until(serving)
+            assert first.pid is not None
+            os.kill(first.pid, signal.SIGUSR1)
+            await it.phase("unhealthy")
+            assert "did not answer" in (await it.until(ended)).reason
+            assert (await it.until(serving)).pid != first.pid
+
+    asyncio.run(work())
+
+
+@repeated
+def test_sigterm_may_be_ignored_sigkill_not(time: int) -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("stubborn", port), port, rules=replace(QUICK, grace=0.1)) as it:
+            first = await it.until(serving)
+            await it.supervisor.restart()
+            second = await it.until(lambda shown: shown.serving and shown.pid != first.pid)
+            assert "SIGKILL" in second.exit and first.pid is not None and not is_there(first.pid)
+
+    asyncio.run(work())
+
+
+@repeated
+@pytest.mark.parametrize("what", ["family", "lost"])
+def test_grandchildren_and_daemons_end_with_the_child(what: str, time: int) -> None:
+    """Those that left the session, and those that ignore SIGTERM, too; `watched` finds nobody afterwards."""
+
+    async def work() -> None:
+        port = free_port()
+        async with watched(command(what, port), port, rules=replace(QUICK, grace=0.2)) as it:
+            if what == "family":
+                await it.until(serving)
+                assert len(there()) >= 5  # the keeper, the child, and three of its own
+            else:
+                await it.until(ended)
+                assert "status 1" in it.supervisor.snapshot().exit
+
+    asyncio.run(work())
+
+
+@repeated
+def test_100_mb_of_output_neither_block_nor_fill_memory(time: int) -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("noise", port), port) as it:
+            shown = await it.until(serving)
+            assert "all was said" in shown.last_lines
+            assert sum(map(len, shown.last_lines)) < 50_000
+
+    asyncio.run(work())
+
+
+@repeated
+def test_a_child_that_closes_its_output_goes_on(time: int) -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("closed", port), port) as it:
+            assert (await it.until(serving)).last_lines == ()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda folder: "clawgate-no-such-command", "not on the PATH"),
+        (lambda folder: str(folder / "absent"), "there is no such file"),
+        (lambda folder: written(folder, "#!/bin/sh\n", 0o600), "may not be executed"),
+        (lambda folder: written(folder, "#!/no/such/interpreter\n", 0o700), "interpreter"),
+        (lambda folder: written(folder, "words\n", 0o700), "no program"),
+        (lambda folder: "nul\0inside", "NUL"),
+    ],
+)
+def test_what_cannot_be_started_is_named_with_the_way_out(
+    make: Callable[[Path], str], said: str, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with watched((make(tmp_path), "--key=sekrit"), free_port()) as it:
+            shown = await it.phase("given_up")
+            assert said in shown.reason and "sekrit" not in str(shown)
+            assert shown.pid is None and shown.next_try is not None
+
+    asyncio.run(work())
+
+
+def written(folder: Path, text: str, mode: int) -> str:
+    path = folder / "program"
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+@contextlib.contextmanager
+def another(what: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has the port already, and is not ours to supervise."""
+    with subprocess.Popen(command(what, port), stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline().startswith(b"up")
+        try:
+            yield other
+        finally:
+            other.kill()
+
+
+@repeated
+@pytest.mark.parametrize("what", ["stranger", "mute"])
+def test_a_stranger_on_the_port_is_named_and_not_touched(what: str, time: int) -> None:
+    async def work() -> None:
+        port = free_port()
+        with another(what, port) as other:
+            async with watched(command("healthy", port), port) as it:
+                shown = await it.phase("port_taken")
+                assert f"(pid {other.pid})" in shown.reason and shown.holder is not None
+                assert not shown.serving and there() >= {other.pid}
+                other.kill()
+                assert (await it.until(serving)).phase == "ready"
+
+    asyncio.run(work())
+
+
+@repeated
+def test_an_earlier_proxy_on_the_port_is_adopted_left_alone_and_replaced_when_it_ends(time: int) -> None:
+    async def work() -> None:
+        port = free_port()
+        with another("healthy", port) as other:
+            async with watched(command("healthy", port), port) as it:
+                shown = await it.phase("adopted")
+                assert shown.serving and shown.pid is None and f"(pid {other.pid})" in (shown.holder or "")
+            assert other.poll() is None
+            async with watched(command("healthy", port), port) as it:
+                await it.phase("adopted")
+                other.kill()
+                assert (await it.until(serving)).pid not in (None, other.pid)
+
+    asyncio.run(work())
+
+
+@repeated
+def test_whoever_kills_the_keeper_kills_the_child(time: int) -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("healthy", port), port) as it:
+            first = await it.until(serving)
+            assert first.pid is not None
+            os.kill(keeper.family()[first.pid][0], signal.SIGKILL)
+            assert "not known" in (await it.until(ended)).reason
+            assert (await it.until(serving)).pid != first.pid and not is_there(first.pid)
+
+    asyncio.run(work())
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_200_restarts_leave_no_descriptor_and_no_zombie() -> None:
+    async def work() -> None:
+        rules = replace(QUICK, restart_delay=0.0, longest_delay=0.0, quick_crashes=1000)
+        async with watched((sys.executable, "-I", "-S", "-c", ""), free_port(), rules=rules) as it:
+            await it.until(ended)
+            before = descriptors()
+            shown = await it.until(lambda shown: shown.restarts >= 200 and ended(shown), 100)
+            assert shown.quick_crashes > 200
+            assert abs(descriptors() - before) <= 2
+            assert len(there()) <= 2
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("what", ["family", "stubborn"])
+@repeated
+def test_kill_9_of_us_leaves_nobody(what: str, time: int) -> None:
+    """The child and its daemons, seen from outside: each says who it is, and all of them are gone."""
+    port = free_port()
+    program = [sys.executable, "-m", "tests.processes.supervisor_program", what, str(port)]
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        pids = {int(pid) for pid in owner.stdout.readline().split()}
+        assert len(pids) >= (5 if what == "family" else 2)
+        handles = [os.pidfd_open(pid) for pid in pids]
+        owner.kill()
+    for handle in handles:
+        subprocess_ended(handle)
+    assert not any(map(is_there, pids))
+
+
+def subprocess_ended(handle: int) -> None:
+    """Wait for the end of a process that is not a child of this one."""
+    try:
+        assert select.select([handle], [], [], PATIENCE)[0]
+    finally:
+        os.close(handle)

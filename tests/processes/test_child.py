@@ -1,0 +1,65 @@
+"""One life of a child: told once that it began and once that it ended, with a reason where it could not begin."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from clawgate.processes import keeper
+from clawgate.processes.child import Child
+from clawgate.processes.child_plan import ChildPlan
+from clawgate.processes.lifecycle import Event, Exited, SpawnFailed, Started
+from clawgate.processes.output import LastLines
+from tests.processes.supervised import PATIENCE, command, there
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
+
+
+def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Event], tuple[str, ...]]:
+    """All that is told of a child, which gets its orders when it has begun."""
+    told: list[Event] = []
+    output = LastLines()
+
+    async def work() -> None:
+        over = asyncio.Event()
+
+        def tell(event: Event) -> None:
+            told.append(event)
+            if isinstance(event, Started):
+                for order in orders:
+                    child.send(order)
+            else:
+                over.set()
+
+        child = Child(ChildPlan(name="c", argv=argv, environment={"PATH": "/bin"}), output, tell)
+        child.start()
+        await asyncio.wait_for(over.wait(), PATIENCE)
+        child.send(keeper.KILL)  # comes too late, and does no harm
+
+    before = there(), len(os.listdir("/dev/fd"))  # noqa: PTH208  # a number is all that is wanted
+    asyncio.run(work())
+    assert (there(), len(os.listdir("/dev/fd"))) == before  # noqa: PTH208  # as above
+    return told, output.lines()
+
+
+def test_a_life_begins_and_ends_and_its_words_are_heard() -> None:
+    (begun, ended), lines = life(command("exit", 3))
+    assert isinstance(begun, Started) and begun.pid > 0
+    assert ended == Exited(3) and lines == ("it did not go well",)
+
+
+@pytest.mark.parametrize(("order", "name"), [(keeper.TERM, "SIGTERM"), (keeper.KILL, "SIGKILL")])
+def test_it_ends_when_it_is_told(order: bytes, name: str) -> None:
+    (_, ended), _ = life(("/bin/sleep", "1000"), (order,))
+    assert isinstance(ended, Exited) and ended.signal_name == name
+
+
+@pytest.mark.parametrize(
+    "argv", [(), ("",), ("clawgate-no-such-command",), ("a\0b",), ("/etc/passwd",), ("/",)]
+)
+def test_what_cannot_begin_says_so_once(argv: tuple[str, ...]) -> None:
+    (failed,), _ = life(argv)
+    assert isinstance(failed, SpawnFailed) and failed.lasting and failed.error

@@ -1,0 +1,73 @@
+"""The host for tests: nothing is dialled, started or listened for, and everything is written down."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from clawgate.plugins.api import (
+    ChildPlan,
+    CommandContext,
+    Fetched,
+    FetchFailed,
+    FetchPlan,
+    Finding,
+    RelayPlan,
+    ServiceContext,
+    SetupContext,
+)
+from clawgate.testing.plugin_host import FakeHost, FakeSetup
+
+
+def test_it_is_every_context_of_the_interface(tmp_path: Path) -> None:
+    """That the type checker takes it is the claim."""
+    host = FakeHost(state_dir=tmp_path, environment={"A": "b"})
+    service: ServiceContext = host
+    command: CommandContext = host
+    setup: SetupContext = FakeSetup(host)
+    assert service.instance == command.instance and setup.environment == {"A": "b"}
+
+
+def test_only_what_was_given_beforehand_answers(tmp_path: Path) -> None:
+    host = FakeHost(state_dir=tmp_path, answers={"http://a": Fetched(status=200, body=b"{}")})
+    assert asyncio.run(FakeSetup(host).fetch(FetchPlan(url="http://a"))).status == 200
+    with pytest.raises(FetchFailed) as caught:
+        asyncio.run(host.fetch(FetchPlan(url="http://b")))
+    assert caught.value.cause == "unreachable" and [plan.url for plan in host.fetched] == [
+        "http://a",
+        "http://b",
+    ]
+
+
+def test_relays_and_children_are_asked_for_and_stopped(tmp_path: Path) -> None:
+    host = FakeHost(state_dir=tmp_path)
+
+    async def probe() -> Finding:
+        return Finding("ready")
+
+    async def run() -> None:
+        plan = RelayPlan(
+            name="r", host="127.0.0.1", port=0, remote_url="http://a", header="X", secret=SecretStr("s")
+        )
+        relay = await host.serve_relay(plan)
+        assert relay.port and relay.host == "127.0.0.1" and relay.requests == 0
+        await relay.stop()
+        child = host.supervise(ChildPlan(name="c", argv=("c",), port=1), probe)
+        assert child.unavailable() is not None and child.status().state == "stopped"
+        await child.start()
+        await child.restart()
+        assert child.unavailable() is None and child.status().ok
+        await child.stop()
+
+    asyncio.run(run())
+    assert host.relays[0].stopped and not host.children[0].running and host.children[0].starts == 2
+
+
+def test_what_a_command_prints_is_kept(tmp_path: Path) -> None:
+    host = FakeHost(state_dir=tmp_path)
+    host.out("a")
+    host.err("b")
+    assert (host.printed, host.complained) == (["a"], ["b"])

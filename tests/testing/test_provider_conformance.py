@@ -1,0 +1,121 @@
+"""The kit finds what is wrong with a provider: each thing that it promises to find is done wrong once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.plugins.api import Answers, CheckResult, Kind, Plugin, Question, UpstreamRequest, Verdict
+from clawgate.testing.plugin_conformance import check_plugin
+from clawgate.testing.provider_conformance import SECRET, sample_answers
+from tests.plugins.samples import docs_plugin, imports_undone
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Any]:
+    """The module of the docs' plugin, to be spoiled."""
+    with imports_undone():
+        sys.path.append(str(docs_plugin(tmp_path)))
+        yield importlib.import_module("house_model")
+
+
+def said(house: Any) -> str:
+    plugin: Plugin = house.plugin
+    return "\n".join(map(str, check_plugin(plugin)))
+
+
+def test_the_plugin_of_the_docs_does(house: Any) -> None:
+    assert said(house) == ""
+
+
+def changed(**more: Any) -> Callable[[Any], None]:
+    """The provider writes something else."""
+
+    def spoil(house: Any) -> None:
+        import dataclasses
+
+        right = house.HouseProvider.config_change
+        house.HouseProvider.config_change = lambda self, answers: dataclasses.replace(
+            right(self, answers), **more
+        )
+
+    return spoil
+
+
+def does(name: str, method: Any) -> Callable[[Any], None]:
+    def spoil(house: Any) -> None:
+        setattr(house.HouseProvider, name, method)
+
+    return spoil
+
+
+async def fine(self: Any, answers: Any, context: Any) -> CheckResult:
+    from clawgate.plugins.api import FetchFailed, FetchPlan
+
+    try:
+        await context.fetch(FetchPlan(url=f"http://x/?key={answers['api_key']}"))
+    except FetchFailed:
+        return CheckResult(ok=True, message=f"fine with {answers['api_key']}")
+    return CheckResult(ok=True, message="")
+
+
+def wild(self: Any, request: UpstreamRequest) -> UpstreamRequest:
+    request.fields["messages"] = []  # type: ignore[index]  # that is what it does wrong
+    return UpstreamRequest(model="m", fields=request.fields, headers={"X-Api-Key": "x"})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (changed(provider={"api": "anthropic-messages", "baseUrl": "http://x"}), "it writes api 'anthropic-messages'"),
+        (changed(provider={"api": "openai-completions"}), "it writes no baseUrl"),
+        (changed(provider={"api": "openai-completions", "baseUrl": "http://x", "apiKey": SECRET}),
+         'a secret stands at models.providers.house-model.apiKey'),
+        (changed(secrets=()), "a secret stands at plugins.entries.house-model.config.apiKey"),
+        (changed(default_model="openai/gpt-4o"), "'openai/gpt-4o' is no model of its own"),
+        (changed(aliases={"a": "other/m"}), "'other/m' is no model of its own"),
+        (changed(fallbacks=("openai/gpt-4o",)), "fallbacks to other providers"),
+        (changed(plugin_config={"nonsense": 1}), "what it writes cannot be read"),
+        (does("previous", lambda self, config: Answers()), "previous() does not find the answer to 'base_url'"),
+        (does("previous", lambda self, config: Answers({"a": config["plugins"]})), "failed: KeyError"),
+        (does("owned", lambda self, config: []), "owned() does not name models.providers.house-model"),
+        (does("owned", lambda self, config: [("models",)]), "owned() names models, which is not its own"),
+        (does("questions", lambda self, previous, environment: [
+            Question(name="Api-Token", text="?"), Question(name="Api-Token", text="?")]), "two questions have one"),
+        (does("questions", lambda self, previous, environment: [
+            Question(name="api_token", text="?", kind="text")]), "sounds like a secret and is not of that kind"),
+        (does("questions", lambda self, previous, environment: [
+            Question(name="key", text="?", kind="secret", default="x")]), "a secret that everybody knows"),
+        (does("questions", lambda self, previous, environment: [
+            Question(name="port", text="?", kind="port", default="x")]), "is refused by its own check"),
+        (does("check", fine), "check() says that all is well, and nothing could be reached"),
+        (does("check", fine), "check() shows the secret"),
+        (does("check", fine), "puts the secret into a URL"),
+        (does("shape", lambda self, request: "m"), "shape() returned str"),
+        (does("shape", wild), "shape() sets x-api-key"),
+        (does("shape", wild), "shape() changes the fields"),
+        (does("judge", lambda self, status, body: Verdict(status=200, message="fine")), "no Verdict of a failure"),
+        (does("judge", lambda self, status, body: body.decode()["x"]), "failed: "),
+        (does("dialect", "smoke"), "has no dialect that there is"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_found(house: Any, spoil: Callable[[Any], None], says: str) -> None:
+    spoil(house)
+    assert says in said(house)
+
+
+def test_sample_answers_pass_the_questions_own_checks() -> None:
+    kinds: tuple[Kind, ...] = ("text", "secret", "url", "port", "number", "list", "confirm")
+    questions = [Question(name=kind, text="?", kind=kind) for kind in kinds]
+    answers = sample_answers(questions)
+    assert all(question.why_not(answers[question.name]) is None for question in questions)
+
+
+def test_a_question_that_is_left_out_has_no_sample() -> None:
+    questions = [Question(name="a", text="?"), Question(name="b", text="?", when=lambda answers: False)]
+    assert list(sample_answers(questions)) == ["a"]
