@@ -132,6 +132,14 @@ def test_a_value_is_json5_if_it_can_be(file: Path, arguments: list[str], value: 
         (["meta", "{}", "--json-value", "--config", "/dev/null/x"], "/dev/null/x"),
         (["models", "{providers:{Owl:{}}}"], "Config validation failed: models.providers.Owl ("),
         (["plugins.entries.proxy-bridge.config.remotUrl", "x"], "did you mean 'remoteUrl'?"),
+        (["gateway.prot", "1"], "gateway.prot is a key of neither clawgate nor OpenClaw"),
+        (["gateway.tailscal", "{}"], "did you mean 'tailscale'?"),
+        (["gateway", '{mode: "local", port: 1, ports: 2}'], "gateway.ports is a key of neither"),
+        (
+            ["models.providers.owl.models[0].nam", "A"],
+            "models.providers.owl.models[0].nam is a key of neither",
+        ),
+        (["models.providers.hut", '{baseUrl: "http://a.test", modles: []}'], "did you mean 'models'?"),
     ],
 )
 def test_what_cannot_be_set_changes_nothing(file: Path, arguments: list[str], said: str) -> None:
@@ -152,6 +160,63 @@ def test_a_key_that_is_not_ours_is_written_with_a_warning(file: Path) -> None:
     found = run("set", "channels.telegram.enabled", "true")
     assert found.exit_code == 0 and "clawgate does not read channels" in found.stderr
     assert "did you mean 'port'?" in run("set", "gateway.prt", "1").stderr
+
+
+def test_a_key_that_openclaw_does_not_know_either_is_written_with_what_comes_of_it(file: Path) -> None:
+    """A newer OpenClaw may know it; the one that is known here refuses the whole file."""
+    found = run("set", "gateway.novelty", "true")
+    assert found.exit_code == 0 and "gateway.novelty is no key of OpenClaw" in found.stderr
+    assert "refuses its whole config" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("agents.defaults.model.fallbacks", '["nope/x"]'), "there is no provider 'nope'"),
+        (("agents.defaults.model.primary", "nope/x"), "there is no provider 'nope'"),
+        (("models.providers.owl.models", '[{id: "b"}, {id: "c", name: "C"}]'), None),
+        (
+            ("models.providers.hut", '{baseUrl: "http://a.test", models: [{id: "b"}]}'),
+            "models.providers.hut.models[0].name is missing",
+        ),
+    ],
+)
+def test_a_change_that_brings_a_warning_says_it(
+    file: Path, arguments: tuple[str, str], says: str | None
+) -> None:
+    """Once, and no warning that the file deserved before."""
+    found = run("set", *arguments)
+    assert found.exit_code == 0 and found.stdout.startswith("Updated ")
+    told = found.stderr.splitlines()
+    assert len(told) == (says is not None) and (says or "") in found.stderr
+    assert all(line.startswith("Warning: ") for line in told)
+
+
+def test_validate_tells_what_does_not_serve(file: Path) -> None:
+    """The file can be used, so the status is 0; a program finds the same under a key of its own."""
+    file.write_text("""{
+      models: {providers: {owl: {baseUrl: "http://a.test", models: [{id: "a"}]}}},
+      agents: {defaults: {model: {primary: "gone/x", fallbacks: ["nope/x", "owl/a"]}}},
+    }""")
+    found = run("validate")
+    said = [line for line in found.stderr.splitlines() if line.startswith("  warning: ")]
+    assert (
+        found.exit_code == 0
+        and len(said) == 3
+        and "config set 'models.providers.owl.models[0].name'" in said[0]
+    )
+    assert "'nope'" in said[1] and "'gone'" in said[2]
+    assert len(json.loads(run("validate", "--json").stdout)["warnings"]) == 3
+
+
+def test_a_variable_that_wins_over_what_was_written_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that was started with it goes on with the value that it has."""
+    assert "OPENCLAW_GATEWAY_PORT" not in run("set", "gateway.port", "18791").stderr
+    monkeypatch.setenv("OPENCLAW_GATEWAY_PORT", "18999")
+    assert "OPENCLAW_GATEWAY_PORT is set here" in run("set", "gateway.port", "18792").stderr
+    assert "OPENCLAW_GATEWAY_PORT is set here" in run("unset", "gateway.port").stderr
 
 
 def test_a_secret_comes_by_standard_input(file: Path) -> None:

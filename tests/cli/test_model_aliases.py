@@ -30,6 +30,16 @@ def test_aliases(path: Path) -> None:
     }
 
 
+def test_an_alias_that_is_replaced_is_named(path: Path) -> None:
+    """A model has one alias, and whoever used the earlier one has to know that it means nothing any more."""
+    found = run_models(path, "aliases", "add", "clever", "far/sonnet")
+    assert "Alias clever -> far/sonnet; 'smart', which it had, means nothing any more" in found.stdout
+    found = run_models(path, "aliases", "add", "bright", "far/sonnet", "--json")
+    assert json.loads(found.stdout)["replaced"] == "clever"
+    found = run_models(path, "aliases", "add", "bright", "far/sonnet", "--json")
+    assert json.loads(found.stdout)["replaced"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

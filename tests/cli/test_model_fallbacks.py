@@ -8,7 +8,7 @@ from pathlib import Path
 import pyjson5
 import pytest
 
-from tests.cli.catalogs import alone, config_file, refused_as, run_models
+from tests.cli.catalogs import CONFIG, alone, config_file, refused_as, run_models
 
 
 @pytest.fixture
@@ -25,7 +25,8 @@ def test_fallbacks(path: Path) -> None:
     assert "From now on a request for the default model (owl/qwen)" in found.stdout
     assert "No change" in run_models(path, "fallbacks", "add", "hut/m").stdout
     assert json.loads(run_models(path, "fallbacks", "list", "--json").stdout) == {
-        "fallbacks": ["far/sonnet", "hut/m"]
+        "fallbacks": ["far/sonnet", "hut/m"],
+        "leftOut": [],
     }
     assert "Fallbacks (1): hut/m" in run_models(path, "fallbacks", "remove", "far/sonnet").stdout
     assert json.loads(run_models(path, "fallbacks", "clear", "--json").stdout)["fallbacks"] == []
@@ -34,6 +35,16 @@ def test_fallbacks(path: Path) -> None:
         "primary": "owl/qwen",
         "fallbacks": [],
     }
+
+
+def test_a_fallback_that_never_is_asked_is_marked_and_not_counted(path: Path) -> None:
+    """Its provider is not there, so nothing stands in at that place."""
+    path.write_text(CONFIG.replace('["far/sonnet"]', '["nope/x", "far/sonnet"]'))
+    assert run_models(path, "fallbacks", "list").stdout == (
+        "Fallbacks (1):\n- nope/x (left out: there is no provider 'nope')\n- far/sonnet\n"
+    )
+    found = json.loads(run_models(path, "fallbacks", "list", "--json").stdout)
+    assert found == {"fallbacks": ["nope/x", "far/sonnet"], "leftOut": ["nope/x"]}
 
 
 @pytest.mark.parametrize(

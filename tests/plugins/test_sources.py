@@ -127,16 +127,15 @@ def test_a_name_gets_the_wheel_from_the_users_index(tmp_path: Path) -> None:
 
 
 def test_a_source_archive_on_the_index_is_never_built(tmp_path: Path) -> None:
-    """The setup.py of it would leave a mark."""
+    """What builds it would leave a mark, and needs nothing that is not in it."""
     import tarfile
 
     mark = tmp_path / "mark"
+    system = '[build-system]\nrequires = []\nbuild-backend = "evil"\nbackend-path = ["."]\n'
+    info = "Metadata-Version: 2.1\nName: evilplugin\nVersion: 1.0\n"
     folder = write_files(
         tmp_path / "sdist" / "evilplugin-1.0",
-        {
-            "setup.py": f"open({str(mark)!r}, 'w')\n",
-            "PKG-INFO": "Metadata-Version: 2.1\nName: evilplugin\nVersion: 1.0\n",
-        },
+        {"pyproject.toml": system, "evil.py": f"open({str(mark)!r}, 'w').close()\n", "PKG-INFO": info},
     )
     (tmp_path / "wheels").mkdir()
     with tarfile.open(tmp_path / "wheels" / "evilplugin-1.0.tar.gz", "w:gz") as archive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -258,9 +259,25 @@ def test_what_openclaw_owns_is_one_line_a_block(world: dict[str, str]) -> None:
     ]
 
 
-def test_a_slip_beside_the_real_key_is_a_note(world: dict[str, str]) -> None:
-    file = read(world, owl("baseUrl: 'http://a', baseURL: 'http://b'"))
-    assert file.notes == ["models.providers.owl.baseURL is not read; 'baseUrl' beside it is"]
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (owl("baseUrl: 'http://a', baseURL: 'http://b'"), "owl.baseURL is not read, 'baseUrl' beside it is;"),
+        ("{gateway: {tailscal: {}}}", "gateway.tailscal is not read; .* did you mean 'tailscale'"),
+        ("{gateway: {novelty: 1}}", "gateway.novelty is no key of OpenClaw "),
+        (owl("models: [{id: 'a', name: 'A'}, {id: 'b'}]"), r"owl.models\[1\].name is missing"),
+    ],
+)
+def test_what_openclaw_would_refuse_is_a_warning(world: dict[str, str], text: str, warning: str) -> None:
+    """Clawgate can do its work with it, so it is no problem; one file is meant to serve both, so it is no note."""
+    file = read(world, text)
+    (said,) = file.warnings
+    assert re.search(warning, said) and "refuses its whole config" in said and file.notes == []
+
+
+def test_a_slip_of_two_letters_that_changed_places_is_a_problem(world: dict[str, str]) -> None:
+    with pytest.raises(SettingsInvalid, match=r"gateway\.prot .* did you mean 'port'\?"):
+        read(world, "{gateway: {prot: 1}}")
 
 
 def test_what_openclaw_brings_in_for_itself_is_its_own(world: dict[str, str]) -> None:

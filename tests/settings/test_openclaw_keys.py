@@ -39,7 +39,7 @@ def test_openclaws_own_keys_are_no_slips(place: str) -> None:
     keys = OWN[place].split()
     found = list(unread_keys(at(place, dict.fromkeys(keys, 1))))
     assert [it.path[-1] for it in found] == keys
-    assert {it.meant for it in found} == {None}
+    assert {(it.meant, it.openclaws) for it in found} == {(None, True)}
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,20 @@ def test_openclaws_own_keys_are_no_slips(place: str) -> None:
         ("models.providers.p", "model", "models"), ("models.providers.p", "header", "headers"),
         ("models.providers.p.request", "allowPrivateNetworks", "allowPrivateNetwork"),
         ("agents.defaults.model", "fallback", "fallbacks"), ("agents.defaults.models.m", "aliass", "alias"),
-        ("gateway", "prot", None), ("gateway", "ports", "port"), ("gateway.auth", "tokens", "token"),
+        ("gateway", "prot", "port"), ("gateway", "ports", "port"), ("gateway.auth", "tokens", "token"),
         ("", "gatway", "gateway"), ("plugins", "entry", None), ("plugins.entries.x", "configs", "config"),
     ],
 )  # fmt: skip
 def test_a_slip_is_told_from_a_key_of_somebody_elses(place: str, key: str, meant: str | None) -> None:
     (found,) = unread_keys(at(place, {key: 1}))
-    assert (found.meant, found.there) == (meant, False)
+    assert (found.meant, found.there, found.openclaws) == (meant, False, False)
+    assert found.read is (meant is not None)
+
+
+def test_a_slip_for_a_key_of_openclaws_own_is_found_too() -> None:
+    """Clawgate does not read the one that is meant, so it can do its work all the same."""
+    (found,) = unread_keys(at("gateway", {"tailscal": 1}))
+    assert (found.meant, found.read, found.openclaws) == ("tailscale", False, False)
 
 
 def test_a_slip_beside_the_real_key_is_known_to_be_beside_it() -> None:

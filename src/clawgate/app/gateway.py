@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawgate.app.logs import log_all, log_failures
+from clawgate.app.logs import log_all, log_trouble
 from clawgate.app.parts import most_connections, via
 from clawgate.app.plugin_host import PluginHost, Surroundings
 from clawgate.app.role import Role
@@ -96,7 +96,7 @@ def build_gateway(
         gate=gate,
         upstreams=direct.upstreams,
         limits=IntakeLimits(body_bytes=BODY_LIMIT, connections=most_connections()),
-        observer=log_all if verbose else log_failures,
+        observer=log_all if verbose else log_trouble,
         observes_all=verbose,
     )
     config = LiveConfig(file, flags, environment, direct, front, plugins, learn)

@@ -12,6 +12,7 @@ from clawgate.relay.journal import Observer, Record
 
 logger = logging.getLogger("clawgate")
 
+_FAILED = 400
 _UNAUTHORIZED = 401
 _SAY_AGAIN_SECONDS = 60.0
 
@@ -54,14 +55,21 @@ def log_failures(record: Record) -> None:
         log_all(record)
 
 
+def log_trouble(record: Record) -> None:
+    """Log what failed, also at a provider: for the operator of several, which one it was."""
+    if record.status >= _FAILED and record.code != "client_left":
+        log_all(record)
+
+
 def log_all(record: Record) -> None:
     """Log a request, failed or not."""
     failed = record.code is not None and record.code != "client_left"
     logger.log(
         logging.WARNING if failed else logging.INFO,
-        "%s %s: %d%s, %d bytes in %.0f ms%s",
+        "%s %s%s: %d%s, %d bytes in %.0f ms%s",
         record.method.decode("latin-1"),
         ascii(record.path.decode("latin-1"))[1:-1],
+        f" by {ascii(record.served)[1:-1]}" if record.served else "",
         record.status,
         f" {record.code}" if record.code else "",
         record.sent,

@@ -278,7 +278,7 @@ def _warn_of_secret(path: KeyPath, value: object) -> None:
 
 
 def _judge_keys(path: KeyPath, value: object) -> None:
-    """What clawgate does not read is told; what looks like a slip ends the command: OpenClaw refuses it anyway."""
+    """A key of OpenClaw's own is told; what looks like a slip ends the command: OpenClaw refuses it anyway."""
     from clawgate.settings.key_path import format_key_path
     from clawgate.settings.openclaw_keys import unread_keys
     from clawgate.settings.openclaw_own import VERSION
@@ -294,12 +294,6 @@ def _judge_keys(path: KeyPath, value: object) -> None:
             _failed(
                 f"{name} is a key of neither clawgate nor OpenClaw {VERSION}, which refuses its whole config for it; "
                 f"did you mean '{found.meant}'? Nothing was changed"
-            )
-        else:
-            click.echo(
-                f"Warning: {name} is no key of OpenClaw {VERSION}, which refuses its whole config for it; "
-                "it is kept for a newer one",
-                err=True,
             )
 
 
@@ -347,7 +341,7 @@ def _update(
 
 def _tell(written: Written, path: KeyPath, done: str) -> None:
     from clawgate.settings.key_path import format_key_path
-    from clawgate.settings.known_keys import applied_live
+    from clawgate.settings.known_keys import applied_live, known_key
 
     if not written.changed:
         click.echo("No change")
@@ -360,5 +354,11 @@ def _tell(written: Written, path: KeyPath, done: str) -> None:
     click.echo(f"{done} {format_key_path(path)}. {live}")
     if written.backup is not None:
         click.echo(f"  Backup: {written.backup}")
+    known = known_key(path)
+    for name in known.variables if known is not None else ():
+        if os.environ.get(name):
+            click.echo(
+                f"Warning: {name} is set here: what runs with it takes it, not the file's value", err=True
+            )
     for problem in written.remaining:
         click.echo(f"Warning: still wrong: {problem}", err=True)

@@ -1,6 +1,6 @@
 """What of a config file that can be used does not do what somebody may think it does?
 
-What OpenClaw would refuse in it, and models that are named and that no provider serves. One place for
+What OpenClaw would refuse in it, providers that cannot serve, models that are named and that no provider has. One place for
 ``config validate``, which tells all of them, and ``config set``, which tells those that a change brings.
 """
 
@@ -18,7 +18,10 @@ def warnings_of(file: ConfigFile) -> list[str]:
     """One sentence each, with its key path; no value that could be a secret."""
     from clawgate.providers.catalog import build_catalog
 
-    return [*file.warnings, *build_catalog(file.config, file.unset, file.environment).notes]
+    catalog = build_catalog(file.config, file.unset, file.environment)
+    written = [found for name, found in catalog.providers.items() if name in file.config.models.providers]
+    lame = [f"{found.id} cannot serve: {found.why_not_ready}" for found in written if found.why_not_ready]
+    return [*file.warnings, *lame, *catalog.notes]
 
 
 def warnings_at(where: Places) -> list[str]:

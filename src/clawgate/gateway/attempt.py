@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 from clawgate.errors import (
@@ -22,6 +23,7 @@ from clawgate.relay.plan import Asked
 from clawgate.relay.sides import AnswerHead, Piece, Writer
 from clawgate.relay.translated import TranslatedAnswer
 from clawgate.relay.upstream import Upstream
+from clawgate.relay.watched import WatchedAnswer
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.model_name import NamedModel
 from clawgate.wire.translation import Translation, translation
@@ -64,7 +66,7 @@ class DirectAttempt:
         self.served_by = str(ref)
         self._client = dialect_of(question.path)
         self.names = _names(ref, failed)
-        self._translation = _translation_for(provider, ref, question, int(now))
+        self._translation = _translation_for(provider, ref, question, int(now), first=not failed)
         self.spliced = self._translation is None and self._judge is None
         self.request = self._ask(provider, ref, question)
 
@@ -99,15 +101,17 @@ class DirectAttempt:
                 names=self.names,
             )
         if self._translation is None:
-            return AnswerWriter(
-                head,
-                http10=http10,
-                close=close,
-                bodiless=bodiless,
-                secrets=self.upstream.secrets,
-                names=self.names,
-                dialect=self._client,
-            )
+            given: dict[str, Any] = {
+                "http10": http10,
+                "close": close,
+                "bodiless": bodiless,
+                "secrets": self.upstream.secrets,
+                "names": self.names,
+                "dialect": self._client,
+            }
+            if self._client is Dialect.MESSAGES:
+                return WatchedAnswer(head, origin=str(self.upstream.origin), **given)
+            return AnswerWriter(head, **given)
         return TranslatedAnswer(
             head,
             self._translation,
@@ -120,7 +124,9 @@ class DirectAttempt:
         )
 
 
-def _translation_for(provider: Provider, ref: ModelRef, question: Question, now: int) -> Translation | None:
+def _translation_for(
+    provider: Provider, ref: ModelRef, question: Question, now: int, *, first: bool
+) -> Translation | None:
     """None where the bytes can go as they are: the same dialect, or one of OpenAI's to a server of OpenAI's kind."""
     client, path = dialect_of(question.path), question.path
     if (client is Dialect.MESSAGES) == (provider.api == Dialect.MESSAGES):
@@ -137,7 +143,7 @@ def _translation_for(provider: Provider, ref: ModelRef, question: Question, now:
     return translation(
         client,
         Dialect.MESSAGES if provider.api == Dialect.MESSAGES else Dialect.CHAT,
-        requested_model=question.named.name or str(ref),
+        requested_model=(question.named.name if first else None) or str(ref),
         upstream_model=ref.model,
         created=now,
         max_tokens=model.max_tokens if model is not None else None,

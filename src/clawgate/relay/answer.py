@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from clawgate.errors import GatewayError
+from clawgate.errors import GatewayError, UpstreamClosed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
 from clawgate.relay.sides import AnswerHead
@@ -20,6 +20,8 @@ from clawgate.wire.sse import FirstEvent, Tail
 
 MASK_LIMIT = 65_536
 """How much of an error answer is held back to look for our credential in it."""
+SHORTEST_SCREENED = 16
+"""Of the credentials that are looked for in answers that are no errors."""
 _FAILED = 400
 _OURS = b"x-clawgate-"
 _PROVIDER = b"x-clawgate-provider: "
@@ -59,10 +61,18 @@ class AnswerWriter:
         self.event_stream = head.content_type[:17].lower() == b"text/event-stream" and not head.encoded
         self.begun = not self.event_stream
         self._masks = secrets if head.status >= _FAILED and not head.encoded else ()
-        self.screens = secrets if names and not self._masks else ()
+        # What a model says is not rewritten for a key that could be a word of it.
+        self.screens = (
+            tuple(secret for secret in secrets if len(secret) >= SHORTEST_SCREENED)
+            if names and not self._masks
+            else ()
+        )
+        self._origin_closed = head.length is None and not head.chunked and self.event_stream
         self._pieces: list[bytes] = []
         foreign = bool(names) and any(name.startswith(_OURS) for name, _ in head.headers)
-        headers = [pair for pair in head.headers if not pair[0].startswith(_OURS)] if foreign else head.headers
+        headers = (
+            [pair for pair in head.headers if not pair[0].startswith(_OURS)] if foreign else head.headers
+        )
         if secrets and head.encoded and head.status >= _FAILED and not bodiless:
             self._instead = _unread(dialect)
             headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-type")]
@@ -130,6 +140,9 @@ class AnswerWriter:
             if self.event_stream:
                 self._tail.add(body)
             out += chunk(body) if self._chunked else body
+        if ended and self._origin_closed and not self._tail.is_whole:
+            self._pieces.append(out)  # for last_words
+            raise UpstreamClosed("the upstream closed the connection in the middle of an event")
         if ended and self._chunked:
             out += LAST_CHUNK
         return out

@@ -38,8 +38,7 @@ GLANCE_BYTES = 1_048_576
 _REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
-UNAUTHORIZED = 401
-"""An upstream that refuses our credential is something for the operator to know, whatever else is observed."""
+"""From here on an answer is something that an operator may want to know of, whoever failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,7 +451,7 @@ class Exchange:
         if shop.gate.rates is not None:
             shop.gate.leave(self._ticket)
         observer = shop.observer
-        if observer is not None and (error is not None or shop.observes_all or status == UNAUTHORIZED):
+        if observer is not None and (error is not None or shop.observes_all or status >= _FAILED):
             ticket = self._ticket
             total = shop.now() - self._begun
             observer(

@@ -1,7 +1,8 @@
 """How does an answer in the upstream's dialect reach a client that speaks another one?
 
 The counterpart of `relay.answer` where bytes cannot pass as they came. A stream goes on event by event, as it arrives;
-everything else is read whole first, within a bound. What a `Translation` cannot understand is the upstream's failure.
+everything else is read whole first, within a bound; a whole answer where a stream was asked for becomes a stream of
+one piece. What a `Translation` cannot understand is the upstream's failure, and so is an error at status 200.
 """
 
 from __future__ import annotations
@@ -52,17 +53,17 @@ class TranslatedAnswer:
         event_stream = head.content_type[:17].lower() == b"text/event-stream"
         self.status = head.status
         self._failed = head.status >= _FAILED
-        if not self._failed and event_stream != translation.streams:
-            asked, came = ("a stream", "none") if translation.streams else ("no stream", "one")
-            raise UpstreamMalformed(f"{origin} was asked for {asked} and answered with {came}")
+        if not self._failed and event_stream and not translation.streams:
+            raise UpstreamMalformed(f"{origin} was asked for no stream and answered with one")
         self._translation = translation
         self._client = client
         self._origin = origin
         self._secrets = secrets
-        self._streams = event_stream and not self._failed
+        self._streams = translation.streams and not self._failed
+        self._reads_whole = not event_stream or self._failed
         self._chunked = self._streams and not http10
         self.until_close = self._streams and http10
-        self.begun = not self._streams
+        self.begun = self._reads_whole
         self._first_event = FirstEvent()
         self._out: list[bytes] = []
         self._whole = bytearray()
@@ -88,20 +89,25 @@ class TranslatedAnswer:
         """Bytes of the upstream's body. Raises `UpstreamFailed`."""
         if not self.begun:
             self.begun = self._first_event.feed(body)
-        if self._streams:
-            out = self._translation.feed(body)
+        if not self._reads_whole:
+            try:
+                out = self._translation.feed(body)
+            except GatewayError as error:
+                raise self._masked(error) from None
             for secret in self._secrets:  # an error event may repeat what we sent
                 if secret in out:
                     out = out.replace(secret, b"*" * len(secret))
             self._out.append(out)
             return
         self._whole += body
+        if self._streams and self._whole.lstrip()[:1] not in (b"", b"{"):
+            raise UpstreamMalformed(f"{self._origin} was asked for a stream and answered with none")
         if len(self._whole) > WHOLE_LIMIT:
             raise UpstreamMalformed(f"{self._origin} sent over {WHOLE_LIMIT} bytes as one answer")
 
     def take(self, *, ended: bool) -> bytes:
         """What is to be sent now. Raises `UpstreamFailed` where the upstream ended before its answer was whole."""
-        if not self._streams:
+        if self._reads_whole:
             return self._take_whole() if ended else b""
         end = (
             self._translation.end() if ended else b""
@@ -134,13 +140,26 @@ class TranslatedAnswer:
             for secret in self._secrets:  # now, when it is spelled in one way only
                 body = body.replace(secret, b"*" * len(secret))
         else:
-            body = self._translation.answer(whole)
+            try:
+                if self._streams:
+                    body = self._translation.answer_as_stream(whole)
+                    return self._stream_head() + self._framed(body) + (LAST_CHUNK if self._chunked else b"")
+                body = self._translation.answer(whole)
+            except GatewayError as error:
+                raise self._masked(error) from None
         self.unsent = False
         return b"%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
             self._lines,
             len(body),
             body,
         )
+
+    def _masked(self, error: GatewayError) -> GatewayError:
+        """``error`` without what we sent: it may hold the upstream's words."""
+        said = error.message
+        for secret in self._secrets:
+            said = said.replace(secret.decode("latin-1"), "*" * len(secret))
+        return error if said == error.message else error.saying(said)
 
     def last_words(self, error: GatewayError) -> bytes:
         """What a stream that cannot be finished may still say; never its proper end."""

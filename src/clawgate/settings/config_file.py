@@ -22,7 +22,7 @@ from clawgate.settings.json5_file import Json5File, read_json5, read_regular
 from clawgate.settings.openclaw import OpenClawConfig
 from clawgate.settings.openclaw_checks import findings
 from clawgate.settings.openclaw_keys import unread_keys
-from clawgate.settings.openclaw_refusals import nameless_models, unknown_key
+from clawgate.settings.openclaw_refusals import refusals, unknown_key
 from clawgate.settings.paths import state_dir
 from clawgate.settings.positions import KeyPath, Scan, nearest
 from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
@@ -151,7 +151,7 @@ class _Reading:
             environment=environment,
             unset={named(path): name for path, name in self._unset.items()},
             notes=self._notes,
-            warnings=[*self._warnings, *islice(nameless_models(raw), _MOST_PROBLEMS)],
+            warnings=[*self._warnings, *islice(refusals(raw), _MOST_PROBLEMS)],
             _scan=self._file.scan,
             _shared=tuple(_secret_texts({**raw, **read}, ())),
         )

@@ -16,6 +16,13 @@ from clawgate.settings.openclaw import Block
 VERSION = "2026.9.6"
 """The OpenClaw that the keys are of."""
 
+DIALECTS = (
+    "openai-completions", "anthropic-messages", "openai-responses", "openai-chatgpt-responses",
+    "azure-openai-responses", "google-generative-ai", "google-vertex", "github-copilot", "bedrock-converse-stream",
+    "ollama", "pi-messages",
+)  # fmt: skip
+"""What OpenClaw takes for ``api``; clawgate speaks some of them."""
+
 _KEYS: dict[type[Block], str] = {
     openclaw.OpenClawConfig: "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels "
     "cloudWorkers commands cron desktop diagnostics discovery env hooks logging mcp memory messages meta nodeHost "

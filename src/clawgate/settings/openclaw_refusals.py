@@ -5,10 +5,12 @@ It knows the document and no file; who tells it decides what comes of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Mapping
 
 from clawgate.settings.openclaw_keys import Unread
-from clawgate.settings.openclaw_own import VERSION
+from clawgate.settings.openclaw_own import DIALECTS, VERSION
+from clawgate.settings.positions import KeyPath
 from clawgate.settings.problems import named
 
 _REFUSES = f"OpenClaw {VERSION} refuses its whole config for it"
@@ -23,15 +25,31 @@ def unknown_key(key: Unread) -> str:
     return f"{named(key.path)} is not read; {_REFUSES}; did you mean '{key.meant}'?"
 
 
-def nameless_models(document: object) -> Iterator[str]:
-    """Models without a ``name``, each with the command that mends it; what is of a wrong type is passed over."""
+def refusals(document: object) -> Iterator[str]:
+    """What is missing or wrong in providers and models; what is of a wrong type is passed over."""
     models = document.get("models") if isinstance(document, dict) else None
     providers = models.get("providers") if isinstance(models, dict) else None
     for provider, block in providers.items() if isinstance(providers, dict) else ():
-        entries = block.get("models") if isinstance(block, dict) else None
+        if not isinstance(block, dict):
+            continue
+        path: KeyPath = ("models", "providers", provider)
+        yield from _dialect(block, path)
+        entries = block.get("models")
         for at, entry in enumerate(entries) if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and "name" not in entry:
-                name = named(("models", "providers", provider, "models", at, "name"))
-                yield (
-                    f"{name} is missing, and {_REFUSES}; set one with: clawgate config set '{name}' 'My model'"
-                )
+            if isinstance(entry, dict):
+                yield from _dialect(entry, (*path, "models", at))
+                yield from _name(entry, (*path, "models", at))
+
+
+def _dialect(block: Mapping[str, object], path: KeyPath) -> Iterator[str]:
+    api = block.get("api")
+    if isinstance(api, str) and "${" not in api and api not in DIALECTS:
+        near = difflib.get_close_matches(api, DIALECTS, n=1)
+        mean = f"; did you mean '{near[0]}'?" if near else f"; it takes {', '.join(DIALECTS)}"
+        yield f"{named((*path, 'api'))} is no dialect of OpenClaw's; {_REFUSES}{mean}"
+
+
+def _name(entry: Mapping[str, object], path: KeyPath) -> Iterator[str]:
+    if "name" not in entry:
+        name = named((*path, "name"))
+        yield f"{name} is missing; {_REFUSES}; set one with: clawgate config set '{name}' 'My model'"

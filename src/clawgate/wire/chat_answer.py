@@ -8,8 +8,8 @@ many clients show, and as `thinking_blocks`, whose signatures a tool loop has to
 from __future__ import annotations
 
 from clawgate.errors import UpstreamMalformed
+from clawgate.wire import loose, strict_json
 from clawgate.wire import messages_shapes as messages
-from clawgate.wire import strict_json
 
 FINISH = {
     "end_turn": "stop",
@@ -20,25 +20,29 @@ FINISH = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-"""Anthropic's stop reasons as OpenAI's finish reasons; one that is not here reads as "stop"."""
+"""Anthropic's stop reasons as OpenAI's finish reasons; one that is not here reads as "stop", and none is no end."""
 
 TIERS = {"standard": "default", "priority": "priority"}
 
 
-def usage(counts: messages.Usage) -> dict[str, object]:
-    """Anthropic's counts as the usage object of a chat completion."""
-    read, write = counts.cache_read_input_tokens or 0, counts.cache_creation_input_tokens or 0
-    prompt = (counts.input_tokens or 0) + read + write
-    completion = counts.output_tokens or 0
-    details = counts.output_tokens_details
+def usage(counts: object) -> dict[str, object]:
+    """Anthropic's counts as the usage object of a chat completion; zeros for what cannot be understood."""
+
+    def of(name: str) -> int:
+        return loose.count(loose.member(counts, name)) or 0
+
+    read, write = of("cache_read_input_tokens"), of("cache_creation_input_tokens")
+    prompt = of("input_tokens") + read + write
+    completion = of("output_tokens")
+    thought = loose.count(loose.member(loose.member(counts, "output_tokens_details"), "thinking_tokens"))
     told: dict[str, object] = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": write},
     }
-    if details is not None and details.thinking_tokens is not None:
-        told["completion_tokens_details"] = {"reasoning_tokens": details.thinking_tokens}
+    if thought is not None:
+        told["completion_tokens_details"] = {"reasoning_tokens": thought}
     return told
 
 
@@ -50,7 +54,13 @@ def thinking_entry(block: messages.Block) -> dict[str, object]:
 
 
 def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str, object]:
-    """The chat completion object for a whole answer; raises `UpstreamMalformed` for a call of no tool."""
+    """The chat completion object for a whole answer.
+
+    Raises `UpstreamMalformed` for a call of no tool, and where the model does not say why it stopped: an answer that
+    was cut must not look finished.
+    """
+    if not answer.stop_reason:
+        raise UpstreamMalformed("the upstream's answer has no stop_reason: it may not be whole")
     text: list[str] = []
     reasoning: list[str] = []
     thinking: list[dict[str, object]] = []
@@ -89,14 +99,15 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
                 "index": 0,
                 "message": message,
                 "logprobs": None,
-                "finish_reason": FINISH.get(answer.stop_reason or "", "stop"),
+                "finish_reason": FINISH.get(answer.stop_reason, "stop"),
             }
         ],
     }
     if answer.usage is not None:
         told["usage"] = usage(answer.usage)
-        if answer.usage.service_tier in TIERS:
-            told["service_tier"] = TIERS[answer.usage.service_tier]
+        tier = loose.word(loose.member(answer.usage, "service_tier"))
+        if tier in TIERS:
+            told["service_tier"] = TIERS[tier]
     return told
 
 

@@ -3,13 +3,16 @@
 System and developer messages become the system prompt, wherever they stand. Adjacent messages of one side become one
 turn, so that the results of parallel tool calls arrive together, as Anthropic asks. Text of nothing but white space
 is left out, since Anthropic refuses it. Signed thinking in `thinking_blocks` goes back in front of its turn;
-`reasoning_content` without a signature cannot. `cache_control` on parts is kept.
+`reasoning_content` without a signature cannot. `cache_control` on parts is kept. Arguments that are not a JSON object
+(a call that was cut off, a small model's mistake) stand under `strict_json.RAW`, so that the conversation can go on.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
@@ -22,6 +25,10 @@ Turn = dict[str, object]
 
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """What Anthropic takes as base64 images."""
+
+_ID = re.compile(r"[a-zA-Z0-9_-]+")
+_NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+_ID_KEPT = 40
 
 
 def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[Block], list[Turn]]:
@@ -53,17 +60,32 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[Block], lis
     return system, turns
 
 
-def lacks_thinking(messages: Sequence[chat.Message]) -> bool:
-    """Whether the last message is a tool's result and the turn that called the tool comes without its thinking.
+def lacks_thinking(turns: Sequence[Turn]) -> bool:
+    """Whether the last turn holds a tool's result and the turn that called the tool does not begin with thinking.
 
-    Anthropic refuses to go on thinking then: with a budget, such a turn has to begin with a thinking block.
+    Anthropic refuses to go on thinking then: with a budget, such a turn has to begin with a thinking block. Told by
+    the ``turns`` and not by the client's messages, for several of those can be one turn.
     """
-    if not isinstance(messages[-1], chat.ToolMessage):
+    if not any(block["type"] == "tool_result" for block in _blocks(turns[-1])):
         return False
-    for message in reversed(messages):
-        if isinstance(message, chat.AssistantMessage):
-            return not _thinking(message)
-    return True
+    return len(turns) < 2 or _blocks(turns[-2])[0]["type"] not in ("thinking", "redacted_thinking")
+
+
+def tool_id(given: str) -> str:
+    """A call's id as Anthropic takes it, of letters, digits, ``_`` and ``-``; the same for a call and its result.
+
+    Other servers' ids hold more (`functions.f:0`). A digest keeps apart what the same letters are left of.
+    """
+    if _ID.fullmatch(given):
+        return given
+    digest = hashlib.sha256(given.encode()).hexdigest()[:12]
+    return f"{_NOT_OF_AN_ID.sub('_', given)[:_ID_KEPT]}_{digest}"
+
+
+def _blocks(turn: Turn) -> list[Block]:
+    blocks = turn["content"]
+    assert isinstance(blocks, list) and blocks, "turns are made of blocks here, and never empty"
+    return blocks
 
 
 def _assistant(message: chat.AssistantMessage, path: str) -> list[Block]:
@@ -77,10 +99,14 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[Block]:
         place = f"{path}.tool_calls[{number}]"
         if call.type != "function" or call.function is None:
             _refuse(place, "is not a function call, the only kind that an Anthropic model can be shown")
-        arguments = strict_json.arguments(call.function.arguments)
-        if arguments is None:
-            _refuse(f"{place}.function.arguments", "has to be a JSON object in a string")
-        said.append({"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments})
+        said.append(
+            {
+                "type": "tool_use",
+                "id": tool_id(call.id),
+                "name": call.function.name,
+                "input": strict_json.arguments_or_raw(call.function.arguments),
+            }
+        )
     return said
 
 
@@ -96,8 +122,8 @@ def _thinking(message: chat.AssistantMessage) -> list[Block]:
 
 
 def _result(message: chat.ToolMessage, path: str) -> Block:
-    result: Block = {"type": "tool_result", "tool_use_id": message.tool_call_id}
-    if content := _parts(message.content, path):
+    result: Block = {"type": "tool_result", "tool_use_id": tool_id(message.tool_call_id)}
+    if content := _parts(message.content or "", path):
         result["content"] = content
     if message.is_error:
         result["is_error"] = True

@@ -93,8 +93,8 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
 
 
 class ToolMessage(Struct, tag_field="role", tag="tool"):
-    content: str | list[TextPart | ImagePart]
     tool_call_id: str
+    content: str | list[TextPart | ImagePart] | None = None
     is_error: bool | None = None
 
 
@@ -171,52 +171,11 @@ class ChatRequest(Struct):
     speed: str | None = None
 
 
-class PromptDetails(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class CompletionDetails(Struct):
-    reasoning_tokens: int | None = None
-
-
-class Usage(Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: PromptDetails | None = None
-    completion_tokens_details: CompletionDetails | None = None
-
-
-class AnswerCall(Struct):
-    function: Function | None = None
-    id: str | None = None
-
-
-class AnswerMessage(Struct):
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[AnswerCall] | None = None
-    reasoning_content: str | None = None
-    reasoning: object = None
-    thinking_blocks: list[ThinkingEntry] | None = None
-
-
-class Choice(Struct):
-    message: AnswerMessage
-    finish_reason: str | None = None
-
-
-class Answer(Struct):
-    """An upstream's whole answer."""
-
-    choices: list[Choice]
-    id: str | None = None
-    usage: Usage | None = None
-
-
 class FunctionPiece(Struct):
+    """A call's function, or what a chunk adds to it; some servers write the arguments as an object."""
+
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | Json | None = None
 
 
 class ToolCallPiece(Struct):
@@ -226,12 +185,32 @@ class ToolCallPiece(Struct):
 
 
 class Delta(Struct):
-    content: str | None = None
+    """What a chunk adds, or the message of a whole answer. `function_call` is the old form of a tool call.
+
+    What is an `object` is written in many ways: `loose` knows them.
+    """
+
+    content: str | list[Any] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCallPiece] | None = None
-    reasoning_content: str | None = None
+    reasoning_content: object = None
     reasoning: object = None
     thinking_blocks: list[ThinkingEntry] | None = None
+    function_call: FunctionPiece | None = None
+
+
+class Choice(Struct):
+    message: Delta
+    finish_reason: str | None = None
+    error: object = None
+
+
+class Answer(Struct):
+    """An upstream's whole answer."""
+
+    choices: list[Choice]
+    id: str | None = None
+    usage: object = None
 
 
 class ChunkChoice(Struct):
@@ -245,7 +224,7 @@ class Chunk(Struct):
 
     id: str | None = None
     choices: list[ChunkChoice] | None = None
-    usage: Usage | None = None
+    usage: object = None
     error: object = None
 
 

@@ -14,6 +14,7 @@ from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire import chat_answer, foreign_errors, strict_json
 from clawgate.wire import messages_shapes as messages
 from clawgate.wire.events import COMMENT, MAX_EVENT_BYTES, EventReader
+from clawgate.wire.half_characters import Joiner
 
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -44,6 +45,7 @@ class ChatStream:
         "_created",
         "_entries",
         "_fed_input",
+        "_halves",
         "_head",
         "_held",
         "_index",
@@ -53,12 +55,15 @@ class ChatStream:
         "_started",
         "_stop",
         "_thoughts",
+        "_told",
         "_usage",
         "_with_usage",
     )
 
     def __init__(self, *, model: str, created: int, include_usage: bool) -> None:
         self._reader = EventReader()
+        self._halves = Joiner()
+        self._told = False  # whether anything was said
         self._model = model
         self._created = created
         self._with_usage = include_usage
@@ -73,15 +78,21 @@ class ChatStream:
         self._thoughts = 0  # characters
         self._held: list[str] = []  # the thinking of the open block
         self._stop: str | None = None
-        self._usage = messages.Usage()
+        self._usage: dict[object, object] = {}
 
     def feed(self, chunk: bytes) -> bytes:
-        """The client's bytes for the upstream's ``chunk``; raises `UpstreamMalformed`."""
+        """The client's bytes for the upstream's ``chunk``; raises `UpstreamMalformed`.
+
+        Raises `UpstreamFailed` for an error of the upstream's before anything was said.
+        """
         out: list[bytes] = []
         for data in self._reader.feed(chunk):
             if self._over:
                 break
-            out.append(KEEP_ALIVE if data == COMMENT else self._event(data))
+            said = KEEP_ALIVE if data == COMMENT else self._event(data)
+            if said:
+                self._told = True
+                out.append(said)
         return out[0] if len(out) == 1 else b"".join(out)
 
     def end(self) -> bytes:
@@ -92,8 +103,10 @@ class ChatStream:
 
     def _event(self, data: bytes) -> bytes:
         try:
-            event = strict_json.answer(data, messages.MESSAGES_EVENT)
+            event = strict_json.answer(data, messages.MESSAGES_EVENT, self._halves)
         except UpstreamMalformed:
+            if (error := foreign_errors.within(data)) is not None:
+                return self._break_off(error)
             if strict_json.answer(data, messages.MESSAGES_EVENT_TYPE).type not in KNOWN:
                 return b""
             raise
@@ -103,11 +116,7 @@ class ChatStream:
         if kind == "ping":
             return KEEP_ALIVE
         if kind == "error":
-            self._over = True
-            error = foreign_errors.of_json({"error": event.error})
-            return foreign_errors.chat_event(
-                error or foreign_errors.ForeignError("the upstream broke off without saying why")
-            )
+            return self._break_off(foreign_errors.within(data) or foreign_errors.WORDLESS)
         if kind not in KNOWN:
             return b""
         if kind == "message_start":
@@ -121,6 +130,12 @@ class ChatStream:
         if kind == "message_delta":
             return self._note(event)
         return self._finish()
+
+    def _break_off(self, error: foreign_errors.ForeignError) -> bytes:
+        self._over = True
+        if not self._told:
+            raise error.as_failure()
+        return foreign_errors.chat_event(error)
 
     def _start(self, event: messages.Event) -> bytes:
         if self._started or event.message is None:
@@ -222,13 +237,10 @@ class ChatStream:
             return self._chunk(b'{"refusal":' + _text(delta.stop_details.explanation) + b"}")
         return b""
 
-    def _count(self, counts: messages.Usage | None) -> None:
+    def _count(self, counts: object) -> None:
         """Take over what is counted: totals replace earlier ones, and what is not named stays."""
-        if counts is None:
-            return
-        for name in counts.__struct_fields__:
-            if (value := getattr(counts, name)) is not None:
-                setattr(self._usage, name, value)
+        if isinstance(counts, dict):
+            self._usage.update((name, value) for name, value in counts.items() if value is not None)
 
     def _finish(self) -> bytes:
         if self._block is not None or self._stop is None:

@@ -2,8 +2,9 @@
 
 What both sides know is translated. Sampling and storage hints that only OpenAI knows (seed, penalties, logit_bias,
 store, metadata, verbosity, prompt_cache_key, …) and fields that nobody knows are left out, since Anthropic refuses
-unknown fields. What changes the kind of answer (n, logprobs, audio, json_object, web search, custom tools) is refused
-with the field's name. Anthropic's own fields (top_k, thinking, output_config, cache_control, inference_geo, speed)
+unknown fields. What changes the kind of answer (n, logprobs, audio, web search, custom tools) is refused with the
+field's name. The response format json_object is left out: OpenAI takes it only with a prompt that asks for JSON, and
+the prompt is carried. Anthropic's own fields (top_k, thinking, output_config, cache_control, inference_geo, speed)
 pass as they are. A temperature above 1, Anthropic's most, becomes 1.
 """
 
@@ -11,12 +12,13 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import RequestRejected, UpstreamMalformed
 from clawgate.wire import chat_answer, effort, foreign_errors, strict_json
 from clawgate.wire import chat_conversation as conversation
 from clawgate.wire import chat_shapes as chat
 from clawgate.wire.chat_stream import ChatStream
 from clawgate.wire.messages_shapes import MESSAGES_ANSWER
+from clawgate.wire.messages_shapes import Answer as MessagesAnswer
 
 MAX_TOKENS = 8192
 """What is asked for where neither the client nor the config says: Anthropic has no default, and all current models
@@ -68,7 +70,7 @@ class ChatToMessages:
         if asked.response_format is not None and (schema := _schema(asked.response_format)) is not None:
             output["format"] = schema
         if asked.reasoning_effort is not None and asked.thinking is None and self._reasoning:
-            self._think(asked, told, output, limit)
+            self._think(asked, told, turns, output, limit)
         if output:
             told["output_config"] = output
         for name in ("thinking", "cache_control", "inference_geo", "speed"):
@@ -87,9 +89,33 @@ class ChatToMessages:
 
     def answer(self, body: bytes) -> bytes:
         """The chat completion for a message; raises `UpstreamMalformed`."""
-        said = strict_json.answer(body, MESSAGES_ANSWER)
+        said = self._read(body)
         told = chat_answer.completion(said, model=self._requested, created=self._created)
         return strict_json.write_answer(told)
+
+    def answer_as_stream(self, body: bytes) -> bytes:
+        """A whole message as the client's stream; raises `UpstreamMalformed`."""
+        said = self._read(body)
+        events: list[dict[str, object]] = [
+            {"type": "message_start", "message": {"id": said.id, "content": [], "usage": said.usage}}
+        ]
+        for index, block in enumerate(said.content):
+            events.append({"type": "content_block_start", "index": index, "content_block": block})
+            events.append({"type": "content_block_stop", "index": index})
+        stop = {"stop_reason": said.stop_reason, "stop_details": said.stop_details}
+        events += [{"type": "message_delta", "delta": stop}, {"type": "message_stop"}]
+        stream = self._streamed
+        told = b"".join(stream.feed(b"data: %b\n\n" % strict_json.write_answer(event)) for event in events)
+        return told + stream.end()
+
+    def _read(self, body: bytes) -> MessagesAnswer:
+        """The message; raises `UpstreamFailed` with the upstream's words where it is an error instead."""
+        try:
+            return strict_json.answer(body, MESSAGES_ANSWER)
+        except UpstreamMalformed:
+            if (error := foreign_errors.within(body)) is not None:
+                raise error.as_failure() from None
+            raise
 
     def refusal(self, status: int, body: bytes) -> bytes:
         """The upstream's error as OpenAI's error object."""
@@ -110,7 +136,12 @@ class ChatToMessages:
         return self._stream
 
     def _think(
-        self, asked: chat.ChatRequest, told: dict[str, object], output: dict[str, object], limit: int | None
+        self,
+        asked: chat.ChatRequest,
+        told: dict[str, object],
+        turns: list[conversation.Turn],
+        output: dict[str, object],
+        limit: int | None,
     ) -> None:
         """Ask for the effort in the way that the model knows; an effort is a hint, and yields to what is not.
 
@@ -130,7 +161,7 @@ class ChatToMessages:
                 told["thinking"] = {"type": "adaptive"}
                 _drop_sampling(told)
             return
-        if forced or conversation.lacks_thinking(asked.messages):
+        if forced or conversation.lacks_thinking(turns):
             return
         if limit is None:
             limit = MAX_TOKENS + effort.BUDGETS[level]
@@ -230,10 +261,10 @@ def _choice(asked: chat.ChatRequest) -> dict[str, object] | None:
 
 
 def _schema(wanted: chat.ResponseFormat) -> dict[str, object] | None:
-    if wanted.type == "text":
+    if wanted.type in ("text", "json_object"):
         return None
     if wanted.type != "json_schema" or wanted.json_schema is None or wanted.json_schema.schema is None:
-        _refuse("response_format", "has to be text, or json_schema with a 'schema': Anthropic takes no other")
+        _refuse("response_format", "has to be text, json_object, or json_schema with a 'schema'")
     return {"type": "json_schema", "schema": wanted.json_schema.schema}
 
 

@@ -12,17 +12,19 @@ import re
 
 REPLACEMENT = rb"\ufffd"
 
-# A backslash with what it escapes, and pairs first: what looks like an escape behind an escaped backslash is none.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
+# A pair, or a half as the second group. Behind a backslash that is escaped itself, it is no escape.
+_FOUND = re.compile(
+    rb"(?<!\\)((?:\\\\)*)(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
-_HALF = 6  # bytes of \ud83d
 _QUOTE = b'"'
 
 
 def whole(json: bytes) -> bytes:
     """``json`` with U+FFFD for every half of a character; the same object where there is none."""
-    return _ESCAPE.sub(lambda found: REPLACEMENT if _is_half(found) else found[0], json) if _may(json) else json
+    if rb"\ud" not in json and rb"\uD" not in json:
+        return json
+    return _FOUND.sub(lambda found: found[0] if found[2] is None else found[1] + REPLACEMENT, json)
 
 
 class Joiner:
@@ -35,26 +37,19 @@ class Joiner:
 
     def mend(self, event: bytes) -> bytes:
         """``event`` without halves. One that ends a string waits for the event that begins with the other."""
-        halves = [found for found in _ESCAPE.finditer(event) if _is_half(found)] if _may(event) else []
+        halves = [found for found in _FOUND.finditer(event) if found[2] is not None]
         first, self._first = self._first, b""
         if not halves:
             return event
         begin, end = halves[0], halves[-1]
-        if first and _is_second(begin) and event[begin.start() - 1 : begin.start()] == _QUOTE:
-            event = event[: begin.start()] + first + event[begin.start() :]
-        elif not _is_second(end) and event[end.end() : end.end() + 1] == _QUOTE:
-            self._first = end[0]
-            event = event[: end.start()] + event[end.end() :]
+        at = begin.start(2)
+        if not _is_second(end[2]) and event[end.end() : end.end() + 1] == _QUOTE:
+            self._first = end[2]
+            event = event[: end.start(2)] + event[end.end() :]
+        if first and _is_second(begin[2]) and event[at - 1 : at] == _QUOTE:
+            event = event[:at] + first + event[at:]
         return whole(event)
 
 
-def _may(json: bytes) -> bool:
-    return rb"\ud" in json or rb"\uD" in json
-
-
-def _is_half(found: re.Match[bytes]) -> bool:
-    return len(found[0]) == _HALF
-
-
-def _is_second(half: re.Match[bytes]) -> bool:
-    return half[0][3:4] in b"cdefCDEF"
+def _is_second(half: bytes) -> bool:
+    return half[3:4] in b"cdefCDEF"

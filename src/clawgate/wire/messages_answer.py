@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire import chat_shapes as chat
-from clawgate.wire import strict_json
+from clawgate.wire import foreign_errors, loose, strict_json
 
 Block = dict[str, object]
 
@@ -20,57 +20,79 @@ STOP = {
     "function_call": "tool_use",
     "content_filter": "refusal",
 }
-"""OpenAI's finish reasons as Anthropic's stop reasons; one that is not here reads as "end_turn"."""
+"""OpenAI's finish reasons as Anthropic's stop reasons; one that is not here reads as "end_turn", and none is no end."""
+
+FAILED = "error"
+"""OpenRouter's finish reason where the provider behind it broke off."""
 
 
-def stop_reason(finish: str | None, *, called: bool, refused: bool) -> str:
+def stop_reason(finish: str, *, called: bool, refused: bool) -> str:
     """Why the model stopped. What it did counts for more than what the server calls it.
 
     Some servers finish a tool call with "stop", and a client that waits for "tool_use" would not run the tool.
     """
     if refused:
         return "refusal"
-    reason = STOP.get(finish or "", "end_turn")
+    reason = STOP.get(finish, "end_turn")
     if reason in ("end_turn", "tool_use"):
         return "tool_use" if called else "end_turn"
     return reason
 
 
-def usage(counts: chat.Usage | None) -> dict[str, object]:
-    """The counts of a chat completion in Anthropic's fields; zeros where the upstream said nothing."""
-    counts = counts or chat.Usage()
-    prompt = counts.prompt_tokens_details or chat.PromptDetails()
-    read, write = prompt.cached_tokens or 0, prompt.cache_write_tokens or 0
+def usage(counts: object) -> dict[str, object]:
+    """The counts of a chat completion in Anthropic's fields; zeros where the upstream said nothing of sense."""
+
+    def of(name: str, inside: object = counts) -> int:
+        return loose.count(loose.member(inside, name)) or 0
+
+    prompt = loose.member(counts, "prompt_tokens_details")
+    read, write = of("cached_tokens", prompt), of("cache_write_tokens", prompt)
     told: dict[str, object] = {
-        "input_tokens": max(0, (counts.prompt_tokens or 0) - read - write),
-        "output_tokens": counts.completion_tokens or 0,
+        "input_tokens": max(0, of("prompt_tokens") - read - write),
+        "output_tokens": of("completion_tokens"),
         "cache_creation_input_tokens": write,
         "cache_read_input_tokens": read,
     }
-    details = counts.completion_tokens_details
-    if details is not None and details.reasoning_tokens is not None:
-        told["output_tokens_details"] = {"thinking_tokens": details.reasoning_tokens}
+    thought = loose.count(loose.member(loose.member(counts, "completion_tokens_details"), "reasoning_tokens"))
+    if thought is not None:
+        told["output_tokens_details"] = {"thinking_tokens": thought}
     return told
 
 
-def reasoning_of(said: chat.AnswerMessage | chat.Delta) -> str:
+def reasoning_of(said: chat.Delta) -> str:
     """What the model thought aloud: `reasoning_content`, or `reasoning` as other servers call it."""
-    if said.reasoning_content:
-        return said.reasoning_content
-    return said.reasoning if isinstance(said.reasoning, str) else ""
+    return loose.word(said.reasoning_content) or loose.word(said.reasoning) or ""
+
+
+def written(arguments: str | chat.Json | None) -> str:
+    """A call's arguments as text, as most servers write them."""
+    return strict_json.write_answer(arguments).decode() if isinstance(arguments, dict) else arguments or ""
 
 
 def message(answer: chat.Answer, *, model: str) -> dict[str, object]:
-    """The message object for a whole answer; raises `UpstreamMalformed` without a choice, or for a broken call."""
+    """The message object for a whole answer.
+
+    Raises `UpstreamMalformed` without a choice, for a call of no function, and where the model does not say why it
+    stopped: an answer that was cut must not look finished. Raises `UpstreamFailed` where it says that it failed.
+    """
     if not answer.choices:
         raise UpstreamMalformed("the upstream's answer has no choices")
     choice = answer.choices[0]
     said = choice.message
+    if choice.error or choice.finish_reason == FAILED:
+        raise (foreign_errors.of_json({"error": choice.error}) or foreign_errors.WORDLESS).as_failure()
+    if not choice.finish_reason:
+        raise UpstreamMalformed("the upstream's answer has no finish_reason: it may not be whole")
     content = _thinking(said)
-    for text in (said.content, said.refusal):
-        if text:
-            content.append({"type": "text", "text": text})
-    calls = [_call(number, call, choice.finish_reason) for number, call in enumerate(said.tool_calls or ())]
+    for kind, piece in loose.parts(said.content):
+        if kind == "text":
+            content.append({"type": "text", "text": piece})
+        else:
+            content.append({"type": "thinking", "thinking": piece, "signature": ""})
+    if said.refusal:
+        content.append({"type": "text", "text": said.refusal})
+    told = calls_of(said)
+    calls = [_call(number, call, choice.finish_reason) for number, call in enumerate(told)]
     content += [call for call in calls if call is not None]
     return {
         "id": answer.id or "msg_unnamed",
@@ -84,7 +106,15 @@ def message(answer: chat.Answer, *, model: str) -> dict[str, object]:
     }
 
 
-def _thinking(said: chat.AnswerMessage) -> list[Block]:
+def calls_of(said: chat.Delta) -> list[chat.ToolCallPiece]:
+    """The calls, or the one call of the old form, where there is no new one beside it."""
+    if said.tool_calls:
+        return said.tool_calls
+    old = said.function_call
+    return [chat.ToolCallPiece(function=old)] if old is not None and (old.name or old.arguments) else []
+
+
+def _thinking(said: chat.Delta) -> list[Block]:
     blocks: list[Block] = []
     for entry in said.thinking_blocks or ():
         if entry.type == "redacted_thinking":
@@ -98,15 +128,20 @@ def _thinking(said: chat.AnswerMessage) -> list[Block]:
     return blocks
 
 
-def _call(number: int, call: chat.AnswerCall, finish: str | None) -> Block | None:
-    """The call as a block; None for one that the token limit cut off, which nobody can run."""
-    if call.function is None:
+def _call(number: int, call: chat.ToolCallPiece, finish: str) -> Block | None:
+    """The call as a block; None for one that the token limit cut off, which nobody can run.
+
+    Arguments that are no JSON object for another reason stand whole under `strict_json.RAW`: the tool will refuse
+    them, and the model can mend them.
+    """
+    if call.function is None or not call.function.name:
         raise UpstreamMalformed("the upstream's answer calls something that is not a function")
-    given = strict_json.arguments(call.function.arguments)
-    if given is None and finish == "length":
+    given = written(call.function.arguments)
+    if finish == "length" and strict_json.arguments(given) is None:
         return None
-    if given is None:
-        raise UpstreamMalformed(
-            f"the upstream's model called the tool {call.function.name!r} with arguments that are not a JSON object"
-        )
-    return {"type": "tool_use", "id": call.id or f"call_{number}", "name": call.function.name, "input": given}
+    return {
+        "type": "tool_use",
+        "id": call.id or f"call_{number}",
+        "name": call.function.name,
+        "input": strict_json.arguments_or_raw(given),
+    }

@@ -2,8 +2,10 @@
 
 Results of tools stand first in their turn, each a message of its own; what else the user said follows. A tool
 message holds text only, so images and files of a result go into the user's message behind it. A failed result
-has no field for that: its text begins with "Error:". Thinking is carried as `reasoning_content`, signed thinking also
-as `thinking_blocks`. `cache_control` is left out: chat services cache by themselves.
+has no field for that: its text begins with "Error:". Thinking without a signature came from such a server, and goes
+back as `reasoning_content`. What one service signed or sealed means nothing to another and may be refused by it: it is
+left out, unless the upstream is known to keep thinking for a Claude behind it; then it is carried as it is in
+`thinking_blocks`. `cache_control` is left out: chat services cache by themselves.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ Shown = messages.Text | messages.Image | messages.Document | messages.SearchResu
 
 
 def chat_messages(
-    system: str | Sequence[messages.Text] | None, turns: Sequence[messages.Message]
+    system: str | Sequence[messages.Text] | None,
+    turns: Sequence[messages.Message],
+    *,
+    keeps_thinking: bool = False,
 ) -> list[Message]:
     """The messages; raises `RequestRejected` with the path of what cannot be said."""
     said: list[Message] = []
@@ -33,7 +38,7 @@ def chat_messages(
             case messages.UserMessage():
                 said += _user(turn.content, path)
             case messages.AssistantMessage():
-                said.append(_assistant(turn.content))
+                said.append(_assistant(turn.content, keeps_thinking=keeps_thinking))
             case messages.SystemMessage():
                 said.append({"role": "system", "content": _plain(turn.content)})
     return said
@@ -140,7 +145,7 @@ def _refuse(path: str, why: str) -> NoReturn:
     raise RequestRejected(f"'{path}' {why}", param=path)
 
 
-def _assistant(content: str | Sequence[messages.AssistantBlock]) -> Message:
+def _assistant(content: str | Sequence[messages.AssistantBlock], *, keeps_thinking: bool) -> Message:
     if isinstance(content, str):
         return {"role": "assistant", "content": content}
     text: list[str] = []
@@ -152,12 +157,13 @@ def _assistant(content: str | Sequence[messages.AssistantBlock]) -> Message:
             case messages.Text():
                 text.append(block.text)
             case messages.Thinking():
-                reasoning.append(block.thinking)
-                if block.signature:
+                if keeps_thinking or not block.signature:
+                    reasoning.append(block.thinking)
+                if keeps_thinking and block.signature:
                     signed.append(
                         {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
                     )
-            case messages.RedactedThinking():
+            case messages.RedactedThinking() if keeps_thinking:
                 signed.append({"type": "redacted_thinking", "data": block.data})
             case messages.ToolUse():
                 arguments = strict_json.write_request(block.input).decode()

@@ -150,21 +150,6 @@ class MessagesRequest(Struct):
     container: str | Json | None = None
 
 
-class OutputDetails(Struct):
-    thinking_tokens: int | None = None
-
-
-class Usage(Struct):
-    """Counts are cumulative in a stream: a later one replaces an earlier one."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    output_tokens_details: OutputDetails | None = None
-    service_tier: str | None = None
-
-
 class StopDetails(Struct):
     explanation: str | None = None
 
@@ -187,7 +172,7 @@ class Answer(Struct):
 
     id: str
     content: list[Block]
-    usage: Usage | None = None
+    usage: object = None
     stop_reason: str | None = None
     stop_details: StopDetails | None = None
 
@@ -210,7 +195,7 @@ class Event(Struct):
     message: Answer | None = None
     content_block: Block | None = None
     delta: Delta | None = None
-    usage: Usage | None = None
+    usage: object = None
     error: object = None
 
 

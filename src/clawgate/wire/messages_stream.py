@@ -12,8 +12,9 @@ import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire import chat_shapes as chat
-from clawgate.wire import foreign_errors, messages_answer, strict_json
+from clawgate.wire import foreign_errors, loose, messages_answer, strict_json
 from clawgate.wire.events import COMMENT, MAX_EVENT_BYTES, EventReader
+from clawgate.wire.half_characters import Joiner
 
 KEEP_ALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -39,6 +40,7 @@ class MessagesStream:
         "_blocks",
         "_calls",
         "_finish",
+        "_halves",
         "_held",
         "_ids",
         "_model",
@@ -49,6 +51,7 @@ class MessagesStream:
         "_refused",
         "_slots",
         "_started",
+        "_told",
         "_usage",
         "_waiting",
         "_waiting_calls",
@@ -56,6 +59,8 @@ class MessagesStream:
 
     def __init__(self, *, model: str) -> None:
         self._reader = EventReader()
+        self._halves = Joiner()
+        self._told = False  # whether anything was said
         self._model = model
         self._started = False
         self._over = False  # finished, or broken off by an error that was told
@@ -70,10 +75,13 @@ class MessagesStream:
         self._held = 0  # characters in `_waiting`
         self._refused = False
         self._finish: str | None = None
-        self._usage: chat.Usage | None = None
+        self._usage: object = None
 
     def feed(self, chunk: bytes) -> bytes:
-        """The client's bytes for the upstream's ``chunk``; raises `UpstreamMalformed`."""
+        """The client's bytes for the upstream's ``chunk``; raises `UpstreamMalformed`.
+
+        Raises `UpstreamFailed` for an error of the upstream's before anything was said.
+        """
         out: list[bytes] = []
         for data in self._reader.feed(chunk):
             if self._over:
@@ -85,7 +93,9 @@ class MessagesStream:
                     raise UpstreamMalformed("the upstream's stream says [DONE] without a finish_reason")
                 self._end(out)
             else:
-                self._chunk(strict_json.answer(data, chat.CHAT_CHUNK), out)
+                self._chunk(data, out)
+        if out:
+            self._told = True
         return out[0] if len(out) == 1 else b"".join(out)
 
     def end(self) -> bytes:
@@ -98,15 +108,20 @@ class MessagesStream:
         self._end(out)
         return b"".join(out)
 
-    def _chunk(self, chunk: chat.Chunk, out: list[bytes]) -> None:
+    def _chunk(self, data: bytes, out: list[bytes]) -> None:
+        try:
+            chunk = strict_json.answer(data, chat.CHAT_CHUNK, self._halves)
+        except UpstreamMalformed:
+            if (error := foreign_errors.within(data)) is None:
+                raise
+            self._break_off(error, out)
+            return
         if chunk.error is not None:
-            self._over = True
-            error = foreign_errors.of_json({"error": chunk.error})
-            out.append(
-                foreign_errors.messages_event(
-                    error or foreign_errors.ForeignError("the upstream broke off without saying why")
-                )
-            )
+            error = foreign_errors.of_json({"error": chunk.error}) or foreign_errors.WORDLESS
+            self._break_off(error, out)
+            return
+        if chunk.choices is None and (error := foreign_errors.within(data)) is not None:
+            self._break_off(error, out)
             return
         if not self._started:
             self._start(chunk, out)
@@ -120,14 +135,29 @@ class MessagesStream:
                 if delta.reasoning_content or delta.thinking_blocks or delta.reasoning:
                     self._reasoning(delta, out)
                 if delta.content:
-                    self._said("text", delta.content, out)
+                    if isinstance(delta.content, str):
+                        self._said("text", delta.content, out)
+                    else:
+                        for kind, piece in loose.parts(delta.content):
+                            self._said(kind, piece, out)
                 if delta.refusal:
                     self._refused = True
                     self._said("text", delta.refusal, out)
-                for piece in delta.tool_calls or ():
-                    self._call(piece, out)
-            if choice.finish_reason is not None:
+                if delta.tool_calls or delta.function_call is not None:
+                    for call in messages_answer.calls_of(delta):
+                        self._call(call, out)
+            if choice.finish_reason:
                 self._finish = choice.finish_reason
+                if self._finish == messages_answer.FAILED:
+                    self._break_off(foreign_errors.WORDLESS, out)
+                    return
+
+    def _break_off(self, error: foreign_errors.ForeignError, out: list[bytes]) -> None:
+        """Tell the error and nothing after it; raises `UpstreamFailed` where it is the first thing to be told."""
+        self._over = True
+        if not self._told and not out:
+            raise error.as_failure()
+        out.append(foreign_errors.messages_event(error))
 
     def _start(self, chunk: chat.Chunk, out: list[bytes]) -> None:
         self._started = True
@@ -210,7 +240,7 @@ class MessagesStream:
         """A piece of a tool call: goes out if its call is the open one, waits otherwise."""
         number = self._number(piece)
         function = piece.function or chat.FunctionPiece()
-        arguments = function.arguments or ""
+        arguments = messages_answer.written(function.arguments)
         if self._open == "tool" and number == self._open_call:
             if arguments:
                 out.append(self._input(arguments))
@@ -294,6 +324,7 @@ class MessagesStream:
         )
 
     def _end(self, out: list[bytes]) -> None:
+        assert self._finish is not None, "a stream without a finish reason has no end"
         self._close(out)
         waiting, self._waiting = self._waiting, []
         for block in waiting:

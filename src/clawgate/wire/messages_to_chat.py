@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import RequestRejected, UpstreamMalformed
 from clawgate.wire import effort, foreign_errors, messages_answer, strict_json
 from clawgate.wire import messages_shapes as messages
-from clawgate.wire.chat_shapes import CHAT_ANSWER
+from clawgate.wire.chat_shapes import CHAT_ANSWER, Answer
 from clawgate.wire.messages_conversation import chat_messages
 from clawgate.wire.messages_stream import MessagesStream
 
@@ -33,12 +33,14 @@ class MessagesToChat:
         upstream_model: str,
         max_tokens_field: str = "max_tokens",
         reasoning: bool = True,
+        keeps_thinking: bool = False,
     ) -> None:
         self.streams = False
         self._requested = requested_model
         self._model = upstream_model
         self._max_tokens_field = max_tokens_field
         self._reasoning = reasoning
+        self._keeps_thinking = keeps_thinking
         self._stream = MessagesStream(model=requested_model)
 
     def request(self, body: bytes) -> bytes:
@@ -53,7 +55,7 @@ class MessagesToChat:
             _refuse("max_tokens", "has to be 1 or more")
         told: dict[str, object] = {
             "model": self._model,
-            "messages": chat_messages(asked.system, asked.messages),
+            "messages": chat_messages(asked.system, asked.messages, keeps_thinking=self._keeps_thinking),
             self._max_tokens_field: asked.max_tokens,
         }
         for name in ("temperature", "top_p"):
@@ -79,8 +81,32 @@ class MessagesToChat:
 
     def answer(self, body: bytes) -> bytes:
         """The message for a chat completion; raises `UpstreamMalformed`."""
-        said = strict_json.answer(body, CHAT_ANSWER)
+        said = self._read(body)
         return strict_json.write_answer(messages_answer.message(said, model=self._requested))
+
+    def answer_as_stream(self, body: bytes) -> bytes:
+        """A whole chat completion as the client's stream; raises `UpstreamMalformed`."""
+        said = self._read(body)
+        if not said.choices:
+            raise UpstreamMalformed("the upstream's answer has no choices")
+        choice = said.choices[0]
+        for number, call in enumerate(choice.message.tool_calls or ()):
+            call.index = number
+        told = {"index": 0, "delta": choice.message, "finish_reason": choice.finish_reason}
+        chunk = {"id": said.id, "choices": [told], "usage": said.usage, "error": choice.error}
+        return self.feed(b"data: %b\n\n" % strict_json.write_answer(chunk)) + self.end()
+
+    def _read(self, body: bytes) -> Answer:
+        """The completion; raises `UpstreamFailed` with the upstream's words where it is an error instead."""
+        try:
+            said = strict_json.answer(body, CHAT_ANSWER)
+        except UpstreamMalformed:
+            if (error := foreign_errors.within(body)) is not None:
+                raise error.as_failure() from None
+            raise
+        if not said.choices and (error := foreign_errors.within(body)) is not None:
+            raise error.as_failure()
+        return said
 
     def refusal(self, status: int, body: bytes) -> bytes:
         """The upstream's error as Anthropic's error object."""

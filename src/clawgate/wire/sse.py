@@ -56,6 +56,13 @@ class Tail:
         self._from_start = True
         self._latest = b""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stream so far ends with a whole event."""
+        if self._latest:
+            self._settle()
+        return not _BLANK_LINE.split(bytes(self._bytes))[-1].strip(b"\r\n")
+
     def closing(self, event: bytes) -> bytes:
         """`closing` for the stream so far."""
         if self._latest:

@@ -32,7 +32,7 @@ def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
         try:
             return shape.decode(body)
         except _WRONG:
-            return _again(body, whole(body), shape)
+            return shape.decode(whole(body))
     except _WRONG as error:
         what, param = _said(error)
         raise RequestRejected(f"the request body cannot be read: {what}", param=param) from None
@@ -47,7 +47,7 @@ def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: Joiner | None = 
         try:
             return shape.decode(body)
         except _WRONG:
-            return _again(body, halves.mend(body) if halves is not None else whole(body), shape)
+            return shape.decode(halves.mend(body) if halves is not None else whole(body))
     except _WRONG as error:
         what, param = _said(error)
         place = f" at {param}" if param else ""
@@ -62,8 +62,7 @@ def arguments(text: str) -> dict[str, object] | None:
         try:
             return _object.decode(text)
         except _WRONG:
-            body = text.encode()
-            return _again(body, whole(body), _object)
+            return _object.decode(whole(text.encode()))
     except _WRONG:
         return None
 
@@ -92,11 +91,6 @@ def write_answer(value: object) -> bytes:
         return _encoder.encode(value)
     except RecursionError:
         raise UpstreamMalformed("the upstream's answer is nested too deeply") from None
-
-
-def _again(body: bytes, mended: bytes, shape: msgspec.json.Decoder[T]) -> T:
-    """A second look at what could not be read; the first complaint again where nothing was mended."""
-    return shape.decode(body if mended is body else mended)
 
 
 def _said(error: Exception) -> tuple[str, str | None]:

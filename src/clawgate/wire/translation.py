@@ -31,7 +31,16 @@ class Translation(Protocol):
         """
 
     def answer(self, body: bytes) -> bytes:
-        """The client's body for the upstream's whole 2xx body that is no stream; raises `UpstreamMalformed`."""
+        """The client's body for the upstream's whole 2xx body that is no stream; raises `UpstreamMalformed`.
+
+        Raises `UpstreamFailed` with the upstream's words where the body is an error, whatever its status says.
+        """
+
+    def answer_as_stream(self, body: bytes) -> bytes:
+        """The client's whole stream for such a body, of an upstream that did not stream as it was asked to.
+
+        Raises as `answer`, and `UpstreamClosed` where the body does not say that it is finished.
+        """
 
     def refusal(self, status: int, body: bytes) -> bytes:
         """The client's error body for the upstream's, whatever bytes those are; never raises."""
@@ -40,7 +49,8 @@ class Translation(Protocol):
         """The client's bytes for a chunk of the upstream's event stream, empty if nothing can be said yet.
 
         Raises `UpstreamMalformed` on what makes no sense. An error that the upstream tells in its stream comes out
-        as an error in the client's stream; after it nothing more comes out, from `end` neither.
+        as an error in the client's stream; after it nothing more comes out, from `end` neither. Where nothing had come
+        out before, it is raised as `UpstreamFailed` instead, since the client can still be answered with a status.
         """
 
     def end(self) -> bytes:
@@ -60,12 +70,14 @@ def translation(
     max_tokens: int | None = None,
     max_tokens_field: str = "max_tokens",
     reasoning: bool = True,
+    keeps_thinking: bool = False,
 ) -> Translation:
     """The translation for one exchange; raises `RequestRejected` for a pair that has none.
 
     Answers name ``requested_model``; ``created`` is in UNIX seconds. ``max_tokens`` is the model's configured limit,
     for upstreams that need one where the client gave none. ``max_tokens_field`` is the chat upstream's name for it.
-    Without ``reasoning`` no effort is asked for, since models that cannot think refuse the field.
+    Without ``reasoning`` no effort is asked for, since models that cannot think refuse the field. With
+    ``keeps_thinking`` a chat upstream is sent the signed thinking of the conversation in `thinking_blocks`.
     """
     match client, upstream:
         case Dialect.CHAT, Dialect.MESSAGES:
@@ -82,6 +94,7 @@ def translation(
                 upstream_model=upstream_model,
                 max_tokens_field=max_tokens_field,
                 reasoning=reasoning,
+                keeps_thinking=keeps_thinking,
             )
         case _:
             raise RequestRejected(

@@ -80,9 +80,19 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         "owl cannot serve",
     ),
     "a private address is blocked": (
-        {"providers": (ProviderFact("owl", None, ("egress: blocked until x is true",)),)},
+        {"providers": (ProviderFact("owl", None, ("egress: blocked until x is true",), trust_setting="x"),)},
         Severity.WARNING,
         "blocked until x",
+    ),
+    "a key that is a placeholder": (
+        {"providers": (ProviderFact("owl", None, shortest_masked=8),)},
+        Severity.INFO,
+        "owl: its credential is shorter than 8 characters",
+    ),
+    "what OpenClaw would refuse": (
+        {"config_warnings": ("gateway.novelty is no key",)},
+        Severity.WARNING,
+        "gateway.novelty",
     ),
     "a note about a provider": (
         {"providers": (ProviderFact("owl", None, ("apiKey is not sent",)),)},
@@ -113,6 +123,20 @@ def test_what_is_wrong_is_found(case: str) -> None:
     change, severity, text = CASES[case]
     (found,) = [finding for finding in findings(**change) if text in finding.what]
     assert found.severity is severity and found.where and found.fix
+
+
+@pytest.mark.parametrize(
+    ("key_path", "command"),
+    [
+        ("models.providers.owl.x", "clawgate config set 'models.providers.owl.x' true"),
+        ('models.providers["a b"].x', "clawgate config set 'models.providers[\"a b\"].x' true"),
+    ],
+)
+def test_the_way_to_an_address_that_is_blocked_is_the_command_itself(key_path: str, command: str) -> None:
+    """With the key path as a shell takes it, and no placeholder in it."""
+    notes = (f"egress: blocked until {key_path} is true",)
+    (found,) = findings(providers=(ProviderFact("owl", None, notes, trust_setting=key_path),))
+    assert (found.where, found.fix) == (key_path, command)
 
 
 def test_the_worst_comes_first() -> None:

@@ -13,6 +13,7 @@ import pytest
 from clawgate.app.doctor.checks import Facts
 from clawgate.app.doctor.gather import gather
 from clawgate.processes.instance import Instance
+from clawgate.relay.upstream import SHORTEST_SECRET
 
 LOCAL = {
     "gateway": {"mode": "local", "port": 0, "auth": {"token": "0123456789abcdef0123456789abcdef"}},
@@ -42,6 +43,29 @@ def test_what_a_config_says(tmp_path: Path) -> None:
     assert found.plugins == ("telegram",) and found.running is None
     used = {provider.name: (provider.why_not_ready, provider.is_used) for provider in found.providers}
     assert used["owl"] == (None, True) and not used["openai"][1] and used["openai"][0]
+
+
+@pytest.mark.parametrize(
+    ("key", "shortest"),
+    [
+        ("x", SHORTEST_SECRET),
+        ("k" * (SHORTEST_SECRET - 1), SHORTEST_SECRET),
+        ("k" * SHORTEST_SECRET, 0),
+        (None, 0),
+    ],
+)
+def test_a_key_too_short_to_be_masked_is_seen(tmp_path: Path, key: str | None, shortest: int) -> None:
+    """Masking it would blot out words of every log line that happen to hold it."""
+    owl = {"baseUrl": "https://owl.example/v1", **({"apiKey": key} if key else {})}
+    found = facts(tmp_path, {"models": {"providers": {"owl": owl}}})
+    (provider,) = [provider for provider in found.providers if provider.name == "owl"]
+    assert provider.shortest_masked == shortest
+    assert provider.trust_setting == "models.providers.owl.request.allowPrivateNetwork"
+
+
+def test_what_openclaw_would_refuse_is_a_fact(tmp_path: Path) -> None:
+    (warning,) = facts(tmp_path, LOCAL).config_warnings
+    assert warning.startswith("models.providers.owl.models[0].name is missing")
 
 
 def test_without_a_config_nobody_is_let_in(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_proxy_that_is_logged_out_gets_no_requests(tmp_path: Path) -> None:
         await until_state(host, service, "unhealthy")
         why, found = service.unavailable(), service.status()
         assert why is not None and "Not logged in" in why.reason
-        assert not found.ok and "claude login" in found.next_step
+        assert not found.ok and "CLAUDE_CODE_OAUTH_TOKEN" in found.next_step
 
     served(tmp_path, steps, command=command("--health", "unhealthy"))
 

@@ -108,7 +108,8 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
     named = {ref.provider for ref in (catalog.primary, *catalog.fallbacks) if ref is not None}
     for provider in catalog.providers.values():
         used = not provider.built_in or provider.id in named
-        short = any(len(secret) < SHORTEST_SECRET for secret in provider.credential.secrets())
+        spellings = provider.credential.secrets()
+        short = bool(spellings) and max(map(len, spellings)) < SHORTEST_SECRET
         yield ProviderFact(
             provider.id,
             provider.why_not_ready,

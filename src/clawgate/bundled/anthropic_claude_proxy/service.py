@@ -82,7 +82,7 @@ class ProxyService:
             about |= {"version": seen.finding.version, "loggedIn": seen.logged_in}
         step = found.next_step
         if seen is not None and (found.ok or found.state in _SAID_BY_PROBE):
-            step = step or seen.next_step
+            step = seen.next_step or step
         return ServiceStatus(
             state=found.state,
             ok=found.ok,

@@ -107,7 +107,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
     if child is not None:
         pid = f", pid {child['pid']}" if child["pid"] else ""
         holder = f", served by {child['holder']}" if child["holder"] else ""
-        restarts = f", {child['restarts']} restart{'s' * (child['restarts'] != 1)}" if child["restarts"] else ""
+        restarts = (
+            f", {child['restarts']} restart{'s' * (child['restarts'] != 1)}" if child["restarts"] else ""
+        )
         why = f": {child['reason']}" if child["reason"] else ""
         rows.append(("child", f"{child['state']}{pid}{holder}{restarts}{why}"))
     elif gateway["running"]:

@@ -1,1 +1,1 @@
-"""The bridge inside the gateway as a provider: a remote proxy that wants ``X-Proxy-Token`` where clients send Bearer."""
+"""The bridge inside the gateway, as a provider: for a remote proxy that wants ``X-Proxy-Token`` instead of Bearer."""

@@ -15,7 +15,9 @@ class BridgePlugin:
     id = ID
     name = "Proxy bridge"
     version = "1.0.0"
-    description = "Asks the models of a remote proxy that wants X-Proxy-Token, through a bridge in the gateway."
+    description = (
+        "Asks the models of a remote proxy that wants X-Proxy-Token, through a bridge in the gateway."
+    )
     config = BridgeConfig
 
     def register(self, registrar: Registrar) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import SecretStr
 
@@ -64,7 +64,9 @@ async def look(fetch: Fetch, remote_url: str, token: SecretStr) -> Remote:
     try:
         return judge(await fetch(plan))
     except FetchFailed as error:
-        return Remote(state="timed_out" if error.cause == "timed_out" else "unreachable", message=error.message)
+        return Remote(
+            state="timed_out" if error.cause == "timed_out" else "unreachable", message=error.message
+        )
 
 
 async def look_through(fetch: Fetch, bridge: str, local_token: SecretStr | None) -> Remote:
@@ -85,9 +87,11 @@ async def look_through(fetch: Fetch, bridge: str, local_token: SecretStr | None)
         said = part(health.json(), "upstream")
         state, took = said.get("state"), said.get("latencyMs")
         if state != "reachable":
-            found: State = state if state in _NEXT else "failing"
+            found: State = next((one for one in get_args(State) if one == state), "failing")
             message = said.get("message")
-            return Remote(state=found, message=message if isinstance(message, str) else "the bridge cannot say")
+            return Remote(
+                state=found, message=message if isinstance(message, str) else "the bridge cannot say"
+            )
         plan = FetchPlan(
             url=f"{bridge}/v1/models", header=header, prefix=prefix, secret=local_token, private=True
         )
@@ -112,12 +116,13 @@ def judge(answer: Fetched) -> Remote:
     elif code in ("invalid_token", "missing_token"):
         state, message = "unauthorized", "it refuses the proxy token"
     elif status in (401, 403):
-        message = (
-            f"it refuses the proxy token, or its own upstream refuses its key (it answers {status} to /v1/models)"
-        )
+        message = f"it refuses the proxy token, or its own upstream refuses its key (it answers {status} to /v1/models)"
         state = "unauthorized"
     elif status in (404, 405):
-        state, message = "not_found", f"there is a server, but no /v1/models at this URL (it answers {status})"
+        state, message = (
+            "not_found",
+            f"there is a server, but no /v1/models at this URL (it answers {status})",
+        )
     elif 300 <= status < 400:
         message = f"it answers with a redirect ({status}), which is not followed: the URL is another one"
         state = "not_found"

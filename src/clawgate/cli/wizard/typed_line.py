@@ -18,7 +18,9 @@ from typing import TextIO
 
 
 def read_line(prompt: str, *, hidden: bool = False) -> str:
-    """Show ``prompt``; one line of standard input without its end. Raises EOFError, KeyboardInterrupt, or UnicodeDecodeError.
+    """Show ``prompt``; return a line of standard input without its end.
+
+    Raises EOFError, KeyboardInterrupt, or UnicodeDecodeError.
 
     ``hidden``: what is typed is not shown, where standard input is a terminal; not even what is typed the moment that
     the prompt is there.
