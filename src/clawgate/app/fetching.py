@@ -29,8 +29,8 @@ async def fetched(plan: FetchPlan, dialer: Dialer) -> Fetched:
         raise FetchFailed("timed_out", error.message) from error
     except UpstreamMalformed as error:
         raise FetchFailed("malformed", error.message) from error
-    except GatewayError as error:
-        raise FetchFailed("unreachable", error.message) from error
+    except (GatewayError, OSError) as error:
+        raise FetchFailed("unreachable", getattr(error, "message", str(error))) from error
     return Fetched(
         status=found.status, body=found.body, milliseconds=round((time.monotonic() - begun) * 1000, 1)
     )
@@ -41,7 +41,7 @@ def _upstream(plan: FetchPlan, dialer: Dialer) -> tuple[Upstream, bytes]:
     try:
         origin, path = parse_url(base)
         credential: Credential = NoCredential()
-        if plan.secret is not None:
+        if plan.secret is not None and plan.header:
             credential = HeaderToken(plan.header, plan.secret.get_secret_value(), plan.prefix)
         lines = b"".join(HeaderToken(name, value).line() for name, value in plan.headers.items())
     except ValueError as error:
@@ -52,6 +52,7 @@ def _upstream(plan: FetchPlan, dialer: Dialer) -> tuple[Upstream, bytes]:
             route=Route(
                 origin=origin,
                 trusted=plan.private,
+                trust_setting="a private address for it",
                 tls=tls_context() if origin.scheme == "https" else None,
             ),
             prefix="",

@@ -1,7 +1,7 @@
 """What of a config file that can be used does not do what somebody may think it does?
 
-What OpenClaw would refuse in it, providers that cannot serve, models that are named and that no provider has. One place for
-``config validate``, which tells all of them, and ``config set``, which tells those that a change brings.
+What OpenClaw would refuse in it, providers that cannot serve, models that are named and that no provider has. One
+place for ``config validate``, which tells all of them, and ``config set``, which tells those that a change brings.
 """
 
 from __future__ import annotations

@@ -52,7 +52,9 @@ def parse_source(text: str) -> Source:
     """What somebody means by a path, a name or a URL. Raises `SourceRefused`."""
     text = text.strip()
     if not text:
-        raise SourceRefused("a plugin comes from a folder, a wheel, a name on PyPI or a git URL; nothing was given")
+        raise SourceRefused(
+            "a plugin comes from a folder, a wheel, a name on PyPI or a git URL; nothing was given"
+        )
     path = Path(text).expanduser()
     if text.startswith("git+") or "://" in text or re.match(r"[\w.-]+@[\w.-]+:", text):
         match = _GIT.match(text)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
+from clawgate.settings.openclaw import Api
 from clawgate.settings.openclaw_keys import Unread
 from clawgate.settings.openclaw_own import DIALECTS, VERSION
 from clawgate.settings.positions import KeyPath
@@ -44,7 +46,9 @@ def refusals(document: object) -> Iterator[str]:
 def _dialect(block: Mapping[str, object], path: KeyPath) -> Iterator[str]:
     api = block.get("api")
     if isinstance(api, str) and "${" not in api and api not in DIALECTS:
-        near = difflib.get_close_matches(api, DIALECTS, n=1)
+        near = difflib.get_close_matches(api, get_args(Api), n=1) or difflib.get_close_matches(
+            api, DIALECTS, n=1
+        )
         mean = f"; did you mean '{near[0]}'?" if near else f"; it takes {', '.join(DIALECTS)}"
         yield f"{named((*path, 'api'))} is no dialect of OpenClaw's; {_REFUSES}{mean}"
 

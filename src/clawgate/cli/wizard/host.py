@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
+from clawgate.app.fetching import fetched
 from clawgate.plugins.asking import Answers
-from clawgate.plugins.serving import Fetched, FetchFailed, FetchPlan
+from clawgate.plugins.serving import Fetched, FetchPlan
 from clawgate.processes.port_owner import port_owner
-from clawgate.providers.credential import Credential, HeaderToken, NoCredential
-from clawgate.relay.dial import Dialer, Route, tls_context
-from clawgate.relay.fetch import fetch
-from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.wire.url import parse_url
+from clawgate.relay.dial import Dialer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,53 +23,7 @@ class Setup:
     config: Mapping[str, Any] = field(repr=False)
 
     async def fetch(self, plan: FetchPlan) -> Fetched:
-        return await fetch_plan(plan, Dialer())
-
-
-async def fetch_plan(plan: FetchPlan, dialer: Dialer) -> Fetched:
-    """One GET as ``plan`` has it, on a connection of its own. Raises `FetchFailed`."""
-    try:
-        origin, path = parse_url(plan.url)
-        upstream = Upstream(
-            UpstreamPlan(
-                name="setup",
-                route=Route(
-                    origin=origin,
-                    trusted=plan.private,
-                    trust_setting="a private address for it",
-                    tls=tls_context() if origin.scheme == "https" else None,
-                ),
-                prefix="",
-                credential=_credential(plan),
-                extra_lines=b"".join(HeaderToken(name, text).line() for name, text in plan.headers.items()),
-            ),
-            dialer,
-            via=b"clawgate-setup",
-        )
-    except ValueError as error:
-        raise FetchFailed("bad_url", str(error)) from error
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    try:
-        found = await fetch(
-            upstream,
-            path.encode("ascii") or b"/",
-            connect_seconds=plan.connect_seconds,
-            answer_seconds=plan.answer_seconds,
-        )
-    except UpstreamTimedOut as error:
-        raise FetchFailed("timed_out", error.message) from error
-    except EgressDenied as error:
-        raise FetchFailed("blocked", error.message) from error
-    except (GatewayError, OSError) as error:
-        raise FetchFailed("unreachable", getattr(error, "message", str(error))) from error
-    return Fetched(status=found.status, body=found.body, milliseconds=round((loop.time() - begun) * 1000, 1))
-
-
-def _credential(plan: FetchPlan) -> Credential:
-    if plan.secret is None or not plan.header:
-        return NoCredential()
-    return HeaderToken(plan.header, plan.secret.get_secret_value(), plan.prefix)
+        return await fetched(plan, Dialer())
 
 
 @dataclass(frozen=True, slots=True)

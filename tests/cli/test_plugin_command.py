@@ -1,16 +1,15 @@
-"""`clawgate <name>` of a plugin: only an enabled one has it, and whatever it does, the command ends with a status."""
+"""`clawgate <name>` of a plugin: it runs if that is enabled, and whatever it does, there is an exit status."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from clawgate.cli.main import clawgate
-from clawgate.cli.plugin_commands import Context, plugin_command, plugin_commands, run_command
+from clawgate.cli.plugin_command import plugin_command, plugin_commands
 from tests.cli.catalogs import alone
 from tests.plugins.samples import docs_plugin, imports_undone
 
@@ -36,17 +35,18 @@ def house(home: Path, spoil: Callable[[str], str] = str) -> None:
 
 
 def run(*arguments: str) -> Result:
-    command = plugin_command("house-model", ())
+    command = plugin_command("house-model")
     assert command is not None
     return CliRunner().invoke(command, arguments)
 
 
-def test_only_enabled_plugins_have_commands(home: Path) -> None:
+def test_only_an_enabled_plugins_command_runs(home: Path) -> None:
     house(home)
-    assert plugin_commands(()) == {"house-model": "An OpenAI-compatible server in the house."}
-    assert plugin_commands(("house-model",)) == {} and plugin_command("house-model", ("house-model",)) is None
+    assert plugin_commands()["house-model"] == "An OpenAI-compatible server in the house."
     plugins("disable", "house-model")
-    assert plugin_commands(()) == {} and plugin_command("house-model", ()) is None
+    found = run()
+    assert found.exit_code == 1 and "enable it with: clawgate plugins enable house-model" in found.stderr
+    assert plugin_command("no-such-command") is None
 
 
 def test_names_are_listed_without_running_anything(home: Path) -> None:
@@ -54,7 +54,7 @@ def test_names_are_listed_without_running_anything(home: Path) -> None:
     with imports_undone():
         house(home, lambda code: code + mark)
     before = (home / "ran").read_text()
-    plugin_commands(())
+    plugin_commands()
     assert (home / "ran").read_text() == before
 
 
@@ -82,47 +82,22 @@ def test_one_that_cannot_be_loaded_is_a_reason(home: Path) -> None:
     )
 
 
-class Loaded:
-    id = "sample"
-
-
 @pytest.mark.parametrize(
     ("does", "status", "says"),
     [
-        (0, 0, ""),
-        (7, 7, ""),
-        (None, 1, "it returned no exit status"),
-        (True, 1, "it returned no exit status"),
-        (256, 1, "it returned no exit status"),
-        (ValueError("no"), 1, "ValueError: no"),
-        (SystemExit(3), 3, ""),
-        (SystemExit("no"), 1, ""),
-        (SystemExit(), 0, ""),
-        (KeyboardInterrupt(), 130, ""),
+        ("return 7", 7, ""),
+        ("return 'fine'", 1, ""),
+        ("raise ValueError('no')", 1, "the plugin 'house-model' failed: ValueError: no"),
+        ("raise SystemExit(3)", 3, ""),
+        ("raise KeyboardInterrupt", 130, ""),
     ],
-    ids=repr,
 )
-def test_whatever_a_command_does_there_is_a_status(
-    does: Any, status: int, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def value() -> Any:
-        if isinstance(does, BaseException):
-            raise does
-        return does
-
-    class Plain:
-        name = help = "x"
-
-        def run(self, context: Any, arguments: Any) -> Any:
-            return value()
-
-    class Waiting(Plain):
-        async def run(self, context: Any, arguments: Any) -> Any:
-            return value()
-
-    context = Context(
-        config=None, problems=(), environment={}, state_dir=tmp_path, gateway_url=None, instance=None
+def test_whatever_a_command_does_there_is_a_status(home: Path, does: str, status: int, says: str) -> None:
+    house(
+        home,
+        lambda code: code.replace(
+            "        if context.config is None:", f"        {does}\n        if False:", 1
+        ),
     )
-    for command in (Plain(), Waiting()):
-        assert run_command(Loaded(), command, [], context) == status  # type: ignore[arg-type]  # its id is all it needs
-        assert says in capsys.readouterr().err
+    found = run()
+    assert found.exit_code == status and says in found.stderr and "Traceback" not in found.output
