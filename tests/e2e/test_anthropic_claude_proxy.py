@@ -85,7 +85,7 @@ def gateway(tmp_path: Path) -> Iterator[Running]:
         }
     )
     config["gateway"]["port"] = free_port()
-    settings = {"port": port, "restartDelayMs": 3000, "command": command("--record", str(records))}
+    settings = {"port": port, "restartDelayMs": 5000, "command": command("--record", str(records))}
     config["plugins"] = {"entries": {ID: {"enabled": True, "config": settings}}}
     env = environment(tmp_path)
     state = Path(env["OPENCLAW_STATE_DIR"])

@@ -206,9 +206,9 @@ class PluginHost:
         for name, running in list(self._running.items()):
             if configs.get(name) != running.config:
                 await self._stop(name)
-        for name, config in configs.items():
-            if name not in self._running:
-                await self._start(wanted[name], config)
+        missing = [name for name in configs if name not in self._running]
+        # Side by side: one that takes its time must not keep the others waiting.
+        await asyncio.gather(*(self._start(wanted[name], configs[name]) for name in missing))
 
     def _config_of(self, plugin: Loaded) -> BaseModel:
         file = self._file

@@ -39,6 +39,7 @@ class BridgeService:
         self._remote = ""
         self._why = _NOT_STARTED
         self._next_step = ""
+        self._told = ""  # by the host, why it cannot listen
         self._waiting: asyncio.Task[None] | None = None
         self._folder: Path | None = None
 
@@ -61,7 +62,7 @@ class BridgeService:
             await asyncio.wait({self._waiting})
             self._waiting = None
         relay, self._relay = self._relay, None
-        self._why, self._next_step = _NOT_STARTED, ""
+        self._why, self._next_step, self._told = _NOT_STARTED, "", ""
         if self._folder is not None:
             with contextlib.suppress(OSError):
                 (self._folder / STATE_FILE).unlink()
@@ -99,17 +100,16 @@ class BridgeService:
         except PluginError as error:
             cause = error.__cause__
             if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
-                self._note(context, reason=str(error))
+                self._note(context, reason=error.message, next_step=error.next_step)
                 raise
-            self._why = error.message
-            if not self._next_step:  # look once: it is the reason, not the port, that takes time to find out
+            if error.message != self._told:  # who holds it is asked once, not at every try
+                self._told = error.message
                 found = await local.look(context.fetch, origin(config.host, config.bridge_port))
-                self._next_step = _next_step(found)
-                if found.who == "bridge":
-                    self._why += ", a bridge of clawgate that is not this gateway's"
-            self._note(context, reason=self._why, next_step=self._next_step)
+                ours = "; it is a bridge of clawgate, and not this gateway's" if found.who == "bridge" else ""
+                self._why, self._next_step = f"{error.message}{ours}", _next_step(found)
+                self._note(context, reason=self._why, next_step=self._next_step)
             return False
-        self._relay, self._why, self._next_step = relay, "", ""
+        self._relay, self._why, self._next_step, self._told = relay, "", "", ""
         self._note(context, host=relay.host, port=relay.port)
         context.log.info("bridge listening on %s -> %s", origin(relay.host, relay.port), config.remote_url)
         return True
@@ -122,6 +122,7 @@ class BridgeService:
                     return
             except PluginError as error:
                 self._why, self._next_step = error.message, error.next_step
+                self._note(context, reason=self._why, next_step=self._next_step)
                 context.log.error("%s", error)  # noqa: TRY400  # for the operator to mend
                 return
 

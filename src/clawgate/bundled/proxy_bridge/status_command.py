@@ -110,9 +110,11 @@ async def _asked_by_bridge(
 def _why_not(here: local.Local, note: dict[str, Any], *, runs: bool, ours: bool) -> str:
     if ours:
         return ""
+    said = note.get("reason")
+    if isinstance(said, str) and said:
+        return said
     if here.who != "bridge":
-        said = note.get("reason")
-        return said if isinstance(said, str) and said else here.reason
+        return here.reason
     if not runs:
         return "the gateway is not running; this bridge is of another process, such as 'clawgate bridge run'"
     return "this bridge is of another process, and the gateway's own does not listen"
