@@ -64,6 +64,8 @@ def run_gateway(
         learn(file.secrets())
         for note in file.notes:
             logger.debug("%s", note)
+        for warning in file.warnings:
+            logger.warning("%s", warning)
         role = build_gateway(
             file,
             GatewayFlags(port=port, bind=bind, token=token, password=password),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from clawgate.plugins.api import Fetched, FetchPlan
+    from clawgate.plugins.finding import Found
     from clawgate.settings.config_file import ConfigFile
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -88,11 +89,15 @@ def _run(name: str, arguments: Sequence[str]) -> NoReturn:
     file, problems = read(where)
     if file is None:
         _fail("the config file cannot be used", problems)
-    found = next(
+
+    def usable(one: Found) -> bool:
+        return one.origin == "bundled" or why_on(one, file.config.plugins, file.config.models.providers)[0]
+
+    having = [
         one for one in find_plugins(where.state) if one.manifest is not None and name in one.manifest.commands
-    )
-    on, _ = why_on(found, file.config.plugins, file.config.models.providers)
-    if not on and found.origin != "bundled":
+    ]
+    found = next((one for one in having if usable(one)), having[0])  # one that is off hides no other
+    if not usable(found):
         _fail(f"the plugin '{found.id}' is not enabled; enable it with: clawgate plugins enable {found.id}")
     try:
         loaded = load_plugin(found)
@@ -107,7 +112,9 @@ def _run(name: str, arguments: Sequence[str]) -> NoReturn:
         sys.exit(130)
     except Exception as error:  # noqa: BLE001  # the plugin boundary
         _fail(f"the plugin '{found.id}' failed: {reason_of(error)}")
-    sys.exit(status if isinstance(status, int) else ExitCode.FAILED)
+    if not isinstance(status, int) or isinstance(status, bool) or not 0 <= status <= 255:
+        status = ExitCode.FAILED
+    sys.exit(status)
 
 
 async def _awaited(result: object) -> object:
