@@ -21,7 +21,6 @@ from clawgate.plugins.providing import (
     JudgesAnswers,
     KeyPath,
     ProviderPlugin,
-    SetupContext,
     ShapesRequests,
     UpstreamRequest,
     Verdict,
@@ -41,6 +40,7 @@ from clawgate.plugins.serving import (
     Service,
     ServiceContext,
     ServiceStatus,
+    SetupContext,
     Unavailable,
 )
 from clawgate.settings.kinds import Port, Seconds, Secret, Url

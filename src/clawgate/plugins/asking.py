@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from clawgate.plugins.serving import SetupContext
 from clawgate.settings.secrets import why_not_a_secret
 from clawgate.wire.url import parse_url
-
-if TYPE_CHECKING:
-    from clawgate.plugins.providing import SetupContext
 
 Kind = Literal["text", "secret", "url", "port", "number", "choice", "list", "confirm"]
 """``list`` is a comma list, ``confirm`` is "yes" or "no", ``number`` a whole one, ``port`` one to listen on here."""
@@ -69,7 +67,7 @@ class Choice:
     label: str = ""
 
 
-Choices = Callable[[Answers, "SetupContext"], Awaitable[Sequence[Choice]]]
+Choices = Callable[[Answers, SetupContext], Awaitable[Sequence[Choice]]]
 """Given the answers so far: what can be chosen. It may ask a server; nothing to choose from: anything may be typed."""
 
 

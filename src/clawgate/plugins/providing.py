@@ -11,27 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from clawgate.plugins.asking import Answers, Question
-from clawgate.plugins.serving import Fetched, FetchPlan
+from clawgate.plugins.serving import SetupContext
 
 Dialect = Literal["openai-completions", "anthropic-messages"]
 KeyPath = tuple[str | int, ...]
 """Keys of the config file, from its top."""
-
-
-class SetupContext(Protocol):
-    """What the host gives while a provider is set up."""
-
-    @property
-    def environment(self) -> Mapping[str, str]: ...
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The config file as it is now, with references such as ``${NAME}`` unresolved."""
-        ...
-
-    async def fetch(self, plan: FetchPlan) -> Fetched:
-        """Raises `FetchFailed`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,3 +255,19 @@ class Service(Protocol):
     def unavailable(self) -> Unavailable | None:
         """While this is not None, requests for the plugin's providers get 503, and nobody is dialled. At once."""
         ...
+
+
+class SetupContext(Protocol):
+    """What the host gives while a provider is set up."""
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The config file as it is now, with references such as ``${NAME}`` unresolved."""
+        ...
+
+    async def fetch(self, plan: FetchPlan) -> Fetched:
+        """Raises `FetchFailed`."""
+        ...

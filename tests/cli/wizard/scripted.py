@@ -7,7 +7,8 @@ from typing import Any
 
 from clawgate.cli.wizard.asker import Abandoned, Check
 from clawgate.plugins.asking import Answers, Choice, Question
-from clawgate.plugins.providing import CheckResult, ConfigChange, Dialect, KeyPath, SetupContext
+from clawgate.plugins.providing import CheckResult, ConfigChange, Dialect, KeyPath
+from clawgate.plugins.serving import SetupContext
 
 SECRET = "canary-s3cret-9f8e7d6c"
 

@@ -12,8 +12,7 @@ from pydantic import SecretStr
 
 from clawgate.cli.wizard.host import Ports, Setup
 from clawgate.plugins.asking import Answers
-from clawgate.plugins.providing import SetupContext
-from clawgate.plugins.serving import Fetched, FetchFailed, FetchPlan
+from clawgate.plugins.serving import Fetched, FetchFailed, FetchPlan, SetupContext
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 

@@ -21,7 +21,8 @@ from clawgate.cli.wizard.own_credential import (
 )
 from clawgate.plugins.api import PluginError
 from clawgate.plugins.asking import Answers, Choice, Question
-from clawgate.plugins.providing import CheckResult, ConfigChange, Dialect, KeyPath, SetupContext
+from clawgate.plugins.providing import CheckResult, ConfigChange, Dialect, KeyPath
+from clawgate.plugins.serving import SetupContext
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import BUILT_IN, SPOKEN
 from clawgate.providers.place import address_kind, place_of

@@ -1,0 +1,43 @@
+"""Whose listener is on the bridge's port is found out without telling it anything."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from clawgate.bundled.proxy_bridge.local import look
+from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
+from tests.bundled.proxy_bridge.host import Host, free_port, remote
+
+
+@pytest.mark.parametrize(
+    ("said", "who", "instance"),
+    [
+        ({"status": "live", "version": "1.0", "role": "bridge", "instance": "abc"}, "bridge", "abc"),
+        ({"status": "live", "version": "1.0"}, "bridge", None),
+        ({"status": "live", "version": "1.0", "role": "server", "instance": "abc"}, "other", None),
+        ({"status": "live"}, "other", None),
+        ({"status": "ok"}, "other", None),
+        ([], "other", None),
+        (b"<html>", "other", None),
+    ],
+)
+def test_a_bridge_is_known_by_its_health(
+    tmp_path: Path, said: object, who: str, instance: str | None
+) -> None:
+    host = Host(tmp_path)
+    with remote((200, said)) as server:
+        found = asyncio.run(look(host.fetch, server.url))
+    assert (found.who, found.instance) == (who, instance) and bool(found.reason) is (who != "bridge")
+    assert [(plan.secret, dict(plan.headers)) for plan in host.fetched] == [(None, {})]
+
+
+def test_nobody_is_told_from_somebody_who_is_odd(tmp_path: Path) -> None:
+    assert asyncio.run(look(Host(tmp_path).fetch, f"http://127.0.0.1:{free_port()}")).who == "nobody"
+
+    async def odd(plan: FetchPlan) -> Fetched:
+        raise FetchFailed("malformed", "no HTTP")
+
+    assert asyncio.run(look(odd, "http://127.0.0.1:1")).who == "other"

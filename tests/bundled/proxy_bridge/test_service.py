@@ -1,0 +1,166 @@
+"""The bridge listens as long as the gateway runs, says why where it cannot, and takes its port when that gets free."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from clawgate.bundled.proxy_bridge.service import STATE_FILE, BridgeService, plan_of, read_note
+from clawgate.plugins.api import FetchPlan, PluginError, Service
+from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Host, bridge, free_port, remote
+
+PATIENCE = 15.0
+
+
+async def until(ready: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not ready():
+            await asyncio.sleep(0.005)
+
+
+def test_the_relay_is_what_the_config_says() -> None:
+    config = bridge(0, "https://x/v1", bridgeToken=LOCAL_TOKEN, maxBodyMb=32, exitOnStdinEof=True)
+    plan = plan_of(config)
+    assert (plan.header, plan.prefix, plan.secret.get_secret_value()) == ("X-Proxy-Token", "", TOKEN)
+    assert plan.local_token is not None and plan.limits == {"max_body_mb": 32.0}
+
+
+def test_it_is_a_service_that_cannot_be_asked_before_it_started() -> None:
+    service: object = BridgeService()
+    assert isinstance(service, Service)
+    assert service.unavailable() is not None and not service.status().ok and service.status().reason
+
+
+def test_it_relays_with_the_token_from_its_start_to_its_end(tmp_path: Path) -> None:
+    async def lives(url: str) -> None:
+        host = Host(tmp_path, bridge(0, url))
+        service = BridgeService()
+        await service.start(host)
+        assert service.unavailable() is None
+        status = service.status()
+        assert status.ok and status.state == "listening" and TOKEN not in repr(status)
+        where = str(status.details["url"])
+        answer = await host.fetch(FetchPlan(url=f"{where}/models", private=True))
+        assert answer.status == 200
+        health = await host.fetch(FetchPlan(url=f"{where.removesuffix('/v1')}/health", private=True))
+        assert health.json()["instance"] == INSTANCE
+        note = read_note(tmp_path, INSTANCE)
+        assert note is not None and where == f"http://127.0.0.1:{note['port']}/v1"
+        assert TOKEN not in (tmp_path / STATE_FILE).read_text()
+        await service.stop()
+        await service.stop()
+        assert service.unavailable() is not None and read_note(tmp_path, INSTANCE) is None
+
+    with remote() as server:
+        uvloop.run(lives(server.url))
+    assert server.asked[0][1]["x-proxy-token"] == TOKEN
+
+
+def test_a_port_that_a_stranger_holds_is_told_and_taken_when_it_is_free(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def waits() -> None:
+        with remote((200, b"<html>")) as stranger:
+            host = Host(tmp_path, bridge(stranger.port, "https://proxy.example.com"))
+            service = BridgeService(retry_seconds=0.01)
+            with caplog.at_level(logging.ERROR):
+                await service.start(host)
+            why = service.unavailable()
+            assert why is not None and f"port {stranger.port}" in why.reason and "bridgePort" in why.reason
+            assert "bridge of clawgate" not in why.reason
+            assert service.status().state == "port_taken" and str(stranger.port) in caplog.text
+            note = read_note(tmp_path, INSTANCE)
+            assert note is not None and "in use" in note["reason"] and note["next_step"]
+        await until(lambda: service.unavailable() is None)
+        assert service.status().ok
+        await service.stop()
+
+    uvloop.run(waits())
+
+
+def test_another_bridge_on_the_port_is_told_by_what_it_is(tmp_path: Path) -> None:
+    async def both() -> None:
+        port = free_port()
+        first, second = BridgeService(), BridgeService(retry_seconds=0.01)
+        (tmp_path / "other").mkdir()
+        config = bridge(port, "https://proxy.example.com")
+        await first.start(Host(tmp_path / "other", config, instance="another"))
+        await second.start(Host(tmp_path, config))
+        why = second.unavailable()
+        assert (
+            why is not None and "a bridge of clawgate" in why.reason and "clawgate bridge run" in why.reason
+        )
+        await first.stop()
+        await until(lambda: second.unavailable() is None)
+        await second.stop()
+
+    uvloop.run(both())
+
+
+def test_who_waits_for_the_port_stops_at_once(tmp_path: Path) -> None:
+    async def stops() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            service = BridgeService(retry_seconds=0.01)
+            before = asyncio.all_tasks()
+            host = Host(tmp_path, bridge(port, "https://proxy.example.com"))
+            taken.close()
+            with remote() as stranger:
+                host.config = bridge(stranger.port, "https://proxy.example.com")
+                await service.start(host)
+                assert asyncio.all_tasks() > before
+                await service.stop()
+                assert asyncio.all_tasks() == before
+
+    uvloop.run(stops())
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"host": "0.0.0.0"}, "loopback"),
+        ({"bridgeToken": "short"}, "shorter than 16"),
+        ({"remoteUrl": "https://x", "caFile": "/nonexistent.pem"}, "caFile"),
+        ({"clientKey": "/nonexistent.pem"}, "clientCertificate"),
+        ({"host": "192.0.2.1"}, "loopback"),
+        ({"host": "192.0.2.1", "bridgeToken": LOCAL_TOKEN}, "cannot listen"),
+    ],
+)
+def test_what_does_not_mend_itself_is_for_the_operator(
+    tmp_path: Path, more: dict[str, str], told: str
+) -> None:
+    async def fails() -> None:
+        service = BridgeService()
+        with pytest.raises(PluginError, match=told) as caught:
+            await service.start(Host(tmp_path, bridge(0, "https://proxy.example.com", **more)))
+        assert TOKEN not in str(caught.value)
+        note = read_note(tmp_path, INSTANCE)
+        assert note is not None and told in note["reason"]
+        assert service.unavailable() is not None
+        await service.stop()
+
+    uvloop.run(fails())
+
+
+def test_a_remote_that_is_the_bridge_itself_is_refused(tmp_path: Path) -> None:
+    async def fails() -> None:
+        port = free_port()
+        with pytest.raises(PluginError, match="this listener itself"):
+            await BridgeService().start(Host(tmp_path, bridge(port, f"http://localhost:{port}/v1")))
+
+    uvloop.run(fails())
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"instance":"other"}'])
+def test_a_note_of_another_gateway_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / STATE_FILE).write_text(text)
+    assert read_note(tmp_path, INSTANCE) is None
+    (tmp_path / STATE_FILE).write_text(json.dumps({"instance": INSTANCE}))
+    assert read_note(tmp_path, INSTANCE) is not None and read_note(tmp_path, None) is None

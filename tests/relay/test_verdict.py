@@ -1,0 +1,54 @@
+"""The words for a failed exchange: which limit of ours ran out, and where a redirect pointed, without its query."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from clawgate.policy.deadlines import LimitName
+from clawgate.relay.sides import AnswerHead
+from clawgate.relay.verdict import LEFT, ran_out, redirected
+from clawgate.wire.url import Origin
+
+ORIGIN = Origin("https", "api.example", 443)
+
+
+def moved(location: bytes | None) -> AnswerHead:
+    fields = [] if location is None else [(b"location", location)]
+    return AnswerHead(status=307, headers=fields, length=0, chunked=False, content_type=b"", encoded=False)
+
+
+def test_each_limit_has_its_own_words_and_says_that_it_is_ours() -> None:
+    """Four limits, four sentences; the limit and its seconds can be read by programs, too."""
+    limits: tuple[LimitName, ...] = get_args(LimitName)
+    sentences = set()
+    for limit in limits:
+        error = ran_out(ORIGIN, limit, 2.5)
+        assert (error.limit, error.seconds) == (limit, 2.5)
+        assert error.message.startswith("https://api.example ")
+        assert error.message.endswith(f"2.5 s (this gateway's limit '{limit}')")
+        sentences.add(error.message.partition(" (")[0])
+    assert len(sentences) == len(limits) == 4
+    assert "within 600 s" in ran_out(ORIGIN, "first_byte", 600.0).message
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        (b"https://login.example/in?token=sk-canary", "https://login.example/in"),
+        (b"/v2?key=sk-canary&x=y?z", "/v2"),
+        (b"/\xff\xfe", "/��"),
+        (b"/" + b"a" * 500, "/" + "a" * 199),
+        (None, ""),
+    ],
+)
+def test_a_redirect_is_told_without_what_may_be_a_secret(location: bytes | None, told: str) -> None:
+    """Nothing behind the first question mark, and no more than 200 characters; whatever the bytes are."""
+    message = redirected(ORIGIN, moved(location)).message
+    assert f"(307) to '{told}'; " in message and "canary" not in message
+    assert message.startswith("https://api.example answered with a redirect")
+
+
+def test_a_client_that_left_is_nobodys_failure() -> None:
+    assert "client went away" in LEFT.message
