@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from clawgate.app import Role, build_bridge, build_server
+from clawgate.app import build_bridge, build_server
+from clawgate.app.role import RelayRole
 from clawgate.settings.model import BridgeSettings, ServerSettings
 from tests.settings.canary import BRIDGE, SERVER
 
@@ -12,16 +13,16 @@ OTHER = "Vx4-other-8Rt2_mN6q"
 """A token that is not the usual one."""
 
 
-def bridge(**values: Any) -> Role:
+def bridge(**values: Any) -> RelayRole:
     """A bridge; ``values`` are settings by their keys in the config file."""
     return build_bridge(BridgeSettings.model_validate(BRIDGE | values))
 
 
-def server(**values: Any) -> Role:
+def server(**values: Any) -> RelayRole:
     """A server; ``values`` as for `bridge`."""
     return build_server(ServerSettings.model_validate(SERVER | values))
 
 
-def sent(role: Role, target: bytes = b"/v1/models", lines: bytes = b"") -> bytes:
+def sent(role: RelayRole, target: bytes = b"/v1/models", lines: bytes = b"") -> bytes:
     """The head that the role's upstream would get."""
     return role.upstream.head(b"GET", target, lines)

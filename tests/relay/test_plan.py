@@ -29,6 +29,8 @@ OWN = "clawgate-me"
 class Asks:
     """One upstream, asked for what the client sent."""
 
+    spliced = True
+
     def __init__(self, upstream: Upstream, asked: Asked, body: bytes) -> None:
         self.upstream = upstream
         self.served_by = f"{upstream.name.decode()}/m"

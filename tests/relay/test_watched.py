@@ -9,7 +9,7 @@ import pytest
 from clawgate.errors import UpstreamClosed
 from clawgate.relay.sides import AnswerHead
 from clawgate.relay.watched import WatchedAnswer
-from clawgate.testing.faults import SSE_FIELDS, LAST_CHUNK, chunk, head
+from clawgate.testing.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.steps import ReadBody, Send
 from clawgate.testing.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect

@@ -25,8 +25,8 @@ _T = TypeVar("_T")
 def presented_token(headers: Headers, *, api_key: bool = False) -> bytes | None:
     """The one token that a request presents, as ``X-Proxy-Token`` or ``Authorization: Bearer``; None without one.
 
-    With ``api_key`` also as ``x-api-key``, which is how Anthropic's SDKs send theirs. Raises `RequestRejected` when the two differ and `MalformedRequest` when either field comes twice: a request
-    with two credentials has no one caller.
+    With ``api_key`` also as ``x-api-key``, which is how Anthropic's SDKs send theirs. Raises `RequestRejected` when
+    they differ and `MalformedRequest` when a field comes twice: a request with two credentials has no one caller.
     """
     fields = _FIELDS | {b"x-api-key"} if api_key else _FIELDS
     presented = [(name, value) for name, value in headers if name in fields]

@@ -20,6 +20,8 @@ from clawgate.wire.translation import Translation
 
 WHOLE_LIMIT = 64 * 1024 * 1024
 """The largest answer that is read whole to be translated: images in an answer are megabytes, not more."""
+_PEEK = 64
+"""Where an object has begun by then, it may be an answer."""
 _FAILED = 400
 _OURS = b"x-clawgate-"
 _RENAMED = {
@@ -100,7 +102,7 @@ class TranslatedAnswer:
             self._out.append(out)
             return
         self._whole += body
-        if self._streams and self._whole.lstrip()[:1] not in (b"", b"{"):
+        if self._streams and bytes(self._whole[:_PEEK]).lstrip()[:1] not in (b"", b"{"):
             raise UpstreamMalformed(f"{self._origin} was asked for a stream and answered with none")
         if len(self._whole) > WHOLE_LIMIT:
             raise UpstreamMalformed(f"{self._origin} sent over {WHOLE_LIMIT} bytes as one answer")

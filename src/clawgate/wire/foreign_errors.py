@@ -124,7 +124,7 @@ def within(body: bytes) -> ForeignError | None:
         return None
     if not isinstance(said, dict):
         return None
-    if said.get("error"):
+    if said.get("error") is not None and (said["error"] or "choices" not in said):
         return of_json({"error": said["error"]}) or of_json(said) or WORDLESS
     if said.get("type") == "error":
         return of_json({**said, "type": None}) or WORDLESS

@@ -112,16 +112,10 @@ class MessagesStream:
         try:
             chunk = strict_json.answer(data, chat.CHAT_CHUNK, self._halves)
         except UpstreamMalformed:
-            if (error := foreign_errors.within(data)) is None:
+            if not self._is_error(data, out):
                 raise
-            self._break_off(error, out)
             return
-        if chunk.error is not None:
-            error = foreign_errors.of_json({"error": chunk.error}) or foreign_errors.WORDLESS
-            self._break_off(error, out)
-            return
-        if chunk.choices is None and (error := foreign_errors.within(data)) is not None:
-            self._break_off(error, out)
+        if (chunk.error is not None or chunk.choices is None) and self._is_error(data, out):
             return
         if not self._started:
             self._start(chunk, out)
@@ -151,6 +145,13 @@ class MessagesStream:
                 if self._finish == messages_answer.FAILED:
                     self._break_off(foreign_errors.WORDLESS, out)
                     return
+
+    def _is_error(self, data: bytes, out: list[bytes]) -> bool:
+        """Whether an event that is no usual chunk is an error; if so, it is told."""
+        error = foreign_errors.within(data)
+        if error is not None:
+            self._break_off(error, out)
+        return error is not None
 
     def _break_off(self, error: foreign_errors.ForeignError, out: list[bytes]) -> None:
         """Tell the error and nothing after it; raises `UpstreamFailed` where it is the first thing to be told."""

@@ -93,7 +93,7 @@ class MessagesToChat:
         for number, call in enumerate(choice.message.tool_calls or ()):
             call.index = number
         told = {"index": 0, "delta": choice.message, "finish_reason": choice.finish_reason}
-        chunk = {"id": said.id, "choices": [told], "usage": said.usage, "error": choice.error}
+        chunk = {"id": said.id, "choices": [told], "usage": said.usage, "error": choice.error or None}
         return self.feed(b"data: %b\n\n" % strict_json.write_answer(chunk)) + self.end()
 
     def _read(self, body: bytes) -> Answer:

@@ -1,0 +1,210 @@
+"""What leaves for one provider and how its answer comes back, with and without a plugin's word in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.errors import ProviderUnavailable, RequestRejected
+from clawgate.gateway.attempt import DirectAttempt, Question
+from clawgate.gateway.provider_hooks import Judge, NoHooks, Shape
+from clawgate.plugins.api import UpstreamRequest, Verdict
+from clawgate.policy.model_route import ModelRef
+from clawgate.providers.definition import Provider
+from clawgate.relay.answer import AnswerWriter
+from clawgate.relay.judged import JudgedAnswer
+from clawgate.relay.plan import Asked
+from clawgate.relay.sides import AnswerHead, Writer
+from clawgate.relay.translated import TranslatedAnswer
+from clawgate.relay.watched import WatchedAnswer
+from clawgate.testing import faults
+from clawgate.testing.upstream import FakeUpstream
+from clawgate.wire.model_name import NamedModel
+from tests.e2e.stand import run
+from tests.gateway.stand import (
+    ANTHROPIC,
+    CHAT,
+    KEY,
+    MESSAGES,
+    OPENAI,
+    config_of,
+    provider,
+    question,
+    serving_gateway,
+)
+from tests.gateway.test_direct import connect, direct, known
+
+LINES = b"content-type: application/json\r\nanthropic-beta: x\r\n"
+REF = ModelRef("a", "m")
+
+
+class Hooks(NoHooks):
+    """A plugin's word for every provider."""
+
+    def __init__(
+        self,
+        *,
+        shape: Shape | None = None,
+        judge: Judge | None = None,
+        unavailable: Callable[[str], ProviderUnavailable | None] = lambda provider: None,
+    ) -> None:
+        self._shape, self._judge, self._unavailable = shape, judge, unavailable
+
+    def unavailable(self, provider: str) -> ProviderUnavailable | None:
+        return self._unavailable(provider)
+
+    def shape(self, provider: str) -> Shape | None:
+        return self._shape
+
+    def judge(self, provider: str) -> Judge | None:
+        return self._judge
+
+
+def attempt(
+    made: Provider, path: str = CHAT, *, hooks: NoHooks | None = None, failed: tuple[str, ...] = ()
+) -> DirectAttempt:
+    body = question("a/m")
+    start = body.index(b'"a/m"')
+    named = NamedModel("a/m", start, start + 5)
+    asked = Question(Asked(path.encode(), LINES, b""), path.encode(), body, named)
+    return DirectAttempt(connect(made), made, REF, asked, failed, 1_700_000_000.0, hooks or NoHooks())
+
+
+def sent(found: DirectAttempt) -> tuple[list[bytes], Any]:
+    head, body = map(bytes, found.request)
+    lines = head.split(b"\r\n")
+    assert b"content-length: %d" % len(body) in lines
+    return lines, json.loads(body)
+
+
+def answer(status: int, content_type: bytes = b"application/json", *, encoded: bool = False) -> AnswerHead:
+    return AnswerHead(
+        status=status,
+        headers=[(b"content-type", content_type)],
+        length=None,
+        chunked=True,
+        content_type=content_type,
+        encoded=encoded,
+    )
+
+
+def writer(found: DirectAttempt, head: AnswerHead) -> Writer:
+    return found.writer(head, http10=False, close=False, bodiless=False)
+
+
+def judge(status: int, body: bytes) -> Verdict | None:
+    return Verdict(status=404, message="really") if status == 500 else None
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("api", [OPENAI, ANTHROPIC])
+def test_a_plugin_shapes_what_leaves_in_the_providers_own_dialect(path: str, api: str) -> None:
+    """Behind the translation; the operator's own head lines are stronger than the plugin's."""
+    seen: list[UpstreamRequest] = []
+
+    def shape(request: UpstreamRequest) -> UpstreamRequest:
+        seen.append(request)
+        return replace(
+            request, model="m-2", fields={**request.fields, "x": 1}, headers={"x-one": "p", "x-two": "p"}
+        )
+
+    found = attempt(known("a", api, headers=(("X-Two", "operator"),)), path, hooks=Hooks(shape=shape))
+    lines, body = sent(found)
+    assert seen[0].model == "m" and "messages" not in seen[0].fields
+    assert (body["model"], body["x"], bool(body["messages"])) == ("m-2", 1, True)
+    assert lines.count(b"x-one: p") == 1 and b"x-two: p" not in lines and b"x-two: operator" in lines
+    assert (b"anthropic-version: 2023-06-01" in lines) == (api == ANTHROPIC)
+    assert found.served_by == "a/m" and b"x-clawgate-model: m\r\n" in found.names
+
+
+def test_where_a_plugin_fails_there_is_no_request() -> None:
+    def shape(request: UpstreamRequest) -> UpstreamRequest:
+        raise ProviderUnavailable("no")
+
+    with pytest.raises(ProviderUnavailable):
+        attempt(known("a"), hooks=Hooks(shape=shape))
+
+
+@pytest.mark.parametrize(
+    ("path", "api", "head", "judged", "kind"),
+    [
+        (CHAT, OPENAI, answer(200), None, AnswerWriter),
+        (MESSAGES, ANTHROPIC, answer(200), None, WatchedAnswer),
+        (CHAT, ANTHROPIC, answer(200), None, TranslatedAnswer),
+        (MESSAGES, OPENAI, answer(200), None, TranslatedAnswer),
+        (CHAT, OPENAI, answer(500), judge, JudgedAnswer),
+        (MESSAGES, ANTHROPIC, answer(500), judge, JudgedAnswer),
+        (CHAT, ANTHROPIC, answer(500), judge, JudgedAnswer),
+        (CHAT, OPENAI, answer(200), judge, AnswerWriter),
+        (CHAT, OPENAI, answer(500, encoded=True), judge, AnswerWriter),
+    ],
+)
+def test_who_writes_which_answer(
+    path: str, api: str, head: AnswerHead, judged: Judge | None, kind: type[Writer]
+) -> None:
+    """A judge is asked about failures that can be read; a translation, where two dialects are spoken."""
+    found = attempt(known("a", api), path, hooks=Hooks(judge=judged))
+    assert type(writer(found, head)) is kind
+    assert found.spliced == (kind is AnswerWriter and judged is None or kind is WatchedAnswer)
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses", "/v1/messages/count_tokens"])
+def test_what_has_no_counterpart_is_refused(path: str) -> None:
+    api = OPENAI if path.startswith("/v1/messages") else ANTHROPIC
+    with pytest.raises(RequestRejected, match="has no counterpart there"):
+        attempt(known("a", api), path)
+
+
+def test_the_names_of_who_was_asked_are_head_lines_whatever_they_are() -> None:
+    """No name makes a second line."""
+    names = direct(known("a")).plan(
+        Asked(b"/v1/chat/completions", LINES, b""), b"/v1/chat/completions", question("a/m\u00e9\r\nx: y")
+    ).first().names  # fmt: skip
+    assert names.count(b"\r\n") == 2 and b"x-clawgate-model: m%C3%A9%0D%0Ax: y\r\n" in names
+    found = attempt(known("a"), failed=("b/n 503", "c/o 429"))
+    assert b"x-clawgate-attempts: b/n 503; c/o 429; a/m\r\n" in found.names
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("api", [OPENAI, ANTHROPIC])
+def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api: str, tmp_path: Path) -> None:
+    """A 500 that is a 404: the client sees 404 in its own dialect, and the credential in neither."""
+    wrapped = faults.json_answer({"error": {"message": f"404 for {KEY}"}}, status=500)
+
+    async def work() -> None:
+        async with FakeUpstream(wrapped) as upstream:
+            async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, api)})) as stand:
+                stand.role.direct.hooks = Hooks(
+                    judge=lambda _, body: Verdict(status=404, message=f"really: {body.decode()}")
+                )
+                for _ in range(2):
+                    found = await stand.ask(question("a/m"), target=path)
+                    assert found.status == 404 and found.header("x-clawgate-provider") == "a"
+                    assert "really" in found.json()["error"]["message"] and KEY.encode() not in found.body
+                await stand.quiet()
+            assert upstream.anomalies == []
+
+    run(work())
+
+
+def test_through_a_gateway_one_that_is_not_available_is_never_dialled(tmp_path: Path) -> None:
+    """503 with its reason, when to come again, and nobody else is asked instead."""
+
+    async def work() -> None:
+        async with FakeUpstream(faults.json_answer({})) as upstream:
+            async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url)})) as stand:
+                stand.role.direct.hooks = Hooks(
+                    unavailable=lambda name: ProviderUnavailable(f"{name} rests", retry_after=9)
+                )
+                found = await stand.ask(question("a/m"))
+                assert (found.status, found.json()["error"]["code"]) == (503, "provider_unavailable")
+                assert "a rests" in found.json()["error"]["message"] and found.header("retry-after") == "9"
+                assert len(stand.role.dialer.ledger) == 0
+            assert upstream.connections == []
+
+    run(work())

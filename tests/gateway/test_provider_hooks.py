@@ -1,0 +1,140 @@
+"""What a plugin may change of a request that leaves, and what it never gets to see or to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawgate.errors import ProviderUnavailable
+from clawgate.gateway.provider_hooks import NoHooks, shaped
+from clawgate.plugins.api import UpstreamRequest
+
+SAID = {
+    "messages": [{"role": "user", "content": "a private word"}],
+    "system": "a private rule",
+    "tools": [{"name": "private_tool"}],
+}
+
+
+def request(**more: object) -> bytes:
+    return json.dumps({"model": "m", **SAID, **more}).encode()
+
+
+def seen_in(body: bytes) -> UpstreamRequest:
+    """What the plugin gets of it."""
+    seen: list[UpstreamRequest] = []
+
+    def shape(request: UpstreamRequest) -> UpstreamRequest:
+        seen.append(request)
+        return request
+
+    shaped(shape, "a", body)
+    return seen[0]
+
+
+def changed(**fields: Any) -> Callable[[UpstreamRequest], UpstreamRequest]:
+    return lambda request: replace(request, **fields)
+
+
+def test_a_plugin_sees_the_fields_and_nothing_of_the_conversation() -> None:
+    seen = seen_in(request(temperature=0.5, stream=True))
+    assert (seen.model, dict(seen.fields)) == ("m", {"temperature": 0.5, "stream": True})
+    assert "private" not in repr(seen)
+
+
+def test_what_it_changes_leaves_and_the_conversation_to_the_byte() -> None:
+    """Another model, a field more, one less, a head line; what was said keeps even its blanks and escapes."""
+    said = b'[ {"role":"user", "content":"\\u00e9 1.50 \\ud83e\\udd9e"} ]'
+    body, lines = shaped(
+        changed(model="other", fields={"thinking": {"type": "enabled"}}, headers={"X-Session": "s 1"}),
+        "a",
+        b'{"messages":' + said + b',"temperature":1,"model":"m"}',
+    )
+    assert said in body and lines == b"x-session: s 1\r\n"
+    sent = json.loads(body)
+    assert {name: sent[name] for name in sent if name != "messages"} == {
+        "model": "other",
+        "thinking": {"type": "enabled"},
+    }
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers(-(2**53), 2**53)
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
+            lambda inner: st.lists(inner, max_size=3),
+            max_leaves=5,
+        ),
+        max_size=5,
+    )
+)
+def test_a_plugin_that_changes_nothing_changes_nothing(fields: dict[str, Any]) -> None:
+    """Whatever the request says."""
+    body = json.dumps({**fields, "model": "m", **SAID}).encode()
+    again, lines = shaped(lambda request: request, "a", body)
+    assert json.loads(again) == json.loads(body) and lines == b""
+
+
+def test_it_cannot_put_words_into_anybodys_mouth() -> None:
+    """Neither where something was said nor with a second model."""
+    body, _ = shaped(
+        changed(fields={"messages": [], "system": "x", "tools": [], "model": "stolen"}), "a", request()
+    )
+    assert json.loads(body) == {"model": "m", **SAID}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Authorization", "x-api-key", "Host", "content-length", "Transfer-Encoding", "cookie", "a b", "a:b", "é", "a\r\nb"],
+)  # fmt: skip
+def test_what_the_gateway_says_itself_no_plugin_may_say(name: str) -> None:
+    """Nor anything that would be more than one head line; then nothing leaves."""
+    with pytest.raises(ProviderUnavailable, match="the plugin of the provider 'a' made a request"):
+        shaped(changed(headers={name: "x"}), "a", request())
+
+
+@pytest.mark.parametrize("value", ["a\r\nauthorization: mine", "a\nb", "é", "\x00"])
+def test_a_value_is_one_line(value: str) -> None:
+    with pytest.raises(ProviderUnavailable):
+        shaped(changed(headers={"x-session": value}), "a", request())
+
+
+@pytest.mark.parametrize("value", [object(), {1, object()}, {("a", "b"): 1}])
+def test_what_cannot_be_json_does_not_leave(value: object) -> None:
+    with pytest.raises(ProviderUnavailable, match="cannot be sent"):
+        shaped(changed(fields={"x": value}), "a", request())
+
+
+def test_a_conversation_has_one_name_that_leads_back_to_nobody() -> None:
+    """The same as it goes on; another one for other first words, another rule, another user."""
+    first: list[dict[str, str]] = [{"role": "user", "content": "private"}]
+    name = seen_in(request(messages=first)).conversation
+    assert len(name) == 32 and int(name, 16) >= 0
+    longer = [*first, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "more"}]
+    assert seen_in(request(messages=longer, temperature=1, stream=True)).conversation == name
+    others = [
+        request(messages=[{"role": "user", "content": "other"}]),
+        request(messages=first, system="other"),
+        request(messages=first, user="somebody"),
+        request(messages=first, metadata={"user_id": "somebody"}),
+        request(messages=[]),
+        request(messages="no list"),
+    ]
+    assert len({name, *(seen_in(body).conversation for body in others)}) >= len(others)
+    assert seen_in(b'{"model":"m"}').conversation == seen_in(b'{"model":"m","messages":[]}').conversation
+
+
+def test_without_plugins_nobody_says_anything() -> None:
+    hooks = NoHooks()
+    assert (hooks.unavailable("a"), hooks.shape("a"), hooks.judge("a")) == (None, None, None)
