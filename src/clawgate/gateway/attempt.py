@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from clawgate.errors import (
     RequestRejected,
+    UpstreamMalformed,
 )
 from clawgate.gateway.provider_hooks import ProviderHooks, shaped
 from clawgate.policy.model_route import ModelRef
@@ -88,7 +89,11 @@ class DirectAttempt:
         return [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
 
     def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
-        """Raises `UpstreamMalformed` for an answer that cannot be translated."""
+        """Raises `UpstreamMalformed` for an answer that is a page, or cannot be translated."""
+        if head.status < _FAILED and head.content_type[:9].lower() == b"text/html":
+            raise UpstreamMalformed(
+                f"{self.upstream.origin} answered with a web page: is something between here and the model's API?"
+            )
         if self._judge is not None and head.status >= _FAILED and not head.encoded:
             translation = self._translation
             return JudgedAnswer(
