@@ -150,7 +150,7 @@ def test_who_writes_which_answer(
     """A judge is asked about failures that can be read; a translation, where two dialects are spoken."""
     found = attempt(known("a", api), path, hooks=Hooks(judge=judged))
     assert type(writer(found, head)) is kind
-    assert found.spliced == (kind is AnswerWriter and judged is None or kind is WatchedAnswer)
+    assert found.spliced == ((kind is AnswerWriter and judged is None) or kind is WatchedAnswer)
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses", "/v1/messages/count_tokens"])

@@ -96,7 +96,8 @@ def test_it_cannot_put_words_into_anybodys_mouth() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Authorization", "x-api-key", "Host", "content-length", "Transfer-Encoding", "cookie", "a b", "a:b", "é", "a\r\nb"],
+    ["Authorization", "x-api-key", "Host", "content-length", "Transfer-Encoding", "cookie", "a b", "a:b", "é",
+     "a\r\nb"],
 )  # fmt: skip
 def test_what_the_gateway_says_itself_no_plugin_may_say(name: str) -> None:
     """Nor anything that would be more than one head line; then nothing leaves."""

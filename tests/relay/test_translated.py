@@ -196,15 +196,47 @@ def test_a_whole_answer_has_a_bound() -> None:
         (answer_head(content_type=EVENT_STREAM, encoded=True), True),
         (answer_head(500, encoded=True), False),
         (answer_head(content_type=EVENT_STREAM), False),
-        (answer_head(), True),
-        (answer_head(content_type=b"text/html"), True),
-        (answer_head(content_type=b""), True),
     ],
 )  # fmt: skip
 def test_what_was_not_asked_for_is_refused_at_its_head(answer: AnswerHead, stream: bool) -> None:
     """A stream for none, none for a stream, and what is compressed: nothing was sent, so another may still be asked."""
     with pytest.raises(UpstreamMalformed):
         writer(answer, stream=stream)
+
+
+@pytest.mark.parametrize("http10", [True, False])
+def test_a_whole_answer_where_a_stream_was_asked_for_becomes_one(http10: bool) -> None:
+    made = writer(answer_head(), http10=http10)
+    made.add(json.dumps(ANSWERS[ANTHROPIC]).encode())
+    assert made.take(ended=False) == b""
+    sent = made.take(ended=True)
+    _, _, body = sent.partition(b"\r\n\r\n")
+    assert (
+        b"content-type: text/event-stream" in sent and b"data: [DONE]" in body and b'"content":"hi"' in body
+    )
+    assert body.endswith(b"\r\n0\r\n\r\n") is not http10
+
+
+@pytest.mark.parametrize("content_type", [b"application/json", EVENT_STREAM])
+def test_an_error_at_status_200_is_raised_with_its_words_and_without_our_secrets(content_type: bytes) -> None:
+    made = writer(answer_head(content_type=content_type))
+    error = {"type": "error", "error": {"type": "x", "message": f"no {SECRET.decode()}"}}
+    body = sse(error) if content_type == EVENT_STREAM else json.dumps(error).encode()
+    with pytest.raises(UpstreamFailed, match=r"no \*+$"):
+        _read_out(made, body)
+    assert made.unsent
+
+
+def _read_out(made: TranslatedAnswer, body: bytes) -> bytes:
+    made.add(body)
+    return made.take(ended=True)
+
+
+@pytest.mark.parametrize("content_type", [b"text/html", b""])
+def test_what_is_neither_a_stream_nor_an_object_is_refused_at_its_beginning(content_type: bytes) -> None:
+    made = writer(answer_head(content_type=content_type))
+    with pytest.raises(UpstreamMalformed, match="asked for a stream"):
+        made.add(b" <html>")
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -34,11 +34,21 @@ def test_the_sdk_reads_every_recorded_answer(name: str) -> None:
     [
         ("end_turn", "stop"), ("stop_sequence", "stop"), ("pause_turn", "stop"), ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"), ("tool_use", "tool_calls"), ("refusal", "content_filter"),
-        ("something_new", "stop"), (None, "stop"),
+        ("something_new", "stop"),
     ],
 )  # fmt: skip
-def test_a_stop_reason_has_its_finish_reason(stop: str | None, finish: str) -> None:
+def test_a_stop_reason_has_its_finish_reason(stop: str, finish: str) -> None:
     assert choice(stop_reason=stop)["finish_reason"] == finish
+
+
+def test_an_answer_that_does_not_say_why_it_stopped_is_not_finished() -> None:
+    with pytest.raises(UpstreamMalformed, match="stop_reason"):
+        told(stop_reason=None)
+
+
+@pytest.mark.parametrize("usage", [[], "5", {"input_tokens": "a", "output_tokens": None}])
+def test_counts_that_make_no_sense_cost_no_answer(usage: object) -> None:
+    assert told(usage=usage)["usage"]["total_tokens"] == 0
 
 
 def test_cached_tokens_are_part_of_the_prompt() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
 
 from clawgate.errors import RequestRejected
-from clawgate.wire.chat_conversation import lacks_thinking, system_and_turns
+from clawgate.wire.chat_conversation import lacks_thinking, system_and_turns, tool_id
 from clawgate.wire.chat_shapes import CHAT_REQUEST
 
 
@@ -158,7 +159,6 @@ FIRST = "messages[0].content[0]"
         (file(file_data="data:text/plain;base64,%"), f"{FIRST}.file.file_data"),
         ({"role": "assistant", "function_call": {"name": "f"}}, "messages[0].function_call"),
         (calling({**CALL, "type": "custom"}), "messages[0].tool_calls[0]"),
-        (calling(CALL, BROKEN), "messages[0].tool_calls[1].function.arguments"),
         ({"role": "system", "content": "nobody asked anything"}, "messages"),
         (user("  "), "messages"),
     ],
@@ -179,9 +179,37 @@ SIGNED = [{"type": "thinking", "thinking": "", "signature": "s"}]
         ([user("a")], False),
         ([user("a"), calling(CALL), RESULT], True),
         ([user("a"), calling(CALL, thinking_blocks=SIGNED), RESULT], False),
-        ([user("a"), calling(CALL), RESULT, user("b")], False),
+        ([user("a"), calling(CALL), RESULT, user("b")], True),
+        ([user("a"), calling(CALL), RESULT, {"role": "assistant", "content": ""}, user("b")], True),
+        (
+            [
+                user("a"),
+                {"role": "assistant", "content": "hi"},
+                calling(CALL, thinking_blocks=SIGNED),
+                RESULT,
+            ],
+            True,
+        ),
+        ([user("a"), calling(CALL), RESULT, {"role": "assistant", "content": "done"}, user("b")], False),
         ([RESULT], True),
     ],
 )
 def test_a_tool_loop_without_its_thinking_is_seen(messages: list[dict[str, Any]], lacks: bool) -> None:
-    assert lacks_thinking(CHAT_REQUEST.decode(json.dumps({"messages": messages})).messages) is lacks
+    """Seen by the turns that the messages become: a remark behind a result, or a blank answer, changes nothing."""
+    assert lacks_thinking(said(*messages)[1]) is lacks
+
+
+def test_arguments_that_are_no_object_stand_whole_in_one_so_that_the_conversation_goes_on() -> None:
+    _, turns = said(user("a"), calling(CALL, BROKEN), {**RESULT, "content": None})
+    assert turns[1]["content"][1]["input"] == {"_raw": "[1]"}
+    assert turns[2]["content"] == [{"type": "tool_result", "tool_use_id": "1"}]
+
+
+def test_an_id_of_another_server_is_mapped_in_the_call_and_its_result_alike() -> None:
+    foreign = "functions.f:0"
+    _, turns = said(user("a"), calling({**CALL, "id": foreign}), {**RESULT, "tool_call_id": foreign})
+    (call,), (result,) = turns[1]["content"], turns[2]["content"]
+    assert call["id"] == result["tool_use_id"] == tool_id(foreign)
+    assert tool_id("toolu_01-A") == "toolu_01-A"
+    ids = {tool_id(given) for given in (foreign, "functions_f:0", "functions_f_0", "", "ü" * 200)}
+    assert len(ids) == 5 and all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", made) for made in ids)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk, ParsedChatCompletion
 
-from clawgate.errors import UpstreamClosed, UpstreamMalformed
+from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire import chat_stream
 from clawgate.wire.chat_stream import DONE, KEEP_ALIVE, ChatStream
 from tests.wire.exchanges import check_chat, events, sse
@@ -187,7 +187,18 @@ def test_an_error_in_the_stream_is_told_and_nothing_after_it() -> None:
 
 
 def test_an_error_without_words_is_still_an_error() -> None:
-    assert b"without saying why" in new().feed(sse({"type": "error"}))
+    stream = new()
+    stream.feed(sse(START))
+    assert b"without saying why" in stream.feed(sse({"type": "error"}))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [{"type": "error", "error": {"type": "overloaded_error", "message": "Busy."}}, {"error": "Busy."}],
+)
+def test_an_error_before_anything_was_said_is_raised_with_its_words(error: object) -> None:
+    with pytest.raises(UpstreamFailed, match="Busy"):
+        new().feed(sse(error))
 
 
 def test_nothing_is_read_behind_the_end() -> None:

@@ -167,7 +167,6 @@ def test_a_model_that_cannot_think_is_not_asked_to() -> None:
         ("n", 2), ("n", 0), ("logprobs", True), ("modalities", ["text", "audio"]), ("functions", []),
         ("function_call", "auto"), ("web_search_options", {}), ("max_tokens", 0), ("max_completion_tokens", -1),
         ("temperature", 2.1), ("temperature", -1), ("reasoning_effort", "heroic"),
-        ("response_format", {"type": "json_object"}),
         ("response_format", {"type": "json_schema", "json_schema": {"name": "n"}}),
     ],
 )  # fmt: skip

@@ -103,7 +103,19 @@ def test_in_a_stream_there_is_no_status_and_the_type_decides() -> None:
     error = ForeignError("Busy.", "overloaded_error")
     assert b'"type":"service_unavailable"' in foreign_errors.chat_event(error)
     assert b'"type":"overloaded_error"' in foreign_errors.messages_event(error)
+    assert b'"type":"overloaded_error"' in foreign_errors.messages_event(
+        ForeignError("B", "server_error", "overloaded")
+    )
+    assert b'"type":"rate_limit_error"' in foreign_errors.messages_event(ForeignError("B", None, "429"))
     assert b'"type":"api_error"' in foreign_errors.messages_event(ForeignError("Hm.", "odd"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"nonsense", b"[]", b'{"id":"c","choices":[],"error":null}', b'{"type":"message_start","message":{}}'],
+)
+def test_what_may_be_an_answer_is_no_error(body: bytes) -> None:
+    assert foreign_errors.within(body) is None
 
 
 json_values = st.recursive(

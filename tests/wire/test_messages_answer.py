@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from anthropic.types import Message
 
-from clawgate.errors import UpstreamMalformed
+from clawgate.errors import UpstreamFailed, UpstreamMalformed
 from clawgate.wire import messages_answer
 from clawgate.wire.chat_shapes import CHAT_ANSWER
 from tests.wire.exchanges import NAMES, recorded
@@ -41,18 +41,17 @@ def test_the_sdk_reads_every_recorded_answer(name: str) -> None:
         ("content_filter", False, False, "refusal"),
         ("stop", False, True, "refusal"),
         ("eos", False, False, "end_turn"),
-        (None, False, False, "end_turn"),
     ],
 )
 def test_what_the_model_did_decides_why_it_stopped(
-    finish: str | None, called: bool, refused: bool, stop: str
+    finish: str, called: bool, refused: bool, stop: str
 ) -> None:
     assert messages_answer.stop_reason(finish, called=called, refused=refused) == stop
 
 
 def test_cached_tokens_are_counted_beside_the_input() -> None:
     answer = {
-        "choices": [{"message": {}}],
+        "choices": [{"message": {}, "finish_reason": "stop"}],
         "usage": {
             "prompt_tokens": 321, "completion_tokens": 5,
             "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 300},
@@ -95,11 +94,10 @@ def test_a_refusal_is_text_and_the_reason() -> None:
     assert answer["content"] == [{"type": "text", "text": "No."}] and answer["stop_reason"] == "refusal"
 
 
-def test_a_call_that_the_limit_cut_off_is_left_out_and_any_other_broken_one_malformed() -> None:
+def test_a_call_that_the_limit_cut_off_is_left_out_and_any_other_broken_one_told_as_it_is() -> None:
     cut = told("length", tool_calls=[call('{"a":1}'), call('{"a":')])
     assert [block["input"] for block in cut["content"]] == [{"a": 1}] and cut["stop_reason"] == "max_tokens"
-    with pytest.raises(UpstreamMalformed, match="'f'"):
-        told("tool_calls", tool_calls=[call('{"a":')])
+    assert told("tool_calls", tool_calls=[call('{"a":')])["content"][0]["input"] == {"_raw": '{"a":'}
     with pytest.raises(UpstreamMalformed):
         told("tool_calls", tool_calls=[call("", function=None)])
 
@@ -110,6 +108,42 @@ def test_a_call_without_an_id_gets_one() -> None:
         "call_0",
         "1",
     ]
+
+
+def test_a_call_of_the_old_form_is_a_call() -> None:
+    answer = told("function_call", function_call={"name": "f", "arguments": '{"a":1}'})
+    assert answer["content"] == [{"type": "tool_use", "id": "call_0", "name": "f", "input": {"a": 1}}]
+    assert answer["stop_reason"] == "tool_use"
+
+
+def test_content_in_parts_is_thinking_and_text() -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    blocks = told(content=[thought, {"type": "text", "text": "Hi"}])["content"]
+    assert blocks == [
+        {"type": "thinking", "thinking": "hm", "signature": ""},
+        {"type": "text", "text": "Hi"},
+    ]
+
+
+@pytest.mark.parametrize("counts", [{"prompt_tokens": 5.0}, {"prompt_tokens": "5"}])
+def test_counts_are_read_however_they_are_written(counts: object) -> None:
+    assert messages_answer.usage(counts)["input_tokens"] == 5
+
+
+@pytest.mark.parametrize("counts", [[], "five", 5, {"prompt_tokens": [], "prompt_tokens_details": 1}])
+def test_counts_that_make_no_sense_read_as_zero(counts: object) -> None:
+    assert messages_answer.usage(counts)["input_tokens"] == 0
+
+
+@pytest.mark.parametrize("finish", [None, ""])
+def test_an_answer_that_does_not_say_why_it_stopped_is_not_finished(finish: str | None) -> None:
+    with pytest.raises(UpstreamMalformed, match="finish_reason"):
+        told(finish, content="a")
+
+
+def test_an_answer_that_failed_says_so() -> None:
+    with pytest.raises(UpstreamFailed, match="without saying why"):
+        told("error", content="a")
 
 
 def test_an_answer_without_a_choice_is_malformed() -> None:

@@ -12,10 +12,10 @@ from clawgate.wire.messages_conversation import chat_messages
 from clawgate.wire.messages_shapes import MESSAGES_REQUEST
 
 
-def said(*messages: dict[str, Any], system: Any = None) -> list[dict[str, Any]]:
+def said(*messages: dict[str, Any], system: Any = None, keeps_thinking: bool = False) -> list[dict[str, Any]]:
     request = {"max_tokens": 1, "system": system, "messages": messages}
     asked = MESSAGES_REQUEST.decode(json.dumps(request))
-    return chat_messages(asked.system, asked.messages)
+    return chat_messages(asked.system, asked.messages, keeps_thinking=keeps_thinking)
 
 
 def user(*content: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,8 @@ def test_an_assistant_s_turn_keeps_its_calls_and_its_thinking() -> None:
         text("a"), text("b"),
         {"type": "tool_use", "id": "1", "name": "f", "input": {"x": 1.0}},
     ]  # fmt: skip
-    (message,) = said({"role": "assistant", "content": blocks})
+    turn = {"role": "assistant", "content": blocks}
+    (message,) = said(turn, keeps_thinking=True)
     assert message == {
         "role": "assistant",
         "content": "ab",
@@ -111,13 +112,26 @@ def test_an_assistant_s_turn_keeps_its_calls_and_its_thinking() -> None:
         "thinking_blocks": blocks[:1],
         "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"x":1.0}'}}],
     }
+    (forgetful,) = said(turn)
+    assert forgetful == {
+        key: message[key] for key in message if key not in ("reasoning_content", "thinking_blocks")
+    }
     (silent,) = said({"role": "assistant", "content": blocks[3:]})
     assert silent["content"] is None
 
 
+def test_thinking_that_nobody_signed_goes_back_to_where_it_came_from() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "t", "signature": ""},
+        {"type": "redacted_thinking", "data": "d"},
+    ]
+    (message,) = said({"role": "assistant", "content": [*blocks, text("a")]})
+    assert message == {"role": "assistant", "content": "a", "reasoning_content": "t"}
+
+
 def test_thinking_that_is_not_shown_goes_back_by_its_signature_alone() -> None:
     entry = {"type": "thinking", "thinking": "", "signature": "s"}
-    (message,) = said({"role": "assistant", "content": [entry, text("a")]})
+    (message,) = said({"role": "assistant", "content": [entry, text("a")]}, keeps_thinking=True)
     assert message == {"role": "assistant", "content": "a", "thinking_blocks": [entry]}
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from clawgate.errors import UpstreamClosed, UpstreamMalformed
+from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire import messages_stream
 from clawgate.wire.messages_stream import KEEP_ALIVE, PING, MessagesStream
 from tests.wire.exchanges import check_messages, events, sse
@@ -239,7 +239,56 @@ def test_an_error_in_the_stream_is_told_and_nothing_after_it(error: object) -> N
 
 
 def test_an_error_without_words_is_still_an_error() -> None:
-    assert b"without saying why" in MessagesStream(model="m").feed(sse({"error": {}}))
+    stream = MessagesStream(model="m")
+    stream.feed(sse(chunk(content="a")))
+    assert b"without saying why" in stream.feed(sse({"error": {}}))
+
+
+ERRORS = [
+    sse({"error": {"code": 429, "message": "boom"}}),
+    b'event: error\ndata: {"message":"boom"}\n\n',
+    b'error: {"code":500,"message":"boom","type":"server_error"}\n\n',
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_of_any_form_is_told_and_raised_where_it_comes_first(error: bytes) -> None:
+    with pytest.raises(UpstreamFailed, match="boom"):
+        MessagesStream(model="m").feed(error)
+    stream = MessagesStream(model="m")
+    stream.feed(sse(chunk(content="a")))
+    assert events(stream.feed(error))[-1]["error"]["message"] == "boom" and stream.end() == b""
+
+
+def test_a_character_that_was_cut_in_two_is_whole_again() -> None:
+    halves = sse(chunk(content="\ud83e"), chunk(content="\udd9e"), chunk(content="\udd9e."), chunk("stop"))
+    stream = MessagesStream(model="m")
+    (block,) = added_up(stream.feed(halves + DONE)).content
+    assert block.text == "🦞\ufffd."
+
+
+def test_a_call_of_the_old_form_is_a_call() -> None:
+    begun = chunk(function_call={"name": "f", "arguments": ""})
+    final = added_up(read(begun, chunk(function_call={"arguments": '{"a":1}'}), chunk("function_call")))
+    assert final.stop_reason == "tool_use" and final.content[0].input == {"a": 1}
+
+
+def test_content_in_parts_and_strange_counts_cost_no_stream() -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "Hi"},
+    ]
+    final = added_up(read(chunk(content=parts), {**chunk("stop"), "usage": {"completion_tokens": "5.0"}}))
+    assert [block.type for block in final.content] == ["thinking", "text"] and final.usage.output_tokens == 5
+
+
+def test_a_finish_reason_without_a_word_is_none() -> None:
+    with pytest.raises(UpstreamMalformed, match="without a finish_reason"):
+        read(chunk("", content="a"))
+
+
+def test_a_stream_that_failed_is_not_finished() -> None:
+    assert events(read(chunk(content="a"), chunk("error")))[-1]["type"] == "error"
 
 
 def test_nothing_is_read_behind_done() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.errors import RequestRejected, UpstreamClosed, UpstreamMalformed
+from clawgate.errors import RequestRejected, UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translation import Translation, translation
 from tests.wire.exchanges import (
@@ -302,7 +302,7 @@ def test_a_strange_request_is_translated_or_rejected(data: st.DataObject, name: 
 @settings(max_examples=300)
 def test_a_strange_answer_is_translated_or_called_malformed(data: st.DataObject, name: str) -> None:
     document = changed(data, recorded_json(name, "upstream_answer.json"))
-    with suppress(UpstreamMalformed):
+    with suppress(UpstreamFailed):
         json.loads(asked(name).answer(spelt(document)))
 
 
@@ -336,7 +336,7 @@ def test_a_strange_stream_stays_legal_as_far_as_it_goes(data: st.DataObject, nam
             said += exchange.feed(event + b"\n\n")
         said += exchange.end()
         whole = True
-    except (UpstreamMalformed, UpstreamClosed):
+    except UpstreamFailed:
         pass
     said_error = any("error" in event for event in events(said) if isinstance(event, dict))
     finished = looks_finished(pair_of(name), said)
@@ -361,7 +361,7 @@ def test_bytes_that_are_no_stream_are_called_malformed_or_unfinished(chunks: lis
     "body",
     [
         b"", b"nonsense", b"[]", b"null", b'{"messages":NaN}', b'{"messages":"\xff"}', b"[" * 100_000,
-        b'{"messages":[],"max_tokens":1}', b'{"messages":[{"role":"user","content":"\\ud800"}],"max_tokens":1}',
+        b'{"messages":[],"max_tokens":1}', b'{"messages":[{"role":"user","content":"\\ud800"}],"max_tokens":[]}',
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_rejected_and_what_is_no_answer_malformed(pair: str, body: bytes) -> None:
@@ -369,3 +369,24 @@ def test_what_is_no_request_is_rejected_and_what_is_no_answer_malformed(pair: st
         new(pair).request(body)
     with pytest.raises(UpstreamMalformed):
         new(pair).answer(body)
+
+
+WHOLE_ERRORS = [
+    b'{"error":{"message":"boom","code":502}}',
+    b'{"error":"boom"}',
+    b'{"type":"error","error":{"type":"overloaded_error","message":"boom"}}',
+]
+
+
+@pytest.mark.parametrize("pair", ["chat_to_messages", "messages_to_chat"])
+@pytest.mark.parametrize("body", WHOLE_ERRORS)
+def test_an_error_in_place_of_an_answer_is_raised_with_its_words(pair: str, body: bytes) -> None:
+    for read_as in (new(pair).answer, new(pair).answer_as_stream):
+        with pytest.raises(UpstreamFailed, match="boom"):
+            read_as(body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_whole_answer_can_be_told_as_a_stream(name: str) -> None:
+    told = asked(name).answer_as_stream(recorded(name, "upstream_answer.json"))
+    CHECKS[pair_of(name)](told)

@@ -12,6 +12,7 @@ from clawgate.relay.fetch import fetch
 from clawgate.relay.upstream import Upstream, UpstreamPlan
 from clawgate.wire.url import parse_url
 
+_FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "te"})
 _VIA = b"clawgate-probe"
 
 
@@ -39,11 +40,16 @@ async def fetched(plan: FetchPlan, dialer: Dialer) -> Fetched:
 def _upstream(plan: FetchPlan, dialer: Dialer) -> tuple[Upstream, bytes]:
     base, mark, query = plan.url.partition("?")
     try:
+        if not query.isascii() or not query.isprintable() or set(query) & set(" #"):
+            raise ValueError("the query holds what cannot stand in one")
+        headers = {name.lower(): value for name, value in plan.headers.items() if name.lower() != "accept"}
+        if _FRAMING & headers.keys():
+            raise ValueError("Host and the framing are not the caller's to set")
         origin, path = parse_url(base)
         credential: Credential = NoCredential()
         if plan.secret is not None and plan.header:
             credential = HeaderToken(plan.header, plan.secret.get_secret_value(), plan.prefix)
-        lines = b"".join(HeaderToken(name, value).line() for name, value in plan.headers.items())
+        lines = b"".join(HeaderToken(name, value).line() for name, value in headers.items())
     except ValueError as error:
         raise FetchFailed("bad_url", str(error)) from error
     upstream = Upstream(

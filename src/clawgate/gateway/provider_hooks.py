@@ -14,14 +14,21 @@ from typing import Protocol
 
 import msgspec
 
-from clawgate.errors import ProviderUnavailable
+from clawgate.errors import ProviderUnavailable, RequestRejected
 from clawgate.plugins.api import UpstreamRequest, Verdict
+from clawgate.providers.credential import HeaderToken
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONVERSATION = ("messages", "system", "tools")
 _KEY = secrets.token_bytes(16)
 """What conversations are called by is different in each process, and leads back to nobody."""
-_OURS = frozenset({"authorization", "x-api-key", "host", "content-length", "transfer-encoding", "cookie"})
+_OURS = frozenset(
+    {
+        "accept-encoding", "authorization", "connection", "content-length", "content-type", "cookie", "expect", "host",
+        "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "via", "x-api-key",
+    }
+)  # fmt: skip
+"""What a plugin may not set: framing, credentials, and what the gateway says itself."""
 
 Judge = Callable[[int, bytes], Verdict | None]
 Shape = Callable[[UpstreamRequest], UpstreamRequest]
@@ -57,17 +64,21 @@ class NoHooks:
 def shaped(shape: Shape, provider: str, body: bytes) -> tuple[bytes, bytes]:
     """``body`` as it should leave, and the head lines that are added to it. What is said in it stays as it came.
 
-    Raises `ProviderUnavailable` where the plugin fails: then nothing may leave.
+    Raises `RequestRejected` for a body that cannot be read, and `ProviderUnavailable` where the plugin fails: then
+    nothing may leave.
     """
-    members = _members.decode(body)
-    kept = {name: members[name] for name in _CONVERSATION if name in members}
-    fields = {name: msgspec.json.decode(raw) for name, raw in members.items() if name not in kept}
+    try:
+        members = _members.decode(body)
+        kept = {name: members[name] for name in _CONVERSATION if name in members}
+        fields = {name: msgspec.json.decode(raw) for name, raw in members.items() if name not in kept}
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise RequestRejected(f"the body cannot be read: {error}") from None
     model = str(fields.pop("model", ""))
     found = shape(UpstreamRequest(model=model, fields=fields, conversation=_conversation(members)))
     try:
         fields = {name: value for name, value in found.fields.items() if name not in kept and name != "model"}
         return msgspec.json.encode({"model": found.model} | fields | kept), _lines(found.headers)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ProviderUnavailable(
             f"the plugin of the provider '{provider}' made a request that cannot be sent: {error}"
         ) from error
@@ -87,14 +98,7 @@ def _lines(headers: Mapping[str, str]) -> bytes:
     """Raises ValueError for what may not stand in a head, or is the gateway's own to say."""
     lines = b""
     for name, value in headers.items():
-        text = f"{name}{value}"
-        if (
-            name.lower() in _OURS
-            or not text.isascii()
-            or not text.isprintable()
-            or ":" in name
-            or " " in name
-        ):
+        if name.lower() in _OURS or name.lower().startswith("proxy-"):
             raise ValueError(f"the header {name!a} may not be set")
-        lines += f"{name.lower()}: {value}\r\n".encode("ascii")
+        lines += HeaderToken(name, value).line()
     return lines

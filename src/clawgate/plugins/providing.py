@@ -119,6 +119,5 @@ class JudgesAnswers(Protocol):
     """A provider that wraps its failures. Optional; pure."""
 
     def judge(self, status: int, body: bytes) -> Verdict | None:
-        """Called for answers from 400 on with the first 64 kB, and for error events of a stream (status 200) with
-        their data. None: it is what it says it is."""
+        """Called for answers from 400 on, with the first 64 kB. None: it is what it says it is."""
         ...

@@ -124,7 +124,7 @@ class RunningRelay(Protocol):
 
     @property
     def requests(self) -> int:
-        """How many requests it has answered."""
+        """How many times clients have come: connections, of which each may carry many requests."""
         ...
 
     async def stop(self) -> None:

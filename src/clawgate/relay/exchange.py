@@ -165,6 +165,9 @@ class Exchange:
             self._take_up(self._plan.first())
         except GatewayError as error:
             self.fail(error)
+        except Exception:  # the planner's parts are many; whoever waits must hear of it
+            logger.exception("a request could not be planned in an unforeseen way")
+            self.fail(GatewayError("an internal error; the log of clawgate says more"))
 
     def _take_up(self, attempt: Attempt) -> None:
         self._attempt = attempt

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from clawgate.errors import GatewayError
+from clawgate.errors import GatewayError, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.sides import AnswerHead
 from clawgate.wire import anthropic_errors, openai_errors
@@ -17,6 +17,8 @@ from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import STATUS_LINE
 
 MOST_BYTES = 65_536
+"""What is shown to who judges."""
+WHOLE_LIMIT = 16 * 1024 * 1024
 
 
 class Judgement(Protocol):
@@ -67,16 +69,19 @@ class JudgedAnswer:
         self._whole = bytearray()
 
     def add(self, body: bytes) -> None:
-        if len(self._whole) < MOST_BYTES:
-            self._whole += body
+        self._whole += body
+        if len(self._whole) > WHOLE_LIMIT:
+            raise UpstreamMalformed(f"an error of over {WHOLE_LIMIT} bytes is no error that can be told")
 
     def take(self, *, ended: bool) -> bytes:
         if not ended:
             return b""
         self.unsent = False
-        whole = bytes(self._whole[:MOST_BYTES])
-        found = self._judge(self.status, whole)
-        kept = (b"content-type", b"content-encoding") if found is not None else ()
+        whole = bytes(self._whole)
+        found = self._judge(self.status, whole[:MOST_BYTES])
+        kept: tuple[bytes, ...] = ()
+        if found is not None:
+            kept = (b"content-type", b"content-encoding") + ((b"retry-after",) if found.retry_after else ())
         lines = lines_to_client(pair for pair in self._head.headers if pair[0] not in kept)
         if found is None:
             body = self._otherwise(whole)

@@ -128,9 +128,8 @@ def within(body: bytes) -> ForeignError | None:
         return of_json({"error": said["error"]}) or of_json(said) or WORDLESS
     if said.get("type") == "error":
         return of_json({**said, "type": None}) or WORDLESS
-    if any(name in said for name in ("choices", "content", "type", "object")) and "code" not in said:
-        return None
-    return of_json(said)
+    words = said.get("message") or said.get("detail")
+    return of_json(said) if isinstance(words, str) and not said.get("choices") else None
 
 
 def of_json(said: object) -> ForeignError | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,14 +13,7 @@ import uvloop
 from clawgate.bundled.proxy_bridge.service import STATE_FILE, BridgeService, plan_of, read_note
 from clawgate.plugins.api import FetchPlan, PluginError, Service
 from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Host, bridge, free_port, remote
-
-PATIENCE = 15.0
-
-
-async def until(ready: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not ready():
-            await asyncio.sleep(0.005)
+from tests.e2e.stand import until
 
 
 def test_the_relay_is_what_the_config_says() -> None:
@@ -78,7 +69,7 @@ def test_a_port_that_a_stranger_holds_is_told_and_taken_when_it_is_free(
             assert service.status().state == "port_taken" and str(stranger.port) in caplog.text
             note = read_note(tmp_path, INSTANCE)
             assert note is not None and "in use" in note["reason"] and note["next_step"]
-        await until(lambda: service.unavailable() is None)
+        await until(lambda: service.unavailable() is None, "the port was not taken")
         assert service.status().ok
         await service.stop()
 
@@ -98,7 +89,7 @@ def test_another_bridge_on_the_port_is_told_by_what_it_is(tmp_path: Path) -> Non
             why is not None and "a bridge of clawgate" in why.reason and "clawgate bridge run" in why.reason
         )
         await first.stop()
-        await until(lambda: second.unavailable() is None)
+        await until(lambda: second.unavailable() is None, "the port was not taken")
         await second.stop()
 
     uvloop.run(both())
@@ -106,18 +97,13 @@ def test_another_bridge_on_the_port_is_told_by_what_it_is(tmp_path: Path) -> Non
 
 def test_who_waits_for_the_port_stops_at_once(tmp_path: Path) -> None:
     async def stops() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+        before = asyncio.all_tasks()
+        with remote() as stranger:
             service = BridgeService(retry_seconds=0.01)
-            before = asyncio.all_tasks()
-            host = Host(tmp_path, bridge(port, "https://proxy.example.com"))
-            taken.close()
-            with remote() as stranger:
-                host.config = bridge(stranger.port, "https://proxy.example.com")
-                await service.start(host)
-                assert asyncio.all_tasks() > before
-                await service.stop()
-                assert asyncio.all_tasks() == before
+            await service.start(Host(tmp_path, bridge(stranger.port, "https://proxy.example.com")))
+            assert asyncio.all_tasks() > before
+            await service.stop()
+        assert asyncio.all_tasks() == before
 
     uvloop.run(stops())
 

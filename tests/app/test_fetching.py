@@ -1,0 +1,134 @@
+"""A plugin's small request: one GET with what it asked for, and each failure has a cause that programs can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from clawgate.app.fetching import fetched
+from clawgate.plugins.api import FetchFailed, FetchPlan
+from clawgate.relay.dial import Dialer
+from clawgate.testing import faults
+from clawgate.testing.steps import Close, ReadBody
+from clawgate.testing.upstream import FakeUpstream, SilentListener
+from tests.e2e.stand import run
+
+SECRET = "canary-9f8e7d6c5b4a3928"
+
+
+async def failure(url: str, *, dialer: Dialer | None = None, **more: Any) -> FetchFailed:
+    given: dict[str, Any] = {"private": True, "connect_seconds": 5.0, "answer_seconds": 5.0}
+    with pytest.raises(FetchFailed) as caught:
+        await fetched(FetchPlan(url=url, **{**given, **more}), dialer or Dialer())
+    assert SECRET not in caught.value.message and caught.value.message.isprintable()
+    return caught.value
+
+
+def test_one_get_with_what_was_asked_for() -> None:
+    """The path and the query as they are, the credential in its header, and further lines; any status is an answer."""
+
+    async def work() -> None:
+        async with FakeUpstream(faults.json_answer({"a": 1}), faults.error_answer(503)) as upstream:
+            plan = FetchPlan(
+                url=f"{upstream.url}/v1/models?deep=1&x=%20",
+                header="X-Key",
+                secret=SecretStr(SECRET),
+                headers={"X-Other": "yes"},
+                private=True,
+            )
+            found = await fetched(plan, Dialer())
+            assert (found.status, found.json()) == (200, {"a": 1}) and found.milliseconds > 0
+            (request,) = upstream.requests
+            assert (request.method, request.target) == ("GET", "/v1/models?deep=1&x=%20")
+            assert request.header_all("x-key") == [SECRET] and request.header_all("x-other") == ["yes"]
+            assert (await fetched(FetchPlan(url=upstream.url, private=True), Dialer())).status == 503
+            assert upstream.requests[1].target == "/" and upstream.anomalies == []
+
+    run(work())
+
+
+def test_a_prefix_stands_before_the_secret() -> None:
+    async def work() -> None:
+        async with FakeUpstream(faults.json_answer({})) as upstream:
+            await fetched(
+                FetchPlan(
+                    url=upstream.url,
+                    header="Authorization",
+                    prefix="Bearer",
+                    secret=SecretStr(SECRET),
+                    private=True,
+                ),
+                Dialer(),
+            )
+            assert upstream.requests[0].header_all("authorization") == [f"Bearer {SECRET}"]
+
+    run(work())
+
+
+def test_each_failure_has_its_cause() -> None:
+    """Refused, broken off, silent, no HTTP; nobody is asked for longer than was said."""
+
+    async def work() -> None:
+        async with FakeUpstream(
+            faults.garbage_head(), (ReadBody(), Close()), faults.never_answers()
+        ) as upstream:
+            gone = upstream.url
+            assert (await failure(gone)).cause == "malformed"
+            assert (await failure(gone)).cause == "unreachable"
+            late = await failure(gone, answer_seconds=0.2)
+            assert late.cause == "timed_out" and "0.2 s" in late.message
+        assert (await failure(gone)).cause == "unreachable"
+        with SilentListener(backlog_full=True) as listener:
+            late = await failure(listener.url, connect_seconds=0.2)
+            assert late.cause == "timed_out" and "connect" in late.message
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [("127.0.0.1", False), ("10.0.0.1", False), ("169.254.169.254", True), ("0.0.0.0", True), ("fe80::1", True)],
+)  # fmt: skip
+def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: str, private: bool) -> None:
+    """What is private, unless the operator named it; some places in no case. Nothing is dialled."""
+
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        return [address]
+
+    async def work() -> None:
+        dialer = Dialer(resolver)
+        blocked = await failure("http://some.example:9/x", dialer=dialer, private=private)
+        assert blocked.cause == "blocked"
+        assert [entry.dialled for entry in dialer.ledger] == [None]
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("url", "more"),
+    [
+        ("ftp://h/x", {}),
+        ("h", {}),
+        ("", {}),
+        (f"http://user:{SECRET}@h/x", {}),
+        ("http://h:99999/", {}),
+        ("http://h/a b", {}),
+        ("http://h/\r\nx: y", {}),
+        ("http://h/x", {"header": "not a name", "secret": SecretStr(SECRET)}),
+        ("http://h/x", {"header": "x", "secret": SecretStr(f"{SECRET}\r\ny: z")}),
+        ("http://h/x", {"headers": {"x": "a\r\nb: c"}}),
+        ("http://h/x", {"headers": {"a:b": "c"}}),
+    ],
+)
+def test_what_is_no_request_is_none(url: str, more: dict[str, Any]) -> None:
+    """Nothing is dialled, and the reason repeats no secret."""
+
+    async def work() -> None:
+        dialer = Dialer()
+        assert (await failure(url, dialer=dialer, **more)).cause == "bad_url"
+        assert len(dialer.ledger) == 0
+
+    run(work())
