@@ -90,12 +90,22 @@ class Context:
         self.gateway_url = around.gateway_url
         self.instance = around.instance
         self._dialer = around.dialer
+        self._lent: list[RunningRelay | Child] = []
 
     async def serve_relay(self, plan: RelayPlan) -> RunningRelay:
-        return await serve_relay(plan, self._dialer, instance=self.instance)
+        relay = await serve_relay(plan, self._dialer, instance=self.instance)
+        self._lent.append(relay)
+        return relay
 
     def supervise(self, plan: ChildPlan, probe: Probe) -> Child:
-        return supervised(plan, probe, self.log)
+        child = supervised(plan, probe, self.log)
+        self._lent.append(child)
+        return child
+
+    async def end(self) -> None:
+        """Stop all that was lent to the service, whether or not it did so itself: nothing of it stays behind."""
+        lent, self._lent = self._lent, []
+        await asyncio.gather(*(one.stop() for one in lent), return_exceptions=True)
 
     async def fetch(self, plan: FetchPlan) -> Fetched:
         return await fetched(plan, self._dialer)
@@ -108,6 +118,7 @@ class _Running:
     plugin: Loaded
     config: BaseModel
     services: tuple[GuardedService, ...]
+    context: Context
 
 
 class PluginHost:
@@ -221,8 +232,13 @@ class PluginHost:
     async def _start(self, plugin: Loaded, config: BaseModel) -> None:
         assert self._file is not None
         services = tuple(GuardedService(plugin.id, service) for service in plugin.services)
-        self._running[plugin.id] = _Running(plugin, config, services)
-        context = Context(plugin.id, config, self._file.environment, self.around)
+        try:
+            context = Context(plugin.id, config, self._file.environment, self.around)
+        except OSError as error:
+            self._troubled[plugin.id] = f"the folder of its plugin '{plugin.id}' cannot be used: {error}"
+            logger.error("[plugins] %s: %s", plugin.id, error)  # noqa: TRY400  # for the operator to mend
+            return
+        self._running[plugin.id] = _Running(plugin, config, services, context)
         for service in services:
             await service.start(context)
 
@@ -230,6 +246,7 @@ class PluginHost:
         running = self._running.pop(name)
         for service in reversed(running.services):
             await service.stop()
+        await running.context.end()
 
 
 def _unavailable(provider: str, why: Unavailable) -> ProviderUnavailable:

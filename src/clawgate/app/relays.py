@@ -105,6 +105,8 @@ def _settings(plan: RelayPlan) -> BridgeSettings:
         "proxy_token": SecretStr(plan.secret.get_secret_value()),
         **plan.limits,
     }
+    if unknown := values.keys() - BridgeSettings.model_fields.keys():
+        raise ValueError(f"there are no limits {', '.join(sorted(unknown))}")
     if plan.local_token is not None:
         values["bridge_token"] = plan.local_token
     return load(BridgeSettings, values, Sources())

@@ -1,0 +1,177 @@
+"""Plugins within a gateway: started, followed and stopped with the config, and none takes another one down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.app.plugin_host import PluginHost, Surroundings, plugin_folder, plugin_logger
+from clawgate.relay.dial import Dialer
+from clawgate.settings.config_file import ConfigFile, read_config
+from tests.e2e.stand import run, until
+from tests.gateway.stand import config_of, write
+from tests.plugins.samples import imports_undone, manifest, unique, write_files
+
+CODE = """\
+import asyncio
+from clawgate.plugins.api import PluginConfig, PluginError, Secret, ServiceStatus, Unavailable
+
+class Config(PluginConfig):
+    word: str = "one"
+    key: Secret | None = None
+
+class Service:
+    runs = None
+    async def start(self, context):
+        with open({mark!r}, "a") as mark:
+            mark.write("start " + context.config.word + chr(10))
+        if context.config.word == "fail":
+            raise PluginError("it will not", next_step="do something")
+        self.runs = context
+    async def stop(self):
+        with open({mark!r}, "a") as mark:
+            mark.write("stop" + chr(10))
+    def status(self):
+        return ServiceStatus(state="up", ok=True, details=dict(url=self.runs.gateway_url))
+    def unavailable(self):
+        if self.runs.config.word == "busy":
+            return Unavailable(reason="it is busy", retry_after=3, lines=("last", "words"))
+
+class Provider:
+    id = "{id}"
+    label = "Sample"
+    dialect = "openai-completions"
+    def previous(self, config): ...
+    def questions(self, previous, environment): return ()
+    async def check(self, answers, context): ...
+    def config_change(self, answers): ...
+    def owned(self, config): return ()
+
+class Plugin:
+    id = "{id}"
+    name = "Sample"
+    version = "1.0"
+    description = "A sample."
+    config = Config
+    def register(self, registrar):
+        registrar.service(Service())
+        registrar.provider(Provider())
+
+plugin = Plugin()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    with imports_undone():
+        yield
+
+
+def installed(state: Path, plugin: str) -> Path:
+    """A plugin that was installed; the file gets a line for each start and stop."""
+    package, mark = unique(), state / f"{plugin}.mark"
+    code = CODE.replace("{id}", plugin).replace("{mark!r}", repr(str(mark)))
+    more = {"registers": '["service", "provider"]', "providers": f'["{plugin}"]'}
+    folder = state / "clawgate" / "plugins" / plugin
+    files = {
+        "installed.json": json.dumps({"tree": "tree", "source": "here"}),
+        "tree/clawgate-plugin.toml": manifest(plugin, package, **more),
+        f"tree/{package}/__init__.py": code,
+    }
+    write_files(folder, files)
+    return mark
+
+
+def said(mark: Path) -> list[str]:
+    return mark.read_text().splitlines() if mark.exists() else []
+
+
+def config(state: Path, **plugins: Mapping[str, Any] | None) -> ConfigFile:
+    """The file with these plugins enabled, each with its config; None: not enabled."""
+    entries = {name: {"enabled": its is not None, "config": its or {}} for name, its in plugins.items()}
+    path = write(state / "openclaw.json", {**config_of({}), "plugins": {"entries": entries}})
+    own = {"HOME": str(state), "OPENCLAW_STATE_DIR": str(state)}
+    return read_config(path, own, required=True)
+
+
+def host_in(state: Path) -> tuple[PluginHost, list[str]]:
+    learned: list[str] = []
+    around = Surroundings(
+        state=state, dialer=Dialer(), instance="i", gateway_url="http://g", learn=learned.extend
+    )
+    return PluginHost(around), learned
+
+
+def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
+    """Only what changed is started anew; secrets are learnt; until a service runs its provider cannot be asked."""
+    a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+
+    async def work() -> None:
+        host, learned = host_in(tmp_path)
+        host.load(config(tmp_path, a={"key": "canary-key-1"}, b={}))
+        before = host.unavailable("a")
+        assert before is not None and "is starting" in before.message and said(a) == []
+        task = asyncio.ensure_future(host.run())
+        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.states)
+        assert "canary-key-1" in learned
+        assert host.states()["b"][0].details == {"url": "http://g"}
+
+        host.follow(config(tmp_path, a={"word": "two"}, b={}))
+        await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
+        assert said(b) == ["start one"]
+        host.follow(config(tmp_path, a=None, b={"word": "busy"}))
+        await until(lambda: said(b)[-1] == "start busy", lambda: said(b))
+        await until(lambda: said(a)[-1] == "stop" and "a" not in host.states(), lambda: said(a))
+        busy = host.unavailable("b")
+        assert busy is not None and busy.retry_after == 3
+        assert busy.message == "the provider 'b' is not available: it is busy; its last lines: last | words"
+        task.cancel()
+        await asyncio.wait({task})
+        assert said(b) == ["start one", "stop", "start busy", "stop"] and host.states() == {}
+
+    run(work())
+
+
+def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
+    """At its start, or for its config; its provider is refused with the reason, and mended by the config."""
+    for name in ("a", "b", "c"):
+        installed(tmp_path, name)
+
+    async def work() -> None:
+        host, _ = host_in(tmp_path)
+        host.load(config(tmp_path, a={"word": "fail"}, b={"nonsense": 1}, c={}))
+        task = asyncio.ensure_future(host.run())
+        await until(lambda: "c" in host.states() and host.unavailable("c") is None, host.states)
+        failed, wrong = host.unavailable("a"), host.unavailable("b")
+        assert failed is not None and "it will not: do something" in failed.message
+        assert wrong is not None and "nonsense" in wrong.message
+        host.follow(config(tmp_path, a={}, b={}, c={}))
+        await until(
+            lambda: all(host.unavailable(name) is None for name in ("a", "b", "c")),
+            lambda: [str(host.unavailable(name)) for name in ("a", "b", "c")],
+        )
+        assert host.unavailable("somebody-else") is None
+        assert (host.shape("a"), host.judge("a")) == (None, None)
+        task.cancel()
+        await asyncio.wait({task})
+
+    run(work())
+
+
+def test_a_folder_for_itself_and_lines_with_its_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = plugin_folder(tmp_path, "a")
+    assert (
+        folder.is_dir() and folder.stat().st_mode & 0o777 == 0o700 and plugin_folder(tmp_path, "a") == folder
+    )
+    caplog.set_level(logging.INFO)
+    for _ in range(2):
+        plugin_logger("sample-x").info("hello %s", "you")
+    assert [record.getMessage() for record in caplog.records] == ["sample-x: hello you"] * 2
