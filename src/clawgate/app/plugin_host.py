@@ -43,6 +43,8 @@ from clawgate.settings.problems import SettingsInvalid
 logger = logging.getLogger("clawgate.plugins")
 
 _STARTING_SECONDS = 2
+_ONLY_SUPERVISED = frozenset({"anthropic-claude-proxy"})
+"""Providers whose address says nothing of who listens there: without the plugin nobody has looked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,9 +60,12 @@ class Surroundings:
 
 
 def plugin_folder(state: Path, plugin: str) -> Path:
-    """A plugin's own folder, made with mode 0700."""
-    folder = state / "clawgate" / "plugin-state" / plugin
+    """A plugin's own folder, made with mode 0700, as all folders on the way to it. Raises OSError."""
+    folder = state
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in ("clawgate", "plugin-state", plugin):
+        folder /= part
+        folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
@@ -135,7 +140,7 @@ class PluginHost:
     # What the planner asks
 
     def unavailable(self, provider: str) -> ProviderUnavailable | None:
-        refused = self._registry.why_refused(provider)
+        refused = self._registry.why_refused(provider) or self._why_off(provider)
         if refused is not None:
             return _unavailable(provider, Unavailable(reason=refused))
         found = self._registry.provider(provider)
@@ -150,6 +155,12 @@ class PluginHost:
             return _unavailable(provider, Unavailable(reason=reason, retry_after=_STARTING_SECONDS))
         why = next((why for service in running.services if (why := service.unavailable()) is not None), None)
         return _unavailable(provider, why) if why is not None else None
+
+    def _why_off(self, provider: str) -> str | None:
+        """Why a provider that may only be asked while it is supervised is not: its plugin is turned off."""
+        if provider in _ONLY_SUPERVISED and self._registry.provider(provider) is None:
+            return f"its plugin is turned off; turn it on with: clawgate plugins enable {provider}"
+        return None
 
     def shape(self, provider: str) -> Shape | None:
         found = self._registry.provider(provider)

@@ -44,7 +44,8 @@ def places(config: str | None = None, environment: Mapping[str, str] | None = No
 
     environment = os.environ if environment is None else environment
     try:
-        path, named = config_path(environment, config)
+        path, _ = config_path(environment, config)
+        named = config is not None  # a variable may name a file that is still to be made
         return Places(path, named, state_dir(environment))
     except SettingsInvalid as error:
         raise click.UsageError(str(error)) from error

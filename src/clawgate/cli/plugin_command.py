@@ -62,9 +62,17 @@ class _Context:
     config: BaseModel | None
     problems: tuple[str, ...]
     environment: Mapping[str, str]
-    state_dir: Path
+    state: Path
+    plugin: str
     gateway_url: str | None
     instance: str | None
+
+    @property
+    def state_dir(self) -> Path:
+        """Made when it is asked for: help needs none."""
+        from clawgate.app.plugin_host import plugin_folder
+
+        return plugin_folder(self.state, self.plugin)
 
     def out(self, line: str) -> None:
         click.echo(line)
@@ -123,7 +131,6 @@ async def _awaited(result: object) -> object:
 
 
 def _context(loaded: object, file: ConfigFile, where: Places) -> _Context:
-    from clawgate.app.plugin_host import plugin_folder
     from clawgate.plugins.guarding import PluginFailed
     from clawgate.plugins.loading import Loaded, settings_of
     from clawgate.processes.instance import find
@@ -144,7 +151,8 @@ def _context(loaded: object, file: ConfigFile, where: Places) -> _Context:
         config=config,
         problems=problems,
         environment=dict(os.environ),
-        state_dir=plugin_folder(where.state, loaded.id),
+        state=where.state,
+        plugin=loaded.id,
         gateway_url=running.url if running is not None else None,
         instance=running.instance if running is not None else None,
     )

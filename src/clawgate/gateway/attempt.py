@@ -34,6 +34,7 @@ _VERSION = b"anthropic-version: "
 _OUR_VERSION = _VERSION + b"2023-06-01\r\n"
 """A version has to be named (Anthropic's API reference, "Versions"); translations are written for this one."""
 _JSON = b"content-type: application/json\r\n"
+_OK = 200
 _FAILED = 400
 _PRINTABLE = "!#$&'()*+,/:;=?@[]~._-"
 
@@ -94,6 +95,8 @@ class DirectAttempt:
             raise UpstreamMalformed(
                 f"{self.upstream.origin} answered with a web page: is something between here and the model's API?"
             )
+        if head.status == _OK and head.length == 0:
+            raise UpstreamMalformed(f"{self.upstream.origin} answered with nothing")
         if self._judge is not None and head.status >= _FAILED and not head.encoded:
             translation = self._translation
             return JudgedAnswer(

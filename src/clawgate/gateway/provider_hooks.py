@@ -17,6 +17,7 @@ import msgspec
 from clawgate.errors import ProviderUnavailable, RequestRejected
 from clawgate.plugins.api import UpstreamRequest, Verdict
 from clawgate.providers.credential import HeaderToken
+from clawgate.wire.half_characters import whole
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONVERSATION = ("messages", "system", "tools")
@@ -68,7 +69,10 @@ def shaped(shape: Shape, provider: str, body: bytes) -> tuple[bytes, bytes]:
     nothing may leave.
     """
     try:
-        members = _members.decode(body)
+        try:
+            members = _members.decode(body)
+        except msgspec.MsgspecError:
+            members = _members.decode(whole(body))
         kept = {name: members[name] for name in _CONVERSATION if name in members}
         fields = {name: msgspec.json.decode(raw) for name, raw in members.items() if name not in kept}
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

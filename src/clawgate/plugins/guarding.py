@@ -26,6 +26,7 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
+from clawgate.plugins.patience import STEP_SECONDS, InSteps, interrupted_after
 
 logger = logging.getLogger("clawgate.plugins")
 
@@ -96,7 +97,9 @@ _whose: ContextVar[str | None] = ContextVar("plugin", default=None)
 
 async def _own(plugin: str, call: Callable[[], Awaitable[None]]) -> None:
     _whose.set(plugin)
-    await _without_exit(call())
+    with interrupted_after(STEP_SECONDS):
+        waited = call()
+    await _without_exit(InSteps(waited))
 
 
 async def _without_exit(waited: Awaitable[_T]) -> _T:
@@ -167,7 +170,8 @@ class GuardedService:
             reason = self.failure or "it is not started"
             return ServiceStatus(state="failed" if self.failure else "stopped", ok=False, reason=reason)
         try:
-            found: object = self._service.status()
+            with interrupted_after(STEP_SECONDS):
+                found: object = self._service.status()
             if isinstance(found, ServiceStatus):
                 return found
             reason = f"its status() returned {type(found).__name__}"
@@ -182,7 +186,8 @@ class GuardedService:
                 reason=f"the plugin '{self.plugin}' is not running: {self.failure or 'not started'}"
             )
         try:
-            found: object = self._service.unavailable()
+            with interrupted_after(STEP_SECONDS):
+                found: object = self._service.unavailable()
             if found is None or isinstance(found, Unavailable):
                 return found
             reason = f"its unavailable() returned {type(found).__name__}"
@@ -233,7 +238,8 @@ def shaped(plugin: str, provider: object, request: UpstreamRequest) -> UpstreamR
     if not isinstance(provider, ShapesRequests):
         return request
     try:
-        found: object = provider.shape(request)
+        with interrupted_after(STEP_SECONDS):
+            found: object = provider.shape(request)
         if isinstance(found, UpstreamRequest) and found.model:
             return found
         reason = "its shape() returned no request"
@@ -250,7 +256,8 @@ def judged(plugin: str, provider: object, status: int, body: bytes) -> Verdict |
     if not isinstance(provider, JudgesAnswers):
         return None
     try:
-        found: object = provider.judge(status, body)
+        with interrupted_after(STEP_SECONDS):
+            found: object = provider.judge(status, body)
         if found is None or (isinstance(found, Verdict) and 400 <= found.status <= 599):
             return found
         reason = "its judge() returned no verdict on a failure"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
 from typing import Any
@@ -26,6 +28,8 @@ IDLE_GRACE_SECONDS = 1.0
 _LAST_BYTES_SECONDS = 1.0
 _LOOK_EVERY_SECONDS = 0.02
 _TURNS_WITHOUT_NEWS = 3
+_LAST_RESORT_SECONDS = 5.0
+"""From the last answer's end to the process's: a task that will not be cancelled must not keep it."""
 
 
 class Host(uvicorn.Server):
@@ -59,6 +63,7 @@ class Host(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._when_up = when_up
         self._kept: list[asyncio.Task[None]] = []
+        self._last_resort: threading.Timer | None = None
 
     def stop(self) -> None:
         """Begin to stop, as the first signal does."""
@@ -77,7 +82,11 @@ class Host(uvicorn.Server):
         """Serve until stopped. Signals end here: uvicorn would raise them again behind us, and we exit with 0."""
         for sig in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sig, self.handle_exit)
-        self.run(sockets=sockets)
+        try:
+            self.run(sockets=sockets)
+        finally:
+            if self._last_resort is not None:
+                self._last_resort.cancel()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._front.open()
@@ -111,6 +120,9 @@ class Host(uvicorn.Server):
         await asyncio.gather(*self._kept, return_exceptions=True)
         self._front.close()
         logger.info("stopped")
+        self._last_resort = threading.Timer(_LAST_RESORT_SECONDS, _end_by_force)
+        self._last_resort.daemon = True
+        self._last_resort.start()
 
     async def _accept_what_waits(self) -> None:
         """Let the loop take the connections that the kernel has accepted for us: closing now would reset them."""
@@ -130,6 +142,12 @@ class Host(uvicorn.Server):
                 return False
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
         return True
+
+
+def _end_by_force() -> None:
+    logger.error("something that runs beside the listener does not end; the process ends without it")
+    logging.shutdown()
+    os._exit(1)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

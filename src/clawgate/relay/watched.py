@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from clawgate.errors import UpstreamClosed
+from clawgate.errors import GatewayError, UpstreamClosed
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.sides import AnswerHead
 from clawgate.wire.messages_end import StreamEnd
 
 _FAILED = 400
+_STOP = b"event: message_stop"
 
 
 class WatchedAnswer(AnswerWriter):
@@ -22,13 +23,28 @@ class WatchedAnswer(AnswerWriter):
         self.passes_chunks = self.passes_chunks and self._end is None
 
     def add(self, body: bytes) -> None:
-        if self._end is not None:
-            self._end.feed(body)
+        """Raises `UpstreamClosed` in front of a ``message_stop`` that nothing led to: clients stop reading there."""
+        if self._end is None:
+            super().add(body)
+            return
+        self._end.feed(body)
+        stop = body.find(_STOP)
+        if stop >= 0 and self._end.stop_reason is None:
+            super().add(body[:stop])
+            raise self._not_finished()
         super().add(body)
 
     def take(self, *, ended: bool) -> bytes:
         """Raises `UpstreamClosed` for an end that is none."""
         if ended and self._end is not None and not self._end.finished:
-            why = "after it told an error" if self._end.said_error else "without a stop_reason"
-            raise UpstreamClosed(f"{self._origin} ended its stream {why}")
+            raise self._not_finished()
         return super().take(ended=ended)
+
+    def _not_finished(self) -> UpstreamClosed:
+        return UpstreamClosed(f"{self._origin} ended its stream without a stop_reason")
+
+    def last_words(self, error: GatewayError) -> bytes:
+        """Nothing of ours behind an error of the upstream's own, which says more."""
+        if self._end is not None and self._end.said_error:
+            return self.take(ended=False)
+        return super().last_words(error)

@@ -14,7 +14,7 @@ from clawgate.settings.hidden import is_secret
 from clawgate.settings.positions import KeyPath, NotJson5, positions
 
 _CONTEXT = 2
-_SHORTEST_KNOWN = 6
+_SHORTEST_KNOWN = 8
 """What is shorter is a word of many lines."""
 
 
