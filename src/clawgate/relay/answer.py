@@ -67,7 +67,8 @@ class AnswerWriter:
             if names and not self._masks
             else ()
         )
-        self._origin_closed = head.length is None and not head.chunked and self.event_stream
+        # For bridge and server see docs/decisions/0010: there, such an end passes as it came.
+        self._origin_closed = bool(names) and unknown_length and not head.chunked and self.event_stream
         self._pieces: list[bytes] = []
         foreign = bool(names) and any(name.startswith(_OURS) for name, _ in head.headers)
         headers = (
@@ -141,7 +142,7 @@ class AnswerWriter:
                 self._tail.add(body)
             out += chunk(body) if self._chunked else body
         if ended and self._origin_closed and not self._tail.is_whole:
-            self._pieces.append(out)  # for last_words
+            self._head = out  # for last_words, which sends it first
             raise UpstreamClosed("the upstream closed the connection in the middle of an event")
         if ended and self._chunked:
             out += LAST_CHUNK

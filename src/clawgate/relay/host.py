@@ -64,6 +64,7 @@ class Host(uvicorn.Server):
         self._when_up = when_up
         self._kept: list[asyncio.Task[None]] = []
         self._last_resort: threading.Timer | None = None
+        self._owns_process = False  # whether the process ends with this listener
 
     def stop(self) -> None:
         """Begin to stop, as the first signal does."""
@@ -82,6 +83,7 @@ class Host(uvicorn.Server):
         """Serve until stopped. Signals end here: uvicorn would raise them again behind us, and we exit with 0."""
         for sig in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sig, self.handle_exit)
+        self._owns_process = True
         try:
             self.run(sockets=sockets)
         finally:
@@ -120,9 +122,10 @@ class Host(uvicorn.Server):
         await asyncio.gather(*self._kept, return_exceptions=True)
         self._front.close()
         logger.info("stopped")
-        self._last_resort = threading.Timer(_LAST_RESORT_SECONDS, _end_by_force)
-        self._last_resort.daemon = True
-        self._last_resort.start()
+        if self._owns_process:
+            self._last_resort = threading.Timer(_LAST_RESORT_SECONDS, _end_by_force)
+            self._last_resort.daemon = True
+            self._last_resort.start()
 
     async def _accept_what_waits(self) -> None:
         """Let the loop take the connections that the kernel has accepted for us: closing now would reset them."""

@@ -41,7 +41,10 @@ class WatchedAnswer(AnswerWriter):
         return super().take(ended=ended)
 
     def _not_finished(self) -> UpstreamClosed:
-        return UpstreamClosed(f"{self._origin} ended its stream without a stop_reason")
+        said = self._end is not None and self._end.said_error
+        return UpstreamClosed(
+            f"{self._origin} ended its stream {'after it told an error' if said else 'without a stop_reason'}"
+        )
 
     def last_words(self, error: GatewayError) -> bytes:
         """Nothing of ours behind an error of the upstream's own, which says more."""

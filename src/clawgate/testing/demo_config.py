@@ -22,6 +22,8 @@ def openclaw_config(bridge_port: int, anthropic_port: int, model: str) -> dict[s
     return {
         "gateway": {"auth": {"mode": "token", "token": "${OPENCLAW_GATEWAY_TOKEN}"}},
         "agents": {"defaults": {"model": {"primary": f"{BRIDGE}/{model}"}}},
+        # The bridge of the demo is a process of its own, to be seen: not the plugin, which has it inside the gateway.
+        "plugins": {"entries": {BRIDGE: {"enabled": False}}},
         "models": {
             "mode": "replace",
             "providers": {
