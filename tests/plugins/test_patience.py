@@ -12,6 +12,8 @@ import uvloop
 
 from clawgate.plugins.patience import Blocked, InSteps, interrupted_after
 
+pytestmark = pytest.mark.timeout(30, method="thread")  # the other method has the alarm for itself
+
 
 async def blocks() -> None:
     await asyncio.sleep(0)
