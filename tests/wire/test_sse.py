@@ -54,6 +54,7 @@ def after(*chunks: bytes, keeping: int = TAIL_BYTES) -> bytes:
         (b"data: a\r\n\n", EVENT, "at a mixed boundary, the other way round"),
         (b"data: a\r\n\r", EVENT, "a CR after CRLF is the blank line"),
         (b": ping\n\n", EVENT, "behind a comment"),
+        (b"data\ndata: [DONE]\n\n", EVENT, "a line in front of [DONE]: no client takes that for the end"),
         (b"data: a", b"\n\n" + EVENT, "in the middle of a line"),
         (b'data: {"a":"\xc3', b"\n\n" + EVENT, "in the middle of a character"),
         (b"data: a\n", b"\n\n" + EVENT, "in the middle of an event"),

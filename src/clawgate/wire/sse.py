@@ -96,9 +96,9 @@ def closing(tail: bytes, event: bytes, *, from_start: bool = True) -> bytes:
 
 
 def _data(event: bytes) -> bytes | None:
-    """The data that an event would be dispatched with, without outer white space; None where it has no such field."""
+    """The data that an event would be dispatched with, without outer blanks; None where it has no such field."""
     lines = [line for line in _LINE_END.split(event) if line.startswith(b"data:") or line == b"data"]
-    return b"\n".join(line[5:] for line in lines).strip() if lines else None
+    return b"\n".join(line[5:] for line in lines).strip(b" \t") if lines else None
 
 
 class FirstEvent:
