@@ -182,7 +182,10 @@ def test_the_metrics_of_workers_stand_on_ports_in_a_row(tmp_path: Path) -> None:
 
     async def work() -> None:
         async with two_workers(tmp_path, "--metrics-port", str(port)) as (process, workers, upstream):
-            await until(lambda: is_listening(port) and is_listening(port + 1), "both to be served")
+            await until(
+                lambda: all(f"127.0.0.1:{own}/metrics" in process.err for own in (port, port + 1)),
+                "both to be served",
+            )
             upstream.release()
             client = await open_stream_on(process, workers[1], upstream)
             assert (await client.response()).complete

@@ -68,8 +68,9 @@ def on_a_terminal(home: Path, answer: str, *arguments: str) -> tuple[int, str]:
         if "[y/N]" in shown and not answered:
             os.write(terminal, answer.encode())
             answered = True
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)  # only now: before its end, this would be a hang-up
+    return status, shown
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "\x03", "\x04"])
