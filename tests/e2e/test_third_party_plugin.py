@@ -57,7 +57,11 @@ def on_a_terminal(home: Path, answer: str, *arguments: str) -> tuple[int, str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb"}
         os.execve(sys.executable, [sys.executable, "-m", "clawgate", "plugins", *arguments], environment)
     shown, answered, deadline = "", False, time.monotonic() + 30
-    while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 2.0)[0]:
+            if answered:  # a Ctrl-C in the moment before it reads is lost: a person presses it again
+                os.write(terminal, answer.encode())
+            continue
         try:
             part = os.read(terminal, 65_536)
         except OSError:  # how Linux tells that nobody has the other end any more
