@@ -28,6 +28,7 @@ def read(*chunks: bytes) -> list[bytes]:
 @given(streams, st.lists(st.integers(0, 60), max_size=4))
 @example(b"data: a\r\n\r\ndata: b\r\n\r\n", [10])
 @example(b"data: a\ndata\n\n", [])
+@example(b"data: :\n\n", [])
 @example(b"\xef\xbb\xbfdata: a\n\n", [])
 @example(b"\xef\xbb\xbfdata: a\n\n", [1, 2])
 def test_what_is_read_is_what_a_browser_would_dispatch(stream: bytes, cuts: list[int]) -> None:

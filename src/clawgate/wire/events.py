@@ -12,8 +12,8 @@ from clawgate.errors import UpstreamMalformed
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """The most that is kept in memory for one event, or by a translator for what belongs to a later one."""
 
-COMMENT = b":"
-"""Stands for a comment line, which is how servers keep a stream warm. No data begins so: JSON cannot."""
+COMMENT = b"\r"
+"""Stands for a comment line, which is how servers keep a stream warm. No data can be this: CR ends a line."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -65,7 +65,7 @@ class EventReader:
             elif line == b"data":
                 data.append(b"")
                 held += 8
-            elif line[:1] == COMMENT and found[-1:] != [COMMENT]:
+            elif line[:1] == b":" and found[-1:] != [COMMENT]:
                 found.append(COMMENT)
             elif line[:6] == b"error:":
                 data.append(line[6:].strip())
