@@ -275,7 +275,7 @@ class Exchange:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
-            self.fail(redirected(self._at().origin, head))
+            self.fail(redirected(self._at().origin, head, self._at().secrets))
             return None
         if head.status >= _FAILED and self._goes_on(status=head.status):
             return None
