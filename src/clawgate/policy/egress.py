@@ -1,8 +1,8 @@
 """May this address be dialled? Judges addresses, never names or spellings, and gives its reason.
 
 The table is our own: `ipaddress.is_global` calls NAT64 of a metadata address and multicast global, and differs
-between Python versions. Sources: IANA special-purpose address registries (IPv4, IPv6), and for the metadata addresses the
-instance metadata pages of AWS (with those of ECS and EKS Pod Identity), Google Cloud and Azure, OCI's Python SDK, and
+between Python versions. Sources: IANA special-purpose address registries (IPv4, IPv6); for the metadata addresses
+the instance metadata pages of AWS (with ECS and EKS Pod Identity), Google Cloud and Azure, OCI's Python SDK, and
 cloud-init's data sources for Alibaba Cloud, Akamai and Scaleway.
 """
 
