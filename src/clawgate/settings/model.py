@@ -9,10 +9,22 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from clawgate.settings.kinds import Port, Seconds, Secret, Url, no_truth
+from clawgate.settings.problems import OF_THE_WHOLE
 from clawgate.settings.secrets import why_not_a_token
 from clawgate.wire.url import parse_url
 
@@ -201,6 +213,7 @@ class ServerSettings(RelaySettings):
     )
     proxy_tokens_file: str | None = Field(
         None,
+        validate_default=True,
         description="File (mode 0600) with a name:TOKEN on each line; changes count within a second.",
         json_schema_extra=env("OPENAI_PROXY_TOKENS_FILE"),
     )
@@ -256,13 +269,24 @@ class ServerSettings(RelaySettings):
     )
     access_log: bool = Field(True, description="One line a request on standard output.")
 
-    @model_validator(mode="after")
-    def _somebody_may_come_in(self) -> Self:
-        if self.proxy_token is None and not self.proxy_tokens and self.proxy_tokens_file is None:
-            raise ValueError(
+    @field_validator("proxy_tokens_file")
+    @classmethod
+    def _somebody_may_come_in(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Checked with the last place that tokens come from, and not with the whole: that would wait for the key."""
+        if (
+            value is None
+            and info.data.get("proxy_token", "bad") is None
+            and info.data.get("proxy_tokens") == {}
+        ):
+            raise PydanticCustomError(
+                OF_THE_WHOLE,
                 "no token is set, so nobody could use this server: set OPENAI_PROXY_TOKEN "
-                "(make one with: clawgate server new-token), OPENAI_PROXY_TOKENS or --proxy-tokens-file"
+                "(make one with: clawgate server new-token), OPENAI_PROXY_TOKENS or --proxy-tokens-file",
             )
+        return value
+
+    @model_validator(mode="after")
+    def _what_belongs_together(self) -> Self:
         if "default" in self.proxy_tokens and self.proxy_token is not None:
             raise ValueError(
                 "the name 'default' is taken by OPENAI_PROXY_TOKEN; give the other token another name"

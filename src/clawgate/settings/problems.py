@@ -9,6 +9,8 @@ from pydantic_core import ErrorDetails
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.positions import KeyPath
 
+OF_THE_WHOLE = "of_the_whole"
+"""The type of a pydantic error that speaks of no one setting, wherever it was found."""
 _PLAIN_WORDS = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
