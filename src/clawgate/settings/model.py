@@ -7,6 +7,7 @@ variable of the environment (``PROXY_BRIDGE_URL``) are all derived from the fiel
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -67,6 +68,15 @@ def _words(value: object) -> object:
         if value and not words:
             raise ValueError("names nothing")
         return words
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(f"'{text}' is neither an address nor a network such as 172.16.0.0/12") from None
     return value
 
 
@@ -248,9 +258,10 @@ class ServerSettings(RelaySettings):
     )
     auth_failure_window: Seconds = Field(60, description="Seconds within which they count.")
     auth_lockout: Seconds = Field(300, description="Seconds of the lockout.")
-    trusted_proxy: Words = Field(
+    trusted_proxy: Annotated[Words, AfterValidator(_networks)] = Field(
         (),
-        description="Addresses of reverse proxies whose X-Forwarded-For is believed; repeat it, or give a comma list.",
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed; repeat it, "
+        "or give a comma list.",
     )
     organization: HeaderValue | None = Field(
         None, description="OpenAI-Organization of every request.", json_schema_extra=env("OPENAI_ORG_ID")
