@@ -32,11 +32,13 @@ FINE = {
     "two": (b"1\r\nh\r\n4\r\nello\r\n" + END, b"hello"),
     "upper-and-zeros": (b"00A\r\n0123456789\r\n" + END, b"0123456789"),
     "content-like-framing": (b"7\r\n0\r\n\r\nxy\r\n" + END, b"0\r\n\r\nxy"),
-    "extensions": (b'5;a=b;c="d e"\r\nhello\r\n0;z\r\n\r\n', b"hello"),
+    "extensions": (b'5;a=b;c="d e\\"f";g\r\nhello\r\n0;z\r\n\r\n', b"hello"),
     "trailers": (b"5\r\nhello\r\n0\r\nA: b\r\nC:\r\n\r\n", b"hello"),
     "nothing": (END, b""),
 }
 BROKEN = [
+    b"5;\r\nhello", b"5;=b\r\nhello", b"5;a=\r\nhello", b"5;a b\r\nhello", b'5;a="b\r\nhello', b"5;a;;b\r\nhello",
+    b"5 ;a\r\n",
     b"\r\n", b"g\r\n", b"0x5\r\nhello", b"+5\r\nhello", b"-5\r\n", b" 5\r\nhello", b"5 \r\nhello", b"5\t\r\nhello",
     b"5\nhello", b"5\rhello", b"5_0\r\n", b"\xef\xbc\x95\r\n", b"5;a\rb\r\n", b"5;a\nb\r\n", b"5;\x00\r\n", b"5,\r\n",
     b"1" + b"0" * 16 + b"\r\n", b"5\r\nhello5\r\n", b"5\r\nhelloXX", b"5\r\nhello\n", b"5\r\nhello\r0",
@@ -88,7 +90,22 @@ def test_a_line_that_never_ends_is_not_kept() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            [b"5\r\nhello\r\n", b"0\r\n", b"\r\n", b"\n", b"\r", b"1", b";a", b" ", b"A: b\r\n", b"f"]
+            [
+                b"5\r\nhello\r\n",
+                b"5",
+                b"hello",
+                b"0\r\n",
+                b"\r\n",
+                b"\n",
+                b"\r",
+                b"1",
+                b";a",
+                b";a=",
+                b'"',
+                b" ",
+                b"A: b\r\n",
+                b"f",
+            ]
         )
     )
 )

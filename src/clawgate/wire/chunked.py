@@ -10,10 +10,12 @@ import re
 
 from clawgate.errors import BodyTooLarge, MalformedRequest
 
-_VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
-_size_line = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;" + _VALUE + rb")?\r\n").match
-_size_begun = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:;" + _VALUE + rb")?\r?)?\Z").match
 _NAME = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
+_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+_EXTENSIONS = rb"(?:;" + _NAME + rb"(?:=(?:" + _NAME + rb"|" + _QUOTED + rb"))?)*"
+_size_line = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSIONS + rb"\r\n").match
+_size_begun = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:;" + _VALUE + rb")?\r?)?\Z").match
 _trailer_line = re.compile(rb"(?:(" + _NAME + rb"):" + _VALUE + rb")?\r\n").match
 _trailer_begun = re.compile(rb"(?:" + _NAME + rb"(?::" + _VALUE + rb")?)?\r?\Z").match
 _NO_TRAILERS = frozenset(
