@@ -313,11 +313,19 @@ def test_tls_with_a_configured_authority(host: str, kind: Kind, authority: Autho
 
 
 @ROLES
-@pytest.mark.parametrize("wrong", ["authority", "host name", "expired", "system authorities"])
+@pytest.mark.parametrize(
+    ("wrong", "way_out"),
+    [
+        ("authority", "configure the authority"),
+        ("host name", "the configured URL has to name it"),
+        ("expired", "whoever runs it has to mend"),
+        ("system authorities", "configure the authority"),
+    ],
+)
 def test_tls_that_cannot_be_trusted_is_refused(
-    wrong: str, kind: Kind, authority: Authority, stranger: Authority
+    wrong: str, way_out: str, kind: Kind, authority: Authority, stranger: Authority
 ) -> None:
-    """502 `upstream_unreachable` that says TLS, and not one byte of the request leaves."""
+    """502 `upstream_unreachable` that says TLS and what to do, and not one byte of the request leaves."""
 
     async def work() -> None:
         signer = stranger if wrong == "authority" else authority
@@ -333,7 +341,7 @@ def test_tls_that_cannot_be_trusted_is_refused(
                 response = await stand.fresh()
                 error = response.json()["error"]
                 assert (response.status, error["code"]) == (502, "upstream_unreachable")
-                assert "TLS" in error["message"]
+                assert "TLS" in error["message"] and way_out in error["message"]
                 assert upstream.requests == [] and all(not c.received for c in upstream.connections)
                 await stand.all_quiet(kept=0)
 

@@ -27,6 +27,8 @@ Judged = tuple[tuple[str, Decision], ...]
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _FIRST_TRY_SECONDS = 2.0
+_UNKNOWN_ISSUER = (18, 19, 20, 21)  # OpenSSL's verification codes: self-signed, or by nobody who is known
+_OTHER_NAME = (62, 64)  # host name mismatch, IP address mismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,15 @@ def _tls_reason(error: ssl.SSLError) -> str:
     if error.reason == "WRONG_VERSION_NUMBER":
         return "it does not speak TLS on this port; is it http:// that you want?"
     if error.reason == "CERTIFICATE_VERIFY_FAILED":
-        reason = getattr(error, "verify_message", None) or "its certificate is not trusted"
-        return f"{reason}; if it is your own server, configure the authority (CA file) that signed its certificate"
+        reason = str(getattr(error, "verify_message", None) or "its certificate is not trusted").rstrip(".")
+        code = getattr(error, "verify_code", None)
+        if code in _OTHER_NAME:
+            return f"{reason}; the configured URL has to name it as its certificate does"
+        if code in _UNKNOWN_ISSUER:
+            return (
+                f"{reason}; if the server is your own, configure the authority (CA file) that signed for it"
+            )
+        return f"{reason}; whoever runs it has to mend that certificate"
     return f"{error.reason or 'handshake refused'}; does it ask for a client certificate, or for another TLS version?"
 
 
