@@ -181,3 +181,11 @@ def test_a_limit_that_may_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", refuse)
     assert intake_limits(BridgeSettings.model_validate(BRIDGE)).connections == (1024 - 64) // 2
+
+
+@BUILDERS
+@pytest.mark.parametrize("key", ["caFile", "clientCertificate"])
+def test_a_file_that_cannot_be_read_is_named(build: Any, key: str) -> None:
+    url = {"remoteUrl" if build is bridge else "baseUrl": "https://api.example"}
+    with pytest.raises(SettingsInvalid, match=r"/nowhere/x\.pem cannot be read: No such file"):
+        build(**url, **{key: "/nowhere/x.pem"})

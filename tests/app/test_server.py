@@ -257,6 +257,7 @@ def test_a_certificate_that_cannot_be_used_is_refused_at_start(which: str, tmp_p
         "no key": ("chain.pem", "chain.pem"),
         "another's key": ("chain.pem", "other/server.pem"),
     }[which]
-    with pytest.raises(SettingsInvalid, match="tlsCertificate, tlsKey: cannot be used"):
+    reason = f"{tmp_path}/none.pem cannot be read: No such file" if which == "missing" else "cannot be used: "
+    with pytest.raises(SettingsInvalid, match=f"tlsCertificate, tlsKey: {reason}"):
         server(tlsCertificate=str(tmp_path / files[0]), tlsKey=str(tmp_path / files[1]))
     assert key

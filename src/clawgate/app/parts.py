@@ -33,7 +33,8 @@ def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -
                 ca_file=settings.ca_file, certificate=settings.client_certificate, key=settings.client_key
             )
         except (OSError, ssl.SSLError) as error:
-            problems.append(Problem("caFile, clientCertificate, clientKey", "", f"cannot be used: {error}"))
+            files = (settings.ca_file, settings.client_certificate, settings.client_key)
+            problems.append(Problem("caFile, clientCertificate, clientKey", "", why_unusable(error, *files)))
     proxy, authorization = None, None
     if settings.upstream_proxy is not None:
         userinfo, at, place = (
@@ -44,6 +45,18 @@ def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -
     if problems:
         raise SettingsInvalid(problems)
     return Route(origin=origin, trusted=True, tls=tls, proxy=proxy, proxy_authorization=authorization)
+
+
+def why_unusable(error: OSError, *files: str | None) -> str:
+    """What is wrong with one of ``files``; OpenSSL does not say which of them it could not read."""
+    for file in files:
+        if file is not None:
+            try:
+                with open(file, "rb"):  # noqa: PTH123  # the name came as text
+                    pass
+            except OSError as unreadable:
+                return f"{file} cannot be read: {unreadable.strerror}"
+    return f"cannot be used: {error}"
 
 
 def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Problem]:

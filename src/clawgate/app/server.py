@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from clawgate.app.logs import CredentialWatch, both, print_out
-from clawgate.app.parts import body_limit, browser_rule, intake_limits, route, time_limits, via
+from clawgate.app.parts import body_limit, browser_rule, intake_limits, route, time_limits, via, why_unusable
 from clawgate.app.role import RelayRole
 from clawgate.gateway.health import Probe, build_health
 from clawgate.policy.admission import FailureLimiter, FailureRule
@@ -131,7 +131,13 @@ def _check_certificate(settings: ServerSettings) -> None:
             )
         except OSError as error:
             raise SettingsInvalid(
-                [Problem("tlsCertificate, tlsKey", "", f"cannot be used: {error}")]
+                [
+                    Problem(
+                        "tlsCertificate, tlsKey",
+                        "",
+                        why_unusable(error, settings.tls_certificate, settings.tls_key),
+                    )
+                ]
             ) from error
 
 
