@@ -16,6 +16,7 @@ from clawgate.cli.gateway_options import plain_flags
 from clawgate.cli.places import places
 from clawgate.cli.serving import refuse, sockets_of
 from clawgate.policy.redaction import Redactor
+from clawgate.processes.command_line import hide_in_command_line
 from clawgate.processes.instance import HeldByAnother, Instance
 from clawgate.processes.log_file import file_handler
 from clawgate.processes.reexec import Succession, fitting, inherited_sockets
@@ -45,6 +46,7 @@ def run_gateway(
     from clawgate.settings.config_file import read_config
     from clawgate.settings.gateway import GatewayFlags
 
+    hide_in_command_line(secret for secret in (token, password) if secret)
     os.umask(0o077)  # whatever is ever written is for its owner alone
     inherited = inherited_sockets()
     where = places(config)

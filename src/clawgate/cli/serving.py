@@ -13,6 +13,7 @@ import click
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.policy.redaction import Redactor
+from clawgate.processes.command_line import hide_in_command_line
 from clawgate.settings.load import SettingsInvalid, load, read_sources
 from clawgate.settings.model import RelaySettings
 
@@ -34,9 +35,11 @@ def settings_from(model: type[_S], entry: str, given: dict[str, Any]) -> _S:
     """The settings of a role, or the end of the command with what is wrong on standard error."""
     config, env_file = given.pop("config"), given.pop("env_file")
     try:
-        return load(model, given, read_sources(entry=entry, config=config, env_file=env_file))
+        settings = load(model, given, read_sources(entry=entry, config=config, env_file=env_file))
     except SettingsInvalid as error:
         refuse(error)
+    hide_in_command_line(settings.secrets())
+    return settings
 
 
 def refuse(error: SettingsInvalid) -> NoReturn:
