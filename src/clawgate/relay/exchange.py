@@ -385,6 +385,11 @@ class Exchange:
     # How it can go wrong
 
     @property
+    def answer_begun(self) -> bool:
+        """Whether anything of an answer was sent."""
+        return self._writer is not None and not self._writer.unsent
+
+    @property
     def awaits_client(self) -> bool:
         """Whether the next step is the client's: the rest of its body, with nobody in its way."""
         return not self._request_done and not self._upstream_full and self._dialling is None
