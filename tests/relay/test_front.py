@@ -181,6 +181,38 @@ def test_strangers_make_room_for_strangers(kind: Kind) -> None:
     run(work())
 
 
+@ROLES
+def test_to_ask_for_health_makes_nobody_known_where_tokens_are_wanted(kind: Kind) -> None:
+    """Or who has no token could hold all connections that there may be; a bridge without tokens knows everybody."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(GOOD) as upstream,
+            serving(kind, upstream.url, intake={"strangers": 2}) as stand,
+            await stand.client() as client,
+        ):
+            await client.request(target="/health")
+            assert (await client.response()).status == 200
+            others = [await stand.client() for _ in range(2)]
+            expected = 3 if kind == "bridge" else 2
+            await until(lambda: stand.role.front.accepted_count == 3, "all to be accepted")
+            await until(lambda: stand.role.front.connection_count == expected, "the stranger to go")
+            if kind == "server":
+                await client.ended()
+                fields = (*stand.fields, ("Connection", "keep-alive"))
+                await others[0].request(target="/health", fields=fields)
+                assert (await others[0].response()).json()["role"] == "server"
+                others += [await stand.client() for _ in range(2)]
+                await until(
+                    lambda: stand.role.front.connection_count == 3, "a known one beside two strangers"
+                )
+                assert others[0].how_ended is None and others[3].how_ended is None
+            for other in others:
+                await other.close()
+
+    run(work())
+
+
 def test_a_wrong_token_does_not_make_a_stranger_known() -> None:
     """On the server only a request that was let in counts."""
 

@@ -206,7 +206,8 @@ class RelayProtocol(HttpToolsProtocol):
             if isinstance(error, UnclearFraming):
                 self._reader.last = True
             return
-        if self._fresh:
+        known = isinstance(found, Ticket) or found.caller is not None or self.front.gate.tokens is None
+        if self._fresh and known:  # whoever may only ask for health stays a stranger
             self._fresh = False
             self.front.admitted(self)
         if isinstance(found, ControlPass):
