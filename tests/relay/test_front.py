@@ -318,6 +318,29 @@ def test_a_request_that_finds_no_room_is_answered_and_not_reset(kind: Kind) -> N
 
 
 @ROLES
+def test_a_head_that_does_not_come_holds_up_no_stop(kind: Kind) -> None:
+    """Who sends half a head could else make each stop last as long as the drain limit; it is told to try again."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(GOOD) as upstream,
+            serving(kind, upstream.url) as stand,
+            await stand.client() as half,
+            await stand.client() as idle,
+        ):
+            await half.send(b"POST /v1/chat/completions HTTP/1.1\r\nX-Slow: ")
+            await until(lambda: stand.role.front.busy_count == 1, "the head to begin")
+            stand.role.front.release_idle()
+            response = await half.response()
+            assert response.status == 503 and response.json()["error"]["code"] == "gateway_unavailable"
+            assert response.header("retry-after") == "1"
+            await half.ended()
+            assert (await idle.ended()).trailing == b""
+
+    run(work())
+
+
+@ROLES
 def test_closing_the_front_ends_everything(kind: Kind) -> None:
     """Clients, upstream connections and dials under way."""
 
