@@ -14,7 +14,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from clawgate.errors import GatewayError, Overloaded
+from clawgate.errors import GatewayError, Overloaded, Unavailable
 from clawgate.relay.exchange import Shop
 from clawgate.relay.gate import Gate
 from clawgate.relay.journal import Observer
@@ -119,8 +119,9 @@ class Front:
 
     def release_idle(self) -> None:
         """While draining: close the connections on which no request is under way."""
+        error = Unavailable("this process is stopping; try again", retry_after=1)
         for connection in list(self._connections):
-            connection.close_if_idle()
+            connection.close_if_idle(error)
 
     def stop_all(self, error: GatewayError) -> None:
         """The drain limit is over: end every exchange with ``error``."""

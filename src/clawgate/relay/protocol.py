@@ -21,7 +21,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from clawgate.errors import GatewayError, RequestTimedOut, Unavailable, UnclearFraming
+from clawgate.errors import GatewayError, RequestTimedOut, UnclearFraming
 from clawgate.relay.exchange import Exchange, Shop
 from clawgate.relay.gate import ANONYMOUS, ControlPass, Gate, RequestHead, Ticket
 from clawgate.relay.journal import Record
@@ -421,12 +421,12 @@ class RelayProtocol(HttpToolsProtocol):
         """Whether no request has begun."""
         return not self._reader.head_bytes and not self._reader.head_done and not self._lingering
 
-    def close_if_idle(self) -> None:
-        """Let go of a connection on which no request has begun, or whose head is still not here."""
+    def close_if_idle(self, error: GatewayError) -> None:
+        """Let go of a connection on which no request has begun, or with ``error`` if its head is still not here."""
         if self.is_idle:
             self.transport.close()
         elif not (self._reader.head_done or self._lingering):
-            self.unreadable(Unavailable("this process is stopping; try again", retry_after=1))
+            self.unreadable(error)
 
     def stop(self, error: GatewayError) -> None:
         """The drain limit is over: end what is under way in the form that its stage allows."""
