@@ -12,7 +12,7 @@ from dataclasses import replace
 from clawgate.errors import GatewayError, UpstreamClosed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
-from clawgate.relay.sides import AnswerHead
+from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.wire import anthropic_errors, openai_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
@@ -37,6 +37,7 @@ class AnswerWriter:
     _held = 0
     _instead = b""
     _first_event: FirstEvent | None = None
+    _passage: Passage | None = None
     unsent = False
     own_lines: bytes | None = None
     """What was added for the client, where the same may be done for the next answer that looks like this one."""
@@ -91,9 +92,7 @@ class AnswerWriter:
             own = b"%b%b\r\n" % (_PROVIDER, served_by)
             lines += own
         self._tail = Tail()
-        self.passes_chunks = self.event_stream and self._chunked and not self._masks
-        """Whether a chunk of the upstream's can go on as it is, framing and all; each is to be told to ``note``."""
-        self.note: Callable[[bytes, int], None] = self._note
+        self._passes = self.event_stream and self._chunked and not self._masks
         if self.event_stream:
             self._first_event = FirstEvent()
             lines += b"x-accel-buffering: no\r\n"
@@ -108,12 +107,18 @@ class AnswerWriter:
                 self.own_lines = own
         self._head = lines + b"\r\n"
 
-    def _note(self, framed: bytes, at: int) -> None:
-        """A chunk was sent on without passing through here; its content begins at ``at`` and ends before its CRLF."""
-        self._tail.add_framed(framed, at)
-        self.begun = self.begun or (self._first_event is not None and self._first_event.feed(framed[at:-2]))
-        if self.begun:
-            self.note = self._tail.add_framed  # all that is left to do, a thousand times in a long stream
+    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+        """Leave for chunks to pass without being told to this writer, until the next that is told."""
+        if not (self._passes and self.begun and self._tail.is_between_events):
+            return None
+        if self._passage is None:
+            self._passage = Passage(write, self.screens)
+        return self._passage
+
+    def _catch_up(self) -> None:
+        """Take note of the chunks that have passed by."""
+        if self._passage is not None and (events := self._passage.take_latest()):
+            self._tail.restart(events)
 
     def add(self, body: bytes) -> None:
         """Bytes of the body, as they came."""
@@ -139,8 +144,10 @@ class AnswerWriter:
             if self._masks:
                 body = self._masked(body, ended=ended)
             if self.event_stream:
+                self._catch_up()
                 self._tail.add(body)
             out += chunk(body) if self._chunked else body
+        self._catch_up()
         if ended and self._origin_closed and not self._tail.is_whole:
             self._head = out  # for last_words, which sends it first
             raise UpstreamClosed("the upstream closed the connection in the middle of an event")
@@ -164,6 +171,7 @@ class AnswerWriter:
         rest = self.take(ended=False)
         if not self.event_stream or not (self._chunked or self.until_close):
             return rest
+        self._catch_up()
         words = self._tail.closing(stream_event(error, self._dialect))
         if not words:
             return rest

@@ -20,7 +20,7 @@ from clawgate.relay.gate import Gate, Ticket
 from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
 from clawgate.relay.plan import Attempt, Plan, writer_for
 from clawgate.relay.render_error import status_of
-from clawgate.relay.sides import AnswerHead, ClientSide, Piece, Writer
+from clawgate.relay.sides import AnswerHead, ClientSide, Passage, Piece, Writer
 from clawgate.relay.upstream import Upstream
 from clawgate.relay.verdict import LEFT, ran_out, redirected
 from clawgate.wire.http1 import LAST_CHUNK, chunk
@@ -74,6 +74,8 @@ class Exchange:
     _client_full = False
     _upstream_full = False
     _sent = 0
+    _passage: Passage | None = None
+    _passed = 0  # what had passed when time was looked at last
     _first_byte: float | None = None
 
     def __init__(self, shop: Shop, client: ClientSide, ticket: Ticket, now: float) -> None:
@@ -302,20 +304,6 @@ class Exchange:
             except GatewayError as error:
                 self.fail(error)
 
-    def upstream_chunk(self, framed: bytes, at: int) -> bool:
-        """The short way: a chunk whose framing suits the client as well."""
-        writer = self._writer
-        if writer is None or not writer.passes_chunks:
-            return False
-        for secret in writer.screens:
-            if secret in framed:
-                return False
-        writer.note(framed, at)
-        self._progress = self._shop.now()
-        self._sent += len(framed)
-        self._client.write(framed)
-        return True
-
     def upstream_flush(self) -> None:
         """All of one read is here: send it on."""
         if self._writer is not None:
@@ -324,6 +312,12 @@ class Exchange:
                 self._write(self._writer.take(ended=False))
             except GatewayError as error:
                 self.fail(error)
+
+    def upstream_passage(self) -> Passage | None:
+        """Asked between two chunks."""
+        if self._writer is not None and not self.over:
+            self._passage = self._writer.passage(self._client.write)
+        return self._passage
 
     def upstream_ends(self) -> None:
         """The answer is whole."""
@@ -403,6 +397,9 @@ class Exchange:
         """Fail if one of the four limits has run out."""
         if self._upstream is None:  # the request itself is still on its way: the listener watches that
             return
+        if self._passage is not None and self._passage.sent != self._passed:
+            self._passed = self._passage.sent
+            self._progress = now
         limits = self._upstream.limits
         answered = self._writer is not None and self._writer.begun
         times = Times(
@@ -454,6 +451,8 @@ class Exchange:
         if shop.gate.rates is not None:
             shop.gate.leave(self._ticket)
         observer = shop.observer
+        if self._passage is not None:
+            self._sent += self._passage.sent
         if observer is not None and (error is not None or shop.observes_all or status >= _FAILED):
             ticket = self._ticket
             total = shop.now() - self._begun

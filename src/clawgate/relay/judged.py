@@ -11,7 +11,7 @@ from typing import Protocol
 
 from clawgate.errors import GatewayError, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
-from clawgate.relay.sides import AnswerHead
+from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.wire import anthropic_errors, openai_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import STATUS_LINE
@@ -40,8 +40,6 @@ class JudgedAnswer:
     """One failed answer. ``otherwise`` makes the body where nobody knows better."""
 
     own_lines: bytes | None = None
-    passes_chunks = False
-    screens: tuple[bytes, ...] = ()
     begun = True
     until_close = False
 
@@ -58,7 +56,6 @@ class JudgedAnswer:
     ) -> None:
         self.status = head.status
         self.unsent = True
-        self.note: Callable[[bytes, int], None] = lambda framed, at: None
         self._head = head
         self._judge = judge
         self._otherwise = otherwise
@@ -105,6 +102,10 @@ class JudgedAnswer:
         return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (
             STATUS_LINE[self.status], lines, self._names, close, len(body), body,
         )  # fmt: skip
+
+    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+        """None: nothing passes as it came."""
+        return None
 
     def last_words(self, error: GatewayError) -> bytes:
         return b""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from clawgate.errors import GatewayError, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
-from clawgate.relay.sides import AnswerHead
+from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
 from clawgate.wire.sse import FirstEvent, Tail
@@ -35,8 +35,6 @@ class TranslatedAnswer:
     """One answer, translated. ``names`` are head lines that say who served; ``client`` is the client's dialect."""
 
     own_lines: bytes | None = None
-    passes_chunks = False
-    screens: tuple[bytes, ...] = ()
 
     def __init__(
         self,
@@ -70,7 +68,6 @@ class TranslatedAnswer:
         self._out: list[bytes] = []
         self._whole = bytearray()
         self._tail = Tail()
-        self.note: Callable[[bytes, int], None] = lambda framed, at: None
         self._lines = STATUS_LINE[head.status] + self._lines_of(head) + names
         if close or self.until_close:
             self._lines += b"connection: close\r\n"
@@ -162,6 +159,10 @@ class TranslatedAnswer:
         for secret in self._secrets:
             said = said.replace(secret.decode("latin-1"), "*" * len(secret))
         return error if said == error.message else error.saying(said)
+
+    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+        """None: nothing passes as it came."""
+        return None
 
     def last_words(self, error: GatewayError) -> bytes:
         """What a stream that cannot be finished may still say; never its proper end."""
