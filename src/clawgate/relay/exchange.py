@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
 
 from clawgate.errors import BodyTooLarge, GatewayError
 from clawgate.policy.deadlines import Times, expired
 from clawgate.relay.connection import COPY_BYTES, UpstreamConnection
-from clawgate.relay.gate import Gate, Ticket
-from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
+from clawgate.relay.delivery import Delivery
+from clawgate.relay.gate import Ticket
+from clawgate.relay.journal import CLIENT_LEFT, Record
 from clawgate.relay.plan import Attempt, Plan, writer_for
 from clawgate.relay.render_error import status_of
-from clawgate.relay.sides import AnswerHead, ClientSide, Passage, Piece, Writer
+from clawgate.relay.shop import Shop
+from clawgate.relay.sides import AnswerHead, ClientSide, Passage, Piece
 from clawgate.relay.upstream import Upstream
 from clawgate.relay.verdict import LEFT, ran_out, redirected
 from clawgate.wire.http1 import LAST_CHUNK, chunk
@@ -38,20 +37,6 @@ GLANCE_BYTES = 1_048_576
 _REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
-"""From here on an answer is something that an operator may want to know of, whoever failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """What exchanges of one listener share: clock and gate, an owner for tasks, who is told of their ends."""
-
-    now: Callable[[], float]
-    gate: Gate
-    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
-    observer: Observer | None
-    observes_all: bool
-    """Whether the observer wants to know of whole answers too, and of the models."""
-    body_limit: int
 
 
 class Exchange:
@@ -68,14 +53,12 @@ class Exchange:
     _replay: list[Piece] | None = None
     _connection: UpstreamConnection | None = None
     _dialling: asyncio.Task[None] | None = None
-    _writer: Writer | None = None
+    _delivery: Delivery | None = None
     _plan: Plan | None = None
     _attempt: Attempt | None = None
     _client_full = False
     _upstream_full = False
-    _sent = 0
-    _passage: Passage | None = None
-    _passed = 0  # what had passed when time was looked at last
+    _sent = 0  # without a delivery
     _first_byte: float | None = None
 
     def __init__(self, shop: Shop, client: ClientSide, ticket: Ticket, now: float) -> None:
@@ -178,14 +161,13 @@ class Exchange:
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
-        begun = self._writer is not None and not self._writer.unsent
-        if self._plan is None or self._attempt is None or begun:
+        if self._plan is None or self._attempt is None or self.answer_begun:
             return False
         attempt = self._plan.after(status=status, error=error)
         if attempt is None:
             return False
         self._let_go()
-        self._connecting = self._asked = self._replay = self._writer = None
+        self._connecting = self._asked = self._replay = self._delivery = None
         self._upstream_full = False
         self._take_up(attempt)
         self.push()
@@ -282,7 +264,7 @@ class Exchange:
         if head.status >= _FAILED and self._goes_on(status=head.status):
             return None
         try:
-            self._writer = writer_for(
+            writer = writer_for(
                 self._ticket,
                 self._attempt,
                 self._at(),
@@ -293,45 +275,45 @@ class Exchange:
         except GatewayError as error:
             self.fail(error)
             return None
+        self._delivery = Delivery(writer, self._client)
         self._first_byte = self._shop.now() - self._begun
-        return self._writer.own_lines
+        return writer.own_lines
 
     def upstream_sends(self, body: bytes) -> None:
         """A piece of the answer's body."""
-        if self._writer is not None:
+        if self._delivery is not None:
             try:
-                self._writer.add(body)
+                self._delivery.writer.add(body)
             except GatewayError as error:
                 self.fail(error)
 
     def upstream_flush(self) -> None:
         """All of one read is here: send it on."""
-        if self._writer is not None:
+        if self._delivery is not None:
             self._progress = self._shop.now()
             try:
-                self._write(self._writer.take(ended=False))
+                self._delivery.send()
             except GatewayError as error:
                 self.fail(error)
 
     def upstream_passage(self) -> Passage | None:
         """Asked between two chunks."""
-        if self._writer is not None and not self.over:
-            self._passage = self._writer.passage(self._client.write)
-        return self._passage
+        return self._delivery.passage() if self._delivery is not None and not self.over else None
 
     def upstream_ends(self) -> None:
         """The answer is whole."""
         connection, self._connection = self._connection, None
-        assert connection is not None and self._writer is not None
+        delivery = self._delivery
+        assert connection is not None and delivery is not None
         if not self._request_done:
             connection.reusable = False
         self._at().pool.give_back(connection, self._shop.now())
         try:
-            self._write(self._writer.take(ended=True))
+            delivery.send(ended=True)
         except GatewayError as error:
             self.fail(error)
             return
-        self._end(self._writer.status, None)
+        self._end(delivery.writer.status, None)
         self._client.finish()
 
     def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
@@ -381,7 +363,7 @@ class Exchange:
     @property
     def answer_begun(self) -> bool:
         """Whether anything of an answer was sent."""
-        return self._writer is not None and not self._writer.unsent
+        return self._delivery is not None and not self._delivery.writer.unsent
 
     @property
     def awaits_client(self) -> bool:
@@ -397,11 +379,11 @@ class Exchange:
         """Fail if one of the four limits has run out."""
         if self._upstream is None:  # the request itself is still on its way: the listener watches that
             return
-        if self._passage is not None and self._passage.sent != self._passed:
-            self._passed = self._passage.sent
+        delivery = self._delivery
+        if delivery is not None and delivery.has_passed():
             self._progress = now
         limits = self._upstream.limits
-        answered = self._writer is not None and self._writer.begun
+        answered = delivery is not None and delivery.writer.begun
         times = Times(
             begun=self._begun,
             progress=self._progress,
@@ -421,16 +403,16 @@ class Exchange:
         self._let_go()
         if self._plan is not None:
             error = self._plan.final(error)
-        if self._writer is None or self._writer.unsent:
+        delivery = self._delivery
+        if delivery is None or delivery.writer.unsent:
+            self._delivery = None
             self._sent = self._client.answer_error(
                 error, self._attempt.names if self._attempt is not None else b""
             )
             self._end(status_of(error), error)
             return
-        words = self._writer.last_words(error)
-        self._write(words)
-        self._end(self._writer.status, error)
-        self._client.cut(at_once=self._writer.until_close and not words)
+        delivery.break_off(error)
+        self._end(delivery.writer.status, error)
 
     def _let_go(self) -> None:
         if self._dialling is not None:
@@ -440,20 +422,13 @@ class Exchange:
             self._connection.drop()
             self._connection = None
 
-    def _write(self, data: bytes) -> None:
-        if data:
-            self._sent += len(data)
-            self._client.write(data)
-
     def _end(self, status: int, error: GatewayError | None) -> None:
         self.over = True
         shop = self._shop
         if shop.gate.rates is not None:
             shop.gate.leave(self._ticket)
-        observer = shop.observer
-        if self._passage is not None:
-            self._sent += self._passage.sent
-        if observer is not None and (error is not None or shop.observes_all or status >= _FAILED):
+        observer = shop.observer_of(status, ours=error is not None)
+        if observer is not None:
             ticket = self._ticket
             total = shop.now() - self._begun
             observer(
@@ -464,7 +439,7 @@ class Exchange:
                     model=self._model,
                     status=status,
                     code=error.code if error is not None else None,
-                    sent=self._sent,
+                    sent=self._sent if self._delivery is None else self._delivery.sent,
                     first_byte=self._first_byte,
                     total=total,
                     reason=error.message if error is not None else None,
