@@ -26,7 +26,7 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
-from clawgate.plugins.patience import STEP_SECONDS, InSteps, interrupted_after
+from clawgate.plugins.patience import STEP_SECONDS, Blocked, InSteps, interrupted_after
 
 logger = logging.getLogger("clawgate.plugins")
 
@@ -110,15 +110,25 @@ async def _without_exit(waited: Awaitable[_T]) -> _T:
         raise PluginFailed(reason_of(error)) from error
 
 
-def _contain_exits() -> None:
-    """From now on `sys.exit` in a task that a plugin starts ends that task, and not the gateway."""
+async def _background(plugin: str, waited: Awaitable[_T]) -> _T:
+    """What a task that a plugin started for itself does; nobody of the host awaits it, so its end is told here."""
+    try:
+        return await _without_exit(InSteps(waited, seconds=STEP_SECONDS))
+    except Blocked as error:
+        logger.error("[plugins] %s: a task of its own was ended: %s", plugin, error)  # noqa: TRY400  # no traceback
+        raise
+
+
+def _contain_tasks() -> None:
+    """From now on `sys.exit` in a task that a plugin starts, or a step that blocks, ends that task and not more."""
     loop = asyncio.get_running_loop()
     if loop.get_task_factory() is not None:
         return
 
     def task(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
-        if _whose.get() is not None and asyncio.iscoroutine(coroutine):
-            coroutine = _without_exit(coroutine)
+        plugin = _whose.get()
+        if plugin is not None and asyncio.iscoroutine(coroutine):
+            coroutine = _background(plugin, coroutine)
         return asyncio.Task(coroutine, loop=loop, **more)
 
     loop.set_task_factory(task)
@@ -199,7 +209,7 @@ class GuardedService:
         """Why it did not do that, None if it did. A task that will not end is left to itself."""
         task: asyncio.Future[Any] | None = None
         try:
-            _contain_exits()
+            _contain_tasks()
             task = asyncio.ensure_future(_own(self.plugin, call))  # noqa: TID251  # awaited below, or kept in _left
             done, _ = await asyncio.wait({task}, timeout=seconds)
             if not done:
