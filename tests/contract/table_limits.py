@@ -68,6 +68,7 @@ CASES: tuple[Case, ...] = (
     refused(
         "chunk-announced-too-large", chunked(body=b"fffffff\r\n" + b" " * (BODY_LIMIT + 1)), 413, torn=True
     ),
+    refused("chunk-announced-and-never-sent", chunked(body=b"ffffffffffffffff\r\n"), 413),
     served("connection-long", get(b"Connection: " + b", ".join([b"a"] * 2000)), twin=get()),
     denied("host-long", get(host=b"Host: " + b"a" * 20_000), 421, twin=get()),
 )

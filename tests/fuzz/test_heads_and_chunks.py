@@ -129,11 +129,11 @@ def test_nearly_requests(data: bytes, cuts: list[int]) -> None:
 @FEW
 @given(data=mutated(), cuts=CUTS)
 def test_cuts_change_nothing_that_matters(data: bytes, cuts: list[int]) -> None:
-    """An error stays one and a clean run stays one; what is whole before it may depend on the reads only where the
-    rest of a read behind a chunked body is dropped."""
+    """What is told of the same bytes is the same, in whatever reads they come."""
     whole, cut = play(data, []), play(data, cuts)
-    if b"chunked" not in data:
-        assert (whole.error, whole.requests, whole.body) == (cut.error, cut.requests, cut.body)
+    assert (whole.error, whole.requests) == (cut.error, cut.requests)
+    if not whole.error:  # of a broken body, more may have been told before it broke
+        assert whole.body == cut.body
 
 
 @FEW
@@ -152,4 +152,7 @@ def test_chunks_are_what_they_say(sizes: list[int], cuts: list[int]) -> None:
     body = b"".join(b"%x\r\n%b\r\n" % (size, b"\r" * size) for size in sizes)
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     recorder = play(head + body + b"0\r\n\r\n", cuts)
-    assert (recorder.error, recorder.requests, recorder.body) == (False, 1, sum(sizes))
+    if sum(sizes) > LIMITS.body_bytes:
+        assert recorder.error and not recorder.requests
+    else:
+        assert (recorder.error, recorder.requests, recorder.body) == (False, 1, sum(sizes))

@@ -195,6 +195,12 @@ fd00:41:ffff::1         private      in front of Scaleway's
 fd00:42::41             private      beside Scaleway's
 fd00:42::42             metadata     Scaleway
 fd00:42::43             private      beside it
+fd00:a9fe:a9fe::        private      beside Akamai's
+fd00:a9fe:a9fe::1       metadata     Akamai
+fd00:a9fe:a9fe::2       private      beside it
+fd00:100::100:1ff       private      beside Alibaba's
+fd00:100::100:200       metadata     Alibaba Cloud, IPv6
+fd00:100::100:201       private      beside it
 fd00:c1::a9fe:a9fd      private      beside Oracle's
 fd00:c1::a9fe:a9fe      metadata     Oracle Cloud
 fd00:c1::a9fe:a9ff      private      beside it

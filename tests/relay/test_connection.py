@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 
 import pytest
 
@@ -381,6 +382,85 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
         assert told.body == b"".join(CHUNKS) and told.ended
         if reads == [*whole, b"0\r\n\r\n"]:
             assert told.passed == [CHUNKS[at] for at in PASS]
+
+
+class Heard:
+    """A consumer that keeps how it ended."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.body = b""
+        self.end = ""
+
+    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        self.end = "kept for the next request"
+        return True
+
+    def upstream_answers(self, head: AnswerHead) -> bytes | None:
+        self.status = head.status
+        return None
+
+    def upstream_sends(self, body: bytes) -> None:
+        self.body += body
+
+    def upstream_chunk(self, framed: bytes, at: int) -> bool:
+        return False
+
+    def upstream_flush(self) -> None: ...
+    def upstream_ends(self) -> None:
+        self.end = "whole"
+
+    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+        self.end = error.code
+
+    def upstream_pauses(self) -> None: ...
+    def upstream_resumes(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("answer", "heard"),
+    [
+        (faults.answer(b"too large", 413), (413, b"too large", "whole")),
+        (faults.answer(b"too large", 413)[:-3], (413, b"too la", "upstream_closed")),
+        (b"HTTP/1.1 413 ", (0, b"", "upstream_closed")),
+    ],
+)
+def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind_it(
+    answer: bytes, heard: tuple[int, bytes, str]
+) -> None:
+    """An upstream that refuses a large body and closes resets the connection while we are still writing."""
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            keeper = KeeperOfNothing()
+            keeper.shapes.learn(faults.answer(b"", 413), 413, b"")
+            _, connection = await loop.create_connection(
+                lambda: UpstreamConnection(keeper), *listener.getsockname()
+            )
+            told = Heard()
+            connection.serve(told, head_only=False)
+            theirs, _ = listener.accept()
+            # The loop stands still here: the answer and the reset are in the kernel before we write.
+            theirs.sendall(answer)
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            theirs.close()
+            connection.write([b"the rest of the body"])
+            await until(lambda: bool(told.end), "the end")
+            assert (told.status, told.body, told.end) == heard
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9"])
+def test_an_answer_in_another_version_is_none(version: bytes) -> None:
+    """It is framed by rules that were not asked for."""
+    told = Heard()
+    connection = UpstreamConnection(KeeperOfNothing())
+    connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
+    connection.serve(told, head_only=False)
+    connection.data_received(version + b" 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    assert (told.status, told.end) == (0, "upstream_malformed")
 
 
 def pieces_of(data: bytes, size: int) -> list[bytes]:

@@ -232,6 +232,28 @@ def test_a_request_behind_an_early_answer_is_read() -> None:
     asyncio.run(run())
 
 
+def test_a_body_that_breaks_is_one_failed_request_and_no_client_that_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its answer, its line in the log, and the end of the upstream's connection: once each."""
+
+    async def run() -> None:
+        async with FakeUpstream((Hold(),)) as upstream:
+            protocol, transport, end = connected(upstream.url)
+            head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            protocol.data_received(head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
+            protocol.data_received(b"nonsense")
+            assert transport.written.count(b"HTTP/1.1 ") == 1
+            assert transport.written.startswith(b"HTTP/1.1 400")
+            end()
+
+    caplog.set_level("INFO")
+    asyncio.run(run())
+    told = [record.message for record in caplog.records if "/v1/x" in record.message]
+    assert len(told) == 1
+    assert "400 malformed_request" in told[0]
+
+
 def test_a_client_that_waits_too_long_behind_an_answer_is_not_read() -> None:
     """Only so much of a pipeline waits in memory; reading goes on when its turn has come."""
 

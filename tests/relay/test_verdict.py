@@ -45,9 +45,15 @@ def test_each_limit_has_its_own_words_and_says_that_it_is_ours() -> None:
 )
 def test_a_redirect_is_told_without_what_may_be_a_secret(location: bytes | None, told: str) -> None:
     """Nothing behind the first question mark, and no more than 200 characters; whatever the bytes are."""
-    message = redirected(ORIGIN, moved(location)).message
+    message = redirected(ORIGIN, moved(location), ()).message
     assert f"(307) to '{told}'; " in message and "canary" not in message
     assert message.startswith("https://api.example answered with a redirect")
+
+
+@pytest.mark.parametrize("spelling", [b"sk-a+canary/1=", b"sk-a%2Bcanary%2F1%3D"])
+def test_a_redirect_whose_path_repeats_our_credential_is_told_without_it(spelling: bytes) -> None:
+    message = redirected(ORIGIN, moved(b"/in/" + spelling + b"/x"), (b"sk-a+canary/1=",)).message
+    assert "to '/in/***/x'; " in message and "canary" not in message
 
 
 def test_a_client_that_left_is_nobodys_failure() -> None:

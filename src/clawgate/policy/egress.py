@@ -1,8 +1,9 @@
 """May this address be dialled? Judges addresses, never names or spellings, and gives its reason.
 
 The table is our own: `ipaddress.is_global` calls NAT64 of a metadata address and multicast global, and differs
-between Python versions. Sources: IANA special-purpose address registries (IPv4, IPv6), and the instance metadata
-pages of AWS, Google Cloud, Azure, Alibaba Cloud, Oracle Cloud and Scaleway for the metadata addresses.
+between Python versions. Sources: IANA special-purpose address registries (IPv4, IPv6); for the metadata addresses
+the instance metadata pages of AWS (with ECS and EKS Pod Identity), Google Cloud and Azure, OCI's Python SDK, and
+cloud-init's data sources for Alibaba Cloud, Akamai and Scaleway.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def _networks(*texts: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 _METADATA = _networks(
     "169.254.169.254/32", "169.254.170.2/32", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",
-    "fd00:ec2::/32", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128",
+    "fd00:ec2::/32", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128", "fd00:a9fe:a9fe::1/128",
+    "fd00:100::100:200/128",
 )  # fmt: skip
 _LINK_LOCAL = _networks("169.254.0.0/16", "fe80::/10")
 _LOOPBACK = _networks("127.0.0.0/8", "::1/128")

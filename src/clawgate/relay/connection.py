@@ -7,7 +7,9 @@ business, and whether the connection may serve again is the pool's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
+import os
 import select
 import struct
 import termios
@@ -197,6 +199,8 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
         self._keeper.forget(self)
+        if exc is not None and self._in_head:
+            self._hear_what_came_before()
         if self.consumer is None:
             return
         if self._until_close and exc is None:
@@ -228,6 +232,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         if self._ended or self.consumer is None:
+            return
+        if not self._parser.get_http_version().startswith("1."):
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} did not answer in HTTP/1.1")
             return
         status = self._parser.get_status_code()
         if status < 200:
@@ -293,6 +300,17 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.abort()
         if consumer is not None:
             consumer.upstream_fails(error, silent=self._head_bytes == 0, unheard=unheard)
+
+    def _hear_what_came_before(self) -> None:
+        """Read an early answer that the kernel still holds: our write ran into the reset behind it
+        (RFC 9112 section 9.5)."""
+        if self.transport.get_extra_info("ssl_object") is not None:
+            return
+        self._untouched = False  # not the short way: this connection serves nobody again
+        fd = self.transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError):
+            while self.consumer is not None and (data := os.read(fd, HEAD_LIMIT)):
+                self.data_received(data)
 
     def _nothing_was_heard(self) -> bool:
         """Whether the kernel still holds every byte of the request, unacknowledged (TIOCOUTQ, tcp(7))."""

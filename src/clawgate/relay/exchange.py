@@ -161,7 +161,8 @@ class Exchange:
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
-        if self._plan is None or self._attempt is None or self.answer_begun:
+        begun = self._delivery is not None and not self._delivery.writer.unsent
+        if self._plan is None or self._attempt is None or begun:
             return False
         attempt = self._plan.after(status=status, error=error)
         if attempt is None:
@@ -259,7 +260,7 @@ class Exchange:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
-            self.fail(redirected(self._at().origin, head))
+            self.fail(redirected(self._at().origin, head, self._at().secrets))
             return None
         if head.status >= _FAILED and self._goes_on(status=head.status):
             return None
@@ -359,11 +360,6 @@ class Exchange:
             self._end(CLIENT_LEFT, LEFT)
 
     # How it can go wrong
-
-    @property
-    def answer_begun(self) -> bool:
-        """Whether anything of an answer was sent."""
-        return self._delivery is not None and not self._delivery.writer.unsent
 
     @property
     def awaits_client(self) -> bool:

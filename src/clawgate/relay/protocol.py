@@ -236,14 +236,10 @@ class RelayProtocol(HttpToolsProtocol):
         """Answer what cannot be trusted to mean one thing, and read no more of it."""
         if not self._reader.head_done:
             self._dialect = Dialect.CHAT
-        exchange, self._exchange = self._exchange, None
         self._reader.last = True
-        if exchange is not None:
-            begun = exchange.answer_begun
-            exchange.client_left()
-            if begun:
-                self.cut(at_once=True)
-                return
+        if self._exchange is not None:
+            self._exchange.fail(error)
+            return
         self._refuse(error)
 
     # Answering

@@ -1,8 +1,8 @@
 """Where does a request begin, where does its head end, where does it end itself? Strict, bounded, and one at a time.
 
 A head is parsed by llhttp up to its last byte and no further, so what stands behind it is never misread; a body
-whose length is known is counted, a chunked one is parsed. What uvicorn's protocol class leaves open is closed
-here: sizes of head and target, transfer codings, and requests that follow before they are wanted.
+whose length is known is counted, a chunked one is taken apart by `wire.chunked`. What uvicorn's protocol class leaves
+open is closed here: sizes of head and target, transfer codings, and requests that follow before they are wanted.
 It opens and writes nothing: it tells its `Owner`.
 """
 
@@ -16,10 +16,9 @@ import httptools
 from clawgate.errors import HeadTooLarge, MalformedRequest, RequestRejected, TargetTooLong
 from clawgate.relay.gate import RequestHead
 from clawgate.relay.memo import HEAD_END
+from clawgate.wire.chunked import ChunkedBody
 
 _MOST_DIGITS = 19
-_FRAMING_A_BYTE = 6
-_CHUNKED_BODY_AHEAD = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +60,14 @@ class RequestReader:
         """Nothing that follows the present request may be answered."""
         self.restart()
 
-    _left: int | None = 0  # bytes of the body that are to come; None: chunked
+    _left = 0  # bytes of the body that are to come, if it is not chunked
+    _chunks: ChunkedBody | None = None
     _raw = b""  # the head so far
     _url = b""
     _head_parsed = False
     _upgrade = False
     _keep_alive = True
-    _in_chunks = False
-    _chunks_ended = False
-    _framing = 0  # bytes of a chunked body that are not its content
+    _body_seen = False
 
     def restart(self) -> None:
         """The next byte begins a request."""
@@ -125,15 +123,14 @@ class RequestReader:
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_parsed = False
         self._upgrade = False
-        self._pieces: list[bytes] = []
-        self._in_chunks = False
-        self._chunks_ended = False
+        self._body_seen = False
 
     def take_head(self, missing: int) -> None:
         """The owner has taken a head by itself, and all of the body but ``missing`` bytes."""
         self.last = False
         self.head_done = True
         self._left = missing
+        self._chunks = None
 
     def take_whole(self) -> None:
         """The owner has taken a whole request by itself."""
@@ -158,36 +155,29 @@ class RequestReader:
         if len(digits) > _MOST_DIGITS:
             self._owner.unreadable(MalformedRequest("the Content-Length is longer than any length"))
             return
-        self._left = None if b"transfer-encoding" in fields else int(digits)
-        if self._pieces:
+        if self._body_seen:
             self._owner.unreadable(
                 MalformedRequest("the end of the request head is not where it seems to be")
             )
             return
-        if self._left is None:
-            if (
-                self._upgrade
-            ):  # the parser has stopped for the upgrade that is ignored: a new one takes the body
-                self.parser = httptools.HttpRequestParser(self)
-                self.parser.feed_data(_CHUNKED_BODY_AHEAD)
-            self._in_chunks = True
-            self._framing = 0
-            self._chunks_ended = False
-        raw = None if self.last or self._left is None else self._raw
+        chunked = b"transfer-encoding" in fields
+        self._left = 0 if chunked else int(digits)
+        self._chunks = ChunkedBody(self._limits.body_bytes, self._limits.head_bytes) if chunked else None
+        raw = None if self.last or chunked else self._raw
         self._owner.head_read(RequestHead(method, self._url, version, self._fields, wants_socket), raw)
         self._head_is_done()
 
     def _head_is_done(self) -> None:
         self.head_done = True
-        if self._left == 0:
+        if self._chunks is None and not self._left:
             self._end()
 
     # The body
 
     def _feed_body(self, data: bytes) -> bytes:
+        if self._chunks is not None:
+            return self._feed_chunks(self._chunks, data)
         left = self._left
-        if left is None:
-            return self._feed_chunks(data)
         size = len(data)
         if size < left:
             self._left = left - size
@@ -201,28 +191,17 @@ class RequestReader:
         self._end()
         return rest
 
-    def _feed_chunks(self, data: bytes) -> bytes:
+    def _feed_chunks(self, chunks: ChunkedBody, data: bytes) -> bytes:
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # of a request behind this one: see on_message_begin
-            self.last = True
-        except httptools.HttpParserError as error:
-            if not self._chunks_ended:
-                self._owner.unreadable(MalformedRequest(f"the chunked body is not well-formed ({error})"))
-                return b""
-            self.last = True
-        pieces, self._pieces = self._pieces, []
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        # A chunk of one byte takes five bytes of framing; extensions and trailers must not take much more.
-        self._framing = max(self._framing + len(data) - _FRAMING_A_BYTE * len(body), 0)
-        if self._framing > self._limits.head_bytes and not self._chunks_ended:
-            self._owner.unreadable(MalformedRequest("the chunked body has more framing than content"))
+            body, rest = chunks.feed(data)
+        except RequestRejected as error:
+            self._owner.unreadable(error)
             return b""
         if body:
             self._owner.body_read(body)
-        if self._chunks_ended:
+        if chunks.ended:
             self._end()
-        return b""
+        return rest
 
     def _end(self) -> None:
         self.complete = True
@@ -230,18 +209,12 @@ class RequestReader:
 
     # httptools callbacks
 
-    def on_message_begin(self) -> None:
-        if self._in_chunks:
-            # A request in the same read behind a chunked body, whose end only the parser could tell. It is not
-            # answered: RFC 9112 section 9.3.2 has the client send it again when the connection closes.
-            self.last = True
-
     def on_url(self, url: bytes) -> None:
         if not self._head_parsed:
             self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._head_parsed:  # trailers are dropped
+        if not self._head_parsed:
             self._fields.append((name.lower(), value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
@@ -250,8 +223,4 @@ class RequestReader:
             self._keep_alive = self.parser.should_keep_alive()  # llhttp forgets at the end of a message
 
     def on_body(self, body: bytes) -> None:
-        if not self._chunks_ended:
-            self._pieces.append(body)
-
-    def on_message_complete(self) -> None:
-        self._chunks_ended = True
+        self._body_seen = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote_from_bytes
+
 from clawgate.errors import ClientLeft, UpstreamRedirected, UpstreamTimedOut
 from clawgate.policy.deadlines import LimitName
 from clawgate.relay.sides import AnswerHead
@@ -26,10 +28,15 @@ def ran_out(origin: Origin, limit: LimitName, seconds: float) -> UpstreamTimedOu
     )
 
 
-def redirected(origin: Origin, head: AnswerHead) -> UpstreamRedirected:
-    """The upstream points elsewhere. Of where to, the query is not told: it may hold anything."""
-    location = dict(head.headers).get(b"location", b"").decode("ascii", "replace").partition("?")[0][:200]
+def redirected(origin: Origin, head: AnswerHead, secrets: tuple[bytes, ...]) -> UpstreamRedirected:
+    """The upstream points elsewhere. Of where to, the query is not told: it may hold anything, and neither are
+    ``secrets``, which we sent: the path may repeat them."""
+    location = dict(head.headers).get(b"location", b"").partition(b"?")[0]
+    for secret in secrets:
+        for spelling in (secret, quote_from_bytes(secret, safe="").encode("ascii")):
+            location = location.replace(spelling, b"***")
+    told = location.decode("ascii", "replace")[:200]
     return UpstreamRedirected(
-        f"{origin} answered with a redirect ({head.status}) to '{location}'; "
+        f"{origin} answered with a redirect ({head.status}) to '{told}'; "
         "redirects are not followed, configure the final address"
     )

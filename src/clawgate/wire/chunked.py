@@ -1,0 +1,100 @@
+"""Where does a chunked request end, and what does it hold? Read strictly, in any pieces, and exactly to its end.
+
+RFC 9112 section 7.1, without the leniency that it allows: no white space around sizes, no bare LF, no size that does
+not fit 64 bits. Extensions and trailers are checked for their form and dropped.
+"""
+
+from __future__ import annotations
+
+import re
+
+from clawgate.errors import BodyTooLarge, MalformedRequest
+
+_VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
+_size_line = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;" + _VALUE + rb")?\r\n").match
+_size_begun = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:;" + _VALUE + rb")?\r?)?\Z").match
+_NAME = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_trailer_line = re.compile(rb"(?:(" + _NAME + rb"):" + _VALUE + rb")?\r\n").match
+_trailer_begun = re.compile(rb"(?:" + _NAME + rb"(?::" + _VALUE + rb")?)?\r?\Z").match
+_NO_TRAILERS = frozenset(
+    {b"content-length", b"transfer-encoding"}
+)  # RFC 9110 section 6.5.1: too late to say that
+_LONGEST_LINE = 4096
+_FRAMING_A_BYTE = 6  # a chunk of one byte takes five bytes of framing
+_CRLF = b"\r\n"
+
+
+class ChunkedBody:
+    """One body. ``limit`` is how much it may hold, ``framing_limit`` how far its framing may be out of proportion."""
+
+    def __init__(self, limit: int, framing_limit: int) -> None:
+        self.ended = False
+        """Whether the last chunk and its trailers are here."""
+        self._limit = limit
+        self._framing_limit = framing_limit
+        self._line = b""  # the beginning of a line whose end is still to come
+        self._left = 0  # of the present chunk
+        self._closing = False  # the present chunk is here, but for its CRLF
+        self._in_trailers = False
+        self._announced = 0
+        self._framing = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """The content that ``data`` holds, and what stands behind the end of the body.
+
+        Raises `MalformedRequest`, or `BodyTooLarge` for a body that is announced to be.
+        """
+        size = len(data)
+        if self._line:
+            data, self._line = self._line + data, b""
+        at = 0
+        pieces = []
+        while at < len(data) and not self.ended:
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                self._closing = not self._left
+            else:
+                at = self._take_line(data, at)
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        rest = data[at:]
+        self._framing = max(self._framing + size - len(rest) - _FRAMING_A_BYTE * len(content), 0)
+        if self._framing > self._framing_limit:
+            raise MalformedRequest("the chunked body has more framing than content")
+        return content, rest
+
+    def _take_line(self, data: bytes, at: int) -> int:
+        """Read one line of the framing from ``at``, or put its beginning by; where to go on."""
+        if self._closing:
+            end = data[at : at + 2]
+            if not _CRLF.startswith(end):
+                raise MalformedRequest("a chunk does not end where its size says")
+            if end == _CRLF:
+                self._closing = False
+                return at + 2
+            return self._put_by(data, at)
+        line = (_trailer_line if self._in_trailers else _size_line)(data, at)
+        if line is None:
+            if not (_trailer_begun if self._in_trailers else _size_begun)(data, at):
+                what = "trailer" if self._in_trailers else "chunk size"
+                raise MalformedRequest(f"the chunked body holds a {what} that is not well-formed")
+            return self._put_by(data, at)
+        if self._in_trailers:
+            if line[1] is not None and line[1].lower() in _NO_TRAILERS:
+                raise MalformedRequest("a trailer of the chunked body speaks of its framing")
+            self.ended = line[1] is None
+        else:
+            self._left = int(line[1], 16)
+            self._in_trailers = not self._left
+            self._announced += self._left
+            if self._announced > self._limit:
+                raise BodyTooLarge(f"the body is over the limit of {self._limit} bytes")
+        return line.end()
+
+    def _put_by(self, data: bytes, at: int) -> int:
+        self._line = data[at:]
+        if len(self._line) > _LONGEST_LINE:
+            raise MalformedRequest(f"the chunked body holds a line of over {_LONGEST_LINE} bytes of framing")
+        return len(data)
