@@ -280,6 +280,14 @@ def test_nothing_that_came_is_lost_before_an_untimely_end() -> None:
     assert "Grüße".encode() in sent + stream.last_words(CUT)
 
 
+def test_nothing_that_came_is_lost_before_nonsense_in_the_same_chunk() -> None:
+    stream = writer(answer_head(content_type=EVENT_STREAM))
+    sent = stream.take(ended=False)
+    with pytest.raises(UpstreamMalformed):
+        stream.add(b"".join(MESSAGES_FRAMES[:5]) + b"data: nonsense\n\n")
+    assert "Grüße".encode() in sent + stream.last_words(CUT)
+
+
 def test_a_stream_that_failed_before_its_head_can_still_have_a_status() -> None:
     stream = writer(answer_head(content_type=EVENT_STREAM))
     with pytest.raises(UpstreamFailed):

@@ -93,13 +93,11 @@ class TranslatedAnswer:
             self.begun = self._first_event.feed(body)
         if not self._reads_whole:
             try:
-                out = self._translation.feed(body)
+                self._out.append(self._without_secrets(self._translation.feed(body)))
             except GatewayError as error:
+                # What came in front of it was said, however the bytes were cut on their way.
+                self._out.append(self._without_secrets(self._translation.unsaid()))
                 raise self._masked(error) from None
-            for secret in self._secrets:  # an error event may repeat what we sent
-                if secret in out:
-                    out = out.replace(secret, b"*" * len(secret))
-            self._out.append(out)
             return
         self._whole += body
         if self._streams and bytes(self._whole[:_PEEK]).lstrip()[:1] not in (b"", b"{"):
@@ -155,6 +153,13 @@ class TranslatedAnswer:
             len(body),
             body,
         )
+
+    def _without_secrets(self, out: bytes) -> bytes:
+        """``out`` without what we sent: an error event may repeat it."""
+        for secret in self._secrets:
+            if secret in out:
+                out = out.replace(secret, b"*" * len(secret))
+        return out
 
     def _masked(self, error: GatewayError) -> GatewayError:
         """``error`` without what we sent: it may hold the upstream's words."""

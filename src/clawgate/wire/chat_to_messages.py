@@ -125,6 +125,10 @@ class ChatToMessages:
         """The next bytes of the client's stream; raises `UpstreamMalformed`."""
         return self._streamed.feed(chunk)
 
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        return self._streamed.unsaid()
+
     def end(self) -> bytes:
         """The last bytes of the client's stream; raises `UpstreamClosed` for one that was cut."""
         return self._streamed.end()

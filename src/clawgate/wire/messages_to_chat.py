@@ -116,6 +116,10 @@ class MessagesToChat:
         """The next bytes of the client's stream; raises `UpstreamMalformed`."""
         return self._stream.feed(chunk)
 
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        return self._stream.unsaid()
+
     def end(self) -> bytes:
         """The last bytes of the client's stream; raises `UpstreamClosed` for one that was cut."""
         return self._stream.end()
