@@ -136,15 +136,13 @@ class TranslatedAnswer:
     def _take_whole(self) -> bytes:
         whole = bytes(self._whole)
         if self._failed:
-            body = self._translation.refusal(self.status, whole)
-            for secret in self._secrets:  # now, when it is spelled in one way only
-                body = body.replace(secret, b"*" * len(secret))
+            body = self._without_secrets(self._translation.refusal(self.status, whole))
         else:
             try:
                 if self._streams:
-                    body = self._translation.answer_as_stream(whole)
+                    body = self._without_secrets(self._translation.answer_as_stream(whole))
                     return self._stream_head() + self._framed(body) + (LAST_CHUNK if self._chunked else b"")
-                body = self._translation.answer(whole)
+                body = self._without_secrets(self._translation.answer(whole))
             except GatewayError as error:
                 raise self._masked(error) from None
         self.unsent = False
@@ -155,7 +153,7 @@ class TranslatedAnswer:
         )
 
     def _without_secrets(self, out: bytes) -> bytes:
-        """``out`` without what we sent: an error event may repeat it."""
+        """``out`` without the credential that we sent, whoever repeats it."""
         for secret in self._secrets:
             if secret in out:
                 out = out.replace(secret, b"*" * len(secret))
@@ -165,7 +163,7 @@ class TranslatedAnswer:
         """``error`` without what we sent: it may hold the upstream's words."""
         said = error.message
         for secret in self._secrets:
-            said = said.replace(secret.decode("latin-1"), "*" * len(secret))
+            said = said.replace(secret.decode("utf-8", "replace"), "*" * len(secret))
         return error if said == error.message else error.saying(said)
 
     def last_words(self, error: GatewayError) -> bytes:
