@@ -17,7 +17,7 @@ from clawgate.errors import (
 )
 from clawgate.gateway.provider_hooks import ProviderHooks, shaped
 from clawgate.policy.model_route import ModelRef
-from clawgate.providers.definition import Provider
+from clawgate.providers.definition import Model, Provider
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.judged import JudgedAnswer
 from clawgate.relay.plan import Asked
@@ -34,6 +34,7 @@ _VERSION = b"anthropic-version: "
 _OUR_VERSION = _VERSION + b"2023-06-01\r\n"
 """A version has to be named (Anthropic's API reference, "Versions"); translations are written for this one."""
 _JSON = b"content-type: application/json\r\n"
+_OPENAIS_HOSTS = ("api.openai.com", ".openai.azure.com")
 _OK = 200
 _FAILED = 400
 _PRINTABLE = "!#$&'()*+,/:;=?@[]~._-"
@@ -145,7 +146,6 @@ def _translation_for(
             f"there; use {_CHAT.decode()} or {_MESSAGES.decode()}, or a provider that speaks this dialect"
         )
     model = next((model for model in provider.models if model.id == ref.model), None)
-    field = model.compat.get("maxTokensField") if model is not None else None
     # Of OpenAI's models some refuse to be told how hard to think; Anthropic's are asked for it only by the client.
     reasons = model is None or model.reasoning or model.compat.get("supportsReasoningEffort") is True
     return translation(
@@ -155,9 +155,21 @@ def _translation_for(
         upstream_model=ref.model,
         created=now,
         max_tokens=model.max_tokens if model is not None else None,
-        max_tokens_field=field if isinstance(field, str) else "max_tokens",
+        max_tokens_field=_limit_field(provider, model),
         reasoning=reasons or provider.api == Dialect.MESSAGES,
     )
+
+
+def _limit_field(provider: Provider, model: Model | None) -> str:
+    """What the upstream calls the most tokens of an answer, unless the config says.
+
+    OpenAI's reasoning models refuse `max_tokens`, which is all that some other servers know.
+    """
+    told = model.compat.get("maxTokensField") if model is not None else None
+    if isinstance(told, str):
+        return told
+    host = provider.origin.host if provider.origin is not None else ""
+    return "max_completion_tokens" if host.endswith(_OPENAIS_HOSTS) else "max_tokens"
 
 
 @lru_cache(256)
