@@ -6,8 +6,9 @@ Where client and provider speak the same dialect only the model's name is replac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +35,8 @@ _VERSION = b"anthropic-version: "
 _OUR_VERSION = _VERSION + b"2023-06-01\r\n"
 """A version has to be named (Anthropic's API reference, "Versions"); translations are written for this one."""
 _JSON = b"content-type: application/json\r\n"
+ASIDE_BYTES = 512 * 1024
+"""A body from here on is translated away from the loop: a large one of many parts takes seconds."""
 _OPENAIS_HOSTS = ("api.openai.com", ".openai.azure.com")
 _OK = 200
 _FAILED = 400
@@ -51,7 +54,8 @@ class Question:
 
 
 class DirectAttempt:
-    """One provider, asked for one model. Raises `RequestRejected` where it cannot be asked in its dialect."""
+    """One provider, asked for one model. Raises `RequestRejected` where it cannot be asked in its dialect; so does
+    ``aside``."""
 
     def __init__(
         self,
@@ -71,14 +75,22 @@ class DirectAttempt:
         self.names = _names(ref, failed)
         self._translation = _translation_for(provider, ref, question, int(now), first=not failed)
         self.spliced = self._translation is None and self._judge is None
-        self.request = self._ask(provider, ref, question)
-
-    def _ask(self, provider: Provider, ref: ModelRef, question: Question) -> list[Piece]:
-        target, lines = question.asked.target, question.asked.lines
+        self._provider = provider
+        self._asked = question.asked
+        self.request: list[Piece] = []
+        self.aside: Callable[[], bytes] | None = None
         if self._translation is None:
-            body = question.named.replaced(question.body, ref.model)
+            self.complete(question.named.replaced(question.body, ref.model))
+        elif len(question.body) < ASIDE_BYTES:
+            self.complete(self._translation.request(question.body))
         else:
-            body = self._translation.request(question.body)
+            self.aside = partial(self._translation.request, question.body)
+
+    def complete(self, body: bytes) -> None:
+        """Make the request of ``body``, which is in the provider's dialect. Raises as the plugin's shaping does."""
+        provider = self._provider
+        target, lines = self._asked.target, self._asked.lines
+        if self._translation is not None:
             target, lines = self._translation.target, _JSON
         if self._shape is not None:
             body, added = shaped(self._shape, provider.id, body)
@@ -87,8 +99,8 @@ class DirectAttempt:
             lines = _without(lines, {name.lower().encode() for name, _ in provider.headers})
         if provider.api == Dialect.MESSAGES and _VERSION not in lines and not _sets_version(provider):
             lines += _OUR_VERSION
-        head = self.upstream.head(b"POST", target, lines, question.asked.via)
-        return [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
+        head = self.upstream.head(b"POST", target, lines, self._asked.via)
+        self.request = [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
 
     def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
         """Raises `UpstreamMalformed` for an answer that is a page, or cannot be translated."""
