@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from clawgate.relay.sides import AnswerHead, Writer
 from clawgate.relay.translated import TranslatedAnswer
 from clawgate.relay.watched import WatchedAnswer
 from clawgate.testing import faults
+from clawgate.testing.faults import SSE_FIELDS
+from clawgate.testing.steps import ReadBody, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
 from clawgate.wire.chat_to_messages import ChatToMessages
 from clawgate.wire.model_name import NamedModel
@@ -210,6 +213,37 @@ def test_through_a_gateway_one_that_is_not_available_is_never_dialled(tmp_path: 
                 assert "a rests" in found.json()["error"]["message"] and found.header("retry-after") == "9"
                 assert len(stand.role.dialer.ledger) == 0
             assert upstream.connections == []
+
+    run(work())
+
+
+@pytest.mark.parametrize("at", [1, 9, len(KEY), len(KEY) + 1])
+@pytest.mark.parametrize(("path", "api"), [(CHAT, OPENAI), (MESSAGES, ANTHROPIC)])
+def test_a_key_that_is_cut_over_two_chunks_is_not_passed_on(
+    path: str, api: str, at: int, tmp_path: Path
+) -> None:
+    """In a stream that goes on as it came, chunk by chunk."""
+    key = f"{KEY}a".encode()
+    said = (
+        b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\ndata: it is ' + key + b"\n\n"
+    )
+    cut = said.index(key) + at
+    head = faults.head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
+
+    async def work() -> None:
+        first, second = asyncio.Event(), asyncio.Event()
+        script = (ReadBody(), Send(head + faults.chunk(b": begin\n\n")), Wait(first), Send(faults.chunk(said[:cut])),
+                  Wait(second), Send(faults.chunk(said[cut:])), Send(faults.LAST_CHUNK))  # fmt: skip
+        async with FakeUpstream(script) as upstream:
+            config = config_of({"a": provider(upstream.url, api, name="a")})
+            async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+                await stand.send(client, question("a/m", stream=True), target=path)
+                await client.saw(b": begin")
+                first.set()
+                await client.saw(b"it is ")
+                second.set()
+                found = await client.response()
+            assert found.body == b": begin\n\n" + said.replace(key, b"*" * len(key))
 
     run(work())
 

@@ -38,6 +38,7 @@ GLANCE_BYTES = 1_048_576
 _REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
+LINE_FEED = 0x0A
 """From here on an answer is something that an operator may want to know of, whoever failed."""
 
 
@@ -324,8 +325,8 @@ class Exchange:
         writer = self._writer
         if writer is None or not writer.passes_chunks:
             return False
-        for secret in writer.screens:
-            if secret in framed:
+        for secret in writer.screens:  # which one may also begin in this chunk, unless that ends a line
+            if secret in framed or writer.holds or framed[-3] != LINE_FEED:
                 return False
         writer.note(framed, at)
         self._progress = self._shop.now()

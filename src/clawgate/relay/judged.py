@@ -42,6 +42,7 @@ class JudgedAnswer:
     own_lines: bytes | None = None
     passes_chunks = False
     screens: tuple[bytes, ...] = ()
+    holds = False
     begun = True
     until_close = False
 

@@ -72,6 +72,12 @@ class Writer(Protocol):
     passes_chunks: bool
     screens: tuple[bytes, ...]
     """What must not be in a chunk that passes."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether a piece is held back that no chunk may pass by."""
+        ...
+
     own_lines: bytes | None
     unsent: bool
     """Whether the client has seen nothing yet, so that a failure can still have a status of its own."""

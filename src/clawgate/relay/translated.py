@@ -37,6 +37,7 @@ class TranslatedAnswer:
     own_lines: bytes | None = None
     passes_chunks = False
     screens: tuple[bytes, ...] = ()
+    holds = False
 
     def __init__(
         self,
