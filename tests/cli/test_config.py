@@ -59,6 +59,16 @@ def test_a_value_is_shown(file: Path, arguments: list[str], shown: str) -> None:
     assert (found.exit_code, found.stdout, found.stderr) == (0, shown, "")
 
 
+@pytest.mark.parametrize("path", ["gateway.port", "gateway"])
+def test_a_value_that_is_there_twice_is_not_shown(file: Path, path: str) -> None:
+    """Readers differ in which of the two counts; what stands elsewhere is shown."""
+    file.write_text("{\n gateway: { port: 1,\n mode: 'local', port: 2 } }")
+    found = run("get", path)
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert f"{file}:3:17: gateway.port is there already, on line 2" in found.stderr
+    assert run("get", "gateway.mode").stdout == "local\n"
+
+
 @pytest.mark.parametrize(
     ("path", "hint"),
     [

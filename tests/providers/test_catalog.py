@@ -101,6 +101,37 @@ def test_a_built_in_elsewhere_with_a_configured_key_is_ready() -> None:
 
 
 @pytest.mark.parametrize(
+    "key",
+    ["request", "request.auth", "request.auth.mode", "request.auth.prefix", "request.headers", "request.proxy",
+     "request.proxy.mode", "request.tls", "request.tls.serverName", "request.allowPrivateNetwork", "headers", "api"],
+)  # fmt: skip
+def test_a_setting_that_is_not_set_is_never_taken_as_left_out(key: str) -> None:
+    """Without it another credential would leave, no proxy be asked, or another dialect be spoken."""
+    found = only(OWL, unset={f"models.providers.owl.{key}": "SITE"})
+    assert found.why_not_ready == (
+        f"a setting of it is not set: set SITE (models.providers.owl.{key} refers to it)"
+    )
+
+
+def test_what_openclaw_owns_may_be_unset() -> None:
+    assert only(OWL, unset={"models.providers.owl.localService.env.A": "SITE"}).why_not_ready is None
+
+
+def test_a_built_in_whose_address_is_not_set_is_asked_nowhere() -> None:
+    """Least of all at its own address, with the key of the environment."""
+    found = only({}, "openai", unset={"models.providers.openai.baseUrl": "SITE"})
+    assert found.origin is None and found.credential.line() == b""
+    assert (
+        found.why_not_ready
+        == "its address is not set: set SITE (models.providers.openai.baseUrl refers to it)"
+    )
+    whole = only({}, "openai", unset={"models.providers.openai": "SITE"})
+    assert (
+        whole.why_not_ready == "a setting of it is not set: set SITE (models.providers.openai refers to it)"
+    )
+
+
+@pytest.mark.parametrize(
     ("block", "says"),
     [
         ({"apiKey": "k12"}, "its address is not set: set models.providers.owl.baseUrl"),

@@ -95,6 +95,30 @@ def test_a_credential_is_masked_across_the_limit_of_what_is_held_back() -> None:
         assert len(sent.partition(b"\r\n\r\n")[2]) == len(body)
 
 
+@pytest.mark.parametrize("size", [1, 5, 19, 20, 1000])
+@pytest.mark.parametrize(
+    "body", [b"it is " + SECRET + b".\n", b"s" + SECRET[:-1] + b"sk-" + SECRET + b"s", SECRET[:-1]]
+)
+def test_a_credential_in_an_answer_of_a_gateway_is_masked_across_pieces(body: bytes, size: int) -> None:
+    """Whatever begins as it does and is none comes whole and in its order."""
+    answer = writer(head(length=len(body), chunked=False), names=b"x-clawgate-provider: a\r\n")
+    sent = b""
+    for at in range(0, len(body), size):
+        answer.add(body[at : at + size])
+        sent += answer.take(ended=False)
+    sent += answer.take(ended=True)
+    assert sent.partition(b"\r\n\r\n")[2] == body.replace(SECRET, b"*" * len(SECRET))
+
+
+def test_what_waits_for_the_rest_of_a_credential_is_not_lost_when_the_stream_breaks() -> None:
+    stream = writer(head(content_type=EVENT_STREAM), names=b"x-clawgate-provider: a\r\n")
+    stream.add(b"data: x\n\n")
+    stream.take(ended=False)
+    stream.add(b"s")
+    assert stream.take(ended=False) == b"" and stream.passage(bytearray().extend) is None
+    assert stream.last_words(CUT).startswith(b"1\r\ns\r\n")
+
+
 def test_a_large_error_is_not_held_back_for_ever() -> None:
     """Memory is bounded: beyond the limit it flows."""
     error = writer(head(500))

@@ -81,7 +81,15 @@ def test_blocks_of_other_types_are_passed_over() -> None:
     assert choice(content=blocks)["message"]["content"] == "a"
 
 
-@pytest.mark.parametrize("call", [{"id": "1", "input": {}}, {"name": "f", "input": {}}])
-def test_a_call_of_no_tool_is_malformed(call: dict[str, Any]) -> None:
+def test_a_call_of_no_tool_is_malformed() -> None:
     with pytest.raises(UpstreamMalformed):
-        told(content=[{"type": "tool_use", **call}])
+        told(content=[{"type": "tool_use", "id": "1", "input": {}}])
+
+
+def test_an_answer_without_ids_gets_some() -> None:
+    """A tool's result has to name the call that it answers."""
+    said = told(
+        id=None, content=[{"type": "tool_use", "name": "f"}, {"type": "tool_use", "id": "", "name": "g"}]
+    )
+    assert said["id"] == "chatcmpl_unnamed"
+    assert [call["id"] for call in said["choices"][0]["message"]["tool_calls"]] == ["call_0", "call_1"]

@@ -24,6 +24,7 @@ def test_a_member_is_to_be_had_of_objects_only() -> None:
 def test_a_word_says_something() -> None:
     assert loose.word("a") == "a"
     assert loose.word("") is None and loose.word(1) is None
+    assert loose.text("a") == "a" and loose.text("") == loose.text(None) == loose.text(1) == ""
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ def test_a_field_is_carried_over_or_left_out(field: str, value: Any, becomes: di
     assert told(**{field: value}) == {**plain, **becomes}
 
 
+def test_a_user_of_a_long_name_is_still_told_apart() -> None:
+    """OpenAI refuses more than 64 characters; agents send a JSON object as their user's id."""
+    names = [told(metadata={"user_id": f'{{"device_id":"{number}{"0" * 100}"}}'})["user"] for number in "112"]
+    assert names[0] == names[1] != names[2] and {len(name) for name in names} == {64}
+    assert told(metadata={"user_id": "u" * 64})["user"] == "u" * 64
+
+
 def test_the_limit_has_the_name_that_the_upstream_knows() -> None:
     asked = told({"max_tokens_field": "max_completion_tokens"})
     assert asked["max_completion_tokens"] == 9 and "max_tokens" not in asked

@@ -55,10 +55,15 @@ def get(path: KeyPath, config: str | None, as_json: bool) -> None:
     """Print the value at PATH: text as it is, the rest as JSON; a secret as __OPENCLAW_REDACTED__."""
     from clawgate.settings.edit import NoSuchPath, value_at
     from clawgate.settings.hidden import hidden
-    from clawgate.settings.key_path import in_document
+    from clawgate.settings.key_path import format_key_path, in_document
 
     where = places(config)
     file = read_file(where.config, required=where.config_named)
+    for twice in file.scan.twice:
+        shorter = min(len(path), len(twice.path))
+        if in_document(path, file.value)[:shorter] == twice.path[:shorter]:
+            place = file.place(twice.again_line, twice.again_column)
+            _failed(f"{place}: {format_key_path(twice.path)} is there already, on line {twice.line}")
     try:
         value = hidden(value_at(file.value, path), in_document(path, file.value))
     except NoSuchPath:

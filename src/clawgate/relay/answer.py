@@ -36,6 +36,7 @@ class AnswerWriter:
 
     _held = 0
     _instead = b""
+    _withheld = b""  # the end of the body so far, where that may be the beginning of a credential
     _first_event: FirstEvent | None = None
     _passage: Passage | None = None
     unsent = False
@@ -109,7 +110,7 @@ class AnswerWriter:
 
     def passage(self, write: Callable[[bytes], None]) -> Passage | None:
         """Leave for chunks to pass without being told to this writer, until the next that is told."""
-        if not (self._passes and self.begun and self._tail.is_between_events):
+        if not (self._passes and self.begun and self._tail.is_between_events) or self._withheld:
             return None
         if self._passage is None:
             self._passage = Passage(write, self.screens)
@@ -124,13 +125,23 @@ class AnswerWriter:
         """Bytes of the body, as they came."""
         if self._instead:
             return
-        for secret in self.screens:
-            if secret in body:
-                body = body.replace(secret, b"*" * len(secret))
+        if self.screens and not (body := self._screened(body)):
+            return
         self._pieces.append(body)
         self._held += len(body)
         if not self.begun and self._first_event is not None:
             self.begun = self._first_event.feed(body)
+
+    def _screened(self, body: bytes) -> bytes:
+        """``body`` without our credential, and without its own end where that may be the beginning of one."""
+        body = self._withheld + body
+        for secret in self.screens:
+            if secret in body:
+                body = body.replace(secret, b"*" * len(secret))
+        held = max(_begun(secret, body) for secret in self.screens)
+        whole = len(body) - held
+        self._withheld = body[whole:]
+        return body[:whole]
 
     def take(self, *, ended: bool) -> bytes:
         """What is to be sent now; with ``ended`` the answer is whole and its last chunk belongs to it."""
@@ -138,6 +149,9 @@ class AnswerWriter:
         if self._instead:
             return out + self._instead if out else b""
         pieces = self._pieces
+        if ended and self._withheld:
+            pieces.append(self._withheld)
+            self._withheld = b""
         if pieces and (ended or not self._masks or self._held > MASK_LIMIT):
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
@@ -168,6 +182,9 @@ class AnswerWriter:
 
     def last_words(self, error: GatewayError) -> bytes:
         """What an answer that cannot be finished may still say; never its last chunk, empty where nothing fits."""
+        if self._withheld:
+            self._pieces.append(self._withheld)
+            self._withheld = b""
         rest = self.take(ended=False)
         if not self.event_stream or not (self._chunked or self.until_close):
             return rest
@@ -176,6 +193,15 @@ class AnswerWriter:
         if not words:
             return rest
         return rest + (chunk(words) if self._chunked else words)
+
+
+def _begun(secret: bytes, body: bytes) -> int:
+    """How many bytes at the end of ``body`` may be the beginning of ``secret``, which is not in it."""
+    end = body[-len(secret) + 1 :]
+    at = end.find(secret[:1])
+    while at >= 0 and not secret.startswith(end[at:]):
+        at = end.find(secret[:1], at + 1)
+    return len(end) - at if at >= 0 else 0
 
 
 def _unread(dialect: Dialect) -> bytes:

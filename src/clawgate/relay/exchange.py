@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from clawgate.errors import BodyTooLarge, GatewayError
 from clawgate.policy.deadlines import Times, expired
@@ -158,6 +159,23 @@ class Exchange:
         self._attempt = attempt
         self._upstream = attempt.upstream
         self._outgoing = list(attempt.request)
+        if attempt.aside is not None:
+            self._dialling = self._shop.spawn(self._complete(attempt, attempt.aside))
+
+    async def _complete(self, attempt: Attempt, aside: Callable[[], bytes]) -> None:
+        """Other requests go on while the body is made."""
+        try:
+            attempt.complete(await asyncio.to_thread(aside))
+            self._dialling = None
+            self._outgoing = list(attempt.request)
+            self.push()
+        except GatewayError as error:
+            self._dialling = None
+            self.fail(error)
+        except Exception:  # the outermost frame of a task: whoever waits for it must hear of it
+            logger.exception("a request could not be made in an unforeseen way")
+            self._dialling = None
+            self.fail(GatewayError("an internal error; the log of clawgate says more"))
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""

@@ -90,13 +90,11 @@ class TranslatedAnswer:
             self.begun = self._first_event.feed(body)
         if not self._reads_whole:
             try:
-                out = self._translation.feed(body)
+                self._out.append(self._without_secrets(self._translation.feed(body)))
             except GatewayError as error:
+                # What came in front of it was said, however the bytes were cut on their way.
+                self._out.append(self._without_secrets(self._translation.unsaid()))
                 raise self._masked(error) from None
-            for secret in self._secrets:  # an error event may repeat what we sent
-                if secret in out:
-                    out = out.replace(secret, b"*" * len(secret))
-            self._out.append(out)
             return
         self._whole += body
         if self._streams and bytes(self._whole[:_PEEK]).lstrip()[:1] not in (b"", b"{"):
@@ -135,15 +133,13 @@ class TranslatedAnswer:
     def _take_whole(self) -> bytes:
         whole = bytes(self._whole)
         if self._failed:
-            body = self._translation.refusal(self.status, whole)
-            for secret in self._secrets:  # now, when it is spelled in one way only
-                body = body.replace(secret, b"*" * len(secret))
+            body = self._without_secrets(self._translation.refusal(self.status, whole))
         else:
             try:
                 if self._streams:
-                    body = self._translation.answer_as_stream(whole)
+                    body = self._without_secrets(self._translation.answer_as_stream(whole))
                     return self._stream_head() + self._framed(body) + (LAST_CHUNK if self._chunked else b"")
-                body = self._translation.answer(whole)
+                body = self._without_secrets(self._translation.answer(whole))
             except GatewayError as error:
                 raise self._masked(error) from None
         self.unsent = False
@@ -153,11 +149,18 @@ class TranslatedAnswer:
             body,
         )
 
+    def _without_secrets(self, out: bytes) -> bytes:
+        """``out`` without the credential that we sent, whoever repeats it."""
+        for secret in self._secrets:
+            if secret in out:
+                out = out.replace(secret, b"*" * len(secret))
+        return out
+
     def _masked(self, error: GatewayError) -> GatewayError:
         """``error`` without what we sent: it may hold the upstream's words."""
         said = error.message
         for secret in self._secrets:
-            said = said.replace(secret.decode("latin-1"), "*" * len(secret))
+            said = said.replace(secret.decode("utf-8", "replace"), "*" * len(secret))
         return error if said == error.message else error.saying(said)
 
     def passage(self, write: Callable[[bytes], None]) -> Passage | None:

@@ -33,6 +33,11 @@ def word(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def text(value: object) -> str:
+    """Text, empty for what is none."""
+    return value if isinstance(value, str) else ""
+
+
 def parts(content: object) -> list[tuple[str, str]]:
     """The pieces of a message's content, in order, each "text" or "thinking" with what it says.
 

@@ -22,6 +22,9 @@ STOP = {
 }
 """OpenAI's finish reasons as Anthropic's stop reasons; one that is not here reads as "end_turn", and none is no end."""
 
+UNNAMED = "msg_unnamed"
+"""The id of an answer that came without one."""
+
 FAILED = "error"
 """OpenRouter's finish reason where the provider behind it broke off."""
 
@@ -89,18 +92,19 @@ def message(answer: chat.Answer, *, model: str) -> dict[str, object]:
             content.append({"type": "text", "text": piece})
         else:
             content.append({"type": "thinking", "thinking": piece, "signature": ""})
-    if said.refusal:
-        content.append({"type": "text", "text": said.refusal})
+    refusal = loose.word(said.refusal)
+    if refusal:
+        content.append({"type": "text", "text": refusal})
     told = calls_of(said)
     calls = [_call(number, call, choice.finish_reason) for number, call in enumerate(told)]
     content += [call for call in calls if call is not None]
     return {
-        "id": answer.id or "msg_unnamed",
+        "id": loose.word(answer.id) or UNNAMED,
         "type": "message",
         "role": "assistant",
         "model": model,
         "content": content,
-        "stop_reason": stop_reason(choice.finish_reason, called=bool(calls), refused=bool(said.refusal)),
+        "stop_reason": stop_reason(choice.finish_reason, called=bool(calls), refused=bool(refusal)),
         "stop_sequence": None,
         "usage": usage(answer.usage),
     }

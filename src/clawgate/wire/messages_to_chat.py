@@ -8,6 +8,7 @@ asked for its usage, since Anthropic's clients expect it.
 
 from __future__ import annotations
 
+import hashlib
 from typing import NoReturn
 
 from clawgate.errors import RequestRejected, UpstreamMalformed
@@ -16,6 +17,9 @@ from clawgate.wire import messages_shapes as messages
 from clawgate.wire.chat_shapes import CHAT_ANSWER, Answer
 from clawgate.wire.messages_conversation import chat_messages
 from clawgate.wire.messages_stream import MessagesStream
+
+LONGEST_USER = 64
+"""Of `user`, as OpenAI refuses longer ones; clients of Anthropic's may send 256 characters."""
 
 TIERS = {"auto": "auto", "standard_only": "default"}
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
@@ -64,7 +68,7 @@ class MessagesToChat:
         if asked.stop_sequences:
             told["stop"] = asked.stop_sequences
         if asked.metadata is not None and asked.metadata.user_id:
-            told["user"] = asked.metadata.user_id
+            told["user"] = _user(asked.metadata.user_id)
         if asked.service_tier in TIERS:
             told["service_tier"] = TIERS[asked.service_tier]
         if asked.tools:
@@ -116,9 +120,18 @@ class MessagesToChat:
         """The next bytes of the client's stream; raises `UpstreamMalformed`."""
         return self._stream.feed(chunk)
 
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        return self._stream.unsaid()
+
     def end(self) -> bytes:
         """The last bytes of the client's stream; raises `UpstreamClosed` for one that was cut."""
         return self._stream.end()
+
+
+def _user(name: str) -> str:
+    """A user by a name that OpenAI takes; a digest of a longer one is as good to tell users apart."""
+    return name if len(name) <= LONGEST_USER else hashlib.sha256(name.encode()).hexdigest()
 
 
 def _tool(tool: messages.Tool, path: str) -> dict[str, object]:

@@ -55,8 +55,8 @@ def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: Joiner | None = 
 
 
 def arguments(text: str) -> dict[str, object] | None:
-    """A tool call's arguments as an object, ``{}`` for no text at all; None where they are not a JSON object."""
-    if not text.strip():
+    """A tool call's arguments as an object, ``{}`` for no text at all or null; None for what is not a JSON object."""
+    if text.strip() in ("", "null"):
         return {}
     try:
         try:
