@@ -20,6 +20,7 @@ from clawgate.policy.model_route import ModelRef
 from clawgate.providers.definition import Provider
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.judged import JudgedAnswer
+from clawgate.relay.judged_stream import JudgedStream
 from clawgate.relay.plan import Asked
 from clawgate.relay.sides import AnswerHead, Piece, Writer
 from clawgate.relay.translated import TranslatedAnswer
@@ -108,6 +109,14 @@ class DirectAttempt:
                 secrets=self.upstream.secrets,
                 names=self.names,
             )
+        writer = self._plain_writer(head, http10=http10, close=close, bodiless=bodiless)
+        event_stream = head.content_type[:17].lower() == b"text/event-stream"
+        if self._judge is not None and head.status < _FAILED and event_stream and not head.encoded:
+            return JudgedStream(writer, self._judge, secrets=self.upstream.secrets)
+        return writer
+
+    def _plain_writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
+        """Of an answer that is what it says."""
         if self._translation is None:
             given: dict[str, Any] = {
                 "http10": http10,

@@ -1,0 +1,76 @@
+"""What does a client get for a failure that an upstream tells in its stream, where somebody knows what it really is?
+
+The head waits for the first event: a stream that begins with a failure is answered with a status, like every other
+failure. One that has begun keeps its status; there the event says what the failure is. How the answer looks otherwise
+is settled by the writer behind this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clawgate.errors import GatewayError, UpstreamFailed
+from clawgate.relay.judged import Judgement
+from clawgate.relay.sides import Writer
+from clawgate.wire.messages_end import error_in
+from clawgate.wire.sse import FirstEvent
+from clawgate.wire.whole_events import WholeEvents
+
+MOST_COMMENTS = 16
+"""How often a stream may be kept warm before the client is told that there is one. Claude proxies do it every 15 s, and
+some clients wait 5 minutes for a head (read: Node's fetch)."""
+
+
+class JudgedStream:
+    """One stream. ``inner`` writes it; ``judge`` is asked about events that tell an error, whose status is 200."""
+
+    own_lines: bytes | None = None
+    passes_chunks = False
+    screens: tuple[bytes, ...] = ()
+
+    def __init__(
+        self, inner: Writer, judge: Callable[[int, bytes], Judgement | None], *, secrets: tuple[bytes, ...]
+    ) -> None:
+        self._inner = inner
+        self._judge = judge
+        self._secrets = secrets
+        self._events = WholeEvents()
+        self._comments = 0
+        self.status = inner.status
+        self.until_close = inner.until_close
+        self.begun = inner.begun
+        self.unsent = True
+        self.note: Callable[[bytes, int], None] = lambda framed, at: None
+
+    def add(self, body: bytes) -> None:
+        """Raises `UpstreamFailed` in place of an event that tells an error."""
+        for event, is_whole in self._events.feed(body):
+            if is_whole and (error := error_in(event)) is not None:
+                raise self._failure(error)
+            if not self.begun and not FirstEvent().feed(event):
+                self._comments += 1
+            self._inner.add(event)
+            self.begun = self._inner.begun
+
+    def take(self, *, ended: bool) -> bytes:
+        """Nothing before the stream has begun; raises as the writer does."""
+        if ended:
+            if rest := self._events.rest():
+                self._inner.add(rest)
+        elif not self.begun and self._comments < MOST_COMMENTS:
+            return b""
+        out = self._inner.take(ended=ended)
+        self.unsent = False
+        return out
+
+    def last_words(self, error: GatewayError) -> bytes:
+        return self._inner.last_words(error)
+
+    def _failure(self, data: bytes) -> UpstreamFailed:
+        found = self._judge(200, data)
+        if found is None:  # whoever should know has failed
+            return UpstreamFailed("the upstream broke off with an error that nobody could read")
+        said = found.message
+        for secret in self._secrets:
+            said = said.replace(secret.decode("latin-1"), "*" * len(secret))
+        return UpstreamFailed(said, retry_after=found.retry_after, status=found.status)
