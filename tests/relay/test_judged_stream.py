@@ -182,6 +182,38 @@ def test_through_a_gateway_a_stream_that_has_begun_says_what_it_is(path: str, tm
     run(work())
 
 
+ROLE = b'data: {"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+WORD = b'data: {"model":"m","choices":[{"index":0,"delta":{"content":"po"}}]}\n\n'
+MADE_UP = b'data: {"model":"<synthetic>","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize(
+    "frames",
+    [(b":ok\n\n", MADE_UP, DONE), (DONE,), (ROLE, MADE_UP, DONE), (ROLE, WORD, DONE), (ROLE, WORD)],
+    ids=["made up", "bare end", "empty", "no reason", "cut"],
+)
+def test_through_a_gateway_a_chat_stream_without_an_answer_is_a_failure(
+    path: str, frames: tuple[bytes, ...], tmp_path: Path
+) -> None:
+    """Measured at claude-max-api-proxy and meridian: no error is told, and all looks as if it had gone well."""
+    begin = head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked")))
+    wire = b"".join([begin, *map(chunk, frames), LAST_CHUNK])
+
+    async def work() -> None:
+        async with FakeUpstream((ReadBody(), Send(wire))) as upstream:
+            config = config_of({"a": provider(upstream.url)})
+            async with serving_gateway(tmp_path, config) as stand:
+                stand.role.direct.hooks = Hooks(judge=judge)
+                found = await stand.ask(question("a/m", stream=True), target=path)
+                assert found.status == 502 or not found.complete
+                assert b"[DONE]" not in found.body and b"message_stop" not in found.body
+                assert b'"finish_reason":"stop"' not in found.body and b"error" in found.body
+
+    run(work())
+
+
 @pytest.mark.parametrize(("fault", "served"), [("429", "b"), ("400", "a")])
 def test_a_fallback_of_the_operators_is_asked_where_the_real_status_lets_it(
     fault: str, served: str, tmp_path: Path

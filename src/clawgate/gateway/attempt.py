@@ -72,6 +72,7 @@ class DirectAttempt:
         self._translation = _translation_for(provider, ref, question, int(now), first=not failed)
         self.spliced = self._translation is None and self._judge is None
         self.request = self._ask(provider, ref, question)
+        self._asks_chat = provider.api != Dialect.MESSAGES and question.path in (_CHAT, _MESSAGES)
 
     def _ask(self, provider: Provider, ref: ModelRef, question: Question) -> list[Piece]:
         target, lines = question.asked.target, question.asked.lines
@@ -81,7 +82,7 @@ class DirectAttempt:
             body = self._translation.request(question.body)
             target, lines = self._translation.target, _JSON
         if self._shape is not None:
-            body, added = shaped(self._shape, provider.id, body)
+            body, added = shaped(self._shape, provider.id, body, dialect=provider.api)
             lines += added
         if provider.headers:
             lines = _without(lines, {name.lower().encode() for name, _ in provider.headers})
@@ -112,7 +113,8 @@ class DirectAttempt:
         writer = self._plain_writer(head, http10=http10, close=close, bodiless=bodiless)
         event_stream = head.content_type[:17].lower() == b"text/event-stream"
         if self._judge is not None and head.status < _FAILED and event_stream and not head.encoded:
-            return JudgedStream(writer, self._judge, secrets=self.upstream.secrets)
+            secrets = self.upstream.secrets
+            return JudgedStream(writer, self._judge, secrets=secrets, chat=self._asks_chat)
         return writer
 
     def _plain_writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
