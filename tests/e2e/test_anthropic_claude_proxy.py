@@ -133,6 +133,10 @@ def test_wrapped_failures_are_the_exceptions_that_they_are(gateway: Running) -> 
         with pytest.raises(anthropic.APIStatusError) as caught:
             messages.messages.create(model=f"{ID}/fault-529", messages=ASK, max_tokens=99)
         assert caught.value.status_code == 529
+        with pytest.raises(openai.NotFoundError):
+            chat.chat.completions.create(model=f"{ID}/fault-404", messages=ASK, stream=True)
+        with pytest.raises(anthropic.AuthenticationError):
+            messages.messages.create(model=f"{ID}/fault-key", messages=ASK, max_tokens=99, stream=True)
         with pytest.raises(openai.APIError):
             list(chat.chat.completions.create(model=f"{ID}/fault-cut", messages=ASK, stream=True))
 

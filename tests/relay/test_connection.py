@@ -403,10 +403,8 @@ class Heard:
     def upstream_sends(self, body: bytes) -> None:
         self.body += body
 
-    def upstream_chunk(self, framed: bytes, at: int) -> bool:
-        return False
-
     def upstream_flush(self) -> None: ...
+    def upstream_passage(self) -> None: ...
     def upstream_ends(self) -> None:
         self.end = "whole"
 

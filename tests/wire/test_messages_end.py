@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.messages_end import MOST_BYTES, StreamEnd
+from clawgate.wire.messages_end import StreamEnd
+from clawgate.wire.whole_events import MOST_BYTES
 
 
 def event(kind: str, **data: Any) -> bytes:
@@ -94,7 +95,7 @@ def test_an_event_of_any_length_takes_bounded_room() -> None:
     end.feed(b'data: {"type":"content_block_delta","delta":{"text":"')
     for _ in range(200):
         end.feed(b"message_delta " * 1000)
-        assert len(end._open) <= 2 * MOST_BYTES
+        assert len(end._events._open) <= 2 * MOST_BYTES
     end.feed(b'"}}\n\n' + END)
     assert end.finished
 

@@ -21,6 +21,7 @@ from clawgate.policy.model_route import ModelRef
 from clawgate.providers.definition import Model, Provider
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.judged import JudgedAnswer
+from clawgate.relay.judged_stream import JudgedStream
 from clawgate.relay.plan import Asked
 from clawgate.relay.sides import AnswerHead, Piece, Writer
 from clawgate.relay.translated import TranslatedAnswer
@@ -79,6 +80,7 @@ class DirectAttempt:
         self._asked = question.asked
         self.request: list[Piece] = []
         self.aside: Callable[[], bytes] | None = None
+        self._asks_chat = provider.api != Dialect.MESSAGES and question.path in (_CHAT, _MESSAGES)
         if self._translation is None:
             self.complete(question.named.replaced(question.body, ref.model))
         elif len(question.body) < ASIDE_BYTES:
@@ -93,7 +95,7 @@ class DirectAttempt:
         if self._translation is not None:
             target, lines = self._translation.target, _JSON
         if self._shape is not None:
-            body, added = shaped(self._shape, provider.id, body)
+            body, added = shaped(self._shape, provider.id, body, dialect=provider.api)
             lines += added
         if provider.headers:
             lines = _without(lines, {name.lower().encode() for name, _ in provider.headers})
@@ -121,6 +123,15 @@ class DirectAttempt:
                 secrets=self.upstream.secrets,
                 names=self.names,
             )
+        writer = self._plain_writer(head, http10=http10, close=close, bodiless=bodiless)
+        event_stream = head.content_type[:17].lower() == b"text/event-stream"
+        if self._judge is not None and head.status < _FAILED and event_stream and not head.encoded:
+            secrets = self.upstream.secrets
+            return JudgedStream(writer, self._judge, secrets=secrets, chat=self._asks_chat)
+        return writer
+
+    def _plain_writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
+        """Of an answer that is what it says."""
         if self._translation is None:
             given: dict[str, Any] = {
                 "http10": http10,

@@ -87,13 +87,15 @@ class UpstreamRequest:
 
     ``fields`` are the top-level fields of the body but for ``model``, ``messages``, ``system`` and ``tools``, in the
     provider's own dialect. ``conversation`` is the same for requests of one conversation, and says nothing about it.
-    ``headers`` are added to those that the gateway sends; none of them may carry a credential.
+    ``headers`` are added to those that the gateway sends; none of them may carry a credential. ``dialect`` is the one
+    that the provider is spoken to in, as its ``api`` says in the config: to look at, not to change.
     """
 
     model: str
     fields: Mapping[str, object] = field(default_factory=dict)
     conversation: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    dialect: str = ""
 
 
 @runtime_checkable

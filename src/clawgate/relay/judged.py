@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from clawgate.errors import GatewayError, UpstreamMalformed
+from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.sides import AnswerHead, Passage
-from clawgate.wire import anthropic_errors, openai_errors
+from clawgate.wire import anthropic_errors, foreign_errors, openai_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import STATUS_LINE
 
@@ -30,10 +30,6 @@ class Judgement(Protocol):
     def message(self) -> str: ...
     @property
     def retry_after(self) -> int | None: ...
-
-
-_KINDS = {400: "invalid_request_error", 401: "authentication_error", 403: "policy_error", 404: "invalid_request_error",
-          429: "rate_limit_error", 503: "service_unavailable", 529: "service_unavailable"}  # fmt: skip
 
 
 class JudgedAnswer:
@@ -89,8 +85,8 @@ class JudgedAnswer:
             )
             body = render(
                 message=found.message,
-                kind=_KINDS.get(self.status, "upstream_error"),
-                code="upstream_failed",
+                kind=foreign_errors.kind_of(self.status, self._client) or "upstream_error",
+                code=UpstreamFailed.code,
             )
             lines += b"content-type: application/json\r\n"
             if found.retry_after is not None:

@@ -259,6 +259,17 @@ def test_stream_is_said_also_where_the_client_says_nothing(fields: dict[str, Any
     assert found.fields == {"stream": False} and found.headers == {}
 
 
+def test_in_openais_dialect_no_user_and_no_thinking_leave() -> None:
+    """claude-max-api-proxy takes the user for the id of a session, and fails where it is none."""
+    request = UpstreamRequest(
+        model="claude-sonnet-4-6-thinking",
+        fields={"user": "bob", "stream": True},
+        dialect="openai-completions",
+    )
+    found = PROVIDER.shape(request)
+    assert found.model == "claude-sonnet-4" and found.fields == {"stream": True}
+
+
 def test_a_failure_is_judged() -> None:
     body = (
         b'{"error":{"type":"api_error","message":"Claude Code returned an error result: API Error: 404 {}"}}'

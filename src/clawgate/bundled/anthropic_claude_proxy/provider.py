@@ -25,7 +25,7 @@ from clawgate.bundled.anthropic_claude_proxy.config import (
     why_no_models,
 )
 from clawgate.bundled.anthropic_claude_proxy.health import look
-from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, sent_as, with_thinking
+from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, family_of, sent_as, with_thinking
 from clawgate.plugins.api import (
     Answers,
     CheckResult,
@@ -188,10 +188,14 @@ class ProxyProvider:
     def shape(self, request: UpstreamRequest) -> UpstreamRequest:
         """``stream`` is said always, since older proxies take silence for a yes; the rest is in `model_ids`.
 
-        The session keeps conversations apart that begin with the same words.
+        The session keeps conversations apart that begin with the same words. ``user``, of OpenAI's dialect, is dropped:
+        claude-max-api-proxy takes it for the id of a session, and fails where it is none (measured).
         """
         model, thinks = sent_as(request.model)
+        if request.dialect not in ("", self.dialect):
+            model, thinks = family_of(model), False
         fields = with_thinking(request.fields) if thinks else dict(request.fields)
+        fields.pop("user", None)
         fields["stream"] = request.fields.get("stream") is True
         headers = dict(request.headers)
         if request.conversation:
