@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from clawgate.cli.confirming import confirmed
 from clawgate.cli.places import place_options
 from clawgate.cli.plugin_changes import failed, known, plugin_of, tell_written, write
 
@@ -182,7 +183,7 @@ def _ask_to_install(new: Staged, state: Path, *, yes: bool, upgrade: bool) -> No
     click.echo("A plugin runs inside the gateway, with all that the gateway may do and see.")
     if not sys.stdin.isatty():
         raise _refused("nobody can be asked here; look at the above, and run this again with --yes")
-    if not click.confirm("Install it?", default=False):
+    if not confirmed("Install it?", default=False, left="Nothing was installed."):
         raise _refused("you did not agree")
 
 
@@ -221,6 +222,7 @@ def _enable(found: Found, file: ConfigFile) -> None:
 
 def _what_is_missing(found: Found, file: ConfigFile) -> list[str]:
     """Load it as the gateway will, and say what would keep it from working."""
+    from clawgate.plugins.examining import placed
     from clawgate.plugins.guarding import PluginFailed
     from clawgate.plugins.loading import load_plugin, settings_of
     from clawgate.settings.problems import SettingsInvalid
@@ -232,7 +234,7 @@ def _what_is_missing(found: Found, file: ConfigFile) -> list[str]:
     except PluginFailed as error:
         return [f"Warning: the plugin '{found.id}' cannot be used: {error}"]
     except SettingsInvalid as error:
-        lines = ["Not ready yet:", *(f"  - {problem}" for problem in error.problems)]
+        lines = ["Not ready yet:", *(f"  - {problem}" for problem in placed(found.id, error, file))]
         providers = found.manifest.providers if found.manifest is not None else ()
         return [
             *lines,
@@ -297,7 +299,7 @@ def _ask_to_remove(*, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         failed("nobody can be asked here; run this again with --yes. Nothing was removed.")
-    if not click.confirm("Remove it?", default=False):
+    if not confirmed("Remove it?", default=False, left="Nothing was removed."):
         failed("Nothing was removed.")
 
 
