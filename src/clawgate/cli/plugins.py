@@ -16,7 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from clawgate.cli.confirming import confirmed
-from clawgate.cli.places import place_options
+from clawgate.cli.places import Places, place_options, read
 from clawgate.cli.plugin_changes import failed, known, plugin_of, tell_written, write
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
         failed(f"the files cannot be put in place: {error.strerror}. Nothing was installed.")
     click.echo(f"Installed plugin: {plugin}")
     if then_enable:
-        _enable(plugin_of(where, plugin), file)
+        _enable(plugin_of(where, plugin), where, file)
     elif not _is_on(plugin_of(where, plugin), file):
         click.echo(f"Enable it with: clawgate plugins enable {plugin}")
     else:
@@ -202,10 +202,10 @@ def enable(plugin: str, config: str | None) -> None:
     found = plugin_of(where, plugin)
     if found.problem is not None:
         failed(f"the plugin '{plugin}' cannot be used: {found.problem}. Config was not changed.")
-    _enable(found, file)
+    _enable(found, where, file)
 
 
-def _enable(found: Found, file: ConfigFile) -> None:
+def _enable(found: Found, where: Places, file: ConfigFile) -> None:
     from clawgate.settings.edit import set_value
 
     written = write(
@@ -216,7 +216,8 @@ def _enable(found: Found, file: ConfigFile) -> None:
     if file.config.plugins.enabled is False:
         click.echo("Warning: plugins.enabled is false, so no plugin runs; turn it on with: "
                    "clawgate config set plugins.enabled true", err=True)  # fmt: skip
-    for line in _what_is_missing(found, file):
+    now, _ = read(where)
+    for line in _what_is_missing(found, now or file):
         click.echo(line, err=True)
 
 

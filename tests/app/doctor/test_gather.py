@@ -147,5 +147,6 @@ def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
         found.known_plugins
     )
     (one,) = found.plugin_facts
-    assert (one.plugin, one.kind) == ("house-model", "wrong") and "did you mean 'lookEvery'?" in one.what
+    assert (one.plugin, one.kind) == ("house-model", "wrong")
+    assert one.what == "lookEvry: there is no such setting; did you mean 'lookEvery'?"
     assert one.where.startswith(f"{path}:1:") and one.where.endswith("house-model.config.lookEvry")

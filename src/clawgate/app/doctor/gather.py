@@ -128,7 +128,8 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
 def _plugins(file: ConfigFile, state: Path) -> Iterator[PluginFact]:
     for found in examined(file, state):
         where = f"{found.problem.found_in}: {found.problem.path}"
-        yield PluginFact(found.plugin, found.kind, found.problem.message, where, found.next_step)
+        key = "" if found.kind == "broken" else f"{found.problem.path.rpartition('.')[2]}: "
+        yield PluginFact(found.plugin, found.kind, f"{key}{found.problem.message}", where, found.next_step)
 
 
 def _why_not_well(running: Running | None) -> str | None:
