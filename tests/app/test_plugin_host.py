@@ -20,11 +20,13 @@ from tests.plugins.samples import imports_undone, manifest, unique, write_files
 
 CODE = """\
 import asyncio
+from pathlib import Path
 from clawgate.plugins.api import PluginConfig, PluginError, Secret, ServiceStatus, Unavailable
 
 class Config(PluginConfig):
     word: str = "one"
     key: Secret | None = None
+    other: str = ""
 
 class Service:
     runs = None
@@ -37,6 +39,8 @@ class Service:
     async def stop(self):
         with open({mark!r}, "a") as mark:
             mark.write("stop" + chr(10))
+        while self.runs and self.runs.config.other and "stop" not in Path(self.runs.config.other).read_text():
+            await asyncio.sleep(0)
     def status(self):
         return ServiceStatus(state="up", ok=True, details=dict(url=self.runs.gateway_url))
     def unavailable(self):
@@ -106,6 +110,23 @@ def host_in(state: Path) -> tuple[PluginHost, list[str]]:
         state=state, dialer=Dialer(), instance="i", gateway_url="http://g", learn=learned.extend
     )
     return PluginHost(around), learned
+
+
+def test_at_the_end_no_plugin_waits_for_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each of these stops once the other has begun to: one that hangs costs its own time, and nobody else's."""
+    a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+
+    async def work() -> None:
+        host, _ = host_in(tmp_path)
+        host.load(config(tmp_path, a={"other": str(b)}, b={"other": str(a)}))
+        task = asyncio.ensure_future(host.run())
+        await until(lambda: len(said(a) + said(b)) == 2, "both started")
+        task.cancel()
+        await asyncio.wait({task})
+
+    run(work())
+    assert (said(a), said(b)) == (["start one", "stop"], ["start one", "stop"])
+    assert "took longer" not in caplog.text
 
 
 def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def wild(self: Any, request: UpstreamRequest) -> UpstreamRequest:
     [
         (changed(provider={"api": "anthropic-messages", "baseUrl": "http://x"}), "it writes api 'anthropic-messages'"),
         (changed(provider={"api": "openai-completions"}), "it writes no baseUrl"),
-        (changed(provider={"api": "openai-completions", "baseUrl": "http://x", "apiKey": SECRET}),
-         'a secret stands at models.providers.house-model.apiKey'),
+        (changed(provider={"api": "openai-completions", "baseUrl": "http://x", "region": SECRET}),
+         'a secret stands at models.providers.house-model.region'),
         (changed(secrets=()), "a secret stands at plugins.entries.house-model.config.apiKey"),
         (changed(default_model="openai/gpt-4o"), "'openai/gpt-4o' is no model of its own"),
         (changed(aliases={"a": "other/m"}), "'other/m' is no model of its own"),

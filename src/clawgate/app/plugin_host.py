@@ -198,8 +198,7 @@ class PluginHost:
                 self._take(await asyncio.to_thread(load_plugins, file.config, self.around.state))
                 await self._reconcile()
         finally:
-            for plugin in list(self._running):
-                await self._stop(plugin)
+            await asyncio.gather(*(self._stop(plugin) for plugin in list(self._running)))
 
     def states(self) -> dict[str, tuple[ServiceStatus, ...]]:
         """How the services are, by plugin."""

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from clawgate import __version__
+from clawgate.cli.installed_commands import installed_commands
 
 _COMMANDS = {
     "gateway": "The gateway: run, start, stop, restart, status, health, install.",
@@ -26,7 +27,7 @@ _OF_PLUGINS = {
     "proxy-bridge": "How the local bridge and its remote are.",
     "anthropic-claude-proxy": "How the supervised Claude proxy is.",
 }
-"""Those that come with clawgate: to look for others takes longer than `--help` may."""
+"""Those that come with clawgate. Those of packages beside it are not looked for: that takes longer than help may."""
 
 _SHELL = click.Choice(["bash", "zsh", "fish", "detect"])
 
@@ -59,7 +60,7 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
         with formatter.section("Commands of plugins (more: clawgate plugins list)"):
-            formatter.write_dl(sorted(_OF_PLUGINS.items()))
+            formatter.write_dl(sorted((installed_commands() | _OF_PLUGINS).items()))
 
 
 @click.command(

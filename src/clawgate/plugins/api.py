@@ -17,8 +17,10 @@ from clawgate.plugins.asking import Answers, Choice, Choices, Kind, Question
 from clawgate.plugins.providing import (
     CheckResult,
     ConfigChange,
+    ConfigNote,
     Dialect,
     JudgesAnswers,
+    JudgesConfig,
     KeyPath,
     ProviderPlugin,
     ShapesRequests,
@@ -56,6 +58,7 @@ __all__ = [
     "CommandContext",
     "CommandPlugin",
     "ConfigChange",
+    "ConfigNote",
     "Dialect",
     "Fetch",
     "FetchFailed",
@@ -64,6 +67,7 @@ __all__ = [
     "Finding",
     "Health",
     "JudgesAnswers",
+    "JudgesConfig",
     "KeyPath",
     "Kind",
     "Plugin",
@@ -127,6 +131,11 @@ class CommandContext(Protocol):
     @property
     def problems(self) -> Sequence[str]:
         """Everything that is wrong with the config, for people."""
+        ...
+
+    @property
+    def config_file(self) -> Mapping[str, Any]:
+        """The whole config file as it is now, with references such as ``${NAME}`` unresolved."""
         ...
 
     @property

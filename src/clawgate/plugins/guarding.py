@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import (
+    ConfigNote,
     JudgesAnswers,
+    JudgesConfig,
     PluginError,
     Service,
     ServiceContext,
@@ -276,3 +280,17 @@ def judged(plugin: str, provider: object, status: int, body: bytes) -> Verdict |
         reason = reason_of(error)
     logger.warning("[plugins] %s: judge failed: %s", plugin, reason)
     return None
+
+
+def config_notes(provider: object, config: Mapping[str, Any], settings: BaseModel) -> tuple[ConfigNote, ...]:
+    """What the provider says does not fit in ``config``. Raises `PluginFailed` where its plugin fails."""
+    if not isinstance(provider, JudgesConfig):
+        return ()
+    try:
+        with interrupted_after(STEP_SECONDS):
+            found: object = tuple(provider.config_notes(config, settings))
+    except BaseException as error:  # the plugin boundary
+        logger.debug("a plugin failed in config_notes", exc_info=error)
+        raise PluginFailed(f"its config_notes failed: {reason_of(error)}") from error
+    assert isinstance(found, tuple)
+    return tuple(one for one in found if isinstance(one, ConfigNote))

@@ -191,7 +191,10 @@ def settings_of(
     from clawgate.settings.problems import SettingsInvalid
 
     sources = Sources(
-        environment=environment, block=block, block_name=f'plugins.entries."{loaded.id}".config'
+        environment=environment,
+        block=block,
+        block_name=f'plugins.entries."{loaded.id}".config',
+        has_flags=False,
     )
 
     def read() -> BaseModel | SettingsInvalid:

@@ -24,12 +24,16 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
+from clawgate.settings.hidden import is_secret
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw import OpenClawConfig
 from clawgate.testing.plugin_host import FakeHost, FakeSetup
 
 SECRET = "conformance-secret-0a1b2c3d4e5f"
 """The answer to every question for a secret: it must turn up nowhere else."""
+
+_PROVIDERS = ("models", "providers")
+"""What is a secret in there, such as ``apiKey``, everybody knows without being told."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _REFERENCE = re.compile(r"\$\{\w+\}")
@@ -126,7 +130,7 @@ def change_of(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
         yield f"what it writes cannot be read: {' '.join(str(error).split())[:300]}"
     hidden = {("plugins", "entries", plugin.id, "config", *path) for path in change.secrets}
     for path in _places_of(document, SECRET):
-        if path not in hidden:
+        if path not in hidden and not (path[:2] == _PROVIDERS and is_secret(path, SECRET)):
             yield f"a secret stands at {format_key_path(path)}, which `secrets` does not name"
     yield from _read_again(provider, questions, answers, document)
 

@@ -237,6 +237,16 @@ def test_settings_that_the_user_made_stay() -> None:
     assert ("agents", "defaults", "models", f"{ID}/claude-opus-4.6", "alias") in owned
 
 
+@pytest.mark.parametrize(("enabled", "goes"), [(True, True), (False, False), (None, False)])
+def test_settings_that_stay_start_nothing(enabled: bool | None, goes: bool) -> None:
+    """A command of the user's own outlives the login, and the program of it does not; what is off stays off."""
+    config = written()
+    entry = config["plugins"]["entries"][ID] | {"config": {"command": ["npx", "x"], "port": 1}}
+    entry.pop("enabled", None)
+    config["plugins"]["entries"][ID] = entry | ({} if enabled is None else {"enabled": enabled})
+    assert (("plugins", "entries", ID, "enabled") in PROVIDER.owned(config)) is goes
+
+
 # What leaves
 
 

@@ -39,6 +39,7 @@ class Host:
     gateway_url: str = "http://127.0.0.1:18789"
     instance: str = INSTANCE
     problems: tuple[str, ...] = ()
+    config_file: Mapping[str, Any] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("test.proxy-bridge"))
     fetched: list[api.FetchPlan] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)

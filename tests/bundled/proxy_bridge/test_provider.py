@@ -217,4 +217,6 @@ def test_settings_that_the_user_made_stay() -> None:
     config["plugins"]["entries"][ID]["config"]["maxBodyMb"] = 32
     owned = list(PROVIDER.owned(config))
     assert ("plugins", "entries", ID) not in owned
-    assert [path[-1] for path in owned] == ["remoteUrl", "proxyToken", "models", ID]
+    assert [path[-1] for path in owned] == ["remoteUrl", "proxyToken", "models", "enabled", ID]
+    config["plugins"]["entries"][ID]["enabled"] = False
+    assert ("plugins", "entries", ID, "enabled") not in PROVIDER.owned(config)

@@ -154,3 +154,37 @@ def test_other_words_are_a_mistake(tmp_path: Path) -> None:
     host = Host(tmp_path, None)
     assert asyncio.run(COMMAND.run(host, ["state"])) == 2 and "Usage" in host.complained[0]
     assert asyncio.run(COMMAND.run(host, ["--help"])) == 0 and "Usage" in host.printed[0]
+
+
+def test_a_provider_that_leads_elsewhere_is_told(tmp_path: Path) -> None:
+    """The bridge and its remote are well, and the gateway's requests would fail all the same."""
+    block: dict[str, Any] = {"baseUrl": "http://127.0.0.1:1/v1", "apiKey": "bridge"}
+
+    async def asked_so(host: Host) -> tuple[int, dict[str, Any], str]:
+        host.config_file = {"models": {"providers": {"proxy-bridge": block}}}
+        status, found = await asked(host)
+        host.printed.clear()
+        await COMMAND.run(host, ["status"])
+        return status, found, "\n".join(host.printed)
+
+    with remote() as server:
+        port = free_port()
+        status, found, text = with_service(tmp_path, lambda: bridge(port, server.url), asked_so)
+        assert status == 1 and not found["ok"] and found["bridge"]["ours"]
+        assert "it leads to 127.0.0.1:1, and the bridge listens at" in found["provider"]["problem"]
+        assert found["nextStep"] == f"baseUrl: set it to http://127.0.0.1:{port}/v1, or bridgePort to 1"
+        assert "provider:  baseUrl: it leads to" in text and "would fail" in text
+        block["baseUrl"] = f"http://127.0.0.1:{port}/v1"
+        status, found, text = with_service(tmp_path, lambda: bridge(port, server.url), asked_so)
+    assert status == 0 and found["provider"]["problem"] is None and "leads to the bridge" in text
+
+
+def test_a_bridge_without_a_provider_is_well_and_that_is_told(tmp_path: Path) -> None:
+    async def shown(host: Host) -> tuple[int, str]:
+        status = await COMMAND.run(host, ["status"])
+        return status, "\n".join(host.printed)
+
+    with remote() as server:
+        port = free_port()
+        status, text = with_service(tmp_path, lambda: bridge(port, server.url), shown)
+    assert status == 0 and "none in the config, so the gateway has no models of it" in text

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from clawgate.bundled.anthropic_claude_proxy import judgement
 from clawgate.bundled.anthropic_claude_proxy.config import (
@@ -19,11 +19,13 @@ from clawgate.bundled.anthropic_claude_proxy.config import (
     DEFAULT_MODELS,
     DEFAULT_PORT,
     ID,
+    ProxyConfig,
     is_loopback,
     origin,
     why_no_host,
     why_no_models,
 )
+from clawgate.bundled.anthropic_claude_proxy.fitting import at, notes
 from clawgate.bundled.anthropic_claude_proxy.health import look
 from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, family_of, sent_as, with_thinking
 from clawgate.plugins.api import (
@@ -31,6 +33,7 @@ from clawgate.plugins.api import (
     CheckResult,
     Choice,
     ConfigChange,
+    ConfigNote,
     Dialect,
     FetchFailed,
     FetchPlan,
@@ -60,7 +63,7 @@ class ProxyProvider:
     dialect: Dialect = "anthropic-messages"
 
     def previous(self, config: Mapping[str, Any]) -> Answers:
-        block, provider = _at(config, _CONFIG), _at(config, _PROVIDER)
+        block, provider = at(config, _CONFIG), at(config, _PROVIDER)
         found = {name: str(block[name]) for name in ("host", "port") if _is_plain(block.get(name))}
         ids = [one for one in _list(block.get("models")) if isinstance(one, str)]
         ids = ids or [
@@ -170,17 +173,22 @@ class ProxyProvider:
             notes=(_TERMS,),
         )
 
+    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[ConfigNote]:
+        return notes(config, settings) if isinstance(settings, ProxyConfig) else ()
+
     def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        block = _at(config, _CONFIG)
+        block = at(config, _CONFIG)
         found: list[KeyPath] = []
         if set(block) <= set(_OURS):
-            if _at(config, _CONFIG[:-1]):
+            if at(config, _CONFIG[:-1]):
                 found.append(_CONFIG[:-1])
-        else:
+        else:  # settings of the operator's own stay, but nothing is started by them
             found += [(*_CONFIG, name) for name in _OURS if name in block]
-        if _at(config, _PROVIDER):
+            if at(config, _CONFIG[:-1]).get("enabled") is True:
+                found.append((*_CONFIG[:-1], "enabled"))
+        if at(config, _PROVIDER):
             found.append(_PROVIDER)
-        for name, entry in _at(config, _MODELS).items():
+        for name, entry in at(config, _MODELS).items():
             if isinstance(entry, dict) and name.startswith(f"{ID}/") and entry.get("alias") == ALIAS:
                 found.append((*_MODELS, name) if len(entry) == 1 else (*_MODELS, name, "alias"))
         return found
@@ -219,7 +227,7 @@ def _entry(model: str) -> dict[str, object]:
 
 def _why_not_started(answers: Answers, context: SetupContext, where: str, reason: str) -> CheckResult:
     """Nobody answers: fine, if the gateway will start it and can."""
-    block = _at(context.config, _CONFIG)
+    block = at(context.config, _CONFIG)
     command = block.get("command") or list(DEFAULT_COMMAND)
     if block.get("autoStart") is False or not is_loopback(answers.text("host")):
         step = "start the proxy, or let the gateway start it (autoStart true, host 127.0.0.1)"
@@ -254,13 +262,6 @@ async def _listed(answers: Answers, context: SetupContext) -> tuple[tuple[str, .
     entries = _list(said.get("data")) if isinstance(said, dict) else []
     ids = [one["id"] for one in entries if isinstance(one, dict) and isinstance(one.get("id"), str)]
     return tuple(one for one in ids if why_no_models(one) is None), False
-
-
-def _at(config: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any]:
-    found: Any = config
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _list(value: object) -> list[Any]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from clawgate.bundled.proxy_bridge import local, remote
 from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig, origin
+from clawgate.bundled.proxy_bridge.fitting import PROVIDER, notes
+from clawgate.bundled.proxy_bridge.remote import part
 from clawgate.bundled.proxy_bridge.service import read_note
 from clawgate.plugins.api import CommandContext
 
@@ -73,8 +75,9 @@ async def report(context: CommandContext, config: BridgeConfig) -> dict[str, Any
         there = await _asked_by_bridge(context, config, where, ours=ours)
     else:
         there = await remote.look(context.fetch, config.remote_url, config.proxy_token)
+    unfit = next(iter(notes(context.config_file, config)), None)
     return {
-        "ok": ours and there.ok,
+        "ok": ours and there.ok and unfit is None,
         "gateway": {"running": runs, "url": context.gateway_url},
         "bridge": {
             "url": f"{where}/v1" if where else None,
@@ -93,7 +96,13 @@ async def report(context: CommandContext, config: BridgeConfig) -> dict[str, Any
             "models": list(there.models),
             "message": there.message,
         },
-        "nextStep": _next_step(here, there, note, runs=runs, ours=ours),
+        "provider": {
+            "configured": bool(part(context.config_file, *PROVIDER)),
+            "baseUrl": _text(part(context.config_file, *PROVIDER).get("baseUrl")),
+            "problem": f"{unfit.path[-1]}: {unfit.message}" if unfit is not None else None,
+        },
+        "nextStep": _next_step(here, there, note, runs=runs, ours=ours)
+        or (f"{unfit.path[-1]}: {unfit.next_step}" if unfit is not None else ""),
     }
 
 
@@ -135,6 +144,16 @@ def _next_step(
     return "end what holds the port, or set another bridgePort"
 
 
+def _about(provider: dict[str, Any]) -> str:
+    if not provider["configured"]:
+        return f"none in the config, so the gateway has no models of it: clawgate models auth login --provider {ID}"
+    return provider["problem"] or f"leads to the bridge ({provider['baseUrl'] or 'no baseUrl'})"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.isprintable() else None
+
+
 def _lines(found: dict[str, Any]) -> list[str]:
     gateway, bridge, there = found["gateway"], found["bridge"], found["remote"]
     version = f", version {bridge['version']}" if bridge["version"] else ""
@@ -152,6 +171,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ("reachable", f"{answers}{took}{why}"),
         ("token", _TOKEN[there["authorized"]]),
     ]
+    rows.append(("provider", _about(found["provider"])))
     if models := there["models"]:
         more = ", ..." if len(models) > _MOST_SHOWN else ""
         rows.append(("models", f"{len(models)}: {', '.join(models[:_MOST_SHOWN])}{more}"))

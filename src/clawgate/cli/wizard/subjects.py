@@ -62,7 +62,8 @@ class Subjects:
         configured = self._config.models.providers
         found = {name: Offer(name, f"{name}'s own API", name in configured) for name in BUILT_IN}
         for name, plugin in self._of_plugins.items():
-            found[name] = Offer(name, f"of the plugin {plugin.id}", name in configured)
+            about = plugin.manifest.description if plugin.manifest else f"of the plugin {plugin.id}"
+            found[name] = Offer(name, about, name in configured)
         for name, block in configured.items():
             found.setdefault(name, Offer(name, block.base_url or "", True))
         return [*found.values(), Offer(CUSTOM, "another server that speaks like OpenAI or Anthropic", False)]
