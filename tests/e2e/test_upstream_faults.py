@@ -88,7 +88,7 @@ def test_a_refused_port_is_a_502_that_says_so(kind: Kind) -> None:
             for _ in range(3):
                 response = await stand.ask(client)
                 assert (response.status, response.json()["error"]["code"]) == (502, "upstream_unreachable")
-                assert "connection refused" in response.json()["error"]["message"]
+                assert "connection refused; is it running" in response.json()["error"]["message"]
                 assert response.header("retry-after") == "1"
             async with FakeUpstream(GOOD, port=port):
                 assert (await stand.ask(client)).json() == {"next": "fine"}

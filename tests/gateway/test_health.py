@@ -15,6 +15,7 @@ from clawgate import __version__
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut, UpstreamUnreachable
 from clawgate.gateway import health
 from clawgate.gateway.health import FRESH_SECONDS, REFUSED_FRESH_SECONDS, Finding, Probe, build_health, judge
+from clawgate.policy.deadlines import TimeLimits
 from clawgate.providers.credential import Bearer
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.fetch import Fetched
@@ -41,10 +42,12 @@ def on(loop: Clock, work: Coroutine[Any, Any, _T]) -> _T:
         loop.close()
 
 
-def upstream() -> Upstream:
+def upstream(limits: TimeLimits = TimeLimits()) -> Upstream:  # noqa: B008  # frozen
     route = Route(origin=parse_url("https://api.example:8443/v1")[0], trusted=True)
     return Upstream(
-        UpstreamPlan(name="u", route=route, prefix="/v1", credential=Bearer(KEY)), Dialer(), via=b"v"
+        UpstreamPlan(name="u", route=route, prefix="/v1", credential=Bearer(KEY), limits=limits),
+        Dialer(),
+        via=b"v",
     )
 
 
@@ -54,12 +57,12 @@ class Answers:
     def __init__(self, *given: int | GatewayError) -> None:
         self.given = list(given)
         self.asked = 0
+        self.limits: dict[str, float] = {}
 
     async def __call__(self, upstream: Upstream, target: bytes, **limits: float) -> Fetched:
         assert target == b"/v1/models"
-        assert set(limits) == {"connect_seconds", "answer_seconds"} and all(
-            0 < s <= 10 for s in limits.values()
-        )
+        assert set(limits) == {"connect_seconds", "answer_seconds"}
+        self.limits = limits
         self.asked += 1
         await asyncio.sleep(0)
         found = self.given.pop(0)
@@ -240,3 +243,22 @@ def test_only_a_clear_yes_asks_the_upstream(monkeypatch: pytest.MonkeyPatch, dee
         .json()["ok"]
     )
     assert answers.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "connect", "answer"),
+    [
+        (TimeLimits(), 10.0, 10.0),
+        (TimeLimits(connect=2.0, first_byte=3.0), 2.0, 3.0),
+        (TimeLimits(connect=30.0, first_byte=600.0), 30.0, 10.0),
+        (TimeLimits(total=1.0), 10.0, 1.0),
+    ],
+)
+def test_a_probe_keeps_to_the_configured_limits(
+    monkeypatch: pytest.MonkeyPatch, limits: TimeLimits, connect: float, answer: float
+) -> None:
+    """Health says what requests would meet; only for its answer it does not wait as long as a model may think."""
+    answers = Answers(200)
+    monkeypatch.setattr(health, "fetch", answers)
+    assert on(Clock(), Probe(upstream(limits)).ask()).ok
+    assert answers.limits == {"connect_seconds": connect, "answer_seconds": answer}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
+from clawgate.relay import front, protocol
 from clawgate.testing import faults
 from clawgate.testing.raw_client import RawClient
 from clawgate.testing.steps import Drip, Hold, ReadBody
@@ -223,6 +225,62 @@ def test_more_connections_than_there_may_be_are_told_so(kind: Kind) -> None:
             for client in inside:
                 await client.close()
             await stand.all_quiet()
+
+    run(work())
+
+
+def test_who_is_turned_away_is_logged_and_gets_time_to_read_why_within_bounds(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line each; the time to read is for so many, so that they cannot become another crowd."""
+    monkeypatch.setattr(front, "TURNED_AWAY", 2)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", 600.0)
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(GOOD) as upstream,
+            serving("bridge", upstream.url, intake={"connections": 1}) as stand,
+            await stand.client() as inside,
+        ):
+            await until(lambda: stand.role.front.connection_count == 1, "the first to be accepted")
+            late = [await stand.client() for _ in range(4)]
+            for client in late:
+                assert (await client.response()).status == 503
+            # uvicorn's own list: the one inside and the two that may still read
+            await until(lambda: len(stand.host.server_state.connections) == 3, "the rest to be closed")
+            assert stand.role.front.connection_count == 1
+            assert (await stand.ask(inside)).status == 200
+            for client in late:
+                await client.close()
+
+    caplog.set_level("WARNING")
+    run(work())
+    lines = [record.message for record in caplog.records if "overloaded" in record.message]
+    assert len(lines) == 4 and "1 connections are open" in lines[0]
+
+
+@ROLES
+def test_a_request_that_finds_no_room_is_answered_and_not_reset(kind: Kind) -> None:
+    """Closing a connection on which something is unread resets it, and the answer may be lost with that."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(GOOD) as upstream,
+            serving(kind, upstream.url, intake={"connections": 1}) as stand,
+            await stand.client(),
+        ):
+            await until(lambda: stand.role.front.connection_count == 1, "the first to be accepted")
+            loop = asyncio.get_running_loop()
+            host, port = stand.url.removeprefix("http://").split(":")
+            with socket.create_connection(
+                (host, int(port))
+            ) as late:  # the loop stands still until it has sent
+                late.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                late.setblocking(False)
+                received = b""
+                while piece := await loop.sock_recv(late, 65_536):
+                    received += piece
+            assert received.startswith(b"HTTP/1.1 503 ") and b"overloaded" in received
 
     run(work())
 

@@ -26,6 +26,7 @@ from clawgate.errors import (
 )
 from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook
 from clawgate.policy.browser import BrowserRule
+from clawgate.policy.client_address import ProxySet
 from clawgate.policy.ratelimit import RateLimiter, RateRule
 from clawgate.policy.routing import MODEL_ROUTES
 from clawgate.providers.credential import Bearer
@@ -218,7 +219,7 @@ def test_a_wrong_token_counts_before_routes_are_looked_at() -> None:
 
 def test_forwarded_addresses_count_only_behind_a_trusted_proxy() -> None:
     """The last address that is no proxy itself; from anybody else the field means nothing."""
-    gate = make_gate(trusted_proxies=frozenset({"10.0.0.9", "10.0.0.8"}))
+    gate = make_gate(proxies=ProxySet.of(["10.0.0.9", "10.0.0.8"]))
 
     def from_address(forwarded: bytes, token: str = "wrong") -> RequestHead:
         return head({b"x-forwarded-for": forwarded, b"x-proxy-token": token.encode()})
@@ -385,7 +386,7 @@ def test_this_machine_can_be_exempt_from_the_lockout(exempt: bool, peer: str, lo
 
 def test_who_comes_through_a_proxy_on_this_machine_is_not_exempt_with_it() -> None:
     """The address in front of the proxy is the one that counts, and what a client writes there itself does not."""
-    gate = make_gate(exempt_loopback=True, trusted_proxies=frozenset({"127.0.0.1"}))
+    gate = make_gate(exempt_loopback=True, proxies=ProxySet.of(["127.0.0.1"]))
     forwarded: Lines = {b"x-forwarded-for": b"127.0.0.1, 7.7.7.7"}
     for _ in range(2):
         wrong = head({**forwarded, b"x-proxy-token": b"wrong"})

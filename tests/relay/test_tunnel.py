@@ -133,7 +133,7 @@ REFUSALS = [
 @ROLES
 @pytest.mark.parametrize("says", REFUSALS, ids=lambda says: says[:24].decode("latin-1"))
 def test_a_proxy_that_opens_no_tunnel_is_a_502(says: bytes, kind: Kind) -> None:
-    """With what it said; nothing of the request is sent, and nothing of its own reaches the client."""
+    """With what that means; nothing of the request is sent, and nothing of the proxy's own reaches the client."""
 
     async def work() -> None:
         async with FakeUpstream(GOOD) as upstream, TinyProxy(upstream.port, says=says) as proxy:
@@ -145,6 +145,25 @@ def test_a_proxy_that_opens_no_tunnel_is_a_502(says: bytes, kind: Kind) -> None:
                 assert "proxy" in error["message"] and "EVIL" not in error["message"]
                 assert upstream.requests == [] and credential_of(kind).encode() not in proxy.tunnelled
                 await stand.all_quiet(kept=0)
+
+    run(work())
+
+
+@pytest.mark.parametrize("credential", ["user:canary-pass", None])
+def test_what_a_proxy_says_is_not_repeated_for_it_may_be_our_password(credential: str | None) -> None:
+    """Only its status is told, with a way out for the one that speaks of credentials."""
+
+    async def work() -> None:
+        echo = base64.b64encode(b"user:canary-pass")
+        async with TinyProxy(9, says=b"HTTP/1.1 407 " + echo + b" canary-pass\r\n\r\n") as proxy:
+            user = f"{credential}@" if credential else ""
+            url = f"http://{user}127.0.0.1:{proxy.port}"
+            async with serving("bridge", "http://api.example", upstream_proxy=url) as stand:
+                response = await stand.fresh()
+                message = response.json()["error"]["message"]
+                assert "user and password (407)" in message
+                assert ("refuses the configured" in message) is (credential is not None)
+                assert b"canary" not in response.body and echo not in response.body
 
     run(work())
 

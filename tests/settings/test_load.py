@@ -126,6 +126,18 @@ def test_a_problem_of_the_whole_is_said_once() -> None:
     assert problem.path == "settings" and str(problem).startswith("settings: no token is set")
 
 
+def test_a_server_that_lacks_everything_is_told_everything_at_once() -> None:
+    assert [problem.path for problem in invalid(ServerSettings, {}, Sources())] == [
+        "openaiApiKey",
+        "settings",
+    ]
+    # A token that is there and bad is one problem, not also a missing one.
+    found = invalid(ServerSettings, {"proxy_token": "changeme"}, Sources())
+    assert [problem.path for problem in found] == ["openaiApiKey", "proxyToken"]
+    found = invalid(ServerSettings, {"proxy_tokens": "a"}, Sources())
+    assert [problem.path for problem in found] == ["openaiApiKey", "proxyTokens"]
+
+
 # Secrets
 
 

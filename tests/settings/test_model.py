@@ -149,6 +149,14 @@ def test_named_tokens_from_text_and_from_an_object() -> None:
         assert {name: token.get_secret_value() for name, token in found.items()} == {"a": TOKEN, "b": OTHER}
 
 
+@pytest.mark.parametrize("proxies", ["localhost", "10.0.0.1,nonsense", "10.0.0.0/40"])
+def test_a_trusted_proxy_that_would_never_be_met_is_refused(proxies: str) -> None:
+    """Unnoticed, all its clients would be locked out as one."""
+    ((_, message),) = problems(ServerSettings, SERVER | {"trustedProxy": proxies})
+    assert "neither an address nor a network" in message
+    ServerSettings.model_validate(SERVER | {"trustedProxy": "10.0.0.1, 172.16.0.0/12"})
+
+
 def test_a_server_that_nobody_could_use_is_refused() -> None:
     ((_, message),) = problems(ServerSettings, {"openaiApiKey": KEY})
     assert "no token is set" in message and "OPENAI_PROXY_TOKEN" in message

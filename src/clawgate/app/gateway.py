@@ -17,6 +17,7 @@ from clawgate.gateway.direct import Direct
 from clawgate.gateway.surface import CONTROL_PATHS, OWN_PATHS, build_surface
 from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook
 from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule
+from clawgate.policy.client_address import ProxySet
 from clawgate.policy.routing import GATEWAY_ROUTES, RouteTable
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.relay.dial import Dialer
@@ -131,6 +132,18 @@ def _limiter(rule: RateLimit | None) -> FailureLimiter:
     return FailureLimiter(FailureRule(rule.max_attempts, rule.window_ms / 1000, rule.lockout_ms / 1000))
 
 
+def _proxies(texts: Iterable[str]) -> ProxySet:
+    """What OpenClaw takes without a word is no error here: it is never met, and that is said."""
+    good = []
+    for text in texts:
+        try:
+            ProxySet.of([text])
+            good.append(text)
+        except ValueError:
+            logger.warning("gateway.trustedProxies: '%s' is neither an address nor a network", text)
+    return ProxySet.of(good)
+
+
 class LiveConfig:
     """Watches the config file, and lets what it says now count for the next request.
 
@@ -200,7 +213,7 @@ class LiveConfig:
         gate = self._front.gate
         gate.tokens = TokenBook.of(dict(settings.tokens)) if settings.tokens else None
         gate.routes = _routes(settings)
-        gate.trusted_proxies = frozenset(settings.trusted_proxies)
+        gate.proxies = _proxies(settings.trusted_proxies)
         gate.exempt_loopback = settings.rate_limit is None or settings.rate_limit.exempt_loopback
         if before is None or before.rate_limit != settings.rate_limit or gate.failures is None:
             gate.failures = _limiter(settings.rate_limit)

@@ -15,6 +15,7 @@ from clawgate.app.role import RelayRole
 from clawgate.gateway.health import Probe, build_health
 from clawgate.policy.admission import FailureLimiter, FailureRule
 from clawgate.policy.browser import BrowserRule
+from clawgate.policy.client_address import ProxySet
 from clawgate.policy.ratelimit import RateLimiter, RateRule
 from clawgate.policy.routing import MODEL_ROUTES, RouteTable
 from clawgate.providers.credential import Bearer, HeaderToken
@@ -63,7 +64,7 @@ def build_server(
         ),
         rates=RateLimiter(rates) if rates != RateRule() else None,
         model_rule=ModelRule(frozenset(settings.models)) if settings.models else None,
-        trusted_proxies=frozenset(settings.trusted_proxy),
+        proxies=ProxySet.of(settings.trusted_proxy),
     )
     tally = Tally()
     log = AccessLog(print_out, time.time) if settings.access_log else None

@@ -23,8 +23,8 @@ from clawgate.errors import GatewayError, UpstreamTimedOut
 from clawgate.relay.fetch import Fetched, fetch
 from clawgate.relay.upstream import Upstream
 
-CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
+"""A list of models needs no thinking: where the limit for a first byte is longer, this one counts."""
 FRESH_SECONDS = 5.0
 REFUSED_FRESH_SECONDS = 60.0
 """How long a refusal counts: asking again and again with a wrong token would get this address locked out."""
@@ -121,9 +121,13 @@ class Probe:
     async def _look(self) -> Finding:
         loop = asyncio.get_running_loop()
         begun = loop.time()
+        limits = self.upstream.limits
         try:
             fetched = await fetch(
-                self.upstream, b"/v1/models", connect_seconds=CONNECT_SECONDS, answer_seconds=ANSWER_SECONDS
+                self.upstream,
+                b"/v1/models",
+                connect_seconds=limits.connect,
+                answer_seconds=min(limits.first_byte, limits.total, ANSWER_SECONDS),
             )
         except UpstreamTimedOut as error:
             return Finding("timed_out", error.message, limit=error.limit)

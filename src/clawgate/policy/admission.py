@@ -11,7 +11,6 @@ import hmac
 import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import TypeVar
 
 from clawgate.errors import CredentialMissing, MalformedRequest, RequestRejected, Unauthenticated
@@ -74,19 +73,6 @@ class TokenBook:
 
 def _digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
-
-
-def client_key(address: str) -> str:
-    """Whom failures are counted against: the IPv4 address (also when mapped into IPv6) or the IPv6 /64."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
-    return str(parsed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ class Dialer:
             self.ledger.append(Dial(target.host, target.port, (), None))
             reason = getattr(error, "strerror", None) or str(error)
             raise UpstreamUnreachable(
-                f"{target}: the name cannot be resolved ({reason})", retry_after=5
+                f"{target}: the name cannot be resolved ({reason}); check the configured URL, and DNS here",
+                retry_after=5,
             ) from error
         judged = tuple((text, decide_text(text, trusted=route.trusted)) for text in addresses)
         for text, verdict in judged or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
@@ -150,18 +151,24 @@ def tls_context(
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
+    """What went wrong, and what to do about it."""
     if error.reason == "WRONG_VERSION_NUMBER":
         return "it does not speak TLS on this port; is it http:// that you want?"
-    return getattr(error, "verify_message", None) or error.reason or "handshake refused"
+    if error.reason == "CERTIFICATE_VERIFY_FAILED":
+        reason = getattr(error, "verify_message", None) or "its certificate is not trusted"
+        return f"{reason}; if it is your own server, configure the authority (CA file) that signed its certificate"
+    return f"{error.reason or 'handshake refused'}; does it ask for a client certificate, or for another TLS version?"
 
 
 def _reason(error: Exception | None) -> str:
+    """What went wrong, and what to do about it."""
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused; is it running, and is this its address and port?"
     if isinstance(error, TimeoutError) or error is None:
-        return "no answer to the connection attempt"
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return (
-            "connection refused"
-            if isinstance(error, ConnectionRefusedError)
-            else (error.strerror or str(error))
-        )
-    return str(error) or type(error).__name__
+        return "no answer to the connection attempt; is this its address, and does a firewall let us through?"
+    if isinstance(error, ConnectionError):
+        return "the connection was closed while it was being opened; its log may say why"
+    said = (
+        error.strerror if isinstance(error, OSError) and error.errno is not None and error.errno > 0 else None
+    )
+    return f"{said or str(error) or type(error).__name__}; check its address, and the network here"

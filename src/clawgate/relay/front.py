@@ -19,11 +19,13 @@ from clawgate.relay.gate import Gate
 from clawgate.relay.journal import Observer
 from clawgate.relay.protocol import RelayProtocol
 from clawgate.relay.reader import IntakeLimits
-from clawgate.relay.render_error import error_answer
 from clawgate.relay.shop import Shop
 from clawgate.relay.upstream import Upstream
 
 logger = logging.getLogger("clawgate.relay")
+
+TURNED_AWAY = 64
+"""How many clients for whom there is no room get time to read that; for more of them there is no room either."""
 
 
 class Front:
@@ -45,6 +47,7 @@ class Front:
         self._observes_all = observes_all
         self._connections: dict[RelayProtocol, None] = {}
         self._strangers: dict[RelayProtocol, None] = {}
+        self._turned_away: dict[RelayProtocol, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self.shop: Shop
@@ -109,7 +112,7 @@ class Front:
             self._sweep_timer.cancel()
         for task in self._tasks:
             task.cancel()
-        for connection in list(self._connections):
+        for connection in [*self._connections, *self._turned_away]:
             connection.transport.abort()
         for upstream in self._upstreams:
             upstream.pool.close()
@@ -134,7 +137,7 @@ class Front:
         every = min(max(shortest / 8, 0.02), 1.0)
         self._sweep_timer = loop.call_later(every, self._sweep_again, loop)
         now = loop.time()
-        for connection in list(self._connections):
+        for connection in [*self._connections, *self._turned_away]:
             connection.sweep(now)
         for upstream in self._upstreams:
             upstream.pool.sweep(now)
@@ -151,9 +154,7 @@ class Front:
         """A client has connected; the oldest that has shown nothing makes room when there are too many of them."""
         self.accepted_count += 1
         if len(self._connections) >= self.limits.connections:
-            error = Overloaded("too many connections are open; try again", retry_after=1)
-            connection.transport.write(error_answer(error, close=True))
-            connection.transport.close()
+            self._turn_away(connection)
             return
         self._connections[connection] = None
         self._strangers[connection] = None
@@ -162,6 +163,16 @@ class Front:
             del self._strangers[oldest]
             oldest.transport.abort()
 
+    def _turn_away(self, connection: RelayProtocol) -> None:
+        limit = self.limits.connections
+        connection.unreadable(
+            Overloaded(f"{limit} connections are open, the most there may be; try again", retry_after=1)
+        )
+        if len(self._turned_away) < TURNED_AWAY:
+            self._turned_away[connection] = None
+        else:
+            connection.transport.close()
+
     def admitted(self, connection: RelayProtocol) -> None:
         """The first request of this connection has passed the gate."""
         self._strangers.pop(connection, None)
@@ -169,4 +180,5 @@ class Front:
     def gone(self, connection: RelayProtocol) -> None:
         """The client's connection is closed."""
         self._connections.pop(connection, None)
+        self._turned_away.pop(connection, None)
         self._strangers.pop(connection, None)

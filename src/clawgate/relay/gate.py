@@ -29,8 +29,9 @@ from clawgate.errors import (
     UpgradeRefused,
     VersionUnsupported,
 )
-from clawgate.policy.admission import FailureLimiter, TokenBook, client_key, presented_token
+from clawgate.policy.admission import FailureLimiter, TokenBook, presented_token
 from clawgate.policy.browser import BrowserRule
+from clawgate.policy.client_address import ProxySet, client_key
 from clawgate.policy.headers import lines_to_upstream
 from clawgate.policy.ratelimit import RateLimiter
 from clawgate.policy.routing import RouteTable
@@ -151,7 +152,7 @@ class Gate:
     """Whether ``x-api-key`` is a way to present a token."""
     exempt_loopback: bool = False
     """Whether wrong tokens from this machine lead to no lockout."""
-    trusted_proxies: frozenset[str] = frozenset()
+    proxies: ProxySet = field(default_factory=ProxySet)
     _safe_targets: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
 
     def admit(self, head: RequestHead, peer: str, now: float) -> Ticket | ControlPass:
@@ -244,7 +245,7 @@ class Gate:
     def _caller(self, head: RequestHead, get: Get, peer: str, now: float, *, required: bool) -> str | None:
         if self.tokens is None:
             return None
-        address = self._client_address(get, peer)
+        address = self.proxies.client_behind(peer, get(b"x-forwarded-for"))
         failures = None if self.exempt_loopback and is_loopback(address) else self.failures
         key = client_key(address) if failures is not None else ""
         if failures is not None and (wait := failures.locked_for(key, now)) is not None:
@@ -266,14 +267,6 @@ class Gate:
         if failures is not None:
             failures.succeeded(key)
         return name
-
-    def _client_address(self, get: Get, peer: str) -> str:
-        """The peer, or behind a trusted proxy the last address of X-Forwarded-For that is not one itself."""
-        if peer not in self.trusted_proxies:
-            return peer
-        hops = (get(b"x-forwarded-for") or b"").decode("latin-1").split(",")
-        outside = (hop.strip() for hop in reversed(hops) if hop.strip() not in self.trusted_proxies)
-        return next((hop for hop in outside if hop), peer)
 
     def _control(self, head: RequestHead, get: Get, path: bytes, caller: str | None) -> ControlPass:
         RouteTable(exact={path: (b"GET", b"HEAD")}, below={}).check(head.method, path)

@@ -21,7 +21,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from clawgate.errors import GatewayError, RequestRejected, RequestTimedOut, UnclearFraming
+from clawgate.errors import GatewayError, RequestTimedOut, UnclearFraming
 from clawgate.relay.exchange import Exchange
 from clawgate.relay.gate import ANONYMOUS, ControlPass, Gate, RequestHead, Ticket
 from clawgate.relay.journal import Record
@@ -232,8 +232,8 @@ class RelayProtocol(HttpToolsProtocol):
         if self._exchange is not None:
             self._exchange.body_ended()
 
-    def unreadable(self, error: RequestRejected) -> None:
-        """Answer what cannot be trusted to mean one thing, and read no more of it."""
+    def unreadable(self, error: GatewayError) -> None:
+        """Answer what cannot be trusted to mean one thing or what there is no room for, and read no more of it."""
         if not self._reader.head_done:
             self._dialect = Dialect.CHAT
         self._reader.last = True

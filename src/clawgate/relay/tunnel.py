@@ -13,7 +13,8 @@ from clawgate.wire.url import Origin
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _HEAD_LIMIT = 16_384
-_GRANTED = re.compile(rb"HTTP/1\.[01] 2\d\d[ \r]")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)[ \r]")
+_AUTHENTICATION_REQUIRED = b"407"
 
 
 class _Handshake(asyncio.Protocol):
@@ -56,9 +57,11 @@ async def open_tunnel(
             lines.append(f"Proxy-Authorization: {authorization}")
         transport.write("\r\n".join([*lines, "", ""]).encode("ascii"))
         answer = await handshake.head
-        if not _GRANTED.match(answer) or not answer.endswith(b"\r\n\r\n"):
-            said = answer.partition(b"\r\n")[0][:80].decode("ascii", "replace") or "nothing"
-            raise UpstreamUnreachable(f"{origin}: the proxy {proxy} did not open a tunnel (it said: {said})")
+        status = _STATUS.match(answer)
+        if status is None or not status[1].startswith(b"2") or not answer.endswith(b"\r\n\r\n"):
+            raise UpstreamUnreachable(
+                f"{origin}: the proxy {proxy} did not open a tunnel: {_refusal(status and status[1], authorization)}"
+            )
         protocol = make()
         if tls is None:
             transport.set_protocol(protocol)
@@ -73,3 +76,17 @@ async def open_tunnel(
     except BaseException:
         transport.abort()
         raise
+
+
+def _refusal(status: bytes | None, authorization: str | None) -> str:
+    """What a proxy's answer means. Its words are not repeated: they may hold what we sent."""
+    if status is None:
+        return "it did not answer in HTTP; is this the address of an HTTP proxy?"
+    if status.startswith(b"2"):
+        return "its answer goes on where the tunnel should begin"
+    if status == _AUTHENTICATION_REQUIRED:
+        wrong = (
+            "it refuses the configured user and password" if authorization else "it wants a user and password"
+        )
+        return f"{wrong} (407)"
+    return f"it answered {status.decode('ascii')}; does it allow CONNECT to this host and port?"

@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from clawgate.settings.json5_file import read_json5
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.paths import config_path
-from clawgate.settings.problems import Problem, SettingsInvalid, worded
+from clawgate.settings.problems import OF_THE_WHOLE, Problem, SettingsInvalid, worded
 from clawgate.settings.references import substituted
 
 __all__ = ["Problem", "SettingsInvalid", "Sources", "config_path", "flag_of", "load", "read_sources"]
@@ -161,7 +161,7 @@ def _problem(
     """One pydantic error in our words; its input is left out, for it may be a secret."""
     location = [str(part) for part in detail["loc"]]
     message = worded(detail)
-    if not location:
+    if not location or detail["type"] == OF_THE_WHOLE:
         return Problem("settings", "", message)
     by_key = {to_camel(field_name): field_name for field_name in model.model_fields}
     name = by_key.get(location[0], location[0])

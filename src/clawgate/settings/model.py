@@ -7,12 +7,25 @@ variable of the environment (``PROXY_BRIDGE_URL``) are all derived from the fiel
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from clawgate.settings.kinds import Port, Seconds, Secret, Url, no_truth
+from clawgate.settings.problems import OF_THE_WHOLE
 from clawgate.settings.secrets import why_not_a_token
 from clawgate.wire.url import parse_url
 
@@ -55,6 +68,15 @@ def _words(value: object) -> object:
         if value and not words:
             raise ValueError("names nothing")
         return words
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(f"'{text}' is neither an address nor a network such as 172.16.0.0/12") from None
     return value
 
 
@@ -201,6 +223,7 @@ class ServerSettings(RelaySettings):
     )
     proxy_tokens_file: str | None = Field(
         None,
+        validate_default=True,
         description="File (mode 0600) with a name:TOKEN on each line; changes count within a second.",
         json_schema_extra=env("OPENAI_PROXY_TOKENS_FILE"),
     )
@@ -235,9 +258,10 @@ class ServerSettings(RelaySettings):
     )
     auth_failure_window: Seconds = Field(60, description="Seconds within which they count.")
     auth_lockout: Seconds = Field(300, description="Seconds of the lockout.")
-    trusted_proxy: Words = Field(
+    trusted_proxy: Annotated[Words, AfterValidator(_networks)] = Field(
         (),
-        description="Addresses of reverse proxies whose X-Forwarded-For is believed; repeat it, or give a comma list.",
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed; repeat it, "
+        "or give a comma list.",
     )
     organization: HeaderValue | None = Field(
         None, description="OpenAI-Organization of every request.", json_schema_extra=env("OPENAI_ORG_ID")
@@ -256,13 +280,24 @@ class ServerSettings(RelaySettings):
     )
     access_log: bool = Field(True, description="One line a request on standard output.")
 
-    @model_validator(mode="after")
-    def _somebody_may_come_in(self) -> Self:
-        if self.proxy_token is None and not self.proxy_tokens and self.proxy_tokens_file is None:
-            raise ValueError(
+    @field_validator("proxy_tokens_file")
+    @classmethod
+    def _somebody_may_come_in(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Checked with the last place that tokens come from, and not with the whole: that would wait for the key."""
+        if (
+            value is None
+            and info.data.get("proxy_token", "bad") is None
+            and info.data.get("proxy_tokens") == {}
+        ):
+            raise PydanticCustomError(
+                OF_THE_WHOLE,
                 "no token is set, so nobody could use this server: set OPENAI_PROXY_TOKEN "
-                "(make one with: clawgate server new-token), OPENAI_PROXY_TOKENS or --proxy-tokens-file"
+                "(make one with: clawgate server new-token), OPENAI_PROXY_TOKENS or --proxy-tokens-file",
             )
+        return value
+
+    @model_validator(mode="after")
+    def _what_belongs_together(self) -> Self:
         if "default" in self.proxy_tokens and self.proxy_token is not None:
             raise ValueError(
                 "the name 'default' is taken by OPENAI_PROXY_TOKEN; give the other token another name"

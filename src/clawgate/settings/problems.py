@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from clawgate.settings.positions import KeyPath
 
+OF_THE_WHOLE = "of_the_whole"
+"""The type of a pydantic error that speaks of no one setting, wherever it was found."""
 _PLAIN_WORDS = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
