@@ -54,6 +54,13 @@ def test_a_right_body_is_read() -> None:
     assert strict_json.request(body, SHAPE) == strict_json.answer(body, SHAPE) == Shape([Inner("a")])
 
 
+def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
+    body = b'\xef\xbb\xbf{"items":[]}'
+    assert strict_json.answer(body, SHAPE) == Shape([])
+    with pytest.raises(RequestRejected):
+        strict_json.request(body, SHAPE)
+
+
 def test_half_a_character_is_read_as_its_replacement() -> None:
     body = b'{"items":[{"name":"a\\ud800"}]}'
     assert strict_json.request(body, SHAPE) == strict_json.answer(body, SHAPE) == Shape([Inner("a\ufffd")])

@@ -23,6 +23,7 @@ RAW = "_raw"
 _WRONG = (msgspec.MsgspecError, RecursionError, UnicodeError)
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
+_BOM = b"\xef\xbb\xbf"
 _encoder = msgspec.json.Encoder()
 
 
@@ -41,8 +42,10 @@ def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
 def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: Joiner | None = None) -> T:
     """The upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
 
-    ``halves`` puts characters together again that were cut between two events of a stream.
+    ``halves`` puts characters together again that were cut between two events of a stream. A byte order mark in front
+    is passed over, as RFC 8259 section 8.1 allows.
     """
+    body = body.removeprefix(_BOM)
     try:
         try:
             return shape.decode(body)
