@@ -62,7 +62,7 @@ def test_set_for_programs(path: Path) -> None:
     ("model", "says"),
     [
         ("owl/nope", 'Warning: Model "owl/nope" is not among the models that the config lists for owl'),
-        ("lan/x", "Warning: lan is not ready: its credential is not set: set NO_SUCH_KEY"),
+        ("lan/x", "Warning: requests for it would fail: its credential is not set: set NO_SUCH_KEY"),
     ],
 )
 def test_set_warns_of_what_may_not_work(path: Path, model: str, says: str) -> None:

@@ -47,8 +47,8 @@ def warn_if_unlisted(known: Configured, ref: ModelRef) -> None:
             "requests for it are sent as they are, and the provider decides.",
             err=True,
         )
-    if provider.why_not_ready is not None:
-        click.echo(f"Warning: {ref.provider} is not ready: {provider.why_not_ready}", err=True)
+    if (why := provider.why_not(ref.model)) is not None:
+        click.echo(f"Warning: requests for it would fail: {why}", err=True)
 
 
 def write_change(
