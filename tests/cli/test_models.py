@@ -73,7 +73,8 @@ def test_set_warns_of_what_may_not_work(path: Path, model: str, says: str) -> No
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("nope/x", 'Unknown model provider "nope"'),
+        ("nope/x", 'Unknown model provider "nope". Known: '),
+        ("opnai/x", 'Unknown model provider "opnai". Did you mean "openai"? Known: '),
         ("bare", "'bare' is not provider/model, nor an alias (fast, smart)"),
     ],
 )

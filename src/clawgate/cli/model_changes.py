@@ -10,7 +10,7 @@ import click
 
 from clawgate.cli.configured import Configured, refused, write
 from clawgate.cli.places import place_options
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_route import NEAR, ModelRef
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -33,7 +33,7 @@ def known_ref(known: Configured, name: str) -> ModelRef:
 def unknown_provider(known: Configured, provider: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(provider, known.catalog.providers, n=1)
+    near = difflib.get_close_matches(provider, known.catalog.providers, n=1, cutoff=NEAR)
     mean = f' Did you mean "{near[0]}"?' if near else ""
     return f'Unknown model provider "{provider}".{mean} Known: {", ".join(sorted(known.catalog.providers))}.'
 
