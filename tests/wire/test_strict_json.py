@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -47,6 +48,22 @@ def test_a_wrong_request_is_the_client_s_fault_and_names_the_field(body: bytes, 
 def test_a_wrong_answer_is_the_upstream_s_fault(body: bytes, param: str | None) -> None:
     with pytest.raises(UpstreamMalformed, match=re.escape(f" at {param}: ") if param else "cannot be read: "):
         strict_json.answer(body, SHAPE)
+
+
+class Tagged(msgspec.Struct, tag_field="type", tag="a"):
+    pass
+
+
+class Other(msgspec.Struct, tag_field="type", tag="b"):
+    pass
+
+
+def test_an_error_shows_little_of_a_value() -> None:
+    """It may be of any length, and what stands in it goes into logs."""
+    body = json.dumps([{"type": "canary" + "x" * 100_000}]).encode()
+    with pytest.raises(RequestRejected) as refused:
+        strict_json.request(body, msgspec.json.Decoder(list[Tagged | Other]))
+    assert "Invalid value 'canaryxxx" in refused.value.message and len(refused.value.message) < 300
 
 
 def test_a_right_body_is_read() -> None:
