@@ -232,7 +232,28 @@ def test_what_the_config_says_arrives() -> None:
         and first.compat == {"maxTokensField": "max_tokens"}
     )
     assert second.name == "r"
-    assert len(found.notes) == 2 and "listed twice" in found.notes[0] and "is not read" in found.notes[1]
+    assert len(found.notes) == 1 and "listed twice" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("baseUrl", "https://else.test/v1", "baseUrl"),
+        ("headers", {"X-A": "b"}, "headers"),
+        ("api", "anthropic-messages", "api"),
+        ("api", "google-generative-ai", "api"),
+        ("api", "openai-responses", None),
+        ("api", "openai-completions", None),
+    ],
+)
+def test_a_model_that_wants_another_way_than_its_provider_says_why_it_is_not_asked(
+    key: str, value: object, why: str | None
+) -> None:
+    """It is never asked in its provider's way instead."""
+    found = only({**OWL, "models": [{"id": "q", key: value}, {"id": "r"}]})
+    said = f"the model 'owl/q' has {why} of its own, which is not supported: make it a provider of its own"
+    assert found.why_not("q") == (said if why else None)
+    assert found.why_not_ready is found.why_not("r") is found.why_not("not listed") is None
 
 
 def test_a_dialect_that_is_assumed_is_said() -> None:

@@ -260,6 +260,12 @@ UNMARKED: list[list[object]] = [
 ]  # fmt: skip
 
 
+def test_a_call_is_why_the_model_stopped_whatever_it_is_called() -> None:
+    call = opened(0, type="tool_use", id="1", name="f", input={})
+    assert b'"finish_reason":"tool_calls"' in read(START, call, closed(0), noted("end_turn"), STOP)
+    assert b'"finish_reason":"length"' in read(START, call, closed(0), noted("max_tokens"), STOP)
+
+
 @pytest.mark.parametrize("sent", UNMARKED)
 def test_blocks_whose_begin_or_end_was_left_out_say_what_they_say(sent: list[object]) -> None:
     """Side by side, too: some servers do not keep to one block after the other."""

@@ -154,8 +154,16 @@ def test_a_newer_model_gets_an_effort() -> None:
                 "messages": [USER, {"role": "tool", "tool_call_id": "1", "content": "r"}],
             },
         ),
+        (OLD, {"reasoning_effort": "high", "messages": [USER, {"role": "assistant", "content": "{"}]}),
     ],
-    ids=["none", "no room", "forced tool", "forced tool, newer", "a turn without its thinking"],
+    ids=[
+        "none",
+        "no room",
+        "forced tool",
+        "forced tool, newer",
+        "a turn without its thinking",
+        "words to go on from",
+    ],
 )
 def test_an_effort_yields_to_what_anthropic_would_refuse_it_for(model: str, fields: dict[str, Any]) -> None:
     assert "thinking" not in told(model, **fields)

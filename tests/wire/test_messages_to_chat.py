@@ -133,6 +133,12 @@ def test_what_would_be_another_answer_is_refused_by_its_name(fields: dict[str, A
     assert refused.value.param == param and f"'{param}' " in refused.value.message
 
 
+def test_a_refusal_shows_little_of_what_is_refused() -> None:
+    with pytest.raises(RequestRejected) as refused:
+        told(tools=[{"type": "x" * 100_000, "name": "f"}])
+    assert len(refused.value.message) < 400
+
+
 def test_a_refusal_keeps_its_words() -> None:
     body = b'{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}'
     told = json.loads(exchange().refusal(429, body))

@@ -265,8 +265,8 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
         if entry.id in found:
             notes.append(f"model '{entry.id}' is listed twice; its first entry counts")
             continue
-        if entry.api not in (None, api):
-            notes.append(f"model '{entry.id}': its api '{entry.api}' is not read; {api} is what is spoken")
+        other_api = entry.api is not None and _family(entry.api) != _family(api)
+        own = (("baseUrl", entry.base_url is not None), ("headers", entry.headers), ("api", other_api))
         compat: Mapping[str, Any] = MappingProxyType(dict(entry.compat))
         found[entry.id] = Model(
             id=entry.id,
@@ -276,6 +276,11 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
             input=entry.input,
             reasoning=entry.reasoning,
             compat=compat,
-            elsewhere="baseUrl" if entry.base_url is not None else "headers" if entry.headers else None,
+            elsewhere=next((key for key, given in own if given), None),
         )
     return tuple(found.values())
+
+
+def _family(api: str) -> str:
+    """OpenAI's two are one server's: which of them is spoken is for the client to say."""
+    return "openai" if api.startswith("openai-") else api

@@ -119,12 +119,12 @@ class Dialer:
         return judged
 
     async def _connect(self, make: Callable[[], _P], route: Route, address: str, port: int) -> _P:
+        server_name = (route.server_name or route.origin.host) if route.tls is not None else None
         if route.proxy is not None:
             return await open_tunnel(
-                make, address, route.proxy, route.origin, route.tls, route.proxy_authorization
+                make, address, route.proxy, route.origin, route.tls, server_name, route.proxy_authorization
             )
         loop = asyncio.get_running_loop()
-        server_name = (route.server_name or route.origin.host) if route.tls is not None else None
         _, protocol = await loop.create_connection(
             make, address, port, ssl=route.tls, server_hostname=server_name
         )

@@ -12,20 +12,29 @@ from clawgate.wire import loose, strict_json
 from clawgate.wire import messages_shapes as messages
 
 FINISH = {
-    "end_turn": "stop",
     "stop_sequence": "stop",
     "pause_turn": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-"""Anthropic's stop reasons as OpenAI's finish reasons; one that is not here reads as "stop", and none is no end."""
+"""Anthropic's stop reasons as OpenAI's finish reasons, but for the two of `finish_reason`; one that is not here reads
+as "stop", and none is no end."""
 
 UNNAMED = "chatcmpl_unnamed"
 """The id of an answer that came without one."""
 
 TIERS = {"standard": "default", "priority": "priority"}
+
+
+def finish_reason(stop: str, *, called: bool) -> str:
+    """Why the model stopped. What it did counts for more than what the server calls it.
+
+    Some servers end a tool call with "end_turn", and a client that waits for "tool_calls" would not run the tool.
+    """
+    if stop in ("end_turn", "tool_use"):
+        return "tool_calls" if called else "stop"
+    return FINISH.get(stop, "stop")
 
 
 def usage(counts: object) -> dict[str, object]:
@@ -95,7 +104,7 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
     refused = answer.stop_reason == "refusal"
     message: dict[str, object] = {
         "role": "assistant",
-        "content": "".join(text) if text else None,
+        "content": "".join(text) if text or not (calls or refused) else None,
         "refusal": loose.word(loose.member(answer.stop_details, "explanation")) if refused else None,
     }
     if thinking:
@@ -113,7 +122,7 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
                 "index": 0,
                 "message": message,
                 "logprobs": None,
-                "finish_reason": FINISH.get(answer.stop_reason, "stop"),
+                "finish_reason": finish_reason(answer.stop_reason, called=bool(calls)),
             }
         ],
     }

@@ -68,11 +68,14 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[Block], lis
 
 
 def lacks_thinking(turns: Sequence[Turn]) -> bool:
-    """Whether the last turn holds a tool's result and the turn that called the tool does not begin with thinking.
+    """Whether the model is to go on from words of its own, or from a tool's result whose call no thinking led to.
 
-    Anthropic refuses to go on thinking then: with a budget, such a turn has to begin with a thinking block. Told by
-    the ``turns`` and not by the client's messages, for several of those can be one turn.
+    Anthropic refuses to think then: with a budget, a turn that is under way has to begin with a thinking block, and
+    words to go on from cannot have one. Told by the ``turns`` and not by the client's messages, for several of those
+    can be one turn.
     """
+    if turns[-1]["role"] == "assistant":
+        return True
     if not any(block["type"] == "tool_result" for block in _blocks(turns[-1])):
         return False
     return len(turns) < 2 or _blocks(turns[-2])[0]["type"] not in ("thinking", "redacted_thinking")

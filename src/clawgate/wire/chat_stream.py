@@ -282,7 +282,7 @@ class ChatStream:
             raise UpstreamMalformed("the upstream's stream says that it is over and gave no stop_reason")
         self._over = True
         said = b"".join(self._closed(opened) for opened in self._blocks.values())
-        said += self._chunk(b"{}", _text(chat_answer.FINISH.get(self._stop, "stop")))
+        said += self._chunk(b"{}", _text(chat_answer.finish_reason(self._stop, called=self._calls > 0)))
         if self._with_usage:
             said += self._head + b',"choices":[],"usage":' + _text(chat_answer.usage(self._usage)) + b"}\n\n"
         return said + DONE

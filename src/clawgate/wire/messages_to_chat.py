@@ -135,10 +135,11 @@ def _user(name: str) -> str:
 
 
 def _tool(tool: messages.Tool, path: str) -> dict[str, object]:
-    if tool.type not in (None, "custom"):
+    if tool.type is not None and tool.type != "custom":
+        what = strict_json.shown(tool.type)
         _refuse(
             path,
-            f"is {tool.type!r}, a tool of Anthropic's own: only tools with an 'input_schema' can be carried",
+            f"is {what!r}, a tool of Anthropic's own: only tools with an 'input_schema' can be carried",
         )
     function: dict[str, object] = {"name": tool.name}
     if tool.description is not None:
