@@ -68,7 +68,9 @@ def test_the_head_waits_for_the_first_event_and_comments_with_it(size: int) -> N
         still_waits = writer.unsent
         assert still_waits == (not sent)
     sent += writer.take(ended=True)
-    assert sent.startswith(b"HTTP/1.1 200 OK\r\n") and writer.begun
+    assert (
+        sent.startswith(b"HTTP/1.1 200 OK\r\n") and sent.endswith(b"\n\n\r\n" + LAST_CHUNK) and writer.begun
+    )
     assert dispatched(sent.partition(b"\r\n\r\n")[2]) == dispatched(whole)
 
 
@@ -90,6 +92,27 @@ def test_one_that_has_begun_ends_with_what_the_failure_is(size: int) -> None:
     assert not sent.endswith(LAST_CHUNK) and sent.count(b"event: error") == 1
     told = json.loads(dispatched(sent.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n"))[-1].splitlines()[0])
     assert told["error"]["type"] == "overloaded_error" and "overloaded" in told["error"]["message"]
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize("at", [-2, -1], ids=["end and stop", "stop alone"])
+def test_a_failure_behind_a_proper_end_is_one(size: int, at: int) -> None:
+    """Clients stop reading at the end, so that does not go on before it is known to be one."""
+    writer, ended = stream(), (*MESSAGES_FRAMES[:5], *MESSAGES_FRAMES[at:])
+    sent, failure = passed(writer, b"".join(ended) + error("429"), size)
+    assert failure.status == 429 and (b"content_block_delta" in sent or size > 1)
+    assert b"message_delta" not in sent and b"message_stop" not in sent
+
+
+def test_the_end_goes_on_with_the_end_or_with_what_comes_behind_it() -> None:
+    writer = stream()
+    writer.add(b"".join(MESSAGES_FRAMES))
+    assert b"message_stop" not in writer.take(ended=False)
+    writer.add(PING)  # whoever keeps it warm has nothing more to say about it
+    assert b"message_stop" in writer.take(ended=False)
+    writer = stream()
+    writer.add(b"".join(MESSAGES_FRAMES))
+    assert b"message_stop" in writer.take(ended=True)
 
 
 def test_a_client_is_not_left_without_a_head_for_ever() -> None:

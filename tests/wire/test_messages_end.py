@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.messages_end import StreamEnd
+from clawgate.wire.messages_end import StreamEnd, ends_message, error_in
 from clawgate.wire.whole_events import MOST_BYTES
 
 
@@ -83,6 +83,15 @@ def test_a_model_that_talks_about_the_end_has_not_ended() -> None:
     )
     end = after(START + talk + tool)
     assert not end.finished and not end.said_error
+
+
+def test_which_event_ends_a_message_and_which_tells_of_an_error() -> None:
+    talk = event("content_block_delta", delta={"text": "message_stop stop_reason error"})
+    broken = b"data: {message_stop\n\n"
+    assert [ends_message(one) for one in (END, STOP)] == [True, True]
+    assert not any(map(ends_message, (START, TEXT, OPEN_END, ERROR, talk, broken, b": message_stop\n\n")))
+    assert error_in(ERROR) == ERROR.partition(b"data: ")[2].rstrip()
+    assert not any(map(error_in, (START, TEXT, END, STOP, talk, broken, b": error\n\n")))
 
 
 def test_the_reason_is_kept() -> None:

@@ -1,8 +1,9 @@
 """What does a client get for a failure that an upstream tells in its stream, where somebody knows what it really is?
 
 The head waits for the first event: a stream that begins with a failure is answered with a status, like every other
-failure. One that has begun keeps its status; there the event says what the failure is. How the answer looks otherwise
-is settled by the writer behind this one.
+failure. One that has begun keeps its status; there the event says what the failure is. What ends a message waits for
+what comes behind it: some proxies end one properly and tell of the failure then (read: opencode-claude-max-proxy), when
+clients do not listen any more. How the answer looks otherwise is settled by the writer behind this one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed
 from clawgate.relay.judged import Judgement
 from clawgate.relay.sides import Writer
 from clawgate.wire.chat_end import ChatEnd
-from clawgate.wire.messages_end import error_in
+from clawgate.wire.messages_end import ends_message, error_in
 from clawgate.wire.sse import FirstEvent
 from clawgate.wire.whole_events import WholeEvents
 
@@ -44,6 +45,7 @@ class JudgedStream:
         self._events = WholeEvents()
         self._chat_end = ChatEnd() if chat else None
         self._comments = 0
+        self._last: list[bytes] = []
         self.status = inner.status
         self.until_close = inner.until_close
         self.begun = inner.begun
@@ -54,16 +56,17 @@ class JudgedStream:
         for event, is_whole in self._events.feed(body):
             if is_whole and (error := self._told(event)) is not None:
                 raise self._failure(error)
+            if self._chat_end is None and is_whole and ends_message(event):
+                self._last.append(event)
+                continue
             if not self.begun and not FirstEvent().feed(event):
                 self._comments += 1
-            self._inner.add(event)
-            self.begun = self._inner.begun
+            self._add(event)
 
     def take(self, *, ended: bool) -> bytes:
         """Nothing before the stream has begun; raises as the writer does."""
         if ended:
-            if rest := self._events.rest():
-                self._inner.add(rest)
+            self._add(self._events.rest())
             if self._chat_end is not None and not self._chat_end.finished:
                 raise UpstreamClosed("the upstream ended its stream without a finish_reason")
         elif not self.begun and self._comments < MOST_COMMENTS:
@@ -74,6 +77,14 @@ class JudgedStream:
 
     def passage(self, write: Callable[[bytes], None]) -> None:
         """None: each event is looked at."""
+
+    def _add(self, event: bytes) -> None:
+        """And before it what had waited."""
+        last, self._last = self._last, []
+        for piece in (*last, event):
+            if piece:
+                self._inner.add(piece)
+        self.begun = self._inner.begun
 
     def last_words(self, error: GatewayError) -> bytes:
         return self._inner.last_words(error)

@@ -68,6 +68,19 @@ class StreamEnd:
             return
 
 
+def ends_message(event: bytes) -> bool:
+    """Whether the message is over with it: a ``message_delta`` with a ``stop_reason``, or a ``message_stop``."""
+    if b"message_stop" not in event and b"stop_reason" not in event:
+        return False
+    try:
+        said = _event.decode(fields_of(event)[1])
+        if said.type == "message_delta":
+            return _delta.decode(said.delta).stop_reason is not None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return said.type == "message_stop"
+
+
 def error_in(event: bytes) -> bytes | None:
     """The data of an event that tells an error, in either dialect; None for every other one."""
     if b"error" not in event:
