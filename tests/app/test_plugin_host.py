@@ -143,10 +143,10 @@ def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
         assert "canary-key-1" in learned
         assert host.states()["b"][0].details == {"url": "http://g"}
 
-        host.follow(config(tmp_path, a={"word": "two"}, b={}))
+        assert host.follow(config(tmp_path, a={"word": "two"}, b={})) == ["a"]
         await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
         assert said(b) == ["start one"]
-        host.follow(config(tmp_path, a=None, b={"word": "busy"}))
+        assert host.follow(config(tmp_path, a=None, b={"word": "busy"})) == ["a", "b"]
         await until(lambda: said(b)[-1] == "start busy", lambda: said(b))
         await until(lambda: said(a)[-1] == "stop" and "a" not in host.states(), lambda: said(a))
         busy = host.unavailable("b")

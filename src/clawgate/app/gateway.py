@@ -207,8 +207,8 @@ class LiveConfig:
             self._learn(provider.secrets())
         before, self._settings = self._settings, settings
         if before is not None:
-            self._plugins.follow(file)
-            _say_what_changed(before, settings, self._direct.catalog, catalog)
+            plugins = self._plugins.follow(file)
+            _say_what_changed(before, settings, self._direct.catalog, catalog, plugins)
         self._direct.use(catalog)
         gate = self._front.gate
         gate.tokens = TokenBook.of(dict(settings.tokens)) if settings.tokens else None
@@ -221,12 +221,16 @@ class LiveConfig:
         _say_what_is_missing(catalog)
 
 
-def _say_what_changed(before: GatewaySettings, after: GatewaySettings, old: Catalog, new: Catalog) -> None:
+def _say_what_changed(
+    before: GatewaySettings, after: GatewaySettings, old: Catalog, new: Catalog, plugins: list[str]
+) -> None:
     names = old.providers.keys() | new.providers.keys()
     changed = sorted(name for name in names if old.providers.get(name) != new.providers.get(name))
     parts = [f"providers {', '.join(changed)}"] if changed else []
     if (old.primary, old.fallbacks, old.aliases) != (new.primary, new.fallbacks, new.aliases):
         parts.append("default model, fallbacks or aliases")
+    if plugins:
+        parts.append(f"plugins {', '.join(plugins)}")
     if before.tokens != after.tokens:
         parts.append("gateway.auth")
     logger.info("[reload] config change applied: %s", "; ".join(parts) or "nothing that is read here")

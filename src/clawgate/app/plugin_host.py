@@ -181,10 +181,13 @@ class PluginHost:
         self._file = file
         self._take(load_plugins(file.config, self.around.state))
 
-    def follow(self, file: ConfigFile) -> None:
-        """The config has changed: `run` brings what is running in line with it."""
-        self._file = file
+    def follow(self, file: ConfigFile) -> list[str]:
+        """The config has changed: `run` brings what is running in line with it. The plugins of which it says other."""
+        before, self._file = self._file, file
         self._changed.set()
+        old = before.config.plugins.entries if before is not None else {}
+        new = file.config.plugins.entries
+        return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
     async def run(self) -> None:
         """Start, follow changes, and stop when cancelled."""

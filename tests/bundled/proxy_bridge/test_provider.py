@@ -10,7 +10,14 @@ import pytest
 
 from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
-from clawgate.plugins.api import Answers, CheckResult, JudgesAnswers, ProviderPlugin, ShapesRequests
+from clawgate.plugins.api import (
+    Answers,
+    CheckResult,
+    JudgesAnswers,
+    PluginError,
+    ProviderPlugin,
+    ShapesRequests,
+)
 from clawgate.settings.openclaw import OpenClawConfig
 from tests.bundled.proxy_bridge.host import TOKEN, Host, free_port, remote
 
@@ -151,7 +158,8 @@ def test_the_models_of_the_remote_can_be_chosen(tmp_path: Path) -> None:
 
     with remote() as server:
         assert asyncio.run(chosen(server.url)) == ["gpt-4o", "gpt-4o-mini"]
-        assert asyncio.run(chosen(f"{server.url}/api")) == []
+        with pytest.raises(PluginError, match=r"no /v1/models at this URL .*: check the path"):
+            asyncio.run(chosen(f"{server.url}/api"))
 
 
 # What is written

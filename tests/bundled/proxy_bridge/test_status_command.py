@@ -13,7 +13,7 @@ import uvloop
 
 from clawgate.bundled.proxy_bridge.service import BridgeService
 from clawgate.bundled.proxy_bridge.status_command import StatusCommand
-from clawgate.plugins.api import CommandPlugin
+from clawgate.plugins.api import CommandPlugin, PluginError
 from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN, Down, Host, bridge, free_port, remote
 
 COMMAND = StatusCommand()
@@ -176,7 +176,7 @@ def test_a_provider_that_leads_elsewhere_is_told(tmp_path: Path) -> None:
         assert "provider:  baseUrl: it leads to" in text and "would fail" in text
         block["baseUrl"] = f"http://127.0.0.1:{port}/v1"
         status, found, text = with_service(tmp_path, lambda: bridge(port, server.url), asked_so)
-    assert status == 0 and found["provider"]["problem"] is None and "leads to the bridge" in text
+    assert status == 0 and found["provider"]["problem"] is None and "its baseUrl is the bridge's" in text
 
 
 def test_a_bridge_without_a_provider_is_well_and_that_is_told(tmp_path: Path) -> None:
@@ -188,3 +188,18 @@ def test_a_bridge_without_a_provider_is_well_and_that_is_told(tmp_path: Path) ->
         port = free_port()
         status, text = with_service(tmp_path, lambda: bridge(port, server.url), shown)
     assert status == 0 and "none in the config, so the gateway has no models of it" in text
+
+
+def test_what_does_not_mend_itself_is_for_the_operator(tmp_path: Path) -> None:
+    """The plugin is on, so that is no question any more."""
+
+    async def fails() -> tuple[int, dict[str, Any]]:
+        port = free_port()
+        host = Host(tmp_path, bridge(port, f"http://127.0.0.1:{port}"))
+        with pytest.raises(PluginError):
+            await BridgeService().start(host)
+        return await asked(host)
+
+    status, found = uvloop.run(fails())
+    assert status == 1 and "it is this listener itself" in found["bridge"]["reason"]
+    assert found["nextStep"].startswith('mend that in plugins.entries."proxy-bridge".config')

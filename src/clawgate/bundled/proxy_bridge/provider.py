@@ -27,6 +27,7 @@ from clawgate.plugins.api import (
     ConfigNote,
     Dialect,
     KeyPath,
+    PluginError,
     Question,
     SetupContext,
 )
@@ -124,6 +125,8 @@ class BridgeProvider:
         found = await remote.look(
             context.fetch, answers.text("remote_url"), SecretStr(answers.text("proxy_token"))
         )
+        if not found.ok:
+            raise PluginError(found.message, next_step=found.next_step)
         return [Choice(model) for model in found.models]
 
     async def check(self, answers: Answers, context: SetupContext) -> CheckResult:

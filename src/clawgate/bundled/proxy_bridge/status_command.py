@@ -139,6 +139,8 @@ def _next_step(
     said = note.get("next_step")
     if isinstance(said, str) and said:
         return said
+    if note.get("reason"):
+        return f'mend that in plugins.entries."{ID}".config; clawgate config validate, clawgate logs'
     if here.who == "nobody":
         return f"look whether the plugin is on: clawgate plugins inspect {ID}; and at clawgate logs"
     return "end what holds the port, or set another bridgePort"
@@ -147,7 +149,7 @@ def _next_step(
 def _about(provider: dict[str, Any]) -> str:
     if not provider["configured"]:
         return f"none in the config, so the gateway has no models of it: clawgate models auth login --provider {ID}"
-    return provider["problem"] or f"leads to the bridge ({provider['baseUrl'] or 'no baseUrl'})"
+    return provider["problem"] or f"its baseUrl is the bridge's ({provider['baseUrl'] or 'not set'})"
 
 
 def _text(value: object) -> str | None:
