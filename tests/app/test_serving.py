@@ -22,6 +22,7 @@ from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, write_tokens
 from tests.app.roles import bridge, server
 from tests.e2e.processes import Process, is_listening, role_process
 from tests.e2e.stand import BODY, CLIENT_TOKEN, PATH, PATIENCE, run, until
+from tests.ports import free_ports
 
 WHOLE = faults.sse_bytes()
 HALF = WHOLE[: len(WHOLE) // 2]
@@ -156,18 +157,6 @@ def test_a_worker_that_is_killed_cuts_no_stream_of_another(tmp_path: Path) -> No
             assert await process.ended() == 0
 
     run(work())
-
-
-def free_ports(count: int) -> int:
-    """The first of some neighbouring ports that nobody has at the moment."""
-    for _ in range(100):
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                for port in range(first + 1, first + count):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-                return int(first)
-    raise AssertionError("no free ports")
 
 
 async def requests_counted(port: int) -> int:

@@ -19,11 +19,12 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from tests.bundled.anthropic_claude_proxy.host import command, free_port
+from tests.bundled.anthropic_claude_proxy.host import command
 from tests.e2e.gateway_stand import GATEWAY_TOKEN, config_of, write_config
 from tests.e2e.processes import Process, environment, started
 from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
+from tests.ports import free_port
 
 ID = "anthropic-claude-proxy"
 MODELS = ("claude-opus-4.6", "claude-opus-4-6-thinking", "fault-404", "fault-key", "fault-529", "fault-cut")

@@ -18,7 +18,8 @@ import pytest
 from clawgate.processes import keeper
 from clawgate.processes.condition import Snapshot
 from tests.e2e.waiting import poll
-from tests.processes.supervised import PATIENCE, QUICK, command, free_port, is_there, there, watched
+from tests.ports import free_port
+from tests.processes.supervised import PATIENCE, QUICK, command, is_there, there, watched
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc"),

@@ -11,7 +11,8 @@ import uvloop
 
 from clawgate.processes.condition import Snapshot
 from clawgate.processes.readiness import Finding
-from tests.processes.supervised import QUICK, command, free_port, watched
+from tests.ports import free_port
+from tests.processes.supervised import QUICK, command, watched
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
 

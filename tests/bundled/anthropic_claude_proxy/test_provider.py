@@ -22,8 +22,9 @@ from clawgate.plugins.api import (
     UpstreamRequest,
 )
 from clawgate.settings.openclaw import OpenClawConfig
-from tests.bundled.anthropic_claude_proxy.host import Setup, free_port
+from tests.bundled.anthropic_claude_proxy.host import Setup
 from tests.bundled.anthropic_claude_proxy.stand_in import StandIn
+from tests.ports import free_port
 
 PROVIDER = ProxyProvider()
 ANSWERS = Answers({"host": "127.0.0.1", "port": "3456", "models": ", ".join(DEFAULT_MODELS)})

@@ -23,8 +23,9 @@ from clawgate.bundled.anthropic_claude_proxy.service import (
     write_state,
 )
 from clawgate.plugins.api import Service
-from tests.bundled.anthropic_claude_proxy.host import Host, command, free_port
+from tests.bundled.anthropic_claude_proxy.host import Host, command
 from tests.bundled.anthropic_claude_proxy.test_provider import proxy
+from tests.ports import free_port
 
 
 def served(folder: Path, steps: Callable[[Host, ProxyService], Awaitable[None]], **settings: Any) -> Host:

@@ -14,8 +14,9 @@ from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.service import write_state
 from clawgate.bundled.anthropic_claude_proxy.status_command import StatusCommand
 from clawgate.plugins.api import CommandPlugin, Fetched, FetchPlan
-from tests.bundled.anthropic_claude_proxy.host import fetch, free_port
+from tests.bundled.anthropic_claude_proxy.host import fetch
 from tests.bundled.anthropic_claude_proxy.test_provider import proxy
+from tests.ports import free_port
 
 READY: dict[str, Any] = {
     "instance": "i", "state": "ready", "ok": True, "reason": "", "nextStep": "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,11 +21,6 @@ from clawgate.relay.dial import Dialer
 TOKEN = "remote-5Tq8ZnXv2LrWd7KbYs4H"
 LOCAL_TOKEN = "local-3Gm7QwXz9NcVt5HrPb2K"
 INSTANCE = "0a1b2c3d4e5f"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @dataclass

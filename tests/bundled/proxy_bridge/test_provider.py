@@ -19,7 +19,8 @@ from clawgate.plugins.api import (
     ShapesRequests,
 )
 from clawgate.settings.openclaw import OpenClawConfig
-from tests.bundled.proxy_bridge.host import TOKEN, Host, free_port, remote
+from tests.bundled.proxy_bridge.host import TOKEN, Host, remote
+from tests.ports import free_port
 
 PROVIDER = BridgeProvider()
 URL = "https://proxy.example.com"

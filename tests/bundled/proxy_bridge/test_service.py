@@ -12,8 +12,9 @@ import uvloop
 
 from clawgate.bundled.proxy_bridge.service import STATE_FILE, BridgeService, plan_of, read_note
 from clawgate.plugins.api import FetchPlan, PluginError, Service
-from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Host, bridge, free_port, remote
+from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Host, bridge, remote
 from tests.e2e.stand import until
+from tests.ports import free_port
 
 
 def test_the_relay_is_what_the_config_says() -> None:

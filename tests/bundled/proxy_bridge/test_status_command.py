@@ -14,7 +14,8 @@ import uvloop
 from clawgate.bundled.proxy_bridge.service import BridgeService
 from clawgate.bundled.proxy_bridge.status_command import StatusCommand
 from clawgate.plugins.api import CommandPlugin, PluginError
-from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN, Down, Host, bridge, free_port, remote
+from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN, Down, Host, bridge, remote
+from tests.ports import free_port
 
 COMMAND = StatusCommand()
 
