@@ -46,6 +46,7 @@ from clawgate.plugins.serving import (
     Unavailable,
 )
 from clawgate.settings.kinds import Port, Seconds, Secret, Url
+from clawgate.settings.model import RelaySettings
 
 __all__ = [
     "API_VERSION",
@@ -79,6 +80,7 @@ __all__ = [
     "Question",
     "Registrar",
     "RelayPlan",
+    "RelaySettings",
     "RunningRelay",
     "Seconds",
     "Secret",

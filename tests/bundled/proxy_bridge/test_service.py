@@ -115,7 +115,6 @@ def test_who_waits_for_the_port_stops_at_once(tmp_path: Path) -> None:
         ({"host": "0.0.0.0"}, "loopback"),
         ({"bridgeToken": "short"}, "shorter than 16"),
         ({"remoteUrl": "https://x", "caFile": "/nonexistent.pem"}, "caFile"),
-        ({"clientKey": "/nonexistent.pem"}, "clientCertificate"),
         ({"host": "192.0.2.1"}, "loopback"),
         ({"host": "192.0.2.1", "bridgeToken": LOCAL_TOKEN}, "cannot listen"),
     ],
