@@ -14,8 +14,8 @@ from typing import Any
 
 from clawgate.processes import keeper
 from clawgate.processes.child_plan import ChildPlan
+from clawgate.processes.child_state import Rules
 from clawgate.processes.condition import Snapshot
-from clawgate.processes.lifecycle import Rules
 from clawgate.processes.readiness import Finding, Question, Reply, ask
 from clawgate.processes.supervisor import Supervisor
 from clawgate.testing.waiting import Pulse

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from clawgate.processes import keeper
 from clawgate.processes.child_plan import ChildPlan
-from clawgate.processes.lifecycle import Event, Exited, SpawnFailed, Started
+from clawgate.processes.child_state import Event, Exited, SpawnFailed, Started
 from clawgate.processes.output import LastLines
 
 _READ_BYTES = 65_536

@@ -17,8 +17,7 @@ from clawgate.policy.redaction import Redactor
 from clawgate.processes import condition, keeper
 from clawgate.processes.child import Child
 from clawgate.processes.child_plan import ChildPlan
-from clawgate.processes.condition import Snapshot
-from clawgate.processes.lifecycle import (
+from clawgate.processes.child_state import (
     Abandon,
     Action,
     Announce,
@@ -35,8 +34,9 @@ from clawgate.processes.lifecycle import (
     State,
     Tick,
     WaitUntil,
-    step,
 )
+from clawgate.processes.condition import Snapshot
+from clawgate.processes.lifecycle import step
 from clawgate.processes.output import LastLines
 from clawgate.processes.port_owner import port_owner
 from clawgate.processes.readiness import Finding
