@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from clawgate.errors import BodyTooLarge, GatewayError
 from clawgate.policy.deadlines import Times, expired
@@ -19,11 +20,12 @@ from clawgate.relay.gate import Ticket
 from clawgate.relay.journal import CLIENT_LEFT, Record
 from clawgate.relay.plan import Attempt, Plan, writer_for
 from clawgate.relay.render_error import status_of
+from clawgate.relay.request_body import RequestBody
 from clawgate.relay.shop import Shop
 from clawgate.relay.sides import AnswerHead, ClientSide, Passage, Piece
 from clawgate.relay.upstream import Upstream
 from clawgate.relay.verdict import LEFT, ran_out, redirected
-from clawgate.wire.http1 import LAST_CHUNK, chunk
+from clawgate.wire.http1 import LAST_CHUNK
 from clawgate.wire.peek import glance, model_of
 
 logger = logging.getLogger("clawgate.relay")
@@ -32,9 +34,6 @@ HOLD_BYTES = 65_536
 """How much of a body waits in memory for a connection before the client has to wait as well."""
 REPLAY_BYTES = 1_048_576
 """The largest request that is kept to be sent again when a reused connection turns out to be stale."""
-GLANCE_BYTES = 1_048_576
-"""The largest body that is looked into for the log's model name."""
-
 _REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
@@ -48,8 +47,7 @@ class Exchange:
     _request_done = False
     _connecting: float | None = None
     _asked: float | None = None
-    _body: list[bytes] | None = None
-    _body_size = 0
+    _body: RequestBody | None = None  # where the request is told in pieces
     _model: str | None = None
     _replay: list[Piece] | None = None
     _connection: UpstreamConnection | None = None
@@ -76,9 +74,8 @@ class Exchange:
         """``head`` is what goes upstream first."""
         if head:
             self._outgoing.append(head)
-        # The body is kept whole where a rule has to read it, and in pieces for a glance where a log wants it.
-        if self._ticket.waits or self._shop.observes_all:
-            self._body = []
+        shop = self._shop
+        self._body = RequestBody(self._ticket, shop.body_limit, glanced_at=shop.observes_all)
 
     def begin_whole(self, head: bytes, data: bytes, body_at: int) -> None:
         """The short way: ``head`` goes upstream, and ``data`` from ``body_at`` on, which is all of the body.
@@ -106,19 +103,13 @@ class Exchange:
 
     def body(self, data: bytes) -> None:
         """A piece of the request's body."""
-        if self.over:
+        if self.over or self._body is None:
             return
-        self._body_size += len(data)
-        if self._body_size > self._shop.body_limit:
-            self.fail(BodyTooLarge(f"the body is over the limit of {self._shop.body_limit} bytes"))
-            return
-        if self._body is not None:
-            if not self._ticket.waits and self._body_size > GLANCE_BYTES:
-                self._body = None
-            else:
-                self._body.append(data)
-        if self._ticket.planner is None:
-            self._outgoing.append(chunk(data) if self._ticket.chunked else data)
+        try:
+            if piece := self._body.add(data):
+                self._outgoing.append(piece)
+        except BodyTooLarge as error:
+            self.fail(error)
 
     def body_ended(self) -> None:
         """The request is whole."""
@@ -127,19 +118,23 @@ class Exchange:
         if self._ticket.chunked:
             self._outgoing.append(LAST_CHUNK)
         self._request_done = True
-        if self._body is not None:
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._body = None
-            if self._ticket.planner is not None:
-                self._make_plan(body)
-            elif self._ticket.model_rule is None:
-                self._model = glance(body)
-            else:
-                try:
-                    self._model = model_of(body)
-                    self._ticket.model_rule.check(self._model)
-                except GatewayError as error:
-                    self.fail(error)
+        whole = self._body.take_whole() if self._body is not None else None
+        if whole is not None:
+            self._read(whole)
+
+    def _read(self, body: bytes) -> None:
+        """Find out what depends on the body: who is to answer, whether its model may be asked for, or just its name."""
+        rule = self._ticket.model_rule
+        if self._ticket.planner is not None:
+            self._make_plan(body)
+        elif rule is None:
+            self._model = glance(body)
+        else:
+            try:
+                self._model = model_of(body)
+                rule.check(self._model)
+            except GatewayError as error:
+                self.fail(error)
 
     def _make_plan(self, body: bytes) -> None:
         """Where the upstream depends on the body: ask who is to answer."""
@@ -160,22 +155,14 @@ class Exchange:
         self._upstream = attempt.upstream
         self._outgoing = list(attempt.request)
         if attempt.aside is not None:
-            self._dialling = self._shop.spawn(self._complete(attempt, attempt.aside))
+            self._begin(partial(self._complete, attempt, attempt.aside))
 
     async def _complete(self, attempt: Attempt, aside: Callable[[], bytes]) -> None:
         """Other requests go on while the body is made."""
-        try:
-            attempt.complete(await asyncio.to_thread(aside))
-            self._dialling = None
-            self._outgoing = list(attempt.request)
-            self.push()
-        except GatewayError as error:
-            self._dialling = None
-            self.fail(error)
-        except Exception:  # the outermost frame of a task: whoever waits for it must hear of it
-            logger.exception("a request could not be made in an unforeseen way")
-            self._dialling = None
-            self.fail(GatewayError("an internal error; the log of clawgate says more"))
+        attempt.complete(await asyncio.to_thread(aside))
+        self._dialling = None
+        self._outgoing = list(attempt.request)
+        self.push()
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
@@ -208,12 +195,12 @@ class Exchange:
                     self._dial()
                 else:
                     self._attach(reused)
-            elif self._body_size > HOLD_BYTES:
+            elif self._size() > HOLD_BYTES:
                 self._client.hold_reading()
             return
         pieces, self._outgoing = self._outgoing, []
         if self._replay is not None:
-            if self._body_size > REPLAY_BYTES:
+            if self._size() > REPLAY_BYTES:
                 self._replay = None
             else:
                 self._replay += pieces
@@ -222,20 +209,32 @@ class Exchange:
             self._asked = self._progress
         self._connection.write(pieces)
 
+    def _size(self) -> int:
+        """Of the body, as far as it was told in pieces."""
+        return self._body.size if self._body is not None else 0
+
     def _dial(self) -> None:
         self._connecting = self._shop.now()
-        self._dialling = self._shop.spawn(self._connect())
+        self._begin(self._connect)
 
     async def _connect(self) -> None:
+        connection = await self._at().pool.dial()
+        self._dialling = self._connecting = None
+        self._attach(connection)
+
+    def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what has to be waited for before anything can be sent."""
+        self._dialling = self._shop.spawn(self._heard_of(work))
+
+    async def _heard_of(self, work: Callable[[], Awaitable[None]]) -> None:
+        """The outermost frame of a task: whoever waits for it must hear of its failure."""
         try:
-            connection = await self._at().pool.dial()
-            self._dialling = self._connecting = None
-            self._attach(connection)
+            await work()
         except GatewayError as error:
             self._dialling = None
             self.fail(error)
-        except Exception:  # the outermost frame of a task: whoever waits for it must hear of it
-            logger.exception("dialling %s failed in an unforeseen way", self._at().origin)
+        except Exception:
+            logger.exception("asking %s failed in an unforeseen way", self._at().origin)
             self._dialling = None
             self.fail(GatewayError("an internal error; the log of clawgate says more"))
 
