@@ -15,6 +15,7 @@ from clawgate.wire import chat_shapes as chat
 from clawgate.wire import foreign_errors, loose, messages_answer, strict_json
 from clawgate.wire.events import COMMENT, MAX_EVENT_BYTES, EventReader
 from clawgate.wire.half_characters import Joiner
+from clawgate.wire.tool_names import ToolNames
 
 KEEP_ALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -44,6 +45,7 @@ class MessagesStream:
         "_held",
         "_ids",
         "_model",
+        "_names",
         "_open",
         "_open_call",
         "_out",
@@ -58,12 +60,13 @@ class MessagesStream:
         "_waiting_calls",
     )
 
-    def __init__(self, *, model: str) -> None:
+    def __init__(self, *, model: str, names: ToolNames | None = None) -> None:
         self._reader = EventReader()
         self._halves = Joiner()
         self._out: list[bytes] = []  # what the present chunk gave
         self._told = False  # whether anything was said
         self._model = model
+        self._names = names or ToolNames()
         self._started = False
         self._over = False  # finished, or broken off by an error that was told
         self._blocks = 0  # how many were opened; the open one's index is one less
@@ -311,7 +314,8 @@ class MessagesStream:
         else:
             self._close(out)
             called = self._calls[block.number] or f"call_{block.number}"
-            self._begin("tool", {"type": "tool_use", "id": called, "name": block.name, "input": {}}, out)
+            name = self._names.own(block.name)
+            self._begin("tool", {"type": "tool_use", "id": called, "name": name, "input": {}}, out)
             self._open_call = block.number
             if whole:
                 out.append(self._input(whole))
