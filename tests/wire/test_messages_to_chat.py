@@ -131,8 +131,16 @@ def test_a_tool_is_a_function() -> None:
         "strict": True,
         "cache_control": {"type": "ephemeral"},
     }
-    function = {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True}
+    schema = {"type": "object", "properties": {}}  # OpenAI refuses an object that does not say it has none
+    function = {"name": "f", "description": "d", "parameters": schema, "strict": True}
     assert told(tools=[tool])["tools"] == [{"type": "function", "function": function}]
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": "object", "properties": {"a": {}}}, {"anyOf": [{}]}, {"$ref": "#/a"}]
+)
+def test_a_schema_that_says_more_is_left_as_it_is(schema: dict[str, Any]) -> None:
+    assert told(tools=[{**TOOL, "input_schema": schema}])["tools"][0]["function"]["parameters"] == schema
 
 
 @pytest.mark.parametrize(

@@ -154,10 +154,17 @@ def _tool(tool: messages.Tool, path: str, names: ToolNames) -> dict[str, object]
         function["description"] = tool.description
     if tool.input_schema is None:
         _refuse(f"{path}.input_schema", "is missing")
-    function["parameters"] = tool.input_schema
+    function["parameters"] = _schema(tool.input_schema)
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
+
+
+def _schema(schema: messages.Json) -> messages.Json:
+    """A tool's schema as OpenAI takes it: an object without properties has to say that it has none."""
+    if schema.get("type") == "object" and "properties" not in schema:
+        return {**schema, "properties": {}}
+    return schema
 
 
 def _choose(choice: messages.ToolChoice | None, told: dict[str, object], names: ToolNames) -> None:
