@@ -108,14 +108,14 @@ def test_a_call_that_the_limit_cut_off_is_left_out_and_any_other_broken_one_told
 def test_a_call_without_an_id_gets_one() -> None:
     """As in a stream: the result has to name it."""
     assert [block["id"] for block in told(tool_calls=[call("", id=None), call("")])["content"]] == [
-        "call_0",
+        "call_c_0",
         "1",
     ]
 
 
 def test_a_call_of_the_old_form_is_a_call() -> None:
     answer = told("function_call", function_call={"name": "f", "arguments": '{"a":1}'})
-    assert answer["content"] == [{"type": "tool_use", "id": "call_0", "name": "f", "input": {"a": 1}}]
+    assert answer["content"] == [{"type": "tool_use", "id": "call_c_0", "name": "f", "input": {"a": 1}}]
     assert answer["stop_reason"] == "tool_use"
 
 

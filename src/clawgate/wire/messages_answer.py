@@ -97,7 +97,7 @@ def message(answer: chat.Answer, *, model: str, names: ToolNames) -> dict[str, o
     if refusal:
         content.append({"type": "text", "text": refusal})
     told = calls_of(said)
-    calls = [_call(number, call, choice.finish_reason, names) for number, call in enumerate(told)]
+    calls = [_call(answer.id, number, call, choice.finish_reason, names) for number, call in enumerate(told)]
     content += [call for call in calls if call is not None]
     return {
         "id": loose.word(answer.id) or UNNAMED,
@@ -133,7 +133,9 @@ def _thinking(said: chat.Delta) -> list[Block]:
     return blocks
 
 
-def _call(number: int, call: chat.ToolCallPiece, finish: str, names: ToolNames) -> Block | None:
+def _call(
+    answer: object, number: int, call: chat.ToolCallPiece, finish: str, names: ToolNames
+) -> Block | None:
     """The call as a block; None for one that the token limit cut off, which nobody can run.
 
     Arguments that are no JSON object for another reason stand whole under `strict_json.RAW`: the tool will refuse
@@ -146,7 +148,7 @@ def _call(number: int, call: chat.ToolCallPiece, finish: str, names: ToolNames) 
         return None
     return {
         "type": "tool_use",
-        "id": call.id or f"call_{number}",
+        "id": loose.call_id(call.id, answer, number),
         "name": names.own(call.function.name),
         "input": strict_json.arguments_or_raw(given),
     }

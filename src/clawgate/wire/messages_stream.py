@@ -43,6 +43,7 @@ class MessagesStream:
         "_finish",
         "_halves",
         "_held",
+        "_id",
         "_ids",
         "_model",
         "_names",
@@ -67,6 +68,7 @@ class MessagesStream:
         self._told = False  # whether anything was said
         self._model = model
         self._names = names or ToolNames()
+        self._id: object = None  # of the upstream's answer
         self._started = False
         self._over = False  # finished, or broken off by an error that was told
         self._blocks = 0  # how many were opened; the open one's index is one less
@@ -127,6 +129,7 @@ class MessagesStream:
             return
         if (chunk.error is not None or chunk.choices is None) and self._is_error(data, out):
             return
+        self._id = self._id or chunk.id
         if not self._started:
             self._start(chunk, out)
         if chunk.usage is not None:
@@ -313,7 +316,7 @@ class MessagesStream:
             raise UpstreamMalformed("the upstream's stream calls a tool without a name")
         else:
             self._close(out)
-            called = self._calls[block.number] or f"call_{block.number}"
+            called = loose.call_id(self._calls[block.number], self._id, block.number)
             name = self._names.own(block.name)
             self._begin("tool", {"type": "tool_use", "id": called, "name": name, "input": {}}, out)
             self._open_call = block.number
