@@ -106,3 +106,5 @@ def test_an_answer_without_ids_gets_some() -> None:
     )
     assert said["id"] == "chatcmpl_unnamed"
     assert [call["id"] for call in said["choices"][0]["message"]["tool_calls"]] == ["call_0", "call_1"]
+    named = told(id="msg_7", content=[{"type": "tool_use", "name": "f"}])
+    assert named["choices"][0]["message"]["tool_calls"][0]["id"] == "call_msg7_0"

@@ -292,6 +292,11 @@ def test_what_a_newer_page_of_the_api_holds_costs_no_stream() -> None:
     assert [delta["content"] for delta in deltas(said) if "content" in delta] == ["", "hi"]
 
 
+def test_a_call_without_an_id_gets_one_of_its_own() -> None:
+    said = read(START, opened(0, type="tool_use", name="f"), noted("tool_use"), STOP)
+    assert b'"id":"call_msg1_0"' in said
+
+
 def test_arguments_that_come_as_text_are_the_arguments() -> None:
     said = read(START, opened(0, type="tool_use", id="1", name="f", input='{"a":1}'), noted("tool_use"), STOP)
     assert [

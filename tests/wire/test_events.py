@@ -30,6 +30,7 @@ def read(*chunks: bytes) -> list[bytes]:
 @example(b"data: a\ndata\n\n", [])
 @example(b"data: :\n\n", [])
 @example(b"data\ndata\n\n", [])
+@example(b"data:  \n\n", [])
 @example(b"\xef\xbb\xbfdata: a\n\n", [])
 @example(b"\xef\xbb\xbfdata: a\n\n", [1, 2])
 def test_what_is_read_is_what_a_browser_would_dispatch(stream: bytes, cuts: list[int]) -> None:

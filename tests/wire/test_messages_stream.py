@@ -141,7 +141,7 @@ def test_calls_are_told_apart_however_the_server_numbers_them(sent: list[dict[st
 
 def test_a_call_without_an_id_gets_one() -> None:
     message = added_up(read(call(0, "{}", name="f"), chunk("stop")))
-    assert message.content[0].id == "call_0" and message.stop_reason == "tool_use"
+    assert message.content[0].id == "call_c_0" and message.stop_reason == "tool_use"
 
 
 def test_signatures_stay_with_their_thinking() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable
-from clawgate.policy.egress import Decision, Reason, decide_text
+from clawgate.policy.egress import NEVER, Decision, Reason, decide_text, kind_of_host
 from clawgate.relay.tunnel import open_tunnel
 from clawgate.wire.url import Origin
 
@@ -95,6 +95,12 @@ class Dialer:
 
     async def _judged(self, target: Origin, route: Route) -> Judged:
         """Every address of ``target`` with its verdict; raises unless all of them may be dialled."""
+        if route.proxy is not None and (kind := kind_of_host(route.origin.host)) in NEVER:
+            self.ledger.append(Dial(route.origin.host, route.origin.port, (), None))
+            raise EgressDenied(
+                f"{route.origin} may not be asked for, through a proxy neither ({kind}); configure an upstream at "
+                "another address"
+            )
         try:
             addresses = await self._resolver(target.host, target.port)
         except (OSError, UnicodeError) as error:

@@ -98,7 +98,7 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
             case "redacted_thinking":
                 thinking.append(thinking_entry(block))
             case "tool_use":
-                calls.append(_call(len(calls), block))
+                calls.append(_call(answer.id, len(calls), block))
             case _:
                 pass  # a tool that the service itself ran, or a type that is newer than this page
     refused = answer.stop_reason == "refusal"
@@ -134,9 +134,9 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
     return told
 
 
-def _call(number: int, block: messages.Block) -> dict[str, object]:
+def _call(answer: object, number: int, block: messages.Block) -> dict[str, object]:
     name = loose.word(block.name)
     if name is None:
         raise UpstreamMalformed("the upstream's answer calls a tool without a name")
     function = {"name": name, "arguments": arguments_of(block)}
-    return {"id": loose.word(block.id) or f"call_{number}", "type": "function", "function": function}
+    return {"id": loose.call_id(block.id, answer, number), "type": "function", "function": function}

@@ -60,6 +60,7 @@ class ChatStream:
         "_entries",
         "_halves",
         "_head",
+        "_id",
         "_model",
         "_out",
         "_over",
@@ -81,6 +82,7 @@ class ChatStream:
         self._created = created
         self._with_usage = include_usage
         self._head = b""  # of every chunk, up to its choices
+        self._id: object = None  # of the upstream's answer
         self._started = False
         self._over = False  # finished, or broken off by an error that was told
         self._blocks: dict[int | None, _Open] = {}  # the open ones, by the upstream's index
@@ -159,8 +161,9 @@ class ChatStream:
         if self._started:
             raise UpstreamMalformed("the upstream's stream holds a message_start that is not its beginning")
         self._started = True
+        self._id = loose.member(event.message, "id")
         head = {
-            "id": loose.word(loose.member(event.message, "id")) or chat_answer.UNNAMED,
+            "id": loose.word(self._id) or chat_answer.UNNAMED,
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._model,
@@ -193,7 +196,7 @@ class ChatStream:
                 self._calls += 1
                 call = {
                     "index": opened.number,
-                    "id": loose.word(block.id) or f"call_{opened.number}",
+                    "id": loose.call_id(block.id, self._id, opened.number),
                     "type": "function",
                     "function": {"name": name, "arguments": ""},
                 }

@@ -15,6 +15,7 @@ from clawgate.wire import chat_shapes as chat
 from clawgate.wire import foreign_errors, loose, messages_answer, strict_json
 from clawgate.wire.events import COMMENT, MAX_EVENT_BYTES, EventReader
 from clawgate.wire.half_characters import Joiner
+from clawgate.wire.tool_names import ToolNames
 
 KEEP_ALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -42,8 +43,10 @@ class MessagesStream:
         "_finish",
         "_halves",
         "_held",
+        "_id",
         "_ids",
         "_model",
+        "_names",
         "_open",
         "_open_call",
         "_out",
@@ -58,12 +61,14 @@ class MessagesStream:
         "_waiting_calls",
     )
 
-    def __init__(self, *, model: str) -> None:
+    def __init__(self, *, model: str, names: ToolNames | None = None) -> None:
         self._reader = EventReader()
         self._halves = Joiner()
         self._out: list[bytes] = []  # what the present chunk gave
         self._told = False  # whether anything was said
         self._model = model
+        self._names = names or ToolNames()
+        self._id: object = None  # of the upstream's answer
         self._started = False
         self._over = False  # finished, or broken off by an error that was told
         self._blocks = 0  # how many were opened; the open one's index is one less
@@ -124,6 +129,7 @@ class MessagesStream:
             return
         if (chunk.error is not None or chunk.choices is None) and self._is_error(data, out):
             return
+        self._id = self._id or chunk.id
         if not self._started:
             self._start(chunk, out)
         if chunk.usage is not None:
@@ -310,8 +316,9 @@ class MessagesStream:
             raise UpstreamMalformed("the upstream's stream calls a tool without a name")
         else:
             self._close(out)
-            called = self._calls[block.number] or f"call_{block.number}"
-            self._begin("tool", {"type": "tool_use", "id": called, "name": block.name, "input": {}}, out)
+            called = loose.call_id(self._calls[block.number], self._id, block.number)
+            name = self._names.own(block.name)
+            self._begin("tool", {"type": "tool_use", "id": called, "name": name, "input": {}}, out)
             self._open_call = block.number
             if whole:
                 out.append(self._input(whole))
