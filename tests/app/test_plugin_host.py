@@ -147,7 +147,9 @@ def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
         await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
         assert said(b) == ["start one"]
         assert host.follow(config(tmp_path, a=None, b={"word": "busy"})) == ["a", "b"]
-        await until(lambda: said(b)[-1] == "start busy", lambda: said(b))
+        await until(
+            lambda: said(b)[-1] == "start busy" and host.states()["b"][0].state == "up", lambda: said(b)
+        )
         await until(lambda: said(a)[-1] == "stop" and "a" not in host.states(), lambda: said(a))
         busy = host.unavailable("b")
         assert busy is not None and busy.retry_after == 3
