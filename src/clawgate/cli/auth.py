@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -39,8 +39,15 @@ def auth() -> None:
     """Providers and their credentials: sign in, change, list, sign out."""
 
 
+class _NoQuestions(click.ClickException):
+    """The provider cannot be set up."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"clawgate: {self.message.rstrip('.')}. Config was not changed.", err=True)
+
+
 def _questions_for(arguments: Sequence[str]) -> list[Question]:
-    """Of the provider that the arguments name, whatever else they say; none where that cannot be told."""
+    """Of the provider that the arguments name, whatever else they say. Raises `_NoQuestions`."""
     from clawgate.cli.wizard.flow import NotDone, questions_of
     from clawgate.cli.wizard.host import Setup
     from clawgate.cli.wizard.subjects import NoSubject
@@ -56,8 +63,8 @@ def _questions_for(arguments: Sequence[str]) -> list[Question]:
     try:
         subject = _subjects(known, config).find(provider, new=True)
         return questions_of(subject, Setup(known.file.environment, known.file.raw))[1]
-    except (NoSubject, NotDone):
-        return []
+    except (NoSubject, NotDone) as error:
+        raise _NoQuestions(str(error)) from error
 
 
 def _value_of(arguments: Sequence[str], flag: str) -> str | None:

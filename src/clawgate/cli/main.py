@@ -9,7 +9,6 @@ from typing import NoReturn
 import click
 
 from clawgate import __version__
-from clawgate.cli.installed_commands import installed_commands
 
 _COMMANDS = {
     "gateway": "The gateway: run, start, stop, restart, status, health, install.",
@@ -57,6 +56,8 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from clawgate.cli.installed_commands import installed_commands
+
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
         with formatter.section("Commands of plugins (more: clawgate plugins list)"):
