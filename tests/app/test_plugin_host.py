@@ -129,6 +129,27 @@ def test_at_the_end_no_plugin_waits_for_another(tmp_path: Path, caplog: pytest.L
     assert "took longer" not in caplog.text
 
 
+def test_a_plugin_whose_files_were_replaced_goes_on(tmp_path: Path) -> None:
+    """As `plugins install --upgrade` says: until the gateway is restarted, whatever else changes meanwhile."""
+    a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+
+    async def work() -> None:
+        host, _ = host_in(tmp_path)
+        host.load(config(tmp_path, a={}, b={}))
+        task = asyncio.ensure_future(host.run())
+        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.states)
+        home = tmp_path / "clawgate" / "plugins" / "a"
+        (home / "tree").rename(home / "tree2")
+        (home / "installed.json").write_text(json.dumps({"tree": "tree2", "source": "here"}))
+        host.follow(config(tmp_path, a={}, b={"word": "two"}))
+        await until(lambda: said(b)[-1] == "start two", lambda: said(b))
+        assert host.unavailable("a") is None and said(a) == ["start one"]
+        task.cancel()
+        await asyncio.wait({task})
+
+    run(work())
+
+
 def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
     """Only what changed is started anew; secrets are learnt; until a service runs its provider cannot be asked."""
     a, b = installed(tmp_path, "a"), installed(tmp_path, "b")

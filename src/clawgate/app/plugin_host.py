@@ -211,6 +211,7 @@ class PluginHost:
         }
 
     def _take(self, registry: Registry) -> None:
+        registry = registry.after(self._registry)
         for failure in registry.failures:
             if failure not in self._registry.failures:
                 logger.error("[plugins] %s", failure)

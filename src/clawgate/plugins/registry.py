@@ -13,17 +13,21 @@ from pathlib import Path
 from clawgate.plugins.api import CommandPlugin, ProviderPlugin
 from clawgate.plugins.finding import Found, find_plugins, why_on
 from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed
-from clawgate.plugins.loading import Loaded, load_plugin
+from clawgate.plugins.loading import EarlierVersionLoaded, Loaded, load_plugin
 from clawgate.settings.openclaw import OpenClawConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A plugin that is wanted and cannot be used. ``providers``: those of its manifest; they have to be refused."""
+    """A plugin that is wanted and cannot be used. ``providers``: those of its manifest; they have to be refused.
+
+    ``replaced``: only its new files cannot be; who has loaded it before can go on with that.
+    """
 
     plugin: str
     reason: str
     providers: tuple[str, ...] = ()
+    replaced: bool = False
 
     def __str__(self) -> str:
         return f"the plugin '{self.plugin}' cannot be used: {self.reason}"
@@ -35,6 +39,14 @@ class Registry:
 
     loaded: tuple[Loaded, ...]
     failures: tuple[Failure, ...]
+
+    def after(self, before: Registry) -> Registry:
+        """With those that were loaded ``before`` in place of new files that this process cannot load any more."""
+        replaced = {failure.plugin for failure in self.failures if failure.replaced}
+        kept = tuple(one for one in before.loaded if one.id in replaced)
+        ids = {one.id for one in kept}
+        left = tuple(failure for failure in self.failures if failure.plugin not in ids)
+        return Registry((*self.loaded, *kept), left)
 
     def provider(self, provider: str) -> tuple[Loaded, ProviderPlugin] | None:
         """The provider of this id, and the plugin that it belongs to."""
@@ -70,7 +82,8 @@ def load_plugins(
             providers = found.manifest.providers if found.manifest is not None else (found.id,)
             taken = {its for one in loaded if one.found.manifest for its in one.found.manifest.providers}
             kept = tuple(provider for provider in providers if provider not in taken)
-            failures.append(Failure(found.id, str(error), kept))
+            replaced = isinstance(error, EarlierVersionLoaded)
+            failures.append(Failure(found.id, str(error), kept, replaced))
     return Registry(tuple(loaded), tuple(failures))
 
 
