@@ -66,14 +66,6 @@ def test_a_plugin_that_was_upgraded_goes_on_as_it_was_loaded(tmp_path: Path) -> 
     assert found.after(load_plugins(config(), tmp_path, bundled=tmp_path / "none")).failures == found.failures
 
 
-def test_no_plugin_has_a_command_of_clawgate(tmp_path: Path) -> None:
-    installed(tmp_path, docs_plugin(tmp_path / "b"))
-    found = load_plugins(
-        config("house-model"), tmp_path, bundled=tmp_path / "none", reserved_commands=["house-model"]
-    )
-    assert "'house-model' is a command of clawgate itself" in str(found.failures[0])
-
-
 def test_some_of_them_can_be_asked_for(tmp_path: Path) -> None:
     installed(tmp_path, plugin_folder(tmp_path / "a", "one"))
     installed(tmp_path, plugin_folder(tmp_path / "b", "two"))

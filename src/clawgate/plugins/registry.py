@@ -6,7 +6,7 @@ providers of those cannot be asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,19 +64,18 @@ def load_plugins(
     config: OpenClawConfig,
     state_dir: Path,
     *,
-    reserved_commands: Collection[str] = (),
     seconds: float = LOAD_SECONDS,
     wanted: Callable[[Found], bool] = lambda found: True,
     bundled: Path | None = None,
 ) -> Registry:
-    """Load what ``config`` wants; of that only what is ``wanted``. ``reserved_commands`` are clawgate's own."""
+    """Load what ``config`` wants; of that only what is ``wanted``."""
     loaded: list[Loaded] = []
     failures: list[Failure] = []
     for found in find_plugins(state_dir, bundled=bundled):
         if not why_on(found, config.plugins, config.models.providers)[0] or not wanted(found):
             continue
         try:
-            _ask_for_free_names(found, loaded, reserved_commands)
+            _ask_for_free_names(found, loaded)
             loaded.append(load_plugin(found, seconds=seconds))
         except PluginFailed as error:
             providers = found.manifest.providers if found.manifest is not None else (found.id,)
@@ -87,7 +86,7 @@ def load_plugins(
     return Registry(tuple(loaded), tuple(failures))
 
 
-def _ask_for_free_names(found: Found, loaded: list[Loaded], reserved: Collection[str]) -> None:
+def _ask_for_free_names(found: Found, loaded: list[Loaded]) -> None:
     if found.manifest is None:
         return
     for other in (one.found.manifest for one in loaded):
@@ -99,6 +98,3 @@ def _ask_for_free_names(found: Found, loaded: list[Loaded], reserved: Collection
             for name in mine:
                 if name in theirs:
                     raise PluginFailed(f"the {kind} '{name}' belongs to the plugin '{other.id}' already")
-    for name in found.manifest.commands:
-        if name in reserved:
-            raise PluginFailed(f"'{name}' is a command of clawgate itself")
