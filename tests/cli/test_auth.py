@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pyjson5
 import pytest
 from click.testing import CliRunner, Result
 
+from clawgate.cli import auth
 from clawgate.cli.main import clawgate
 from tests.cli.catalogs import CONFIG, alone, config_file
 from tests.cli.model_list import ModelList
@@ -188,3 +190,15 @@ def test_logout_says_that_a_variable_still_answers(path: Path) -> None:
 def test_help_is_there_for_a_provider_that_is_not(path: Path) -> None:
     found = run(path, "login", "--provider", "owll", "--help")
     assert found.exit_code == 0 and "--set-default" in found.output
+
+
+def test_what_can_be_set_up_is_completed(path: Path) -> None:
+    """Also what is not configured yet; taking away is for what is."""
+    parameter = next(one for one in auth.login.params if one.name == "provider")
+    context = click.Context(auth.login)
+    context.params["config"] = str(path)
+    found = [one.value for one in parameter.shell_complete(context, "")]
+    assert {"openai", "owl", "proxy-bridge", "anthropic-claude-proxy", "custom"} <= set(found)
+    assert [one.value for one in parameter.shell_complete(context, "ow")] == ["owl"]
+    path.write_text("{")
+    assert parameter.shell_complete(context, "") == []

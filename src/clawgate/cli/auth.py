@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from clawgate.cli.auth_told import (
     abandoned,
@@ -23,7 +25,7 @@ from clawgate.cli.auth_told import (
 from clawgate.cli.configured import Configured, complete_provider, configured, refused
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.model_changes import model_options
-from clawgate.cli.places import place_options, places
+from clawgate.cli.places import place_options, places, read
 from clawgate.cli.wizard.flags import AsksForProvider, answers_of, warn_of_secrets
 
 if TYPE_CHECKING:
@@ -82,9 +84,22 @@ class _Asking(AsksForProvider):
     questions = staticmethod(_questions_for)
 
 
+def _complete_offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """All that can be set up, by manifests; none for a file that cannot be read."""
+    with contextlib.suppress(click.UsageError, OSError):
+        where = places(ctx.params.get("config"))
+        file, _ = read(where)
+        if file is not None:
+            from clawgate.cli.wizard.subjects import Subjects
+
+            offers = Subjects(file.config, file.raw, where.state).offers()
+            return [CompletionItem(one.id, help=one.label) for one in offers if one.id.startswith(incomplete)]
+    return []
+
+
 def _asking_options(command: _F) -> _F:
     options = (
-        click.option("--provider", metavar="ID", shell_complete=complete_provider, help="Which provider."),
+        click.option("--provider", metavar="ID", shell_complete=_complete_offer, help="Which provider."),
         click.option(
             "--set",
             "pairs",
