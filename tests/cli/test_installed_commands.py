@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -29,6 +30,8 @@ def test_an_installed_command_is_in_the_help_without_a_line_of_its_code(
     with imports_undone():
         assert CliRunner().invoke(clawgate, ["plugins", "install", str(plugin), "--yes"]).exit_code == 0
         shown = CliRunner().invoke(clawgate, ["--help"]).output
+        words = [one.value for one in clawgate.shell_complete(click.Context(clawgate), "")]
+    assert {"house-model", "proxy-bridge", "gateway"} <= set(words)
     assert "house-model" in shown and "An OpenAI-compatible server in the house." in shown
     assert "proxy-bridge" in shown and not (tmp_path / "ran").exists()
 

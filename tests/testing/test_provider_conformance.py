@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from clawgate.plugins.api import Answers, CheckResult, Kind, Plugin, Question, UpstreamRequest, Verdict
+from clawgate.plugins.api import (
+    Answers,
+    CheckResult,
+    ConfigNote,
+    Kind,
+    Plugin,
+    Question,
+    UpstreamRequest,
+    Verdict,
+)
 from clawgate.testing.plugin_conformance import check_plugin
 from clawgate.testing.provider_conformance import SECRET, sample_answers
 from tests.plugins.samples import docs_plugin, imports_undone
@@ -101,6 +110,12 @@ def wild(self: Any, request: UpstreamRequest) -> UpstreamRequest:
         (does("shape", wild), "shape() changes the fields"),
         (does("judge", lambda self, status, body: Verdict(status=200, message="fine")), "no Verdict of a failure"),
         (does("judge", lambda self, status, body: body.decode()["x"]), "failed: "),
+        (does("config_notes", lambda self, config, settings: None), "config_notes() returned NoneType"),
+        (does("config_notes", lambda self, config, settings: ["x"]), "no list of ConfigNote"),
+        (does("config_notes", lambda self, config, settings: [ConfigNote(path=(), message=SECRET)]),
+         "config_notes() shows the secret"),
+        (does("config_notes", lambda self, config, settings: [ConfigNote(path=(), message="it is odd")]),
+         "config_notes() is not content with what config_change() writes: it is odd"),
         (does("dialect", "smoke"), "has no dialect that there is"),
     ],
 )  # fmt: skip

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from clawgate import __version__
-from clawgate.cli.installed_commands import installed_commands
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _COMMANDS = {
     "gateway": "The gateway: run, start, stop, restart, status, health, install.",
@@ -41,6 +43,12 @@ def _completion(context: click.Context, option: click.Parameter, shell: str | No
         )
 
 
+def _of_plugins() -> dict[str, str]:
+    from clawgate.cli.installed_commands import installed_commands
+
+    return installed_commands() | _OF_PLUGINS
+
+
 class _Commands(click.Group):
     """Loads the module of a command only when it is needed: `clawgate --help` has to be quick."""
 
@@ -56,11 +64,18 @@ class _Commands(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        named = sorted(_of_plugins().items())
+        of_plugins = [CompletionItem(name, help=text) for name, text in named if name.startswith(incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *of_plugins]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
         with formatter.section("Commands of plugins (more: clawgate plugins list)"):
-            formatter.write_dl(sorted((installed_commands() | _OF_PLUGINS).items()))
+            formatter.write_dl(sorted(_of_plugins().items()))
 
 
 @click.command(

@@ -265,6 +265,7 @@ def disable(plugin: str, config: str | None) -> None:
 @place_options
 def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> None:
     """Remove a plugin: its files, its settings, its providers, and aliases and default models that point there."""
+    from clawgate.plugins.finding import installed_folder
     from clawgate.plugins.install import remove
     from clawgate.plugins.removal import belongings, without
     from clawgate.settings.key_path import format_key_path
@@ -277,7 +278,7 @@ def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> N
     if has_files or paths:
         click.echo("Will remove:")
         if has_files:
-            click.echo(f"  the files of {plugin} ({found.source})")
+            click.echo(f"  {installed_folder(where.state) / found.id}")
         for path in paths:
             click.echo(f"  {format_key_path(path)} in {file.path}")
         _ask_to_remove(yes=yes)
@@ -309,8 +310,8 @@ def _tell_removed(found: Found, plugin: str, *, anything: bool) -> None:
         case "installed":
             click.echo(f"Uninstalled plugin: {plugin}")
         case "bundled":
-            click.echo(f'"{plugin}" is part of clawgate and stays there, disabled; nothing in the config is left of it.'
-                       if anything else f'"{plugin}" is part of clawgate; nothing in the config is of it.')  # fmt: skip
+            now = "was taken out of the config" if anything else "is not in the config"
+            click.echo(f'"{plugin}" is part of clawgate, so its files stay; it {now}.')
         case "package":
             click.echo(
                 f'"{plugin}" came with a {found.source}; remove that as it was installed (pip uninstall ...).'

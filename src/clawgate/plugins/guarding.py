@@ -92,7 +92,8 @@ def in_time(seconds: float, doing: str, call: Callable[[], _T]) -> _T:
     if not failures:
         raise PluginFailed(f"{doing} took longer than {seconds:g} s")
     logger.debug("a plugin failed while: %s", doing, exc_info=failures[0])
-    raise PluginFailed(reason_of(failures[0])) from failures[0]
+    kind = type(failures[0]) if isinstance(failures[0], PluginFailed) else PluginFailed
+    raise kind(reason_of(failures[0])) from failures[0]
 
 
 _whose: ContextVar[str | None] = ContextVar("plugin", default=None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from clawgate.plugins.api import (
     Answers,
     CheckResult,
     ConfigChange,
+    ConfigNote,
     JudgesAnswers,
+    JudgesConfig,
     KeyPath,
     Plugin,
     ProviderPlugin,
@@ -133,6 +135,21 @@ def change_of(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
         if path not in hidden and not (path[:2] == _PROVIDERS and is_secret(path, SECRET)):
             yield f"a secret stands at {format_key_path(path)}, which `secrets` does not name"
     yield from _read_again(provider, questions, answers, document)
+    if isinstance(provider, JudgesConfig):
+        settings = plugin.config.model_validate(_followed(dict(change.plugin_config)))
+        yield from _notes(provider.config_notes(document, settings))
+
+
+def _notes(notes: object) -> Iterator[str]:
+    """What is wrong with what it says of its own config."""
+    if not isinstance(notes, Sequence) or not all(isinstance(note, ConfigNote) for note in notes):
+        yield f"config_notes() returned {type(notes).__name__}, which is no list of ConfigNote"
+        return
+    for note in notes:
+        if SECRET in f"{note.message}{note.next_step}":
+            yield "config_notes() shows the secret"
+        else:
+            yield f"config_notes() is not content with what config_change() writes: {note.message}"
 
 
 def _followed(value: object) -> Any:

@@ -148,8 +148,9 @@ def test_a_healthy_proxy_that_the_gateway_does_not_use_is_no_success(tmp_path: P
 def test_a_config_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     context = Context(tmp_path, problems=("port: must be a number",))
     assert run(context, "status", "--json") == 1
-    assert context.complaints == ["port: must be a number"]
-    assert json.loads(said(context))["problems"] == ["port: must be a number"]
+    found = json.loads(said(context))
+    assert found["problems"] == ["port: must be a number"] and "config validate" in found["nextStep"]
+    assert context.complaints == ["port: must be a number", f"next step: {found['nextStep']}"]
 
 
 def test_words_that_it_does_not_know_are_answered_with_its_usage(tmp_path: Path) -> None:

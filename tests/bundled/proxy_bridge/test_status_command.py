@@ -145,8 +145,10 @@ def test_a_stranger_on_the_port_is_told_in_the_words_of_the_gateway(tmp_path: Pa
 def test_a_config_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     host = Host(tmp_path, None, problems=("proxyToken: is not set",))
     assert asyncio.run(COMMAND.run(host, ["status", "--json"])) == 1
-    assert json.loads(host.printed[0]) == {"ok": False, "problems": ["proxyToken: is not set"]}
-    assert host.complained == ["proxyToken: is not set"]
+    found = json.loads(host.printed[0])
+    assert (found["ok"], found["problems"]) == (False, ["proxyToken: is not set"])
+    assert "models auth login --provider proxy-bridge" in found["nextStep"]
+    assert host.complained == ["proxyToken: is not set", f"next step: {found['nextStep']}"]
 
 
 def test_other_words_are_a_mistake(tmp_path: Path) -> None:

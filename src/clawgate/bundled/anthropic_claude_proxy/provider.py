@@ -236,7 +236,8 @@ def _why_not_started(answers: Answers, context: SetupContext, where: str, reason
     if not program or shutil.which(program, path=context.environment.get("PATH", "")) is None:
         shown = program if program.isprintable() else ascii(program)[1:-1]
         message = f"no proxy answers at {where}, and its program '{shown}' is not installed"
-        step = f'install {shown}, or set plugins.entries."{ID}".config.command to a program that is'
+        example = """'["PROGRAM", "ARGUMENT"]'"""
+        step = f"install {shown}, or name another: clawgate config set plugins.entries.{ID}.config.command {example}"
         return CheckResult(ok=False, message=message, next_step=step)
     return CheckResult(ok=True, message=f"no proxy answers at {where} yet; the gateway will start it")
 

@@ -19,6 +19,7 @@ _USAGE = f"""Usage: clawgate {ID} status [--json]
 
 Say how the Claude proxy is: its process, its health, its login, the last lines that it wrote.
 The exit status is 0 only if requests would work."""
+_UNUSABLE = "edit the file; clawgate config validate says where"
 _HEALTH = {"ready": "healthy", "silent": "no answer", "stranger": "something else answers"}
 _LOGIN = {True: "yes", False: "no", None: "not known"}
 
@@ -40,10 +41,12 @@ class StatusCommand:
             return 2
         config = context.config
         if not isinstance(config, ProxyConfig):
-            for problem in context.problems or ("the config cannot be used",):
+            problems = list(context.problems) or ["the config cannot be used"]
+            for problem in problems:
                 context.err(problem)
+            context.err(f"next step: {_UNUSABLE}")
             if as_json:
-                context.out(json.dumps({"ok": False, "problems": list(context.problems)}))
+                context.out(json.dumps({"ok": False, "problems": problems, "nextStep": _UNUSABLE}, indent=2))
             return 1
         seen = await look(context.fetch, config.origin)
         noted = read_state(context.state_dir, context.instance)

@@ -20,6 +20,10 @@ _USAGE = f"""Usage: clawgate {ID} status [--json]
 
 Say how the bridge is: whether the gateway's own one listens, and whether its remote answers and takes the token.
 The exit status is 0 only if both are well."""
+_UNUSABLE = (
+    f"clawgate models auth login --provider {ID}; "
+    "a variable that the file refers to has to be set here, too, or in .env of the state folder"
+)
 _MOST_SHOWN = 12
 _TOKEN = {True: "accepted", False: "refused", None: "not known"}
 
@@ -43,9 +47,10 @@ class StatusCommand:
         if not isinstance(config, BridgeConfig):
             problems = list(context.problems) or ["the config cannot be used"]
             if as_json:
-                context.out(json.dumps({"ok": False, "problems": problems}, indent=2))
+                context.out(json.dumps({"ok": False, "problems": problems, "nextStep": _UNUSABLE}, indent=2))
             for problem in problems:
                 context.err(problem)
+            context.err(f"next step: {_UNUSABLE}")
             return 1
         found = await report(context, config)
         if as_json:

@@ -75,7 +75,10 @@ class Subjects:
         """The provider of this name; ``new``: it may be one that the config does not have. Raises `NoSubject`."""
         configured = self._config.models.providers
         if not new and name not in configured:
-            raise NoSubject(self._unknown(name, configured, f"clawgate models auth login --provider {name}"))
+            way = f"clawgate models auth login --provider {name}"
+            if name in self._of_plugins or name in BUILT_IN:
+                raise NoSubject(f'"{name}" is not in the config yet; to set it up: {way}')
+            raise NoSubject(self._unknown(name, configured, way))
         if name in self._of_plugins:
             return self._of_plugin(name, self._of_plugins[name])
         if name == CUSTOM and name not in configured:
