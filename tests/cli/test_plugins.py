@@ -130,6 +130,23 @@ def test_one_whose_files_were_spoiled_is_listed_with_its_problem(home: Path) -> 
     assert run("uninstall", "sample", "--yes").exit_code == 0 and installed(home) == []
 
 
+def test_enable_minds_the_lists_of_what_may_be_on(home: Path, path: Path) -> None:
+    """It joins a list of what is allowed, and does not go against one of what is not."""
+    path.write_text('{ plugins: { allow: ["discord"] } } // mine\n')
+    assert run("enable", "proxy-bridge").exit_code == 0
+    assert '["discord", "proxy-bridge"]' in " ".join(path.read_text().split()).replace("[ ", "[").replace(
+        " ]", "]"
+    )
+    assert path.read_text().endswith("// mine\n")
+    refusing = '{ plugins: { deny: ["proxy-bridge"] } }\n'
+    path.write_text(refusing)
+    found = run("enable", "proxy-bridge")
+    assert found.exit_code == 1 and "plugins.deny names 'proxy-bridge'" in found.stderr
+    assert path.read_text() == refusing
+    shown = json.loads(run("list", "--json").stdout)["plugins"]
+    assert [one["enabled"] for one in shown if one["id"] == "proxy-bridge"] == [False]
+
+
 def test_install_can_enable(home: Path) -> None:
     assert (
         'Enabled plugin "sample".'

@@ -208,9 +208,16 @@ def enable(plugin: str, config: str | None) -> None:
 def _enable(found: Found, where: Places, file: ConfigFile) -> None:
     from clawgate.settings.edit import set_value
 
-    written = write(
-        file.path, lambda text: set_value(text, ("plugins", "entries", found.id, "enabled"), True)
-    )
+    block = file.config.plugins
+    if found.id in block.deny:
+        failed(f"plugins.deny names '{found.id}'; take it out of that list first. Config was not changed.")
+
+    def turned_on(text: str) -> str:
+        if block.allow and found.id not in block.allow:
+            text = set_value(text, ("plugins", "allow"), [*block.allow, found.id])
+        return set_value(text, ("plugins", "entries", found.id, "enabled"), True)
+
+    written = write(file.path, turned_on)
     tell_written(file.path, written)
     click.echo(f'Enabled plugin "{found.id}".')
     if file.config.plugins.enabled is False:

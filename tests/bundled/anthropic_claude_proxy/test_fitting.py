@@ -51,7 +51,14 @@ def test_why_no_request_comes() -> None:
     there = file(baseUrl="http://127.0.0.1:3456")
     assert why_none_come(there) is None
     assert why_none_come(there | {"plugins": {"entries": {ID: {"enabled": True}}}}) is None
-    for config in ({}, there | {"plugins": {"enabled": False}}, {"models": "odd"}):
+    assert why_none_come(there | {"plugins": {"allow": [ID], "deny": ["other"]}}) is None
+    for config in (
+        {},
+        there | {"plugins": {"enabled": False}},
+        there | {"plugins": {"deny": [ID]}},
+        there | {"plugins": {"allow": ["other"]}},
+        {"models": "odd"},
+    ):
         assert why_none_come(config) is not None
 
 

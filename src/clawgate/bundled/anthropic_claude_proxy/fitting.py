@@ -38,11 +38,19 @@ def why_none_come(config: Mapping[str, Any]) -> tuple[str, str] | None:
     plugins = at(config, ("plugins",))
     if plugins.get("enabled") is False:
         return "plugins.enabled is false", "clawgate config set plugins.enabled true"
+    if _names(plugins.get("deny"), ID):
+        return "plugins.deny names it", "take it out of that list"
+    if plugins.get("allow") and not _names(plugins.get("allow"), ID):
+        return "plugins.allow does not name it", f"clawgate plugins enable {ID}"
     if at(config, ("plugins", "entries", ID)).get("enabled") is False:
         return "its plugin is turned off", f"clawgate plugins enable {ID}"
     if not at(config, PROVIDER):
         return f'the config has no models.providers."{ID}"', f"clawgate models auth login --provider {ID}"
     return None
+
+
+def _names(listed: object, plugin: str) -> bool:
+    return isinstance(listed, list | tuple) and plugin in listed
 
 
 def models_in(config: Mapping[str, Any]) -> list[str]:

@@ -103,13 +103,14 @@ class Subjects:
         )
 
     def _of_plugin(self, name: str, found: Found) -> Subject:
-        from clawgate.plugins.finding import why_on
+        from clawgate.plugins.finding import why_barred, why_on
         from clawgate.plugins.guarding import PluginFailed
         from clawgate.plugins.loading import load_plugin
 
         entry = self._config.plugins.entries.get(found.id)
         wanted, why = why_on(found, self._config.plugins, self._config.models.providers)
-        off = self._config.plugins.enabled is False or (entry is not None and entry.enabled is False)
+        barred = why_barred(found.id, self._config.plugins) is not None
+        off = barred or (entry is not None and entry.enabled is False)
         if not wanted and (off or found.origin != "bundled"):
             raise NoSubject(
                 f'"{name}" belongs to the plugin {found.id}, which is off ({why}): '
