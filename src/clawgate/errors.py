@@ -197,9 +197,20 @@ class ProviderUnavailable(Unavailable):
 
 
 class UpstreamFailed(GatewayError):
-    """The other side of the gateway misbehaved."""
+    """The other side of the gateway misbehaved. ``status`` is the one that it named or meant, where that is known."""
 
     code = "upstream_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        param: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, param=param)
+        self.status = status
 
 
 class UpstreamUnreachable(UpstreamFailed):

@@ -11,7 +11,8 @@ import pytest
 from clawgate.app.children import SupervisedChild, supervised
 from clawgate.plugins.api import ChildPlan, Finding, Health
 from tests.e2e.stand import run, until
-from tests.processes.supervised import command, free_port
+from tests.ports import free_port
+from tests.processes.supervised import command
 
 LOG = logging.getLogger("test.children")
 

@@ -294,6 +294,22 @@ def test_a_change_is_told_and_one_that_needs_a_restart_too(
     assert KEY not in said and OTHER_TOKEN not in said and CLIENT_TOKEN not in said
 
 
+def test_a_variable_that_is_set_later_counts_without_a_restart(tmp_path: Path) -> None:
+    """In `.env` of the state folder, where the wizard says to put it; the config file itself stays as it is."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url) | {"apiKey": "${LATER_KEY}"}})
+            async with serving_gateway(tmp_path, config) as stand:
+                assert (await stand.ask(question("x/m"))).status == 503
+                (tmp_path / ".env").write_text(f"LATER_KEY={KEY}\n")
+                for _, chore in stand.role.chores:
+                    chore()
+                assert (await stand.ask(question("x/m"))).status == 200
+
+    run(work())
+
+
 def test_a_file_that_says_the_same_again_is_no_change(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,11 +20,13 @@ from tests.plugins.samples import imports_undone, manifest, unique, write_files
 
 CODE = """\
 import asyncio
-from clawgate.plugins.api import PluginConfig, PluginError, Secret, ServiceStatus, Unavailable
+from pathlib import Path
+from clawgate.plugins.api import ConfigNote, PluginConfig, PluginError, Secret, ServiceStatus, Unavailable
 
 class Config(PluginConfig):
     word: str = "one"
     key: Secret | None = None
+    other: str = ""
 
 class Service:
     runs = None
@@ -37,6 +39,8 @@ class Service:
     async def stop(self):
         with open({mark!r}, "a") as mark:
             mark.write("stop" + chr(10))
+        while self.runs and self.runs.config.other and "stop" not in Path(self.runs.config.other).read_text():
+            await asyncio.sleep(0)
     def status(self):
         return ServiceStatus(state="up", ok=True, details=dict(url=self.runs.gateway_url))
     def unavailable(self):
@@ -52,6 +56,10 @@ class Provider:
     async def check(self, answers, context): ...
     def config_change(self, answers): ...
     def owned(self, config): return ()
+    def config_notes(self, config, settings):
+        if settings.word == "odd":
+            return [ConfigNote(path=("models", "x"), message="it leads elsewhere", next_step="do this")]
+        return [] if settings.word != "wild" else 1 / 0
 
 class Plugin:
     id = "{id}"
@@ -108,6 +116,79 @@ def host_in(state: Path) -> tuple[PluginHost, list[str]]:
     return PluginHost(around), learned
 
 
+def test_at_the_end_no_plugin_waits_for_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each of these stops once the other has begun to: one that hangs costs its own time, and nobody else's."""
+    a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+
+    async def work() -> None:
+        host, _ = host_in(tmp_path)
+        host.load(config(tmp_path, a={"other": str(b)}, b={"other": str(a)}))
+        task = asyncio.ensure_future(host.run())
+        await until(lambda: len(said(a) + said(b)) == 2, "both started")
+        task.cancel()
+        await asyncio.wait({task})
+
+    run(work())
+    assert (said(a), said(b)) == (["start one", "stop"], ["start one", "stop"])
+    assert "took longer" not in caplog.text
+
+
+def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A plugin that fails to say it runs all the same."""
+    a = installed(tmp_path, "a")
+
+    steps = [
+        {"word": "odd"},
+        {"word": "odd", "key": "canary-key-1"},
+        {"word": "one"},
+        {"word": "odd"},
+        {"word": "wild"},
+    ]
+
+    async def work() -> None:
+        host, _ = host_in(tmp_path)
+        host.load(config(tmp_path, a=steps[0]))
+        task = asyncio.ensure_future(host.run())
+        for number, step in enumerate(steps, 1):
+            host.follow(config(tmp_path, a=step))
+            starts = ["start"] * number
+            await until(lambda: [one[:5] for one in said(a) if one != "stop"] == starts, lambda: said(a))  # noqa: B023  # awaited here
+        await until(lambda: host.unavailable("a") is None, host.states)
+        task.cancel()
+        await asyncio.wait({task})
+
+    run(work())
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert told == [
+        "[plugins] a: models.x: it leads elsewhere: do this",
+        "[plugins] a: models.x: it leads elsewhere: do this",
+        "[plugins] a: its config_notes failed: ZeroDivisionError: division by zero",
+    ]
+
+
+def test_a_plugin_whose_files_were_replaced_goes_on(tmp_path: Path) -> None:
+    """As `plugins install --upgrade` says: until the gateway is restarted, whatever else changes meanwhile."""
+    a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+
+    async def work() -> None:
+        host, _ = host_in(tmp_path)
+        host.load(config(tmp_path, a={}, b={}))
+        task = asyncio.ensure_future(host.run())
+        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.states)
+        home = tmp_path / "clawgate" / "plugins" / "a"
+        (home / "tree").rename(home / "tree2")
+        (home / "installed.json").write_text(json.dumps({"tree": "tree2", "source": "here"}))
+        host.follow(config(tmp_path, a={}, b={"word": "two"}))
+        await until(lambda: said(b)[-1] == "start two", lambda: said(b))
+        assert host.unavailable("a") is None and said(a) == ["start one"]
+        task.cancel()
+        await asyncio.wait({task})
+
+    run(work())
+
+
 def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
     """Only what changed is started anew; secrets are learnt; until a service runs its provider cannot be asked."""
     a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
@@ -122,11 +203,13 @@ def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
         assert "canary-key-1" in learned
         assert host.states()["b"][0].details == {"url": "http://g"}
 
-        host.follow(config(tmp_path, a={"word": "two"}, b={}))
+        assert host.follow(config(tmp_path, a={"word": "two"}, b={})) == ["a"]
         await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
         assert said(b) == ["start one"]
-        host.follow(config(tmp_path, a=None, b={"word": "busy"}))
-        await until(lambda: said(b)[-1] == "start busy", lambda: said(b))
+        assert host.follow(config(tmp_path, a=None, b={"word": "busy"})) == ["a", "b"]
+        await until(
+            lambda: said(b)[-1] == "start busy" and host.states()["b"][0].state == "up", lambda: said(b)
+        )
         await until(lambda: said(a)[-1] == "stop" and "a" not in host.states(), lambda: said(a))
         busy = host.unavailable("b")
         assert busy is not None and busy.retry_after == 3

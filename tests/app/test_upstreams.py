@@ -22,6 +22,7 @@ from clawgate.testing.upstream import FakeUpstream
 from clawgate.wire.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import run
+from tests.relay.test_tunnel import TinyProxy
 
 KEY = "sk-u3Zr8mWc6QfXv1NbTj4K"
 ELSEWHERE = ("127.0.0.1", 18789)
@@ -172,6 +173,25 @@ def test_the_configured_authority_is_the_only_one(as_text: bool, tmp_path: Path)
             assert await _asked(upstream(url)) == "UpstreamUnreachable"
             assert len(server.requests) == 2
             assert await _asked(upstream(url, insecure=True)) == "200"
+
+    run(work())
+
+
+def test_the_configured_name_is_the_one_that_is_checked_through_a_proxy_as_well(tmp_path: Path) -> None:
+    own = Authority(tmp_path, "own")
+
+    async def work() -> None:
+        issued = own.issue("127.0.0.1", "inside.example")
+        async with FakeUpstream(faults.json_answer({}), tls=server_side(issued)) as server:
+            async with TinyProxy(server.port) as proxy:
+                given: dict[str, Any] = {"ca": str(own.file), "proxy": f"http://127.0.0.1:{proxy.port}"}
+                far = "https://far.example/v1"
+                assert await _asked(upstream(far, server_name="inside.example", **given)) == "200"
+                assert await _asked(upstream(far, **given)) == "UpstreamUnreachable"
+                assert (
+                    await _asked(upstream(f"{server.url}/v1", server_name="else.example", **given)) != "200"
+                )
+            assert len(server.requests) == 1
 
     run(work())
 

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pyjson5
 import pytest
 from click.testing import CliRunner, Result
 
+from clawgate.cli import auth
 from clawgate.cli.main import clawgate
 from tests.cli.catalogs import CONFIG, alone, config_file
 from tests.cli.model_list import ModelList
@@ -96,7 +98,9 @@ def test_without_a_terminal_nothing_is_written_without_a_yes(path: Path, server:
     [
         (("login",), 1, "name the provider with --provider: openai, anthropic"),
         (("login", "--provider", "owll", "--yes"), 1, 'Did you mean "owl"?'),
-        (("edit", "--provider", "openai", "--yes"), 1, 'Unknown model provider "openai"'),
+        (("edit", "--provider", "gone", "--models", "a"), 1, 'Unknown model provider "gone"'),
+        (("login", "--provider", "owll", "--no-such-flag"), 1, 'Did you mean "owl"?'),
+        (("edit", "--provider", "openai", "--yes"), 1, '"openai" is not in the config yet; to set it up'),
         (("edit", "--provider", "owl", "--yes", "--base-url", "ftp://x"), 2, "Base URL (--base-url): "),
         (("edit", "--provider", "lan", "--yes"), 2, "the variable NO_SUCH_KEY is not set here"),
         (("edit", "--provider", "owl", "--yes", "--nope"), 2, "No such option"),
@@ -181,3 +185,20 @@ def test_logout_says_that_a_variable_still_answers(path: Path) -> None:
     run(path, "login", "--provider", "openai", "--yes", "--no-check", OPENAI_API_KEY=KEY)
     found = run(path, "logout", "--provider", "openai", "--yes", OPENAI_API_KEY=KEY)
     assert "OPENAI_API_KEY is still set" in found.stdout
+
+
+def test_help_is_there_for_a_provider_that_is_not(path: Path) -> None:
+    found = run(path, "login", "--provider", "owll", "--help")
+    assert found.exit_code == 0 and "--set-default" in found.output
+
+
+def test_what_can_be_set_up_is_completed(path: Path) -> None:
+    """Also what is not configured yet; taking away is for what is."""
+    parameter = next(one for one in auth.login.params if one.name == "provider")
+    context = click.Context(auth.login)
+    context.params["config"] = str(path)
+    found = [one.value for one in parameter.shell_complete(context, "")]
+    assert {"openai", "owl", "proxy-bridge", "anthropic-claude-proxy", "custom"} <= set(found)
+    assert [one.value for one in parameter.shell_complete(context, "ow")] == ["owl"]
+    path.write_text("{")
+    assert parameter.shell_complete(context, "") == []

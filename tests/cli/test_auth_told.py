@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,13 @@ def test_a_default_is_told_once(known: Configured, capsys: pytest.CaptureFixture
     present = ConfigChange(plugin_config={}, provider={}, default_model="owl/qwen")
     tell_done(known, None, done(known, change=present))
     assert "Default model" not in capsys.readouterr().out
+
+
+def test_where_there_is_no_default_yet_that_is_told(
+    known: Configured, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_done(replace(known, catalog=replace(known.catalog, primary=None)), None, done(known))
+    assert "available: far/opus (there is no default yet; run clawgate models set" in capsys.readouterr().out
 
 
 def test_a_gateway_that_runs_takes_it_over(

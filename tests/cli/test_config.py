@@ -59,6 +59,16 @@ def test_a_value_is_shown(file: Path, arguments: list[str], shown: str) -> None:
     assert (found.exit_code, found.stdout, found.stderr) == (0, shown, "")
 
 
+@pytest.mark.parametrize("path", ["gateway.port", "gateway"])
+def test_a_value_that_is_there_twice_is_not_shown(file: Path, path: str) -> None:
+    """Readers differ in which of the two counts; what stands elsewhere is shown."""
+    file.write_text("{\n gateway: { port: 1,\n mode: 'local', port: 2 } }")
+    found = run("get", path)
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert f"{file}:3:17: gateway.port is there already, on line 2" in found.stderr
+    assert run("get", "gateway.mode").stdout == "local\n"
+
+
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
@@ -358,3 +368,40 @@ def test_a_look_into_the_file_loads_nothing_heavy(file: Path) -> None:
     value, modules = found.stdout.splitlines()
     assert value == "18790" and found.stderr == ""
     assert not {"pydantic", "uvicorn", "asyncio", "starlette", "rich"} & set(modules.split())
+
+
+WRONG_PLUGIN = """{
+  gateway: { mode: "local" },
+  plugins: { entries: {
+    "anthropic-claude-proxy": { config: { prot: 3456, autoStart: true } },
+    "proxy-bridge": { config: { bridgePrt: 1 } },
+  } },
+}
+"""
+
+
+def test_validate_judges_the_settings_of_plugins(file: Path) -> None:
+    """Each once, where it stands, with what was meant."""
+    file.write_text(WRONG_PLUGIN)
+    found = run("validate")
+    assert found.exit_code == 1 and found.stderr.count("there is no such setting") == 2
+    assert f"({file}:4:43): there is no such setting; did you mean 'port'?" in found.stderr
+    assert f"({file}:5:33): there is no such setting; did you mean 'bridgePort'?" in found.stderr
+    paths = [issue["path"] for issue in json.loads(run("validate", "--json").stdout)["issues"]]
+    assert sorted(paths) == [
+        "plugins.entries.anthropic-claude-proxy.config.prot", "plugins.entries.proxy-bridge.config.bridgePrt",
+    ]  # fmt: skip
+
+
+def test_a_setting_that_a_plugin_refuses_is_not_written(file: Path) -> None:
+    text = WRONG_PLUGIN.replace("prot: 3456, ", "").replace("bridgePrt: 1", "")
+    file.write_text(text)
+    place = "plugins.entries.anthropic-claude-proxy.config"
+    for path, value, says in (
+        (f"{place}.prot", "1", "did you mean 'port'?"),
+        (f"{place}.port", "x", "must be a whole number"),
+        (f"{place}.command", "bunx it", "must be a list of words"),
+    ):
+        found = run("set", path, value)
+        assert found.exit_code == 1 and says in found.stderr and file.read_text() == text
+    assert run("set", f"{place}.port", "4000").exit_code == 0 and "port: 4000" in file.read_text()

@@ -10,6 +10,8 @@ from pathlib import Path
 import pyjson5
 import pytest
 
+from clawgate.app.doctor.checks import Finding, Mend, Severity
+from clawgate.cli import doctor
 from tests.cli.gateway_home import TOKEN, Home
 
 
@@ -74,3 +76,23 @@ def test_a_config_that_cannot_be_used_is_a_finding(home: Home) -> None:
     home.write("{gateway: {port: 'x'}}")
     done = home.run("doctor")
     assert done.returncode == 1 and "gateway.port" in done.stdout and "Traceback" not in done.stderr
+
+
+def test_a_file_that_a_variable_names_is_made(home: Home) -> None:
+    named = home.folder / "Elsewhere.json"
+    done = home.run("doctor", "--fix", "--yes", OPENCLAW_CONFIG_PATH=str(named))
+    assert f"Wrote config: {named}" in done.stdout and named.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_path_is_asked_about_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def confirmed(question: str, **_: object) -> bool:
+        asked.append(question)
+        return False
+
+    monkeypatch.setattr(doctor, "confirmed", confirmed)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    mend = Mend("remove", "/Home/Me/Left")
+    assert not doctor._agreed(Finding(Severity.INFO, "left", "there", "remove it", mend))
+    assert asked == ["  Remove /Home/Me/Left?"]

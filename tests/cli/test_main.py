@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from clawgate import __version__
 from clawgate.cli.main import clawgate
+from clawgate.plugins.manifest import OWN_COMMANDS
 from tests.cli.command import command
 
 
@@ -33,6 +35,11 @@ def test_what_is_no_command_ends_with_the_usage(arguments: list[str]) -> None:
     """With status 2, and on standard error, so that no script takes it for an answer."""
     found = CliRunner().invoke(clawgate, arguments)
     assert found.exit_code == 2 and "Usage: " in found.stderr and found.stdout == ""
+
+
+def test_no_plugin_can_have_a_command_of_clawgate() -> None:
+    """Whoever reads manifests knows them all; it must not import the commands for that."""
+    assert set(clawgate.list_commands(click.Context(clawgate))) == OWN_COMMANDS
 
 
 HEAVY = ["uvicorn", "uvloop", "pydantic", "starlette", "msgspec", "pyjson5", "httptools", "rich", "asyncio"]

@@ -62,7 +62,7 @@ def test_set_for_programs(path: Path) -> None:
     ("model", "says"),
     [
         ("owl/nope", 'Warning: Model "owl/nope" is not among the models that the config lists for owl'),
-        ("lan/x", "Warning: lan is not ready: its credential is not set: set NO_SUCH_KEY"),
+        ("lan/x", "Warning: requests for it would fail: its credential is not set: set NO_SUCH_KEY"),
     ],
 )
 def test_set_warns_of_what_may_not_work(path: Path, model: str, says: str) -> None:
@@ -73,7 +73,8 @@ def test_set_warns_of_what_may_not_work(path: Path, model: str, says: str) -> No
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("nope/x", 'Unknown model provider "nope"'),
+        ("nope/x", 'Unknown model provider "nope". Known: '),
+        ("opnai/x", 'Unknown model provider "opnai". Did you mean "openai"? Known: '),
         ("bare", "'bare' is not provider/model, nor an alias (fast, smart)"),
     ],
 )

@@ -77,7 +77,7 @@ def test_from_install_to_uninstall_as_a_user_does_it(home: Path, path: Path) -> 
     assert "Enable it with: clawgate plugins enable house-model" in found.stdout
     enabled = run("enable", "house-model")
     assert 'Enabled plugin "house-model".' in enabled.stdout and "Backup:" in enabled.stdout
-    assert "baseUrl: is not set" in enabled.stderr
+    assert "config.baseUrl (" in enabled.stderr and "): is not set; give it as" in enabled.stderr
     assert "clawgate models auth login --provider house-model" in enabled.stderr
     assert "Plugins (1/" in run("list").stdout
     shown = json.loads(run("inspect", "house-model", "--runtime", "--json").stdout)
@@ -128,6 +128,23 @@ def test_one_whose_files_were_spoiled_is_listed_with_its_problem(home: Path) -> 
     assert listed.exit_code == 0 and "install the plugin again" in json.loads(listed.stdout)["diagnostics"][0]
     assert run("enable", "sample").exit_code == 1
     assert run("uninstall", "sample", "--yes").exit_code == 0 and installed(home) == []
+
+
+def test_enable_minds_the_lists_of_what_may_be_on(home: Path, path: Path) -> None:
+    """It joins a list of what is allowed, and does not go against one of what is not."""
+    path.write_text('{ plugins: { allow: ["discord"] } } // mine\n')
+    assert run("enable", "proxy-bridge").exit_code == 0
+    assert '["discord", "proxy-bridge"]' in " ".join(path.read_text().split()).replace("[ ", "[").replace(
+        " ]", "]"
+    )
+    assert path.read_text().endswith("// mine\n")
+    refusing = '{ plugins: { deny: ["proxy-bridge"] } }\n'
+    path.write_text(refusing)
+    found = run("enable", "proxy-bridge")
+    assert found.exit_code == 1 and "plugins.deny names 'proxy-bridge'" in found.stderr
+    assert path.read_text() == refusing
+    shown = json.loads(run("list", "--json").stdout)["plugins"]
+    assert [one["enabled"] for one in shown if one["id"] == "proxy-bridge"] == [False]
 
 
 def test_install_can_enable(home: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from clawgate.cli.main import clawgate
-from tests.cli.catalogs import config_file
+from tests.cli.catalogs import CONFIG, config_file, run_models
 
 Explain = Callable[..., Result]
 
@@ -96,6 +96,21 @@ def test_the_way_between_two_dialects(explain: Explain, asked: str, client: str,
 def test_a_dialect_without_a_counterpart_would_fail(explain: Explain) -> None:
     found = explain("far/s", "--client", "responses")
     assert found.exit_code == 1 and "has no counterpart of /v1/responses" in found.output
+
+
+def test_a_model_that_wants_a_place_of_its_own_is_served_by_nobody(tmp_path: Path) -> None:
+    own = CONFIG.replace(
+        '"canary-far-key"', '"canary-far-key", models: [{ id: "s", baseUrl: "https://else.test" }]'
+    )
+    path = config_file(tmp_path, own)
+    found = CliRunner().invoke(clawgate, ["route", "explain", "far/s", "--config", str(path)])
+    assert (
+        found.exit_code == 1
+        and "has baseUrl of its own" in found.stderr
+        and "Served by : nobody" in found.stdout
+    )
+    listed = json.loads(run_models(path, "list", "--json").stdout)["models"]
+    assert {row["key"]: row["available"] for row in listed}["far/s"] is False
 
 
 def test_a_config_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

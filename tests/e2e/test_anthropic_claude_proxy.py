@@ -19,11 +19,12 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from tests.bundled.anthropic_claude_proxy.host import command, free_port
+from tests.bundled.anthropic_claude_proxy.host import command
 from tests.e2e.gateway_stand import GATEWAY_TOKEN, config_of, write_config
 from tests.e2e.processes import Process, environment, started
 from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
+from tests.ports import free_port
 
 ID = "anthropic-claude-proxy"
 MODELS = ("claude-opus-4.6", "claude-opus-4-6-thinking", "fault-404", "fault-key", "fault-529", "fault-cut")
@@ -133,6 +134,10 @@ def test_wrapped_failures_are_the_exceptions_that_they_are(gateway: Running) -> 
         with pytest.raises(anthropic.APIStatusError) as caught:
             messages.messages.create(model=f"{ID}/fault-529", messages=ASK, max_tokens=99)
         assert caught.value.status_code == 529
+        with pytest.raises(openai.NotFoundError):
+            chat.chat.completions.create(model=f"{ID}/fault-404", messages=ASK, stream=True)
+        with pytest.raises(anthropic.AuthenticationError):
+            messages.messages.create(model=f"{ID}/fault-key", messages=ASK, max_tokens=99, stream=True)
         with pytest.raises(openai.APIError):
             list(chat.chat.completions.create(model=f"{ID}/fault-cut", messages=ASK, stream=True))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from clawgate.testing.raw_client import RawClient
 from tests.e2e.processes import environment, fields_for, is_listening, model_process, role_process, started
 from tests.e2e.stand import BODY, CLIENT_TOKEN, KINDS, OPENAI_KEY, PATH, PATIENCE, PROXY_TOKEN, Kind, run
 from tests.e2e.waiting import poll
+from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx on PATH")
 
@@ -41,12 +41,6 @@ http {{
   }}
 }}
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")

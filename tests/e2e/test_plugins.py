@@ -14,11 +14,12 @@ from typing import Any
 import openai
 import pytest
 
-from tests.bundled.anthropic_claude_proxy.host import command, free_port
+from tests.bundled.anthropic_claude_proxy.host import command
 from tests.e2e.gateway_stand import GATEWAY_TOKEN, config_of, write_config
 from tests.e2e.processes import Process, environment, is_listening, started
 from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
+from tests.ports import free_port
 
 CLAUDE = "anthropic-claude-proxy"
 pytestmark = pytest.mark.timeout(180)

@@ -17,7 +17,9 @@ import pytest
 
 from clawgate.processes import keeper
 from clawgate.processes.condition import Snapshot
-from tests.processes.supervised import PATIENCE, QUICK, command, free_port, is_there, there, watched
+from tests.e2e.waiting import poll
+from tests.ports import free_port
+from tests.processes.supervised import PATIENCE, QUICK, command, is_there, there, watched
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc"),
@@ -227,15 +229,21 @@ def test_an_earlier_proxy_on_the_port_is_adopted_left_alone_and_replaced_when_it
 
 
 @repeated
-def test_whoever_kills_the_keeper_kills_the_child(time: int) -> None:
+@pytest.mark.parametrize("what", ["healthy", "family"])
+def test_whoever_kills_the_keeper_kills_the_child(what: str, time: int) -> None:
+    """With its daemons, which had left its session and are nobody's children now."""
+
     async def work() -> None:
         port = free_port()
-        async with watched(command("healthy", port), port) as it:
+        async with watched(command(what, port), port) as it:
             first = await it.until(serving)
             assert first.pid is not None
+            family = there()
+            assert len(family) >= (5 if what == "family" else 2)
             os.kill(keeper.family()[first.pid][0], signal.SIGKILL)
             assert "not known" in (await it.until(ended)).reason
-            assert (await it.until(serving)).pid != first.pid and not is_there(first.pid)
+            assert (await it.until(serving)).pid != first.pid
+            poll(lambda: not any(map(is_there, family)), "nobody of the first family")
 
     asyncio.run(work())
 

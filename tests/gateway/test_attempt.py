@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from clawgate.errors import ProviderUnavailable, RequestRejected
+from clawgate.gateway import attempt as attempts
 from clawgate.gateway.attempt import DirectAttempt, Question
 from clawgate.gateway.provider_hooks import Judge, NoHooks, Shape
 from clawgate.plugins.api import UpstreamRequest, Verdict
@@ -23,9 +26,12 @@ from clawgate.relay.sides import AnswerHead, Writer
 from clawgate.relay.translated import TranslatedAnswer
 from clawgate.relay.watched import WatchedAnswer
 from clawgate.testing import faults
+from clawgate.testing.faults import SSE_FIELDS
+from clawgate.testing.steps import ReadBody, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
+from clawgate.wire.chat_to_messages import ChatToMessages
 from clawgate.wire.model_name import NamedModel
-from tests.e2e.stand import run
+from tests.e2e.stand import run, until
 from tests.gateway.stand import (
     ANTHROPIC,
     CHAT,
@@ -41,6 +47,7 @@ from tests.gateway.test_direct import connect, direct, known
 
 LINES = b"content-type: application/json\r\nanthropic-beta: x\r\n"
 REF = ModelRef("a", "m")
+ANSWER = {"id": "m", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn"}
 
 
 class Hooks(NoHooks):
@@ -205,6 +212,116 @@ def test_through_a_gateway_one_that_is_not_available_is_never_dialled(tmp_path: 
                 assert (found.status, found.json()["error"]["code"]) == (503, "provider_unavailable")
                 assert "a rests" in found.json()["error"]["message"] and found.header("retry-after") == "9"
                 assert len(stand.role.dialer.ledger) == 0
+            assert upstream.connections == []
+
+    run(work())
+
+
+@pytest.mark.parametrize("at", [1, 9, len(KEY), len(KEY) + 1])
+@pytest.mark.parametrize(("path", "api"), [(CHAT, OPENAI), (MESSAGES, ANTHROPIC)])
+def test_a_key_that_is_cut_over_two_chunks_is_not_passed_on(
+    path: str, api: str, at: int, tmp_path: Path
+) -> None:
+    """In a stream that goes on as it came, chunk by chunk."""
+    key = f"{KEY}a".encode()
+    said = (
+        b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\ndata: it is ' + key + b"\n\n"
+    )
+    cut = said.index(key) + at
+    head = faults.head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
+
+    async def work() -> None:
+        first, second = asyncio.Event(), asyncio.Event()
+        script = (ReadBody(), Send(head + faults.chunk(b": begin\n\n")), Wait(first), Send(faults.chunk(said[:cut])),
+                  Wait(second), Send(faults.chunk(said[cut:])), Send(faults.LAST_CHUNK))  # fmt: skip
+        async with FakeUpstream(script) as upstream:
+            config = config_of({"a": provider(upstream.url, api, name="a")})
+            async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+                await stand.send(client, question("a/m", stream=True), target=path)
+                await client.saw(b": begin")
+                first.set()
+                await client.saw(b"it is ")
+                second.set()
+                found = await client.response()
+            assert found.body == b": begin\n\n" + said.replace(key, b"*" * len(key))
+
+    run(work())
+
+
+class Held:
+    """A translation to Messages that waits: `begun` is set when one has begun, `go` lets it end."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        translate = ChatToMessages.request
+
+        def slow(exchange: ChatToMessages, body: bytes) -> bytes:
+            self.begun.set()
+            assert self.go.wait(10), "nobody else was served meanwhile"
+            return translate(exchange, body)
+
+        monkeypatch.setattr(attempts, "ASIDE_BYTES", 1)
+        monkeypatch.setattr(ChatToMessages, "request", slow)
+
+
+def test_others_are_served_while_a_large_body_is_translated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(monkeypatch)
+
+    async def work() -> None:
+        async with FakeUpstream(faults.json_answer(ANSWER)) as upstream:
+            async with serving_gateway(
+                tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})
+            ) as stand:
+                async with await stand.client() as large:
+                    await stand.send(large, question("a/m"))
+                    await until(held.begun.is_set, lambda: "the translation did not begin")
+                    assert (await stand.ask(None, target="/v1/models")).status == 200
+                    assert upstream.connections == []
+                    held.go.set()
+                    found = await large.response()
+                assert found.json()["choices"][0]["message"]["content"] == "hi"
+                await stand.quiet()
+            assert upstream.anomalies == [] and len(upstream.requests) == 1
+
+    run(work())
+
+
+def test_a_client_that_leaves_while_its_body_is_translated_has_nobody_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(monkeypatch)
+
+    async def work() -> None:
+        async with FakeUpstream(faults.json_answer(ANSWER)) as upstream:
+            async with serving_gateway(
+                tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})
+            ) as stand:
+                async with await stand.client() as large:
+                    await stand.send(large, question("a/m"))
+                    await until(held.begun.is_set, lambda: "the translation did not begin")
+                await stand.quiet()
+                held.go.set()
+                assert (await stand.ask(question("a/m"))).status == 200
+                assert len(stand.role.dialer.ledger) == 1
+            assert len(upstream.requests) == 1
+
+    run(work())
+
+
+def test_what_cannot_be_carried_of_a_large_body_is_refused_by_its_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "ASIDE_BYTES", 1)
+
+    async def work() -> None:
+        async with FakeUpstream() as upstream:
+            async with serving_gateway(
+                tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})
+            ) as stand:
+                found = await stand.ask(question("a/m", n=2))
+                assert (found.status, found.json()["error"]["param"]) == (400, "n")
             assert upstream.connections == []
 
     run(work())

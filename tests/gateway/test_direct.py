@@ -158,6 +158,24 @@ def test_the_models_own_limits_reach_the_translation() -> None:
     assert sent["max_completion_tokens"] == 50 and "max_tokens" not in sent
 
 
+@pytest.mark.parametrize(
+    ("host", "compat", "field"),
+    [
+        ("api.openai.com", {}, "max_completion_tokens"),
+        ("mine.openai.azure.com", {}, "max_completion_tokens"),
+        ("api.openai.com", {"maxTokensField": "max_tokens"}, "max_tokens"),
+        ("notapi.openai.com.example", {}, "max_tokens"),
+    ],
+)
+def test_openai_is_told_the_limit_by_the_only_name_that_all_its_models_take(
+    host: str, compat: dict[str, str], field: str
+) -> None:
+    there = known("b", origin=Origin("https", host, 443), models=(Model("m", "m", compat=compat),))
+    sent = asked_bytes(direct(there), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]
+    limits = {name: value for name, value in json.loads(sent).items() if name.startswith("max_")}
+    assert limits == {field: 50}
+
+
 def test_a_provider_that_is_not_ready_is_not_asked() -> None:
     """Whether its config says so or its connections cannot be made."""
     made = direct(known("a", why_not_ready="its key is not set"), known("b", origin=None))

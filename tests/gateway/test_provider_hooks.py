@@ -34,7 +34,7 @@ def seen_in(body: bytes) -> UpstreamRequest:
         seen.append(request)
         return request
 
-    shaped(shape, "a", body)
+    shaped(shape, "a", body, dialect="openai-completions")
     return seen[0]
 
 
@@ -45,7 +45,7 @@ def changed(**fields: Any) -> Callable[[UpstreamRequest], UpstreamRequest]:
 def test_a_plugin_sees_the_fields_and_nothing_of_the_conversation() -> None:
     seen = seen_in(request(temperature=0.5, stream=True))
     assert (seen.model, dict(seen.fields)) == ("m", {"temperature": 0.5, "stream": True})
-    assert "private" not in repr(seen)
+    assert "private" not in repr(seen) and seen.dialect == "openai-completions"
 
 
 def test_what_it_changes_leaves_and_the_conversation_to_the_byte() -> None:

@@ -139,6 +139,11 @@ def test_what_was_never_finished_is_not_there(tmp_path: Path) -> None:
             (False, 'plugins.entries."own".enabled is false'),
         ),
         ({"enabled": False, "entries": {"own": {"enabled": True}}}, [], (False, "plugins.enabled is false")),
+        ({"deny": ["own"], "entries": {"own": {"enabled": True}}}, [], (False, "plugins.deny names it")),
+        ({"deny": ["own"], "allow": ["own"]}, ["own-models"], (False, "plugins.deny names it")),
+        ({"allow": ["other"]}, ["own-models"], (False, "plugins.allow does not name it")),
+        ({"allow": ["other", "own"]}, ["own-models"], (True, 'models.providers."own-models" is set')),
+        ({"allow": []}, ["own-models"], (True, 'models.providers."own-models" is set')),
     ],
 )
 def test_the_config_decides_and_says_by_which_setting(

@@ -13,6 +13,7 @@ import pytest
 import uvloop
 
 from clawgate.errors import ProviderUnavailable
+from clawgate.plugins import guarding
 from clawgate.plugins.api import (
     PluginError,
     Service,
@@ -23,6 +24,7 @@ from clawgate.plugins.api import (
     Verdict,
 )
 from clawgate.plugins.guarding import GuardedService, PluginFailed, in_time, judged, reason_of, shaped
+from clawgate.plugins.patience import Blocked
 from clawgate.testing.plugin_host import FakeHost
 
 
@@ -155,6 +157,35 @@ def test_a_task_of_a_plugin_that_exits_does_not_end_the_gateway(tmp_path: Path, 
         return service.status().state
 
     assert run(gateway()) == "up"
+
+
+@pytest.mark.timeout(30, method="thread")  # the other method has the alarm for itself
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_task_of_a_plugin_that_blocks_is_ended_and_named(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everything else goes on, and the log says whose it was."""
+    monkeypatch.setattr(guarding, "STEP_SECONDS", 0.1)
+
+    class Blocks(Sample):
+        async def start(self, context: ServiceContext) -> None:
+            self.task = asyncio.get_running_loop().create_task(self._block())
+
+        async def _block(self) -> None:
+            await asyncio.sleep(0)
+            while True:
+                pass
+
+    async def gateway() -> str:
+        sample = Blocks()
+        service = guarded(sample)
+        assert await service.start(FakeHost(state_dir=tmp_path))
+        await asyncio.wait({sample.task})
+        assert isinstance(sample.task.exception(), Blocked)
+        return service.status().state
+
+    assert run(gateway()) == "up"
+    assert "[plugins] sample: a task of its own was ended" in caplog.text
 
 
 def test_a_start_that_failed_half_way_is_stopped_too(tmp_path: Path) -> None:

@@ -124,4 +124,6 @@ def test_what_a_dead_process_left_is_swept_and_what_a_living_one_has_is_not(
 def test_the_record_says_when_and_what(tmp_path: Path, plugins: Path) -> None:
     install(plugins, plugin_folder(tmp_path / "a"))
     record = json.loads((plugins / "sample" / "installed.json").read_text())
-    assert set(record) == {"id", "version", "kind", "source", "digest", "revision", "installed", "tree"}
+    assert set(record) == {
+        "id", "version", "kind", "source", "digest", "revision", "installed", "tree", "description", "commands",
+    }  # fmt: skip

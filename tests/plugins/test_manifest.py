@@ -47,6 +47,8 @@ def test_the_manifest_of_the_docs_is_one() -> None:
         ({"registers": '["service", "provider"]'}, "name each one in providers"),
         ({"providers": '["x"]'}, "name each one in providers"),
         ({"registers": '["provider"]', "providers": '["anthropic"]'}, "'anthropic' is built into clawgate"),
+        ({"registers": '["provider"]', "providers": '["custom"]'}, "'custom' is built into clawgate"),
+        ({"registers": '["command"]', "commands": '["doctor"]'}, "'doctor' is a command of clawgate itself"),
         ({"surprise": "1"}, "surprise"),
         ({"config": '{ a = "two\\nlines" }'}, "config.a must be one line"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clawgate.plugins.registry import load_plugins
+from clawgate.plugins.registry import Failure, Registry, load_plugins
 from clawgate.settings.openclaw import OpenClawConfig
 from tests.plugins.samples import BODY, docs_plugin, plugin_folder
 from tests.plugins.test_finding import installed
@@ -51,12 +51,19 @@ def test_a_provider_that_is_taken_keeps_the_later_plugin_out_and_stays_with_the_
     assert found.why_refused("house-model") is None and found.provider("house-model") is not None
 
 
-def test_no_plugin_has_a_command_of_clawgate(tmp_path: Path) -> None:
-    installed(tmp_path, docs_plugin(tmp_path / "b"))
-    found = load_plugins(
-        config("house-model"), tmp_path, bundled=tmp_path / "none", reserved_commands=["house-model"]
-    )
-    assert "'house-model' is a command of clawgate itself" in str(found.failures[0])
+def test_a_plugin_that_was_upgraded_goes_on_as_it_was_loaded(tmp_path: Path) -> None:
+    """Its files are others now, and Python does not import them over those that it has."""
+    folder = plugin_folder(tmp_path / "a", "one")
+    installed(tmp_path, folder)
+    before = load_plugins(config("one"), tmp_path, bundled=tmp_path / "none")
+    installed(tmp_path, folder)
+    found = load_plugins(config("one"), tmp_path, bundled=tmp_path / "none")
+    assert found.loaded == () and "clawgate gateway restart" in found.failures[0].reason
+    after = found.after(before)
+    assert after.loaded == before.loaded and after.failures == ()
+    broken = Registry((), (Failure("one", "it is broken now"),))
+    assert broken.after(before) == broken
+    assert found.after(load_plugins(config(), tmp_path, bundled=tmp_path / "none")).failures == found.failures
 
 
 def test_some_of_them_can_be_asked_for(tmp_path: Path) -> None:

@@ -193,7 +193,9 @@ def test_links_in_a_repository_are_refused(tmp_path: Path) -> None:
 
 def test_what_git_says_is_told(tmp_path: Path) -> None:
     (tmp_path / "into").mkdir()
-    with pytest.raises(SourceRefused, match="git could not get git file:///nowhere"):
+    with pytest.raises(
+        SourceRefused, match=r"git could not get git file:///nowhere: fatal: .*(not appear to be|not exist)"
+    ):
         fetch(parse_source("file:///nowhere"), tmp_path / "into", environment())
     with pytest.raises(SourceRefused, match="git is not installed"):
         fetch(parse_source("file:///nowhere"), _fresh(tmp_path), environment(PATH="/nonexistent"))

@@ -48,6 +48,13 @@ def test_modes_of_the_source_do_not_come_along(tmp_path: Path, target: Path) -> 
     assert stat.S_IMODE((target / "p").stat().st_mode) == 0o700
 
 
+def test_folders_between_are_as_closed(tmp_path: Path, target: Path) -> None:
+    write_files(tmp_path / "source", {"src/p/deep/a.py": ""})
+    copy_folder(tmp_path / "source", target)
+    for name in ("src", "src/p", "src/p/deep"):
+        assert stat.S_IMODE((target / name).stat().st_mode) == 0o700
+
+
 def test_the_digest_is_of_names_and_contents(tmp_path: Path) -> None:
     digests = []
     for number, files in enumerate(

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clawgate.policy.egress import Decision, Reason, classify, decide, decide_text, embedded_ipv4
+from clawgate.policy.egress import (
+    Decision,
+    Reason,
+    classify,
+    decide,
+    decide_text,
+    embedded_ipv4,
+    kind_of_host,
+)
 from tests.policy.addresses import ROWS
 
 OPENED_BY_TRUST = {Reason.LOOPBACK, Reason.PRIVATE}
@@ -113,3 +122,43 @@ def test_outside_global_unicast_only_embedded_addresses_are_public(address: IPv6
 def test_nothing_is_embedded_where_nothing_is(text: str) -> None:
     """Teredo and local NAT64 are refused whole, so nothing is read out of them."""
     assert embedded_ipv4(IPv6Address(text)) is None
+
+
+def _legacy(address: IPv4Address) -> list[str]:
+    """What `inet_aton` reads as ``address``."""
+    number, (a, b, c, d) = int(address), address.packed
+    return [
+        str(address), str(number), hex(number), f"0{number:o}", f"{a}.{number & 0xFFFFFF}",
+        f"{a}.{b}.{number & 0xFFFF}", f"0x{a:x}.0{b:o}.{c}.0x{d:x}", f"0{a:o}.0{b:o}.0{c:o}.0{d:o}",
+        f"0x{a:02x}.{number & 0xFFFFFF}",
+    ]  # fmt: skip
+
+
+@given(v4)
+@example(IPv4Address("169.254.169.254"))
+@example(IPv4Address("127.0.0.1"))
+@example(IPv4Address(0))
+@settings(max_examples=500)
+def test_an_address_is_known_in_every_spelling_that_resolvers_take(address: IPv4Address) -> None:
+    for spelling in _legacy(address):
+        assert socket.inet_aton(spelling) == address.packed
+        assert kind_of_host(spelling) is classify(address), spelling
+
+
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [
+        ("metadata.google.internal", Reason.METADATA),
+        ("metadata.goog", Reason.METADATA),
+        ("::ffff:a9fe:a9fe", Reason.METADATA),
+        ("metadata.example", Reason.NOT_AN_ADDRESS),
+        ("1.2.3.4.5", Reason.NOT_AN_ADDRESS),
+        ("256.1.1.1", Reason.NOT_AN_ADDRESS),
+        ("4294967296", Reason.NOT_AN_ADDRESS),
+        ("0x", Reason.NOT_AN_ADDRESS),
+        ("09.1.1.1", Reason.NOT_AN_ADDRESS),
+        ("a1", Reason.NOT_AN_ADDRESS),
+    ],
+)
+def test_what_a_host_says_of_itself(host: str, kind: Reason) -> None:
+    assert kind_of_host(host) is kind

@@ -36,11 +36,16 @@ def test_every_other_status_ends_the_request() -> None:
         (errors.EgressDenied("x"), "address not allowed"),
         (errors.PrivateNetworkBlocked("x"), "address not allowed"),
         (errors.UpstreamFailed("x"), "failed"),
+        (errors.UpstreamFailed("x", status=529), "status 529"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_befell_the_provider_lets_the_next_one_try(error: errors.GatewayError, reason: str) -> None:
     assert next_is_allowed(None, error) == reason
+
+
+def test_a_failure_whose_status_is_known_counts_as_that_status() -> None:
+    assert next_is_allowed(None, errors.UpstreamFailed("x", status=400)) is None
 
 
 def test_no_other_error_does() -> None:

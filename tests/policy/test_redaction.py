@@ -37,6 +37,43 @@ def test_what_is_no_secret_stays() -> None:
     assert Redactor([]).clean(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("key sk-ant-api03-aB3_x-Yz0123456789 refused", "key *** refused"),
+        ("CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-abcdefghijkl", "CLAUDE_CODE_OAUTH_TOKEN=***"),
+        ('{"apiKey":"sk-proj-abcdefghijklmnop"}', '{"apiKey":"***"}'),
+        ("Authorization: Bearer abc.DEF-123/456+7==", "Authorization: Bearer ***"),
+        ("authorization: 'bearer ab12cd34ef'", "authorization: 'bearer ***'"),
+        ("{'x-api-key': 'k1-0123456789'}", "{'x-api-key': '***'}"),
+        ("got Bearer 0123456789abcdef.", "got Bearer ***"),
+        ('"refreshToken":"r0123456789","expires":1', '"refreshToken":"***","expires":1'),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "***"),
+        ("OPENAI_API_KEY=own-key-12345678 PATH=/bin", "OPENAI_API_KEY=*** PATH=/bin"),
+        ("DB_PASSWORD: hunter2hunter2", "DB_PASSWORD: ***"),
+    ],
+)
+def test_what_can_only_be_a_credential_is_blotted_though_nobody_told_us_of_it(text: str, clean: str) -> None:
+    assert Redactor().clean(text) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the risk-assessment-of-2026 and a task-list-number-123456 are done, said sk-learn",
+        "Bearer authentication is needed; a bearer token was not found",
+        "run 'claude login', or set CLAUDE_CODE_OAUTH_TOKEN in its environment",
+        "authorization: required, x-api-key: missing, access token: expired",
+        "OPENAI_API_KEY=${OPENAI_API_KEY} TOKEN=placeholder KEY: value",
+        "model claude-opus-4-6-20260101 at http://127.0.0.1:3456/v1/messages?beta=true took 1234567 tokens",
+        "session ce8e587f-45dc-49ca-bd47-0bd31c2c8fab, request req_011CSHoEeqs5C35K2UUqR7Fy",
+        "max_tokens: 1234567890, tokens=1234567890, keys: 12345678",
+    ],
+)
+def test_ordinary_words_stay(text: str) -> None:
+    assert Redactor().clean(text) == text
+
+
 def test_an_empty_secret_does_not_blot_everything() -> None:
     assert Redactor([""]).clean("text") == "text"
 

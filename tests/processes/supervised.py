@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any
 
 from clawgate.processes import keeper
 from clawgate.processes.child_plan import ChildPlan
+from clawgate.processes.child_state import Rules
 from clawgate.processes.condition import Snapshot
-from clawgate.processes.lifecycle import Rules
 from clawgate.processes.readiness import Finding, Question, Reply, ask
 from clawgate.processes.supervisor import Supervisor
 from clawgate.testing.waiting import Pulse
@@ -35,12 +34,6 @@ QUICK = Rules(
     silence_limit=0.3,
     slow_retry=0.3,
 )
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def command(what: str, *arguments: object) -> tuple[str, ...]:

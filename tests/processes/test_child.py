@@ -11,7 +11,7 @@ import pytest
 from clawgate.processes import keeper
 from clawgate.processes.child import Child
 from clawgate.processes.child_plan import ChildPlan
-from clawgate.processes.lifecycle import Event, Exited, SpawnFailed, Started
+from clawgate.processes.child_state import Event, Exited, SpawnFailed, Started
 from clawgate.processes.output import LastLines
 from tests.processes.supervised import PATIENCE, command, there
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from clawgate.processes.child_state import Phase, State
 from clawgate.processes.condition import snapshot_of, unavailable
-from clawgate.processes.lifecycle import Phase, State
 
 LINES = ("first", "second", "third", "Error: Claude CLI not found")
 

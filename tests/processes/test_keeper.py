@@ -47,6 +47,10 @@ class Kept:
             self.control = -1
 
 
+LIBC_SIGNALS = 0b11 << 31
+"""32 and 33 are glibc's own (nptl(7)); its posix_spawn, which Python 3.13 takes where it can, leaves them ignored."""
+
+
 @contextlib.contextmanager
 def kept(*argv: str, **environment: str) -> Iterator[Kept]:
     before = there()
@@ -71,7 +75,7 @@ def test_the_command_gets_its_environment_and_nothing_else_of_ours() -> None:
         fds, ignored = it.output.read().splitlines()
         assert fds.split()[:3] == [b"/proc/self/fd/0", b"/proc/self/fd/1", b"/proc/self/fd/2"]
         assert len(fds.split()) <= 4  # the shell itself may look at the folder
-        assert int(ignored.split()[1], 16) == 0
+        assert int(ignored.split()[1], 16) & ~LIBC_SIGNALS == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.processes.lifecycle import (
+from clawgate.processes.child_state import (
     Abandon,
     Action,
     Announce,
@@ -28,9 +28,8 @@ from clawgate.processes.lifecycle import (
     State,
     Tick,
     WaitUntil,
-    backoff,
-    step,
 )
+from clawgate.processes.lifecycle import backoff, step
 from clawgate.processes.readiness import Answer, Finding
 
 RULES = Rules()

@@ -11,7 +11,8 @@ import uvloop
 
 from clawgate.processes.condition import Snapshot
 from clawgate.processes.readiness import Finding
-from tests.processes.supervised import QUICK, command, free_port, watched
+from tests.ports import free_port
+from tests.processes.supervised import QUICK, command, watched
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
 
@@ -108,6 +109,29 @@ def test_secrets_are_neither_shown_nor_logged(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level("DEBUG"):
         asyncio.run(work())
     assert "key is ***" in caplog.text and "canary" not in caplog.text
+
+
+def test_keys_that_nobody_told_us_of_are_not_shown_either(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither where the child prints them nor where what answers on its port says them."""
+    key = "sk-ant-oat01-canary0123456789"
+
+    async def unwell() -> Finding:
+        return Finding("unhealthy", f"the token {key} has expired")
+
+    async def work() -> None:
+        script = ("/bin/sh", "-c", f"echo login with {key} failed; exit 1")
+        async with watched(script, free_port(), environment={"PATH": "/bin"}) as it:
+            shown = await it.phase("given_up")
+            assert shown.last_lines == ("login with *** failed",)
+            assert "canary" not in repr(shown) + str(it.supervisor.unavailable())
+        async with watched(("/bin/true",), probe=unwell) as it:
+            shown = await it.phase("adopted")
+            assert shown.reason == "the token *** has expired"
+            assert "canary" not in str(it.supervisor.unavailable())
+
+    with caplog.at_level("DEBUG"):
+        asyncio.run(work())
+    assert "canary" not in caplog.text
 
 
 def test_an_answer_of_somebody_elses_process_makes_no_child_ready() -> None:

@@ -101,6 +101,37 @@ def test_a_built_in_elsewhere_with_a_configured_key_is_ready() -> None:
 
 
 @pytest.mark.parametrize(
+    "key",
+    ["request", "request.auth", "request.auth.mode", "request.auth.prefix", "request.headers", "request.proxy",
+     "request.proxy.mode", "request.tls", "request.tls.serverName", "request.allowPrivateNetwork", "headers", "api"],
+)  # fmt: skip
+def test_a_setting_that_is_not_set_is_never_taken_as_left_out(key: str) -> None:
+    """Without it another credential would leave, no proxy be asked, or another dialect be spoken."""
+    found = only(OWL, unset={f"models.providers.owl.{key}": "SITE"})
+    assert found.why_not_ready == (
+        f"a setting of it is not set: set SITE (models.providers.owl.{key} refers to it)"
+    )
+
+
+def test_what_openclaw_owns_may_be_unset() -> None:
+    assert only(OWL, unset={"models.providers.owl.localService.env.A": "SITE"}).why_not_ready is None
+
+
+def test_a_built_in_whose_address_is_not_set_is_asked_nowhere() -> None:
+    """Least of all at its own address, with the key of the environment."""
+    found = only({}, "openai", unset={"models.providers.openai.baseUrl": "SITE"})
+    assert found.origin is None and found.credential.line() == b""
+    assert (
+        found.why_not_ready
+        == "its address is not set: set SITE (models.providers.openai.baseUrl refers to it)"
+    )
+    whole = only({}, "openai", unset={"models.providers.openai": "SITE"})
+    assert (
+        whole.why_not_ready == "a setting of it is not set: set SITE (models.providers.openai refers to it)"
+    )
+
+
+@pytest.mark.parametrize(
     ("block", "says"),
     [
         ({"apiKey": "k12"}, "its address is not set: set models.providers.owl.baseUrl"),
@@ -201,7 +232,28 @@ def test_what_the_config_says_arrives() -> None:
         and first.compat == {"maxTokensField": "max_tokens"}
     )
     assert second.name == "r"
-    assert len(found.notes) == 2 and "listed twice" in found.notes[0] and "is not read" in found.notes[1]
+    assert len(found.notes) == 1 and "listed twice" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("baseUrl", "https://else.test/v1", "baseUrl"),
+        ("headers", {"X-A": "b"}, "headers"),
+        ("api", "anthropic-messages", "api"),
+        ("api", "google-generative-ai", "api"),
+        ("api", "openai-responses", None),
+        ("api", "openai-completions", None),
+    ],
+)
+def test_a_model_that_wants_another_way_than_its_provider_says_why_it_is_not_asked(
+    key: str, value: object, why: str | None
+) -> None:
+    """It is never asked in its provider's way instead."""
+    found = only({**OWL, "models": [{"id": "q", key: value}, {"id": "r"}]})
+    said = f"the model 'owl/q' has {why} of its own, which is not supported: make it a provider of its own"
+    assert found.why_not("q") == (said if why else None)
+    assert found.why_not_ready is found.why_not("r") is found.why_not("not listed") is None
 
 
 def test_a_dialect_that_is_assumed_is_said() -> None:

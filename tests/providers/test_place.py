@@ -46,6 +46,8 @@ def test_the_path_takes_the_place_of_v1(url: str, api: str, origin: str, path: s
         ("http://u:p@owl.test", {}, "baseUrl cannot be used"),
         ("http://169.254.169.254/", {}, "never dialled (metadata)"),
         ("http://[fe80::1]/", {}, "never dialled (link_local)"),
+        ("http://0xa9fea9fe/", {}, "never dialled (metadata)"),
+        ("http://metadata.google.internal/", {}, "never dialled (metadata)"),
         ("http://0.0.0.0:1", {}, "never dialled (special_use)"),
         ("http://[::ffff:169.254.169.254]/", {}, "never dialled (metadata)"),
     ],
@@ -64,6 +66,7 @@ def test_a_place_that_cannot_be(url: str | None, unset: dict[str, str], says: st
         ("http://10.1.2.3", Reason.PRIVATE),
         ("http://owl.internal", Reason.NOT_AN_ADDRESS),
         ("http://8.8.8.8", Reason.PUBLIC),
+        ("http://0x7f.1", Reason.LOOPBACK),
     ],
 )
 def test_what_a_place_says_of_itself(url: str, kind: Reason) -> None:

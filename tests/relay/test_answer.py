@@ -95,6 +95,30 @@ def test_a_credential_is_masked_across_the_limit_of_what_is_held_back() -> None:
         assert len(sent.partition(b"\r\n\r\n")[2]) == len(body)
 
 
+@pytest.mark.parametrize("size", [1, 5, 19, 20, 1000])
+@pytest.mark.parametrize(
+    "body", [b"it is " + SECRET + b".\n", b"s" + SECRET[:-1] + b"sk-" + SECRET + b"s", SECRET[:-1]]
+)
+def test_a_credential_in_an_answer_of_a_gateway_is_masked_across_pieces(body: bytes, size: int) -> None:
+    """Whatever begins as it does and is none comes whole and in its order."""
+    answer = writer(head(length=len(body), chunked=False), names=b"x-clawgate-provider: a\r\n")
+    sent = b""
+    for at in range(0, len(body), size):
+        answer.add(body[at : at + size])
+        sent += answer.take(ended=False)
+    sent += answer.take(ended=True)
+    assert sent.partition(b"\r\n\r\n")[2] == body.replace(SECRET, b"*" * len(SECRET))
+
+
+def test_what_waits_for_the_rest_of_a_credential_is_not_lost_when_the_stream_breaks() -> None:
+    stream = writer(head(content_type=EVENT_STREAM), names=b"x-clawgate-provider: a\r\n")
+    stream.add(b"data: x\n\n")
+    stream.take(ended=False)
+    stream.add(b"s")
+    assert stream.take(ended=False) == b"" and stream.passage(bytearray().extend) is None
+    assert stream.last_words(CUT).startswith(b"1\r\ns\r\n")
+
+
 def test_a_large_error_is_not_held_back_for_ever() -> None:
     """Memory is bounded: beyond the limit it flows."""
     error = writer(head(500))
@@ -183,3 +207,49 @@ def test_the_last_words_are_in_the_clients_dialect(dialect: Dialect, named: bool
     stream = writer(head(content_type=EVENT_STREAM), dialect=dialect)
     stream.add(b"data: {}\n\n")
     assert (b"event: error\n" in stream.last_words(CUT)) is named
+
+
+# Chunks that pass by
+
+
+def streaming(**more: Any) -> AnswerWriter:
+    """An answer of which one event has gone on."""
+    stream = writer(head(content_type=EVENT_STREAM), **more)
+    stream.add(b"data: a\n\n")
+    stream.take(ended=False)
+    return stream
+
+
+def test_chunks_pass_once_a_stream_stands_between_events() -> None:
+    """Before that, within an event and in an answer that is no stream of ours, each has to be told."""
+    write = bytearray().extend
+    assert streaming().passage(write) is not None
+    for told in (b"", b": warm\n\n", b"data: a"):
+        early = writer(head(content_type=EVENT_STREAM))
+        early.add(told)
+        early.take(ended=False)
+        assert early.passage(write) is None
+    for other in (
+        writer(head()),
+        writer(head(content_type=EVENT_STREAM), http10=True),
+        writer(head(content_type=EVENT_STREAM, length=100, chunked=False)),
+        writer(head(500, content_type=EVENT_STREAM)),
+    ):
+        other.add(b"data: a\n\n")
+        other.take(ended=False)
+        assert other.passage(write) is None
+
+
+@pytest.mark.parametrize(("passed", "words"), [(b"data: b\n\n", True), (b"data: [DONE]\n\n", False)])
+def test_what_passed_by_counts_for_the_last_words(passed: bytes, words: bool) -> None:
+    """An event of ours fits behind an event, and not behind [DONE]."""
+    stream = streaming()
+    passage = stream.passage(bytearray().extend)
+    assert passage is not None
+    passage.latest = b"%x\r\n%b\r\n" % (len(passed), passed)
+    assert bool(stream.last_words(CUT)) is words
+
+
+def test_who_may_not_repeat_our_credential_is_looked_at_in_passing() -> None:
+    passage = streaming(names=NAMES).passage(bytearray().extend)
+    assert passage is not None and passage.screens == (SECRET,)

@@ -12,7 +12,7 @@ import pytest
 from clawgate.errors import GatewayError
 from clawgate.relay.connection import UpstreamConnection
 from clawgate.relay.shapes import Shapes
-from clawgate.relay.sides import AnswerHead
+from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.testing import faults
 from clawgate.testing.steps import Close, Drip, ReadBody, Reset, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
@@ -316,7 +316,12 @@ def test_a_head_with_a_body_behind_it_for_a_head_request_does_not_poison() -> No
     run(work())
 
 
-CHUNKS = [b"data: 1\n\n", b"d", b"x" * 300, b"data: \r\n0\r\n\r\n", b"data: last\n\n"]
+CHUNKS = [
+    b"data: 1\n\n", b"data: 2\n\n", b"d", b"x" * 300, b"data: \r\n0\r\n\r\n", b"event: e\ndata: 3\n\n",
+    b": warm\n\n", b"data: %b\r\n\r\n" % (b"x" * 300), b"data: KEY\n\n", b"data: last\n\n",
+]  # fmt: skip
+PASS = [1, 4, 5, 7, 9]
+"""Which of them pass: not the first one behind the head, no part of an event, no comment, no credential."""
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 300, 10_000])
@@ -333,7 +338,13 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
         def __init__(self) -> None:
             self.body = b""
             self.ended = False
-            self.short = 0
+            self.passed: list[bytes] = []
+
+        def pass_by(self, framed: bytes) -> None:
+            size, _, rest = framed.partition(b"\r\n")
+            assert rest[int(size, 16) :] == b"\r\n"
+            self.passed.append(rest[:-2])
+            self.body += rest[:-2]
 
         def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
             return False
@@ -344,14 +355,10 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
         def upstream_sends(self, body: bytes) -> None:
             self.body += body
 
-        def upstream_chunk(self, framed: bytes, at: int) -> bool:
-            body = framed[at:-2]
-            assert framed.lower() == b"%x\r\n%b\r\n" % (len(body), body.lower())
-            self.short += 1
-            self.body += body
-            return True
-
         def upstream_flush(self) -> None: ...
+        def upstream_passage(self) -> Passage:
+            return Passage(self.pass_by, (b"KEY",))
+
         def upstream_ends(self) -> None:
             self.ended = True
 
@@ -374,7 +381,7 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
             connection.data_received(read)
         assert told.body == b"".join(CHUNKS) and told.ended
         if reads == [*whole, b"0\r\n\r\n"]:
-            assert told.short == len(CHUNKS) - 1  # the first one behind the head is the parser's
+            assert told.passed == [CHUNKS[at] for at in PASS]
 
 
 class Heard:
@@ -396,10 +403,8 @@ class Heard:
     def upstream_sends(self, body: bytes) -> None:
         self.body += body
 
-    def upstream_chunk(self, framed: bytes, at: int) -> bool:
-        return False
-
     def upstream_flush(self) -> None: ...
+    def upstream_passage(self) -> None: ...
     def upstream_ends(self) -> None:
         self.end = "whole"
 

@@ -113,3 +113,53 @@ def test_a_length_that_the_reader_understood_otherwise_is_not_learned() -> None:
 def test_a_long_head_is_not_learned() -> None:
     """Memory for each connection is bounded."""
     assert KnownHead.of(b"GET / HTTP/1.1\r\nX: " + b"a" * 4096 + b"\r\n\r\n", 0, "") is None
+
+
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACED = HEAD.replace(b"Host: x", b"Host: x\r\ntraceparent: " + TRACE)
+
+
+@pytest.mark.parametrize(
+    "trace", [TRACE, TRACE.replace(b"a", b"0"), b"ff-" + b"f" * 32 + b"-" + b"0" * 16 + b"-00"]
+)
+def test_another_trace_is_the_same_head(trace: bytes) -> None:
+    """Clients that trace send another with each request; it is not passed on."""
+    again = TRACED.replace(TRACE, trace).replace(b": 5", b": 77")
+    assert known(TRACED).match(again + b"body") == (77, len(again))
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        b"",
+        TRACE[:-1],
+        TRACE + b"0",
+        TRACE.upper(),
+        TRACE.replace(b"-", b"_"),
+        TRACE[:-2] + b"0\n",
+        TRACE[:-4] + b"\r\nx:",
+        b"x" * len(TRACE),
+    ],
+)
+def test_what_is_no_trace_is_another_head(trace: bytes) -> None:
+    """Nothing can hide in its place."""
+    assert known(TRACED).match(TRACED.replace(TRACE, trace)) is None
+
+
+@pytest.mark.parametrize("end", range(len(TRACED)))
+def test_a_part_of_a_traced_head_is_not_it(end: int) -> None:
+    assert known(TRACED).match(TRACED[:end]) is None
+
+
+def test_of_two_traces_only_the_first_may_differ() -> None:
+    """The strict path has seen both; what it made of them holds for these."""
+    twice = TRACED.replace(b"X: y", b"traceparent: " + TRACE)
+    other = TRACE.replace(b"a", b"0")
+    assert known(twice).match(twice.replace(TRACE, other, 1)) is not None
+    assert known(twice).match(other.join(twice.rsplit(TRACE, 1))) is None
+
+
+def test_a_trace_of_another_form_is_learned_as_it_is() -> None:
+    odd = TRACED.replace(TRACE, b"00-x")
+    assert known(odd).match(odd) == (5, len(odd))
+    assert known(odd).match(TRACED) is None

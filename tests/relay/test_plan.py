@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from clawgate.errors import GatewayError, ModelNotFound, ProviderUnavailable, UpstreamFailed
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from clawgate.errors import (
+    GatewayError,
+    ModelNotFound,
+    ProviderUnavailable,
+    RequestRejected,
+    UpstreamFailed,
+)
 from clawgate.policy.browser import BrowserRule
 from clawgate.policy.routing import GATEWAY_ROUTES
 from clawgate.providers.credential import Bearer
@@ -31,12 +42,20 @@ class Asks:
 
     spliced = True
 
-    def __init__(self, upstream: Upstream, asked: Asked, body: bytes) -> None:
+    def __init__(
+        self, upstream: Upstream, asked: Asked, body: bytes, aside: Callable[[], bytes] | None
+    ) -> None:
         self.upstream = upstream
         self.served_by = f"{upstream.name.decode()}/m"
         self.names = b"x-by: %b\r\n" % upstream.name
-        head = upstream.head(b"POST", asked.target, asked.lines, asked.via)
-        self.request: list[Piece] = [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
+        self.request: list[Piece] = []
+        self.aside = aside
+        self._head = upstream.head(b"POST", asked.target, asked.lines, asked.via)
+        if aside is None:
+            self.complete(body)
+
+    def complete(self, body: bytes) -> None:
+        self.request = [b"%bcontent-length: %d\r\n\r\n" % (self._head, len(body)), body]
 
     def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
         return AnswerWriter(head, http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.names)
@@ -47,8 +66,14 @@ class Scripted:
 
     model = "asked"
 
-    def __init__(self, *upstreams: Upstream, refusal: GatewayError | None = None) -> None:
+    def __init__(
+        self,
+        *upstreams: Upstream,
+        refusal: GatewayError | None = None,
+        aside: Callable[[], bytes] | None = None,
+    ) -> None:
         self._left = list(upstreams)
+        self._aside = aside
         self._refusal = refusal
         self.told: list[object] = []
 
@@ -62,7 +87,7 @@ class Scripted:
     def first(self) -> Attempt:
         if not self._left:
             raise ProviderUnavailable("nobody is left")
-        return Asks(self._left.pop(0), self._asked, self._body)
+        return Asks(self._left.pop(0), self._asked, self._body, self._aside)
 
     def after(self, *, status: int | None = None, error: GatewayError | None = None) -> Attempt | None:
         self.told.append(status if error is None else type(error).__name__)
@@ -113,6 +138,38 @@ def test_who_is_first_is_asked_and_nobody_else() -> None:
             path = b"/v1/chat/completions"
             assert planner.told == [(path, path, b'{"x":1}')] and two.connections == []
             assert (record.model, record.served, record.code) == ("asked", "one/m", None)
+
+    run(work())
+
+
+def test_a_body_that_takes_long_is_made_in_a_thread_and_sent_then() -> None:
+    threads: list[str] = []
+
+    def aside() -> bytes:
+        threads.append(threading.current_thread().name)
+        return b'{"made":"aside"}'
+
+    async def work() -> None:
+        async with FakeUpstream(faults.json_answer({"a": 1})) as one:
+            answer, _ = await ask(Scripted(upstream(one.url, "one"), aside=aside))
+            assert answer.json() == {"a": 1} and one.requests[0].body == b'{"made":"aside"}'
+        assert threads and threading.main_thread().name not in threads
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(RequestRejected("odd"), "in other words: odd"), (ValueError("a defect"), "an internal error")],
+)
+def test_a_body_that_cannot_be_made_is_an_answer_and_nothing_is_sent(error: Exception, words: str) -> None:
+    def aside() -> bytes:
+        raise error
+
+    async def work() -> None:
+        async with FakeUpstream() as one:
+            answer, _ = await ask(Scripted(upstream(one.url, "one"), aside=aside))
+            assert words in answer.json()["error"]["message"] and one.connections == []
 
     run(work())
 

@@ -149,6 +149,29 @@ def test_a_client_of_anthropics_gets_the_same_in_its_own_words(kind: type[Gatewa
     assert event.startswith(b"event: error\n") and [json.loads(data) for data in dispatched(event)] == [said]
 
 
+@pytest.mark.parametrize(
+    ("status", "seen", "ours", "theirs"),
+    [
+        (404, 404, "invalid_request_error", "not_found_error"),
+        (422, 422, "invalid_request_error", "invalid_request_error"),
+        (502, 502, "upstream_error", "api_error"),
+        (529, 529, "service_unavailable", "overloaded_error"),
+        (7, 502, "upstream_error", "api_error"),
+    ],
+)
+def test_a_failure_whose_status_is_known_has_that_status(
+    status: int, seen: int, ours: str, theirs: str
+) -> None:
+    """And in each dialect the type that goes with it."""
+    error = errors.UpstreamFailed("m", status=status)
+    for dialect, kind in ((Dialect.CHAT, ours), (Dialect.MESSAGES, theirs)):
+        reader = read(error_answer(error, close=False, dialect=dialect))
+        assert reader.head is not None and int(reader.head.start[1]) == status_of(error) == seen
+        assert json.loads(bytes(reader.body))["error"]["type"] == kind
+        (data,) = dispatched(stream_event(error, dialect))
+        assert json.loads(data) == json.loads(bytes(reader.body))
+
+
 def test_a_responses_client_reads_openais_shape() -> None:
     error = errors.ModelNotFound("m")
     assert error_answer(error, close=True, dialect=Dialect.RESPONSES) == error_answer(error, close=True)

@@ -89,7 +89,12 @@ def answer_head(status: int = 200, **more: Any) -> AnswerHead:
 
 
 def writer(
-    answer: AnswerHead, *, stream: bool = True, http10: bool = False, close: bool = False
+    answer: AnswerHead,
+    *,
+    stream: bool = True,
+    http10: bool = False,
+    close: bool = False,
+    secrets: tuple[bytes, ...] = (SECRET,),
 ) -> TranslatedAnswer:
     """A chat client's answer from a server that speaks Messages."""
     exchange = translation(
@@ -102,7 +107,7 @@ def writer(
         client=Dialect.CHAT,
         http10=http10,
         close=close,
-        secrets=(SECRET,),
+        secrets=secrets,
         names=b"x-clawgate-provider: a\r\n",
         origin="http://a.example",
     )
@@ -227,6 +232,22 @@ def test_an_error_at_status_200_is_raised_with_its_words_and_without_our_secrets
     assert made.unsent
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_that_repeats_our_credential_does_not_pass_it_on(stream: bool) -> None:
+    made = writer(answer_head(), stream=stream)
+    body = json.dumps(
+        ANSWERS[ANTHROPIC] | {"content": [{"type": "text", "text": f"it is {SECRET.decode()}"}]}
+    )
+    sent = _read_out(made, body.encode())
+    assert SECRET not in sent and b"it is ****" in sent
+
+
+def test_a_password_that_is_not_ascii_is_hidden_in_words_of_the_upstream() -> None:
+    made = writer(answer_head(), secrets=("geheimnis-für-alle".encode(),))
+    with pytest.raises(UpstreamFailed, match=r"no \*+$"):
+        _read_out(made, json.dumps({"error": "no geheimnis-für-alle"}).encode())
+
+
 def _read_out(made: TranslatedAnswer, body: bytes) -> bytes:
     made.add(body)
     return made.take(ended=True)
@@ -277,6 +298,14 @@ def test_nothing_that_came_is_lost_before_an_untimely_end() -> None:
     stream.add(b"".join(MESSAGES_FRAMES[:5]))
     with pytest.raises(UpstreamFailed):
         stream.take(ended=True)
+    assert "Grüße".encode() in sent + stream.last_words(CUT)
+
+
+def test_nothing_that_came_is_lost_before_nonsense_in_the_same_chunk() -> None:
+    stream = writer(answer_head(content_type=EVENT_STREAM))
+    sent = stream.take(ended=False)
+    with pytest.raises(UpstreamMalformed):
+        stream.add(b"".join(MESSAGES_FRAMES[:5]) + b"data: nonsense\n\n")
     assert "Grüße".encode() in sent + stream.last_words(CUT)
 
 

@@ -10,9 +10,11 @@ from typing import Any, Self
 
 import pytest
 
-from clawgate.relay.dial import Dialer
+from clawgate.errors import EgressDenied
+from clawgate.relay.dial import Dialer, Route
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
+from clawgate.wire.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, credential_of, run, serving, until
 
@@ -204,6 +206,25 @@ def test_a_proxy_that_says_nothing_counts_as_connecting(kind: Kind) -> None:
                 await client.close()
                 await proxy.saw_close(1)
                 await stand.all_quiet(kept=0)
+
+    run(work())
+
+
+@pytest.mark.parametrize("host", ["metadata.google.internal", "0xa9fea9fe", "2852039166"])
+def test_what_is_never_dialled_is_not_asked_of_a_proxy_either(host: str) -> None:
+    """Who would resolve the name there is not ours to see; private places behind a proxy are its own affair."""
+
+    async def work() -> None:
+        async with TinyProxy(9) as proxy:
+            dialer = Dialer()
+            route = Route(
+                origin=parse_url(f"http://{host}")[0],
+                trusted=True,
+                proxy=parse_url(f"http://127.0.0.1:{proxy.port}")[0],
+            )
+            with pytest.raises(EgressDenied, match="metadata"):
+                await dialer.open(asyncio.Protocol, route)
+            assert proxy.heads == [] and [entry.dialled for entry in dialer.ledger] == [None]
 
     run(work())
 

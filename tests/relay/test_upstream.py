@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clawgate import __version__
-from clawgate.providers.credential import Bearer, Credential, HeaderToken
+from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.upstream import Upstream, UpstreamPlan
 from clawgate.testing.http1 import MessageReader
@@ -106,6 +106,22 @@ def test_the_operators_own_lines_stand_beside_the_credential() -> None:
 
 def test_the_secrets_are_the_credentials() -> None:
     assert upstream().secrets == (KEY.encode(),)
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        'k/e+y"ü012345',
+        r"k/e+y\"ü012345",
+        r"k\/e+y\"ü012345",
+        r"k/e+y\"\u00fc012345",
+        r"k/e\u002By\u0022ü012345",
+    ],
+)
+def test_a_secret_is_known_however_it_is_written_into_json(spelt: str) -> None:
+    """Writers escape what they like: a slash (PHP), what is not ASCII (Python), what HTML reads (.NET)."""
+    one = upstream(credential=Basic('user:k/e+y"ü012345'))
+    assert spelt.encode() in one.secrets
 
 
 def test_no_repr_shows_the_key() -> None:

@@ -139,6 +139,13 @@ def test_what_is_no_json5_is_refused_with_the_reason(tmp_path: Path, data: bytes
     assert says in refused(tmp_path / "c.json")
 
 
+def test_bytes_that_are_no_text_have_a_place(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_bytes("{\n  é: 1, x: '".encode() + b"\xff'}")
+    with pytest.raises(SettingsInvalid) as caught:
+        read_json5(tmp_path / "c.json")
+    assert [problem.found_in for problem in caught.value.problems] == [f"{tmp_path / 'c.json'}:2:13"]
+
+
 def test_what_only_one_of_the_two_readers_takes_is_refused() -> None:
     """`\u00b2` counts as a letter for one of them."""
     with pytest.raises(NotJson5, match="from here on"):

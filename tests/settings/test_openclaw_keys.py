@@ -22,7 +22,7 @@ OWN = {
     "agents.defaults": "params utilityModel decisionModel imageModel mediaModels voiceModel pdfModel modelPolicy "
     "workspace modelSelectionScope timeoutSeconds compaction heartbeat sandbox subagents userTimezone",
     "agents.defaults.models.m": "params agentRuntime pickerRuntimes codeMode streaming",
-    "plugins": "allow deny load slots",
+    "plugins": "load slots",
     "plugins.entries.x": "hooks llm subagent",
 }
 """Keys of the schema that OpenClaw 2026.9.6 prints."""

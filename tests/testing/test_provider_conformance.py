@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from clawgate.plugins.api import Answers, CheckResult, Kind, Plugin, Question, UpstreamRequest, Verdict
+from clawgate.plugins.api import (
+    Answers,
+    CheckResult,
+    ConfigNote,
+    Kind,
+    Plugin,
+    Question,
+    UpstreamRequest,
+    Verdict,
+)
 from clawgate.testing.plugin_conformance import check_plugin
 from clawgate.testing.provider_conformance import SECRET, sample_answers
 from tests.plugins.samples import docs_plugin, imports_undone
@@ -74,8 +83,8 @@ def wild(self: Any, request: UpstreamRequest) -> UpstreamRequest:
     [
         (changed(provider={"api": "anthropic-messages", "baseUrl": "http://x"}), "it writes api 'anthropic-messages'"),
         (changed(provider={"api": "openai-completions"}), "it writes no baseUrl"),
-        (changed(provider={"api": "openai-completions", "baseUrl": "http://x", "apiKey": SECRET}),
-         'a secret stands at models.providers.house-model.apiKey'),
+        (changed(provider={"api": "openai-completions", "baseUrl": "http://x", "region": SECRET}),
+         'a secret stands at models.providers.house-model.region'),
         (changed(secrets=()), "a secret stands at plugins.entries.house-model.config.apiKey"),
         (changed(default_model="openai/gpt-4o"), "'openai/gpt-4o' is no model of its own"),
         (changed(aliases={"a": "other/m"}), "'other/m' is no model of its own"),
@@ -101,6 +110,12 @@ def wild(self: Any, request: UpstreamRequest) -> UpstreamRequest:
         (does("shape", wild), "shape() changes the fields"),
         (does("judge", lambda self, status, body: Verdict(status=200, message="fine")), "no Verdict of a failure"),
         (does("judge", lambda self, status, body: body.decode()["x"]), "failed: "),
+        (does("config_notes", lambda self, config, settings: None), "config_notes() returned NoneType"),
+        (does("config_notes", lambda self, config, settings: ["x"]), "no list of ConfigNote"),
+        (does("config_notes", lambda self, config, settings: [ConfigNote(path=(), message=SECRET)]),
+         "config_notes() shows the secret"),
+        (does("config_notes", lambda self, config, settings: [ConfigNote(path=(), message="it is odd")]),
+         "config_notes() is not content with what config_change() writes: it is odd"),
         (does("dialect", "smoke"), "has no dialect that there is"),
     ],
 )  # fmt: skip

@@ -102,7 +102,10 @@ def check_chat(stream: bytes, *, whole: bool = True) -> list[Any]:
     calls = [call for choice in choices for call in choice["delta"].get("tool_calls", ())]
     indexes = [call["index"] for call in calls if "id" in call]
     assert indexes == list(range(len(indexes)))
-    assert [call["index"] for call in calls] == sorted(call["index"] for call in calls)
+    begun: set[int] = set()
+    for call in calls:
+        assert ("id" in call) == (call["index"] not in begun)
+        begun.add(call["index"])
     assert all(chunk["object"] == "chat.completion.chunk" for chunk in chunks)
     assert (said[-1:] == ["[DONE]"]) == whole and said.count("[DONE]") == int(whole)
     assert len(finishes) == int(whole)

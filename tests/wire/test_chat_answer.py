@@ -33,12 +33,25 @@ def test_the_sdk_reads_every_recorded_answer(name: str) -> None:
     ("stop", "finish"),
     [
         ("end_turn", "stop"), ("stop_sequence", "stop"), ("pause_turn", "stop"), ("max_tokens", "length"),
-        ("model_context_window_exceeded", "length"), ("tool_use", "tool_calls"), ("refusal", "content_filter"),
+        ("model_context_window_exceeded", "length"), ("tool_use", "stop"), ("refusal", "content_filter"),
         ("something_new", "stop"),
     ],
 )  # fmt: skip
 def test_a_stop_reason_has_its_finish_reason(stop: str, finish: str) -> None:
     assert choice(stop_reason=stop)["finish_reason"] == finish
+
+
+@pytest.mark.parametrize("stop", ["tool_use", "end_turn"])
+def test_a_call_is_why_the_model_stopped_whatever_it_is_called(stop: str) -> None:
+    """A client that waits for "tool_calls" would not run the tool; one that was cut off is not to be run."""
+    call = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
+    assert choice(stop_reason=stop, content=[call])["finish_reason"] == "tool_calls"
+    assert choice(stop_reason="max_tokens", content=[call])["finish_reason"] == "length"
+
+
+def test_an_answer_of_nothing_is_a_text_of_nothing() -> None:
+    """Clients read the content of an answer without a call as text."""
+    assert choice(content=[])["message"]["content"] == ""
 
 
 def test_an_answer_that_does_not_say_why_it_stopped_is_not_finished() -> None:
@@ -81,7 +94,17 @@ def test_blocks_of_other_types_are_passed_over() -> None:
     assert choice(content=blocks)["message"]["content"] == "a"
 
 
-@pytest.mark.parametrize("call", [{"id": "1", "input": {}}, {"name": "f", "input": {}}])
-def test_a_call_of_no_tool_is_malformed(call: dict[str, Any]) -> None:
+def test_a_call_of_no_tool_is_malformed() -> None:
     with pytest.raises(UpstreamMalformed):
-        told(content=[{"type": "tool_use", **call}])
+        told(content=[{"type": "tool_use", "id": "1", "input": {}}])
+
+
+def test_an_answer_without_ids_gets_some() -> None:
+    """A tool's result has to name the call that it answers."""
+    said = told(
+        id=None, content=[{"type": "tool_use", "name": "f"}, {"type": "tool_use", "id": "", "name": "g"}]
+    )
+    assert said["id"] == "chatcmpl_unnamed"
+    assert [call["id"] for call in said["choices"][0]["message"]["tool_calls"]] == ["call_0", "call_1"]
+    named = told(id="msg_7", content=[{"type": "tool_use", "name": "f"}])
+    assert named["choices"][0]["message"]["tool_calls"][0]["id"] == "call_msg7_0"

@@ -47,16 +47,30 @@ def test_system_and_developer_messages_are_the_prompt_wherever_they_stand() -> N
     assert turns == [{"role": "user", "content": [text("a"), text("b")]}]
 
 
+def test_results_stand_in_front_of_what_the_user_said_meanwhile() -> None:
+    """Anthropic refuses a turn in which a result is late."""
+    results = [{"role": "tool", "tool_call_id": name, "content": "r"} for name in ("1", "2")]
+    _, turns = said(user("a"), {"role": "assistant", "content": "b"}, user("wait"), *results, user("on"))
+    kinds = [block.get("tool_use_id", block.get("text")) for block in turns[-1]["content"]]
+    assert kinds == ["1", "2", "wait", "on"]
+
+
+def test_words_to_go_on_from_do_not_end_in_white_space() -> None:
+    """Anthropic refuses them; within a conversation they stay as they are."""
+    begun = {"role": "assistant", "content": [text("{ "), text(' "a": \n')]}
+    assert said(user("a"), begun)[1][-1]["content"] == [text("{ "), text(' "a":')]
+    assert said(user("a"), begun, user("b"))[1][1]["content"] == [text("{ "), text(' "a": \n')]
+
+
 def test_results_of_parallel_calls_arrive_together_with_what_follows() -> None:
     image = {"type": "image_url", "image_url": {"url": "https://e/x.png"}}
     _, turns = said(
-        user("a"),
         {"role": "tool", "tool_call_id": "1", "content": "r", "is_error": True},
         {"role": "tool", "tool_call_id": "2", "content": [text("s"), image]},
         user("b"),
     )
     shown = {"type": "image", "source": {"type": "url", "url": "https://e/x.png"}}
-    assert turns[0]["content"][1:] == [
+    assert turns[0]["content"] == [
         {"type": "tool_result", "tool_use_id": "1", "content": [text("r")], "is_error": True},
         {"type": "tool_result", "tool_use_id": "2", "content": [text("s"), shown]},
         text("b"),

@@ -21,15 +21,15 @@ START = {"type": "message_start", "message": BEGUN}
 STOP = {"type": "message_stop"}
 
 
-def opened(index: int, **block: Any) -> dict[str, Any]:
+def opened(index: int | None, **block: Any) -> dict[str, Any]:
     return {"type": "content_block_start", "index": index, "content_block": block}
 
 
-def added(index: int, **delta: Any) -> dict[str, Any]:
+def added(index: int | None, **delta: Any) -> dict[str, Any]:
     return {"type": "content_block_delta", "index": index, "delta": delta}
 
 
-def closed(index: int) -> dict[str, Any]:
+def closed(index: int | None) -> dict[str, Any]:
     return {"type": "content_block_stop", "index": index}
 
 
@@ -213,19 +213,16 @@ def test_nothing_is_read_behind_the_end() -> None:
         [opened(0, type="text")],
         [STOP],
         [START, START],
-        [{"type": "message_start"}],
         [START, STOP],
-        [START, opened(0, type="text"), opened(1, type="text")],
         [START, {"type": "content_block_start", "index": 0}],
-        [START, opened(0, type="text"), added(1, type="text_delta", text="a")],
-        [START, added(0, type="text_delta", text="a")],
         [START, opened(0, type="text"), {"type": "content_block_delta", "index": 0}],
-        [START, closed(0)],
-        [START, opened(0, type="text"), noted(), STOP],
-        [START, opened(0, type="tool_use", id="", name="f")],
+        [START, opened(0, type="tool_use", id="1", name="")],
+        [START, added(0, type="input_json_delta", partial_json="{}")],
+        [added(0, type="text_delta", text="a")],
         [START, {"type": "content_block_delta", "index": "0"}],
         [{"index": 0}],
         ["text"],
+        ["[DONE]"],
     ],
 )
 def test_what_breaks_the_order_is_malformed(sent: list[object]) -> None:
@@ -234,11 +231,92 @@ def test_what_breaks_the_order_is_malformed(sent: list[object]) -> None:
         stream.feed(sse(*sent))
 
 
-def test_a_stream_that_ends_early_is_not_finished() -> None:
+@pytest.mark.parametrize("sent", [[START], [START, opened(0, type="text")], [START, noted(None)]])
+def test_a_stream_that_ends_before_its_stop_reason_is_not_finished(sent: list[object]) -> None:
     stream = new()
-    stream.feed(sse(START, noted()))
+    stream.feed(sse(*sent))
     with pytest.raises(UpstreamClosed):
         stream.end()
+
+
+@pytest.mark.parametrize("last", [b"", b"data: [DONE]\n\n", b'data: {"type":"message_stop"}'])
+def test_a_stream_without_its_message_stop_ends_with_its_stop_reason(last: bytes) -> None:
+    stream = new(include_usage=True)
+    said = (
+        stream.feed(sse(START, opened(0, type="text", text="a"), noted("max_tokens")) + last) + stream.end()
+    )
+    chunks = check_chat(said)
+    assert chunks[-2]["choices"][0]["finish_reason"] == "length"
+    assert chunks[-1]["usage"]["completion_tokens"] == 3
+
+
+TOOL = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
+UNMARKED: list[list[object]] = [
+    [added(0, type="text_delta", text="hi"), opened(1, **TOOL), added(1, type="input_json_delta", partial_json="{}")],
+    [opened(0, type="text"), opened(1, **TOOL), added(0, type="text_delta", text="hi"), closed(1), closed(0)],
+    [opened(0, type="text", text="hi"), closed(0), closed(0), opened(1, **TOOL), closed(1), closed(1)],
+    [opened(0, type="text", text="hi"), opened(0, **TOOL), added(0, type="input_json_delta", partial_json="{}")],
+    [added(None, type="text_delta", text="hi"), opened(None, **TOOL), closed(None)],
+]  # fmt: skip
+
+
+def test_a_call_is_why_the_model_stopped_whatever_it_is_called() -> None:
+    call = opened(0, type="tool_use", id="1", name="f", input={})
+    assert b'"finish_reason":"tool_calls"' in read(START, call, closed(0), noted("end_turn"), STOP)
+    assert b'"finish_reason":"length"' in read(START, call, closed(0), noted("max_tokens"), STOP)
+
+
+@pytest.mark.parametrize("sent", UNMARKED)
+def test_blocks_whose_begin_or_end_was_left_out_say_what_they_say(sent: list[object]) -> None:
+    """Side by side, too: some servers do not keep to one block after the other."""
+    final = added_up(check_chat(read(START, *sent, noted("tool_use"), STOP))).choices[0]
+    assert final.message.tool_calls is not None and len(final.message.tool_calls) == 1
+    call = final.message.tool_calls[0]
+    assert final.message.content == "hi" and final.finish_reason == "tool_calls"
+    assert (call.id, call.function.name, call.function.arguments) == ("1", "f", "{}")
+
+
+def test_what_a_newer_page_of_the_api_holds_costs_no_stream() -> None:
+    """Of blocks and deltas that nobody here knows, no field has a type."""
+    odd = {"type": "text", "text": None, "citations": None}
+    said = read(
+        {"type": "message_start", "message": {"id": None, "usage": None}},
+        opened(0, type="confetti", id=5, name=[], text={"a": 1}, input="x"),
+        added(0, type="confetti_delta", text=5, partial_json={}),
+        opened(1, **odd),
+        added(1, type="text_delta", text="hi", partial_json=None, signature=None),
+        added(1, type="citations_delta", citation={"type": "page_location"}),
+        noted("refusal", stop_details="odd"),
+        STOP,
+    )
+    assert [delta["content"] for delta in deltas(said) if "content" in delta] == ["", "hi"]
+
+
+def test_a_call_without_an_id_gets_one_of_its_own() -> None:
+    said = read(START, opened(0, type="tool_use", name="f"), noted("tool_use"), STOP)
+    assert b'"id":"call_msg1_0"' in said
+
+
+def test_arguments_that_come_as_text_are_the_arguments() -> None:
+    said = read(START, opened(0, type="tool_use", id="1", name="f", input='{"a":1}'), noted("tool_use"), STOP)
+    assert [
+        call.function.arguments for call in added_up(check_chat(said)).choices[0].message.tool_calls or ()
+    ] == ['{"a":1}']
+
+
+def test_what_stands_in_front_of_nonsense_is_not_lost() -> None:
+    """However the bytes were cut: it was said."""
+    stream = new()
+    with pytest.raises(UpstreamMalformed):
+        stream.feed(sse(START, opened(0, type="text", text="hi"), "nonsense"))
+    assert b'"content":"hi"' in stream.unsaid() and stream.unsaid() == b""
+
+
+def test_blocks_that_are_never_closed_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_stream, "MOST_OPEN", 10)
+    stream = new()
+    with pytest.raises(UpstreamMalformed, match="10 blocks"):
+        stream.feed(sse(START, *[opened(index, type="text") for index in range(11)]))
 
 
 def test_thinking_that_is_held_for_its_signature_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

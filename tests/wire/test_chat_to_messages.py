@@ -35,6 +35,7 @@ def test_it_goes_to_the_messages_endpoint() -> None:
         ("temperature", 0.5, {"temperature": 0.5}),
         ("temperature", 2, {"temperature": 1.0}),
         ("top_p", 0.9, {"top_p": 0.9}),
+        ("top_p", 1, {}),
         ("top_k", 5, {"top_k": 5}),
         ("stop", "a", {"stop_sequences": ["a"]}),
         ("stop", ["a", "b"], {"stop_sequences": ["a", "b"]}),
@@ -62,6 +63,24 @@ def test_it_goes_to_the_messages_endpoint() -> None:
 def test_a_field_is_carried_over_or_left_out(field: str, value: Any, becomes: dict[str, Any]) -> None:
     plain = {"model": OLD, "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}
     assert told(**{field: value}) == {**plain, "max_tokens": MAX_TOKENS, **becomes}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_p", "becomes"),
+    [
+        (1, 1.0, {"temperature": 1.0}),
+        (0, 1, {"temperature": 0.0}),
+        (1, 0.5, {"top_p": 0.5}),
+        (2, 0.5, {"top_p": 0.5}),
+        (0.2, 0.5, {"temperature": 0.2, "top_p": 0.5}),
+    ],
+)
+def test_what_is_done_unasked_is_not_asked_for_beside_another(
+    temperature: float, top_p: float, becomes: dict[str, float]
+) -> None:
+    """Clients send both with their defaults, and many of Anthropic's models refuse the two together."""
+    asked = told(temperature=temperature, top_p=top_p)
+    assert {name: asked[name] for name in ("temperature", "top_p") if name in asked} == becomes
 
 
 @pytest.mark.parametrize(
@@ -135,8 +154,16 @@ def test_a_newer_model_gets_an_effort() -> None:
                 "messages": [USER, {"role": "tool", "tool_call_id": "1", "content": "r"}],
             },
         ),
+        (OLD, {"reasoning_effort": "high", "messages": [USER, {"role": "assistant", "content": "{"}]}),
     ],
-    ids=["none", "no room", "forced tool", "forced tool, newer", "a turn without its thinking"],
+    ids=[
+        "none",
+        "no room",
+        "forced tool",
+        "forced tool, newer",
+        "a turn without its thinking",
+        "words to go on from",
+    ],
 )
 def test_an_effort_yields_to_what_anthropic_would_refuse_it_for(model: str, fields: dict[str, Any]) -> None:
     assert "thinking" not in told(model, **fields)

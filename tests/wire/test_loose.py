@@ -24,6 +24,24 @@ def test_a_member_is_to_be_had_of_objects_only() -> None:
 def test_a_word_says_something() -> None:
     assert loose.word("a") == "a"
     assert loose.word("") is None and loose.word(1) is None
+    assert loose.text("a") == "a" and loose.text("") == loose.text(None) == loose.text(1) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "answer", "number", "found"),
+    [
+        ("toolu_1", "msg_1", 0, "toolu_1"),
+        ("", "chatcmpl-Ab1", 2, "call_chatcmplAb1_2"),
+        (None, "x" * 100, 10, f"call_{'x' * 24}_10"),
+        (None, None, 1, "call_1"),
+        (5, "!", 0, "call_0"),
+    ],
+)
+def test_a_call_without_an_id_gets_one_of_its_own(
+    given: object, answer: object, number: int, found: str
+) -> None:
+    """In two answers of a conversation it is not the same."""
+    assert loose.call_id(given, answer, number) == found and len(found) <= 40
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from anthropic.types import Message
 from clawgate.errors import UpstreamFailed, UpstreamMalformed
 from clawgate.wire import messages_answer
 from clawgate.wire.chat_shapes import CHAT_ANSWER
+from clawgate.wire.tool_names import ToolNames
 from tests.wire.exchanges import NAMES, recorded
 
 
 def told(finish: str | None = "stop", **said: Any) -> dict[str, Any]:
     answer = {"id": "c", "choices": [{"message": said, "finish_reason": finish}]}
-    return messages_answer.message(CHAT_ANSWER.decode(json.dumps(answer)), model="m")
+    return messages_answer.message(CHAT_ANSWER.decode(json.dumps(answer)), model="m", names=ToolNames())
 
 
 def call(arguments: str, **more: Any) -> dict[str, Any]:
@@ -58,7 +59,9 @@ def test_cached_tokens_are_counted_beside_the_input() -> None:
             "completion_tokens_details": {"reasoning_tokens": 4},
         },
     }  # fmt: skip
-    assert messages_answer.message(CHAT_ANSWER.decode(json.dumps(answer)), model="m")["usage"] == {
+    assert messages_answer.message(CHAT_ANSWER.decode(json.dumps(answer)), model="m", names=ToolNames())[
+        "usage"
+    ] == {
         "input_tokens": 1,
         "output_tokens": 5,
         "cache_creation_input_tokens": 300,
@@ -105,14 +108,14 @@ def test_a_call_that_the_limit_cut_off_is_left_out_and_any_other_broken_one_told
 def test_a_call_without_an_id_gets_one() -> None:
     """As in a stream: the result has to name it."""
     assert [block["id"] for block in told(tool_calls=[call("", id=None), call("")])["content"]] == [
-        "call_0",
+        "call_c_0",
         "1",
     ]
 
 
 def test_a_call_of_the_old_form_is_a_call() -> None:
     answer = told("function_call", function_call={"name": "f", "arguments": '{"a":1}'})
-    assert answer["content"] == [{"type": "tool_use", "id": "call_0", "name": "f", "input": {"a": 1}}]
+    assert answer["content"] == [{"type": "tool_use", "id": "call_c_0", "name": "f", "input": {"a": 1}}]
     assert answer["stop_reason"] == "tool_use"
 
 
@@ -148,4 +151,4 @@ def test_an_answer_that_failed_says_so() -> None:
 
 def test_an_answer_without_a_choice_is_malformed() -> None:
     with pytest.raises(UpstreamMalformed, match="no choices"):
-        messages_answer.message(CHAT_ANSWER.decode(b'{"choices":[]}'), model="m")
+        messages_answer.message(CHAT_ANSWER.decode(b'{"choices":[]}'), model="m", names=ToolNames())

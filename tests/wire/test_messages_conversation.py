@@ -10,12 +10,13 @@ import pytest
 from clawgate.errors import RequestRejected
 from clawgate.wire.messages_conversation import chat_messages
 from clawgate.wire.messages_shapes import MESSAGES_REQUEST
+from clawgate.wire.tool_names import ToolNames
 
 
 def said(*messages: dict[str, Any], system: Any = None, keeps_thinking: bool = False) -> list[dict[str, Any]]:
     request = {"max_tokens": 1, "system": system, "messages": messages}
     asked = MESSAGES_REQUEST.decode(json.dumps(request))
-    return chat_messages(asked.system, asked.messages, keeps_thinking=keeps_thinking)
+    return chat_messages(asked.system, asked.messages, names=ToolNames(), keeps_thinking=keeps_thinking)
 
 
 def user(*content: dict[str, Any]) -> dict[str, Any]:

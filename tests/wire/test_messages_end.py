@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.messages_end import MOST_BYTES, StreamEnd
+from clawgate.wire.messages_end import StreamEnd, ends_message, error_in
+from clawgate.wire.whole_events import MOST_BYTES
 
 
 def event(kind: str, **data: Any) -> bytes:
@@ -84,6 +85,15 @@ def test_a_model_that_talks_about_the_end_has_not_ended() -> None:
     assert not end.finished and not end.said_error
 
 
+def test_which_event_ends_a_message_and_which_tells_of_an_error() -> None:
+    talk = event("content_block_delta", delta={"text": "message_stop stop_reason error"})
+    broken = b"data: {message_stop\n\n"
+    assert [ends_message(one) for one in (END, STOP)] == [True, True]
+    assert not any(map(ends_message, (START, TEXT, OPEN_END, ERROR, talk, broken, b": message_stop\n\n")))
+    assert error_in(ERROR) == ERROR.partition(b"data: ")[2].rstrip()
+    assert not any(map(error_in, (START, TEXT, END, STOP, talk, broken, b": error\n\n")))
+
+
 def test_the_reason_is_kept() -> None:
     assert after(START + TEXT + END + STOP).stop_reason == "end_turn"
 
@@ -94,7 +104,7 @@ def test_an_event_of_any_length_takes_bounded_room() -> None:
     end.feed(b'data: {"type":"content_block_delta","delta":{"text":"')
     for _ in range(200):
         end.feed(b"message_delta " * 1000)
-        assert len(end._open) <= 2 * MOST_BYTES
+        assert len(end._events._open) <= 2 * MOST_BYTES
     end.feed(b'"}}\n\n' + END)
     assert end.finished
 

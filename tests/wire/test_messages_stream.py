@@ -141,7 +141,7 @@ def test_calls_are_told_apart_however_the_server_numbers_them(sent: list[dict[st
 
 def test_a_call_without_an_id_gets_one() -> None:
     message = added_up(read(call(0, "{}", name="f"), chunk("stop")))
-    assert message.content[0].id == "call_0" and message.stop_reason == "tool_use"
+    assert message.content[0].id == "call_c_0" and message.stop_reason == "tool_use"
 
 
 def test_signatures_stay_with_their_thinking() -> None:
@@ -305,6 +305,28 @@ def test_done_without_a_finish_reason_is_malformed_and_an_early_end_is_a_cut() -
         stream.end()
     with pytest.raises(UpstreamMalformed):
         stream.feed(DONE)
+
+
+def test_what_stands_in_front_of_nonsense_is_not_lost() -> None:
+    """However the bytes were cut: it was said."""
+    stream = MessagesStream(model="m")
+    with pytest.raises(UpstreamMalformed):
+        stream.feed(sse(chunk(content="hi")) + DONE)
+    assert b'"text":"hi"' in stream.unsaid() and stream.unsaid() == b""
+
+
+def test_an_answer_that_comes_whole_in_one_event_is_told() -> None:
+    """A message behind pieces repeats them, as some servers do."""
+    whole = {"index": None, "message": {"content": "hi", "refusal": {}}, "finish_reason": "stop"}
+    assert added_up(read({"id": 5, "choices": [whole]})).content[0].text == "hi"
+    assert added_up(read(chunk(content="hi"), {"choices": [whole]})).content[0].text == "hi"
+
+
+@pytest.mark.parametrize("warm", [b"data:\n\n", b"data\n\n", b"data:  \ndata:\n\n"])
+def test_an_event_of_nothing_keeps_the_stream_warm(warm: bytes) -> None:
+    stream = MessagesStream(model="m")
+    said = stream.feed(warm + sse(chunk(content="hi")) + warm + sse(chunk("stop")) + warm + DONE)
+    assert said.startswith(messages_stream.KEEP_ALIVE) and added_up(said).content[0].text == "hi"
 
 
 def test_a_call_that_never_gets_a_name_is_malformed() -> None:

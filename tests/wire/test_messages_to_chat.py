@@ -60,6 +60,13 @@ def test_a_field_is_carried_over_or_left_out(field: str, value: Any, becomes: di
     assert told(**{field: value}) == {**plain, **becomes}
 
 
+def test_a_user_of_a_long_name_is_still_told_apart() -> None:
+    """OpenAI refuses more than 64 characters; agents send a JSON object as their user's id."""
+    names = [told(metadata={"user_id": f'{{"device_id":"{number}{"0" * 100}"}}'})["user"] for number in "112"]
+    assert names[0] == names[1] != names[2] and {len(name) for name in names} == {64}
+    assert told(metadata={"user_id": "u" * 64})["user"] == "u" * 64
+
+
 def test_the_limit_has_the_name_that_the_upstream_knows() -> None:
     asked = told({"max_tokens_field": "max_completion_tokens"})
     assert asked["max_completion_tokens"] == 9 and "max_tokens" not in asked
@@ -94,6 +101,28 @@ def test_a_choice_of_tools_is_said_in_openai_s_words(choice: Any, becomes: dict[
     assert {name: asked[name] for name in asked if name in ("tool_choice", "parallel_tool_calls")} == becomes
 
 
+def test_a_tool_of_a_long_name_is_called_by_the_clients_name_again() -> None:
+    """In its definition, in what was called before, where it is forced; in whole answers and in streams."""
+    name = "mcp__some-plugin_with-a-server__" + "performance_analyze_insight" * 2
+    called = {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": name, "input": {}}]}
+    fields = {
+        "max_tokens": 9,
+        "messages": [USER, called],
+        "tools": [{**TOOL, "name": name}],
+        "tool_choice": {"type": "tool", "name": name},
+    }
+    asking = exchange()
+    sent = json.loads(asking.request(json.dumps(fields).encode()))
+    short = sent["tools"][0]["function"]["name"]
+    assert len(name) > 64 == len(short) and sent["tool_choice"]["function"]["name"] == short
+    assert sent["messages"][1]["tool_calls"][0]["function"]["name"] == short
+    call = {"id": "c", "function": {"name": short, "arguments": "{}"}}
+    choice = {"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}
+    answer = json.dumps({"choices": [choice]}).encode()
+    assert json.loads(asking.answer(answer))["content"][0]["name"] == name
+    assert f'"name":"{name}"'.encode() in asking.answer_as_stream(answer)
+
+
 def test_a_tool_is_a_function() -> None:
     tool = {
         **TOOL,
@@ -102,8 +131,16 @@ def test_a_tool_is_a_function() -> None:
         "strict": True,
         "cache_control": {"type": "ephemeral"},
     }
-    function = {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True}
+    schema = {"type": "object", "properties": {}}  # OpenAI refuses an object that does not say it has none
+    function = {"name": "f", "description": "d", "parameters": schema, "strict": True}
     assert told(tools=[tool])["tools"] == [{"type": "function", "function": function}]
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": "object", "properties": {"a": {}}}, {"anyOf": [{}]}, {"$ref": "#/a"}]
+)
+def test_a_schema_that_says_more_is_left_as_it_is(schema: dict[str, Any]) -> None:
+    assert told(tools=[{**TOOL, "input_schema": schema}])["tools"][0]["function"]["parameters"] == schema
 
 
 @pytest.mark.parametrize(
@@ -124,6 +161,12 @@ def test_what_would_be_another_answer_is_refused_by_its_name(fields: dict[str, A
     with pytest.raises(RequestRejected) as refused:
         told(**fields)
     assert refused.value.param == param and f"'{param}' " in refused.value.message
+
+
+def test_a_refusal_shows_little_of_what_is_refused() -> None:
+    with pytest.raises(RequestRejected) as refused:
+        told(tools=[{"type": "x" * 100_000, "name": "f"}])
+    assert len(refused.value.message) < 400
 
 
 def test_a_refusal_keeps_its_words() -> None:

@@ -212,27 +212,37 @@ def test_chunking_does_not_matter_for_the_first_event(pieces: list[bytes], cuts:
     assert any(heard) is whole
 
 
-# The short way for chunks that are whole events
+# Where whole events have passed by
 
 
 @settings(max_examples=400)
 @given(
+    streams,
     st.lists(
-        st.tuples(
-            streams | st.sampled_from([b"data: a\n\n", b"data: [DONE]\n\n", b"data: b\n\n: c\n\n"]),
-            st.booleans(),
-        )
+        st.sampled_from([b"data: a\n\n", b"data: [DONE]\n\n", b"event: x\ndata: b\n\n: c\n\n"]), min_size=1
     ),
+    streams,
 )
-@example([(b"data: [DONE]\n\n", True), (b": late\n\n", True)])
-@example([(b"data: a\n\n", True), (b"data: [DONE]\n\n", True)])
-@example([(b"x", True), (b"data: [DONE]\n\n", True), (b"data: a", True)])
-def test_a_framed_chunk_counts_as_its_content(chunks: list[tuple[bytes, bool]]) -> None:
-    """Told in its framing or without it, a stream ends alike."""
+@example(b"data: [DONE]\n\n", [b"data: a\n\n"], b"")
+@example(b"", [b"data: a\n\n", b"data: [DONE]\n\n"], b": late\n\n")
+def test_of_events_that_passed_the_last_is_enough(before: bytes, passed: list[bytes], after: bytes) -> None:
+    """Told of the last of them alone, a stream ends as it does when told of all."""
     tail = Tail()
-    for chunk, framed in chunks:
-        if framed:
-            tail.add_framed(b"%x\r\n%b\r\n" % (len(chunk), chunk), len(b"%x\r\n" % len(chunk)))
-        else:
-            tail.add(chunk)
-    assert tail.closing(EVENT) == closing(b"".join(chunk for chunk, _ in chunks), EVENT)
+    tail.add(before + b"\n\n")
+    tail.restart(passed[-1])
+    tail.add(after)
+    assert tail.closing(EVENT) == closing(b"".join([before, b"\n\n", *passed, after]), EVENT)
+
+
+@pytest.mark.parametrize("end", [b"data: a\n\n", b"data: a\r\n\r\n", b": a\n\n"])
+def test_behind_a_blank_line_a_stream_is_between_events(end: bytes) -> None:
+    tail = Tail()
+    tail.add(b"data: b\n" + end)
+    assert tail.is_between_events
+
+
+@pytest.mark.parametrize("end", [b"", b"data: a", b"data: a\n", b"data: a\r\n", b"\n\ndata: a"])
+def test_within_an_event_a_stream_is_not_between_events(end: bytes) -> None:
+    tail = Tail()
+    tail.add(end)
+    assert not tail.is_between_events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -49,9 +50,32 @@ def test_a_wrong_answer_is_the_upstream_s_fault(body: bytes, param: str | None) 
         strict_json.answer(body, SHAPE)
 
 
+class Tagged(msgspec.Struct, tag_field="type", tag="a"):
+    pass
+
+
+class Other(msgspec.Struct, tag_field="type", tag="b"):
+    pass
+
+
+def test_an_error_shows_little_of_a_value() -> None:
+    """It may be of any length, and what stands in it goes into logs."""
+    body = json.dumps([{"type": "canary" + "x" * 100_000}]).encode()
+    with pytest.raises(RequestRejected) as refused:
+        strict_json.request(body, msgspec.json.Decoder(list[Tagged | Other]))
+    assert "Invalid value 'canaryxxx" in refused.value.message and len(refused.value.message) < 300
+
+
 def test_a_right_body_is_read() -> None:
     body = b'{"items":[{"name":"a"}],"unknown":1}'
     assert strict_json.request(body, SHAPE) == strict_json.answer(body, SHAPE) == Shape([Inner("a")])
+
+
+def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
+    body = b'\xef\xbb\xbf{"items":[]}'
+    assert strict_json.answer(body, SHAPE) == Shape([])
+    with pytest.raises(RequestRejected):
+        strict_json.request(body, SHAPE)
 
 
 def test_half_a_character_is_read_as_its_replacement() -> None:
@@ -69,11 +93,11 @@ def test_arguments_that_are_no_object_stand_whole_in_one() -> None:
     ("text", "read"),
     [
         ("", {}),
+        (" null ", {}),
         (" \n", {}),
         ('{"a": 1e3}', {"a": 1000.0}),
         ('{"a": 123456789012345678901}', {"a": 123456789012345678901}),
         ("[]", None),
-        ("null", None),
         ('{"a"', None),
         ('{"a": Infinity}', None),
         ('{"a":' + "[" * 100_000, None),

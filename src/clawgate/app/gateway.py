@@ -27,6 +27,7 @@ from clawgate.relay.reader import IntakeLimits
 from clawgate.settings.config_file import ConfigFile, read_config
 from clawgate.settings.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
 from clawgate.settings.openclaw import RateLimit
+from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import SettingsInvalid
 
 logger = logging.getLogger("clawgate.gateway")
@@ -145,7 +146,7 @@ def _proxies(texts: Iterable[str]) -> ProxySet:
 
 
 class LiveConfig:
-    """Watches the config file, and lets what it says now count for the next request.
+    """Watches the config file, and the variables beside it, and lets what they say now count for the next request.
 
     A request that is under way keeps what it began with. A file that cannot be used changes nothing, and is
     complained about once for each state that it is in.
@@ -168,16 +169,13 @@ class LiveConfig:
         self._front = front
         self._plugins = plugins
         self._learn = learn
+        self._variables = state_dir(environment) / ".env"
         self._seen = self._stamp()
-        self._digest = file.digest
+        self._says = file.digest, file.environment
         self._settings: GatewaySettings | None = None
 
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(map(_stamp_of, (self._path, self._variables)))
 
     def look(self) -> None:
         """Read the file again if it has changed."""
@@ -187,7 +185,7 @@ class LiveConfig:
         self._seen = stamp
         try:
             file = read_config(self._path, self._environment, required=True)
-            if file.digest == self._digest:
+            if (file.digest, file.environment) == self._says:
                 return
             settings = gateway_settings(file, self._flags, file.environment)
         except SettingsInvalid as error:
@@ -196,7 +194,7 @@ class LiveConfig:
                 "; ".join(map(str, error.problems)),
             )
             return
-        self._digest = file.digest
+        self._says = file.digest, file.environment
         self.apply(file, settings)
 
     def apply(self, file: ConfigFile, settings: GatewaySettings) -> None:
@@ -207,8 +205,8 @@ class LiveConfig:
             self._learn(provider.secrets())
         before, self._settings = self._settings, settings
         if before is not None:
-            self._plugins.follow(file)
-            _say_what_changed(before, settings, self._direct.catalog, catalog)
+            plugins = self._plugins.follow(file)
+            _say_what_changed(before, settings, self._direct.catalog, catalog, plugins)
         self._direct.use(catalog)
         gate = self._front.gate
         gate.tokens = TokenBook.of(dict(settings.tokens)) if settings.tokens else None
@@ -221,12 +219,24 @@ class LiveConfig:
         _say_what_is_missing(catalog)
 
 
-def _say_what_changed(before: GatewaySettings, after: GatewaySettings, old: Catalog, new: Catalog) -> None:
+def _stamp_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _say_what_changed(
+    before: GatewaySettings, after: GatewaySettings, old: Catalog, new: Catalog, plugins: list[str]
+) -> None:
     names = old.providers.keys() | new.providers.keys()
     changed = sorted(name for name in names if old.providers.get(name) != new.providers.get(name))
     parts = [f"providers {', '.join(changed)}"] if changed else []
     if (old.primary, old.fallbacks, old.aliases) != (new.primary, new.fallbacks, new.aliases):
         parts.append("default model, fallbacks or aliases")
+    if plugins:
+        parts.append(f"plugins {', '.join(plugins)}")
     if before.tokens != after.tokens:
         parts.append("gateway.auth")
     logger.info("[reload] config change applied: %s", "; ".join(parts) or "nothing that is read here")

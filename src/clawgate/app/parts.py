@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule
 from clawgate.policy.deadlines import TimeLimits
-from clawgate.policy.egress import Reason, decide_text
+from clawgate.policy.egress import NEVER, Reason, kind_of_host
 from clawgate.providers.credential import basic_value
 from clawgate.relay.dial import Route, tls_context
 from clawgate.relay.reader import IntakeLimits
@@ -65,9 +65,8 @@ def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Problem]:
     here = origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in _EVERYWHERE))
     if origin.port == port and here:
         return [Problem("upstream URL", str(origin), "it is this listener itself")]
-    verdict = decide_text(origin.host, trusted=True)
-    if not verdict.allowed and verdict.reason is not Reason.NOT_AN_ADDRESS:
-        return [Problem("upstream URL", str(origin), f"this address is never dialled ({verdict.reason})")]
+    if (kind := kind_of_host(origin.host)) in NEVER:
+        return [Problem("upstream URL", str(origin), f"this address is never dialled ({kind})")]
     return []
 
 
@@ -75,7 +74,7 @@ def travels_unencrypted(origin: Origin) -> bool:
     """Whether what is sent to ``origin`` can be read on the way there."""
     if origin.scheme == "https" or is_loopback(origin.host):
         return False
-    return decide_text(origin.host, trusted=False).reason in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
+    return kind_of_host(origin.host) in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
 
 
 def browser_rule(settings: RelaySettings, host: str) -> BrowserRule:

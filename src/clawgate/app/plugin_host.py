@@ -38,7 +38,7 @@ from clawgate.plugins.loading import Loaded, secrets_in, settings_of
 from clawgate.plugins.registry import Registry, load_plugins
 from clawgate.relay.dial import Dialer
 from clawgate.settings.config_file import ConfigFile
-from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid, named
 
 logger = logging.getLogger("clawgate.plugins")
 
@@ -135,6 +135,7 @@ class PluginHost:
         self._registry = Registry((), ())
         self._running: dict[str, _Running] = {}
         self._troubled: dict[str, str] = {}  # plugin id -> why it cannot run
+        self._notes: set[str] = set()
         self._changed = asyncio.Event()
 
     # What the planner asks
@@ -181,10 +182,13 @@ class PluginHost:
         self._file = file
         self._take(load_plugins(file.config, self.around.state))
 
-    def follow(self, file: ConfigFile) -> None:
-        """The config has changed: `run` brings what is running in line with it."""
-        self._file = file
+    def follow(self, file: ConfigFile) -> list[str]:
+        """The config has changed: `run` brings what is running in line with it. The plugins of which it says other."""
+        before, self._file = self._file, file
         self._changed.set()
+        old = before.config.plugins.entries if before is not None else {}
+        new = file.config.plugins.entries
+        return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
     async def run(self) -> None:
         """Start, follow changes, and stop when cancelled."""
@@ -198,8 +202,7 @@ class PluginHost:
                 self._take(await asyncio.to_thread(load_plugins, file.config, self.around.state))
                 await self._reconcile()
         finally:
-            for plugin in list(self._running):
-                await self._stop(plugin)
+            await asyncio.gather(*(self._stop(plugin) for plugin in list(self._running)))
 
     def states(self) -> dict[str, tuple[ServiceStatus, ...]]:
         """How the services are, by plugin."""
@@ -209,6 +212,7 @@ class PluginHost:
         }
 
     def _take(self, registry: Registry) -> None:
+        registry = registry.after(self._registry)
         for failure in registry.failures:
             if failure not in self._registry.failures:
                 logger.error("[plugins] %s", failure)
@@ -225,12 +229,29 @@ class PluginHost:
             except (SettingsInvalid, PluginFailed) as error:
                 self._troubled[name] = f"its plugin '{name}' cannot run: {error}"
                 logger.error("[plugins] %s: %s", name, error)  # noqa: TRY400  # for the operator to mend
+        self._tell_notes(wanted, configs)
         for name, running in list(self._running.items()):
             if configs.get(name) != running.config:
                 await self._stop(name)
         missing = [name for name in configs if name not in self._running]
         # Side by side: one that takes its time must not keep the others waiting.
         await asyncio.gather(*(self._start(wanted[name], configs[name]) for name in missing))
+
+    def _tell_notes(self, wanted: Mapping[str, Loaded], configs: Mapping[str, BaseModel]) -> None:
+        """What of the config leads requests past a plugin; each once, for as long as it stands."""
+        assert self._file is not None
+        notes: set[str] = set()
+        for name, settings in configs.items():
+            for provider in wanted[name].providers:
+                try:
+                    found = guarding.config_notes(provider, self._file.raw, settings)
+                except PluginFailed as error:
+                    notes.add(f"{name}: {error}")
+                    continue
+                notes |= {f"{name}: {named(one.path)}: {one.message}: {one.next_step}" for one in found}
+        for note in sorted(notes - self._notes):
+            logger.warning("[plugins] %s", note)
+        self._notes = notes
 
     def _config_of(self, plugin: Loaded) -> BaseModel:
         file = self._file

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from clawgate.cli.auth_told import (
     abandoned,
@@ -23,7 +25,7 @@ from clawgate.cli.auth_told import (
 from clawgate.cli.configured import Configured, complete_provider, configured, refused
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.model_changes import model_options
-from clawgate.cli.places import place_options, places
+from clawgate.cli.places import place_options, places, read
 from clawgate.cli.wizard.flags import AsksForProvider, answers_of, warn_of_secrets
 
 if TYPE_CHECKING:
@@ -39,8 +41,15 @@ def auth() -> None:
     """Providers and their credentials: sign in, change, list, sign out."""
 
 
+class _NoQuestions(click.ClickException):
+    """The provider cannot be set up."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"clawgate: {self.message.rstrip('.')}. Config was not changed.", err=True)
+
+
 def _questions_for(arguments: Sequence[str]) -> list[Question]:
-    """Of the provider that the arguments name, whatever else they say; none where that cannot be told."""
+    """Of the provider that the arguments name, whatever else they say. Raises `_NoQuestions`."""
     from clawgate.cli.wizard.flow import NotDone, questions_of
     from clawgate.cli.wizard.host import Setup
     from clawgate.cli.wizard.subjects import NoSubject
@@ -56,8 +65,8 @@ def _questions_for(arguments: Sequence[str]) -> list[Question]:
     try:
         subject = _subjects(known, config).find(provider, new=True)
         return questions_of(subject, Setup(known.file.environment, known.file.raw))[1]
-    except (NoSubject, NotDone):
-        return []
+    except (NoSubject, NotDone) as error:
+        raise _NoQuestions(str(error)) from error
 
 
 def _value_of(arguments: Sequence[str], flag: str) -> str | None:
@@ -75,9 +84,22 @@ class _Asking(AsksForProvider):
     questions = staticmethod(_questions_for)
 
 
+def _complete_offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """All that can be set up, by manifests; none for a file that cannot be read."""
+    with contextlib.suppress(click.UsageError, OSError):
+        where = places(ctx.params.get("config"))
+        file, _ = read(where)
+        if file is not None:
+            from clawgate.cli.wizard.subjects import Subjects
+
+            offers = Subjects(file.config, file.raw, where.state).offers()
+            return [CompletionItem(one.id, help=one.label) for one in offers if one.id.startswith(incomplete)]
+    return []
+
+
 def _asking_options(command: _F) -> _F:
     options = (
-        click.option("--provider", metavar="ID", shell_complete=complete_provider, help="Which provider."),
+        click.option("--provider", metavar="ID", shell_complete=_complete_offer, help="Which provider."),
         click.option(
             "--set",
             "pairs",

@@ -82,10 +82,9 @@ def tell_done(known: Configured, config: str | None, done: Done) -> None:
     if done.default:
         click.echo(f"Default model set to {done.change.default_model}")
     elif done.change.default_model and str(known.catalog.primary) != done.change.default_model:
-        model = done.change.default_model
-        click.echo(
-            f"Default model available: {model} (current default unchanged; run clawgate models set {model} to apply)"
-        )
+        model, is_one = done.change.default_model, known.catalog.primary is not None
+        now = "current default unchanged" if is_one else "there is no default yet"
+        click.echo(f"Default model available: {model} ({now}; run clawgate models set {model} to apply)")
     for note in done.change.notes:
         click.echo(f"Note: {note}")
     running = who_runs(config)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from clawgate.cli.config_paths import complete_path, no_such_path, path_argument
-from clawgate.cli.config_warnings import warnings_at, warnings_of
+from clawgate.cli.config_warnings import judged_for_plugins, warnings_at, warnings_of
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.places import place_options, places
 
@@ -55,10 +55,15 @@ def get(path: KeyPath, config: str | None, as_json: bool) -> None:
     """Print the value at PATH: text as it is, the rest as JSON; a secret as __OPENCLAW_REDACTED__."""
     from clawgate.settings.edit import NoSuchPath, value_at
     from clawgate.settings.hidden import hidden
-    from clawgate.settings.key_path import in_document
+    from clawgate.settings.key_path import format_key_path, in_document
 
     where = places(config)
     file = read_file(where.config, required=where.config_named)
+    for twice in file.scan.twice:
+        shorter = min(len(path), len(twice.path))
+        if in_document(path, file.value)[:shorter] == twice.path[:shorter]:
+            place = file.place(twice.again_line, twice.again_column)
+            _failed(f"{place}: {format_key_path(twice.path)} is there already, on line {twice.line}")
     try:
         value = hidden(value_at(file.value, path), in_document(path, file.value))
     except NoSuchPath:
@@ -98,11 +103,14 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
         wanted = _as_value(value, kind)
         _warn_of_secret(path, wanted)
     _judge_keys(path, wanted)
-    before = warnings_at(places(config))
-    written = _update(config, lambda text: set_value(text, path, wanted))
+    where = places(config)
+    before = warnings_at(where, path)
+    written = _update(
+        config, lambda text: judged_for_plugins(set_value(text, path, wanted), text, where, path)
+    )
     _tell(written, path, "Updated")
     if written.changed:
-        for warning in warnings_at(places(config)):
+        for warning in warnings_at(where, path):
             if warning not in before:
                 click.echo(f"Warning: {warning}", err=True)
 
@@ -127,8 +135,11 @@ def unset(path: KeyPath, config: str | None) -> None:
 def validate(config: str | None, as_json: bool) -> None:
     """Say everything that is wrong with the file, each with its line; status 1 if anything is.
 
+    The settings of plugins are judged, too: of those that came with clawgate, and of others that are enabled.
+
     A warning tells what does not serve as it stands, or what OpenClaw would refuse; it leaves the status 0.
     """
+    from clawgate.plugins.examining import examined
     from clawgate.settings.config_file import read_config
     from clawgate.settings.problems import SettingsInvalid
     from clawgate.settings.update import problems_of
@@ -137,11 +148,17 @@ def validate(config: str | None, as_json: bool) -> None:
     problems, warnings, notes = [], [], []
     try:
         problems = problems_of(_read(where), os.environ)
-        if not problems:
-            file = read_config(where, os.environ, required=True)
-            warnings, notes = warnings_of(file), file.notes
+        file = read_config(where, os.environ, required=True)
     except SettingsInvalid as error:
-        problems = error.problems
+        problems = problems or error.problems
+    else:
+        found = examined(file, places(config).state)
+        known = {(one.path, one.found_in) for one in problems}
+        wrong = [one.problem for one in found if one.kind == "wrong"]
+        problems += [one for one in wrong if (one.path, one.found_in) not in known]
+        if not problems:
+            warnings = [*warnings_of(file), *(str(one) for one in found if one.kind != "wrong")]
+            notes = file.notes
     if as_json:
         issues = [{"path": one.path, "place": one.found_in, "message": one.message} for one in problems]
         told = {"issues": issues, "warnings": warnings, "notes": notes}
@@ -239,13 +256,21 @@ def _failed(message: str) -> NoReturn:
 
 
 def _standard_input() -> str:
-    if sys.stdin.isatty():
-        text: str = click.prompt("Value", hide_input=True, err=True)
-        return text
     try:
+        if sys.stdin.isatty():
+            return _typed()
         return sys.stdin.read().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         _failed("standard input is not UTF-8 text. Nothing was changed")
+
+
+def _typed() -> str:
+    from clawgate.cli.typed_line import read_line
+
+    try:
+        return read_line("Value (not shown): ", hidden=True, err=True)
+    except EOFError:
+        _failed("no value was given. Nothing was changed")
 
 
 def _as_value(text: str, kind: str | None) -> object:

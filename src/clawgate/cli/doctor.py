@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clawgate.cli.confirming import confirmed
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.places import place_options
 
@@ -83,7 +84,10 @@ def _agreed(finding: Finding) -> bool:
         click.echo(f"clawgate: there is nobody to ask; to {finding.mend}, add --yes", err=True)
         return False
     click.echo(f"{_severity(finding)}: {finding.what} ({finding.where})", err=True)
-    return click.confirm(f"  {str(finding.mend).capitalize()}?", default=True, err=True)
+    words = str(finding.mend)  # with a path, whose capitals count
+    return confirmed(
+        f"  {words[:1].upper()}{words[1:]}?", default=True, left="Nothing more was changed.", err=True
+    )
 
 
 def _show(findings: list[Finding], errors: int) -> None:

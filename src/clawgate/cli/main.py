@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from clawgate import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _COMMANDS = {
     "gateway": "The gateway: run, start, stop, restart, status, health, install.",
@@ -26,7 +29,7 @@ _OF_PLUGINS = {
     "proxy-bridge": "How the local bridge and its remote are.",
     "anthropic-claude-proxy": "How the supervised Claude proxy is.",
 }
-"""Those that come with clawgate: to look for others takes longer than `--help` may."""
+"""Those that come with clawgate. Those of packages beside it are not looked for: that takes longer than help may."""
 
 _SHELL = click.Choice(["bash", "zsh", "fish", "detect"])
 
@@ -38,6 +41,12 @@ def _completion(context: click.Context, option: click.Parameter, shell: str | No
         (completion.install if option.name == "install_completion" else completion.show)(
             context, option, shell
         )
+
+
+def _of_plugins() -> dict[str, str]:
+    from clawgate.cli.installed_commands import installed_commands
+
+    return installed_commands() | _OF_PLUGINS
 
 
 class _Commands(click.Group):
@@ -55,11 +64,18 @@ class _Commands(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        named = sorted(_of_plugins().items())
+        of_plugins = [CompletionItem(name, help=text) for name, text in named if name.startswith(incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *of_plugins]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
         with formatter.section("Commands of plugins (more: clawgate plugins list)"):
-            formatter.write_dl(sorted(_OF_PLUGINS.items()))
+            formatter.write_dl(sorted(_of_plugins().items()))
 
 
 @click.command(

@@ -10,7 +10,7 @@ import click
 
 from clawgate.cli.configured import Configured, refused, write
 from clawgate.cli.places import place_options
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_route import NEAR, ModelRef
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -33,7 +33,7 @@ def known_ref(known: Configured, name: str) -> ModelRef:
 def unknown_provider(known: Configured, provider: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(provider, known.catalog.providers, n=1)
+    near = difflib.get_close_matches(provider, known.catalog.providers, n=1, cutoff=NEAR)
     mean = f' Did you mean "{near[0]}"?' if near else ""
     return f'Unknown model provider "{provider}".{mean} Known: {", ".join(sorted(known.catalog.providers))}.'
 
@@ -47,8 +47,8 @@ def warn_if_unlisted(known: Configured, ref: ModelRef) -> None:
             "requests for it are sent as they are, and the provider decides.",
             err=True,
         )
-    if provider.why_not_ready is not None:
-        click.echo(f"Warning: {ref.provider} is not ready: {provider.why_not_ready}", err=True)
+    if (why := provider.why_not(ref.model)) is not None:
+        click.echo(f"Warning: requests for it would fail: {why}", err=True)
 
 
 def write_change(

@@ -32,7 +32,7 @@ class Row:
 
     @property
     def available(self) -> bool:
-        return self.provider is not None and self.provider.why_not_ready is None
+        return self.provider is not None and self.provider.why_not(self.ref.model) is None
 
     def shown(self) -> dict[str, object]:
         """In the words of OpenClaw's own `models list --json`."""

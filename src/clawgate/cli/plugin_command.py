@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -61,6 +61,7 @@ class _Context:
 
     config: BaseModel | None
     problems: tuple[str, ...]
+    config_file: Mapping[str, Any]
     environment: Mapping[str, str]
     state: Path
     plugin: str
@@ -150,6 +151,7 @@ def _context(loaded: object, file: ConfigFile, where: Places) -> _Context:
     return _Context(
         config=config,
         problems=problems,
+        config_file=file.raw,
         environment=dict(os.environ),
         state=where.state,
         plugin=loaded.id,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from clawgate.cli.places import place_options
+from clawgate.cli.confirming import confirmed
+from clawgate.cli.places import Places, place_options, read
 from clawgate.cli.plugin_changes import failed, known, plugin_of, tell_written, write
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
         failed(f"the files cannot be put in place: {error.strerror}. Nothing was installed.")
     click.echo(f"Installed plugin: {plugin}")
     if then_enable:
-        _enable(plugin_of(where, plugin), file)
+        _enable(plugin_of(where, plugin), where, file)
     elif not _is_on(plugin_of(where, plugin), file):
         click.echo(f"Enable it with: clawgate plugins enable {plugin}")
     else:
@@ -182,7 +183,7 @@ def _ask_to_install(new: Staged, state: Path, *, yes: bool, upgrade: bool) -> No
     click.echo("A plugin runs inside the gateway, with all that the gateway may do and see.")
     if not sys.stdin.isatty():
         raise _refused("nobody can be asked here; look at the above, and run this again with --yes")
-    if not click.confirm("Install it?", default=False):
+    if not confirmed("Install it?", default=False, left="Nothing was installed."):
         raise _refused("you did not agree")
 
 
@@ -201,26 +202,35 @@ def enable(plugin: str, config: str | None) -> None:
     found = plugin_of(where, plugin)
     if found.problem is not None:
         failed(f"the plugin '{plugin}' cannot be used: {found.problem}. Config was not changed.")
-    _enable(found, file)
+    _enable(found, where, file)
 
 
-def _enable(found: Found, file: ConfigFile) -> None:
+def _enable(found: Found, where: Places, file: ConfigFile) -> None:
     from clawgate.settings.edit import set_value
 
-    written = write(
-        file.path, lambda text: set_value(text, ("plugins", "entries", found.id, "enabled"), True)
-    )
+    block = file.config.plugins
+    if found.id in block.deny:
+        failed(f"plugins.deny names '{found.id}'; take it out of that list first. Config was not changed.")
+
+    def turned_on(text: str) -> str:
+        if block.allow and found.id not in block.allow:
+            text = set_value(text, ("plugins", "allow"), [*block.allow, found.id])
+        return set_value(text, ("plugins", "entries", found.id, "enabled"), True)
+
+    written = write(file.path, turned_on)
     tell_written(file.path, written)
     click.echo(f'Enabled plugin "{found.id}".')
     if file.config.plugins.enabled is False:
         click.echo("Warning: plugins.enabled is false, so no plugin runs; turn it on with: "
                    "clawgate config set plugins.enabled true", err=True)  # fmt: skip
-    for line in _what_is_missing(found, file):
+    now, _ = read(where)
+    for line in _what_is_missing(found, now or file):
         click.echo(line, err=True)
 
 
 def _what_is_missing(found: Found, file: ConfigFile) -> list[str]:
     """Load it as the gateway will, and say what would keep it from working."""
+    from clawgate.plugins.examining import placed
     from clawgate.plugins.guarding import PluginFailed
     from clawgate.plugins.loading import load_plugin, settings_of
     from clawgate.settings.problems import SettingsInvalid
@@ -232,7 +242,7 @@ def _what_is_missing(found: Found, file: ConfigFile) -> list[str]:
     except PluginFailed as error:
         return [f"Warning: the plugin '{found.id}' cannot be used: {error}"]
     except SettingsInvalid as error:
-        lines = ["Not ready yet:", *(f"  - {problem}" for problem in error.problems)]
+        lines = ["Not ready yet:", *(f"  - {problem}" for problem in placed(found.id, error, file))]
         providers = found.manifest.providers if found.manifest is not None else ()
         return [
             *lines,
@@ -262,6 +272,7 @@ def disable(plugin: str, config: str | None) -> None:
 @place_options
 def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> None:
     """Remove a plugin: its files, its settings, its providers, and aliases and default models that point there."""
+    from clawgate.plugins.finding import installed_folder
     from clawgate.plugins.install import remove
     from clawgate.plugins.removal import belongings, without
     from clawgate.settings.key_path import format_key_path
@@ -274,7 +285,7 @@ def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> N
     if has_files or paths:
         click.echo("Will remove:")
         if has_files:
-            click.echo(f"  the files of {plugin} ({found.source})")
+            click.echo(f"  {installed_folder(where.state) / found.id}")
         for path in paths:
             click.echo(f"  {format_key_path(path)} in {file.path}")
         _ask_to_remove(yes=yes)
@@ -297,7 +308,7 @@ def _ask_to_remove(*, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         failed("nobody can be asked here; run this again with --yes. Nothing was removed.")
-    if not click.confirm("Remove it?", default=False):
+    if not confirmed("Remove it?", default=False, left="Nothing was removed."):
         failed("Nothing was removed.")
 
 
@@ -306,8 +317,8 @@ def _tell_removed(found: Found, plugin: str, *, anything: bool) -> None:
         case "installed":
             click.echo(f"Uninstalled plugin: {plugin}")
         case "bundled":
-            click.echo(f'"{plugin}" is part of clawgate and stays there, disabled; nothing in the config is left of it.'
-                       if anything else f'"{plugin}" is part of clawgate; nothing in the config is of it.')  # fmt: skip
+            now = "was taken out of the config" if anything else "is not in the config"
+            click.echo(f'"{plugin}" is part of clawgate, so its files stay; it {now}.')
         case "package":
             click.echo(
                 f'"{plugin}" came with a {found.source}; remove that as it was installed (pip uninstall ...).'

@@ -113,7 +113,7 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
 def _link(known: Configured, ref: ModelRef, client: str) -> Link:
     provider = known.catalog.providers[ref.provider]
     anthropic = provider.api == "anthropic-messages"
-    target, why_not = _TARGETS[client], provider.why_not_ready
+    target, why_not = _TARGETS[client], provider.why_not(ref.model)
     if (client == "messages") == anthropic:
         way = "spliced: bytes pass as they are, but for the model's name"
     elif client == "responses":

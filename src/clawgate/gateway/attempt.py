@@ -6,8 +6,9 @@ Where client and provider speak the same dialect only the model's name is replac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -17,9 +18,10 @@ from clawgate.errors import (
 )
 from clawgate.gateway.provider_hooks import ProviderHooks, shaped
 from clawgate.policy.model_route import ModelRef
-from clawgate.providers.definition import Provider
+from clawgate.providers.definition import Model, Provider
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.judged import JudgedAnswer
+from clawgate.relay.judged_stream import JudgedStream
 from clawgate.relay.plan import Asked
 from clawgate.relay.sides import AnswerHead, Piece, Writer
 from clawgate.relay.translated import TranslatedAnswer
@@ -34,6 +36,9 @@ _VERSION = b"anthropic-version: "
 _OUR_VERSION = _VERSION + b"2023-06-01\r\n"
 """A version has to be named (Anthropic's API reference, "Versions"); translations are written for this one."""
 _JSON = b"content-type: application/json\r\n"
+ASIDE_BYTES = 512 * 1024
+"""A body from here on is translated away from the loop: a large one of many parts takes seconds."""
+_OPENAIS_HOSTS = ("api.openai.com", ".openai.azure.com")
 _OK = 200
 _FAILED = 400
 _PRINTABLE = "!#$&'()*+,/:;=?@[]~._-"
@@ -50,7 +55,8 @@ class Question:
 
 
 class DirectAttempt:
-    """One provider, asked for one model. Raises `RequestRejected` where it cannot be asked in its dialect."""
+    """One provider, asked for one model. Raises `RequestRejected` where it cannot be asked in its dialect; so does
+    ``aside``."""
 
     def __init__(
         self,
@@ -70,24 +76,33 @@ class DirectAttempt:
         self.names = _names(ref, failed)
         self._translation = _translation_for(provider, ref, question, int(now), first=not failed)
         self.spliced = self._translation is None and self._judge is None
-        self.request = self._ask(provider, ref, question)
-
-    def _ask(self, provider: Provider, ref: ModelRef, question: Question) -> list[Piece]:
-        target, lines = question.asked.target, question.asked.lines
+        self._provider = provider
+        self._asked = question.asked
+        self.request: list[Piece] = []
+        self.aside: Callable[[], bytes] | None = None
+        self._asks_chat = provider.api != Dialect.MESSAGES and question.path in (_CHAT, _MESSAGES)
         if self._translation is None:
-            body = question.named.replaced(question.body, ref.model)
+            self.complete(question.named.replaced(question.body, ref.model))
+        elif len(question.body) < ASIDE_BYTES:
+            self.complete(self._translation.request(question.body))
         else:
-            body = self._translation.request(question.body)
+            self.aside = partial(self._translation.request, question.body)
+
+    def complete(self, body: bytes) -> None:
+        """Make the request of ``body``, which is in the provider's dialect. Raises as the plugin's shaping does."""
+        provider = self._provider
+        target, lines = self._asked.target, self._asked.lines
+        if self._translation is not None:
             target, lines = self._translation.target, _JSON
         if self._shape is not None:
-            body, added = shaped(self._shape, provider.id, body)
+            body, added = shaped(self._shape, provider.id, body, dialect=provider.api)
             lines += added
         if provider.headers:
             lines = _without(lines, {name.lower().encode() for name, _ in provider.headers})
         if provider.api == Dialect.MESSAGES and _VERSION not in lines and not _sets_version(provider):
             lines += _OUR_VERSION
-        head = self.upstream.head(b"POST", target, lines, question.asked.via)
-        return [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
+        head = self.upstream.head(b"POST", target, lines, self._asked.via)
+        self.request = [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
 
     def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
         """Raises `UpstreamMalformed` for an answer that is a page, or cannot be translated."""
@@ -108,6 +123,15 @@ class DirectAttempt:
                 secrets=self.upstream.secrets,
                 names=self.names,
             )
+        writer = self._plain_writer(head, http10=http10, close=close, bodiless=bodiless)
+        event_stream = head.content_type[:17].lower() == b"text/event-stream"
+        if self._judge is not None and head.status < _FAILED and event_stream and not head.encoded:
+            secrets = self.upstream.secrets
+            return JudgedStream(writer, self._judge, secrets=secrets, chat=self._asks_chat)
+        return writer
+
+    def _plain_writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
+        """Of an answer that is what it says."""
         if self._translation is None:
             given: dict[str, Any] = {
                 "http10": http10,
@@ -145,7 +169,6 @@ def _translation_for(
             f"there; use {_CHAT.decode()} or {_MESSAGES.decode()}, or a provider that speaks this dialect"
         )
     model = next((model for model in provider.models if model.id == ref.model), None)
-    field = model.compat.get("maxTokensField") if model is not None else None
     # Of OpenAI's models some refuse to be told how hard to think; Anthropic's are asked for it only by the client.
     reasons = model is None or model.reasoning or model.compat.get("supportsReasoningEffort") is True
     return translation(
@@ -155,9 +178,21 @@ def _translation_for(
         upstream_model=ref.model,
         created=now,
         max_tokens=model.max_tokens if model is not None else None,
-        max_tokens_field=field if isinstance(field, str) else "max_tokens",
+        max_tokens_field=_limit_field(provider, model),
         reasoning=reasons or provider.api == Dialect.MESSAGES,
     )
+
+
+def _limit_field(provider: Provider, model: Model | None) -> str:
+    """What the upstream calls the most tokens of an answer, unless the config says.
+
+    OpenAI's reasoning models refuse `max_tokens`, which is all that some other servers know.
+    """
+    told = model.compat.get("maxTokensField") if model is not None else None
+    if isinstance(told, str):
+        return told
+    host = provider.origin.host if provider.origin is not None else ""
+    return "max_completion_tokens" if host.endswith(_OPENAIS_HOSTS) else "max_tokens"
 
 
 @lru_cache(256)

@@ -135,7 +135,8 @@ class DirectPlan:
             self._next += 1
             provider = self._catalog.providers[ref.provider]
             try:
-                _check_listed(provider, ref)
+                if provider.why_not_ready is None and (why := provider.why_not(ref.model)) is not None:
+                    raise ProviderNotConfigured(why)
                 if (unavailable := self._direct.hooks.unavailable(provider.id)) is not None:
                     raise unavailable
                 upstream = self._direct.upstream_of(provider)
@@ -184,12 +185,3 @@ class DirectPlan:
         self._failed.append(f"{ref} {reason}")
         following = self._chain[self._next] if self._next < len(self._chain) else None
         logger.warning("%s failed: %s; the next fallback is %s", ref, detail, following)
-
-
-def _check_listed(provider: Provider, ref: ModelRef) -> None:
-    """Raises `ProviderNotConfigured` for a model that the config wants asked at a place of its own."""
-    model = next((model for model in provider.models if model.id == ref.model), None)
-    if model is not None and model.elsewhere is not None:
-        raise ProviderNotConfigured(
-            f"the model '{ref}' has {model.elsewhere} of its own, which is not supported: make it a provider of its own"
-        )

@@ -62,7 +62,7 @@ class NoHooks:
         return None
 
 
-def shaped(shape: Shape, provider: str, body: bytes) -> tuple[bytes, bytes]:
+def shaped(shape: Shape, provider: str, body: bytes, *, dialect: str = "") -> tuple[bytes, bytes]:
     """``body`` as it should leave, and the head lines that are added to it. What is said in it stays as it came.
 
     Raises `RequestRejected` for a body that cannot be read, and `ProviderUnavailable` where the plugin fails: then
@@ -78,7 +78,8 @@ def shaped(shape: Shape, provider: str, body: bytes) -> tuple[bytes, bytes]:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise RequestRejected(f"the body cannot be read: {error}") from None
     model = str(fields.pop("model", ""))
-    found = shape(UpstreamRequest(model=model, fields=fields, conversation=_conversation(members)))
+    conversation = _conversation(members)
+    found = shape(UpstreamRequest(model=model, fields=fields, conversation=conversation, dialect=dialect))
     try:
         fields = {name: value for name, value in found.fields.items() if name not in kept and name != "model"}
         return msgspec.json.encode({"model": found.model} | fields | kept), _lines(found.headers)

@@ -89,16 +89,16 @@ def build_surface(direct: Direct, *, instance: str, draining: Callable[[], bool]
 def listed_models(catalog: Catalog) -> Mapping[str, tuple[str, Provider]]:
     """From what may stand in ``model`` to the model in full and its provider: every listed model, then every alias.
 
-    Models of providers that are not ready are left out: they would be refused.
+    What would be refused is left out.
     """
     found: dict[str, tuple[str, Provider]] = {}
     for provider in catalog.providers.values():
-        if provider.why_not_ready is None:
-            for model in provider.models:
+        for model in provider.models:
+            if provider.why_not(model.id) is None:
                 found[f"{provider.id}/{model.id}"] = f"{provider.id}/{model.id}", provider
     for alias, ref in catalog.aliases.items():
         known = catalog.providers.get(ref.provider)
-        if known is not None and known.why_not_ready is None:
+        if known is not None and known.why_not(ref.model) is None:
             found.setdefault(alias, (str(ref), known))
     return found
 

@@ -17,8 +17,10 @@ from clawgate.plugins.asking import Answers, Choice, Choices, Kind, Question
 from clawgate.plugins.providing import (
     CheckResult,
     ConfigChange,
+    ConfigNote,
     Dialect,
     JudgesAnswers,
+    JudgesConfig,
     KeyPath,
     ProviderPlugin,
     ShapesRequests,
@@ -44,6 +46,7 @@ from clawgate.plugins.serving import (
     Unavailable,
 )
 from clawgate.settings.kinds import Port, Seconds, Secret, Url
+from clawgate.settings.model import RelaySettings
 
 __all__ = [
     "API_VERSION",
@@ -56,6 +59,7 @@ __all__ = [
     "CommandContext",
     "CommandPlugin",
     "ConfigChange",
+    "ConfigNote",
     "Dialect",
     "Fetch",
     "FetchFailed",
@@ -64,6 +68,7 @@ __all__ = [
     "Finding",
     "Health",
     "JudgesAnswers",
+    "JudgesConfig",
     "KeyPath",
     "Kind",
     "Plugin",
@@ -75,6 +80,7 @@ __all__ = [
     "Question",
     "Registrar",
     "RelayPlan",
+    "RelaySettings",
     "RunningRelay",
     "Seconds",
     "Secret",
@@ -127,6 +133,11 @@ class CommandContext(Protocol):
     @property
     def problems(self) -> Sequence[str]:
         """Everything that is wrong with the config, for people."""
+        ...
+
+    @property
+    def config_file(self) -> Mapping[str, Any]:
+        """The whole config file as it is now, with references such as ``${NAME}`` unresolved."""
         ...
 
     @property

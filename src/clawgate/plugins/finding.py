@@ -64,8 +64,8 @@ def find_plugins(state_dir: Path, *, bundled: Path | None = None) -> list[Found]
 
 def why_on(found: Found, plugins: PluginsBlock, providers: Collection[str]) -> tuple[bool, str]:
     """Whether the config wants ``found``, and which setting says so. ``providers`` are the ids in the config."""
-    if plugins.enabled is False:
-        return False, "plugins.enabled is false"
+    if (barred := why_barred(found.id, plugins)) is not None:
+        return False, barred
     entry = plugins.entries.get(found.id)
     where = f'plugins.entries."{found.id}".enabled'
     if entry is not None and entry.enabled is not None:
@@ -75,6 +75,17 @@ def why_on(found: Found, plugins: PluginsBlock, providers: Collection[str]) -> t
             if provider in providers:
                 return True, f'models.providers."{provider}" is set'
     return False, f"{where} is not set"
+
+
+def why_barred(plugin: str, plugins: PluginsBlock) -> str | None:
+    """Which setting keeps the plugin off, whatever its own entry says; the meaning of all three is OpenClaw's."""
+    if plugins.enabled is False:
+        return "plugins.enabled is false"
+    if plugin in plugins.deny:
+        return "plugins.deny names it"
+    if plugins.allow and plugin not in plugins.allow:
+        return "plugins.allow does not name it"
+    return None
 
 
 def _bundled(folder: Path) -> Iterator[Found]:

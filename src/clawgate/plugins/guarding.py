@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import (
+    ConfigNote,
     JudgesAnswers,
+    JudgesConfig,
     PluginError,
     Service,
     ServiceContext,
@@ -26,7 +30,7 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
-from clawgate.plugins.patience import STEP_SECONDS, InSteps, interrupted_after
+from clawgate.plugins.patience import STEP_SECONDS, Blocked, InSteps, interrupted_after
 
 logger = logging.getLogger("clawgate.plugins")
 
@@ -88,7 +92,8 @@ def in_time(seconds: float, doing: str, call: Callable[[], _T]) -> _T:
     if not failures:
         raise PluginFailed(f"{doing} took longer than {seconds:g} s")
     logger.debug("a plugin failed while: %s", doing, exc_info=failures[0])
-    raise PluginFailed(reason_of(failures[0])) from failures[0]
+    kind = type(failures[0]) if isinstance(failures[0], PluginFailed) else PluginFailed
+    raise kind(reason_of(failures[0])) from failures[0]
 
 
 _whose: ContextVar[str | None] = ContextVar("plugin", default=None)
@@ -110,15 +115,25 @@ async def _without_exit(waited: Awaitable[_T]) -> _T:
         raise PluginFailed(reason_of(error)) from error
 
 
-def _contain_exits() -> None:
-    """From now on `sys.exit` in a task that a plugin starts ends that task, and not the gateway."""
+async def _background(plugin: str, waited: Awaitable[_T]) -> _T:
+    """What a task that a plugin started for itself does; nobody of the host awaits it, so its end is told here."""
+    try:
+        return await _without_exit(InSteps(waited, seconds=STEP_SECONDS))
+    except Blocked as error:
+        logger.error("[plugins] %s: a task of its own was ended: %s", plugin, error)  # noqa: TRY400  # no traceback
+        raise
+
+
+def _contain_tasks() -> None:
+    """From now on `sys.exit` in a task that a plugin starts, or a step that blocks, ends that task and not more."""
     loop = asyncio.get_running_loop()
     if loop.get_task_factory() is not None:
         return
 
     def task(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
-        if _whose.get() is not None and asyncio.iscoroutine(coroutine):
-            coroutine = _without_exit(coroutine)
+        plugin = _whose.get()
+        if plugin is not None and asyncio.iscoroutine(coroutine):
+            coroutine = _background(plugin, coroutine)
         return asyncio.Task(coroutine, loop=loop, **more)
 
     loop.set_task_factory(task)
@@ -199,7 +214,7 @@ class GuardedService:
         """Why it did not do that, None if it did. A task that will not end is left to itself."""
         task: asyncio.Future[Any] | None = None
         try:
-            _contain_exits()
+            _contain_tasks()
             task = asyncio.ensure_future(_own(self.plugin, call))  # noqa: TID251  # awaited below, or kept in _left
             done, _ = await asyncio.wait({task}, timeout=seconds)
             if not done:
@@ -266,3 +281,17 @@ def judged(plugin: str, provider: object, status: int, body: bytes) -> Verdict |
         reason = reason_of(error)
     logger.warning("[plugins] %s: judge failed: %s", plugin, reason)
     return None
+
+
+def config_notes(provider: object, config: Mapping[str, Any], settings: BaseModel) -> tuple[ConfigNote, ...]:
+    """What the provider says does not fit in ``config``. Raises `PluginFailed` where its plugin fails."""
+    if not isinstance(provider, JudgesConfig):
+        return ()
+    try:
+        with interrupted_after(STEP_SECONDS):
+            found: object = tuple(provider.config_notes(config, settings))
+    except BaseException as error:  # the plugin boundary
+        logger.debug("a plugin failed in config_notes", exc_info=error)
+        raise PluginFailed(f"its config_notes failed: {reason_of(error)}") from error
+    assert isinstance(found, tuple)
+    return tuple(one for one in found if isinstance(one, ConfigNote))

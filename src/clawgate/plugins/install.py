@@ -74,6 +74,8 @@ def place(new: Staged) -> Path:
         "revision": new.fetched.revision,
         "installed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "tree": tree,
+        "description": new.manifest.description,
+        "commands": list(new.manifest.commands),  # for `clawgate --help`, which has no time for manifests
     }
     parcel = new.folder / "parcel"
     parcel.mkdir(mode=0o700)

@@ -17,7 +17,7 @@ from typing import Any, cast
 from pydantic import BaseModel, SecretStr
 
 from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
-from clawgate.plugins.finding import Found
+from clawgate.plugins.finding import RECORD, Found
 from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed, in_time
 from clawgate.plugins.manifest import Manifest
 from clawgate.settings.load import Sources, load
@@ -38,6 +38,10 @@ class Loaded:
     @property
     def id(self) -> str:
         return self.found.id
+
+
+class EarlierVersionLoaded(PluginFailed):
+    """Its files were replaced, and this process has the code of the ones before; Python does not forget it."""
 
 
 class _Registrations:
@@ -117,10 +121,20 @@ def _ask_for_own_package(package: str, folder: Path) -> None:
     spec = present.__spec__ if present is not None else importlib.util.find_spec(package)
     origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
     if origin is None or folder.resolve() not in origin.parents:
+        if present is not None and origin is not None and _home(folder) in origin.parents:
+            raise EarlierVersionLoaded(
+                "an earlier version of it is loaded; to change over: clawgate gateway restart"
+            )
         raise PluginFailed(
             f"its package '{package}' is not the one that Python finds under this name"
             f"{f' ({origin})' if origin else ''}; the plugin's author has to rename it"
         )
+
+
+def _home(folder: Path) -> Path:
+    """What holds all versions of an installed plugin; for any other, its own folder."""
+    whole = folder.resolve()
+    return next((one for one in whole.parents if (one / RECORD).is_file()), whole)
 
 
 def registered(thing: object, found: Found, manifest: Manifest) -> Loaded:
@@ -191,7 +205,10 @@ def settings_of(
     from clawgate.settings.problems import SettingsInvalid
 
     sources = Sources(
-        environment=environment, block=block, block_name=f'plugins.entries."{loaded.id}".config'
+        environment=environment,
+        block=block,
+        block_name=f'plugins.entries."{loaded.id}".config',
+        has_flags=False,
     )
 
     def read() -> BaseModel | SettingsInvalid:

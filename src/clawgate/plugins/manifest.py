@@ -21,8 +21,12 @@ FILE_NAME = "clawgate-plugin.toml"
 _MOST_BYTES = 65_536
 _ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,62}\Z")
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)
-_BUILT_IN = frozenset({"openai", "anthropic"})
-"""Providers that clawgate has itself; no plugin may stand in for them."""
+_BUILT_IN = frozenset({"openai", "anthropic", "custom"})
+"""Providers that clawgate has itself, and what the wizard says for one without a name; no plugin's may be one."""
+OWN_COMMANDS = frozenset(
+    {"gateway", "models", "plugins", "config", "route", "logs", "doctor", "bridge", "server"}
+)
+"""A plugin's command of such a name could never be asked for."""
 
 Kind = Literal["service", "provider", "command"]
 
@@ -43,6 +47,12 @@ def _provider(value: str) -> str:
     return _id(value)
 
 
+def _command(value: str) -> str:
+    if value in OWN_COMMANDS:
+        raise ValueError(f"'{value}' is a command of clawgate itself; name yours otherwise")
+    return _id(value)
+
+
 def _line(value: str) -> str:
     if not value.isprintable() or not value.strip():
         raise ValueError("must be one line of printable text")
@@ -60,6 +70,7 @@ def _module(value: str) -> str:
 
 Id = Annotated[str, AfterValidator(_id)]
 ProviderId = Annotated[str, AfterValidator(_provider)]
+CommandName = Annotated[str, AfterValidator(_command)]
 Line = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 
 
@@ -77,7 +88,7 @@ class Manifest(BaseModel):
     module: Annotated[str, Field(max_length=200), AfterValidator(_module)]
     registers: tuple[Kind, ...]
     providers: tuple[ProviderId, ...] = ()
-    commands: tuple[Id, ...] = ()
+    commands: tuple[CommandName, ...] = ()
     config: dict[Line, Line] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from pydantic import BaseModel
+
 from clawgate.plugins.asking import Answers, Question
 from clawgate.plugins.serving import SetupContext
 
@@ -33,7 +35,8 @@ class ConfigChange:
     """What the answers mean for the config file. Whoever writes it shows it first, and keeps all else as it is.
 
     ``plugin_config`` becomes ``plugins.entries.<plugin>.config`` (what it does not name stays), ``provider`` becomes
-    ``models.providers.<provider>``. ``aliases``: from the alias to provider/model. ``default_model`` counts only where
+    ``models.providers.<provider>`` (of a model that is there already, what the file says of it stays: somebody may have
+    set it by hand). ``aliases``: from the alias to provider/model. ``default_model`` counts only where
     the user asks for it (``--set-default``), and then with ``fallbacks`` (none: if it fails, the request fails).
     ``secrets`` are the paths within ``plugin_config`` that must not be shown; ``notes`` are told at the end.
     """
@@ -87,13 +90,15 @@ class UpstreamRequest:
 
     ``fields`` are the top-level fields of the body but for ``model``, ``messages``, ``system`` and ``tools``, in the
     provider's own dialect. ``conversation`` is the same for requests of one conversation, and says nothing about it.
-    ``headers`` are added to those that the gateway sends; none of them may carry a credential.
+    ``headers`` are added to those that the gateway sends; none of them may carry a credential. ``dialect`` is the one
+    that the provider is spoken to in, as its ``api`` says in the config: to look at, not to change.
     """
 
     model: str
     fields: Mapping[str, object] = field(default_factory=dict)
     conversation: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    dialect: str = ""
 
 
 @runtime_checkable
@@ -120,4 +125,22 @@ class JudgesAnswers(Protocol):
 
     def judge(self, status: int, body: bytes) -> Verdict | None:
         """Called for answers from 400 on, with the first 64 kB. None: it is what it says it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigNote:
+    """Something in the config file that does not fit: where, what, and what to do. No secret is in it."""
+
+    path: KeyPath
+    message: str
+    next_step: str = ""
+
+
+@runtime_checkable
+class JudgesConfig(Protocol):
+    """A provider that knows which settings have to fit together. Optional; pure."""
+
+    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[ConfigNote]:
+        """What does not fit in ``config``, the config file; ``settings`` are the plugin's, as it would get them."""
         ...

@@ -6,24 +6,28 @@ providers of those cannot be asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.plugins.api import CommandPlugin, ProviderPlugin
 from clawgate.plugins.finding import Found, find_plugins, why_on
 from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed
-from clawgate.plugins.loading import Loaded, load_plugin
+from clawgate.plugins.loading import EarlierVersionLoaded, Loaded, load_plugin
 from clawgate.settings.openclaw import OpenClawConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A plugin that is wanted and cannot be used. ``providers``: those of its manifest; they have to be refused."""
+    """A plugin that is wanted and cannot be used. ``providers``: those of its manifest; they have to be refused.
+
+    ``replaced``: only its new files cannot be; who has loaded it before can go on with that.
+    """
 
     plugin: str
     reason: str
     providers: tuple[str, ...] = ()
+    replaced: bool = False
 
     def __str__(self) -> str:
         return f"the plugin '{self.plugin}' cannot be used: {self.reason}"
@@ -35,6 +39,14 @@ class Registry:
 
     loaded: tuple[Loaded, ...]
     failures: tuple[Failure, ...]
+
+    def after(self, before: Registry) -> Registry:
+        """With those that were loaded ``before`` in place of new files that this process cannot load any more."""
+        replaced = {failure.plugin for failure in self.failures if failure.replaced}
+        kept = tuple(one for one in before.loaded if one.id in replaced)
+        ids = {one.id for one in kept}
+        left = tuple(failure for failure in self.failures if failure.plugin not in ids)
+        return Registry((*self.loaded, *kept), left)
 
     def provider(self, provider: str) -> tuple[Loaded, ProviderPlugin] | None:
         """The provider of this id, and the plugin that it belongs to."""
@@ -52,29 +64,29 @@ def load_plugins(
     config: OpenClawConfig,
     state_dir: Path,
     *,
-    reserved_commands: Collection[str] = (),
     seconds: float = LOAD_SECONDS,
     wanted: Callable[[Found], bool] = lambda found: True,
     bundled: Path | None = None,
 ) -> Registry:
-    """Load what ``config`` wants; of that only what is ``wanted``. ``reserved_commands`` are clawgate's own."""
+    """Load what ``config`` wants; of that only what is ``wanted``."""
     loaded: list[Loaded] = []
     failures: list[Failure] = []
     for found in find_plugins(state_dir, bundled=bundled):
         if not why_on(found, config.plugins, config.models.providers)[0] or not wanted(found):
             continue
         try:
-            _ask_for_free_names(found, loaded, reserved_commands)
+            _ask_for_free_names(found, loaded)
             loaded.append(load_plugin(found, seconds=seconds))
         except PluginFailed as error:
             providers = found.manifest.providers if found.manifest is not None else (found.id,)
             taken = {its for one in loaded if one.found.manifest for its in one.found.manifest.providers}
             kept = tuple(provider for provider in providers if provider not in taken)
-            failures.append(Failure(found.id, str(error), kept))
+            replaced = isinstance(error, EarlierVersionLoaded)
+            failures.append(Failure(found.id, str(error), kept, replaced))
     return Registry(tuple(loaded), tuple(failures))
 
 
-def _ask_for_free_names(found: Found, loaded: list[Loaded], reserved: Collection[str]) -> None:
+def _ask_for_free_names(found: Found, loaded: list[Loaded]) -> None:
     if found.manifest is None:
         return
     for other in (one.found.manifest for one in loaded):
@@ -86,6 +98,3 @@ def _ask_for_free_names(found: Found, loaded: list[Loaded], reserved: Collection
             for name in mine:
                 if name in theirs:
                     raise PluginFailed(f"the {kind} '{name}' belongs to the plugin '{other.id}' already")
-    for name in found.manifest.commands:
-        if name in reserved:
-            raise PluginFailed(f"'{name}' is a command of clawgate itself")

@@ -187,7 +187,7 @@ def _cloned(source: Source, into: Path, tree: Path, environment: Mapping[str, st
 
 
 def _ran(command: Sequence[str], folder: Path, environment: Mapping[str, str], name: str) -> str | None:
-    """The last thing that the program said if it failed; None if it did not."""
+    """The reason that the program gave if it failed, else the last thing that it said; None if it did not fail."""
     try:
         done = subprocess.run(
             command,
@@ -209,8 +209,9 @@ def _ran(command: Sequence[str], folder: Path, environment: Mapping[str, str], n
     if done.returncode == 0:
         return None
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    said = _USER_INFO.sub("", lines[-1]) if lines else f"it ended with status {done.returncode}"
-    return shown(said)
+    reasons = (line for line in lines if line.lower().startswith(("fatal: ", "error: ")))
+    said = next(reasons, lines[-1] if lines else f"it ended with status {done.returncode}")
+    return shown(_USER_INFO.sub("", said).rstrip("."))
 
 
 def own_environment() -> dict[str, str]:

@@ -44,7 +44,8 @@ class _Intake:
         self._ask_for_room(name)
         target = self.folder.joinpath(*parts)
         try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for depth in range(1, len(parts)):  # one by one: the mode would be of the last alone
+                self.folder.joinpath(*parts[:depth]).mkdir(mode=0o700, exist_ok=True)
             file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except (FileExistsError, NotADirectoryError):
             raise SourceRefused(f"'{shown(name)}' is there twice, as a file and as a folder") from None

@@ -8,6 +8,7 @@ cloud-init's data sources for Alibaba Cloud, Akamai and Scaleway.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -28,6 +29,10 @@ class Reason(StrEnum):
     NOT_AN_ADDRESS = "not_an_address"
 
 
+NEVER = frozenset({Reason.METADATA, Reason.LINK_LOCAL, Reason.SPECIAL})
+"""What no setting opens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """``allowed`` and why."""
@@ -45,6 +50,7 @@ _METADATA = _networks(
     "fd00:ec2::/32", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128", "fd00:a9fe:a9fe::1/128",
     "fd00:100::100:200/128",
 )  # fmt: skip
+_METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog"})
 _LINK_LOCAL = _networks("169.254.0.0/16", "fe80::/10")
 _LOOPBACK = _networks("127.0.0.0/8", "::1/128")
 _PRIVATE = _networks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
@@ -54,6 +60,9 @@ _SPECIAL = _networks(
     "2001::/23", "2001:db8::/32", "3fff::/20",
 )  # fmt: skip
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
+
+_IPV4_PARTS = 4
+_NUMBER = re.compile(r"0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}", re.ASCII)
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _6TO4 = IPv6Network("2002::/16")
@@ -111,3 +120,26 @@ def decide_text(text: str, *, trusted: bool) -> Decision:
     except ValueError:
         return Decision(False, Reason.NOT_AN_ADDRESS)
     return decide(address, trusted=trusted)
+
+
+def kind_of_host(host: str) -> Reason:
+    """What can be said of a URL's host, in lower case, before anybody resolves it; NOT_AN_ADDRESS for a name.
+
+    Resolvers take IPv4 addresses in more spellings than four decimal numbers (`inet_aton`: 0x7f.1, 2130706433), and
+    some names are metadata wherever they are resolved: at a proxy, too, whose answer nobody here sees.
+    """
+    if host in _METADATA_NAMES:
+        return Reason.METADATA
+    spelt = _ipv4_of(host)
+    return classify(spelt) if spelt is not None else decide_text(host, trusted=False).reason
+
+
+def _ipv4_of(host: str) -> IPv4Address | None:
+    """The address of one to four numbers, decimal, octal or hexadecimal, of which the last fills what is left."""
+    parts = host.split(".")
+    if len(parts) > _IPV4_PARTS or not all(_NUMBER.fullmatch(part) for part in parts):
+        return None
+    *first, last = [int(part, 16 if part[:2] == "0x" else 8 if part[0] == "0" else 10) for part in parts]
+    if any(number > 0xFF for number in first) or last >= 256 ** (5 - len(parts)):
+        return None
+    return IPv4Address(sum(number << (24 - 8 * at) for at, number in enumerate(first)) + last)

@@ -67,4 +67,6 @@ def next_is_allowed(status: int | None, error: GatewayError | None) -> str | Non
         return None if error.limit == "total" else f"timed out ({error.limit})"
     if isinstance(error, StreamCut):
         return None
+    if isinstance(error, UpstreamFailed) and error.status is not None:
+        return next_is_allowed(error.status, None)
     return next((name for kind, name in _NAMES if isinstance(error, kind)), None)

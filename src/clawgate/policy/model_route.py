@@ -25,7 +25,7 @@ DEFAULT_NAMES = frozenset({"", "default", "openclaw", "openclaw/default", "openc
 _AGENT_PREFIXES = ("openclaw/", "openclaw:", "agent:")
 _LONGEST_SHOWN = 80
 _MOST_SHOWN = 8
-_NEAR = 0.7
+NEAR = 0.7
 """How alike an unknown provider and a suggestion are: who follows it sends prompts there."""
 
 
@@ -120,7 +120,7 @@ def _not_found(
 
 def _unknown(provider: str, providers: Collection[str], model: str | None = None) -> str:
     folded = {name.casefold(): name for name in providers}
-    near = difflib.get_close_matches(provider[:_LONGEST_SHOWN].casefold(), list(folded), n=1, cutoff=_NEAR)
+    near = difflib.get_close_matches(provider[:_LONGEST_SHOWN].casefold(), list(folded), n=1, cutoff=NEAR)
     mean = folded[near[0]] + (f"/{_shown(model)}" if model else "") if near else ""
     hint = f"did you mean '{mean}'? " if near else ""
     return f"there is no provider '{_shown(provider)}'; {hint}{_known(providers)}"

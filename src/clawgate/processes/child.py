@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from collections.abc import Callable
 
 from clawgate.processes import keeper
 from clawgate.processes.child_plan import ChildPlan
-from clawgate.processes.lifecycle import Event, Exited, SpawnFailed, Started
+from clawgate.processes.child_state import Event, Exited, SpawnFailed, Started
 from clawgate.processes.output import LastLines
 
 _READ_BYTES = 65_536
@@ -42,6 +43,7 @@ class Child:
         self._failed: int | None = None
         self._exit: int | None = None
         self._exit_known = False
+        self._mark = secrets.token_hex(16)
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -72,7 +74,7 @@ class Child:
             stdout=stream,
             stderr=stream,
             pass_fds=(report,),
-            env=dict(self._plan.environment),
+            env={**self._plan.environment, keeper.MARK: self._mark},
             cwd=self._plan.cwd,
             start_new_session=True,
         )
@@ -97,7 +99,7 @@ class Child:
         self._close()
         if self._popen is not None:
             self._popen.kill()
-            keeper.sweep(self._popen.pid)
+            keeper.sweep(self._popen.pid, self._mark)
             self._bury(_LOOKS_BEFORE_KILL)
 
     def _hear_output(self) -> None:
@@ -144,7 +146,7 @@ class Child:
             self._tell(_not_started(OSError(self._failed, os.strerror(self._failed)), self._plan))
             return
         if not self._exit_known:  # somebody killed the keeper
-            keeper.sweep(self._popen.pid)
+            keeper.sweep(self._popen.pid, self._mark)
         name = ""
         if self._exit is not None and self._exit < 0:
             with contextlib.suppress(ValueError):  # a signal without a name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from clawgate.processes.lifecycle import Phase, State
+from clawgate.processes.child_state import Phase, State
 
 _LINES_IN_AN_ERROR = 3
 _LONGEST_WAIT = 60

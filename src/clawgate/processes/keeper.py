@@ -21,6 +21,9 @@ TERM = b"T"
 KILL = b"K"
 """What it is told on its standard input: ask everything to end, or end it."""
 
+MARK = "CLAWGATE_CHILD"
+"""The variable by which all that came of a command can be told when nobody else knows: different for each life."""
+
 LAST_SECONDS = 1.0
 """How long descendants have after SIGTERM when nobody else counts: we are gone, or the command ended by itself."""
 
@@ -71,11 +74,22 @@ def below(ancestor: int, processes: dict[int, tuple[int, int, int]]) -> set[int]
     return found
 
 
-def sweep(session: int) -> None:
-    """Kill what is left in the session of a keeper that was itself killed."""
-    for pid, (_, _, of) in family().items():
-        if of == session:
+def sweep(session: int, mark: str) -> None:
+    """Kill what is left of a keeper that was itself killed: its session, and who left that but has the mark still."""
+    seen: set[int] = set()
+    while True:
+        left = {pid for pid, (_, _, of) in family().items() if of == session or _has(pid, mark)} - seen
+        if not left:
+            return
+        seen |= left  # and those that they started in the meantime, the next time
+        for pid in left:
             _signal(pid, signal.SIGKILL)
+
+
+def _has(pid: int, mark: str) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123  # as above
+        return f"{MARK}={mark}".encode() in file.read().split(b"\0")
+    return False
 
 
 def _signal(pid: int, sig: int) -> None:

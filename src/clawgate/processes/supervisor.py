@@ -17,8 +17,7 @@ from clawgate.policy.redaction import Redactor
 from clawgate.processes import condition, keeper
 from clawgate.processes.child import Child
 from clawgate.processes.child_plan import ChildPlan
-from clawgate.processes.condition import Snapshot
-from clawgate.processes.lifecycle import (
+from clawgate.processes.child_state import (
     Abandon,
     Action,
     Announce,
@@ -35,8 +34,9 @@ from clawgate.processes.lifecycle import (
     State,
     Tick,
     WaitUntil,
-    step,
 )
+from clawgate.processes.condition import Snapshot
+from clawgate.processes.lifecycle import step
 from clawgate.processes.output import LastLines
 from clawgate.processes.port_owner import port_owner
 from clawgate.processes.readiness import Finding
@@ -71,7 +71,8 @@ class Supervisor:
         self._on_change = on_change
         self._log = log
         self._rules = rules or plan.rules()
-        self._output = LastLines(Redactor(plan.all_secrets()).clean)
+        self._clean = Redactor(plan.all_secrets()).clean
+        self._output = LastLines(self._clean)
         self._state = State(since=clock())
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._wake_at: float | None = None
@@ -200,6 +201,7 @@ class Supervisor:
             finding = Finding("closed", "nobody listens there")
         except Exception as error:  # noqa: BLE001  # a probe that fails is no reason to leave the child alone
             finding = Finding("silent", str(error) or type(error).__name__)
+        finding = replace(finding, detail=self._clean(finding.detail))
         if finding.answer != "closed" and self._plan.port:
             ancestor = self._child.keeper_pid if self._child is not None else 0
             holder, ours = await asyncio.to_thread(_holder, self._plan.port, ancestor)

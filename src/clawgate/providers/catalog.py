@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_route import ModelRef
-from clawgate.providers.credential_choice import choose_credential
+from clawgate.providers.credential_choice import choose_credential, way_to_set
 from clawgate.providers.definition import Model, Provider
 from clawgate.providers.place import address_kind, address_notes, place_of, proxy_of, tls_trouble
 from clawgate.settings.key_path import format_key_path, parse_key_path
@@ -29,6 +29,16 @@ _QUOTED = re.compile(r'(?:\A|\.)("(?:[^"\\]|\\.)*")')
 
 SPOKEN = ("openai-completions", "openai-responses", "anthropic-messages")
 """The values of ``api`` that clawgate speaks to a provider."""
+
+
+_HAS_TO_BE_KNOWN = (
+    "", "baseUrl", "api", "auth", "headers", "request", "request.headers", "request.auth", "request.auth.mode",
+    "request.auth.prefix", "request.allowPrivateNetwork", "request.proxy", "request.proxy.mode", "request.tls",
+    "request.tls.serverName", "request.tls.insecureSkipVerify",
+)  # fmt: skip
+"""Settings that may be references and have a default: where one leads nowhere, requests would go another way than the
+operator wrote, to another place or with another credential. Those without a default are asked for where they are used;
+the whole provider is ""."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +142,14 @@ def _within(name: str, unset: Mapping[str, str]) -> dict[str, str]:
     """The part of ``unset`` below one provider, as ``headers.X-Team``: keys joined by dots, whatever they hold."""
     found: dict[str, str] = {}
     plain = f"models.providers.{name}."
+    keys: tuple[str, ...] | None
     for path, variable in unset.items():
         if path.startswith(plain):
             keys = _keys(path.removeprefix(plain))
         else:
             whole = _keys(path)
-            keys = whole[3:] if whole[:3] == ("models", "providers", name) else ()
-        if keys:
+            keys = whole[3:] if whole[:3] == ("models", "providers", name) else None
+        if keys is not None:
             found[".".join(keys)] = variable
     return found
 
@@ -162,7 +173,8 @@ def _provider(
     api = block.api or (own.api if own else "openai-completions")
     if own is None and block.api is None:
         notes.append("api is not set: openai-completions is what is spoken")
-    origin, path, trouble = place_of(block.base_url or (own.base_url if own else None), api, where, unset)
+    at_home = own.base_url if own is not None and "baseUrl" not in unset else None
+    origin, path, trouble = place_of(block.base_url or at_home, api, where, unset)
     missing_key: str | None = None
     if own is not None:
         block, missing_key = _with_own_key(block, own, origin, where, unset, environment, notes)
@@ -180,6 +192,11 @@ def _provider(
         chosen.why_not,
         proxy_trouble,
         tls_trouble(block, where, unset),
+        *(
+            _not_set(f"{where}.{key}".removesuffix("."), unset[key])
+            for key in _HAS_TO_BE_KNOWN
+            if key in unset
+        ),
     ]
     local = name in LOCAL_SERVICES and origin is not None and address_kind(origin) is Reason.LOOPBACK
     trusted = request.allow_private_network is True or (local and request.allow_private_network is None)
@@ -207,6 +224,10 @@ def _provider(
         why_not_ready=next((reason for reason in troubles if reason), None),
         notes=(*chosen.notes, *notes),
     )
+
+
+def _not_set(key: str, variable: str) -> str:
+    return f"a setting of it is not set: {way_to_set(key, variable)}"
 
 
 def _with_own_key(
@@ -244,8 +265,8 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
         if entry.id in found:
             notes.append(f"model '{entry.id}' is listed twice; its first entry counts")
             continue
-        if entry.api not in (None, api):
-            notes.append(f"model '{entry.id}': its api '{entry.api}' is not read; {api} is what is spoken")
+        other_api = entry.api is not None and _family(entry.api) != _family(api)
+        own = (("baseUrl", entry.base_url is not None), ("headers", entry.headers), ("api", other_api))
         compat: Mapping[str, Any] = MappingProxyType(dict(entry.compat))
         found[entry.id] = Model(
             id=entry.id,
@@ -255,6 +276,11 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
             input=entry.input,
             reasoning=entry.reasoning,
             compat=compat,
-            elsewhere="baseUrl" if entry.base_url is not None else "headers" if entry.headers else None,
+            elsewhere=next((key for key, given in own if given), None),
         )
     return tuple(found.values())
+
+
+def _family(api: str) -> str:
+    """OpenAI's two are one server's: which of them is spoken is for the client to say."""
+    return "openai" if api.startswith("openai-") else api

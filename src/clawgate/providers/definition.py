@@ -62,6 +62,18 @@ class Provider:
     why_not_ready: str | None = None
     notes: tuple[str, ...] = ()
 
+    def why_not(self, model: str) -> str | None:
+        """Why requests for ``model`` cannot be sent there, with the next step; None when they can."""
+        if self.why_not_ready is not None:
+            return self.why_not_ready
+        listed = next((known for known in self.models if known.id == model), None)
+        if listed is None or listed.elsewhere is None:
+            return None
+        return (
+            f"the model '{self.id}/{model}' has {listed.elsewhere} of its own, which is not supported: "
+            "make it a provider of its own"
+        )
+
     @property
     def base_url(self) -> str:
         """Where requests go, for people; empty where nothing is known."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clawgate.policy.egress import Reason, decide_text
+from clawgate.policy.egress import NEVER, Reason, kind_of_host
 from clawgate.providers.credential_choice import Chosen, way_to_set
 from clawgate.settings.openclaw import ProviderBlock, RequestProxy
 from clawgate.wire.url import Origin, parse_url
@@ -33,7 +33,7 @@ def place_of(
 
 def _never_dialled(origin: Origin, where: str) -> str | None:
     reason = address_kind(origin)
-    if reason in (Reason.METADATA, Reason.LINK_LOCAL, Reason.SPECIAL):
+    if reason in NEVER:
         return f"{where}.baseUrl: the address {origin.host} is never dialled ({reason})"
     return None
 
@@ -42,7 +42,7 @@ def address_kind(origin: Origin) -> Reason:
     """What can be said of a place before its name is resolved; NOT_AN_ADDRESS for a name."""
     if origin.host == "localhost" or origin.host.endswith(".localhost"):
         return Reason.LOOPBACK
-    return decide_text(origin.host, trusted=False).reason
+    return kind_of_host(origin.host)
 
 
 def address_notes(

@@ -12,7 +12,7 @@ from dataclasses import replace
 from clawgate.errors import GatewayError, UpstreamClosed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
-from clawgate.relay.sides import AnswerHead
+from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.wire import anthropic_errors, openai_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
@@ -36,7 +36,9 @@ class AnswerWriter:
 
     _held = 0
     _instead = b""
+    _withheld = b""  # the end of the body so far, where that may be the beginning of a credential
     _first_event: FirstEvent | None = None
+    _passage: Passage | None = None
     unsent = False
     own_lines: bytes | None = None
     """What was added for the client, where the same may be done for the next answer that looks like this one."""
@@ -91,9 +93,7 @@ class AnswerWriter:
             own = b"%b%b\r\n" % (_PROVIDER, served_by)
             lines += own
         self._tail = Tail()
-        self.passes_chunks = self.event_stream and self._chunked and not self._masks
-        """Whether a chunk of the upstream's can go on as it is, framing and all; each is to be told to ``note``."""
-        self.note: Callable[[bytes, int], None] = self._note
+        self._passes = self.event_stream and self._chunked and not self._masks
         if self.event_stream:
             self._first_event = FirstEvent()
             lines += b"x-accel-buffering: no\r\n"
@@ -108,24 +108,40 @@ class AnswerWriter:
                 self.own_lines = own
         self._head = lines + b"\r\n"
 
-    def _note(self, framed: bytes, at: int) -> None:
-        """A chunk was sent on without passing through here; its content begins at ``at`` and ends before its CRLF."""
-        self._tail.add_framed(framed, at)
-        self.begun = self.begun or (self._first_event is not None and self._first_event.feed(framed[at:-2]))
-        if self.begun:
-            self.note = self._tail.add_framed  # all that is left to do, a thousand times in a long stream
+    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+        """Leave for chunks to pass without being told to this writer, until the next that is told."""
+        if not (self._passes and self.begun and self._tail.is_between_events) or self._withheld:
+            return None
+        if self._passage is None:
+            self._passage = Passage(write, self.screens)
+        return self._passage
+
+    def _catch_up(self) -> None:
+        """Take note of the chunks that have passed by."""
+        if self._passage is not None and (events := self._passage.take_latest()):
+            self._tail.restart(events)
 
     def add(self, body: bytes) -> None:
         """Bytes of the body, as they came."""
         if self._instead:
             return
-        for secret in self.screens:
-            if secret in body:
-                body = body.replace(secret, b"*" * len(secret))
+        if self.screens and not (body := self._screened(body)):
+            return
         self._pieces.append(body)
         self._held += len(body)
         if not self.begun and self._first_event is not None:
             self.begun = self._first_event.feed(body)
+
+    def _screened(self, body: bytes) -> bytes:
+        """``body`` without our credential, and without its own end where that may be the beginning of one."""
+        body = self._withheld + body
+        for secret in self.screens:
+            if secret in body:
+                body = body.replace(secret, b"*" * len(secret))
+        held = max(_begun(secret, body) for secret in self.screens)
+        whole = len(body) - held
+        self._withheld = body[whole:]
+        return body[:whole]
 
     def take(self, *, ended: bool) -> bytes:
         """What is to be sent now; with ``ended`` the answer is whole and its last chunk belongs to it."""
@@ -133,14 +149,19 @@ class AnswerWriter:
         if self._instead:
             return out + self._instead if out else b""
         pieces = self._pieces
+        if ended and self._withheld:
+            pieces.append(self._withheld)
+            self._withheld = b""
         if pieces and (ended or not self._masks or self._held > MASK_LIMIT):
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
             if self._masks:
                 body = self._masked(body, ended=ended)
             if self.event_stream:
+                self._catch_up()
                 self._tail.add(body)
             out += chunk(body) if self._chunked else body
+        self._catch_up()
         if ended and self._origin_closed and not self._tail.is_whole:
             self._head = out  # for last_words, which sends it first
             raise UpstreamClosed("the upstream closed the connection in the middle of an event")
@@ -161,13 +182,26 @@ class AnswerWriter:
 
     def last_words(self, error: GatewayError) -> bytes:
         """What an answer that cannot be finished may still say; never its last chunk, empty where nothing fits."""
+        if self._withheld:
+            self._pieces.append(self._withheld)
+            self._withheld = b""
         rest = self.take(ended=False)
         if not self.event_stream or not (self._chunked or self.until_close):
             return rest
+        self._catch_up()
         words = self._tail.closing(stream_event(error, self._dialect))
         if not words:
             return rest
         return rest + (chunk(words) if self._chunked else words)
+
+
+def _begun(secret: bytes, body: bytes) -> int:
+    """How many bytes at the end of ``body`` may be the beginning of ``secret``, which is not in it."""
+    end = body[-len(secret) + 1 :]
+    at = end.find(secret[:1])
+    while at >= 0 and not secret.startswith(end[at:]):
+        at = end.find(secret[:1], at + 1)
+    return len(end) - at if at >= 0 else 0
 
 
 def _unread(dialect: Dialect) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable
-from clawgate.policy.egress import Decision, Reason, decide_text
+from clawgate.policy.egress import NEVER, Decision, Reason, decide_text, kind_of_host
 from clawgate.relay.tunnel import open_tunnel
 from clawgate.wire.url import Origin
 
@@ -97,6 +97,12 @@ class Dialer:
 
     async def _judged(self, target: Origin, route: Route) -> Judged:
         """Every address of ``target`` with its verdict; raises unless all of them may be dialled."""
+        if route.proxy is not None and (kind := kind_of_host(route.origin.host)) in NEVER:
+            self.ledger.append(Dial(route.origin.host, route.origin.port, (), None))
+            raise EgressDenied(
+                f"{route.origin} may not be asked for, through a proxy neither ({kind}); configure an upstream at "
+                "another address"
+            )
         try:
             addresses = await self._resolver(target.host, target.port)
         except (OSError, UnicodeError) as error:
@@ -121,12 +127,12 @@ class Dialer:
         return judged
 
     async def _connect(self, make: Callable[[], _P], route: Route, address: str, port: int) -> _P:
+        server_name = (route.server_name or route.origin.host) if route.tls is not None else None
         if route.proxy is not None:
             return await open_tunnel(
-                make, address, route.proxy, route.origin, route.tls, route.proxy_authorization
+                make, address, route.proxy, route.origin, route.tls, server_name, route.proxy_authorization
             )
         loop = asyncio.get_running_loop()
-        server_name = (route.server_name or route.origin.host) if route.tls is not None else None
         _, protocol = await loop.create_connection(
             make, address, port, ssl=route.tls, server_hostname=server_name
         )

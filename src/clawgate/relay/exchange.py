@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from clawgate.errors import BodyTooLarge, GatewayError
 from clawgate.policy.deadlines import Times, expired
 from clawgate.relay.connection import COPY_BYTES, UpstreamConnection
-from clawgate.relay.gate import Gate, Ticket
-from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
+from clawgate.relay.delivery import Delivery
+from clawgate.relay.gate import Ticket
+from clawgate.relay.journal import CLIENT_LEFT, Record
 from clawgate.relay.plan import Attempt, Plan, writer_for
 from clawgate.relay.render_error import status_of
-from clawgate.relay.sides import AnswerHead, ClientSide, Piece, Writer
+from clawgate.relay.request_body import RequestBody
+from clawgate.relay.shop import Shop
+from clawgate.relay.sides import AnswerHead, ClientSide, Passage, Piece
 from clawgate.relay.upstream import Upstream
 from clawgate.relay.verdict import LEFT, ran_out, redirected
-from clawgate.wire.http1 import LAST_CHUNK, chunk
+from clawgate.wire.http1 import LAST_CHUNK
 from clawgate.wire.peek import glance, model_of
 
 logger = logging.getLogger("clawgate.relay")
@@ -32,26 +34,9 @@ HOLD_BYTES = 65_536
 """How much of a body waits in memory for a connection before the client has to wait as well."""
 REPLAY_BYTES = 1_048_576
 """The largest request that is kept to be sent again when a reused connection turns out to be stale."""
-GLANCE_BYTES = 1_048_576
-"""The largest body that is looked into for the log's model name."""
-
 _REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
-"""From here on an answer is something that an operator may want to know of, whoever failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """What exchanges of one listener share: clock and gate, an owner for tasks, who is told of their ends."""
-
-    now: Callable[[], float]
-    gate: Gate
-    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
-    observer: Observer | None
-    observes_all: bool
-    """Whether the observer wants to know of whole answers too, and of the models."""
-    body_limit: int
 
 
 class Exchange:
@@ -62,18 +47,17 @@ class Exchange:
     _request_done = False
     _connecting: float | None = None
     _asked: float | None = None
-    _body: list[bytes] | None = None
-    _body_size = 0
+    _body: RequestBody | None = None  # where the request is told in pieces
     _model: str | None = None
     _replay: list[Piece] | None = None
     _connection: UpstreamConnection | None = None
     _dialling: asyncio.Task[None] | None = None
-    _writer: Writer | None = None
+    _delivery: Delivery | None = None
     _plan: Plan | None = None
     _attempt: Attempt | None = None
     _client_full = False
     _upstream_full = False
-    _sent = 0
+    _sent = 0  # without a delivery
     _first_byte: float | None = None
 
     def __init__(self, shop: Shop, client: ClientSide, ticket: Ticket, now: float) -> None:
@@ -90,9 +74,8 @@ class Exchange:
         """``head`` is what goes upstream first."""
         if head:
             self._outgoing.append(head)
-        # The body is kept whole where a rule has to read it, and in pieces for a glance where a log wants it.
-        if self._ticket.waits or self._shop.observes_all:
-            self._body = []
+        shop = self._shop
+        self._body = RequestBody(self._ticket, shop.body_limit, glanced_at=shop.observes_all)
 
     def begin_whole(self, head: bytes, data: bytes, body_at: int) -> None:
         """The short way: ``head`` goes upstream, and ``data`` from ``body_at`` on, which is all of the body.
@@ -120,19 +103,13 @@ class Exchange:
 
     def body(self, data: bytes) -> None:
         """A piece of the request's body."""
-        if self.over:
+        if self.over or self._body is None:
             return
-        self._body_size += len(data)
-        if self._body_size > self._shop.body_limit:
-            self.fail(BodyTooLarge(f"the body is over the limit of {self._shop.body_limit} bytes"))
-            return
-        if self._body is not None:
-            if not self._ticket.waits and self._body_size > GLANCE_BYTES:
-                self._body = None
-            else:
-                self._body.append(data)
-        if self._ticket.planner is None:
-            self._outgoing.append(chunk(data) if self._ticket.chunked else data)
+        try:
+            if piece := self._body.add(data):
+                self._outgoing.append(piece)
+        except BodyTooLarge as error:
+            self.fail(error)
 
     def body_ended(self) -> None:
         """The request is whole."""
@@ -141,19 +118,23 @@ class Exchange:
         if self._ticket.chunked:
             self._outgoing.append(LAST_CHUNK)
         self._request_done = True
-        if self._body is not None:
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._body = None
-            if self._ticket.planner is not None:
-                self._make_plan(body)
-            elif self._ticket.model_rule is None:
-                self._model = glance(body)
-            else:
-                try:
-                    self._model = model_of(body)
-                    self._ticket.model_rule.check(self._model)
-                except GatewayError as error:
-                    self.fail(error)
+        whole = self._body.take_whole() if self._body is not None else None
+        if whole is not None:
+            self._read(whole)
+
+    def _read(self, body: bytes) -> None:
+        """Find out what depends on the body: who is to answer, whether its model may be asked for, or just its name."""
+        rule = self._ticket.model_rule
+        if self._ticket.planner is not None:
+            self._make_plan(body)
+        elif rule is None:
+            self._model = glance(body)
+        else:
+            try:
+                self._model = model_of(body)
+                rule.check(self._model)
+            except GatewayError as error:
+                self.fail(error)
 
     def _make_plan(self, body: bytes) -> None:
         """Where the upstream depends on the body: ask who is to answer."""
@@ -173,17 +154,26 @@ class Exchange:
         self._attempt = attempt
         self._upstream = attempt.upstream
         self._outgoing = list(attempt.request)
+        if attempt.aside is not None:
+            self._begin(partial(self._complete, attempt, attempt.aside))
+
+    async def _complete(self, attempt: Attempt, aside: Callable[[], bytes]) -> None:
+        """Other requests go on while the body is made."""
+        attempt.complete(await asyncio.to_thread(aside))
+        self._dialling = None
+        self._outgoing = list(attempt.request)
+        self.push()
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
-        begun = self._writer is not None and not self._writer.unsent
+        begun = self._delivery is not None and not self._delivery.writer.unsent
         if self._plan is None or self._attempt is None or begun:
             return False
         attempt = self._plan.after(status=status, error=error)
         if attempt is None:
             return False
         self._let_go()
-        self._connecting = self._asked = self._replay = self._writer = None
+        self._connecting = self._asked = self._replay = self._delivery = None
         self._upstream_full = False
         self._take_up(attempt)
         self.push()
@@ -205,12 +195,12 @@ class Exchange:
                     self._dial()
                 else:
                     self._attach(reused)
-            elif self._body_size > HOLD_BYTES:
+            elif self._size() > HOLD_BYTES:
                 self._client.hold_reading()
             return
         pieces, self._outgoing = self._outgoing, []
         if self._replay is not None:
-            if self._body_size > REPLAY_BYTES:
+            if self._size() > REPLAY_BYTES:
                 self._replay = None
             else:
                 self._replay += pieces
@@ -219,20 +209,32 @@ class Exchange:
             self._asked = self._progress
         self._connection.write(pieces)
 
+    def _size(self) -> int:
+        """Of the body, as far as it was told in pieces."""
+        return self._body.size if self._body is not None else 0
+
     def _dial(self) -> None:
         self._connecting = self._shop.now()
-        self._dialling = self._shop.spawn(self._connect())
+        self._begin(self._connect)
 
     async def _connect(self) -> None:
+        connection = await self._at().pool.dial()
+        self._dialling = self._connecting = None
+        self._attach(connection)
+
+    def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what has to be waited for before anything can be sent."""
+        self._dialling = self._shop.spawn(self._heard_of(work))
+
+    async def _heard_of(self, work: Callable[[], Awaitable[None]]) -> None:
+        """The outermost frame of a task: whoever waits for it must hear of its failure."""
         try:
-            connection = await self._at().pool.dial()
-            self._dialling = self._connecting = None
-            self._attach(connection)
+            await work()
         except GatewayError as error:
             self._dialling = None
             self.fail(error)
-        except Exception:  # the outermost frame of a task: whoever waits for it must hear of it
-            logger.exception("dialling %s failed in an unforeseen way", self._at().origin)
+        except Exception:
+            logger.exception("asking %s failed in an unforeseen way", self._at().origin)
             self._dialling = None
             self.fail(GatewayError("an internal error; the log of clawgate says more"))
 
@@ -280,7 +282,7 @@ class Exchange:
         if head.status >= _FAILED and self._goes_on(status=head.status):
             return None
         try:
-            self._writer = writer_for(
+            writer = writer_for(
                 self._ticket,
                 self._attempt,
                 self._at(),
@@ -291,53 +293,45 @@ class Exchange:
         except GatewayError as error:
             self.fail(error)
             return None
+        self._delivery = Delivery(writer, self._client)
         self._first_byte = self._shop.now() - self._begun
-        return self._writer.own_lines
+        return writer.own_lines
 
     def upstream_sends(self, body: bytes) -> None:
         """A piece of the answer's body."""
-        if self._writer is not None:
+        if self._delivery is not None:
             try:
-                self._writer.add(body)
+                self._delivery.writer.add(body)
             except GatewayError as error:
                 self.fail(error)
-
-    def upstream_chunk(self, framed: bytes, at: int) -> bool:
-        """The short way: a chunk whose framing suits the client as well."""
-        writer = self._writer
-        if writer is None or not writer.passes_chunks:
-            return False
-        for secret in writer.screens:
-            if secret in framed:
-                return False
-        writer.note(framed, at)
-        self._progress = self._shop.now()
-        self._sent += len(framed)
-        self._client.write(framed)
-        return True
 
     def upstream_flush(self) -> None:
         """All of one read is here: send it on."""
-        if self._writer is not None:
+        if self._delivery is not None:
             self._progress = self._shop.now()
             try:
-                self._write(self._writer.take(ended=False))
+                self._delivery.send()
             except GatewayError as error:
                 self.fail(error)
+
+    def upstream_passage(self) -> Passage | None:
+        """Asked between two chunks."""
+        return self._delivery.passage() if self._delivery is not None and not self.over else None
 
     def upstream_ends(self) -> None:
         """The answer is whole."""
         connection, self._connection = self._connection, None
-        assert connection is not None and self._writer is not None
+        delivery = self._delivery
+        assert connection is not None and delivery is not None
         if not self._request_done:
             connection.reusable = False
         self._at().pool.give_back(connection, self._shop.now())
         try:
-            self._write(self._writer.take(ended=True))
+            delivery.send(ended=True)
         except GatewayError as error:
             self.fail(error)
             return
-        self._end(self._writer.status, None)
+        self._end(delivery.writer.status, None)
         self._client.finish()
 
     def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
@@ -403,8 +397,11 @@ class Exchange:
         """Fail if one of the four limits has run out."""
         if self._upstream is None:  # the request itself is still on its way: the listener watches that
             return
+        delivery = self._delivery
+        if delivery is not None and delivery.has_passed():
+            self._progress = now
         limits = self._upstream.limits
-        answered = self._writer is not None and self._writer.begun
+        answered = delivery is not None and delivery.writer.begun
         times = Times(
             begun=self._begun,
             progress=self._progress,
@@ -424,16 +421,16 @@ class Exchange:
         self._let_go()
         if self._plan is not None:
             error = self._plan.final(error)
-        if self._writer is None or self._writer.unsent:
+        delivery = self._delivery
+        if delivery is None or delivery.writer.unsent:
+            self._delivery = None
             self._sent = self._client.answer_error(
                 error, self._attempt.names if self._attempt is not None else b""
             )
             self._end(status_of(error), error)
             return
-        words = self._writer.last_words(error)
-        self._write(words)
-        self._end(self._writer.status, error)
-        self._client.cut(at_once=self._writer.until_close and not words)
+        delivery.break_off(error)
+        self._end(delivery.writer.status, error)
 
     def _let_go(self) -> None:
         if self._dialling is not None:
@@ -443,18 +440,13 @@ class Exchange:
             self._connection.drop()
             self._connection = None
 
-    def _write(self, data: bytes) -> None:
-        if data:
-            self._sent += len(data)
-            self._client.write(data)
-
     def _end(self, status: int, error: GatewayError | None) -> None:
         self.over = True
         shop = self._shop
         if shop.gate.rates is not None:
             shop.gate.leave(self._ticket)
-        observer = shop.observer
-        if observer is not None and (error is not None or shop.observes_all or status >= _FAILED):
+        observer = shop.observer_of(status, ours=error is not None)
+        if observer is not None:
             ticket = self._ticket
             total = shop.now() - self._begun
             observer(
@@ -465,7 +457,7 @@ class Exchange:
                     model=self._model,
                     status=status,
                     code=error.code if error is not None else None,
-                    sent=self._sent,
+                    sent=self._sent if self._delivery is None else self._delivery.sent,
                     first_byte=self._first_byte,
                     total=total,
                     reason=error.message if error is not None else None,

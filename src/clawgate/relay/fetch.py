@@ -41,11 +41,11 @@ class _Reply:
         if len(self._body) < BODY_LIMIT:
             self._body += body
 
-    def upstream_chunk(self, framed: bytes, at: int) -> bool:
-        return False
-
     def upstream_flush(self) -> None:
         pass
+
+    def upstream_passage(self) -> None:
+        return None
 
     def upstream_ends(self) -> None:
         if not self.done.done():

@@ -15,11 +15,11 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, Overloaded, Unavailable
-from clawgate.relay.exchange import Shop
 from clawgate.relay.gate import Gate
 from clawgate.relay.journal import Observer
 from clawgate.relay.protocol import RelayProtocol
 from clawgate.relay.reader import IntakeLimits
+from clawgate.relay.shop import Shop
 from clawgate.relay.upstream import Upstream
 
 logger = logging.getLogger("clawgate.relay")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from clawgate.errors import GatewayError, UpstreamMalformed
+from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
-from clawgate.relay.sides import AnswerHead
-from clawgate.wire import anthropic_errors, openai_errors
+from clawgate.relay.sides import AnswerHead, Passage
+from clawgate.wire import anthropic_errors, foreign_errors, openai_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import STATUS_LINE
 
@@ -32,16 +32,10 @@ class Judgement(Protocol):
     def retry_after(self) -> int | None: ...
 
 
-_KINDS = {400: "invalid_request_error", 401: "authentication_error", 403: "policy_error", 404: "invalid_request_error",
-          429: "rate_limit_error", 503: "service_unavailable", 529: "service_unavailable"}  # fmt: skip
-
-
 class JudgedAnswer:
     """One failed answer. ``otherwise`` makes the body where nobody knows better."""
 
     own_lines: bytes | None = None
-    passes_chunks = False
-    screens: tuple[bytes, ...] = ()
     begun = True
     until_close = False
 
@@ -58,7 +52,6 @@ class JudgedAnswer:
     ) -> None:
         self.status = head.status
         self.unsent = True
-        self.note: Callable[[bytes, int], None] = lambda framed, at: None
         self._head = head
         self._judge = judge
         self._otherwise = otherwise
@@ -92,8 +85,8 @@ class JudgedAnswer:
             )
             body = render(
                 message=found.message,
-                kind=_KINDS.get(self.status, "upstream_error"),
-                code="upstream_failed",
+                kind=foreign_errors.kind_of(self.status, self._client) or "upstream_error",
+                code=UpstreamFailed.code,
             )
             lines += b"content-type: application/json\r\n"
             if found.retry_after is not None:
@@ -105,6 +98,10 @@ class JudgedAnswer:
         return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (
             STATUS_LINE[self.status], lines, self._names, close, len(body), body,
         )  # fmt: skip
+
+    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+        """None: nothing passes as it came."""
+        return None
 
     def last_words(self, error: GatewayError) -> bytes:
         return b""

@@ -1,30 +1,43 @@
 """Is this the head that was read before? The same bytes mean the same thing, so they are understood once.
 
-A client on a kept connection sends one head again and again; only the body's length changes. Each connection therefore
-remembers the last head that the strict path understood, and what it means. Only a meaning that depends on nothing
-but those bytes may be remembered.
+A client on a kept connection sends one head again and again; only the body's length changes, and with clients that
+trace (OpenClaw) a ``traceparent``, which goes no further than here. Each connection therefore remembers the last head
+that the strict path understood, and what it means. Only a meaning that depends on nothing but the other bytes may
+be remembered.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Generic, Self, TypeVar
 
 HEAD_END = b"\r\n\r\n"
 _LENGTH = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 _MOST_DIGITS = 10
 _LONGEST_HEAD = 4096
+_TRACE = b"\r\ntraceparent: "
+_is_trace = re.compile(
+    rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
+).match  # W3C Trace Context, section 3.2
+_TRACE_LENGTH = 55
 
 _T = TypeVar("_T")
 
 
 class KnownHead(Generic[_T]):
-    """A head, split around the digits of its Content-Length, and its meaning."""
+    """A head, split around what may differ, and its meaning."""
 
-    __slots__ = ("_after", "_before", "meaning")
+    __slots__ = ("_after", "_before", "_lead", "meaning")
 
     def __init__(self, before: bytes, after: bytes | None, meaning: _T) -> None:
+        self._lead = (
+            b""  # what stands in front of the trace's value, where there is one in front of the length
+        )
+        at = before.find(_TRACE)
+        if at >= 0 and _is_trace(before, at := at + len(_TRACE)):
+            self._lead, before = before[:at], before[at + _TRACE_LENGTH :]
         self._before = before
-        self._after = after  # None: the head has no length, `before` is all of it
+        self._after = after  # None: the head has no length, what came before is all of it
         self.meaning = meaning
 
     @classmethod
@@ -47,9 +60,16 @@ class KnownHead(Generic[_T]):
 
     def match(self, data: bytes) -> tuple[int, int] | None:
         """The length of the body, and where in ``data`` it begins, if ``data`` begins with this head; else None."""
-        if not data.startswith(self._before):
+        at = 0
+        lead = self._lead
+        if lead:
+            at = len(lead)
+            if not data.startswith(lead) or not _is_trace(data, at):
+                return None
+            at += _TRACE_LENGTH
+        if not data.startswith(self._before, at):
             return None
-        at = len(self._before)
+        at += len(self._before)
         after = self._after
         if after is None:
             return 0, at

@@ -6,6 +6,7 @@ and after a failure who may be asked next: nobody, unless the operator wrote som
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,7 +37,13 @@ class Attempt(Protocol):
     names: bytes
     """Head lines that say who serves, and who was asked before."""
     request: list[Piece]
-    """Head and body, ready to be sent."""
+    """Head and body, ready to be sent; empty until `complete`, where there is something to do ``aside``."""
+    aside: Callable[[], bytes] | None
+    """Makes a body that takes long to make: to be called once, away from the loop. Raises `GatewayError`."""
+
+    def complete(self, body: bytes) -> None:
+        """Make the request of what ``aside`` made. Raises `GatewayError`."""
+        ...
 
     def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
         """Takes this upstream's answer to the client."""

@@ -22,12 +22,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestTimedOut, UnclearFraming
-from clawgate.relay.exchange import Exchange, Shop
+from clawgate.relay.exchange import Exchange
 from clawgate.relay.gate import ANONYMOUS, ControlPass, Gate, RequestHead, Ticket
 from clawgate.relay.journal import Record
 from clawgate.relay.memo import KnownHead
 from clawgate.relay.reader import IntakeLimits, RequestReader
 from clawgate.relay.render_error import error_answer, status_of
+from clawgate.relay.shop import Shop
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.http1 import CONTINUE, path_of
 

@@ -7,8 +7,8 @@ way, one event; on a WebSocket handshake, the plain HTTP refusal. Each in the cl
 from __future__ import annotations
 
 from clawgate import errors
-from clawgate.errors import GatewayError
-from clawgate.wire import anthropic_errors, openai_errors
+from clawgate.errors import GatewayError, UpstreamFailed
+from clawgate.wire import anthropic_errors, foreign_errors, openai_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import STATUS_LINE
 
@@ -59,7 +59,16 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
 
 def status_of(error: GatewayError) -> int:
     """The HTTP status of ``error``."""
+    if isinstance(error, UpstreamFailed) and error.status is not None:
+        return error.status if error.status in STATUS_LINE else TABLE[UpstreamFailed][0]
     return TABLE[type(error)][0]
+
+
+def _kind_of(error: GatewayError, dialect: Dialect) -> str:
+    kind = TABLE[type(error)][1]
+    if isinstance(error, UpstreamFailed) and error.status is not None:
+        return foreign_errors.kind_of(error.status, dialect) or kind
+    return kind
 
 
 def error_answer(
@@ -71,7 +80,7 @@ def error_answer(
     names: bytes = b"",
 ) -> bytes:
     """A whole HTTP/1.1 answer; ``close`` announces that the connection ends with it, ``names`` are further lines."""
-    status, kind = TABLE[type(error)]
+    status, kind = status_of(error), _kind_of(error, dialect)
     render = anthropic_errors.error_body if dialect is Dialect.MESSAGES else openai_errors.error_body
     body = render(message=error.message, kind=kind, code=error.code, param=error.param)
     lines = [
@@ -99,6 +108,6 @@ def error_answer(
 
 def stream_event(error: GatewayError, dialect: Dialect = Dialect.CHAT) -> bytes:
     """The event that ends a stream which can no longer be finished."""
-    kind = TABLE[type(error)][1]
+    kind = _kind_of(error, dialect)
     render = anthropic_errors.error_event if dialect is Dialect.MESSAGES else openai_errors.error_event
     return render(message=error.message, kind=kind, code=error.code, param=error.param)

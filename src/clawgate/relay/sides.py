@@ -28,6 +28,28 @@ class AnswerHead:
     encoded: bool
 
 
+class Passage:
+    """Leave for the chunks of one stream to pass as they were read, see `relay.passage`.
+
+    Who passes one writes it, adds to ``sent`` and leaves it in ``latest``.
+    """
+
+    __slots__ = ("latest", "screens", "sent", "write")
+
+    def __init__(self, write: Callable[[bytes], None], screens: tuple[bytes, ...]) -> None:
+        self.write = write
+        self.screens = screens
+        """What must not be in a chunk that passes."""
+        self.sent = 0
+        self.latest = b""
+        """The last chunk that passed. The events before it can no longer matter to how the stream may end."""
+
+    def take_latest(self) -> bytes:
+        """The content of the last chunk, once; empty where none has passed since."""
+        framed, self.latest = self.latest, b""
+        return framed[framed.find(b"\r\n") + 2 : -2] if framed else b""
+
+
 class Consumer(Protocol):
     """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
     or, for a consumer that takes it, one call for a whole answer."""
@@ -42,12 +64,12 @@ class Consumer(Protocol):
         ...
 
     def upstream_sends(self, body: bytes) -> None: ...
-    def upstream_chunk(self, framed: bytes, at: int) -> bool:
-        """One chunk as it came, its content from ``at`` on, then CRLF. False if it has to be told as a piece."""
-        ...
-
     def upstream_flush(self) -> None:
         """Everything of one read has been handed over."""
+        ...
+
+    def upstream_passage(self) -> Passage | None:
+        """Asked between two chunks: leave for the next ones to pass without a word, until one is told again."""
         ...
 
     def upstream_ends(self) -> None: ...
@@ -69,13 +91,9 @@ class Writer(Protocol):
     begun: bool
     """Whether anything but comments that keep a stream warm has come."""
     until_close: bool
-    passes_chunks: bool
-    screens: tuple[bytes, ...]
-    """What must not be in a chunk that passes."""
     own_lines: bytes | None
     unsent: bool
     """Whether the client has seen nothing yet, so that a failure can still have a status of its own."""
-    note: Callable[[bytes, int], None]
 
     def add(self, body: bytes) -> None:
         """Bytes of the upstream's body. Raises `UpstreamFailed` where they cannot be understood."""
@@ -83,6 +101,10 @@ class Writer(Protocol):
 
     def take(self, *, ended: bool) -> bytes:
         """What is to be sent now; raises as `add`."""
+        ...
+
+    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+        """Leave for the chunks that come next to be sent on by ``write``, not told; None where all have to be told."""
         ...
 
     def last_words(self, error: GatewayError) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from clawgate.errors import GatewayError, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
-from clawgate.relay.sides import AnswerHead
+from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
 from clawgate.wire.sse import FirstEvent, Tail
@@ -35,8 +35,6 @@ class TranslatedAnswer:
     """One answer, translated. ``names`` are head lines that say who served; ``client`` is the client's dialect."""
 
     own_lines: bytes | None = None
-    passes_chunks = False
-    screens: tuple[bytes, ...] = ()
 
     def __init__(
         self,
@@ -70,7 +68,6 @@ class TranslatedAnswer:
         self._out: list[bytes] = []
         self._whole = bytearray()
         self._tail = Tail()
-        self.note: Callable[[bytes, int], None] = lambda framed, at: None
         self._lines = STATUS_LINE[head.status] + self._lines_of(head) + names
         if close or self.until_close:
             self._lines += b"connection: close\r\n"
@@ -93,13 +90,11 @@ class TranslatedAnswer:
             self.begun = self._first_event.feed(body)
         if not self._reads_whole:
             try:
-                out = self._translation.feed(body)
+                self._out.append(self._without_secrets(self._translation.feed(body)))
             except GatewayError as error:
+                # What came in front of it was said, however the bytes were cut on their way.
+                self._out.append(self._without_secrets(self._translation.unsaid()))
                 raise self._masked(error) from None
-            for secret in self._secrets:  # an error event may repeat what we sent
-                if secret in out:
-                    out = out.replace(secret, b"*" * len(secret))
-            self._out.append(out)
             return
         self._whole += body
         if self._streams and bytes(self._whole[:_PEEK]).lstrip()[:1] not in (b"", b"{"):
@@ -138,15 +133,13 @@ class TranslatedAnswer:
     def _take_whole(self) -> bytes:
         whole = bytes(self._whole)
         if self._failed:
-            body = self._translation.refusal(self.status, whole)
-            for secret in self._secrets:  # now, when it is spelled in one way only
-                body = body.replace(secret, b"*" * len(secret))
+            body = self._without_secrets(self._translation.refusal(self.status, whole))
         else:
             try:
                 if self._streams:
-                    body = self._translation.answer_as_stream(whole)
+                    body = self._without_secrets(self._translation.answer_as_stream(whole))
                     return self._stream_head() + self._framed(body) + (LAST_CHUNK if self._chunked else b"")
-                body = self._translation.answer(whole)
+                body = self._without_secrets(self._translation.answer(whole))
             except GatewayError as error:
                 raise self._masked(error) from None
         self.unsent = False
@@ -156,12 +149,23 @@ class TranslatedAnswer:
             body,
         )
 
+    def _without_secrets(self, out: bytes) -> bytes:
+        """``out`` without the credential that we sent, whoever repeats it."""
+        for secret in self._secrets:
+            if secret in out:
+                out = out.replace(secret, b"*" * len(secret))
+        return out
+
     def _masked(self, error: GatewayError) -> GatewayError:
         """``error`` without what we sent: it may hold the upstream's words."""
         said = error.message
         for secret in self._secrets:
-            said = said.replace(secret.decode("latin-1"), "*" * len(secret))
+            said = said.replace(secret.decode("utf-8", "replace"), "*" * len(secret))
         return error if said == error.message else error.saying(said)
+
+    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+        """None: nothing passes as it came."""
+        return None
 
     def last_words(self, error: GatewayError) -> bytes:
         """What a stream that cannot be finished may still say; never its proper end."""

@@ -41,6 +41,7 @@ async def open_tunnel(
     proxy: Origin,
     origin: Origin,
     tls: ssl.SSLContext | None,
+    server_name: str | None,
     authorization: str | None,
 ) -> _P:
     """A protocol from ``make`` that speaks to ``origin`` through the proxy at ``address``.
@@ -68,7 +69,7 @@ async def open_tunnel(
             protocol.connection_made(transport)
             return protocol
         # With start_tls the new protocol is given its transport by hand, as the loop's documentation says.
-        secure = await loop.start_tls(transport, protocol, tls, server_hostname=origin.host)
+        secure = await loop.start_tls(transport, protocol, tls, server_hostname=server_name)
         if secure is None:
             raise ConnectionResetError("the connection was lost during the TLS handshake")
         protocol.connection_made(cast(asyncio.BaseTransport, secure))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 
 from clawgate import __version__
@@ -33,6 +35,15 @@ class UpstreamPlan:
     extra_lines: bytes = b""
 
 
+def _in_json(secret: bytes) -> list[bytes]:
+    """``secret`` as it is, and as JSON holds it whose writer escapes slashes, what is not ASCII, or what HTML reads."""
+    text = secret.decode("utf-8", "surrogateescape")
+    ascii_only, plain = (json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+    for_html = re.sub("[\"&'+<>`]", lambda found: f"\\u{ord(found[0]):04X}", text)
+    spellings = (text, ascii_only, plain, plain.replace("/", "\\/"), ascii_only.replace("/", "\\/"), for_html)
+    return [spelling.encode("utf-8", "surrogateescape") for spelling in spellings]
+
+
 class Upstream:
     """An `UpstreamPlan` with its connections."""
 
@@ -42,8 +53,7 @@ class Upstream:
         self.limits = plan.limits
         # A dummy such as "local" is a word of many messages, and no secret.
         secrets = [secret for secret in plan.credential.secrets() if len(secret) >= SHORTEST_SECRET]
-        # JSON may escape a slash, and some writers do.
-        self.secrets = tuple(dict.fromkeys([*secrets, *(s.replace(b"/", rb"\/") for s in secrets)]))
+        self.secrets = tuple(dict.fromkeys(spelling for secret in secrets for spelling in _in_json(secret)))
         self._prefix = plan.prefix.encode("ascii")
         self._replaces = plan.replaces.encode("ascii")
         self.pool = Pool(dialer, plan.route)

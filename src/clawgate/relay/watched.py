@@ -20,7 +20,7 @@ class WatchedAnswer(AnswerWriter):
         super().__init__(head, **given)
         self._origin = origin
         self._end = StreamEnd() if self.event_stream and head.status < _FAILED else None
-        self.passes_chunks = self.passes_chunks and self._end is None
+        self._passes = self._passes and self._end is None
 
     def add(self, body: bytes) -> None:
         """Raises `UpstreamClosed` in front of a ``message_stop`` that nothing led to: clients stop reading there."""

@@ -82,6 +82,11 @@ class ConfigFile:
             named(path): f"{self.path.name}:{span.line}" for path, span in self._scan.spans.items() if path
         }
 
+    def place(self, path: KeyPath) -> str:
+        """``/path/openclaw.json:LINE:COLUMN`` of a key, or of the nearest that it would be in."""
+        line, column = nearest(self._scan.spans, path)
+        return f"{self.path}:{line}:{column}"
+
     def secrets(self) -> tuple[str, ...]:
         """Every secret that the file holds or refers to, as text: for those who have to know what never to show."""
         found = dict.fromkeys(self._shared)

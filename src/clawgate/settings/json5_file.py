@@ -72,8 +72,13 @@ def read_json5(path: Path) -> Json5File | None:
     data, mode = found
     try:
         text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _refusal(path, "it cannot be read: it is not UTF-8 text") from None
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        place = f"{path}:{line}:{column}"
+        raise SettingsInvalid(
+            [Problem("config file", place, "it cannot be read: it is not UTF-8 text")]
+        ) from None
     try:
         if text and not text.strip("\0"):
             raise NotJson5("it is nothing but NUL characters; restore a backup", 1, 1)

@@ -31,13 +31,17 @@ _M = TypeVar("_M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All places but the flags. ``block`` is the config file's part for this role, ``block_name`` its key path."""
+    """All places but the flags. ``block`` is the config file's part for this role, ``block_name`` its key path.
+
+    ``has_flags``: whether there are any, to be named to somebody who has to set something.
+    """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     env_file: Mapping[str, str] = field(default_factory=dict)
     env_file_name: str = ".env"
     block: Mapping[str, Any] = field(default_factory=dict)
     block_name: str = ""
+    has_flags: bool = True
 
 
 def read_sources(*, entry: str, config: str | None, env_file: str | None) -> Sources:
@@ -125,7 +129,9 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: Sources) -> _M:
             values[name], missing = substituted(values[name], sources.environment)
             if missing:
                 del values[name]
-                problems += [Problem(to_camel(name), found_in, str(reference)) for reference in missing]
+                problems += [
+                    Problem(to_camel(name), found_in, str(reference), unset=True) for reference in missing
+                ]
     unset = {problem.path for problem in problems}
     try:
         settings = model.model_validate(values)
@@ -160,10 +166,10 @@ def _problem(
     by_key = {to_camel(field_name): field_name for field_name in model.model_fields}
     name = by_key.get(location[0], location[0])
     if detail["type"] == "missing":
-        ways = [flag_of(name), *_variables(model, name)]
+        ways = [*([flag_of(name)] if sources.has_flags else []), *_variables(model, name)]
         if sources.block_name:
             ways.append(f"{to_camel(name)} in {sources.block_name}")
-        return Problem(to_camel(name), "", "is not set; give it as " + " or ".join(ways))
+        return Problem(to_camel(name), "", "is not set; give it as " + " or ".join(ways), unset=True)
     path = to_camel(
         name
     )  # not what is within it: the name of a token may be the token, given the wrong way round

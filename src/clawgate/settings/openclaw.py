@@ -296,6 +296,10 @@ class PluginsBlock(Block):
     """``plugins``."""
 
     enabled: StrictBool | None = Field(default=None, description="Whether any plugin is on.")
+    allow: tuple[str, ...] = Field(
+        default=(), description="The only plugins that may be on; nothing, or an empty list: any."
+    )
+    deny: tuple[str, ...] = Field(default=(), description="Plugins that are off, whatever else says so.")
     entries: dict[str, PluginEntry] = Field(default_factory=dict, description="Plugins by their id.")
 
 

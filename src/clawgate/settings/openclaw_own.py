@@ -53,7 +53,7 @@ _KEYS: dict[type[Block], str] = {
     "voiceModel workspace",
     openclaw.ModelChoice: "",
     openclaw.ModelSettings: "agentRuntime codeMode params pickerRuntimes streaming",
-    openclaw.PluginsBlock: "allow deny load slots",
+    openclaw.PluginsBlock: "load slots",
     openclaw.PluginEntry: "hooks llm subagent",
 }
 

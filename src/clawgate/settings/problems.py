@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pydantic_core import ErrorDetails
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
-from clawgate.settings.key_path import format_key_path
-from clawgate.settings.positions import KeyPath
+    from clawgate.settings.positions import KeyPath
 
 OF_THE_WHOLE = "of_the_whole"
 """The type of a pydantic error that speaks of no one setting, wherever it was found."""
@@ -31,11 +32,15 @@ _PLAIN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: the setting, where its value was found, and what to do."""
+    """One thing that is wrong: the setting, where its value was found, and what to do.
+
+    ``unset``: nothing is wrong with what stands there, only nobody has said it yet, here; elsewhere somebody may.
+    """
 
     path: str
     found_in: str
     message: str
+    unset: bool = False
 
     def __str__(self) -> str:
         return (
@@ -55,6 +60,8 @@ class SettingsInvalid(Exception):
 
 def named(path: KeyPath) -> str:
     """A key path as people write it, with nothing in it that a terminal would obey."""
+    from clawgate.settings.key_path import format_key_path  # which takes time that `clawgate --help` has not
+
     text = format_key_path(path)
     return text if text.isprintable() else ascii(text)[1:-1]
 

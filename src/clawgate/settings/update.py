@@ -27,7 +27,6 @@ _NEVER_DROPPED: dict[KeyPath, str] = {
     ("meta",): "without it OpenClaw takes the file for damaged and restores a backup over it",
 }
 _INDEX = re.compile(r"\[\d+\]")
-_UNSET = "the environment variable"
 _SMALL = 512
 """Bytes; a smaller file may halve without anybody asking whether it was meant."""
 
@@ -121,7 +120,7 @@ def _of_roles(file: Json5File) -> Iterator[Problem]:
             load(model, {}, Sources(block=block, block_name="here"))
         except SettingsInvalid as error:
             for problem in error.problems:
-                if problem.found_in.startswith("here") and not problem.message.startswith(_UNSET):
+                if problem.found_in.startswith("here") and not problem.unset:
                     own = (*path, problem.path)
                     place = file.place(*nearest(file.scan.spans, own))
                     yield Problem(named(own), place, problem.message)

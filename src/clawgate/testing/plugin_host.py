@@ -83,6 +83,7 @@ class FakeHost:
 
     state_dir: Path
     config: BaseModel = field(default_factory=PluginConfig)
+    config_file: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Fetched] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     gateway_url: str = "http://127.0.0.1:18789"

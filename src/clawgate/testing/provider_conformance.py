@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from clawgate.plugins.api import (
     Answers,
     CheckResult,
     ConfigChange,
+    ConfigNote,
     JudgesAnswers,
+    JudgesConfig,
     KeyPath,
     Plugin,
     ProviderPlugin,
@@ -24,12 +26,16 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
+from clawgate.settings.hidden import is_secret
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw import OpenClawConfig
 from clawgate.testing.plugin_host import FakeHost, FakeSetup
 
 SECRET = "conformance-secret-0a1b2c3d4e5f"
 """The answer to every question for a secret: it must turn up nowhere else."""
+
+_PROVIDERS = ("models", "providers")
+"""What is a secret in there, such as ``apiKey``, everybody knows without being told."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _REFERENCE = re.compile(r"\$\{\w+\}")
@@ -126,9 +132,24 @@ def change_of(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
         yield f"what it writes cannot be read: {' '.join(str(error).split())[:300]}"
     hidden = {("plugins", "entries", plugin.id, "config", *path) for path in change.secrets}
     for path in _places_of(document, SECRET):
-        if path not in hidden:
+        if path not in hidden and not (path[:2] == _PROVIDERS and is_secret(path, SECRET)):
             yield f"a secret stands at {format_key_path(path)}, which `secrets` does not name"
     yield from _read_again(provider, questions, answers, document)
+    if isinstance(provider, JudgesConfig):
+        settings = plugin.config.model_validate(_followed(dict(change.plugin_config)))
+        yield from _notes(provider.config_notes(document, settings))
+
+
+def _notes(notes: object) -> Iterator[str]:
+    """What is wrong with what it says of its own config."""
+    if not isinstance(notes, Sequence) or not all(isinstance(note, ConfigNote) for note in notes):
+        yield f"config_notes() returned {type(notes).__name__}, which is no list of ConfigNote"
+        return
+    for note in notes:
+        if SECRET in f"{note.message}{note.next_step}":
+            yield "config_notes() shows the secret"
+        else:
+            yield f"config_notes() is not content with what config_change() writes: {note.message}"
 
 
 def _followed(value: object) -> Any:

@@ -12,17 +12,29 @@ from clawgate.wire import loose, strict_json
 from clawgate.wire import messages_shapes as messages
 
 FINISH = {
-    "end_turn": "stop",
     "stop_sequence": "stop",
     "pause_turn": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-"""Anthropic's stop reasons as OpenAI's finish reasons; one that is not here reads as "stop", and none is no end."""
+"""Anthropic's stop reasons as OpenAI's finish reasons, but for the two of `finish_reason`; one that is not here reads
+as "stop", and none is no end."""
+
+UNNAMED = "chatcmpl_unnamed"
+"""The id of an answer that came without one."""
 
 TIERS = {"standard": "default", "priority": "priority"}
+
+
+def finish_reason(stop: str, *, called: bool) -> str:
+    """Why the model stopped. What it did counts for more than what the server calls it.
+
+    Some servers end a tool call with "end_turn", and a client that waits for "tool_calls" would not run the tool.
+    """
+    if stop in ("end_turn", "tool_use"):
+        return "tool_calls" if called else "stop"
+    return FINISH.get(stop, "stop")
 
 
 def usage(counts: object) -> dict[str, object]:
@@ -49,8 +61,19 @@ def usage(counts: object) -> dict[str, object]:
 def thinking_entry(block: messages.Block) -> dict[str, object]:
     """A thinking block as an entry of `thinking_blocks`."""
     if block.type == "redacted_thinking":
-        return {"type": block.type, "data": block.data}
-    return {"type": "thinking", "thinking": block.thinking, "signature": block.signature or ""}
+        return {"type": block.type, "data": loose.text(block.data)}
+    return {
+        "type": "thinking",
+        "thinking": loose.text(block.thinking),
+        "signature": loose.text(block.signature),
+    }
+
+
+def arguments_of(block: messages.Block) -> str:
+    """The text of a call's arguments; some servers write them as text already."""
+    if isinstance(block.input, dict):
+        return strict_json.write_answer(block.input).decode()
+    return loose.word(block.input) or "{}"
 
 
 def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str, object]:
@@ -68,21 +91,21 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
     for block in answer.content:
         match block.type:
             case "text":
-                text.append(block.text)
+                text.append(loose.text(block.text))
             case "thinking":
-                reasoning.append(block.thinking)
+                reasoning.append(loose.text(block.thinking))
                 thinking.append(thinking_entry(block))
             case "redacted_thinking":
                 thinking.append(thinking_entry(block))
             case "tool_use":
-                calls.append(_call(block))
+                calls.append(_call(answer.id, len(calls), block))
             case _:
                 pass  # a tool that the service itself ran, or a type that is newer than this page
-    refused = answer.stop_reason == "refusal" and answer.stop_details is not None
+    refused = answer.stop_reason == "refusal"
     message: dict[str, object] = {
         "role": "assistant",
-        "content": "".join(text) if text else None,
-        "refusal": answer.stop_details.explanation if refused and answer.stop_details else None,
+        "content": "".join(text) if text or not (calls or refused) else None,
+        "refusal": loose.word(loose.member(answer.stop_details, "explanation")) if refused else None,
     }
     if thinking:
         message["reasoning_content"] = "".join(reasoning)
@@ -90,7 +113,7 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
     if calls:
         message["tool_calls"] = calls
     told: dict[str, object] = {
-        "id": answer.id,
+        "id": loose.word(answer.id) or UNNAMED,
         "object": "chat.completion",
         "created": created,
         "model": model,
@@ -99,7 +122,7 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
                 "index": 0,
                 "message": message,
                 "logprobs": None,
-                "finish_reason": FINISH.get(answer.stop_reason, "stop"),
+                "finish_reason": finish_reason(answer.stop_reason, called=bool(calls)),
             }
         ],
     }
@@ -111,8 +134,9 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
     return told
 
 
-def _call(block: messages.Block) -> dict[str, object]:
-    if not block.id or not block.name:
-        raise UpstreamMalformed("the upstream's answer calls a tool without an id or a name")
-    arguments = strict_json.write_answer(block.input or {}).decode()
-    return {"id": block.id, "type": "function", "function": {"name": block.name, "arguments": arguments}}
+def _call(answer: object, number: int, block: messages.Block) -> dict[str, object]:
+    name = loose.word(block.name)
+    if name is None:
+        raise UpstreamMalformed("the upstream's answer calls a tool without a name")
+    function = {"name": name, "arguments": arguments_of(block)}
+    return {"id": loose.call_id(block.id, answer, number), "type": "function", "function": function}

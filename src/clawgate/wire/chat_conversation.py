@@ -1,8 +1,9 @@
 """What do the messages of a chat completion say in Anthropic's words: one system prompt and turns that alternate?
 
 System and developer messages become the system prompt, wherever they stand. Adjacent messages of one side become one
-turn, so that the results of parallel tool calls arrive together, as Anthropic asks. Text of nothing but white space
-is left out, since Anthropic refuses it. Signed thinking in `thinking_blocks` goes back in front of its turn;
+turn, so that the results of parallel tool calls arrive together and in front of what else the user said, as Anthropic
+asks. Text of nothing but white space is left out, and so is white space at the end of words that the model is to go
+on from, since Anthropic refuses both. Signed thinking in `thinking_blocks` goes back in front of its turn;
 `reasoning_content` without a signature cannot. `cache_control` on parts is kept. Arguments that are not a JSON object
 (a call that was cut off, a small model's mistake) stand under `strict_json.RAW`, so that the conversation can go on.
 """
@@ -35,7 +36,7 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[Block], lis
     """The blocks of the system prompt and the turns; raises `RequestRejected` with the path of what cannot be said."""
     system: list[Block] = []
     turns: list[Turn] = []
-    side, blocks = "", list[Block]()
+    side, blocks, results = "", list[Block](), 0
     for number, message in enumerate(messages):
         path = f"messages[{number}]"
         if isinstance(message, chat.SystemMessage | chat.DeveloperMessage):
@@ -50,9 +51,15 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[Block], lis
         if not said:
             continue
         if speaker != side:
-            side, blocks = speaker, []
+            side, blocks, results = speaker, [], 0
             turns.append({"role": side, "content": blocks})
-        blocks += said
+        if isinstance(message, chat.ToolMessage):
+            blocks[results:results] = said
+            results += 1
+        else:
+            blocks += said
+    if side == "assistant" and blocks[-1]["type"] == "text":
+        blocks[-1]["text"] = str(blocks[-1]["text"]).rstrip()
     if not turns:
         raise RequestRejected(
             "'messages' holds nothing that a model could answer: add a user message", param="messages"
@@ -61,11 +68,14 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[Block], lis
 
 
 def lacks_thinking(turns: Sequence[Turn]) -> bool:
-    """Whether the last turn holds a tool's result and the turn that called the tool does not begin with thinking.
+    """Whether the model is to go on from words of its own, or from a tool's result whose call no thinking led to.
 
-    Anthropic refuses to go on thinking then: with a budget, such a turn has to begin with a thinking block. Told by
-    the ``turns`` and not by the client's messages, for several of those can be one turn.
+    Anthropic refuses to think then: with a budget, a turn that is under way has to begin with a thinking block, and
+    words to go on from cannot have one. Told by the ``turns`` and not by the client's messages, for several of those
+    can be one turn.
     """
+    if turns[-1]["role"] == "assistant":
+        return True
     if not any(block["type"] == "tool_result" for block in _blocks(turns[-1])):
         return False
     return len(turns) < 2 or _blocks(turns[-2])[0]["type"] not in ("thinking", "redacted_thinking")

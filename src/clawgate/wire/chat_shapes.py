@@ -191,7 +191,7 @@ class Delta(Struct):
     """
 
     content: str | list[Any] | None = None
-    refusal: str | None = None
+    refusal: object = None
     tool_calls: list[ToolCallPiece] | None = None
     reasoning_content: object = None
     reasoning: object = None
@@ -209,20 +209,23 @@ class Answer(Struct):
     """An upstream's whole answer."""
 
     choices: list[Choice]
-    id: str | None = None
+    id: object = None
     usage: object = None
 
 
 class ChunkChoice(Struct):
-    index: int = 0
+    """``message`` is what an answer that does not stream has in the place of ``delta``."""
+
+    index: int | None = 0
     delta: Delta | None = None
+    message: Delta | None = None
     finish_reason: str | None = None
 
 
 class Chunk(Struct):
     """One event of an upstream's stream; `error` is how servers report what went wrong in the middle of it."""
 
-    id: str | None = None
+    id: object = None
     choices: list[ChunkChoice] | None = None
     usage: object = None
     error: object = None

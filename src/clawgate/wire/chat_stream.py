@@ -1,7 +1,9 @@
 """What does a chat client's stream look like while Anthropic's Messages API streams?
 
-One object per exchange. `finish_reason`, usage and `[DONE]` leave only when the upstream has said `message_stop`: a
-cut stream never looks finished. A thinking block is told piece by piece as `reasoning_content`, and whole, with its
+One object per exchange. `finish_reason`, usage and `[DONE]` leave only at `message_stop`, or at the end of a stream
+that did give a stop reason: a cut stream never looks finished. Blocks are told apart by their index, so they may be
+open side by side; a server that leaves out where one begins or ends is understood as far as nothing is missing.
+A thinking block is told piece by piece as `reasoning_content`, and whole, with its
 signature, in `thinking_blocks` when it ends; entries carry an `index`, which the OpenAI SDK needs to add lists up.
 Source of the event order: Anthropic's documentation of streaming.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
-from clawgate.wire import chat_answer, foreign_errors, strict_json
+from clawgate.wire import chat_answer, foreign_errors, loose, strict_json
 from clawgate.wire import messages_shapes as messages
 from clawgate.wire.events import COMMENT, MAX_EVENT_BYTES, EventReader
 from clawgate.wire.half_characters import Joiner
@@ -33,23 +35,34 @@ KNOWN = frozenset(
 )
 """Events of other types are passed over, as Anthropic's versioning policy asks."""
 
+MOST_OPEN = 1000
+"""Blocks that are open at a time."""
+
 _text = msgspec.json.Encoder().encode
+
+
+class _Open(msgspec.Struct):
+    """A block that is open; ``number`` is our number of a tool call, ``pieces`` are its thinking."""
+
+    block: messages.Block
+    number: int = -1
+    fed: bool = False
+    pieces: list[str] = msgspec.field(default_factory=list)
 
 
 class ChatStream:
     """Anthropic's events in, chat completion chunks out."""
 
     __slots__ = (
-        "_block",
+        "_blocks",
         "_calls",
         "_created",
         "_entries",
-        "_fed_input",
         "_halves",
         "_head",
-        "_held",
-        "_index",
+        "_id",
         "_model",
+        "_out",
         "_over",
         "_reader",
         "_started",
@@ -63,20 +76,19 @@ class ChatStream:
     def __init__(self, *, model: str, created: int, include_usage: bool) -> None:
         self._reader = EventReader()
         self._halves = Joiner()
+        self._out: list[bytes] = []  # what the present chunk gave
         self._told = False  # whether anything was said
         self._model = model
         self._created = created
         self._with_usage = include_usage
         self._head = b""  # of every chunk, up to its choices
+        self._id: object = None  # of the upstream's answer
         self._started = False
         self._over = False  # finished, or broken off by an error that was told
-        self._block: messages.Block | None = None  # the open one
-        self._index = -1  # the open block's
-        self._fed_input = False
+        self._blocks: dict[int | None, _Open] = {}  # the open ones, by the upstream's index
         self._calls = 0  # how many tool calls were told
         self._entries = 0  # how many thinking blocks were told
         self._thoughts = 0  # characters
-        self._held: list[str] = []  # the thinking of the open block
         self._stop: str | None = None
         self._usage: dict[object, object] = {}
 
@@ -85,23 +97,31 @@ class ChatStream:
 
         Raises `UpstreamFailed` for an error of the upstream's before anything was said.
         """
-        out: list[bytes] = []
         for data in self._reader.feed(chunk):
             if self._over:
                 break
             said = KEEP_ALIVE if data == COMMENT else self._event(data)
             if said:
                 self._told = True
-                out.append(said)
+                self._out.append(said)
+        return self.unsaid()
+
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        out, self._out = self._out, []
         return out[0] if len(out) == 1 else b"".join(out)
 
     def end(self) -> bytes:
-        """Nothing, for all was said; raises `UpstreamClosed` if the upstream had not finished."""
-        if not self._over:
-            raise UpstreamClosed("the upstream's stream ended before its message_stop")
-        return b""
+        """The last bytes if the upstream left out `message_stop`; raises `UpstreamClosed` if it had not finished."""
+        if self._over:
+            return b""
+        if self._stop is None:
+            raise UpstreamClosed("the upstream's stream ended before a stop_reason")
+        return self._finish()
 
     def _event(self, data: bytes) -> bytes:
+        if data.startswith(b"[DONE]"):  # servers that speak both dialects may end both in the same way
+            return self._finish()
         try:
             event = strict_json.answer(data, messages.MESSAGES_EVENT, self._halves)
         except UpstreamMalformed:
@@ -138,90 +158,107 @@ class ChatStream:
         return foreign_errors.chat_event(error)
 
     def _start(self, event: messages.Event) -> bytes:
-        if self._started or event.message is None:
+        if self._started:
             raise UpstreamMalformed("the upstream's stream holds a message_start that is not its beginning")
         self._started = True
+        self._id = loose.member(event.message, "id")
         head = {
-            "id": event.message.id,
+            "id": loose.word(self._id) or chat_answer.UNNAMED,
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._model,
         }
         self._head = b"data: " + strict_json.write_answer(head)[:-1]
-        self._count(event.message.usage)
+        self._count(loose.member(event.message, "usage"))
         return self._chunk(b'{"role":"assistant","content":""}')
 
     def _open(self, event: messages.Event) -> bytes:
         block = event.content_block
-        if block is None or self._block is not None:
-            raise UpstreamMalformed("the upstream's stream opens a block inside another, or an empty one")
-        self._block, self._index = block, event.index
+        if block is None:
+            raise UpstreamMalformed("the upstream's stream opens an empty block")
+        said = self._close(event)  # one of the same index, whose end was left out
+        return said + self._begin(event.index, block)
+
+    def _begin(self, index: int | None, block: messages.Block) -> bytes:
+        if len(self._blocks) == MOST_OPEN:
+            raise UpstreamMalformed(f"the upstream's stream opens more than {MOST_OPEN} blocks at a time")
+        opened = self._blocks[index] = _Open(block)
         match block.type:
             case "text":
-                return self._chunk(b'{"content":' + _text(block.text) + b"}") if block.text else b""
+                return self._say(block.text)
             case "thinking":
-                self._held = []
-                return self._think(block.thinking)
+                return self._think(opened, block.thinking)
             case "tool_use":
-                if not block.id or not block.name:
-                    raise UpstreamMalformed("the upstream's stream calls a tool without an id or a name")
-                self._fed_input = False
+                name = loose.word(block.name)
+                if name is None:
+                    raise UpstreamMalformed("the upstream's stream calls a tool without a name")
+                opened.number = self._calls
+                self._calls += 1
                 call = {
-                    "index": self._calls,
-                    "id": block.id,
+                    "index": opened.number,
+                    "id": loose.call_id(block.id, self._id, opened.number),
                     "type": "function",
-                    "function": {"name": block.name, "arguments": ""},
+                    "function": {"name": name, "arguments": ""},
                 }
                 return self._chunk(b'{"tool_calls":[' + _text(call) + b"]}")
             case _:
                 return b""
 
     def _delta(self, event: messages.Event) -> bytes:
-        delta, block = event.delta, self._block
-        if delta is None or block is None or event.index != self._index:
-            raise UpstreamMalformed("the upstream's stream adds to a block that is not open")
+        delta = event.delta
+        if not self._started or delta is None:
+            raise UpstreamMalformed("the upstream's stream adds nothing, or to nothing")
         kind = delta.type
-        if kind == "text_delta" and block.type == "text":
-            return self._chunk(b'{"content":' + _text(delta.text) + b"}") if delta.text else b""
-        if kind == "input_json_delta" and block.type == "tool_use":
-            return self._arguments(delta.partial_json) if delta.partial_json else b""
-        if kind == "thinking_delta" and block.type == "thinking":
-            return self._think(delta.thinking)
-        if kind == "signature_delta" and block.type == "thinking":
-            block.signature = delta.signature
+        opened = self._blocks.get(event.index)
+        if opened is None:
+            if kind == "input_json_delta":
+                raise UpstreamMalformed("the upstream's stream adds to a tool call that is not open")
+            if kind not in ("text_delta", "thinking_delta"):
+                return b""
+            self._begin(event.index, messages.Block(kind.removesuffix("_delta")))
+            opened = self._blocks[event.index]
+        opens = opened.block.type
+        if kind == "text_delta" and opens == "text":
+            return self._say(delta.text)
+        if kind == "input_json_delta" and opens == "tool_use":
+            return self._arguments(opened, loose.text(delta.partial_json))
+        if kind == "thinking_delta" and opens == "thinking":
+            return self._think(opened, delta.thinking)
+        if kind == "signature_delta" and opens == "thinking":
+            opened.block.signature = delta.signature
         return b""
 
-    def _arguments(self, piece: str) -> bytes:
-        self._fed_input = True
-        return self._chunk(
-            b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (self._calls, _text(piece))
-        )
+    def _say(self, piece: object) -> bytes:
+        return self._chunk(b'{"content":' + _text(piece) + b"}") if piece and isinstance(piece, str) else b""
 
-    def _think(self, piece: str) -> bytes:
+    def _arguments(self, opened: _Open, piece: str) -> bytes:
         if not piece:
             return b""
-        self._held.append(piece)
+        opened.fed = True
+        return self._chunk(
+            b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (opened.number, _text(piece))
+        )
+
+    def _think(self, opened: _Open, piece: object) -> bytes:
+        if not piece or not isinstance(piece, str):
+            return b""
+        opened.pieces.append(piece)
         self._thoughts += len(piece)
         if self._thoughts > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream's thinking exceeds {MAX_EVENT_BYTES} characters")
         return self._chunk(b'{"reasoning_content":' + _text(piece) + b"}")
 
     def _close(self, event: messages.Event) -> bytes:
-        block = self._block
-        if block is None or event.index != self._index:
-            raise UpstreamMalformed("the upstream's stream closes a block that is not open")
-        self._block = None
+        opened = self._blocks.pop(event.index, None)
+        return b"" if opened is None else self._closed(opened)
+
+    def _closed(self, opened: _Open) -> bytes:
+        block = opened.block
         if block.type == "tool_use":
-            said = (
-                b""
-                if self._fed_input
-                else self._arguments(strict_json.write_answer(block.input or {}).decode())
-            )
-            self._calls += 1
-            return said
+            return b"" if opened.fed else self._arguments(opened, chat_answer.arguments_of(block))
         if block.type not in ("thinking", "redacted_thinking"):
             return b""
-        block.thinking = "".join(self._held)
+        block.thinking = "".join(opened.pieces)
         entry = {"index": self._entries, **chat_answer.thinking_entry(block)}
         self._entries += 1
         return self._chunk(b'{"thinking_blocks":[' + strict_json.write_answer(entry) + b"]}")
@@ -233,8 +270,9 @@ class ChatStream:
         if delta is None or delta.stop_reason is None:
             return b""
         self._stop = delta.stop_reason
-        if delta.stop_reason == "refusal" and delta.stop_details and delta.stop_details.explanation:
-            return self._chunk(b'{"refusal":' + _text(delta.stop_details.explanation) + b"}")
+        explanation = loose.word(loose.member(delta.stop_details, "explanation"))
+        if delta.stop_reason == "refusal" and explanation:
+            return self._chunk(b'{"refusal":' + _text(explanation) + b"}")
         return b""
 
     def _count(self, counts: object) -> None:
@@ -243,11 +281,11 @@ class ChatStream:
             self._usage.update((name, value) for name, value in counts.items() if value is not None)
 
     def _finish(self) -> bytes:
-        if self._block is not None or self._stop is None:
-            raise UpstreamMalformed("the upstream's stream says message_stop before its message was complete")
+        if self._stop is None:
+            raise UpstreamMalformed("the upstream's stream says that it is over and gave no stop_reason")
         self._over = True
-        finish = _text(chat_answer.FINISH.get(self._stop, "stop"))
-        said = self._chunk(b"{}", finish)
+        said = b"".join(self._closed(opened) for opened in self._blocks.values())
+        said += self._chunk(b"{}", _text(chat_answer.finish_reason(self._stop, called=self._calls > 0)))
         if self._with_usage:
             said += self._head + b',"choices":[],"usage":' + _text(chat_answer.usage(self._usage)) + b"}\n\n"
         return said + DONE

@@ -5,7 +5,9 @@ store, metadata, verbosity, prompt_cache_key, …) and fields that nobody knows 
 unknown fields. What changes the kind of answer (n, logprobs, audio, web search, custom tools) is refused with the
 field's name. The response format json_object is left out: OpenAI takes it only with a prompt that asks for JSON, and
 the prompt is carried. Anthropic's own fields (top_k, thinking, output_config, cache_control, inference_geo, speed)
-pass as they are. A temperature above 1, Anthropic's most, becomes 1.
+pass as they are. A temperature above 1, Anthropic's most, becomes 1. A top_p of 1 is left out, and so is a temperature
+of 1 beside another top_p: both mean what both services do unasked, and many of Anthropic's models refuse the two
+together.
 """
 
 from __future__ import annotations
@@ -125,6 +127,10 @@ class ChatToMessages:
         """The next bytes of the client's stream; raises `UpstreamMalformed`."""
         return self._streamed.feed(chunk)
 
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        return self._streamed.unsaid()
+
     def end(self) -> bytes:
         """The last bytes of the client's stream; raises `UpstreamClosed` for one that was cut."""
         return self._streamed.end()
@@ -200,10 +206,11 @@ def _prompt(system: list[conversation.Block]) -> object:
 
 
 def _limits(asked: chat.ChatRequest, told: dict[str, object]) -> None:
-    if asked.temperature is not None:
+    top_p = None if asked.top_p == 1 else asked.top_p
+    if asked.temperature is not None and (asked.temperature < 1 or top_p is None):
         told["temperature"] = min(asked.temperature, 1.0)
-    if asked.top_p is not None:
-        told["top_p"] = asked.top_p
+    if top_p is not None:
+        told["top_p"] = top_p
     if asked.top_k is not None:
         told["top_k"] = asked.top_k
     if asked.stop:

@@ -13,7 +13,8 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 """The most that is kept in memory for one event, or by a translator for what belongs to a later one."""
 
 COMMENT = b"\r"
-"""Stands for a comment line, which is how servers keep a stream warm. No data can be this: CR ends a line."""
+"""Stands for a comment line or an event of nothing but white space, which is how servers keep a stream warm. No data
+can be this: CR ends a line."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -56,8 +57,12 @@ class EventReader:
         for line in lines:
             if not line:
                 if data:
-                    found.append(data[0] if len(data) == 1 else b"\n".join(data))
+                    whole = data[0] if len(data) == 1 else b"\n".join(data)
                     data.clear()
+                    if whole and not whole.isspace():
+                        found.append(whole)
+                    elif found[-1:] != [COMMENT]:
+                        found.append(COMMENT)
                 held = 0
             elif line[:5] == b"data:":
                 data.append(line[6:] if line[5:6] == b" " else line[5:])

@@ -13,6 +13,7 @@ import msgspec
 
 from clawgate.errors import UpstreamFailed
 from clawgate.wire import anthropic_errors, half_characters, openai_errors
+from clawgate.wire.dialect import Dialect
 
 SHOWN_CHARACTERS = 2000
 """How much of a text without structure is shown."""
@@ -156,6 +157,14 @@ def of_json(said: object) -> ForeignError | None:
         _code(said.get("code")),
         _word(said.get("param")),
     )
+
+
+def kind_of(status: int, dialect: Dialect) -> str | None:
+    """The type of a failure of that status in the words of ``dialect``; None where only the server can be at fault."""
+    kind = _kind_of(status)
+    if kind == "api_error":
+        return None
+    return kind if dialect is Dialect.MESSAGES else CHAT_KINDS.get(kind, kind)
 
 
 def chat_body(error: ForeignError, status: int | None = None) -> bytes:

@@ -7,6 +7,10 @@ here raises.
 
 from __future__ import annotations
 
+import re
+
+_NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9]")
+_MOST_OF_AN_ID = 24
 _MOST = 1 << 53
 """More tokens than there are; JSON's readers disagree about larger numbers."""
 
@@ -31,6 +35,23 @@ def member(value: object, name: str) -> object:
 def word(value: object) -> str | None:
     """Text that says something."""
     return value if isinstance(value, str) and value else None
+
+
+def text(value: object) -> str:
+    """Text, empty for what is none."""
+    return value if isinstance(value, str) else ""
+
+
+def call_id(given: object, answer: object, number: int) -> str:
+    """The id of a call, or one of its own for the ``number``-th call of an ``answer`` whose server gave it none.
+
+    Its result has to name it, and agents take two calls of one conversation with the same id for the same call: so the
+    answer's id is in it, as far as 40 characters let it, which is what OpenAI takes.
+    """
+    if given and isinstance(given, str):
+        return given
+    of = _NOT_OF_AN_ID.sub("", text(answer))[-_MOST_OF_AN_ID:]
+    return f"call_{of}_{number}" if of else f"call_{number}"
 
 
 def parts(content: object) -> list[tuple[str, str]]:

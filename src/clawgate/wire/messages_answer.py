@@ -10,6 +10,7 @@ from __future__ import annotations
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire import chat_shapes as chat
 from clawgate.wire import foreign_errors, loose, strict_json
+from clawgate.wire.tool_names import ToolNames
 
 Block = dict[str, object]
 
@@ -21,6 +22,9 @@ STOP = {
     "content_filter": "refusal",
 }
 """OpenAI's finish reasons as Anthropic's stop reasons; one that is not here reads as "end_turn", and none is no end."""
+
+UNNAMED = "msg_unnamed"
+"""The id of an answer that came without one."""
 
 FAILED = "error"
 """OpenRouter's finish reason where the provider behind it broke off."""
@@ -69,7 +73,7 @@ def written(arguments: str | chat.Json | None) -> str:
     return strict_json.write_answer(arguments).decode() if isinstance(arguments, dict) else arguments or ""
 
 
-def message(answer: chat.Answer, *, model: str) -> dict[str, object]:
+def message(answer: chat.Answer, *, model: str, names: ToolNames) -> dict[str, object]:
     """The message object for a whole answer.
 
     Raises `UpstreamMalformed` without a choice, for a call of no function, and where the model does not say why it
@@ -89,18 +93,19 @@ def message(answer: chat.Answer, *, model: str) -> dict[str, object]:
             content.append({"type": "text", "text": piece})
         else:
             content.append({"type": "thinking", "thinking": piece, "signature": ""})
-    if said.refusal:
-        content.append({"type": "text", "text": said.refusal})
+    refusal = loose.word(said.refusal)
+    if refusal:
+        content.append({"type": "text", "text": refusal})
     told = calls_of(said)
-    calls = [_call(number, call, choice.finish_reason) for number, call in enumerate(told)]
+    calls = [_call(answer.id, number, call, choice.finish_reason, names) for number, call in enumerate(told)]
     content += [call for call in calls if call is not None]
     return {
-        "id": answer.id or "msg_unnamed",
+        "id": loose.word(answer.id) or UNNAMED,
         "type": "message",
         "role": "assistant",
         "model": model,
         "content": content,
-        "stop_reason": stop_reason(choice.finish_reason, called=bool(calls), refused=bool(said.refusal)),
+        "stop_reason": stop_reason(choice.finish_reason, called=bool(calls), refused=bool(refusal)),
         "stop_sequence": None,
         "usage": usage(answer.usage),
     }
@@ -128,7 +133,9 @@ def _thinking(said: chat.Delta) -> list[Block]:
     return blocks
 
 
-def _call(number: int, call: chat.ToolCallPiece, finish: str) -> Block | None:
+def _call(
+    answer: object, number: int, call: chat.ToolCallPiece, finish: str, names: ToolNames
+) -> Block | None:
     """The call as a block; None for one that the token limit cut off, which nobody can run.
 
     Arguments that are no JSON object for another reason stand whole under `strict_json.RAW`: the tool will refuse
@@ -141,7 +148,7 @@ def _call(number: int, call: chat.ToolCallPiece, finish: str) -> Block | None:
         return None
     return {
         "type": "tool_use",
-        "id": call.id or f"call_{number}",
-        "name": call.function.name,
+        "id": loose.call_id(call.id, answer, number),
+        "name": names.own(call.function.name),
         "input": strict_json.arguments_or_raw(given),
     }

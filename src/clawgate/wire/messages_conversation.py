@@ -16,6 +16,7 @@ from typing import NoReturn
 from clawgate.errors import RequestRejected
 from clawgate.wire import data_url, strict_json
 from clawgate.wire import messages_shapes as messages
+from clawgate.wire.tool_names import ToolNames
 
 Part = dict[str, object]
 Message = dict[str, object]
@@ -26,6 +27,7 @@ def chat_messages(
     system: str | Sequence[messages.Text] | None,
     turns: Sequence[messages.Message],
     *,
+    names: ToolNames,
     keeps_thinking: bool = False,
 ) -> list[Message]:
     """The messages; raises `RequestRejected` with the path of what cannot be said."""
@@ -38,7 +40,7 @@ def chat_messages(
             case messages.UserMessage():
                 said += _user(turn.content, path)
             case messages.AssistantMessage():
-                said.append(_assistant(turn.content, keeps_thinking=keeps_thinking))
+                said.append(_assistant(turn.content, names, keeps_thinking=keeps_thinking))
             case messages.SystemMessage():
                 said.append({"role": "system", "content": _plain(turn.content)})
     return said
@@ -145,7 +147,9 @@ def _refuse(path: str, why: str) -> NoReturn:
     raise RequestRejected(f"'{path}' {why}", param=path)
 
 
-def _assistant(content: str | Sequence[messages.AssistantBlock], *, keeps_thinking: bool) -> Message:
+def _assistant(
+    content: str | Sequence[messages.AssistantBlock], names: ToolNames, *, keeps_thinking: bool
+) -> Message:
     if isinstance(content, str):
         return {"role": "assistant", "content": content}
     text: list[str] = []
@@ -167,7 +171,7 @@ def _assistant(content: str | Sequence[messages.AssistantBlock], *, keeps_thinki
                 signed.append({"type": "redacted_thinking", "data": block.data})
             case messages.ToolUse():
                 arguments = strict_json.write_request(block.input).decode()
-                call = {"name": block.name, "arguments": arguments}
+                call = {"name": names.there(block.name), "arguments": arguments}
                 calls.append({"id": block.id, "type": "function", "function": call})
     said: Message = {"role": "assistant", "content": "".join(text) if text or not calls else None}
     if aloud := "".join(reasoning):

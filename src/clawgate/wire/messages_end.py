@@ -2,23 +2,14 @@
 
 For streams that pass through as they are. A stream has ended well if a ``message_delta`` gave a ``stop_reason`` and no
 error was told, before or after. ``message_stop`` proves nothing: a Claude proxy sends it after a failure, too (measured
-at @rynfar/meridian 1.43.0). Framing as in `wire.sse`; keeps `MOST_BYTES` of an event that is not whole, and decodes
-only the few events that can matter.
+at @rynfar/meridian 1.43.0). Only the few events that can matter are decoded.
 """
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
-MOST_BYTES = 65_536
-"""Of one event. One that is longer is not the end of anything: what matters here is short."""
-
-# As in wire.sse: the atomic group keeps CRLF one line end.
-_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r)")
-_LINE_END = re.compile(rb"\r\n|\n|\r")
-_SHORTEST_CRLF_PAIR = 4
+from clawgate.wire.whole_events import WholeEvents, fields_of
 
 
 class _Delta(msgspec.Struct):
@@ -38,16 +29,15 @@ _delta = msgspec.json.Decoder(_Delta)
 class StreamEnd:
     """Feed it what passes; ask at the end whether that was all."""
 
-    __slots__ = ("_open", "_searched", "_skips", "said_error", "stop_reason")
+    __slots__ = ("_events", "_in_event", "said_error", "stop_reason")
 
     def __init__(self) -> None:
         self.said_error = False
         """Whether an ``error`` event came, also one behind ``message_stop``."""
         self.stop_reason: str | None = None
         """The last one that a ``message_delta`` gave."""
-        self._open = bytearray()  # of the event that is not whole yet
-        self._searched = 0  # how much of `_open` holds no blank line
-        self._skips = False  # the beginning of that event is gone, for it was too long
+        self._events = WholeEvents()
+        self._in_event = False
 
     @property
     def finished(self) -> bool:
@@ -56,52 +46,60 @@ class StreamEnd:
 
     def feed(self, chunk: bytes) -> None:
         """The stream goes on with ``chunk``. Raises nothing, whatever that is."""
-        if not self._open and not self._skips and chunk.endswith(b"\n\n") and not _can_matter(chunk):
+        whole = chunk.endswith(b"\n\n")
+        if whole and not self._in_event and not _can_matter(chunk):
             return
-        self._open += chunk
-        begin = 0
-        search = max(0, self._searched - _SHORTEST_CRLF_PAIR)
-        while (found := _BLANK_LINE.search(self._open, search)) is not None:
-            if not self._skips:
-                self._take(bytes(self._open[begin : found.start()]))
-            self._skips = False
-            begin = search = found.end()
-        del self._open[:begin]
-        if len(self._open) > MOST_BYTES:
-            if not self._skips:
-                self._take(bytes(self._open[:MOST_BYTES]))
-            self._skips = True
-            del self._open[:-_SHORTEST_CRLF_PAIR]
-        self._searched = len(self._open)
+        self._in_event = not whole
+        for event, is_whole in self._events.feed(chunk):
+            if is_whole and _can_matter(event):
+                self._take(event)
 
     def _take(self, event: bytes) -> None:
         """One event, or the beginning of one that is too long."""
-        if not _can_matter(event):
-            return
-        named, data = b"", []
-        for line in _LINE_END.split(event):
-            field, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
-            if field == b"event":
-                named = value.removeprefix(b" ")
-            elif field == b"data":
-                data.append(value.removeprefix(b" "))
-        if named == b"error":
+        named, data = fields_of(event)
+        if tells_error(named, data):
             self.said_error = True
             return
         try:
-            said = _event.decode(b"\n".join(data))
-            if said.type == "error" or (not said.type and _is_told(said.error)):
-                self.said_error = True
-            elif said.type == "message_delta":
+            said = _event.decode(data)
+            if said.type == "message_delta":
                 self.stop_reason = _delta.decode(said.delta).stop_reason or self.stop_reason
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return
 
 
+def ends_message(event: bytes) -> bool:
+    """Whether the message is over with it: a ``message_delta`` with a ``stop_reason``, or a ``message_stop``."""
+    if b"message_stop" not in event and b"stop_reason" not in event:
+        return False
+    try:
+        said = _event.decode(fields_of(event)[1])
+        if said.type == "message_delta":
+            return _delta.decode(said.delta).stop_reason is not None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return said.type == "message_stop"
+
+
+def error_in(event: bytes) -> bytes | None:
+    """The data of an event that tells an error, in either dialect; None for every other one."""
+    if b"error" not in event:
+        return None
+    named, data = fields_of(event)
+    return data if tells_error(named, data) else None
+
+
+def tells_error(named: bytes, data: bytes) -> bool:
+    """Whether an event of that name with that data says that something failed."""
+    if named == b"error":
+        return True
+    try:
+        said = _event.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return said.type == "error" or (not said.type and bytes(said.error) not in (b"", b"null"))
+
+
 def _can_matter(piece: bytes) -> bool:
     """Asked of every chunk: a model that talks about errors costs a closer look, and nothing else."""
     return b"message_delta" in piece or b"error" in piece
-
-
-def _is_told(error: msgspec.Raw) -> bool:
-    return bytes(error) not in (b"", b"null")

@@ -150,49 +150,47 @@ class MessagesRequest(Struct):
     container: str | Json | None = None
 
 
-class StopDetails(Struct):
-    explanation: str | None = None
-
-
 class Block(Struct):
-    """A content block of an answer, of any type."""
+    """A content block of an answer, of any type: what it holds depends on that, so no field has a type of its own."""
 
     type: str
-    text: str = ""
-    thinking: str = ""
-    signature: str | None = None
-    data: str = ""
-    id: str = ""
-    name: str = ""
-    input: Json | None = None
+    text: object = None
+    thinking: object = None
+    signature: object = None
+    data: object = None
+    id: object = None
+    name: object = None
+    input: object = None
 
 
 class Answer(Struct):
-    """An upstream's whole answer; in a stream's first event, its beginning."""
+    """An upstream's whole answer."""
 
-    id: str
     content: list[Block]
+    id: object = None
     usage: object = None
     stop_reason: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: object = None
 
 
 class Delta(Struct):
+    """What an event adds, of any type, as in `Block`."""
+
     type: str = ""
-    text: str = ""
-    partial_json: str = ""
-    thinking: str = ""
-    signature: str = ""
+    text: object = None
+    partial_json: object = None
+    thinking: object = None
+    signature: object = None
     stop_reason: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: object = None
 
 
 class Event(Struct):
-    """One event of an upstream's stream, of any type."""
+    """One event of an upstream's stream, of any type; ``message`` is the beginning of an answer."""
 
     type: str
-    index: int = -1
-    message: Answer | None = None
+    index: int | None = None
+    message: object = None
     content_block: Block | None = None
     delta: Delta | None = None
     usage: object = None

@@ -15,6 +15,7 @@ from clawgate.wire import chat_shapes as chat
 from clawgate.wire import foreign_errors, loose, messages_answer, strict_json
 from clawgate.wire.events import COMMENT, MAX_EVENT_BYTES, EventReader
 from clawgate.wire.half_characters import Joiner
+from clawgate.wire.tool_names import ToolNames
 
 KEEP_ALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -42,10 +43,13 @@ class MessagesStream:
         "_finish",
         "_halves",
         "_held",
+        "_id",
         "_ids",
         "_model",
+        "_names",
         "_open",
         "_open_call",
+        "_out",
         "_over",
         "_reader",
         "_refused",
@@ -57,11 +61,14 @@ class MessagesStream:
         "_waiting_calls",
     )
 
-    def __init__(self, *, model: str) -> None:
+    def __init__(self, *, model: str, names: ToolNames | None = None) -> None:
         self._reader = EventReader()
         self._halves = Joiner()
+        self._out: list[bytes] = []  # what the present chunk gave
         self._told = False  # whether anything was said
         self._model = model
+        self._names = names or ToolNames()
+        self._id: object = None  # of the upstream's answer
         self._started = False
         self._over = False  # finished, or broken off by an error that was told
         self._blocks = 0  # how many were opened; the open one's index is one less
@@ -82,7 +89,7 @@ class MessagesStream:
 
         Raises `UpstreamFailed` for an error of the upstream's before anything was said.
         """
-        out: list[bytes] = []
+        out = self._out
         for data in self._reader.feed(chunk):
             if self._over:
                 break
@@ -94,6 +101,11 @@ class MessagesStream:
                 self._end(out)
             else:
                 self._chunk(data, out)
+        return self.unsaid()
+
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        out, self._out = self._out, []
         if out:
             self._told = True
         return out[0] if len(out) == 1 else b"".join(out)
@@ -117,34 +129,39 @@ class MessagesStream:
             return
         if (chunk.error is not None or chunk.choices is None) and self._is_error(data, out):
             return
+        self._id = self._id or chunk.id
         if not self._started:
             self._start(chunk, out)
         if chunk.usage is not None:
             self._usage = chunk.usage
         for choice in chunk.choices or ():
-            if choice.index != 0:
+            if choice.index:
                 continue
-            delta = choice.delta
-            if delta is not None:
-                if delta.reasoning_content or delta.thinking_blocks or delta.reasoning:
-                    self._reasoning(delta, out)
-                if delta.content:
-                    if isinstance(delta.content, str):
-                        self._said("text", delta.content, out)
-                    else:
-                        for kind, piece in loose.parts(delta.content):
-                            self._said(kind, piece, out)
-                if delta.refusal:
-                    self._refused = True
-                    self._said("text", delta.refusal, out)
-                if delta.tool_calls or delta.function_call is not None:
-                    for call in messages_answer.calls_of(delta):
-                        self._call(call, out)
+            if choice.delta is not None:
+                self._add(choice.delta, out)
+            elif choice.message is not None and not self._blocks:  # an answer that comes whole, in one event
+                self._add(choice.message, out)
             if choice.finish_reason:
                 self._finish = choice.finish_reason
                 if self._finish == messages_answer.FAILED:
                     self._break_off(foreign_errors.WORDLESS, out)
                     return
+
+    def _add(self, delta: chat.Delta, out: list[bytes]) -> None:
+        if delta.reasoning_content or delta.thinking_blocks or delta.reasoning:
+            self._reasoning(delta, out)
+        if delta.content:
+            if isinstance(delta.content, str):
+                self._said("text", delta.content, out)
+            else:
+                for kind, piece in loose.parts(delta.content):
+                    self._said(kind, piece, out)
+        if delta.refusal and (refusal := loose.word(delta.refusal)):
+            self._refused = True
+            self._said("text", refusal, out)
+        if delta.tool_calls or delta.function_call is not None:
+            for call in messages_answer.calls_of(delta):
+                self._call(call, out)
 
     def _is_error(self, data: bytes, out: list[bytes]) -> bool:
         """Whether an event that is no usual chunk is an error; if so, it is told."""
@@ -163,7 +180,7 @@ class MessagesStream:
     def _start(self, chunk: chat.Chunk, out: list[bytes]) -> None:
         self._started = True
         message: dict[str, object] = {
-            "id": chunk.id or "msg_unnamed",
+            "id": loose.word(chunk.id) or messages_answer.UNNAMED,
             "type": "message",
             "role": "assistant",
             "model": self._model,
@@ -299,8 +316,9 @@ class MessagesStream:
             raise UpstreamMalformed("the upstream's stream calls a tool without a name")
         else:
             self._close(out)
-            called = self._calls[block.number] or f"call_{block.number}"
-            self._begin("tool", {"type": "tool_use", "id": called, "name": block.name, "input": {}}, out)
+            called = loose.call_id(self._calls[block.number], self._id, block.number)
+            name = self._names.own(block.name)
+            self._begin("tool", {"type": "tool_use", "id": called, "name": name, "input": {}}, out)
             self._open_call = block.number
             if whole:
                 out.append(self._input(whole))

@@ -3,11 +3,12 @@
 What both sides know is translated. What only Anthropic knows is left out where it is a hint (top_k, cache_control,
 context_management, inference_geo, speed) and refused with the field's name where the answer would be another
 (tools that Anthropic runs itself, mcp_servers, container). Fields that nobody knows are left out. The stream is always
-asked for its usage, since Anthropic's clients expect it.
+asked for its usage, since Anthropic's clients expect it. Names that OpenAI would refuse for their length are shortened.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import NoReturn
 
 from clawgate.errors import RequestRejected, UpstreamMalformed
@@ -16,6 +17,10 @@ from clawgate.wire import messages_shapes as messages
 from clawgate.wire.chat_shapes import CHAT_ANSWER, Answer
 from clawgate.wire.messages_conversation import chat_messages
 from clawgate.wire.messages_stream import MessagesStream
+from clawgate.wire.tool_names import ToolNames
+
+LONGEST_USER = 64
+"""Of `user`, as OpenAI refuses longer ones; clients of Anthropic's may send 256 characters."""
 
 TIERS = {"auto": "auto", "standard_only": "default"}
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
@@ -41,7 +46,8 @@ class MessagesToChat:
         self._max_tokens_field = max_tokens_field
         self._reasoning = reasoning
         self._keeps_thinking = keeps_thinking
-        self._stream = MessagesStream(model=requested_model)
+        self._names = ToolNames()
+        self._stream = MessagesStream(model=requested_model, names=self._names)
 
     def request(self, body: bytes) -> bytes:
         """The chat request for a Messages request; raises `RequestRejected`."""
@@ -55,7 +61,9 @@ class MessagesToChat:
             _refuse("max_tokens", "has to be 1 or more")
         told: dict[str, object] = {
             "model": self._model,
-            "messages": chat_messages(asked.system, asked.messages, keeps_thinking=self._keeps_thinking),
+            "messages": chat_messages(
+                asked.system, asked.messages, names=self._names, keeps_thinking=self._keeps_thinking
+            ),
             self._max_tokens_field: asked.max_tokens,
         }
         for name in ("temperature", "top_p"):
@@ -64,12 +72,14 @@ class MessagesToChat:
         if asked.stop_sequences:
             told["stop"] = asked.stop_sequences
         if asked.metadata is not None and asked.metadata.user_id:
-            told["user"] = asked.metadata.user_id
+            told["user"] = _user(asked.metadata.user_id)
         if asked.service_tier in TIERS:
             told["service_tier"] = TIERS[asked.service_tier]
         if asked.tools:
-            told["tools"] = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(asked.tools)]
-            _choose(asked.tool_choice, told)
+            told["tools"] = [
+                _tool(tool, f"tools[{number}]", self._names) for number, tool in enumerate(asked.tools)
+            ]
+            _choose(asked.tool_choice, told, self._names)
         if self._reasoning and (level := _effort(asked)) is not None:
             told["reasoning_effort"] = level
         _format(asked.output_config, told)
@@ -82,7 +92,9 @@ class MessagesToChat:
     def answer(self, body: bytes) -> bytes:
         """The message for a chat completion; raises `UpstreamMalformed`."""
         said = self._read(body)
-        return strict_json.write_answer(messages_answer.message(said, model=self._requested))
+        return strict_json.write_answer(
+            messages_answer.message(said, model=self._requested, names=self._names)
+        )
 
     def answer_as_stream(self, body: bytes) -> bytes:
         """A whole chat completion as the client's stream; raises `UpstreamMalformed`."""
@@ -116,35 +128,52 @@ class MessagesToChat:
         """The next bytes of the client's stream; raises `UpstreamMalformed`."""
         return self._stream.feed(chunk)
 
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        return self._stream.unsaid()
+
     def end(self) -> bytes:
         """The last bytes of the client's stream; raises `UpstreamClosed` for one that was cut."""
         return self._stream.end()
 
 
-def _tool(tool: messages.Tool, path: str) -> dict[str, object]:
-    if tool.type not in (None, "custom"):
+def _user(name: str) -> str:
+    """A user by a name that OpenAI takes; a digest of a longer one is as good to tell users apart."""
+    return name if len(name) <= LONGEST_USER else hashlib.sha256(name.encode()).hexdigest()
+
+
+def _tool(tool: messages.Tool, path: str, names: ToolNames) -> dict[str, object]:
+    if tool.type is not None and tool.type != "custom":
+        what = strict_json.shown(tool.type)
         _refuse(
             path,
-            f"is {tool.type!r}, a tool of Anthropic's own: only tools with an 'input_schema' can be carried",
+            f"is {what!r}, a tool of Anthropic's own: only tools with an 'input_schema' can be carried",
         )
-    function: dict[str, object] = {"name": tool.name}
+    function: dict[str, object] = {"name": names.there(tool.name)}
     if tool.description is not None:
         function["description"] = tool.description
     if tool.input_schema is None:
         _refuse(f"{path}.input_schema", "is missing")
-    function["parameters"] = tool.input_schema
+    function["parameters"] = _schema(tool.input_schema)
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
 
 
-def _choose(choice: messages.ToolChoice | None, told: dict[str, object]) -> None:
+def _schema(schema: messages.Json) -> messages.Json:
+    """A tool's schema as OpenAI takes it: an object without properties has to say that it has none."""
+    if schema.get("type") == "object" and "properties" not in schema:
+        return {**schema, "properties": {}}
+    return schema
+
+
+def _choose(choice: messages.ToolChoice | None, told: dict[str, object], names: ToolNames) -> None:
     if choice is None:
         return
     if choice.type in CHOICES:
         told["tool_choice"] = CHOICES[choice.type]
     elif choice.type == "tool" and choice.name:
-        told["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
+        told["tool_choice"] = {"type": "function", "function": {"name": names.there(choice.name)}}
     else:
         _refuse("tool_choice", "has to be of type auto, any, none, or tool with a 'name'")
     if choice.disable_parallel_tool_use is not None and choice.type != "none":

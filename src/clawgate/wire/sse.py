@@ -22,51 +22,36 @@ TAIL_BYTES = 4096
 class Tail:
     """The last bytes of a stream, at least `TAIL_BYTES` of them where there are so many."""
 
-    __slots__ = ("_at", "_bytes", "_from_start", "_latest")
+    __slots__ = ("_bytes", "_from_start")
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._from_start = True
-        self._latest = b""  # not yet in `_bytes`: a framed chunk, whose content begins at `_at`
-        self._at = 0
 
     def add(self, chunk: bytes) -> None:
         """The stream goes on with ``chunk``."""
-        if self._latest:
-            self._settle()
         self._bytes += chunk
         if len(self._bytes) > 2 * TAIL_BYTES:
             del self._bytes[:-TAIL_BYTES]
             self._from_start = False
 
-    def add_framed(self, framed: bytes, at: int) -> None:
-        """The stream goes on with a chunk that is still in its HTTP framing: the content from ``at``, and CRLF.
-
-        Where one such chunk after the other is a whole event with data, nothing is copied: the latest says it all.
-        """
-        whole = framed.endswith(b"\n\n\r\n") and framed.startswith(b"data:", at)
-        if whole and (self._latest or self._bytes.endswith(b"\n\n")):
-            self._latest, self._at = framed, at
-        else:
-            self.add(framed[at:-2])
-
-    def _settle(self) -> None:
-        """Go on from the latest event: what came before it can no longer matter."""
-        self._bytes[:] = self._latest[self._at : -2]
+    def restart(self, events: bytes) -> None:
+        """The stream went on with whole events, and these are the last of them: none before them can matter."""
+        self._bytes[:] = events
         self._from_start = True
-        self._latest = b""
+
+    @property
+    def is_between_events(self) -> bool:
+        """Whether the stream so far ends with a blank line, as seen from its last bytes alone."""
+        return self._bytes.endswith((b"\n\n", b"\n\r\n"))
 
     @property
     def is_whole(self) -> bool:
         """Whether the stream so far ends with a whole event."""
-        if self._latest:
-            self._settle()
         return not _BLANK_LINE.split(bytes(self._bytes))[-1].strip(b"\r\n")
 
     def closing(self, event: bytes) -> bytes:
         """`closing` for the stream so far."""
-        if self._latest:
-            self._settle()
         return closing(bytes(self._bytes), event, from_start=self._from_start)
 
 

@@ -23,6 +23,8 @@ RAW = "_raw"
 _WRONG = (msgspec.MsgspecError, RecursionError, UnicodeError)
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_SHOWN = 120
 _encoder = msgspec.json.Encoder()
 
 
@@ -41,8 +43,10 @@ def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
 def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: Joiner | None = None) -> T:
     """The upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
 
-    ``halves`` puts characters together again that were cut between two events of a stream.
+    ``halves`` puts characters together again that were cut between two events of a stream. A byte order mark in front
+    is passed over, as RFC 8259 section 8.1 allows.
     """
+    body = body.removeprefix(_BOM)
     try:
         try:
             return shape.decode(body)
@@ -55,8 +59,8 @@ def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: Joiner | None = 
 
 
 def arguments(text: str) -> dict[str, object] | None:
-    """A tool call's arguments as an object, ``{}`` for no text at all; None where they are not a JSON object."""
-    if not text.strip():
+    """A tool call's arguments as an object, ``{}`` for no text at all or null; None for what is not a JSON object."""
+    if text.strip() in ("", "null"):
         return {}
     try:
         try:
@@ -94,14 +98,22 @@ def write_answer(value: object) -> bytes:
 
 
 def _said(error: Exception) -> tuple[str, str | None]:
-    """What the decoder found wrong, and the path of the field: messages[0].content."""
+    """What the decoder found wrong, and the path of the field: messages[0].content.
+
+    Of a value that should be another one it shows the beginning: it may be of any length, and logs show it, too.
+    """
     text = str(error)
     place = _PLACE.search(text)
     path = place[1] if place else ""
     text = _PLACE.sub("", text)
     if missing := _MISSING.search(text):
         path = f"{path}.{missing[1]}" if path else missing[1]
-    return text, path or None
+    return shown(text), shown(path) or None
+
+
+def shown(text: str) -> str:
+    """``text`` as an error shows it."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 _object: msgspec.json.Decoder[dict[str, object]] = msgspec.json.Decoder(dict[str, object])

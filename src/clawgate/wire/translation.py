@@ -53,6 +53,9 @@ class Translation(Protocol):
         out before, it is raised as `UpstreamFailed` instead, since the client can still be answered with a status.
         """
 
+    def unsaid(self) -> bytes:
+        """What `feed` had of a chunk before it raised for what came later in it: empty where nothing was."""
+
     def end(self) -> bytes:
         """The client's last bytes, once the upstream's stream has ended.
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from clawgate.app.doctor.checks import Facts, FileFact, Finding, Mend, ProviderFact, Severity, examine
+from clawgate.app.doctor.checks import (
+    Facts,
+    FileFact,
+    Finding,
+    Mend,
+    PluginFact,
+    ProviderFact,
+    Severity,
+    examine,
+)
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 KNOWN = ("owl", "proxy-bridge")
@@ -167,3 +176,24 @@ def test_a_port_of_our_own_is_not_taken() -> None:
 def test_what_can_be_mended(change: dict[str, Any], mend: Mend) -> None:
     (found,) = findings(**change)
     assert found.mend == mend and mend.path in str(mend)
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "fix"),
+    [
+        ("wrong", Severity.ERROR, "edit the file"),
+        ("unset", Severity.WARNING, "does not run until it is set"),
+        ("unfit", Severity.WARNING, "clawgate config set"),
+        ("broken", Severity.WARNING, "clawgate plugins disable kit"),
+    ],
+)
+def test_a_plugins_settings(
+    kind: Literal["broken", "wrong", "unset", "unfit"], severity: Severity, fix: str
+) -> None:
+    """Wrong ones are as wrong as any others in the file; the way out that is known goes before the usual one."""
+    fact = PluginFact("kit", kind, "it is so", "/c.json:3:5: plugins.entries.kit")
+    (found,) = examine(replace(SOUND, plugin_facts=(fact,)))
+    assert (found.severity, found.where) == (severity, fact.where) and fix in found.fix
+    assert "it is so" in found.what
+    (known,) = examine(replace(SOUND, plugin_facts=(replace(fact, fix="do this"),)))
+    assert known.fix == "do this"

@@ -14,6 +14,8 @@ from clawgate.app.doctor.checks import Facts
 from clawgate.app.doctor.gather import gather
 from clawgate.processes.instance import Instance
 from clawgate.relay.upstream import SHORTEST_SECRET
+from tests.plugins.samples import docs_plugin, imports_undone
+from tests.plugins.test_finding import installed
 
 LOCAL = {
     "gateway": {"mode": "local", "port": 0, "auth": {"token": "0123456789abcdef0123456789abcdef"}},
@@ -119,3 +121,32 @@ def test_who_has_the_port(tmp_path: Path) -> None:
         port = listener.getsockname()[1]
         found = facts(tmp_path, LOCAL, OPENCLAW_GATEWAY_PORT=str(port))
     assert found.port == port and found.port_owner is not None and f"pid {os.getpid()}" in found.port_owner
+
+
+def test_a_file_that_a_variable_names_may_still_be_made(tmp_path: Path) -> None:
+    """Only one that `--config` names has to be there."""
+    named = tmp_path / "elsewhere.json"
+    found = facts(tmp_path, None, OPENCLAW_CONFIG_PATH=str(named))
+    assert (found.config_path, found.config_exists, found.config_problems) == (str(named), False, ())
+    assert gather({"HOME": str(tmp_path)}, str(named)).config_problems != ()
+
+
+def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
+    with imports_undone():
+        state = tmp_path / ".openclaw"
+        state.mkdir(mode=0o700)
+        installed(state, docs_plugin(tmp_path / "b"))
+        entry = {
+            "enabled": True,
+            "config": {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "lookEvry": 1},
+        }
+        path = state / "openclaw.json"
+        path.write_text(json.dumps({"plugins": {"entries": {"house-model": entry}}}))
+        found = gather({"HOME": str(tmp_path)})
+    assert {"house-model", "proxy-bridge", "anthropic-claude-proxy", "openai-proxy"} <= set(
+        found.known_plugins
+    )
+    (one,) = found.plugin_facts
+    assert (one.plugin, one.kind) == ("house-model", "wrong")
+    assert one.what == "lookEvry: there is no such setting; did you mean 'lookEvery'?"
+    assert one.where.startswith(f"{path}:1:") and one.where.endswith("house-model.config.lookEvry")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,11 +24,6 @@ _ANSWERS: dict[str, Answer] = {"ready": "healthy"}
 def command(*arguments: str) -> list[str]:
     """The stand-in as a command of the plugin."""
     return [sys.executable, "-I", "-S", str(STAND_IN), *arguments]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 async def fetch(plan: api.FetchPlan) -> api.Fetched:

@@ -67,6 +67,18 @@ def test_the_key_of_the_proxy_itself_is_told_from_the_login_of_claude() -> None:
     assert found is not None and found.status == 401 and "MERIDIAN_API_KEY" in found.message
 
 
+def test_an_answer_that_claude_code_made_up_says_what_to_look_at() -> None:
+    chunk = {"model": "<synthetic>", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    found = judge(200, json.dumps(chunk, separators=(",", ":")).encode())
+    assert found is not None and found.status == 502 and "claude login" in found.message
+
+
+def test_a_proxy_that_is_asked_in_the_wrong_dialect_says_which_setting_is_wrong() -> None:
+    body = {"error": {"message": "Not found", "type": "invalid_request_error", "code": "not_found"}}
+    found = judge(404, json.dumps(body).encode())
+    assert found is not None and found.status == 502 and "openai-completions" in found.message
+
+
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_killed_program_is_a_bad_gateway(status: int) -> None:
     found = judge(status, told("api_error", "Claude Code process terminated by signal SIGKILL"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.bundled.anthropic_claude_proxy.config import DEFAULT_MODELS
-from clawgate.bundled.anthropic_claude_proxy.model_ids import BUDGET, sent_as, with_thinking
+from clawgate.bundled.anthropic_claude_proxy.model_ids import BUDGET, family_of, sent_as, with_thinking
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,22 @@ def test_the_default_models_are_all_known_to_the_api() -> None:
     assert {sent_as(model)[0] for model in DEFAULT_MODELS} == {
         "claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("claude-sonnet-4-6", "claude-sonnet-4"),
+        ("claude-3-7-sonnet", "claude-sonnet-4"),
+        ("claude-haiku-4-5", "claude-haiku-4"),
+        ("claude-haiku-4", "claude-haiku-4"),
+        ("claude-opus-4-6", "claude-opus-4-6"),
+        ("gpt-4o", "gpt-4o"),
+    ],
+)
+def test_who_asks_for_a_smaller_model_does_not_get_the_largest(model: str, family: str) -> None:
+    """From a proxy that takes every id that it does not know for opus."""
+    assert family_of(model) == family
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from clawgate.plugins.api import (
     UpstreamRequest,
 )
 from clawgate.settings.openclaw import OpenClawConfig
-from tests.bundled.anthropic_claude_proxy.host import Setup, free_port
+from tests.bundled.anthropic_claude_proxy.host import Setup
 from tests.bundled.anthropic_claude_proxy.stand_in import StandIn
+from tests.ports import free_port
 
 PROVIDER = ProxyProvider()
 ANSWERS = Answers({"host": "127.0.0.1", "port": "3456", "models": ", ".join(DEFAULT_MODELS)})
@@ -237,6 +238,16 @@ def test_settings_that_the_user_made_stay() -> None:
     assert ("agents", "defaults", "models", f"{ID}/claude-opus-4.6", "alias") in owned
 
 
+@pytest.mark.parametrize(("enabled", "goes"), [(True, True), (False, False), (None, False)])
+def test_settings_that_stay_start_nothing(enabled: bool | None, goes: bool) -> None:
+    """A command of the user's own outlives the login, and the program of it does not; what is off stays off."""
+    config = written()
+    entry = config["plugins"]["entries"][ID] | {"config": {"command": ["npx", "x"], "port": 1}}
+    entry.pop("enabled", None)
+    config["plugins"]["entries"][ID] = entry | ({} if enabled is None else {"enabled": enabled})
+    assert (("plugins", "entries", ID, "enabled") in PROVIDER.owned(config)) is goes
+
+
 # What leaves
 
 
@@ -257,6 +268,17 @@ def test_stream_is_said_also_where_the_client_says_nothing(fields: dict[str, Any
     """Older proxies stream where nothing is said."""
     found = PROVIDER.shape(UpstreamRequest(model="claude-haiku-4", fields=fields))
     assert found.fields == {"stream": False} and found.headers == {}
+
+
+def test_in_openais_dialect_no_user_and_no_thinking_leave() -> None:
+    """claude-max-api-proxy takes the user for the id of a session, and fails where it is none."""
+    request = UpstreamRequest(
+        model="claude-sonnet-4-6-thinking",
+        fields={"user": "bob", "stream": True},
+        dialect="openai-completions",
+    )
+    found = PROVIDER.shape(request)
+    assert found.model == "claude-sonnet-4" and found.fields == {"stream": True}
 
 
 def test_a_failure_is_judged() -> None:

@@ -23,8 +23,9 @@ from clawgate.bundled.anthropic_claude_proxy.service import (
     write_state,
 )
 from clawgate.plugins.api import Service
-from tests.bundled.anthropic_claude_proxy.host import Host, command, free_port
+from tests.bundled.anthropic_claude_proxy.host import Host, command
 from tests.bundled.anthropic_claude_proxy.test_provider import proxy
+from tests.ports import free_port
 
 
 def served(folder: Path, steps: Callable[[Host, ProxyService], Awaitable[None]], **settings: Any) -> Host:
@@ -185,10 +186,22 @@ def test_a_change_is_noted_for_the_status_command(tmp_path: Path, monkeypatch: p
         while (read_state(tmp_path, host.instance) or {}).get("state") != "ready":  # noqa: ASYNC110  # a file
             await asyncio.sleep(0)
         assert path.stat().st_mode & 0o777 == 0o600
+        found = read_state(tmp_path, host.instance)
+        assert found is not None and found["details"]["pid"] > 0
 
     served(tmp_path, steps)
-    found = read_state(tmp_path, "instance-1")
-    assert found is not None and found["details"]["pid"] > 0
+
+
+def test_what_does_not_run_any_more_has_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway may go on without it, as after `plugins disable`: its last state would be taken for its present."""
+    monkeypatch.setattr(service_module, "_NOTE_SECONDS", 0.0)
+
+    async def steps(host: Host, service: ProxyService) -> None:
+        while not (tmp_path / STATE_FILE).exists():  # noqa: ASYNC110  # a file
+            await asyncio.sleep(0)
+
+    served(tmp_path, steps)
+    assert not (tmp_path / STATE_FILE).exists()
 
 
 def test_a_note_of_another_run_is_none(tmp_path: Path) -> None:

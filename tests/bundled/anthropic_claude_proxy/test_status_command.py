@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
+from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.service import write_state
 from clawgate.bundled.anthropic_claude_proxy.status_command import StatusCommand
 from clawgate.plugins.api import CommandPlugin, Fetched, FetchPlan
-from tests.bundled.anthropic_claude_proxy.host import fetch, free_port
+from tests.bundled.anthropic_claude_proxy.host import fetch
 from tests.bundled.anthropic_claude_proxy.test_provider import proxy
+from tests.ports import free_port
 
 READY: dict[str, Any] = {
     "instance": "i", "state": "ready", "ok": True, "reason": "", "nextStep": "",
@@ -28,6 +29,7 @@ class Context:
     state_dir: Path
     config: Any = None
     problems: tuple[str, ...] = ()
+    config_file: Any = None
     environment: dict[str, str] = field(default_factory=dict)
     gateway_url: str | None = "http://127.0.0.1:18789"
     instance: str | None = "i"
@@ -44,7 +46,16 @@ class Context:
         return await fetch(plan)
 
 
+def configured(port: int, *models: str) -> dict[str, Any]:
+    """A config file that leads requests to the proxy."""
+    block = {"baseUrl": f"http://127.0.0.1:{port}", "models": [{"id": model} for model in models]}
+    return {"models": {"providers": {ID: block}}}
+
+
 def run(context: Context, *arguments: str) -> int:
+    if context.config_file is None:
+        port = context.config.port if isinstance(context.config, ProxyConfig) else 3456
+        context.config_file = configured(port, "claude-opus-4.6")
     return asyncio.run(StatusCommand().run(context, arguments))
 
 
@@ -137,11 +148,45 @@ def test_a_healthy_proxy_that_the_gateway_does_not_use_is_no_success(tmp_path: P
 def test_a_config_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     context = Context(tmp_path, problems=("port: must be a number",))
     assert run(context, "status", "--json") == 1
-    assert context.complaints == ["port: must be a number"]
-    assert json.loads(said(context))["problems"] == ["port: must be a number"]
+    found = json.loads(said(context))
+    assert found["problems"] == ["port: must be a number"] and "config validate" in found["nextStep"]
+    assert context.complaints == ["port: must be a number", f"next step: {found['nextStep']}"]
 
 
 def test_words_that_it_does_not_know_are_answered_with_its_usage(tmp_path: Path) -> None:
     context = Context(tmp_path, ProxyConfig())
     assert run(context, "restart") == 2 and "Usage" in context.complaints[0]
     assert run(context, "--help") == 0 and "Usage" in said(context)
+
+
+@pytest.mark.parametrize(
+    ("config", "says", "step"),
+    [
+        ({}, 'the config has no models.providers."anthropic-claude-proxy"', "models auth login --provider"),
+        ({"plugins": {"entries": {ID: {"enabled": False}}}}, "turned off", f"clawgate plugins enable {ID}"),
+        ({"plugins": {"enabled": False}}, "plugins.enabled is false", "config set plugins.enabled true"),
+        (configured(1, "m"), "baseUrl: it leads to 127.0.0.1:1", "set it to http://127.0.0.1:"),
+    ],
+)
+def test_a_proxy_that_no_request_comes_to_is_not_well(
+    tmp_path: Path, config: dict[str, Any], says: str, step: str
+) -> None:
+    write_state(tmp_path, READY)
+    with proxy() as running:
+        context = Context(tmp_path, ProxyConfig.model_validate({"port": running.port}), config_file=config)
+        assert run(context, "status") == 1
+        assert says in said(context) and step in said(context) and "would fail" in said(context)
+        context.printed.clear()
+        assert run(context, "status", "--json") == 1
+    found = json.loads(said(context))
+    assert says in found["provider"]["problem"] and step in found["nextStep"]
+
+
+def test_a_provider_that_lists_no_models_is_told(tmp_path: Path) -> None:
+    """Its models can be asked for by name all the same."""
+    write_state(tmp_path, READY)
+    with proxy() as running:
+        config = ProxyConfig.model_validate({"port": running.port})
+        context = Context(tmp_path, config, config_file=configured(running.port))
+        assert run(context, "status") == 0
+    assert "lists no models" in said(context) and "models auth edit" in said(context)

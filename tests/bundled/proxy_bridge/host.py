@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,11 +23,6 @@ LOCAL_TOKEN = "local-3Gm7QwXz9NcVt5HrPb2K"
 INSTANCE = "0a1b2c3d4e5f"
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @dataclass
 class Host:
     """Every context of the interface; ``fetched`` are the plans of the small requests."""
@@ -39,6 +33,7 @@ class Host:
     gateway_url: str = "http://127.0.0.1:18789"
     instance: str = INSTANCE
     problems: tuple[str, ...] = ()
+    config_file: Mapping[str, Any] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("test.proxy-bridge"))
     fetched: list[api.FetchPlan] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)

@@ -15,11 +15,12 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.bundled.proxy_bridge.host import TOKEN, free_port, remote
+from tests.bundled.proxy_bridge.host import TOKEN, remote
 from tests.e2e.gateway_stand import GATEWAY_TOKEN, write_config
 from tests.e2e.processes import Process, environment, started
 from tests.e2e.stand import PATIENCE
 from tests.e2e.waiting import poll
+from tests.ports import free_port
 
 ID = "proxy-bridge"
 ASK: Any = [{"role": "user", "content": "ping"}]

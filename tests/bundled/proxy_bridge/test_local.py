@@ -9,7 +9,8 @@ import pytest
 
 from clawgate.bundled.proxy_bridge.local import look
 from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
-from tests.bundled.proxy_bridge.host import Host, free_port, remote
+from tests.bundled.proxy_bridge.host import Host, remote
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,17 @@ import pytest
 
 from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
-from clawgate.plugins.api import Answers, CheckResult, JudgesAnswers, ProviderPlugin, ShapesRequests
+from clawgate.plugins.api import (
+    Answers,
+    CheckResult,
+    JudgesAnswers,
+    PluginError,
+    ProviderPlugin,
+    ShapesRequests,
+)
 from clawgate.settings.openclaw import OpenClawConfig
-from tests.bundled.proxy_bridge.host import TOKEN, Host, free_port, remote
+from tests.bundled.proxy_bridge.host import TOKEN, Host, remote
+from tests.ports import free_port
 
 PROVIDER = BridgeProvider()
 URL = "https://proxy.example.com"
@@ -151,7 +159,8 @@ def test_the_models_of_the_remote_can_be_chosen(tmp_path: Path) -> None:
 
     with remote() as server:
         assert asyncio.run(chosen(server.url)) == ["gpt-4o", "gpt-4o-mini"]
-        assert asyncio.run(chosen(f"{server.url}/api")) == []
+        with pytest.raises(PluginError, match=r"no /v1/models at this URL .*: check the path"):
+            asyncio.run(chosen(f"{server.url}/api"))
 
 
 # What is written
@@ -217,4 +226,6 @@ def test_settings_that_the_user_made_stay() -> None:
     config["plugins"]["entries"][ID]["config"]["maxBodyMb"] = 32
     owned = list(PROVIDER.owned(config))
     assert ("plugins", "entries", ID) not in owned
-    assert [path[-1] for path in owned] == ["remoteUrl", "proxyToken", "models", ID]
+    assert [path[-1] for path in owned] == ["remoteUrl", "proxyToken", "models", "enabled", ID]
+    config["plugins"]["entries"][ID]["enabled"] = False
+    assert ("plugins", "entries", ID, "enabled") not in PROVIDER.owned(config)

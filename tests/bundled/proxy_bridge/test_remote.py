@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from clawgate.bundled.proxy_bridge.remote import Remote, State, ids_in, judge, look
 from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
-from tests.bundled.proxy_bridge.host import TOKEN, Host, free_port, remote
+from tests.bundled.proxy_bridge.host import TOKEN, Host, remote
+from tests.ports import free_port
 
 LIST = b'{"data":[{"id":"a"},{"id":"b"}]}'
 

@@ -12,8 +12,9 @@ import uvloop
 
 from clawgate.bundled.proxy_bridge.service import STATE_FILE, BridgeService, plan_of, read_note
 from clawgate.plugins.api import FetchPlan, PluginError, Service
-from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Host, bridge, free_port, remote
+from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Host, bridge, remote
 from tests.e2e.stand import until
+from tests.ports import free_port
 
 
 def test_the_relay_is_what_the_config_says() -> None:
@@ -114,7 +115,6 @@ def test_who_waits_for_the_port_stops_at_once(tmp_path: Path) -> None:
         ({"host": "0.0.0.0"}, "loopback"),
         ({"bridgeToken": "short"}, "shorter than 16"),
         ({"remoteUrl": "https://x", "caFile": "/nonexistent.pem"}, "caFile"),
-        ({"clientKey": "/nonexistent.pem"}, "clientCertificate"),
         ({"host": "192.0.2.1"}, "loopback"),
         ({"host": "192.0.2.1", "bridgeToken": LOCAL_TOKEN}, "cannot listen"),
     ],

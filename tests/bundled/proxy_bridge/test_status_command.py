@@ -13,8 +13,9 @@ import uvloop
 
 from clawgate.bundled.proxy_bridge.service import BridgeService
 from clawgate.bundled.proxy_bridge.status_command import StatusCommand
-from clawgate.plugins.api import CommandPlugin
-from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN, Down, Host, bridge, free_port, remote
+from clawgate.plugins.api import CommandPlugin, PluginError
+from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN, Down, Host, bridge, remote
+from tests.ports import free_port
 
 COMMAND = StatusCommand()
 
@@ -144,8 +145,10 @@ def test_a_stranger_on_the_port_is_told_in_the_words_of_the_gateway(tmp_path: Pa
 def test_a_config_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     host = Host(tmp_path, None, problems=("proxyToken: is not set",))
     assert asyncio.run(COMMAND.run(host, ["status", "--json"])) == 1
-    assert json.loads(host.printed[0]) == {"ok": False, "problems": ["proxyToken: is not set"]}
-    assert host.complained == ["proxyToken: is not set"]
+    found = json.loads(host.printed[0])
+    assert (found["ok"], found["problems"]) == (False, ["proxyToken: is not set"])
+    assert "models auth login --provider proxy-bridge" in found["nextStep"]
+    assert host.complained == ["proxyToken: is not set", f"next step: {found['nextStep']}"]
 
 
 def test_other_words_are_a_mistake(tmp_path: Path) -> None:
@@ -154,3 +157,52 @@ def test_other_words_are_a_mistake(tmp_path: Path) -> None:
     host = Host(tmp_path, None)
     assert asyncio.run(COMMAND.run(host, ["state"])) == 2 and "Usage" in host.complained[0]
     assert asyncio.run(COMMAND.run(host, ["--help"])) == 0 and "Usage" in host.printed[0]
+
+
+def test_a_provider_that_leads_elsewhere_is_told(tmp_path: Path) -> None:
+    """The bridge and its remote are well, and the gateway's requests would fail all the same."""
+    block: dict[str, Any] = {"baseUrl": "http://127.0.0.1:1/v1", "apiKey": "bridge"}
+
+    async def asked_so(host: Host) -> tuple[int, dict[str, Any], str]:
+        host.config_file = {"models": {"providers": {"proxy-bridge": block}}}
+        status, found = await asked(host)
+        host.printed.clear()
+        await COMMAND.run(host, ["status"])
+        return status, found, "\n".join(host.printed)
+
+    with remote() as server:
+        port = free_port()
+        status, found, text = with_service(tmp_path, lambda: bridge(port, server.url), asked_so)
+        assert status == 1 and not found["ok"] and found["bridge"]["ours"]
+        assert "it leads to 127.0.0.1:1, and the bridge listens at" in found["provider"]["problem"]
+        assert found["nextStep"] == f"baseUrl: set it to http://127.0.0.1:{port}/v1, or bridgePort to 1"
+        assert "provider:  baseUrl: it leads to" in text and "would fail" in text
+        block["baseUrl"] = f"http://127.0.0.1:{port}/v1"
+        status, found, text = with_service(tmp_path, lambda: bridge(port, server.url), asked_so)
+    assert status == 0 and found["provider"]["problem"] is None and "its baseUrl is the bridge's" in text
+
+
+def test_a_bridge_without_a_provider_is_well_and_that_is_told(tmp_path: Path) -> None:
+    async def shown(host: Host) -> tuple[int, str]:
+        status = await COMMAND.run(host, ["status"])
+        return status, "\n".join(host.printed)
+
+    with remote() as server:
+        port = free_port()
+        status, text = with_service(tmp_path, lambda: bridge(port, server.url), shown)
+    assert status == 0 and "none in the config, so the gateway has no models of it" in text
+
+
+def test_what_does_not_mend_itself_is_for_the_operator(tmp_path: Path) -> None:
+    """The plugin is on, so that is no question any more."""
+
+    async def fails() -> tuple[int, dict[str, Any]]:
+        port = free_port()
+        host = Host(tmp_path, bridge(port, f"http://127.0.0.1:{port}"))
+        with pytest.raises(PluginError):
+            await BridgeService().start(host)
+        return await asked(host)
+
+    status, found = uvloop.run(fails())
+    assert status == 1 and "it is this listener itself" in found["bridge"]["reason"]
+    assert found["nextStep"].startswith('mend that in plugins.entries."proxy-bridge".config')

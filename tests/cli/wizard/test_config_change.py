@@ -51,6 +51,36 @@ def test_a_plugins_provider_is_written_with_its_plugin() -> None:
     )
 
 
+def test_what_was_set_by_hand_for_a_model_that_stays_is_kept() -> None:
+    """And so is what was set within `request`; a model that goes takes its settings along."""
+    text = """{ models: { providers: { kit: { request: { auth: { mode: "none" }, allowPrivateNetwork: false }, models: [
+      { id: "one", contextWindow: 9 },
+      { id: "two", contextWindow: 1000000, cost: { input: 3 } }, // measured
+    ] } } } }"""
+    change = ConfigChange(
+        plugin_config={},
+        provider={
+            "request": {"allowPrivateNetwork": True},
+            "models": [{"id": "two", "name": "Two", "contextWindow": 200_000}, {"id": "three", "name": "3"}],
+        },
+    )
+    after = with_provider(text, "kit", change, plugin="kit", default=False)
+    assert read(after)["models"]["providers"]["kit"] == {
+        "request": {"auth": {"mode": "none"}, "allowPrivateNetwork": True},
+        "models": [
+            {"id": "two", "name": "Two", "contextWindow": 1_000_000, "cost": {"input": 3}},
+            {"id": "three", "name": "3"},
+        ],
+    }
+
+
+@pytest.mark.parametrize("odd", ["null", "[]", "[1, {}, null]", "{}", '"two"'])
+def test_a_list_of_models_that_is_none_keeps_nothing(odd: str) -> None:
+    text = "{ models: { providers: { kit: { models: " + odd + " } } } }"
+    after = with_provider(text, "kit", CHANGE, plugin="kit", default=False)
+    assert read(after)["models"]["providers"]["kit"]["models"] == [{"id": "two"}]
+
+
 def test_an_alias_is_given_to_one_model_alone() -> None:
     models = read(with_provider(TEXT, "kit", CHANGE, plugin="kit", default=False))["agents"]["defaults"][
         "models"

@@ -41,7 +41,9 @@ def installed(folder: Path, code: str) -> None:
 
 
 def test_what_can_be_chosen(tmp_path: Path) -> None:
+    """Those of plugins with what the plugin is for, by its manifest."""
     offers = {offer.id: offer for offer in subjects(tmp_path).offers()}
+    assert "remote proxy that wants X-Proxy-Token" in offers["proxy-bridge"].label
     assert list(offers)[:2] == ["openai", "anthropic"] and list(offers)[-2:] == ["owl", "custom"]
     assert [offer.id for offer in offers.values() if offer.configured] == ["owl"]
 
@@ -56,7 +58,11 @@ def test_a_name_leads_to_its_provider(tmp_path: Path, name: str, id: str) -> Non
     ("name", "new", "says"),
     [
         ("owll", True, 'Unknown model provider "owll". Did you mean "owl"? Known: openai, anthropic'),
-        ("openai", False, 'Unknown model provider "openai".'),
+        (
+            "openai",
+            False,
+            '"openai" is not in the config yet; to set it up: clawgate models auth login --provider openai',
+        ),
         ("custom", False, "clawgate models auth login --provider custom"),
     ],
 )

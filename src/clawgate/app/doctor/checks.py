@@ -92,6 +92,17 @@ class ProviderFact:
     shortest_masked: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PluginFact:
+    """Why a plugin does not run, or is not asked. ``fix`` is "" where ``what`` says it."""
+
+    plugin: str
+    kind: Literal["broken", "wrong", "unset", "unfit"]
+    what: str
+    where: str
+    fix: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that is known about an installation; what could not be found out keeps its default."""
@@ -121,6 +132,7 @@ class Facts:
     catalog_notes: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     known_plugins: tuple[str, ...] = ()
+    plugin_facts: tuple[PluginFact, ...] = ()
     python: tuple[int, ...] = _OLDEST_PYTHON
     openssl: tuple[int, ...] = _OLDEST_OPENSSL
     open_files: int = _FEW_FILES
@@ -291,6 +303,20 @@ def plugins(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def plugin_settings(facts: Facts) -> Iterator[Finding]:
+    """What stands in the file and cannot be used is an error, as `config validate` has it."""
+    for fact in facts.plugin_facts:
+        severity = Severity.ERROR if fact.kind == "wrong" else Severity.WARNING
+        steps = {
+            "broken": f"until it is mended: clawgate plugins disable {fact.plugin}",
+            "wrong": "edit the file; clawgate config validate",
+            "unset": "the plugin does not run until it is set, here or in the gateway's environment",
+            "unfit": "clawgate config set, for the setting named",
+        }
+        what = fact.what if fact.kind == "broken" else f"{fact.plugin}: {fact.what}"
+        yield Finding(severity, what, fact.where, fact.fix or steps[fact.kind])
+
+
 def machine(facts: Facts) -> Iterator[Finding]:
     if facts.now.year < _SANE_YEAR:
         yield Finding(
@@ -359,6 +385,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     modes,
     providers,
     plugins,
+    plugin_settings,
     machine,
     leftovers,
     unknown,

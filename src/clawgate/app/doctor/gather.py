@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
+from clawgate.app.doctor.checks import Facts, FileFact, PluginFact, ProviderFact
+from clawgate.plugins.examining import examined
+from clawgate.plugins.finding import find_plugins
 from clawgate.processes.daemon import place_of
 from clawgate.processes.instance import Running, find
 from clawgate.processes.local_health import ask_health
@@ -27,7 +29,8 @@ from clawgate.settings.problems import SettingsInvalid
 
 logger = logging.getLogger("clawgate.doctor")
 
-KNOWN_PLUGINS = ("anthropic-claude-proxy", "openai-proxy", "owl", "proxy-bridge")
+_OWN_ENTRIES = ("openai-proxy", "owl")
+"""Entries that clawgate reads and that are no plugins."""
 _SECONDS = 3.0
 _MOST_FILES = 200
 _AUTH_VARIABLES = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD")
@@ -36,7 +39,8 @@ _DEFAULT_PORT = 18789
 
 def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
     """Raises `SettingsInvalid` only where it cannot even be told which files are meant."""
-    path, named = config_path(environment, config)
+    path, _ = config_path(environment, config)
+    named = config is not None  # a variable may name a file that is still to be made
     state = state_dir(environment)
     folder = state / "clawgate"
     missing: list[str] = []
@@ -53,6 +57,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         port = _DEFAULT_PORT
     else:
         found |= _from_config(file, environment)
+        found["plugin_facts"] = tuple(_plugins(file, state))
         port = found.pop("wanted_port")
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Facts(
@@ -65,7 +70,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         why_not_well=_why_not_well(running),
         port=port,
         port_owner=None if running or not port else port_owner(port),
-        known_plugins=KNOWN_PLUGINS,
+        known_plugins=tuple(sorted({*_OWN_ENTRIES, *(one.id for one in find_plugins(state))})),
         python=sys.version_info[:3],
         openssl=ssl.OPENSSL_VERSION_INFO[:3],
         open_files=soft if soft != resource.RLIM_INFINITY else sys.maxsize,
@@ -118,6 +123,13 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
             trust_setting=provider.trust_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
         )
+
+
+def _plugins(file: ConfigFile, state: Path) -> Iterator[PluginFact]:
+    for found in examined(file, state):
+        where = f"{found.problem.found_in}: {found.problem.path}"
+        key = "" if found.kind == "broken" else f"{found.problem.path.rpartition('.')[2]}: "
+        yield PluginFact(found.plugin, found.kind, f"{key}{found.problem.message}", where, found.next_step)
 
 
 def _why_not_well(running: Running | None) -> str | None:

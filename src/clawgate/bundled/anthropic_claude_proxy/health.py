@@ -69,8 +69,8 @@ def _of_health(answer: Fetched, origin: str) -> Look:
         case "ok" if said.get("provider") == "claude-code-cli":
             reason = "it speaks OpenAI's dialect alone, and does not tell whether it is logged in"
             step = (
-                'set models.providers."anthropic-claude-proxy".api to openai-completions, and its baseUrl to '
-                f"{origin}/v1"
+                f'if requests fail: models.providers."anthropic-claude-proxy" needs api openai-completions and baseUrl '
+                f"{origin}/v1, and Claude Code a login (claude login)"
             )
             return Look(Finding("degraded", reason), None, speaks_messages=False, next_step=step)
     return _stranger(answer, origin)

@@ -29,11 +29,23 @@ _STATUS_OF_TYPE = {
 _BEGINS_AS_A_PAGE = (b"<!", b"<html", b"<HTML", b"<head", b"<body")
 
 
+_SAYS_NOTHING = (
+    "Claude Code failed, and this Claude proxy does not tell why: is it logged in (claude login), does it know the "
+    "model, is there a limit?"
+)
+_NO_MESSAGES = (
+    'this Claude proxy has no Messages API: set models.providers."anthropic-claude-proxy".api to '
+    "openai-completions, and end its baseUrl with /v1"
+)
+
+
 def judge(status: int, body: bytes) -> Verdict | None:
     """The failure that ``body`` tells of; ``status`` 200 is an error event of a stream. None: it is what it says."""
     error = _error_in(body)
     if error is None:
         if status == 200:
+            if b'"<synthetic>"' in body:
+                return Verdict(status=502, message=_SAYS_NOTHING)
             return Verdict(status=502, message="the Claude proxy broke off without saying why")
         if body.lstrip()[:6].startswith(_BEGINS_AS_A_PAGE):
             text = f"what answers in place of the Claude proxy sent a web page (status {status})"
@@ -56,6 +68,8 @@ def _quoted(message: str) -> Verdict | None:
 
 
 def _known(status: int, message: str) -> Verdict | None:
+    if status == 404 and message == "Not found":
+        return Verdict(status=502, message=_NO_MESSAGES)
     if "Invalid or missing API key" in message:
         text = (
             "the Claude proxy wants a key of its own: set MERIDIAN_API_KEY, and give the provider "

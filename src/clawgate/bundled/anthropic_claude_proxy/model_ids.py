@@ -21,6 +21,15 @@ def sent_as(model: str) -> tuple[str, bool]:
     return model.removesuffix(THINKING).replace(".", "-") if thinks else model.replace(".", "-"), thinks
 
 
+def family_of(model: str) -> str:
+    """The id for a proxy that is spoken to in OpenAI's dialect.
+
+    claude-max-api-proxy knows three ids and takes every other one for opus (measured), which is more than was asked
+    for; its ids mean the same to the others. What is left alone is opus, or nothing of theirs.
+    """
+    return next((f"claude-{name}-4" for name in ("sonnet", "haiku") if name in model), model)
+
+
 def with_thinking(fields: Mapping[str, Any]) -> dict[str, Any]:
     """``fields`` of a Messages request, and thinking, unless they say something about it or leave no room for it."""
     budget = BUDGET

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from clawgate.bundled.anthropic_claude_proxy import judgement
 from clawgate.bundled.anthropic_claude_proxy.config import (
@@ -19,18 +19,21 @@ from clawgate.bundled.anthropic_claude_proxy.config import (
     DEFAULT_MODELS,
     DEFAULT_PORT,
     ID,
+    ProxyConfig,
     is_loopback,
     origin,
     why_no_host,
     why_no_models,
 )
+from clawgate.bundled.anthropic_claude_proxy.fitting import at, notes
 from clawgate.bundled.anthropic_claude_proxy.health import look
-from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, sent_as, with_thinking
+from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, family_of, sent_as, with_thinking
 from clawgate.plugins.api import (
     Answers,
     CheckResult,
     Choice,
     ConfigChange,
+    ConfigNote,
     Dialect,
     FetchFailed,
     FetchPlan,
@@ -60,7 +63,7 @@ class ProxyProvider:
     dialect: Dialect = "anthropic-messages"
 
     def previous(self, config: Mapping[str, Any]) -> Answers:
-        block, provider = _at(config, _CONFIG), _at(config, _PROVIDER)
+        block, provider = at(config, _CONFIG), at(config, _PROVIDER)
         found = {name: str(block[name]) for name in ("host", "port") if _is_plain(block.get(name))}
         ids = [one for one in _list(block.get("models")) if isinstance(one, str)]
         ids = ids or [
@@ -170,17 +173,22 @@ class ProxyProvider:
             notes=(_TERMS,),
         )
 
+    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[ConfigNote]:
+        return notes(config, settings) if isinstance(settings, ProxyConfig) else ()
+
     def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        block = _at(config, _CONFIG)
+        block = at(config, _CONFIG)
         found: list[KeyPath] = []
         if set(block) <= set(_OURS):
-            if _at(config, _CONFIG[:-1]):
+            if at(config, _CONFIG[:-1]):
                 found.append(_CONFIG[:-1])
-        else:
+        else:  # settings of the operator's own stay, but nothing is started by them
             found += [(*_CONFIG, name) for name in _OURS if name in block]
-        if _at(config, _PROVIDER):
+            if at(config, _CONFIG[:-1]).get("enabled") is True:
+                found.append((*_CONFIG[:-1], "enabled"))
+        if at(config, _PROVIDER):
             found.append(_PROVIDER)
-        for name, entry in _at(config, _MODELS).items():
+        for name, entry in at(config, _MODELS).items():
             if isinstance(entry, dict) and name.startswith(f"{ID}/") and entry.get("alias") == ALIAS:
                 found.append((*_MODELS, name) if len(entry) == 1 else (*_MODELS, name, "alias"))
         return found
@@ -188,10 +196,14 @@ class ProxyProvider:
     def shape(self, request: UpstreamRequest) -> UpstreamRequest:
         """``stream`` is said always, since older proxies take silence for a yes; the rest is in `model_ids`.
 
-        The session keeps conversations apart that begin with the same words.
+        The session keeps conversations apart that begin with the same words. ``user``, of OpenAI's dialect, is dropped:
+        claude-max-api-proxy takes it for the id of a session, and fails where it is none (measured).
         """
         model, thinks = sent_as(request.model)
+        if request.dialect not in ("", self.dialect):
+            model, thinks = family_of(model), False
         fields = with_thinking(request.fields) if thinks else dict(request.fields)
+        fields.pop("user", None)
         fields["stream"] = request.fields.get("stream") is True
         headers = dict(request.headers)
         if request.conversation:
@@ -215,7 +227,7 @@ def _entry(model: str) -> dict[str, object]:
 
 def _why_not_started(answers: Answers, context: SetupContext, where: str, reason: str) -> CheckResult:
     """Nobody answers: fine, if the gateway will start it and can."""
-    block = _at(context.config, _CONFIG)
+    block = at(context.config, _CONFIG)
     command = block.get("command") or list(DEFAULT_COMMAND)
     if block.get("autoStart") is False or not is_loopback(answers.text("host")):
         step = "start the proxy, or let the gateway start it (autoStart true, host 127.0.0.1)"
@@ -224,7 +236,8 @@ def _why_not_started(answers: Answers, context: SetupContext, where: str, reason
     if not program or shutil.which(program, path=context.environment.get("PATH", "")) is None:
         shown = program if program.isprintable() else ascii(program)[1:-1]
         message = f"no proxy answers at {where}, and its program '{shown}' is not installed"
-        step = f'install {shown}, or set plugins.entries."{ID}".config.command to a program that is'
+        example = """'["PROGRAM", "ARGUMENT"]'"""
+        step = f"install {shown}, or name another: clawgate config set plugins.entries.{ID}.config.command {example}"
         return CheckResult(ok=False, message=message, next_step=step)
     return CheckResult(ok=True, message=f"no proxy answers at {where} yet; the gateway will start it")
 
@@ -250,13 +263,6 @@ async def _listed(answers: Answers, context: SetupContext) -> tuple[tuple[str, .
     entries = _list(said.get("data")) if isinstance(said, dict) else []
     ids = [one["id"] for one in entries if isinstance(one, dict) and isinstance(one.get("id"), str)]
     return tuple(one for one in ids if why_no_models(one) is None), False
-
-
-def _at(config: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any]:
-    found: Any = config
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _list(value: object) -> list[Any]:

@@ -7,6 +7,7 @@ something changed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -42,12 +43,13 @@ class ProxyService:
         self._config: ProxyConfig | None = None
         self._seen: Look | None = None
         self._noting: asyncio.Task[None] | None = None
+        self._folder: Path | None = None
 
     async def start(self, context: ServiceContext) -> None:
         """Begin; whether the proxy is ready is in `status`, and requests fail until then."""
         config = context.config
         assert isinstance(config, ProxyConfig)
-        self._config, self._seen = config, None
+        self._config, self._seen, self._folder = config, None, context.state_dir
 
         async def probe() -> Finding:
             self._seen = await look(context.fetch, config.origin)
@@ -68,6 +70,11 @@ class ProxyService:
             self._noting.cancel()
             await asyncio.wait({self._noting})
             self._noting = None
+        if (
+            self._folder is not None
+        ):  # nobody shall take it for the state of a proxy that nobody watches any more
+            with contextlib.suppress(OSError):
+                (self._folder / STATE_FILE).unlink()
         if self._child is not None:
             await self._child.stop()
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
+from clawgate.bundled.anthropic_claude_proxy.fitting import PROVIDER, at, models_in, notes, why_none_come
 from clawgate.bundled.anthropic_claude_proxy.health import Look, look
 from clawgate.bundled.anthropic_claude_proxy.service import read_state
 from clawgate.plugins.api import CommandContext
@@ -18,6 +19,7 @@ _USAGE = f"""Usage: clawgate {ID} status [--json]
 
 Say how the Claude proxy is: its process, its health, its login, the last lines that it wrote.
 The exit status is 0 only if requests would work."""
+_UNUSABLE = "edit the file; clawgate config validate says where"
 _HEALTH = {"ready": "healthy", "silent": "no answer", "stranger": "something else answers"}
 _LOGIN = {True: "yes", False: "no", None: "not known"}
 
@@ -39,10 +41,12 @@ class StatusCommand:
             return 2
         config = context.config
         if not isinstance(config, ProxyConfig):
-            for problem in context.problems or ("the config cannot be used",):
+            problems = list(context.problems) or ["the config cannot be used"]
+            for problem in problems:
                 context.err(problem)
+            context.err(f"next step: {_UNUSABLE}")
             if as_json:
-                context.out(json.dumps({"ok": False, "problems": list(context.problems)}))
+                context.out(json.dumps({"ok": False, "problems": problems, "nextStep": _UNUSABLE}, indent=2))
             return 1
         seen = await look(context.fetch, config.origin)
         noted = read_state(context.state_dir, context.instance)
@@ -58,7 +62,10 @@ class StatusCommand:
 def _report(
     context: CommandContext, config: ProxyConfig, seen: Look, noted: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """All that is known. ``ok``: the gateway runs, its child serves, and the proxy says that it can work."""
+    """All that is known.
+
+    ``ok``: the gateway runs, its child serves, the proxy says that it can work, and the config leads requests to it.
+    """
     runs = context.gateway_url is not None
     works = seen.finding.health == "ready" and seen.logged_in is not False
     details = noted.get("details") if noted is not None else None
@@ -75,8 +82,9 @@ def _report(
             "lines": [_text(line) for line in noted.get("lines") or ()],
         }
     serves = child is not None and bool(child["ok"])
+    unfit = _why_unfit(context, config)
     return {
-        "ok": runs and serves and works,
+        "ok": runs and serves and works and unfit is None,
         "gateway": {"running": runs, "url": context.gateway_url},
         "child": child,
         "proxy": {
@@ -86,9 +94,24 @@ def _report(
             "version": seen.finding.version or None,
             "loggedIn": seen.logged_in,
         },
+        "provider": {
+            "configured": bool(at(context.config_file, PROVIDER)),
+            "models": models_in(context.config_file),
+            "problem": unfit[0] if unfit is not None else None,
+        },
         "program": config.command[0] if config.auto_start else None,
-        "nextStep": _next_step(runs=runs, child=child, noted=noted, seen=seen),
+        "nextStep": unfit[1]
+        if unfit is not None
+        else _next_step(runs=runs, child=child, noted=noted, seen=seen),
     }
+
+
+def _why_unfit(context: CommandContext, config: ProxyConfig) -> tuple[str, str] | None:
+    """Why the config leads no request to the proxy, and what to do; None where it does."""
+    if (none := why_none_come(context.config_file)) is not None:
+        return none
+    note = next(iter(notes(context.config_file, config)), None)
+    return (f"{note.path[-1]}: {note.message}", f"baseUrl: {note.next_step}") if note is not None else None
 
 
 def _next_step(*, runs: bool, child: dict[str, Any] | None, noted: dict[str, Any] | None, seen: Look) -> str:
@@ -122,6 +145,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ("proxy", proxy["url"]),
         ("health", f"{_HEALTH.get(proxy['health'], proxy['health'])}{version}{why}"),
         ("login", _LOGIN[proxy["loggedIn"]]),
+        ("provider", _about(found["provider"])),
         ("requests", "would work" if found["ok"] else "would fail, or are not sure to work"),
     ]
     if found["nextStep"]:
@@ -130,6 +154,15 @@ def _lines(found: dict[str, Any]) -> list[str]:
     if child is not None and child["lines"]:
         lines += ["last lines:", *(f"  {line}" for line in child["lines"])]
     return lines
+
+
+def _about(provider: dict[str, Any]) -> str:
+    if provider["problem"]:
+        return str(provider["problem"])
+    count = len(provider["models"])
+    if not count:
+        return f"lists no models, so clients see none: clawgate models auth edit --provider {ID}"
+    return f"configured, {count} model{'s' * (count != 1)}"
 
 
 def _text(value: object) -> str:

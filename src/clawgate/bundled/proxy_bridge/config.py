@@ -1,18 +1,18 @@
 """What may an operator set for the bridge? The same keys, defaults and variables as ``clawgate bridge run`` has.
 
-They are said here again, since a plugin knows the plugin interface alone; a test compares the two. What only the host
-can judge (a weak token, a certificate that cannot be read) it says when the bridge starts.
+What every relay has in common comes with the plugin interface; a test compares the rest. What only the host can judge
+(a weak token, a certificate that cannot be read) it says when the bridge starts.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import Field
 
-from clawgate.plugins.api import PluginConfig, Port, Seconds, Secret, Url, env
+from clawgate.plugins.api import Port, RelaySettings, Secret, Url, env
 
 ID = "proxy-bridge"
 """Of the plugin, of its provider and of its command."""
@@ -27,28 +27,7 @@ _NOT_LIMITS = frozenset(
 """What a relay is told on its own, and what means nothing within a gateway."""
 
 
-def _words(value: object) -> object:
-    """A list, or a comma list."""
-    if isinstance(value, str):
-        value = [value]
-    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-        words = [word.strip() for part in value for word in part.split(",") if word.strip()]
-        if value and not words:
-            raise ValueError("names nothing")
-        return words
-    return value
-
-
-def _a_number(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueError
-    return value
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-
-
-class BridgeConfig(PluginConfig):
+class BridgeConfig(RelaySettings):
     """``plugins.entries."proxy-bridge".config``."""
 
     remote_url: Url = Field(
@@ -75,43 +54,6 @@ class BridgeConfig(PluginConfig):
         (), description="Model ids for the wizard and for OpenClaw; the bridge relays them all.", exclude=True
     )
     verbose: bool = Field(False, description="Log every request, not only those that fail.")
-    connect_timeout: Seconds = Field(10, description="Seconds for a connection to the upstream.")
-    first_byte_timeout: Seconds = Field(
-        600,
-        description="Seconds from the whole request to the first byte; comments that keep a stream warm do not count.",
-    )
-    idle_timeout: Seconds = Field(300, description="Seconds of silence within an answer.")
-    total_timeout: Seconds = Field(3600, description="Seconds for one exchange from head to end.")
-    drain_timeout: Seconds = Field(
-        30, description="Seconds that answers under way get to finish when we stop."
-    )
-    max_body_mb: Annotated[float, BeforeValidator(_a_number), Field(gt=0, le=1024)] = Field(
-        20, description="Largest request body, in MB (2^20 bytes)."
-    )
-    ca_file: str | None = Field(
-        None, description="PEM file of the only authorities that the upstream is checked against."
-    )
-    client_certificate: str | None = Field(
-        None, description="PEM file of the certificate shown to the upstream."
-    )
-    client_key: str | None = Field(
-        None, description="PEM file of that certificate's key, if it is a file of its own."
-    )
-    upstream_proxy: SecretStr | None = Field(
-        None,
-        description="HTTP proxy (http://[user:password@]host:port) asked to CONNECT to the upstream; "
-        "variables such as HTTPS_PROXY are never read.",
-    )
-    allow_host: Words = Field(
-        (),
-        description="Further names in Host to answer for, '*' for any; repeat it, or give a comma list.",
-    )
-    allow_origin: Words = Field(
-        (), description="Web origins whose pages may call this; repeat it, or give a comma list."
-    )
-    exit_on_stdin_eof: bool = Field(
-        False, description="Stop when standard input ends: for programs that start us."
-    )
 
     @property
     def goes_its_own_way(self) -> bool:

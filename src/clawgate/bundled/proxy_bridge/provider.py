@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from clawgate.bundled.proxy_bridge import local, remote
 from clawgate.bundled.proxy_bridge.config import (
     DEFAULT_HOST,
     DEFAULT_PORT,
     ID,
+    BridgeConfig,
     is_the_bridge,
     origin,
     why_no_models,
 )
+from clawgate.bundled.proxy_bridge.fitting import notes
 from clawgate.bundled.proxy_bridge.remote import part
 from clawgate.plugins.api import (
     Answers,
     CheckResult,
     Choice,
     ConfigChange,
+    ConfigNote,
     Dialect,
     KeyPath,
+    PluginError,
     Question,
     SetupContext,
 )
@@ -121,6 +125,8 @@ class BridgeProvider:
         found = await remote.look(
             context.fetch, answers.text("remote_url"), SecretStr(answers.text("proxy_token"))
         )
+        if not found.ok:
+            raise PluginError(found.message, next_step=found.next_step)
         return [Choice(model) for model in found.models]
 
     async def check(self, answers: Answers, context: SetupContext) -> CheckResult:
@@ -184,6 +190,9 @@ class BridgeProvider:
             notes=(f"How it is, at any time: clawgate {ID} status",),
         )
 
+    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[ConfigNote]:
+        return notes(config, settings) if isinstance(settings, BridgeConfig) else ()
+
     def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         """What is not ours in the plugin's config stays; if there is nothing else, the whole entry goes."""
         block = part(config, *_CONFIG)
@@ -191,8 +200,10 @@ class BridgeProvider:
         if block.keys() <= set(_OURS):
             if part(config, *_CONFIG[:-1]):
                 found.append(_CONFIG[:-1])
-        else:
+        else:  # settings of the operator's own stay, but nothing is started by them
             found += [(*_CONFIG, name) for name in _OURS if name in block]
+            if part(config, *_CONFIG[:-1]).get("enabled") is True:
+                found.append((*_CONFIG[:-1], "enabled"))
         if part(config, *_PROVIDER):
             found.append(_PROVIDER)
         return found

@@ -11,6 +11,8 @@ from typing import Any
 
 from clawgate.bundled.proxy_bridge import local, remote
 from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig, origin
+from clawgate.bundled.proxy_bridge.fitting import PROVIDER, notes
+from clawgate.bundled.proxy_bridge.remote import part
 from clawgate.bundled.proxy_bridge.service import read_note
 from clawgate.plugins.api import CommandContext
 
@@ -18,6 +20,10 @@ _USAGE = f"""Usage: clawgate {ID} status [--json]
 
 Say how the bridge is: whether the gateway's own one listens, and whether its remote answers and takes the token.
 The exit status is 0 only if both are well."""
+_UNUSABLE = (
+    f"clawgate models auth login --provider {ID}; "
+    "a variable that the file refers to has to be set here, too, or in .env of the state folder"
+)
 _MOST_SHOWN = 12
 _TOKEN = {True: "accepted", False: "refused", None: "not known"}
 
@@ -41,9 +47,10 @@ class StatusCommand:
         if not isinstance(config, BridgeConfig):
             problems = list(context.problems) or ["the config cannot be used"]
             if as_json:
-                context.out(json.dumps({"ok": False, "problems": problems}, indent=2))
+                context.out(json.dumps({"ok": False, "problems": problems, "nextStep": _UNUSABLE}, indent=2))
             for problem in problems:
                 context.err(problem)
+            context.err(f"next step: {_UNUSABLE}")
             return 1
         found = await report(context, config)
         if as_json:
@@ -73,8 +80,9 @@ async def report(context: CommandContext, config: BridgeConfig) -> dict[str, Any
         there = await _asked_by_bridge(context, config, where, ours=ours)
     else:
         there = await remote.look(context.fetch, config.remote_url, config.proxy_token)
+    unfit = next(iter(notes(context.config_file, config)), None)
     return {
-        "ok": ours and there.ok,
+        "ok": ours and there.ok and unfit is None,
         "gateway": {"running": runs, "url": context.gateway_url},
         "bridge": {
             "url": f"{where}/v1" if where else None,
@@ -93,7 +101,13 @@ async def report(context: CommandContext, config: BridgeConfig) -> dict[str, Any
             "models": list(there.models),
             "message": there.message,
         },
-        "nextStep": _next_step(here, there, note, runs=runs, ours=ours),
+        "provider": {
+            "configured": bool(part(context.config_file, *PROVIDER)),
+            "baseUrl": _text(part(context.config_file, *PROVIDER).get("baseUrl")),
+            "problem": f"{unfit.path[-1]}: {unfit.message}" if unfit is not None else None,
+        },
+        "nextStep": _next_step(here, there, note, runs=runs, ours=ours)
+        or (f"{unfit.path[-1]}: {unfit.next_step}" if unfit is not None else ""),
     }
 
 
@@ -130,9 +144,21 @@ def _next_step(
     said = note.get("next_step")
     if isinstance(said, str) and said:
         return said
+    if note.get("reason"):
+        return f'mend that in plugins.entries."{ID}".config; clawgate config validate, clawgate logs'
     if here.who == "nobody":
         return f"look whether the plugin is on: clawgate plugins inspect {ID}; and at clawgate logs"
     return "end what holds the port, or set another bridgePort"
+
+
+def _about(provider: dict[str, Any]) -> str:
+    if not provider["configured"]:
+        return f"none in the config, so the gateway has no models of it: clawgate models auth login --provider {ID}"
+    return provider["problem"] or f"its baseUrl is the bridge's ({provider['baseUrl'] or 'not set'})"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.isprintable() else None
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
@@ -152,6 +178,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ("reachable", f"{answers}{took}{why}"),
         ("token", _TOKEN[there["authorized"]]),
     ]
+    rows.append(("provider", _about(found["provider"])))
     if models := there["models"]:
         more = ", ..." if len(models) > _MOST_SHOWN else ""
         rows.append(("models", f"{len(models)}: {', '.join(models[:_MOST_SHOWN])}{more}"))

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import click
 
-from clawgate.cli.wizard.typed_line import read_line
+from clawgate.cli.typed_line import read_line
 
 Check = Callable[[str], str | None]
 """What is wrong with an answer, None if nothing is."""

@@ -25,14 +25,15 @@ def with_provider(
 ) -> str:
     """``change`` made. ``plugin`` is whose provider it is, None for one of clawgate's own or of the operator's.
 
-    Of a plugin's provider, keys of the block that the change does not name stay; any other is as the change has it.
+    Of a plugin's provider, keys of the block that the change does not name stay, and so does what somebody has set by
+    hand for a model that is still in the list; any other provider is as the change has it.
     ``default``: its default model becomes the one that answers.
     """
     where = ("models", "providers", provider)
     block = dict(change.provider)
     if plugin is not None:
         present = _at(text, where)
-        block = (present if isinstance(present, dict) else {}) | block
+        block = _joined(present if isinstance(present, dict) else {}, block)
         text = _with_plugin(text, plugin, change.plugin_config)
     text = set_value(text, where, block)
     for alias, model in change.aliases.items():
@@ -45,6 +46,26 @@ def with_provider(
             text, _MODEL, _kept(text) | {"primary": str(ref), "fallbacks": list(change.fallbacks)}
         )
     return text
+
+
+def _joined(present: Mapping[str, Any], change: Mapping[str, object]) -> dict[str, object]:
+    """``change`` over ``present``; only the models of ``present`` go before those of the change."""
+    joined = {**present, **change}
+    for key, new in change.items():
+        old = present.get(key)
+        if key == "models" and isinstance(new, list | tuple):
+            joined[key] = [_model(old, entry) for entry in new]
+        elif isinstance(old, dict) and isinstance(new, Mapping):
+            joined[key] = _joined(old, new)
+    return joined
+
+
+def _model(present: object, entry: object) -> object:
+    """``entry``, with what stands in the file about the same model: somebody may have corrected it."""
+    if not isinstance(entry, Mapping) or not isinstance(present, list):
+        return entry
+    same = (one for one in present if isinstance(one, dict) and one.get("id") == entry.get("id"))
+    return {**entry, **next(same, {})}
 
 
 def _kept(text: str) -> dict[str, Any]:

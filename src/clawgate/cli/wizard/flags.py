@@ -13,13 +13,23 @@ _METAVARS = {"url": "URL", "port": "PORT", "number": "NUMBER", "list": "A,B,..."
 
 
 class AsksForProvider(click.Command):
-    """Has the flags of the questions of whichever provider the arguments name."""
+    """Has the flags of the questions of whichever provider the arguments name.
+
+    ``questions`` may raise `click.ClickException`: of a provider that cannot be set up, no flag is known, and to say
+    that of the flags would lead astray.
+    """
 
     questions: Callable[[Sequence[str]], Sequence[Question]] = staticmethod(lambda arguments: ())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         taken = {option for one in self.params for option in (*one.opts, *one.secondary_opts)}
-        ctx.meta[_PREFIX] = options_of(self.questions(args), taken)
+        try:
+            questions = self.questions(args)
+        except click.ClickException:
+            if not ctx.resilient_parsing and not {"--help", "-h"} & set(args):
+                raise
+            questions = ()
+        ctx.meta[_PREFIX] = options_of(questions, taken)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:

@@ -62,7 +62,8 @@ class Subjects:
         configured = self._config.models.providers
         found = {name: Offer(name, f"{name}'s own API", name in configured) for name in BUILT_IN}
         for name, plugin in self._of_plugins.items():
-            found[name] = Offer(name, f"of the plugin {plugin.id}", name in configured)
+            about = plugin.manifest.description if plugin.manifest else f"of the plugin {plugin.id}"
+            found[name] = Offer(name, about, name in configured)
         for name, block in configured.items():
             found.setdefault(name, Offer(name, block.base_url or "", True))
         return [*found.values(), Offer(CUSTOM, "another server that speaks like OpenAI or Anthropic", False)]
@@ -74,7 +75,10 @@ class Subjects:
         """The provider of this name; ``new``: it may be one that the config does not have. Raises `NoSubject`."""
         configured = self._config.models.providers
         if not new and name not in configured:
-            raise NoSubject(self._unknown(name, configured, f"clawgate models auth login --provider {name}"))
+            way = f"clawgate models auth login --provider {name}"
+            if name in self._of_plugins or name in BUILT_IN:
+                raise NoSubject(f'"{name}" is not in the config yet; to set it up: {way}')
+            raise NoSubject(self._unknown(name, configured, way))
         if name in self._of_plugins:
             return self._of_plugin(name, self._of_plugins[name])
         if name == CUSTOM and name not in configured:
@@ -99,13 +103,14 @@ class Subjects:
         )
 
     def _of_plugin(self, name: str, found: Found) -> Subject:
-        from clawgate.plugins.finding import why_on
+        from clawgate.plugins.finding import why_barred, why_on
         from clawgate.plugins.guarding import PluginFailed
         from clawgate.plugins.loading import load_plugin
 
         entry = self._config.plugins.entries.get(found.id)
         wanted, why = why_on(found, self._config.plugins, self._config.models.providers)
-        off = self._config.plugins.enabled is False or (entry is not None and entry.enabled is False)
+        barred = why_barred(found.id, self._config.plugins) is not None
+        off = barred or (entry is not None and entry.enabled is False)
         if not wanted and (off or found.origin != "bundled"):
             raise NoSubject(
                 f'"{name}" belongs to the plugin {found.id}, which is off ({why}): '

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import TextIO
 
 
-def read_line(prompt: str, *, hidden: bool = False) -> str:
-    """Show ``prompt``; return a line of standard input without its end.
+def read_line(prompt: str, *, hidden: bool = False, err: bool = False) -> str:
+    """Show ``prompt`` (``err``: on standard error); return a line of standard input without its end.
 
     Raises EOFError, KeyboardInterrupt, or UnicodeDecodeError.
 
@@ -27,11 +27,11 @@ def read_line(prompt: str, *, hidden: bool = False) -> str:
     """
     stream = sys.stdin
     if not stream.isatty():
-        _show(prompt)
+        _show(prompt, err=err)
         line = stream.readline()
     else:
-        with _unseen(stream) if hidden else contextlib.nullcontext():
-            _show(prompt)
+        with _unseen(stream, err=err) if hidden else contextlib.nullcontext():
+            _show(prompt, err=err)
             _wait(stream)
             line = stream.readline()
     if not line:
@@ -39,9 +39,10 @@ def read_line(prompt: str, *, hidden: bool = False) -> str:
     return line.removesuffix("\n")
 
 
-def _show(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+def _show(text: str, *, err: bool) -> None:
+    stream = sys.stderr if err else sys.stdout
+    stream.write(text)
+    stream.flush()
 
 
 def _wait(stream: TextIO) -> None:
@@ -61,7 +62,7 @@ def _wait(stream: TextIO) -> None:
 
 
 @contextlib.contextmanager
-def _unseen(stream: TextIO) -> Iterator[None]:
+def _unseen(stream: TextIO, *, err: bool) -> Iterator[None]:
     """No echo; the line's end is shown after it all the same."""
     fd = stream.fileno()
     before = termios.tcgetattr(fd)
@@ -72,4 +73,4 @@ def _unseen(stream: TextIO) -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
-        _show("\n")
+        _show("\n", err=err)

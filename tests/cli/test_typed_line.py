@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from clawgate.cli.wizard import typed_line
-from clawgate.cli.wizard.typed_line import read_line
+from clawgate.cli import typed_line
+from clawgate.cli.typed_line import read_line
 
 
 @pytest.fixture
@@ -33,6 +33,14 @@ def test_pipes_are_read_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [read_line("? "), read_line("? ", hidden=True), read_line("? ")] == ["one", "", "two"]
     with pytest.raises(EOFError):
         read_line("? ")
+
+
+def test_a_prompt_can_be_kept_out_of_what_a_program_reads(
+    keyboard: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.write(keyboard, b"one\ncanary\n")
+    assert [read_line("? ", err=True), read_line("! ", err=True, hidden=True)] == ["one", "canary"]
+    assert capsys.readouterr() == ("", "? ! \n")
 
 
 def test_typed_lines_are_read_one_by_one(keyboard: int) -> None:
@@ -54,7 +62,8 @@ def test_a_hidden_line_is_not_echoed_and_the_terminal_is_left_as_it_was(
     before = termios.tcgetattr(keyboard)
     shown: list[str] = []
 
-    def show(text: str) -> None:
+    def show(text: str, *, err: bool) -> None:
+        assert not err
         shown.append(text)
         if text == "? ":
             os.write(keyboard, b"canary\n")

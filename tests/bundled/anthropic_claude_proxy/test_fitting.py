@@ -1,0 +1,67 @@
+"""A config that leads requests past the proxy is told; what cannot be told is taken to fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
+from clawgate.bundled.anthropic_claude_proxy.fitting import models_in, notes, why_none_come
+from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
+from clawgate.plugins.api import JudgesConfig
+
+
+def file(**provider: Any) -> dict[str, Any]:
+    return {"models": {"providers": {ID: provider}}}
+
+
+@pytest.mark.parametrize(
+    ("url", "config"),
+    [
+        ("http://127.0.0.1:3456", {}),
+        ("http://localhost:3457/v1", {"port": 3457}),
+        ("http://127.0.0.1:3456", {"host": "localhost"}),
+        ("http://proxy.test:3456", {"host": "proxy.test", "autoStart": False}),
+        ("${PROXY}", {"port": 3457}),
+        ("http://127.0.0.1:x", {}),
+        (None, {}),
+    ],
+)
+def test_what_leads_there_or_cannot_be_told_fits(url: object, config: dict[str, Any]) -> None:
+    assert notes(file(baseUrl=url), ProxyConfig.model_validate(config)) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "step"),
+    [
+        ("http://127.0.0.1:3457", "set it to http://127.0.0.1:3456, or port to 3457"),
+        ("http://192.0.2.7:3457", "set it to http://127.0.0.1:3456, or host to 192.0.2.7 and port to 3457"),
+    ],
+)
+def test_what_leads_elsewhere_does_not(url: str, step: str) -> None:
+    (note,) = notes(file(baseUrl=url), ProxyConfig())
+    assert note.path == ("models", "providers", ID, "baseUrl") and note.next_step.startswith(step)
+    assert "the proxy is at http://127.0.0.1:3456" in note.message
+    assert list(ProxyProvider().config_notes(file(baseUrl=url), ProxyConfig())) == [note]
+    assert isinstance(ProxyProvider(), JudgesConfig)
+
+
+def test_why_no_request_comes() -> None:
+    there = file(baseUrl="http://127.0.0.1:3456")
+    assert why_none_come(there) is None
+    assert why_none_come(there | {"plugins": {"entries": {ID: {"enabled": True}}}}) is None
+    assert why_none_come(there | {"plugins": {"allow": [ID], "deny": ["other"]}}) is None
+    for config in (
+        {},
+        there | {"plugins": {"enabled": False}},
+        there | {"plugins": {"deny": [ID]}},
+        there | {"plugins": {"allow": ["other"]}},
+        {"models": "odd"},
+    ):
+        assert why_none_come(config) is not None
+
+
+@pytest.mark.parametrize("odd", [None, {}, "x", [1, {"id": 2}, {"id": "a\x1b"}]])
+def test_models_that_are_none(odd: object) -> None:
+    assert models_in(file(models=odd)) == [] and models_in(file(models=[{"id": "m"}])) == ["m"]

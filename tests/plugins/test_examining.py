@@ -1,0 +1,147 @@
+"""What keeps a plugin from running is told with its place; nothing runs for that which the config does not want."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.plugins.examining import PluginFinding, examined
+from clawgate.settings.config_file import read_config
+from tests.plugins.samples import docs_plugin, imports_undone, plugin_folder
+from tests.plugins.test_finding import installed
+
+CLAUDE = "anthropic-claude-proxy"
+
+
+@pytest.fixture(autouse=True)
+def _undone() -> Iterator[None]:
+    with imports_undone():
+        yield
+
+
+def found_in(folder: Path, config: str | dict[str, Any], **environment: str) -> list[PluginFinding]:
+    path = folder / "openclaw.json"
+    path.write_text(config if isinstance(config, str) else json.dumps(config))
+    path.chmod(0o600)
+    return examined(read_config(path, {"HOME": str(folder), **environment}, required=True), folder)
+
+
+def entry(plugin: str, config: Mapping[str, Any], *, enabled: bool | None = True) -> dict[str, Any]:
+    block = {"config": config} | ({} if enabled is None else {"enabled": enabled})
+    return {"plugins": {"entries": {plugin: block}}}
+
+
+TEXT = """{ plugins: { entries: { "anthropic-claude-proxy": { config: {
+  prot: 1,
+  command: "bunx it",
+    host: "192.0.2.7",
+} } } } }"""
+
+
+def test_wrong_settings_of_a_bundled_plugin_are_told_where_they_stand(tmp_path: Path) -> None:
+    """All of them, with what was meant; also while nobody wants the plugin."""
+    found = found_in(tmp_path, TEXT)
+    assert {(one.kind, one.problem.found_in) for one in found} == {
+        ("wrong", f"{tmp_path}/openclaw.json:2:3"), ("wrong", f"{tmp_path}/openclaw.json:3:3"),
+    }  # fmt: skip
+    assert "did you mean 'port'?" in str(found[0]) and "must be a list of words" in str(found[1])
+
+
+def test_settings_that_are_wrong_together_are_told_at_their_block(tmp_path: Path) -> None:
+    (one,) = found_in(tmp_path, TEXT.replace("prot: 1,", "").replace('command: "bunx it",', ""))
+    assert one.problem.path == "plugins.entries.anthropic-claude-proxy.config"
+    assert one.problem.found_in.endswith(":1:53") and "must be a loopback address" in one.problem.message
+
+
+def test_what_is_lacking_is_told_of_a_plugin_that_is_on(tmp_path: Path) -> None:
+    """And that a variable is not set in this environment is no mistake of the file."""
+    bridge = {"remoteUrl": "https://remote.test", "proxyToken": "${TOKEN}"}
+    (one,) = found_in(tmp_path, entry("proxy-bridge", bridge))
+    assert one.kind == "unset" and "TOKEN is not set" in str(one) and "openclaw.json:1:" in str(one)
+    assert found_in(tmp_path, entry("proxy-bridge", bridge), TOKEN="t" * 20) == []
+    lacking = found_in(tmp_path, entry("proxy-bridge", {}))
+    assert [one.kind for one in lacking] == ["unset", "unset"]
+    assert "give it as PROXY_BRIDGE_URL or remoteUrl in plugins" in str(lacking[0])  # and not as a flag
+    assert found_in(tmp_path, entry("proxy-bridge", {"models": ["a"]}, enabled=None)) == []
+
+
+def test_what_a_variable_says_wrongly_is_told_as_the_variables(tmp_path: Path) -> None:
+    found = found_in(
+        tmp_path,
+        entry("proxy-bridge", {"remoteUrl": "https://remote.test", "proxyToken": "t" * 20}),
+        PROXY_BRIDGE_PORT="x",
+    )
+    assert [one.problem.found_in for one in found] == ["PROXY_BRIDGE_PORT"]
+
+
+@pytest.mark.parametrize("variables", [{}, {"TOKEN": "t" * 20}])
+def test_settings_that_do_not_fit_together_are_told_with_the_way_out(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    """Also where only the gateway knows the token."""
+    config = entry(
+        "proxy-bridge", {"remoteUrl": "https://remote.test", "proxyToken": "${TOKEN}", "bridgePort": 18801}
+    )
+    block = {"baseUrl": "http://127.0.0.1:18800/v1", "apiKey": "bridge", "models": []}
+    config["models"] = {"providers": {"proxy-bridge": block}}
+    found = found_in(tmp_path, config, **variables)
+    (unfit,) = [one for one in found if one.kind == "unfit"]
+    assert unfit.problem.path == "models.providers.proxy-bridge.baseUrl"
+    assert unfit.problem.found_in.startswith(f"{tmp_path}/openclaw.json:1:")
+    assert "or bridgePort to 18800" in str(unfit)
+    config["plugins"]["entries"]["proxy-bridge"]["enabled"] = False
+    assert found_in(tmp_path, config, **variables) == []
+
+
+def test_an_installed_plugin_is_judged_once_it_is_on(tmp_path: Path) -> None:
+    installed(tmp_path, docs_plugin(tmp_path / "b"))
+    wrong = {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "lookEvry": 3}
+    assert found_in(tmp_path, entry("house-model", wrong, enabled=None)) == []
+    (one,) = found_in(tmp_path, entry("house-model", wrong))
+    assert one.kind == "wrong" and "did you mean 'lookEvery'?" in one.problem.message
+    assert one.problem.path == "plugins.entries.house-model.config.lookEvry"
+
+
+def test_code_of_a_plugin_that_is_off_does_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    installed(
+        tmp_path,
+        plugin_folder(tmp_path / "a", "one", f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n"),
+    )
+    assert found_in(tmp_path, entry("one", {"a": 1}, enabled=False)) == [] and not mark.exists()
+    (one,) = found_in(tmp_path, entry("one", {}))
+    assert one.kind == "broken" and mark.exists() and "clawgate plugins disable one" in str(one)
+
+
+NOTES = """\
+from clawgate.plugins.api import Answers, ConfigChange, PluginConfig
+
+class Provider:
+    id = "{id}"
+    label = "P"
+    dialect = "openai-completions"
+    def previous(self, config): return Answers()
+    def questions(self, previous, environment): return ()
+    async def check(self, answers, context): return None
+    def config_change(self, answers): return ConfigChange(plugin_config={}, provider={})
+    def owned(self, config): return ()
+    def config_notes(self, config, settings): BODY
+
+class Plugin:
+    id, name, version, description, config = "{id}", "Sample", "1.0", "A sample.", PluginConfig
+    def register(self, registrar): registrar.provider(Provider())
+
+plugin = Plugin()
+"""
+
+
+@pytest.mark.parametrize(("does", "kinds"), [("raise SystemExit(3)", ["broken"]), ("return [1, None]", [])])
+def test_a_plugin_that_cannot_say_it_is_a_finding_itself(tmp_path: Path, does: str, kinds: list[str]) -> None:
+    more = {"registers": '["provider"]', "providers": '["noted"]'}
+    installed(tmp_path, plugin_folder(tmp_path / "a", "noted", NOTES.replace("BODY", does), **more))
+    found = found_in(tmp_path, entry("noted", {}))
+    assert [one.kind for one in found] == kinds and all("config_notes failed" in str(one) for one in found)
