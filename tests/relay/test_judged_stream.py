@@ -110,6 +110,7 @@ def test_the_end_goes_on_with_the_end_or_with_what_comes_behind_it() -> None:
     assert b"message_stop" not in writer.take(ended=False)
     writer.add(PING)  # whoever keeps it warm has nothing more to say about it
     assert b"message_stop" in writer.take(ended=False)
+    assert writer.take(ended=True) == LAST_CHUNK
     writer = stream()
     writer.add(b"".join(MESSAGES_FRAMES))
     assert b"message_stop" in writer.take(ended=True)
