@@ -127,11 +127,20 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class HolderEnded:
+    """The process of that name, which had the port, is gone: who answers there now is not who was adopted."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
 
-Event = AskedToStart | AskedToStop | AskedToRestart | Started | SpawnFailed | Exited | Probed | Tick
+Event = (
+    AskedToStart | AskedToStop | AskedToRestart | Started | SpawnFailed | Exited | Probed | HolderEnded | Tick
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +246,10 @@ def _answer(
             if question != state.question or not state.asking:
                 return state, ()
             return _found(replace(state, asking=False), finding, now, rules)
+        case HolderEnded(holder):
+            if state.phase == "adopted" and state.holder == holder:
+                return _look(replace(state, holder=None), "the proxy that was used is gone", now)
+            return state, ()
         case Tick():
             return _time_passed(state, now, rules, jitter)
         case _:
@@ -426,7 +439,10 @@ def _found_another(
 
 
 def _silence(state: State, finding: Finding, now: float, rules: Rules) -> tuple[State, tuple[Action, ...]]:
-    """No answer of the child. While it starts this is expected; later it is doubted, and then ended."""
+    """No answer of the child. While it starts this is expected; later it is doubted, and then ended.
+
+    Where somebody else answers in its place there is no doubt: nothing may be sent there.
+    """
     said = finding.detail or "it does not answer"
     if state.phase == "starting":
         return replace(state, reason=said, ask_at=now + rules.starting_pace), ()
@@ -438,7 +454,7 @@ def _silence(state: State, finding: Finding, now: float, rules: Rules) -> tuple[
     ):  # doubted before: not one slow look of ours
         said = f"it did not answer for {silent:.0f} s ({said})"
         return _stop(replace(state, crashed=True), now, rules, said)
-    if silent >= rules.doubt_after:
+    if silent >= rules.doubt_after or finding.answer == "stranger" or finding.ours is False:
         state = replace(state, phase="unhealthy", healthy=False, healthy_since=None, reason=said)
     return state, ()
 
