@@ -18,6 +18,7 @@ from clawgate.policy.deadlines import Times, expired
 from clawgate.relay.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.gate import Gate, Ticket
 from clawgate.relay.journal import CLIENT_LEFT, Observer, Record
+from clawgate.relay.judged import JudgedAnswer
 from clawgate.relay.plan import Attempt, Plan, writer_for
 from clawgate.relay.render_error import status_of
 from clawgate.relay.sides import AnswerHead, ClientSide, Piece, Writer
@@ -176,7 +177,7 @@ class Exchange:
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
-        begun = self._writer is not None and not self._writer.unsent
+        begun = self.answer_begun and not isinstance(self._writer, JudgedAnswer)  # that is sent as a whole
         if self._plan is None or self._attempt is None or begun:
             return False
         attempt = self._plan.after(status=status, error=error)
@@ -277,10 +278,8 @@ class Exchange:
         if 300 <= head.status < 400 and head.status != 304:
             self.fail(redirected(self._at().origin, head))
             return None
-        if head.status >= _FAILED and self._goes_on(status=head.status):
-            return None
         try:
-            self._writer = writer_for(
+            writer = writer_for(
                 self._ticket,
                 self._attempt,
                 self._at(),
@@ -291,8 +290,12 @@ class Exchange:
         except GatewayError as error:
             self.fail(error)
             return None
+        judged = isinstance(writer, JudgedAnswer)  # what its status really is will be known at its end
+        if head.status >= _FAILED and not judged and self._goes_on(status=head.status):
+            return None
+        self._writer = writer
         self._first_byte = self._shop.now() - self._begun
-        return self._writer.own_lines
+        return writer.own_lines
 
     def upstream_sends(self, body: bytes) -> None:
         """A piece of the answer's body."""
@@ -333,10 +336,13 @@ class Exchange:
             connection.reusable = False
         self._at().pool.give_back(connection, self._shop.now())
         try:
-            self._write(self._writer.take(ended=True))
+            answer = self._writer.take(ended=True)
         except GatewayError as error:
             self.fail(error)
             return
+        if isinstance(self._writer, JudgedAnswer) and self._goes_on(status=self._writer.status):
+            return
+        self._write(answer)
         self._end(self._writer.status, None)
         self._client.finish()
 
