@@ -228,6 +228,22 @@ def test_an_earlier_proxy_on_the_port_is_adopted_left_alone_and_replaced_when_it
     asyncio.run(work())
 
 
+def test_who_takes_the_port_of_an_adopted_proxy_that_ended_gets_no_request() -> None:
+    """Its end is heard of at once, long before it would be asked again."""
+
+    async def work() -> None:
+        port = free_port()
+        rules = replace(QUICK, pace=1000.0)
+        with another("healthy", port) as other:
+            async with watched(command("healthy", port), port, rules=rules) as it:
+                await it.phase("adopted")
+                other.kill()
+                assert not (await it.until(lambda shown: shown.phase != "adopted")).serving
+                assert (await it.until(serving)).pid not in (None, other.pid)
+
+    asyncio.run(work())
+
+
 @repeated
 @pytest.mark.parametrize("what", ["healthy", "family"])
 def test_whoever_kills_the_keeper_kills_the_child(what: str, time: int) -> None:

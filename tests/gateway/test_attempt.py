@@ -199,6 +199,27 @@ def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api: str, 
     run(work())
 
 
+@pytest.mark.parametrize(("really", "served"), [(400, "a"), (429, "b")])
+def test_through_a_gateway_a_fallback_is_asked_where_the_real_status_lets_it(
+    really: int, served: str, tmp_path: Path
+) -> None:
+    """Though the provider says 500 to everything."""
+    wrapped = faults.json_answer({"error": {"message": "wrapped"}}, status=500)
+
+    async def work() -> None:
+        async with FakeUpstream(wrapped) as first, FakeUpstream(faults.json_answer({"ok": 1})) as second:
+            both = {"a": provider(first.url), "b": provider(second.url)}
+            async with serving_gateway(tmp_path, config_of(both, primary="a/m", fallbacks=("b/m",))) as stand:
+                stand.role.direct.hooks = Hooks(judge=lambda _, __: Verdict(status=really, message="really"))
+                found = await stand.ask(question(""))
+                assert found.header("x-clawgate-provider") == served
+                assert found.status == (200 if served == "b" else 400)
+                await stand.quiet()
+            assert first.anomalies == [] == second.anomalies
+
+    run(work())
+
+
 def test_through_a_gateway_one_that_is_not_available_is_never_dialled(tmp_path: Path) -> None:
     """503 with its reason, when to come again, and nobody else is asked instead."""
 

@@ -117,23 +117,13 @@ def test_what_cannot_be_json_does_not_leave(value: object) -> None:
         shaped(changed(fields={"x": value}), "a", request())
 
 
-def test_a_conversation_has_one_name_that_leads_back_to_nobody() -> None:
-    """The same as it goes on; another one for other first words, another rule, another user."""
+def test_a_conversation_has_a_name_of_its_own() -> None:
+    """The same as it goes on, another one for the next that begins with the same words."""
     first: list[dict[str, str]] = [{"role": "user", "content": "private"}]
     name = seen_in(request(messages=first)).conversation
-    assert len(name) == 32 and int(name, 16) >= 0
     longer = [*first, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "more"}]
     assert seen_in(request(messages=longer, temperature=1, stream=True)).conversation == name
-    others = [
-        request(messages=[{"role": "user", "content": "other"}]),
-        request(messages=first, system="other"),
-        request(messages=first, user="somebody"),
-        request(messages=first, metadata={"user_id": "somebody"}),
-        request(messages=[]),
-        request(messages="no list"),
-    ]
-    assert len({name, *(seen_in(body).conversation for body in others)}) >= len(others)
-    assert seen_in(b'{"model":"m"}').conversation == seen_in(b'{"model":"m","messages":[]}').conversation
+    assert seen_in(request(messages=first)).conversation not in (name, "")
 
 
 def test_without_plugins_nobody_says_anything() -> None:

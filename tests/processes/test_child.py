@@ -51,6 +51,38 @@ def test_a_life_begins_and_ends_and_its_words_are_heard() -> None:
     assert ended == Exited(3) and lines == ("it did not go well",)
 
 
+def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> None:
+    """After each read its pipe is left alone for a moment; nothing of the last lines is lost."""
+    output = LastLines()
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        over = asyncio.Event()
+        script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo last"
+
+        def told(event: Event) -> None:
+            if isinstance(event, Exited):
+                over.set()
+
+        plan = ChildPlan(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
+        child = Child(plan, output, told)
+        child.start()
+        listens: list[bool] = []
+        hear = child._hear_output
+
+        def heard() -> None:
+            hear()
+            listens.append(loop.remove_reader(child._stream))
+
+        child._hear_output = heard  # type: ignore[method-assign]  # to see what it does at each read
+        loop.add_reader(child._stream, heard)
+        await asyncio.wait_for(over.wait(), PATIENCE)
+        assert listens and not any(listens)
+
+    asyncio.run(work())
+    assert output.lines()[-1] == "last"
+
+
 @pytest.mark.parametrize(("order", "name"), [(keeper.TERM, "SIGTERM"), (keeper.KILL, "SIGKILL")])
 def test_it_ends_when_it_is_told(order: bytes, name: str) -> None:
     (_, ended), _ = life(("/bin/sleep", "1000"), (order,))

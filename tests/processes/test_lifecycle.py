@@ -17,6 +17,7 @@ from clawgate.processes.child_state import (
     AskedToStop,
     Event,
     Exited,
+    HolderEnded,
     Probe,
     Probed,
     Rules,
@@ -139,6 +140,38 @@ def test_a_proxy_that_is_already_there_is_adopted_and_replaced_when_it_is_gone(a
     assert life.state.holder == "node (pid 9)" and life.state.pid is None
     life.passes(RULES.pace)
     assert life.finds(CLOSED) == [Spawn()]
+
+
+@pytest.mark.parametrize("spawn", [True, False])
+def test_when_an_adopted_proxy_ends_nothing_is_sent_before_it_is_known_who_has_the_port(spawn: bool) -> None:
+    """Somebody else may have taken it in the same moment."""
+    life = Life()
+    life.take(AskedToStart(spawn=spawn))
+    life.finds(Finding("healthy", holder="node (pid 9)"))
+    assert life.take(HolderEnded("other (pid 8)")) == []
+    (asked,) = life.take(HolderEnded("node (pid 9)"))
+    assert isinstance(asked, Probe) and (life.phase, life.state.healthy) == ("starting", False)
+    life.finds(Finding("stranger", "an apache", "apache2 (pid 9)"))
+    assert life.phase == "port_taken" and not life.state.healthy
+
+
+@pytest.mark.parametrize(
+    "finding", [Finding("stranger", "a page"), Finding("healthy", holder="node (pid 9)", ours=False)]
+)
+def test_where_somebody_else_answers_for_a_child_that_served_nothing_is_sent_from_then_on(
+    finding: Finding,
+) -> None:
+    """Without the doubt that mere silence is given; it is ended when that goes on, and well when it answers again."""
+    life = Life().spawned()
+    life.passes(RULES.starting_pace)
+    life.finds(HEALTHY)
+    life.passes(RULES.pace)
+    assert life.finds(finding) == [] and (life.phase, life.state.healthy) == ("unhealthy", False)
+    life.passes(RULES.pace)
+    life.finds(HEALTHY)
+    assert (life.phase, life.state.healthy) == ("ready", True)
+    life.answers(finding, 8)
+    assert SignalTerm() in life.done
 
 
 def test_an_adopted_proxy_is_not_ours_to_end() -> None:
@@ -354,6 +387,7 @@ EVENTS = st.one_of(
     st.builds(Exited, st.sampled_from([None, 0, 1, -9])),
     st.builds(SpawnFailed, st.just("no"), st.booleans()),
     st.builds(Started, st.integers(1, 9)),
+    st.builds(HolderEnded, st.sampled_from(["node (pid 9)", "other (pid 8)"])),
     FINDINGS,
     st.floats(0, 100),
 )

@@ -147,7 +147,7 @@ def test_an_answer_of_somebody_elses_process_makes_no_child_ready() -> None:
             asked += 1
             return await (closed() if asked == 1 else healthy())
 
-        rules = replace(QUICK, ready_timeout=0.5)
+        rules = replace(QUICK, ready_timeout=2.0)
         async with server, watched(command("wait"), port, probe=at_first_nobody, rules=rules) as it:
             stopping = await it.phase("stopping")
             assert "has its port" in stopping.reason and not stopping.serving

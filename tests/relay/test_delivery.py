@@ -68,7 +68,7 @@ def test_what_passes_counts_as_sent_with_what_is_told() -> None:
     assert delivery.passage() is None
     assert delivery.sent == len(client.received) and CHUNK in client.received
     delivery.writer.add(b"\n\n")
-    delivery.send(ended=True)
+    delivery.write(delivery.writer.take(ended=True))
     assert delivery.sent == len(client.received) and client.received.endswith(b"0\r\n\r\n")
 
 

@@ -110,6 +110,7 @@ def test_the_end_goes_on_with_the_end_or_with_what_comes_behind_it() -> None:
     assert b"message_stop" not in writer.take(ended=False)
     writer.add(PING)  # whoever keeps it warm has nothing more to say about it
     assert b"message_stop" in writer.take(ended=False)
+    assert writer.take(ended=True) == LAST_CHUNK
     writer = stream()
     writer.add(b"".join(MESSAGES_FRAMES))
     assert b"message_stop" in writer.take(ended=True)
@@ -123,6 +124,36 @@ def test_a_client_is_not_left_without_a_head_for_ever() -> None:
     writer.add(PING)
     assert writer.take(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
     assert not writer.unsent and not writer.begun
+
+
+@pytest.mark.parametrize("ping", [PING, sse({"type": "ping"})], ids=["comments", "events"])
+def test_pings_are_no_beginning(ping: bytes) -> None:
+    """So that the limit for the first byte goes on, also where the client was told that there is a stream."""
+    writer = stream()
+    writer.add(ping * 2 * MOST_COMMENTS)
+    assert writer.take(ended=False) != b"" and not writer.begun
+
+
+def test_half_of_an_event_at_the_end_is_none() -> None:
+    """What would come of it at a client is no JSON."""
+    writer = stream()
+    writer.add(b"".join(MESSAGES_FRAMES[:5]) + MESSAGES_FRAMES[3][:-20])
+    sent = writer.take(ended=False)
+    with pytest.raises(UpstreamClosed) as caught:
+        writer.take(ended=True)
+    sent += writer.last_words(caught.value)
+    assert [json.loads(line[6:]) for line in sent.split(b"\n") if line.startswith(b"data: ")]
+
+
+def test_a_last_event_may_lack_its_blank_line() -> None:
+    writer = stream()
+    writer.add(b"".join(MESSAGES_FRAMES)[:-2])
+    assert b"message_stop" in writer.take(ended=True)
+    writer = stream()
+    writer.add(b"".join(MESSAGES_FRAMES) + error("429")[:-2])
+    with pytest.raises(UpstreamFailed) as caught:
+        writer.take(ended=True)
+    assert caught.value.status == 429
 
 
 def test_a_stream_without_a_word_has_said_nothing() -> None:

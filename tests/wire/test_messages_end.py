@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.messages_end import StreamEnd, ends_message, error_in
+from clawgate.wire.messages_end import StreamEnd, ends_message, error_in, keeps_warm
 from clawgate.wire.whole_events import MOST_BYTES
 
 
@@ -92,6 +92,12 @@ def test_which_event_ends_a_message_and_which_tells_of_an_error() -> None:
     assert not any(map(ends_message, (START, TEXT, OPEN_END, ERROR, talk, broken, b": message_stop\n\n")))
     assert error_in(ERROR) == ERROR.partition(b"data: ")[2].rstrip()
     assert not any(map(error_in, (START, TEXT, END, STOP, talk, broken, b": error\n\n")))
+
+
+def test_what_only_says_that_somebody_is_there() -> None:
+    warm = (b": ping\n\n", b"\n", event("ping"), b'data: {"type": "ping"}\n\n', b"event: ping\n\n")
+    assert all(map(keeps_warm, warm))
+    assert not any(map(keeps_warm, (START, TEXT, STOP, ERROR, b"data: ping\n\n", b"event: error\n\n")))
 
 
 def test_the_reason_is_kept() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.whole_events import MOST_BYTES, WholeEvents, fields_of
+from clawgate.wire.whole_events import MOST_BYTES, WholeEvents, fields_of, is_complete
 
 PING, WORD, LAST = b": ping\n\n", b"event: a\ndata: 1\n\n", b"data: 2\ndata: 3\r\n\r\n"
 
@@ -14,7 +14,7 @@ PING, WORD, LAST = b": ping\n\n", b"event: a\ndata: 1\n\n", b"data: 2\ndata: 3\r
 def cut(stream: bytes, size: int) -> tuple[list[tuple[bytes, bool]], bytes]:
     events = WholeEvents()
     found = [piece for at in range(0, len(stream), size) for piece in events.feed(stream[at : at + size])]
-    return found, events.rest()
+    return found, events.rest()[0]
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -39,6 +39,26 @@ def test_an_event_that_is_too_long_goes_on_as_it_comes(size: int) -> None:
     assert b"".join(piece for piece, _ in found) == long + WORD and rest == b""
     assert len(begins) == 2 and begins[-1] == WORD
     assert size > MOST_BYTES or max(len(piece) for piece, _ in found) <= MOST_BYTES + size
+
+
+@pytest.mark.parametrize(
+    ("rest", "complete"),
+    [
+        (b'event: a\ndata: {"a":1}\n', True),
+        (b'data: {"a":1}', True),
+        (b"data: [DONE]", True),
+        (b"event: error\n", True),
+        (b'event: a\ndata: {"a"', False),
+        (b'data: {"a":1}\ndat', True),
+        (b"data: " + b"[" * 5000, False),
+        (b": ping", False),
+        (b"", False),
+    ],
+)
+def test_a_stream_may_end_with_an_event_that_lacks_its_blank_line_or_with_half_of_one(
+    rest: bytes, complete: bool
+) -> None:
+    assert is_complete(rest) == complete
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

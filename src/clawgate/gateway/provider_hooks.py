@@ -6,23 +6,21 @@ is. Of the conversation it sees nothing.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
 
 from clawgate.errors import ProviderUnavailable, RequestRejected
+from clawgate.gateway.conversations import Conversations
 from clawgate.plugins.api import UpstreamRequest, Verdict
 from clawgate.providers.credential import HeaderToken
 from clawgate.wire.half_characters import whole
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONVERSATION = ("messages", "system", "tools")
-_KEY = secrets.token_bytes(16)
-"""What conversations are called by is different in each process, and leads back to nobody."""
+_conversations = Conversations()
+"""Of this process."""
 _OURS = frozenset(
     {
         "accept-encoding", "authorization", "connection", "content-length", "content-type", "cookie", "expect", "host",
@@ -78,7 +76,7 @@ def shaped(shape: Shape, provider: str, body: bytes, *, dialect: str = "") -> tu
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise RequestRejected(f"the body cannot be read: {error}") from None
     model = str(fields.pop("model", ""))
-    conversation = _conversation(members)
+    conversation = _conversations.name(provider, members)
     found = shape(UpstreamRequest(model=model, fields=fields, conversation=conversation, dialect=dialect))
     try:
         fields = {name: value for name, value in found.fields.items() if name not in kept and name != "model"}
@@ -87,16 +85,6 @@ def shaped(shape: Shape, provider: str, body: bytes, *, dialect: str = "") -> tu
         raise ProviderUnavailable(
             f"the plugin of the provider '{provider}' made a request that cannot be sent: {error}"
         ) from error
-
-
-def _conversation(members: Mapping[str, msgspec.Raw]) -> str:
-    """The same for all requests that begin with the same words for the same user, and nothing else to anybody."""
-    try:
-        first = msgspec.json.decode(members.get("messages", b"[]"), type=list[msgspec.Raw])[:1]
-    except msgspec.MsgspecError:
-        first = []
-    said = [bytes(members[name]) for name in ("metadata", "user", "system") if name in members]
-    return hmac.new(_KEY, b"\0".join([*said, *map(bytes, first)]), hashlib.sha256).hexdigest()[:32]
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:

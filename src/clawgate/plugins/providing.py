@@ -89,9 +89,10 @@ class UpstreamRequest:
     """A request for a model that is about to leave, without its conversation.
 
     ``fields`` are the top-level fields of the body but for ``model``, ``messages``, ``system`` and ``tools``, in the
-    provider's own dialect. ``conversation`` is the same for requests of one conversation, and says nothing about it.
-    ``headers`` are added to those that the gateway sends; none of them may carry a credential. ``dialect`` is the one
-    that the provider is spoken to in, as its ``api`` says in the config: to look at, not to change.
+    provider's own dialect. ``conversation`` is the same for requests that go on with one another, never for others, and
+    says nothing about them; empty where nothing is said. ``headers`` are added to those that the gateway sends; none of
+    them may carry a credential. ``dialect`` is the one that the provider is spoken to in, as its ``api`` says in the
+    config: to look at, not to change.
     """
 
     model: str

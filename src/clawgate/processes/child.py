@@ -21,6 +21,7 @@ from clawgate.processes.child_state import Event, Exited, SpawnFailed, Started
 from clawgate.processes.output import LastLines
 
 _READ_BYTES = 65_536
+_BREATH_SECONDS = 0.001
 _REPORT_BYTES = 4096
 _LAST_READS = 16
 """What a pipe can hold, and not what an heir of the pipe may go on writing for ever."""
@@ -107,10 +108,15 @@ class Child:
             data = os.read(self._stream, _READ_BYTES)
         except BlockingIOError:
             return
-        if data:
+        self._loop.remove_reader(self._stream)
+        if data:  # else it closed its output, and may go on
             self._output.feed(data)
-        else:  # it closed its output, and may go on
-            self._loop.remove_reader(self._stream)
+            # It may write as fast as it can, and the loop has others to serve.
+            self._loop.call_later(_BREATH_SECONDS, self._listen_again)
+
+    def _listen_again(self) -> None:
+        if self._stream in self._fds:
+            self._loop.add_reader(self._stream, self._hear_output)
 
     def _hear_report(self) -> None:
         try:

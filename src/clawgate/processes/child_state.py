@@ -125,11 +125,20 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class HolderEnded:
+    """The process of that name, which had the port, is gone: who answers there now is not who was adopted."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
 
-Event = AskedToStart | AskedToStop | AskedToRestart | Started | SpawnFailed | Exited | Probed | Tick
+Event = (
+    AskedToStart | AskedToStop | AskedToRestart | Started | SpawnFailed | Exited | Probed | HolderEnded | Tick
+)
 
 
 @dataclass(frozen=True, slots=True)

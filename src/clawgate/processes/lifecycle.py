@@ -19,6 +19,7 @@ from clawgate.processes.child_state import (
     AskedToStop,
     Event,
     Exited,
+    HolderEnded,
     Phase,
     Probe,
     Probed,
@@ -96,6 +97,10 @@ def _answer(
             if question != state.question or not state.asking:
                 return state, ()
             return _found(replace(state, asking=False), finding, now, rules)
+        case HolderEnded(holder):
+            if state.phase == "adopted" and state.holder == holder:
+                return _look(replace(state, holder=None), "the proxy that was used is gone", now)
+            return state, ()
         case Tick():
             return _time_passed(state, now, rules, jitter)
         case _:
@@ -285,7 +290,10 @@ def _found_another(
 
 
 def _silence(state: State, finding: Finding, now: float, rules: Rules) -> tuple[State, tuple[Action, ...]]:
-    """No answer of the child. While it starts this is expected; later it is doubted, and then ended."""
+    """No answer of the child. While it starts this is expected; later it is doubted, and then ended.
+
+    Where somebody else answers in its place there is no doubt: nothing may be sent there.
+    """
     said = finding.detail or "it does not answer"
     if state.phase == "starting":
         return replace(state, reason=said, ask_at=now + rules.starting_pace), ()
@@ -297,7 +305,7 @@ def _silence(state: State, finding: Finding, now: float, rules: Rules) -> tuple[
     ):  # doubted before: not one slow look of ours
         said = f"it did not answer for {silent:.0f} s ({said})"
         return _stop(replace(state, crashed=True), now, rules, said)
-    if silent >= rules.doubt_after:
+    if silent >= rules.doubt_after or finding.answer == "stranger" or finding.ours is False:
         state = replace(state, phase="unhealthy", healthy=False, healthy_since=None, reason=said)
     return state, ()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import assert_never
@@ -25,6 +24,7 @@ from clawgate.processes.child_state import (
     AskedToStart,
     AskedToStop,
     Event,
+    HolderEnded,
     Probe,
     Probed,
     Rules,
@@ -36,6 +36,7 @@ from clawgate.processes.child_state import (
     WaitUntil,
 )
 from clawgate.processes.condition import Snapshot
+from clawgate.processes.end_watch import PID, EndWatch
 from clawgate.processes.lifecycle import step
 from clawgate.processes.output import LastLines
 from clawgate.processes.port_owner import port_owner
@@ -43,7 +44,6 @@ from clawgate.processes.readiness import Finding
 
 _ANSWER_SECONDS = 6.0
 """For one look at the port. A proxy that asks its program for the login takes up to 5 s."""
-_PID = re.compile(r"\(pid (\d+)\)$")
 
 
 class Supervisor:
@@ -80,6 +80,7 @@ class Supervisor:
         self._question: asyncio.Task[None] | None = None
         self._owner: asyncio.Task[None] | None = None
         self._at_rest = asyncio.Event()
+        self._end_watch = EndWatch(lambda holder: self._post(HolderEnded(holder)))
 
     async def start(self) -> None:
         """Begin to look after it, and start it if the plan says so; returns at once."""
@@ -129,11 +130,13 @@ class Supervisor:
                 self._state, actions = step(old, event, self._clock(), self._rules, self._random())
                 for action in actions:
                     self._act(action, old)
+                self._end_watch.watch(self._state.holder if self._state.phase == "adopted" else None)
                 if isinstance(event, AskedToStop) or old.phase != self._state.phase:
                     self._rest_or_not()
         except Exception:  # noqa: BLE001  # the outermost frame of the task: else it ends without a word
             self._log.exception("the supervision of %s failed", self._plan.name)
         finally:
+            self._end_watch.close()
             if self._question is not None:
                 self._question.cancel()
             if self._child is not None:
@@ -212,7 +215,7 @@ class Supervisor:
 def _holder(port: int, ancestor: int) -> tuple[str | None, bool | None]:
     """Who listens on the port, and whether it descends from ``ancestor``; None for what cannot be seen."""
     holder = port_owner(port)
-    found = _PID.search(holder or "")
+    found = PID.search(holder or "")
     if found is None or not ancestor:
         return holder, None
     return holder, int(found[1]) in keeper.below(ancestor, keeper.family())

@@ -40,6 +40,7 @@ class AnswerWriter:
     _first_event: FirstEvent | None = None
     _passage: Passage | None = None
     unsent = False
+    judges = False
     own_lines: bytes | None = None
     """What was added for the client, where the same may be done for the next answer that looks like this one."""
 

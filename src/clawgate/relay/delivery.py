@@ -22,13 +22,18 @@ class Delivery:
         self._passed = 0  # what had passed when that was asked last
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the client has got, or is about to get, what can only be finished and not be replaced."""
+        return not self.writer.unsent and not self.writer.judges
+
+    @property
     def sent(self) -> int:
         """Bytes of the answer that the client was sent, head and framing included."""
         return self._written + (self._passage.sent if self._passage is not None else 0)
 
-    def send(self, *, ended: bool = False) -> None:
-        """Send what can be sent; with ``ended`` the answer is whole."""
-        self._write(self.writer.take(ended=ended))
+    def send(self) -> None:
+        """Send what can be sent of an answer that goes on."""
+        self.write(self.writer.take(ended=False))
 
     def passage(self) -> Passage | None:
         """Leave for the next chunks to pass."""
@@ -47,10 +52,11 @@ class Delivery:
     def break_off(self, error: GatewayError) -> None:
         """End an answer that cannot be finished so that the client sees it: last words where they fit, a broken end."""
         words = self.writer.last_words(error)
-        self._write(words)
+        self.write(words)
         self._client.cut(at_once=self.writer.until_close and not words)
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Send these bytes of the answer."""
         if data:
             self._written += len(data)
             self._client.write(data)

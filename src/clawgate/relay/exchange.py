@@ -166,7 +166,7 @@ class Exchange:
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
-        begun = self._delivery is not None and not self._delivery.writer.unsent
+        begun = self._delivery is not None and self._delivery.has_begun
         if self._plan is None or self._attempt is None or begun:
             return False
         attempt = self._plan.after(status=status, error=error)
@@ -279,8 +279,6 @@ class Exchange:
         if 300 <= head.status < 400 and head.status != 304:
             self.fail(redirected(self._at().origin, head, self._at().secrets))
             return None
-        if head.status >= _FAILED and self._goes_on(status=head.status):
-            return None
         try:
             writer = writer_for(
                 self._ticket,
@@ -292,6 +290,8 @@ class Exchange:
             )
         except GatewayError as error:
             self.fail(error)
+            return None
+        if head.status >= _FAILED and not writer.judges and self._goes_on(status=head.status):
             return None
         self._delivery = Delivery(writer, self._client)
         self._first_byte = self._shop.now() - self._begun
@@ -327,10 +327,13 @@ class Exchange:
             connection.reusable = False
         self._at().pool.give_back(connection, self._shop.now())
         try:
-            delivery.send(ended=True)
+            answer = delivery.writer.take(ended=True)
         except GatewayError as error:
             self.fail(error)
             return
+        if delivery.writer.judges and self._goes_on(status=delivery.writer.status):
+            return
+        delivery.write(answer)
         self._end(delivery.writer.status, None)
         self._client.finish()
 
@@ -377,11 +380,6 @@ class Exchange:
             self._end(CLIENT_LEFT, LEFT)
 
     # How it can go wrong
-
-    @property
-    def answer_begun(self) -> bool:
-        """Whether anything of an answer was sent."""
-        return self._writer is not None and not self._writer.unsent
 
     @property
     def awaits_client(self) -> bool:

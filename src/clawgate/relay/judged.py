@@ -36,6 +36,7 @@ class JudgedAnswer:
     """One failed answer. ``otherwise`` makes the body where nobody knows better."""
 
     own_lines: bytes | None = None
+    judges = True
     begun = True
     until_close = False
 

@@ -14,9 +14,8 @@ from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed
 from clawgate.relay.judged import Judgement
 from clawgate.relay.sides import Writer
 from clawgate.wire.chat_end import ChatEnd
-from clawgate.wire.messages_end import ends_message, error_in
-from clawgate.wire.sse import FirstEvent
-from clawgate.wire.whole_events import WholeEvents
+from clawgate.wire.messages_end import ends_message, error_in, keeps_warm
+from clawgate.wire.whole_events import WholeEvents, is_complete
 
 MOST_COMMENTS = 16
 """How often a stream may be kept warm before the client is told that there is one. Claude proxies do it every 15 s, and
@@ -30,6 +29,7 @@ class JudgedStream:
     """
 
     own_lines: bytes | None = None
+    judges = False
 
     def __init__(
         self,
@@ -48,25 +48,21 @@ class JudgedStream:
         self._last: list[bytes] = []
         self.status = inner.status
         self.until_close = inner.until_close
-        self.begun = inner.begun
+        self.begun = False
         self.unsent = True
 
     def add(self, body: bytes) -> None:
         """Raises `UpstreamFailed` in place of an event that tells an error."""
         for event, is_whole in self._events.feed(body):
-            if is_whole and (error := self._told(event)) is not None:
-                raise self._failure(error)
-            if self._chat_end is None and is_whole and ends_message(event):
-                self._last.append(event)
-                continue
-            if not self.begun and not FirstEvent().feed(event):
-                self._comments += 1
-            self._add(event)
+            self._pass(event, is_whole=is_whole)
 
     def take(self, *, ended: bool) -> bytes:
         """Nothing before the stream has begun; raises as the writer does."""
         if ended:
-            self._add(self._events.rest())
+            rest, is_whole = self._events.rest()
+            if not is_whole or is_complete(rest):
+                self._pass(rest, is_whole=is_whole)
+            self._add_last()
             if self._chat_end is not None and not self._chat_end.finished:
                 raise UpstreamClosed("the upstream ended its stream without a finish_reason")
         elif not self.begun and self._comments < MOST_COMMENTS:
@@ -78,13 +74,27 @@ class JudgedStream:
     def passage(self, write: Callable[[bytes], None]) -> None:
         """None: each event is looked at."""
 
-    def _add(self, event: bytes) -> None:
-        """And before it what had waited."""
-        last, self._last = self._last, []
-        for piece in (*last, event):
-            if piece:
-                self._inner.add(piece)
-        self.begun = self._inner.begun
+    def _pass(self, event: bytes, *, is_whole: bool) -> None:
+        if is_whole:
+            if (error := self._told(event)) is not None:
+                raise self._failure(error)
+            if self._chat_end is None and ends_message(event):
+                self._last.append(event)
+                self.begun = True
+                return
+            if not self.begun and keeps_warm(event):
+                self._comments += 1
+                self._inner.add(event)
+                return
+        self.begun = True
+        self._add_last()
+        self._inner.add(event)
+
+    def _add_last(self) -> None:
+        """What had waited for what comes behind it."""
+        for event in self._last:
+            self._inner.add(event)
+        self._last.clear()
 
     def last_words(self, error: GatewayError) -> bytes:
         return self._inner.last_words(error)

@@ -91,6 +91,8 @@ class Writer(Protocol):
     begun: bool
     """Whether anything but comments that keep a stream warm has come."""
     until_close: bool
+    judges: bool
+    """Whether the status is known only at the end, when all of the answer is sent."""
     own_lines: bytes | None
     unsent: bool
     """Whether the client has seen nothing yet, so that a failure can still have a status of its own."""

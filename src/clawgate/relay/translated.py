@@ -35,6 +35,7 @@ class TranslatedAnswer:
     """One answer, translated. ``names`` are head lines that say who served; ``client`` is the client's dialect."""
 
     own_lines: bytes | None = None
+    judges = False
 
     def __init__(
         self,

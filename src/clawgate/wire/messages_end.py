@@ -81,6 +81,17 @@ def ends_message(event: bytes) -> bool:
     return said.type == "message_stop"
 
 
+def keeps_warm(event: bytes) -> bool:
+    """Whether it only says that somebody is there: a comment, a blank line, a ``ping``."""
+    named, data = fields_of(event)
+    if not data:
+        return named in (b"", b"ping")
+    try:
+        return _event.decode(data).type == "ping"
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+
+
 def error_in(event: bytes) -> bytes | None:
     """The data of an event that tells an error, in either dialect; None for every other one."""
     if b"error" not in event:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 MOST_BYTES = 65_536
 """Of an event that is waited for. What matters to whoever looks is short."""
 
@@ -46,12 +48,21 @@ class WholeEvents:
         self._searched = len(self._open)
         return found
 
-    def rest(self) -> bytes:
-        """What came behind the last whole event."""
-        rest = bytes(self._open)
-        self._open.clear()
-        self._searched = 0
-        return rest
+    def rest(self) -> tuple[bytes, bool]:
+        """What came behind the last piece, and whether an event begins with it. It stays here."""
+        return bytes(self._open), not self._skips
+
+
+def is_complete(rest: bytes) -> bool:
+    """Whether what a stream ends with is an event that only lacks its blank line; otherwise it is half of one."""
+    named, data = fields_of(rest)
+    if not data or data.strip() == b"[DONE]":
+        return bool(data) or named != b""
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return False
+    return True
 
 
 def fields_of(event: bytes) -> tuple[bytes, bytes]:

@@ -42,7 +42,8 @@ FAULTS: dict[str, tuple[int, str, str]] = {
 }
 """What the proxy makes of a failure: status, type and message. In a stream the status is 200 already."""
 
-STREAM_FAULTS = ("cut", "killed", "pings", "html", "empty", "half")
+STREAM_FAULTS = ("cut", "killed", "late", "pings", "html", "empty", "half")
+"""late: in mid-answer, told behind an end_turn and a message_stop (read in opencode-claude-max-proxy)."""
 PAGE = b"<!DOCTYPE html><html><body><h1>Sign in</h1></body></html>"
 
 HEALTH: dict[str, tuple[int, dict[str, Any]]] = {
@@ -89,6 +90,13 @@ def events(model: str, fault: str) -> Iterator[bytes]:
         if fault == "killed":
             told = "Claude Code process terminated by signal SIGKILL"
             yield sse("error", {"error": {"type": "api_error", "message": told}})
+        return
+    if fault == "late":
+        delta = {"stop_reason": "end_turn", "stop_sequence": None}
+        yield sse("message_delta", {"delta": delta, "usage": {"output_tokens": 0}})
+        yield sse("message_stop", {})
+        told = "Claude is temporarily overloaded. Try again in a few seconds."
+        yield sse("error", {"error": {"type": "overloaded_error", "message": told}})
         return
     yield sse("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "ng"}})
     yield sse("content_block_stop", {"index": 0})

@@ -196,7 +196,8 @@ class ProxyProvider:
     def shape(self, request: UpstreamRequest) -> UpstreamRequest:
         """``stream`` is said always, since older proxies take silence for a yes; the rest is in `model_ids`.
 
-        The session keeps conversations apart that begin with the same words. ``user``, of OpenAI's dialect, is dropped:
+        The session keeps conversations apart that begin with the same words: by these alone the proxy would resume one
+        with what was said in another (read). ``user``, of OpenAI's dialect, is dropped:
         claude-max-api-proxy takes it for the id of a session, and fails where it is none (measured).
         """
         model, thinks = sent_as(request.model)

@@ -1,0 +1,87 @@
+"""A conversation keeps its name as it goes on, and no other one ever has it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from clawgate.gateway.conversations import Conversations
+
+
+def turn(role: str, said: str) -> dict[str, str]:
+    return {"role": role, "content": said}
+
+
+HELLO, ANSWER, MORE, LAST = (
+    turn("user", "hi"),
+    turn("assistant", "hello"),
+    turn("user", "go on"),
+    turn("user", "end"),
+)
+
+
+def name(known: Conversations, *turns: Any, provider: str = "a", **more: Any) -> str:
+    body = json.dumps({"messages": turns, **more}).encode()
+    return known.name(provider, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
+
+
+def test_a_conversation_keeps_its_name_as_it_goes_on() -> None:
+    """Also over calls of tools, where the model speaks more than once between two words of the user."""
+    known = Conversations()
+    first = name(known, HELLO)
+    assert len(first) == 32 and int(first, 16) >= 0
+    assert name(known, HELLO, ANSWER, MORE) == first
+    assert name(known, HELLO, ANSWER, MORE, turn("assistant", ""), turn("tool", "42")) == first
+
+
+def test_two_that_begin_alike_are_never_taken_for_one() -> None:
+    """Whatever either of them says next: each name is gone on with once."""
+    known = Conversations()
+    ours, theirs = name(known, HELLO), name(known, HELLO)
+    assert ours != theirs
+    said = [
+        name(known, HELLO, ANSWER, MORE),
+        name(known, HELLO, ANSWER, LAST),
+        name(known, HELLO, ANSWER, MORE),
+    ]
+    assert len(set(said)) == 3
+
+
+@pytest.mark.parametrize(
+    ("turns", "more"),
+    [
+        ((HELLO, ANSWER, MORE), {"system": "other"}),
+        ((HELLO, ANSWER, MORE), {"user": "somebody"}),
+        ((HELLO, ANSWER, MORE), {"metadata": {"user_id": "somebody"}}),
+        ((HELLO, ANSWER, MORE), {"provider": "b"}),
+        ((LAST, ANSWER, MORE), {}),
+        ((HELLO, MORE), {}),
+        ((HELLO,), {}),
+    ],
+)
+def test_what_does_not_go_on_with_it_has_another_name(turns: tuple[Any, ...], more: dict[str, Any]) -> None:
+    known = Conversations()
+    first = name(known, HELLO)
+    assert name(known, *turns, **more) != first
+
+
+@pytest.mark.parametrize("body", [{}, {"messages": []}, {"messages": "no list"}, {"messages": None}])
+def test_where_nothing_is_said_there_is_no_conversation(body: dict[str, Any]) -> None:
+    raw = msgspec.json.decode(json.dumps(body), type=dict[str, msgspec.Raw])
+    assert Conversations().name("a", raw) == ""
+
+
+def test_turns_that_cannot_be_read_begin_a_conversation() -> None:
+    known = Conversations()
+    assert name(known, 7, HELLO, 7, "x") and name(known, HELLO, {"role": 7}, MORE)
+
+
+def test_only_so_many_are_remembered() -> None:
+    known = Conversations(most=2)
+    first = name(known, HELLO)
+    name(known, MORE)
+    name(known, LAST)
+    assert name(known, HELLO, ANSWER, MORE) != first
