@@ -75,7 +75,7 @@ sys.addaudithook(hook)
 import clawgate
 names = [found.name for found in pkgutil.walk_packages(clawgate.__path__, "clawgate.")]
 for name in names:
-    if not name.startswith("clawgate.testing") and name != "clawgate.__main__":
+    if not name.startswith("clawgate.testing"):
         __import__(name)
 print(json.dumps([len(names), seen]))
 """
@@ -89,3 +89,21 @@ def test_importing_the_package_touches_no_network_and_no_file(tmp_path: Path) ->
     count, seen = json.loads(found.stdout.splitlines()[-1])
     assert count > 40 and seen == []
     assert list(tmp_path.iterdir()) == []
+
+
+INTERRUPTED = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "clawgate.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from clawgate.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_is_heard_while_the_command_still_loads(tmp_path: Path) -> None:
+    """Status 130, and nothing of a traceback."""
+    found = command(folder=tmp_path, code=INTERRUPTED)
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "")

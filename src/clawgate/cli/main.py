@@ -105,5 +105,5 @@ def clawgate() -> None:
 
 
 def main() -> NoReturn:
-    """Entry point of the ``clawgate`` command."""
+    """Run the command; see `clawgate.__main__`."""
     sys.exit(clawgate(prog_name="clawgate"))
