@@ -31,11 +31,12 @@ def test_a_chunked_body_gets_chunks_of_ours() -> None:
     assert body(chunked=True).add(b"abc") == b"3\r\nabc\r\n"
 
 
-def test_what_a_plan_is_made_of_does_not_go_on() -> None:
-    """The plan says what is sent in its place."""
-    planned = body(planner=object())
-    assert planned.add(b"ab") == planned.add(b"c") == b""
-    assert planned.take_whole() == b"abc"
+@pytest.mark.parametrize("reader", [{"planner": object()}, {"model_rule": ModelRule(frozenset())}])
+def test_what_is_read_first_does_not_go_on(reader: dict[str, Any]) -> None:
+    """Whoever reads it says what is sent."""
+    read = body(**reader)
+    assert read.add(b"ab") == read.add(b"c") == b""
+    assert read.take_whole() == b"abc"
 
 
 def test_nothing_is_kept_where_nobody_reads_it() -> None:

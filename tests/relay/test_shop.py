@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clawgate.relay.held_bodies import HeldBodies
 from clawgate.relay.journal import Record
 from clawgate.relay.shop import Shop
 
@@ -22,6 +23,7 @@ def shop(*, observes_all: bool) -> Shop:
         observer=told,
         observes_all=observes_all,
         body_limit=1,
+        held=HeldBodies(1),
     )
 
 

@@ -25,7 +25,7 @@ from clawgate.relay.shop import Shop
 from clawgate.relay.sides import AnswerHead, ClientSide, Passage, Piece
 from clawgate.relay.upstream import Upstream
 from clawgate.relay.verdict import LEFT, ran_out, redirected
-from clawgate.wire.http1 import LAST_CHUNK
+from clawgate.wire.http1 import LAST_CHUNK, chunk
 from clawgate.wire.peek import glance, model_of
 
 logger = logging.getLogger("clawgate.relay")
@@ -55,6 +55,7 @@ class Exchange:
     _delivery: Delivery | None = None
     _plan: Plan | None = None
     _attempt: Attempt | None = None
+    _no_room = False
     _client_full = False
     _upstream_full = False
     _sent = 0  # without a delivery
@@ -110,17 +111,30 @@ class Exchange:
                 self._outgoing.append(piece)
         except BodyTooLarge as error:
             self.fail(error)
+            return
+        if self._ticket.waits and not self._shop.held.may_go_on(self, self._body.size):
+            self._no_room = True
+            self._client.hold_reading()
+
+    def body_may_go_on(self) -> None:
+        """There is room for the rest of the body."""
+        self._no_room = False
+        self._client.resume_reading()
 
     def body_ended(self) -> None:
         """The request is whole."""
         if self.over:
             return
-        if self._ticket.chunked:
-            self._outgoing.append(LAST_CHUNK)
         self._request_done = True
+        if self._ticket.waits:
+            self._shop.held.let_go(self)
+            if self._no_room:
+                self.body_may_go_on()
         whole = self._body.take_whole() if self._body is not None else None
         if whole is not None:
             self._read(whole)
+        if self._ticket.chunked and self._plan is None:
+            self._outgoing.append(LAST_CHUNK)
 
     def _read(self, body: bytes) -> None:
         """Find out what depends on the body: who is to answer, whether its model may be asked for, or just its name."""
@@ -135,6 +149,9 @@ class Exchange:
                 rule.check(self._model)
             except GatewayError as error:
                 self.fail(error)
+                return
+            if body:
+                self._outgoing.append(chunk(body) if self._ticket.chunked else body)
 
     def _make_plan(self, body: bytes) -> None:
         """Where the upstream depends on the body: ask who is to answer."""
@@ -384,7 +401,8 @@ class Exchange:
     @property
     def awaits_client(self) -> bool:
         """Whether the next step is the client's: the rest of its body, with nobody in its way."""
-        return not self._request_done and not self._upstream_full and self._dialling is None
+        in_its_way = self._upstream_full or self._no_room or self._dialling is not None
+        return not self._request_done and not in_its_way
 
     @property
     def client_is_full(self) -> bool:
@@ -441,6 +459,8 @@ class Exchange:
     def _end(self, status: int, error: GatewayError | None) -> None:
         self.over = True
         shop = self._shop
+        if self._ticket.waits:
+            shop.held.let_go(self)
         if shop.gate.rates is not None:
             shop.gate.leave(self._ticket)
         observer = shop.observer_of(status, ours=error is not None)

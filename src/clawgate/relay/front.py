@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, Overloaded, Unavailable
 from clawgate.relay.gate import Gate
+from clawgate.relay.held_bodies import HeldBodies
 from clawgate.relay.journal import Observer
 from clawgate.relay.protocol import RelayProtocol
 from clawgate.relay.reader import IntakeLimits
@@ -103,6 +104,7 @@ class Front:
             observer=self._observer,
             observes_all=self._observes_all,
             body_limit=self.limits.body_bytes,
+            held=HeldBodies(self.limits.body_bytes // 2),  # with the oldest, less than two whole bodies
         )
         self._sweep_again(loop)
 

@@ -24,7 +24,7 @@ class RequestBody:
         self._kept: list[bytes] | None = [] if ticket.waits or glanced_at else None
 
     def add(self, data: bytes) -> bytes:
-        """What is sent upstream for a piece, framed anew; empty where a plan makes the body. Raises `BodyTooLarge`."""
+        """What goes upstream for a piece, framed anew; nothing where all is read first. Raises `BodyTooLarge`."""
         self.size += len(data)
         if self.size > self._limit:
             raise BodyTooLarge(f"the body is over the limit of {self._limit} bytes")
@@ -33,7 +33,7 @@ class RequestBody:
                 self._kept = None
             else:
                 self._kept.append(data)
-        if self._ticket.planner is not None:
+        if self._ticket.waits:
             return b""
         return chunk(data) if self._ticket.chunked else data
 

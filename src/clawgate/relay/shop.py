@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clawgate.relay.gate import Gate
+from clawgate.relay.held_bodies import HeldBodies
 from clawgate.relay.journal import Observer
 
 _FAILED = 400
@@ -25,6 +26,7 @@ class Shop:
     observes_all: bool
     """Whether the observer wants to know of whole answers too, and of the models."""
     body_limit: int
+    held: HeldBodies
 
     def observer_of(self, status: int, *, ours: bool) -> Observer | None:
         """Who is to be told of an exchange that ended so; ``ours``: with an error of our own."""
