@@ -25,7 +25,7 @@ from clawgate.settings.openclaw_keys import unread_keys
 from clawgate.settings.openclaw_refusals import refusals, unknown_key
 from clawgate.settings.paths import state_dir
 from clawgate.settings.positions import KeyPath, Scan, nearest
-from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
+from clawgate.settings.problems import Problem, SettingsInvalid, named, no_such_file, worded
 from clawgate.settings.references import substituted
 
 _READ = ("gateway", "models", "agents", "plugins", "tools")
@@ -107,7 +107,7 @@ def read_config(
     file = read_json5(path)
     if file is None:
         if required:
-            raise SettingsInvalid([Problem("config file", str(path), "the file does not exist")])
+            raise no_such_file(path)
         file = Json5File(path, "", "", 0o600, {}, Scan({}, ()))
     return judged(file, environment, folder=folder)
 

@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from clawgate.settings.json5_file import read_json5
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.paths import config_path
-from clawgate.settings.problems import OF_THE_WHOLE, Problem, SettingsInvalid, worded
+from clawgate.settings.problems import OF_THE_WHOLE, Problem, SettingsInvalid, no_such_file, worded
 from clawgate.settings.references import substituted
 
 __all__ = ["Problem", "SettingsInvalid", "Sources", "config_path", "flag_of", "load", "read_sources"]
@@ -76,7 +76,7 @@ def _plugin_block(path: Path, entry: str, *, required: bool) -> Mapping[str, Any
     file = read_json5(path)
     if file is None:
         if required:
-            raise SettingsInvalid([Problem("config file", str(path), "the file does not exist")])
+            raise no_such_file(path)
         return {}
     way = ("plugins", "entries", entry, "config")
     twice = [
