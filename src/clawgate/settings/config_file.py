@@ -18,14 +18,14 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from clawgate.settings.hidden import is_secret
-from clawgate.settings.json5_file import Json5File, read_json5, read_regular
+from clawgate.settings.json5_file import Json5File, no_such_file, read_json5, read_regular
 from clawgate.settings.openclaw import OpenClawConfig
 from clawgate.settings.openclaw_checks import findings
 from clawgate.settings.openclaw_keys import unread_keys
 from clawgate.settings.openclaw_refusals import refusals, unknown_key
 from clawgate.settings.paths import state_dir
 from clawgate.settings.positions import KeyPath, Scan, nearest
-from clawgate.settings.problems import Problem, SettingsInvalid, named, no_such_file, worded
+from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
 from clawgate.settings.references import substituted
 
 _READ = ("gateway", "models", "agents", "plugins", "tools")

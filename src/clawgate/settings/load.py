@@ -18,10 +18,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from clawgate.settings.json5_file import read_json5
+from clawgate.settings.json5_file import no_such_file, read_json5
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.paths import config_path
-from clawgate.settings.problems import OF_THE_WHOLE, Problem, SettingsInvalid, no_such_file, worded
+from clawgate.settings.problems import OF_THE_WHOLE, Problem, SettingsInvalid, worded
 from clawgate.settings.references import substituted
 
 __all__ = ["Problem", "SettingsInvalid", "Sources", "config_path", "flag_of", "load", "read_sources"]

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pydantic_core import ErrorDetails
 
     from clawgate.settings.positions import KeyPath
@@ -58,12 +56,6 @@ class SettingsInvalid(Exception):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
-
-
-def no_such_file(path: Path) -> SettingsInvalid:
-    """A config file that was named, and is not there."""
-    way = "name another with --config or OPENCLAW_CONFIG_PATH, or none"
-    return SettingsInvalid([Problem("config file", str(path), f"the file does not exist; {way}")])
 
 
 def named(path: KeyPath) -> str:
