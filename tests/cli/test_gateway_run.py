@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(text: str, home: Home
 
 def test_a_config_that_was_named_has_to_be_there(home: Home) -> None:
     done = home.gateway("run", "--config", str(home.folder / "nowhere.json"))
-    assert done.returncode == 2 and "the file does not exist" in done.stderr
+    assert done.returncode == 2 and "the file does not exist; name another" in done.stderr
 
 
 def test_there_is_one_for_each_state_folder(home: Home) -> None:

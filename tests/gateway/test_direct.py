@@ -440,7 +440,9 @@ def test_the_provider_that_failed_is_the_one_that_is_named(tmp_path: Path) -> No
         async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
             answer = await stand.ask(question("default"))
             assert answer.status == 503 and answer.json()["error"]["code"] == "provider_unavailable"
-            assert answer.json()["error"]["message"].startswith("the provider 'a' is not available")
+            said = answer.json()["error"]["message"]
+            assert said.startswith("the provider 'a' is not available")
+            assert said.count("is it running") == 1 and "models.providers.a.baseUrl" in said
 
     run(work())
 

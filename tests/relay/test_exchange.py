@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from clawgate.errors import UpstreamClosed
 from clawgate.relay.dial import Dialer
+from clawgate.relay.exchange import Exchange
+from clawgate.relay.sides import Piece
 from clawgate.testing import faults
 from clawgate.testing.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.raw_client import RawClient
@@ -270,5 +274,53 @@ def test_a_client_that_reads_slowly_is_not_blamed_on_the_upstream(kind: Kind) ->
             client.resume_reading()
             response = await client.response(within=30)
             assert response.complete and response.body == data
+
+    run(work())
+
+
+class StaleOrNew:
+    """An upstream's pool and its connections: one that is kept and stale, then new ones."""
+
+    reused = True
+    reusable = True
+
+    def __init__(self) -> None:
+        self.pool = self
+        self.written: list[Piece] = []
+
+    def take(self) -> StaleOrNew | None:
+        return self if self.reused else None
+
+    async def dial(self) -> StaleOrNew:
+        return self
+
+    def serve(self, consumer: object, *, head_only: bool) -> None: ...
+
+    def write(self, pieces: list[Piece]) -> None:
+        self.written += pieces
+
+
+def test_a_client_is_read_again_although_the_stale_connection_had_been_full() -> None:
+    """That a connection takes no more says nothing of the one that takes its place."""
+
+    async def work() -> None:
+        upstream, resumed = StaleOrNew(), asyncio.Event()
+        client = SimpleNamespace(hold_reading=lambda: None, resume_reading=resumed.set)
+        ticket = SimpleNamespace(
+            upstream=upstream, method=b"POST", chunked=False, waits=False, planner=None, model_rule=None
+        )
+        shop = SimpleNamespace(
+            now=lambda: 0.0, spawn=asyncio.ensure_future, body_limit=1_000_000, observes_all=False
+        )
+        exchange = Exchange(cast(Any, shop), cast(Any, client), cast(Any, ticket), 0.0)
+        exchange.begin(b"head")
+        exchange.body(b"part")
+        exchange.push()
+        exchange.upstream_pauses()
+        upstream.reused = False
+        exchange.upstream_fails(UpstreamClosed("stale"), silent=True, unheard=True)
+        async with asyncio.timeout(5):
+            await resumed.wait()
+        assert upstream.written == [b"head", b"part"] * 2 and exchange.awaits_client
 
     run(work())

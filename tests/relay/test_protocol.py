@@ -216,6 +216,26 @@ def test_bytes_that_come_before_the_stash_is_read_stay_behind_it(cut: int) -> No
     asyncio.run(run())
 
 
+def test_a_body_behind_a_refused_request_is_no_request() -> None:
+    """Whatever it looks like: here like the head in front of it, which is known by then."""
+
+    async def run() -> None:
+        async with FakeUpstream(faults.json_answer({"ok": True})) as upstream:
+            protocol, transport, end = connected(upstream.url)
+            head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            body = head + b"Content-Length: 92\r\n\r\n"
+            assert len(body) == 92
+            protocol.data_received(get("/nowhere") + body)
+            await until(lambda: not protocol.is_idle)
+            protocol.data_received(body)
+            await until(lambda: transport.written.count(b"HTTP/1.1 ") == 2)
+            assert transport.written.count(b"HTTP/1.1 200") == 1
+            assert [request.body for request in upstream.requests] == [body]
+            end()
+
+    asyncio.run(run())
+
+
 def test_a_request_behind_an_early_answer_is_read() -> None:
     """An upstream that answers without reading the body has paused the client; its next request is read again."""
 

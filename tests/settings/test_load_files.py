@@ -178,7 +178,7 @@ def test_a_variable_that_is_not_set_is_a_problem_and_never_an_empty_secret(
         monkeypatch.setenv("UNSET", "")
     (problem,) = problems(tmp_path, f"{{proxyToken: {value}}}")
     assert problem.path == "proxyToken" and problem.found_in.endswith(".config.proxyToken")
-    assert problem.message == "the environment variable UNSET is not set"
+    assert problem.message.startswith("the environment variable UNSET is not set; set it, or")
 
 
 def test_every_unset_variable_is_reported_beside_every_other_problem(tmp_path: Path) -> None:

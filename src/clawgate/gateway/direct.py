@@ -175,8 +175,8 @@ class DirectPlan:
         before = f" (also: {', '.join(others)})" if others else ""
         if isinstance(error, UpstreamUnreachable):
             return ProviderUnavailable(
-                f"the provider '{ref.provider}' is not available: {error.message}; is it running, and is "
-                f"models.providers.{ref.provider}.baseUrl right?{before}",
+                f"the provider '{ref.provider}' is not available: {error.message} "
+                f"(its address: models.providers.{ref.provider}.baseUrl){before}",
                 retry_after=error.retry_after,
             )
         return error.saying(error.message + before) if before else error

@@ -125,7 +125,8 @@ class JudgesAnswers(Protocol):
     """A provider that wraps its failures. Optional; pure."""
 
     def judge(self, status: int, body: bytes) -> Verdict | None:
-        """Called for answers from 400 on, with the first 64 kB. None: it is what it says it is."""
+        """Called for answers from 400 on, with the first 64 kB, and with status 200 for the data of an event of a
+        stream that tells a failure. None: it is what it says it is."""
         ...
 
 

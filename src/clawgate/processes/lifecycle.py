@@ -35,8 +35,6 @@ from clawgate.processes.child_state import (
 )
 from clawgate.processes.readiness import Finding
 
-_SERVING: tuple[Phase, ...] = ("ready", "degraded", "unhealthy")
-
 
 def step(
     state: State, event: Event, now: float, rules: Rules, jitter: float

@@ -360,6 +360,7 @@ class Exchange:
         self._connection = None
         if replay is not None and silent and (unheard or self._ticket.method in _REPEATABLE):
             self._outgoing = replay + self._outgoing
+            self._upstream_full = False  # that was the other connection
             self._dial()
             return
         self.fail(error)

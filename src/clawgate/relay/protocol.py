@@ -157,10 +157,8 @@ class RelayProtocol(HttpToolsProtocol):
             if self._is_over():
                 return
             if reader.is_complete():
-                if self._refusal is None:
-                    self._put_by(data)
-                    break
-                self._refuse(self._refusal)
+                self._put_by(data)
+                break
         if self._exchange is not None:
             self._exchange.push()
         elif self._refusal is not None:

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from clawgate.settings.hidden import is_secret
-from clawgate.settings.json5_file import Json5File, read_json5, read_regular
+from clawgate.settings.json5_file import Json5File, no_such_file, read_json5, read_regular
 from clawgate.settings.openclaw import OpenClawConfig
 from clawgate.settings.openclaw_checks import findings
 from clawgate.settings.openclaw_keys import unread_keys
@@ -107,7 +107,7 @@ def read_config(
     file = read_json5(path)
     if file is None:
         if required:
-            raise SettingsInvalid([Problem("config file", str(path), "the file does not exist")])
+            raise no_such_file(path)
         file = Json5File(path, "", "", 0o600, {}, Scan({}, ()))
     return judged(file, environment, folder=folder)
 

@@ -102,3 +102,9 @@ def parsed(text: str) -> tuple[object, Scan]:
 
 def _refusal(path: Path, message: str) -> SettingsInvalid:
     return SettingsInvalid([Problem("config file", str(path), message)])
+
+
+def no_such_file(path: Path) -> SettingsInvalid:
+    """A config file that was named, and is not there."""
+    way = "name another with --config or OPENCLAW_CONFIG_PATH, or none"
+    return SettingsInvalid([Problem("config file", str(path), f"the file does not exist; {way}")])

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from clawgate.settings.json5_file import read_json5
+from clawgate.settings.json5_file import no_such_file, read_json5
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.paths import config_path
 from clawgate.settings.problems import OF_THE_WHOLE, Problem, SettingsInvalid, worded
@@ -76,7 +76,7 @@ def _plugin_block(path: Path, entry: str, *, required: bool) -> Mapping[str, Any
     file = read_json5(path)
     if file is None:
         if required:
-            raise SettingsInvalid([Problem("config file", str(path), "the file does not exist")])
+            raise no_such_file(path)
         return {}
     way = ("plugins", "entries", entry, "config")
     twice = [

@@ -28,7 +28,7 @@ class Missing:
     def __str__(self) -> str:
         if self.kind == "elsewhere":
             return f"clawgate does not follow secret references of the source '{self.name.partition(':')[0]}' yet"
-        return f"the environment variable {self.name} is not set"
+        return f"the environment variable {self.name} is not set; set it, or put the value itself here"
 
 
 def substituted(

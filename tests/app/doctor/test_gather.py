@@ -86,18 +86,21 @@ def test_a_config_that_cannot_be_read_is_a_fact_too(tmp_path: Path) -> None:
     assert found.config_problems and found.providers == ()
 
 
-def test_modes_of_the_config_its_backups_and_our_folder(tmp_path: Path) -> None:
+def test_modes_of_the_config_its_backups_its_variables_and_our_folder(tmp_path: Path) -> None:
     state = tmp_path / ".openclaw"
     (state / "clawgate").mkdir(parents=True, mode=0o750)
     (state / "openclaw.json.bak").write_text("")
     (state / "openclaw.json.bak").chmod(0o644)
     (state / "unrelated").write_text("")
+    (state / ".env").write_text("TOKEN=1")
+    (state / ".env").chmod(0o640)
     found = {
         Path(file.path).name: (file.mode, file.is_folder, file.is_ours) for file in facts(tmp_path, {}).files
     }
     assert found == {
         "openclaw.json": (0o600, False, True),
         "openclaw.json.bak": (0o644, False, True),
+        ".env": (0o640, False, True),
         "clawgate": (0o750, True, True),
     }
 

@@ -126,6 +126,7 @@ def test_a_wrong_token_an_unreachable_host_and_a_wrong_path_are_told_apart(tmp_p
     assert [one.ok for one in (token, host, path)] == [False, False, False]
     assert "refuses the proxy token" in token.message and "PROXY_BRIDGE_TOKEN" in token.next_step
     assert "refused" in host.message and "host and port" in host.next_step
+    assert host.message.count("http://") == 1
     assert "no /v1/models" in path.message and "path" in path.next_step
     assert "another-token" not in f"{token}"
 

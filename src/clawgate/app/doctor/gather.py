@@ -140,14 +140,14 @@ def _why_not_well(running: Running | None) -> str | None:
 
 
 def _files(config: Path, folder: Path) -> Iterator[FileFact]:
-    """The config file with its backups, and everything in our folder."""
+    """The config file with its backups, the variables that it refers to, and everything in our folder."""
     beside = (path for path in config.parent.glob(f"{config.name}*") if path.is_file())
     count = 0
-    for path in (*sorted(beside), folder, *sorted(folder.rglob("*"))):
+    for path in (*sorted(beside), folder.parent / ".env", folder, *sorted(folder.rglob("*"))):
         try:
             facts = path.stat()
         except OSError:
-            continue  # it went while we looked, or points nowhere
+            continue  # it is not there, went while we looked, or points nowhere
         count += 1
         if count > _MOST_FILES:
             return

@@ -136,7 +136,8 @@ class BridgeProvider:
             message = f"{url} is the bridge itself, which would ask itself for ever"
             return CheckResult(ok=False, message=message, next_step="give the URL of the remote proxy")
         found = await remote.look(context.fetch, url, SecretStr(answers.text("proxy_token")))
-        message = f"{url}: {found.message}"
+        # Who could not be asked is named by whoever tried.
+        message = found.message if found.answers is False else f"{url}: {found.message}"
         if not found.ok:
             step = found.next_step
             if found.answers is False and any(part(context.config, *_CONFIG).get(key) for key in _OWN_WAY):
