@@ -65,6 +65,14 @@ def test_a_key_too_short_to_be_masked_is_seen(tmp_path: Path, key: str | None, s
     assert provider.trust_setting == "models.providers.owl.request.allowPrivateNetwork"
 
 
+def test_the_placeholder_of_a_service_of_ours_is_nothing_to_tell(tmp_path: Path) -> None:
+    """Every user of proxy-bridge has it."""
+    bridge = {"baseUrl": "http://127.0.0.1:18800/v1", "apiKey": "bridge"}
+    found = facts(tmp_path, {"models": {"providers": {"proxy-bridge": bridge}}})
+    (provider,) = [provider for provider in found.providers if provider.name == "proxy-bridge"]
+    assert provider.shortest_masked == 0
+
+
 def test_what_openclaw_would_refuse_is_a_fact(tmp_path: Path) -> None:
     (warning,) = facts(tmp_path, LOCAL).config_warnings
     assert warning.startswith("models.providers.owl.models[0].name is missing")

@@ -20,7 +20,7 @@ from clawgate.processes.daemon import place_of
 from clawgate.processes.instance import Running, find
 from clawgate.processes.local_health import ask_health
 from clawgate.processes.port_owner import port_owner
-from clawgate.providers.catalog import Catalog, build_catalog
+from clawgate.providers.catalog import LOCAL_SERVICES, Catalog, build_catalog
 from clawgate.relay.upstream import SHORTEST_SECRET
 from clawgate.settings.config_file import ConfigFile, read_config
 from clawgate.settings.gateway import GatewayFlags, gateway_settings
@@ -114,7 +114,12 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
     for provider in catalog.providers.values():
         used = not provider.built_in or provider.id in named
         spellings = provider.credential.secrets()
-        short = bool(spellings) and max(map(len, spellings)) < SHORTEST_SECRET
+        # What a service of our own on this machine is sent is a placeholder: "bridge".
+        short = (
+            bool(spellings)
+            and max(map(len, spellings)) < SHORTEST_SECRET
+            and provider.id not in LOCAL_SERVICES
+        )
         yield ProviderFact(
             provider.id,
             provider.why_not_ready,
