@@ -10,7 +10,7 @@ import struct
 import pytest
 
 from clawgate.errors import GatewayError
-from clawgate.relay.connection import UpstreamConnection
+from clawgate.relay.connection import HEAD_LIMIT, UpstreamConnection
 from clawgate.relay.shapes import Shapes
 from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.testing import faults
@@ -448,6 +448,30 @@ def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind
             assert (told.status, told.body, told.end) == heard
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("size", [10_000, HEAD_LIMIT * 2])
+def test_a_head_that_is_too_large_is_refused_however_it_is_read(size: int) -> None:
+    """In pieces, and in one read with its body behind it."""
+    told = Heard()
+    connection = UpstreamConnection(KeeperOfNothing())
+    connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
+    connection.serve(told, head_only=False)
+    answer = b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * (HEAD_LIMIT + 20_000))
+    for piece in pieces_of(answer, size):
+        if not told.end:
+            connection.data_received(piece)
+    assert (told.status, told.end) == (0, "upstream_malformed")
+
+
+def test_a_large_body_in_the_same_read_makes_no_large_head() -> None:
+    told = Heard()
+    connection = UpstreamConnection(KeeperOfNothing())
+    connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
+    connection.serve(told, head_only=False)
+    body = b"\r\n\r\n" + b"x" * HEAD_LIMIT + b"\r\n\r\n"
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    assert (told.status, told.end, told.body) == (200, "whole", body)
 
 
 @pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9"])

@@ -154,9 +154,7 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._trouble = UpstreamMalformed(f"{self._keeper.origin} did not answer in HTTP/1.1 ({error})")
         if self._in_head and self._head_bytes > HEAD_LIMIT and self._trouble is None:
-            self._trouble = UpstreamMalformed(
-                f"{self._keeper.origin} sent an answer head of over {HEAD_LIMIT} bytes"
-            )
+            self._trouble = self._head_too_large()
         self._first = b""
         # The size line of a next chunk, were it here, would have been the last thing that the parser spoke of; the
         # beginning of one could be, and that does not end like a line.
@@ -174,6 +172,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(self._trouble)
         elif between_chunks and self._serves(consumer):
             self._passage = consumer.upstream_passage()
+
+    def _head_too_large(self) -> UpstreamMalformed:
+        return UpstreamMalformed(f"{self._keeper.origin} sent an answer head of over {HEAD_LIMIT} bytes")
 
     def _serves(self, consumer: Consumer) -> bool:
         return self.consumer is consumer
@@ -235,6 +236,9 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if not self._parser.get_http_version().startswith("1."):
             self._trouble = UpstreamMalformed(f"{self._keeper.origin} did not answer in HTTP/1.1")
+            return
+        if len(self._first) > HEAD_LIMIT and self._first.find(HEAD_END) > HEAD_LIMIT:  # all of it in one read
+            self._trouble = self._head_too_large()
             return
         status = self._parser.get_status_code()
         if status < 200:
