@@ -93,6 +93,22 @@ def test_nothing_is_added_once_done_was_said(tail: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "told",
+    [
+        b'data: {"error":{"message":"x"}}\n\n',
+        b'data: {"error": {"message": "x"}}\n\n',
+        b'event: error\ndata: {"type":"error","error":{"type":"api_error"}}\n\n',
+    ],
+)
+def test_nothing_is_added_behind_an_error_that_was_told(told: bytes) -> None:
+    """By a clawgate further on, for one: what it says is nearer to the cause, and the broken end is there too."""
+    assert after(b"data: a\n\n" + told) == b""
+    assert after(b"data: a\n\n" + told + b": warm\n\n") == b""
+    assert after(b"data: a\n\n" + told + b"data: b\n\n") == EVENT
+    assert after(told + b'data: {"error":null,"choices":[]}\n\n') == EVENT
+
+
+@pytest.mark.parametrize(
     "prefix",
     [BOM + b"data: [DONE]", b"data: [DONE]\n: " + b"x" * 3 * TAIL_BYTES, b"a" * 3 * TAIL_BYTES],
     ids=["BOM", "longer than the tail", "one line"],

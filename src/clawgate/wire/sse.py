@@ -14,6 +14,8 @@ _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?:\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 _DONE = b"[DONE]"
+_tells_error = re.compile(rb'\{\s*"(?:error"\s*:\s*[{"]|type"\s*:\s*"error")').match
+"""How the data of an error event begins, in the dialects of OpenAI and Anthropic."""
 
 TAIL_BYTES = 4096
 """How much of a stream's end is kept for `closing`: an event or two of any usual size."""
@@ -60,7 +62,7 @@ def closing(tail: bytes, event: bytes, *, from_start: bool = True) -> bytes:
 
     At an event boundary: the event. In the middle of an event: a blank line first. Empty where ending the open event
     would let it read as ``[DONE]``, or might (its beginning is not in ``tail``, which is ``from_start`` of the
-    stream or not), and where ``[DONE]`` was already said: then a broken end has to do.
+    stream or not), and where ``[DONE]`` or an error was already said: then a broken end has to do.
     """
     if from_start:
         tail = tail.removeprefix(_BOM)
@@ -70,7 +72,7 @@ def closing(tail: bytes, event: bytes, *, from_start: bool = True) -> bytes:
     if not from_start:
         del events[0]  # only its end is here
     said = next((data for data in map(_data, reversed(events)) if data is not None), b"")
-    if said.startswith(_DONE):
+    if said.startswith(_DONE) or _tells_error(said):
         return b""
     if not still_open.strip(b"\r\n"):
         return event if from_start or events or tail[-1:] in (b"\r", b"\n") else b""
