@@ -172,7 +172,21 @@ def test_what_belongs_together_is_set_together() -> None:
         assert "belong together" in problems(ServerSettings, SERVER | {half: "f"})[0][1]
     assert "without clientCertificate" in problems(BridgeSettings, BRIDGE | {"clientKey": "f"})[0][1]
     ServerSettings.model_validate(SERVER | {"tlsCertificate": "c", "tlsKey": "k"})
-    BridgeSettings.model_validate(BRIDGE | {"clientKey": "k", "clientCertificate": "c"})
+    with_tls = BRIDGE | {"remoteUrl": "https://proxy.example"}
+    BridgeSettings.model_validate(with_tls | {"clientKey": "k", "clientCertificate": "c"})
+
+
+@pytest.mark.parametrize("name", ["caFile", "clientCertificate"])
+@pytest.mark.parametrize(
+    ("settings", "given", "url"), [(BridgeSettings, BRIDGE, "remoteUrl"), (ServerSettings, SERVER, "baseUrl")]
+)
+def test_certificates_and_no_tls_is_a_mistake(
+    settings: Any, given: dict[str, Any], url: str, name: str
+) -> None:
+    """Whoever names one takes the way to be encrypted."""
+    (problem,) = problems(settings, given | {url: "http://proxy.example", name: "f.pem"})
+    assert f"{name} is set, and the upstream's URL begins with http://" in problem[1]
+    settings.model_validate(given | {url: "https://proxy.example", name: "f.pem"})
 
 
 @both

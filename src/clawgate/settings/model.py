@@ -158,6 +158,22 @@ class RelaySettings(BaseModel):
             raise ValueError("clientKey is set without clientCertificate")
         return self
 
+    @property
+    def upstream_url(self) -> str:
+        """Where everything is sent; empty where that is not a setting."""
+        return ""
+
+    @model_validator(mode="after")
+    def _certificates_need_tls(self) -> Self:
+        if self.upstream_url.lower().startswith("http://"):
+            for name, value in (("caFile", self.ca_file), ("clientCertificate", self.client_certificate)):
+                if value is not None:
+                    raise ValueError(
+                        f"{name} is set, and the upstream's URL begins with http://, where no certificate is "
+                        "shown or checked; use https://"
+                    )
+        return self
+
     def secrets(self) -> tuple[str, ...]:
         """Every secret among the settings, as text: for those who have to know what never to show."""
         found: list[str] = []
@@ -197,6 +213,11 @@ class BridgeSettings(RelaySettings):
         (), description="Model ids for the wizard and for OpenClaw; the bridge relays them all.", exclude=True
     )
     verbose: bool = Field(False, description="Log every request, not only those that fail.")
+
+    @property
+    def upstream_url(self) -> str:
+        """The remote proxy."""
+        return self.remote_url
 
 
 class ServerSettings(RelaySettings):
@@ -279,6 +300,11 @@ class ServerSettings(RelaySettings):
         json_schema_extra=env("OPENAI_PROXY_METRICS_PORT"),
     )
     access_log: bool = Field(True, description="One line a request on standard output.")
+
+    @property
+    def upstream_url(self) -> str:
+        """The upstream's API."""
+        return self.base_url
 
     @field_validator("proxy_tokens_file")
     @classmethod

@@ -40,6 +40,7 @@ def test_every_setting_is_the_one_of_clawgate_bridge_run() -> None:
         {"allowHost": "a, b"}, {"allowHost": ["a,b", "c"]}, {"allowHost": ","}, {"allowOrigin": [1]},
         {"models": ["a", {"id": "b"}]}, {"unheard": 1}, {"bridgeToken": "wOrXc82LmQz91-long"}, {"models": "a"},
         {"upstreamProxy": "http://127.0.0.1:3128"}, {"upstreamProxy": "127.0.0.1"}, {"clientKey": "/k.pem"},
+        {"remoteUrl": "HTTP://x", "caFile": "/c.pem"}, {"remoteUrl": "http://x", "upstreamProxy": "http://p:1"},
     ],
 )  # fmt: skip
 def test_a_value_is_right_here_where_it_is_right_there(more: dict[str, Any]) -> None:

@@ -56,6 +56,11 @@ class BridgeConfig(RelaySettings):
     verbose: bool = Field(False, description="Log every request, not only those that fail.")
 
     @property
+    def upstream_url(self) -> str:
+        """The remote proxy."""
+        return self.remote_url
+
+    @property
     def goes_its_own_way(self) -> bool:
         """Whether only the bridge itself can reach the remote: by its own authorities, certificate or proxy."""
         return any((self.ca_file, self.client_certificate, self.upstream_proxy))
