@@ -124,7 +124,7 @@ def test_the_port_is_closed_while_workers_drain(tmp_path: Path) -> None:
             process.send()
             await until(lambda: "stopping: 1 requests under way" in process.err, "it to begin to stop")
             try:
-                await until(lambda: not is_listening(process.port), "the listener to close", within=1)
+                await until(lambda: not is_listening(process.port), "the listener to close")
             finally:
                 await client.close()
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clawgate.relay import held_bodies
 from clawgate.relay.held_bodies import HeldBodies
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 from tests.e2e.stand import PATH, run, serving, until
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_body_is_small() -> Iterator[None]:
+    """So that a few bytes are enough to show who waits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(held_bodies, "SMALL_BYTES", 0)
+        yield
 
 
 class Body:
@@ -42,6 +53,18 @@ def test_beyond_the_bound_only_the_oldest_is_read_on() -> None:
     grow(held, other, 6)
     grow(held, oldest, 6)
     assert oldest.goes_on and not other.goes_on
+
+
+def test_a_small_body_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One slow upload does not hold up the conversations of others; what grows beyond that waits."""
+    monkeypatch.setattr(held_bodies, "SMALL_BYTES", 5)
+    held, slow, small = HeldBodies(10), Body(), Body()
+    grow(held, slow, 20)
+    grow(held, small, 3)
+    grow(held, small, 2)
+    assert small.goes_on
+    grow(held, small, 1)
+    assert not small.goes_on
 
 
 def test_where_one_is_done_those_that_wait_go_on() -> None:

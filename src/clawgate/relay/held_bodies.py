@@ -1,12 +1,15 @@
 """Whose body may be read on, where bodies have to be whole before anything is sent, so that memory stays bounded?
 
 Beyond a bound only the oldest is read on, so that there is always one that comes to its end; the others wait, and their
-clients with them, until there is room.
+clients with them, until there is room. A small body waits for nobody: one slow upload must not hold up conversations.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
+
+SMALL_BYTES = 1_048_576
+"""Up to this size a body is read whatever others hold: a long conversation has some hundred kB."""
 
 
 class Holder(Protocol):
@@ -30,7 +33,7 @@ class HeldBodies:
         """Whether ``holder``, which holds ``size`` bytes by now, may be read on; if not it hears when it may."""
         self.total += size - self._sizes.get(holder, 0)
         self._sizes[holder] = size
-        if self.total <= self._most or holder is next(iter(self._sizes)):
+        if size <= SMALL_BYTES or self.total <= self._most or holder is next(iter(self._sizes)):
             return True
         self._waiting[holder] = None
         return False
