@@ -14,7 +14,7 @@ from clawgate.errors import HostRefused, OriginRefused
 from clawgate.providers.credential import basic_value
 from clawgate.settings.load import SettingsInvalid
 from clawgate.settings.model import BridgeSettings
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 from tests.app.roles import OTHER, bridge, server
 from tests.settings.canary import BRIDGE
 

@@ -19,7 +19,7 @@ from clawgate.relay.upstream import Upstream
 from clawgate.testing import faults
 from clawgate.testing.steps import Close, Send
 from clawgate.testing.upstream import FakeUpstream
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import run
 from tests.relay.test_tunnel import TinyProxy

@@ -10,7 +10,7 @@ import pytest
 
 from clawgate.cli.model_status import Seen, blocked, egress_rule, show_status, status_json
 from clawgate.providers.definition import Provider
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 from tests.cli.catalogs import catalog
 
 PATH = Path("/config/openclaw.json")

@@ -16,7 +16,7 @@ from clawgate.providers.definition import Provider
 from clawgate.relay.dial import Dialer
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 KEY = "canary-probe-key"
 OWL = Provider(

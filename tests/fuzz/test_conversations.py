@@ -13,7 +13,7 @@ from clawgate.testing.messages_errors import MessagesError
 from clawgate.testing.messages_rules import check
 from clawgate.testing.messages_shapes import sealed, signature_of
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.translation import translation
+from clawgate.wire.translate.translator import translation
 
 PNG = "iVBORw0KGgo="
 TEXTS = st.sampled_from(["hi", "", " ", "\n", "Grüße 🦞", " before", "after ", "two\nlines"])

@@ -19,10 +19,10 @@ from clawgate.policy.client_address import client_key
 from clawgate.policy.egress import decide_text
 from clawgate.settings.load import SettingsInvalid, Sources, load, read_sources
 from clawgate.settings.model import BridgeSettings, ServerSettings
-from clawgate.wire.http1 import split_target
+from clawgate.wire.http.message import split_target
+from clawgate.wire.http.url import parse_url
 from clawgate.wire.peek import glance, model_of
-from clawgate.wire.sse import FirstEvent, Tail
-from clawgate.wire.url import parse_url
+from clawgate.wire.sse.tail import FirstEvent, Tail
 
 fuzz = settings(max_examples=400, deadline=None)
 

@@ -29,8 +29,8 @@ from clawgate.testing import faults
 from clawgate.testing.faults import SSE_FIELDS
 from clawgate.testing.steps import ReadBody, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
-from clawgate.wire.chat_to_messages import ChatToMessages
-from clawgate.wire.model_name import NamedModel
+from clawgate.wire.json.model_field import NamedModel
+from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 from tests.e2e.stand import run, until
 from tests.gateway.stand import (
     ANTHROPIC,

@@ -22,7 +22,7 @@ from clawgate.relay.upstream import Upstream, UpstreamPlan
 from clawgate.testing import faults
 from clawgate.testing.steps import Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 from tests.e2e.stand import run
 from tests.gateway.stand import (
     ANTHROPIC,

@@ -20,7 +20,7 @@ from clawgate.providers.credential import Bearer
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.fetch import Fetched
 from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 KEY = "canary-key-123"
 _T = TypeVar("_T")

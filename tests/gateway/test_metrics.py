@@ -19,7 +19,7 @@ from clawgate.relay.journal import Record
 from clawgate.relay.reader import IntakeLimits
 from clawgate.relay.tally import SECONDS, Tally
 from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
 from clawgate.providers.definition import Model, Provider, mask
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 
 CANARY = "canary-4711-secret"
 

@@ -12,7 +12,7 @@ from clawgate.providers.credential import Bearer
 from clawgate.providers.credential_choice import Chosen
 from clawgate.providers.place import address_kind, address_notes, place_of, proxy_of, tls_trouble
 from clawgate.settings.openclaw import ProviderBlock, RequestProxy, RequestTls
-from clawgate.wire.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_url
 
 WHERE = "models.providers.owl"
 OPENAI, ANTHROPIC = "openai-completions", "anthropic-messages"

@@ -16,7 +16,7 @@ from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.testing import faults
 from clawgate.testing.steps import Close, Drip, ReadBody, Reset, Send, Wait
 from clawgate.testing.upstream import FakeUpstream
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, run, serving, until
 
 GOOD = faults.json_answer({"next": "fine"})

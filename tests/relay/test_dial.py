@@ -13,7 +13,7 @@ from clawgate.errors import EgressDenied, GatewayError, PrivateNetworkBlocked, U
 from clawgate.relay.dial import Dialer, Route
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, run, serving
 

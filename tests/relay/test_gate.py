@@ -34,7 +34,7 @@ from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.gate import ANONYMOUS, ControlPass, Gate, ModelRule, RequestHead, Ticket, is_loopback
 from clawgate.relay.plan import Asked, Plan
 from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 TOKEN = "a-token-of-a-client"
 KEY = "the-key-of-the-owner"

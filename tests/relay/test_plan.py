@@ -31,7 +31,7 @@ from clawgate.testing import faults
 from clawgate.testing.raw_client import RawClient
 from clawgate.testing.response import Response
 from clawgate.testing.upstream import FakeUpstream
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 from tests.e2e.stand import run
 
 OWN = "clawgate-me"

@@ -10,7 +10,7 @@ from clawgate import errors
 from clawgate.errors import GatewayError, all_errors
 from clawgate.relay.render_error import TABLE, error_answer, status_of, stream_event
 from clawgate.testing.http1 import MessageReader
-from clawgate.wire.anthropic_errors import OWN
+from clawgate.wire.anthropic.errors import OWN
 from clawgate.wire.dialect import Dialect
 from tests.test_errors import make
 from tests.wire.event_stream import dispatched

@@ -20,7 +20,7 @@ from clawgate.testing.response import Response
 from clawgate.testing.steps import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
 from clawgate.testing.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.translation import translation
+from clawgate.wire.translate.translator import translation
 from tests.e2e.stand import run
 from tests.gateway.stand import (
     ANTHROPIC,

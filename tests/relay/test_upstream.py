@@ -9,7 +9,7 @@ from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.upstream import Upstream, UpstreamPlan
 from clawgate.testing.http1 import MessageReader
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 KEY = "sk-canary-0123456789"
 

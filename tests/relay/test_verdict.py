@@ -9,7 +9,7 @@ import pytest
 from clawgate.policy.deadlines import LimitName
 from clawgate.relay.sides import AnswerHead
 from clawgate.relay.verdict import LEFT, ran_out, redirected
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 
 ORIGIN = Origin("https", "api.example", 443)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.translation import Translation, translation
+from clawgate.wire.translate.translator import Translation, translation
 
 FOLDER = Path(__file__).with_name("transcripts")
 NAMES = sorted(path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.glob("*/*/request.json"))

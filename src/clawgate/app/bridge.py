@@ -19,7 +19,7 @@ from clawgate.relay.journal import Observer
 from clawgate.relay.upstream import Upstream, UpstreamPlan
 from clawgate.settings.load import Problem, SettingsInvalid
 from clawgate.settings.model import BridgeSettings
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 
 def build_bridge(

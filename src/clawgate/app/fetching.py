@@ -10,7 +10,7 @@ from clawgate.providers.credential import Credential, HeaderToken, NoCredential
 from clawgate.relay.dial import Dialer, Route, tls_context
 from clawgate.relay.fetch import fetch
 from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "te"})
 _VIA = b"clawgate-probe"

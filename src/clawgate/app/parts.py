@@ -15,7 +15,7 @@ from clawgate.relay.dial import Route, tls_context
 from clawgate.relay.reader import IntakeLimits
 from clawgate.settings.load import Problem, SettingsInvalid
 from clawgate.settings.model import RelaySettings
-from clawgate.wire.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_url
 
 logger = logging.getLogger("clawgate")
 

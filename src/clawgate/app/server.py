@@ -30,7 +30,7 @@ from clawgate.relay.upstream import Upstream, UpstreamPlan
 from clawgate.settings.load import Problem, SettingsInvalid
 from clawgate.settings.model import ServerSettings
 from clawgate.settings.tokens import TokenSource
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 logger = logging.getLogger("clawgate")
 

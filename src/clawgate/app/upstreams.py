@@ -14,7 +14,7 @@ from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.definition import Provider
 from clawgate.relay.dial import Dialer, Route, tls_context
 from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 _PEM = "-----BEGIN"
 _CONNECT_SECONDS = 10.0

@@ -28,8 +28,8 @@ from clawgate.relay.translated import TranslatedAnswer
 from clawgate.relay.upstream import Upstream
 from clawgate.relay.watched import WatchedAnswer
 from clawgate.wire.dialect import Dialect, dialect_of
-from clawgate.wire.model_name import NamedModel
-from clawgate.wire.translation import Translation, translation
+from clawgate.wire.json.model_field import NamedModel
+from clawgate.wire.translate.translator import Translation, translation
 
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
 _VERSION = b"anthropic-version: "

@@ -25,7 +25,7 @@ from clawgate.providers.catalog import Catalog
 from clawgate.providers.definition import Provider
 from clawgate.relay.plan import Asked
 from clawgate.relay.upstream import Upstream
-from clawgate.wire.model_name import find_model
+from clawgate.wire.json.model_field import find_model
 
 logger = logging.getLogger("clawgate.gateway")
 

@@ -15,7 +15,7 @@ from clawgate.errors import ProviderUnavailable, RequestRejected
 from clawgate.gateway.conversations import Conversations
 from clawgate.plugins.api import UpstreamRequest, Verdict
 from clawgate.providers.credential import HeaderToken
-from clawgate.wire.half_characters import whole
+from clawgate.wire.json.surrogates import whole
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONVERSATION = ("messages", "system", "tools")

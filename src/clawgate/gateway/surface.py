@@ -20,7 +20,8 @@ from clawgate.gateway.direct import Direct
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.definition import Provider
 from clawgate.relay.render_error import status_of
-from clawgate.wire import anthropic_errors, openai_errors
+from clawgate.wire.anthropic import errors as anthropic_errors
+from clawgate.wire.openai import errors as openai_errors
 
 CONTROL_PATHS = frozenset({b"/health", b"/healthz", b"/ready", b"/readyz"})
 OWN_PATHS = (b"/v1/models", b"/v1/models/")

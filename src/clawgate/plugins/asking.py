@@ -12,7 +12,7 @@ from typing import Literal
 
 from clawgate.plugins.serving import SetupContext
 from clawgate.settings.secrets import why_not_a_secret
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 Kind = Literal["text", "secret", "url", "port", "number", "choice", "list", "confirm"]
 """``list`` is a comma list, ``confirm`` is "yes" or "no", ``number`` a whole one, ``port`` one to listen on here."""

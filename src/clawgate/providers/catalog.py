@@ -23,7 +23,7 @@ from clawgate.providers.place import address_kind, address_notes, place_of, prox
 from clawgate.settings.key_path import format_key_path, parse_key_path
 from clawgate.settings.openclaw import ModelEntry, OpenClawConfig, ProviderBlock
 from clawgate.settings.secrets import why_not_a_secret
-from clawgate.wire.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_url
 
 _QUOTED = re.compile(r'(?:\A|\.)("(?:[^"\\]|\\.)*")')
 

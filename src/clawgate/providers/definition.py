@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 
 _SHORTEST_MASKED = 8
 

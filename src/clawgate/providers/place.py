@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from clawgate.policy.egress import NEVER, Reason, kind_of_host
 from clawgate.providers.credential_choice import Chosen, way_to_set
 from clawgate.settings.openclaw import ProviderBlock, RequestProxy
-from clawgate.wire.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_url
 
 
 def place_of(

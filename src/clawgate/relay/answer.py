@@ -13,10 +13,11 @@ from clawgate.errors import GatewayError, UpstreamClosed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
 from clawgate.relay.sides import AnswerHead, Passage
-from clawgate.wire import anthropic_errors, openai_errors
+from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
-from clawgate.wire.sse import FirstEvent, Tail
+from clawgate.wire.http.message import LAST_CHUNK, STATUS_LINE, chunk
+from clawgate.wire.openai import errors as openai_errors
+from clawgate.wire.sse.tail import FirstEvent, Tail
 
 MASK_LIMIT = 65_536
 """How much of an error answer is held back to look for our credential in it."""

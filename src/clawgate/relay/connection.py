@@ -22,7 +22,7 @@ from clawgate.relay.memo import HEAD_END
 from clawgate.relay.passage import CHUNK_ENDS, chunk_beginnings
 from clawgate.relay.shapes import Shapes
 from clawgate.relay.sides import AnswerHead, Consumer, Passage, Piece
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 
 HEAD_LIMIT = 65_536
 """Bytes of an answer's head. Larger than what clients may send: upstreams add many rate-limit fields."""

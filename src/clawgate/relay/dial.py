@@ -17,7 +17,7 @@ from typing import TypeVar
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable
 from clawgate.policy.egress import NEVER, Decision, Reason, decide_text, kind_of_host
 from clawgate.relay.tunnel import open_tunnel
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """From host and port to addresses as text, in the order in which they should be tried."""

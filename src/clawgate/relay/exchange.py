@@ -25,7 +25,7 @@ from clawgate.relay.shop import Shop
 from clawgate.relay.sides import AnswerHead, ClientSide, Passage, Piece
 from clawgate.relay.upstream import Upstream
 from clawgate.relay.verdict import LEFT, ran_out, redirected
-from clawgate.wire.http1 import LAST_CHUNK, chunk
+from clawgate.wire.http.message import LAST_CHUNK, chunk
 from clawgate.wire.peek import glance, model_of
 
 logger = logging.getLogger("clawgate.relay")

@@ -37,7 +37,7 @@ from clawgate.policy.ratelimit import RateLimiter
 from clawgate.policy.routing import RouteTable
 from clawgate.relay.plan import Asked, Planner
 from clawgate.relay.upstream import Upstream
-from clawgate.wire.http1 import split_target
+from clawgate.wire.http.message import split_target
 
 Fields = list[tuple[bytes, bytes]]
 Get = Callable[[bytes], bytes | None]

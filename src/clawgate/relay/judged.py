@@ -12,9 +12,11 @@ from typing import Protocol
 from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.sides import AnswerHead, Passage
-from clawgate.wire import anthropic_errors, foreign_errors, openai_errors
+from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.http1 import STATUS_LINE
+from clawgate.wire.http.message import STATUS_LINE
+from clawgate.wire.openai import errors as openai_errors
+from clawgate.wire.translate import errors as foreign_errors
 
 MOST_BYTES = 65_536
 """What is shown to who judges."""

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed
 from clawgate.relay.judged import Judgement
 from clawgate.relay.sides import Writer
-from clawgate.wire.chat_end import ChatEnd
-from clawgate.wire.messages_end import ends_message, error_in, keeps_warm
-from clawgate.wire.whole_events import WholeEvents, is_complete
+from clawgate.wire.anthropic.stream_end import ends_message, error_in, keeps_warm
+from clawgate.wire.openai.stream_end import ChatEnd
+from clawgate.wire.sse.splitter import WholeEvents, is_complete
 
 MOST_COMMENTS = 16
 """How often a stream may be kept warm before the client is told that there is one. Claude proxies do it every 15 s, and

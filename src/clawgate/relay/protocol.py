@@ -30,7 +30,7 @@ from clawgate.relay.reader import IntakeLimits, RequestReader
 from clawgate.relay.render_error import error_answer, status_of
 from clawgate.relay.shop import Shop
 from clawgate.wire.dialect import Dialect, dialect_of
-from clawgate.wire.http1 import CONTINUE, path_of
+from clawgate.wire.http.message import CONTINUE, path_of
 
 STASH_BYTES = 65_536
 """How much may wait behind a request that is being answered before the connection is no longer read."""

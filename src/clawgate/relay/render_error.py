@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from clawgate import errors
 from clawgate.errors import GatewayError, UpstreamFailed
-from clawgate.wire import anthropic_errors, foreign_errors, openai_errors
+from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.http1 import STATUS_LINE
+from clawgate.wire.http.message import STATUS_LINE
+from clawgate.wire.openai import errors as openai_errors
+from clawgate.wire.translate import errors as foreign_errors
 
 TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.GatewayError: (500, "api_error"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clawgate.errors import BodyTooLarge
 from clawgate.relay.gate import Ticket
-from clawgate.wire.http1 import chunk
+from clawgate.wire.http.message import chunk
 
 GLANCE_BYTES = 1_048_576
 """The largest body that is looked into for the log's model name."""

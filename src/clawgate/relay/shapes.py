@@ -12,7 +12,7 @@ import re
 
 from clawgate.policy.headers import TO_CLIENT, TO_CLIENT_PREFIXES
 from clawgate.relay.memo import HEAD_END
-from clawgate.wire.http1 import STATUS_LINE
+from clawgate.wire.http.message import STATUS_LINE
 
 _MEANINGFUL = frozenset(
     {b"connection", b"content-encoding", b"content-type", b"location", b"transfer-encoding", b"upgrade"}

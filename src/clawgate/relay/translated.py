@@ -14,9 +14,9 @@ from clawgate.policy.headers import lines_to_client
 from clawgate.relay.render_error import stream_event
 from clawgate.relay.sides import AnswerHead, Passage
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.http1 import LAST_CHUNK, STATUS_LINE, chunk
-from clawgate.wire.sse import FirstEvent, Tail
-from clawgate.wire.translation import Translation
+from clawgate.wire.http.message import LAST_CHUNK, STATUS_LINE, chunk
+from clawgate.wire.sse.tail import FirstEvent, Tail
+from clawgate.wire.translate.translator import Translation
 
 WHOLE_LIMIT = 64 * 1024 * 1024
 """The largest answer that is read whole to be translated: images in an answer are megabytes, not more."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from clawgate.errors import UpstreamUnreachable
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _HEAD_LIMIT = 16_384

@@ -7,7 +7,7 @@ from urllib.parse import quote_from_bytes
 from clawgate.errors import ClientLeft, UpstreamRedirected, UpstreamTimedOut
 from clawgate.policy.deadlines import LimitName
 from clawgate.relay.sides import AnswerHead
-from clawgate.wire.url import Origin
+from clawgate.wire.http.url import Origin
 
 LEFT = ClientLeft("the client went away before the answer was whole")
 

@@ -7,7 +7,7 @@ from typing import Any
 from clawgate.errors import GatewayError, UpstreamClosed
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.sides import AnswerHead
-from clawgate.wire.messages_end import StreamEnd
+from clawgate.wire.anthropic.stream_end import StreamEnd
 
 _FAILED = 400
 _STOP = b"event: message_stop"

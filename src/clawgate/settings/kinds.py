@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from clawgate.settings.secrets import why_not_a_secret
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 
 def _url(value: str) -> str:

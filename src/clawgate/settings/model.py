@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 from clawgate.settings.kinds import Port, Seconds, Secret, Url, no_truth
 from clawgate.settings.problems import OF_THE_WHOLE
 from clawgate.settings.secrets import why_not_a_token
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 
 def env(*names: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from clawgate.settings.hidden import is_secret
 from clawgate.settings.openclaw import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.positions import KeyPath
 from clawgate.settings.secrets import why_not_a_secret
-from clawgate.wire.url import parse_url
+from clawgate.wire.http.url import parse_url
 
 _PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
-from .http1 import MessageReader
-from .steps import (
+from clawgate.testing.http1 import MessageReader
+from clawgate.testing.steps import (
     Close,
     DontReadBody,
     Drip,
@@ -29,7 +29,7 @@ from .steps import (
     Trickle,
     Wait,
 )
-from .waiting import Pulse
+from clawgate.testing.waiting import Pulse
 
 
 def report_every_held_byte(transport: asyncio.Transport) -> None:

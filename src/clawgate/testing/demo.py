@@ -23,8 +23,8 @@ from types import FrameType
 
 from rich.console import Console
 
-from .chat_shapes import answer_text
-from .demo_config import (
+from clawgate.testing.chat_shapes import answer_text
+from clawgate.testing.demo_config import (
     ANTHROPIC,
     ANTHROPIC_KEY_VARIABLE,
     BRIDGE,
@@ -32,8 +32,16 @@ from .demo_config import (
     openclaw_config,
     write_openclaw_config,
 )
-from .demo_processes import CannotStart, Child, environment, free_port, start, stop, wait_until_ready
-from .demo_request import Answer, Hop, MessagesSender, Sender, Timing, time_hops
+from clawgate.testing.demo_processes import (
+    CannotStart,
+    Child,
+    environment,
+    free_port,
+    start,
+    stop,
+    wait_until_ready,
+)
+from clawgate.testing.demo_request import Answer, Hop, MessagesSender, Sender, Timing, time_hops
 
 SAID = "What is a gateway for?"
 OPENAI = "https://api.openai.com/v1"

@@ -21,13 +21,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from . import messages_shapes, stream_faults
-from .chat_shapes import Body
-from .messages_errors import MessagesError, invalid, parse, refuse_by_model_id
-from .messages_rules import check
-from .messages_shapes import Spoken
-from .model import Seen, compact, delay_by_model_id, serve, stream
-from .stream_faults import FaultyResponse
+from clawgate.testing import messages_shapes, stream_faults
+from clawgate.testing.chat_shapes import Body
+from clawgate.testing.messages_errors import MessagesError, invalid, parse, refuse_by_model_id
+from clawgate.testing.messages_rules import check
+from clawgate.testing.messages_shapes import Spoken
+from clawgate.testing.model import Seen, compact, delay_by_model_id, serve, stream
+from clawgate.testing.stream_faults import FaultyResponse
 
 MODELS = ("claude-demo", "claude-haiku-4-5")
 """What /v1/models lists. Any id is accepted, and those that `model` knows mean the same here."""

@@ -12,9 +12,9 @@ import binascii
 import re
 from typing import Any
 
-from .chat_shapes import Body
-from .messages_errors import invalid
-from .messages_shapes import Block, blocks_of, sealed, signature_of
+from clawgate.testing.chat_shapes import Body
+from clawgate.testing.messages_errors import invalid
+from clawgate.testing.messages_shapes import Block, blocks_of, sealed, signature_of
 
 FIELDS = frozenset(
     {

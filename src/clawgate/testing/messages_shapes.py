@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .chat_shapes import Body, answer_text, asks_for_tools, example, split
+from clawgate.testing.chat_shapes import Body, answer_text, asks_for_tools, example, split
 
 Block = dict[str, Any]
 

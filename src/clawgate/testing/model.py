@@ -31,10 +31,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from . import chat_shapes, responses_shapes, stream_faults
-from .chat_shapes import CREATED, Body, Reply
-from .model_errors import ModelError, parse, refuse_by_model_id
-from .stream_faults import FaultyResponse
+from clawgate.testing import chat_shapes, responses_shapes, stream_faults
+from clawgate.testing.chat_shapes import CREATED, Body, Reply
+from clawgate.testing.model_errors import ModelError, parse, refuse_by_model_id
+from clawgate.testing.stream_faults import FaultyResponse
 
 MODELS = ("clawgate-demo", "gpt-4o-mini", "text-embedding-3-small")
 """What /v1/models lists. Any id is accepted; `error-<status>` fails, `delay-<ms>` sets a stream's pace, and those of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .chat_shapes import CREATED, Body, Reply, reply_to_chat, text_of
+from clawgate.testing.chat_shapes import CREATED, Body, Reply, reply_to_chat, text_of
 
 
 def reply_to_input(body: Body) -> Reply:

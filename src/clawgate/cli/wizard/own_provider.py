@@ -26,7 +26,7 @@ from clawgate.plugins.serving import SetupContext
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import BUILT_IN, SPOKEN
 from clawgate.providers.place import address_kind, place_of
-from clawgate.wire.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_url
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2

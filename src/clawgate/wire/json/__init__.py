@@ -1,0 +1,1 @@
+"""JSON as peers send it: strict and lenient readers, surrogates, the model field."""

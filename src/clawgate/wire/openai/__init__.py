@@ -1,0 +1,1 @@
+"""OpenAI's Chat Completions API: types, errors, end of a stream."""

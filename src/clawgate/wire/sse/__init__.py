@@ -1,0 +1,1 @@
+"""Server-sent events: reader, splitter at event boundaries, stream tail."""

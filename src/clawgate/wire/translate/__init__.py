@@ -1,0 +1,1 @@
+"""Translates between dialects; pairs are named client dialect first."""

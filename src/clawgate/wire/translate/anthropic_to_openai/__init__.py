@@ -1,0 +1,1 @@
+"""Anthropic client in front of an OpenAI-type provider: requests, responses, streams."""

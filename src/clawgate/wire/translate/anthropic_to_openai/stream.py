@@ -1,0 +1,363 @@
+"""What does the stream of a client of Anthropic's Messages API look like while a chat completion streams?
+
+One object per exchange. OpenAI may mix the pieces of parallel tool calls, Anthropic's blocks come one after the
+other: the first call streams through, what belongs to later blocks waits until the upstream has finished.
+`message_delta` and `message_stop` leave only at `[DONE]`, or at the end of a stream that did give a finish reason: a
+cut stream never looks finished.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from clawgate.errors import UpstreamClosed, UpstreamMalformed
+from clawgate.wire.json import lenient as loose
+from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json.surrogates import Joiner
+from clawgate.wire.openai import types as chat
+from clawgate.wire.sse.reader import COMMENT, MAX_EVENT_BYTES, EventReader
+from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
+from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+
+KEEP_ALIVE = b": keep-alive\n\n"
+PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+_json = msgspec.json.Encoder().encode
+
+
+class _Waiting(msgspec.Struct):
+    """A block whose turn has not come; `number` is our number of a tool call."""
+
+    kind: str
+    number: int = -1
+    name: str | None = None
+    pieces: list[str] = msgspec.field(default_factory=list)
+    signature: str | None = None
+
+
+class MessagesStream:
+    """Chat completion chunks in, Anthropic's events out."""
+
+    __slots__ = (
+        "_blocks",
+        "_calls",
+        "_finish",
+        "_halves",
+        "_held",
+        "_id",
+        "_ids",
+        "_model",
+        "_names",
+        "_open",
+        "_open_call",
+        "_out",
+        "_over",
+        "_reader",
+        "_refused",
+        "_slots",
+        "_started",
+        "_told",
+        "_usage",
+        "_waiting",
+        "_waiting_calls",
+    )
+
+    def __init__(self, *, model: str, names: ToolNames | None = None) -> None:
+        self._reader = EventReader()
+        self._halves = Joiner()
+        self._out: list[bytes] = []  # what the present chunk gave
+        self._told = False  # whether anything was said
+        self._model = model
+        self._names = names or ToolNames()
+        self._id: object = None  # of the upstream's answer
+        self._started = False
+        self._over = False  # finished, or broken off by an error that was told
+        self._blocks = 0  # how many were opened; the open one's index is one less
+        self._open = ""  # the kind of the open block: text, thinking, tool
+        self._open_call = -1  # our number of the call that is open
+        self._calls: list[str | None] = []  # the id of each call, by our number
+        self._ids: dict[str, int] = {}  # our number of each call, by its id
+        self._slots: dict[int | None, int] = {}  # our number of the latest call, by the upstream's index
+        self._waiting: list[_Waiting] = []
+        self._waiting_calls: dict[int, _Waiting] = {}
+        self._held = 0  # characters in `_waiting`
+        self._refused = False
+        self._finish: str | None = None
+        self._usage: object = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The client's bytes for the upstream's ``chunk``; raises `UpstreamMalformed`.
+
+        Raises `UpstreamFailed` for an error of the upstream's before anything was said.
+        """
+        out = self._out
+        for data in self._reader.feed(chunk):
+            if self._over:
+                break
+            if data == COMMENT:
+                out.append(PING if self._started else KEEP_ALIVE)
+            elif data.startswith(b"[DONE]"):
+                if self._finish is None:
+                    raise UpstreamMalformed("the upstream's stream says [DONE] without a finish_reason")
+                self._end(out)
+            else:
+                self._chunk(data, out)
+        return self.unsaid()
+
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        out, self._out = self._out, []
+        if out:
+            self._told = True
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def end(self) -> bytes:
+        """The last events if the upstream left out `[DONE]`; raises `UpstreamClosed` if it had not finished."""
+        if self._over:
+            return b""
+        if self._finish is None:
+            raise UpstreamClosed("the upstream's stream ended before a finish_reason")
+        out: list[bytes] = []
+        self._end(out)
+        return b"".join(out)
+
+    def _chunk(self, data: bytes, out: list[bytes]) -> None:
+        try:
+            chunk = strict_json.answer(data, chat.CHAT_CHUNK, self._halves)
+        except UpstreamMalformed:
+            if not self._is_error(data, out):
+                raise
+            return
+        if (chunk.error is not None or chunk.choices is None) and self._is_error(data, out):
+            return
+        self._id = self._id or chunk.id
+        if not self._started:
+            self._start(chunk, out)
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        for choice in chunk.choices or ():
+            if choice.index:
+                continue
+            if choice.delta is not None:
+                self._add(choice.delta, out)
+            elif choice.message is not None and not self._blocks:  # an answer that comes whole, in one event
+                self._add(choice.message, out)
+            if choice.finish_reason:
+                self._finish = choice.finish_reason
+                if self._finish == messages_answer.FAILED:
+                    self._break_off(foreign_errors.WORDLESS, out)
+                    return
+
+    def _add(self, delta: chat.Delta, out: list[bytes]) -> None:
+        if delta.reasoning_content or delta.thinking_blocks or delta.reasoning:
+            self._reasoning(delta, out)
+        if delta.content:
+            if isinstance(delta.content, str):
+                self._said("text", delta.content, out)
+            else:
+                for kind, piece in loose.parts(delta.content):
+                    self._said(kind, piece, out)
+        if delta.refusal and (refusal := loose.word(delta.refusal)):
+            self._refused = True
+            self._said("text", refusal, out)
+        if delta.tool_calls or delta.function_call is not None:
+            for call in messages_answer.calls_of(delta):
+                self._call(call, out)
+
+    def _is_error(self, data: bytes, out: list[bytes]) -> bool:
+        """Whether an event that is no usual chunk is an error; if so, it is told."""
+        error = foreign_errors.within(data)
+        if error is not None:
+            self._break_off(error, out)
+        return error is not None
+
+    def _break_off(self, error: foreign_errors.ForeignError, out: list[bytes]) -> None:
+        """Tell the error and nothing after it; raises `UpstreamFailed` where it is the first thing to be told."""
+        self._over = True
+        if not self._told and not out:
+            raise error.as_failure()
+        out.append(foreign_errors.messages_event(error))
+
+    def _start(self, chunk: chat.Chunk, out: list[bytes]) -> None:
+        self._started = True
+        message: dict[str, object] = {
+            "id": loose.word(chunk.id) or messages_answer.UNNAMED,
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": messages_answer.usage(chunk.usage),
+        }
+        out.append(_event("message_start", {"message": message}))
+
+    def _reasoning(self, delta: chat.Delta, out: list[bytes]) -> None:
+        reasoning = messages_answer.reasoning_of(delta)
+        if reasoning:
+            self._said("thinking", reasoning, out)
+        for entry in delta.thinking_blocks or ():
+            if entry.type == "redacted_thinking":
+                self._redacted(entry.data or "", out)
+                continue
+            if entry.type != "thinking":
+                continue
+            told = entry.signature and self._thinks  # the whole of what was told in pieces
+            if (entry.signature and not told) or (entry.thinking and not reasoning and not told):
+                self._said("thinking", entry.thinking or "", out)
+            if entry.signature:
+                self._sign(entry.signature, out)
+
+    @property
+    def _thinks(self) -> bool:
+        """Whether thinking is what was told last, or what waits last."""
+        if self._open == "tool":
+            last = self._waiting[-1] if self._waiting else None
+            return last is not None and last.kind == "thinking" and last.signature is None
+        return self._open == "thinking"
+
+    def _sign(self, signature: str, out: list[bytes]) -> None:
+        """The signature ends its block: the next piece of thinking begins another one."""
+        if self._open == "thinking":
+            out.append(self._delta(b'{"type":"signature_delta","signature":%b}' % _json(signature)))
+            self._close(out)
+        elif self._thinks:
+            self._waiting[-1].signature = signature
+            self._hold(signature)
+
+    def _redacted(self, data: str, out: list[bytes]) -> None:
+        if self._open == "tool":
+            self._waiting.append(_Waiting("redacted", pieces=[data]))
+            self._hold(data)
+            return
+        self._close(out)
+        self._begin("redacted", {"type": "redacted_thinking", "data": data}, out)
+        self._close(out)
+
+    def _said(self, kind: str, piece: str, out: list[bytes]) -> None:
+        """A piece of text or of thinking."""
+        if self._open == "tool":
+            last = self._waiting[-1] if self._waiting else None
+            if last is None or last.kind != kind or last.signature is not None:
+                last = _Waiting(kind)
+                self._waiting.append(last)
+            last.pieces.append(piece)
+            self._hold(piece)
+            return
+        if self._open != kind:
+            self._close(out)
+            block: dict[str, object] = {"type": kind, kind: ""}
+            if kind == "thinking":
+                block["signature"] = ""
+            self._begin(kind, block, out)
+        if kind == "text":
+            out.append(self._delta(b'{"type":"text_delta","text":%b}' % _json(piece)))
+        elif piece:
+            out.append(self._delta(b'{"type":"thinking_delta","thinking":%b}' % _json(piece)))
+
+    def _call(self, piece: chat.ToolCallPiece, out: list[bytes]) -> None:
+        """A piece of a tool call: goes out if its call is the open one, waits otherwise."""
+        number = self._number(piece)
+        function = piece.function or chat.FunctionPiece()
+        arguments = messages_answer.written(function.arguments)
+        if self._open == "tool" and number == self._open_call:
+            if arguments:
+                out.append(self._input(arguments))
+            return
+        call = self._waiting_calls.get(number)
+        if call is None:
+            call = self._waiting_calls[number] = _Waiting("tool", number)
+            self._waiting.append(call)
+        call.name = call.name or function.name
+        call.pieces.append(arguments)
+        self._hold(arguments)
+        if self._open != "tool" and call.name and self._calls[number] and self._waiting[0] is call:
+            del self._waiting[0], self._waiting_calls[number]
+            self._tell(call, out)
+
+    def _number(self, piece: chat.ToolCallPiece) -> int:
+        """Our number of the call that the piece belongs to.
+
+        By its id first: some servers give every parallel call the same index, or none. A piece without an id goes on
+        with the latest call of its index.
+        """
+        number = self._slots.get(piece.index)
+        if piece.id:
+            known = self._ids.get(piece.id)
+            if known is not None:
+                number = known
+            elif number is not None and self._calls[number] is not None:
+                number = None
+        if number is None:
+            number = len(self._calls)
+            self._calls.append(None)
+        if piece.id and self._calls[number] is None:
+            self._calls[number] = piece.id
+            self._ids[piece.id] = number
+        self._slots[piece.index] = number
+        return number
+
+    def _hold(self, piece: str) -> None:
+        self._held += len(piece) + 64  # about what a piece costs besides its text
+        if self._held > MAX_EVENT_BYTES:
+            raise UpstreamMalformed(
+                f"the upstream mixes more than {MAX_EVENT_BYTES} bytes of parallel tool calls"
+            )
+
+    def _tell(self, block: _Waiting, out: list[bytes]) -> None:
+        """Open a block whose turn has come and tell what is held of it."""
+        whole = "".join(block.pieces)
+        if block.kind == "redacted":
+            self._redacted(whole, out)
+        elif block.kind != "tool":
+            self._said(block.kind, whole, out)
+            if block.signature:
+                self._sign(block.signature, out)
+        elif not block.name:
+            raise UpstreamMalformed("the upstream's stream calls a tool without a name")
+        else:
+            self._close(out)
+            called = loose.call_id(self._calls[block.number], self._id, block.number)
+            name = self._names.own(block.name)
+            self._begin("tool", {"type": "tool_use", "id": called, "name": name, "input": {}}, out)
+            self._open_call = block.number
+            if whole:
+                out.append(self._input(whole))
+
+    def _begin(self, kind: str, block: dict[str, object], out: list[bytes]) -> None:
+        out.append(_event("content_block_start", {"index": self._blocks, "content_block": block}))
+        self._blocks += 1
+        self._open = kind
+
+    def _close(self, out: list[bytes]) -> None:
+        if self._open:
+            self._open = ""
+            out.append(_event("content_block_stop", {"index": self._blocks - 1}))
+
+    def _input(self, piece: str) -> bytes:
+        return self._delta(b'{"type":"input_json_delta","partial_json":%b}' % _json(piece))
+
+    def _delta(self, delta: bytes) -> bytes:
+        return (
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":%b}\n\n'
+            % (self._blocks - 1, delta)
+        )
+
+    def _end(self, out: list[bytes]) -> None:
+        assert self._finish is not None, "a stream without a finish reason has no end"
+        self._close(out)
+        waiting, self._waiting = self._waiting, []
+        for block in waiting:
+            self._tell(block, out)
+            self._close(out)
+        reason = messages_answer.stop_reason(self._finish, called=bool(self._calls), refused=self._refused)
+        told = {"delta": {"stop_reason": reason, "stop_sequence": None}}
+        out.append(_event("message_delta", {**told, "usage": messages_answer.usage(self._usage)}))
+        out.append(MESSAGE_STOP)
+        self._over = True
+
+
+def _event(name: str, content: dict[str, object]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), _json({"type": name, **content}))

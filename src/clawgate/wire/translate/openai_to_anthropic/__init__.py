@@ -1,0 +1,1 @@
+"""OpenAI client in front of an Anthropic provider: requests, responses, streams."""

@@ -1,0 +1,301 @@
+"""What does a chat client's stream look like while Anthropic's Messages API streams?
+
+One object per exchange. `finish_reason`, usage and `[DONE]` leave only at `message_stop`, or at the end of a stream
+that did give a stop reason: a cut stream never looks finished. Blocks are told apart by their index, so they may be
+open side by side; a server that leaves out where one begins or ends is understood as far as nothing is missing.
+A thinking block is told piece by piece as `reasoning_content`, and whole, with its
+signature, in `thinking_blocks` when it ends; entries carry an `index`, which the OpenAI SDK needs to add lists up.
+Source of the event order: Anthropic's documentation of streaming.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from clawgate.errors import UpstreamClosed, UpstreamMalformed
+from clawgate.wire.anthropic import types as messages
+from clawgate.wire.json import lenient as loose
+from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json.surrogates import Joiner
+from clawgate.wire.sse.reader import COMMENT, MAX_EVENT_BYTES, EventReader
+from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate.openai_to_anthropic import response as chat_answer
+
+KEEP_ALIVE = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
+
+KNOWN = frozenset(
+    {
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "ping",
+        "error",
+    }
+)
+"""Events of other types are passed over, as Anthropic's versioning policy asks."""
+
+MOST_OPEN = 1000
+"""Blocks that are open at a time."""
+
+_text = msgspec.json.Encoder().encode
+
+
+class _Open(msgspec.Struct):
+    """A block that is open; ``number`` is our number of a tool call, ``pieces`` are its thinking."""
+
+    block: messages.Block
+    number: int = -1
+    fed: bool = False
+    pieces: list[str] = msgspec.field(default_factory=list)
+
+
+class ChatStream:
+    """Anthropic's events in, chat completion chunks out."""
+
+    __slots__ = (
+        "_blocks",
+        "_calls",
+        "_created",
+        "_entries",
+        "_halves",
+        "_head",
+        "_id",
+        "_model",
+        "_out",
+        "_over",
+        "_reader",
+        "_started",
+        "_stop",
+        "_thoughts",
+        "_told",
+        "_usage",
+        "_with_usage",
+    )
+
+    def __init__(self, *, model: str, created: int, include_usage: bool) -> None:
+        self._reader = EventReader()
+        self._halves = Joiner()
+        self._out: list[bytes] = []  # what the present chunk gave
+        self._told = False  # whether anything was said
+        self._model = model
+        self._created = created
+        self._with_usage = include_usage
+        self._head = b""  # of every chunk, up to its choices
+        self._id: object = None  # of the upstream's answer
+        self._started = False
+        self._over = False  # finished, or broken off by an error that was told
+        self._blocks: dict[int | None, _Open] = {}  # the open ones, by the upstream's index
+        self._calls = 0  # how many tool calls were told
+        self._entries = 0  # how many thinking blocks were told
+        self._thoughts = 0  # characters
+        self._stop: str | None = None
+        self._usage: dict[object, object] = {}
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The client's bytes for the upstream's ``chunk``; raises `UpstreamMalformed`.
+
+        Raises `UpstreamFailed` for an error of the upstream's before anything was said.
+        """
+        for data in self._reader.feed(chunk):
+            if self._over:
+                break
+            said = KEEP_ALIVE if data == COMMENT else self._event(data)
+            if said:
+                self._told = True
+                self._out.append(said)
+        return self.unsaid()
+
+    def unsaid(self) -> bytes:
+        """What the beginning of a chunk gave whose rest raised."""
+        out, self._out = self._out, []
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def end(self) -> bytes:
+        """The last bytes if the upstream left out `message_stop`; raises `UpstreamClosed` if it had not finished."""
+        if self._over:
+            return b""
+        if self._stop is None:
+            raise UpstreamClosed("the upstream's stream ended before a stop_reason")
+        return self._finish()
+
+    def _event(self, data: bytes) -> bytes:
+        if data.startswith(b"[DONE]"):  # servers that speak both dialects may end both in the same way
+            return self._finish()
+        try:
+            event = strict_json.answer(data, messages.MESSAGES_EVENT, self._halves)
+        except UpstreamMalformed:
+            if (error := foreign_errors.within(data)) is not None:
+                return self._break_off(error)
+            if strict_json.answer(data, messages.MESSAGES_EVENT_TYPE).type not in KNOWN:
+                return b""
+            raise
+        kind = event.type
+        if kind == "content_block_delta":
+            return self._delta(event)
+        if kind == "ping":
+            return KEEP_ALIVE
+        if kind == "error":
+            return self._break_off(foreign_errors.within(data) or foreign_errors.WORDLESS)
+        if kind not in KNOWN:
+            return b""
+        if kind == "message_start":
+            return self._start(event)
+        if not self._started:
+            raise UpstreamMalformed(f"the upstream's stream begins with {kind}")
+        if kind == "content_block_start":
+            return self._open(event)
+        if kind == "content_block_stop":
+            return self._close(event)
+        if kind == "message_delta":
+            return self._note(event)
+        return self._finish()
+
+    def _break_off(self, error: foreign_errors.ForeignError) -> bytes:
+        self._over = True
+        if not self._told:
+            raise error.as_failure()
+        return foreign_errors.chat_event(error)
+
+    def _start(self, event: messages.Event) -> bytes:
+        if self._started:
+            raise UpstreamMalformed("the upstream's stream holds a message_start that is not its beginning")
+        self._started = True
+        self._id = loose.member(event.message, "id")
+        head = {
+            "id": loose.word(self._id) or chat_answer.UNNAMED,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+        }
+        self._head = b"data: " + strict_json.write_answer(head)[:-1]
+        self._count(loose.member(event.message, "usage"))
+        return self._chunk(b'{"role":"assistant","content":""}')
+
+    def _open(self, event: messages.Event) -> bytes:
+        block = event.content_block
+        if block is None:
+            raise UpstreamMalformed("the upstream's stream opens an empty block")
+        said = self._close(event)  # one of the same index, whose end was left out
+        return said + self._begin(event.index, block)
+
+    def _begin(self, index: int | None, block: messages.Block) -> bytes:
+        if len(self._blocks) == MOST_OPEN:
+            raise UpstreamMalformed(f"the upstream's stream opens more than {MOST_OPEN} blocks at a time")
+        opened = self._blocks[index] = _Open(block)
+        match block.type:
+            case "text":
+                return self._say(block.text)
+            case "thinking":
+                return self._think(opened, block.thinking)
+            case "tool_use":
+                name = loose.word(block.name)
+                if name is None:
+                    raise UpstreamMalformed("the upstream's stream calls a tool without a name")
+                opened.number = self._calls
+                self._calls += 1
+                call = {
+                    "index": opened.number,
+                    "id": loose.call_id(block.id, self._id, opened.number),
+                    "type": "function",
+                    "function": {"name": name, "arguments": ""},
+                }
+                return self._chunk(b'{"tool_calls":[' + _text(call) + b"]}")
+            case _:
+                return b""
+
+    def _delta(self, event: messages.Event) -> bytes:
+        delta = event.delta
+        if not self._started or delta is None:
+            raise UpstreamMalformed("the upstream's stream adds nothing, or to nothing")
+        kind = delta.type
+        opened = self._blocks.get(event.index)
+        if opened is None:
+            if kind == "input_json_delta":
+                raise UpstreamMalformed("the upstream's stream adds to a tool call that is not open")
+            if kind not in ("text_delta", "thinking_delta"):
+                return b""
+            self._begin(event.index, messages.Block(kind.removesuffix("_delta")))
+            opened = self._blocks[event.index]
+        opens = opened.block.type
+        if kind == "text_delta" and opens == "text":
+            return self._say(delta.text)
+        if kind == "input_json_delta" and opens == "tool_use":
+            return self._arguments(opened, loose.text(delta.partial_json))
+        if kind == "thinking_delta" and opens == "thinking":
+            return self._think(opened, delta.thinking)
+        if kind == "signature_delta" and opens == "thinking":
+            opened.block.signature = delta.signature
+        return b""
+
+    def _say(self, piece: object) -> bytes:
+        return self._chunk(b'{"content":' + _text(piece) + b"}") if piece and isinstance(piece, str) else b""
+
+    def _arguments(self, opened: _Open, piece: str) -> bytes:
+        if not piece:
+            return b""
+        opened.fed = True
+        return self._chunk(
+            b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (opened.number, _text(piece))
+        )
+
+    def _think(self, opened: _Open, piece: object) -> bytes:
+        if not piece or not isinstance(piece, str):
+            return b""
+        opened.pieces.append(piece)
+        self._thoughts += len(piece)
+        if self._thoughts > MAX_EVENT_BYTES:
+            raise UpstreamMalformed(f"the upstream's thinking exceeds {MAX_EVENT_BYTES} characters")
+        return self._chunk(b'{"reasoning_content":' + _text(piece) + b"}")
+
+    def _close(self, event: messages.Event) -> bytes:
+        opened = self._blocks.pop(event.index, None)
+        return b"" if opened is None else self._closed(opened)
+
+    def _closed(self, opened: _Open) -> bytes:
+        block = opened.block
+        if block.type == "tool_use":
+            return b"" if opened.fed else self._arguments(opened, chat_answer.arguments_of(block))
+        if block.type not in ("thinking", "redacted_thinking"):
+            return b""
+        block.thinking = "".join(opened.pieces)
+        entry = {"index": self._entries, **chat_answer.thinking_entry(block)}
+        self._entries += 1
+        return self._chunk(b'{"thinking_blocks":[' + strict_json.write_answer(entry) + b"]}")
+
+    def _note(self, event: messages.Event) -> bytes:
+        """Remember why the model stopped and what it cost: told when all is said."""
+        self._count(event.usage)
+        delta = event.delta
+        if delta is None or delta.stop_reason is None:
+            return b""
+        self._stop = delta.stop_reason
+        explanation = loose.word(loose.member(delta.stop_details, "explanation"))
+        if delta.stop_reason == "refusal" and explanation:
+            return self._chunk(b'{"refusal":' + _text(explanation) + b"}")
+        return b""
+
+    def _count(self, counts: object) -> None:
+        """Take over what is counted: totals replace earlier ones, and what is not named stays."""
+        if isinstance(counts, dict):
+            self._usage.update((name, value) for name, value in counts.items() if value is not None)
+
+    def _finish(self) -> bytes:
+        if self._stop is None:
+            raise UpstreamMalformed("the upstream's stream says that it is over and gave no stop_reason")
+        self._over = True
+        said = b"".join(self._closed(opened) for opened in self._blocks.values())
+        said += self._chunk(b"{}", _text(chat_answer.finish_reason(self._stop, called=self._calls > 0)))
+        if self._with_usage:
+            said += self._head + b',"choices":[],"usage":' + _text(chat_answer.usage(self._usage)) + b"}\n\n"
+        return said + DONE
+
+    def _chunk(self, delta: bytes, finish: bytes = b"null") -> bytes:
+        return b'%b,"choices":[{"index":0,"delta":%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (
+            self._head,
+            delta,
+            finish,
+        )

@@ -1,0 +1,61 @@
+"""What a server wrote in types of its own is understood, and what is nonsense reads as nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.wire.json import lenient as loose
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(5, 5), (6.0, 6), ("7", 7), ("8.0", 8), (True, None), (-1, None), ("x", None), (float("inf"), None), ("nan", None),
+     ([], None), (10**400, None), (1 << 60, None)],
+)  # fmt: skip
+def test_a_count_is_a_number_of_tokens_or_nothing(value: object, read: int | None) -> None:
+    assert loose.count(value) == read
+
+
+def test_a_member_is_to_be_had_of_objects_only() -> None:
+    assert loose.member({"a": 1}, "a") == 1
+    assert loose.member([], "a") is None and loose.member({}, "a") is None
+
+
+def test_a_word_says_something() -> None:
+    assert loose.word("a") == "a"
+    assert loose.word("") is None and loose.word(1) is None
+    assert loose.text("a") == "a" and loose.text("") == loose.text(None) == loose.text(1) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "answer", "number", "found"),
+    [
+        ("toolu_1", "msg_1", 0, "toolu_1"),
+        ("", "chatcmpl-Ab1", 2, "call_chatcmplAb1_2"),
+        (None, "x" * 100, 10, f"call_{'x' * 24}_10"),
+        (None, None, 1, "call_1"),
+        (5, "!", 0, "call_0"),
+    ],
+)
+def test_a_call_without_an_id_gets_one_of_its_own(
+    given: object, answer: object, number: int, found: str
+) -> None:
+    """In two answers of a conversation it is not the same."""
+    assert loose.call_id(given, answer, number) == found and len(found) <= 40
+
+
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [
+        ("a", [("text", "a")]),
+        ("", []),
+        (None, []),
+        (["a", {"type": "text", "text": "b"}], [("text", "a"), ("text", "b")]),
+        ([{"type": "thinking", "thinking": [{"text": "h"}, {"text": "m"}, 1]}], [("thinking", "hm")]),
+        ([{"type": "reasoning", "text": "hm"}], [("thinking", "hm")]),
+        ([{"type": "refusal", "refusal": "No."}], [("text", "No.")]),
+        ([{"type": "image"}, 5, None], []),
+    ],
+)  # fmt: skip
+def test_content_is_text_and_thinking_in_order(content: object, read: list[tuple[str, str]]) -> None:
+    assert loose.parts(content) == read

@@ -1,0 +1,182 @@
+"""The model's place in a body: found where every reader would find it, replaced without touching a byte beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawgate.errors import RequestRejected
+from clawgate.wire.json.model_field import NamedModel, find_model
+
+BLANKS = st.text(" \t\r\n", max_size=3)
+
+
+@st.composite
+def spelled(draw: st.DrawFn, value: Any) -> str:
+    """``value`` as JSON in one of its many spellings: white space, escapes, the forms of numbers."""
+
+    def around(text: str) -> str:
+        return draw(BLANKS) + text + draw(BLANKS)
+
+    if isinstance(value, dict):
+        members = [around(draw(spelled(key))) + ":" + draw(spelled(one)) for key, one in value.items()]
+        return around("{" + (",".join(members) or draw(BLANKS)) + "}")
+    if isinstance(value, list):
+        return around("[" + (",".join(draw(spelled(one)) for one in value) or draw(BLANKS)) + "]")
+    if isinstance(value, str):
+        return around('"' + "".join(_letter(draw, letter) for letter in value) + '"')
+    return around(json.dumps(value))
+
+
+def _letter(draw: st.DrawFn, letter: str) -> str:
+    plain = json.dumps(letter, ensure_ascii=False)[1:-1]
+    units = letter.encode("utf-16-be")
+    escaped = "".join(f"\\u{units[at]:02x}{units[at + 1]:02X}" for at in range(0, len(units), 2))
+    spellings = [plain, escaped] + (["\\/"] if letter == "/" else [])
+    return draw(st.sampled_from(spellings))
+
+
+TEXT = st.text(max_size=12).filter(lambda text: not any("\ud800" <= one <= "\udfff" for one in text))
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+VALUES = st.recursive(
+    SCALARS | TEXT | st.sampled_from(["model", '"model":', "{", "},", "\\"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT | st.just("model"), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = TEXT.filter(lambda name: name.lower() != "model")
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[bytes, bytes, bytes, str | None]:
+    """Bytes before the model's value, the value, bytes behind it, and the name it spells."""
+    before = draw(st.dictionaries(NAMES, VALUES, max_size=3))
+    behind = draw(st.dictionaries(NAMES.filter(lambda name: name not in before), VALUES, max_size=3))
+    name = draw(st.none() | TEXT)
+
+    def member(key: str, value: Any) -> str:
+        return draw(spelled(key)) + ":" + draw(spelled(value))
+
+    head = "".join(member(key, value) + "," for key, value in before.items())
+    tail = "".join("," + member(key, value) for key, value in behind.items())
+    value = draw(spelled(name))
+    core = value.strip(" \t\r\n")
+    start = value.index(core)
+    first = draw(BLANKS) + "{" + head + draw(spelled("model")) + ":" + value[:start]
+    last = value[start + len(core) :] + tail + draw(BLANKS) + "}" + draw(BLANKS)
+    return first.encode(), core.encode(), last.encode(), name
+
+
+@given(body=bodies(), name=TEXT)
+def test_only_the_models_value_is_replaced(body: tuple[bytes, bytes, bytes, str | None], name: str) -> None:
+    """Every other byte stays, however the body was written; the new value reads as the new name."""
+    first, core, last, old = body
+    whole = first + core + last
+    found = find_model(whole)
+    assert found == NamedModel(old, len(first), len(first) + len(core))
+    changed = found.replaced(whole, name)
+    assert changed.startswith(first) and changed.endswith(last)
+    assert json.loads(changed[len(first) : len(changed) - len(last)]) == name
+    assert json.loads(changed) == json.loads(whole) | {"model": name}
+
+
+@given(members=st.dictionaries(NAMES, VALUES, max_size=4), data=st.data(), name=TEXT)
+def test_a_body_without_a_model_gets_one(members: dict[str, Any], data: st.DataObject, name: str) -> None:
+    """Nothing is lost and nothing else is added."""
+    body = data.draw(spelled(members)).encode()
+    found = find_model(body)
+    assert found == NamedModel(None)
+    changed = found.replaced(body, name)
+    assert json.loads(changed) == members | {"model": name}
+    assert find_model(changed).name == name
+
+
+@given(members=st.dictionaries(NAMES, VALUES, min_size=1, max_size=4), data=st.data())
+def test_a_field_that_comes_twice_is_refused(members: dict[str, Any], data: st.DataObject) -> None:
+    """Whichever it is, wherever the second stands, whatever its value: two readers could take different ones."""
+    again = data.draw(st.sampled_from(sorted(members)))
+    values = list(members.items())
+    values.insert(
+        data.draw(st.integers(0, len(values))), (again, data.draw(st.just(members[again]) | VALUES))
+    )
+    text = ",".join(data.draw(spelled(key)) + ":" + data.draw(spelled(value)) for key, value in values)
+    with pytest.raises(RequestRejected, match="more than once"):
+        find_model(b"{" + text.encode() + b"}")
+
+
+@given(body=st.binary(max_size=60) | st.text('{}[]":,\\ model0e.-', max_size=40).map(str.encode))
+def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
+    """No other exception; what is read is what the standard library reads."""
+    found: NamedModel | None = None
+    with contextlib.suppress(RequestRejected):
+        found = find_model(body)
+    if found is None:
+        return
+    read = json.loads(body)
+    assert read.get("model") == found.name and len(read) == len(json.loads(body, object_pairs_hook=list))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "not a JSON object"),
+        (b"[]", "not a JSON object"),
+        (b'"model"', "not a JSON object"),
+        (b"\xef\xbb\xbf{}", "not a JSON object"),
+        (b'{"a":NaN}', "not a JSON object"),
+        (b'{"a":' + b"[" * 200_000, "not a JSON object"),
+        (b'{"\xff":1}', "not a JSON object"),
+        (b'{"model":"a","model":"b"}', "more than once"),
+        (b'{"model":"a","mod\\u0065l":"a"}', "more than once"),
+        (b'{"a":1,"a":12}', "more than once"),
+        (b'{"a":12,"a":1}', "more than once"),
+        (b'{"a":{},"a":{}}', "more than once"),
+        (b'{"":1,"":1}', "more than once"),
+        (b'{"MODEL":"a"}', "small letters"),
+        (b'{"model":"a","Model":"a"}', "small letters"),
+        (b'{"model":1}', "must be text"),
+        (b'{"model":["a"]}', "must be text"),
+        (b'{"model":"\xff"}', "must be text"),
+    ],
+)
+def test_what_could_be_taken_otherwise_is_refused(body: bytes, message: str) -> None:
+    with pytest.raises(RequestRejected, match=message) as caught:
+        find_model(body)
+    assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"model":1}', "model"),
+        (b'{"MODEL":1}', "model"),
+        (b'{"b":1,"a":2,"a":3}', "a"),
+        (b'{"%b":1,"%b":2}' % (b"n" * 500, b"n" * 500), "n" * 64),
+    ],
+)
+def test_the_field_at_fault_is_named(body: bytes, param: str) -> None:
+    """Shortened: it is the client's own text."""
+    with pytest.raises(RequestRejected) as caught:
+        find_model(body)
+    assert caught.value.param == param
+
+
+def test_models_within_are_nobodys_business() -> None:
+    """Only the top of the body names the model."""
+    body = b'{"metadata":{"model":"x","model":"y"},"model":"a"}'
+    assert find_model(body).replaced(body, "b") == b'{"metadata":{"model":"x","model":"y"},"model":"b"}'
+
+
+def test_a_large_body_is_not_searched_with_a_pattern() -> None:
+    """Megabytes of quotes and backslashes before the model take one pass."""
+    body = b'{"a":"' + b'\\"' * 2_000_000 + b'","model":"m"}'
+    assert find_model(body) == NamedModel("m", len(body) - 4, len(body) - 1)

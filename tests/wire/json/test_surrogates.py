@@ -1,0 +1,31 @@
+"""No half of a character is left in JSON, and what looks like one and is none stays as it was."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawgate.wire.json.surrogates import Joiner, whole
+
+
+@given(st.text(st.sampled_from('a\\"u\ud83d\ude00\ud83e🦞'), max_size=12))
+def test_whatever_is_cut_can_be_written_and_the_rest_stays(text: str) -> None:
+    mended = json.loads(whole(json.dumps(text).encode()))
+    joined = json.loads(json.dumps(text))  # as JSON reads it: halves that met are one character
+    assert mended == "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in joined)
+
+
+@pytest.mark.parametrize("json_text", [rb'"\\ud83d"', rb'"\ud83d\ude00"', b'"plain"'])
+def test_what_is_no_half_stays(json_text: bytes) -> None:
+    assert whole(json_text) == json_text == Joiner().mend(json_text)
+
+
+def test_halves_in_neighbouring_events_are_put_together() -> None:
+    joiner = Joiner()
+    assert joiner.mend(rb'{"a":"x\ud83e"}') == b'{"a":"x"}'
+    assert joiner.mend(rb'{"a":"\udd9e\ud83d"}') == rb'{"a":"\ud83e\udd9e"}'
+    assert joiner.mend(rb'{"a":"\ude00y"}') == rb'{"a":"\ud83d\ude00y"}'
+    assert joiner.mend(rb'{"a":"\ude00"}') == rb'{"a":"\ufffd"}'

@@ -1,0 +1,245 @@
+"""A chat request becomes a Messages request, or is refused by its field's name with the way out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from clawgate.errors import RequestRejected, UpstreamClosed
+from clawgate.wire.translate.openai_to_anthropic.translator import MAX_TOKENS, ChatToMessages
+from clawgate.wire.translate.reasoning_effort import BUDGETS
+
+USER = {"role": "user", "content": "hi"}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+OLD, NEW = "claude-sonnet-4-5", "claude-opus-4-7"
+
+
+def exchange(model: str = OLD, **settings: Any) -> ChatToMessages:
+    return ChatToMessages(requested_model="asked/model", upstream_model=model, created=1, **settings)
+
+
+def told(model: str = OLD, settings: dict[str, Any] | None = None, **fields: Any) -> Any:
+    body = json.dumps({"model": "x", "messages": [USER], **fields}).encode()
+    return json.loads(exchange(model, **(settings or {})).request(body))
+
+
+def test_it_goes_to_the_messages_endpoint() -> None:
+    assert exchange().target == b"/v1/messages"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "becomes"),
+    [
+        ("temperature", 0.5, {"temperature": 0.5}),
+        ("temperature", 2, {"temperature": 1.0}),
+        ("top_p", 0.9, {"top_p": 0.9}),
+        ("top_p", 1, {}),
+        ("top_k", 5, {"top_k": 5}),
+        ("stop", "a", {"stop_sequences": ["a"]}),
+        ("stop", ["a", "b"], {"stop_sequences": ["a", "b"]}),
+        ("stop", [], {}),
+        ("user", "u", {"metadata": {"user_id": "u"}}),
+        ("safety_identifier", "u", {"metadata": {"user_id": "u"}}),
+        ("service_tier", "default", {"service_tier": "standard_only"}),
+        ("service_tier", "priority", {"service_tier": "auto"}),
+        ("service_tier", "flex", {}),
+        ("stream", True, {"stream": True}),
+        ("stream", False, {}),
+        ("response_format", {"type": "text"}, {}),
+        ("response_format", {"type": "json_schema", "json_schema": {"name": "n", "schema": {"a": 1}}},
+         {"output_config": {"format": {"type": "json_schema", "schema": {"a": 1}}}}),
+        ("thinking", {"type": "adaptive"}, {"thinking": {"type": "adaptive"}}),
+        ("cache_control", {"type": "ephemeral"}, {"cache_control": {"type": "ephemeral"}}),
+        ("inference_geo", "eu", {"inference_geo": "eu"}),
+        ("speed", "fast", {"speed": "fast"}),
+        ("parallel_tool_calls", False, {}),
+        ("tool_choice", "auto", {}),
+        *((name, 1, {}) for name in ("seed", "frequency_penalty", "presence_penalty", "n", "never_heard_of")),
+        *((name, None, {}) for name in ("temperature", "stop", "tools", "n", "max_tokens", "reasoning_effort")),
+    ],
+)  # fmt: skip
+def test_a_field_is_carried_over_or_left_out(field: str, value: Any, becomes: dict[str, Any]) -> None:
+    plain = {"model": OLD, "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}
+    assert told(**{field: value}) == {**plain, "max_tokens": MAX_TOKENS, **becomes}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_p", "becomes"),
+    [
+        (1, 1.0, {"temperature": 1.0}),
+        (0, 1, {"temperature": 0.0}),
+        (1, 0.5, {"top_p": 0.5}),
+        (2, 0.5, {"top_p": 0.5}),
+        (0.2, 0.5, {"temperature": 0.2, "top_p": 0.5}),
+    ],
+)
+def test_what_is_done_unasked_is_not_asked_for_beside_another(
+    temperature: float, top_p: float, becomes: dict[str, float]
+) -> None:
+    """Clients send both with their defaults, and many of Anthropic's models refuse the two together."""
+    asked = told(temperature=temperature, top_p=top_p)
+    assert {name: asked[name] for name in ("temperature", "top_p") if name in asked} == becomes
+
+
+@pytest.mark.parametrize(
+    ("configured", "fields", "limit"),
+    [
+        (None, {}, MAX_TOKENS),
+        (64_000, {}, 64_000),
+        (64_000, {"max_tokens": 5}, 5),
+        (None, {"max_tokens": 5, "max_completion_tokens": 6}, 6),
+        (None, {"reasoning_effort": "high"}, MAX_TOKENS + BUDGETS["high"]),
+    ],
+)
+def test_the_limit_is_the_client_s_then_the_model_s_then_ours(
+    configured: int | None, fields: dict[str, Any], limit: int
+) -> None:
+    assert told(settings={"max_tokens": configured}, **fields)["max_tokens"] == limit
+
+
+@pytest.mark.parametrize(
+    ("fields", "choice"),
+    [
+        ({}, None),
+        ({"tool_choice": "auto"}, {"type": "auto"}),
+        ({"tool_choice": "none", "parallel_tool_calls": False}, {"type": "none"}),
+        ({"tool_choice": "required"}, {"type": "any"}),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, {"type": "tool", "name": "f"}),
+        ({"parallel_tool_calls": True}, None),
+        ({"parallel_tool_calls": False}, {"type": "auto", "disable_parallel_tool_use": True}),
+    ],
+)
+def test_a_choice_of_tools_is_said_in_anthropic_s_words(fields: dict[str, Any], choice: Any) -> None:
+    assert told(tools=[TOOL], **fields).get("tool_choice") == choice
+
+
+def test_a_tool_without_parameters_takes_an_empty_object() -> None:
+    bare = {"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}
+    assert told(tools=[bare])["tools"] == [
+        {
+            "name": "f",
+            "input_schema": {"type": "object", "properties": {}},
+            "cache_control": {"type": "ephemeral"},
+        }
+    ]
+
+
+# How hard to think
+
+
+def test_an_older_model_gets_a_budget_and_no_sampling() -> None:
+    asked = told(reasoning_effort="low", temperature=0.1, top_p=0.5, top_k=3)
+    assert asked["thinking"] == {"type": "enabled", "budget_tokens": BUDGETS["low"]}
+    assert not {"temperature", "top_p", "top_k"} & set(asked)
+
+
+def test_a_newer_model_gets_an_effort() -> None:
+    asked = told(NEW, reasoning_effort="minimal", max_tokens=10)
+    assert asked["thinking"] == {"type": "adaptive"} and asked["output_config"] == {"effort": "low"}
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        (OLD, {"reasoning_effort": "none"}),
+        (OLD, {"reasoning_effort": "high", "max_tokens": 1000}),
+        (OLD, {"reasoning_effort": "high", "tools": [TOOL], "tool_choice": "required"}),
+        (NEW, {"reasoning_effort": "high", "tools": [TOOL], "tool_choice": "required"}),
+        (
+            OLD,
+            {
+                "reasoning_effort": "high",
+                "messages": [USER, {"role": "tool", "tool_call_id": "1", "content": "r"}],
+            },
+        ),
+        (OLD, {"reasoning_effort": "high", "messages": [USER, {"role": "assistant", "content": "{"}]}),
+    ],
+    ids=[
+        "none",
+        "no room",
+        "forced tool",
+        "forced tool, newer",
+        "a turn without its thinking",
+        "words to go on from",
+    ],
+)
+def test_an_effort_yields_to_what_anthropic_would_refuse_it_for(model: str, fields: dict[str, Any]) -> None:
+    assert "thinking" not in told(model, **fields)
+
+
+def test_no_effort_turns_thinking_off_where_it_may_be_on() -> None:
+    assert told(NEW, reasoning_effort="none")["thinking"] == {"type": "disabled"}
+
+
+def test_what_the_client_said_in_anthropic_s_words_counts() -> None:
+    asked = told(reasoning_effort="high", thinking={"type": "enabled", "budget_tokens": 2000}, temperature=1)
+    assert asked["thinking"]["budget_tokens"] == 2000 and asked["temperature"] == 1
+    assert told(NEW, reasoning_effort="high", output_config={"effort": "max"})["output_config"] == {
+        "effort": "max"
+    }
+
+
+def test_a_model_that_cannot_think_is_not_asked_to() -> None:
+    assert "thinking" not in told(settings={"reasoning": False}, reasoning_effort="high")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("n", 2), ("n", 0), ("logprobs", True), ("modalities", ["text", "audio"]), ("functions", []),
+        ("function_call", "auto"), ("web_search_options", {}), ("max_tokens", 0), ("max_completion_tokens", -1),
+        ("temperature", 2.1), ("temperature", -1), ("reasoning_effort", "heroic"),
+        ("response_format", {"type": "json_schema", "json_schema": {"name": "n"}}),
+    ],
+)  # fmt: skip
+def test_what_would_be_another_answer_is_refused_by_its_name(field: str, value: Any) -> None:
+    with pytest.raises(RequestRejected, match=f"'{field}' ") as refused:
+        told(**{field: value})
+    assert refused.value.param == field
+
+
+@pytest.mark.parametrize(
+    "choice", ["sometimes", {"type": "allowed_tools", "allowed_tools": {}}, {"type": "function"}]
+)
+def test_a_choice_that_cannot_be_said_is_refused(choice: Any) -> None:
+    with pytest.raises(RequestRejected) as refused:
+        told(tools=[TOOL], tool_choice=choice)
+    assert refused.value.param == "tool_choice"
+
+
+def test_a_tool_that_is_no_function_is_refused_by_its_place() -> None:
+    with pytest.raises(RequestRejected) as refused:
+        told(tools=[TOOL, {"type": "custom", "custom": {"name": "c"}}])
+    assert refused.value.param == "tools[1]"
+
+
+# Answers
+
+
+def test_usage_comes_at_the_end_of_a_stream_only_if_it_was_asked_for() -> None:
+    stream = (
+        b'data: {"type":"message_start","message":{"id":"m","content":[]}}\n\n'
+        b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}\n\n'
+        b'data: {"type":"message_stop"}\n\n'
+    )
+    for options, expected in (({}, False), ({"stream_options": {"include_usage": True}}, True)):
+        asking = exchange()
+        asking.request(json.dumps({"messages": [USER], "stream": True, **options}).encode())
+        assert asking.streams
+        assert (b'"usage"' in asking.feed(stream) + asking.end()) is expected
+
+
+def test_a_stream_that_nobody_asked_for_is_still_read() -> None:
+    asking = exchange()
+    with pytest.raises(UpstreamClosed):
+        asking.end()
+
+
+def test_a_refusal_keeps_its_words() -> None:
+    body = b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}'
+    assert json.loads(exchange().refusal(404, body))["error"]["message"] == "model: x"

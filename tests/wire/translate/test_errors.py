@@ -1,0 +1,150 @@
+"""Whatever an upstream says when it refuses, the client reads its message in the client's own dialect."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate.errors import ForeignError, read
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"error":{"message":"No.","type":"t","code":"c","param":"p"}}', "No."),
+        (b'{"type":"error","error":{"type":"overloaded_error","message":"Busy."},"request_id":"r"}', "Busy."),
+        (b'{"error":"No."}', "No."),
+        (b'{"message":"No."}', "No."),
+        (b'{"detail":"Not Found"}', "Not Found"),
+        (b'{"detail":[{"loc":["body"],"msg":"wrong"}]}', '[{"loc":["body"],"msg":"wrong"}]'),
+        (b'[{"error":{"message":"No."}}]', "No."),
+        (b"upstream connect error", "upstream connect error"),
+        (b"<html><body>502</body></html>", "an HTML page"),
+        (b"", "an empty body"),
+        (b"\xff\xfe", "\ufffd"),
+        (b"{}", "without saying why"),
+        (b'{"error":{"message":null}}', "without saying why"),
+        (b'{"error":{"message":["a"]}}', '["a"]'),
+        (b"null", "without saying why"),
+    ],
+)
+def test_the_message_is_found_in_any_form(body: bytes, message: str) -> None:
+    assert message in read(body, 502).message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (
+            400,
+            {"type": "invalid_request_error", "message": "m"},
+            "invalid_request_error",
+            "invalid_request_error",
+        ),
+        (
+            401,
+            {"type": "authentication_error", "message": "m"},
+            "authentication_error",
+            "authentication_error",
+        ),
+        (404, {"type": "not_found_error", "message": "m"}, "invalid_request_error", "not_found_error"),
+        (429, {"type": "rate_limit_error", "message": "m"}, "rate_limit_error", "rate_limit_error"),
+        (529, {"type": "overloaded_error", "message": "m"}, "service_unavailable", "overloaded_error"),
+        (402, {"type": "billing_error", "message": "m"}, "insufficient_quota", "billing_error"),
+        (500, {"message": "m"}, "api_error", None),
+        (418, {"message": "m"}, "invalid_request_error", None),
+    ],
+)
+def test_a_chat_client_reads_its_own_words_and_anthropic_s_as_the_code(
+    status: int, body: dict[str, str], kind: str, code: str | None
+) -> None:
+    error = read(json.dumps({"type": "error", "error": body}).encode(), status)
+    told = json.loads(foreign_errors.chat_body(error, status))["error"]
+    assert told == {"message": "m", "type": kind, "code": code, "param": None}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "named"),
+    [
+        (400, {"type": "invalid_request_error", "param": "messages"}, "invalid_request_error"),
+        (401, {"type": "invalid_request_error", "code": "invalid_api_key"}, "authentication_error"),
+        (403, {}, "permission_error"),
+        (404, {"type": "invalid_request_error", "code": "model_not_found"}, "not_found_error"),
+        (413, {}, "request_too_large"),
+        (429, {"type": "requests", "code": "rate_limit_exceeded"}, "rate_limit_error"),
+        (429, {"type": "insufficient_quota", "code": "insufficient_quota"}, "billing_error"),
+        (500, {"type": "server_error"}, "api_error"),
+        (503, {}, "overloaded_error"),
+        (504, {}, "timeout_error"),
+    ],
+)
+def test_an_anthropic_client_reads_the_type_that_its_status_has(
+    status: int, error: dict[str, str], named: str
+) -> None:
+    found = read(json.dumps({"error": {"message": "m", **error}}).encode(), status)
+    told = json.loads(foreign_errors.messages_body(found, status))
+    assert told["type"] == "error" and told["error"]["type"] == named and told["error"]["message"] == "m"
+    assert told["error"].get("param") == error.get("param")
+
+
+@pytest.mark.parametrize(
+    ("code", "read_as"),
+    [("c", "c"), (502, "502"), ("", None), (True, None), (-1, None), (10**30, None), ([], None)],
+)
+def test_a_code_is_a_word_or_a_status(code: object, read_as: str | None) -> None:
+    assert read(json.dumps({"error": {"message": "m", "code": code}}).encode(), 500).code == read_as
+
+
+def test_in_a_stream_there_is_no_status_and_the_type_decides() -> None:
+    error = ForeignError("Busy.", "overloaded_error")
+    assert b'"type":"service_unavailable"' in foreign_errors.chat_event(error)
+    assert b'"type":"overloaded_error"' in foreign_errors.messages_event(error)
+    assert b'"type":"overloaded_error"' in foreign_errors.messages_event(
+        ForeignError("B", "server_error", "overloaded")
+    )
+    assert b'"type":"rate_limit_error"' in foreign_errors.messages_event(ForeignError("B", None, "429"))
+    assert b'"type":"api_error"' in foreign_errors.messages_event(ForeignError("Hm.", "odd"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"nonsense", b"[]", b'{"id":"c","choices":[],"error":null}', b'{"type":"message_start","message":{}}'],
+)
+def test_what_may_be_an_answer_is_no_error(body: bytes) -> None:
+    assert foreign_errors.within(body) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["error", "message", "type", "code", "param", "detail"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.binary(max_size=50) | json_values.map(lambda value: json.dumps(value).encode()), st.integers(100, 599)
+)
+def test_no_body_is_too_strange(body: bytes, status: int) -> None:
+    error = read(body, status)
+    assert error.message.strip()
+    assert json.loads(foreign_errors.chat_body(error, status))["error"]["message"] == error.message
+    assert json.loads(foreign_errors.messages_body(error, status))["error"]["message"] == error.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"detail":' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"code":' + b"9" * 9000 + b',"message":"m"}',
+    ],
+)
+def test_nesting_and_numbers_without_measure_are_only_an_error(body: bytes) -> None:
+    assert read(body, 500).message

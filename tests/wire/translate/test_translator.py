@@ -1,0 +1,392 @@
+"""A translation keeps what was said, however the bytes are cut, and nothing hostile gets more than an error."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clawgate.errors import RequestRejected, UpstreamClosed, UpstreamFailed, UpstreamMalformed
+from clawgate.wire.dialect import Dialect
+from clawgate.wire.translate.translator import Translation, translation
+from tests.wire.exchanges import (
+    CHECKS,
+    NAMES,
+    asked,
+    events,
+    looks_finished,
+    new,
+    pair_of,
+    pieces,
+    recorded,
+    recorded_json,
+)
+
+names = pytest.mark.parametrize("name", NAMES)
+
+
+@names
+def test_a_request_is_translated_as_recorded(name: str) -> None:
+    exchange = new(name)
+    body = exchange.request(recorded(name, "request.json"))
+    assert json.loads(body) == recorded_json(name, "upstream_request.json")
+    assert exchange.streams is bool(recorded_json(name, "request.json").get("stream"))
+
+
+@names
+def test_an_answer_is_translated_as_recorded(name: str) -> None:
+    body = asked(name).answer(recorded(name, "upstream_answer.json"))
+    assert json.loads(body) == recorded_json(name, "answer.json")
+
+
+@names
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 0])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_a_stream_is_translated_as_recorded_however_it_is_cut(name: str, size: int, line_end: bytes) -> None:
+    exchange = asked(name)
+    stream = recorded(name, "upstream_stream.txt").replace(b"\n", line_end)
+    said = b"".join(exchange.feed(piece) for piece in pieces(stream, size)) + exchange.end()
+    assert said == recorded(name, "stream.txt")
+
+
+@names
+def test_what_is_recorded_is_legal(name: str) -> None:
+    CHECKS[pair_of(name)](recorded(name, "stream.txt"))
+
+
+@names
+def test_a_stream_that_is_cut_never_looks_finished(name: str) -> None:
+    """Wherever it is cut: either the end is refused and nothing said looks finished, or all was said."""
+    pair = pair_of(name)
+    stream = recorded(name, "upstream_stream.txt")
+    whole = [event for event in events(recorded(name, "stream.txt")) if event != {"type": "ping"}]
+    refused = 0
+    for cut in range(len(stream)):
+        exchange = asked(name)
+        said = exchange.feed(stream[:cut])
+        try:
+            said += exchange.end()
+        except UpstreamClosed:
+            refused += 1
+            assert not looks_finished(pair, said)
+            CHECKS[pair](said, whole=False)
+        else:
+            CHECKS[pair](said)
+            assert len(events(said)) >= len(whole) - 1  # only the counts may be missing
+    assert refused > len(stream) // 2
+
+
+@pytest.mark.parametrize(
+    ("client", "upstream"),
+    [
+        (Dialect.RESPONSES, Dialect.MESSAGES),
+        (Dialect.RESPONSES, Dialect.CHAT),
+        (Dialect.CHAT, Dialect.RESPONSES),
+        (Dialect.MESSAGES, Dialect.RESPONSES),
+        (Dialect.CHAT, Dialect.CHAT),
+        (Dialect.MESSAGES, Dialect.MESSAGES),
+    ],
+)
+def test_a_pair_without_a_translation_is_refused_with_the_way_out(client: Dialect, upstream: Dialect) -> None:
+    with pytest.raises(RequestRejected, match=f"endpoint of {upstream.value}"):
+        translation(client, upstream, requested_model="a", upstream_model="b", created=0)
+
+
+# Round trips: what both dialects can say survives the way there and back
+
+
+words = st.text("aé🦞 \n", min_size=1, max_size=8).filter(str.strip)
+ids = st.integers(0, 99).map("call_{}".format)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=2),
+    max_leaves=4,
+)
+objects = st.dictionaries(words, values, max_size=3)
+user_parts = st.one_of(
+    st.fixed_dictionaries({"type": st.just("text"), "text": words}),
+    st.just({"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}),
+    st.just({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}),
+    st.just({"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}}),
+)
+
+
+FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}
+NAMED = {"type": "function", "function": {"name": "f"}}
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Rounds of a conversation as a chat client sends them: a question, perhaps calls and their results, an answer."""
+    said: list[dict[str, Any]] = []
+    if draw(st.booleans()):
+        said.append({"role": "system", "content": draw(words)})
+    for _ in range(draw(st.integers(1, 3))):
+        if draw(st.booleans()):
+            said.append({"role": "user", "content": draw(words)})
+        else:
+            parts = draw(st.lists(user_parts, min_size=2, max_size=3))
+            said.append({"role": "user", "content": parts})
+        called = draw(st.lists(ids, unique=True, max_size=3))
+        if called:
+            calls = [
+                {
+                    "id": call,
+                    "type": "function",
+                    "function": {"name": "f", "arguments": _compact(draw(objects))},
+                }
+                for call in called
+            ]
+            said.append({"role": "assistant", "content": draw(st.none() | words), "tool_calls": calls})
+            said += [{"role": "tool", "tool_call_id": call, "content": draw(words)} for call in called]
+        if draw(st.booleans()) or called:
+            said.append({"role": "assistant", "content": draw(words).rstrip()})  # it may be the last one
+        else:
+            break
+    return said
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _loaded(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Arguments as objects: how they are spelt is no part of what they say."""
+    messages = copy.deepcopy(messages)
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return messages
+
+
+@given(turns())
+def test_a_conversation_comes_back_from_the_other_dialect_as_it_was(said: list[dict[str, Any]]) -> None:
+    body = json.dumps({"model": "m", "messages": said, "max_tokens": 10}).encode()
+    there = new("chat_to_messages").request(body)
+    back = json.loads(new("messages_to_chat").request(there))
+    assert _loaded(back["messages"]) == _loaded(said)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"max_tokens": st.integers(1, 10**6)},
+        optional={
+            "temperature": st.floats(0, 1, exclude_max=True),
+            "top_p": st.floats(0, 1, exclude_max=True),
+            "stop": st.lists(words, min_size=1, max_size=3),
+            "user": words,
+            "service_tier": st.sampled_from(["auto", "default"]),
+            "tools": st.just([{"type": "function", "function": FUNCTION}]),
+            "tool_choice": st.sampled_from(["auto", "none", "required", NAMED]),
+            "parallel_tool_calls": st.just(False),
+        },
+    )
+)
+def test_what_both_sides_can_be_asked_comes_back_as_it_was(fields: dict[str, Any]) -> None:
+    if "tools" not in fields:
+        fields.pop("tool_choice", None)
+        fields.pop("parallel_tool_calls", None)
+    if fields.get("tool_choice") == "none":
+        fields.pop("parallel_tool_calls", None)
+    request = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
+    there = new("chat_to_messages").request(json.dumps(request).encode())
+    back = json.loads(new("messages_to_chat").request(there))
+    if "parallel_tool_calls" in fields:
+        fields.setdefault("tool_choice", "auto")
+    assert back == {**request, **fields, "model": "gpt-x"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("chat_to_messages")])
+def test_two_gateways_in_a_row_give_anthropic_s_client_what_anthropic_said(name: str) -> None:
+    """Signatures and all: the first speaks chat to the second, which has Anthropic behind it."""
+    first = new("messages_to_chat")
+    said = first.feed(recorded(name, "stream.txt")) + first.end()
+    sent = recorded(name, "upstream_stream.txt")
+    assert joined(events(said)) == joined(events(sent))
+
+
+def joined(stream: list[Any]) -> list[dict[str, Any]]:
+    """The blocks of a Messages stream, each with its pieces joined."""
+    blocks: list[dict[str, Any]] = []
+    for event in stream:
+        if event["type"] == "content_block_start":
+            blocks.append({**event["content_block"], "input": ""})
+        elif event["type"] == "content_block_delta":
+            for member, piece in event["delta"].items():
+                if member != "type":
+                    blocks[-1]["input" if member == "partial_json" else member] += piece
+    for block in blocks:
+        block["input"] = json.loads(block["input"] or "{}")
+    return blocks
+
+
+# Hostile bodies
+
+
+OPAQUE = {"parameters", "input_schema", "input", "schema", "cache_control", "seed", "detail", "model"}
+"""Members whose content nobody here reads, or that mean nothing to the other side."""
+
+
+def paths(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every place in a document: its path, and the container and key to change it."""
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in list(members):
+        if key in OPAQUE:
+            continue
+        place = f"{path}[{key}]" if isinstance(value, list) else f"{path}.{key}".lstrip(".")
+        yield place, value, key
+        if isinstance(inner, dict | list):
+            yield from paths(inner, place)
+
+
+NOT_READ = {"chat_to_messages": {"reasoning_content"}, "messages_to_chat": {"top_k"}}
+"""What a request carries for other readers."""
+
+
+@names
+def test_a_wrong_type_anywhere_is_refused_by_the_field_s_name(name: str) -> None:
+    document = recorded_json(name, "request.json")
+    for place, container, key in paths(document):
+        if key in NOT_READ[pair_of(name)]:
+            continue
+        was, container[key] = container[key], [[]]
+        with pytest.raises(RequestRejected) as refused:
+            new(name).request(json.dumps(document).encode())
+        container[key] = was
+        assert refused.value.param is not None and refused.value.param.startswith(place), place
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(
+        ["text", "tool_use", "thinking", "user", "system", "tool", "data:", "auto", "function", "{}", "{"]
+    ),
+    lambda inner: st.lists(inner, max_size=2)
+    | st.dictionaries(st.sampled_from(["type", "text", "id", "content", "role", "name"]), inner, max_size=3),
+    max_leaves=4,
+)  # fmt: skip
+
+
+def changed(data: st.DataObject, document: Any) -> Any:
+    """A document with one to three of its values replaced or gone."""
+    for _ in range(data.draw(st.integers(1, 3))):
+        places = list(paths(document))
+        if not places:
+            return data.draw(anything)
+        _, container, key = data.draw(st.sampled_from(places))
+        if data.draw(st.booleans()):
+            del container[key]
+        else:
+            container[key] = data.draw(anything)
+    return document
+
+
+def spelt(document: Any) -> bytes:
+    return json.dumps(document).encode("utf-8", "surrogatepass")
+
+
+@given(st.data(), st.sampled_from(NAMES))
+@settings(max_examples=300)
+def test_a_strange_request_is_translated_or_rejected(data: st.DataObject, name: str) -> None:
+    document = changed(data, recorded_json(name, "request.json"))
+    with suppress(RequestRejected):
+        json.loads(new(name).request(spelt(document)))
+
+
+@given(st.data(), st.sampled_from(NAMES))
+@settings(max_examples=300)
+def test_a_strange_answer_is_translated_or_called_malformed(data: st.DataObject, name: str) -> None:
+    document = changed(data, recorded_json(name, "upstream_answer.json"))
+    with suppress(UpstreamFailed):
+        json.loads(asked(name).answer(spelt(document)))
+
+
+@given(st.data(), st.sampled_from(NAMES))
+@settings(max_examples=300)
+def test_a_strange_stream_stays_legal_as_far_as_it_goes(data: st.DataObject, name: str) -> None:
+    """Events lost, doubled, moved or changed: the client reads a legal stream, or the beginning of one."""
+    sent = recorded(name, "upstream_stream.txt").split(b"\n\n")[:-1]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(sent) - 1))
+        match data.draw(st.sampled_from(["lose", "double", "move", "change"])):
+            case "lose" if len(sent) > 1:
+                del sent[at]
+            case "double":
+                sent.insert(at, sent[at])
+            case "move":
+                sent.insert(data.draw(st.integers(0, len(sent) - 1)), sent.pop(at))
+            case _:
+                head, brace, rest = sent[at].partition(b"{")
+                if brace:
+                    try:
+                        document = json.loads(b"{" + rest)
+                    except ValueError:
+                        continue
+                    sent[at] = head + spelt(changed(data, document))
+    exchange = asked(name)
+    said = b""
+    whole = False
+    try:
+        for event in sent:
+            said += exchange.feed(event + b"\n\n")
+        said += exchange.end()
+        whole = True
+    except UpstreamFailed:
+        pass
+    said_error = any("error" in event for event in events(said) if isinstance(event, dict))
+    finished = looks_finished(pair_of(name), said)
+    CHECKS[pair_of(name)](said, whole=finished)
+    assert not (whole and not finished and not said_error), "a proper end without a word about it"
+
+
+def read(exchange: Translation, chunks: list[bytes]) -> bytes:
+    return b"".join(exchange.feed(chunk) for chunk in chunks) + exchange.end()
+
+
+@given(
+    st.lists(st.binary(max_size=20), max_size=10), st.sampled_from(["chat_to_messages", "messages_to_chat"])
+)
+def test_bytes_that_are_no_stream_are_called_malformed_or_unfinished(chunks: list[bytes], pair: str) -> None:
+    with pytest.raises((UpstreamMalformed, UpstreamClosed)):
+        read(new(pair), [*chunks, b"\n\n"])
+
+
+@pytest.mark.parametrize("pair", ["chat_to_messages", "messages_to_chat"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"nonsense", b"[]", b"null", b'{"messages":NaN}', b'{"messages":"\xff"}', b"[" * 100_000,
+        b'{"messages":[],"max_tokens":1}', b'{"messages":[{"role":"user","content":"\\ud800"}],"max_tokens":[]}',
+    ],
+)  # fmt: skip
+def test_what_is_no_request_is_rejected_and_what_is_no_answer_malformed(pair: str, body: bytes) -> None:
+    with pytest.raises(RequestRejected):
+        new(pair).request(body)
+    with pytest.raises(UpstreamMalformed):
+        new(pair).answer(body)
+
+
+WHOLE_ERRORS = [
+    b'{"error":{"message":"boom","code":502}}',
+    b'{"error":"boom"}',
+    b'{"type":"error","error":{"type":"overloaded_error","message":"boom"}}',
+]
+
+
+@pytest.mark.parametrize("pair", ["chat_to_messages", "messages_to_chat"])
+@pytest.mark.parametrize("body", WHOLE_ERRORS)
+def test_an_error_in_place_of_an_answer_is_raised_with_its_words(pair: str, body: bytes) -> None:
+    for read_as in (new(pair).answer, new(pair).answer_as_stream):
+        with pytest.raises(UpstreamFailed, match="boom"):
+            read_as(body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_whole_answer_can_be_told_as_a_stream(name: str) -> None:
+    told = asked(name).answer_as_stream(recorded(name, "upstream_answer.json"))
+    CHECKS[pair_of(name)](told)
