@@ -10,7 +10,7 @@ import pytest
 
 from clawgate.app.upstreams import provider_upstream
 from clawgate.errors import GatewayError
-from clawgate.policy.deadlines import TimeLimits
+from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
 from clawgate.providers.definition import Provider
 from clawgate.relay.dial import Dialer

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from clawgate.cli import configured as module
 from clawgate.cli.configured import configured, known_refs, refused, write
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from tests.cli.catalogs import catalog, config_file
 
 Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]

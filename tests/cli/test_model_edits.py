@@ -15,7 +15,7 @@ from clawgate.cli.model_edits import (
     without_alias,
     without_fallbacks,
 )
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.settings.edit import CannotEdit
 from clawgate.settings.positions import NotJson5
 from tests.cli.catalogs import CONFIG

@@ -6,7 +6,7 @@ import pytest
 
 from clawgate.cli.configured import known_refs
 from clawgate.cli.model_rows import model_rows, show_rows
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from tests.cli.catalogs import catalog
 
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import GatewayError, MalformedRequest, RequestRejected
-from clawgate.policy.admission import presented_token
-from clawgate.policy.browser import BrowserRule, host_name
-from clawgate.policy.client_address import client_key
+from clawgate.policy.authentication import presented_token
+from clawgate.policy.client_ip import client_key
+from clawgate.policy.cross_origin import BrowserRule, host_name
 from clawgate.policy.egress import decide_text
 from clawgate.settings.load import SettingsInvalid, Sources, load, read_sources
 from clawgate.settings.model import BridgeSettings, ServerSettings

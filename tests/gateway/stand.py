@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.app.gateway import GatewayRole, build_gateway
-from clawgate.policy.deadlines import TimeLimits
+from clawgate.policy.timeouts import TimeLimits
 from clawgate.relay.dial import Dialer
 from clawgate.relay.host import Host, listen
 from clawgate.relay.upstream import Upstream

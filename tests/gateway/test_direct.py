@@ -12,7 +12,7 @@ import pytest
 
 from clawgate.errors import GatewayError, ModelNotFound, ProviderNotConfigured, RequestRejected
 from clawgate.gateway.direct import Direct
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import Bearer, HeaderToken
 from clawgate.providers.definition import Model, Provider

@@ -15,7 +15,7 @@ from clawgate import __version__
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut, UpstreamUnreachable
 from clawgate.gateway import health
 from clawgate.gateway.health import FRESH_SECONDS, REFUSED_FRESH_SECONDS, Finding, Probe, build_health, judge
-from clawgate.policy.deadlines import TimeLimits
+from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.fetch import Fetched

@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from clawgate.gateway.metrics import CONTENT_TYPE, TallyCollector, build_metrics
-from clawgate.policy.browser import BrowserRule
-from clawgate.policy.routing import RouteTable
+from clawgate.policy.cross_origin import BrowserRule
+from clawgate.policy.path_routing import RouteTable
 from clawgate.providers.credential import Bearer
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.front import Front

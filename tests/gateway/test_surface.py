@@ -9,7 +9,7 @@ import pytest
 
 from clawgate import __version__
 from clawgate.gateway.surface import listed_models
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.definition import Model, Provider
 from clawgate.relay.dial import Dialer

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import BUILT_IN, Catalog, build_catalog
 from clawgate.providers.definition import Provider
 from clawgate.settings.openclaw import OpenClawConfig

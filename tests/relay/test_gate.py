@@ -24,11 +24,11 @@ from clawgate.errors import (
     UpgradeRefused,
     VersionUnsupported,
 )
-from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook
-from clawgate.policy.browser import BrowserRule
-from clawgate.policy.client_address import ProxySet
-from clawgate.policy.ratelimit import RateLimiter, RateRule
-from clawgate.policy.routing import MODEL_ROUTES
+from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
+from clawgate.policy.client_ip import ProxySet
+from clawgate.policy.cross_origin import BrowserRule
+from clawgate.policy.path_routing import MODEL_ROUTES
+from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import Bearer
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.gate import ANONYMOUS, ControlPass, Gate, ModelRule, RequestHead, Ticket, is_loopback

@@ -14,8 +14,8 @@ from clawgate.errors import (
     RequestRejected,
     UpstreamFailed,
 )
-from clawgate.policy.browser import BrowserRule
-from clawgate.policy.routing import GATEWAY_ROUTES
+from clawgate.policy.cross_origin import BrowserRule
+from clawgate.policy.path_routing import GATEWAY_ROUTES
 from clawgate.providers.credential import Bearer
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.dial import Dialer, Route

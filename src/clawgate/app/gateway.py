@@ -15,10 +15,10 @@ from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
 from clawgate.gateway.direct import Direct
 from clawgate.gateway.surface import CONTROL_PATHS, OWN_PATHS, build_surface
-from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook
-from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule
-from clawgate.policy.client_address import ProxySet
-from clawgate.policy.routing import GATEWAY_ROUTES, RouteTable
+from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
+from clawgate.policy.client_ip import ProxySet
+from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule
+from clawgate.policy.path_routing import GATEWAY_ROUTES, RouteTable
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.relay.dial import Dialer
 from clawgate.relay.front import Front

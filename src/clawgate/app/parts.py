@@ -7,9 +7,9 @@ import resource
 import ssl
 from ipaddress import ip_address
 
-from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule
-from clawgate.policy.deadlines import TimeLimits
+from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule
 from clawgate.policy.egress import NEVER, Reason, kind_of_host
+from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import basic_value
 from clawgate.relay.dial import Route, tls_context
 from clawgate.relay.reader import IntakeLimits

@@ -13,11 +13,11 @@ from clawgate.app.logs import CredentialWatch, both, print_out
 from clawgate.app.parts import body_limit, browser_rule, intake_limits, route, time_limits, via, why_unusable
 from clawgate.app.role import RelayRole
 from clawgate.gateway.health import Probe, build_health
-from clawgate.policy.admission import FailureLimiter, FailureRule
-from clawgate.policy.browser import BrowserRule
-from clawgate.policy.client_address import ProxySet
-from clawgate.policy.ratelimit import RateLimiter, RateRule
-from clawgate.policy.routing import MODEL_ROUTES, RouteTable
+from clawgate.policy.authentication import FailureLimiter, FailureRule
+from clawgate.policy.client_ip import ProxySet
+from clawgate.policy.cross_origin import BrowserRule
+from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
+from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import Bearer, HeaderToken
 from clawgate.relay.access_log import AccessLog
 from clawgate.relay.dial import Dialer

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 
 from clawgate.app.parts import is_loopback
-from clawgate.policy.deadlines import TimeLimits
+from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.definition import Provider
 from clawgate.relay.dial import Dialer, Route, tls_context

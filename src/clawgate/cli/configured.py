@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.places import places, read
-from clawgate.policy.model_route import Choice, ModelRef, resolve
+from clawgate.policy.model_routing import Choice, ModelRef, resolve
 
 if TYPE_CHECKING:
     from clawgate.providers.catalog import Catalog

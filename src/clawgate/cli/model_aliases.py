@@ -8,7 +8,7 @@ import click
 
 from clawgate.cli.configured import Configured, complete_alias, complete_ref, configured, refused
 from clawgate.cli.model_changes import known_ref, model_options, warn_if_unlisted, write_change
-from clawgate.policy.model_route import DEFAULT_NAMES
+from clawgate.policy.model_routing import DEFAULT_NAMES
 
 
 @click.group()

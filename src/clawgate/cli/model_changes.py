@@ -10,7 +10,7 @@ import click
 
 from clawgate.cli.configured import Configured, refused, write
 from clawgate.cli.places import place_options
-from clawgate.policy.model_route import NEAR, ModelRef
+from clawgate.policy.model_routing import NEAR, ModelRef
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -9,7 +9,7 @@ import click
 
 from clawgate.cli.configured import Configured, complete_fallback, complete_ref, configured, refused
 from clawgate.cli.model_changes import known_ref, model_options, warn_if_unlisted, write_change
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 
 _STANDS_IN = (
     "From now on a request for the default model ({primary}) that fails there may be answered by {ref}:\n"

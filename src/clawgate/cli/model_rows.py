@@ -9,7 +9,7 @@ import click
 
 from clawgate.cli.tables import show_table
 from clawgate.policy.egress import Reason
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.definition import Model, Provider
 from clawgate.providers.place import address_kind

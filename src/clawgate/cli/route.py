@@ -14,7 +14,7 @@ from clawgate.cli.model_status import blocked
 from clawgate.cli.places import place_options
 from clawgate.errors import ModelNotFound
 from clawgate.policy.egress import Reason
-from clawgate.policy.model_route import Choice, ModelRef
+from clawgate.policy.model_routing import Choice, ModelRef
 from clawgate.providers.definition import Provider
 from clawgate.providers.place import address_kind
 

@@ -17,7 +17,7 @@ from clawgate.errors import (
     UpstreamMalformed,
 )
 from clawgate.gateway.provider_hooks import ProviderHooks, shaped
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.definition import Model, Provider
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.judged import JudgedAnswer

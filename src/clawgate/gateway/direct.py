@@ -20,7 +20,7 @@ from clawgate.errors import (
 from clawgate.gateway.attempt import DirectAttempt, Question
 from clawgate.gateway.provider_hooks import NoHooks, ProviderHooks
 from clawgate.policy.fallback import next_is_allowed
-from clawgate.policy.model_route import Choice, ModelRef, resolve
+from clawgate.policy.model_routing import Choice, ModelRef, resolve
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.definition import Provider
 from clawgate.relay.plan import Asked

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from clawgate.policy.egress import Reason
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.credential_choice import choose_credential, way_to_set
 from clawgate.providers.definition import Model, Provider
 from clawgate.providers.place import address_kind, address_notes, place_of, proxy_of, tls_trouble

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from clawgate.errors import BodyTooLarge, GatewayError
-from clawgate.policy.deadlines import Times, expired
+from clawgate.policy.timeouts import Times, expired
 from clawgate.relay.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.delivery import Delivery
 from clawgate.relay.gate import Ticket

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from clawgate.errors import GatewayError, UpstreamTimedOut
-from clawgate.policy.deadlines import LimitName
+from clawgate.policy.timeouts import LimitName
 from clawgate.relay.connection import UpstreamConnection
 from clawgate.relay.sides import AnswerHead
 from clawgate.relay.upstream import Upstream

@@ -29,12 +29,12 @@ from clawgate.errors import (
     UpgradeRefused,
     VersionUnsupported,
 )
-from clawgate.policy.admission import FailureLimiter, TokenBook, presented_token
-from clawgate.policy.browser import BrowserRule
-from clawgate.policy.client_address import ProxySet, client_key
+from clawgate.policy.authentication import FailureLimiter, TokenBook, presented_token
+from clawgate.policy.client_ip import ProxySet, client_key
+from clawgate.policy.cross_origin import BrowserRule
 from clawgate.policy.headers import lines_to_upstream
-from clawgate.policy.ratelimit import RateLimiter
-from clawgate.policy.routing import RouteTable
+from clawgate.policy.path_routing import RouteTable
+from clawgate.policy.rate_limit import RateLimiter
 from clawgate.relay.plan import Asked, Planner
 from clawgate.relay.upstream import Upstream
 from clawgate.wire.http.message import split_target

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from clawgate import __version__
-from clawgate.policy.deadlines import TimeLimits
+from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Credential
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.pool import Pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote_from_bytes
 
 from clawgate.errors import ClientLeft, UpstreamRedirected, UpstreamTimedOut
-from clawgate.policy.deadlines import LimitName
+from clawgate.policy.timeouts import LimitName
 from clawgate.relay.sides import AnswerHead
 from clawgate.wire.http.url import Origin
 

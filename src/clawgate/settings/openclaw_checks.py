@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.settings.hidden import is_secret
 from clawgate.settings.openclaw import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.positions import KeyPath

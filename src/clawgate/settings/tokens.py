@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from clawgate.policy.admission import TokenBook
+from clawgate.policy.authentication import TokenBook
 from clawgate.settings.load import Problem, SettingsInvalid
 from clawgate.settings.model import TOKEN_NAME, ServerSettings
 from clawgate.settings.secrets import why_not_a_token

@@ -12,7 +12,7 @@ import pyjson5
 
 from clawgate.cli.model_edits import fallbacks_in, with_alias, with_default, without_fallbacks
 from clawgate.plugins.providing import ConfigChange
-from clawgate.policy.model_route import ModelRef
+from clawgate.policy.model_routing import ModelRef
 from clawgate.settings.edit import NoSuchPath, set_value, unset_value, value_at
 from clawgate.settings.positions import KeyPath
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import ModelNotFound
-from clawgate.policy.model_route import Choice, ModelRef, resolve
+from clawgate.policy.model_routing import Choice, ModelRef, resolve
 
 PROVIDERS = ("openai", "owl", "openrouter")
 OWL, GPT = ModelRef("owl", "qwen"), ModelRef("openai", "gpt-x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.policy.deadlines import LimitName, TimeLimits, Times, expired
+from clawgate.policy.timeouts import LimitName, TimeLimits, Times, expired
 
 LIMITS = TimeLimits(connect=10, first_byte=600, idle=300, total=3600)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clawgate.errors import MethodNotAllowed, RouteUnknown
-from clawgate.policy.routing import ANYTHING_BELOW_V1, GATEWAY_ROUTES, MODEL_ROUTES, RouteTable
+from clawgate.policy.path_routing import ANYTHING_BELOW_V1, GATEWAY_ROUTES, MODEL_ROUTES, RouteTable
 
 BRIDGE, SERVER, GATEWAY = ANYTHING_BELOW_V1, MODEL_ROUTES, GATEWAY_ROUTES
 NAMES = {id(BRIDGE): "bridge", id(SERVER): "server", id(GATEWAY): "gateway"}

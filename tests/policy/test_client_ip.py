@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.policy.client_address import ProxySet, client_key
+from clawgate.policy.client_ip import ProxySet, client_key
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from clawgate.errors import (
     RequestRejected,
     Unauthenticated,
 )
-from clawgate.policy.admission import FailureLimiter, FailureRule, TokenBook, presented_token
+from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook, presented_token
 
 T, U = b"tok-0123456789abcdef", b"tok-another"
 AUTH, PROXY = b"authorization", b"x-proxy-token"
@@ -112,7 +112,7 @@ def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -
         calls.append(a)
         return a == b
 
-    monkeypatch.setattr("clawgate.policy.admission.hmac.compare_digest", counted)
+    monkeypatch.setattr("clawgate.policy.authentication.hmac.compare_digest", counted)
     book = TokenBook.of({f"n{number}": f"token-{number}" for number in range(10)})
     for token in (b"token-0", b"token-9", b"nobody's"):
         calls.clear()

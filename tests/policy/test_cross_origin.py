@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clawgate.errors import ContentTypeRefused, HostRefused, MalformedRequest, OriginRefused
-from clawgate.policy.browser import LOOPBACK_NAMES, BrowserRule, host_name
+from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule, host_name
 
 OWN = b"http://127.0.0.1:18800"
 RULE = BrowserRule()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import RateLimited, TooManyConcurrent
-from clawgate.policy.ratelimit import WINDOW_SECONDS, RateLimiter, RateRule
+from clawgate.policy.rate_limit import WINDOW_SECONDS, RateLimiter, RateRule
 
 
 def refused(limiter: RateLimiter, name: str, now: float) -> RateLimited:
