@@ -12,7 +12,7 @@ from clawgate.app.upstreams import provider_upstream
 from clawgate.errors import GatewayError
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.relay.dial import Dialer
 from clawgate.relay.fetch import fetch
 from clawgate.relay.upstream import Upstream

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clawgate.cli.model_status import Seen, blocked, egress_rule, show_status, status_json
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.wire.http.url import parse_url
 from tests.cli.catalogs import catalog
 

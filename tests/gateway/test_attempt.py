@@ -18,7 +18,7 @@ from clawgate.gateway.attempt import DirectAttempt, Question
 from clawgate.gateway.provider_hooks import Judge, NoHooks, Shape
 from clawgate.plugins.api import UpstreamRequest, Verdict
 from clawgate.policy.model_routing import ModelRef
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.judged import JudgedAnswer
 from clawgate.relay.plan import Asked

@@ -15,7 +15,7 @@ from clawgate.gateway.direct import Direct
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import Bearer, HeaderToken
-from clawgate.providers.definition import Model, Provider
+from clawgate.providers.provider import Model, Provider
 from clawgate.relay.dial import Dialer, Route
 from clawgate.relay.plan import Asked
 from clawgate.relay.upstream import Upstream, UpstreamPlan

@@ -11,7 +11,7 @@ from clawgate import __version__
 from clawgate.gateway.surface import listed_models
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
-from clawgate.providers.definition import Model, Provider
+from clawgate.providers.provider import Model, Provider
 from clawgate.relay.dial import Dialer
 from clawgate.testing.response import Response
 from tests.e2e.stand import run

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import BUILT_IN, Catalog, build_catalog
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.settings.openclaw import OpenClawConfig
 
 KEYS = {"OPENAI_API_KEY": "sk-canary-openai-1", "ANTHROPIC_API_KEY": "sk-canary-anthropic-2"}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from clawgate.app.parts import is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.relay.dial import Dialer, Route, tls_context
 from clawgate.relay.upstream import Upstream, UpstreamPlan
 from clawgate.wire.http.url import parse_url

@@ -11,7 +11,7 @@ import click
 from clawgate.cli.tables import show_table
 from clawgate.cli.wizard.own_credential import credential_of
 from clawgate.providers.catalog import BUILT_IN, Catalog
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.settings.config_file import ConfigFile
 from clawgate.settings.problems import named
 

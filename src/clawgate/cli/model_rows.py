@@ -11,8 +11,8 @@ from clawgate.cli.tables import show_table
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
-from clawgate.providers.definition import Model, Provider
-from clawgate.providers.place import address_kind
+from clawgate.providers.endpoint import address_kind
+from clawgate.providers.provider import Model, Provider
 
 
 @dataclass(frozen=True, slots=True)

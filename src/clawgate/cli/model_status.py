@@ -11,8 +11,8 @@ import click
 from clawgate.cli.tables import show_table
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import Catalog
-from clawgate.providers.definition import Provider
-from clawgate.providers.place import address_kind
+from clawgate.providers.endpoint import address_kind
+from clawgate.providers.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from clawgate.app.upstreams import provider_upstream
 from clawgate.cli.model_status import Seen
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
 from clawgate.gateway.health import judge
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.relay.dial import Dialer
 from clawgate.relay.fetch import fetch
 

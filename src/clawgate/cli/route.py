@@ -15,8 +15,8 @@ from clawgate.cli.places import place_options
 from clawgate.errors import ModelNotFound
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import Choice, ModelRef
-from clawgate.providers.definition import Provider
-from clawgate.providers.place import address_kind
+from clawgate.providers.endpoint import address_kind
+from clawgate.providers.provider import Provider
 
 _TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
 

@@ -18,7 +18,7 @@ from clawgate.errors import (
 )
 from clawgate.gateway.provider_hooks import ProviderHooks, shaped
 from clawgate.policy.model_routing import ModelRef
-from clawgate.providers.definition import Model, Provider
+from clawgate.providers.provider import Model, Provider
 from clawgate.relay.answer import AnswerWriter
 from clawgate.relay.judged import JudgedAnswer
 from clawgate.relay.judged_stream import JudgedStream

@@ -18,7 +18,7 @@ from clawgate import __version__
 from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.gateway.direct import Direct
 from clawgate.providers.catalog import Catalog
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.relay.render_error import status_of
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.openai import errors as openai_errors

@@ -17,9 +17,9 @@ from pydantic import SecretStr
 
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import ModelRef
-from clawgate.providers.credential_choice import choose_credential, way_to_set
-from clawgate.providers.definition import Model, Provider
-from clawgate.providers.place import address_kind, address_notes, place_of, proxy_of, tls_trouble
+from clawgate.providers.credential_selection import choose_credential, way_to_set
+from clawgate.providers.endpoint import address_kind, address_notes, place_of, proxy_of, tls_trouble
+from clawgate.providers.provider import Model, Provider
 from clawgate.settings.key_path import format_key_path, parse_key_path
 from clawgate.settings.openclaw import ModelEntry, OpenClawConfig, ProviderBlock
 from clawgate.settings.secrets import why_not_a_secret

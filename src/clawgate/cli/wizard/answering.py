@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from clawgate.cli.wizard.asker import NOTHING, Asker
 from clawgate.plugins.asking import Answers, Choice, Question
-from clawgate.providers.definition import mask
+from clawgate.providers.provider import mask
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 import pyjson5
 
-from clawgate.providers.definition import mask
+from clawgate.providers.provider import mask
 from clawgate.settings.edit import value_at
 from clawgate.settings.hidden import is_secret
 from clawgate.settings.positions import KeyPath, NotJson5, positions

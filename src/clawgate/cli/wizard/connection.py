@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from clawgate.cli.provider_probe import look
 from clawgate.plugins.providing import CheckResult
 from clawgate.providers.catalog import build_catalog
-from clawgate.providers.definition import Provider
+from clawgate.providers.provider import Provider
 from clawgate.relay.dial import Dialer
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw import OpenClawConfig

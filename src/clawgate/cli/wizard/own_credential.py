@@ -1,6 +1,6 @@
 """Where in a provider's block does its credential stand, and how is another one put there?
 
-Which credential leaves is `providers.credential_choice`'s to say; this reads and writes the same places in its order.
+Which credential leaves is `providers.credential_selection`'s to say; this reads and writes the same places in its order.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.providers.credential_choice import looks_like_a_credential
+from clawgate.providers.credential_selection import looks_like_a_credential
 from clawgate.settings.positions import KeyPath
 
 KINDS = {

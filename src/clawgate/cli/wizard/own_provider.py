@@ -25,7 +25,7 @@ from clawgate.plugins.providing import CheckResult, ConfigChange, Dialect, KeyPa
 from clawgate.plugins.serving import SetupContext
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import BUILT_IN, SPOKEN
-from clawgate.providers.place import address_kind, place_of
+from clawgate.providers.endpoint import address_kind, place_of
 from clawgate.wire.http.url import Origin, parse_url
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")

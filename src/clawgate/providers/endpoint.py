@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clawgate.policy.egress import NEVER, Reason, kind_of_host
-from clawgate.providers.credential_choice import Chosen, way_to_set
+from clawgate.providers.credential_selection import Chosen, way_to_set
 from clawgate.settings.openclaw import ProviderBlock, RequestProxy
 from clawgate.wire.http.url import Origin, parse_url
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
-from clawgate.providers.definition import Model, Provider, mask
+from clawgate.providers.provider import Model, Provider, mask
 from clawgate.wire.http.url import Origin
 
 CANARY = "canary-4711-secret"

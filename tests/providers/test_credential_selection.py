@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from clawgate.providers.credential_choice import Chosen, choose_credential, looks_like_a_credential
+from clawgate.providers.credential_selection import Chosen, choose_credential, looks_like_a_credential
 from clawgate.settings.openclaw import ProviderBlock, ProviderRequest, RequestAuth
 
 WHERE = "models.providers.owl"
