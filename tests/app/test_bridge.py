@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from clawgate.errors import RouteUnknown
-from clawgate.settings.load import SettingsInvalid
+from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 from tests.app.roles import OTHER, bridge, sent

@@ -12,8 +12,8 @@ import pytest
 from clawgate.app.gateway import BODY_LIMIT, build_gateway
 from clawgate.errors import ProviderNotConfigured
 from clawgate.relay.dial import Dialer
-from clawgate.settings.config_file import read_config
-from clawgate.settings.gateway import GatewayFlags
+from clawgate.settings.openclaw.config_file import read_config
+from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 from tests.e2e.stand import run

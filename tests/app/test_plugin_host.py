@@ -13,7 +13,7 @@ import pytest
 
 from clawgate.app.plugin_host import PluginHost, Surroundings, plugin_folder, plugin_logger
 from clawgate.relay.dial import Dialer
-from clawgate.settings.config_file import ConfigFile, read_config
+from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from tests.e2e.stand import run, until
 from tests.gateway.stand import config_of, write
 from tests.plugins.samples import imports_undone, manifest, unique, write_files

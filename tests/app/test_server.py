@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from clawgate.errors import MethodNotAllowed, RouteUnknown, Unauthenticated
-from clawgate.settings.load import SettingsInvalid
-from clawgate.settings.model import ServerSettings
+from clawgate.settings.roles.bridge import ServerSettings
+from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, code, write_tokens

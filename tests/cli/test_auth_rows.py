@@ -8,7 +8,7 @@ import pytest
 
 from clawgate.cli.auth_rows import auth_rows, show_rows
 from clawgate.providers.catalog import build_catalog
-from clawgate.settings.config_file import read_config
+from clawgate.settings.openclaw.config_file import read_config
 from tests.cli.catalogs import config_file
 
 

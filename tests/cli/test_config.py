@@ -353,7 +353,7 @@ def test_a_failed_write_is_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_defect_of_the_editor_writes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clawgate.settings.edit._set", lambda text, *_: text.replace("18790", "1"))
+    monkeypatch.setattr("clawgate.settings.json5.edit._set", lambda text, *_: text.replace("18790", "1"))
     found = run("set", "gateway.port", "2")
     assert found.exit_code == 1 and "please report it" in found.stderr and file.read_text() == TEXT
 

@@ -8,7 +8,7 @@ import pytest
 
 from clawgate.cli.config_warnings import judged_for_plugins, warnings_at
 from clawgate.cli.places import Places
-from clawgate.settings.update import BringsProblems
+from clawgate.settings.openclaw.update import BringsProblems
 from tests.cli.catalogs import CONFIG, alone, config_file
 
 

@@ -16,8 +16,8 @@ from clawgate.cli.model_edits import (
     without_fallbacks,
 )
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.edit import CannotEdit
-from clawgate.settings.positions import NotJson5
+from clawgate.settings.json5.edit import CannotEdit
+from clawgate.settings.json5.source_map import NotJson5
 from tests.cli.catalogs import CONFIG
 
 A, B = ModelRef("a", "x"), ModelRef("b", "y/z")

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, SecretStr
 
 from clawgate.cli.main import clawgate
 from clawgate.cli.options import settings_options
-from clawgate.settings.load import flag_of
-from clawgate.settings.model import BridgeSettings, RelaySettings, ServerSettings
+from clawgate.settings.roles.bridge import BridgeSettings, RelaySettings, ServerSettings
+from clawgate.settings.roles.loader import flag_of
 
 ROLES = [("bridge", BridgeSettings, {"models"}), ("server", ServerSettings, set[str]())]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.cli.plugin_changes import failed, known, plugin_of, tell_written, write
-from clawgate.settings.edit import set_value, unset_value
+from clawgate.settings.json5.edit import set_value, unset_value
 from tests.cli.catalogs import alone
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.serving import refuse
-from clawgate.settings.load import Problem, SettingsInvalid
+from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from tests.cli.command import command
 from tests.e2e.processes import environment, started
 from tests.e2e.waiting import poll

@@ -13,7 +13,7 @@ import uvloop
 
 from clawgate.app import Role, build_bridge, build_server, open_listener
 from clawgate.relay.host import Host
-from clawgate.settings.model import BridgeSettings, ServerSettings
+from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.testing import faults
 from clawgate.testing.connection import Request
 from clawgate.testing.raw_client import RawClient

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from clawgate.settings.atomic import BACKUPS, locked, read_if_there, replace
+from clawgate.settings.atomic_write import BACKUPS, locked, read_if_there, replace
 
 MOST = 20
 """Writes that a writer gets done, at most, before it is killed in the midst of the next."""

@@ -21,8 +21,8 @@ from starlette.applications import Starlette
 from clawgate.app.gateway import GatewayRole, build_gateway
 from clawgate.relay.dial import Dialer
 from clawgate.relay.host import Host, listen
-from clawgate.settings.config_file import read_config
-from clawgate.settings.gateway import GatewayFlags
+from clawgate.settings.openclaw.config_file import read_config
+from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing import model
 from clawgate.testing.messages_model import build_messages_model
 from clawgate.testing.model import Seen, build_model

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from clawgate.settings.atomic import BACKUPS
+from clawgate.settings.atomic_write import BACKUPS
 from tests.e2e.config_writer_program import number_of, version
 
 KILLS = 200

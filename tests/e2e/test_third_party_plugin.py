@@ -23,7 +23,7 @@ from clawgate.plugins.api import Answers, Fetched
 from clawgate.plugins.guarding import GuardedService
 from clawgate.plugins.loading import settings_of
 from clawgate.plugins.registry import load_plugins
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.testing.plugin_host import FakeHost, FakeSetup
 from clawgate.testing.provider_conformance import document_with
 from tests.cli.command import command

@@ -12,8 +12,8 @@ import pyjson5
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clawgate.settings.config_file import read_config
-from clawgate.settings.positions import KeyPath, NotJson5, positions, scan
+from clawgate.settings.json5.source_map import KeyPath, NotJson5, positions, scan
+from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.problems import SettingsInvalid
 
 KEYS = st.sampled_from(

@@ -17,8 +17,8 @@ from clawgate.policy.authentication import presented_token
 from clawgate.policy.client_ip import client_key
 from clawgate.policy.cross_origin import BrowserRule, host_name
 from clawgate.policy.egress import decide_text
-from clawgate.settings.load import SettingsInvalid, Sources, load, read_sources
-from clawgate.settings.model import BridgeSettings, ServerSettings
+from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
+from clawgate.settings.roles.loader import SettingsInvalid, Sources, load, read_sources
 from clawgate.wire.http.message import split_target
 from clawgate.wire.http.url import parse_url
 from clawgate.wire.peek import glance, model_of

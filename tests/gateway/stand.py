@@ -15,8 +15,8 @@ from clawgate.policy.timeouts import TimeLimits
 from clawgate.relay.dial import Dialer
 from clawgate.relay.host import Host, listen
 from clawgate.relay.upstream import Upstream
-from clawgate.settings.config_file import read_config
-from clawgate.settings.gateway import GatewayFlags
+from clawgate.settings.openclaw.config_file import read_config
+from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing.raw_client import RawClient
 from clawgate.testing.response import Response
 from tests.e2e.stand import PATIENCE, until

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clawgate.plugins.examining import PluginFinding, examined
-from clawgate.settings.config_file import read_config
+from clawgate.settings.openclaw.config_file import read_config
 from tests.plugins.samples import docs_plugin, imports_undone, plugin_folder
 from tests.plugins.test_finding import installed
 

@@ -10,7 +10,7 @@ import pytest
 from clawgate.plugins.finding import find_plugins, installed_folder, why_on
 from clawgate.plugins.install import place, staged
 from clawgate.plugins.sources import parse_source
-from clawgate.settings.openclaw import PluginsBlock
+from clawgate.settings.openclaw.schema import PluginsBlock
 from tests.plugins.samples import BODY, manifest, plugin_folder, unique, write_files
 
 BOOM = "raise SystemExit('this code ran')\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.plugins.registry import Failure, Registry, load_plugins
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 from tests.plugins.samples import BODY, docs_plugin, plugin_folder
 from tests.plugins.test_finding import installed
 

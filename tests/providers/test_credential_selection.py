@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from clawgate.providers.credential_selection import Chosen, choose_credential, looks_like_a_credential
-from clawgate.settings.openclaw import ProviderBlock, ProviderRequest, RequestAuth
+from clawgate.settings.openclaw.schema import ProviderBlock, ProviderRequest, RequestAuth
 
 WHERE = "models.providers.owl"
 ENCODED = base64.b64encode(b"owl:canary-pass").decode()

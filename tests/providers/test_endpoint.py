@@ -11,7 +11,7 @@ from clawgate.policy.egress import Reason
 from clawgate.providers.credential import Bearer
 from clawgate.providers.credential_selection import Chosen
 from clawgate.providers.endpoint import address_kind, address_notes, place_of, proxy_of, tls_trouble
-from clawgate.settings.openclaw import ProviderBlock, RequestProxy, RequestTls
+from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy, RequestTls
 from clawgate.wire.http.url import Origin, parse_url
 
 WHERE = "models.providers.owl"

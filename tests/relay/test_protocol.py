@@ -18,7 +18,7 @@ from uvicorn.server import Server, ServerState
 from clawgate.app import build_bridge
 from clawgate.relay.host import Host
 from clawgate.relay.protocol import RelayProtocol
-from clawgate.settings.model import BridgeSettings
+from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.testing import faults
 from clawgate.testing.steps import Hold, ReadBody, Send
 from clawgate.testing.upstream import FakeUpstream

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clawgate.settings.json5.source_map import KeyPath
 from clawgate.settings.key_path import format_key_path, in_document, parse_key_path
-from clawgate.settings.positions import KeyPath
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from clawgate.settings.load import Problem, SettingsInvalid, Sources, load, read_sources
-from clawgate.settings.model import BridgeSettings
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.loader import Problem, SettingsInvalid, Sources, load, read_sources
 from tests.settings.canary import CANARY, TOKEN
 
 ENTRY = "proxy-bridge"

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from clawgate.providers.catalog import build_catalog
-from clawgate.settings.config_file import read_config
+from clawgate.settings.openclaw.config_file import read_config
 from clawgate.testing.demo_config import (
     ANTHROPIC,
     ANTHROPIC_KEY_VARIABLE,

@@ -17,8 +17,8 @@ from clawgate.relay.front import Front
 from clawgate.relay.gate import Gate
 from clawgate.relay.journal import Observer
 from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.settings.load import Problem, SettingsInvalid
-from clawgate.settings.model import BridgeSettings
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from clawgate.wire.http.url import parse_url
 
 

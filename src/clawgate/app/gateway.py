@@ -24,9 +24,9 @@ from clawgate.relay.dial import Dialer
 from clawgate.relay.front import Front
 from clawgate.relay.gate import Gate
 from clawgate.relay.reader import IntakeLimits
-from clawgate.settings.config_file import ConfigFile, read_config
-from clawgate.settings.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
-from clawgate.settings.openclaw import RateLimit
+from clawgate.settings.openclaw.config_file import ConfigFile, read_config
+from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
+from clawgate.settings.openclaw.schema import RateLimit
 from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import SettingsInvalid
 

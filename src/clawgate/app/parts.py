@@ -13,8 +13,8 @@ from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import basic_value
 from clawgate.relay.dial import Route, tls_context
 from clawgate.relay.reader import IntakeLimits
-from clawgate.settings.load import Problem, SettingsInvalid
-from clawgate.settings.model import RelaySettings
+from clawgate.settings.roles.bridge import RelaySettings
+from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from clawgate.wire.http.url import Origin, parse_url
 
 logger = logging.getLogger("clawgate")

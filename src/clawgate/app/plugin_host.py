@@ -37,7 +37,7 @@ from clawgate.plugins.guarding import GuardedService, PluginFailed
 from clawgate.plugins.loading import Loaded, secrets_in, settings_of
 from clawgate.plugins.registry import Registry, load_plugins
 from clawgate.relay.dial import Dialer
-from clawgate.settings.config_file import ConfigFile
+from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid, named
 
 logger = logging.getLogger("clawgate.plugins")

@@ -17,9 +17,9 @@ from clawgate.processes.port_owner import port_owner
 from clawgate.providers.credential import HeaderToken
 from clawgate.relay.dial import Dialer
 from clawgate.relay.host import close, listen
-from clawgate.settings.load import Sources, load
-from clawgate.settings.model import BridgeSettings
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.loader import Sources, load
 
 _LOOK_EVERY_SECONDS = 0.02
 _DRAIN_SECONDS = 5.0

@@ -27,9 +27,9 @@ from clawgate.relay.journal import Observer
 from clawgate.relay.reader import IntakeLimits
 from clawgate.relay.tally import Tally
 from clawgate.relay.upstream import Upstream, UpstreamPlan
-from clawgate.settings.load import Problem, SettingsInvalid
-from clawgate.settings.model import ServerSettings
-from clawgate.settings.tokens import TokenSource
+from clawgate.settings.roles.bridge import ServerSettings
+from clawgate.settings.roles.loader import Problem, SettingsInvalid
+from clawgate.settings.roles.tokens_file import TokenSource
 from clawgate.wire.http.url import parse_url
 
 logger = logging.getLogger("clawgate")

@@ -12,7 +12,7 @@ from clawgate.cli.tables import show_table
 from clawgate.cli.wizard.own_credential import credential_of
 from clawgate.providers.catalog import BUILT_IN, Catalog
 from clawgate.providers.provider import Provider
-from clawgate.settings.config_file import ConfigFile
+from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import named
 
 

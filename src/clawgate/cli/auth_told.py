@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clawgate.cli.wizard.answering import Unanswered
     from clawgate.cli.wizard.flow import Done
     from clawgate.processes.instance import Running
-    from clawgate.settings.update import Written
+    from clawgate.settings.openclaw.update import Written
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 

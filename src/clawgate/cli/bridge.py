@@ -9,7 +9,7 @@ import click
 from clawgate.cli.options import settings_options
 from clawgate.cli.serving import common_options, run, settings_from
 from clawgate.policy.redaction import Redactor
-from clawgate.settings.model import BridgeSettings
+from clawgate.settings.roles.bridge import BridgeSettings
 
 ENTRY = "proxy-bridge"
 

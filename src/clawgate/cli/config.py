@@ -23,10 +23,10 @@ from clawgate.cli.places import place_options, places
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from clawgate.settings.json5_file import Json5File
-    from clawgate.settings.positions import KeyPath
+    from clawgate.settings.json5.file import Json5File
+    from clawgate.settings.json5.source_map import KeyPath
+    from clawgate.settings.openclaw.update import Written
     from clawgate.settings.problems import SettingsInvalid
-    from clawgate.settings.update import Written
 
 _path = click.argument("path", callback=path_argument, shell_complete=complete_path)
 
@@ -53,9 +53,9 @@ def show_file(config: str | None) -> None:
 @place_options
 def get(path: KeyPath, config: str | None, as_json: bool) -> None:
     """Print the value at PATH: text as it is, the rest as JSON; a secret as __OPENCLAW_REDACTED__."""
-    from clawgate.settings.edit import NoSuchPath, value_at
-    from clawgate.settings.hidden import hidden
+    from clawgate.settings.json5.edit import NoSuchPath, value_at
     from clawgate.settings.key_path import format_key_path, in_document
+    from clawgate.settings.redaction import hidden
 
     where = places(config)
     file = read_file(where.config, required=where.config_named)
@@ -91,7 +91,7 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
 
     The file stays as it is but for this value, comments included; the version before is kept beside it.
     """
-    from clawgate.settings.edit import set_value
+    from clawgate.settings.json5.edit import set_value
 
     if stdin == (value is not None):
         raise click.UsageError("give either VALUE or --stdin")
@@ -120,7 +120,7 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
 @place_options
 def unset(path: KeyPath, config: str | None) -> None:
     """Take what stands at PATH out of the file. Comments beside it stay."""
-    from clawgate.settings.edit import unset_value
+    from clawgate.settings.json5.edit import unset_value
 
     file = read_file(places(config).config)
     written = _update(
@@ -140,9 +140,9 @@ def validate(config: str | None, as_json: bool) -> None:
     A warning tells what does not serve as it stands, or what OpenClaw would refuse; it leaves the status 0.
     """
     from clawgate.plugins.examining import examined
-    from clawgate.settings.config_file import read_config
+    from clawgate.settings.openclaw.config_file import read_config
+    from clawgate.settings.openclaw.update import problems_of
     from clawgate.settings.problems import SettingsInvalid
-    from clawgate.settings.update import problems_of
 
     where = places(config).config
     problems, warnings, notes = [], [], []
@@ -184,10 +184,10 @@ def validate(config: str | None, as_json: bool) -> None:
 @place_options
 def explain(path: KeyPath, config: str | None, as_json: bool, env_file: str | None) -> None:
     """What PATH is for, its effective value and where that came from, its default and its variables."""
-    from clawgate.settings.config_file import read_config
-    from clawgate.settings.explain import Places, explained
-    from clawgate.settings.load import read_env_file
+    from clawgate.settings.openclaw.config_file import read_config
+    from clawgate.settings.openclaw.explain import Places, explained
     from clawgate.settings.problems import SettingsInvalid
+    from clawgate.settings.roles.loader import read_env_file
 
     where = places(config)
     file = read_file(where.config, required=where.config_named)
@@ -211,7 +211,7 @@ def explain(path: KeyPath, config: str | None, as_json: bool, env_file: str | No
 @config.command()
 def schema() -> None:
     """Print the JSON schema of what clawgate reads of the file, for editors."""
-    from clawgate.settings.openclaw import schema as of_file
+    from clawgate.settings.openclaw.schema import schema as of_file
 
     click.echo(as_text(of_file()))
 
@@ -232,7 +232,7 @@ def read_file(path: Path, *, required: bool = True) -> Json5File:
 
 
 def _read(path: Path, *, required: bool = True) -> Json5File:
-    from clawgate.settings.json5_file import Json5File, parsed, read_json5
+    from clawgate.settings.json5.file import Json5File, parsed, read_json5
     from clawgate.settings.problems import Problem, SettingsInvalid
 
     file = read_json5(path)
@@ -278,7 +278,7 @@ def _as_value(text: str, kind: str | None) -> object:
         return text
     import pyjson5
 
-    from clawgate.settings.positions import NotJson5, positions
+    from clawgate.settings.json5.source_map import NotJson5, positions
 
     try:
         positions(text)
@@ -291,8 +291,8 @@ def _as_value(text: str, kind: str | None) -> object:
 
 
 def _warn_of_secret(path: KeyPath, value: object) -> None:
-    from clawgate.settings.edit import same_value
-    from clawgate.settings.hidden import hidden
+    from clawgate.settings.json5.edit import same_value
+    from clawgate.settings.redaction import hidden
 
     if not same_value(hidden(value, path), value):
         click.echo(
@@ -305,8 +305,8 @@ def _warn_of_secret(path: KeyPath, value: object) -> None:
 def _judge_keys(path: KeyPath, value: object) -> None:
     """A key of OpenClaw's own is told; what looks like a slip ends the command: OpenClaw refuses it anyway."""
     from clawgate.settings.key_path import format_key_path
-    from clawgate.settings.openclaw_keys import unread_keys
-    from clawgate.settings.openclaw_own import VERSION
+    from clawgate.settings.openclaw.unknown_keys import unread_keys
+    from clawgate.settings.openclaw.upstream_keys import VERSION
 
     document: Any = value
     for key in reversed(path):
@@ -332,11 +332,11 @@ def _update(
     may_shrink: bool = False,
 ) -> Written:
     """The change, or the end of the command with the reason why there is none."""
-    from clawgate.settings.atomic import NotWritten
-    from clawgate.settings.edit import CannotEdit, EditWentWrong, NoSuchPath
-    from clawgate.settings.positions import NotJson5
+    from clawgate.settings.atomic_write import NotWritten
+    from clawgate.settings.json5.edit import CannotEdit, EditWentWrong, NoSuchPath
+    from clawgate.settings.json5.source_map import NotJson5
+    from clawgate.settings.openclaw.update import BringsProblems, update
     from clawgate.settings.problems import SettingsInvalid
-    from clawgate.settings.update import BringsProblems, update
 
     where = places(config).config
     try:
@@ -366,7 +366,7 @@ def _update(
 
 def _tell(written: Written, path: KeyPath, done: str) -> None:
     from clawgate.settings.key_path import format_key_path
-    from clawgate.settings.known_keys import applied_live, known_key
+    from clawgate.settings.openclaw.key_catalog import applied_live, known_key
 
     if not written.changed:
         click.echo("No change")

@@ -14,8 +14,8 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.places import places
 
 if TYPE_CHECKING:
-    from clawgate.settings.json5_file import Json5File
-    from clawgate.settings.positions import KeyPath
+    from clawgate.settings.json5.file import Json5File
+    from clawgate.settings.json5.source_map import KeyPath
 
 
 def path_argument(context: click.Context, option: click.Parameter, value: str) -> KeyPath:
@@ -30,8 +30,8 @@ def path_argument(context: click.Context, option: click.Parameter, value: str) -
 
 def complete_path(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Paths of the file and of the models; a shell that completes is no place for complaints."""
-    from clawgate.settings.json5_file import read_json5
-    from clawgate.settings.known_keys import known_paths
+    from clawgate.settings.json5.file import read_json5
+    from clawgate.settings.openclaw.key_catalog import known_paths
     from clawgate.settings.problems import SettingsInvalid
 
     found = list(known_paths())
@@ -50,7 +50,7 @@ def complete_path(context: click.Context, option: click.Parameter, incomplete: s
 def no_such_path(path: KeyPath, file: Json5File) -> NoReturn:
     """End the command: nothing stands at ``path``, and what may have been meant."""
     from clawgate.settings.key_path import format_key_path, in_document
-    from clawgate.settings.known_keys import known_key, known_paths
+    from clawgate.settings.openclaw.key_catalog import known_key, known_paths
 
     name = format_key_path(path)
     message = f"clawgate: there is nothing at {name} in {file.path}"

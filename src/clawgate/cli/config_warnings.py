@@ -14,8 +14,8 @@ from clawgate.cli.places import Places, read
 
 if TYPE_CHECKING:
     from clawgate.plugins.examining import PluginFinding
-    from clawgate.settings.config_file import ConfigFile
-    from clawgate.settings.positions import KeyPath
+    from clawgate.settings.json5.source_map import KeyPath
+    from clawgate.settings.openclaw.config_file import ConfigFile
 
 
 def warnings_of(file: ConfigFile) -> list[str]:
@@ -42,7 +42,7 @@ def warnings_at(where: Places, path: KeyPath) -> list[str]:
 
 def judged_for_plugins(after: str, before: str, where: Places, path: KeyPath) -> str:
     """``after``, if no plugin's settings are wrong in it that were not in ``before``. Raises `BringsProblems`."""
-    from clawgate.settings.update import BringsProblems
+    from clawgate.settings.openclaw.update import BringsProblems
 
     had = {_same(one) for one in _wrong(before, where, path)}
     if fresh := [one.problem for one in _wrong(after, where, path) if _same(one) not in had]:
@@ -52,9 +52,9 @@ def judged_for_plugins(after: str, before: str, where: Places, path: KeyPath) ->
 
 def _wrong(text: str, where: Places, path: KeyPath) -> list[PluginFinding]:
     """None for a text that cannot be used: whoever writes it says so."""
-    from clawgate.settings.config_file import judged
-    from clawgate.settings.json5_file import Json5File, parsed
-    from clawgate.settings.positions import NotJson5
+    from clawgate.settings.json5.file import Json5File, parsed
+    from clawgate.settings.json5.source_map import NotJson5
+    from clawgate.settings.openclaw.config_file import judged
     from clawgate.settings.problems import SettingsInvalid
 
     try:

@@ -19,8 +19,8 @@ from clawgate.policy.model_routing import Choice, ModelRef, resolve
 
 if TYPE_CHECKING:
     from clawgate.providers.catalog import Catalog
-    from clawgate.settings.config_file import ConfigFile
-    from clawgate.settings.update import Written
+    from clawgate.settings.openclaw.config_file import ConfigFile
+    from clawgate.settings.openclaw.update import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ def refused(message: str) -> NoReturn:
 
 def write(path: Path, edit: Callable[[str], str]) -> Written:
     """Through the one careful writer; ends the command where nothing could be written, and says why."""
-    from clawgate.settings.atomic import NotWritten
-    from clawgate.settings.edit import CannotEdit, EditWentWrong
-    from clawgate.settings.positions import NotJson5
+    from clawgate.settings.atomic_write import NotWritten
+    from clawgate.settings.json5.edit import CannotEdit, EditWentWrong
+    from clawgate.settings.json5.source_map import NotJson5
+    from clawgate.settings.openclaw.update import update
     from clawgate.settings.problems import SettingsInvalid
-    from clawgate.settings.update import update
 
     try:
         written = update(path, dict(os.environ), edit)

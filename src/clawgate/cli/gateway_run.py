@@ -20,8 +20,8 @@ from clawgate.processes.command_line import hide_in_command_line
 from clawgate.processes.instance import HeldByAnother, Instance
 from clawgate.processes.log_file import file_handler
 from clawgate.processes.reexec import Succession, fitting, inherited_sockets
-from clawgate.settings.load import read_env_file
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.loader import read_env_file
 
 logger = logging.getLogger("clawgate.gateway")
 
@@ -43,8 +43,8 @@ def run_gateway(
     from clawgate.app.logs import set_up_logging
     from clawgate.app.serving import serve
     from clawgate.relay.upstream import SHORTEST_SECRET
-    from clawgate.settings.config_file import read_config
-    from clawgate.settings.gateway import GatewayFlags
+    from clawgate.settings.openclaw.config_file import read_config
+    from clawgate.settings.openclaw.gateway import GatewayFlags
 
     hide_in_command_line(secret for secret in (token, password) if secret)
     os.umask(0o077)  # whatever is ever written is for its owner alone

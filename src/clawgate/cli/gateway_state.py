@@ -152,7 +152,7 @@ def _running(where: Places) -> Any:
 
 def _configured(file: Any) -> tuple[str, int, list[str]]:
     """Where a gateway would listen, by config and environment, and why it would not start."""
-    from clawgate.settings.gateway import GatewayFlags, gateway_settings
+    from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
     from clawgate.settings.problems import SettingsInvalid
 
     if file is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pyjson5
 
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.edit import NoSuchPath, set_value, unset_value, value_at
+from clawgate.settings.json5.edit import NoSuchPath, set_value, unset_value, value_at
 
 _MODEL = ("agents", "defaults", "model")
 _MODELS = ("agents", "defaults", "models")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from clawgate.settings.config_file import ConfigFile
+    from clawgate.settings.openclaw.config_file import ConfigFile
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -53,7 +53,7 @@ def places(config: str | None = None, environment: Mapping[str, str] | None = No
 
 def read(where: Places) -> tuple[ConfigFile | None, list[str]]:
     """The config file, or everything that is wrong with it."""
-    from clawgate.settings.config_file import read_config
+    from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.problems import SettingsInvalid
 
     try:

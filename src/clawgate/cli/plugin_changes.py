@@ -15,9 +15,9 @@ from clawgate.cli.places import Places, places, read
 
 if TYPE_CHECKING:
     from clawgate.plugins.finding import Found
-    from clawgate.settings.config_file import ConfigFile
-    from clawgate.settings.positions import KeyPath
-    from clawgate.settings.update import Written
+    from clawgate.settings.json5.source_map import KeyPath
+    from clawgate.settings.openclaw.config_file import ConfigFile
+    from clawgate.settings.openclaw.update import Written
 
 
 def failed(message: str) -> NoReturn:
@@ -50,11 +50,11 @@ def plugin_of(where: Places, plugin: str) -> Found:
 
 def write(path: Path, edit: Callable[[str], str], *, dropped: Collection[KeyPath] = ()) -> Written:
     """Through the one careful writer; ends the command where nothing could be written, and says why."""
-    from clawgate.settings.atomic import NotWritten
-    from clawgate.settings.edit import CannotEdit, EditWentWrong
-    from clawgate.settings.positions import NotJson5
+    from clawgate.settings.atomic_write import NotWritten
+    from clawgate.settings.json5.edit import CannotEdit, EditWentWrong
+    from clawgate.settings.json5.source_map import NotJson5
+    from clawgate.settings.openclaw.update import update
     from clawgate.settings.problems import SettingsInvalid
-    from clawgate.settings.update import update
 
     try:
         written = update(path, dict(os.environ), edit, dropped=dropped, may_shrink=bool(dropped))

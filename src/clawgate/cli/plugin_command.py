@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from clawgate.plugins.api import Fetched, FetchPlan
     from clawgate.plugins.finding import Found
-    from clawgate.settings.config_file import ConfigFile
+    from clawgate.settings.openclaw.config_file import ConfigFile
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 

@@ -22,7 +22,7 @@ from clawgate.cli.plugin_changes import failed, known, plugin_of, tell_written, 
 if TYPE_CHECKING:
     from clawgate.plugins.finding import Found
     from clawgate.plugins.install import Staged
-    from clawgate.settings.config_file import ConfigFile
+    from clawgate.settings.openclaw.config_file import ConfigFile
 
 _json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 _yes = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
@@ -206,7 +206,7 @@ def enable(plugin: str, config: str | None) -> None:
 
 
 def _enable(found: Found, where: Places, file: ConfigFile) -> None:
-    from clawgate.settings.edit import set_value
+    from clawgate.settings.json5.edit import set_value
 
     block = file.config.plugins
     if found.id in block.deny:
@@ -256,7 +256,7 @@ def _what_is_missing(found: Found, file: ConfigFile) -> list[str]:
 @place_options
 def disable(plugin: str, config: str | None) -> None:
     """Turn a plugin off. Its files stay, and in the config its settings and its providers."""
-    from clawgate.settings.edit import set_value
+    from clawgate.settings.json5.edit import set_value
 
     where, file = known(config)
     plugin_of(where, plugin)

@@ -10,7 +10,7 @@ import click
 from clawgate.cli.options import settings_options
 from clawgate.cli.serving import common_options, run, settings_from
 from clawgate.policy.redaction import Redactor
-from clawgate.settings.model import ServerSettings
+from clawgate.settings.roles.bridge import ServerSettings
 
 ENTRY = "openai-proxy"
 

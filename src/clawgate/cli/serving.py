@@ -14,8 +14,8 @@ import click
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.command_line import hide_in_command_line
-from clawgate.settings.load import SettingsInvalid, load, read_sources
-from clawgate.settings.model import RelaySettings
+from clawgate.settings.roles.bridge import RelaySettings
+from clawgate.settings.roles.loader import SettingsInvalid, load, read_sources
 
 _S = TypeVar("_S", bound=RelaySettings)
 

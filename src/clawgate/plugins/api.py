@@ -45,8 +45,8 @@ from clawgate.plugins.serving import (
     SetupContext,
     Unavailable,
 )
-from clawgate.settings.kinds import Port, Seconds, Secret, Url
-from clawgate.settings.model import RelaySettings
+from clawgate.settings.fields import Port, Seconds, Secret, Url
+from clawgate.settings.roles.bridge import RelaySettings
 
 __all__ = [
     "API_VERSION",

@@ -24,7 +24,7 @@ from clawgate.plugins.manifest import (
     import_root,
     read_manifest,
 )
-from clawgate.settings.openclaw import PluginsBlock
+from clawgate.settings.openclaw.schema import PluginsBlock
 
 GROUP = "clawgate.plugins"
 RECORD = "installed.json"

@@ -20,7 +20,7 @@ from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
 from clawgate.plugins.finding import RECORD, Found
 from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed, in_time
 from clawgate.plugins.manifest import Manifest
-from clawgate.settings.load import Sources, load
+from clawgate.settings.roles.loader import Sources, load
 
 _DIALECTS = frozenset({"openai-completions", "anthropic-messages"})
 

@@ -14,7 +14,7 @@ from clawgate.plugins.api import CommandPlugin, ProviderPlugin
 from clawgate.plugins.finding import Found, find_plugins, why_on
 from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed
 from clawgate.plugins.loading import EarlierVersionLoaded, Loaded, load_plugin
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from clawgate.settings.edit import unset_value
-from clawgate.settings.positions import KeyPath
+from clawgate.settings.json5.edit import unset_value
+from clawgate.settings.json5.source_map import KeyPath
 
 _MODEL: KeyPath = ("agents", "defaults", "model")
 _MODELS: KeyPath = ("agents", "defaults", "models")

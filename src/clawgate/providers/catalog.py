@@ -21,7 +21,7 @@ from clawgate.providers.credential_selection import choose_credential, way_to_se
 from clawgate.providers.endpoint import address_kind, address_notes, place_of, proxy_of, tls_trouble
 from clawgate.providers.provider import Model, Provider
 from clawgate.settings.key_path import format_key_path, parse_key_path
-from clawgate.settings.openclaw import ModelEntry, OpenClawConfig, ProviderBlock
+from clawgate.settings.openclaw.schema import ModelEntry, OpenClawConfig, ProviderBlock
 from clawgate.settings.secrets import why_not_a_secret
 from clawgate.wire.http.url import Origin, parse_url
 

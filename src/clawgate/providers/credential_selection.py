@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
-from clawgate.settings.openclaw import ProviderBlock, RequestAuth
+from clawgate.settings.openclaw.schema import ProviderBlock, RequestAuth
 
 _CREDENTIAL_LIKE = re.compile(
     r"token(?!s)|secret|api-?key|auth(?!or(?!i[sz]))|passw|credential|(?:^|-)key\Z|^cookie\Z", re.IGNORECASE

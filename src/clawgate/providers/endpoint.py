@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from clawgate.policy.egress import NEVER, Reason, kind_of_host
 from clawgate.providers.credential_selection import Chosen, way_to_set
-from clawgate.settings.openclaw import ProviderBlock, RequestProxy
+from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy
 from clawgate.wire.http.url import Origin, parse_url
 
 

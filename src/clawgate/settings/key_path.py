@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from clawgate.settings.positions import MAX_DEPTH, KeyPath
+from clawgate.settings.json5.source_map import MAX_DEPTH, KeyPath
 
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"'\\]+\Z")
 _TEXT = r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""

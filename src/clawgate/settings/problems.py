@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from clawgate.settings.positions import KeyPath
+    from clawgate.settings.json5.source_map import KeyPath
 
 OF_THE_WHOLE = "of_the_whole"
 """The type of a pydantic error that speaks of no one setting, wherever it was found."""

@@ -26,9 +26,9 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
-from clawgate.settings.hidden import is_secret
 from clawgate.settings.key_path import format_key_path
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.redaction import is_secret
 from clawgate.testing.plugin_host import FakeHost, FakeSetup
 
 SECRET = "conformance-secret-0a1b2c3d4e5f"

@@ -17,7 +17,7 @@ from clawgate.plugins.finding import find_plugins
 from clawgate.plugins.loading import load_plugin
 from clawgate.plugins.manifest import FILE_NAME, read_manifest
 from clawgate.processes.child_state import Phase
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 
 FOLDER = Path(package.__file__).parent
 DOCS = (Path(__file__).parents[3] / "docs" / "anthropic-claude-proxy.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from clawgate.plugins.api import (
     ShapesRequests,
     UpstreamRequest,
 )
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 from tests.bundled.anthropic_claude_proxy.host import Setup
 from tests.bundled.anthropic_claude_proxy.stand_in import StandIn
 from tests.ports import free_port

@@ -16,7 +16,7 @@ from clawgate.bundled.proxy_bridge.config import (
     origin,
     why_no_models,
 )
-from clawgate.settings.model import BridgeSettings
+from clawgate.settings.roles.bridge import BridgeSettings
 
 NEEDED = {"remoteUrl": "https://proxy.example.com", "proxyToken": "tok-Xc82Lm"}
 

@@ -15,7 +15,7 @@ from clawgate.bundled.proxy_bridge.provider import BridgeProvider
 from clawgate.plugins.finding import find_plugins, why_on
 from clawgate.plugins.loading import load_plugin
 from clawgate.plugins.manifest import FILE_NAME, read_manifest
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.testing.plugin_conformance import check_imports, check_plugin
 
 FOLDER = Path(package.__file__).parent

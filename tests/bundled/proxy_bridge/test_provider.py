@@ -18,7 +18,7 @@ from clawgate.plugins.api import (
     ProviderPlugin,
     ShapesRequests,
 )
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 from tests.bundled.proxy_bridge.host import TOKEN, Host, remote
 from tests.ports import free_port
 

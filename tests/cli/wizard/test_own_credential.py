@@ -8,7 +8,7 @@ import pytest
 
 from clawgate.cli.wizard.own_credential import basic_written, credential_of, why_no_basic, with_credential
 from clawgate.providers.catalog import build_catalog
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 
 PLAIN: dict[str, Any] = {"baseUrl": "https://x.test/v1", "api": "openai-completions"}
 CLAUDE = PLAIN | {"api": "anthropic-messages"}

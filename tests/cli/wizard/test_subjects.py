@@ -9,7 +9,7 @@ import pytest
 
 from clawgate.cli.wizard.own_provider import OwnProvider
 from clawgate.cli.wizard.subjects import NoSubject, Subjects
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 
 RAW: dict[str, Any] = {
     "models": {"providers": {"owl": {"baseUrl": "https://owl.test/v1", "api": "openai-completions"}}}

@@ -57,13 +57,13 @@ def test_a_large_loss_has_to_be_meant(path: Path) -> None:
 
 def test_ctrl_c_waits_for_the_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And works again after it."""
-    from clawgate.settings.atomic import locked
+    from clawgate.settings.atomic_write import locked
 
     def interrupted(target: Path) -> object:
         os.kill(os.getpid(), signal.SIGINT)
         return locked(target)
 
-    monkeypatch.setattr("clawgate.settings.update.locked", interrupted)
+    monkeypatch.setattr("clawgate.settings.openclaw.update.locked", interrupted)
     handler = signal.getsignal(signal.SIGINT)
     assert write_shown(path, BEFORE, AFTER, {}).changed and signal.getsignal(signal.SIGINT) is handler
 

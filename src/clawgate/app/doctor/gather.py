@@ -22,8 +22,8 @@ from clawgate.processes.local_health import ask_health
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import LOCAL_SERVICES, Catalog, build_catalog
 from clawgate.relay.upstream import SHORTEST_SECRET
-from clawgate.settings.config_file import ConfigFile, read_config
-from clawgate.settings.gateway import GatewayFlags, gateway_settings
+from clawgate.settings.openclaw.config_file import ConfigFile, read_config
+from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import SettingsInvalid
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyjson5
 
 from clawgate.app.doctor.checks import Mend
-from clawgate.settings.atomic import NotWritten
-from clawgate.settings.edit import CannotEdit, EditWentWrong, NoSuchPath, set_value, value_at
-from clawgate.settings.positions import NotJson5
+from clawgate.settings.atomic_write import NotWritten
+from clawgate.settings.json5.edit import CannotEdit, EditWentWrong, NoSuchPath, set_value, value_at
+from clawgate.settings.json5.source_map import NotJson5
+from clawgate.settings.openclaw.update import update
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.update import update
 
 _TOKEN = ("gateway", "auth", "token")
 _MODE = ("gateway", "mode")

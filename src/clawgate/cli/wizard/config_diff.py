@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 import pyjson5
 
 from clawgate.providers.provider import mask
-from clawgate.settings.edit import value_at
-from clawgate.settings.hidden import is_secret
-from clawgate.settings.positions import KeyPath, NotJson5, positions
+from clawgate.settings.json5.edit import value_at
+from clawgate.settings.json5.source_map import KeyPath, NotJson5, positions
+from clawgate.settings.redaction import is_secret
 
 _CONTEXT = 2
 _SHORTEST_KNOWN = 8

@@ -13,7 +13,7 @@ from clawgate.providers.catalog import build_catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.dial import Dialer
 from clawgate.settings.key_path import format_key_path
-from clawgate.settings.openclaw import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.problems import worded
 from clawgate.settings.references import substituted
 

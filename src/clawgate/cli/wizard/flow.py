@@ -30,9 +30,9 @@ from clawgate.plugins.asking import Answers, Choice, Question
 from clawgate.plugins.guarding import PluginFailed, reason_of
 from clawgate.plugins.providing import CheckResult, ConfigChange
 from clawgate.plugins.serving import FetchFailed
-from clawgate.settings.edit import CannotEdit, EditWentWrong
-from clawgate.settings.positions import NotJson5
-from clawgate.settings.update import NEW_FILE, Written
+from clawgate.settings.json5.edit import CannotEdit, EditWentWrong
+from clawgate.settings.json5.source_map import NotJson5
+from clawgate.settings.openclaw.update import NEW_FILE, Written
 
 CHECK_SECONDS = 30.0
 _T = TypeVar("_T")

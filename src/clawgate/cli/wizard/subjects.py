@@ -17,7 +17,7 @@ from clawgate.providers.catalog import BUILT_IN
 
 if TYPE_CHECKING:
     from clawgate.plugins.finding import Found
-    from clawgate.settings.openclaw import OpenClawConfig
+    from clawgate.settings.openclaw.schema import OpenClawConfig
 
 CUSTOM = "custom"
 """What is said for a provider that has no name yet."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clawgate.settings.update import Written
+    from clawgate.settings.openclaw.update import Written
 
 
 class NothingWritten(Exception):
@@ -30,10 +30,10 @@ def write_shown(
 
     Ctrl-C waits until it is done: it is a matter of milliseconds, and nobody has to wonder which version stands.
     """
-    from clawgate.settings.atomic import NotWritten
-    from clawgate.settings.edit import EditWentWrong
+    from clawgate.settings.atomic_write import NotWritten
+    from clawgate.settings.json5.edit import EditWentWrong
+    from clawgate.settings.openclaw.update import update
     from clawgate.settings.problems import SettingsInvalid
-    from clawgate.settings.update import update
 
     def change(text: str) -> str:
         if text != before:

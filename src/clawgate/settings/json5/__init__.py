@@ -1,0 +1,1 @@
+"""Reads JSON5 and edits it in place: comments, order and style stay."""

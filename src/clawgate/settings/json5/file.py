@@ -1,0 +1,110 @@
+"""What stands in a JSON5 file, and may it be read at all? Regular files only, of bounded size, in UTF-8.
+
+It never waits (a pipe in the place of the file is refused, not read), and what it refuses it names by file, line and
+column, without the content. It does not know what the keys mean.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyjson5
+
+from clawgate.settings.json5.source_map import MAX_DEPTH, NotJson5, Scan, scan
+from clawgate.settings.problems import Problem, SettingsInvalid
+
+MAX_BYTES = 2 * 1024 * 1024
+"""A hundred times a large config; much more than this would take seconds to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Json5File:
+    """A file that could be read. ``digest`` is the SHA-256 of its bytes, ``mode`` its permission bits."""
+
+    path: Path
+    text: str
+    digest: str
+    mode: int
+    value: object
+    scan: Scan
+
+    def place(self, line: int, column: int) -> str:
+        return f"{self.path}:{line}:{column}"
+
+
+def read_regular(path: Path) -> tuple[bytes, int] | None:
+    """The bytes and the permission bits of a regular file, None where there is none.
+
+    Raises `SettingsInvalid` for everything else that may be in its place; it never waits.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            facts = os.fstat(file.fileno())
+            if stat.S_ISDIR(facts.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not stat.S_ISREG(facts.st_mode):
+                raise _refusal(path, "it cannot be read: it is no regular file")
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise _refusal(path, "it is a link to a file that does not exist") from None
+        return None
+    except OSError as error:
+        raise _refusal(path, f"it cannot be read: {error.strerror}") from error
+    except ValueError:
+        raise _refusal(path, "it cannot be read: its name holds a NUL") from None
+    if len(data) > MAX_BYTES:
+        raise _refusal(path, f"it cannot be read: it is larger than {MAX_BYTES // 1024 // 1024} MB")
+    return data, stat.S_IMODE(facts.st_mode)
+
+
+def read_json5(path: Path) -> Json5File | None:
+    """The file, None where there is none; raises `SettingsInvalid` for one that cannot be read."""
+    found = read_regular(path)
+    if found is None:
+        return None
+    data, mode = found
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        place = f"{path}:{line}:{column}"
+        raise SettingsInvalid(
+            [Problem("config file", place, "it cannot be read: it is not UTF-8 text")]
+        ) from None
+    try:
+        if text and not text.strip("\0"):
+            raise NotJson5("it is nothing but NUL characters; restore a backup", 1, 1)
+        return Json5File(path, text, hashlib.sha256(data).hexdigest(), mode, *parsed(text))
+    except NotJson5 as error:
+        place = f"{path}:{error.line}:{error.column}"
+        raise SettingsInvalid([Problem("config file", place, f"it is not JSON5: {error.message}")]) from None
+
+
+def parsed(text: str) -> tuple[object, Scan]:
+    """The value and the spans of a JSON5 text; raises `NotJson5`. Both readers have to take it."""
+    spans = scan(text)
+    try:
+        return pyjson5.decode(text, MAX_DEPTH), spans
+    except pyjson5.Json5Exception as error:
+        at = re.search(r"near (\d+)", str(error.args[0]))
+        end = min(max(int(at[1]) - 1, 0), len(text)) if at else len(text)
+        line, column = text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)
+        raise NotJson5("it cannot be read from here on", line, column) from None
+
+
+def _refusal(path: Path, message: str) -> SettingsInvalid:
+    return SettingsInvalid([Problem("config file", str(path), message)])
+
+
+def no_such_file(path: Path) -> SettingsInvalid:
+    """A config file that was named, and is not there."""
+    way = "name another with --config or OPENCLAW_CONFIG_PATH, or none"
+    return SettingsInvalid([Problem("config file", str(path), f"the file does not exist; {way}")])

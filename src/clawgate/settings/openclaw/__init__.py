@@ -1,0 +1,1 @@
+"""OpenClaw's config file: schema, validation, known keys, edits."""

@@ -1,0 +1,138 @@
+"""What is the effective value of one key, and where does it come from? Environment, .env file, config file, default.
+
+Secrets are masked before they get here into any text. It reads no file itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clawgate.settings.json5.edit import NoSuchPath, value_at
+from clawgate.settings.json5.file import Json5File
+from clawgate.settings.json5.source_map import KeyPath, nearest
+from clawgate.settings.key_path import in_document
+from clawgate.settings.openclaw.key_catalog import Known, applied_live, known_key
+from clawgate.settings.problems import named
+from clawgate.settings.redaction import MARK, hidden
+from clawgate.settings.references import substituted
+
+UNKNOWN = "clawgate does not read it; it is OpenClaw's own."
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where else than in the file a value may come from. ``references`` is what ``${NAME}`` is looked up in."""
+
+    environment: Mapping[str, str]
+    references: Mapping[str, str]
+    env_file: Mapping[str, str]
+    env_file_name: str = ".env"
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """``value`` has its secrets masked; ``references``: the variables it refers to, and whether each is set."""
+
+    path: KeyPath
+    value: object
+    source: str
+    known: Known | None
+    references: Mapping[str, bool]
+    in_file: str | None
+    """Where it stands in the file, if it does; something else may win over that."""
+
+    def as_json(self) -> dict[str, object]:
+        """For programs; null where there is nothing."""
+        known = self.known
+        return {
+            "key": named(self.path),
+            "value": self.value,
+            "source": self.source,
+            "inFile": self.in_file,
+            "default": known.default if known else None,
+            "description": known.description if known else None,
+            "variables": list(known.variables) if known else [],
+            "flag": known.flag if known else None,
+            "references": dict(self.references),
+            "appliesLive": applied_live(self.path),
+        }
+
+    def lines(self) -> list[str]:
+        """For people."""
+        known = self.known
+        rows = [
+            ("value", _shown(self.value)),
+            ("from", self.source),
+            ("default", _shown(known.default) if known else ""),
+            ("set by", _ways(known)),
+            (
+                "a change",
+                "is taken over by a running gateway" if applied_live(self.path) else "needs a restart",
+            ),
+        ]
+        if self.in_file and self.in_file != self.source:
+            rows.insert(2, ("overridden", self.in_file))
+        for name, is_set in self.references.items():
+            rows.insert(2, ("refers to", f"{name}, which is {'set' if is_set else 'not set'}"))
+        about = known.description if known else UNKNOWN
+        return [
+            named(self.path),
+            *([f"  {about}"] if about else []),
+            *(f"  {key:<11}{text}" for key, text in rows if text),
+        ]
+
+
+def explained(path: KeyPath, file: Json5File, places: Places) -> Explained | None:
+    """None for a key that neither stands in the file nor is known. ``file`` may be an empty one."""
+    where = in_document(path, file.value)
+    known = known_key(where)
+    try:
+        value, in_file = value_at(file.value, where), _place(file, where)
+    except NoSuchPath:
+        value, in_file = None, None
+    if known is None and in_file is None:
+        return None
+    for variable in known.variables if known else ():
+        found, source = places.environment.get(variable), f"environment variable {variable}"
+        if not found and where[:2] == (
+            "plugins",
+            "entries",
+        ):  # the gateway itself takes none of its own from there
+            found, source = places.env_file.get(variable), f"{variable} in {places.env_file_name}"
+        if found:
+            shown = MARK if known and known.secret else hidden(found, where)
+            return Explained(where, shown, source, known, {}, in_file)
+    if in_file is None:
+        assert known is not None
+        return Explained(where, known.default, "default", known, {}, None)
+    references = _references(value, places.references)
+    plain_secret = known is not None and known.secret and isinstance(value, str) and not references
+    return Explained(
+        where, MARK if plain_secret else hidden(value, where), in_file, known, references, in_file
+    )
+
+
+def _place(file: Json5File, path: KeyPath) -> str:
+    return f"{file.path}:{nearest(file.scan.spans, path)[0]}"
+
+
+def _references(value: object, environment: Mapping[str, str]) -> dict[str, bool]:
+    """Every variable that ``value`` refers to: those of nothing are all of them."""
+    _, every = substituted(value, {})
+    _, unset = substituted(value, environment)
+    missing = {one.name for one in unset}
+    return {one.name: one.name not in missing for one in every if one.kind == "unset"}
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "(none)"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _ways(known: Known | None) -> str:
+    if known is None:
+        return ""
+    return ", ".join([*([known.flag] if known.flag else []), *known.variables])

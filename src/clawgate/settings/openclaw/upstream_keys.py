@@ -1,0 +1,63 @@
+"""Which keys does OpenClaw have in the parts of its file that clawgate reads, besides those that clawgate reads?
+
+Each of these parts is closed in OpenClaw: for one key that it does not know it refuses its whole config. Source: the
+configuration schema that OpenClaw 2026.9.6 prints. A newer OpenClaw may have more, so that a key which is missing here
+is worth a warning and no more, unless it looks like a slip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from clawgate.settings.openclaw import schema as openclaw
+from clawgate.settings.openclaw.schema import Block
+
+VERSION = "2026.9.6"
+"""The OpenClaw that the keys are of."""
+
+DIALECTS = (
+    "openai-completions", "anthropic-messages", "openai-responses", "openai-chatgpt-responses",
+    "azure-openai-responses", "google-generative-ai", "google-vertex", "github-copilot", "bedrock-converse-stream",
+    "ollama", "pi-messages",
+)  # fmt: skip
+"""What OpenClaw takes for ``api``; clawgate speaks some of them."""
+
+_KEYS: dict[type[Block], str] = {
+    openclaw.OpenClawConfig: "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels "
+    "cloudWorkers commands cron desktop diagnostics discovery env hooks logging mcp memory messages meta nodeHost "
+    "proxy secrets security session skills surfaces talk telemetry transcripts tts ui update wizard "
+    "worktreeAcceleration worktreeRoot",
+    openclaw.GatewayBlock: "allowRealIpFallback cliAgents controlUi nodes portals publicOrigin push reload remote "
+    "roles tailscale terminal tls tools",
+    openclaw.GatewayAuth: "allowTailscale identityScopes trustedProxy",
+    openclaw.RateLimit: "",
+    openclaw.GatewayHttp: "securityHeaders",
+    openclaw.HttpEndpoints: "responses",
+    openclaw.Switch: "images",
+    openclaw.ModelsBlock: "catalogRefresh",
+    openclaw.ProviderBlock: "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region",
+    openclaw.ProviderRequest: "",
+    openclaw.RequestAuth: "",
+    openclaw.RequestTls: "",
+    openclaw.RequestProxy: "",
+    openclaw.ModelEntry: "agentRuntime contextTokens cost mediaInput metadataSource params thinkingLevelMap",
+    openclaw.AgentsBlock: "ownership",
+    openclaw.AgentDefaults: "authInheritance blockStreamingBreak blockStreamingChunk blockStreamingCoalesce "
+    "blockStreamingDefault bootstrapMaxChars bootstrapTotalMaxChars compaction contextInjection contextLimits "
+    "contextPruning cwd decisionModel elevatedDefault embeddedAgent experimental fastModeDefault heartbeat humanDelay "
+    "imageMaxDimensionPx imageModel imageQuality maxConcurrent mediaMaxMb mediaModels modelPolicy "
+    "modelSelectionScope params pdfMaxMb pdfMaxPages pdfModel reasoningDefault repoRoot sandbox sessionStore "
+    "silentReply skills skipBootstrap skipOptionalBootstrapFiles startupContext subagents systemAgent thinkingDefault "
+    "timeoutSeconds toolProgressDetail typingIntervalSeconds typingMode userTimezone utilityModel verboseDefault "
+    "voiceModel workspace",
+    openclaw.ModelChoice: "",
+    openclaw.ModelSettings: "agentRuntime codeMode params pickerRuntimes streaming",
+    openclaw.PluginsBlock: "load slots",
+    openclaw.PluginEntry: "hooks llm subagent",
+}
+
+OPENCLAWS_OWN: Mapping[type[Block], frozenset[str]] = MappingProxyType(
+    {block: frozenset(keys.split()) for block, keys in _KEYS.items()}
+)
+"""By the block in which they may stand: keys that clawgate does not read."""

@@ -1,0 +1,1 @@
+"""Settings of bridge and server: flags, environment variables, config file."""

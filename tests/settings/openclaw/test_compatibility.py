@@ -1,0 +1,60 @@
+"""What OpenClaw would refuse is told with its place and a way out, and never with a value."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.settings.openclaw.compatibility import refusals, unknown_key
+from clawgate.settings.openclaw.unknown_keys import Unread
+
+PATH = ("gateway", "prot")
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        (Unread(PATH, None, there=False), "gateway.prot is no key of OpenClaw"),
+        (Unread(PATH, "port", there=True, read=True), "'port' beside it is"),
+        (Unread(PATH, "portals", there=False), "did you mean 'portals'?"),
+    ],
+)
+def test_a_key_that_nobody_knows(key: Unread, says: str) -> None:
+    said = unknown_key(key)
+    assert said.startswith("gateway.prot ") and says in said and "refuses its whole config" in said
+
+
+def test_a_model_without_a_name_is_told_with_the_command_that_names_it() -> None:
+    models = [{"id": "a", "name": "A"}, {"id": "b"}]
+    (said,) = refusals({"models": {"providers": {"owl": {"models": models}}}})
+    assert said.startswith("models.providers.owl.models[1].name is missing")
+    assert "clawgate config set 'models.providers.owl.models[1].name' " in said
+
+
+@pytest.mark.parametrize(
+    ("api", "says"),
+    [
+        ("openai-chat", "did you mean 'openai-completions'?"),
+        ("olama", "did you mean 'ollama'?"),
+        ("xyz", "it takes openai-completions, "),
+    ],
+)
+def test_a_dialect_that_openclaw_does_not_have_is_told_with_those_that_it_has(api: str, says: str) -> None:
+    """A provider's and a model's; one that only clawgate does not speak is no matter of OpenClaw's."""
+    entry = {"id": "a", "name": "A", "api": api}
+    found = list(refusals({"models": {"providers": {"owl": {"api": api, "models": [entry]}}}}))
+    assert [said.split()[0] for said in found] == [
+        "models.providers.owl.api",
+        "models.providers.owl.models[0].api",
+    ]
+    assert all(says in said for said in found)
+    for fine in ("ollama", "${API}"):
+        assert list(refusals({"models": {"providers": {"owl": {"api": fine}}}})) == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [None, [], {}, {"models": 1}, {"models": {"providers": []}}, {"models": {"providers": {"p": 1, "q": {}}}},
+     {"models": {"providers": {"p": {"models": {"id": 1}}}}}, {"models": {"providers": {"p": {"models": ["x"]}}}}],
+)  # fmt: skip
+def test_what_is_of_a_wrong_type_is_passed_over(document: object) -> None:
+    assert list(refusals(document)) == []

@@ -1,0 +1,91 @@
+"""Which value counts, and where it came from; secrets masked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clawgate.settings.json5.file import Json5File, parsed
+from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.openclaw.explain import UNKNOWN, Explained, Places, explained
+from clawgate.settings.redaction import MARK
+
+BRIDGE: KeyPath = ("plugins", "entries", "proxy-bridge", "config")
+TEXT = """{
+  gateway: { port: 1, auth: { token: "plain-secret-1" } },
+  models: { providers: { owl: { apiKey: "${OWL}" } } },
+  plugins: { entries: { "proxy-bridge": { config: { proxyToken: "plain-secret-2" } } } },
+  channels: { x: { botToken: "plain-secret-3" } },
+}"""
+
+
+def explain(
+    path: KeyPath, environment: dict[str, str] | None = None, env_file: dict[str, str] | None = None
+) -> Explained:
+    file = Json5File(Path("openclaw.json"), TEXT, "", 0o600, *parsed(TEXT))
+    found = explained(path, file, Places(environment or {}, environment or {}, env_file or {}, "my.env"))
+    assert found is not None
+    return found
+
+
+def test_the_default_counts_where_nothing_else_is() -> None:
+    found = explain(("gateway", "bind"))
+    assert (found.value, found.source, found.in_file) == ("loopback", "default", None)
+
+
+def test_the_file_wins_over_the_default() -> None:
+    found = explain(("gateway", "port"))
+    assert (found.value, found.source) == (1, "openclaw.json:2")
+    assert "  default    18789" in found.lines()
+
+
+def test_a_variable_wins_over_the_file() -> None:
+    """What it wins over is told, too."""
+    found = explain(("gateway", "port"), {"OPENCLAW_GATEWAY_PORT": "7"})
+    assert (found.value, found.source) == ("7", "environment variable OPENCLAW_GATEWAY_PORT")
+    assert "  overridden openclaw.json:2" in found.lines()
+
+
+def test_the_env_file_is_for_the_roles() -> None:
+    """The gateway takes none of its own settings from the folder that it happens to be started in."""
+    found = explain((*BRIDGE, "bridgePort"), env_file={"PROXY_BRIDGE_PORT": "7"})
+    assert (found.value, found.source) == ("7", "PROXY_BRIDGE_PORT in my.env")
+    both = explain((*BRIDGE, "bridgePort"), {"PROXY_BRIDGE_PORT": "8"}, {"PROXY_BRIDGE_PORT": "7"})
+    assert both.value == "8"
+    assert explain(("gateway", "port"), env_file={"OPENCLAW_GATEWAY_PORT": "7"}).value == 1
+
+
+@pytest.mark.parametrize("environment", [{}, {"OWL": "plain-secret-4"}])
+def test_a_reference_is_shown_as_one(environment: dict[str, str]) -> None:
+    """Whether its variable is set, not what it holds."""
+    found = explain(("models", "providers", "owl", "apiKey"), environment)
+    assert (found.value, found.references) == ("${OWL}", {"OWL": bool(environment)})
+    assert f"  refers to  OWL, which is {'set' if environment else 'not set'}" in found.lines()
+
+
+@pytest.mark.parametrize(
+    ("path", "environment"),
+    [
+        (("gateway", "auth", "token"), {}),
+        (("gateway", "auth"), {}),
+        (("gateway", "auth", "token"), {"OPENCLAW_GATEWAY_TOKEN": "plain-secret-5"}),
+        ((*BRIDGE, "proxyToken"), {}),
+        ((*BRIDGE, "proxyToken"), {"PROXY_BRIDGE_TOKEN": "plain-secret-6"}),
+        (("channels",), {}),
+    ],
+)
+def test_a_secret_is_never_shown(path: KeyPath, environment: dict[str, str]) -> None:
+    """Whatever it came from."""
+    found = explain(path, environment)
+    for shown in (str(found.lines()), str(found.as_json()), repr(found)):
+        assert "plain-secret" not in shown and MARK in shown
+
+
+def test_what_is_not_ours_is_said_to_be_openclaws() -> None:
+    assert f"  {UNKNOWN}" in explain(("channels", "x")).lines()
+
+
+def test_what_nobody_knows_is_not_explained() -> None:
+    file = Json5File(Path("openclaw.json"), "{}", "", 0o600, *parsed("{}"))
+    assert explained(("gateway", "prt"), file, Places({}, {}, {})) is None

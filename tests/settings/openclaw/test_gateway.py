@@ -1,0 +1,234 @@
+"""Where the gateway listens and who may come in: flags before environment before file, never everybody by accident."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.settings.openclaw.config_file import read_config
+from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
+from clawgate.settings.problems import SettingsInvalid
+
+TOKEN, PASSWORD, THIRD = "tok-Zk3vN8pQ1rXwLm", "pw-Wm4yRb8TqLz6Hd", "third-Kd5WmR7yLpN3vQ"
+SHORT = "Zk3vN8p"
+
+
+def settings(
+    folder: Path,
+    gateway: Mapping[str, Any] | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    **flags: Any,
+) -> GatewaySettings:
+    """Of a file with this ``gateway`` block, by default with a token."""
+    block = {"auth": {"token": TOKEN}} if gateway is None else gateway
+    path = folder / "openclaw.json"
+    path.touch(0o600)
+    path.write_text(json.dumps({"gateway": block}))
+    environment = {"HOME": str(folder), "OPENCLAW_STATE_DIR": str(folder), **(env or {})}
+    file = read_config(path, environment, required=True, folder=folder)
+    return gateway_settings(file, GatewayFlags(**flags), environment)
+
+
+def problems(folder: Path, gateway: Mapping[str, Any] | None = None, **more: Any) -> list[str]:
+    with pytest.raises(SettingsInvalid) as caught:
+        settings(folder, gateway, **more)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_defaults_are_openclaws(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    assert found.listens_at == ("127.0.0.1", 18789) and found.tokens == {"token": TOKEN}
+    assert found.serves_models and found.rate_limit is None and found.trusted_proxies == ()
+
+
+@pytest.mark.parametrize(
+    ("block", "flag", "host"),
+    [
+        ({}, None, "127.0.0.1"),
+        ({"bind": "loopback"}, None, "127.0.0.1"),
+        ({"bind": "auto"}, None, "127.0.0.1"),
+        ({"bind": "lan"}, None, "0.0.0.0"),
+        ({"bind": "lan"}, "loopback", "127.0.0.1"),
+        ({"bind": "custom", "customBindHost": "192.168.7.7"}, None, "192.168.7.7"),
+        ({}, "lan", "0.0.0.0"),
+        ({}, "::1", "::1"),
+        ({}, "10.0.0.7", "10.0.0.7"),
+        ({"customBindHost": "10.0.0.8"}, "custom", "10.0.0.8"),
+    ],
+)
+def test_where_it_listens(block: dict[str, Any], flag: str | None, host: str, tmp_path: Path) -> None:
+    """The flag, else the file."""
+    assert settings(tmp_path, {"auth": {"token": TOKEN}, **block}, bind=flag).host == host
+
+
+@pytest.mark.parametrize(
+    ("block", "flag", "message"),
+    [
+        ({"bind": "custom"}, None, "gateway.customBindHost: is not set"),
+        ({"bind": "tailnet"}, None, "'tailnet' cannot be found out here"),
+        ({}, "everywhere", "'everywhere' is neither an address nor one of"),
+        ({}, "localhost:1", "is neither an address"),
+        ({}, "", None),
+    ],
+)
+def test_where_it_cannot_listen(
+    block: dict[str, Any], flag: str | None, message: str | None, tmp_path: Path
+) -> None:
+    block = {"auth": {"token": TOKEN}, **block}
+    if message is None:
+        assert settings(tmp_path, block, bind=flag).host == "127.0.0.1"
+    else:
+        (said,) = problems(tmp_path, block, bind=flag)
+        assert message in said
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "port"),
+    [
+        (None, None, 4000),
+        (None, "5000", 5000),
+        (6000, "5000", 6000),
+        (0, "5000", 0),
+        (None, "", 4000),
+        (None, "0", 0),
+    ],
+)
+def test_the_port_comes_from_the_flag_the_variable_or_the_file(
+    flag: int | None, variable: str | None, port: int, tmp_path: Path
+) -> None:
+    env = {} if variable is None else {"OPENCLAW_GATEWAY_PORT": variable}
+    assert settings(tmp_path, {"port": 4000, "auth": {"token": TOKEN}}, env=env, port=flag).port == port
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "65536", "1.5", " 80", "٨٠", "99999999999"])
+def test_a_variable_that_is_no_port_is_a_problem(text: str, tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, env={"OPENCLAW_GATEWAY_PORT": text})
+    assert "OPENCLAW_GATEWAY_PORT" in said and "0 to 65535" in said
+
+
+ENV = {"OPENCLAW_GATEWAY_TOKEN": THIRD}
+
+
+@pytest.mark.parametrize(
+    ("auth", "more", "tokens"),
+    [
+        ({"token": TOKEN}, {}, {"token": TOKEN}),
+        ({"password": PASSWORD}, {}, {"password": PASSWORD}),
+        ({"token": TOKEN, "password": PASSWORD}, {}, {"token": TOKEN, "password": PASSWORD}),
+        ({"mode": "token", "token": TOKEN, "password": PASSWORD}, {}, {"token": TOKEN}),
+        ({"mode": "password", "token": TOKEN, "password": PASSWORD}, {}, {"password": PASSWORD}),
+        ({"token": TOKEN}, {"env": ENV}, {"token": THIRD}),
+        ({"token": TOKEN}, {"env": {"OPENCLAW_GATEWAY_TOKEN": ""}}, {"token": TOKEN}),
+        ({"token": TOKEN}, {"env": ENV, "token": PASSWORD}, {"token": PASSWORD}),
+        ({}, {"env": {"OPENCLAW_GATEWAY_PASSWORD": THIRD}}, {"password": THIRD}),
+        ({"mode": "token"}, {"token": TOKEN}, {"token": TOKEN}),
+        ({"token": TOKEN, "password": TOKEN}, {}, {"token": TOKEN}),
+        ({"mode": "none"}, {}, {}),
+        ({"mode": "none", "token": TOKEN}, {"env": ENV}, {}),
+        ({"token": SHORT}, {}, {"token": SHORT}),
+    ],
+)
+def test_what_lets_in(
+    auth: dict[str, str], more: dict[str, Any], tokens: dict[str, str], tmp_path: Path
+) -> None:
+    """Each kind that is set, or the one that the mode names; the flag before the variable before the file."""
+    assert settings(tmp_path, {"auth": auth}, **more).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("auth", "more", "message"),
+    [
+        ({}, {}, "no gateway.auth.token (OPENCLAW_GATEWAY_TOKEN) or gateway.auth.password"),
+        ({"mode": "token"}, {}, "no gateway.auth.token (OPENCLAW_GATEWAY_TOKEN) is set"),
+        ({"mode": "password", "token": TOKEN}, {}, "no gateway.auth.password"),
+        ({"mode": "trusted-proxy", "token": TOKEN}, {}, "'trusted-proxy' is not served here"),
+        ({}, {"token": "changeme"}, "is a placeholder"),
+        ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "${TOKEN}"}}, "is the name of a variable"),
+        ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "a b"}}, "cannot stand in a header"),
+        ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "   "}}, "is empty"),
+    ],
+)
+def test_nobody_is_let_in_by_accident(
+    auth: dict[str, str], more: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """What cannot be a secret is none; without one nothing is served, and it is said how to get one."""
+    (said,) = problems(tmp_path, {"auth": auth}, **more)
+    assert message in said
+    assert "clawgate doctor --fix" in said or "trusted-proxy" in said
+
+
+def test_no_problem_tells_a_secret(tmp_path: Path) -> None:
+    said = "".join(
+        problems(tmp_path, {"bind": "lan", "auth": {"token": SHORT, "password": "aaaaaaaaaaaaaaaaaaaa"}})
+    )
+    assert SHORT not in said and "aaaa" not in said
+
+
+@pytest.mark.parametrize("block", [{"bind": "lan"}, {"bind": "custom", "customBindHost": "10.0.0.7"}])
+@pytest.mark.parametrize(
+    ("auth", "problem"),
+    [
+        ({"mode": "none"}, "gateway.auth.mode"),
+        ({"token": SHORT}, "gateway.auth.token"),
+        ({"password": "aaaaaaaaaaaaaaaaaaaa"}, "gateway.auth.password"),
+        ({"token": TOKEN, "password": SHORT}, "gateway.auth.password"),
+    ],
+)
+def test_beyond_this_machine_nothing_guessable_lets_in(
+    block: dict[str, str], auth: dict[str, str], problem: str, tmp_path: Path
+) -> None:
+    """And on this machine alone the same is allowed."""
+    assert [text.split(" ")[0].rstrip(":") for text in problems(tmp_path, {**block, "auth": auth})] == [
+        problem
+    ]
+    assert settings(tmp_path, {"bind": "loopback", "auth": auth}).host == "127.0.0.1"
+    assert settings(tmp_path, {**block, "auth": {"token": TOKEN}}).tokens == {"token": TOKEN}
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    said = problems(
+        tmp_path, {"bind": "tailnet", "auth": {}}, env={"OPENCLAW_GATEWAY_PORT": "x"}, token="changeme"
+    )
+    assert {text.split(" ")[0].rstrip(":") for text in said} == {
+        "gateway.bind",
+        "gateway.port",
+        "gateway.auth.token",
+    }
+
+
+def test_a_missing_token_is_told_beside_other_problems(tmp_path: Path) -> None:
+    said = problems(tmp_path, {"bind": "tailnet", "auth": {}})
+    assert {text.split(" ")[0].rstrip(":") for text in said} == {"gateway.bind", "gateway.auth"}
+
+
+@pytest.mark.parametrize(("enabled", "serves"), [(None, True), (True, True), (False, False)])
+def test_the_model_routes_are_on_unless_they_are_switched_off(
+    enabled: bool | None, serves: bool, tmp_path: Path
+) -> None:
+    switch = {} if enabled is None else {"http": {"endpoints": {"chatCompletions": {"enabled": enabled}}}}
+    assert settings(tmp_path, {"auth": {"token": TOKEN}, **switch}).serves_models is serves
+
+
+def test_limits_and_proxies_are_taken_over(tmp_path: Path) -> None:
+    block = {
+        "auth": {"token": TOKEN, "rateLimit": {"maxAttempts": 3, "exemptLoopback": False}},
+        "trustedProxies": ["10.0.0.1"],
+    }
+    found = settings(tmp_path, block)
+    assert found.rate_limit is not None and found.rate_limit.max_attempts == 3
+    assert (found.rate_limit.window_ms, found.rate_limit.lockout_ms) == (60_000, 300_000)
+    assert found.trusted_proxies == ("10.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("LOCALHOST", True),
+     ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("example.com", False), ("", False)],
+)  # fmt: skip
+def test_which_addresses_are_this_machine_alone(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

@@ -1,0 +1,172 @@
+"""What cannot work is found, each time with the key path; what can is let through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.openclaw.validate import findings
+from clawgate.settings.problems import named
+
+OWL = ("models", "providers", "owl")
+
+
+def judged(document: dict[str, Any], unset: tuple[KeyPath, ...] = ()) -> dict[str, str]:
+    config = OpenClawConfig.model_validate(document)
+    return {named(path): message for path, message in findings(config, unset)}
+
+
+def provider(unset: tuple[KeyPath, ...] = (), **values: Any) -> dict[str, str]:
+    return {
+        path.removeprefix("models.providers.owl."): message
+        for path, message in judged({"models": {"providers": {"owl": values}}}, unset).items()
+    }
+
+
+def agents(
+    model: object = None, models: object = None, providers: object = None, **more: object
+) -> dict[str, str]:
+    defaults = {"model": {} if model is None else model, "models": models or {}}
+    return judged({"agents": {"defaults": defaults, **more}, "models": {"providers": providers or {}}})
+
+
+GOOD: list[dict[str, Any]] = [
+    {},
+    {"headers": {"X-Title": "my app", "X-Mode": "test", "Authorization": "Basic dXNlcjpwYXNz"}},
+    {"request": {"auth": {"mode": "header", "headerName": "X-Proxy-Token", "value": "k-51Jx-Qm8v"}}},
+    {
+        "request": {
+            "auth": {"mode": "header", "headerName": "Authorization", "value": "Basic dXNl", "prefix": "x"}
+        }
+    },
+    {"request": {"auth": {"mode": "provider-default"}}},
+    {"models": [{"id": "a"}, {"id": "org/b:free"}, {"id": "A"}]},
+]
+
+
+@pytest.mark.parametrize("values", GOOD)
+def test_what_can_work_is_let_through(values: dict[str, Any]) -> None:
+    assert provider(**values) == {}
+
+
+@pytest.mark.parametrize("name", ["owl", "proxy-bridge", "a.b_c-1", "0x"])
+def test_plain_ids_of_providers(name: str) -> None:
+    assert judged({"models": {"providers": {name: {}}}}) == {}
+
+
+@pytest.mark.parametrize("name", ["", "Owl", "a/b", "a b", "-a", "\u00fcber", "a\n", "."])
+def test_odd_ids_of_providers(name: str) -> None:
+    (message,) = judged({"models": {"providers": {name: {}}}}).values()
+    assert "a provider's id" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "says"),
+    [
+        ({"headers": {"X A": "v"}}, 'headers["X A"]', "character"),
+        ({"headers": {"": "v"}}, 'headers[""]', "character"),
+        ({"headers": {"X:": "v"}}, "headers.X:", "character"),
+        ({"headers": {"X-A": "v", "x-a": "w"}}, "headers.x-a", "twice"),
+        ({"headers": {"X-Api-Key": "changeme"}}, "headers.X-Api-Key", "placeholder"),
+        ({"headers": {"Authorization": "Bearer your-token"}}, "headers.Authorization", "placeholder"),
+        ({"request": {"headers": {"a\u00e9": "v"}}}, "request.headers.a\u00e9", "character"),
+        ({"request": {"auth": {"mode": "header"}}}, "request.auth.value", "mode 'header' needs it"),
+        (
+            {"request": {"auth": {"mode": "header", "value": "k-51Jx"}}},
+            "request.auth.headerName",
+            "is missing",
+        ),
+        (
+            {"request": {"auth": {"mode": "header", "headerName": "A", "value": "***x***"}}},
+            "request.auth.value",
+            "mark",
+        ),
+        ({"request": {"auth": {"mode": "authorization-bearer"}}}, "request.auth.token", "is missing"),
+        (
+            {"request": {"auth": {"mode": "header", "headerName": "A B", "value": "k-51Jx"}}},
+            "request.auth.headerName",
+            "name",
+        ),
+        (
+            {"request": {"auth": {"mode": "provider-default", "prefix": "a\n"}}},
+            "request.auth.prefix",
+            "header",
+        ),
+        ({"models": [{"id": "a"}, {"id": "b"}, {"id": "a"}]}, "models[2].id", "as number 0"),
+        ({"models": [{"id": "a\u0000"}]}, "models[0].id", "printed"),
+        ({"models": [{"id": " a"}]}, "models[0].id", "blank"),
+        ({"models": [{"id": "a", "baseUrl": "http://u:p@h"}]}, "models[0].baseUrl", "password"),
+        ({"models": [{"id": "a", "headers": {"a b": "c"}}]}, 'models[0].headers["a b"]', "character"),
+    ],
+)
+def test_what_cannot_work_in_a_provider(values: dict[str, Any], path: str, says: str) -> None:
+    found = provider(**values)
+    assert says in found[path]
+
+
+def test_what_waits_for_a_variable_is_not_missing() -> None:
+    auth = {"mode": "header", "headerName": "X-A"}
+    assert provider(unset=((*OWL, "request", "auth", "value"),), request={"auth": auth}) == {}
+
+
+def test_a_key_in_a_header_is_not_shown() -> None:
+    assert "canary" not in str(provider(headers={"X-Api-Key": "***canary"}).values())
+
+
+MODELS = {"owl/a": {"alias": "fast"}, "owl/b": {}}
+
+
+@pytest.mark.parametrize(
+    "model", ["owl/a", "fast", "owl/x/y:free", {"primary": "fast", "fallbacks": ["a/b", "c/d/e"]}]
+)
+def test_models_that_are_named_in_full_or_by_an_alias(model: object) -> None:
+    assert agents(model, MODELS) == {}
+    assert agents(None, MODELS, entries={"main": {"model": model}}) == {}
+    assert agents(None, MODELS, list=[{"id": "main", "model": model}]) == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "says"),
+    [
+        ("slow", "primary", "'slow' is neither"),
+        ("", "primary", "neither"),
+        ("/a", "primary", "neither"),
+        ("owl/", "primary", "neither"),
+        ("Fast", "primary", "neither"),
+        ("owl/a\n", "primary", "neither"),
+        ({"fallbacks": ["a/b", "gpt-4o"]}, "fallbacks[1]", "'gpt-4o': write it in full, e.g. openai/gpt-4o"),
+        ({"fallbacks": ["fast"]}, "fallbacks[0]", "write it in full"),
+        ({"fallbacks": ["sk-canary51JxQm8v51JxQm8v51JxQm8v"]}, "fallbacks[0]", "the entry: write"),
+        ({"fallbacks": ["x" * 5000]}, "fallbacks[0]", "write it in full"),
+    ],
+)
+def test_models_that_nobody_could_find(model: object, path: str, says: str) -> None:
+    found = agents(model, MODELS, entries={"main": {"model": model}})
+    for place in ("agents.defaults.model", "agents.entries.main.model"):
+        assert says in found[f"{place}.{path}"]
+        assert "canary" not in found[f"{place}.{path}"] and len(found[f"{place}.{path}"]) < 200
+
+
+@pytest.mark.parametrize("model", [5, [], True, {"primary": 5}, {"fallbacks": "a/b"}, {"fallbacks": [5]}])
+def test_an_agents_model_of_a_wrong_type(model: object) -> None:
+    (message,) = agents(entries={"main": {"model": model}}).values()
+    assert message.startswith("must be ")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        ("fast", "fast", "taken already, by 'owl/a'"),
+        ("fast", "FAST", "taken already"),
+        ("x", "owl", "id of a provider"),
+        ("x", "Owl", "id of a provider"),
+        ("x", "owl/fast", "slash"),
+        ("x", "a\t", "blank"),
+    ],
+)
+def test_aliases_that_could_mean_something_else(first: str, second: str, says: str) -> None:
+    found = agents(None, {"owl/a": {"alias": first}, "owl/b": {"alias": second}}, {"owl": {}})
+    assert says in found[named(("agents", "defaults", "models", "owl/b", "alias"))]

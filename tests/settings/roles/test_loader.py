@@ -1,0 +1,245 @@
+"""Flag, environment, .env, file, default: the first that has it wins, and every problem says where it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
+from clawgate.settings.roles.loader import (
+    Problem,
+    SettingsInvalid,
+    Sources,
+    config_path,
+    flag_of,
+    load,
+    read_sources,
+)
+from tests.settings.canary import BRIDGE, CANARY, KEY, SERVER, TOKEN
+
+BLOCK = 'openclaw.json: plugins.entries."proxy-bridge".config'
+LEVELS = ["default", "file", ".env", "environment", "flag"]
+
+
+def sources(
+    *, environment: Mapping[str, str] | None = None, env_file: Mapping[str, str] | None = None, **block: Any
+) -> Sources:
+    return Sources(
+        environment=environment or {}, env_file=env_file or {}, block=BRIDGE | block, block_name=BLOCK
+    )
+
+
+def invalid(*arguments: Any, **named: Any) -> list[Problem]:
+    with pytest.raises(SettingsInvalid) as caught:
+        load(*arguments, **named)
+    assert str(caught.value) == "; ".join(map(str, caught.value.problems))
+    return caught.value.problems
+
+
+# Precedence
+
+
+@pytest.mark.parametrize("top", range(len(LEVELS)), ids=LEVELS)
+def test_the_first_place_that_has_it_wins(top: int) -> None:
+    """Every level is over all below it; what is above does not have it."""
+    values = [18800, 1001, 1002, 1003, 1004]
+    found = load(
+        BridgeSettings,
+        {"bridge_port": str(values[4]) if top >= 4 else None},
+        sources(
+            environment={"PROXY_BRIDGE_PORT": str(values[3])} if top >= 3 else {},
+            env_file={"PROXY_BRIDGE_PORT": str(values[2])} if top >= 2 else {},
+            **({"bridgePort": values[1]} if top >= 1 else {}),
+        ),
+    )
+    assert found.bridge_port == values[top]
+
+
+@pytest.mark.parametrize("top", range(1, len(LEVELS)), ids=LEVELS[1:])
+def test_a_problem_names_the_place_that_won(top: int) -> None:
+    """Good values below it are neither used instead nor blamed."""
+    bad = "no number"
+    (problem,) = invalid(
+        BridgeSettings,
+        {"bridge_port": bad if top == 4 else None},
+        sources(
+            environment={"PROXY_BRIDGE_PORT": bad if top == 3 else "1003"} if top >= 3 else {},
+            env_file={"PROXY_BRIDGE_PORT": bad if top == 2 else "1002"} if top >= 2 else {},
+            bridgePort=bad if top == 1 else 1001,
+        ),
+    )
+    places = ["", f"{BLOCK}.bridgePort", "PROXY_BRIDGE_PORT in .env", "PROXY_BRIDGE_PORT", "--port"]
+    assert (problem.path, problem.found_in) == ("bridgePort", places[top])
+
+
+@pytest.mark.parametrize(
+    "empty", [{"environment": {"PROXY_BRIDGE_PORT": ""}}, {"env_file": {"PROXY_BRIDGE_PORT": ""}}]
+)
+def test_an_empty_variable_is_an_unset_one(empty: dict[str, dict[str, str]]) -> None:
+    assert load(BridgeSettings, {}, sources(bridgePort=1001, **empty)).bridge_port == 1001
+
+
+def test_a_flag_that_was_not_given_is_none() -> None:
+    flags = {"bridge_port": None, "allow_host": (), "verbose": None}
+    found = load(BridgeSettings, flags, sources(bridgePort=1001, allowHost=["a"], verbose=True))
+    assert (found.bridge_port, found.allow_host, found.verbose) == (1001, ("a",), True)
+    assert load(BridgeSettings, {"verbose": False}, sources(verbose=True)).verbose is False
+
+
+def test_a_flag_has_the_name_of_its_field() -> None:
+    assert flag_of("remote_url") == "--remote-url" and flag_of("bridge_port") == "--port"
+
+
+# Problems
+
+
+def test_all_problems_come_at_once_each_with_its_place() -> None:
+    block = {"remotUrl": "x", "idleTimeout": -1, "maxBodyMb": "a", "nonsense": 1, "proxyToken": TOKEN}
+    found = invalid(
+        BridgeSettings,
+        {"bridge_port": "99999"},
+        Sources(environment={"PROXY_BRIDGE_LOCAL_TOKEN": "short"}, block=block, block_name=BLOCK),
+    )
+    assert {(problem.path, problem.found_in) for problem in found} == {
+        ("remotUrl", BLOCK), ("nonsense", BLOCK), ("idleTimeout", f"{BLOCK}.idleTimeout"), ("remoteUrl", ""),
+        ("maxBodyMb", f"{BLOCK}.maxBodyMb"), ("bridgePort", "--port"), ("bridgeToken", "PROXY_BRIDGE_LOCAL_TOKEN"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("remotUrl", "remoteUrl"), ("remote_url", "remoteUrl"), ("proxytoken", "proxyToken")]
+)  # fmt: skip
+def test_an_unknown_key_comes_with_a_suggestion(key: str, near: str) -> None:
+    (problem,) = invalid(BridgeSettings, {}, Sources(block=BRIDGE | {key: 1}, block_name=BLOCK))
+    assert f"did you mean '{near}'?" in problem.message
+
+
+def test_an_unknown_key_that_is_like_none_comes_with_the_list() -> None:
+    (problem,) = invalid(BridgeSettings, {}, sources(zzzz=1))
+    assert "known are" in problem.message and "remoteUrl" in problem.message
+
+
+def test_a_missing_setting_names_every_way_to_give_it() -> None:
+    found = invalid(BridgeSettings, {}, Sources(block_name=BLOCK))
+    assert [problem.path for problem in found] == ["remoteUrl", "proxyToken"]
+    for way in ("--remote-url", "PROXY_BRIDGE_URL", f"remoteUrl in {BLOCK}"):
+        assert way in found[0].message
+
+
+def test_a_problem_of_the_whole_is_said_once() -> None:
+    (problem,) = invalid(ServerSettings, {"openai_api_key": KEY}, Sources())
+    assert problem.path == "settings" and str(problem).startswith("settings: no token is set")
+
+
+def test_a_server_that_lacks_everything_is_told_everything_at_once() -> None:
+    assert [problem.path for problem in invalid(ServerSettings, {}, Sources())] == [
+        "openaiApiKey",
+        "settings",
+    ]
+    # A token that is there and bad is one problem, not also a missing one.
+    found = invalid(ServerSettings, {"proxy_token": "changeme"}, Sources())
+    assert [problem.path for problem in found] == ["openaiApiKey", "proxyToken"]
+    found = invalid(ServerSettings, {"proxy_tokens": "a"}, Sources())
+    assert [problem.path for problem in found] == ["openaiApiKey", "proxyTokens"]
+
+
+# Secrets
+
+
+def secret_cases() -> list[tuple[str, type[Any], dict[str, Any], Sources]]:
+    cases: list[tuple[str, type[Any], dict[str, Any], Sources]] = []
+    for bad in (f"{CANARY} x", f"{CANARY}\n", f"{CANARY}...", f"<{CANARY}>", f"your-{CANARY}", f"{CANARY}é"):
+        cases += [
+            (f"flag {bad!r}", BridgeSettings, {"proxy_token": bad}, Sources(block=BRIDGE)),
+            (
+                f"variable {bad!r}",
+                ServerSettings,
+                {},
+                Sources(environment={"OPENAI_API_KEY": bad}, block=SERVER),
+            ),
+            (
+                f".env {bad!r}",
+                ServerSettings,
+                {},
+                Sources(env_file={"OPENAI_PROXY_TOKEN": bad}, block=SERVER),
+            ),
+            (
+                f"file {bad!r}",
+                BridgeSettings,
+                {},
+                Sources(block=BRIDGE | {"bridgeToken": bad}, block_name=BLOCK),
+            ),
+            (f"named {bad!r}", ServerSettings, {"proxy_tokens": f"a:{bad}"}, Sources(block=SERVER)),
+        ]
+    wrong: list[Any] = [[CANARY], {"value": CANARY}, {"source": "file", "id": CANARY}, {CANARY: CANARY}]
+    for number, value in enumerate(wrong):
+        cases.append(
+            (
+                f"type {number}",
+                BridgeSettings,
+                {},
+                Sources(block=BRIDGE | {"proxyToken": value}, block_name=BLOCK),
+            )
+        )
+    for number, url in enumerate((f"http://u:{CANARY}@h", f"http://h?key={CANARY}", f"http://h\\{CANARY}")):
+        cases.append((f"url {number}", BridgeSettings, {"remote_url": url}, Sources(block=BRIDGE)))
+    cases += [
+        ("named twice", ServerSettings, {"proxy_tokens": f"a:{TOKEN},a:{TOKEN}"}, Sources(block=SERVER)),
+        ("no name", ServerSettings, {"proxy_tokens": TOKEN}, Sources(block=SERVER)),
+        ("whole", ServerSettings, {"proxy_tokens": f"default:{TOKEN}x"}, Sources(block=SERVER)),
+        ("number", BridgeSettings, {"bridge_port": CANARY}, Sources(block=BRIDGE)),
+    ]
+    return cases
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "given"),
+    [case[1:] for case in secret_cases()],
+    ids=[case[0] for case in secret_cases()],
+)
+def test_no_problem_shows_a_value(model: type[Any], flags: dict[str, Any], given: Sources) -> None:
+    """Not in its message, its repr, or anything that a traceback would print."""
+    with pytest.raises(SettingsInvalid) as caught:
+        load(model, flags, given)
+    error: BaseException | None = caught.value
+    assert CANARY not in str(error) + repr(error)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_no_problem_shows_a_token_in_the_place_of_its_name() -> None:
+    (problem,) = invalid(ServerSettings, {"proxy_tokens": f"{TOKEN}:alice"}, Sources(block=SERVER))
+    assert CANARY not in str(problem)
+
+
+# Which file
+
+
+@pytest.mark.parametrize(
+    ("environment", "flag", "path", "named"),
+    [
+        ({}, "/f/a.json", "/f/a.json", True),
+        ({"OPENCLAW_CONFIG_PATH": "/e/b.json"}, "/f/a.json", "/f/a.json", True),
+        ({"OPENCLAW_CONFIG_PATH": "/e/b.json", "OPENCLAW_STATE_DIR": "/s"}, None, "/e/b.json", True),
+        ({"OPENCLAW_STATE_DIR": "/s", "OPENCLAW_HOME": "/h"}, None, "/s/openclaw.json", False),
+        ({"OPENCLAW_HOME": "/h"}, None, "/h/.openclaw/openclaw.json", False),
+        ({"OPENCLAW_CONFIG_PATH": "", "OPENCLAW_STATE_DIR": "", "OPENCLAW_HOME": "/h"}, "",
+        "/h/.openclaw/openclaw.json", False),
+        ({}, None, "/home-of-the-test/.openclaw/openclaw.json", False),
+        ({}, "~/a.json", "/home-of-the-test/a.json", True),
+        ({"OPENCLAW_STATE_DIR": "~/s"}, None, "/home-of-the-test/s/openclaw.json", False),
+        ({"OPENCLAW_HOME": "~"}, None, "/home-of-the-test/.openclaw/openclaw.json", False),
+    ],
+)  # fmt: skip
+def test_which_config_file(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], flag: str | None, path: str, named: bool
+) -> None:
+    monkeypatch.setenv("HOME", "/home-of-the-test")
+    assert config_path(environment, flag) == (Path(path), named)
+
+
+def test_a_home_that_nobody_has_is_a_problem_with_a_name() -> None:
+    with pytest.raises(SettingsInvalid):
+        read_sources(entry="x", config="~nobody-of-this-name/x.json", env_file=None)

@@ -1,0 +1,162 @@
+"""Who may come in: every holder once, from a file that is for its owner alone and may change while we run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.errors import Unauthenticated
+from clawgate.settings.roles.bridge import ServerSettings
+from clawgate.settings.roles.loader import SettingsInvalid
+from clawgate.settings.roles.tokens_file import TokenSource, gather_tokens, read_tokens_file
+from tests.settings.canary import CANARY, KEY
+
+A, B, C = "canary-A-9f2Kq7Zx", "canary-B-4m1Tw8Vy", "canary-C-6p3Rj5Nb"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "tokens"
+
+
+def write(path: Path, text: str | bytes, mode: int = 0o600) -> str:
+    """Replace the file as editors do, so that its identity changes even within one tick of its clock."""
+    new = path.with_suffix(".new")
+    new.write_bytes(text.encode() if isinstance(text, str) else text)
+    new.chmod(mode)
+    new.replace(path)
+    return str(path)
+
+
+def settings(**values: Any) -> ServerSettings:
+    return ServerSettings.model_validate({"openaiApiKey": KEY} | values)
+
+
+def refused(path: Path) -> list[str]:
+    with pytest.raises(SettingsInvalid) as caught:
+        read_tokens_file(path)
+    found = [str(problem) for problem in caught.value.problems]
+    assert not any(CANARY in text for text in found), "a problem shows a token"
+    return found
+
+
+def test_a_file_of_names_and_tokens(file: Path) -> None:
+    write(file, f"# who\n\nalice:{A}\r\n  bob : {B}  \n\t# more\nc:d:{C}")
+    with pytest.raises(SettingsInvalid, match="c"):
+        gather_tokens(settings(proxyTokensFile=str(file), proxyTokens={"alice": C}))
+    assert read_tokens_file(file) == {"alice": A, "bob": B, "c": f"d:{C}"}
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
+def test_a_file_for_its_owner_alone_is_read(file: Path, mode: int) -> None:
+    write(file, f"a:{A}", mode)
+    assert read_tokens_file(file) == {"a": A}
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777])
+def test_a_file_that_others_may_touch_is_refused_with_the_remedy(file: Path, mode: int) -> None:
+    write(file, f"a:{A}", mode)
+    assert refused(file) == [f"proxyTokensFile ({file}): others may read it; run: chmod 600 {file}"]
+
+
+def test_every_problem_has_its_line(file: Path) -> None:
+    write(file, f"alice:{A}\n{B}\n:{B}\nalice:{B}\nbob:canary-b\ncarol:\ndave:changeme\n", 0o644)
+    found = refused(file)
+    lines = [text.partition("(")[2].partition(")")[0].removeprefix(f"{file}:") for text in found[1:]]
+    assert "chmod 600" in found[0]
+    assert lines == ["2", "3", "4", "5", "6", "7"]
+    for text, says in zip(
+        found[1:], ["name:TOKEN", "name:TOKEN", "twice", "shorter", "empty", "placeholder"], strict=True
+    ):
+        assert says in text
+
+
+def test_a_file_that_cannot_be_read(file: Path, tmp_path: Path) -> None:
+    assert "No such file" in refused(file)[0]
+    assert "Is a directory" in refused(tmp_path)[0]
+    write(file, b"a:\xff\xfe")
+    assert "not UTF-8" in refused(file)[0]
+
+
+def test_tokens_are_gathered_from_all_places(file: Path) -> None:
+    write(file, f"carol:{C}")
+    found = gather_tokens(settings(proxyToken=A, proxyTokens={"bob": B}, proxyTokensFile=str(file)))
+    assert found == {"default": A, "bob": B, "carol": C}
+
+
+@pytest.mark.parametrize(
+    ("values", "text", "says"),
+    [
+        ({"proxyToken": A}, f"default:{B}", "'default' is also set elsewhere"),
+        ({"proxyTokens": {"bob": A}}, f"bob:{B}", "'bob' is also set elsewhere"),
+        ({"proxyToken": A}, f"bob:{A}", "'default' and 'bob' have the same token"),
+        ({"proxyToken": A, "proxyTokens": {"bob": A}}, f"carol:{C}", "have the same token"),
+        ({}, f"a:{A}\nb:{A}", "'a' and 'b' have the same token"),
+        ({}, "# nobody\n", "it holds no token"),
+        ({}, "", "it holds no token"),
+    ],
+)
+def test_a_name_or_a_token_that_comes_twice_or_not_at_all(
+    file: Path, values: dict[str, Any], text: str, says: str
+) -> None:
+    """One token has one holder, or the log would name the wrong one."""
+    write(file, text)
+    with pytest.raises(SettingsInvalid, match=says) as caught:
+        gather_tokens(settings(proxyTokensFile=str(file), **values))
+    assert CANARY not in str(caught.value)
+
+
+# While we run
+
+
+def test_a_change_of_the_file_counts_and_no_change_does_not(file: Path) -> None:
+    source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
+    assert not source.changed() and source.book().holder(A.encode()) == "alice"
+    write(file, f"bob:{B}")
+    assert source.changed() and not source.changed()
+    assert source.book().holder(B.encode()) == "bob"
+    with pytest.raises(Unauthenticated):
+        source.book().holder(A.encode())
+
+
+@pytest.mark.parametrize("broken", ["nonsense", "bob:short", "", f"a:{B}\nb:{B}", b"\xff"])
+def test_a_broken_edit_is_said_once_and_keeps_the_earlier_tokens(file: Path, broken: str | bytes) -> None:
+    source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
+    write(file, broken)
+    with pytest.raises(SettingsInvalid):
+        source.changed()
+    assert not source.changed() and source.book().holder(A.encode()) == "alice"
+    write(file, f"alice:{C}")
+    assert source.changed() and source.book().holder(C.encode()) == "alice"
+
+
+def test_a_file_that_is_gone_or_opened_to_others_keeps_the_earlier_tokens(file: Path) -> None:
+    source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
+    file.unlink()
+    with pytest.raises(SettingsInvalid):
+        source.changed()
+    assert not source.changed()
+    write(file, f"alice:{A}\nbob:{B}", 0o644)
+    with pytest.raises(SettingsInvalid):
+        source.changed()
+    assert source.tokens == {"alice": A}
+
+
+def test_an_edit_in_place_counts(file: Path) -> None:
+    source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
+    file.write_text(f"alice:{B}")
+    os.utime(file, ns=(1, 1))
+    assert source.changed() and source.tokens == {"alice": B}
+
+
+def test_without_a_file_nothing_changes() -> None:
+    source = TokenSource(settings(proxyToken=A))
+    assert not source.changed() and source.book().holder(A.encode()) == "default"
+
+
+def test_no_problem_shows_a_token_in_the_place_of_its_name(file: Path) -> None:
+    write(file, f"{A}:alice")
+    refused(file)

@@ -1,0 +1,40 @@
+"""Kinds of values refuse what is not of their kind, and do not show it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from clawgate.settings.fields import Port, Seconds, Secret, Url
+
+PORT: TypeAdapter[Any] = TypeAdapter(Port)
+SECONDS: TypeAdapter[Any] = TypeAdapter(Seconds)
+SECRET: TypeAdapter[Any] = TypeAdapter(Secret)
+URL: TypeAdapter[Any] = TypeAdapter(Url)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(PORT, 0), (PORT, 65535), (SECONDS, 0.5), (SECONDS, 86_400), (URL, "http://127.0.0.1:8080/v1")],
+)
+def test_what_is_of_the_kind_is_taken(kind: TypeAdapter[Any], value: object) -> None:
+    assert kind.validate_python(value) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (PORT, -1), (PORT, 65536), (PORT, True), (SECONDS, 0), (SECONDS, 86_401), (SECONDS, float("nan")),
+        (SECONDS, float("inf")), (SECONDS, True), (URL, "ftp://x"), (URL, "http://u:p@x"), (URL, "http://x?k=v"),
+        (SECRET, ""), (SECRET, "a b"), (SECRET, "changeme"), (SECRET, "${X}"), (SECRET, "a\nb"), (SECRET, 5),
+    ],
+)  # fmt: skip
+def test_what_is_not_is_refused(kind: TypeAdapter[Any], value: object) -> None:
+    with pytest.raises(ValidationError):
+        kind.validate_python(value)
+
+
+def test_a_secret_is_not_shown() -> None:
+    assert "k-canary" not in repr(SECRET.validate_python("k-canary-51"))
