@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clawgate.processes.instance import Running, find
+from clawgate.processes.instance.instance_lock import Running, find
 from tests.cli.command import command
 
 TOKEN = "canary-9f8e7d6c5b4a39281706f5e4d3c2b1a0"

@@ -13,7 +13,7 @@ from clawgate.cli.configured import Configured, configured
 from clawgate.cli.wizard.answering import Unanswered
 from clawgate.cli.wizard.flow import Done
 from clawgate.plugins.providing import ConfigChange
-from clawgate.processes.instance import Instance
+from clawgate.processes.instance.instance_lock import Instance
 from clawgate.settings.openclaw.update import Written
 from tests.cli.catalogs import alone, config_file
 from tests.cli.wizard.scripted import EVERY_KIND

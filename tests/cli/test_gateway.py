@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes.identity import wait_for_end
+from clawgate.processes.instance.pid_identity import wait_for_end
 from tests.cli.gateway_home import TOKEN, Home, SlowModel, ask, under_way
 from tests.e2e.waiting import poll
 

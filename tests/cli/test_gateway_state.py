@@ -12,7 +12,7 @@ import pytest
 
 from clawgate import __version__
 from clawgate.cli.gateway_state import shown
-from clawgate.processes.instance import Instance
+from clawgate.processes.instance.instance_lock import Instance
 from tests.cli.gateway_home import TOKEN, Home
 
 

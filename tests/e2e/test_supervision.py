@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes import keeper
-from clawgate.processes.condition import Snapshot
+from clawgate.processes.supervision import subreaper as keeper
+from clawgate.processes.supervision.status import Snapshot
 from tests.e2e.waiting import poll
 from tests.ports import free_port
 from tests.processes.supervised import PATIENCE, QUICK, command, is_there, there, watched

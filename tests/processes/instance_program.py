@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from clawgate.processes.instance import HeldByAnother, Instance
+from clawgate.processes.instance.instance_lock import HeldByAnother, Instance
 
 
 def say(*words: object) -> None:

@@ -8,7 +8,7 @@ import socket
 import sys
 from types import FrameType
 
-from clawgate.processes.reexec import Succession, inherited_sockets, not_yet
+from clawgate.processes.instance.reexec import Succession, inherited_sockets, not_yet
 
 ended: list[int] = []
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from clawgate.processes import keeper
-from clawgate.processes.child_plan import ChildPlan
-from clawgate.processes.child_state import Rules
-from clawgate.processes.condition import Snapshot
-from clawgate.processes.readiness import Finding, Question, Reply, ask
-from clawgate.processes.supervisor import Supervisor
+from clawgate.processes.supervision import subreaper as keeper
+from clawgate.processes.supervision.child_state import Rules
+from clawgate.processes.supervision.probe import Finding, Question, Reply, ask
+from clawgate.processes.supervision.spec import ChildPlan
+from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.supervisor import Supervisor
 from clawgate.testing.waiting import Pulse
 
 PATIENCE = 20.0

@@ -7,10 +7,11 @@ import logging
 import random
 
 from clawgate.plugins.api import Child, ChildPlan, Finding, Health, Probe, ServiceStatus, Unavailable
-from clawgate.processes import child_plan, readiness
-from clawgate.processes.condition import Snapshot
 from clawgate.processes.port_owner import port_owner
-from clawgate.processes.supervisor import Supervisor
+from clawgate.processes.supervision import probe as readiness
+from clawgate.processes.supervision import spec as child_plan
+from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.supervisor import Supervisor
 
 _ANSWERS: dict[Health, readiness.Answer] = {
     "ready": "healthy",

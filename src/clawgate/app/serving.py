@@ -13,7 +13,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from clawgate.app.role import Role
-from clawgate.processes.lifeline import watch
+from clawgate.processes.parent_watch import watch
 from clawgate.processes.workers import run_workers
 from clawgate.relay.front import Front
 from clawgate.relay.host import Host, close, listen

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from clawgate.cli.configured import Configured
     from clawgate.cli.wizard.answering import Unanswered
     from clawgate.cli.wizard.flow import Done
-    from clawgate.processes.instance import Running
+    from clawgate.processes.instance.instance_lock import Running
     from clawgate.settings.openclaw.update import Written
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -48,7 +48,7 @@ def abandoned(*, declined: bool = False) -> NoReturn:
 
 
 def who_runs(config: str | None) -> Running | None:
-    from clawgate.processes.instance import find
+    from clawgate.processes.instance.instance_lock import find
 
     try:
         return find(places(config).folder)

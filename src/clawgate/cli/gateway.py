@@ -35,7 +35,7 @@ def gateway() -> None:
 )
 def run_here(**given: Any) -> None:
     """Run the gateway in the foreground until Ctrl-C."""
-    from clawgate.processes.reexec import not_yet
+    from clawgate.processes.instance.reexec import not_yet
 
     not_yet()
     from clawgate.cli.gateway_run import run_gateway
@@ -64,8 +64,8 @@ def start(timeout: float, **given: Any) -> None:
 
 
 def _start(where: Places, given: Mapping[str, Any], timeout: float) -> None:
-    from clawgate.processes.daemon import Failed, gateway_command, launch
-    from clawgate.processes.reexec import not_yet
+    from clawgate.processes.instance.daemon import Failed, gateway_command, launch
+    from clawgate.processes.instance.reexec import not_yet
 
     secrets = {variable: given[name] for name, variable in SECRET_VARIABLES.items() if given.get(name)}
     command = gateway_command("gateway", "run", *plain_flags(given), "--log-file", str(where.log.absolute()))
@@ -132,7 +132,7 @@ def stop(config: str | None, timeout: float, force: bool) -> None:
 
 def _stop(running: Any, timeout: float, force: bool) -> bool:
     """Whether it has ended."""
-    from clawgate.processes.identity import send
+    from clawgate.processes.instance.pid_identity import send
 
     _signal(running, signal.SIGTERM)
     if _ended(running, timeout, "stopping"):
@@ -149,7 +149,7 @@ def _stop(running: Any, timeout: float, force: bool) -> bool:
 def _ended(running: Any, seconds: float, doing: str) -> bool:
     import time
 
-    from clawgate.processes.identity import wait_for_end
+    from clawgate.processes.instance.pid_identity import wait_for_end
 
     begun = time.monotonic()
     with Progress(doing) as progress:
@@ -191,9 +191,9 @@ def restart(timeout: float, **given: Any) -> None:
 def _again(running: Any, where: Places, timeout: float) -> None:
     import time
 
-    from clawgate.processes.daemon import last_lines, serving
-    from clawgate.processes.identity import identity_of
-    from clawgate.processes.reexec import RESTART_SIGNAL
+    from clawgate.processes.instance.daemon import last_lines, serving
+    from clawgate.processes.instance.pid_identity import identity_of
+    from clawgate.processes.instance.reexec import RESTART_SIGNAL
 
     _signal(running, RESTART_SIGNAL)
     click.echo(f"Gateway restart request sent to process on port {running.port}: {running.pid}.")
@@ -217,7 +217,7 @@ def _again(running: Any, where: Places, timeout: float) -> None:
 
 
 def _find(where: Places) -> Any:
-    from clawgate.processes.instance import find
+    from clawgate.processes.instance.instance_lock import find
 
     try:
         return find(where.folder)
@@ -234,7 +234,7 @@ def _refuse_if_elsewhere(running: Any) -> None:
 
 
 def _signal(running: Any, sig: signal.Signals) -> None:
-    from clawgate.processes.identity import send
+    from clawgate.processes.instance.pid_identity import send
 
     try:
         send(running.pid, running.identity, sig)

@@ -16,10 +16,10 @@ from clawgate.cli.gateway_options import plain_flags
 from clawgate.cli.places import places
 from clawgate.cli.serving import refuse, sockets_of
 from clawgate.policy.redaction import Redactor
-from clawgate.processes.command_line import hide_in_command_line
-from clawgate.processes.instance import HeldByAnother, Instance
-from clawgate.processes.log_file import file_handler
-from clawgate.processes.reexec import Succession, fitting, inherited_sockets
+from clawgate.processes.argv_redaction import hide_in_command_line
+from clawgate.processes.instance.instance_lock import HeldByAnother, Instance
+from clawgate.processes.instance.log_file import file_handler
+from clawgate.processes.instance.reexec import Succession, fitting, inherited_sockets
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.loader import read_env_file
 

@@ -78,7 +78,7 @@ def uninstall(config: str | None, dry_run: bool) -> None:
 
 def service_path() -> Path:
     """Where the file of this user's service belongs."""
-    from clawgate.processes.service_files import AGENT_LABEL, UNIT_NAME
+    from clawgate.processes.instance.unit_files import AGENT_LABEL, UNIT_NAME
 
     if sys.platform == "darwin":
         return Path.home() / "Library" / "LaunchAgents" / f"{AGENT_LABEL}.plist"
@@ -101,8 +101,8 @@ def service_state() -> dict[str, Any]:
 
 
 def _service_file(where: Places, config: str | None, port: int | None) -> tuple[Path, bytes]:
-    from clawgate.processes.daemon import gateway_command
-    from clawgate.processes.service_files import (
+    from clawgate.processes.instance.daemon import gateway_command
+    from clawgate.processes.instance.unit_files import (
         CARRIED_VARIABLES,
         ServicePlan,
         launchd_agent,

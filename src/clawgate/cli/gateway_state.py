@@ -141,7 +141,7 @@ def shown(found: dict[str, Any]) -> list[str]:
 
 
 def _running(where: Places) -> Any:
-    from clawgate.processes.instance import find
+    from clawgate.processes.instance.instance_lock import find
 
     try:
         return find(where.folder)
@@ -166,8 +166,8 @@ def _configured(file: Any) -> tuple[str, int, list[str]]:
 
 def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
     """Ask whoever holds the state folder; if nobody does, whoever listens on the configured port of this machine."""
-    from clawgate.processes.daemon import place_of
-    from clawgate.processes.local_health import ask_health
+    from clawgate.processes.instance.daemon import place_of
+    from clawgate.processes.instance.health_client import ask_health
 
     if running is not None and running.url is None:
         return {"ok": False, "durationMs": 0, "error": "it does not serve yet"}

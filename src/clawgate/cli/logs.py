@@ -53,7 +53,7 @@ def logs(config: str | None, follow: bool, limit: int, level: str, as_json: bool
 
 
 def _show(path: Path, follow: bool, limit: int, level: str, as_json: bool) -> None:
-    from clawgate.processes.log_tail import Follower, last_entries
+    from clawgate.processes.instance.log_tail import Follower, last_entries
 
     follower = (
         Follower(path) if follow else None
@@ -73,7 +73,7 @@ def _show(path: Path, follow: bool, limit: int, level: str, as_json: bool) -> No
 
 def _log_of(where: Places, follow: bool) -> Path:
     """The log of the gateway that runs, or that of the last one that was started; the end if there is none."""
-    from clawgate.processes.instance import find
+    from clawgate.processes.instance.instance_lock import find
 
     try:
         running = find(where.folder)

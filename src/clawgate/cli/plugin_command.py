@@ -134,7 +134,7 @@ async def _awaited(result: object) -> object:
 def _context(loaded: object, file: ConfigFile, where: Places) -> _Context:
     from clawgate.plugins.guarding import PluginFailed
     from clawgate.plugins.loading import Loaded, settings_of
-    from clawgate.processes.instance import find
+    from clawgate.processes.instance.instance_lock import find
     from clawgate.settings.problems import SettingsInvalid
 
     assert isinstance(loaded, Loaded)

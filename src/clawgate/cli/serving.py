@@ -13,7 +13,7 @@ import click
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.policy.redaction import Redactor
-from clawgate.processes.command_line import hide_in_command_line
+from clawgate.processes.argv_redaction import hide_in_command_line
 from clawgate.settings.roles.bridge import RelaySettings
 from clawgate.settings.roles.loader import SettingsInvalid, load, read_sources
 

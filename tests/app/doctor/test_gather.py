@@ -12,7 +12,7 @@ import pytest
 
 from clawgate.app.doctor.checks import Facts
 from clawgate.app.doctor.gather import gather
-from clawgate.processes.instance import Instance
+from clawgate.processes.instance.instance_lock import Instance
 from clawgate.relay.upstream import SHORTEST_SECRET
 from tests.plugins.samples import docs_plugin, imports_undone
 from tests.plugins.test_finding import installed

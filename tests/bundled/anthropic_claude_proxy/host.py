@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.plugins import api
-from clawgate.processes.child_plan import ChildPlan
-from clawgate.processes.condition import Snapshot
-from clawgate.processes.readiness import Answer, Finding
-from clawgate.processes.supervisor import Supervisor
+from clawgate.processes.supervision.probe import Answer, Finding
+from clawgate.processes.supervision.spec import ChildPlan
+from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.supervisor import Supervisor
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 _ANSWERS: dict[str, Answer] = {"ready": "healthy"}

@@ -16,7 +16,7 @@ from clawgate.bundled.anthropic_claude_proxy.plugin import plugin
 from clawgate.plugins.finding import find_plugins
 from clawgate.plugins.loading import load_plugin
 from clawgate.plugins.manifest import FILE_NAME, read_manifest
-from clawgate.processes.child_state import Phase
+from clawgate.processes.supervision.child_state import Phase
 from clawgate.settings.openclaw.schema import OpenClawConfig
 
 FOLDER = Path(package.__file__).parent

@@ -16,9 +16,9 @@ from typing import Any
 from clawgate.app.doctor.checks import Facts, FileFact, PluginFact, ProviderFact
 from clawgate.plugins.examining import examined
 from clawgate.plugins.finding import find_plugins
-from clawgate.processes.daemon import place_of
-from clawgate.processes.instance import Running, find
-from clawgate.processes.local_health import ask_health
+from clawgate.processes.instance.daemon import place_of
+from clawgate.processes.instance.health_client import ask_health
+from clawgate.processes.instance.instance_lock import Running, find
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import LOCAL_SERVICES, Catalog, build_catalog
 from clawgate.relay.upstream import SHORTEST_SECRET

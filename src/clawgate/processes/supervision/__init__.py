@@ -1,0 +1,1 @@
+"""Supervises child programs: start, probe, restart, stop, no orphans."""

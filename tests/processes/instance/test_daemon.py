@@ -1,0 +1,128 @@
+"""A start is told once it is one: what serves is found, what ends is reported, what hangs is ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from clawgate.processes.instance.daemon import Failed, gateway_command, last_lines, launch, place_of
+from clawgate.processes.instance.instance_lock import Running, find
+from clawgate.processes.instance.pid_identity import wait_for_end
+
+SERVES = """
+import json, sys, os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from clawgate.processes.instance.instance_lock import Instance
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"ok": True, "status": "live", "version": "1", "instance": instance.id}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+instance = Instance.claim(Path(sys.argv[1]))
+server = HTTPServer(("127.0.0.1", 0), Handler)
+port = server.server_port
+instance.announce(f"http://127.0.0.1:{port}", port, Path("c"), None)
+print(os.getsid(0) == os.getpid(), os.environ["MARK"], repr(sys.stdin.read()), flush=True)
+server.serve_forever()
+"""
+
+
+def start(tmp_path: Path, code: str, *, seconds: float = 30) -> Running | Failed:
+    return launch(
+        [sys.executable, "-c", code, str(tmp_path / "own")],
+        tmp_path / "own",
+        output=tmp_path / "own" / "logs" / "out",
+        environment={"MARK": "given", "PATH": os.environ["PATH"]},
+        seconds=seconds,
+    )
+
+
+def test_what_serves_is_found_and_goes_on(tmp_path: Path) -> None:
+    """In a session of its own, without a terminal, with the environment that it was given."""
+    found = start(tmp_path, SERVES)
+    assert isinstance(found, Running) and find(tmp_path / "own") == found
+    try:
+        output = tmp_path / "own" / "logs" / "out"
+        assert output.read_text().splitlines()[0] == "True given ''"
+        assert stat.S_IMODE(output.stat().st_mode) == 0o600
+    finally:
+        os.kill(found.pid, signal.SIGKILL)
+        os.waitpid(found.pid, 0)
+
+
+@pytest.mark.parametrize(("code", "status"), [("sys.exit(78)", 78), ("os.kill(os.getpid(), 9)", -9)])
+def test_what_ends_is_reported_with_its_last_words(tmp_path: Path, code: str, status: int) -> None:
+    found = start(tmp_path, f"import os, sys; print('this is why', file=sys.stderr, flush=True); {code}")
+    assert found == Failed(status, ("this is why",))
+
+
+def test_what_does_not_serve_in_time_is_ended(tmp_path: Path) -> None:
+    code = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
+    found = start(tmp_path, code, seconds=2)
+    assert isinstance(found, Failed) and found.status is None
+    for pid in found.last_lines:
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_another_one_that_serves_there_is_not_taken_for_it(tmp_path: Path) -> None:
+    first = start(tmp_path, SERVES)
+    assert isinstance(first, Running)
+    try:
+        second = start(tmp_path, SERVES)
+        assert isinstance(second, Failed) and second.status == 1 and "HeldByAnother" in second.last_lines[-1]
+        assert not [text for text in second.last_lines if "GET" in text]
+        assert find(tmp_path / "own") == first
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        os.waitpid(first.pid, 0)
+    assert wait_for_end(first.pid, first.identity, 0)
+
+
+def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Ctrl-C while it comes up."""
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        launch(
+            [sys.executable, "-c", SERVES, str(tmp_path / "own")],
+            tmp_path / "own",
+            output=tmp_path / "out",
+            environment={"MARK": "x"},
+            seconds=30,
+            progress=interrupt,
+        )
+    assert find(tmp_path / "own") is None
+
+
+def test_the_command_is_this_installation_and_takes_nothing_from_the_folder_it_starts_in() -> None:
+    assert gateway_command("a", "b") == [sys.executable, "-P", "-m", "clawgate", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://127.0.0.1:1", ("127.0.0.1", 1, False)),
+        ("https://[::1]:443", ("::1", 443, True)),
+        ("http://0.0.0.0:80/x", ("0.0.0.0", 80, False)),
+        ("nonsense", ("", 0, False)),
+    ],
+)
+def test_the_place_of_a_url(url: str, place: tuple[str, int, bool]) -> None:
+    assert place_of(url) == place
+
+
+def test_the_last_lines_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"a\nb\n\xffc\n")
+    assert last_lines(tmp_path / "x", 2) == ("b", "\ufffdc") and last_lines(tmp_path / "none") == ()

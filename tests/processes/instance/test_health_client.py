@@ -1,0 +1,105 @@
+"""Who answers on an address, and is it the gateway that is meant? Every other answer says what it was instead."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from clawgate.processes.instance.health_client import ask_health
+
+Serve = Callable[..., int]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """A listener that gives one answer and keeps the request; silent if it has none to give."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threads: list[threading.Thread] = []
+    release = threading.Event()
+
+    def start(answer: bytes | None, heard: list[bytes] | None = None) -> int:
+        def run() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                request = connection.recv(4096)
+                if heard is not None:
+                    heard.append(request)
+                if answer is None:
+                    release.wait(30)
+                else:
+                    connection.sendall(answer)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return int(listener.getsockname()[1])
+
+    yield start
+    release.set()
+    for thread in threads:
+        thread.join(30)
+    listener.close()
+
+
+def http(body: object, status: int = 200) -> bytes:
+    text = json.dumps(body).encode()
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(text)) + text
+
+
+WELL = {"ok": True, "status": "live", "version": "1", "instance": "abc"}
+
+
+def test_the_one_that_is_meant_is_well(serve: Serve) -> None:
+    heard: list[bytes] = []
+    port = serve(http(WELL), heard)
+    found = ask_health("127.0.0.1", port, seconds=10, instance="abc")
+    assert found.ok and found.why == "" and found.said == WELL and found.milliseconds >= 0
+    assert (
+        heard[0].startswith(b"GET /health HTTP/1.1\r\n")
+        and f"Host: 127.0.0.1:{port}\r\n".encode() in heard[0]
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", ""])
+def test_one_that_listens_everywhere_is_asked_on_loopback(serve: Serve, host: str) -> None:
+    assert ask_health(host, serve(http(WELL)), seconds=10).ok
+
+
+CASES = {
+    "another one has the port": (http(WELL | {"instance": "other"}), "another clawgate answers there"),
+    "it is not well": (http(WELL | {"ok": False}, 503), "not well (status 503)"),
+    "it says so with 200": (http(WELL | {"ok": False}), "not well"),
+    "a web page": (b"HTTP/1.1 200 OK\r\n\r\n<html>", "is no clawgate"),
+    "JSON of somebody else": (http({"status": "ok"}), "is no clawgate"),
+    "a list": (http([1]), "is no clawgate"),
+    "no HTTP": (b"SSH-2.0-x\r\n", "Expected HTTP/"),
+    "nothing": (b"", "closed without an answer"),
+    "without an end": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 90_000,
+        "is no clawgate",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_any_other_answer_says_what_it_is(serve: Serve, case: str) -> None:
+    answer, why = CASES[case]
+    found = ask_health("127.0.0.1", serve(answer), seconds=10, instance="abc")
+    assert not found.ok and why in found.why
+
+
+def test_where_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert ask_health("127.0.0.1", port, seconds=10).why == "nothing listens there"
+
+
+def test_silence_has_a_limit(serve: Serve) -> None:
+    assert ask_health("127.0.0.1", serve(None), seconds=0.05).why == "no answer within 0.05 s"
+
+
+def test_no_time_at_all() -> None:
+    assert ask_health("127.0.0.1", 1, seconds=0).why == "no answer within 0 s"

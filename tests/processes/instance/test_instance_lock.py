@@ -1,0 +1,245 @@
+"""One gateway for a state folder, found by the lock that it holds and never by files that it left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clawgate import __version__
+from clawgate.processes.instance.instance_lock import LOCK_VARIABLE, HeldByAnother, Instance, Running, find
+
+PROGRAM = Path(__file__).with_name("instance_program.py")
+
+
+class Other:
+    """Another process that claims the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, PROGRAM, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.said = self.hear()
+
+    def hear(self) -> str:
+        assert self.popen.stdout is not None
+        return self.popen.stdout.readline().strip()
+
+    def tell(self, what: str) -> str:
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(f"{what}\n")
+        self.popen.stdin.flush()
+        return self.hear()
+
+    def close(self) -> None:
+        self.popen.kill()
+        self.popen.communicate()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Callable[[], Other]]:
+    made: list[Other] = []
+
+    def make() -> Other:
+        made.append(Other(tmp_path / "own"))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "own"
+
+
+def found_in(folder: Path) -> Running:
+    found = find(folder)
+    assert found is not None
+    return found
+
+
+def test_who_holds_it_is_known_from_the_first_moment(folder: Path, other: Callable[[], Other]) -> None:
+    """Before it serves: its number and since when, and no place that could be asked."""
+    process = other()
+    found = found_in(folder)
+    assert (found.pid, found.here, found.url, found.instance) == (process.popen.pid, True, None, None)
+    assert str(found).startswith(f"pid {process.popen.pid}, not serving yet")
+
+
+def test_what_it_announces_is_found(folder: Path, other: Callable[[], Other]) -> None:
+    process = other()
+    assert process.tell("announce") == "done"
+    found = found_in(folder)
+    assert (found.url, found.port, found.version) == ("http://127.0.0.1:1", 1, __version__)
+    assert found.instance == process.said.split()[1] and found.flags == ("--port", "1")
+    assert found.config == str(folder / "c.json") and found.log is None
+
+
+def test_a_second_one_is_told_who_was_first(folder: Path, other: Callable[[], Other]) -> None:
+    first = other()
+    first.tell("announce")
+    assert other().said == f"held {first.popen.pid} http://127.0.0.1:1"
+    with pytest.raises(
+        HeldByAnother, match=rf"already runs for .*own \(pid {first.popen.pid} at http"
+    ) as caught:
+        Instance.claim(folder)
+    assert caught.value.pid == first.popen.pid and caught.value.since is not None
+
+
+def test_what_a_killed_one_left_behind_is_not_believed(folder: Path, other: Callable[[], Other]) -> None:
+    process = other()
+    process.tell("announce")
+    process.close()
+    assert (folder / "gateway.json").exists() and find(folder) is None
+    assert other().said.startswith("claimed")
+    assert found_in(folder).url is None  # the old announcement is not taken for the new one's
+
+
+def test_an_announcement_of_another_process_is_not_believed(folder: Path, other: Callable[[], Other]) -> None:
+    """As after a crash between two lives, or from a backup."""
+    process = other()
+    process.tell("announce")
+    path = folder / "gateway.json"
+    said = json.loads(path.read_text())
+    for change in ({"pid": 1}, {"identity": "boot pid:[1] 1"}):
+        path.write_text(json.dumps(said | change))
+        assert found_in(folder).url is None
+    path.write_text(json.dumps(said))
+    assert found_in(folder).url == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{", "[" * 100_000, '{"pid": "x"}', '{"pid": 1}', "\x00\xff"]
+)
+def test_whatever_stands_in_the_files_they_are_read(
+    folder: Path, other: Callable[[], Other], text: str
+) -> None:
+    other().tell("announce")
+    (folder / "gateway.json").write_text(text)
+    assert found_in(folder).url is None
+    (folder / "gateway.lock").write_text(text)
+    assert find(folder) is None
+    with pytest.raises(HeldByAnother, match="cannot be told"):
+        Instance.claim(folder)
+
+
+def test_nobody_holds_what_does_not_exist(folder: Path) -> None:
+    assert find(folder) is None and not folder.exists()
+
+
+def test_released_is_free_and_leaves_no_announcement(folder: Path, other: Callable[[], Other]) -> None:
+    process = other()
+    process.tell("announce")
+    process.tell("release")
+    assert find(folder) is None and not (folder / "gateway.json").exists()
+    assert other().said.startswith("claimed")
+
+
+def test_the_lock_is_kept_over_an_exec(folder: Path, other: Callable[[], Other]) -> None:
+    """The same number and nobody in between; a new instance, which has not announced itself yet."""
+    process = other()
+    process.tell("announce")
+    before = found_in(folder)
+    assert process.tell("exec").startswith("claimed")
+    after = found_in(folder)
+    assert (after.pid, after.identity) == (before.pid, before.identity) and after.url is None
+    process.tell("announce")
+    assert found_in(folder).instance not in (None, before.instance)
+
+
+@pytest.mark.parametrize("number", ["0", "999999", "-1", "x", ""])
+def test_a_variable_that_names_no_lock_of_ours_is_ignored(
+    folder: Path, number: str, other: Callable[[], Other]
+) -> None:
+    """Whoever sets it does not become the second holder by it."""
+    other()
+    with pytest.raises(HeldByAnother):
+        Instance.claim(folder, environment={LOCK_VARIABLE: number})
+
+
+def test_looking_at_it_does_not_get_in_the_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe has the lock for an instant; whoever claims it meanwhile tries again and gets it."""
+    Instance.claim(folder).release()
+    probe = os.open(folder / "gateway.lock", os.O_RDONLY)
+    fcntl.flock(probe, fcntl.LOCK_SH)
+    monkeypatch.setattr(
+        "clawgate.processes.instance.instance_lock.time.sleep",
+        lambda seconds: fcntl.flock(probe, fcntl.LOCK_UN),
+    )
+    instance = Instance.claim(folder)
+    os.close(probe)
+    assert found_in(folder).pid == os.getpid()
+    instance.release()
+
+
+def test_the_lock_is_never_let_go_of_on_the_way_through_an_exec(folder: Path) -> None:
+    """The descriptor stays open in the next program, and no child of that one gets it."""
+    instance = Instance.claim(folder)
+    variables = instance.hand_over()
+    fd = int(variables[LOCK_VARIABLE])
+    assert os.get_inheritable(fd)
+    again = Instance.claim(folder, environment=variables)
+    assert not os.get_inheritable(fd) and again.id != instance.id
+    again.release()
+    assert find(folder) is None
+
+
+def test_only_its_owner_may_read_it(folder: Path) -> None:
+    old = os.umask(0)
+    try:
+        instance = Instance.claim(folder)
+        instance.announce("http://127.0.0.1:1", 1, folder / "c.json", folder / "x.log")
+    finally:
+        os.umask(old)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+    instance.release()
+    assert modes == {"own": 0o700, "gateway.lock": 0o600, "gateway.json": 0o600}
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    (tmp_path / "target").write_text("precious")
+    (folder / "gateway.lock").symlink_to(tmp_path / "target")
+    with pytest.raises(OSError, match="Too many levels"):
+        Instance.claim(folder)
+    assert (tmp_path / "target").read_text() == "precious"
+
+
+def test_a_forked_child_does_not_release_it(folder: Path, other: Callable[[], Other]) -> None:
+    process = other()
+    process.tell("announce")
+    assert process.tell("fork") == "done"
+    assert found_in(folder).url is not None
+
+
+def test_releasing_twice_is_releasing_once(folder: Path, other: Callable[[], Other]) -> None:
+    """The second time, the announcement is somebody else's."""
+    instance = Instance.claim(folder)
+    instance.release()
+    other().tell("announce")
+    instance.release()
+    assert found_in(folder).url is not None
+
+
+def test_an_announcement_that_cannot_be_written_leaves_nothing_half_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = Instance.claim(folder)
+
+    def fail(*_: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        instance.announce("http://127.0.0.1:1", 1, folder / "c.json", None)
+    assert [path.name for path in folder.iterdir()] == ["gateway.lock"]
+    instance.release()

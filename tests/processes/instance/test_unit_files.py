@@ -1,0 +1,91 @@
+"""The service files: what they start, when they start it again, and that no secret and no surprise stands in them."""
+
+from __future__ import annotations
+
+import plistlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from clawgate.cli.exit_codes import ExitCode
+from clawgate.processes.instance.unit_files import (
+    CARRIED_VARIABLES,
+    NEVER_AGAIN,
+    UNIT_NAME,
+    ServicePlan,
+    launchd_agent,
+    systemd_unit,
+)
+
+PLAN = ServicePlan(
+    ("/opt/my python/bin/python", "-m", "clawgate", "--config", '/a/100%/$HOME/"q"\\x.json'),
+    PurePosixPath("/home/me"),
+    {"OPENCLAW_STATE_DIR": "/data/50% of it"},
+)
+
+
+def test_the_unit_starts_it_and_starts_it_again_only_where_that_helps() -> None:
+    lines = systemd_unit(PLAN).splitlines()
+    for wanted in (
+        "Type=exec",
+        "WorkingDirectory=/home/me",
+        "Restart=on-failure",
+        "RestartPreventExitStatus=2 78",
+        "ExecReload=/bin/kill -USR1 $MAINPID",
+        "NoNewPrivileges=yes",
+        "UMask=0077",
+        "WantedBy=default.target",
+    ):
+        assert wanted in lines
+
+
+def test_what_another_start_cannot_mend_is_what_the_commands_say() -> None:
+    assert set(NEVER_AGAIN) == {ExitCode.USAGE, ExitCode.PORT_TAKEN}
+
+
+def test_no_character_of_a_path_means_anything_to_systemd() -> None:
+    """Neither specifiers (%), nor variables ($), nor quotes, nor backslashes, nor blanks."""
+    unit = systemd_unit(PLAN)
+    command = next(line for line in unit.splitlines() if line.startswith("ExecStart="))
+    assert command == (
+        'ExecStart="/opt/my python/bin/python" -m clawgate --config "/a/100%%/$$HOME/\\"q\\"\\\\x.json"'
+    )
+    assert 'Environment="OPENCLAW_STATE_DIR=/data/50%% of it"' in unit.splitlines()
+
+
+def test_a_line_break_cannot_add_a_setting() -> None:
+    unit = systemd_unit(
+        ServicePlan(("/x", "a\nExecStartPre=/bad"), PurePosixPath("/"), {"A": "b\nUser=root"})
+    )
+    assert "\nExecStartPre" not in unit and "\nUser" not in unit
+
+
+def test_only_places_are_carried_and_never_a_secret() -> None:
+    assert not [name for name in CARRIED_VARIABLES if "TOKEN" in name or "PASSWORD" in name or "KEY" in name]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
+def test_systemd_itself_finds_nothing_wrong(tmp_path: Path) -> None:
+    plan = ServicePlan((sys.executable, "-P", "-m", "clawgate", "a%b", "$c"), tmp_path, {"A": "b c%d"})
+    path = tmp_path / UNIT_NAME
+    path.write_text(systemd_unit(plan))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--user", path],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
+    assert UNIT_NAME not in done.stderr, done.stderr
+
+
+def test_the_agent_of_launchd() -> None:
+    found = plistlib.loads(launchd_agent(PLAN, PurePosixPath("/log/out")))
+    assert found["ProgramArguments"] == list(PLAN.command) and found["KeepAlive"] == {"SuccessfulExit": False}
+    assert found["EnvironmentVariables"] == PLAN.environment and found["Umask"] == 0o077
+    assert found["WorkingDirectory"] == "/home/me" and found["StandardErrorPath"] == "/log/out"
+    assert found["Label"] == "clawgate.gateway" and found["RunAtLoad"] is True

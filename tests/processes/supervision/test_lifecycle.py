@@ -1,0 +1,437 @@
+"""What is decided about a child, as tables in words, and as laws that hold for any order of events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawgate.processes.supervision.child_state import (
+    Abandon,
+    Action,
+    Announce,
+    AskedToRestart,
+    AskedToStart,
+    AskedToStop,
+    Event,
+    Exited,
+    HolderEnded,
+    Probe,
+    Probed,
+    Rules,
+    SignalKill,
+    SignalTerm,
+    Spawn,
+    SpawnFailed,
+    Started,
+    State,
+    Tick,
+    WaitUntil,
+)
+from clawgate.processes.supervision.lifecycle import backoff, step
+from clawgate.processes.supervision.probe import Answer, Finding
+
+RULES = Rules()
+CLOSED, HEALTHY = Finding("closed"), Finding("healthy")
+
+
+class Life:
+    """A child whose time passes only where a test says so, with a note of every action."""
+
+    def __init__(self, rules: Rules = RULES, jitter: float = 0.0) -> None:
+        self.state = State()
+        self.rules = rules
+        self.jitter = jitter
+        self.now = 1000.0
+        self.wake: float | None = None
+        self.done: list[Action] = []
+
+    def take(self, event: Event) -> list[Action]:
+        self.state, actions = step(self.state, event, self.now, self.rules, self.jitter)
+        assert isinstance(actions[-1], WaitUntil)
+        self.wake = actions[-1].at
+        told: list[Action] = []
+        told += [action for action in actions if not isinstance(action, Announce | WaitUntil)]
+        self.done += told
+        return told
+
+    def finds(self, finding: Finding) -> list[Action]:
+        return self.take(Probed(finding, self.state.question))
+
+    def passes(self, seconds: float) -> list[Action]:
+        """Time passes, with a tick whenever one was asked for; silence is found meanwhile only if a test says so."""
+        end = self.now + seconds
+        told: list[Action] = []
+        while self.wake is not None and self.wake <= end:
+            self.now = max(self.now, self.wake)
+            told += self.take(Tick())
+        self.now = end
+        return told
+
+    @property
+    def phase(self) -> str:
+        return self.state.phase
+
+    def spawned(self) -> Life:
+        self.take(AskedToStart())
+        assert self.finds(CLOSED) == [Spawn()]
+        self.take(Started(7))
+        return self
+
+    def ready(self) -> Life:
+        self.spawned().passes(self.rules.starting_pace)
+        self.finds(HEALTHY)
+        assert self.phase == "ready"
+        return self
+
+    def answers_until(self, finding: Finding, phase: str) -> None:
+        for _ in range(1000):
+            if self.phase != phase:
+                self.answers(finding, 1)
+        assert self.phase == phase
+
+    def answers(self, finding: Finding, times: int) -> None:
+        """At every question that is due, the same answer."""
+        for _ in range(times):
+            assert self.wake is not None
+            self.passes(self.wake - self.now)
+            if self.state.asking:
+                self.finds(finding)
+
+
+def test_the_port_is_looked_at_before_anything_is_started() -> None:
+    life = Life()
+    assert life.take(AskedToStart()) == [Probe(1)]
+    assert life.phase == "starting" and not life.state.spawned
+    assert life.finds(CLOSED) == [Spawn()]
+
+
+@pytest.mark.parametrize(
+    ("finding", "phase", "serves"),
+    [
+        (Finding("healthy"), "ready", True),
+        (Finding("degraded", "its login is not known"), "degraded", True),
+        (Finding("unhealthy", "not logged in"), "unhealthy", False),
+        (Finding("closed"), "starting", False),
+        (Finding("silent"), "starting", False),
+        (Finding("stranger"), "starting", False),
+        (Finding("healthy", holder="node (pid 9)", ours=False), "starting", False),
+        (Finding("healthy", holder="node (pid 9)", ours=True), "ready", True),
+    ],
+)
+def test_what_a_child_that_starts_answers_decides_its_phase(
+    finding: Finding, phase: str, serves: bool
+) -> None:
+    life = Life().spawned()
+    life.passes(RULES.starting_pace)
+    life.finds(finding)
+    assert (life.phase, life.state.healthy) == (phase, serves)
+    assert life.state.reason == finding.detail or not serves
+
+
+@pytest.mark.parametrize("answer", ["healthy", "degraded", "unhealthy"])
+def test_a_proxy_that_is_already_there_is_adopted_and_replaced_when_it_is_gone(answer: Answer) -> None:
+    life = Life()
+    life.take(AskedToStart())
+    assert life.finds(Finding(answer, holder="node (pid 9)")) == []
+    assert life.phase == "adopted" and life.state.healthy == (answer != "unhealthy")
+    assert life.state.holder == "node (pid 9)" and life.state.pid is None
+    life.passes(RULES.pace)
+    assert life.finds(CLOSED) == [Spawn()]
+
+
+@pytest.mark.parametrize("spawn", [True, False])
+def test_when_an_adopted_proxy_ends_nothing_is_sent_before_it_is_known_who_has_the_port(spawn: bool) -> None:
+    """Somebody else may have taken it in the same moment."""
+    life = Life()
+    life.take(AskedToStart(spawn=spawn))
+    life.finds(Finding("healthy", holder="node (pid 9)"))
+    assert life.take(HolderEnded("other (pid 8)")) == []
+    (asked,) = life.take(HolderEnded("node (pid 9)"))
+    assert isinstance(asked, Probe) and (life.phase, life.state.healthy) == ("starting", False)
+    life.finds(Finding("stranger", "an apache", "apache2 (pid 9)"))
+    assert life.phase == "port_taken" and not life.state.healthy
+
+
+@pytest.mark.parametrize(
+    "finding", [Finding("stranger", "a page"), Finding("healthy", holder="node (pid 9)", ours=False)]
+)
+def test_where_somebody_else_answers_for_a_child_that_served_nothing_is_sent_from_then_on(
+    finding: Finding,
+) -> None:
+    """Without the doubt that mere silence is given; it is ended when that goes on, and well when it answers again."""
+    life = Life().spawned()
+    life.passes(RULES.starting_pace)
+    life.finds(HEALTHY)
+    life.passes(RULES.pace)
+    assert life.finds(finding) == [] and (life.phase, life.state.healthy) == ("unhealthy", False)
+    life.passes(RULES.pace)
+    life.finds(HEALTHY)
+    assert (life.phase, life.state.healthy) == ("ready", True)
+    life.answers(finding, 8)
+    assert SignalTerm() in life.done
+
+
+def test_an_adopted_proxy_is_not_ours_to_end() -> None:
+    life = Life()
+    life.take(AskedToStart())
+    life.finds(HEALTHY)
+    assert life.take(AskedToStop()) == [] and life.phase == "stopped"
+
+
+def test_an_adopted_proxy_that_hangs_is_doubted_and_then_in_the_way() -> None:
+    """It is nobody's to end here: its holder is named, and the port looked at again and again."""
+    life = Life()
+    life.take(AskedToStart())
+    life.finds(HEALTHY)
+    hangs = Finding("silent", "no answer", holder="node (pid 9)")
+    serves = []
+    for _ in range(4):
+        life.answers(hangs, 1)
+        serves.append((life.phase, life.state.healthy))
+    assert serves[0] == ("adopted", True) and serves[-1] == ("adopted", False)
+    life.answers(hangs, 6)
+    assert life.phase == "port_taken" and "node (pid 9)" in life.state.reason
+    assert Spawn() not in life.done
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        Finding("stranger", "an apache", "apache2 (pid 9)"),
+        Finding("silent", "no answer", "apache2 (pid 9)"),
+    ],
+)
+def test_a_stranger_on_the_port_is_refused_and_named_until_it_leaves(finding: Finding) -> None:
+    life = Life()
+    life.take(AskedToStart())
+    life.finds(finding)
+    assert life.phase == "port_taken" and "apache2 (pid 9)" in life.state.reason
+    life.answers(finding, 20)
+    assert Spawn() not in life.done
+    life.passes(RULES.pace)
+    assert life.finds(CLOSED) == [Spawn()]
+
+
+def test_delays_double_up_to_a_minute_and_the_fifth_crash_slows_down_visibly() -> None:
+    life = Life().spawned()
+    delays = []
+    for _ in range(50):
+        life.take(Exited(1))
+        assert life.state.next_try_at is not None and not life.state.healthy
+        delays.append((life.phase, life.state.next_try_at - life.now))
+        assert life.passes(delays[-1][1] - 0.001) == []
+        assert life.passes(0.002) == [Probe(life.state.question)]
+        assert life.finds(CLOSED) == [Spawn()]
+    assert delays[:5] == [
+        ("backing_off", 3.0),
+        ("backing_off", 6.0),
+        ("backing_off", 12.0),
+        ("backing_off", 24.0),
+        ("given_up", 60.0),
+    ]
+    assert set(delays[4:]) == {("given_up", 60.0)} and life.state.restarts == 50
+
+
+def test_a_minute_of_health_makes_earlier_crashes_forgotten_and_less_does_not() -> None:
+    life = Life().spawned()
+    for crashes in (1, 2, 3):
+        life.take(Exited(1))
+        assert life.state.quick_crashes == crashes
+        life.passes(60.0)
+        life.finds(CLOSED)
+    life.answers(HEALTHY, 6)
+    assert life.phase == "ready" and life.state.quick_crashes == 3
+    life.answers(HEALTHY, 2)
+    assert life.state.quick_crashes == 0
+    life.take(Exited(-9, "SIGKILL"))
+    assert life.state.quick_crashes == 1 and life.state.reason == "it was ended by SIGKILL"
+
+
+def test_a_person_who_restarts_what_was_given_up_is_obeyed_at_once() -> None:
+    life = Life().spawned()
+    life.take(SpawnFailed("there is no such command"))
+    assert life.phase == "given_up" and life.state.reason == "there is no such command"
+    assert life.take(AskedToRestart()) == [Probe(life.state.question)]
+    assert life.finds(CLOSED) == [Spawn()] and life.state.quick_crashes == 0
+
+
+def test_a_failure_that_may_pass_is_tried_again_soon() -> None:
+    life = Life().spawned()
+    life.take(SpawnFailed("too many processes", lasting=False))
+    assert life.phase == "backing_off"
+
+
+def test_what_does_not_become_ready_in_time_is_ended_and_counts_as_a_crash() -> None:
+    life = Life().spawned()
+    life.answers(CLOSED, 300)
+    assert life.now - 1000.0 < RULES.ready_timeout and life.phase == "starting"
+    life.answers_until(CLOSED, "stopping")
+    assert SignalTerm() in life.done and life.now - 1000.0 == pytest.approx(RULES.ready_timeout, abs=1)
+    assert "did not become ready within 90 s" in life.state.reason
+    life.take(Exited(-15, "SIGTERM"))
+    assert life.phase == "backing_off" and life.state.quick_crashes == 1
+
+
+def test_what_hangs_is_doubted_then_ended_and_started_again() -> None:
+    life = Life().ready()
+    hangs = Finding("silent", "no answer within 6 s")
+    life.answers(hangs, 1)
+    assert life.phase == "ready"
+    life.answers_until(hangs, "unhealthy")
+    assert not life.state.healthy and SignalTerm() not in life.done
+    life.answers_until(hangs, "stopping")
+    assert SignalTerm() in life.done
+    life.take(Exited(0))
+    assert life.phase == "backing_off" and "did not answer for" in life.state.reason
+
+
+def test_a_look_that_came_late_ends_nothing_that_was_not_doubted_before() -> None:
+    """This process slept, not the child: two misses that are far apart are no hang."""
+    life = Life().ready()
+    life.answers(Finding("silent"), 1)
+    life.now += 1000.0
+    life.answers(Finding("silent"), 2)
+    assert life.phase == "unhealthy" and SignalTerm() not in life.done
+
+
+def test_one_missed_answer_is_forgiven() -> None:
+    life = Life().ready()
+    for _ in range(20):
+        life.answers(Finding("silent"), 1)
+        life.answers(HEALTHY, 1)
+    assert life.phase == "ready" and SignalTerm() not in life.done
+
+
+def test_stopping_asks_then_kills_then_lets_go() -> None:
+    life = Life().ready()
+    assert life.take(AskedToStop()) == [SignalTerm()]
+    assert life.passes(RULES.grace - 0.1) == []
+    assert life.passes(0.2) == [SignalKill()]
+    assert life.passes(RULES.kill_wait) == [Abandon()]
+    assert life.phase == "stopped" and "not even by SIGKILL" in life.state.reason and life.wake is None
+
+
+def test_stopping_wins_over_a_restart_that_is_under_way() -> None:
+    life = Life().ready()
+    assert life.take(AskedToRestart()) == [SignalTerm()]
+    assert life.take(AskedToStop()) == []
+    life.take(Exited(0))
+    assert life.phase == "stopped" and life.wake is None
+
+
+def test_a_restart_starts_no_second_child_before_the_first_is_gone() -> None:
+    life = Life().ready()
+    life.take(AskedToRestart())
+    assert life.take(AskedToRestart()) == [] and life.done.count(Spawn()) == 1
+    life.take(Exited(0))
+    assert life.finds(CLOSED) == [Spawn()] and life.state.quick_crashes == 0
+
+
+def test_without_auto_restart_it_stays_down_with_the_reason_and_another_is_adopted() -> None:
+    life = Life(replace(RULES, auto_restart=False)).ready()
+    life.take(Exited(3))
+    assert (life.phase, life.state.reason) == ("stopped", "it ended with status 3")
+    life.answers(CLOSED, 10)
+    assert (life.phase, life.state.reason) == ("stopped", "it ended with status 3")
+    assert life.done.count(Spawn()) == 1
+    life.answers(HEALTHY, 2)
+    assert life.phase == "adopted"
+    life.answers(CLOSED, 2)
+    assert life.phase == "stopped" and life.done.count(Spawn()) == 1
+
+
+def test_without_auto_start_only_who_is_there_is_used() -> None:
+    life = Life()
+    life.take(AskedToStart(spawn=False))
+    life.finds(CLOSED)
+    assert life.phase == "stopped"
+    life.answers(HEALTHY, 2)
+    assert life.phase == "adopted"
+    life.answers(CLOSED, 2)
+    life.take(AskedToStart())
+    assert life.finds(CLOSED) == [Spawn()]
+
+
+def test_an_answer_to_an_earlier_question_is_not_listened_to() -> None:
+    """It was given by a child that is gone."""
+    life = Life().spawned()
+    life.passes(RULES.starting_pace)
+    early = life.state.question
+    life.take(Exited(1))
+    life.take(Probed(HEALTHY, early))
+    assert life.phase == "backing_off"
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0.001, 60), st.floats(60, 600))
+def test_a_delay_is_never_shorter_than_configured_nor_longer_than_the_longest(
+    crashes: int, jitter: float, first: float, longest: float
+) -> None:
+    rules = replace(RULES, restart_delay=first, longest_delay=longest)
+    delay = backoff(crashes, rules, jitter)
+    assert min(first, longest / 1.25) <= delay <= max(longest, first * 1.25) * 1.000001
+    assert backoff(crashes, rules, 0.0) <= backoff(crashes + 1, rules, 0.0)
+
+
+FINDINGS = st.builds(
+    Finding,
+    st.sampled_from(["healthy", "degraded", "unhealthy", "stranger", "silent", "closed"]),
+    st.just("words"),
+    st.sampled_from([None, "node (pid 9)"]),
+    st.sampled_from([None, True, False]),
+)
+EVENTS = st.one_of(
+    st.sampled_from([AskedToStart(), AskedToStart(spawn=False), AskedToStop(), AskedToRestart(), Tick()]),
+    st.builds(Exited, st.sampled_from([None, 0, 1, -9])),
+    st.builds(SpawnFailed, st.just("no"), st.booleans()),
+    st.builds(Started, st.integers(1, 9)),
+    st.builds(HolderEnded, st.sampled_from(["node (pid 9)", "other (pid 8)"])),
+    FINDINGS,
+    st.floats(0, 100),
+)
+
+
+def play(life: Life, events: list[object]) -> None:
+    """Whatever happens, but as the world is: only a child that is there ends."""
+    for event in events:
+        there = life.state.spawned
+        if isinstance(event, float):
+            life.now += event
+            life.take(Tick())
+        elif isinstance(event, Finding):
+            life.finds(event)
+        elif there or not isinstance(event, Exited | SpawnFailed | Started):
+            life.take(event)  # type: ignore[arg-type]  # the strategy gives nothing but events
+        spawns = life.done.count(Spawn())
+        life.done.clear()
+        if there and isinstance(event, AskedToStart | AskedToStop | AskedToRestart | Finding | Started):
+            assert spawns == 0, "never a second child"
+        assert spawns <= 1
+        assert life.state.spawned or life.state.pid is None
+
+
+@given(st.lists(EVENTS, max_size=60))
+def test_never_two_children_and_nothing_is_forgotten(events: list[object]) -> None:
+    """While something is wanted there is always an answer or a time that is waited for: it cannot fall asleep."""
+    life = Life()
+    play(life, events)
+    if life.state.wanted != "nothing":
+        assert life.state.asking or life.wake is not None
+    if life.state.healthy:
+        assert life.phase in ("ready", "degraded", "adopted")
+
+
+@given(st.lists(EVENTS, max_size=60), st.lists(FINDINGS | st.floats(0, 100), max_size=30))
+def test_stop_always_ends(events: list[object], later: list[object]) -> None:
+    """Also if nothing is ever heard of the child again."""
+    life = Life()
+    play(life, events)
+    begun = life.now
+    life.take(AskedToStop())
+    play(life, later)
+    life.passes(max(begun + RULES.grace + RULES.kill_wait + 0.001 - life.now, 0))
+    while life.phase != "stopped" and life.wake is not None:  # steps that were late took their time
+        life.passes(life.wake - life.now)
+    assert life.phase == "stopped" and not life.state.spawned and life.wake is None

@@ -1,0 +1,19 @@
+"""A plan says what a child may take up, and keeps its secrets."""
+
+from __future__ import annotations
+
+from clawgate.processes.supervision.spec import ChildPlan
+
+
+def test_a_plan_shows_no_secret_and_knows_what_is_one() -> None:
+    environment = {"MERIDIAN_API_KEY": "canary-key-1", "PORT_TOKEN": "short", "HOME": "/home/somebody"}
+    plan = ChildPlan(name="p", argv=("x",), environment=environment, secrets=("canary-secret-2",))
+    assert plan.all_secrets() == ["canary-secret-2", "canary-key-1"] and "canary" not in repr(plan)
+
+
+def test_its_limits_are_those_of_the_plan() -> None:
+    plan = ChildPlan(
+        name="p", argv=("x",), environment={}, auto_restart=False, restart_delay=1, ready_timeout=2, grace=3
+    )
+    rules = plan.rules()
+    assert (rules.auto_restart, rules.restart_delay, rules.ready_timeout, rules.grace) == (False, 1, 2, 3)

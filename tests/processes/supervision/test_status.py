@@ -1,0 +1,57 @@
+"""What people and requests are told: why, what can be done, and when to ask again."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import replace
+
+import pytest
+
+from clawgate.processes.supervision.child_state import Phase, State
+from clawgate.processes.supervision.status import snapshot_of, unavailable
+
+LINES = ("first", "second", "third", "Error: Claude CLI not found")
+
+
+@pytest.mark.parametrize("phase", typing.get_args(Phase))
+def test_what_serves_is_available_and_the_rest_says_why_and_when(phase: Phase) -> None:
+    state = State(phase=phase, since=90.0, reason="the reason", next_try_at=104.5)
+    why, seconds = unavailable(snapshot_of("claude-proxy", state, LINES, 100.0)) or ("", 0)
+    assert why.startswith("claude-proxy ") and "(the reason)" in why and 1 <= seconds <= 60
+    assert unavailable(snapshot_of("claude-proxy", replace(state, healthy=True), LINES, 100.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "next_try", "said", "seconds"),
+    [
+        ("backing_off", 4.5, "is started again in 4 s", 7),
+        ("given_up", 500.0, "ended 5 times in a row", 60),
+        ("starting", None, "is starting, since 10 s", 2),
+        ("port_taken", 10.0, "End node (pid 9), or give claude-proxy another port.", 12),
+        ("unhealthy", None, "claude login", 30),
+        ("stopped", None, "is not running", 30),
+    ],
+)
+def test_each_state_has_its_words_and_its_next_step(
+    phase: Phase, next_try: float | None, said: str, seconds: int
+) -> None:
+    at = None if next_try is None else 100.0 + next_try
+    state = State(phase=phase, since=90.0, next_try_at=at, quick_crashes=5, holder="node (pid 9)")
+    shown = snapshot_of("claude-proxy", state, (), 100.0)
+    why, after = unavailable(shown) or ("", 0)
+    assert said in why and after == seconds
+
+
+def test_the_last_lines_are_told_where_they_explain_something() -> None:
+    down = snapshot_of("p", State(phase="given_up"), LINES, 1.0)
+    assert "second | third | Error: Claude CLI not found" in (unavailable(down) or ("",))[0]
+    taken = snapshot_of("p", State(phase="port_taken"), LINES, 1.0)
+    assert "Error" not in (unavailable(taken) or ("",))[0]
+
+
+def test_as_text_it_is_one_line() -> None:
+    state = State(phase="backing_off", reason="it ended with status 1", next_try_at=3.0)
+    assert (
+        str(snapshot_of("p", state, LINES, 0.0)) == "p: backing off, it ended with status 1, next try in 3 s"
+    )
+    assert str(snapshot_of("p", State(phase="ready", pid=7), (), 0.0)) == "p: ready, pid 7"

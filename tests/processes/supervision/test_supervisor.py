@@ -1,0 +1,156 @@
+"""The owner of a child: asked by others, waited for by nobody, and not to be put out of step by what it calls."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+
+import pytest
+import uvloop
+
+from clawgate.processes.supervision.probe import Finding
+from clawgate.processes.supervision.status import Snapshot
+from tests.ports import free_port
+from tests.processes.supervised import QUICK, command, watched
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
+
+
+async def healthy() -> Finding:
+    return Finding("healthy")
+
+
+async def closed() -> Finding:
+    return Finding("closed")
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_it_starts_serves_restarts_and_stops_on_every_loop(run: object) -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("healthy", port), port) as it:
+            first = await it.until(lambda shown: shown.serving)
+            await it.supervisor.restart()
+            await it.phase("stopping")
+            assert it.supervisor.unavailable() is not None
+            second = await it.until(lambda shown: shown.serving)
+            assert first.pid != second.pid and second.quick_crashes == 0
+        why, seconds = it.supervisor.unavailable() or ("", 0)
+        assert "not running" in why and seconds > 0
+
+    assert callable(run)
+    run(work())
+
+
+def test_stopping_twice_or_before_the_start_does_nothing() -> None:
+    async def work() -> None:
+        async with watched(command("wait"), probe=closed) as it:
+            await it.supervisor.stop()
+            await it.supervisor.stop()
+            await it.supervisor.start()
+            await it.until(lambda shown: shown.pid is not None)
+
+    asyncio.run(work())
+
+
+def test_without_auto_start_no_child_is_started_until_a_person_asks() -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("healthy", port), port, auto_start=False) as it:
+            assert (await it.phase("stopped")).pid is None
+            await it.supervisor.restart()
+            assert (await it.until(lambda shown: shown.serving)).phase == "ready"
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the probe broke"), OSError(113, "No route"), TimeoutError()])
+def test_a_probe_that_fails_is_silence_and_no_end(error: Exception) -> None:
+    async def work() -> None:
+        async def broken() -> Finding:
+            raise error
+
+        async with watched(command("wait"), probe=broken, rules=replace(QUICK, ready_timeout=0.2)) as it:
+            assert "did not become ready" in (await it.phase("stopping")).reason
+            await it.phase("backing_off")
+
+    asyncio.run(work())
+
+
+def test_a_listener_that_fails_is_no_end_of_the_child(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("healthy", port), port) as it:
+            note = it.supervisor._on_change
+
+            def fails(shown: Snapshot) -> None:
+                note(shown)
+                raise RuntimeError("not the child's fault")
+
+            it.supervisor._on_change = fails
+            await it.until(lambda shown: shown.serving)
+
+    asyncio.run(work())
+    assert "not the child's fault" in caplog.text
+
+
+def test_secrets_are_neither_shown_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        script = 'echo "key is $SOME_KEY and $OTHER"; exit 1'
+        environment = {"PATH": "/bin", "SOME_KEY": "canary-key-5512", "OTHER": "canary-other-5512"}
+        async with watched(
+            ("/bin/sh", "-c", script), free_port(), environment=environment, secrets=("canary-other-5512",)
+        ) as it:
+            shown = await it.phase("given_up")
+            assert shown.last_lines == ("key is *** and ***",)
+            assert "canary" not in repr(shown) + str(it.supervisor.unavailable())
+
+    with caplog.at_level("DEBUG"):
+        asyncio.run(work())
+    assert "key is ***" in caplog.text and "canary" not in caplog.text
+
+
+def test_keys_that_nobody_told_us_of_are_not_shown_either(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither where the child prints them nor where what answers on its port says them."""
+    key = "sk-ant-oat01-canary0123456789"
+
+    async def unwell() -> Finding:
+        return Finding("unhealthy", f"the token {key} has expired")
+
+    async def work() -> None:
+        script = ("/bin/sh", "-c", f"echo login with {key} failed; exit 1")
+        async with watched(script, free_port(), environment={"PATH": "/bin"}) as it:
+            shown = await it.phase("given_up")
+            assert shown.last_lines == ("login with *** failed",)
+            assert "canary" not in repr(shown) + str(it.supervisor.unavailable())
+        async with watched(("/bin/true",), probe=unwell) as it:
+            shown = await it.phase("adopted")
+            assert shown.reason == "the token *** has expired"
+            assert "canary" not in str(it.supervisor.unavailable())
+
+    with caplog.at_level("DEBUG"):
+        asyncio.run(work())
+    assert "canary" not in caplog.text
+
+
+def test_an_answer_of_somebody_elses_process_makes_no_child_ready() -> None:
+    """The port is answered healthily, by this very process: the child, which only waits, is not believed."""
+
+    async def work() -> None:
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        asked = 0
+
+        async def at_first_nobody() -> Finding:
+            nonlocal asked
+            asked += 1
+            return await (closed() if asked == 1 else healthy())
+
+        rules = replace(QUICK, ready_timeout=2.0)
+        async with server, watched(command("wait"), port, probe=at_first_nobody, rules=rules) as it:
+            stopping = await it.phase("stopping")
+            assert "has its port" in stopping.reason and not stopping.serving
+            assert (await it.until(lambda shown: shown.serving)).phase == "adopted"
+
+    asyncio.run(work())

@@ -1,0 +1,81 @@
+"""The end of a pipe is noticed once, whatever came before it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+from clawgate.processes.parent_watch import watch
+
+
+def watched(fd: int, during: list[bytes], write_to: int) -> int:
+    """How often the end of ``fd`` was reported after ``during`` was written and the other end closed."""
+    calls = 0
+
+    async def look() -> None:
+        seen = asyncio.Event()
+
+        def count() -> None:
+            nonlocal calls
+            calls += 1
+            seen.set()
+
+        watch(fd, count)
+        for data in during:
+            os.write(write_to, data)
+        assert calls == 0
+        os.close(write_to)
+        await asyncio.wait_for(seen.wait(), 5)
+
+    asyncio.run(look())
+    return calls
+
+
+@pytest.mark.parametrize(
+    "during", [[], [b"x"], [b"x" * 5000, b"\x00", b"\n"]], ids=["nothing", "a byte", "much"]
+)
+def test_the_end_of_a_pipe_is_reported_once_and_its_content_thrown_away(during: list[bytes]) -> None:
+    reading, writing = os.pipe()
+    try:
+        assert watched(reading, during, writing) == 1
+    finally:
+        os.close(reading)
+
+
+def test_a_descriptor_that_cannot_be_read_counts_as_ended() -> None:
+    """Whoever asked to stop with their standard input and closed it has it ended."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert watched(reading, [], writing) == 1
+
+
+def test_an_end_behind_the_end_of_the_loop_disturbs_nobody() -> None:
+    reading, writing = os.pipe()
+
+    async def look() -> None:
+        watch(reading, lambda: None)
+
+    asyncio.run(look())
+    os.close(writing)
+    for thread in threading.enumerate():
+        if thread.name == "clawgate-lifeline":
+            thread.join(5)
+            assert not thread.is_alive()
+    os.close(reading)
+
+
+def test_the_watcher_does_not_keep_the_process_alive() -> None:
+    reading, writing = os.pipe()
+
+    async def look() -> None:
+        watch(reading, lambda: None)
+
+    asyncio.run(look())
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "clawgate-lifeline"]
+    assert thread.daemon
+    os.close(writing)
+    thread.join(5)
+    os.close(reading)
