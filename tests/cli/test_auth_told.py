@@ -12,7 +12,7 @@ from clawgate.cli.auth_told import abandoned, show_diff, tell_after_logout, tell
 from clawgate.cli.configured import Configured, configured
 from clawgate.cli.wizard.answering import Unanswered
 from clawgate.cli.wizard.flow import Done
-from clawgate.plugins.providing import ConfigChange
+from clawgate.plugins.api.provider import ConfigChange
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.settings.openclaw.update import Written
 from tests.cli.catalogs import alone, config_file

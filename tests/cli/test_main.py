@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from clawgate import __version__
 from clawgate.cli.main import clawgate
-from clawgate.plugins.manifest import OWN_COMMANDS
+from clawgate.plugins.host.manifest import OWN_COMMANDS
 from tests.cli.command import command
 
 

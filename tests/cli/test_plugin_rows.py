@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from clawgate.cli.plugin_rows import COLUMNS, Row, aligned, manifest_facts
-from clawgate.plugins.finding import Found
-from clawgate.plugins.manifest import parse_manifest
+from clawgate.plugins.host.discovery import Found
+from clawgate.plugins.host.manifest import parse_manifest
 from tests.plugins.samples import docs_files
 
 MANIFEST = parse_manifest(docs_files()["clawgate-plugin.toml"])

@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from clawgate.plugins.api import Answers, Fetched
-from clawgate.plugins.guarding import GuardedService
-from clawgate.plugins.loading import settings_of
-from clawgate.plugins.registry import load_plugins
+from clawgate.plugins.host.isolation import GuardedService
+from clawgate.plugins.host.loader import settings_of
+from clawgate.plugins.host.registry import load_plugins
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.testing.plugin_host import FakeHost, FakeSetup
 from clawgate.testing.provider_conformance import document_with

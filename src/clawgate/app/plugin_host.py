@@ -19,7 +19,6 @@ from clawgate.app.fetching import fetched
 from clawgate.app.relays import serve_relay
 from clawgate.errors import ProviderUnavailable
 from clawgate.gateway.provider_hooks import Judge, Shape
-from clawgate.plugins import guarding
 from clawgate.plugins.api import (
     Child,
     ChildPlan,
@@ -33,9 +32,10 @@ from clawgate.plugins.api import (
     ShapesRequests,
     Unavailable,
 )
-from clawgate.plugins.guarding import GuardedService, PluginFailed
-from clawgate.plugins.loading import Loaded, secrets_in, settings_of
-from clawgate.plugins.registry import Registry, load_plugins
+from clawgate.plugins.host import isolation as guarding
+from clawgate.plugins.host.isolation import GuardedService, PluginFailed
+from clawgate.plugins.host.loader import Loaded, secrets_in, settings_of
+from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.relay.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid, named

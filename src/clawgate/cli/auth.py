@@ -31,7 +31,7 @@ from clawgate.cli.wizard.flags import AsksForProvider, answers_of, warn_of_secre
 if TYPE_CHECKING:
     from clawgate.cli.wizard.flow import Desk, Wishes
     from clawgate.cli.wizard.subjects import Subject, Subjects
-    from clawgate.plugins.asking import Question
+    from clawgate.plugins.api.questions import Question
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -139,7 +139,7 @@ def validate(config: str | None, as_json: bool) -> None:
 
     A warning tells what does not serve as it stands, or what OpenClaw would refuse; it leaves the status 0.
     """
-    from clawgate.plugins.examining import examined
+    from clawgate.plugins.host.diagnostics import examined
     from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.openclaw.update import problems_of
     from clawgate.settings.problems import SettingsInvalid

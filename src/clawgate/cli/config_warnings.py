@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from clawgate.cli.places import Places, read
 
 if TYPE_CHECKING:
-    from clawgate.plugins.examining import PluginFinding
+    from clawgate.plugins.host.diagnostics import PluginFinding
     from clawgate.settings.json5.source_map import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
 
@@ -69,7 +69,7 @@ def _examined(file: ConfigFile, where: Places, path: KeyPath) -> list[PluginFind
     of_plugin = path[:2] == ("plugins", "entries") and path[3:] != ("enabled",)
     if not of_plugin and path[:2] != ("models", "providers"):
         return []
-    from clawgate.plugins.examining import examined
+    from clawgate.plugins.host.diagnostics import examined
 
     return examined(file, where.state)
 

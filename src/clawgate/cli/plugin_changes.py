@@ -14,7 +14,7 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.places import Places, places, read
 
 if TYPE_CHECKING:
-    from clawgate.plugins.finding import Found
+    from clawgate.plugins.host.discovery import Found
     from clawgate.settings.json5.source_map import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
     from clawgate.settings.openclaw.update import Written
@@ -40,7 +40,7 @@ def known(config: str | None) -> tuple[Places, ConfigFile]:
 
 def plugin_of(where: Places, plugin: str) -> Found:
     """The plugin of this id (one that can be used, if several have it); ends the command where there is none."""
-    from clawgate.plugins.finding import find_plugins
+    from clawgate.plugins.host.discovery import find_plugins
 
     found = [one for one in find_plugins(where.state) if one.id == plugin]
     if not found:

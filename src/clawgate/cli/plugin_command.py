@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from clawgate.plugins.api import Fetched, FetchPlan
-    from clawgate.plugins.finding import Found
+    from clawgate.plugins.host.discovery import Found
     from clawgate.settings.openclaw.config_file import ConfigFile
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -28,7 +28,7 @@ _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_opti
 
 def plugin_commands() -> dict[str, str]:
     """The commands of all plugins that are there, enabled or not, with what they are; reads manifests alone."""
-    from clawgate.plugins.finding import find_plugins
+    from clawgate.plugins.host.discovery import find_plugins
 
     try:
         found = find_plugins(places().state)
@@ -90,9 +90,9 @@ class _Context:
 
 def _run(name: str, arguments: Sequence[str]) -> NoReturn:
     from clawgate.cli.places import read
-    from clawgate.plugins.finding import find_plugins, why_on
-    from clawgate.plugins.guarding import PluginFailed, reason_of
-    from clawgate.plugins.loading import load_plugin
+    from clawgate.plugins.host.discovery import find_plugins, why_on
+    from clawgate.plugins.host.isolation import PluginFailed, reason_of
+    from clawgate.plugins.host.loader import load_plugin
 
     where = places()
     file, problems = read(where)
@@ -132,8 +132,8 @@ async def _awaited(result: object) -> object:
 
 
 def _context(loaded: object, file: ConfigFile, where: Places) -> _Context:
-    from clawgate.plugins.guarding import PluginFailed
-    from clawgate.plugins.loading import Loaded, settings_of
+    from clawgate.plugins.host.isolation import PluginFailed
+    from clawgate.plugins.host.loader import Loaded, settings_of
     from clawgate.processes.instance.instance_lock import find
     from clawgate.settings.problems import SettingsInvalid
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clawgate.plugins.finding import Found
-from clawgate.plugins.loading import Loaded
-from clawgate.plugins.manifest import Manifest
+from clawgate.plugins.host.discovery import Found
+from clawgate.plugins.host.loader import Loaded
+from clawgate.plugins.host.manifest import Manifest
 
 COLUMNS = ("Name", "ID", "Status", "Source", "Version")
 

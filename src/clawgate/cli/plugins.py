@@ -20,8 +20,8 @@ from clawgate.cli.places import Places, place_options, read
 from clawgate.cli.plugin_changes import failed, known, plugin_of, tell_written, write
 
 if TYPE_CHECKING:
-    from clawgate.plugins.finding import Found
-    from clawgate.plugins.install import Staged
+    from clawgate.plugins.host.discovery import Found
+    from clawgate.plugins.install.installer import Staged
     from clawgate.settings.openclaw.config_file import ConfigFile
 
 _json = click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -30,7 +30,7 @@ _yes = click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from clawgate.cli.places import places
-    from clawgate.plugins.finding import find_plugins
+    from clawgate.plugins.host.discovery import find_plugins
 
     try:
         found = find_plugins(places(ctx.params.get("config")).state)
@@ -54,7 +54,7 @@ def list_plugins(config: str | None, as_json: bool) -> None:
     """Every plugin that is there, and whether the config has it on. Runs none of them."""
     from clawgate.cli.plugin_rows import COLUMNS, Row
     from clawgate.cli.tables import show_table
-    from clawgate.plugins.finding import find_plugins, installed_folder, why_on
+    from clawgate.plugins.host.discovery import find_plugins, installed_folder, why_on
 
     where, file = known(config)
     block, providers = file.config.plugins, file.config.models.providers
@@ -83,9 +83,9 @@ def list_plugins(config: str | None, as_json: bool) -> None:
 def inspect(plugin: str, config: str | None, as_json: bool, runtime: bool) -> None:
     """Where a plugin came from, what it may do, and which settings it has."""
     from clawgate.cli.plugin_rows import Row, aligned, runtime_shown
-    from clawgate.plugins.finding import why_on
-    from clawgate.plugins.guarding import PluginFailed
-    from clawgate.plugins.loading import load_plugin
+    from clawgate.plugins.host.discovery import why_on
+    from clawgate.plugins.host.isolation import PluginFailed
+    from clawgate.plugins.host.loader import load_plugin
 
     where, file = known(config)
     found = plugin_of(where, plugin)
@@ -132,9 +132,9 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
     Its manifest is shown first, and nothing of it runs before you agree. A plugin runs inside the gateway, with all
     that the gateway may do: install only what you trust.
     """
-    from clawgate.plugins.install import place, staged
-    from clawgate.plugins.sources import own_environment, parse_source
-    from clawgate.plugins.unpacking import SourceRefused
+    from clawgate.plugins.install.installer import place, staged
+    from clawgate.plugins.install.sources import own_environment, parse_source
+    from clawgate.plugins.install.unpack import SourceRefused
     from clawgate.settings.paths import own_folder
     from clawgate.settings.problems import SettingsInvalid
 
@@ -163,7 +163,7 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
 def _ask_to_install(new: Staged, state: Path, *, yes: bool, upgrade: bool) -> None:
     """Show what it is; ends the command unless somebody agrees."""
     from clawgate.cli.plugin_rows import aligned, manifest_facts
-    from clawgate.plugins.finding import find_plugins
+    from clawgate.plugins.host.discovery import find_plugins
 
     manifest, fetched = new.manifest, new.fetched
     click.echo(f"{manifest.name} ({manifest.id}): {manifest.description}")
@@ -188,7 +188,7 @@ def _ask_to_install(new: Staged, state: Path, *, yes: bool, upgrade: bool) -> No
 
 
 def _refused(message: str) -> Exception:
-    from clawgate.plugins.unpacking import SourceRefused
+    from clawgate.plugins.install.unpack import SourceRefused
 
     return SourceRefused(message)
 
@@ -230,9 +230,9 @@ def _enable(found: Found, where: Places, file: ConfigFile) -> None:
 
 def _what_is_missing(found: Found, file: ConfigFile) -> list[str]:
     """Load it as the gateway will, and say what would keep it from working."""
-    from clawgate.plugins.examining import placed
-    from clawgate.plugins.guarding import PluginFailed
-    from clawgate.plugins.loading import load_plugin, settings_of
+    from clawgate.plugins.host.diagnostics import placed
+    from clawgate.plugins.host.isolation import PluginFailed
+    from clawgate.plugins.host.loader import load_plugin, settings_of
     from clawgate.settings.problems import SettingsInvalid
 
     try:
@@ -272,9 +272,9 @@ def disable(plugin: str, config: str | None) -> None:
 @place_options
 def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> None:
     """Remove a plugin: its files, its settings, its providers, and aliases and default models that point there."""
-    from clawgate.plugins.finding import installed_folder
-    from clawgate.plugins.install import remove
-    from clawgate.plugins.removal import belongings, without
+    from clawgate.plugins.host.discovery import installed_folder
+    from clawgate.plugins.install.config_cleanup import belongings, without
+    from clawgate.plugins.install.installer import remove
     from clawgate.settings.key_path import format_key_path
 
     where, file = known(config)
@@ -326,6 +326,6 @@ def _tell_removed(found: Found, plugin: str, *, anything: bool) -> None:
 
 
 def _is_on(found: Found, file: ConfigFile) -> bool:
-    from clawgate.plugins.finding import why_on
+    from clawgate.plugins.host.discovery import why_on
 
     return why_on(found, file.config.plugins, file.config.models.providers)[0]

@@ -31,10 +31,16 @@ from clawgate.plugins.api import (
     ServiceStatus,
     Unavailable,
 )
-from clawgate.plugins.finding import Found
-from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed, in_time, reason_of
-from clawgate.plugins.loading import Loaded, load_plugin, registered, secrets_in
-from clawgate.plugins.manifest import Manifest, ManifestInvalid, find_manifest, import_root, read_manifest
+from clawgate.plugins.host.discovery import Found
+from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, in_time, reason_of
+from clawgate.plugins.host.loader import Loaded, load_plugin, registered, secrets_in
+from clawgate.plugins.host.manifest import (
+    Manifest,
+    ManifestInvalid,
+    find_manifest,
+    import_root,
+    read_manifest,
+)
 from clawgate.testing.plugin_host import FakeHost
 from clawgate.testing.provider_conformance import (
     change_of,

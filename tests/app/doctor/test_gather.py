@@ -14,8 +14,8 @@ from clawgate.app.doctor.checks import Facts
 from clawgate.app.doctor.gather import gather
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.relay.upstream import SHORTEST_SECRET
+from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_plugin, imports_undone
-from tests.plugins.test_finding import installed
 
 LOCAL = {
     "gateway": {"mode": "local", "port": 0, "auth": {"token": "0123456789abcdef0123456789abcdef"}},

@@ -13,9 +13,9 @@ import pyjson5
 import clawgate.bundled.anthropic_claude_proxy as package
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.plugin import plugin
-from clawgate.plugins.finding import find_plugins
-from clawgate.plugins.loading import load_plugin
-from clawgate.plugins.manifest import FILE_NAME, read_manifest
+from clawgate.plugins.host.discovery import find_plugins
+from clawgate.plugins.host.loader import load_plugin
+from clawgate.plugins.host.manifest import FILE_NAME, read_manifest
 from clawgate.processes.supervision.child_state import Phase
 from clawgate.settings.openclaw.schema import OpenClawConfig
 

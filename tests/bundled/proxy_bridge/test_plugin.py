@@ -12,9 +12,9 @@ import clawgate.bundled.proxy_bridge as package
 from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
 from clawgate.bundled.proxy_bridge.plugin import plugin
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
-from clawgate.plugins.finding import find_plugins, why_on
-from clawgate.plugins.loading import load_plugin
-from clawgate.plugins.manifest import FILE_NAME, read_manifest
+from clawgate.plugins.host.discovery import find_plugins, why_on
+from clawgate.plugins.host.loader import load_plugin
+from clawgate.plugins.host.manifest import FILE_NAME, read_manifest
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.testing.plugin_conformance import check_imports, check_plugin
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clawgate.cli.wizard.asker import Abandoned, Check
-from clawgate.plugins.asking import Answers, Choice, Question
-from clawgate.plugins.providing import CheckResult, ConfigChange, Dialect, KeyPath
-from clawgate.plugins.serving import SetupContext
+from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect, KeyPath
+from clawgate.plugins.api.questions import Answers, Choice, Question
+from clawgate.plugins.api.service import SetupContext
 
 SECRET = "canary-s3cret-9f8e7d6c"
 

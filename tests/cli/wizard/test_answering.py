@@ -15,7 +15,7 @@ from clawgate.cli.wizard.answering import (
     without_asking,
 )
 from clawgate.cli.wizard.asker import Abandoned
-from clawgate.plugins.asking import Answers, Choice, Question
+from clawgate.plugins.api.questions import Answers, Choice, Question
 from tests.cli.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Scripted
 
 URL = Question(

@@ -8,7 +8,7 @@ import pyjson5
 import pytest
 
 from clawgate.cli.wizard.config_change import with_provider, without_provider
-from clawgate.plugins.providing import ConfigChange
+from clawgate.plugins.api.provider import ConfigChange
 
 TEXT = """\
 {

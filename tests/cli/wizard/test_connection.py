@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clawgate.cli.wizard.connection import listed_models, provider_of, try_block
-from clawgate.plugins.providing import CheckResult
+from clawgate.plugins.api.provider import CheckResult
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from clawgate.cli.wizard.flags import AsksForProvider, answers_of, options_of, warn_of_secrets
-from clawgate.plugins.asking import Question
+from clawgate.plugins.api.questions import Question
 from tests.cli.wizard.scripted import EVERY_KIND
 
 

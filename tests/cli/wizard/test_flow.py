@@ -16,8 +16,8 @@ from clawgate.cli.wizard.asker import Abandoned, Asker, Declined
 from clawgate.cli.wizard.flow import Desk, Done, NotDone, Wishes, ask_for_answers, sign_in, sign_out
 from clawgate.cli.wizard.subjects import Subject
 from clawgate.plugins.api import PluginError
-from clawgate.plugins.asking import Answers, Question
-from clawgate.plugins.providing import CheckResult
+from clawgate.plugins.api.provider import CheckResult
+from clawgate.plugins.api.questions import Answers, Question
 from tests.cli.catalogs import alone
 from tests.cli.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Kit, Scripted
 

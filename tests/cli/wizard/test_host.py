@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from clawgate.cli.wizard.host import Ports, Setup
-from clawgate.plugins.asking import Answers
-from clawgate.plugins.serving import Fetched, FetchFailed, FetchPlan, SetupContext
+from clawgate.plugins.api.questions import Answers
+from clawgate.plugins.api.service import Fetched, FetchFailed, FetchPlan, SetupContext
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 

@@ -10,8 +10,8 @@ import pytest
 from clawgate.cli.wizard.answering import Sources, Unanswered, without_asking
 from clawgate.cli.wizard.host import Setup
 from clawgate.cli.wizard.own_provider import OwnProvider
-from clawgate.plugins.asking import Answers
-from clawgate.plugins.providing import ProviderPlugin
+from clawgate.plugins.api.provider import ProviderPlugin
+from clawgate.plugins.api.questions import Answers
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.app.doctor.checks import Facts, FileFact, PluginFact, ProviderFact
-from clawgate.plugins.examining import examined
-from clawgate.plugins.finding import find_plugins
+from clawgate.plugins.host.diagnostics import examined
+from clawgate.plugins.host.discovery import find_plugins
 from clawgate.processes.instance.daemon import place_of
 from clawgate.processes.instance.health_client import ask_health
 from clawgate.processes.instance.instance_lock import Running, find

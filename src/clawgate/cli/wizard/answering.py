@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clawgate.cli.wizard.asker import NOTHING, Asker
-from clawgate.plugins.asking import Answers, Choice, Question
+from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.providers.provider import mask
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")

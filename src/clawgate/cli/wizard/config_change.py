@@ -11,7 +11,7 @@ from typing import Any
 import pyjson5
 
 from clawgate.cli.model_edits import fallbacks_in, with_alias, with_default, without_fallbacks
-from clawgate.plugins.providing import ConfigChange
+from clawgate.plugins.api.provider import ConfigChange
 from clawgate.policy.model_routing import ModelRef
 from clawgate.settings.json5.edit import NoSuchPath, set_value, unset_value, value_at
 from clawgate.settings.json5.source_map import KeyPath

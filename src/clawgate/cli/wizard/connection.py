@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from clawgate.cli.provider_probe import look
-from clawgate.plugins.providing import CheckResult
+from clawgate.plugins.api.provider import CheckResult
 from clawgate.providers.catalog import build_catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.dial import Dialer

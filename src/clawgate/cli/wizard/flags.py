@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import click
 
-from clawgate.plugins.asking import Question
+from clawgate.plugins.api.questions import Question
 
 _PREFIX = "answer_"
 _METAVARS = {"url": "URL", "port": "PORT", "number": "NUMBER", "list": "A,B,...", "secret": "SECRET"}

@@ -26,10 +26,10 @@ from clawgate.cli.wizard.host import Ports, Setup
 from clawgate.cli.wizard.subjects import Subject
 from clawgate.cli.wizard.writing import NothingWritten, write_shown
 from clawgate.plugins.api import PluginError
-from clawgate.plugins.asking import Answers, Choice, Question
-from clawgate.plugins.guarding import PluginFailed, reason_of
-from clawgate.plugins.providing import CheckResult, ConfigChange
-from clawgate.plugins.serving import FetchFailed
+from clawgate.plugins.api.provider import CheckResult, ConfigChange
+from clawgate.plugins.api.questions import Answers, Choice, Question
+from clawgate.plugins.api.service import FetchFailed
+from clawgate.plugins.host.isolation import PluginFailed, reason_of
 from clawgate.settings.json5.edit import CannotEdit, EditWentWrong
 from clawgate.settings.json5.source_map import NotJson5
 from clawgate.settings.openclaw.update import NEW_FILE, Written

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clawgate.app.fetching import fetched
-from clawgate.plugins.asking import Answers
-from clawgate.plugins.serving import Fetched, FetchPlan
+from clawgate.plugins.api.questions import Answers
+from clawgate.plugins.api.service import Fetched, FetchPlan
 from clawgate.processes.port_owner import port_owner
 from clawgate.relay.dial import Dialer
 

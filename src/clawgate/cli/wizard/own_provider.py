@@ -20,9 +20,9 @@ from clawgate.cli.wizard.own_credential import (
     with_credential,
 )
 from clawgate.plugins.api import PluginError
-from clawgate.plugins.asking import Answers, Choice, Question
-from clawgate.plugins.providing import CheckResult, ConfigChange, Dialect, KeyPath
-from clawgate.plugins.serving import SetupContext
+from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect, KeyPath
+from clawgate.plugins.api.questions import Answers, Choice, Question
+from clawgate.plugins.api.service import SetupContext
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import BUILT_IN, SPOKEN
 from clawgate.providers.endpoint import address_kind, place_of

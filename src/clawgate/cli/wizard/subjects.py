@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clawgate.cli.wizard.own_provider import OwnProvider
-from clawgate.plugins.providing import ProviderPlugin
+from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.providers.catalog import BUILT_IN
 
 if TYPE_CHECKING:
-    from clawgate.plugins.finding import Found
+    from clawgate.plugins.host.discovery import Found
     from clawgate.settings.openclaw.schema import OpenClawConfig
 
 CUSTOM = "custom"
@@ -48,7 +48,7 @@ class Subjects:
     """All that can be set up with this config and these plugins."""
 
     def __init__(self, config: OpenClawConfig, raw: Mapping[str, Any], state: Path) -> None:
-        from clawgate.plugins.finding import find_plugins
+        from clawgate.plugins.host.discovery import find_plugins
 
         self._config = config
         self._raw = raw
@@ -103,9 +103,9 @@ class Subjects:
         )
 
     def _of_plugin(self, name: str, found: Found) -> Subject:
-        from clawgate.plugins.finding import why_barred, why_on
-        from clawgate.plugins.guarding import PluginFailed
-        from clawgate.plugins.loading import load_plugin
+        from clawgate.plugins.host.discovery import why_barred, why_on
+        from clawgate.plugins.host.isolation import PluginFailed
+        from clawgate.plugins.host.loader import load_plugin
 
         entry = self._config.plugins.entries.get(found.id)
         wanted, why = why_on(found, self._config.plugins, self._config.models.providers)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.plugins.providing import ConfigChange, JudgesAnswers, ShapesRequests, UpstreamRequest, Verdict
+from clawgate.plugins.api.provider import (
+    ConfigChange,
+    JudgesAnswers,
+    ShapesRequests,
+    UpstreamRequest,
+    Verdict,
+)
 
 
 def test_a_change_does_not_show_what_it_writes() -> None:

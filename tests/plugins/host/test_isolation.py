@@ -13,7 +13,6 @@ import pytest
 import uvloop
 
 from clawgate.errors import ProviderUnavailable
-from clawgate.plugins import guarding
 from clawgate.plugins.api import (
     PluginError,
     Service,
@@ -23,8 +22,9 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
-from clawgate.plugins.guarding import GuardedService, PluginFailed, in_time, judged, reason_of, shaped
-from clawgate.plugins.patience import Blocked
+from clawgate.plugins.host import isolation as guarding
+from clawgate.plugins.host.isolation import GuardedService, PluginFailed, in_time, judged, reason_of, shaped
+from clawgate.plugins.host.watchdog import Blocked
 from clawgate.testing.plugin_host import FakeHost
 
 
@@ -117,7 +117,7 @@ def test_a_service_that_was_not_started_is_unavailable() -> None:
 def test_a_start_that_will_not_even_be_cancelled_keeps_nobody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clawgate.plugins.guarding._LEAVE_SECONDS", 0.01)
+    monkeypatch.setattr("clawgate.plugins.host.isolation._LEAVE_SECONDS", 0.01)
 
     async def run() -> bool:
         service = guarded(Sample(start="hang on"))

@@ -13,9 +13,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from clawgate.plugins.finding import Found, find_plugins, why_on
-from clawgate.plugins.guarding import PluginFailed, config_notes
-from clawgate.plugins.loading import Loaded, load_plugin, settings_of
+from clawgate.plugins.host.discovery import Found, find_plugins, why_on
+from clawgate.plugins.host.isolation import PluginFailed, config_notes
+from clawgate.plugins.host.loader import Loaded, load_plugin, settings_of
 from clawgate.settings.json5.source_map import KeyPath
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import Problem, SettingsInvalid, named

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from clawgate.plugins.examining import PluginFinding, examined
+from clawgate.plugins.host.diagnostics import PluginFinding, examined
 from clawgate.settings.openclaw.config_file import read_config
+from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_plugin, imports_undone, plugin_folder
-from tests.plugins.test_finding import installed
 
 CLAUDE = "anthropic-claude-proxy"
 

@@ -17,10 +17,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawgate.plugins.finding import RECORD, Found, installed_folder
-from clawgate.plugins.manifest import Manifest, ManifestInvalid, find_manifest, import_root, read_manifest
-from clawgate.plugins.sources import Fetched, Source, fetch
-from clawgate.plugins.unpacking import SourceRefused
+from clawgate.plugins.host.discovery import RECORD, Found, installed_folder
+from clawgate.plugins.host.manifest import (
+    Manifest,
+    ManifestInvalid,
+    find_manifest,
+    import_root,
+    read_manifest,
+)
+from clawgate.plugins.install.sources import Fetched, Source, fetch
+from clawgate.plugins.install.unpack import SourceRefused
 
 _ODD = re.compile(r"[^A-Za-z0-9.+]")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import clawgate
-from clawgate.plugins.manifest import (
+from clawgate.plugins.host.manifest import (
     FILE_NAME,
     Manifest,
     ManifestInvalid,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clawgate.plugins.registry import Failure, Registry, load_plugins
+from clawgate.plugins.host.registry import Failure, Registry, load_plugins
 from clawgate.settings.openclaw.schema import OpenClawConfig
+from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import BODY, docs_plugin, plugin_folder
-from tests.plugins.test_finding import installed
 
 
 def config(*enabled: str, **more: Any) -> OpenClawConfig:

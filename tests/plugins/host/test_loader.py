@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from clawgate.plugins.api import PluginConfig, Service
-from clawgate.plugins.finding import Found
-from clawgate.plugins.guarding import PluginFailed
-from clawgate.plugins.loading import lacks, load_plugin, secrets_in, settings_of
-from clawgate.plugins.manifest import find_manifest, read_manifest
+from clawgate.plugins.host.discovery import Found
+from clawgate.plugins.host.isolation import PluginFailed
+from clawgate.plugins.host.loader import lacks, load_plugin, secrets_in, settings_of
+from clawgate.plugins.host.manifest import find_manifest, read_manifest
 from clawgate.settings.problems import SettingsInvalid
 from tests.plugins.samples import BODY, docs_plugin, plugin_folder, write_files
 

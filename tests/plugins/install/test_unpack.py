@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.plugins import unpacking
-from clawgate.plugins.unpacking import SourceRefused, copy_folder, shown, unpack_wheel
+from clawgate.plugins.install import unpack as unpacking
+from clawgate.plugins.install.unpack import SourceRefused, copy_folder, shown, unpack_wheel
 from tests.plugins.samples import wheel, write_files
 
 

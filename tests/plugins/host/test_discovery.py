@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.plugins.finding import find_plugins, installed_folder, why_on
-from clawgate.plugins.install import place, staged
-from clawgate.plugins.sources import parse_source
+from clawgate.plugins.host.discovery import find_plugins, installed_folder, why_on
+from clawgate.plugins.install.installer import place, staged
+from clawgate.plugins.install.sources import parse_source
 from clawgate.settings.openclaw.schema import PluginsBlock
 from tests.plugins.samples import BODY, manifest, plugin_folder, unique, write_files
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.plugins.api import CommandPlugin, ProviderPlugin
-from clawgate.plugins.finding import Found, find_plugins, why_on
-from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed
-from clawgate.plugins.loading import EarlierVersionLoaded, Loaded, load_plugin
+from clawgate.plugins.host.discovery import Found, find_plugins, why_on
+from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed
+from clawgate.plugins.host.loader import EarlierVersionLoaded, Loaded, load_plugin
 from clawgate.settings.openclaw.schema import OpenClawConfig
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.plugins.asking import Answers, Choice, Kind, Question
+from clawgate.plugins.api.questions import Answers, Choice, Kind, Question
 
 
 def test_answers_show_names_and_never_values() -> None:

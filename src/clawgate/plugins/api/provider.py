@@ -12,8 +12,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from clawgate.plugins.asking import Answers, Question
-from clawgate.plugins.serving import SetupContext
+from clawgate.plugins.api.questions import Answers, Question
+from clawgate.plugins.api.service import SetupContext
 
 Dialect = Literal["openai-completions", "anthropic-messages"]
 KeyPath = tuple[str | int, ...]

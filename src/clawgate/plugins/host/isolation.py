@@ -30,7 +30,7 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
-from clawgate.plugins.patience import STEP_SECONDS, Blocked, InSteps, interrupted_after
+from clawgate.plugins.host.watchdog import STEP_SECONDS, Blocked, InSteps, interrupted_after
 
 logger = logging.getLogger("clawgate.plugins")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from clawgate.plugins.serving import ChildPlan, Fetched, FetchFailed, FetchPlan, RelayPlan, Service
+from clawgate.plugins.api.service import ChildPlan, Fetched, FetchFailed, FetchPlan, RelayPlan, Service
 from clawgate.testing.plugin_host import FakeHost
 
 

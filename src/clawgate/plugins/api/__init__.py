@@ -13,8 +13,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from clawgate.plugins.asking import Answers, Choice, Choices, Kind, Question
-from clawgate.plugins.providing import (
+from clawgate.plugins.api.provider import (
     CheckResult,
     ConfigChange,
     ConfigNote,
@@ -27,7 +26,8 @@ from clawgate.plugins.providing import (
     UpstreamRequest,
     Verdict,
 )
-from clawgate.plugins.serving import (
+from clawgate.plugins.api.questions import Answers, Choice, Choices, Kind, Question
+from clawgate.plugins.api.service import (
     Child,
     ChildPlan,
     Fetch,

@@ -17,9 +17,9 @@ from typing import Any, cast
 from pydantic import BaseModel, SecretStr
 
 from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
-from clawgate.plugins.finding import RECORD, Found
-from clawgate.plugins.guarding import LOAD_SECONDS, PluginFailed, in_time
-from clawgate.plugins.manifest import Manifest
+from clawgate.plugins.host.discovery import RECORD, Found
+from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, in_time
+from clawgate.plugins.host.manifest import Manifest
 from clawgate.settings.roles.loader import Sources, load
 
 _DIALECTS = frozenset({"openai-completions", "anthropic-messages"})

@@ -1,7 +1,7 @@
 """What does a plugin say about itself, before any of its code has run? Reads ``clawgate-plugin.toml``; runs nothing.
 
 What stands here is shown to a person who decides whether the code may run, so it is short, printable and complete: a
-plugin that registers something else is not loaded (`plugins.loading`).
+plugin that registers something else is not loaded (`plugins.host.loader`).
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.plugins.finding import find_plugins, installed_folder
-from clawgate.plugins.install import place, remove, staged
-from clawgate.plugins.sources import parse_source
-from clawgate.plugins.unpacking import SourceRefused
+from clawgate.plugins.host.discovery import find_plugins, installed_folder
+from clawgate.plugins.install.installer import place, remove, staged
+from clawgate.plugins.install.sources import parse_source
+from clawgate.plugins.install.unpack import SourceRefused
 from tests.plugins.samples import manifest, plugin_folder, sample_wheel, write_files
 
 BOOM = "raise SystemExit('this code ran')\n"

@@ -10,7 +10,7 @@ import time
 import pytest
 import uvloop
 
-from clawgate.plugins.patience import Blocked, InSteps, interrupted_after
+from clawgate.plugins.host.watchdog import Blocked, InSteps, interrupted_after
 
 pytestmark = pytest.mark.timeout(30, method="thread")  # the other method has the alarm for itself
 

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 
-from clawgate.plugins.unpacking import SourceRefused, copy_folder, shown, unpack_wheel
+from clawgate.plugins.install.unpack import SourceRefused, copy_folder, shown, unpack_wheel
 
 SECONDS = 180.0
 """For pip or git."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.plugins.manifest import (
+from clawgate.plugins.host.manifest import (
     ManifestInvalid,
     find_manifest,
     import_root,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from clawgate.plugins.serving import SetupContext
+from clawgate.plugins.api.service import SetupContext
 from clawgate.settings.secrets import why_not_a_secret
 from clawgate.wire.http.url import parse_url
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.plugins.sources import fetch, missing_requirements, own_environment, parse_source
-from clawgate.plugins.unpacking import SourceRefused
+from clawgate.plugins.install.sources import fetch, missing_requirements, own_environment, parse_source
+from clawgate.plugins.install.unpack import SourceRefused
 from tests.plugins.samples import plugin_folder, sample_wheel, write_files
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyjson5
 
-from clawgate.plugins.removal import belongings, without
+from clawgate.plugins.install.config_cleanup import belongings, without
 
 CONFIG = """\
 { // mine

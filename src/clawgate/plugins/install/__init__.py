@@ -1,0 +1,1 @@
+"""Installs and removes plugins: sources, unpacking, config cleanup."""
