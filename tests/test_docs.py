@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.errors import all_errors
-from clawgate.relay.render_error import TABLE
+from clawgate.relay.response.error_response import TABLE
 
 DOCS = Path(__file__).parent.parent / "docs"
 

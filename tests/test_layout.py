@@ -18,11 +18,11 @@ SAY_NOTHING = {"base", "common", "core", "helpers", "manager", "utils"}
 """Names that answer no question."""
 
 WITHOUT_TESTS: frozenset[str] = frozenset()
-"""Modules that have no test file of their own yet, such as "relay/pool.py". This list only ever gets shorter."""
+"""Modules that have no test file of their own yet, such as "relay/upstream/pool.py". This list only ever gets shorter."""
 
 
 def own_tests(module: str) -> Path:
-    """Return where the tests of a module belong: relay/pool.py has tests/relay/test_pool.py."""
+    """Return where the tests of a module belong: relay/upstream/pool.py has tests/relay/test_pool.py."""
     path = ROOT / "tests" / module
     return path.with_name(f"test_{path.name}")
 

@@ -2,7 +2,7 @@
 
 The law of this file: one class per decision that somebody makes about the failure (mend the request, ask the
 operator, wait, retry), a stable ``code`` for programs and a ``message`` for people that is safe to show. It knows
-no HTTP: ``relay/render_error.py`` holds the one table from class to status, and nothing else does.
+no HTTP: ``relay/response/error_response.py`` holds the one table from class to status, and nothing else does.
 """
 
 from __future__ import annotations

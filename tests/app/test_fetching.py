@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from clawgate.app.fetching import fetched
 from clawgate.plugins.api import FetchFailed, FetchPlan
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing import faults
 from clawgate.testing.steps import Close, ReadBody
 from clawgate.testing.upstream import FakeUpstream, SilentListener

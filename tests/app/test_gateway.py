@@ -11,7 +11,7 @@ import pytest
 
 from clawgate.app.gateway import BODY_LIMIT, build_gateway
 from clawgate.errors import ProviderNotConfigured
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing import faults

@@ -11,7 +11,7 @@ import pytest
 
 from clawgate.app.logs import CredentialWatch, both, log_all, log_failures, print_out, set_up_logging
 from clawgate.policy.redaction import Redactor
-from clawgate.relay.journal import Record
+from clawgate.relay.observe.record import Record
 
 FINE = Record(
     method=b"POST", path=b"/v1/chat/completions", caller="alice", model="m", status=200, code=None, sent=12,

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from clawgate.app.relays import serve_relay
 from clawgate.plugins.api import PluginError, RelayPlan
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing import faults
 from clawgate.testing.raw_client import RawClient
 from clawgate.testing.steps import ReadBody, Send, Wait

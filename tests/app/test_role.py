@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clawgate.app import Role, build_bridge, build_server
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from tests.app.roles import bridge, server
 from tests.settings.canary import BRIDGE, SERVER

@@ -13,16 +13,16 @@ from clawgate.errors import GatewayError
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
 from clawgate.providers.provider import Provider
-from clawgate.relay.dial import Dialer
-from clawgate.relay.fetch import fetch
-from clawgate.relay.upstream import Upstream
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.fetch import fetch
+from clawgate.relay.upstream.upstream import Upstream
 from clawgate.testing import faults
 from clawgate.testing.steps import Close, Send
 from clawgate.testing.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import run
-from tests.relay.test_tunnel import TinyProxy
+from tests.relay.upstream.test_tunnel import TinyProxy
 
 KEY = "sk-u3Zr8mWc6QfXv1NbTj4K"
 ELSEWHERE = ("127.0.0.1", 18789)

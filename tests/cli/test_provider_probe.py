@@ -13,7 +13,7 @@ from clawgate.cli.model_status import Seen
 from clawgate.cli.provider_probe import probe, probe_all
 from clawgate.providers.credential import Bearer, HeaderToken
 from clawgate.providers.provider import Provider
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing import faults
 from clawgate.testing.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import uvloop
 
 from clawgate.app import Role, build_bridge, build_server, open_listener
-from clawgate.relay.host import Host
+from clawgate.relay.downstream.server import Host
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.testing import faults
 from clawgate.testing.connection import Request

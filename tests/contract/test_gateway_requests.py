@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing import faults
 from clawgate.testing.connection import Request
 from clawgate.testing.raw_client import RawClient

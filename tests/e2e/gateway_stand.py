@@ -19,8 +19,8 @@ from openai import AsyncOpenAI, OpenAI
 from starlette.applications import Starlette
 
 from clawgate.app.gateway import GatewayRole, build_gateway
-from clawgate.relay.dial import Dialer
-from clawgate.relay.host import Host, listen
+from clawgate.relay.downstream.server import Host, listen
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing import model

@@ -16,8 +16,8 @@ import uvloop
 
 from clawgate.app import build_bridge, build_server
 from clawgate.app.role import RelayRole
-from clawgate.relay.dial import Dialer
-from clawgate.relay.host import Host, listen
+from clawgate.relay.downstream.server import Host, listen
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.testing.raw_client import RawClient
 from clawgate.testing.response import Response

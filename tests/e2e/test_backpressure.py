@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing import faults
 from clawgate.testing.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.raw_client import RawClient

@@ -13,7 +13,7 @@ import anthropic
 import openai
 import pytest
 
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing import faults
 from clawgate.testing.chat_shapes import answer_text
 from clawgate.testing.model import build_model, running

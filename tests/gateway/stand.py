@@ -12,9 +12,9 @@ from typing import Any
 
 from clawgate.app.gateway import GatewayRole, build_gateway
 from clawgate.policy.timeouts import TimeLimits
-from clawgate.relay.dial import Dialer
-from clawgate.relay.host import Host, listen
-from clawgate.relay.upstream import Upstream
+from clawgate.relay.downstream.server import Host, listen
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.upstream import Upstream
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing.raw_client import RawClient

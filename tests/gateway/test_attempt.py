@@ -19,12 +19,12 @@ from clawgate.gateway.provider_hooks import Judge, NoHooks, Shape
 from clawgate.plugins.api import UpstreamRequest, Verdict
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Provider
-from clawgate.relay.answer import AnswerWriter
-from clawgate.relay.judged import JudgedAnswer
-from clawgate.relay.plan import Asked
-from clawgate.relay.sides import AnswerHead, Writer
-from clawgate.relay.translated import TranslatedAnswer
-from clawgate.relay.watched import WatchedAnswer
+from clawgate.relay.admission.plan import Asked
+from clawgate.relay.interfaces import AnswerHead, Writer
+from clawgate.relay.response.completeness import WatchedAnswer
+from clawgate.relay.response.error_mapping import JudgedAnswer
+from clawgate.relay.response.translated import TranslatedAnswer
+from clawgate.relay.response.writer import AnswerWriter
 from clawgate.testing import faults
 from clawgate.testing.faults import SSE_FIELDS
 from clawgate.testing.steps import ReadBody, Send, Wait

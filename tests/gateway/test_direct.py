@@ -16,9 +16,9 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import Bearer, HeaderToken
 from clawgate.providers.provider import Model, Provider
-from clawgate.relay.dial import Dialer, Route
-from clawgate.relay.plan import Asked
-from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.relay.admission.plan import Asked
+from clawgate.relay.upstream.dial import Dialer, Route
+from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
 from clawgate.testing import faults
 from clawgate.testing.steps import Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.upstream import FakeUpstream

@@ -17,9 +17,9 @@ from clawgate.gateway import health
 from clawgate.gateway.health import FRESH_SECONDS, REFUSED_FRESH_SECONDS, Finding, Probe, build_health, judge
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
-from clawgate.relay.dial import Dialer, Route
-from clawgate.relay.fetch import Fetched
-from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.dial import Dialer, Route
+from clawgate.relay.upstream.fetch import Fetched
+from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
 from clawgate.wire.http.url import parse_url
 
 KEY = "canary-key-123"

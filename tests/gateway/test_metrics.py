@@ -12,13 +12,13 @@ from clawgate.gateway.metrics import CONTENT_TYPE, TallyCollector, build_metrics
 from clawgate.policy.cross_origin import BrowserRule
 from clawgate.policy.path_routing import RouteTable
 from clawgate.providers.credential import Bearer
-from clawgate.relay.dial import Dialer, Route
-from clawgate.relay.front import Front
-from clawgate.relay.gate import Gate
-from clawgate.relay.journal import Record
-from clawgate.relay.reader import IntakeLimits
-from clawgate.relay.tally import SECONDS, Tally
-from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.relay.admission.admission import Gate
+from clawgate.relay.downstream.connections import Front
+from clawgate.relay.downstream.request_parser import IntakeLimits
+from clawgate.relay.observe.metrics import SECONDS, Tally
+from clawgate.relay.observe.record import Record
+from clawgate.relay.upstream.dial import Dialer, Route
+from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
 from clawgate.wire.http.url import parse_url
 
 

@@ -12,7 +12,7 @@ from clawgate.gateway.surface import listed_models
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.response import Response
 from tests.e2e.stand import run
 from tests.gateway.stand import ANTHROPIC, GatewayStand, config_of, provider, serving_gateway

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.relay.held_bodies import HeldBodies
-from clawgate.relay.journal import Record
+from clawgate.relay.exchange.body_budget import HeldBodies
+from clawgate.relay.observe.record import Record
 from clawgate.relay.shop import Shop
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from clawgate.policy.timeouts import LimitName
-from clawgate.relay.sides import AnswerHead
+from clawgate.relay.interfaces import AnswerHead
 from clawgate.relay.verdict import LEFT, ran_out, redirected
 from clawgate.wire.http.url import Origin
 

@@ -12,11 +12,11 @@ from clawgate.gateway.health import Probe, build_health
 from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
 from clawgate.policy.path_routing import ANYTHING_BELOW_V1
 from clawgate.providers.credential import Credential, HeaderToken
-from clawgate.relay.dial import Dialer
-from clawgate.relay.front import Front
-from clawgate.relay.gate import Gate
-from clawgate.relay.journal import Observer
-from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.relay.admission.admission import Gate
+from clawgate.relay.downstream.connections import Front
+from clawgate.relay.observe.record import Observer
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from clawgate.wire.http.url import parse_url

@@ -7,9 +7,9 @@ import time
 from clawgate.errors import EgressDenied, GatewayError, UpstreamMalformed, UpstreamTimedOut
 from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
 from clawgate.providers.credential import Credential, HeaderToken, NoCredential
-from clawgate.relay.dial import Dialer, Route, tls_context
-from clawgate.relay.fetch import fetch
-from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.dial import Dialer, Route, tls_context
+from clawgate.relay.upstream.fetch import fetch
+from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
 from clawgate.wire.http.url import parse_url
 
 _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "te"})

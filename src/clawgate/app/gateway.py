@@ -20,10 +20,10 @@ from clawgate.policy.client_ip import ProxySet
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule
 from clawgate.policy.path_routing import GATEWAY_ROUTES, RouteTable
 from clawgate.providers.catalog import Catalog, build_catalog
-from clawgate.relay.dial import Dialer
-from clawgate.relay.front import Front
-from clawgate.relay.gate import Gate
-from clawgate.relay.reader import IntakeLimits
+from clawgate.relay.admission.admission import Gate
+from clawgate.relay.downstream.connections import Front
+from clawgate.relay.downstream.request_parser import IntakeLimits
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
 from clawgate.settings.openclaw.schema import RateLimit

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from clawgate.policy.redaction import Redactor
-from clawgate.relay.journal import Observer, Record
+from clawgate.relay.observe.record import Observer, Record
 
 logger = logging.getLogger("clawgate")
 

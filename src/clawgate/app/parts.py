@@ -11,8 +11,8 @@ from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule
 from clawgate.policy.egress import NEVER, Reason, kind_of_host
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import basic_value
-from clawgate.relay.dial import Route, tls_context
-from clawgate.relay.reader import IntakeLimits
+from clawgate.relay.downstream.request_parser import IntakeLimits
+from clawgate.relay.upstream.dial import Route, tls_context
 from clawgate.settings.roles.bridge import RelaySettings
 from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from clawgate.wire.http.url import Origin, parse_url

@@ -36,7 +36,7 @@ from clawgate.plugins.host import isolation as guarding
 from clawgate.plugins.host.isolation import GuardedService, PluginFailed
 from clawgate.plugins.host.loader import Loaded, secrets_in, settings_of
 from clawgate.plugins.host.registry import Registry, load_plugins
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid, named
 

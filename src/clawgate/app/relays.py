@@ -15,8 +15,8 @@ from clawgate.app.role import RelayRole
 from clawgate.plugins.api import PluginError, RelayPlan
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.credential import HeaderToken
-from clawgate.relay.dial import Dialer
-from clawgate.relay.host import close, listen
+from clawgate.relay.downstream.server import close, listen
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.loader import Sources, load

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.relay.dial import Dialer
-from clawgate.relay.front import Front
-from clawgate.relay.upstream import Upstream
+from clawgate.relay.downstream.connections import Front
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.upstream import Upstream
 
 
 @dataclass(slots=True, kw_only=True)

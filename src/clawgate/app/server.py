@@ -19,14 +19,14 @@ from clawgate.policy.cross_origin import BrowserRule
 from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import Bearer, HeaderToken
-from clawgate.relay.access_log import AccessLog
-from clawgate.relay.dial import Dialer
-from clawgate.relay.front import Front
-from clawgate.relay.gate import Gate, ModelRule
-from clawgate.relay.journal import Observer
-from clawgate.relay.reader import IntakeLimits
-from clawgate.relay.tally import Tally
-from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.relay.admission.admission import Gate, ModelRule
+from clawgate.relay.downstream.connections import Front
+from clawgate.relay.downstream.request_parser import IntakeLimits
+from clawgate.relay.observe.access_log import AccessLog
+from clawgate.relay.observe.metrics import Tally
+from clawgate.relay.observe.record import Observer
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
 from clawgate.settings.roles.bridge import ServerSettings
 from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from clawgate.settings.roles.tokens_file import TokenSource

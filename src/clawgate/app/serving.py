@@ -15,8 +15,8 @@ from uvicorn.server import ServerState
 from clawgate.app.role import Role
 from clawgate.processes.parent_watch import watch
 from clawgate.processes.workers import run_workers
-from clawgate.relay.front import Front
-from clawgate.relay.host import Host, close, listen
+from clawgate.relay.downstream.connections import Front
+from clawgate.relay.downstream.server import Host, close, listen
 
 logger = logging.getLogger("clawgate")
 

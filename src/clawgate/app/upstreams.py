@@ -12,8 +12,8 @@ from clawgate.app.parts import is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.provider import Provider
-from clawgate.relay.dial import Dialer, Route, tls_context
-from clawgate.relay.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.dial import Dialer, Route, tls_context
+from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
 from clawgate.wire.http.url import parse_url
 
 _PEM = "-----BEGIN"

@@ -42,7 +42,7 @@ def run_gateway(
     from clawgate.app.gateway import build_gateway
     from clawgate.app.logs import set_up_logging
     from clawgate.app.serving import serve
-    from clawgate.relay.upstream import SHORTEST_SECRET
+    from clawgate.relay.upstream.upstream import SHORTEST_SECRET
     from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.openclaw.gateway import GatewayFlags
 

@@ -83,7 +83,7 @@ class _Context:
 
     async def fetch(self, plan: FetchPlan) -> Fetched:
         from clawgate.app.fetching import fetched
-        from clawgate.relay.dial import Dialer
+        from clawgate.relay.upstream.dial import Dialer
 
         return await fetched(plan, Dialer())
 

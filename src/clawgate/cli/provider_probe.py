@@ -11,8 +11,8 @@ from clawgate.cli.model_status import Seen
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
 from clawgate.gateway.health import judge
 from clawgate.providers.provider import Provider
-from clawgate.relay.dial import Dialer
-from clawgate.relay.fetch import fetch
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.fetch import fetch
 
 SECONDS = 2.0
 

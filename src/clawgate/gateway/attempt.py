@@ -19,14 +19,14 @@ from clawgate.errors import (
 from clawgate.gateway.provider_hooks import ProviderHooks, shaped
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Model, Provider
-from clawgate.relay.answer import AnswerWriter
-from clawgate.relay.judged import JudgedAnswer
-from clawgate.relay.judged_stream import JudgedStream
-from clawgate.relay.plan import Asked
-from clawgate.relay.sides import AnswerHead, Piece, Writer
-from clawgate.relay.translated import TranslatedAnswer
-from clawgate.relay.upstream import Upstream
-from clawgate.relay.watched import WatchedAnswer
+from clawgate.relay.admission.plan import Asked
+from clawgate.relay.interfaces import AnswerHead, Piece, Writer
+from clawgate.relay.response.completeness import WatchedAnswer
+from clawgate.relay.response.error_mapping import JudgedAnswer
+from clawgate.relay.response.stream_error_mapping import JudgedStream
+from clawgate.relay.response.translated import TranslatedAnswer
+from clawgate.relay.response.writer import AnswerWriter
+from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.json.model_field import NamedModel
 from clawgate.wire.translate.translator import Translation, translation

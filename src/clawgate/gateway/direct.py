@@ -23,8 +23,8 @@ from clawgate.policy.fallback import next_is_allowed
 from clawgate.policy.model_routing import Choice, ModelRef, resolve
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
-from clawgate.relay.plan import Asked
-from clawgate.relay.upstream import Upstream
+from clawgate.relay.admission.plan import Asked
+from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.json.model_field import find_model
 
 logger = logging.getLogger("clawgate.gateway")

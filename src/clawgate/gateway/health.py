@@ -20,8 +20,8 @@ from starlette.routing import Route
 
 from clawgate import __version__
 from clawgate.errors import GatewayError, UpstreamTimedOut
-from clawgate.relay.fetch import Fetched, fetch
-from clawgate.relay.upstream import Upstream
+from clawgate.relay.upstream.fetch import Fetched, fetch
+from clawgate.relay.upstream.upstream import Upstream
 
 ANSWER_SECONDS = 10.0
 """A list of models needs no thinking: where the limit for a first byte is longer, this one counts."""

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from clawgate.relay.front import Front
-from clawgate.relay.tally import SECONDS, Histogram, Tally
-from clawgate.relay.upstream import Upstream
+from clawgate.relay.downstream.connections import Front
+from clawgate.relay.observe.metrics import SECONDS, Histogram, Tally
+from clawgate.relay.upstream.upstream import Upstream
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

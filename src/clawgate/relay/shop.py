@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from clawgate.relay.gate import Gate
-from clawgate.relay.held_bodies import HeldBodies
-from clawgate.relay.journal import Observer
+from clawgate.relay.admission.admission import Gate
+from clawgate.relay.exchange.body_budget import HeldBodies
+from clawgate.relay.observe.record import Observer
 
 _FAILED = 400
 """From here on an answer is something that an operator may want to know of, whoever failed."""
@@ -17,7 +17,7 @@ _FAILED = 400
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """See the module; made by `relay.front`."""
+    """See the module; made by `relay.downstream.connections`."""
 
     now: Callable[[], float]
     gate: Gate

@@ -6,7 +6,7 @@ from urllib.parse import quote_from_bytes
 
 from clawgate.errors import ClientLeft, UpstreamRedirected, UpstreamTimedOut
 from clawgate.policy.timeouts import LimitName
-from clawgate.relay.sides import AnswerHead
+from clawgate.relay.interfaces import AnswerHead
 from clawgate.wire.http.url import Origin
 
 LEFT = ClientLeft("the client went away before the answer was whole")

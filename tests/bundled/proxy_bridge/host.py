@@ -16,7 +16,7 @@ from clawgate.app import relays
 from clawgate.app.fetching import fetched
 from clawgate.bundled.proxy_bridge.config import BridgeConfig
 from clawgate.plugins import api
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 
 TOKEN = "remote-5Tq8ZnXv2LrWd7KbYs4H"
 LOCAL_TOKEN = "local-3Gm7QwXz9NcVt5HrPb2K"

@@ -21,7 +21,7 @@ from clawgate.processes.instance.health_client import ask_health
 from clawgate.processes.instance.instance_lock import Running, find
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import LOCAL_SERVICES, Catalog, build_catalog
-from clawgate.relay.upstream import SHORTEST_SECRET
+from clawgate.relay.upstream.upstream import SHORTEST_SECRET
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
 from clawgate.settings.paths import config_path, state_dir

@@ -11,7 +11,7 @@ from clawgate.cli.provider_probe import look
 from clawgate.plugins.api.provider import CheckResult
 from clawgate.providers.catalog import build_catalog
 from clawgate.providers.provider import Provider
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.problems import worded

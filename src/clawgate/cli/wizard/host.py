@@ -12,7 +12,7 @@ from clawgate.app.fetching import fetched
 from clawgate.plugins.api.questions import Answers
 from clawgate.plugins.api.service import Fetched, FetchPlan
 from clawgate.processes.port_owner import port_owner
-from clawgate.relay.dial import Dialer
+from clawgate.relay.upstream.dial import Dialer
 
 
 @dataclass(frozen=True, slots=True)

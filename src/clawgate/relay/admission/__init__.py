@@ -1,0 +1,1 @@
+"""Admits or rejects a request by its head: source, caller, route, framing."""

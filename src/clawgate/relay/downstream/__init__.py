@@ -1,0 +1,1 @@
+"""Client connections: server, request parsing, client timeouts, error replies."""

@@ -1,0 +1,187 @@
+"""One listener's connections: who is here, who has shown that they may be, whose time has run out.
+
+Time is kept by one sweep for all connections instead of a timer for each request: the limits are seconds to
+minutes, and a sweep costs nothing on the path of a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Coroutine
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from clawgate.errors import GatewayError, Overloaded, Unavailable
+from clawgate.relay.admission.admission import Gate
+from clawgate.relay.downstream.protocol import RelayProtocol
+from clawgate.relay.downstream.request_parser import IntakeLimits
+from clawgate.relay.exchange.body_budget import HeldBodies
+from clawgate.relay.observe.record import Observer
+from clawgate.relay.shop import Shop
+from clawgate.relay.upstream.upstream import Upstream
+
+logger = logging.getLogger("clawgate.relay")
+
+TURNED_AWAY = 64
+"""How many clients for whom there is no room get time to read that; for more of them there is no room either."""
+
+
+class Front:
+    """The shared state of one listener's connections; ``upstreams`` may change while it is served."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        upstreams: Collection[Upstream],
+        limits: IntakeLimits,
+        observer: Observer | None,
+        observes_all: bool = True,
+    ) -> None:
+        self.gate = gate
+        self.limits = limits
+        self._upstreams = upstreams
+        self._observer = observer
+        self._observes_all = observes_all
+        self._connections: dict[RelayProtocol, None] = {}
+        self._strangers: dict[RelayProtocol, None] = {}
+        self._turned_away: dict[RelayProtocol, None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self.shop: Shop
+        self.draining = False
+        """Whether answers announce the end of their connections."""
+        self.accepted_count = 0
+        """Connections since the start."""
+
+    @property
+    def connection_count(self) -> int:
+        """Open client connections."""
+        return len(self._connections)
+
+    @property
+    def busy_count(self) -> int:
+        """Connections on which a request has begun."""
+        return sum(not connection.is_idle for connection in self._connections)
+
+    def make_protocol(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> RelayProtocol:
+        """What uvicorn calls for each connection, in place of its own protocol class."""
+        return RelayProtocol(self, config, server_state, app_state, _loop)
+
+    def passes_again(self, length: int, now: float) -> bool:
+        """Whether a request whose head passed before may pass unasked, with a body of ``length`` bytes.
+
+        Not while rates are limited or anybody is locked out: the gate has to be asked each time.
+        """
+        gate = self.gate
+        if gate.rates is not None or length > self.limits.body_bytes:
+            return False
+        return gate.failures is None or not gate.failures.any_locked(now)
+
+    def forget_heads(self) -> None:
+        """What passed before has to be asked about again: the gate's rules have changed."""
+        for connection in self._connections:
+            connection.forget_head()
+
+    # Life
+
+    def open(self) -> None:
+        """Begin: called on the running loop, before the first connection."""
+        loop = asyncio.get_running_loop()
+        self.shop = Shop(
+            now=loop.time,
+            gate=self.gate,
+            spawn=self._spawn,
+            observer=self._observer,
+            observes_all=self._observes_all,
+            body_limit=self.limits.body_bytes,
+            held=HeldBodies(self.limits.body_bytes // 2),  # with the oldest, less than two whole bodies
+        )
+        self._sweep_again(loop)
+
+    def close(self) -> None:
+        """End: what is still open is ended with it."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for connection in [*self._connections, *self._turned_away]:
+            connection.transport.abort()
+        for upstream in self._upstreams:
+            upstream.pool.close()
+
+    def release_idle(self) -> None:
+        """While draining: close the connections on which no request is under way."""
+        error = Unavailable("this process is stopping; try again", retry_after=1)
+        for connection in list(self._connections):
+            connection.close_if_idle(error)
+
+    def stop_all(self, error: GatewayError) -> None:
+        """The drain limit is over: end every exchange with ``error``."""
+        for connection in list(self._connections):
+            connection.stop(error)
+
+    def _sweep_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        shortest = min(
+            self.limits.head_seconds,
+            self.limits.body_idle_seconds,
+            self.limits.keep_alive_seconds,
+            *(upstream.limits.shortest() for upstream in self._upstreams),
+        )
+        every = min(max(shortest / 8, 0.02), 1.0)
+        self._sweep_timer = loop.call_later(every, self._sweep_again, loop)
+        now = loop.time()
+        for connection in [*self._connections, *self._turned_away]:
+            connection.sweep(now)
+        for upstream in self._upstreams:
+            upstream.pool.sweep(now)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # What connections report
+
+    def arrived(self, connection: RelayProtocol) -> None:
+        """A client has connected; the oldest that has shown nothing makes room when there are too many of them."""
+        self.accepted_count += 1
+        if len(self._connections) >= self.limits.connections:
+            self._turn_away(connection)
+            return
+        self._connections[connection] = None
+        self._strangers[connection] = None
+        if len(self._strangers) > self.limits.strangers:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.transport.abort()
+
+    def _turn_away(self, connection: RelayProtocol) -> None:
+        limit = self.limits.connections
+        connection.unreadable(
+            Overloaded(f"{limit} connections are open, the most there may be; try again", retry_after=1)
+        )
+        if len(self._turned_away) < TURNED_AWAY:
+            self._turned_away[connection] = None
+        else:
+            connection.transport.close()
+
+    def admitted(self, connection: RelayProtocol) -> None:
+        """The first request of this connection has passed the gate."""
+        self._strangers.pop(connection, None)
+
+    def gone(self, connection: RelayProtocol) -> None:
+        """The client's connection is closed."""
+        self._connections.pop(connection, None)
+        self._turned_away.pop(connection, None)
+        self._strangers.pop(connection, None)

@@ -1,0 +1,442 @@
+"""The client's connection: uvicorn's HTTP protocol class with the data path spliced in.
+
+Relay routes go to an `Exchange`, without an ASGI scope, a task or a coroutine; everything else takes uvicorn's own
+ASGI path. What is overridden of uvicorn stands on this page, and `tests/relay/test_protocol.py` fails when
+uvicorn changes any of it.
+
+Requests are answered one at a time: bytes behind a finished request wait unread until its answer is out, so that
+answers come in order, and reading goes on meanwhile, so that a client that leaves is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from clawgate.errors import GatewayError, RequestTimedOut, UnclearFraming
+from clawgate.relay.admission.admission import ANONYMOUS, ControlPass, Gate, RequestHead, Ticket
+from clawgate.relay.downstream.head_cache import KnownHead
+from clawgate.relay.downstream.request_parser import IntakeLimits, RequestReader
+from clawgate.relay.exchange.exchange import Exchange
+from clawgate.relay.observe.record import Record
+from clawgate.relay.response.error_response import error_answer, status_of
+from clawgate.relay.shop import Shop
+from clawgate.wire.dialect import Dialect, dialect_of
+from clawgate.wire.http.message import CONTINUE, path_of
+
+STASH_BYTES = 65_536
+"""How much may wait behind a request that is being answered before the connection is no longer read."""
+WRITE_BUFFER = 65_536
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read and thrown away, so that the refusal is not lost in a reset
+(RFC 9112 section 9.6)."""
+
+
+class Listener(Protocol):
+    """What connections of one listener share, and report to."""
+
+    gate: Gate
+    limits: IntakeLimits
+    shop: Shop
+    draining: bool
+
+    def arrived(self, connection: RelayProtocol) -> None: ...
+    def admitted(self, connection: RelayProtocol) -> None: ...
+    def gone(self, connection: RelayProtocol) -> None: ...
+    def passes_again(self, length: int, now: float) -> bool: ...
+
+
+class RelayProtocol(HttpToolsProtocol):
+    """One per client connection; made by uvicorn through `Front.make_protocol`."""
+
+    http10 = False
+    _exchange: Exchange | None = None
+    _known: KnownHead[Ticket] | None = None  # the last head, if it can be taken again as it was
+    _refusal: GatewayError | None = None
+    _refused_head: RequestHead | None = None
+    _head_only = False
+    _dialect = Dialect.CHAT
+    _fresh = True  # nothing was admitted on this connection yet
+    _waiting = True  # for the first byte of a request
+    _lingering = False
+    _draining = False
+    _stash = b""
+    _since = 0.0  # when the present wait for the client began, in the loop's time
+
+    def __init__(
+        self,
+        front: Listener,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.front = front
+        self._reader = RequestReader(self, front.limits)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._peer = self.client[0] if self.client is not None else ""
+        self.write = transport.write
+        self._since = self.loop.time()
+        self._draining = self.front.draining
+        self.front.arrived(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.front.gone(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_left()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._stash:  # it came first, and waits for its turn
+            self._put_by(self._stash + data)
+            return
+        if self._waiting:
+            self._since = self.loop.time()
+            if self._take_known(data):
+                return
+            self._waiting = False
+        elif self._is_over():
+            return
+        self._read(data)
+
+    def _take_known(self, data: bytes) -> bool:
+        """The short way: a request under the head that was read last, where nothing but the head decides."""
+        known = self._known
+        found = known.match(data) if known is not None else None
+        if known is None or found is None:
+            return False
+        length, body_at = found
+        missing = length - len(data) + body_at
+        front = self.front
+        ticket = known.meaning
+        if missing < 0 or (ticket.sized and not length) or not front.passes_again(length, self._since):
+            return False
+        self._waiting = False
+        self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
+        head = ticket.head_for(length)
+        if missing or ticket.planner is not None:
+            if missing:
+                self._reader.take_head(missing)
+            else:
+                self._reader.take_whole()
+            exchange.begin(head)
+            if body_at < len(data):
+                exchange.body(data[body_at:])
+            if not missing:
+                exchange.body_ended()
+            exchange.push()
+        else:
+            self._reader.take_whole()
+            exchange.begin_whole(head, data, body_at)
+        return True
+
+    def _read(self, data: bytes) -> None:
+        reader = self._reader
+        if reader.complete:
+            self._put_by(data)
+            return
+        if reader.head_done:
+            self._since = self.loop.time()
+        while data:
+            data = reader.feed(data)
+            if self._is_over():
+                return
+            if reader.is_complete():
+                self._put_by(data)
+                break
+        if self._exchange is not None:
+            self._exchange.push()
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+
+    def _put_by(self, data: bytes) -> None:
+        """Keep what came behind a request until that is answered; too much of it, and no more is read."""
+        self._stash = data
+        if len(data) > STASH_BYTES:
+            self.flow.pause_reading()
+
+    def _is_over(self) -> bool:
+        """Whether nothing that comes is read any more."""
+        return self._lingering or self.transport.is_closing()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._since = self.loop.time()
+        if self._exchange is not None:
+            self._exchange.client_full()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._since = self.loop.time()
+        if self._exchange is not None:
+            self._exchange.client_drained()
+
+    # What the reader reports
+
+    def head_read(self, head: RequestHead, raw: bytes | None) -> None:
+        """Ask the gate about a head that was read for the first time."""
+        self._known = None
+        self.http10 = head.version != "1.1"
+        self._head_only = head.method == b"HEAD"
+        self._dialect = dialect_of(path_of(head.target), head.fields)
+        now = self.loop.time()
+        try:
+            found = self.front.gate.admit(head, self._peer, now)
+            if isinstance(found, Ticket):
+                self.front.gate.enter(found, now)
+        except GatewayError as error:
+            self._refusal = error
+            self._refused_head = head
+            if isinstance(error, UnclearFraming):
+                self._reader.last = True
+            return
+        known = isinstance(found, Ticket) or found.caller is not None or self.front.gate.tokens is None
+        if self._fresh and known:  # whoever may only ask for health stays a stranger
+            self._fresh = False
+            self.front.admitted(self)
+        if isinstance(found, ControlPass):
+            self._start_control(head, found)
+            return
+        if found.wants_continue:
+            self.transport.write(CONTINUE)
+        length = int(dict(head.fields).get(b"content-length", b"0"))
+        # With and without a body are two cases for the gate: only the one that was judged may be known again.
+        if raw is not None and found.repeatable and found.sized == (length > 0):
+            self._known = KnownHead.of(raw, length, found)
+        self._exchange = Exchange(self.front.shop, self, found, now)
+        self._exchange.begin(found.head_for(length))
+
+    def body_read(self, piece: bytes) -> None:
+        """A piece of the body."""
+        if self._exchange is not None:
+            self._exchange.body(piece)
+
+    def request_read(self) -> None:
+        """The request is whole."""
+        if self._exchange is not None:
+            self._exchange.body_ended()
+
+    def unreadable(self, error: GatewayError) -> None:
+        """Answer what cannot be trusted to mean one thing or what there is no room for, and read no more of it."""
+        if not self._reader.head_done:
+            self._dialect = Dialect.CHAT
+        self._reader.last = True
+        if self._exchange is not None:
+            self._exchange.fail(error)
+            return
+        self._refuse(error)
+
+    # Answering
+
+    def _start_control(self, head: RequestHead, found: ControlPass) -> None:
+        """Hand a request without a body to uvicorn's ASGI path, as its own parser callbacks would."""
+        self.parser = self._reader.parser
+        super().on_message_begin()
+        self.url = head.target
+        self.headers.extend(head.fields)
+        self.scope["state"]["caller"] = found.caller
+        super().on_headers_complete()
+        self.cycle.keep_alive = not self.must_close()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """uvicorn's ASGI path is done with its answer."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self._next_request()
+
+    def _next_request(self) -> None:
+        if self._reader.last or self._draining:
+            self._close_gently()
+            return
+        self._reader.restart()
+        self._since = self.loop.time()
+        self._waiting = True
+        self.flow.resume_reading()
+        if self._stash:
+            self.loop.call_soon(self._read_stash)
+
+    def _read_stash(self) -> None:
+        stash, self._stash = self._stash, b""
+        if stash:
+            self.data_received(stash)
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Answer a request that never became an exchange, and let it be known."""
+        self._refusal = None
+        head, self._refused_head = self._refused_head, None
+        sent = self._send_error(error)
+        observer = self.front.shop.observer
+        if observer is not None:
+            observer(
+                Record(
+                    method=head.method if head is not None else b"-",
+                    path=head.target.partition(b"?")[0] if head is not None else b"-",
+                    caller=error.caller or ANONYMOUS,
+                    model=None,
+                    status=status_of(error),
+                    code=error.code,
+                    sent=sent,
+                    first_byte=None,
+                    total=self.loop.time() - self._since,
+                    reason=error.message,
+                )
+            )
+
+    def _send_error(self, error: GatewayError, names: bytes = b"") -> int:
+        reader = self._reader
+        reader.last = close = reader.last or self._draining or not reader.complete
+        answer = error_answer(
+            error, close=close, head_only=self._head_only, dialect=self._dialect, names=names
+        )
+        self.transport.write(answer)
+        self._next_request()
+        return len(answer)
+
+    def _close_gently(self) -> None:
+        """Close; while the client may still be sending, only after it has had time to read the answer."""
+        if self._reader.complete and not self._stash:
+            self.transport.close()
+            return
+        self._lingering = True
+        self._waiting = False
+        self._stash = b""
+        self._since = self.loop.time()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    # What an exchange asks of its client's side
+
+    write: Callable[[bytes], None]
+    """Sends bytes of the answer: the transport's own."""
+
+    def hold_reading(self) -> None:
+        """Stop reading the request: nobody can take more of it."""
+        if not self.transport.is_closing():
+            self.flow.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self._since = self.loop.time()
+        if not self.transport.is_closing() and len(self._stash) <= STASH_BYTES:
+            self.flow.resume_reading()
+
+    def must_close(self) -> bool:
+        """Whether the answer has to announce the end of the connection."""
+        return self._reader.last or self._draining
+
+    def answer_error(self, error: GatewayError, names: bytes = b"") -> int:
+        """The exchange ended without an answer: send this one."""
+        self._exchange = None
+        return 0 if self.transport.is_closing() else self._send_error(error, names)
+
+    def finish(self) -> None:
+        """The exchange's answer is whole."""
+        self._exchange = None
+        if not self.transport.is_closing():
+            if not self._reader.complete:
+                self._reader.last = True
+            self._next_request()
+
+    def cut(self, *, at_once: bool) -> None:
+        """End a broken answer: what was written goes out, its proper end does not."""
+        self._exchange = None
+        if at_once:
+            # Where an answer ends with the connection, only a reset says that it is not whole.
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+        else:
+            self._since = self.loop.time()
+            self.transport.close()
+
+    # Time, and the end of the process
+
+    def sweep(self, now: float) -> None:
+        """End what has taken too long; called again and again by `Front`."""
+        waited = now - self._since
+        limits = self.front.limits
+        reader = self._reader
+        if self.transport.is_closing():
+            if waited >= limits.body_idle_seconds:
+                self.transport.abort()
+        elif self._lingering:
+            if waited >= LINGER_SECONDS:
+                self.transport.close()
+        elif self._exchange is not None:
+            self._sweep_exchange(self._exchange, now)
+        elif reader.head_bytes and not reader.head_done:
+            if waited >= limits.head_seconds:
+                self.unreadable(
+                    RequestTimedOut(f"the request head did not come within {limits.head_seconds:g} s")
+                )
+        elif not reader.head_done and waited >= (
+            limits.head_seconds if self._fresh else limits.keep_alive_seconds
+        ):
+            self.transport.close()
+
+    def _sweep_exchange(self, exchange: Exchange, now: float) -> None:
+        if self.flow.read_paused and _has_hung_up(self.transport):
+            self.transport.abort()
+            return
+        exchange.check_time(now)
+        limit = self.front.limits.body_idle_seconds
+        if now - self._since < limit:
+            return
+        if exchange.client_is_full:
+            self.transport.abort()
+        elif exchange.awaits_client:
+            exchange.fail(RequestTimedOut(f"the rest of the body did not come within {limit:g} s"))
+
+    def forget_head(self) -> None:
+        """The gate's rules have changed: the next head has to be asked about again."""
+        self._known = None
+
+    def shutdown(self) -> None:
+        """uvicorn is stopping: what is under way is finished, and answers announce the end."""
+        self._draining = True
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request has begun."""
+        return not self._reader.head_bytes and not self._reader.head_done and not self._lingering
+
+    def close_if_idle(self, error: GatewayError) -> None:
+        """Let go of a connection on which no request has begun, or with ``error`` if its head is still not here."""
+        if self.is_idle:
+            self.transport.close()
+        elif not (self._reader.head_done or self._lingering):
+            self.unreadable(error)
+
+    def stop(self, error: GatewayError) -> None:
+        """The drain limit is over: end what is under way in the form that its stage allows."""
+        if self._exchange is not None:
+            self._exchange.fail(error)
+        else:
+            self.transport.close()
+
+
+def _has_hung_up(transport: asyncio.Transport) -> bool:
+    """Whether the client has left a connection that is not being read, where the loop would not notice."""
+    readiness = select.poll()
+    readiness.register(transport.get_extra_info("socket").fileno(), getattr(select, "POLLRDHUP", 0))
+    return bool(readiness.poll(0))

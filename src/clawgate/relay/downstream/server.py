@@ -1,0 +1,182 @@
+"""How does a listener live and end? uvicorn's server, with a drain that loses no request and no stream silently.
+
+Stopping: the listener closes at once; answers under way go on, and each announces the end of its connection; idle
+connections get a moment, because a request may already be on its way; after the drain limit what is left ends
+with an error that its client can see. A second signal ends everything at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from clawgate.errors import StreamCut
+from clawgate.relay.downstream.connections import Front
+
+logger = logging.getLogger("clawgate")
+
+IDLE_GRACE_SECONDS = 1.0
+_LAST_BYTES_SECONDS = 1.0
+_LOOK_EVERY_SECONDS = 0.02
+_TURNS_WITHOUT_NEWS = 3
+_LAST_RESORT_SECONDS = 5.0
+"""From the last answer's end to the process's: a task that will not be cancelled must not keep it."""
+
+
+class Host(uvicorn.Server):
+    """One process's listener. ``when_up`` runs on the loop once connections are accepted."""
+
+    def __init__(
+        self,
+        front: Front,
+        app: Any,
+        *,
+        drain_seconds: float,
+        tls: tuple[str, str] | None = None,
+        when_up: Callable[[Host], None] | None = None,
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=front.make_protocol,  # type: ignore[arg-type]  # called like a class, and all it is used for
+                ws="none",
+                loop="uvloop",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                ssl_certfile=tls[0] if tls else None,
+                ssl_keyfile=tls[1] if tls else None,
+                backlog=2048,
+            )
+        )
+        self._front = front
+        self._drain_seconds = drain_seconds
+        self._when_up = when_up
+        self._kept: list[asyncio.Task[None]] = []
+        self._last_resort: threading.Timer | None = None
+        self._owns_process = False  # whether the process ends with this listener
+
+    def stop(self) -> None:
+        """Begin to stop, as the first signal does."""
+        self.should_exit = True
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside the listener, until the listener ends."""
+        self._kept.append(asyncio.get_running_loop().create_task(work))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """First signal: drain. Second: end."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    def run_on(self, sockets: list[socket.socket]) -> None:
+        """Serve until stopped. Signals end here: uvicorn would raise them again behind us, and we exit with 0."""
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sig, self.handle_exit)
+        self._owns_process = True
+        try:
+            self.run(sockets=sockets)
+        finally:
+            if self._last_resort is not None:
+                self._last_resort.cancel()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._front.open()
+        await super().startup(sockets)
+        if self._when_up is not None:
+            self._when_up(self)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._front.draining = True
+        await self._accept_what_waits()
+        for server in self.servers:
+            server.close()
+        close(sockets or [])
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        drain = self._drain_seconds
+        busy = self._front.busy_count
+        if busy:
+            logger.info("stopping: %d requests under way get up to %g s to finish", busy, drain)
+        if not await self._emptied_within(min(IDLE_GRACE_SECONDS, drain)):
+            self._front.release_idle()
+            if not await self._emptied_within(max(drain - IDLE_GRACE_SECONDS, 0)):
+                self._front.stop_all(
+                    StreamCut(
+                        f"the gateway is stopping and this answer took longer than its drain limit of {drain:g} s"
+                    )
+                )
+                await self._emptied_within(_LAST_BYTES_SECONDS, even_if_forced=True)
+        for task in self._kept:
+            task.cancel()
+        await asyncio.gather(*self._kept, return_exceptions=True)
+        self._front.close()
+        logger.info("stopped")
+        if self._owns_process:
+            self._last_resort = threading.Timer(_LAST_RESORT_SECONDS, _end_by_force)
+            self._last_resort.daemon = True
+            self._last_resort.start()
+
+    async def _accept_what_waits(self) -> None:
+        """Let the loop take the connections that the kernel has accepted for us: closing now would reset them."""
+        turns_without_news = 0
+        known = self._front.accepted_count
+        while turns_without_news < _TURNS_WITHOUT_NEWS:
+            await asyncio.sleep(0)
+            turns_without_news = turns_without_news + 1 if self._front.accepted_count == known else 0
+            known = self._front.accepted_count
+
+    async def _emptied_within(self, seconds: float, *, even_if_forced: bool = False) -> bool:
+        """Whether all connections are gone before ``seconds`` have passed or a second signal came."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self._front.connection_count:
+            if loop.time() >= until or (self.force_exit and not even_if_forced):
+                return False
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        return True
+
+
+def _end_by_force() -> None:
+    logger.error("something that runs beside the listener does not end; the process ends without it")
+    logging.shutdown()
+    os._exit(1)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets bound to every address of ``host``; raises OSError."""
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, _, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            sock = socket.socket(family, kind)
+            sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(
+                (address[0], sockets[0].getsockname()[1], *address[2:]) if len(sockets) > 1 else address
+            )
+            sock.set_inheritable(True)
+            sock.listen(2048)
+    except OSError:
+        close(sockets)
+        raise
+    return sockets
+
+
+def close(sockets: Sequence[socket.socket]) -> None:
+    """Let go of the sockets."""
+    for sock in sockets:
+        sock.close()

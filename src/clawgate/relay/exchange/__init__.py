@@ -1,0 +1,1 @@
+"""One relayed exchange: request to the upstream, response to the client, retries and failures."""

@@ -1,0 +1,485 @@
+"""One relayed exchange: takes a request's bytes to the upstream and the answer's back, until either side ends.
+
+It settles what is sent when: when to dial, when a stale connection may be tried once more, how a failure is shown
+at each stage, and who has to wait for whom. It opens and reads no socket; the client's side is a `ClientSide`,
+the upstream's an `UpstreamConnection`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from clawgate.errors import BodyTooLarge, GatewayError
+from clawgate.policy.timeouts import Times, expired
+from clawgate.relay.admission.admission import Ticket
+from clawgate.relay.admission.plan import Attempt, Plan, writer_for
+from clawgate.relay.exchange.request_body import RequestBody
+from clawgate.relay.interfaces import AnswerHead, ClientSide, Passage, Piece
+from clawgate.relay.observe.record import CLIENT_LEFT, Record
+from clawgate.relay.response.error_response import status_of
+from clawgate.relay.response.sender import Delivery
+from clawgate.relay.shop import Shop
+from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
+from clawgate.relay.upstream.upstream import Upstream
+from clawgate.relay.verdict import LEFT, ran_out, redirected
+from clawgate.wire.http.message import LAST_CHUNK, chunk
+from clawgate.wire.peek import glance, model_of
+
+logger = logging.getLogger("clawgate.relay")
+
+HOLD_BYTES = 65_536
+"""How much of a body waits in memory for a connection before the client has to wait as well."""
+REPLAY_BYTES = 1_048_576
+"""The largest request that is kept to be sent again when a reused connection turns out to be stale."""
+_REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
+
+_FAILED = 400
+
+
+class Exchange:
+    """See the module. ``over`` is True once nothing more can happen to it."""
+
+    # Defaults stand on the class: most exchanges never touch them, and creation is on every request's path.
+    over = False
+    _request_done = False
+    _connecting: float | None = None
+    _asked: float | None = None
+    _body: RequestBody | None = None  # where the request is told in pieces
+    _model: str | None = None
+    _replay: list[Piece] | None = None
+    _connection: UpstreamConnection | None = None
+    _dialling: asyncio.Task[None] | None = None
+    _delivery: Delivery | None = None
+    _plan: Plan | None = None
+    _attempt: Attempt | None = None
+    _no_room = False
+    _client_full = False
+    _upstream_full = False
+    _sent = 0  # without a delivery
+    _first_byte: float | None = None
+
+    def __init__(self, shop: Shop, client: ClientSide, ticket: Ticket, now: float) -> None:
+        self._shop = shop
+        self._client = client
+        self._ticket = ticket
+        self._upstream = ticket.upstream
+        self._begun = self._progress = now
+        self._outgoing: list[Piece] = []
+
+    # The request's way: `begin`, pieces of the body, `body_ended`; or all of it at once
+
+    def begin(self, head: bytes) -> None:
+        """``head`` is what goes upstream first."""
+        if head:
+            self._outgoing.append(head)
+        shop = self._shop
+        self._body = RequestBody(self._ticket, shop.body_limit, glanced_at=shop.observes_all)
+
+    def begin_whole(self, head: bytes, data: bytes, body_at: int) -> None:
+        """The short way: ``head`` goes upstream, and ``data`` from ``body_at`` on, which is all of the body.
+
+        No rule reads that; a log may glance at it.
+        """
+        self._request_done = True
+        if self._shop.observes_all:
+            self._model = glance(data[body_at:])
+        # A large body is not copied for the sake of one buffer.
+        request: list[Piece] = (
+            [head + data[body_at:]] if len(data) < COPY_BYTES else [head, memoryview(data)[body_at:]]
+        )
+        connection = self._at().pool.take()
+        if connection is None:
+            self._outgoing = request
+            self._dial()
+            return
+        self._connection = connection
+        self._asked = self._begun
+        if len(data) <= REPLAY_BYTES:
+            self._replay = request
+        connection.serve(self, head_only=self._ticket.method == b"HEAD")
+        connection.write(request)
+
+    def body(self, data: bytes) -> None:
+        """A piece of the request's body."""
+        if self.over or self._body is None:
+            return
+        try:
+            if piece := self._body.add(data):
+                self._outgoing.append(piece)
+        except BodyTooLarge as error:
+            self.fail(error)
+            return
+        if self._ticket.waits and not self._shop.held.may_go_on(self, self._body.size):
+            self._no_room = True
+            self._client.hold_reading()
+
+    def body_may_go_on(self) -> None:
+        """There is room for the rest of the body."""
+        self._no_room = False
+        self._client.resume_reading()
+
+    def body_ended(self) -> None:
+        """The request is whole."""
+        if self.over:
+            return
+        self._request_done = True
+        if self._ticket.waits:
+            self._shop.held.let_go(self)
+            if self._no_room:
+                self.body_may_go_on()
+        whole = self._body.take_whole() if self._body is not None else None
+        if whole is not None:
+            self._read(whole)
+        if self._ticket.chunked and self._plan is None:
+            self._outgoing.append(LAST_CHUNK)
+
+    def _read(self, body: bytes) -> None:
+        """Find out what depends on the body: who is to answer, whether its model may be asked for, or just its name."""
+        rule = self._ticket.model_rule
+        if self._ticket.planner is not None:
+            self._make_plan(body)
+        elif rule is None:
+            self._model = glance(body)
+        else:
+            try:
+                self._model = model_of(body)
+                rule.check(self._model)
+            except GatewayError as error:
+                self.fail(error)
+                return
+            if body:
+                self._outgoing.append(chunk(body) if self._ticket.chunked else body)
+
+    def _make_plan(self, body: bytes) -> None:
+        """Where the upstream depends on the body: ask who is to answer."""
+        planner, asked = self._ticket.planner, self._ticket.asked
+        assert planner is not None and asked is not None
+        try:
+            self._plan = planner.plan(asked, self._ticket.path, body)
+            self._model = self._plan.model
+            self._take_up(self._plan.first())
+        except GatewayError as error:
+            self.fail(error)
+        except Exception:  # the planner's parts are many; whoever waits must hear of it
+            logger.exception("a request could not be planned in an unforeseen way")
+            self.fail(GatewayError("an internal error; the log of clawgate says more"))
+
+    def _take_up(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._upstream = attempt.upstream
+        self._outgoing = list(attempt.request)
+        if attempt.aside is not None:
+            self._begin(partial(self._complete, attempt, attempt.aside))
+
+    async def _complete(self, attempt: Attempt, aside: Callable[[], bytes]) -> None:
+        """Other requests go on while the body is made."""
+        attempt.complete(await asyncio.to_thread(aside))
+        self._dialling = None
+        self._outgoing = list(attempt.request)
+        self.push()
+
+    def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
+        """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
+        begun = self._delivery is not None and self._delivery.has_begun
+        if self._plan is None or self._attempt is None or begun:
+            return False
+        attempt = self._plan.after(status=status, error=error)
+        if attempt is None:
+            return False
+        self._let_go()
+        self._connecting = self._asked = self._replay = self._delivery = None
+        self._upstream_full = False
+        self._take_up(attempt)
+        self.push()
+        return True
+
+    def _at(self) -> Upstream:
+        """The upstream that is being asked."""
+        assert self._upstream is not None, "nothing is sent before it is known where to"
+        return self._upstream
+
+    def push(self) -> None:
+        """Send on what has come; called at the end of each read from the client."""
+        if self.over or not self._outgoing or (self._ticket.waits and not self._request_done):
+            return
+        if self._connection is None:
+            if self._dialling is None:
+                reused = self._at().pool.take()
+                if reused is None:
+                    self._dial()
+                else:
+                    self._attach(reused)
+            elif self._size() > HOLD_BYTES:
+                self._client.hold_reading()
+            return
+        pieces, self._outgoing = self._outgoing, []
+        if self._replay is not None:
+            if self._size() > REPLAY_BYTES:
+                self._replay = None
+            else:
+                self._replay += pieces
+        self._progress = self._shop.now()
+        if self._request_done:
+            self._asked = self._progress
+        self._connection.write(pieces)
+
+    def _size(self) -> int:
+        """Of the body, as far as it was told in pieces."""
+        return self._body.size if self._body is not None else 0
+
+    def _dial(self) -> None:
+        self._connecting = self._shop.now()
+        self._begin(self._connect)
+
+    async def _connect(self) -> None:
+        connection = await self._at().pool.dial()
+        self._dialling = self._connecting = None
+        self._attach(connection)
+
+    def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what has to be waited for before anything can be sent."""
+        self._dialling = self._shop.spawn(self._heard_of(work))
+
+    async def _heard_of(self, work: Callable[[], Awaitable[None]]) -> None:
+        """The outermost frame of a task: whoever waits for it must hear of its failure."""
+        try:
+            await work()
+        except GatewayError as error:
+            self._dialling = None
+            self.fail(error)
+        except Exception:
+            logger.exception("asking %s failed in an unforeseen way", self._at().origin)
+            self._dialling = None
+            self.fail(GatewayError("an internal error; the log of clawgate says more"))
+
+    def _attach(self, connection: UpstreamConnection) -> None:
+        self._connection = connection
+        if connection.reused:
+            self._replay = []
+        connection.serve(self, head_only=self._ticket.method == b"HEAD")
+        self.push()
+        if not connection.reused and not self._upstream_full:
+            self._client.resume_reading()
+
+    # The answer's way: what an upstream connection tells its consumer
+
+    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        """The short way: a whole answer of a known shape. False where it has to go the long way."""
+        client = self._client
+        connection = self._connection
+        upstream = self._at()
+        if not self._request_done or connection is None or client.must_close():
+            return False
+        attempt = self._attempt
+        if attempt is not None and not attempt.spliced:
+            return False
+        for secret in upstream.secrets:
+            if secret in head or (attempt is not None and secret in body):
+                return False
+        self._connection = None
+        now = self._shop.now()
+        self._first_byte = now - self._begun
+        upstream.pool.give_back(connection, now)
+        answer = head + body if attempt is None else b"%b%b\r\n%b" % (head[:-2], attempt.names, body)
+        self._sent = len(answer)
+        client.write(answer)
+        self._end(status, None)
+        client.finish()
+        return True
+
+    def upstream_answers(self, head: AnswerHead) -> bytes | None:
+        """The answer begins."""
+        self._replay = None
+        if 300 <= head.status < 400 and head.status != 304:
+            self.fail(redirected(self._at().origin, head, self._at().secrets))
+            return None
+        try:
+            writer = writer_for(
+                self._ticket,
+                self._attempt,
+                self._at(),
+                head,
+                http10=self._client.http10,
+                close=not self._request_done or self._client.must_close(),
+            )
+        except GatewayError as error:
+            self.fail(error)
+            return None
+        if head.status >= _FAILED and not writer.judges and self._goes_on(status=head.status):
+            return None
+        self._delivery = Delivery(writer, self._client)
+        self._first_byte = self._shop.now() - self._begun
+        return writer.own_lines
+
+    def upstream_sends(self, body: bytes) -> None:
+        """A piece of the answer's body."""
+        if self._delivery is not None:
+            try:
+                self._delivery.writer.add(body)
+            except GatewayError as error:
+                self.fail(error)
+
+    def upstream_flush(self) -> None:
+        """All of one read is here: send it on."""
+        if self._delivery is not None:
+            self._progress = self._shop.now()
+            try:
+                self._delivery.send()
+            except GatewayError as error:
+                self.fail(error)
+
+    def upstream_passage(self) -> Passage | None:
+        """Asked between two chunks."""
+        return self._delivery.passage() if self._delivery is not None and not self.over else None
+
+    def upstream_ends(self) -> None:
+        """The answer is whole."""
+        connection, self._connection = self._connection, None
+        delivery = self._delivery
+        assert connection is not None and delivery is not None
+        if not self._request_done:
+            connection.reusable = False
+        self._at().pool.give_back(connection, self._shop.now())
+        try:
+            answer = delivery.writer.take(ended=True)
+        except GatewayError as error:
+            self.fail(error)
+            return
+        if delivery.writer.judges and self._goes_on(status=delivery.writer.status):
+            return
+        delivery.write(answer)
+        self._end(delivery.writer.status, None)
+        self._client.finish()
+
+    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+        """The connection ended before the answer did."""
+        replay, self._replay = self._replay, None
+        self._connection = None
+        if replay is not None and silent and (unheard or self._ticket.method in _REPEATABLE):
+            self._outgoing = replay + self._outgoing
+            self._upstream_full = False  # that was the other connection
+            self._dial()
+            return
+        self.fail(error)
+
+    def upstream_pauses(self) -> None:
+        """The upstream reads more slowly than the client sends."""
+        self._upstream_full = True
+        self._client.hold_reading()
+
+    def upstream_resumes(self) -> None:
+        """The upstream has caught up."""
+        self._upstream_full = False
+        self._progress = self._shop.now()
+        self._client.resume_reading()
+
+    # The client's side
+
+    def client_full(self) -> None:
+        """The client reads more slowly than the upstream answers."""
+        self._client_full = True
+        if self._connection is not None:
+            self._connection.transport.pause_reading()
+
+    def client_drained(self) -> None:
+        """The client has caught up."""
+        self._client_full = False
+        if self._connection is not None:
+            self._progress = self._shop.now()
+            self._connection.transport.resume_reading()
+
+    def client_left(self) -> None:
+        """Nobody waits for the answer any more: the upstream is freed at once, at whatever stage."""
+        if not self.over:
+            self._let_go()
+            self._end(CLIENT_LEFT, LEFT)
+
+    # How it can go wrong
+
+    @property
+    def awaits_client(self) -> bool:
+        """Whether the next step is the client's: the rest of its body, with nobody in its way."""
+        in_its_way = self._upstream_full or self._no_room or self._dialling is not None
+        return not self._request_done and not in_its_way
+
+    @property
+    def client_is_full(self) -> bool:
+        """Whether the answer waits for the client to read."""
+        return self._client_full
+
+    def check_time(self, now: float) -> None:
+        """Fail if one of the four limits has run out."""
+        if self._upstream is None:  # the request itself is still on its way: the listener watches that
+            return
+        delivery = self._delivery
+        if delivery is not None and delivery.has_passed():
+            self._progress = now
+        limits = self._upstream.limits
+        answered = delivery is not None and delivery.writer.begun
+        times = Times(
+            begun=self._begun,
+            progress=self._progress,
+            connecting=self._connecting,
+            asked=self._asked,
+            answered=answered,
+        )
+        stalled = not self._client_full if answered else self._upstream_full
+        limit = expired(times, limits, now, upstream_stalled=stalled)
+        if limit is not None:
+            self.fail(ran_out(self._upstream.origin, limit, getattr(limits, limit)))
+
+    def fail(self, error: GatewayError) -> None:
+        """End the exchange with our own error, in the form that its stage allows."""
+        if self.over or self._goes_on(error=error):
+            return
+        self._let_go()
+        if self._plan is not None:
+            error = self._plan.final(error)
+        delivery = self._delivery
+        if delivery is None or delivery.writer.unsent:
+            self._delivery = None
+            self._sent = self._client.answer_error(
+                error, self._attempt.names if self._attempt is not None else b""
+            )
+            self._end(status_of(error), error)
+            return
+        delivery.break_off(error)
+        self._end(delivery.writer.status, error)
+
+    def _let_go(self) -> None:
+        if self._dialling is not None:
+            self._dialling.cancel()
+            self._dialling = None
+        if self._connection is not None:
+            self._connection.drop()
+            self._connection = None
+
+    def _end(self, status: int, error: GatewayError | None) -> None:
+        self.over = True
+        shop = self._shop
+        if self._ticket.waits:
+            shop.held.let_go(self)
+        if shop.gate.rates is not None:
+            shop.gate.leave(self._ticket)
+        observer = shop.observer_of(status, ours=error is not None)
+        if observer is not None:
+            ticket = self._ticket
+            total = shop.now() - self._begun
+            observer(
+                Record(
+                    method=ticket.method,
+                    path=ticket.path,
+                    caller=ticket.caller,
+                    model=self._model,
+                    status=status,
+                    code=error.code if error is not None else None,
+                    sent=self._sent if self._delivery is None else self._delivery.sent,
+                    first_byte=self._first_byte,
+                    total=total,
+                    reason=error.message if error is not None else None,
+                    served=self._attempt.served_by if self._attempt is not None else None,
+                )
+            )

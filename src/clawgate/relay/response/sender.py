@@ -1,0 +1,62 @@
+"""How far is one answer on its way to its client? What was sent of it, and how it can still end.
+
+Joins a `Writer`, which knows what an answer looks like, to the `ClientSide` that takes its bytes.
+"""
+
+from __future__ import annotations
+
+from clawgate.errors import GatewayError
+from clawgate.relay.interfaces import ClientSide, Passage, Writer
+
+
+class Delivery:
+    """One answer that is told in pieces. What it is told raises `UpstreamFailed` where it cannot be understood."""
+
+    __slots__ = ("_client", "_passage", "_passed", "_written", "writer")
+
+    def __init__(self, writer: Writer, client: ClientSide) -> None:
+        self.writer = writer
+        self._client = client
+        self._written = 0
+        self._passage: Passage | None = None
+        self._passed = 0  # what had passed when that was asked last
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the client has got, or is about to get, what can only be finished and not be replaced."""
+        return not self.writer.unsent and not self.writer.judges
+
+    @property
+    def sent(self) -> int:
+        """Bytes of the answer that the client was sent, head and framing included."""
+        return self._written + (self._passage.sent if self._passage is not None else 0)
+
+    def send(self) -> None:
+        """Send what can be sent of an answer that goes on."""
+        self.write(self.writer.take(ended=False))
+
+    def passage(self) -> Passage | None:
+        """Leave for the next chunks to pass."""
+        found = self.writer.passage(self._client.write)
+        if found is not None:
+            self._passage = found
+        return found
+
+    def has_passed(self) -> bool:
+        """Whether chunks have passed since this was asked last."""
+        before = self._passed
+        if self._passage is not None:
+            self._passed = self._passage.sent
+        return self._passed != before
+
+    def break_off(self, error: GatewayError) -> None:
+        """End an answer that cannot be finished so that the client sees it: last words where they fit, a broken end."""
+        words = self.writer.last_words(error)
+        self.write(words)
+        self._client.cut(at_once=self.writer.until_close and not words)
+
+    def write(self, data: bytes) -> None:
+        """Send these bytes of the answer."""
+        if data:
+            self._written += len(data)
+            self._client.write(data)

@@ -1,0 +1,1 @@
+"""Connections to upstreams: address check, dial, pool, response parsing."""

@@ -1,0 +1,326 @@
+"""One connection to an upstream: tells where each answer starts and ends, and hands its bytes on as they came.
+
+It parses only to know the framing; whose request it serves and what becomes of the answer is the consumer's
+business, and whether the connection may serve again is the pool's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import select
+import struct
+import termios
+from typing import Protocol
+
+import httptools
+
+from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
+from clawgate.relay.downstream.head_cache import HEAD_END
+from clawgate.relay.interfaces import AnswerHead, Consumer, Passage, Piece
+from clawgate.relay.response.chunk_passthrough import CHUNK_ENDS, chunk_beginnings
+from clawgate.relay.upstream.response_head_cache import Shapes
+from clawgate.wire.http.url import Origin
+
+HEAD_LIMIT = 65_536
+"""Bytes of an answer's head. Larger than what clients may send: upstreams add many rate-limit fields."""
+WRITE_BUFFER = 65_536
+COPY_BYTES = 16_384
+"""Below this, joining buffers costs less than sending several."""
+_FRAMING_A_BYTE = 6  # a chunk of one byte takes five
+
+
+class Keeper(Protocol):
+    """Who made a connection, and has to know when it comes and goes."""
+
+    @property
+    def origin(self) -> Origin: ...
+    @property
+    def shapes(self) -> Shapes: ...
+    def add(self, connection: UpstreamConnection) -> None: ...
+    def forget(self, connection: UpstreamConnection) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Serves one consumer at a time. Made by the pool, for one origin and one credential."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self.consumer: Consumer | None = None
+        self._passage: Passage | None = None  # only while there is a consumer
+        self.idle_since = 0.0
+        self.reused = False
+        self.reusable = False
+        self.unwanted = False  # whoever dialled has given up
+        self.transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._readiness = select.poll()
+        self._written = 0
+        self._unheard = False
+        self._head_only = False
+        self._reset_answer()
+
+    def _reset_answer(self) -> None:
+        self._untouched = True  # no byte of the answer has been parsed
+        self._first = b""  # the answer's first read, while it is being parsed
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._framing = 0  # bytes of a chunked body that are not its content
+        self._in_head = True
+        self._interim = False
+        self._ended = False
+        self._chunk_ended = False  # the last that the parser spoke of was the end of a chunk
+        self._until_close = False
+        self._trouble: UpstreamMalformed | None = None
+
+    # What the consumer calls.
+
+    def serve(self, consumer: Consumer, *, head_only: bool) -> None:
+        """Take the next answer for ``consumer``; ``head_only`` for HEAD, whose answer has no body."""
+        self.consumer = consumer
+        self._head_only = head_only
+        self._written = 0
+        if not self._untouched:
+            self._reset_answer()
+
+    def write(self, pieces: list[Piece]) -> None:
+        """Send bytes of the request; too many at once are announced by ``upstream_pauses``."""
+        if len(pieces) == 1:
+            self._written += len(pieces[0])
+            self.transport.write(pieces[0])
+            return
+        size = sum(map(len, pieces))
+        self._written += size
+        if size < COPY_BYTES:
+            self.transport.write(b"".join(pieces))
+        else:
+            self.transport.writelines(pieces)
+
+    def drop(self) -> None:
+        """End the connection at once, whatever is under way; the consumer hears no more."""
+        self.consumer = self._passage = None
+        self.transport.abort()
+
+    def is_stale(self) -> bool:
+        """Whether an idle connection has ended or holds bytes that nobody asked for, seen before the loop does."""
+        return bool(self._readiness.poll(0))
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        if self.unwanted:
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._readiness.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self._keeper.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        passage = self._passage
+        if passage is not None:
+            # The short way: one chunk of whole events passes. The parser never sees it, and stays where it is.
+            length = len(data)
+            if data.startswith(chunk_beginnings(length)) and data.endswith(CHUNK_ENDS):
+                for secret in passage.screens:
+                    if secret in data:
+                        break
+                else:
+                    passage.latest = data
+                    passage.sent += length
+                    passage.write(data)
+                    return
+            self._passage = None
+        consumer = self.consumer
+        if consumer is None:  # an answer without a request: never let it meet the next one
+            self.reusable = False
+            self.transport.abort()
+            return
+        if self._untouched:
+            if not self._head_only and self._take_whole(data, consumer):
+                return
+            self._untouched = False
+            self._first = data
+        if self._in_head:
+            self._head_bytes += len(data)
+        else:
+            self._framing += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} switched protocols without being asked")
+        except httptools.HttpParserError as error:
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} did not answer in HTTP/1.1 ({error})")
+        if self._in_head and self._head_bytes > HEAD_LIMIT and self._trouble is None:
+            self._trouble = self._head_too_large()
+        self._first = b""
+        # The size line of a next chunk, were it here, would have been the last thing that the parser spoke of; the
+        # beginning of one could be, and that does not end like a line.
+        between_chunks = self._chunk_ended and data.endswith(b"\r\n")
+        self._framing = max(self._framing, 0)
+        if self._framing > HEAD_LIMIT and self._trouble is None and not self._ended:
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} sends more framing than content")
+        if not self._serves(consumer):
+            return  # it gave up while it was being told
+        if self._ended:
+            self._finish()
+        elif not self._in_head:
+            consumer.upstream_flush()
+        if self._trouble is not None:
+            self._fail(self._trouble)
+        elif between_chunks and self._serves(consumer):
+            self._passage = consumer.upstream_passage()
+
+    def _head_too_large(self) -> UpstreamMalformed:
+        return UpstreamMalformed(f"{self._keeper.origin} sent an answer head of over {HEAD_LIMIT} bytes")
+
+    def _serves(self, consumer: Consumer) -> bool:
+        return self.consumer is consumer
+
+    def _take_whole(self, data: bytes, consumer: Consumer) -> bool:
+        """The short way: a whole answer of a known shape, handed over in one piece."""
+        for shape in self._keeper.shapes:
+            found = shape.match(data)
+            if found is not None:
+                self.consumer = None
+                self.reusable = True
+                if consumer.upstream_whole(shape.status, found[0], data[found[1] :]):
+                    return True
+                self.consumer = consumer
+                return False
+        return False
+
+    def eof_received(self) -> bool:
+        if self._in_head and self.reused:
+            self._unheard = self._nothing_was_heard()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.reusable = False
+        self._keeper.forget(self)
+        if exc is not None and self._in_head:
+            self._hear_what_came_before()
+        if self.consumer is None:
+            return
+        if self._until_close and exc is None:
+            self._ended = True
+            self._finish()
+            return
+        when = "before it answered" if self._in_head else "in the middle of its answer"
+        how = "reset" if isinstance(exc, ConnectionError) else "closed"
+        self._fail(
+            UpstreamClosed(f"{self._keeper.origin} {how} the connection {when}"), unheard=self._unheard
+        )
+
+    def pause_writing(self) -> None:
+        if self.consumer is not None:
+            self.consumer.upstream_pauses()
+
+    def resume_writing(self) -> None:
+        if self.consumer is not None:
+            self.consumer.upstream_resumes()
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        if self._ended:
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} sent more than one answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        if self._ended or self.consumer is None:
+            return
+        if not self._parser.get_http_version().startswith("1."):
+            self._trouble = UpstreamMalformed(f"{self._keeper.origin} did not answer in HTTP/1.1")
+            return
+        if len(self._first) > HEAD_LIMIT and self._first.find(HEAD_END) > HEAD_LIMIT:  # all of it in one read
+            self._trouble = self._head_too_large()
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim = True
+            return
+        fields = dict(self._headers)
+        length = fields.get(b"content-length")
+        coding = fields.get(b"transfer-encoding")
+        bodiless = self._head_only or status in (204, 304)
+        if coding is not None and (coding.lower() != b"chunked" or length is not None):
+            self._trouble = UpstreamMalformed(
+                f"{self._keeper.origin} framed its answer in a way that cannot be passed on"
+            )
+            return
+        self._in_head = False
+        self._until_close = length is None and coding is None and not bodiless
+        self.reusable = self._parser.should_keep_alive() and not self._until_close
+        own_lines = self.consumer.upstream_answers(
+            AnswerHead(
+                status=status,
+                headers=self._headers,
+                length=0 if bodiless and length is None else int(length) if length is not None else None,
+                chunked=coding is not None,
+                content_type=fields.get(b"content-type", b""),
+                encoded=fields.get(b"content-encoding", b"identity").lower() != b"identity",
+            )
+        )
+        if own_lines is not None and self.reusable and self._first:
+            end = self._first.find(HEAD_END) + len(HEAD_END)
+            self._keeper.shapes.learn(self._first[:end], status, own_lines)
+        if self._head_only:  # the parser would wait for the body that the head announces
+            self._ended, self.reusable = True, False
+
+    def on_body(self, body: bytes) -> None:
+        if self.consumer is not None and not self._ended and self._trouble is None:
+            self._framing -= len(body) * _FRAMING_A_BYTE
+            self.consumer.upstream_sends(body)
+
+    def on_chunk_header(self) -> None:
+        self._chunk_ended = False
+
+    def on_chunk_complete(self) -> None:
+        self._chunk_ended = True
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._reset_answer()
+            self._untouched = False
+        elif not self._in_head:
+            self._ended = True
+
+    # How an answer ends
+
+    def _finish(self) -> None:
+        consumer, self.consumer = self.consumer, None
+        self.reusable = self.reusable and self._trouble is None and not self.transport.is_closing()
+        if consumer is not None:
+            consumer.upstream_ends()
+
+    def _fail(self, error: GatewayError, *, unheard: bool = False) -> None:
+        consumer, self.consumer = self.consumer, None
+        self.reusable = False
+        self.transport.abort()
+        if consumer is not None:
+            consumer.upstream_fails(error, silent=self._head_bytes == 0, unheard=unheard)
+
+    def _hear_what_came_before(self) -> None:
+        """Read an early answer that the kernel still holds: our write ran into the reset behind it
+        (RFC 9112 section 9.5)."""
+        if self.transport.get_extra_info("ssl_object") is not None:
+            return
+        self._untouched = False  # not the short way: this connection serves nobody again
+        fd = self.transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError):
+            while self.consumer is not None and (data := os.read(fd, HEAD_LIMIT)):
+                self.data_received(data)
+
+    def _nothing_was_heard(self) -> bool:
+        """Whether the kernel still holds every byte of the request, unacknowledged (TIOCOUTQ, tcp(7))."""
+        fd = self.transport.get_extra_info("socket").fileno()
+        try:
+            held: int = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        except OSError:
+            return False
+        return held + self.transport.get_write_buffer_size() >= self._written > 0

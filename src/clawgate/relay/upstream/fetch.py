@@ -1,0 +1,89 @@
+"""A small request of clawgate's own, through the same pool and dialer as everything that leaves: health probes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from clawgate.errors import GatewayError, UpstreamTimedOut
+from clawgate.policy.timeouts import LimitName
+from clawgate.relay.interfaces import AnswerHead
+from clawgate.relay.upstream.connection import UpstreamConnection
+from clawgate.relay.upstream.upstream import Upstream
+
+BODY_LIMIT = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Status and the first `BODY_LIMIT` bytes of the body."""
+
+    status: int
+    body: bytes
+
+
+class _Reply:
+    """A consumer that collects one answer."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        self._status = 0
+        self._body = b""
+
+    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        return False
+
+    def upstream_answers(self, head: AnswerHead) -> bytes | None:
+        self._status = head.status
+        return None
+
+    def upstream_sends(self, body: bytes) -> None:
+        if len(self._body) < BODY_LIMIT:
+            self._body += body
+
+    def upstream_flush(self) -> None:
+        pass
+
+    def upstream_passage(self) -> None:
+        return None
+
+    def upstream_ends(self) -> None:
+        if not self.done.done():
+            self.done.set_result(Fetched(self._status, self._body[:BODY_LIMIT]))
+
+    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def upstream_pauses(self) -> None:
+        pass
+
+    def upstream_resumes(self) -> None:
+        pass
+
+
+async def fetch(
+    upstream: Upstream, target: bytes, *, connect_seconds: float, answer_seconds: float
+) -> Fetched:
+    """GET ``target`` on a connection of its own. Raises `GatewayError`; a limit that ran out as `UpstreamTimedOut`."""
+    limit: LimitName = "connect"
+    connection: UpstreamConnection | None = None
+    try:
+        async with asyncio.timeout(connect_seconds):
+            connection = await upstream.pool.dial()
+        limit = "first_byte"
+        reply = _Reply()
+        connection.serve(reply, head_only=False)
+        connection.write([upstream.head(b"GET", target, b"accept: application/json\r\n") + b"\r\n"])
+        async with asyncio.timeout(answer_seconds):
+            return await reply.done
+    except TimeoutError:
+        seconds = connect_seconds if limit == "connect" else answer_seconds
+        raise UpstreamTimedOut(
+            f"{upstream.origin} did not answer within {seconds:g} s (limit '{limit}')",
+            limit=limit,
+            seconds=seconds,
+        ) from None
+    finally:
+        if connection is not None:
+            connection.drop()

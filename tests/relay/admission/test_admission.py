@@ -1,0 +1,417 @@
+"""The gate asks its policies in a fixed order, and what it lets through says everything about the request."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.errors import (
+    BodyTooLarge,
+    ContentTypeRefused,
+    CredentialMissing,
+    ExpectationUnknown,
+    GatewayError,
+    HostRefused,
+    LoopDetected,
+    MalformedRequest,
+    MethodNotAllowed,
+    ModelNotFound,
+    OriginRefused,
+    RateLimited,
+    RouteUnknown,
+    TooManyFailures,
+    Unauthenticated,
+    UnclearFraming,
+    UpgradeRefused,
+    VersionUnsupported,
+)
+from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
+from clawgate.policy.client_ip import ProxySet
+from clawgate.policy.cross_origin import BrowserRule
+from clawgate.policy.path_routing import MODEL_ROUTES
+from clawgate.policy.rate_limit import RateLimiter, RateRule
+from clawgate.providers.credential import Bearer
+from clawgate.relay.admission.admission import (
+    ANONYMOUS,
+    ControlPass,
+    Gate,
+    ModelRule,
+    RequestHead,
+    Ticket,
+    is_loopback,
+)
+from clawgate.relay.admission.plan import Asked, Plan
+from clawgate.relay.upstream.dial import Dialer, Route
+from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.wire.http.url import parse_url
+
+TOKEN = "a-token-of-a-client"
+KEY = "the-key-of-the-owner"
+Lines = dict[bytes, bytes | None]
+
+
+def make_gate(**parts: object) -> Gate:
+    """The server's gate, any part of it replaced."""
+    origin, _ = parse_url("http://127.0.0.1:9")
+    plan = UpstreamPlan(
+        name="u",
+        route=Route(origin=origin, trusted=True),
+        prefix="/v1",
+        replaces="/v1",
+        credential=Bearer(KEY),
+    )
+    whole: dict[str, object] = {
+        "upstream": Upstream(plan, Dialer(), via=b"clawgate-me"),
+        "routes": MODEL_ROUTES,
+        "browser": BrowserRule(),
+        "body_limit": 1000,
+        "own_via": b"clawgate-me",
+        "tokens": TokenBook.of({"alice": TOKEN}),
+        "failures": FailureLimiter(FailureRule(max_failures=2, window=60, lockout=300)),
+        **parts,
+    }
+    return Gate(**whole)  # type: ignore[arg-type]
+
+
+def head(
+    changed: Lines | None = None,
+    *,
+    method: bytes = b"POST",
+    target: bytes = b"/v1/chat/completions",
+    version: str = "1.1",
+    socket: bool = False,
+    more: tuple[tuple[bytes, bytes], ...] = (),
+) -> RequestHead:
+    """A request that passes; ``changed`` replaces fields, None removes one, ``more`` come behind."""
+    fields: Lines = {
+        b"host": b"127.0.0.1",
+        b"x-proxy-token": TOKEN.encode(),
+        b"content-type": b"application/json",
+        b"content-length": b"2",
+        **(changed or {}),
+    }
+    kept = [(name, value) for name, value in fields.items() if value is not None]
+    return RequestHead(method, target, version, [*kept, *more], socket)
+
+
+def admit(
+    request: RequestHead, gate: Gate | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
+) -> Ticket:
+    found = (gate or make_gate()).admit(request, peer, now)
+    assert isinstance(found, Ticket)
+    return found
+
+
+def refusal(
+    request: RequestHead, gate: Gate | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
+) -> type[GatewayError]:
+    with pytest.raises(GatewayError) as caught:
+        (gate or make_gate()).admit(request, peer, now)
+    return type(caught.value)
+
+
+def test_a_ticket_says_where_to_and_for_whom() -> None:
+    """The holder's name, the path, and a head that carries our credential and none of the client's."""
+    ticket = admit(head())
+    assert (ticket.caller, ticket.method, ticket.path) == ("alice", b"POST", b"/v1/chat/completions")
+    assert ticket.sized and not ticket.chunked and not ticket.wants_continue and ticket.repeatable
+    assert ticket.head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:9\r\n")
+    assert ticket.head.endswith(b"content-length: ")
+    assert KEY.encode() in ticket.head and TOKEN.encode() not in ticket.head
+
+
+@pytest.mark.parametrize(
+    ("request_head", "error"),
+    [
+        (head(version="2.0"), VersionUnsupported),
+        (head(version="0.9"), VersionUnsupported),
+        (head({b"host": None}), MalformedRequest),
+        (head({b"host": b"evil.example"}), HostRefused),
+        (head({b"origin": b"null"}), OriginRefused),
+        (head({b"sec-fetch-site": b"cross-site"}), OriginRefused),
+        (head({b"x-proxy-token": None}), CredentialMissing),
+        (head({b"x-proxy-token": b"wrong"}), Unauthenticated),
+        (head(socket=True), UpgradeRefused),
+        (head(target=b"/v1/files"), RouteUnknown),
+        (head(target=b"/v1/../x"), MalformedRequest),
+        (head(method=b"PUT"), MethodNotAllowed),
+        (head({b"content-length": b"1001"}), BodyTooLarge),
+        (head({b"content-type": b"text/plain"}), ContentTypeRefused),
+        (head({b"expect": b"x"}), ExpectationUnknown),
+        (head({b"via": b"1.1 a, 1.1 clawgate-me"}), LoopDetected),
+        (head({b"transfer-encoding": b"gzip", b"content-length": None}), UnclearFraming),
+        (head({b"transfer-encoding": b"chunked", b"content-length": None}, version="1.0"), UnclearFraming),
+        (head(target=b"/health", method=b"GET"), MalformedRequest),
+        (head(target=b"/health"), MethodNotAllowed),
+        (head(target=b"http://evil.example/v1/models"), MalformedRequest),
+        (head(target=b"*", method=b"OPTIONS"), RouteUnknown),
+        (head(target=b"a:1", method=b"CONNECT"), RouteUnknown),
+    ],
+)
+def test_one_thing_wrong_is_refused_for_that(request_head: RequestHead, error: type[GatewayError]) -> None:
+    """Each rule by itself."""
+    assert refusal(request_head) is error
+
+
+def test_what_is_asked_first_is_answered_first() -> None:
+    """Form, source, caller, socket, route, body: repaired one by one, each next error shows."""
+    wrong: Lines = {
+        b"host": b"evil.example", b"origin": b"null", b"x-proxy-token": b"wrong", b"content-type": b"text/plain",
+        b"expect": b"x",
+    }  # fmt: skip
+    steps: list[tuple[bytes, bytes | None, type[GatewayError]]] = [
+        (b"host", b"localhost", HostRefused),
+        (b"origin", None, OriginRefused),
+        (b"x-proxy-token", TOKEN.encode(), Unauthenticated),
+        (b"content-type", b"application/json", ContentTypeRefused),
+        (b"expect", None, ExpectationUnknown),
+    ]
+    for name, repaired, error in steps:
+        assert refusal(head(wrong)) is error
+        wrong[name] = repaired
+    admit(head(wrong))
+
+
+@pytest.mark.parametrize(
+    "name", [b"host", b"content-type", b"content-length", b"transfer-encoding", b"expect", b"origin"]
+)
+def test_fields_that_decide_stand_there_once(name: bytes) -> None:
+    """Two readers could choose differently."""
+    value = b"chunked" if name == b"transfer-encoding" else b"127.0.0.1" if name == b"host" else b"2"
+    assert refusal(head({name: value}, more=((name, value),))) in (MalformedRequest, UnclearFraming)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        (b"sec-fetch-site", b"cross-site", b"none"),
+        (b"via", b"1.1 clawgate-me", b"1.1 other"),
+        (b"content-encoding", b"gzip", b"identity"),
+    ],
+)
+def test_a_second_field_does_not_hide_the_first(name: bytes, first: bytes, second: bytes) -> None:
+    """What would be refused alone is refused in company."""
+    gate = make_gate(model_rule=ModelRule(frozenset({"m"})))
+    refusal(head({name: first}), gate)
+    refusal(head({name: first}, more=((name, second),)), gate)
+
+
+def test_wrong_tokens_lock_the_address_out() -> None:
+    """After two, also a right one is refused, for the seconds that are left; others and /health are not."""
+    gate = make_gate()
+    for _ in range(2):
+        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, now=5) is Unauthenticated
+    with pytest.raises(TooManyFailures) as caught:
+        gate.admit(head(), "10.0.0.1", 6.5)
+    assert caught.value.retry_after == 299
+    admit(head(), gate, peer="10.0.0.2", now=6.5)
+    health = head({b"content-length": None, b"x-proxy-token": None}, method=b"GET", target=b"/health")
+    assert gate.admit(health, "10.0.0.1", 6.5) == ControlPass(None)
+    admit(head(), gate, now=305)
+
+
+def test_a_missing_token_is_no_guess() -> None:
+    """However often it is missing."""
+    gate = make_gate()
+    for _ in range(50):
+        assert refusal(head({b"x-proxy-token": None}), gate) is CredentialMissing
+    admit(head(), gate)
+
+
+def test_a_wrong_token_counts_before_routes_are_looked_at() -> None:
+    """Who guesses on unknown routes is locked out as well."""
+    gate = make_gate()
+    for _ in range(2):
+        assert refusal(head({b"x-proxy-token": b"wrong"}, target=b"/nowhere"), gate) is Unauthenticated
+    assert refusal(head(), gate) is TooManyFailures
+
+
+def test_forwarded_addresses_count_only_behind_a_trusted_proxy() -> None:
+    """The last address that is no proxy itself; from anybody else the field means nothing."""
+    gate = make_gate(proxies=ProxySet.of(["10.0.0.9", "10.0.0.8"]))
+
+    def from_address(forwarded: bytes, token: str = "wrong") -> RequestHead:
+        return head({b"x-forwarded-for": forwarded, b"x-proxy-token": token.encode()})
+
+    for forged in (b"1.1.1.1, 7.7.7.7, 10.0.0.8", b"2.2.2.2, 7.7.7.7"):
+        assert refusal(from_address(forged), gate, peer="10.0.0.9") is Unauthenticated
+    assert refusal(from_address(b"7.7.7.7", TOKEN), gate, peer="10.0.0.9") is TooManyFailures
+    admit(from_address(b"1.1.1.1", TOKEN), gate, peer="10.0.0.9")
+    admit(from_address(b"7.7.7.7", TOKEN), gate, peer="10.0.0.7")
+
+
+@pytest.mark.parametrize(("method", "length", "sized"), [
+    (b"POST", b"2", True), (b"POST", b"0", True), (b"POST", None, True),
+    (b"GET", None, False), (b"GET", b"0", True), (b"GET", b"2", True), (b"HEAD", None, False),
+])  # fmt: skip
+def test_a_head_upstream_is_sized_where_there_may_be_a_body(
+    method: bytes, length: bytes | None, sized: bool
+) -> None:
+    """A sized head ends where the digits belong, another one with its blank line."""
+    target = b"/v1/chat/completions" if method == b"POST" else b"/v1/models"
+    ticket = admit(head({b"content-length": length}, method=method, target=target))
+    assert ticket.sized is sized
+    assert ticket.head.endswith(b"content-length: " if sized else b"\r\n\r\n")
+
+
+def test_a_chunked_request_is_chunked_upstream_and_not_known_again() -> None:
+    """Framing is written anew."""
+    ticket = admit(head({b"transfer-encoding": b"Chunked", b"content-length": None}))
+    assert ticket.chunked and not ticket.sized and not ticket.repeatable
+    assert ticket.head.endswith(b"\r\ntransfer-encoding: chunked\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("length", "version", "wants"), [(b"2", "1.1", True), (b"0", "1.1", False), (b"2", "1.0", False)]
+)
+def test_continue_is_only_for_whom_it_helps(length: bytes, version: str, wants: bool) -> None:
+    """Not without a body, and not in HTTP/1.0 (RFC 9110 section 10.1.1)."""
+    ticket = admit(head({b"expect": b"100-Continue", b"content-length": length}, version=version))
+    assert ticket.wants_continue is wants
+    assert ticket.repeatable is not wants
+
+
+def test_anybody_is_let_in_without_a_token_book() -> None:
+    """The bridge's way: the caller has no name."""
+    assert admit(head({b"x-proxy-token": None}), make_gate(tokens=None, failures=None)).caller == ANONYMOUS
+
+
+def test_health_knows_its_caller() -> None:
+    """By token, or as nobody; a wrong token is refused, not ignored."""
+    gate = make_gate()
+    plain: Lines = {b"content-length": None}
+    assert gate.admit(head(plain, method=b"GET", target=b"/health?deep=1"), "", 0) == ControlPass("alice")
+    wrong: Lines = {**plain, b"x-proxy-token": b"wrong"}
+    assert refusal(head(wrong, method=b"GET", target=b"/health"), gate) is Unauthenticated
+
+
+def test_rates_are_counted_by_entering_and_leaving() -> None:
+    """One under way; the next may come when it has left."""
+    gate = make_gate(rates=RateLimiter(RateRule(concurrent=1)))
+    ticket = admit(head(), gate)
+    gate.enter(ticket, 0)
+    with pytest.raises(RateLimited):
+        gate.enter(ticket, 0)
+    gate.leave(ticket)
+    gate.enter(ticket, 0)
+
+
+def test_a_model_rule_is_for_posts_and_is_never_skipped() -> None:
+    """Its ticket is asked each time, a body that cannot be read for its model is refused."""
+    gate = make_gate(model_rule=ModelRule(frozenset({"m"})))
+    ticket = admit(head(), gate)
+    assert ticket.model_rule is not None and not ticket.repeatable
+    assert refusal(head({b"content-encoding": b"gzip"}), gate) is ContentTypeRefused
+    with pytest.raises(ModelNotFound):
+        ticket.model_rule.check("other")
+    assert (
+        admit(head({b"content-length": None}, method=b"GET", target=b"/v1/models"), gate).model_rule is None
+    )
+
+
+def test_the_memory_of_safe_targets_is_bounded() -> None:
+    """Ten thousand targets do not stay."""
+    gate = make_gate()
+    for number in range(10_000):
+        admit(head({b"content-length": None}, method=b"GET", target=b"/v1/models/%d" % number), gate)
+    assert len(gate._safe_targets) <= 256
+
+
+class NoPlanner:
+    """Stands where a planner would; the gate itself asks it nothing."""
+
+    def plan(self, asked: Asked, path: bytes, body: bytes) -> Plan:
+        raise AssertionError("the gate decides from the head alone")
+
+
+def planning_gate(**parts: object) -> Gate:
+    return make_gate(upstream=None, planner=NoPlanner(), own_paths=(b"/own", b"/below/"), **parts)
+
+
+def test_where_the_body_decides_a_ticket_waits_for_it() -> None:
+    """No head yet, and what the client said kept apart; what the head decides may be taken again."""
+    ticket = admit(
+        head({b"via": b"1.1 them", b"cookie": b"a=b"}, target=b"/v1/chat/completions?q=1"), planning_gate()
+    )
+    assert ticket.upstream is None and ticket.head == b"" and ticket.head_for(7) == b""
+    assert ticket.waits and ticket.repeatable and ticket.path == b"/v1/chat/completions"
+    assert ticket.asked == Asked(
+        b"/v1/chat/completions?q=1", b"content-type: application/json\r\n", b"1.1 them"
+    )
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"identity, gzip", b""])
+def test_a_body_that_has_to_be_read_may_not_be_compressed(coding: bytes) -> None:
+    assert refusal(head({b"content-encoding": coding}), planning_gate()) is ContentTypeRefused
+    admit(head({b"content-encoding": b"identity"}), planning_gate())
+    admit(head({b"content-encoding": coding}))
+
+
+@pytest.mark.parametrize("path", [b"/own", b"/below/x", b"/below/x/y", b"/below/"])
+def test_own_pages_are_for_callers_who_are_known(path: bytes) -> None:
+    """And for reading, without a body."""
+    known: Lines = {b"content-length": None}
+    gate = planning_gate()
+    assert gate.admit(head(known, method=b"GET", target=path), "10.0.0.1", 0.0) == ControlPass("alice")
+    unknown: Lines = {**known, b"x-proxy-token": None}
+    assert refusal(head(unknown, method=b"GET", target=path), gate) is CredentialMissing
+    assert refusal(head(target=path), gate) is MethodNotAllowed
+    assert refusal(head(method=b"GET", target=path), gate) is MalformedRequest
+
+
+@pytest.mark.parametrize("path", [b"/ownx", b"/own/x", b"/below", b"/belowx/y"])
+def test_what_only_begins_like_an_own_page_is_none(path: bytes) -> None:
+    assert (
+        refusal(head({b"content-length": None}, method=b"GET", target=path), planning_gate()) is RouteUnknown
+    )
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_an_api_key_is_a_token_only_where_that_is_said(accepts: bool) -> None:
+    gate = make_gate(accepts_api_key=accepts)
+    keyed = head({b"x-proxy-token": None, b"x-api-key": TOKEN.encode()})
+    if accepts:
+        assert admit(keyed, gate).caller == "alice"
+    else:
+        assert refusal(keyed, gate) is CredentialMissing
+
+
+@pytest.mark.parametrize(
+    ("exempt", "peer", "locked"),
+    [(True, "127.0.0.1", False), (True, "::1", False), (True, "127.7.7.7", False), (True, "10.0.0.1", True),
+     (False, "127.0.0.1", True), (True, "", True)],
+)  # fmt: skip
+def test_this_machine_can_be_exempt_from_the_lockout(exempt: bool, peer: str, locked: bool) -> None:
+    """Nobody else ever is; a wrong token is refused all the same."""
+    gate = make_gate(exempt_loopback=exempt)
+    for _ in range(2):
+        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is Unauthenticated
+    if locked:
+        assert refusal(head(), gate, peer=peer) is TooManyFailures
+    else:
+        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is Unauthenticated
+        admit(head(), gate, peer=peer)
+
+
+def test_who_comes_through_a_proxy_on_this_machine_is_not_exempt_with_it() -> None:
+    """The address in front of the proxy is the one that counts, and what a client writes there itself does not."""
+    gate = make_gate(exempt_loopback=True, proxies=ProxySet.of(["127.0.0.1"]))
+    forwarded: Lines = {b"x-forwarded-for": b"127.0.0.1, 7.7.7.7"}
+    for _ in range(2):
+        wrong = head({**forwarded, b"x-proxy-token": b"wrong"})
+        assert refusal(wrong, gate, peer="127.0.0.1") is Unauthenticated
+    assert refusal(head(forwarded), gate, peer="127.0.0.1") is TooManyFailures
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("::1%lo", True),
+        ("10.0.0.1", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_which_peers_are_this_machine(address: str, expected: bool) -> None:
+    assert is_loopback(address) is expected

@@ -1,0 +1,326 @@
+"""One exchange: its four named time limits, what counts as progress, and who is blamed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from clawgate.errors import UpstreamClosed
+from clawgate.relay.exchange.exchange import Exchange
+from clawgate.relay.interfaces import Piece
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.testing import faults
+from clawgate.testing.faults import SSE_FIELDS, chunk, head
+from clawgate.testing.raw_client import RawClient
+from clawgate.testing.steps import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
+from clawgate.testing.upstream import FakeUpstream, SilentListener
+from tests.e2e.stand import KINDS, Kind, Stand, run, serving
+
+ROLES = pytest.mark.parametrize("kind", KINDS)
+GOOD = faults.json_answer({"next": "fine"})
+STREAM = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
+EVENT = faults.CHAT_FRAMES[0]
+LEAVES = pytest.mark.parametrize("how", ["close", "half-close", "reset"])
+
+
+async def leave(client: RawClient, how: str) -> None:
+    if how == "reset":
+        client.reset()
+    elif how == "half-close":
+        client.half_close()
+    else:
+        await client.close()
+
+
+async def expect_timed_out(stand: Stand, client: RawClient, limit: str) -> str:
+    response = await client.response()
+    assert response.complete and response.status == 504
+    error = response.json()["error"]
+    assert error["code"] == "upstream_timed_out"
+    assert f"limit '{limit}'" in error["message"]
+    return str(error["message"])
+
+
+async def expect_event(client: RawClient, limit: str) -> list[str]:
+    """Our error as the last event of a stream that does not end properly; the events before it."""
+    response = await client.response()
+    assert response.status == 200 and not response.complete
+    *events, last = response.events()
+    error = json.loads(last)["error"]
+    assert error["code"] == "upstream_timed_out" and f"limit '{limit}'" in error["message"]
+    assert "[DONE]" not in events
+    return events
+
+
+@ROLES
+def test_connecting_takes_no_longer_than_its_limit(kind: Kind) -> None:
+    """A host that answers no SYN: 504 with 'connect'."""
+
+    async def work() -> None:
+        with SilentListener(backlog_full=True) as listener:
+            async with (
+                serving(kind, listener.url, connect_timeout=0.2) as stand,
+                await stand.client() as client,
+            ):
+                await stand.send(client)
+                assert "0.2 s" in await expect_timed_out(stand, client, "connect")
+                await client.close()
+                await stand.all_quiet(kept=0)
+
+    run(work())
+
+
+@ROLES
+def test_a_resolver_that_never_answers_counts_as_connecting(kind: Kind) -> None:
+    """The limit covers the look-up."""
+
+    async def work() -> None:
+        async def resolver(host: str, port: int) -> Sequence[str]:
+            await asyncio.get_running_loop().create_future()
+            return []
+
+        options: dict[str, Any] = {"dialer": Dialer(resolver), "connect_timeout": 0.2}
+        async with (
+            serving(kind, "http://nowhere.example", **options) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client)
+            await expect_timed_out(stand, client, "connect")
+
+    run(work())
+
+
+@ROLES
+@pytest.mark.parametrize(
+    "script",
+    [
+        (ReadBody(), Hold()),
+        (ReadBody(), Send(b"HTTP/1.1 200 OK\r\n"), Hold()),
+        (ReadBody(), Drip(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10_000, 1, 0.02)),
+        (ReadBody(), Send(head(100)), Hold()),
+        (ReadBody(), Trickle(head(102), 0.02)),
+    ],
+    ids=["silent", "half a head", "a head that drips", "interim only", "interim answers without end"],
+)
+def test_the_first_byte_has_a_limit(script: faults.Steps, kind: Kind) -> None:
+    """Until the head of the answer is whole: 504 with 'first_byte'."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(script, GOOD) as upstream,
+            serving(kind, upstream.url, first_byte_timeout=0.25) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client)
+            await expect_timed_out(stand, client, "first_byte")
+            await upstream.saw_close(0)
+            assert (await stand.ask(client)).json() == {"next": "fine"}
+
+    run(work())
+
+
+@ROLES
+def test_comments_do_not_reset_the_first_byte_limit(kind: Kind) -> None:
+    """A proxy that pings proves that it lives, not that the model has begun: an error event, a broken end."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.pings_only(0.02)) as upstream,
+            serving(kind, upstream.url, first_byte_timeout=0.3) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client)
+            assert await expect_event(client, "first_byte") == []
+            await upstream.saw_close(0)
+
+    run(work())
+
+
+@ROLES
+def test_pings_keep_a_stream_alive_that_has_begun(kind: Kind) -> None:
+    """After the first token any byte is a sign of life, far beyond the limits of idle and first byte."""
+
+    async def work() -> None:
+        script = (ReadBody(), Send(STREAM + chunk(EVENT)), Trickle(chunk(b": ping\n\n"), 0.03, 40),
+                  Send(chunk(b"data: [DONE]\n\n") + faults.LAST_CHUNK))  # fmt: skip
+        async with (
+            FakeUpstream(script) as upstream,
+            serving(kind, upstream.url, first_byte_timeout=0.4, idle_timeout=0.4) as stand,
+        ):
+            response = await stand.fresh()
+            assert response.complete and response.body.count(b": ping") == 40
+
+    run(work())
+
+
+@ROLES
+def test_silence_within_a_stream_has_a_limit(kind: Kind) -> None:
+    """An error event with 'idle' behind what came, then a broken end."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream((ReadBody(), Send(STREAM + chunk(EVENT)), Hold())) as upstream,
+            serving(kind, upstream.url, idle_timeout=0.2) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client)
+            assert await expect_event(client, "idle") == [EVENT.decode()[6:-2]]
+            await upstream.saw_close(0)
+
+    run(work())
+
+
+@ROLES
+def test_silence_within_another_body_breaks_it(kind: Kind) -> None:
+    """Where no event can be added, the end is broken and nothing else is said."""
+
+    async def work() -> None:
+        wire = faults.answer(b'{"a":1}')
+        async with (
+            FakeUpstream(faults.stalls_after(wire, len(wire) - 2)) as upstream,
+            serving(kind, upstream.url, idle_timeout=0.2) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client)
+            response = await client.response()
+            assert not response.complete and response.body == b'{"a":'
+            await upstream.saw_close(0)
+
+    run(work())
+
+
+@ROLES
+def test_a_whole_exchange_has_a_limit(kind: Kind) -> None:
+    """A stream that never ends and never pauses: an error event with 'total'."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream((ReadBody(), Send(STREAM), Trickle(chunk(EVENT), 0.01))) as upstream,
+            serving(kind, upstream.url, total_timeout=0.4, idle_timeout=0.3) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client)
+            assert len(await expect_event(client, "total")) > 5
+            await upstream.saw_close(0)
+
+    run(work())
+
+
+@ROLES
+def test_the_limit_of_an_upload_that_stands_still_is_idle(kind: Kind) -> None:
+    """An upstream that takes no more of the body is to blame: 504 with 'idle'."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream((DontReadBody(), Hold())) as upstream,
+            serving(kind, upstream.url, idle_timeout=0.3) as stand,
+            await stand.client() as client,
+        ):
+            sending = asyncio.get_running_loop().create_task(stand.send(client, b"x" * 19_000_000))
+            await upstream.saw_request(0)
+            response = await client.response()
+            assert response.status == 504 and "limit 'idle'" in response.json()["error"]["message"]
+            await client.close()
+            await asyncio.gather(sending, return_exceptions=True)
+            upstream.requests[0].connection._transport.resume_reading()
+            await upstream.saw_close(0)
+            await stand.all_quiet(kept=0)
+
+    run(work())
+
+
+@ROLES
+def test_a_client_that_sends_slowly_is_not_blamed_on_the_upstream(kind: Kind) -> None:
+    """While the rest of the body is the client's to send, the upstream owes nothing."""
+
+    async def work() -> None:
+        options: dict[str, Any] = {"first_byte_timeout": 0.2, "idle_timeout": 0.2}
+        async with (
+            FakeUpstream(GOOD) as upstream,
+            serving(kind, upstream.url, **options) as stand,
+            await stand.client() as client,
+        ):
+            fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "3"))
+            await client.request(method="POST", fields=fields)
+            await client.send(b"a", b"b", b"c", pause=0.35)
+            assert (await client.response()).json() == {"next": "fine"}
+            assert upstream.requests[0].body == b"abc"
+
+    run(work())
+
+
+@ROLES
+def test_a_client_that_reads_slowly_is_not_blamed_on_the_upstream(kind: Kind) -> None:
+    """Full buffers on its side stop the clock of 'idle'."""
+
+    async def work() -> None:
+        gate = asyncio.Event()
+        data = b"data: " + b"x" * 20_000_000 + b"\n\n"
+        script = (ReadBody(), Send(STREAM + chunk(data)), Wait(gate), Send(faults.LAST_CHUNK))
+        async with (
+            FakeUpstream(script) as upstream,
+            serving(kind, upstream.url, idle_timeout=0.25) as stand,
+            await stand.client(receive_buffer=4096) as client,
+        ):
+            client.stop_reading()
+            await stand.send(client)
+            await upstream.saw_blocked(0, quiet=0.6)
+            gate.set()
+            client.resume_reading()
+            response = await client.response(within=30)
+            assert response.complete and response.body == data
+
+    run(work())
+
+
+class StaleOrNew:
+    """An upstream's pool and its connections: one that is kept and stale, then new ones."""
+
+    reused = True
+    reusable = True
+
+    def __init__(self) -> None:
+        self.pool = self
+        self.written: list[Piece] = []
+
+    def take(self) -> StaleOrNew | None:
+        return self if self.reused else None
+
+    async def dial(self) -> StaleOrNew:
+        return self
+
+    def serve(self, consumer: object, *, head_only: bool) -> None: ...
+
+    def write(self, pieces: list[Piece]) -> None:
+        self.written += pieces
+
+
+def test_a_client_is_read_again_although_the_stale_connection_had_been_full() -> None:
+    """That a connection takes no more says nothing of the one that takes its place."""
+
+    async def work() -> None:
+        upstream, resumed = StaleOrNew(), asyncio.Event()
+        client = SimpleNamespace(hold_reading=lambda: None, resume_reading=resumed.set)
+        ticket = SimpleNamespace(
+            upstream=upstream, method=b"POST", chunked=False, waits=False, planner=None, model_rule=None
+        )
+        shop = SimpleNamespace(
+            now=lambda: 0.0, spawn=asyncio.ensure_future, body_limit=1_000_000, observes_all=False
+        )
+        exchange = Exchange(cast(Any, shop), cast(Any, client), cast(Any, ticket), 0.0)
+        exchange.begin(b"head")
+        exchange.body(b"part")
+        exchange.push()
+        exchange.upstream_pauses()
+        upstream.reused = False
+        exchange.upstream_fails(UpstreamClosed("stale"), silent=True, unheard=True)
+        async with asyncio.timeout(5):
+            await resumed.wait()
+        assert upstream.written == [b"head", b"part"] * 2 and exchange.awaits_client
+
+    run(work())

@@ -1,0 +1,69 @@
+"""A body is bounded, framed anew, and kept only where somebody reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.errors import BodyTooLarge
+from clawgate.relay.admission.admission import ModelRule, Ticket
+from clawgate.relay.exchange.request_body import GLANCE_BYTES, RequestBody
+
+
+def ticket(**more: Any) -> Ticket:
+    given: dict[str, Any] = {
+        "upstream": None, "caller": "-", "method": b"POST", "path": b"/v1/x", "head": b"", "sized": True,
+        "chunked": False, "wants_continue": False,
+    }  # fmt: skip
+    return Ticket(**{**given, **more})
+
+
+def body(limit: int = 100, *, glanced_at: bool = False, **more: Any) -> RequestBody:
+    return RequestBody(ticket(**more), limit, glanced_at=glanced_at)
+
+
+def test_a_body_of_known_length_goes_on_as_it_comes() -> None:
+    assert body().add(b"abc") == b"abc"
+
+
+def test_a_chunked_body_gets_chunks_of_ours() -> None:
+    assert body(chunked=True).add(b"abc") == b"3\r\nabc\r\n"
+
+
+@pytest.mark.parametrize("reader", [{"planner": object()}, {"model_rule": ModelRule(frozenset())}])
+def test_what_is_read_first_does_not_go_on(reader: dict[str, Any]) -> None:
+    """Whoever reads it says what is sent."""
+    read = body(**reader)
+    assert read.add(b"ab") == read.add(b"c") == b""
+    assert read.take_whole() == b"abc"
+
+
+def test_nothing_is_kept_where_nobody_reads_it() -> None:
+    unread = body()
+    unread.add(b"abc")
+    assert unread.take_whole() is None and unread.size == 3
+
+
+@pytest.mark.parametrize("pieces", [[], [b"abc"], [b"a", b"bc"]])
+def test_what_is_read_is_all_of_it_once(pieces: list[bytes]) -> None:
+    ruled = body(model_rule=ModelRule(frozenset()))
+    for piece in pieces:
+        ruled.add(piece)
+    assert ruled.take_whole() == b"".join(pieces)
+    assert ruled.take_whole() is None
+
+
+def test_a_log_does_not_have_large_bodies_kept_and_a_rule_does() -> None:
+    large = b"x" * (GLANCE_BYTES + 1)
+    for more, kept in (({"glanced_at": True}, False), ({"model_rule": ModelRule(frozenset())}, True)):
+        found = body(len(large), **more)
+        found.add(large)
+        assert (found.take_whole() is not None) is kept
+
+
+def test_the_first_byte_over_the_limit_is_refused() -> None:
+    limited = body(3)
+    assert limited.add(b"abc") == b"abc"
+    with pytest.raises(BodyTooLarge, match="limit of 3 bytes"):
+        limited.add(b"d")

@@ -1,0 +1,115 @@
+"""A Messages stream that passes through: no proper end without a reason to stop, and not a byte changed otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.errors import UpstreamClosed
+from clawgate.relay.interfaces import AnswerHead
+from clawgate.relay.response.completeness import WatchedAnswer
+from clawgate.testing.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from clawgate.testing.steps import ReadBody, Send
+from clawgate.testing.upstream import FakeUpstream
+from clawgate.wire.dialect import Dialect
+from tests.e2e.stand import run
+from tests.gateway.stand import ANTHROPIC, MESSAGES, config_of, provider, question, serving_gateway
+from tests.relay.response.test_translated import MESSAGES_FRAMES
+from tests.wire.exchanges import sse
+
+STREAM = b"text/event-stream"
+STOP = sse({"type": "message_stop"})
+ERROR = sse({"type": "error", "error": {"type": "overloaded_error", "message": "full"}})
+CUT_POLITELY = (*MESSAGES_FRAMES[:5], STOP)
+"""The words, then message_stop, and never why."""
+
+
+def answer(status: int = 200, content_type: bytes = STREAM, *, encoded: bool = False) -> WatchedAnswer:
+    found = AnswerHead(
+        status=status,
+        headers=[(b"content-type", content_type)],
+        length=None,
+        chunked=True,
+        content_type=content_type,
+        encoded=encoded,
+    )
+    given: dict[str, Any] = {"http10": False, "close": False, "bodiless": False, "secrets": ()}
+    return WatchedAnswer(found, origin="http://a.example", dialect=Dialect.MESSAGES, **given)
+
+
+def passed(writer: WatchedAnswer, body: bytes, size: int) -> bytes:
+    sent = b""
+    for at in range(0, len(body), size):
+        writer.add(body[at : at + size])
+        sent += writer.take(ended=False)
+    return sent + writer.take(ended=True)
+
+
+@pytest.mark.parametrize("size", [1, 13, 100_000])
+def test_a_stream_that_says_why_it_stopped_passes_as_it_came(size: int) -> None:
+    """However it is cut."""
+    whole = b"".join(MESSAGES_FRAMES)
+    _, _, body = passed(answer(), whole, size).partition(b"\r\n\r\n")
+    content = b""
+    while body != LAST_CHUNK:
+        length, _, rest = body.partition(b"\r\n")
+        content += rest[: int(length, 16)]
+        body = rest[int(length, 16) + 2 :]
+    assert content == whole
+
+
+@pytest.mark.parametrize("size", [1, 13, 100_000])
+@pytest.mark.parametrize(
+    ("frames", "why"),
+    [
+        (CUT_POLITELY, "without a stop_reason"),
+        (MESSAGES_FRAMES[:1], "without a stop_reason"),
+        ((*MESSAGES_FRAMES, ERROR), "after it told an error"),
+        ((*MESSAGES_FRAMES[:5], ERROR), "after it told an error"),
+    ],
+)
+def test_one_that_does_not_has_no_end(frames: tuple[bytes, ...], why: str, size: int) -> None:
+    with pytest.raises(UpstreamClosed, match=f"^http://a.example ended its stream {why}$"):
+        passed(answer(), b"".join(frames), size)
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type"), [(200, b"application/json"), (529, STREAM), (400, b"application/json")]
+)
+def test_what_is_no_stream_of_a_success_is_not_watched(status: int, content_type: bytes) -> None:
+    """A failure says itself that it is one."""
+    assert passed(answer(status, content_type), b'{"a":1}', 3).endswith(LAST_CHUNK)
+
+
+@pytest.mark.parametrize("frames", [MESSAGES_FRAMES, CUT_POLITELY], ids=["ended", "cut politely"])
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one piece", "in pieces"])
+def test_through_a_gateway_a_polite_cut_is_seen_to_be_one(
+    frames: tuple[bytes, ...], at_once: bool, tmp_path: Any
+) -> None:
+    """Also where the whole answer came in one read and could be handed over as it is."""
+    wire = [head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked"))), *map(chunk, frames), LAST_CHUNK]
+    steps = [Send(b"".join(wire))] if at_once else [Send(piece) for piece in wire]
+
+    async def work() -> None:
+        async with FakeUpstream((ReadBody(), *steps)) as upstream:
+            config = config_of({"x": provider(upstream.url, ANTHROPIC)})
+            async with serving_gateway(tmp_path, config) as stand:
+                for _ in range(3):
+                    found = await stand.ask(question("x/m", stream=True), target=MESSAGES)
+                    cut = frames is CUT_POLITELY
+                    # Clients stop reading at message_stop: where nothing led to it, it does not go on.
+                    assert found.status == 200 and b"".join(frames[: -1 if cut else None]) in found.body
+                    assert (b"event: message_stop" in found.body) != cut
+                    assert (b"event: error" in found.body) == cut
+            assert upstream.anomalies == []
+
+    run(work())
+
+
+def test_the_chunks_of_a_stream_do_not_pass_unseen() -> None:
+    """Or its end could not be judged."""
+    watched = answer()
+    watched.add(MESSAGES_FRAMES[0])
+    assert watched.take(ended=False) and watched.begun
+    assert watched.passage(bytearray().extend) is None

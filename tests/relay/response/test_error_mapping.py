@@ -1,0 +1,123 @@
+"""A failure that is another one than it says: told anew in the client's dialect, and what nobody knows as it came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clawgate.plugins.api import Verdict
+from clawgate.relay.interfaces import AnswerHead
+from clawgate.relay.response.error_mapping import MOST_BYTES, JudgedAnswer
+from clawgate.testing.http1 import MessageReader
+from clawgate.wire.dialect import Dialect
+
+SECRET = b"sk-canary-0123456789"
+Judge = Callable[[int, bytes], Verdict | None]
+
+
+def head(status: int, *fields: tuple[bytes, bytes]) -> AnswerHead:
+    own = [(b"content-type", b"text/html"), (b"request-id", b"r1"), (b"set-cookie", b"a=b"), *fields]
+    return AnswerHead(
+        status=status, headers=own, length=None, chunked=True, content_type=b"text/html", encoded=False
+    )
+
+
+def told(judge: Judge, body: bytes, *, status: int = 500, size: int = 100_000, **more: Any) -> Any:
+    """The answer as a client reads it: status, fields by name, body."""
+    writer = JudgedAnswer(
+        head(status, *more.pop("fields", ())),
+        judge,
+        more.pop("otherwise", lambda whole: whole),
+        **{
+            "client": Dialect.CHAT,
+            "close": False,
+            "secrets": (SECRET,),
+            "names": b"x-clawgate-provider: a\r\n",
+            **more,
+        },
+    )
+    for at in range(0, len(body), size):
+        assert writer.unsent
+        writer.add(body[at : at + size])
+        assert writer.take(ended=False) == b""
+    sent = writer.take(ended=True)
+    assert not writer.unsent
+    reader = MessageReader("response", to_method="POST")
+    reader.feed(sent)
+    assert reader.anomalies == [] and reader.unread == b""
+    assert writer.status == int(sent[9:12])
+    first, _, content = sent.partition(b"\r\n\r\n")
+    return writer.status, first.decode().split("\r\n")[1:], content
+
+
+def says(status: int, message: str = "really this", retry_after: int | None = None) -> Judge:
+    return lambda _, __: Verdict(status=status, message=message, retry_after=retry_after)
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize(
+    ("client", "where"), [(Dialect.CHAT, ("error", "message")), (Dialect.MESSAGES, ("error", "message"))]
+)
+def test_a_verdict_is_the_answer_in_the_clients_dialect(
+    client: Dialect, where: tuple[str, str], size: int
+) -> None:
+    """Status, words, and whose answer it is; of the old head what clients may see, but not what the body was."""
+    seen: list[tuple[int, bytes]] = []
+
+    def judge(status: int, body: bytes) -> Verdict:
+        seen.append((status, body))
+        return Verdict(status=404, message="no such model")
+
+    status, fields, content = told(judge, b"<html>", size=size, client=client)
+    assert seen == [(500, b"<html>")], "judged once, and whole"
+    said = json.loads(content)
+    assert status == 404 and said[where[0]][where[1]] == "no such model"
+    assert (said.get("type") == "error") == (client is Dialect.MESSAGES)
+    assert [field for field in fields if field.startswith("content-type")] == [
+        "content-type: application/json"
+    ]
+    assert {"request-id: r1", "x-clawgate-provider: a"} <= set(fields) and "cookie" not in "".join(fields)
+
+
+def test_what_nobody_knows_goes_on_as_it_came_or_translated() -> None:
+    """Where client and provider speak different dialects, as the translation tells failures."""
+    status, fields, content = told(lambda _, __: None, b"<html>", status=503)
+    assert (status, content) == (503, b"<html>") and "content-type: text/html" in fields
+    _, _, content = told(lambda _, __: None, b"<html>", otherwise=lambda whole: b"{" + whole + b"}")
+    assert content == b"{<html>}"
+
+
+def test_no_credential_goes_back_in_either() -> None:
+    """Neither in what came nor in what the judge repeats of it."""
+    fields = ((b"x-ratelimit-limit-requests", SECRET),)
+    for judge in (says(404, f"it said {SECRET.decode()}"), lambda _, __: None):
+        _, lines, content = told(judge, b"your key " + SECRET, fields=fields)
+        assert SECRET not in content and b"*" * len(SECRET) in content
+        assert SECRET.decode() not in "".join(lines)
+
+
+def test_when_to_come_again_and_when_not_to_stay() -> None:
+    _, fields, _ = told(says(429, retry_after=7), b"", close=True)
+    assert {"retry-after: 7", "connection: close"} <= set(fields)
+    _, fields, _ = told(says(429), b"")
+    assert not [field for field in fields if field.startswith(("retry-after", "connection"))]
+
+
+def test_a_status_that_no_answer_can_have_is_a_bad_gateway() -> None:
+    assert told(says(7), b"")[0] == 502
+
+
+def test_a_judge_gets_the_first_of_a_body_that_is_long() -> None:
+    """The first 64 kB, however they came."""
+    lengths: list[int] = []
+
+    def judge(_: int, body: bytes) -> Verdict:
+        lengths.append(len(body))
+        return Verdict(status=502, message="long")
+
+    told(judge, b"x" * (MOST_BYTES + 5000), size=1000)
+    told(judge, b"x" * (2 * MOST_BYTES))
+    assert lengths == [MOST_BYTES, MOST_BYTES]

@@ -1,0 +1,96 @@
+"""What a client was sent of an answer is counted, however it went, and a broken answer ends as one."""
+
+from __future__ import annotations
+
+from clawgate.errors import StreamCut
+from clawgate.relay.interfaces import AnswerHead, ClientSide
+from clawgate.relay.response.sender import Delivery
+from clawgate.relay.response.writer import AnswerWriter
+
+CHUNK = b"9\r\ndata: b\n\n\r\n"
+
+
+class Client:
+    """A client's side that keeps what it is sent."""
+
+    http10 = False
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.cuts: list[bool] = []
+
+    def write(self, data: bytes) -> None:
+        self.received += data
+
+    def hold_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def must_close(self) -> bool:
+        return False
+
+    def answer_error(self, error: object, names: bytes = b"") -> int:
+        return 0
+
+    def finish(self) -> None: ...
+    def cut(self, *, at_once: bool) -> None:
+        self.cuts.append(at_once)
+
+
+def streaming(client: ClientSide, *, http10: bool = False, told: bytes = b"data: a\n\n") -> Delivery:
+    head = AnswerHead(
+        status=200,
+        headers=[(b"content-type", b"text/event-stream")],
+        length=None,
+        chunked=True,
+        content_type=b"text/event-stream",
+        encoded=False,
+    )
+    delivery = Delivery(AnswerWriter(head, http10=http10, close=False, bodiless=False, secrets=()), client)
+    delivery.writer.add(told)
+    delivery.send()
+    return delivery
+
+
+def let_pass(delivery: Delivery, framed: bytes) -> None:
+    passage = delivery.passage()
+    assert passage is not None
+    passage.write(framed)
+    passage.sent += len(framed)
+    passage.latest = framed
+
+
+def test_what_passes_counts_as_sent_with_what_is_told() -> None:
+    """Also behind a piece after which nothing may pass any more."""
+    client = Client()
+    delivery = streaming(client)
+    let_pass(delivery, CHUNK)
+    delivery.writer.add(b"data: half")
+    delivery.send()
+    assert delivery.passage() is None
+    assert delivery.sent == len(client.received) and CHUNK in client.received
+    delivery.writer.add(b"\n\n")
+    delivery.write(delivery.writer.take(ended=True))
+    assert delivery.sent == len(client.received) and client.received.endswith(b"0\r\n\r\n")
+
+
+def test_chunks_that_have_passed_are_told_once() -> None:
+    """So that whoever watches the time sees each stretch of silence."""
+    delivery = streaming(Client())
+    assert not delivery.has_passed()
+    let_pass(delivery, CHUNK)
+    assert delivery.has_passed() and not delivery.has_passed()
+
+
+def test_an_answer_is_broken_off_with_last_words_and_without_an_end() -> None:
+    client = Client()
+    delivery = streaming(client)
+    let_pass(delivery, CHUNK)
+    delivery.break_off(StreamCut("it stops"))
+    assert b"it stops" in client.received and not client.received.endswith(b"0\r\n\r\n")
+    assert client.cuts == [False] and delivery.sent == len(client.received)
+
+
+def test_where_no_words_fit_and_only_the_end_of_the_connection_ends_it_that_end_is_a_reset() -> None:
+    """Or what came would look whole."""
+    client = Client()
+    streaming(client, http10=True, told=b"data: [DONE]\n\n").break_off(StreamCut("it stops"))
+    assert client.cuts == [True] and b"it stops" not in client.received

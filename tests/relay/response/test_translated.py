@@ -1,0 +1,558 @@
+"""A translated answer: head, framing and ends as the client's dialect has them, and no end that is none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.errors import StreamCut, UpstreamFailed, UpstreamMalformed
+from clawgate.relay.interfaces import AnswerHead
+from clawgate.relay.response.translated import WHOLE_LIMIT, TranslatedAnswer
+from clawgate.testing import faults
+from clawgate.testing.faults import SSE_FIELDS, chunk, head
+from clawgate.testing.http1 import MessageReader
+from clawgate.testing.response import Response
+from clawgate.testing.steps import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
+from clawgate.testing.upstream import FakeUpstream
+from clawgate.wire.dialect import Dialect
+from clawgate.wire.translate.translator import translation
+from tests.e2e.stand import run
+from tests.gateway.stand import (
+    ANTHROPIC,
+    CHAT,
+    KEY,
+    MESSAGES,
+    OPENAI,
+    config_of,
+    provider,
+    question,
+    serving_gateway,
+)
+from tests.wire.exchanges import events, sse
+
+SECRET = b"sk-canary-0123456789"
+CUT = StreamCut("it stops")
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+CHAT_FRAMES = faults.CHAT_FRAMES
+MESSAGES_FRAMES = tuple(
+    sse(event)
+    for event in (
+        {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "model": "m",
+         "content": [], "stop_reason": None, "usage": {"input_tokens": 3, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "ping"},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Grüße, "}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "🦞"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+         "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    )
+)  # fmt: skip
+FRAMES = {OPENAI: CHAT_FRAMES, ANTHROPIC: MESSAGES_FRAMES}
+ANSWERS: dict[str, dict[str, Any]] = {
+    OPENAI: {
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    },
+    ANTHROPIC: {
+        "id": "m", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "hi"}],
+        "stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
+    },
+}  # fmt: skip
+PAIRS = pytest.mark.parametrize(
+    ("path", "api"),
+    [(CHAT, OPENAI), (CHAT, ANTHROPIC), (MESSAGES, OPENAI), (MESSAGES, ANTHROPIC)],
+    ids=["chat", "chat to messages", "messages to chat", "messages"],
+)
+TRANSLATED = pytest.mark.parametrize(
+    ("path", "api"), [(CHAT, ANTHROPIC), (MESSAGES, OPENAI)], ids=["chat to messages", "messages to chat"]
+)
+
+
+def answer_head(status: int = 200, **more: Any) -> AnswerHead:
+    content_type = more.pop("content_type", b"application/json")
+    fields = [(b"content-type", content_type), (b"request-id", b"r1"), (b"set-cookie", b"a=b"),
+              (b"x-clawgate-provider", b"forged"), (b"openai-version", SECRET), *more.pop("fields", [])]  # fmt: skip
+    made: dict[str, Any] = {
+        "status": status, "headers": fields, "length": None, "chunked": True, "content_type": content_type,
+        "encoded": False,
+    }  # fmt: skip
+    return AnswerHead(**{**made, **more})
+
+
+def writer(
+    answer: AnswerHead,
+    *,
+    stream: bool = True,
+    http10: bool = False,
+    close: bool = False,
+    secrets: tuple[bytes, ...] = (SECRET,),
+) -> TranslatedAnswer:
+    """A chat client's answer from a server that speaks Messages."""
+    exchange = translation(
+        Dialect.CHAT, Dialect.MESSAGES, requested_model="a/m", upstream_model="m", created=1_700_000_000
+    )
+    exchange.request(question("a/m", stream=stream))
+    return TranslatedAnswer(
+        answer,
+        exchange,
+        client=Dialect.CHAT,
+        http10=http10,
+        close=close,
+        secrets=secrets,
+        names=b"x-clawgate-provider: a\r\n",
+        origin="http://a.example",
+    )
+
+
+def read(sent: bytes) -> MessageReader:
+    reader = MessageReader("response", to_method="POST")
+    reader.feed(sent)
+    assert reader.anomalies == [] and reader.unread == b""
+    return reader
+
+
+# As bytes.
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_a_stream_goes_on_as_it_comes_and_ends_with_its_upstream(size: int) -> None:
+    """However it is cut: one head, chunks, the last one only at the end."""
+    stream = writer(answer_head(content_type=EVENT_STREAM))
+    whole = b"".join(MESSAGES_FRAMES)
+    sent = b""
+    for at in range(0, len(whole), size):
+        stream.add(whole[at : at + size])
+        sent += stream.take(ended=False)
+        assert not sent.endswith(b"\r\n0\r\n\r\n")
+    sent += stream.take(ended=True)
+    reader = read(sent)
+    assert reader.complete and reader.head is not None
+    assert reader.head.all("x-clawgate-provider") == ["a"] and reader.head.get("x-request-id") == "r1"
+    assert reader.head.get("set-cookie") is None and SECRET not in reader.head.raw
+    assert reader.head.all("content-type") == ["text/event-stream; charset=utf-8"]
+    assert events(bytes(reader.body))[-1] == "[DONE]"
+
+
+def test_the_head_of_a_stream_does_not_wait_for_its_first_event() -> None:
+    """Comments keep the client warm, and are no beginning for the first-byte limit."""
+    stream = writer(answer_head(content_type=EVENT_STREAM))
+    assert (stream.unsent, stream.begun) == (True, False)
+    stream.add(b": ping\n\n")
+    assert stream.take(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (stream.unsent, stream.begun) == (False, False)
+    stream.add(MESSAGES_FRAMES[0])
+    assert stream.begun
+
+
+def test_http10_gets_no_chunks_and_its_end_announced() -> None:
+    stream = writer(answer_head(content_type=EVENT_STREAM), http10=True)
+    stream.add(b"".join(MESSAGES_FRAMES))
+    sent = stream.take(ended=True)
+    assert b"transfer-encoding" not in sent and b"connection: close\r\n" in sent and stream.until_close
+    assert sent.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
+    whole = writer(answer_head(), stream=False)
+    body = json.dumps(ANSWERS[ANTHROPIC]).encode()
+    whole.add(body[:9])
+    assert (whole.take(ended=False), whole.unsent, whole.last_words(CUT)) == (b"", True, b"")
+    whole.add(body[9:])
+    reader = read(whole.take(ended=True))
+    assert reader.complete and reader.framing == "length" and not whole.unsent
+    said = json.loads(bytes(reader.body))
+    assert said["choices"][0]["message"]["content"] == "hi" and said["model"] == "a/m"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"<html>", b'{"type":"message"}', b"\xff", b"[" * 9999]
+)
+def test_a_whole_answer_that_means_nothing_is_the_upstreams_fault(body: bytes) -> None:
+    """And can still have a status of its own."""
+    whole = writer(answer_head(), stream=False)
+    whole.add(body)
+    with pytest.raises(UpstreamFailed):
+        whole.take(ended=True)
+    assert whole.unsent
+
+
+def test_a_whole_answer_has_a_bound() -> None:
+    whole = writer(answer_head(), stream=False)
+    piece = bytes(WHOLE_LIMIT // 4)
+    for _ in range(4):
+        whole.add(piece)
+    with pytest.raises(UpstreamMalformed, match="as one answer"):
+        whole.add(b"x")
+
+
+@pytest.mark.parametrize(
+    ("answer", "stream"),
+    [
+        (answer_head(encoded=True), False),
+        (answer_head(content_type=EVENT_STREAM, encoded=True), True),
+        (answer_head(500, encoded=True), False),
+        (answer_head(content_type=EVENT_STREAM), False),
+    ],
+)  # fmt: skip
+def test_what_was_not_asked_for_is_refused_at_its_head(answer: AnswerHead, stream: bool) -> None:
+    """A stream for none, none for a stream, and what is compressed: nothing was sent, so another may still be asked."""
+    with pytest.raises(UpstreamMalformed):
+        writer(answer, stream=stream)
+
+
+@pytest.mark.parametrize("http10", [True, False])
+def test_a_whole_answer_where_a_stream_was_asked_for_becomes_one(http10: bool) -> None:
+    made = writer(answer_head(), http10=http10)
+    made.add(json.dumps(ANSWERS[ANTHROPIC]).encode())
+    assert made.take(ended=False) == b""
+    sent = made.take(ended=True)
+    _, _, body = sent.partition(b"\r\n\r\n")
+    assert (
+        b"content-type: text/event-stream" in sent and b"data: [DONE]" in body and b'"content":"hi"' in body
+    )
+    assert body.endswith(b"\r\n0\r\n\r\n") is not http10
+
+
+@pytest.mark.parametrize("content_type", [b"application/json", EVENT_STREAM])
+def test_an_error_at_status_200_is_raised_with_its_words_and_without_our_secrets(content_type: bytes) -> None:
+    made = writer(answer_head(content_type=content_type))
+    error = {"type": "error", "error": {"type": "x", "message": f"no {SECRET.decode()}"}}
+    body = sse(error) if content_type == EVENT_STREAM else json.dumps(error).encode()
+    with pytest.raises(UpstreamFailed, match=r"no \*+$"):
+        _read_out(made, body)
+    assert made.unsent
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_that_repeats_our_credential_does_not_pass_it_on(stream: bool) -> None:
+    made = writer(answer_head(), stream=stream)
+    body = json.dumps(
+        ANSWERS[ANTHROPIC] | {"content": [{"type": "text", "text": f"it is {SECRET.decode()}"}]}
+    )
+    sent = _read_out(made, body.encode())
+    assert SECRET not in sent and b"it is ****" in sent
+
+
+def test_a_password_that_is_not_ascii_is_hidden_in_words_of_the_upstream() -> None:
+    made = writer(answer_head(), secrets=("geheimnis-für-alle".encode(),))
+    with pytest.raises(UpstreamFailed, match=r"no \*+$"):
+        _read_out(made, json.dumps({"error": "no geheimnis-für-alle"}).encode())
+
+
+def _read_out(made: TranslatedAnswer, body: bytes) -> bytes:
+    made.add(body)
+    return made.take(ended=True)
+
+
+@pytest.mark.parametrize("content_type", [b"text/html", b""])
+def test_what_is_neither_a_stream_nor_an_object_is_refused_at_its_beginning(content_type: bytes) -> None:
+    made = writer(answer_head(content_type=content_type))
+    with pytest.raises(UpstreamMalformed, match="asked for a stream"):
+        made.add(b" <html>")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("content_type", [b"application/json", b"text/html", EVENT_STREAM])
+def test_an_error_keeps_its_status_and_becomes_the_clients(stream: bool, content_type: bytes) -> None:
+    """Its credential hidden, also where a piece ends within it; whatever the server sent as its type."""
+    body = b'{"type":"error","error":{"type":"overloaded_error","message":"no ' + SECRET + b'"}}'
+    error = writer(
+        answer_head(529, content_type=content_type, fields=[(b"retry-after", b"7")]), stream=stream
+    )
+    for at in range(0, len(body), 11):
+        error.add(body[at : at + 11])
+        assert error.take(ended=False) == b""
+    sent = error.take(ended=True)
+    reader = read(sent)
+    assert reader.head is not None and reader.head.start[1] == "529" and reader.head.get("retry-after") == "7"
+    assert SECRET not in sent and "no " in json.loads(bytes(reader.body))["error"]["message"]
+
+
+@pytest.mark.parametrize("at", range(len(MESSAGES_FRAMES)))
+def test_the_last_words_of_a_stream_are_an_error_and_no_end(at: int) -> None:
+    """Wherever it stops."""
+    stream = writer(answer_head(content_type=EVENT_STREAM))
+    stream.add(b"".join(MESSAGES_FRAMES[:at]))
+    sent = stream.take(ended=False) + stream.last_words(CUT)
+    reader = read(sent)
+    assert not reader.complete
+    *before, last = events(bytes(reader.body))
+    assert last["error"]["code"] == "gateway_stopping" and "[DONE]" not in before
+    assert (
+        not [choice for event in before for choice in event["choices"] if choice["finish_reason"]] or at > 6
+    )
+
+
+def test_nothing_that_came_is_lost_before_an_untimely_end() -> None:
+    stream = writer(answer_head(content_type=EVENT_STREAM))
+    sent = stream.take(ended=False)
+    stream.add(b"".join(MESSAGES_FRAMES[:5]))
+    with pytest.raises(UpstreamFailed):
+        stream.take(ended=True)
+    assert "Grüße".encode() in sent + stream.last_words(CUT)
+
+
+def test_nothing_that_came_is_lost_before_nonsense_in_the_same_chunk() -> None:
+    stream = writer(answer_head(content_type=EVENT_STREAM))
+    sent = stream.take(ended=False)
+    with pytest.raises(UpstreamMalformed):
+        stream.add(b"".join(MESSAGES_FRAMES[:5]) + b"data: nonsense\n\n")
+    assert "Grüße".encode() in sent + stream.last_words(CUT)
+
+
+def test_a_stream_that_failed_before_its_head_can_still_have_a_status() -> None:
+    stream = writer(answer_head(content_type=EVENT_STREAM))
+    with pytest.raises(UpstreamFailed):
+        stream.take(ended=True)
+    assert stream.unsent
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_the_end_of_the_connection_is_announced(close: bool) -> None:
+    stream = writer(answer_head(content_type=EVENT_STREAM), close=close)
+    assert (b"connection: close\r\n" in stream.take(ended=False)) is close
+
+
+# Served.
+
+
+def error_of(answer: Response, path: str, *, ended: bool = False) -> dict[str, Any]:
+    """The error as the last event, in the dialect of ``path``; ``ended``: the body itself came to its end."""
+    assert answer.status == 200 and answer.complete is ended, answer
+    text = answer.body.decode()
+    assert "[DONE]" not in text and '"message_stop"' not in text and '"finish_reason":"' not in text
+    *_, last = [event for event in text.split("\n\n") if event]
+    named, _, data = last.rpartition("data: ")
+    said: dict[str, Any] = json.loads(data)
+    assert (named == "event: error\n") == (path == MESSAGES) == ("type" in said)
+    found: dict[str, Any] = said["error"]
+    return found
+
+
+def _cut(wire: bytes) -> faults.Steps:
+    return (ReadBody(), Send(wire), Close())
+
+
+def _reset(wire: bytes) -> faults.Steps:
+    return (ReadBody(), Send(wire), Wait(0.05), Reset())
+
+
+def _garbage(wire: bytes) -> faults.Steps:
+    return (ReadBody(), Send(wire + b"not a chunk\r\n"), Hold())
+
+
+@PAIRS
+@pytest.mark.parametrize("failure", [_cut, _reset, _garbage], ids=["FIN", "RST", "no chunk"])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_stream_that_breaks_ends_with_an_error_in_the_clients_dialect(
+    path: str, api: str, failure: Callable[[bytes], faults.Steps], frames: int, tmp_path: Path
+) -> None:
+    """In each of the four pairs; never with a proper end."""
+    start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
+    wire = start + b"".join(chunk(frame) for frame in FRAMES[api][:frames])
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(failure(wire)) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+        ):
+            answer = await stand.ask(question("x/m", stream=True), target=path)
+            assert error_of(answer, path)["code"] in ("upstream_closed", "upstream_malformed")
+            assert answer.header("x-clawgate-provider") == "x"
+            await stand.quiet()
+
+    run(work())
+
+
+@PAIRS
+def test_a_proper_end_of_http_is_no_end_of_a_translated_answer(path: str, api: str, tmp_path: Path) -> None:
+    """The last chunk came and the last event did not: told, but where OpenAI's bytes pass as they are."""
+
+    gates = [asyncio.Event(), asyncio.Event()]
+    gates[0].set()
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.sse_gated(gates, FRAMES[api][:3])) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client, question("x/m", stream=True), target=path)
+            await client.saw(b"200 OK")
+            gates[1].set()
+            answer = await client.response()
+            if (path, api) == (CHAT, OPENAI):
+                assert answer.complete and answer.body == b"".join(FRAMES[api][:3])
+            else:
+                error_of(answer, path)
+
+    run(work())
+
+
+@TRANSLATED
+@pytest.mark.parametrize(
+    "script",
+    [
+        faults.cut(faults.answer(b'{"a":1}'), len(faults.answer(b'{"a":1}')) - 2),
+        (ReadBody(), Send(faults.answer(b"<html>"))),
+        (ReadBody(), Send(faults.answer(b""))),
+        (ReadBody(), Send(head(204))),
+        faults.sse_answer(),
+        (ReadBody(), Send(faults.answer(b"\x1f\x8b", fields=[("Content-Encoding", "gzip")]))),
+    ],
+    ids=["cut", "no JSON", "empty", "204", "a stream", "compressed"],
+)
+def test_an_answer_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
+    path: str, api: str, script: faults.Steps, tmp_path: Path
+) -> None:
+    """As JSON, whole, with the connection good for more."""
+
+    async def work() -> None:
+        good = faults.json_answer(ANSWERS[api])
+        async with (
+            FakeUpstream(script, good) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+            await stand.client() as client,
+        ):
+            answer = await stand.ask(question("x/m"), target=path, client=client)
+            assert (
+                answer.complete and answer.status == 502 and ("type" in answer.json()) == (path == MESSAGES)
+            )
+            assert answer.json()["error"]["code"] in ("upstream_closed", "upstream_malformed")
+            assert (await stand.ask(question("x/m"), target=path, client=client)).status == 200
+
+    run(work())
+
+
+@TRANSLATED
+@pytest.mark.parametrize("frames", [0, 3])
+def test_an_error_that_the_provider_tells_in_its_stream_is_the_last_event(
+    path: str, api: str, frames: int, tmp_path: Path
+) -> None:
+    """In its own words and the client's dialect; the dialect's own end never follows."""
+    told = {"error": {"type": "overloaded_error", "message": "too busy"}} | (
+        {"type": "error"} if api == ANTHROPIC else {}
+    )
+
+    async def work() -> None:
+        script = faults.sse_answer([*FRAMES[api][:frames], sse(told)])
+        async with (
+            FakeUpstream(script) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+        ):
+            answer = await stand.ask(question("x/m", stream=True), target=path)
+            assert b"too busy" in answer.body and KEY.encode() not in answer.body
+            if answer.status == 200:
+                assert "too busy" in error_of(answer, path, ended=True)["message"]
+
+    run(work())
+
+
+@PAIRS
+@pytest.mark.parametrize("limit", ["first_byte", "idle", "total"])
+def test_a_planned_exchange_keeps_its_limits(path: str, api: str, limit: str, tmp_path: Path) -> None:
+    """Comments are no first byte; an event in between is none of the total's business."""
+    start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
+    begun = Send(start + chunk(FRAMES[api][0]))
+    more = {OPENAI: FRAMES[OPENAI][1], ANTHROPIC: FRAMES[ANTHROPIC][2]}[api]
+    scripts: dict[str, faults.Steps] = {
+        "first_byte": (ReadBody(), Send(start), Trickle(chunk(b": ping\n\n"), 0.02)),
+        "idle": (ReadBody(), begun, Hold()),
+        "total": (ReadBody(), begun, Trickle(chunk(more), 0.02)),
+    }
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(scripts[limit]) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+        ):
+            stand.limit("x", **{"connect": 1.0, "first_byte": 9.0, "idle": 9.0, "total": 9.0} | {limit: 0.3})
+            answer = await stand.ask(question("x/m", stream=True), target=path)
+            if limit == "first_byte" and answer.status == 504:
+                assert answer.json()["error"]["code"] == "upstream_timed_out"
+            else:
+                error = error_of(answer, path)
+                assert error["code"] == "upstream_timed_out" and f"limit '{limit}'" in error["message"]
+            await upstream.saw_close(0)
+
+    run(work())
+
+
+@TRANSLATED
+def test_a_whole_answer_that_stands_still_is_a_504(path: str, api: str, tmp_path: Path) -> None:
+    """It is held back, so its failure can have a status."""
+    wire = faults.answer(json.dumps(ANSWERS[api]).encode())
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.stalls_after(wire, len(wire) - 3)) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+        ):
+            stand.limit("x", connect=1, first_byte=9, idle=0.2, total=9)
+            answer = await stand.ask(question("x/m"), target=path)
+            assert (
+                answer.complete
+                and answer.status == 504
+                and "limit 'idle'" in answer.json()["error"]["message"]
+            )
+            await upstream.saw_close(0)
+
+    run(work())
+
+
+@PAIRS
+@pytest.mark.parametrize("how", ["close", "half-close", "reset"])
+def test_a_client_that_leaves_a_stream_frees_the_provider(
+    path: str, api: str, how: str, tmp_path: Path
+) -> None:
+    gates = [asyncio.Event() for _ in FRAMES[api]]
+    gates[0].set()
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.sse_gated(gates, FRAMES[api])) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client, question("x/m", stream=True), target=path)
+            await client.saw(b"200 OK")
+            if how == "reset":
+                client.reset()
+            elif how == "half-close":
+                client.half_close()
+            else:
+                await client.close()
+            await upstream.saw_close(0)
+            await client.close()
+            await stand.quiet()
+
+    run(work())
+
+
+@PAIRS
+def test_a_drain_that_is_over_tells_every_stream_in_its_dialect(path: str, api: str, tmp_path: Path) -> None:
+    gates = [asyncio.Event() for _ in FRAMES[api]]
+    gates[0].set()
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.sse_gated(gates, FRAMES[api])) as upstream,
+            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+            await stand.client() as client,
+        ):
+            await stand.send(client, question("x/m", stream=True), target=path)
+            await client.saw(b"data: ")
+            stand.role.front.stop_all(StreamCut("it stops"))
+            assert error_of(await client.response(), path)["code"] == "gateway_stopping"
+            await upstream.saw_close(0)
+
+    run(work())
