@@ -8,7 +8,7 @@ import time
 from clawgate.app.logs import CredentialWatch, both, log_all, log_failures
 from clawgate.app.parts import body_limit, browser_rule, intake_limits, is_loopback, route, time_limits, via
 from clawgate.app.role import RelayRole
-from clawgate.gateway.health import Probe, build_health
+from clawgate.control.health import Probe, build_health
 from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
 from clawgate.policy.path_routing import ANYTHING_BELOW_V1
 from clawgate.providers.credential import Credential, HeaderToken

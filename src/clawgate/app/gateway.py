@@ -13,8 +13,7 @@ from clawgate.app.parts import most_connections, via
 from clawgate.app.plugin_host import PluginHost, Surroundings
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
-from clawgate.gateway.direct import Direct
-from clawgate.gateway.surface import CONTROL_PATHS, OWN_PATHS, build_surface
+from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, build_surface
 from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
 from clawgate.policy.client_ip import ProxySet
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule
@@ -24,6 +23,7 @@ from clawgate.relay.admission.admission import Gate
 from clawgate.relay.downstream.connections import Front
 from clawgate.relay.downstream.request_parser import IntakeLimits
 from clawgate.relay.upstream.dial import Dialer
+from clawgate.routing.router import Direct
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
 from clawgate.settings.openclaw.schema import RateLimit

@@ -18,7 +18,6 @@ from clawgate.app.children import supervised
 from clawgate.app.fetching import fetched
 from clawgate.app.relays import serve_relay
 from clawgate.errors import ProviderUnavailable
-from clawgate.gateway.provider_hooks import Judge, Shape
 from clawgate.plugins.api import (
     Child,
     ChildPlan,
@@ -37,6 +36,7 @@ from clawgate.plugins.host.isolation import GuardedService, PluginFailed
 from clawgate.plugins.host.loader import Loaded, secrets_in, settings_of
 from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.relay.upstream.dial import Dialer
+from clawgate.routing.plugin_hooks import Judge, Shape
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid, named
 

@@ -12,7 +12,7 @@ from typing import Any
 from clawgate.app.logs import CredentialWatch, both, print_out
 from clawgate.app.parts import body_limit, browser_rule, intake_limits, route, time_limits, via, why_unusable
 from clawgate.app.role import RelayRole
-from clawgate.gateway.health import Probe, build_health
+from clawgate.control.health import Probe, build_health
 from clawgate.policy.authentication import FailureLimiter, FailureRule
 from clawgate.policy.client_ip import ProxySet
 from clawgate.policy.cross_origin import BrowserRule
@@ -157,7 +157,7 @@ def _look_at_tokens(
 
 
 def _build_metrics(tally: Tally, measured: Front, upstream: Upstream, instance: str) -> tuple[Front, Any]:
-    from clawgate.gateway.metrics import TallyCollector, build_metrics
+    from clawgate.control.metrics import TallyCollector, build_metrics
 
     gate = Gate(
         upstream=upstream,

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from clawgate.app.upstreams import provider_upstream
 from clawgate.cli.model_status import Seen
+from clawgate.control.health import judge
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
-from clawgate.gateway.health import judge
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.fetch import fetch

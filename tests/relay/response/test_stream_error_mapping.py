@@ -22,8 +22,8 @@ from clawgate.wire.dialect import Dialect
 from tests.bundled.anthropic_claude_proxy.stand_in import FAULTS
 from tests.e2e.stand import run
 from tests.gateway.stand import ANTHROPIC, CHAT, KEY, MESSAGES, config_of, provider, question, serving_gateway
-from tests.gateway.test_attempt import Hooks
 from tests.relay.response.test_translated import MESSAGES_FRAMES
+from tests.routing.test_attempt import Hooks
 from tests.wire.event_stream import dispatched
 from tests.wire.exchanges import sse
 

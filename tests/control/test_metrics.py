@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from clawgate.gateway.metrics import CONTENT_TYPE, TallyCollector, build_metrics
+from clawgate.control.metrics import CONTENT_TYPE, TallyCollector, build_metrics
 from clawgate.policy.cross_origin import BrowserRule
 from clawgate.policy.path_routing import RouteTable
 from clawgate.providers.credential import Bearer

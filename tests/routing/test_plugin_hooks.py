@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.errors import ProviderUnavailable
-from clawgate.gateway.provider_hooks import NoHooks, shaped
 from clawgate.plugins.api import UpstreamRequest
+from clawgate.routing.plugin_hooks import NoHooks, shaped
 
 SAID = {
     "messages": [{"role": "user", "content": "a private word"}],

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from clawgate.gateway.conversations import Conversations
+from clawgate.routing.session_ids import Conversations
 
 
 def turn(role: str, said: str) -> dict[str, str]:

@@ -16,7 +16,6 @@ from clawgate.errors import (
     RequestRejected,
     UpstreamMalformed,
 )
-from clawgate.gateway.provider_hooks import ProviderHooks, shaped
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.admission.plan import Asked
@@ -27,6 +26,7 @@ from clawgate.relay.response.stream_error_mapping import JudgedStream
 from clawgate.relay.response.translated import TranslatedAnswer
 from clawgate.relay.response.writer import AnswerWriter
 from clawgate.relay.upstream.upstream import Upstream
+from clawgate.routing.plugin_hooks import ProviderHooks, shaped
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.json.model_field import NamedModel
 from clawgate.wire.translate.translator import Translation, translation

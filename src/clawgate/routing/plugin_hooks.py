@@ -12,9 +12,9 @@ from typing import Protocol
 import msgspec
 
 from clawgate.errors import ProviderUnavailable, RequestRejected
-from clawgate.gateway.conversations import Conversations
 from clawgate.plugins.api import UpstreamRequest, Verdict
 from clawgate.providers.credential import HeaderToken
+from clawgate.routing.session_ids import Conversations
 from clawgate.wire.json.surrogates import whole
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])

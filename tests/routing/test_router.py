@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from clawgate.errors import GatewayError, ModelNotFound, ProviderNotConfigured, RequestRejected
-from clawgate.gateway.direct import Direct
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import Bearer, HeaderToken
@@ -19,6 +18,7 @@ from clawgate.providers.provider import Model, Provider
 from clawgate.relay.admission.plan import Asked
 from clawgate.relay.upstream.dial import Dialer, Route
 from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.routing.router import Direct
 from clawgate.testing import faults
 from clawgate.testing.steps import Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.upstream import FakeUpstream

@@ -13,9 +13,6 @@ from typing import Any
 import pytest
 
 from clawgate.errors import ProviderUnavailable, RequestRejected
-from clawgate.gateway import attempt as attempts
-from clawgate.gateway.attempt import DirectAttempt, Question
-from clawgate.gateway.provider_hooks import Judge, NoHooks, Shape
 from clawgate.plugins.api import UpstreamRequest, Verdict
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Provider
@@ -25,6 +22,9 @@ from clawgate.relay.response.completeness import WatchedAnswer
 from clawgate.relay.response.error_mapping import JudgedAnswer
 from clawgate.relay.response.translated import TranslatedAnswer
 from clawgate.relay.response.writer import AnswerWriter
+from clawgate.routing import attempt as attempts
+from clawgate.routing.attempt import DirectAttempt, Question
+from clawgate.routing.plugin_hooks import Judge, NoHooks, Shape
 from clawgate.testing import faults
 from clawgate.testing.faults import SSE_FIELDS
 from clawgate.testing.steps import ReadBody, Send, Wait
@@ -43,7 +43,7 @@ from tests.gateway.stand import (
     question,
     serving_gateway,
 )
-from tests.gateway.test_direct import connect, direct, known
+from tests.routing.test_router import connect, direct, known
 
 LINES = b"content-type: application/json\r\nanthropic-beta: x\r\n"
 REF = ModelRef("a", "m")

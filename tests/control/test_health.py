@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from clawgate import __version__
+from clawgate.control import health
+from clawgate.control.health import FRESH_SECONDS, REFUSED_FRESH_SECONDS, Finding, Probe, build_health, judge
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut, UpstreamUnreachable
-from clawgate.gateway import health
-from clawgate.gateway.health import FRESH_SECONDS, REFUSED_FRESH_SECONDS, Finding, Probe, build_health, judge
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
 from clawgate.relay.upstream.dial import Dialer, Route

@@ -1,7 +1,7 @@
 """Which provider answers this body, and who after it? From ``provider/model`` to one attempt after the other.
 
 A plan asks the provider that was named and nobody else, unless it is the configured default and the operator wrote
-fallbacks. How one of them is asked is settled in `gateway.attempt`.
+fallbacks. How one of them is asked is settled in `routing.attempt`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from clawgate.errors import (
     Unavailable,
     UpstreamUnreachable,
 )
-from clawgate.gateway.attempt import DirectAttempt, Question
-from clawgate.gateway.provider_hooks import NoHooks, ProviderHooks
 from clawgate.policy.fallback import next_is_allowed
 from clawgate.policy.model_routing import Choice, ModelRef, resolve
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.admission.plan import Asked
 from clawgate.relay.upstream.upstream import Upstream
+from clawgate.routing.attempt import DirectAttempt, Question
+from clawgate.routing.plugin_hooks import NoHooks, ProviderHooks
 from clawgate.wire.json.model_field import find_model
 
 logger = logging.getLogger("clawgate.gateway")

@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from clawgate import __version__
 from clawgate.errors import GatewayError, ModelNotFound
-from clawgate.gateway.direct import Direct
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.response.error_response import status_of
+from clawgate.routing.router import Direct
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.openai import errors as openai_errors
 

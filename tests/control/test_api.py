@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clawgate import __version__
-from clawgate.gateway.surface import listed_models
+from clawgate.control.api import listed_models
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider

@@ -1,0 +1,1 @@
+"""The control API of a listener: health, readiness, model list, metrics."""
