@@ -6,7 +6,7 @@ control plane beside.
 
 from clawgate.app.bridge import build_bridge
 from clawgate.app.role import Role
+from clawgate.app.run import open_listener, serve
 from clawgate.app.server import build_server
-from clawgate.app.serving import open_listener, serve
 
 __all__ = ["Role", "build_bridge", "build_server", "open_listener", "serve"]

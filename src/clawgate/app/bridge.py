@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 
-from clawgate.app.logs import CredentialWatch, both, log_all, log_failures
-from clawgate.app.parts import body_limit, browser_rule, intake_limits, is_loopback, route, time_limits, via
+from clawgate.app.factory import body_limit, browser_rule, intake_limits, is_loopback, route, time_limits, via
+from clawgate.app.log_setup import CredentialWatch, both, log_all, log_failures
 from clawgate.app.role import RelayRole
 from clawgate.control.health import Probe, build_health
 from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawgate.app.logs import log_all, log_trouble
-from clawgate.app.parts import most_connections, via
-from clawgate.app.plugin_host import PluginHost, Surroundings
+from clawgate.app.factory import most_connections, via
+from clawgate.app.log_setup import log_all, log_trouble
+from clawgate.app.plugins.host import PluginHost, Surroundings
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
 from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, build_surface

@@ -9,8 +9,16 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from clawgate.app.logs import CredentialWatch, both, print_out
-from clawgate.app.parts import body_limit, browser_rule, intake_limits, route, time_limits, via, why_unusable
+from clawgate.app.factory import (
+    body_limit,
+    browser_rule,
+    intake_limits,
+    route,
+    time_limits,
+    via,
+    why_unusable,
+)
+from clawgate.app.log_setup import CredentialWatch, both, print_out
 from clawgate.app.role import RelayRole
 from clawgate.control.health import Probe, build_health
 from clawgate.policy.authentication import FailureLimiter, FailureRule

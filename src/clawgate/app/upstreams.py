@@ -8,7 +8,7 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 
-from clawgate.app.parts import is_loopback
+from clawgate.app.factory import is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.provider import Provider

@@ -37,7 +37,7 @@ def run_bridge(**given: Any) -> None:
         return build_bridge(settings)
 
     def banner(role: Any, url: str) -> list[str]:
-        from clawgate.app.parts import travels_unencrypted
+        from clawgate.app.factory import travels_unencrypted
 
         lines = [
             f"clawgate bridge listening on {url} -> {role.upstream.origin}",

@@ -48,7 +48,7 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
 
 def _look(config: str | None) -> list[Finding]:
     from clawgate.app.doctor.checks import examine
-    from clawgate.app.doctor.gather import gather
+    from clawgate.app.doctor.facts import gather
     from clawgate.settings.problems import SettingsInvalid
 
     try:
@@ -59,7 +59,7 @@ def _look(config: str | None) -> list[Finding]:
 
 def _mend(findings: list[Finding], *, yes: bool, quiet: bool) -> list[str]:
     """Do what can be done and is agreed to; what was done, in words."""
-    from clawgate.app.doctor.mend import CannotMend, do
+    from clawgate.app.doctor.fixes import CannotMend, do
 
     done: list[str] = []
     for finding in findings:

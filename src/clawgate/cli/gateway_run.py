@@ -40,8 +40,8 @@ def run_gateway(
 ) -> NoReturn:
     """Serve until stopped; the body of the command."""
     from clawgate.app.gateway import build_gateway
-    from clawgate.app.logs import set_up_logging
-    from clawgate.app.serving import serve
+    from clawgate.app.log_setup import set_up_logging
+    from clawgate.app.run import serve
     from clawgate.relay.upstream.upstream import SHORTEST_SECRET
     from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.openclaw.gateway import GatewayFlags

@@ -71,7 +71,7 @@ class _Context:
     @property
     def state_dir(self) -> Path:
         """Made when it is asked for: help needs none."""
-        from clawgate.app.plugin_host import plugin_folder
+        from clawgate.app.plugins.host import plugin_folder
 
         return plugin_folder(self.state, self.plugin)
 
@@ -82,7 +82,7 @@ class _Context:
         click.echo(line, err=True)
 
     async def fetch(self, plan: FetchPlan) -> Fetched:
-        from clawgate.app.fetching import fetched
+        from clawgate.app.plugins.fetch import fetched
         from clawgate.relay.upstream.dial import Dialer
 
         return await fetched(plan, Dialer())

@@ -59,7 +59,7 @@ def run(
 ) -> NoReturn:
     """Build a role, take its port, say where it is, serve it."""
     from clawgate.app import serve
-    from clawgate.app.logs import set_up_logging
+    from clawgate.app.log_setup import set_up_logging
 
     os.umask(0o077)  # whatever is ever written is for its owner alone
     redactor = Redactor(settings.secrets())

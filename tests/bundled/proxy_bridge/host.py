@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from clawgate.app import relays
-from clawgate.app.fetching import fetched
+from clawgate.app.plugins import relay as relays
+from clawgate.app.plugins.fetch import fetched
 from clawgate.bundled.proxy_bridge.config import BridgeConfig
 from clawgate.plugins import api
 from clawgate.relay.upstream.dial import Dialer

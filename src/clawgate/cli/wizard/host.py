@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.app.fetching import fetched
+from clawgate.app.plugins.fetch import fetched
 from clawgate.plugins.api.questions import Answers
 from clawgate.plugins.api.service import Fetched, FetchPlan
 from clawgate.processes.port_owner import port_owner

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.plugin_host import PluginHost, Surroundings, plugin_folder, plugin_logger
+from clawgate.app.plugins.host import PluginHost, Surroundings, plugin_folder, plugin_logger
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from tests.e2e.stand import run, until

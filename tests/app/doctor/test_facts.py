@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clawgate.app.doctor.checks import Facts
-from clawgate.app.doctor.gather import gather
+from clawgate.app.doctor.facts import gather
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.relay.upstream.upstream import SHORTEST_SECRET
 from tests.plugins.host.test_discovery import installed

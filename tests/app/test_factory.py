@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clawgate.app import Role
-from clawgate.app.parts import intake_limits, is_loopback, travels_unencrypted, via
+from clawgate.app.factory import intake_limits, is_loopback, travels_unencrypted, via
 from clawgate.errors import HostRefused, OriginRefused
 from clawgate.providers.credential import basic_value
 from clawgate.settings.roles.bridge import BridgeSettings

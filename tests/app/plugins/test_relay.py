@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from clawgate.app.relays import serve_relay
+from clawgate.app.plugins.relay import serve_relay
 from clawgate.plugins.api import PluginError, RelayPlan
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing import faults

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from clawgate.app.children import supervised
-from clawgate.app.fetching import fetched
-from clawgate.app.relays import serve_relay
+from clawgate.app.plugins.child import supervised
+from clawgate.app.plugins.fetch import fetched
+from clawgate.app.plugins.relay import serve_relay
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import (
     Child,

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from clawgate.app.children import SupervisedChild, supervised
+from clawgate.app.plugins.child import SupervisedChild, supervised
 from clawgate.plugins.api import ChildPlan, Finding, Health
 from tests.e2e.stand import run, until
 from tests.ports import free_port

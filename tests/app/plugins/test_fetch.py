@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from clawgate.app.fetching import fetched
+from clawgate.app.plugins.fetch import fetched
 from clawgate.plugins.api import FetchFailed, FetchPlan
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing import faults

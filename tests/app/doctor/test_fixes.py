@@ -9,7 +9,7 @@ import pyjson5
 import pytest
 
 from clawgate.app.doctor.checks import Mend
-from clawgate.app.doctor.mend import CannotMend, do
+from clawgate.app.doctor.fixes import CannotMend, do
 
 
 def mode(path: Path) -> int:

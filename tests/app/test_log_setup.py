@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from clawgate.app.logs import CredentialWatch, both, log_all, log_failures, print_out, set_up_logging
+from clawgate.app.log_setup import CredentialWatch, both, log_all, log_failures, print_out, set_up_logging
 from clawgate.policy.redaction import Redactor
 from clawgate.relay.observe.record import Record
 

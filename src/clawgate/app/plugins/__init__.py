@@ -1,0 +1,1 @@
+"""Runs plugins inside the gateway: their services, child programs, fetches and relays."""
