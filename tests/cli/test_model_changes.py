@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.cli.configured import configured
+from clawgate.cli.context import configured
 from clawgate.cli.model_changes import known_ref, unknown_provider, warn_if_unlisted, write_change
 from clawgate.policy.model_routing import ModelRef
 from tests.cli.catalogs import CONFIG, alone, config_file

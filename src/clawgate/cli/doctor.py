@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clawgate.cli.confirming import confirmed
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.places import place_options
+from clawgate.cli.paths import place_options
+from clawgate.cli.terminal.confirm import confirmed
 
 if TYPE_CHECKING:
     from clawgate.app.doctor.checks import Finding

@@ -44,7 +44,7 @@ def _completion(context: click.Context, option: click.Parameter, shell: str | No
 
 
 def _of_plugins() -> dict[str, str]:
-    from clawgate.cli.installed_commands import installed_commands
+    from clawgate.cli.plugins.installed_commands import installed_commands
 
     return installed_commands() | _OF_PLUGINS
 
@@ -57,7 +57,7 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            from clawgate.cli.plugin_command import plugin_command
+            from clawgate.cli.plugins.plugin_command import plugin_command
 
             return plugin_command(cmd_name)
         module = importlib.import_module(f"clawgate.cli.{cmd_name}")

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from clawgate.cli.configured import Configured, refused, write
-from clawgate.cli.places import place_options
+from clawgate.cli.context import Configured, refused, write
+from clawgate.cli.paths import place_options
 from clawgate.policy.model_routing import NEAR, ModelRef
 
 _F = TypeVar("_F", bound=Callable[..., Any])

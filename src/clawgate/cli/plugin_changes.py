@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.places import Places, places, read
+from clawgate.cli.paths import Places, places, read
 
 if TYPE_CHECKING:
     from clawgate.plugins.host.discovery import Found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clawgate.cli.wizard.asker import Abandoned, Check
+from clawgate.cli.auth.wizard.prompter import Abandoned, Check
 from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect, KeyPath
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext

@@ -1,0 +1,87 @@
+"""What does `clawgate models auth list` say of each provider: which kind of credential, and where is it from?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from clawgate.cli.auth.wizard.credential_block import credential_of
+from clawgate.cli.terminal.table import show_table
+from clawgate.providers.catalog import BUILT_IN, Catalog
+from clawgate.providers.provider import Provider
+from clawgate.settings.openclaw.config_file import ConfigFile
+from clawgate.settings.problems import named
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRow:
+    """``source`` is a place in the file or a variable; "" where there is no credential.
+
+    ``kind`` is also known of a credential that cannot be used yet.
+    """
+
+    provider: Provider
+    kind: str
+    source: str
+    variable: str | None
+
+    def shown(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "id": self.provider.id,
+            "auth": self.kind,
+            "maskedSecret": self.provider.masked() or None,
+            "source": self.source or None,
+            "variable": self.variable,
+            "ready": self.provider.why_not_ready is None,
+            "whyNotReady": self.provider.why_not_ready,
+        }
+
+
+def auth_rows(file: ConfigFile, catalog: Catalog) -> list[AuthRow]:
+    """Of every provider, in the config's order."""
+    return [_row(provider, file) for provider in catalog.providers.values()]
+
+
+def _row(provider: Provider, file: ConfigFile) -> AuthRow:
+    held = credential_of(_block(file.raw, provider.id))
+    if held is not None:
+        path = ("models", "providers", provider.id, *held.path)
+        place = file.origins.get(named(path), file.path.name)
+        variable = held.secret[2:-1] if held.secret.startswith("${") and held.secret.endswith("}") else None
+        kind = provider.auth_kind if provider.credential.line() else f"{held.kind} {held.header}".rstrip()
+        return AuthRow(provider, kind, f"{variable} ({place})" if variable else place, variable)
+    own = BUILT_IN.get(provider.id)
+    if own is not None and provider.credential.line():
+        return AuthRow(provider, provider.auth_kind, f"{own.variable} (environment)", own.variable)
+    return AuthRow(provider, provider.auth_kind, "", None)
+
+
+def _block(raw: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
+    models = raw.get("models")
+    providers = models.get("providers") if isinstance(models, dict) else None
+    block = providers.get(provider) if isinstance(providers, dict) else None
+    return block if isinstance(block, dict) else {}
+
+
+def show_rows(rows: Sequence[AuthRow]) -> None:
+    """A table, and below it what keeps a provider from being asked."""
+    show_table(
+        ("Provider", "Auth", "Secret", "From", "Ready"),
+        [
+            (
+                row.provider.id,
+                row.kind,
+                row.provider.masked() or "-",
+                row.source or "-",
+                "no" if row.provider.why_not_ready else "yes",
+            )
+            for row in rows
+        ],
+    )
+    for row in rows:
+        if row.provider.why_not_ready:
+            click.echo(f"\n{row.provider.id}: not ready: {row.provider.why_not_ready}")

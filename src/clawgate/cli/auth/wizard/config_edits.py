@@ -1,0 +1,121 @@
+"""How does what a provider wants written stand in the text of the config file? Text in, text out.
+
+What nobody asked to change stays byte for byte, comments included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyjson5
+
+from clawgate.plugins.api.provider import ConfigChange
+from clawgate.policy.model_routing import ModelRef
+from clawgate.settings.json5.edit import NoSuchPath, set_value, unset_value, value_at
+from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.openclaw.model_edits import fallbacks_in, with_alias, with_default, without_fallbacks
+
+_MODEL: KeyPath = ("agents", "defaults", "model")
+_MODELS: KeyPath = ("agents", "defaults", "models")
+
+
+def with_provider(
+    text: str, provider: str, change: ConfigChange, *, plugin: str | None, default: bool
+) -> str:
+    """``change`` made. ``plugin`` is whose provider it is, None for one of clawgate's own or of the operator's.
+
+    Of a plugin's provider, keys of the block that the change does not name stay, and so does what somebody has set by
+    hand for a model that is still in the list; any other provider is as the change has it.
+    ``default``: its default model becomes the one that answers.
+    """
+    where = ("models", "providers", provider)
+    block = dict(change.provider)
+    if plugin is not None:
+        present = _at(text, where)
+        block = _joined(present if isinstance(present, dict) else {}, block)
+        text = _with_plugin(text, plugin, change.plugin_config)
+    text = set_value(text, where, block)
+    for alias, model in change.aliases.items():
+        if (ref := ModelRef.parse(model)) is not None:
+            text = with_alias(text, alias, ref)
+    if default and change.default_model and (ref := ModelRef.parse(change.default_model)) is not None:
+        if plugin is None:
+            return with_default(text, ref)
+        return set_value(
+            text, _MODEL, _kept(text) | {"primary": str(ref), "fallbacks": list(change.fallbacks)}
+        )
+    return text
+
+
+def _joined(present: Mapping[str, Any], change: Mapping[str, object]) -> dict[str, object]:
+    """``change`` over ``present``; only the models of ``present`` go before those of the change."""
+    joined = {**present, **change}
+    for key, new in change.items():
+        old = present.get(key)
+        if key == "models" and isinstance(new, list | tuple):
+            joined[key] = [_model(old, entry) for entry in new]
+        elif isinstance(old, dict) and isinstance(new, Mapping):
+            joined[key] = _joined(old, new)
+    return joined
+
+
+def _model(present: object, entry: object) -> object:
+    """``entry``, with what stands in the file about the same model: somebody may have corrected it."""
+    if not isinstance(entry, Mapping) or not isinstance(present, list):
+        return entry
+    same = (one for one in present if isinstance(one, dict) and one.get("id") == entry.get("id"))
+    return {**entry, **next(same, {})}
+
+
+def _kept(text: str) -> dict[str, Any]:
+    present = _at(text, _MODEL)
+    return present if isinstance(present, dict) else {}
+
+
+def _with_plugin(text: str, plugin: str, config: Mapping[str, object]) -> str:
+    entry = ("plugins", "entries", plugin)
+    if _at(text, (*entry, "enabled")) is not True:
+        text = set_value(text, (*entry, "enabled"), True)
+    present = _at(text, (*entry, "config"))
+    merged = (present if isinstance(present, dict) else {}) | dict(config)
+    return set_value(text, (*entry, "config"), merged) if merged else text
+
+
+def without_provider(text: str, provider: str, owned: Sequence[KeyPath]) -> str:
+    """All that was written for ``provider`` gone: ``owned``, its block, and every name that leads to its models."""
+    for path in (*owned, ("models", "providers", provider)):
+        text = _without(text, path)
+    for name in fallbacks_in(text):
+        if _of(name, provider):
+            text = without_fallbacks(text, name)
+    settings = _at(text, _MODELS)
+    for name in settings if isinstance(settings, dict) else ():
+        if _of(name, provider):
+            text = _without(text, (*_MODELS, name))
+    primary = _at(text, (*_MODEL, "primary"))
+    if isinstance(primary, str) and _of(primary, provider):
+        text = _without(text, (*_MODEL, "primary"))
+    left = _at(text, _MODEL)
+    if left in ({}, {"fallbacks": []}) or (isinstance(left, str) and _of(left, provider)):
+        text = _without(text, _MODEL)
+    return text
+
+
+def _of(name: str, provider: str) -> bool:
+    ref = ModelRef.parse(name)
+    return ref is not None and ref.provider == provider
+
+
+def _without(text: str, path: KeyPath) -> str:
+    try:
+        return unset_value(text, path)
+    except NoSuchPath:
+        return text
+
+
+def _at(text: str, path: KeyPath) -> object:
+    try:
+        return value_at(pyjson5.decode(text), path)
+    except (NoSuchPath, pyjson5.Json5Exception):
+        return None  # what edits the text says what is wrong with it

@@ -1,0 +1,1 @@
+"""The commands `clawgate plugins …` and the commands that plugins add."""

@@ -1,0 +1,57 @@
+"""``clawgate server``: the remote proxy that holds the real key and hands out tokens instead."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import click
+
+from clawgate.cli.relay.options import settings_options
+from clawgate.cli.relay.run import common_options, run, settings_from
+from clawgate.policy.redaction import Redactor
+from clawgate.settings.roles.bridge import ServerSettings
+
+ENTRY = "openai-proxy"
+
+
+@click.group()
+def server() -> None:
+    """The remote proxy: it holds the real key, clients hold tokens that can be revoked."""
+
+
+@server.command("new-token")
+def make_token() -> None:
+    """Print a new token that nobody guesses."""
+    click.echo(secrets.token_urlsafe(32))
+
+
+@server.command("run")
+@common_options[0]
+@common_options[1]
+@settings_options(ServerSettings)
+def run_server(**given: Any) -> None:
+    """Run the remote proxy in the foreground until Ctrl-C.
+
+    Clients present their token as X-Proxy-Token or as Authorization: Bearer; the upstream sees the real key only.
+    Listens on 127.0.0.1 by default: put a TLS proxy in front, or give --tls-certificate and --tls-key with --host.
+    """
+    settings = settings_from(ServerSettings, ENTRY, given)
+
+    def build(redactor: Redactor) -> Any:
+        from clawgate.app import build_server
+
+        return build_server(settings, learn=redactor.learn)
+
+    def banner(role: Any, url: str) -> list[str]:
+        allowed = f"models: {', '.join(settings.models)}" if settings.models else "all models"
+        lines = [f"clawgate server listening on {url} -> {role.upstream.origin} ({allowed})"]
+        if url.startswith("http:") and not url.startswith(
+            ("http://127.", "http://localhost", "http://[::1]")
+        ):
+            lines.append(
+                "  warning: tokens and prompts travel unencrypted; use --tls-certificate or a TLS proxy"
+            )
+        return lines
+
+    run(build, settings, banner, verbose=False)

@@ -1,0 +1,1 @@
+"""Terminal input and output: prompts, confirmation, progress line, tables."""

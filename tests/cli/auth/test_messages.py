@@ -1,0 +1,126 @@
+"""What is said at the end: the backup, what is to be done next, and whether a gateway takes the change over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clawgate.cli.auth.messages import abandoned, show_diff, tell_after_logout, tell_done, tell_missing
+from clawgate.cli.auth.wizard.answers import Unanswered
+from clawgate.cli.auth.wizard.flow import Done
+from clawgate.cli.context import Configured, configured
+from clawgate.plugins.api.provider import ConfigChange
+from clawgate.processes.instance.instance_lock import Instance
+from clawgate.settings.openclaw.update import Written
+from tests.cli.catalogs import alone, config_file
+from tests.cli.wizard.scripted import EVERY_KIND
+
+CHANGE = ConfigChange(plugin_config={}, provider={}, default_model="far/opus", notes=("terms apply",))
+
+
+@pytest.fixture
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configured:
+    alone(tmp_path, monkeypatch)
+    (tmp_path / ".openclaw").mkdir(mode=0o700)
+    return configured(str(config_file(tmp_path / ".openclaw")))
+
+
+@pytest.fixture
+def gateway(known: Configured) -> Iterator[Instance]:
+    instance = Instance.claim(known.path.parent / "clawgate", environment={})
+    yield instance
+    instance.release()
+
+
+def done(known: Configured, **changes: object) -> Done:
+    said: dict[str, object] = {
+        "provider": "far", "change": CHANGE, "default": False, "references": (),
+        "written": Written(known.path, changed=True, backup=known.path.with_name("x.bak")),
+    }  # fmt: skip
+    return Done(**(said | changes))  # type: ignore[arg-type]  # each has its type above
+
+
+def test_what_was_done_and_what_comes_next(known: Configured, capsys: pytest.CaptureFixture[str]) -> None:
+    tell_done(known, None, done(known, references=("FAR_KEY",)))
+    assert capsys.readouterr().out == (
+        f"Updated config: {known.path}\n"
+        f"  Backup: {known.path.with_name('x.bak')}\n"
+        "Provider: far\n"
+        "Default model available: far/opus (current default unchanged; run clawgate models set far/opus to apply)\n"
+        "Note: terms apply\n"
+        "Note: the file refers to FAR_KEY; the gateway has to find that variable, too "
+        f"(in its environment, or in {known.path.parent / '.env'})\n"
+        "Next: clawgate gateway run, or clawgate models status --probe\n"
+    )
+
+
+def test_a_default_is_told_once(known: Configured, capsys: pytest.CaptureFixture[str]) -> None:
+    tell_done(known, None, done(known, default=True))
+    assert "Default model set to far/opus\n" in capsys.readouterr().out
+    present = ConfigChange(plugin_config={}, provider={}, default_model="owl/qwen")
+    tell_done(known, None, done(known, change=present))
+    assert "Default model" not in capsys.readouterr().out
+
+
+def test_where_there_is_no_default_yet_that_is_told(
+    known: Configured, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_done(replace(known, catalog=replace(known.catalog, primary=None)), None, done(known))
+    assert "available: far/opus (there is no default yet; run clawgate models set" in capsys.readouterr().out
+
+
+def test_a_gateway_that_runs_takes_it_over(
+    known: Configured, gateway: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.announce("http://127.0.0.1:1", 1, known.path, None)
+    tell_done(known, None, done(known, references=("FAR_KEY",)))
+    shown = capsys.readouterr().out
+    assert "takes this over by itself" in shown and "Next:" not in shown and "that runs has to find" in shown
+
+
+def test_a_gateway_with_another_config_does_not(
+    known: Configured, gateway: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.announce("http://127.0.0.1:1", 1, known.path.with_name("other.json"), None)
+    tell_done(known, None, done(known))
+    assert "reads another config" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_told_with_every_way_to_give_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        tell_missing(Unanswered(EVERY_KIND), yes=False)
+    shown = capsys.readouterr().err
+    assert caught.value.code == 1 and "  Private?: --private/--no-private\n" in shown
+    assert "  Token: --token ..., or --stdin-secret, or the variable KIT_TOKEN\n" in shown
+
+
+def test_who_leaves_is_told_that_nothing_happened(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        abandoned()
+    assert caught.value.code == 130 and capsys.readouterr().err == "Nothing was changed.\n"
+    with pytest.raises(SystemExit) as caught:
+        abandoned(declined=True)
+    assert caught.value.code == 1
+
+
+def test_a_logout_from_the_default_is_told(known: Configured, capsys: pytest.CaptureFixture[str]) -> None:
+    tell_after_logout(known, "owl")
+    tell_after_logout(known, "far")
+    assert capsys.readouterr().out.count("there is no default model now") == 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_a_diff_is_plain_where_colours_are_not_wanted(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda *_: False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    show_diff("+new")
+    assert capsys.readouterr().out == "\x1b[32m+new\x1b[0m\n"
+    monkeypatch.setenv(name, value)
+    show_diff("+new")
+    assert capsys.readouterr().out == "+new\n"

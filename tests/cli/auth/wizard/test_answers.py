@@ -1,0 +1,202 @@
+"""Where an answer comes from (flags, standard input, environment, file, default, a person), and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from clawgate.cli.auth.wizard.answers import (
+    Answered,
+    Sources,
+    Unanswered,
+    WrongAnswer,
+    by_asking,
+    without_asking,
+)
+from clawgate.cli.auth.wizard.prompter import Abandoned
+from clawgate.plugins.api.questions import Answers, Choice, Question
+from tests.cli.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Scripted
+
+URL = Question(
+    name="url", text="URL", kind="url", variables=("A_URL", "B_URL"), default="https://default.test"
+)
+TOKEN = Question(name="token", text="Token", kind="secret", variables=("A_TOKEN",))
+
+
+def asked(
+    questions: Sequence[Question],
+    person: Scripted,
+    sources: Sources | None = None,
+    offered: Sequence[Choice] = (),
+    taken: int = 0,
+) -> Answered:
+    return by_asking(
+        questions,
+        sources or Sources(),
+        person,
+        lambda question, answers: offered if question.choices else (),
+        lambda port, answers: f"port {port} is taken" if port == taken else None,
+    )
+
+
+def test_every_kind_of_question_is_asked_and_answered() -> None:
+    person = Scripted(*(text if text != "yes" else "y" for text in ANSWERS.values()))
+    found = asked(EVERY_KIND, person)
+    assert dict(found.plain) == ANSWERS == dict(found.written) and person.answers == []
+
+
+def test_every_kind_of_question_is_answered_by_flags() -> None:
+    assert dict(without_asking(EVERY_KIND, Sources(flags=ANSWERS)).plain) == ANSWERS
+    person = Scripted()
+    assert dict(asked(EVERY_KIND, person, Sources(flags=ANSWERS)).plain) == ANSWERS and person.said == []
+
+
+def test_a_question_that_does_not_apply_is_left_out() -> None:
+    found = without_asking(EVERY_KIND, Sources(flags=ANSWERS | {"private": "no"}))
+    assert "why" not in found.plain
+    person = Scripted("n")
+    assert "why" not in asked(EVERY_KIND, person, Sources(flags=dict(list(ANSWERS.items())[:-2]))).plain
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "says"),
+    [
+        ("team", "", "an answer is needed"),
+        ("remote_url", "ftp://x", "must look like"),
+        ("remote_url", "https://user:pw@x", "user name or password"),
+        ("token", "changeme", "is a placeholder"),
+        ("token", "two words", "cannot stand in a header"),
+        ("token", "${NOT_SET_HERE}", "the variable NOT_SET_HERE is not set here"),
+        ("port", "70000", "from 1 to 65535"),
+        ("port", "many", "from 1 to 65535"),
+        ("count", "-1", "whole number"),
+        ("mode", "medium", "one of fast, slow"),
+        ("models", ",", "names nothing"),
+    ],
+)
+def test_what_is_wrong_is_told_at_once_and_asked_again(name: str, wrong: str, says: str) -> None:
+    """And a flag with the same answer ends it, with the reason."""
+    question = next(one for one in EVERY_KIND if one.name == name)
+    question = Question(
+        name=name, text=question.text, kind=question.kind, options=question.options, choices=question.choices
+    )
+    person = Scripted(wrong, ANSWERS[name])
+    assert asked([question], person).plain[name] == ANSWERS[name]
+    assert any(says in text for text in person.said)
+    if wrong:
+        with pytest.raises(WrongAnswer, match=says) as caught:
+            without_asking([question], Sources(flags={name: wrong}))
+        assert wrong not in str(caught.value) or name != "token" or wrong.startswith("$")
+
+
+def test_all_that_is_missing_is_told_in_one_go() -> None:
+    with pytest.raises(Unanswered) as caught:
+        without_asking(EVERY_KIND, Sources(environment={"KIT_URL": "https://remote.test"}))
+    assert [one.name for one in caught.value.questions] == ["team", "token", "mode", "private"]
+
+
+def test_all_that_is_wrong_is_told_in_one_go() -> None:
+    with pytest.raises(WrongAnswer) as caught:
+        without_asking(EVERY_KIND, Sources(flags=ANSWERS | {"port": "x", "count": "y"}))
+    assert [text.partition(":")[0] for text in caught.value.problems] == ["Port (--port)", "Count (--count)"]
+
+
+def test_flags_go_before_the_environment_that_before_the_file_and_a_default_is_last() -> None:
+    environment, earlier = {"B_URL": "https://b.test"}, {"url": "https://file.test"}
+    for flags, variables, file, winner in (
+        ({"url": "https://flag.test"}, environment, earlier, "https://flag.test"),
+        ({}, environment, earlier, "https://b.test"),
+        ({}, environment | {"A_URL": "https://a.test"}, earlier, "https://a.test"),
+        ({}, {}, earlier, "https://file.test"),
+        ({}, {}, {}, "https://default.test"),
+    ):
+        sources = Sources(flags=flags, environment=variables, earlier=file)
+        assert without_asking([URL], sources).plain["url"] == winner
+
+
+def test_who_edits_keeps_what_is_configured() -> None:
+    sources = Sources(
+        environment={"A_URL": "https://a.test"}, earlier={"url": "https://file.test"}, earlier_first=True
+    )
+    assert without_asking([URL], sources).plain["url"] == "https://file.test"
+
+
+def test_a_secret_of_the_environment_is_written_as_a_reference() -> None:
+    for found in (
+        without_asking([TOKEN], Sources(environment={"A_TOKEN": SECRET})),
+        asked([TOKEN], Scripted(""), Sources(environment={"A_TOKEN": SECRET})),
+    ):
+        assert found.plain["token"] == SECRET and found.written["token"] == "${A_TOKEN}"
+        assert found.secrets([TOKEN]) == (SECRET,)
+
+
+def test_a_typed_reference_stays_one() -> None:
+    found = asked([TOKEN], Scripted("${OTHER}"), Sources(environment={"OTHER": SECRET}))
+    assert (found.plain["token"], found.written["token"]) == (SECRET, "${OTHER}")
+
+
+def test_a_configured_secret_is_kept_and_shown_by_its_ends_alone() -> None:
+    person = Scripted("")
+    assert asked([TOKEN], person, Sources(earlier={"token": SECRET})).written["token"] == SECRET
+    assert "Enter keeps c...c" in person.said[-1] and SECRET not in "".join(person.said)
+
+
+def test_an_unset_reference_stays_only_where_nobody_tries_it() -> None:
+    with pytest.raises(WrongAnswer, match="the variable GONE is not set here"):
+        without_asking([TOKEN], Sources(earlier={"token": "${GONE}"}))
+    found = without_asking([TOKEN], Sources(earlier={"token": "${GONE}"}, unset_allowed=True))
+    assert (found.plain["token"], found.written["token"]) == ("", "${GONE}")
+
+
+def test_each_line_of_standard_input_is_one_secret() -> None:
+    more = Question(name="more", text="More", kind="secret")
+    left_out = Question(name="none", text="None", kind="secret", when=lambda answers: False)
+    found = without_asking([left_out, TOKEN, more], Sources(stdin=[SECRET, "other-s3cret-0123"]))
+    assert dict(found.plain) == {"token": SECRET, "more": "other-s3cret-0123"}
+
+
+def test_a_wrong_variable_is_told_and_the_question_asked() -> None:
+    person = Scripted("https://typed.test")
+    found = asked([URL], person, Sources(environment={"A_URL": "nonsense"}))
+    assert found.plain["url"] == "https://typed.test"
+    assert any("not used: A_URL: " in text for text in person.said)
+
+
+def test_what_a_server_offers_is_shown_and_need_not_be_taken() -> None:
+    models = next(one for one in EVERY_KIND if one.name == "models")
+    person = Scripted("three, one")
+    found = asked([models], person, offered=[Choice("one"), Choice("two")])
+    assert found.plain.words("models") == ("three", "one") and "two" in person.said
+
+
+def test_a_dash_clears_what_is_optional() -> None:
+    models = next(one for one in EVERY_KIND if one.name == "models")
+    assert asked([models], Scripted("-"), Sources(earlier={"models": "one"})).plain["models"] == ""
+    with pytest.raises(Abandoned):
+        asked([EVERY_KIND[1]], Scripted("-"))
+
+
+def test_a_taken_port_is_only_used_after_a_yes() -> None:
+    port = Question(name="port", text="Port", kind="port")
+    person = Scripted("4000", "n", "4001")
+    assert (
+        asked([port], person, taken=4000).plain["port"] == "4001" and "  ! port 4000 is taken" in person.said
+    )
+    assert asked([port], Scripted("4000", "y"), taken=4000).plain["port"] == "4000"
+
+
+@pytest.mark.parametrize("answered", range(len(ANSWERS)))
+def test_who_leaves_at_a_question_has_answered_nothing(answered: int) -> None:
+    texts = [text if text != "yes" else "y" for text in ANSWERS.values()]
+    with pytest.raises(Abandoned):
+        asked(EVERY_KIND, Scripted(*texts[:answered]))
+
+
+def test_a_confirmation_without_a_default_has_to_be_given() -> None:
+    private = next(one for one in EVERY_KIND if one.name == "private")
+    person = Scripted("", "n")
+    assert asked([private], person).plain["private"] == "no" and "answer yes or no" in person.said
+    assert (
+        asked([private], Scripted(""), Sources(earlier=Answers({"private": "yes"}))).plain["private"] == "yes"
+    )

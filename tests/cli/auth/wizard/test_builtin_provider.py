@@ -1,0 +1,181 @@
+"""The built-ins and the operator's own: what is asked of whom, and the block that the answers make."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from clawgate.cli.auth.wizard.answers import Sources, Unanswered, without_asking
+from clawgate.cli.auth.wizard.builtin_provider import OwnProvider
+from clawgate.cli.auth.wizard.setup_context import Setup
+from clawgate.plugins.api.provider import ProviderPlugin
+from clawgate.plugins.api.questions import Answers
+from clawgate.testing import faults
+from clawgate.testing.upstream import FakeUpstream
+
+KEY = "canary-own-key-0123"
+OWL = {
+    "baseUrl": "http://10.0.0.5:8000/v1",
+    "api": "openai-completions",
+    "timeoutSeconds": 60,
+    "request": {
+        "allowPrivateNetwork": True,
+        "tls": {"ca": "/ca.pem"},
+        "auth": {"mode": "header", "headerName": "X-Proxy-Token", "value": "${OWL_TOKEN}"},
+    },
+    "models": [{"id": "qwen", "name": "Qwen", "contextWindow": 131072}, {"id": "old", "name": "old"}],
+}
+
+
+def block_of(provider: ProviderPlugin, sources: Sources) -> Any:
+    questions = provider.questions(Answers(), sources.environment)
+    return provider.config_change(without_asking(questions, sources).written).provider
+
+
+def missing_of(provider: ProviderPlugin, sources: Sources) -> list[str]:
+    with pytest.raises(Unanswered) as caught:
+        block_of(provider, sources)
+    return [question.name for question in caught.value.questions]
+
+
+def test_a_built_in_needs_its_key_alone() -> None:
+    openai = OwnProvider("openai", {})
+    assert missing_of(openai, Sources()) == ["key"]
+    assert block_of(openai, Sources(environment={"OPENAI_API_KEY": KEY})) == {
+        "baseUrl": "https://api.openai.com/v1",
+        "api": "openai-completions",
+        "apiKey": "${OPENAI_API_KEY}",
+        "models": [],
+    }
+
+
+def test_anthropic_speaks_its_own_dialect() -> None:
+    found = block_of(OwnProvider("anthropic", {}), Sources(flags={"key": KEY, "models": "claude-x"}))
+    assert found == {
+        "baseUrl": "https://api.anthropic.com",
+        "api": "anthropic-messages",
+        "apiKey": KEY,
+        "models": [{"id": "claude-x", "name": "claude-x"}],
+    }
+
+
+def test_the_variable_of_a_built_in_is_not_taken_for_another_place() -> None:
+    """The key that OpenAI gave would go to whoever is there."""
+    sources = Sources(flags={"base_url": "https://elsewhere.test/v1"}, environment={"OPENAI_API_KEY": KEY})
+    assert missing_of(OwnProvider("openai", {}), sources) == ["key"]
+
+
+def test_a_new_one_needs_a_name_a_place_and_a_secret() -> None:
+    assert missing_of(OwnProvider("", {}), Sources()) == ["id", "base_url", "key"]
+    flags = {"id": "hut", "base_url": "http://127.0.0.1:8000/v1", "key": KEY}
+    assert missing_of(OwnProvider("", {}), Sources(flags=flags)) == ["private_network"]
+    found = block_of(OwnProvider("", {}), Sources(flags=flags | {"private_network": "yes"}))
+    assert found["request"] == {"allowPrivateNetwork": True} and found["apiKey"] == KEY
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://localhost:1/v1", True),
+        ("http://192.168.1.2/v1", True),
+        ("https://8.8.8.8/v1", False),
+        ("https://owl.test/v1", False),
+    ],
+)
+def test_a_private_address_has_to_be_allowed_in_so_many_words(url: str, asked: bool) -> None:
+    """A name is taken for a public one: nothing is allowed without being said."""
+    sources = Sources(flags={"id": "hut", "base_url": url, "auth": "none"})
+    if asked:
+        assert missing_of(OwnProvider("", {}), sources) == ["private_network"]
+    else:
+        assert "request" not in block_of(OwnProvider("", {}), sources)
+
+
+def test_an_edit_without_a_change_changes_nothing() -> None:
+    owl = OwnProvider("owl", OWL)
+    earlier = owl.previous({})
+    assert earlier["models"] == "qwen, old" and earlier["key"] == "${OWL_TOKEN}"
+    sources = Sources(earlier=earlier, earlier_first=True, environment={"OWL_TOKEN": KEY})
+    assert block_of(owl, sources) == OWL
+
+
+def test_an_edit_keeps_what_was_not_asked() -> None:
+    owl = OwnProvider("owl", OWL)
+    sources = Sources(
+        flags={"models": "new,qwen", "auth": "bearer", "key": KEY},
+        earlier=owl.previous({}),
+        earlier_first=True,
+    )
+    found = block_of(owl, sources)
+    assert found["models"] == [{"id": "new", "name": "new"}, OWL["models"][0]]  # type: ignore[index]  # a list
+    assert found["timeoutSeconds"] == 60 and found["apiKey"] == KEY
+    assert found["request"] == {"allowPrivateNetwork": True, "tls": {"ca": "/ca.pem"}}
+
+
+def test_what_was_allowed_for_a_private_address_ends_with_it() -> None:
+    owl = OwnProvider("owl", OWL)
+    sources = Sources(
+        flags={"base_url": "https://8.8.8.8/v1"},
+        earlier=owl.previous({}),
+        earlier_first=True,
+        environment={"OWL_TOKEN": KEY},
+    )
+    assert "allowPrivateNetwork" not in block_of(owl, sources)["request"]
+
+
+def test_a_login_is_asked_for_as_such() -> None:
+    provider = OwnProvider("", {})
+    flags = {"id": "hut", "base_url": "https://hut.test/v1", "auth": "basic"}
+    assert missing_of(provider, Sources(flags=flags)) == ["login"]
+    found = block_of(provider, Sources(flags=flags | {"login": "user:pass"}))
+    assert found["request"]["auth"]["value"] == "dXNlcjpwYXNz"
+    assert OwnProvider("hut", found).previous({})["login"] == "dXNlcjpwYXNz"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("id", "My Owl", "made of a-z"),
+        ("id", "owl", "auth edit --provider owl"),
+        ("base_url", "http://169.254.169.254/v1", "never dialled"),
+        ("base_url", "http://169.254.1.1/v1", "never dialled"),
+        ("header", "X Token", "name of a header"),
+        ("header", "Cookie", "not for a credential"),
+        ("login", "username", "user:password"),
+        ("models", "two words", "no model id"),
+        ("models", "/x", "no model id"),
+    ],
+)
+def test_what_is_refused(name: str, text: str, says: str) -> None:
+    questions = OwnProvider("", {}, {"owl"}).questions(Answers(), {})
+    question = next(one for one in questions if one.name == name)
+    assert says in (question.why_not(text) or "")
+
+
+def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
+    """What was offered a moment ago is not asked for again."""
+
+    async def work() -> tuple[list[str], bool, int]:
+        async with FakeUpstream(faults.json_answer({"data": [{"id": "qwen"}]})) as upstream:
+            provider, context = OwnProvider("owl", {}), Setup({}, {})
+            answers = Answers(
+                {"base_url": f"{upstream.url}/v1", "auth": "bearer", "key": KEY, "private_network": "yes"}
+            )
+            models = next(one for one in provider.questions(Answers(), {}) if one.name == "models")
+            assert models.choices is not None
+            offered = [choice.value for choice in await models.choices(answers, context)]
+            found = await provider.check(answers.joined({"models": "qwen"}), context)
+            return offered, found.ok, len(upstream.requests)
+
+    assert asyncio.run(work()) == (["qwen"], True, 1)
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "owl", ""])
+def test_it_has_the_shape_of_a_plugins_provider(name: str) -> None:
+    provider = OwnProvider(name, {})
+    assert isinstance(provider, ProviderPlugin)
+    assert provider.label
+    assert provider.dialect == ("anthropic-messages" if name == "anthropic" else "openai-completions")
+    assert list(provider.owned({})) == [("models", "providers", name)]

@@ -1,0 +1,104 @@
+"""A block that is not in the config yet is tried by the way that requests will take, with its credential alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from clawgate.cli.auth.wizard.connection_check import listed_models, provider_of, try_block
+from clawgate.plugins.api.provider import CheckResult
+from clawgate.testing import faults
+from clawgate.testing.upstream import FakeUpstream
+
+KEY = "canary-connection-key"
+MODELS = faults.json_answer({"data": [{"id": "qwen"}, {"id": "llama"}]})
+
+
+def tried(*answers: Any, private: bool = True, **block: Any) -> tuple[CheckResult, list[Any]]:
+    async def work() -> tuple[CheckResult, list[Any]]:
+        async with FakeUpstream(*answers) as upstream:
+            made: dict[str, Any] = {
+                "baseUrl": f"{upstream.url}/v1",
+                "api": "openai-completions",
+                "apiKey": "${KEY}",
+            }
+            made |= {"request": {"allowPrivateNetwork": private}, **block}
+            return await try_block("it", made, {"KEY": KEY}), upstream.requests
+
+    return asyncio.run(work())
+
+
+def test_it_answers_with_its_models() -> None:
+    found, (request,) = tried(MODELS)
+    assert found.ok and found.models == ("qwen", "llama") and "2 models listed" in found.message
+    assert request.target == "/v1/models"
+    assert [value for name, value in request.headers if name.lower() == "authorization"] == [f"Bearer {KEY}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "step"),
+    [
+        (faults.error_answer(401), "unauthorized", "look at the secret"),
+        (faults.error_answer(404), "not_found", "most end in /v1"),
+        (faults.error_answer(500), "failing", ""),
+        (faults.json_answer(["no list"]), "no list of models", "most end in /v1"),
+    ],
+)
+def test_what_is_wrong_is_told_with_a_next_step(answer: Any, says: str, step: str) -> None:
+    found, _ = tried(answer)
+    assert not found.ok and says in found.message and step in found.next_step and KEY not in found.message
+
+
+def test_a_private_address_is_not_dialled_unless_allowed() -> None:
+    found, requests = tried(MODELS, private=False)
+    assert not found.ok and "blocked" in found.message and requests == []
+
+
+def test_nobody_there() -> None:
+    async def work() -> CheckResult:
+        async with FakeUpstream() as upstream:
+            url = upstream.url
+        return await try_block("it", {"baseUrl": url, "request": {"allowPrivateNetwork": True}}, {})
+
+    found = asyncio.run(work())
+    assert not found.ok and "unreachable" in found.message and "whether the server runs" in found.next_step
+
+
+@pytest.mark.parametrize(
+    ("block", "says"),
+    [
+        ({"apiKey": "${GONE}"}, "models.providers.it.apiKey: the environment variable GONE is not set"),
+        ({"timeoutSeconds": "long"}, "models.providers.it.timeoutSeconds: "),
+        ({"api": "smoke-signals"}, "does not speak"),
+        ({"baseUrl": "http://169.254.169.254/v1"}, "never dialled"),
+    ],
+)
+def test_what_cannot_be_used_is_not_tried(block: dict[str, Any], says: str) -> None:
+    found, requests = tried(MODELS, **block)
+    assert not found.ok and says in found.message and requests == []
+
+
+def test_the_provider_is_what_the_config_would_make() -> None:
+    provider = provider_of("it", {"baseUrl": "https://x.test/v1", "apiKey": "${KEY}"}, {"KEY": KEY})
+    assert provider.base_url == "https://x.test/v1" and provider.auth_kind == "bearer"
+
+
+@pytest.mark.parametrize(
+    ("body", "models"),
+    [
+        (b'{"data":[{"id":"a"},{"id":"a"},{"id":7},"x",{"id":" b"},{"id":"c,d"},{"id":"e\\u001b"}]}', ["a"]),
+        (b'{"data":[]}', []),
+        (b'{"data":[{"id":"a"},{"id":"cut', []),
+        (b'{"models":[]}', None),
+        (b'{"data":{}}', None),
+        (b"<html>data</html>", None),
+        (b"{nonsense", None),
+        (b"", None),
+        (json.dumps({"data": [{"id": "x" * 201}]}).encode(), []),
+    ],
+)
+def test_only_names_that_can_be_written_are_taken(body: bytes, models: list[str] | None) -> None:
+    assert listed_models(body) == models

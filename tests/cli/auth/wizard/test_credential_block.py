@@ -1,0 +1,105 @@
+"""The credential of a block is read from where it counts, and another one takes its place: never two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.cli.auth.wizard.credential_block import (
+    basic_written,
+    credential_of,
+    why_no_basic,
+    with_credential,
+)
+from clawgate.providers.catalog import build_catalog
+from clawgate.settings.openclaw.schema import OpenClawConfig
+
+PLAIN: dict[str, Any] = {"baseUrl": "https://x.test/v1", "api": "openai-completions"}
+CLAUDE = PLAIN | {"api": "anthropic-messages"}
+
+
+def auth(**given: str) -> dict[str, Any]:
+    return PLAIN | {"request": {"auth": {"mode": "header", **given}}}
+
+
+@pytest.mark.parametrize(
+    ("block", "kind", "header", "secret"),
+    [
+        (PLAIN | {"apiKey": "k"}, "bearer", "", "k"),
+        (CLAUDE | {"apiKey": "k"}, "x-api-key", "", "k"),
+        (CLAUDE | {"apiKey": "k", "authHeader": True}, "bearer", "", "k"),
+        (PLAIN | {"apiKey": {"source": "env", "id": "K"}}, "bearer", "", "${K}"),
+        (PLAIN | {"request": {"auth": {"mode": "authorization-bearer", "token": "k"}}}, "bearer", "", "k"),
+        (
+            auth(headerName="X-Proxy-Token", value="k") | {"apiKey": "not sent"},
+            "header",
+            "X-Proxy-Token",
+            "k",
+        ),
+        (auth(headerName="authorization", value="dTpw", prefix="Basic"), "basic", "", "dTpw"),
+        (auth(headerName="Authorization", value="Basic dTpw"), "basic", "", "dTpw"),
+        (auth(headerName="X-API-Key", value="k"), "x-api-key", "", "k"),
+        (PLAIN | {"headers": {"X-Team": "a", "X-Token": "k"}}, "header", "X-Token", "k"),
+        (PLAIN | {"request": {"headers": {"Authorization": "Bearer k"}}}, "bearer", "", "k"),
+    ],
+)
+def test_a_credential_is_read_where_it_stands(
+    block: dict[str, Any], kind: str, header: str, secret: str
+) -> None:
+    """And the same one, written again, changes nothing."""
+    held = credential_of(block)
+    assert held is not None and (held.kind, held.header, held.secret) == (kind, header, secret)
+    assert with_credential(block, kind, header, secret) == block
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        PLAIN,
+        PLAIN | {"apiKey": {"source": "exec", "provider": "v", "id": "K"}},
+        PLAIN | {"request": "odd", "headers": "odd"},
+        auth(headerName="X"),
+        PLAIN | {"request": {"auth": {"mode": "authorization-bearer"}}},
+    ],
+)
+def test_there_may_be_none(block: dict[str, Any]) -> None:
+    assert credential_of(block) is None
+
+
+@pytest.mark.parametrize(
+    "before", [PLAIN, PLAIN | {"apiKey": "old-key-000"}, auth(headerName="X-Old", value="old")]
+)
+@pytest.mark.parametrize("api", ["openai-completions", "anthropic-messages"])
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("bearer", b"authorization: Bearer dXNlcjpwYXNz\r\n"),
+        ("x-api-key", b"x-api-key: dXNlcjpwYXNz\r\n"),
+        ("header", b"x-mine: dXNlcjpwYXNz\r\n"),
+        ("basic", b"authorization: Basic dXNlcjpwYXNz\r\n"),
+        ("none", b""),
+    ],
+)
+def test_what_is_written_is_what_leaves(before: dict[str, Any], api: str, kind: str, line: bytes) -> None:
+    """Whatever was there before, and nothing of that is left."""
+    made = with_credential(
+        before | {"api": api, "headers": {"X-Token": "old", "X-Team": "a"}}, kind, "X-Mine", "dXNlcjpwYXNz"
+    )
+    config = OpenClawConfig.model_validate({"models": {"providers": {"it": made}}})
+    provider = build_catalog(config, {}, {}).providers["it"]
+    assert provider.why_not_ready is None and provider.credential.line() == line
+    assert provider.headers == (("X-Team", "a"),) and "old" not in str(made) and not provider.notes
+
+
+def test_a_login_is_encoded_and_a_reference_is_not() -> None:
+    """OpenClaw sends the value as it stands."""
+    assert basic_written("user:pass") == "dXNlcjpwYXNz" == basic_written("dXNlcjpwYXNz")
+    assert basic_written("${LOGIN}") == "${LOGIN}"
+
+
+@pytest.mark.parametrize(
+    ("text", "good"), [("user:pass", True), ("dXNlcjpwYXNz", True), ("user", False), ("dXNlcg==", False)]
+)
+def test_a_login_has_a_colon(text: str, good: bool) -> None:
+    assert (why_no_basic(text) is None) == good

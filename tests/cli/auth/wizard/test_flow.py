@@ -1,0 +1,275 @@
+"""Asked, tried, shown, agreed to, written: and whoever stops on the way leaves the file byte for byte as it was."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyjson5
+import pytest
+
+from clawgate.cli.auth.wizard.answers import Unanswered, WrongAnswer
+from clawgate.cli.auth.wizard.flow import Desk, Done, NotDone, Wishes, ask_for_answers, sign_in, sign_out
+from clawgate.cli.auth.wizard.prompter import Abandoned, Asker, Declined
+from clawgate.cli.auth.wizard.targets import Subject
+from clawgate.cli.context import configured
+from clawgate.plugins.api import PluginError
+from clawgate.plugins.api.provider import CheckResult
+from clawgate.plugins.api.questions import Answers, Question
+from tests.cli.catalogs import alone
+from tests.cli.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Kit, Scripted
+
+TEXT = """\
+{
+  // mine
+  gateway: { mode: "local" },
+  models: { providers: { owl: { baseUrl: "https://owl.test/v1", models: [], apiKey: "canary-owl-key" } } },
+  agents: { defaults: { model: { primary: "owl/a", fallbacks: ["owl/b"] } } },
+}
+"""
+BAD = CheckResult(ok=False, message="nobody listens there", next_step="start it")
+TYPED = [text if text != "yes" else "y" for text in ANSWERS.values()]
+
+
+class Stand:
+    """A config file, and a desk at which everything that is shown is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "openclaw.json"
+        self.path.write_text(TEXT)
+        self.path.chmod(0o600)
+        self.shown: list[str] = []
+
+    def desk(self, asker: Asker | None) -> Desk:
+        keep = self.shown.append
+        return Desk(known=configured(str(self.path)), asker=asker, show=keep, show_diff=keep, warn=keep)
+
+    def sign_in(self, kit: Kit, asker: Asker | None = None, **wishes: Any) -> Done:
+        return sign_in(Subject(kit, "kit"), Wishes(**wishes), self.desk(asker))
+
+    def read(self) -> Any:
+        return pyjson5.decode(self.path.read_text())
+
+    def is_untouched(self) -> bool:
+        alone_there = [entry.name for entry in self.path.parent.iterdir()] == [self.path.name]
+        return alone_there and self.path.read_text() == TEXT
+
+
+@pytest.fixture
+def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
+    alone(tmp_path, monkeypatch)
+    return Stand(tmp_path)
+
+
+def test_flags_are_enough(stand: Stand) -> None:
+    kit = Kit()
+    done = stand.sign_in(kit, flags=ANSWERS)
+    found = stand.read()
+    assert dict(kit.tried[0]) == ANSWERS and done.provider == "kit" and not done.default
+    assert found["plugins"]["entries"]["kit"] == {"enabled": True, "config": ANSWERS}
+    assert found["agents"]["defaults"]["model"] == {"primary": "owl/a", "fallbacks": ["owl/b"]}
+    assert found["agents"]["defaults"]["models"] == {"kit/one": {"alias": "kitty"}}
+    assert "// mine" in stand.path.read_text() and "// mine" in Path(f"{stand.path}.bak").read_text()
+
+
+def test_a_person_is_asked_shown_the_change_and_asked_again(stand: Stand) -> None:
+    person = Scripted(*TYPED, "y")
+    done = stand.sign_in(Kit(), person)
+    assert done.written is not None and done.written.changed and person.answers == []
+    assert person.said[-1] == f"Write this to {stand.path}? [y]"
+    assert any(line.startswith("+") and "kit" in line for line in stand.shown)
+
+
+def test_no_secret_is_shown(stand: Stand) -> None:
+    person = Scripted(*TYPED, "y")
+    stand.sign_in(Kit(), person)
+    assert SECRET in stand.path.read_text()
+    assert "canary" not in "".join([*stand.shown, *person.said])
+
+
+def test_a_secret_of_the_environment_is_tried_and_a_reference_is_written(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIT_TOKEN", SECRET)
+    kit = Kit()
+    done = stand.sign_in(kit, flags={name: text for name, text in ANSWERS.items() if name != "token"})
+    assert kit.tried[0]["token"] == SECRET and done.references == ("KIT_TOKEN",)
+    assert stand.read()["plugins"]["entries"]["kit"]["config"]["token"] == "${KIT_TOKEN}"
+
+
+@pytest.mark.parametrize("answered", range(len(TYPED) + 1))
+def test_who_leaves_anywhere_leaves_the_file_as_it_was(stand: Stand, answered: int) -> None:
+    """At every question, and at the last one, when the change was shown."""
+    with pytest.raises(Abandoned):
+        stand.sign_in(Kit(), Scripted(*TYPED[:answered]))
+    assert stand.is_untouched()
+
+
+def test_a_no_at_the_end_changes_nothing(stand: Stand) -> None:
+    with pytest.raises(Declined):
+        stand.sign_in(Kit(), Scripted(*TYPED, "n"))
+    assert stand.is_untouched()
+
+
+def test_what_does_not_work_is_not_written(stand: Stand) -> None:
+    with pytest.raises(NotDone, match="--no-check"):
+        stand.sign_in(Kit(found=lambda answers: BAD), flags=ANSWERS)
+    assert stand.is_untouched() and "  failed: nobody listens there" in stand.shown
+    assert "  next: start it" in stand.shown
+
+
+def test_unless_it_is_not_tried(stand: Stand) -> None:
+    kit = Kit(found=lambda answers: BAD)
+    stand.sign_in(kit, flags=ANSWERS, try_first=False)
+    assert kit.tried == [] and "kit" in stand.read()["models"]["providers"]
+
+
+def test_a_person_may_write_it_all_the_same(stand: Stand) -> None:
+    stand.sign_in(Kit(found=lambda answers: BAD), Scripted(*TYPED, "write", "y"))
+    assert "kit" in stand.read()["models"]["providers"]
+
+
+def test_a_person_may_stop_there(stand: Stand) -> None:
+    with pytest.raises(Declined):
+        stand.sign_in(Kit(found=lambda answers: BAD), Scripted(*TYPED, "later", "stop"))
+    assert stand.is_untouched()
+
+
+def test_a_person_may_mend_the_answers(stand: Stand) -> None:
+    """They are offered again; Enter keeps each of them, the secret too."""
+    kit = Kit(found=lambda answers: BAD if answers["team"] == "red" else CheckResult(ok=True, message="yes"))
+    stand.sign_in(kit, Scripted(*TYPED, "edit", "blue", *[""] * (len(TYPED) - 1), "y"))
+    assert [answers["team"] for answers in kit.tried] == ["red", "blue"]
+    assert stand.read()["plugins"]["entries"]["kit"]["config"] == ANSWERS | {"team": "blue"}
+
+
+def test_a_default_is_set_when_it_is_asked_for(stand: Stand) -> None:
+    assert stand.sign_in(Kit(), flags=ANSWERS, default=True).default
+    assert stand.read()["agents"]["defaults"]["model"] == {"primary": "kit/one", "fallbacks": []}
+
+
+def test_where_there_is_no_default_a_person_is_asked(stand: Stand) -> None:
+    stand.path.write_text(TEXT.replace('primary: "owl/a", ', ""))
+    assert stand.sign_in(Kit(), Scripted(*TYPED, "y", "y")).default
+    assert stand.read()["agents"]["defaults"]["model"]["primary"] == "kit/one"
+
+
+def test_answers_that_say_nothing_new_change_nothing(stand: Stand) -> None:
+    stand.sign_in(Kit(), flags=ANSWERS)
+    before = stand.path.read_bytes()
+    assert stand.sign_in(Kit(), editing=True).written is None and stand.path.read_bytes() == before
+
+
+def test_what_is_missing_or_wrong_is_told_before_anything_is_tried(stand: Stand) -> None:
+    kit = Kit()
+    with pytest.raises(Unanswered):
+        stand.sign_in(kit)
+    with pytest.raises(WrongAnswer):
+        stand.sign_in(kit, flags=ANSWERS | {"port": "x"})
+    with pytest.raises(Unanswered):
+        ask_for_answers(Subject(kit, "kit"), Wishes(), stand.desk(None))
+    ask_for_answers(Subject(kit, "kit"), Wishes(flags=ANSWERS), stand.desk(None))
+    assert kit.tried == [] and stand.is_untouched()
+
+
+def test_a_taken_port_is_warned_of(stand: Stand) -> None:
+    """Whether it is what is meant, the check finds out; one that was configured before is."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        stand.sign_in(Kit(), flags=ANSWERS | {"port": port})
+        assert any(f"Warning: port {port} is taken" in line for line in stand.shown)
+        stand.shown.clear()
+        stand.sign_in(Kit(), flags={"team": "blue"}, editing=True)
+        assert not any("Warning" in line for line in stand.shown)
+
+
+def _raises(error: BaseException) -> Callable[..., Any]:
+    def broken(*_: object) -> Any:
+        raise error
+
+    return broken
+
+
+@pytest.mark.parametrize("broken", ["previous", "questions", "config_change"])
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(RuntimeError("boom"), "RuntimeError: boom"), (PluginError("no", next_step="do this"), "no: do this")],
+)
+def test_a_plugin_that_fails_is_told_by_name(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception, says: str
+) -> None:
+    monkeypatch.setattr(Kit, broken, _raises(error))
+    with pytest.raises(NotDone, match="the plugin 'kit'") as caught:
+        stand.sign_in(Kit(), flags=ANSWERS)
+    assert says in str(caught.value) and stand.is_untouched()
+
+
+@pytest.mark.parametrize("broken", ["check", "when"])
+def test_a_question_that_fails_is_told_by_its_plugins_name(stand: Stand, broken: str) -> None:
+    question = Question(name="team", text="Team", **{broken: _raises(RuntimeError("boom"))})  # type: ignore[arg-type]  # any of them
+    for person in (None, Scripted("red")):
+        with pytest.raises(NotDone, match="the plugin 'kit' failed: RuntimeError: boom"):
+            stand.sign_in(Kit([question]), person, flags={} if person else {"team": "red"})
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (_raises(RuntimeError("boom")), "the check itself failed: RuntimeError: boom"),
+        (_raises(PluginError("cannot")), "failed: cannot"),
+        (_raises(TimeoutError()), "did not answer within"),
+        (lambda answers: None, "the check said nothing"),
+    ],
+)
+def test_a_check_that_fails_is_no_success(stand: Stand, found: Callable[[Answers], Any], says: str) -> None:
+    with pytest.raises(NotDone):
+        stand.sign_in(Kit(found=found), flags=ANSWERS)
+    assert any(says in line for line in stand.shown) and stand.is_untouched()
+
+
+def test_choices_that_cannot_be_had_are_typed(stand: Stand) -> None:
+    question = Question(name="models", text="Models", kind="list", choices=_raises(RuntimeError("boom")))
+    person = Scripted("one", "y")
+    stand.sign_in(Kit([question]), person)
+    assert "  (nothing to choose from: RuntimeError: boom)" in person.said
+
+
+def test_ctrl_c_while_the_connection_is_tried_leaves(stand: Stand) -> None:
+    with pytest.raises(Abandoned):
+        stand.sign_in(Kit(found=_raises(KeyboardInterrupt())), flags=ANSWERS)
+    assert stand.is_untouched()
+
+
+def test_a_file_that_changed_meanwhile_is_not_written(stand: Stand) -> None:
+    theirs = TEXT + "// theirs\n"
+
+    def found(answers: Answers) -> CheckResult:
+        stand.path.write_text(theirs)
+        return CheckResult(ok=True, message="yes")
+
+    with pytest.raises(NotDone, match="changed by somebody else"):
+        stand.sign_in(Kit(found=found), flags=ANSWERS)
+    assert stand.path.read_text() == theirs
+
+
+def test_signing_out_undoes_signing_in(stand: Stand) -> None:
+    stand.sign_in(Kit(), flags=ANSWERS, default=True)
+    written = sign_out("kit", Subject(Kit(), "kit"), stand.desk(Scripted("y")))
+    found = stand.read()
+    assert written is not None and "kit" not in stand.path.read_text()
+    assert found["models"]["providers"] == {"owl": pyjson5.decode(TEXT)["models"]["providers"]["owl"]}
+
+
+@pytest.mark.parametrize("answers", [[], ["n"]])
+def test_signing_out_asks_first(stand: Stand, answers: Sequence[str]) -> None:
+    with pytest.raises(Abandoned):
+        sign_out("owl", None, stand.desk(Scripted(*answers)))
+    assert stand.is_untouched() and "canary" not in "".join(stand.shown)
+
+
+def test_every_question_here_is_one_of_another_kind() -> None:
+    assert {question.kind for question in EVERY_KIND} == {
+        "text", "url", "secret", "port", "number", "choice", "list", "confirm",
+    }  # fmt: skip

@@ -1,0 +1,81 @@
+"""What a provider gets while it is set up: one GET through the dialer, its failures told apart; a look at a port."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from clawgate.cli.auth.wizard.setup_context import Ports, Setup
+from clawgate.plugins.api.questions import Answers
+from clawgate.plugins.api.service import Fetched, FetchFailed, FetchPlan, SetupContext
+from clawgate.testing import faults
+from clawgate.testing.upstream import FakeUpstream
+
+PLAN = FetchPlan(
+    url="", header="X-Proxy-Token", secret=SecretStr("canary-setup"), private=True, headers={"X-Team": "a"}
+)
+
+
+def fetched(*answers: Any, path: str = "/v1/models", **changes: Any) -> tuple[Fetched, list[Any]]:
+    async def work() -> tuple[Fetched, list[Any]]:
+        context: SetupContext = Setup({}, {})
+        async with FakeUpstream(*answers) as upstream:
+            plan = replace(PLAN, url=upstream.url + path, **changes)
+            return await context.fetch(plan), upstream.requests
+
+    return asyncio.run(work())
+
+
+def test_the_credential_goes_where_the_plan_says() -> None:
+    found, (request,) = fetched(faults.json_answer({"ok": 1}))
+    headers = {name.lower(): value for name, value in request.headers}
+    assert (request.method, request.target) == ("GET", "/v1/models") and found.json() == {"ok": 1}
+    assert (
+        headers["x-proxy-token"] == "canary-setup"
+        and headers["x-team"] == "a"
+        and "authorization" not in headers
+    )
+    _, (request,) = fetched(faults.json_answer({}), path="", header="Authorization", prefix="Bearer")
+    assert request.target == "/" and ("authorization", "Bearer canary-setup") in [
+        (name.lower(), value) for name, value in request.headers
+    ]
+
+
+def test_an_error_is_an_answer_too() -> None:
+    assert fetched(faults.error_answer(401))[0].status == 401
+
+
+def test_a_private_address_has_to_be_named_so() -> None:
+    with pytest.raises(FetchFailed) as caught:
+        fetched(faults.json_answer({}), private=False)
+    assert caught.value.cause == "blocked"
+
+
+@pytest.mark.parametrize(("url", "cause"), [("http://127.0.0.1:1/x", "unreachable"), ("nonsense", "bad_url")])
+def test_no_answer_has_a_cause(url: str, cause: str) -> None:
+    with pytest.raises(FetchFailed) as caught:
+        asyncio.run(Setup({}, {}).fetch(replace(PLAN, url=url)))
+    assert caught.value.cause == cause and "canary" not in caught.value.message
+
+
+def test_a_port_that_is_free_or_ours_is_nothing_to_speak_of() -> None:
+    here = Answers({"host": "127.0.0.1"})
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ports = Ports(owner=lambda port: "node (pid 7)")
+        assert ports.note(port, here) == f"port {port} is taken: node (pid 7) listens there"
+        assert "somebody" in (Ports(owner=lambda port: None).note(port, Answers()) or "")
+        assert replace(ports, gateway_pid=7).note(port, here) is None
+        assert replace(ports, configured=frozenset({port})).note(port, here) is None
+        assert ports.note(port, Answers({"host": "192.0.2.1"})) is None
+        assert ports.note(port, Answers({"host": "no address"})) is None
+    assert ports.note(port, here) is None
+
+
+def test_the_gateways_own_port_is_told() -> None:
+    assert Ports(gateway_port=18789).note(18789, Answers()) == "port 18789 is the gateway's own"

@@ -1,0 +1,51 @@
+"""The list holds what the config lists or names, and says so where a provider's models are not listed."""
+
+from __future__ import annotations
+
+import pytest
+
+from clawgate.cli.context import known_refs
+from clawgate.cli.models.listing import model_rows, show_rows
+from clawgate.policy.model_routing import ModelRef
+from tests.cli.catalogs import catalog
+
+
+def test_each_model_with_what_is_known_of_it() -> None:
+    found = catalog()
+    rows = {str(row.ref): row.shown() for row in model_rows(found, known_refs(found))}
+    assert list(rows) == ["owl/qwen", "far/sonnet"]
+    assert rows["owl/qwen"] == {
+        "key": "owl/qwen",
+        "name": "Qwen",
+        "input": "text+image",
+        "contextWindow": 131072,
+        "local": True,
+        "available": True,
+        "tags": ["default", "configured", "alias:fast"],
+    }
+    assert rows["far/sonnet"]["tags"] == ["fallback#1", "alias:smart"] and rows["far/sonnet"]["input"] is None
+
+
+def test_a_model_of_no_provider_is_not_available() -> None:
+    (row,) = model_rows(catalog(), [ModelRef("gone", "m")])
+    assert not row.available and not row.local
+
+
+def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    found = catalog()
+    show_rows(model_rows(found, known_refs(found)), found, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["Model", "Input", "Ctx", "Local", "Auth", "Tags"]
+    assert lines[1].split() == [
+        "owl/qwen",
+        "text+image",
+        "131k",
+        "yes",
+        "yes",
+        "default,configured,alias:fast",
+    ]
+    assert "far: the config lists no models of it; any far/<model> is sent there as it is" in lines
+    show_rows([], found, "hut")
+    assert capsys.readouterr().out.splitlines() == [
+        "hut: the config lists no models of it; any hut/<model> is sent there as it is"
+    ]

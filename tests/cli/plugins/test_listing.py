@@ -1,0 +1,40 @@
+"""Rows and lines about plugins, of what is known without their code."""
+
+from __future__ import annotations
+
+import json
+
+from clawgate.cli.plugins.listing import COLUMNS, Row, aligned, manifest_facts
+from clawgate.plugins.host.discovery import Found
+from clawgate.plugins.host.manifest import parse_manifest
+from tests.plugins.samples import docs_files
+
+MANIFEST = parse_manifest(docs_files()["clawgate-plugin.toml"])
+
+
+def test_a_row_says_whether_it_is_on_off_or_broken() -> None:
+    good = Found(id="a", origin="installed", source="s", manifest=MANIFEST)
+    bad = Found(id="a", origin="installed", source="s", problem="no manifest")
+    assert [Row(good, True, "").status, Row(good, False, "").status, Row(bad, True, "").status] == [
+        "enabled", "disabled", "error",
+    ]  # fmt: skip
+    assert len(Row(bad, True, "").cells()) == len(COLUMNS) == len(Row(good, True, "").cells())
+
+
+def test_what_cannot_be_read_can_be_shown() -> None:
+    row = Row(Found(id="a", origin="package", source="s", problem="no manifest"), False, "not set")
+    assert json.loads(json.dumps(row.shown()))["problem"] == "no manifest"
+    assert "Problem : no manifest" in list(row.lines())
+
+
+def test_everything_that_a_plugin_may_do_is_said() -> None:
+    assert dict(manifest_facts(MANIFEST)) == {
+        "Version": "0.1.0",
+        "Service": "runs inside the gateway",
+        "Providers": "house-model",
+        "Commands": "clawgate house-model",
+    }
+
+
+def test_facts_are_aligned() -> None:
+    assert list(aligned([("a", "1"), ("long", "2")])) == ["a    : 1", "long : 2"]

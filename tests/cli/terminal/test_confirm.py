@@ -1,0 +1,55 @@
+"""A yes or a no and nothing else counts; who leaves is told what was not done."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from clawgate.cli.terminal import confirm as confirming
+from clawgate.cli.terminal.confirm import confirmed
+
+
+@pytest.mark.parametrize(
+    ("typed", "default", "means"),
+    [("y", False, True), ("YES ", False, True), ("n", True, False), ("", True, True), ("", False, False)],
+)
+def test_an_answer(typed: str, default: bool, means: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
+    assert confirmed("Do it?", default=default, left="Not done.") is means
+
+
+def test_whatever_else_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also what is not text of this terminal."""
+    said: Iterator[str | Exception] = iter(
+        [UnicodeDecodeError("utf-8", b"\xff", 0, 1, "not text"), "maybe", "y"]
+    )
+
+    def read_line(prompt: str, *, err: bool) -> str:
+        assert prompt == "Do it? [y/N]: " and err
+        found = next(said)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(confirming, "read_line", read_line)
+    assert confirmed("Do it?", default=False, left="Not done.", err=True)
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("answer yes or no") == 2
+
+
+@pytest.mark.parametrize("leaving", [EOFError, KeyboardInterrupt])
+def test_who_leaves_is_told_what_was_not_done(
+    leaving: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_line(prompt: str, *, err: bool) -> str:
+        raise leaving
+
+    monkeypatch.setattr(confirming, "read_line", read_line)
+    with pytest.raises(SystemExit) as ended:
+        confirmed("Do it?", default=True, left="Not done.")
+    assert ended.value.code == 130 and capsys.readouterr().err == "\nNot done.\n"
