@@ -6,8 +6,8 @@ import itertools
 import os
 from pathlib import Path
 
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
 from tests.e2e.stand import BODY, PATH
 
 ALICE = "alice-Kd5WmR7yLpN3vQx8"

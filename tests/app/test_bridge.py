@@ -11,8 +11,8 @@ import pytest
 
 from clawgate.errors import RouteUnknown
 from clawgate.settings.roles.loader import SettingsInvalid
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.roles import OTHER, bridge, sent
 from tests.e2e.stand import BODY, PATH, PROXY_TOKEN, run, serving, until
 from tests.settings.canary import TOKEN

@@ -14,8 +14,8 @@ from clawgate.errors import ProviderNotConfigured
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run
 from tests.gateway.stand import (
     CHAT,

@@ -14,8 +14,8 @@ from clawgate.cli.models.status import Seen
 from clawgate.providers.credential import Bearer, HeaderToken
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 
 KEY = "canary-probe-key"

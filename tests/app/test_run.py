@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from clawgate.app import open_listener
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import Hold, ReadBody, Send
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.script import Hold, ReadBody, Send
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, write_tokens
 from tests.app.roles import bridge, server
 from tests.e2e.processes import Process, is_listening, role_process

@@ -11,8 +11,8 @@ import pytest
 from clawgate.errors import MethodNotAllowed, RouteUnknown, Unauthenticated
 from clawgate.settings.roles.bridge import ServerSettings
 from clawgate.settings.roles.loader import SettingsInvalid
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, code, write_tokens
 from tests.app.roles import sent, server
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, PATIENCE, run, serving

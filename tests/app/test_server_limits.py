@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, code
 from tests.e2e.stand import BODY, CLIENT_TOKEN, PATH, Stand, run, serving, until
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import Hold, ReadBody, Send
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.script import Hold, ReadBody, Send
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask_anew, bearer
 from tests.e2e.processes import Process, role_process
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, run, until

@@ -16,9 +16,9 @@ from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.fetch import fetch
 from clawgate.relay.upstream.upstream import Upstream
-from clawgate.testing import faults
-from clawgate.testing.steps import Close, Send
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.script import Close, Send
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import run

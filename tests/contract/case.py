@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.testing.connection import Request
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.connection import Request
+from clawgate.testing.http.response import Response
 from tests.contract.live_role import (
     CLIENT_MARK,
     CLIENT_TOKEN,

@@ -14,11 +14,11 @@ import uvloop
 from clawgate.app import Role, build_bridge, build_server, open_listener
 from clawgate.relay.downstream.server import Host
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
-from clawgate.testing import faults
-from clawgate.testing.connection import Request
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import ReadBody, Script, Send
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.connection import Request
+from clawgate.testing.http.script import ReadBody, Script, Send
+from clawgate.testing.http.upstream import FakeUpstream
 
 RoleName = Literal["bridge", "server"]
 ROLES: tuple[RoleName, ...] = ("bridge", "server")

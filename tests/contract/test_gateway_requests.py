@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing import faults
-from clawgate.testing.connection import Request
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
-from clawgate.testing.steps import Script
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.connection import Request
+from clawgate.testing.http.response import Response
+from clawgate.testing.http.script import Script
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.contract.case import chunked, get, post
 from tests.e2e.stand import run
 from tests.gateway.stand import (

@@ -13,7 +13,7 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.response import Response
+from clawgate.testing.http.response import Response
 from tests.e2e.stand import run
 from tests.gateway.stand import ANTHROPIC, GatewayStand, config_of, provider, serving_gateway
 

@@ -19,8 +19,8 @@ from clawgate.app.role import RelayRole
 from clawgate.relay.downstream.server import Host, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
 
 Kind = Literal["bridge", "server"]
 KINDS: tuple[Kind, ...] = ("bridge", "server")

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing import faults
-from clawgate.testing.faults import SSE_FIELDS, chunk, head
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import DontReadBody, Drip, ReadBody, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
+from clawgate.testing.http.script import DontReadBody, Drip, ReadBody, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving, until
 
 ROLES = pytest.mark.parametrize("kind", KINDS)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing import faults
-from clawgate.testing.faults import SSE_FIELDS, chunk, head
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import DontReadBody, Hold, ReadBody, Send, Trickle
-from clawgate.testing.upstream import FakeUpstream, SilentListener
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
+from clawgate.testing.http.script import DontReadBody, Hold, ReadBody, Send, Trickle
+from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import KINDS, PATIENCE, Kind, run, serving, until
 
 ROLES = pytest.mark.parametrize("kind", KINDS)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import Hold, ReadBody, Send
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.script import Hold, ReadBody, Send
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.processes import environment, fields_for, is_listening, role_command, role_process
 from tests.e2e.stand import (
     BODY,

@@ -14,10 +14,10 @@ import openai
 import pytest
 
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing import faults
 from clawgate.testing.chat_shapes import answer_text
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.testing.model import build_model, running
-from clawgate.testing.upstream import FakeUpstream
 from tests.e2e.gateway_stand import (
     CHAT,
     CHAT_KEY,

@@ -13,13 +13,13 @@ import anthropic
 import openai
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.faults import SSE_FIELDS, chunk, head
+from clawgate.testing.http import faults
+from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
+from clawgate.testing.http.script import Hold, ReadBody, Send, Step
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.testing.messages_model import build_messages_model
 from clawgate.testing.messages_shapes import events, reply_to_messages
 from clawgate.testing.model import build_model, running
-from clawgate.testing.steps import Hold, ReadBody, Send, Step
-from clawgate.testing.upstream import FakeUpstream
 from tests.e2e.gateway_stand import (
     CHAT,
     CHAT_KEY,

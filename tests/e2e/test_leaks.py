@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.connection import Request
-from clawgate.testing.faults import Steps
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import Close, ReadBody, Send
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.connection import Request
+from clawgate.testing.http.faults import Steps
+from clawgate.testing.http.script import Close, ReadBody, Send
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.processes import Process, role_process
 from tests.e2e.stand import (
     CLIENT_TOKEN,

@@ -12,7 +12,7 @@ import pytest
 from openai import OpenAI
 
 from clawgate.testing.chat_shapes import answer_text
-from clawgate.testing.raw_client import RawClient
+from clawgate.testing.http.client import RawClient
 from tests.e2e.processes import environment, fields_for, is_listening, model_process, role_process, started
 from tests.e2e.stand import BODY, CLIENT_TOKEN, KINDS, OPENAI_KEY, PATH, PATIENCE, PROXY_TOKEN, Kind, run
 from tests.e2e.waiting import poll

@@ -7,11 +7,11 @@ import random
 
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.response import Response
-from clawgate.testing.steps import Close, Drip, ReadBody, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from clawgate.testing.http.response import Response
+from clawgate.testing.http.script import Close, Drip, ReadBody, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving
 from tests.e2e.whatwg import dispatched
 

@@ -24,8 +24,8 @@ from clawgate.plugins.host.isolation import GuardedService
 from clawgate.plugins.host.loader import settings_of
 from clawgate.plugins.host.registry import load_plugins
 from clawgate.settings.openclaw.schema import OpenClawConfig
-from clawgate.testing.plugin_host import FakeHost, FakeSetup
-from clawgate.testing.provider_conformance import document_with
+from clawgate.testing.plugins.fake_host import FakeHost, FakeSetup
+from clawgate.testing.plugins.provider_conformance import document_with
 from tests.cli.command import command
 from tests.plugins.samples import docs_plugin, imports_undone
 

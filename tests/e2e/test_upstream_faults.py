@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
-from clawgate.testing.steps import Close, Reset
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
+from clawgate.testing.http.script import Close, Reset
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.fault_cases import CASES, Fault
 from tests.e2e.stand import KINDS, Kind, Stand, credential_of, run, serving, until
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clawgate.testing import faults
-from clawgate.testing.connection import Request
-from clawgate.testing.faults import LAST_CHUNK, SSE_FIELDS, Steps, chunk, head
-from clawgate.testing.response import Response
-from clawgate.testing.steps import Close, ReadBody, Reset, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.connection import Request
+from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, Steps, chunk, head
+from clawgate.testing.http.response import Response
+from clawgate.testing.http.script import Close, ReadBody, Reset, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, Stand, run, serving
 from tests.e2e.whatwg import dispatched
 

@@ -17,8 +17,8 @@ from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
 from tests.e2e.stand import PATIENCE, until
 
 CLIENT_TOKEN = "gt-CLIENTSECRET-Zk3vN8pQ1rXw"

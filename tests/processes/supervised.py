@@ -18,7 +18,7 @@ from clawgate.processes.supervision.probe import Finding, Question, Reply, ask
 from clawgate.processes.supervision.spec import ChildPlan
 from clawgate.processes.supervision.status import Snapshot
 from clawgate.processes.supervision.supervisor import Supervisor
-from clawgate.testing.waiting import Pulse
+from clawgate.testing.http.waiting import Pulse
 
 PATIENCE = 20.0
 STAND_IN = Path(__file__).parent / "children" / "stand_in.py"

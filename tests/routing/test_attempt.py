@@ -25,10 +25,10 @@ from clawgate.relay.response.writer import AnswerWriter
 from clawgate.routing import attempt as attempts
 from clawgate.routing.attempt import DirectAttempt, Question
 from clawgate.routing.plugin_hooks import Judge, NoHooks, Shape
-from clawgate.testing import faults
-from clawgate.testing.faults import SSE_FIELDS
-from clawgate.testing.steps import ReadBody, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.faults import SSE_FIELDS
+from clawgate.testing.http.script import ReadBody, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.json.model_field import NamedModel
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 from tests.e2e.stand import run, until

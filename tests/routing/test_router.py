@@ -19,9 +19,9 @@ from clawgate.relay.admission.plan import Asked
 from clawgate.relay.upstream.dial import Dialer, Route
 from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
 from clawgate.routing.router import Direct
-from clawgate.testing import faults
-from clawgate.testing.steps import Hold, ReadBody, Reset, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.script import Hold, ReadBody, Reset, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import Origin
 from tests.e2e.stand import run
 from tests.gateway.stand import (

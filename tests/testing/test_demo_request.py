@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
-from clawgate.testing import faults, model
+from clawgate.testing import model
 from clawgate.testing.chat_shapes import answer_text, split
 from clawgate.testing.demo_request import Answer, Hop, MessagesSender, Sender, time_hops
+from clawgate.testing.http import faults
+from clawgate.testing.http.script import Script
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.testing.messages_model import build_messages_model
-from clawgate.testing.steps import Script
-from clawgate.testing.upstream import FakeUpstream
 
 
 def ask(script: Script) -> Answer:

@@ -14,9 +14,9 @@ import pytest
 
 from clawgate.testing import messages_model, model
 from clawgate.testing.chat_shapes import answer_text, split
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
 from clawgate.testing.messages_shapes import signature_of
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
 
 KEY = "sk-ant-test-of-the-model"
 ASK: Any = [{"role": "user", "content": "tell me about lobsters"}]

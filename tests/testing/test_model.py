@@ -15,8 +15,8 @@ from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolPara
 
 from clawgate.testing import model
 from clawgate.testing.chat_shapes import answer_text, split
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
 
 KEY = "sk-test-of-the-model"
 SAID = "tell me about lobsters"

@@ -10,8 +10,8 @@ import pytest
 from starlette.applications import Starlette
 
 from clawgate.testing import messages_model, model, stream_faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
 
 FIELDS = (("x-api-key", "k"), ("anthropic-version", "2023-06-01"))
 TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from clawgate.app.plugins.fetch import fetched
 from clawgate.plugins.api import FetchFailed, FetchPlan
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing import faults
-from clawgate.testing.steps import Close, ReadBody
-from clawgate.testing.upstream import FakeUpstream, SilentListener
+from clawgate.testing.http import faults
+from clawgate.testing.http.script import Close, ReadBody
+from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import run
 
 SECRET = "canary-9f8e7d6c5b4a3928"

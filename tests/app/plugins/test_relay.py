@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from clawgate.app.plugins.relay import serve_relay
 from clawgate.plugins.api import PluginError, RelayPlan
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import ReadBody, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.script import ReadBody, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.processes import is_listening
 from tests.e2e.stand import BODY, PATIENCE, run
 

@@ -16,7 +16,7 @@ from clawgate.plugins.host.discovery import find_plugins, why_on
 from clawgate.plugins.host.loader import load_plugin
 from clawgate.plugins.host.manifest import FILE_NAME, read_manifest
 from clawgate.settings.openclaw.schema import OpenClawConfig
-from clawgate.testing.plugin_conformance import check_imports, check_plugin
+from clawgate.testing.plugins.conformance import check_imports, check_plugin
 
 FOLDER = Path(package.__file__).parent
 ROOT = Path(__file__).parents[3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from clawgate.plugins.api.service import ChildPlan, Fetched, FetchFailed, FetchPlan, RelayPlan, Service
-from clawgate.testing.plugin_host import FakeHost
+from clawgate.testing.plugins.fake_host import FakeHost
 
 
 def test_a_body_that_is_no_json_is_none() -> None:

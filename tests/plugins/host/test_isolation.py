@@ -25,7 +25,7 @@ from clawgate.plugins.api import (
 from clawgate.plugins.host import isolation as guarding
 from clawgate.plugins.host.isolation import GuardedService, PluginFailed, in_time, judged, reason_of, shaped
 from clawgate.plugins.host.watchdog import Blocked
-from clawgate.testing.plugin_host import FakeHost
+from clawgate.testing.plugins.fake_host import FakeHost
 
 
 class Sample:

@@ -27,10 +27,10 @@ from clawgate.relay.observe.record import Record
 from clawgate.relay.response.writer import AnswerWriter
 from clawgate.relay.upstream.dial import Dialer, Route
 from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 from tests.e2e.stand import run
 

@@ -9,10 +9,10 @@ import pytest
 
 from clawgate.relay.downstream import connections as front
 from clawgate.relay.downstream import protocol
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import Drip, Hold, ReadBody
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.script import Drip, Hold, ReadBody
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import CLIENT_TOKEN, KINDS, Kind, run, serving, until
 
 ROLES = pytest.mark.parametrize("kind", KINDS)

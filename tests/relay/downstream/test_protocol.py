@@ -19,9 +19,9 @@ from clawgate.app import build_bridge
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.server import Host
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.testing import faults
-from clawgate.testing.steps import Hold, ReadBody, Send
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.script import Hold, ReadBody, Send
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run, serving
 
 UVICORN = {

@@ -9,9 +9,9 @@ import socket
 import pytest
 
 from clawgate.relay.downstream.server import Host, listen
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import BODY, PATH, PATIENCE, build, run, until
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from clawgate.relay.exchange import body_budget as held_bodies
 from clawgate.relay.exchange.body_budget import HeldBodies
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import PATH, run, serving, until
 
 

@@ -14,11 +14,11 @@ from clawgate.errors import UpstreamClosed
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import Piece
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing import faults
-from clawgate.testing.faults import SSE_FIELDS, chunk, head
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
-from clawgate.testing.upstream import FakeUpstream, SilentListener
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
+from clawgate.testing.http.script import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
+from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import KINDS, Kind, Stand, run, serving
 
 ROLES = pytest.mark.parametrize("kind", KINDS)

@@ -9,9 +9,9 @@ import pytest
 from clawgate.errors import UpstreamClosed
 from clawgate.relay.interfaces import AnswerHead
 from clawgate.relay.response.completeness import WatchedAnswer
-from clawgate.testing.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.steps import ReadBody, Send
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from clawgate.testing.http.script import ReadBody, Send
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from tests.e2e.stand import run
 from tests.gateway.stand import ANTHROPIC, MESSAGES, config_of, provider, question, serving_gateway

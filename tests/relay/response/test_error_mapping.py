@@ -11,7 +11,7 @@ import pytest
 from clawgate.plugins.api import Verdict
 from clawgate.relay.interfaces import AnswerHead
 from clawgate.relay.response.error_mapping import MOST_BYTES, JudgedAnswer
-from clawgate.testing.http1 import MessageReader
+from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.dialect import Dialect
 
 SECRET = b"sk-canary-0123456789"

@@ -9,7 +9,7 @@ import pytest
 from clawgate import errors
 from clawgate.errors import GatewayError, all_errors
 from clawgate.relay.response.error_response import TABLE, error_answer, status_of, stream_event
-from clawgate.testing.http1 import MessageReader
+from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.anthropic.errors import OWN
 from clawgate.wire.dialect import Dialect
 from tests.test_errors import make

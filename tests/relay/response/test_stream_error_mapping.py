@@ -15,9 +15,9 @@ from clawgate.plugins.api import Verdict
 from clawgate.relay.interfaces import AnswerHead
 from clawgate.relay.response.completeness import WatchedAnswer
 from clawgate.relay.response.stream_error_mapping import MOST_COMMENTS, JudgedStream
-from clawgate.testing.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
-from clawgate.testing.steps import Hold, ReadBody, Send, Step, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from clawgate.testing.http.script import Hold, ReadBody, Send, Step, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from tests.bundled.anthropic_claude_proxy.stand_in import FAULTS
 from tests.e2e.stand import run

@@ -13,12 +13,12 @@ import pytest
 from clawgate.errors import StreamCut, UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import AnswerHead
 from clawgate.relay.response.translated import WHOLE_LIMIT, TranslatedAnswer
-from clawgate.testing import faults
-from clawgate.testing.faults import SSE_FIELDS, chunk, head
-from clawgate.testing.http1 import MessageReader
-from clawgate.testing.response import Response
-from clawgate.testing.steps import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
+from clawgate.testing.http.message_reader import MessageReader
+from clawgate.testing.http.response import Response
+from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.translator import translation
 from tests.e2e.stand import run

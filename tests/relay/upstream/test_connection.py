@@ -13,9 +13,9 @@ from clawgate.errors import GatewayError
 from clawgate.relay.interfaces import AnswerHead, Passage
 from clawgate.relay.upstream.connection import HEAD_LIMIT, UpstreamConnection
 from clawgate.relay.upstream.response_head_cache import Shapes
-from clawgate.testing import faults
-from clawgate.testing.steps import Close, Drip, ReadBody, Reset, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.script import Close, Drip, ReadBody, Reset, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import Origin
 from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, run, serving, until
 

@@ -11,8 +11,8 @@ import pytest
 
 from clawgate.errors import EgressDenied, GatewayError, PrivateNetworkBlocked, UpstreamUnreachable
 from clawgate.relay.upstream.dial import Dialer, Route
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import Origin
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, run, serving

@@ -15,9 +15,9 @@ from clawgate.errors import (
 )
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.fetch import BODY_LIMIT, Fetched, fetch
-from clawgate.testing import faults
-from clawgate.testing.steps import Close, ReadBody, Send
-from clawgate.testing.upstream import FakeUpstream, SilentListener
+from clawgate.testing.http import faults
+from clawgate.testing.http.script import Close, ReadBody, Send
+from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import KINDS, Kind, credential_of, run, serving, until
 
 

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from clawgate.relay.upstream.pool import Pool
-from clawgate.testing import faults
-from clawgate.testing.connection import Request
-from clawgate.testing.steps import Close, Hold, ReadBody, Reset, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.connection import Request
+from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving, until
 
 GOOD = faults.json_answer({"next": "fine"})

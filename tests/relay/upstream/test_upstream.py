@@ -8,7 +8,7 @@ from clawgate import __version__
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken
 from clawgate.relay.upstream.dial import Dialer, Route
 from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
-from clawgate.testing.http1 import MessageReader
+from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.http.url import parse_url
 
 KEY = "sk-canary-0123456789"

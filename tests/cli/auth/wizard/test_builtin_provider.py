@@ -12,8 +12,8 @@ from clawgate.cli.auth.wizard.builtin_provider import OwnProvider
 from clawgate.cli.auth.wizard.setup_context import Setup
 from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.plugins.api.questions import Answers
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 
 KEY = "canary-own-key-0123"
 OWL = {

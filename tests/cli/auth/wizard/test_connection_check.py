@@ -10,8 +10,8 @@ import pytest
 
 from clawgate.cli.auth.wizard.connection_check import listed_models, provider_of, try_block
 from clawgate.plugins.api.provider import CheckResult
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 
 KEY = "canary-connection-key"
 MODELS = faults.json_answer({"data": [{"id": "qwen"}, {"id": "llama"}]})

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from clawgate.cli.auth.wizard.setup_context import Ports, Setup
 from clawgate.plugins.api.questions import Answers
 from clawgate.plugins.api.service import Fetched, FetchFailed, FetchPlan, SetupContext
-from clawgate.testing import faults
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
 
 PLAN = FetchPlan(
     url="", header="X-Proxy-Token", secret=SecretStr("canary-setup"), private=True, headers={"X-Team": "a"}

@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from clawgate.testing import steps
-from clawgate.testing.steps import Close, Drip, Hold, Send, Step, Tell, Trickle, Wait
+from clawgate.testing.http import script as steps
+from clawgate.testing.http.script import Close, Drip, Hold, Send, Step, Tell, Trickle, Wait
 
 EVERY = get_args(Step)
 

@@ -1,6 +1,6 @@
 """Does a provider of a plugin keep its part of the interface? Asked without a network: nothing that it fetches answers.
 
-Part of `clawgate.testing.plugin_conformance`.
+Part of `clawgate.testing.plugins.conformance`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from clawgate.plugins.api import (
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.redaction import is_secret
-from clawgate.testing.plugin_host import FakeHost, FakeSetup
+from clawgate.testing.plugins.fake_host import FakeHost, FakeSetup
 
 SECRET = "conformance-secret-0a1b2c3d4e5f"
 """The answer to every question for a secret: it must turn up nowhere else."""

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clawgate.testing.http1 import Framing, Head
+from clawgate.testing.http.message_reader import Framing, Head
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from clawgate.plugins.api import (
     ServiceContext,
     SetupContext,
 )
-from clawgate.testing.plugin_host import FakeHost, FakeSetup
+from clawgate.testing.plugins.fake_host import FakeHost, FakeSetup
 
 
 def test_it_is_every_context_of_the_interface(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.testing.plugin_conformance import check_folder, check_imports, main
+from clawgate.testing.plugins.conformance import check_folder, check_imports, main
 from tests.plugins.samples import BODY, docs_plugin, imports_undone, plugin_folder, write_files
 
 GOOD = BODY.replace('raise RuntimeError("no status")', "return ServiceStatus(state='up', ok=True)").replace(
@@ -103,7 +103,7 @@ def test_it_runs_as_the_docs_say(tmp_path: Path) -> None:
     folder = docs_plugin(tmp_path)
     for target in (str(folder), "house_model:plugin"):
         done = subprocess.run(
-            [sys.executable, "-m", "clawgate.testing.plugin_conformance", target],
+            [sys.executable, "-m", "clawgate.testing.plugins.conformance", target],
             cwd=folder, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, "Nothing to mend.\n"), done.stderr

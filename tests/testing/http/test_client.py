@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import Close, Hold, ReadBody, Send, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.script import Close, Hold, ReadBody, Send, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 
 
 def test_pieces_arrive_as_one_message() -> None:

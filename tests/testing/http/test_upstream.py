@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Response
-from clawgate.testing.steps import (
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Response
+from clawgate.testing.http.script import (
     Close,
     DontReadBody,
     Drip,
@@ -26,7 +26,7 @@ from clawgate.testing.steps import (
     Trickle,
     Wait,
 )
-from clawgate.testing.upstream import FakeUpstream, SilentListener
+from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.testing.throwaway_ca import Throwaway
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
-from clawgate.testing.http1 import MessageReader
-from clawgate.testing.steps import (
+from clawgate.testing.http.message_reader import MessageReader
+from clawgate.testing.http.script import (
     Close,
     DontReadBody,
     Drip,
@@ -29,7 +29,7 @@ from clawgate.testing.steps import (
     Trickle,
     Wait,
 )
-from clawgate.testing.waiting import Pulse
+from clawgate.testing.http.waiting import Pulse
 
 
 def report_every_held_byte(transport: asyncio.Transport) -> None:

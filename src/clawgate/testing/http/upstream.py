@@ -13,10 +13,10 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from clawgate.testing.connection import Connection, Request
-from clawgate.testing.http1 import MessageReader
-from clawgate.testing.steps import Hold, Script
-from clawgate.testing.waiting import DEFAULT_LIMIT, Pulse
+from clawgate.testing.http.connection import Connection, Request
+from clawgate.testing.http.message_reader import MessageReader
+from clawgate.testing.http.script import Hold, Script
+from clawgate.testing.http.waiting import DEFAULT_LIMIT, Pulse
 
 ScriptChoice = Script | Callable[[Request], Script]
 

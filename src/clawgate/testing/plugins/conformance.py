@@ -1,4 +1,4 @@
-"""Would a plugin do in a gateway? A kit for its author: ``python -m clawgate.testing.plugin_conformance FOLDER``.
+"""Would a plugin do in a gateway? A kit for its author: ``python -m clawgate.testing.plugins.conformance FOLDER``.
 
 `check_plugin` needs no test framework and no network; an empty list means that nothing was found. It runs the plugin's
 code, so it is for plugins that one trusts.
@@ -41,8 +41,8 @@ from clawgate.plugins.host.manifest import (
     import_root,
     read_manifest,
 )
-from clawgate.testing.plugin_host import FakeHost
-from clawgate.testing.provider_conformance import (
+from clawgate.testing.plugins.fake_host import FakeHost
+from clawgate.testing.plugins.provider_conformance import (
     change_of,
     connection_of,
     questions_of,
@@ -333,7 +333,7 @@ def main(arguments: list[str]) -> int:
     """Print what is found; 0 if nothing is."""
     if len(arguments) != 1:
         print(
-            "usage: python -m clawgate.testing.plugin_conformance FOLDER | module:attribute", file=sys.stderr
+            "usage: python -m clawgate.testing.plugins.conformance FOLDER | module:attribute", file=sys.stderr
         )
         return 2
     findings = _checked(arguments[0])

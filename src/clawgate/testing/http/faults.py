@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
-from clawgate.testing.steps import Close, Drip, Hold, ReadBody, Reset, Send, Step, Trickle, Wait
+from clawgate.testing.http.script import Close, Drip, Hold, ReadBody, Reset, Send, Step, Trickle, Wait
 
 Steps = tuple[Step, ...]
 Fields = Sequence[tuple[str, str]]

@@ -20,8 +20,8 @@ from clawgate.plugins.api import (
     UpstreamRequest,
     Verdict,
 )
-from clawgate.testing.plugin_conformance import check_plugin
-from clawgate.testing.provider_conformance import SECRET, sample_answers
+from clawgate.testing.plugins.conformance import check_plugin
+from clawgate.testing.plugins.provider_conformance import SECRET, sample_answers
 from tests.plugins.samples import docs_plugin, imports_undone
 
 

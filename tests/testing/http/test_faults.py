@@ -7,11 +7,11 @@ from typing import Literal
 
 import pytest
 
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.response import Ended, Response
-from clawgate.testing.steps import Script
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.response import Ended, Response
+from clawgate.testing.http.script import Script
+from clawgate.testing.http.upstream import FakeUpstream
 
 WHOLE = b"".join(faults.CHAT_FRAMES)
 

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from typing import Literal, Self, cast
 
-from clawgate.testing.connection import linger_zero, report_every_held_byte
-from clawgate.testing.http1 import MessageReader
-from clawgate.testing.response import Ended, Response
-from clawgate.testing.waiting import DEFAULT_LIMIT, Pulse
+from clawgate.testing.http.connection import linger_zero, report_every_held_byte
+from clawgate.testing.http.message_reader import MessageReader
+from clawgate.testing.http.response import Ended, Response
+from clawgate.testing.http.waiting import DEFAULT_LIMIT, Pulse
 
 
 class RawClient(asyncio.Protocol):

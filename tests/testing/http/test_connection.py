@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from clawgate.testing import faults
-from clawgate.testing.raw_client import RawClient
-from clawgate.testing.steps import Close, DontReadBody, Hold, ReadBody, Send, Tell, Wait
-from clawgate.testing.upstream import FakeUpstream
+from clawgate.testing.http import faults
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.script import Close, DontReadBody, Hold, ReadBody, Send, Tell, Wait
+from clawgate.testing.http.upstream import FakeUpstream
 
 
 def test_a_request_is_known_before_its_body() -> None:

@@ -1,0 +1,1 @@
+"""Conformance tests and a fake host for plugin authors."""
