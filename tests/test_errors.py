@@ -50,7 +50,7 @@ def test_what_the_special_ones_carry() -> None:
     timed_out = UpstreamTimedOut("m", limit="connect", seconds=10, retry_after=5)
     assert (timed_out.limit, timed_out.seconds, timed_out.retry_after) == ("connect", 10, 5)
     assert MethodNotAllowed("m", allow=("GET",)).allow == ("GET",)
-    assert errors.RateLimited("m", retry_after=7).retry_after == 7
+    assert errors.RateLimitExceeded("m", retry_after=7).retry_after == 7
     assert errors.RequestRejected("m", param="stream").param == "stream"
 
 
@@ -59,9 +59,9 @@ def test_what_the_special_ones_carry() -> None:
     [
         (errors.RequestRejected, ["MalformedRequest", "BodyTooLarge", "ModelNotFound", "RouteUnknown", "LoopDetected"]),
         (errors.PolicyDenied, ["HostRefused", "OriginRefused", "EgressDenied"]),
-        (errors.Unauthenticated, ["CredentialMissing"]),
-        (errors.RateLimited, ["TooManyFailures", "TooManyConcurrent"]),
-        (errors.Unavailable, ["Overloaded"]),
+        (errors.InvalidToken, ["CredentialMissing"]),
+        (errors.RateLimitExceeded, ["TooManyFailures", "TooManyConcurrent"]),
+        (errors.GatewayUnavailable, ["Overloaded"]),
         (errors.UpstreamFailed, ["UpstreamUnreachable", "UpstreamClosed", "UpstreamTimedOut", "StreamCut"]),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ SAY_NOTHING = {"base", "common", "core", "helpers", "manager", "utils"}
 """Names that answer no question."""
 
 WITHOUT_TESTS: frozenset[str] = frozenset()
-"""Modules that have no test file of their own yet, such as "relay/upstream/pool.py". This list only ever gets shorter."""
+"""Modules without a test file of their own, such as "relay/upstream/pool.py". May only shrink."""
 
 
 def own_tests(module: str) -> Path:

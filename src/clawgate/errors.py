@@ -71,7 +71,7 @@ class RequestTimedOut(RequestRejected):
     code = "request_timed_out"
 
 
-class VersionUnsupported(RequestRejected):
+class HttpVersionUnsupported(RequestRejected):
     code = "http_version_unsupported"
 
 
@@ -89,7 +89,7 @@ class MethodNotAllowed(RequestRejected):
         self.allow = allow
 
 
-class RouteUnknown(RequestRejected):
+class UnknownRoute(RequestRejected):
     code = "unknown_route"
 
 
@@ -100,7 +100,7 @@ class ModelNotFound(RequestRejected):
         super().__init__(message, param="model")
 
 
-class ContentTypeRefused(RequestRejected):
+class UnsupportedContentType(RequestRejected):
     code = "unsupported_content_type"
 
 
@@ -128,11 +128,11 @@ class PolicyDenied(GatewayError):
     code = "policy_denied"
 
 
-class HostRefused(PolicyDenied):
+class HostNotAllowed(PolicyDenied):
     code = "host_not_allowed"
 
 
-class OriginRefused(PolicyDenied):
+class OriginNotAllowed(PolicyDenied):
     code = "origin_not_allowed"
 
 
@@ -148,49 +148,49 @@ class PrivateNetworkBlocked(EgressDenied):
     code = "private_network_blocked"
 
 
-class Unauthenticated(GatewayError):
+class InvalidToken(GatewayError):
     """No credential, or not one of ours. Only this error is ever shown as 401."""
 
     code = "invalid_token"
 
 
-class CredentialMissing(Unauthenticated):
+class MissingToken(InvalidToken):
     code = "missing_token"
 
 
-class RateLimited(GatewayError):
+class RateLimitExceeded(GatewayError):
     """Too much, too soon; ``retry_after`` says when to come back."""
 
     code = "rate_limit_exceeded"
 
 
-class TooManyFailures(RateLimited):
+class AuthLocked(RateLimitExceeded):
     """An address that kept presenting wrong tokens is locked out for a while."""
 
     code = "auth_locked"
 
 
-class TooManyConcurrent(RateLimited):
+class ConcurrencyLimitExceeded(RateLimitExceeded):
     code = "concurrency_limit_exceeded"
 
 
-class Unavailable(GatewayError):
+class GatewayUnavailable(GatewayError):
     """This process cannot take the request now; another try, or another process, can."""
 
     code = "gateway_unavailable"
 
 
-class Overloaded(Unavailable):
+class Overloaded(GatewayUnavailable):
     code = "overloaded"
 
 
-class ProviderNotConfigured(Unavailable):
+class ProviderNotConfigured(GatewayUnavailable):
     """A provider lacks something that only the operator can give it; waiting does not help."""
 
     code = "provider_not_configured"
 
 
-class ProviderUnavailable(Unavailable):
+class ProviderUnavailable(GatewayUnavailable):
     """A provider is known and configured, and cannot be asked now."""
 
     code = "provider_unavailable"
@@ -248,7 +248,7 @@ class UpstreamTimedOut(UpstreamFailed):
         self.seconds = seconds
 
 
-class StreamCut(UpstreamFailed):
+class GatewayStopping(UpstreamFailed):
     """This process is stopping and the answer could not be finished within the drain limit."""
 
     code = "gateway_stopping"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clawgate.errors import RouteUnknown
+from clawgate.errors import UnknownRoute
 from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
@@ -103,7 +103,7 @@ def test_whatever_is_below_v1_is_the_remotes_to_decide() -> None:
     for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"):
         routes.check(method, b"/v1/files/a")
     for path in (b"/v1/", b"/v1", b"/", b"/v2/models", b"/health/x"):
-        with pytest.raises(RouteUnknown):
+        with pytest.raises(UnknownRoute):
             routes.check(b"GET", path)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from clawgate.app import Role
 from clawgate.app.factory import intake_limits, is_loopback, travels_unencrypted, via
-from clawgate.errors import HostRefused, OriginRefused
+from clawgate.errors import HostNotAllowed, OriginNotAllowed
 from clawgate.providers.credential import basic_value
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.loader import SettingsInvalid
@@ -24,7 +24,7 @@ BUILDERS = pytest.mark.parametrize("build", [bridge, server])
 def source_passes(role: Role, host: bytes, origin: bytes | None = None) -> bool:
     try:
         role.front.gate.browser.check_source(host=host, origin=origin, fetch_site=None)
-    except (HostRefused, OriginRefused):
+    except (HostNotAllowed, OriginNotAllowed):
         return False
     return True
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from clawgate.app.log_setup import CredentialWatch, both, log_all, log_failures, print_out, set_up_logging
+from clawgate.app.log_setup import AuthFailureMonitor, both, log_all, log_failures, print_out, set_up_logging
 from clawgate.policy.redaction import Redactor
-from clawgate.relay.observe.record import Record
+from clawgate.relay.observe.record import RequestRecord
 
-FINE = Record(
+FINE = RequestRecord(
     method=b"POST", path=b"/v1/chat/completions", caller="alice", model="m", status=200, code=None, sent=12,
     first_byte=0.1, total=0.25,
 )  # fmt: skip
@@ -64,7 +64,7 @@ def test_a_failure_is_a_warning_with_its_reason(lines: list[tuple[str, str]]) ->
 
 
 @pytest.mark.parametrize("record", [FINE, LEFT, UNAUTHORIZED])
-def test_what_is_no_failure_of_ours_is_not_said(record: Record, lines: list[tuple[str, str]]) -> None:
+def test_what_is_no_failure_of_ours_is_not_said(record: RequestRecord, lines: list[tuple[str, str]]) -> None:
     log_failures(record)
     assert lines == []
 
@@ -83,14 +83,14 @@ def test_a_path_cannot_make_a_line_of_its_own(lines: list[tuple[str, str]]) -> N
 
 
 def test_both_are_told_in_order() -> None:
-    told: list[tuple[str, Record]] = []
+    told: list[tuple[str, RequestRecord]] = []
     both(lambda record: told.append(("a", record)), lambda record: told.append(("b", record)))(FINE)
     assert told == [("a", FINE), ("b", FINE)]
 
 
 def test_a_refused_credential_is_said_at_most_once_a_minute(lines: list[tuple[str, str]]) -> None:
     times = iter([0.0, 0.5, 59.9, 60.0, 61.0, 200.0])
-    watch = CredentialWatch("check the key", lambda: next(times))
+    watch = AuthFailureMonitor("check the key", lambda: next(times))
     said = []
     for _ in range(6):
         watch(UNAUTHORIZED)
@@ -101,7 +101,7 @@ def test_a_refused_credential_is_said_at_most_once_a_minute(lines: list[tuple[st
 
 def test_our_own_401_says_nothing_of_the_upstreams_credential(lines: list[tuple[str, str]]) -> None:
     """Nor does any other answer, and neither uses up the minute."""
-    watch = CredentialWatch("check the key", lambda: 7.0)
+    watch = AuthFailureMonitor("check the key", lambda: 7.0)
     for record in (replace(UNAUTHORIZED, code="invalid_token"), FINE, replace(FINE, status=403), FAILED):
         watch(record)
     assert lines == []

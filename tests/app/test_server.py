@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import MethodNotAllowed, RouteUnknown, Unauthenticated
+from clawgate.errors import InvalidToken, MethodNotAllowed, UnknownRoute
 from clawgate.settings.roles.bridge import ServerSettings
 from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.testing.http import faults
@@ -62,7 +62,7 @@ def test_every_server_asks_for_tokens_and_counts_failures() -> None:
     gate = server(maxAuthFailures=2, authLockout=7).front.gate
     assert gate.tokens is not None and gate.failures is not None
     assert gate.tokens.holder(TOKEN.encode()) == "default"
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(InvalidToken):
         gate.tokens.holder(KEY.encode())
     gate.failures.failed("a", 0)
     gate.failures.failed("a", 0)
@@ -74,7 +74,7 @@ def test_only_what_the_models_need_is_relayed() -> None:
     routes = server().front.gate.routes
     routes.check(b"POST", b"/v1/chat/completions")
     for path in (b"/v1/files", b"/v1/organization/users", b"/v1/fine_tuning/jobs", b"/v1/models/"):
-        with pytest.raises(RouteUnknown):
+        with pytest.raises(UnknownRoute):
             routes.check(b"GET", path)
     for method, path in ((b"GET", b"/v1/chat/completions"), (b"DELETE", b"/v1/models/a")):
         with pytest.raises(MethodNotAllowed):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clawgate.processes.instance.instance_lock import Running, find
+from clawgate.processes.instance.instance_lock import RunningInstance, find
 from tests.cli.command import command
 
 TOKEN = "canary-9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -71,10 +71,10 @@ class Home:
             stderr=subprocess.PIPE,
         )
 
-    def find(self) -> Running | None:
+    def find(self) -> RunningInstance | None:
         return find(self.state / "clawgate")
 
-    def running(self) -> Running:
+    def running(self) -> RunningInstance:
         found = self.find()
         assert found is not None
         return found

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyjson5
 import pytest
 
-from clawgate.app.doctor.checks import Finding, Mend, Severity
+from clawgate.app.doctor.checks import Finding, Fix, Severity
 from clawgate.cli import doctor
 from tests.cli.gateway_home import TOKEN, Home
 
@@ -93,6 +93,6 @@ def test_a_path_is_asked_about_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(doctor, "confirmed", confirmed)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    mend = Mend("remove", "/Home/Me/Left")
+    mend = Fix("remove", "/Home/Me/Left")
     assert not doctor._agreed(Finding(Severity.INFO, "left", "there", "remove it", mend))
     assert asked == ["  Remove /Home/Me/Left?"]

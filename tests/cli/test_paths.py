@@ -9,12 +9,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from clawgate.cli.paths import Places, place_options, places, read
+from clawgate.cli.paths import Paths, place_options, places, read
 
 
 def test_everything_of_ours_is_in_one_folder() -> None:
     where = places(environment={"OPENCLAW_STATE_DIR": "/s"})
-    assert where == Places(Path("/s/openclaw.json"), False, Path("/s"))
+    assert where == Paths(Path("/s/openclaw.json"), False, Path("/s"))
     assert (where.folder, where.log, where.output) == (
         Path("/s/clawgate"),
         Path("/s/clawgate/logs/gateway.log"),
@@ -24,7 +24,7 @@ def test_everything_of_ours_is_in_one_folder() -> None:
 
 def test_a_config_that_is_named_moves_no_state() -> None:
     where = places("/elsewhere/c.json", {"HOME": "/home/me"})
-    assert where == Places(Path("/elsewhere/c.json"), True, Path("/home/me/.openclaw"))
+    assert where == Paths(Path("/elsewhere/c.json"), True, Path("/home/me/.openclaw"))
 
 
 def test_the_flag_for_the_state_folder_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -46,12 +46,12 @@ def test_reading_gives_the_file_or_its_problems(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "c.json"
     path.write_text("{gateway: {port: 1234}}")
     path.chmod(0o600)
-    file, problems = read(Places(path, True, tmp_path))
+    file, problems = read(Paths(path, True, tmp_path))
     assert file is not None and file.config.gateway.port == 1234 and problems == []
     path.write_text("{gateway: {port: 'x'}}")
-    file, problems = read(Places(path, True, tmp_path))
+    file, problems = read(Paths(path, True, tmp_path))
     assert file is None and len(problems) == 1 and "gateway.port" in problems[0]
     assert (
-        read(Places(tmp_path / "none", True, tmp_path))[1]
-        and not read(Places(tmp_path / "none", False, tmp_path))[1]
+        read(Paths(tmp_path / "none", True, tmp_path))[1]
+        and not read(Paths(tmp_path / "none", False, tmp_path))[1]
     )

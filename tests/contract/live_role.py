@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import uvloop
 
 from clawgate.app import Role, build_bridge, build_server, open_listener
-from clawgate.relay.downstream.server import Host
+from clawgate.relay.downstream.server import Server
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
@@ -84,7 +84,7 @@ class LiveRole:
         self.troubles: list[str] = []
         """What the loop was told of exceptions that nobody caught."""
         self._loop: asyncio.AbstractEventLoop
-        self._host: Host
+        self._host: Server
         self._up: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._serve_and_tell, name=f"live {name}")
 
@@ -128,7 +128,7 @@ class LiveRole:
             role = build(self.name, self.upstream.url)
             sockets = open_listener(role)
             self.port = sockets[0].getsockname()[1]
-            self._host = Host(
+            self._host = Server(
                 role.front, role.app, drain_seconds=0.1, when_up=lambda _: self._up.set_result(None)
             )
             await self._host.serve(sockets=sockets)

@@ -13,13 +13,20 @@ from starlette.types import Receive, Scope, Send
 
 from clawgate import __version__
 from clawgate.control import health
-from clawgate.control.health import FRESH_SECONDS, REFUSED_FRESH_SECONDS, Finding, Probe, build_health, judge
+from clawgate.control.health import (
+    FRESH_SECONDS,
+    REFUSED_FRESH_SECONDS,
+    HealthProbe,
+    ProbeResult,
+    build_health,
+    classify_response,
+)
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut, UpstreamUnreachable
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
-from clawgate.relay.upstream.dial import Dialer, Route
-from clawgate.relay.upstream.fetch import Fetched
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.fetch import FetchResponse
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 
 KEY = "canary-key-123"
@@ -43,9 +50,9 @@ def on(loop: Clock, work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def upstream(limits: TimeLimits = TimeLimits()) -> Upstream:  # noqa: B008  # frozen
-    route = Route(origin=parse_url("https://api.example:8443/v1")[0], trusted=True)
+    route = UpstreamEndpoint(origin=parse_url("https://api.example:8443/v1")[0], trusted=True)
     return Upstream(
-        UpstreamPlan(name="u", route=route, prefix="/v1", credential=Bearer(KEY), limits=limits),
+        UpstreamConfig(name="u", route=route, prefix="/v1", credential=Bearer(KEY), limits=limits),
         Dialer(),
         via=b"v",
     )
@@ -59,7 +66,7 @@ class Answers:
         self.asked = 0
         self.limits: dict[str, float] = {}
 
-    async def __call__(self, upstream: Upstream, target: bytes, **limits: float) -> Fetched:
+    async def __call__(self, upstream: Upstream, target: bytes, **limits: float) -> FetchResponse:
         assert target == b"/v1/models"
         assert set(limits) == {"connect_seconds", "answer_seconds"}
         self.limits = limits
@@ -68,7 +75,7 @@ class Answers:
         found = self.given.pop(0)
         if isinstance(found, GatewayError):
             raise found
-        return Fetched(found, b"")
+        return FetchResponse(found, b"")
 
 
 def health_of(
@@ -76,7 +83,7 @@ def health_of(
 ) -> TestClient:
     monkeypatch.setattr(health, "fetch", answers)
     app = build_health(
-        role="server", instance="abc123", probe=Probe(upstream()), deep_for_callers=deep_for_callers
+        role="server", instance="abc123", probe=HealthProbe(upstream()), deep_for_callers=deep_for_callers
     )
 
     async def with_caller(scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,21 +112,21 @@ def refusal(code: object) -> bytes:
     ],
 )  # fmt: skip
 def test_what_an_answer_says_of_the_upstream(status: int, body: bytes, state: str) -> None:
-    found = judge(Fetched(status, body), 1.5)
+    found = classify_response(FetchResponse(status, body), 1.5)
     assert (found.state, found.status, found.latency_ms) == (state, status, 1.5)
     assert found.ok is (state == "reachable") and found.message
 
 
 @pytest.mark.parametrize("body", [b"[" * 60_000, b'{"error":"\xff"}'], ids=["deep", "not UTF-8"])
 def test_no_body_ends_the_probe(body: bytes) -> None:
-    assert judge(Fetched(502, body), 1.5).state == "failing"
+    assert classify_response(FetchResponse(502, body), 1.5).state == "failing"
 
 
 def test_who_is_refused_asks_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong token that is presented again and again would get this address locked out."""
     answers = Answers(401, 200)
     monkeypatch.setattr(health, "fetch", answers)
-    loop, probe = Clock(), Probe(upstream())
+    loop, probe = Clock(), HealthProbe(upstream())
 
     async def ask() -> None:
         assert (await probe.ask()).state == "unauthorized"
@@ -147,14 +154,14 @@ def test_a_failure_is_a_finding(
 ) -> None:
     """It says which limit expired where one did, and is never an exception."""
     monkeypatch.setattr(health, "fetch", Answers(error))
-    found = on(Clock(), Probe(upstream()).ask())
-    assert found == Finding(state, error.message, limit=limit)  # type: ignore[arg-type]
+    found = on(Clock(), HealthProbe(upstream()).ask())
+    assert found == ProbeResult(state, error.message, limit=limit)  # type: ignore[arg-type]
 
 
 def test_many_questions_are_one_request_and_its_answer_ages(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers(200, 500, 200)
     monkeypatch.setattr(health, "fetch", answers)
-    loop, probe = Clock(), Probe(upstream())
+    loop, probe = Clock(), HealthProbe(upstream())
 
     async def ask() -> None:
         together = await asyncio.gather(*(probe.ask() for _ in range(50)))
@@ -260,5 +267,5 @@ def test_a_probe_keeps_to_the_configured_limits(
     """Health says what requests would meet; only for its answer it does not wait as long as a model may think."""
     answers = Answers(200)
     monkeypatch.setattr(health, "fetch", answers)
-    assert on(Clock(), Probe(upstream(limits)).ask()).ok
+    assert on(Clock(), HealthProbe(upstream(limits)).ask()).ok
     assert answers.limits == {"connect_seconds": connect, "answer_seconds": answer}

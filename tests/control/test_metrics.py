@@ -8,35 +8,35 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from clawgate.control.metrics import CONTENT_TYPE, TallyCollector, build_metrics
-from clawgate.policy.cross_origin import BrowserRule
+from clawgate.control.metrics import CONTENT_TYPE, MetricsCollector, build_metrics
+from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import RouteTable
 from clawgate.providers.credential import Bearer
-from clawgate.relay.admission.admission import Gate
-from clawgate.relay.downstream.connections import Front
-from clawgate.relay.downstream.request_parser import IntakeLimits
-from clawgate.relay.observe.metrics import SECONDS, Tally
-from clawgate.relay.observe.record import Record
-from clawgate.relay.upstream.dial import Dialer, Route
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.admission.admission import Admission
+from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.downstream.request_parser import ClientLimits
+from clawgate.relay.observe.metrics import SECONDS, RequestMetrics
+from clawgate.relay.observe.record import RequestRecord
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 
 
 @pytest.fixture
-def tally() -> Tally:
-    return Tally()
+def tally() -> RequestMetrics:
+    return RequestMetrics()
 
 
 @pytest.fixture
-def client(tally: Tally) -> Iterator[TestClient]:
-    route = Route(origin=parse_url("http://127.0.0.1:1")[0], trusted=True)
-    plan = UpstreamPlan(name="u", route=route, prefix="", credential=Bearer("canary-key"))
+def client(tally: RequestMetrics) -> Iterator[TestClient]:
+    route = UpstreamEndpoint(origin=parse_url("http://127.0.0.1:1")[0], trusted=True)
+    plan = UpstreamConfig(name="u", route=route, prefix="", credential=Bearer("canary-key"))
     upstream = Upstream(plan, Dialer(), via=b"v")
-    gate = Gate(
-        upstream=upstream, routes=RouteTable({}, {}), browser=BrowserRule(), body_limit=0, own_via=b"v"
+    gate = Admission(
+        upstream=upstream, routes=RouteTable({}, {}), browser=CrossOriginPolicy(), body_limit=0, own_via=b"v"
     )
-    front = Front(gate=gate, upstreams=(upstream,), limits=IntakeLimits(), observer=None)
-    with TestClient(build_metrics(TallyCollector(tally, front, upstream))) as found:
+    front = ConnectionManager(gate=gate, upstreams=(upstream,), limits=ClientLimits(), observer=None)
+    with TestClient(build_metrics(MetricsCollector(tally, front, upstream))) as found:
         yield found
 
 
@@ -54,8 +54,8 @@ def scrape(client: TestClient) -> dict[tuple[str, str], float]:
     }
 
 
-def record(status: int, code: str | None, first: float | None, total: float = 0.2) -> Record:
-    return Record(b"POST", b"/v1/x", "alice", "m", status, code, 100, first, total)
+def record(status: int, code: str | None, first: float | None, total: float = 0.2) -> RequestRecord:
+    return RequestRecord(b"POST", b"/v1/x", "alice", "m", status, code, 100, first, total)
 
 
 def test_before_the_first_request_everything_is_there_and_zero(client: TestClient) -> None:
@@ -70,7 +70,7 @@ def test_before_the_first_request_everything_is_there_and_zero(client: TestClien
         assert found["clawgate_upstream_connections", labels] == 0
 
 
-def test_every_count_is_shown_where_it_belongs(client: TestClient, tally: Tally) -> None:
+def test_every_count_is_shown_where_it_belongs(client: TestClient, tally: RequestMetrics) -> None:
     for one in (record(200, None, 0.01), record(200, None, 0.3), record(502, "upstream_closed", None, 1000.0),
                 record(499, "client_left", None)):  # fmt: skip
         tally(one)
@@ -84,7 +84,7 @@ def test_every_count_is_shown_where_it_belongs(client: TestClient, tally: Tally)
     assert found["clawgate_request_seconds_count", ""] == 4
 
 
-def test_buckets_hold_all_that_is_not_longer(client: TestClient, tally: Tally) -> None:
+def test_buckets_hold_all_that_is_not_longer(client: TestClient, tally: RequestMetrics) -> None:
     for seconds in (*SECONDS, 1000.0):
         tally(record(200, None, None, seconds))
     found = scrape(client)

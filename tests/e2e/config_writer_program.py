@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from clawgate.settings.atomic_write import BACKUPS, locked, read_if_there, replace
+from clawgate.settings.atomic_write import BACKUPS, locked, read_optional, replace
 
 MOST = 20
 """Writes that a writer gets done, at most, before it is killed in the midst of the next."""
@@ -38,7 +38,7 @@ def write_for_ever(path: Path, number: int, report: int) -> None:
     """Write one version after the other, and tell each number when it stands."""
     while True:
         with locked(path):
-            seen = read_if_there(path)
+            seen = read_optional(path)
             replace(path, version(number), seen=seen)
         os.write(report, b"%d\n" % number)
         number += 1

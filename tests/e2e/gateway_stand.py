@@ -19,13 +19,13 @@ from openai import AsyncOpenAI, OpenAI
 from starlette.applications import Starlette
 
 from clawgate.app.gateway import GatewayRole, build_gateway
-from clawgate.relay.downstream.server import Host, listen
+from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing import model
 from clawgate.testing.messages_model import build_messages_model
-from clawgate.testing.model import Seen, build_model
+from clawgate.testing.model import RecordedRequest, build_model
 from tests.e2e.stand import PATIENCE
 
 GATEWAY_TOKEN = "gw-9Lr4TzXn2WqYd7KvBs6H"
@@ -149,11 +149,11 @@ def serving_gateway(
     gateway = Gateway(role, f"http://127.0.0.1:{sockets[0].getsockname()[1]}", path)
     up = threading.Event()
 
-    def when_up(_: Host) -> None:
+    def when_up(_: Server) -> None:
         gateway._loop.append(asyncio.get_running_loop())
         up.set()
 
-    host = Host(role.front, role.app, drain_seconds=0.0, when_up=when_up)
+    host = Server(role.front, role.app, drain_seconds=0.0, when_up=when_up)
     thread = threading.Thread(target=host.run, kwargs={"sockets": sockets}, name="gateway")
     thread.start()
     try:
@@ -174,7 +174,7 @@ class Stand:
     chat_url: str
     claude_url: str
 
-    def seen(self, provider: str) -> list[Seen]:
+    def seen(self, provider: str) -> list[RecordedRequest]:
         """The last requests that this provider's model got."""
         return list((self.chat if provider == CHAT else self.claude).state.seen)
 

@@ -16,7 +16,7 @@ import uvloop
 
 from clawgate.app import build_bridge, build_server
 from clawgate.app.role import RelayRole
-from clawgate.relay.downstream.server import Host, listen
+from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.testing.http.client import RawClient
@@ -83,7 +83,7 @@ class Stand:
 
     kind: Kind
     role: RelayRole
-    host: Host
+    host: Server
     url: str
 
     @property
@@ -161,7 +161,7 @@ async def serving(
     role = role or build(kind, upstream_url, dialer=dialer, **options)
     if intake:
         role.front.limits = replace(role.front.limits, **intake)
-    host = Host(role.front, role.app, drain_seconds=0.0, tls=role.tls)
+    host = Server(role.front, role.app, drain_seconds=0.0, tls=role.tls)
     host.config.load()
     host.lifespan = host.config.lifespan_class(host.config)
     sockets = listen("127.0.0.1", 0)

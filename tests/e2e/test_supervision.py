@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.processes.supervision import subreaper as keeper
-from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.status import ChildStatus
 from tests.e2e.waiting import poll
 from tests.ports import free_port
 from tests.processes.supervised import PATIENCE, QUICK, command, is_there, there, watched
@@ -33,11 +33,11 @@ ROOT = Path(__file__).parents[2]
 repeated = pytest.mark.parametrize("time", range(REPEATS))
 
 
-def serving(shown: Snapshot) -> bool:
+def serving(shown: ChildStatus) -> bool:
     return shown.serving
 
 
-def ended(shown: Snapshot) -> bool:
+def ended(shown: ChildStatus) -> bool:
     return shown.phase in ("backing_off", "given_up")
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.plugins.api import Answers, Fetched
-from clawgate.plugins.host.isolation import GuardedService
+from clawgate.plugins.api import Answers, FetchResponse
+from clawgate.plugins.host.isolation import IsolatedService
 from clawgate.plugins.host.loader import settings_of
 from clawgate.plugins.host.registry import load_plugins
 from clawgate.settings.openclaw.schema import OpenClawConfig
@@ -94,7 +94,9 @@ def test_from_the_docs_to_a_gateway_and_out_again(home: Path) -> None:
     (loaded,) = registry.loaded
     provider = loaded.providers[0]
 
-    host = FakeHost(state_dir=home, answers={URL: Fetched(status=200, body=b'{"data": [{"id": "qwen"}]}')})
+    host = FakeHost(
+        state_dir=home, answers={URL: FetchResponse(status=200, body=b'{"data": [{"id": "qwen"}]}')}
+    )
     checked = asyncio.run(provider.check(ANSWERS, FakeSetup(host)))
     assert checked.ok and checked.models == ("qwen",)
     document = document_with(loaded.plugin, provider, provider.config_change(ANSWERS))
@@ -104,7 +106,7 @@ def test_from_the_docs_to_a_gateway_and_out_again(home: Path) -> None:
     async def gateway() -> list[str]:
         seen = []
         host.config = config
-        service = GuardedService("house-model", loaded.services[0])
+        service = IsolatedService("house-model", loaded.services[0])
         assert await service.start(host) and service.unavailable() is None
         seen.append(service.status().state)
         await service.stop()

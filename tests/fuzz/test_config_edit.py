@@ -9,7 +9,7 @@ import pyjson5
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clawgate.settings.json5.edit import CannotEdit, same_value, set_value, unset_value, value_at
+from clawgate.settings.json5.edit import EditNotSupported, same_value, set_value, unset_value, value_at
 from clawgate.settings.json5.source_map import KeyPath, positions
 
 KEYS = st.sampled_from(["a", "b", "gateway", "$x", "openai/gpt-4.1", "a b", "0", "ключ", "it's", 'q"q'])
@@ -180,6 +180,6 @@ def test_any_text_is_edited_rightly_or_refused(text: str, key: str, value: objec
     """Refusals are of a kind that the caller knows."""
     try:
         new = set_value(text, (key,), value)
-    except (CannotEdit, ValueError):
+    except (EditNotSupported, ValueError):
         return
     assert same_value(value_at(pyjson5.decode(new), (key,)), value)

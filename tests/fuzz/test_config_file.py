@@ -12,7 +12,7 @@ import pyjson5
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clawgate.settings.json5.source_map import KeyPath, NotJson5, positions, scan
+from clawgate.settings.json5.source_map import InvalidJson5, KeyPath, positions, scan
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.problems import SettingsInvalid
 
@@ -81,7 +81,7 @@ def read(data: bytes) -> None:
 def test_what_both_readers_take_means_the_same_to_both(text: str) -> None:
     try:
         found = scan(text)
-    except NotJson5:
+    except InvalidJson5:
         return
     try:
         value = pyjson5.decode(text)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from clawgate.errors import RequestRejected
 from clawgate.relay.admission.admission import RequestHead
-from clawgate.relay.downstream.request_parser import IntakeLimits, RequestReader
+from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
 
-LIMITS = IntakeLimits(head_bytes=2_000, target_bytes=200, body_bytes=1_000)
+LIMITS = ClientLimits(head_bytes=2_000, target_bytes=200, body_bytes=1_000)
 FEW = settings(
     max_examples=500,
     deadline=None,
@@ -71,7 +71,7 @@ class Recorder:
 def play(data: bytes, cuts: list[int]) -> Recorder:
     """One connection, its bytes cut at the given places."""
     recorder = Recorder()
-    reader = RequestReader(recorder, LIMITS)
+    reader = RequestParser(recorder, LIMITS)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     for start, end in pairwise(edges):
         rest = data[start:end]

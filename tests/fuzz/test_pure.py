@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from clawgate.errors import GatewayError, MalformedRequest, RequestRejected
 from clawgate.policy.authentication import presented_token
 from clawgate.policy.client_ip import client_key
-from clawgate.policy.cross_origin import BrowserRule, host_name
+from clawgate.policy.cross_origin import CrossOriginPolicy, host_name
 from clawgate.policy.egress import decide_text
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
-from clawgate.settings.roles.loader import SettingsInvalid, Sources, load, read_sources
+from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
 from clawgate.wire.http.message import split_target
 from clawgate.wire.http.url import parse_url
-from clawgate.wire.peek import glance, model_of
-from clawgate.wire.sse.tail import FirstEvent, Tail
+from clawgate.wire.peek import peek_model, require_model
+from clawgate.wire.sse.tail import FirstEventDetector, StreamTail
 
 fuzz = settings(max_examples=400, deadline=None)
 
@@ -109,11 +109,11 @@ def test_target(target: bytes) -> None:
 @given(st.lists(st.binary(max_size=300), max_size=6))
 def test_event_stream(chunks: list[bytes]) -> None:
     """Any bytes in any chunks: an addition is our event or nothing."""
-    event, tail, first = b"data: {}\n\n", Tail(), FirstEvent()
+    event, tail, first = b"data: {}\n\n", StreamTail(), FirstEventDetector()
     for chunk in chunks:
         tail.add(chunk)
         assert first.feed(chunk) in (True, False)
-    assert tail.closing(event) in (b"", event, b"\n\n" + event)
+    assert tail.closing_chunk(event) in (b"", event, b"\n\n" + event)
 
 
 @fuzz
@@ -122,10 +122,10 @@ def test_event_stream(chunks: list[bytes]) -> None:
 )
 def test_peek(body: bytes) -> None:
     """A model that is decided by is the one that Python's reader finds, and the log line never fails."""
-    seen = glance(body)
+    seen = peek_model(body)
     assert seen is None or seen.encode() is not None
     try:
-        model = model_of(body)
+        model = require_model(body)
     except RequestRejected:
         return
     assert model == seen == json.loads(body.decode("utf-8", "replace"))["model"]
@@ -140,13 +140,13 @@ def test_peek_on_documents(document: object) -> None:
     named = [key for key in document if key.lower() == "model"] if isinstance(document, dict) else []
     model = document["model"] if isinstance(document, dict) and named == ["model"] else None
     if isinstance(model, str) and model:
-        assert model_of(body) == model
+        assert require_model(body) == model
     else:
         with pytest.raises(RequestRejected):
-            model_of(body)
+            require_model(body)
 
 
-def load_or_refuse(model: type[BridgeSettings | ServerSettings], given: Sources) -> None:
+def load_or_refuse(model: type[BridgeSettings | ServerSettings], given: SettingsSources) -> None:
     """Settings, or problems each with a name and a reason."""
     try:
         load(model, {}, given)
@@ -199,7 +199,7 @@ def test_settings(
     model: type[BridgeSettings | ServerSettings], block: dict[str, object], environment: dict[str, str]
 ) -> None:
     """Any values in any place: settings, or problems each with a name and a reason."""
-    load_or_refuse(model, Sources(environment=environment, block=block, block_name="f"))
+    load_or_refuse(model, SettingsSources(environment=environment, block=block, block_name="f"))
 
 
 @fuzz
@@ -231,8 +231,8 @@ def test_credentials(fields: list[tuple[bytes, bytes]]) -> None:
 def test_browser(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> None:
     """Any bytes in the fields: only a request of this machine's own passes."""
     try:
-        BrowserRule().check_source(host=host, origin=origin, fetch_site=fetch_site)
-        BrowserRule().check_content_type(host, has_credential=True)
+        CrossOriginPolicy().check_source(host=host, origin=origin, fetch_site=fetch_site)
+        CrossOriginPolicy().check_content_type(host, has_credential=True)
     except GatewayError:
         return
     assert origin is None and host_name(host) in (b"localhost", b"127.0.0.1", b"[::1]")

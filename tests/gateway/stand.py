@@ -12,7 +12,7 @@ from typing import Any
 
 from clawgate.app.gateway import GatewayRole, build_gateway
 from clawgate.policy.timeouts import TimeLimits
-from clawgate.relay.downstream.server import Host, listen
+from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.settings.openclaw.config_file import read_config
@@ -46,7 +46,7 @@ class GatewayStand:
     """A gateway that is being served at ``url`` by the config file ``config``."""
 
     role: GatewayRole
-    host: Host
+    host: Server
     url: str
     config: Path
     learned: list[str] = field(default_factory=list)
@@ -164,7 +164,7 @@ async def serving_gateway(
         dialer=dialer,
         learn=learned.extend,
     )
-    host = Host(role.front, role.app, drain_seconds=0.0)
+    host = Server(role.front, role.app, drain_seconds=0.0)
     host.config.load()
     host.lifespan = host.config.lifespan_class(host.config)
     sockets = listen("127.0.0.1", 0)

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import (
-    CredentialMissing,
     GatewayError,
+    InvalidToken,
     MalformedRequest,
+    MissingToken,
     RequestRejected,
-    Unauthenticated,
 )
-from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook, presented_token
+from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore, presented_token
 
 T, U = b"tok-0123456789abcdef", b"tok-another"
 AUTH, PROXY = b"authorization", b"x-proxy-token"
-RULE = FailureRule(max_failures=3, window=60, lockout=300, max_keys=100)
+RULE = LockoutRule(max_failures=3, window=60, lockout=300, max_keys=100)
 
 PRESENTED: list[tuple[list[tuple[bytes, bytes]], bytes | type[GatewayError] | None, str]] = [
     ([], None, "nothing"),
@@ -77,7 +77,7 @@ def test_the_one_token_that_is_presented(
 
 
 def test_a_token_is_known_by_its_holder() -> None:
-    book = TokenBook.of({"alice": T.decode(), "bob": U.decode()})
+    book = TokenStore.of({"alice": T.decode(), "bob": U.decode()})
     assert (book.holder(T), book.holder(U)) == ("alice", "bob")
 
 
@@ -88,20 +88,20 @@ def test_a_token_is_known_by_its_holder() -> None:
 )
 def test_a_token_that_nobody_has(token: bytes) -> None:
     """One character less, more or in another case is wrong; no bytes make it fail otherwise; nothing is repeated."""
-    with pytest.raises(Unauthenticated) as caught:
-        TokenBook.of({"alice": T.decode()}).holder(token)
-    assert type(caught.value) is Unauthenticated
+    with pytest.raises(InvalidToken) as caught:
+        TokenStore.of({"alice": T.decode()}).holder(token)
+    assert type(caught.value) is InvalidToken
     assert caught.value.message == "the presented token is not valid here"
 
 
 def test_no_token_is_not_a_wrong_token() -> None:
-    with pytest.raises(CredentialMissing, match="X-Proxy-Token"):
-        TokenBook.of({"alice": T.decode()}).holder(None)
+    with pytest.raises(MissingToken, match="X-Proxy-Token"):
+        TokenStore.of({"alice": T.decode()}).holder(None)
 
 
 def test_nobody_comes_in_by_an_empty_book() -> None:
-    with pytest.raises(Unauthenticated):
-        TokenBook(()).holder(T)
+    with pytest.raises(InvalidToken):
+        TokenStore(()).holder(T)
 
 
 def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,11 +113,11 @@ def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -
         return a == b
 
     monkeypatch.setattr("clawgate.policy.authentication.hmac.compare_digest", counted)
-    book = TokenBook.of({f"n{number}": f"token-{number}" for number in range(10)})
+    book = TokenStore.of({f"n{number}": f"token-{number}" for number in range(10)})
     for token in (b"token-0", b"token-9", b"nobody's"):
         calls.clear()
         if token == b"nobody's":
-            with pytest.raises(Unauthenticated):
+            with pytest.raises(InvalidToken):
                 book.holder(token)
         else:
             book.holder(token)
@@ -125,19 +125,19 @@ def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_book_holds_no_token_in_plain_text() -> None:
-    assert T.decode() not in repr(TokenBook.of({"alice": T.decode()}))
+    assert T.decode() not in repr(TokenStore.of({"alice": T.decode()}))
 
 
 # The limiter
 
 
-def fail(limiter: FailureLimiter, key: str, times: int, now: float = 0.0) -> None:
+def fail(limiter: AuthLockout, key: str, times: int, now: float = 0.0) -> None:
     for _ in range(times):
         limiter.failed(key, now)
 
 
 def test_the_last_failure_locks() -> None:
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
     assert limiter.locked_for("a", 0) is None and not limiter.any_locked(0)
     limiter.failed("a", 0)
@@ -149,21 +149,21 @@ def test_the_last_failure_locks() -> None:
 )
 def test_the_lockout_ends_to_the_second_and_is_rounded_up(now: float, left: int | None) -> None:
     """Retry-After is never a moment too early and never 0."""
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 3)
     assert limiter.locked_for("a", now) == left
     assert limiter.any_locked(now) is (left is not None)
 
 
 def test_a_lock_is_not_extended_by_trying() -> None:
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 3)
     fail(limiter, "a", 1000, now=299)
     assert limiter.locked_for("a", 299) == 1 and limiter.locked_for("a", 300) is None
 
 
 def test_after_the_lock_the_count_begins_anew() -> None:
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 3)
     fail(limiter, "a", 2, now=300)
     assert limiter.locked_for("a", 300) is None
@@ -172,14 +172,14 @@ def test_after_the_lock_the_count_begins_anew() -> None:
 
 
 def test_failures_older_than_the_window_do_not_count() -> None:
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
     limiter.failed("a", 60)
     assert limiter.locked_for("a", 60) is None
 
 
 def test_failures_within_the_window_do() -> None:
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
     limiter.failed("a", 59.9)
     assert limiter.locked_for("a", 59.9) == 300
@@ -187,14 +187,14 @@ def test_failures_within_the_window_do() -> None:
 
 def test_the_window_is_any_sixty_seconds() -> None:
     """Three failures within three seconds lock, also when an earlier one's minute ends between them."""
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     for now in (0, 59, 60, 61):
         limiter.failed("a", now)
     assert limiter.locked_for("a", 61) is not None
 
 
 def test_a_success_forgets_the_failures() -> None:
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
     limiter.succeeded("a")
     limiter.succeeded("nobody")
@@ -203,7 +203,7 @@ def test_a_success_forgets_the_failures() -> None:
 
 
 def test_one_address_does_not_lock_another() -> None:
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 3)
     assert limiter.locked_for("b", 0) is None
     limiter.succeeded("b")
@@ -211,7 +211,7 @@ def test_one_address_does_not_lock_another() -> None:
 
 
 def test_any_locked_follows_the_newest_lock() -> None:
-    limiter = FailureLimiter(RULE)
+    limiter = AuthLockout(RULE)
     fail(limiter, "a", 3)
     fail(limiter, "b", 3, now=100)
     assert limiter.any_locked(399) and limiter.locked_for("a", 399) is None
@@ -220,7 +220,7 @@ def test_any_locked_follows_the_newest_lock() -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 10])
 def test_as_many_tries_as_the_rule_says(most: int) -> None:
-    limiter = FailureLimiter(FailureRule(max_failures=most))
+    limiter = AuthLockout(LockoutRule(max_failures=most))
     tries = 0
     while limiter.locked_for("a", 0) is None:
         limiter.failed("a", 0)
@@ -228,7 +228,7 @@ def test_as_many_tries_as_the_rule_says(most: int) -> None:
     assert tries == most
 
 
-def lines_run(limiter: FailureLimiter, key: str) -> int:
+def lines_run(limiter: AuthLockout, key: str) -> int:
     """How many lines of Python one failure takes: its cost, without a clock."""
     count = 0
 
@@ -248,7 +248,7 @@ def lines_run(limiter: FailureLimiter, key: str) -> int:
 
 def test_a_flood_of_addresses_stays_bounded_costs_the_same_each_and_frees_nobody() -> None:
     """100,000 addresses: never more than `max_keys` counts, the same work for each, and a lock survives them all."""
-    limiter = FailureLimiter(FailureRule(max_keys=1000))
+    limiter = AuthLockout(LockoutRule(max_keys=1000))
     fail(limiter, "locked", 10)
     limiter.failed("counted", 0)
     costs = set()
@@ -266,7 +266,7 @@ def test_a_flood_of_addresses_stays_bounded_costs_the_same_each_and_frees_nobody
 
 def test_only_newer_locks_push_out_locks() -> None:
     """Locks are bounded too: each costs its owner `max_failures` guesses, and the oldest goes first."""
-    limiter = FailureLimiter(FailureRule(max_failures=1, max_keys=100))
+    limiter = AuthLockout(LockoutRule(max_failures=1, max_keys=100))
     for number in range(1000):
         limiter.failed(f"k{number}", float(number) / 100)
         assert len(limiter) <= 100
@@ -278,7 +278,7 @@ def test_only_newer_locks_push_out_locks() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.booleans()), max_size=60))
 def test_a_lock_needs_enough_failures_within_a_window(steps: list[tuple[str, int, bool]]) -> None:
     """Never is anybody locked out who did not fail `max_failures` times within `window` since a success."""
-    limiter, now = FailureLimiter(RULE), 0.0
+    limiter, now = AuthLockout(RULE), 0.0
     failed_at: dict[str, list[float]] = {}
     locked_until: dict[str, float] = {}
     for key, wait, right in steps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.policy.client_ip import ProxySet, client_key
+from clawgate.policy.client_ip import TrustedProxies, client_key
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_failures_are_counted_by_ipv4_address_or_ipv6_network(address: str, key:
 def test_the_client_behind_a_proxy_is_the_last_address_that_is_none(
     peer: str, forwarded: bytes | None, client: str
 ) -> None:
-    proxies = ProxySet.of(["10.0.0.9", "172.16.0.1/12", "2001:db8::/64"])
+    proxies = TrustedProxies.of(["10.0.0.9", "172.16.0.1/12", "2001:db8::/64"])
     assert proxies.client_behind(peer, forwarded) == client
-    assert ProxySet().client_behind(peer, forwarded) == peer
+    assert TrustedProxies().client_behind(peer, forwarded) == peer
 
 
 @pytest.mark.parametrize("text", ["localhost", "10.0.0.0/33", "10.0.0", "", "10.0.0.1:80", "*"])
 def test_a_proxy_is_an_address_or_a_network(text: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
-        ProxySet.of([text])
+        TrustedProxies.of([text])

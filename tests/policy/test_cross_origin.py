@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.errors import ContentTypeRefused, HostRefused, MalformedRequest, OriginRefused
-from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule, host_name
+from clawgate.errors import HostNotAllowed, MalformedRequest, OriginNotAllowed, UnsupportedContentType
+from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy, host_name
 
 OWN = b"http://127.0.0.1:18800"
-RULE = BrowserRule()
-OPEN = BrowserRule(hosts=None)
-NAMED = BrowserRule(hosts=LOOPBACK_NAMES | {b"ai.lan"}, origins=frozenset({b"https://app.example"}))
+RULE = CrossOriginPolicy()
+OPEN = CrossOriginPolicy(hosts=None)
+NAMED = CrossOriginPolicy(hosts=LOOPBACK_NAMES | {b"ai.lan"}, origins=frozenset({b"https://app.example"}))
 
-Row = tuple[BrowserRule, bytes | None, bytes | None, bytes | None, type[Exception] | None, str]
+Row = tuple[CrossOriginPolicy, bytes | None, bytes | None, bytes | None, type[Exception] | None, str]
 SOURCES: list[Row] = [
     (RULE, b"127.0.0.1:18800", None, None, None, "a program"),
     (RULE, b"localhost:18800", None, None, None, "a program, by name"),
@@ -23,48 +23,48 @@ SOURCES: list[Row] = [
     (RULE, None, None, None, None, "HTTP/1.0 without a Host: the gate decides that"),
     (RULE, b"127.0.0.1", None, b"none", None, "typed into the address bar"),
     (RULE, b"127.0.0.1", None, b"same-origin", None, "a page of our own"),
-    (RULE, b"evil.example", None, None, HostRefused, "DNS rebinding"),
-    (RULE, b"evil.example:18800", None, None, HostRefused, "with our port"),
-    (RULE, b"127.0.0.1.evil.example", None, None, HostRefused, "a name that begins like ours"),
-    (RULE, b"evil-localhost", None, None, HostRefused, "a name that ends like ours"),
-    (RULE, b"localhost.evil.example", None, None, HostRefused, "a subdomain called localhost"),
-    (RULE, b"localhost..", None, None, HostRefused, "two dots"),
-    (RULE, b"a.localhost", None, None, HostRefused, "a name below localhost"),
-    (RULE, b"", None, None, HostRefused, "an empty Host"),
-    (RULE, b"0.0.0.0", None, None, HostRefused, "the address that some systems dial as loopback"),
-    (RULE, b"127.0.0.2", None, None, HostRefused, "another loopback address"),
-    (RULE, b"2130706433", None, None, HostRefused, "the number of 127.0.0.1"),
-    (RULE, b"[::ffff:127.0.0.1]", None, None, HostRefused, "mapped loopback"),
-    (RULE, b"user@localhost", None, None, HostRefused, "user info in front"),
-    (RULE, b"localhost, evil.example", None, None, HostRefused, "two hosts in one field"),
-    (RULE, b"\xff", None, None, HostRefused, "a byte that is not ASCII"),
+    (RULE, b"evil.example", None, None, HostNotAllowed, "DNS rebinding"),
+    (RULE, b"evil.example:18800", None, None, HostNotAllowed, "with our port"),
+    (RULE, b"127.0.0.1.evil.example", None, None, HostNotAllowed, "a name that begins like ours"),
+    (RULE, b"evil-localhost", None, None, HostNotAllowed, "a name that ends like ours"),
+    (RULE, b"localhost.evil.example", None, None, HostNotAllowed, "a subdomain called localhost"),
+    (RULE, b"localhost..", None, None, HostNotAllowed, "two dots"),
+    (RULE, b"a.localhost", None, None, HostNotAllowed, "a name below localhost"),
+    (RULE, b"", None, None, HostNotAllowed, "an empty Host"),
+    (RULE, b"0.0.0.0", None, None, HostNotAllowed, "the address that some systems dial as loopback"),
+    (RULE, b"127.0.0.2", None, None, HostNotAllowed, "another loopback address"),
+    (RULE, b"2130706433", None, None, HostNotAllowed, "the number of 127.0.0.1"),
+    (RULE, b"[::ffff:127.0.0.1]", None, None, HostNotAllowed, "mapped loopback"),
+    (RULE, b"user@localhost", None, None, HostNotAllowed, "user info in front"),
+    (RULE, b"localhost, evil.example", None, None, HostNotAllowed, "two hosts in one field"),
+    (RULE, b"\xff", None, None, HostNotAllowed, "a byte that is not ASCII"),
     (RULE, b"localhost:80a", None, None, MalformedRequest, "a port that is no number"),
     (RULE, b"localhost:80:80", None, None, MalformedRequest, "two ports"),
     (RULE, b"[::1]x", None, None, MalformedRequest, "something behind the bracket"),
-    (RULE, b"127.0.0.1", b"https://evil.example", b"cross-site", OriginRefused, "a page's fetch"),
-    (RULE, b"127.0.0.1", b"https://evil.example", None, OriginRefused, "a browser without Fetch Metadata"),
-    (RULE, b"127.0.0.1", b"null", None, OriginRefused, "a sandboxed frame or a file"),
-    (RULE, b"127.0.0.1", b"", None, OriginRefused, "an empty Origin"),
-    (RULE, b"127.0.0.1", OWN, b"same-origin", OriginRefused, "our own origin is not listed: there are no pages"),
-    (RULE, b"127.0.0.1", None, b"cross-site", OriginRefused, "an image, a form, a link"),
-    (RULE, b"127.0.0.1", None, b"same-site", OriginRefused, "another port of this machine"),
-    (RULE, b"127.0.0.1", None, b"Same-Origin", OriginRefused, "browsers write it in lower case"),
-    (RULE, b"127.0.0.1", None, b"", OriginRefused, "an empty one"),
-    (RULE, b"127.0.0.1", None, b"none, cross-site", OriginRefused, "two in one field"),
-    (RULE, b"evil.example", b"https://evil.example", b"cross-site", HostRefused, "the Host is looked at first"),
+    (RULE, b"127.0.0.1", b"https://evil.example", b"cross-site", OriginNotAllowed, "a page's fetch"),
+    (RULE, b"127.0.0.1", b"https://evil.example", None, OriginNotAllowed, "a browser without Fetch Metadata"),
+    (RULE, b"127.0.0.1", b"null", None, OriginNotAllowed, "a sandboxed frame or a file"),
+    (RULE, b"127.0.0.1", b"", None, OriginNotAllowed, "an empty Origin"),
+    (RULE, b"127.0.0.1", OWN, b"same-origin", OriginNotAllowed, "our own origin is not listed: there are no pages"),
+    (RULE, b"127.0.0.1", None, b"cross-site", OriginNotAllowed, "an image, a form, a link"),
+    (RULE, b"127.0.0.1", None, b"same-site", OriginNotAllowed, "another port of this machine"),
+    (RULE, b"127.0.0.1", None, b"Same-Origin", OriginNotAllowed, "browsers write it in lower case"),
+    (RULE, b"127.0.0.1", None, b"", OriginNotAllowed, "an empty one"),
+    (RULE, b"127.0.0.1", None, b"none, cross-site", OriginNotAllowed, "two in one field"),
+    (RULE, b"evil.example", b"https://evil.example", b"cross-site", HostNotAllowed, "the Host is looked at first"),
     (OPEN, b"anything.example", None, None, None, "a listener that is reached by name"),
     (OPEN, b"x:y", None, None, None, "which does not look at the Host at all"),
-    (OPEN, b"anything.example", b"https://evil.example", None, OriginRefused, "but pages stay out"),
-    (OPEN, b"anything.example", None, b"cross-site", OriginRefused, "in every way"),
+    (OPEN, b"anything.example", b"https://evil.example", None, OriginNotAllowed, "but pages stay out"),
+    (OPEN, b"anything.example", None, b"cross-site", OriginNotAllowed, "in every way"),
     (NAMED, b"AI.lan:18800", None, None, None, "an allowed name"),
-    (NAMED, b"ai.lan.evil", None, None, HostRefused, "what only begins with it"),
+    (NAMED, b"ai.lan.evil", None, None, HostNotAllowed, "what only begins with it"),
     (NAMED, b"ai.lan", b"https://app.example", b"cross-site", None, "an allowed origin, whatever its site"),
-    (NAMED, b"ai.lan", b"https://app.example:444", None, OriginRefused, "another port of it"),
-    (NAMED, b"ai.lan", b"http://app.example", None, OriginRefused, "another scheme of it"),
-    (NAMED, b"ai.lan", b"https://app.example/", None, OriginRefused, "origins have no path"),
-    (NAMED, b"ai.lan", b"https://app.example.evil", None, OriginRefused, "an origin that only begins with it"),
-    (NAMED, b"ai.lan", b"HTTPS://APP.EXAMPLE", None, OriginRefused, "browsers write origins in lower case"),
-    (NAMED, b"ai.lan", b"https://app.example, https://app.example", None, OriginRefused, "a list"),
+    (NAMED, b"ai.lan", b"https://app.example:444", None, OriginNotAllowed, "another port of it"),
+    (NAMED, b"ai.lan", b"http://app.example", None, OriginNotAllowed, "another scheme of it"),
+    (NAMED, b"ai.lan", b"https://app.example/", None, OriginNotAllowed, "origins have no path"),
+    (NAMED, b"ai.lan", b"https://app.example.evil", None, OriginNotAllowed, "an origin that only begins with it"),
+    (NAMED, b"ai.lan", b"HTTPS://APP.EXAMPLE", None, OriginNotAllowed, "browsers write origins in lower case"),
+    (NAMED, b"ai.lan", b"https://app.example, https://app.example", None, OriginNotAllowed, "a list"),
 ]  # fmt: skip
 
 
@@ -72,7 +72,7 @@ SOURCES: list[Row] = [
     ("rule", "host", "origin", "fetch_site", "refusal", "why"), SOURCES, ids=[row[5] for row in SOURCES]
 )
 def test_where_a_request_comes_from(
-    rule: BrowserRule,
+    rule: CrossOriginPolicy,
     host: bytes | None,
     origin: bytes | None,
     fetch_site: bytes | None,
@@ -122,7 +122,7 @@ def test_only_what_a_page_has_to_ask_for_passes(
     if passes:
         RULE.check_content_type(kind, has_credential=credential)
         return
-    with pytest.raises(ContentTypeRefused) as caught:
+    with pytest.raises(UnsupportedContentType) as caught:
         RULE.check_content_type(kind, has_credential=credential)
     assert len(caught.value.message) < 200, why
 
@@ -138,16 +138,16 @@ def test_the_name_of_a_host_field(value: bytes, name: bytes) -> None:
 
 @pytest.mark.parametrize("value", [b"[::1", b"[::1]80"])
 def test_brackets_have_to_match(value: bytes) -> None:
-    with pytest.raises((MalformedRequest, HostRefused)):
+    with pytest.raises((MalformedRequest, HostNotAllowed)):
         RULE.check_source(host=value, origin=None, fetch_site=None)
 
 
 def test_a_refusal_names_the_setting_and_shows_little() -> None:
     """The way out stands in the message, and a kilobyte of Host does not."""
-    with pytest.raises(HostRefused, match="--allow-host") as caught:
+    with pytest.raises(HostNotAllowed, match="--allow-host") as caught:
         RULE.check_source(host=b"e" * 5000, origin=None, fetch_site=None)
     assert len(caught.value.message) < 300
-    with pytest.raises(OriginRefused, match="--allow-origin") as refused:
+    with pytest.raises(OriginNotAllowed, match="--allow-origin") as refused:
         RULE.check_source(host=None, origin=b"o" * 5000, fetch_site=None)
     assert len(refused.value.message) < 300
 

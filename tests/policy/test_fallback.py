@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from clawgate import errors
-from clawgate.policy.fallback import next_is_allowed
+from clawgate.policy.fallback import should_fall_back
 
 YES = (401, 402, 403, 404, 408, 409, 410, 425, 429, 500, 501, 502, 503, 504, 529, 599)
 
 
 @pytest.mark.parametrize("status", YES)
 def test_a_providers_own_trouble_lets_the_next_one_try(status: int) -> None:
-    assert next_is_allowed(status, None) == f"status {status}"
+    assert should_fall_back(status, None) == f"status {status}"
 
 
 def test_every_other_status_ends_the_request() -> None:
     """The request's own faults among them: 400, 405, 413, 415, 422."""
     assert not [status for status in range(100, 700) if status not in range(500, 600) and status not in YES
-                and next_is_allowed(status, None)]  # fmt: skip
+                and should_fall_back(status, None)]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_every_other_status_ends_the_request() -> None:
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_befell_the_provider_lets_the_next_one_try(error: errors.GatewayError, reason: str) -> None:
-    assert next_is_allowed(None, error) == reason
+    assert should_fall_back(None, error) == reason
 
 
 def test_a_failure_whose_status_is_known_counts_as_that_status() -> None:
-    assert next_is_allowed(None, errors.UpstreamFailed("x", status=400)) is None
+    assert should_fall_back(None, errors.UpstreamFailed("x", status=400)) is None
 
 
 def test_no_other_error_does() -> None:
@@ -57,15 +57,15 @@ def test_no_other_error_does() -> None:
         kind for kind in errors.all_errors() if not issubclass(kind, allowed)
     ]
     assert errors.ClientLeft in others and errors.ModelNotFound in others and errors.Overloaded in others
-    for kind in [*others, errors.StreamCut]:
+    for kind in [*others, errors.GatewayStopping]:
         made: errors.GatewayError = Exception.__new__(kind)
-        assert next_is_allowed(None, made) is None, kind
+        assert should_fall_back(None, made) is None, kind
 
 
 def test_a_request_whose_time_is_used_up_is_not_tried_again() -> None:
-    assert next_is_allowed(None, errors.UpstreamTimedOut("x", limit="total", seconds=1)) is None
+    assert should_fall_back(None, errors.UpstreamTimedOut("x", limit="total", seconds=1)) is None
 
 
 def test_our_finding_counts_before_the_status() -> None:
-    assert next_is_allowed(503, errors.ClientLeft("x")) is None
-    assert next_is_allowed(None, None) is None
+    assert should_fall_back(503, errors.ClientLeft("x")) is None
+    assert should_fall_back(None, None) is None

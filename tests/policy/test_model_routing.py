@@ -7,14 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import ModelNotFound
-from clawgate.policy.model_routing import Choice, ModelRef, resolve
+from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
 
 PROVIDERS = ("openai", "owl", "openrouter")
 OWL, GPT = ModelRef("owl", "qwen"), ModelRef("openai", "gpt-x")
 ALIASES = {"Fast": OWL, "smart": GPT, "lost": ModelRef("gone", "m"), "Twin": OWL, "twin": GPT}
 
 
-def route(asked: str, *, primary: ModelRef | None = OWL, fallbacks: tuple[ModelRef, ...] = (GPT,)) -> Choice:
+def route(
+    asked: str, *, primary: ModelRef | None = OWL, fallbacks: tuple[ModelRef, ...] = (GPT,)
+) -> ResolvedModel:
     return resolve(
         asked,
         providers=PROVIDERS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.errors import MethodNotAllowed, RouteUnknown
+from clawgate.errors import MethodNotAllowed, UnknownRoute
 from clawgate.policy.path_routing import ANYTHING_BELOW_V1, GATEWAY_ROUTES, MODEL_ROUTES, RouteTable
 
 BRIDGE, SERVER, GATEWAY = ANYTHING_BELOW_V1, MODEL_ROUTES, GATEWAY_ROUTES
@@ -77,7 +77,7 @@ def test_routes(
     if verdict is True:
         table.check(method, path)
     elif verdict is False:
-        with pytest.raises(RouteUnknown, match="there are /v1/"):
+        with pytest.raises(UnknownRoute, match="there are /v1/"):
             table.check(method, path)
     else:
         with pytest.raises(MethodNotAllowed) as caught:
@@ -86,7 +86,7 @@ def test_routes(
 
 
 def test_a_long_or_odd_path_does_not_come_back_whole() -> None:
-    with pytest.raises(RouteUnknown) as caught:
+    with pytest.raises(UnknownRoute) as caught:
         SERVER.check(b"GET", b"/" + b"\xff" * 10_000)
     assert len(caught.value.message) < 500
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.errors import RateLimited, TooManyConcurrent
+from clawgate.errors import ConcurrencyLimitExceeded, RateLimitExceeded
 from clawgate.policy.rate_limit import WINDOW_SECONDS, RateLimiter, RateRule
 
 
-def refused(limiter: RateLimiter, name: str, now: float) -> RateLimited:
-    with pytest.raises(RateLimited) as caught:
+def refused(limiter: RateLimiter, name: str, now: float) -> RateLimitExceeded:
+    with pytest.raises(RateLimitExceeded) as caught:
         limiter.begin(name, now)
     return caught.value
 
@@ -28,7 +28,7 @@ def test_concurrency_is_counted_in_and_out() -> None:
     limiter.begin("a", 0)
     limiter.begin("a", 0)
     error = refused(limiter, "a", 0)
-    assert type(error) is TooManyConcurrent and error.retry_after == 1 and "'a'" in error.message
+    assert type(error) is ConcurrencyLimitExceeded and error.retry_after == 1 and "'a'" in error.message
     assert limiter.running("a") == 2
     limiter.end("a")
     limiter.begin("a", 0)
@@ -65,7 +65,7 @@ def test_the_window_ends_exactly_sixty_seconds_after_the_oldest(now: float, retr
         limiter.begin("a", now)
         return
     error = refused(limiter, "a", now)
-    assert type(error) is RateLimited and error.retry_after == retry_after
+    assert type(error) is RateLimitExceeded and error.retry_after == retry_after
     limiter.begin("a", now + retry_after)
 
 
@@ -83,12 +83,12 @@ def test_a_refused_request_is_not_counted() -> None:
     limiter = RateLimiter(RateRule(concurrent=1, per_minute=2))
     limiter.begin("a", 0)
     for _ in range(10):
-        assert isinstance(refused(limiter, "a", 1), TooManyConcurrent)
+        assert isinstance(refused(limiter, "a", 1), ConcurrencyLimitExceeded)
     limiter.end("a")
     limiter.begin("a", 2)
     limiter.end("a")
     for _ in range(10):
-        assert type(refused(limiter, "a", 3)) is RateLimited
+        assert type(refused(limiter, "a", 3)) is RateLimitExceeded
     assert limiter.running("a") == 0
     limiter.begin("a", 60)
 

@@ -4,69 +4,105 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.policy.timeouts import LimitName, TimeLimits, Times, expired
+from clawgate.policy.timeouts import LimitName, TimeLimits, Timestamps, expired_timeout
 
 LIMITS = TimeLimits(connect=10, first_byte=600, idle=300, total=3600)
 
-ROWS: list[tuple[Times, float, bool, LimitName | None, str]] = [
-    (Times(begun=0, progress=0), 299.9, True, None, "the upstream does not take the request, yet"),
-    (Times(begun=0, progress=0), 300, True, "idle", "it has not taken a byte for too long"),
+ROWS: list[tuple[Timestamps, float, bool, LimitName | None, str]] = [
+    (Timestamps(begun=0, progress=0), 299.9, True, None, "the upstream does not take the request, yet"),
+    (Timestamps(begun=0, progress=0), 300, True, "idle", "it has not taken a byte for too long"),
     (
-        Times(begun=0, progress=0),
+        Timestamps(begun=0, progress=0),
         3599,
         False,
         None,
         "the client is slow with its body: not the upstream's doing",
     ),
-    (Times(begun=0, progress=0), 3600, False, "total", "but the whole has its limit"),
-    (Times(begun=0, progress=3500), 3600, True, "total", "a byte a minute does not keep it alive"),
-    (Times(begun=0, progress=0, connecting=0), 9.99, True, None, "dialling"),
-    (Times(begun=0, progress=0, connecting=0), 10, True, "connect", "dialling for too long"),
-    (Times(begun=0, progress=0, connecting=0), 10, False, "connect", "whatever the client does"),
-    (Times(begun=0, progress=0, connecting=3600), 3609, True, "total", "a late dial is within its own limit"),
-    (Times(begun=0, progress=0, connecting=0), 3600, True, "connect", "the more telling one of two"),
-    (Times(begun=0, progress=0, connecting=500), 501, True, None, "a second dial: idle time is not counted"),
+    (Timestamps(begun=0, progress=0), 3600, False, "total", "but the whole has its limit"),
+    (Timestamps(begun=0, progress=3500), 3600, True, "total", "a byte a minute does not keep it alive"),
+    (Timestamps(begun=0, progress=0, connecting=0), 9.99, True, None, "dialling"),
+    (Timestamps(begun=0, progress=0, connecting=0), 10, True, "connect", "dialling for too long"),
+    (Timestamps(begun=0, progress=0, connecting=0), 10, False, "connect", "whatever the client does"),
     (
-        Times(begun=0, progress=0, connecting=0, asked=0),
+        Timestamps(begun=0, progress=0, connecting=3600),
+        3609,
+        True,
+        "total",
+        "a late dial is within its own limit",
+    ),
+    (Timestamps(begun=0, progress=0, connecting=0), 3600, True, "connect", "the more telling one of two"),
+    (
+        Timestamps(begun=0, progress=0, connecting=500),
+        501,
+        True,
+        None,
+        "a second dial: idle time is not counted",
+    ),
+    (
+        Timestamps(begun=0, progress=0, connecting=0, asked=0),
         600,
         True,
         "connect",
         "connect comes before first_byte",
     ),
-    (Times(begun=0, progress=0, asked=0), 599.9, True, None, "thinking"),
-    (Times(begun=0, progress=0, asked=0), 600, True, "first_byte", "thinking for too long"),
-    (Times(begun=0, progress=0, asked=0), 600, False, "first_byte", "whatever the client does"),
+    (Timestamps(begun=0, progress=0, asked=0), 599.9, True, None, "thinking"),
+    (Timestamps(begun=0, progress=0, asked=0), 600, True, "first_byte", "thinking for too long"),
+    (Timestamps(begun=0, progress=0, asked=0), 600, False, "first_byte", "whatever the client does"),
     (
-        Times(begun=0, progress=599, asked=0),
+        Timestamps(begun=0, progress=599, asked=0),
         600,
         True,
         "first_byte",
         "comments move bytes and do not reset it",
     ),
-    (Times(begun=0, progress=0, asked=100), 699, True, None, "it runs from the whole request"),
-    (Times(begun=0, progress=0, asked=3500), 3600, True, "total", "the whole ends before it"),
-    (Times(begun=0, progress=0, asked=0), 3600, True, "first_byte", "the more telling one of two"),
-    (Times(begun=0, progress=50, asked=0, answered=True), 349.9, True, None, "a pause within the answer"),
-    (Times(begun=0, progress=50, asked=0, answered=True), 350, True, "idle", "a pause for too long"),
+    (Timestamps(begun=0, progress=0, asked=100), 699, True, None, "it runs from the whole request"),
+    (Timestamps(begun=0, progress=0, asked=3500), 3600, True, "total", "the whole ends before it"),
+    (Timestamps(begun=0, progress=0, asked=0), 3600, True, "first_byte", "the more telling one of two"),
     (
-        Times(begun=0, progress=50, asked=0, answered=True),
+        Timestamps(begun=0, progress=50, asked=0, answered=True),
+        349.9,
+        True,
+        None,
+        "a pause within the answer",
+    ),
+    (Timestamps(begun=0, progress=50, asked=0, answered=True), 350, True, "idle", "a pause for too long"),
+    (
+        Timestamps(begun=0, progress=50, asked=0, answered=True),
         3599,
         False,
         None,
         "the client does not read: not idle",
     ),
     (
-        Times(begun=0, progress=50, asked=0, answered=True),
+        Timestamps(begun=0, progress=50, asked=0, answered=True),
         3600,
         False,
         "total",
         "but the whole has its limit",
     ),
-    (Times(begun=0, progress=50, asked=0, answered=True), 3600, True, "idle", "the more telling one of two"),
-    (Times(begun=0, progress=3590, asked=0, answered=True), 3600, True, "total", "an answer without end"),
-    (Times(begun=0, progress=700, asked=0, answered=True), 701, True, None, "answered: first_byte is over"),
-    (Times(begun=0, progress=0, answered=True), 300, True, "idle", "an answer before the whole request"),
-    (Times(begun=1000, progress=1000), 1000, True, None, "clocks begin anywhere"),
+    (
+        Timestamps(begun=0, progress=50, asked=0, answered=True),
+        3600,
+        True,
+        "idle",
+        "the more telling one of two",
+    ),
+    (
+        Timestamps(begun=0, progress=3590, asked=0, answered=True),
+        3600,
+        True,
+        "total",
+        "an answer without end",
+    ),
+    (
+        Timestamps(begun=0, progress=700, asked=0, answered=True),
+        701,
+        True,
+        None,
+        "answered: first_byte is over",
+    ),
+    (Timestamps(begun=0, progress=0, answered=True), 300, True, "idle", "an answer before the whole request"),
+    (Timestamps(begun=1000, progress=1000), 1000, True, None, "clocks begin anywhere"),
 ]
 
 
@@ -76,9 +112,9 @@ ROWS: list[tuple[Times, float, bool, LimitName | None, str]] = [
     ids=[f"{number}: {row[4]}" for number, row in enumerate(ROWS)],
 )
 def test_the_limit_that_has_run_out(
-    times: Times, now: float, stalled: bool, limit: LimitName | None, why: str
+    times: Timestamps, now: float, stalled: bool, limit: LimitName | None, why: str
 ) -> None:
-    assert expired(times, LIMITS, now, upstream_stalled=stalled) == limit, why
+    assert expired_timeout(times, LIMITS, now, upstream_stalled=stalled) == limit, why
 
 
 @pytest.mark.parametrize("name", ["connect", "first_byte", "idle", "total"])

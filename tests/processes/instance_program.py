@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from clawgate.processes.instance.instance_lock import HeldByAnother, Instance
+from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 
 
 def say(*words: object) -> None:
@@ -17,7 +17,7 @@ def say(*words: object) -> None:
 folder = Path(sys.argv[1])
 try:
     instance = Instance.claim(folder)
-except HeldByAnother as error:
+except AlreadyRunning as error:
     say("held", error.pid, error.url)
     sys.exit(78)
 say("claimed", instance.id)

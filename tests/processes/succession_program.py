@@ -8,7 +8,7 @@ import socket
 import sys
 from types import FrameType
 
-from clawgate.processes.instance.reexec import Succession, inherited_sockets, not_yet
+from clawgate.processes.instance.reexec import SocketHandover, ignore_restart_signal, inherited_sockets
 
 ended: list[int] = []
 
@@ -22,12 +22,12 @@ def say(*words: object) -> None:
     sys.stdout.flush()
 
 
-not_yet()
+ignore_restart_signal()
 inherited = inherited_sockets()
 sockets = inherited or [socket.create_server(("127.0.0.1", 0))]
 for sig in (signal.SIGTERM, signal.SIGINT):
     signal.signal(sig, drain)
-succession = Succession(sockets)
+succession = SocketHandover(sockets)
 succession.install()
 say(
     "life",

@@ -13,16 +13,16 @@ from time import monotonic
 from typing import Any
 
 from clawgate.processes.supervision import subreaper as keeper
-from clawgate.processes.supervision.child_state import Rules
+from clawgate.processes.supervision.child_state import SupervisionLimits
 from clawgate.processes.supervision.probe import Finding, Question, Reply, ask
-from clawgate.processes.supervision.spec import ChildPlan
-from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.spec import SupervisedSpec
+from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
-from clawgate.testing.http.waiting import Pulse
+from clawgate.testing.http.waiting import Condition
 
 PATIENCE = 20.0
 STAND_IN = Path(__file__).parent / "children" / "stand_in.py"
-QUICK = Rules(
+QUICK = SupervisionLimits(
     restart_delay=0.02,
     ready_timeout=10.0,
     grace=5.0,
@@ -74,9 +74,9 @@ def probe_of(port: int, seconds: float = 0.2) -> Callable[[], Any]:
 class Watched:
     """A supervisor, and all that it announced."""
 
-    def __init__(self, plan: ChildPlan, rules: Rules, probe: Callable[[], Any]) -> None:
-        self.told: list[Snapshot] = []
-        self._pulse = Pulse()
+    def __init__(self, plan: SupervisedSpec, rules: SupervisionLimits, probe: Callable[[], Any]) -> None:
+        self.told: list[ChildStatus] = []
+        self._pulse = Condition()
         self.supervisor = Supervisor(
             plan,
             clock=monotonic,
@@ -87,11 +87,11 @@ class Watched:
             rules=rules,
         )
 
-    def _note(self, shown: Snapshot) -> None:
+    def _note(self, shown: ChildStatus) -> None:
         self.told.append(shown)
         self._pulse.beat()
 
-    async def until(self, ready: Callable[[Snapshot], bool], within: float = PATIENCE) -> Snapshot:
+    async def until(self, ready: Callable[[ChildStatus], bool], within: float = PATIENCE) -> ChildStatus:
         """The first announcement for which ``ready`` holds; those before it are not looked at again."""
         seen = 0
 
@@ -108,7 +108,7 @@ class Watched:
         del self.told[: seen + 1]
         return found_one
 
-    async def phase(self, *phases: str) -> Snapshot:
+    async def phase(self, *phases: str) -> ChildStatus:
         return await self.until(lambda shown: shown.phase in phases)
 
 
@@ -117,14 +117,16 @@ async def watched(
     argv: tuple[str, ...],
     port: int = 0,
     *,
-    rules: Rules = QUICK,
+    rules: SupervisionLimits = QUICK,
     probe: Callable[[], Any] | None = None,
     **more: Any,
 ) -> AsyncIterator[Watched]:
     """Supervise a command while the context lasts; afterwards nothing of it is left."""
     more.setdefault("environment", {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"})
     before = there()
-    it = Watched(ChildPlan(name="stand-in", argv=argv, port=port, **more), rules, probe or probe_of(port))
+    it = Watched(
+        SupervisedSpec(name="stand-in", argv=argv, port=port, **more), rules, probe or probe_of(port)
+    )
     await it.supervisor.start()
     try:
         yield it

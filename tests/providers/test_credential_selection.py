@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from clawgate.providers.credential_selection import Chosen, choose_credential, looks_like_a_credential
+from clawgate.providers.credential_selection import (
+    CredentialSelection,
+    choose_credential,
+    looks_like_a_credential,
+)
 from clawgate.settings.openclaw.schema import ProviderBlock, ProviderRequest, RequestAuth
 
 WHERE = "models.providers.owl"
@@ -40,7 +44,7 @@ def unchecked(block: dict[str, Any]) -> ProviderBlock:
     )
 
 
-def choose(block: dict[str, Any], *, api: str = "openai-completions", **unset: str) -> Chosen:
+def choose(block: dict[str, Any], *, api: str = "openai-completions", **unset: str) -> CredentialSelection:
     paths = {key.replace("__", "."): variable for key, variable in unset.items()}
     return choose_credential(unchecked(block), where=WHERE, api=api, unset=paths)
 

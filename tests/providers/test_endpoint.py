@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from clawgate.policy.egress import Reason
 from clawgate.providers.credential import Bearer
-from clawgate.providers.credential_selection import Chosen
-from clawgate.providers.endpoint import address_kind, address_notes, place_of, proxy_of, tls_trouble
+from clawgate.providers.credential_selection import CredentialSelection
+from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_trouble
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy, RequestTls
 from clawgate.wire.http.url import Origin, parse_url
 
@@ -33,7 +33,7 @@ OPENAI, ANTHROPIC = "openai-completions", "anthropic-messages"
     ],
 )
 def test_the_path_takes_the_place_of_v1(url: str, api: str, origin: str, path: str) -> None:
-    found = place_of(url, api, WHERE, {})
+    found = endpoint_of(url, api, WHERE, {})
     assert (str(found[0]), found[1], found[2]) == (origin, path, None)
 
 
@@ -53,7 +53,7 @@ def test_the_path_takes_the_place_of_v1(url: str, api: str, origin: str, path: s
     ],
 )
 def test_a_place_that_cannot_be(url: str | None, unset: dict[str, str], says: str) -> None:
-    reason = place_of(url, OPENAI, WHERE, unset)[2]
+    reason = endpoint_of(url, OPENAI, WHERE, unset)[2]
     assert reason is not None and says in reason
 
 
@@ -92,13 +92,13 @@ def test_what_a_place_says_of_itself(url: str, kind: Reason) -> None:
 def test_what_the_operator_is_told_of_an_address(
     url: str, trusted: bool, proxy: bool, says: str | None
 ) -> None:
-    chosen = Chosen(credential=Bearer("k"))
+    chosen = CredentialSelection(credential=Bearer("k"))
     notes = address_notes(parse_url(url)[0], chosen, trusted, "the.setting", proxy)
     assert notes == ([says] if says else [])
 
 
 def test_without_a_credential_none_travels_unencrypted() -> None:
-    assert address_notes(Origin("http", "owl.test", 80), Chosen(), False, "x", False) == []
+    assert address_notes(Origin("http", "owl.test", 80), CredentialSelection(), False, "x", False) == []
 
 
 @pytest.mark.parametrize(

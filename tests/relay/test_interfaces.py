@@ -14,7 +14,7 @@ from clawgate.relay import interfaces as sides
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.exchange import exchange
 from clawgate.relay.exchange.exchange import Exchange
-from clawgate.relay.interfaces import ClientSide, Consumer
+from clawgate.relay.interfaces import ClientConnection, ResponseHandler
 from clawgate.relay.response import sender as delivery
 from clawgate.relay.upstream import connection, fetch
 
@@ -43,15 +43,15 @@ def takes(function: Any) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("who", [Exchange, fetch._Reply])
-@pytest.mark.parametrize("call", sorted(calls_of(Consumer)))
+@pytest.mark.parametrize("call", sorted(calls_of(ResponseHandler)))
 def test_whoever_waits_for_an_answer_takes_every_call(who: type, call: str) -> None:
     """With the names that the upstream's side passes them by."""
-    assert takes(getattr(who, call)) == takes(getattr(Consumer, call))
+    assert takes(getattr(who, call)) == takes(getattr(ResponseHandler, call))
 
 
-@pytest.mark.parametrize("call", sorted(calls_of(ClientSide) - {"write"}))
+@pytest.mark.parametrize("call", sorted(calls_of(ClientConnection) - {"write"}))
 def test_the_clients_side_takes_every_call(call: str) -> None:
-    assert takes(getattr(RelayProtocol, call)) == takes(getattr(ClientSide, call))
+    assert takes(getattr(RelayProtocol, call)) == takes(getattr(ClientConnection, call))
 
 
 def test_the_clients_side_writes_without_a_detour() -> None:
@@ -63,12 +63,12 @@ def test_an_exchange_uses_nothing_else_of_its_clients_side() -> None:
     used = set[str]()
     for module in (exchange, delivery):
         used |= called_on(module, lambda text: text in ("client", "self._client"))
-    assert used == calls_of(ClientSide) | {"http10"}
+    assert used == calls_of(ClientConnection) | {"http10"}
 
 
 def test_an_upstream_connection_uses_nothing_else_of_its_consumer() -> None:
     used = called_on(connection, lambda text: text in ("consumer", "self.consumer"))
-    assert used == calls_of(Consumer)
+    assert used == calls_of(ResponseHandler)
 
 
 def test_it_knows_no_part_of_the_relay() -> None:

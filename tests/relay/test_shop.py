@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from clawgate.relay.exchange.body_budget import HeldBodies
-from clawgate.relay.observe.record import Record
-from clawgate.relay.shop import Shop
+from clawgate.relay.exchange.body_budget import BodyBufferBudget
+from clawgate.relay.observe.record import RequestRecord
+from clawgate.relay.shop import ExchangeContext
 
 
-def told(record: Record) -> None: ...
+def told(record: RequestRecord) -> None: ...
 
 
-def shop(*, observes_all: bool) -> Shop:
+def shop(*, observes_all: bool) -> ExchangeContext:
     unasked: Any = None
-    return Shop(
+    return ExchangeContext(
         now=lambda: 0.0,
         gate=unasked,
         spawn=unasked,
         observer=told,
         observes_all=observes_all,
         body_limit=1,
-        held=HeldBodies(1),
+        held=BodyBufferBudget(1),
     )
 
 

@@ -7,16 +7,16 @@ from typing import get_args
 import pytest
 
 from clawgate.policy.timeouts import LimitName
-from clawgate.relay.interfaces import AnswerHead
-from clawgate.relay.verdict import LEFT, ran_out, redirected
+from clawgate.relay.interfaces import ResponseHead
+from clawgate.relay.verdict import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.wire.http.url import Origin
 
 ORIGIN = Origin("https", "api.example", 443)
 
 
-def moved(location: bytes | None) -> AnswerHead:
+def moved(location: bytes | None) -> ResponseHead:
     fields = [] if location is None else [(b"location", location)]
-    return AnswerHead(status=307, headers=fields, length=0, chunked=False, content_type=b"", encoded=False)
+    return ResponseHead(status=307, headers=fields, length=0, chunked=False, content_type=b"", encoded=False)
 
 
 def test_each_limit_has_its_own_words_and_says_that_it_is_ours() -> None:
@@ -24,13 +24,13 @@ def test_each_limit_has_its_own_words_and_says_that_it_is_ours() -> None:
     limits: tuple[LimitName, ...] = get_args(LimitName)
     sentences = set()
     for limit in limits:
-        error = ran_out(ORIGIN, limit, 2.5)
+        error = timeout_error(ORIGIN, limit, 2.5)
         assert (error.limit, error.seconds) == (limit, 2.5)
         assert error.message.startswith("https://api.example ")
         assert error.message.endswith(f"2.5 s (this gateway's limit '{limit}')")
         sentences.add(error.message.partition(" (")[0])
     assert len(sentences) == len(limits) == 4
-    assert "within 600 s" in ran_out(ORIGIN, "first_byte", 600.0).message
+    assert "within 600 s" in timeout_error(ORIGIN, "first_byte", 600.0).message
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,16 @@ def test_each_limit_has_its_own_words_and_says_that_it_is_ours() -> None:
 )
 def test_a_redirect_is_told_without_what_may_be_a_secret(location: bytes | None, told: str) -> None:
     """Nothing behind the first question mark, and no more than 200 characters; whatever the bytes are."""
-    message = redirected(ORIGIN, moved(location), ()).message
+    message = redirect_error(ORIGIN, moved(location), ()).message
     assert f"(307) to '{told}'; " in message and "canary" not in message
     assert message.startswith("https://api.example answered with a redirect")
 
 
 @pytest.mark.parametrize("spelling", [b"sk-a+canary/1=", b"sk-a%2Bcanary%2F1%3D"])
 def test_a_redirect_whose_path_repeats_our_credential_is_told_without_it(spelling: bytes) -> None:
-    message = redirected(ORIGIN, moved(b"/in/" + spelling + b"/x"), (b"sk-a+canary/1=",)).message
+    message = redirect_error(ORIGIN, moved(b"/in/" + spelling + b"/x"), (b"sk-a+canary/1=",)).message
     assert "to '/in/***/x'; " in message and "canary" not in message
 
 
 def test_a_client_that_left_is_nobodys_failure() -> None:
-    assert "client went away" in LEFT.message
+    assert "client went away" in CLIENT_DISCONNECTED.message

@@ -13,23 +13,23 @@ from typing import Any
 import pytest
 
 from clawgate.errors import ProviderUnavailable, RequestRejected
-from clawgate.plugins.api import UpstreamRequest, Verdict
+from clawgate.plugins.api import MappedError, UpstreamRequest
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Provider
 from clawgate.relay.admission.plan import Asked
-from clawgate.relay.interfaces import AnswerHead, Writer
-from clawgate.relay.response.completeness import WatchedAnswer
-from clawgate.relay.response.error_mapping import JudgedAnswer
-from clawgate.relay.response.translated import TranslatedAnswer
-from clawgate.relay.response.writer import AnswerWriter
+from clawgate.relay.interfaces import ResponseHead, ResponseWriter
+from clawgate.relay.response.completeness import CompletenessCheckedWriter
+from clawgate.relay.response.error_mapping import ErrorMappingWriter
+from clawgate.relay.response.translated import TranslatingWriter
+from clawgate.relay.response.writer import PassthroughWriter
 from clawgate.routing import attempt as attempts
-from clawgate.routing.attempt import DirectAttempt, Question
+from clawgate.routing.attempt import ModelRequest, ProviderAttempt
 from clawgate.routing.plugin_hooks import Judge, NoHooks, Shape
 from clawgate.testing.http import faults
 from clawgate.testing.http.faults import SSE_FIELDS
 from clawgate.testing.http.script import ReadBody, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from clawgate.wire.json.model_field import NamedModel
+from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 from tests.e2e.stand import run, until
 from tests.gateway.stand import (
@@ -74,23 +74,23 @@ class Hooks(NoHooks):
 
 def attempt(
     made: Provider, path: str = CHAT, *, hooks: NoHooks | None = None, failed: tuple[str, ...] = ()
-) -> DirectAttempt:
+) -> ProviderAttempt:
     body = question("a/m")
     start = body.index(b'"a/m"')
-    named = NamedModel("a/m", start, start + 5)
-    asked = Question(Asked(path.encode(), LINES, b""), path.encode(), body, named)
-    return DirectAttempt(connect(made), made, REF, asked, failed, 1_700_000_000.0, hooks or NoHooks())
+    named = ModelField("a/m", start, start + 5)
+    asked = ModelRequest(Asked(path.encode(), LINES, b""), path.encode(), body, named)
+    return ProviderAttempt(connect(made), made, REF, asked, failed, 1_700_000_000.0, hooks or NoHooks())
 
 
-def sent(found: DirectAttempt) -> tuple[list[bytes], Any]:
+def sent(found: ProviderAttempt) -> tuple[list[bytes], Any]:
     head, body = map(bytes, found.request)
     lines = head.split(b"\r\n")
     assert b"content-length: %d" % len(body) in lines
     return lines, json.loads(body)
 
 
-def answer(status: int, content_type: bytes = b"application/json", *, encoded: bool = False) -> AnswerHead:
-    return AnswerHead(
+def answer(status: int, content_type: bytes = b"application/json", *, encoded: bool = False) -> ResponseHead:
+    return ResponseHead(
         status=status,
         headers=[(b"content-type", content_type)],
         length=None,
@@ -100,12 +100,12 @@ def answer(status: int, content_type: bytes = b"application/json", *, encoded: b
     )
 
 
-def writer(found: DirectAttempt, head: AnswerHead) -> Writer:
+def writer(found: ProviderAttempt, head: ResponseHead) -> ResponseWriter:
     return found.writer(head, http10=False, close=False, bodiless=False)
 
 
-def judge(status: int, body: bytes) -> Verdict | None:
-    return Verdict(status=404, message="really") if status == 500 else None
+def judge(status: int, body: bytes) -> MappedError | None:
+    return MappedError(status=404, message="really") if status == 500 else None
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
@@ -140,24 +140,26 @@ def test_where_a_plugin_fails_there_is_no_request() -> None:
 @pytest.mark.parametrize(
     ("path", "api", "head", "judged", "kind"),
     [
-        (CHAT, OPENAI, answer(200), None, AnswerWriter),
-        (MESSAGES, ANTHROPIC, answer(200), None, WatchedAnswer),
-        (CHAT, ANTHROPIC, answer(200), None, TranslatedAnswer),
-        (MESSAGES, OPENAI, answer(200), None, TranslatedAnswer),
-        (CHAT, OPENAI, answer(500), judge, JudgedAnswer),
-        (MESSAGES, ANTHROPIC, answer(500), judge, JudgedAnswer),
-        (CHAT, ANTHROPIC, answer(500), judge, JudgedAnswer),
-        (CHAT, OPENAI, answer(200), judge, AnswerWriter),
-        (CHAT, OPENAI, answer(500, encoded=True), judge, AnswerWriter),
+        (CHAT, OPENAI, answer(200), None, PassthroughWriter),
+        (MESSAGES, ANTHROPIC, answer(200), None, CompletenessCheckedWriter),
+        (CHAT, ANTHROPIC, answer(200), None, TranslatingWriter),
+        (MESSAGES, OPENAI, answer(200), None, TranslatingWriter),
+        (CHAT, OPENAI, answer(500), judge, ErrorMappingWriter),
+        (MESSAGES, ANTHROPIC, answer(500), judge, ErrorMappingWriter),
+        (CHAT, ANTHROPIC, answer(500), judge, ErrorMappingWriter),
+        (CHAT, OPENAI, answer(200), judge, PassthroughWriter),
+        (CHAT, OPENAI, answer(500, encoded=True), judge, PassthroughWriter),
     ],
 )
 def test_who_writes_which_answer(
-    path: str, api: str, head: AnswerHead, judged: Judge | None, kind: type[Writer]
+    path: str, api: str, head: ResponseHead, judged: Judge | None, kind: type[ResponseWriter]
 ) -> None:
     """A judge is asked about failures that can be read; a translation, where two dialects are spoken."""
     found = attempt(known("a", api), path, hooks=Hooks(judge=judged))
     assert type(writer(found, head)) is kind
-    assert found.spliced == ((kind is AnswerWriter and judged is None) or kind is WatchedAnswer)
+    assert found.spliced == (
+        (kind is PassthroughWriter and judged is None) or kind is CompletenessCheckedWriter
+    )
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses", "/v1/messages/count_tokens"])
@@ -187,7 +189,7 @@ def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api: str, 
         async with FakeUpstream(wrapped) as upstream:
             async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, api)})) as stand:
                 stand.role.direct.hooks = Hooks(
-                    judge=lambda _, body: Verdict(status=404, message=f"really: {body.decode()}")
+                    judge=lambda _, body: MappedError(status=404, message=f"really: {body.decode()}")
                 )
                 for _ in range(2):
                     found = await stand.ask(question("a/m"), target=path)
@@ -210,7 +212,9 @@ def test_through_a_gateway_a_fallback_is_asked_where_the_real_status_lets_it(
         async with FakeUpstream(wrapped) as first, FakeUpstream(faults.json_answer({"ok": 1})) as second:
             both = {"a": provider(first.url), "b": provider(second.url)}
             async with serving_gateway(tmp_path, config_of(both, primary="a/m", fallbacks=("b/m",))) as stand:
-                stand.role.direct.hooks = Hooks(judge=lambda _, __: Verdict(status=really, message="really"))
+                stand.role.direct.hooks = Hooks(
+                    judge=lambda _, __: MappedError(status=really, message="really")
+                )
                 found = await stand.ask(question(""))
                 assert found.header("x-clawgate-provider") == served
                 assert found.status == (200 if served == "b" else 400)

@@ -16,9 +16,9 @@ from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import Bearer, HeaderToken
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.admission.plan import Asked
-from clawgate.relay.upstream.dial import Dialer, Route
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
-from clawgate.routing.router import Direct
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
+from clawgate.routing.router import ModelRouter
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
@@ -54,9 +54,9 @@ def known(name: str, api: str = "openai-completions", **more: Any) -> Provider:
 def connect(provider: Provider) -> Upstream:
     if provider.origin is None:
         raise ValueError("it has no place")
-    plan = UpstreamPlan(
+    plan = UpstreamConfig(
         name=provider.id,
-        route=Route(origin=provider.origin, trusted=True),
+        route=UpstreamEndpoint(origin=provider.origin, trusted=True),
         prefix=provider.path,
         replaces="/v1",
         credential=provider.credential,
@@ -65,8 +65,8 @@ def connect(provider: Provider) -> Upstream:
     return Upstream(plan, Dialer(), via=b"clawgate-me")
 
 
-def direct(*providers: Provider, primary: str | None = None, fallbacks: tuple[str, ...] = ()) -> Direct:
-    made = Direct(connect, lambda: 1_700_000_000.0)
+def direct(*providers: Provider, primary: str | None = None, fallbacks: tuple[str, ...] = ()) -> ModelRouter:
+    made = ModelRouter(connect, lambda: 1_700_000_000.0)
     made.use(catalog(*providers, primary=primary, fallbacks=fallbacks))
     return made
 
@@ -81,7 +81,7 @@ def catalog(*providers: Provider, primary: str | None = None, fallbacks: tuple[s
     )
 
 
-def asked_bytes(made: Direct, body: bytes, *, path: bytes = b"/v1/chat/completions") -> bytes:
+def asked_bytes(made: ModelRouter, body: bytes, *, path: bytes = b"/v1/chat/completions") -> bytes:
     attempt = made.plan(Asked(path, ASKED.lines, b""), path, body).first()
     return b"".join(bytes(piece) for piece in attempt.request)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from clawgate.routing.session_ids import Conversations
+from clawgate.routing.session_ids import SessionTracker
 
 
 def turn(role: str, said: str) -> dict[str, str]:
@@ -23,14 +23,14 @@ HELLO, ANSWER, MORE, LAST = (
 )
 
 
-def name(known: Conversations, *turns: Any, provider: str = "a", **more: Any) -> str:
+def name(known: SessionTracker, *turns: Any, provider: str = "a", **more: Any) -> str:
     body = json.dumps({"messages": turns, **more}).encode()
     return known.name(provider, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
 
 
 def test_a_conversation_keeps_its_name_as_it_goes_on() -> None:
     """Also over calls of tools, where the model speaks more than once between two words of the user."""
-    known = Conversations()
+    known = SessionTracker()
     first = name(known, HELLO)
     assert len(first) == 32 and int(first, 16) >= 0
     assert name(known, HELLO, ANSWER, MORE) == first
@@ -39,7 +39,7 @@ def test_a_conversation_keeps_its_name_as_it_goes_on() -> None:
 
 def test_two_that_begin_alike_are_never_taken_for_one() -> None:
     """Whatever either of them says next: each name is gone on with once."""
-    known = Conversations()
+    known = SessionTracker()
     ours, theirs = name(known, HELLO), name(known, HELLO)
     assert ours != theirs
     said = [
@@ -63,7 +63,7 @@ def test_two_that_begin_alike_are_never_taken_for_one() -> None:
     ],
 )
 def test_what_does_not_go_on_with_it_has_another_name(turns: tuple[Any, ...], more: dict[str, Any]) -> None:
-    known = Conversations()
+    known = SessionTracker()
     first = name(known, HELLO)
     assert name(known, *turns, **more) != first
 
@@ -71,16 +71,16 @@ def test_what_does_not_go_on_with_it_has_another_name(turns: tuple[Any, ...], mo
 @pytest.mark.parametrize("body", [{}, {"messages": []}, {"messages": "no list"}, {"messages": None}])
 def test_where_nothing_is_said_there_is_no_conversation(body: dict[str, Any]) -> None:
     raw = msgspec.json.decode(json.dumps(body), type=dict[str, msgspec.Raw])
-    assert Conversations().name("a", raw) == ""
+    assert SessionTracker().name("a", raw) == ""
 
 
 def test_turns_that_cannot_be_read_begin_a_conversation() -> None:
-    known = Conversations()
+    known = SessionTracker()
     assert name(known, 7, HELLO, 7, "x") and name(known, HELLO, {"role": 7}, MORE)
 
 
 def test_only_so_many_are_remembered() -> None:
-    known = Conversations(most=2)
+    known = SessionTracker(most=2)
     first = name(known, HELLO)
     name(known, MORE)
     name(known, LAST)

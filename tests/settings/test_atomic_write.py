@@ -19,10 +19,10 @@ import pytest
 from clawgate.settings import atomic_write as atomic
 from clawgate.settings.atomic_write import (
     BACKUPS,
-    ChangedUnderneath,
-    NotWritten,
+    ConcurrentModification,
+    WriteFailed,
     locked,
-    read_if_there,
+    read_optional,
     replace,
 )
 
@@ -120,7 +120,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path, target: str) -> None:
     link = tmp_path / "openclaw.json"
     link.symlink_to(target)
-    with pytest.raises(NotWritten, match="leads nowhere"):
+    with pytest.raises(WriteFailed, match="leads nowhere"):
         write(link, NEW, None)
     assert names(tmp_path) == {"openclaw.json"}
 
@@ -153,13 +153,13 @@ def test_a_file_that_changed_underneath_is_left_alone(file: Path, found: bytes |
         file.unlink()
     else:
         file.write_bytes(found)
-    with pytest.raises(ChangedUnderneath, match="run the command again"):
+    with pytest.raises(ConcurrentModification, match="run the command again"):
         write(file)
-    assert read_if_there(file) == found and ".bak" not in str(names(file.parent))
+    assert read_optional(file) == found and ".bak" not in str(names(file.parent))
 
 
 def test_a_file_that_appeared_underneath_is_left_alone(file: Path) -> None:
-    with pytest.raises(ChangedUnderneath):
+    with pytest.raises(ConcurrentModification):
         write(file, NEW, None)
     assert file.read_bytes() == OLD
 
@@ -173,7 +173,7 @@ def test_a_change_is_seen_until_the_last_moment(file: Path, monkeypatch: pytest.
         return real(*given)
 
     monkeypatch.setattr(atomic, "_keep", keep)
-    with pytest.raises(ChangedUnderneath):
+    with pytest.raises(ConcurrentModification):
         write(file)
     assert file.read_bytes() == b"{a: 3}\n"
 
@@ -181,7 +181,7 @@ def test_a_change_is_seen_until_the_last_moment(file: Path, monkeypatch: pytest.
 def test_a_file_that_is_read_only_is_left_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rename could replace it all the same; somebody meant it."""
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everything
-    with pytest.raises(NotWritten, match="read-only"):
+    with pytest.raises(WriteFailed, match="read-only"):
         write(file)
     assert file.read_bytes() == OLD
 
@@ -190,7 +190,7 @@ def test_two_writers_wait_for_each_other(file: Path, monkeypatch: pytest.MonkeyP
     """The second comes in when the first is done, and gives up after a while."""
     with locked(file):
         monkeypatch.setattr(atomic, "LOCK_SECONDS", 0.0)
-        with pytest.raises(NotWritten, match="another writer"), locked(file):
+        with pytest.raises(WriteFailed, match="another writer"), locked(file):
             pytest.fail("both were let in")
     write(file)
     assert file.read_bytes() == NEW
@@ -215,7 +215,7 @@ def test_a_lock_that_fails_otherwise_stops_the_write(file: Path, monkeypatch: py
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(fcntl, "flock", broken)
-    with pytest.raises(NotWritten, match="Input/output error"):
+    with pytest.raises(WriteFailed, match="Input/output error"):
         write(file)
     assert file.read_bytes() == OLD
 
@@ -256,7 +256,7 @@ def outcome(file: Path) -> str | None:
     """What the error says, None without one."""
     try:
         replace(file, NEW, seen=OLD)
-    except NotWritten as error:
+    except WriteFailed as error:
         return str(error)
     return None
 
@@ -303,7 +303,7 @@ def test_a_folder_that_cannot_be_synced_for_good_is_told(file: Path, monkeypatch
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(NotWritten, match="new version stands"):
+    with pytest.raises(WriteFailed, match="new version stands"):
         write(file)
     assert file.read_bytes() == NEW and ".new-" not in str(names(file.parent))
 
@@ -315,7 +315,7 @@ def test_a_new_file_that_cannot_be_synced_is_gone_again(
         raise OSError(errno.EIO, f"Input/output error on {folder.name}")
 
     monkeypatch.setattr(atomic, "_sync_folder", fails)
-    with pytest.raises(NotWritten, match="Input/output"):
+    with pytest.raises(WriteFailed, match="Input/output"):
         write(tmp_path / "openclaw.json", NEW, None)
     assert names(tmp_path) == {".openclaw.json.lock"}
 
@@ -361,7 +361,7 @@ def test_a_real_limit_on_the_size_of_files(file: Path) -> None:
 def test_a_real_folder_that_may_not_be_written(file: Path) -> None:
     file.parent.chmod(0o500)
     try:
-        with pytest.raises(NotWritten, match="Permission denied"):
+        with pytest.raises(WriteFailed, match="Permission denied"):
             write(file)
     finally:
         file.parent.chmod(0o700)
@@ -376,7 +376,7 @@ def test_what_is_no_plain_file_is_left_alone(tmp_path: Path, kind: str) -> None:
         path.mkdir()
     else:
         os.mkfifo(path)
-    with pytest.raises(NotWritten):
+    with pytest.raises(WriteFailed):
         write(path, NEW, None)
     assert path.exists() and not path.is_file()
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import Problem, SettingsInvalid, Sources, load, read_sources
+from clawgate.settings.roles.loader import Problem, SettingsInvalid, SettingsSources, load, read_sources
 from tests.settings.canary import CANARY, TOKEN
 
 ENTRY = "proxy-bridge"
@@ -30,7 +30,7 @@ def wrapped(block: str) -> str:
     return f'{{plugins: {{entries: {{"{ENTRY}": {{config: {block}}}}}}}}}'
 
 
-def read(tmp_path: Path, text: str | bytes, *, env_file: str | None = None) -> Sources:
+def read(tmp_path: Path, text: str | bytes, *, env_file: str | None = None) -> SettingsSources:
     path = tmp_path / "c.json"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return read_sources(entry=ENTRY, config=str(path), env_file=env_file)

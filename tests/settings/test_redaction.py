@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from clawgate.settings.json5.source_map import KeyPath
 from clawgate.settings.openclaw.key_catalog import ROLES, known_key
-from clawgate.settings.redaction import MARK, hidden, holds_mark, is_secret
+from clawgate.settings.redaction import PLACEHOLDER, contains_placeholder, is_secret, redact
 
 
 @pytest.mark.parametrize(
@@ -87,17 +87,17 @@ def test_a_document_is_copied_with_its_secrets_masked() -> None:
         "gateway": {"port": 1, "auth": {"token": "abc", "password": reference}},
         "channels": [{"botToken": "x", "name": "y"}, {"password": 12345}],
     }
-    assert hidden(document) == {
-        "gateway": {"port": 1, "auth": {"token": MARK, "password": reference}},
-        "channels": [{"botToken": MARK, "name": "y"}, {"password": MARK}],
+    assert redact(document) == {
+        "gateway": {"port": 1, "auth": {"token": PLACEHOLDER, "password": reference}},
+        "channels": [{"botToken": PLACEHOLDER, "name": "y"}, {"password": PLACEHOLDER}],
     }
     assert document["gateway"]["auth"]["token"] == "abc"
 
 
 def test_what_only_looks_like_a_reference_is_masked() -> None:
     """A source that nobody knows may be a secret with odd neighbours."""
-    found = hidden({"token": {"source": "s3cret", "id": "x"}})
-    assert found == {"token": {"source": MARK, "id": MARK}}
+    found = redact({"token": {"source": "s3cret", "id": "x"}})
+    assert found == {"token": {"source": PLACEHOLDER, "id": PLACEHOLDER}}
 
 
 def secret_fields() -> Iterator[KeyPath]:
@@ -131,8 +131,8 @@ def test_every_secret_of_the_models_is_one_by_its_place(path: KeyPath) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "at"),
     [
-        (("a",), MARK, ("a",)),
-        (("a",), f"Bearer {MARK}", ("a",)),
+        (("a",), PLACEHOLDER, ("a",)),
+        (("a",), f"Bearer {PLACEHOLDER}", ("a",)),
         (("a",), [1, {"b": "[REDACTED]"}], ("a", 1, "b")),
         (("a", "token"), "sk-…1234", ("a", "token")),
         (("a", "token"), "***", ("a", "token")),
@@ -143,4 +143,4 @@ def test_every_secret_of_the_models_is_one_by_its_place(path: KeyPath) -> None:
     ],
 )
 def test_the_marks_of_hidden_secrets_are_found(path: KeyPath, value: object, at: KeyPath | None) -> None:
-    assert holds_mark(path, value) == at
+    assert contains_placeholder(path, value) == at

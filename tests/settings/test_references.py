@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.settings.references import substituted
+from clawgate.settings.references import resolve_references
 
 VARIABLES = {"A": "one", "B_2": "two", "C": "${A}", "EMPTY": ""}
 
@@ -24,7 +24,7 @@ VARIABLES = {"A": "one", "B_2": "two", "C": "${A}", "EMPTY": ""}
     ],
 )
 def test_what_can_be_followed_is_replaced_once(value: object, found: object) -> None:
-    assert substituted(value, VARIABLES) == (found, [])
+    assert resolve_references(value, VARIABLES) == (found, [])
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_what_can_be_followed_is_replaced_once(value: object, found: object) -> 
 def test_what_cannot_be_followed_is_told_with_its_place_and_stays_as_it_was(
     value: object, name: str, kind: str
 ) -> None:
-    found, (missing,) = substituted({"k": [value]}, VARIABLES)
+    found, (missing,) = resolve_references({"k": [value]}, VARIABLES)
     assert found == {"k": [value]}
     assert (missing.path, missing.name, missing.kind) == (("k", 0), name, kind)
     assert ("not set" in str(missing)) == (kind != "elsewhere")
 
 
 def test_every_reference_of_one_text_is_told() -> None:
-    _, missing = substituted("${X}${Y}", {})
+    _, missing = resolve_references("${X}${Y}", {})
     assert [it.name for it in missing] == ["X", "Y"]
 
 
@@ -62,4 +62,4 @@ def test_what_only_looks_a_little_like_a_secret_reference_is_an_object() -> None
         "more": {"source": "env", "id": 5},
         "list": {"source": [], "id": "x"},
     }
-    assert substituted(value, {}) == (value, [])
+    assert resolve_references(value, {}) == (value, [])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.settings.secrets import MIN_TOKEN_LENGTH, REDACTION_MARKS, why_not_a_secret, why_not_a_token
+from clawgate.settings.secrets import MIN_TOKEN_LENGTH, REDACTION_MARKS, secret_problem, token_problem
 
 GOOD = "k7Q-canary_9xZ2.pw4~"
 
@@ -39,23 +39,23 @@ NO_SECRETS = {
 
 @pytest.mark.parametrize(("value", "says"), NO_SECRETS.values(), ids=NO_SECRETS.keys())
 def test_what_cannot_be_a_secret(value: str, says: str) -> None:
-    assert says in (why_not_a_secret(value) or "")
-    assert says in (why_not_a_token(value) or "")
+    assert says in (secret_problem(value) or "")
+    assert says in (token_problem(value) or "")
 
 
 @pytest.mark.parametrize("value", [GOOD, "a", "0", "<a", "a>", "!\"#$%&'()+,/:;=?@[]^`{|}", "my-your-token"])
 def test_what_may_be_one(value: str) -> None:
     """Keys are other people's: they may be short, and hold every visible character."""
-    assert why_not_a_secret(value) is None
+    assert secret_problem(value) is None
 
 
 @pytest.mark.parametrize("value", ["${MY_KEY}", "${1KEY}", "${}", "$OPENAI_API_KEY"])
 def test_a_variable_that_was_not_filled_in_is_no_secret(value: str) -> None:
-    assert why_not_a_secret(value) is not None
+    assert secret_problem(value) is not None
 
 
 def test_a_variable_with_an_odd_name_is_no_secret_either() -> None:
-    assert why_not_a_secret("${MY-KEY}") is not None
+    assert secret_problem("${MY-KEY}") is not None
 
 
 @pytest.mark.parametrize(
@@ -67,20 +67,20 @@ def test_a_variable_with_an_odd_name_is_no_secret_either() -> None:
     ],
 )  # fmt: skip
 def test_a_token_must_not_be_guessed(value: str, says: str | None) -> None:
-    reason = why_not_a_token(value)
+    reason = token_problem(value)
     assert reason is None if says is None else says in (reason or "")
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=4, max_size=30))
 def test_no_reason_holds_the_value(value: str) -> None:
-    for reason in (why_not_a_secret(f"q{value}q"), why_not_a_token(f"q{value}q")):
+    for reason in (secret_problem(f"q{value}q"), token_problem(f"q{value}q")):
         assert reason is None or f"q{value}q" not in reason
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.text(max_size=20))
 def test_whatever_is_taken_can_stand_in_a_header(value: str) -> None:
-    if why_not_a_secret(value) is None:
+    if secret_problem(value) is None:
         assert value and all("!" <= char <= "~" for char in value)
         assert not any(mark in value for mark in REDACTION_MARKS)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from clawgate.errors import RequestRejected
-from clawgate.wire.peek import glance, model_of
+from clawgate.wire.peek import peek_model, require_model
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
@@ -78,22 +78,22 @@ BAD = [
 
 @pytest.mark.parametrize(("body", "model", "why"), GOOD, ids=[row[2] for row in GOOD])
 def test_the_one_model_is_found(body: bytes, model: str, why: str) -> None:
-    assert model_of(body) == model, why
-    assert glance(body) == model, why
+    assert require_model(body) == model, why
+    assert peek_model(body) == model, why
 
 
 @pytest.mark.parametrize(("body", "why"), BAD, ids=[row[1] for row in BAD])
 def test_a_body_without_exactly_one_model_is_refused(body: bytes, why: str) -> None:
     with pytest.raises(RequestRejected) as caught:
-        model_of(body)
+        require_model(body)
     assert len(caught.value.message) < 300, why
     assert "more than once" in caught.value.message or caught.value.param in ("model", None), why
-    glance(body)  # and the log line does not fail
+    peek_model(body)  # and the log line does not fail
 
 
 def test_the_refusal_names_the_field() -> None:
     with pytest.raises(RequestRejected) as caught:
-        model_of(b"{}")
+        require_model(b"{}")
     assert caught.value.param == "model"
 
 
@@ -101,7 +101,7 @@ def test_no_refusal_repeats_the_body() -> None:
     """A prompt does not come back in an error, and so cannot come into a log."""
     for body in (b'{"model":5,"prompt":"canary"}', b'{"model":"a","model":"b","x":"canary"}', b'"canary" x'):
         with pytest.raises(RequestRejected) as caught:
-            model_of(body)
+            require_model(body)
         assert "canary" not in caught.value.message
 
 
@@ -114,7 +114,7 @@ def test_the_decision_agrees_with_a_reader_that_keeps_every_pair(copies: int) ->
         pairs = json.loads(body, object_pairs_hook=lambda found: found)
         assert sum(key == "model" for key, _ in pairs) == copies
         if copies == 1:
-            assert model_of(body.encode()) == "m"
+            assert require_model(body.encode()) == "m"
         else:
             with pytest.raises(RequestRejected):
-                model_of(body.encode())
+                require_model(body.encode())

@@ -6,17 +6,17 @@ import secrets
 import time
 
 from clawgate.app.factory import body_limit, browser_rule, intake_limits, is_loopback, route, time_limits, via
-from clawgate.app.log_setup import CredentialWatch, both, log_all, log_failures
+from clawgate.app.log_setup import AuthFailureMonitor, both, log_all, log_failures
 from clawgate.app.role import RelayRole
-from clawgate.control.health import Probe, build_health
-from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
+from clawgate.control.health import HealthProbe, build_health
+from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.path_routing import ANYTHING_BELOW_V1
 from clawgate.providers.credential import Credential, HeaderToken
-from clawgate.relay.admission.admission import Gate
-from clawgate.relay.downstream.connections import Front
+from clawgate.relay.admission.admission import Admission
+from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from clawgate.wire.http.url import parse_url
@@ -38,7 +38,7 @@ def build_bridge(
     own_via = via(secrets.token_hex(6))
     dialer = dialer or Dialer()
     upstream = Upstream(
-        UpstreamPlan(
+        UpstreamConfig(
             name=name,
             route=route(settings, origin, (settings.host, settings.bridge_port)),
             prefix=path.removesuffix("/v1"),
@@ -60,22 +60,22 @@ def build_bridge(
                 )
             ]
         )
-    gate = Gate(
+    gate = Admission(
         upstream=upstream,
         routes=ANYTHING_BELOW_V1,
         browser=browser_rule(settings, settings.host),
         body_limit=body_limit(settings),
         own_via=own_via,
-        tokens=None if token is None else TokenBook.of({"bridge": token.get_secret_value()}),
-        failures=None if token is None else FailureLimiter(FailureRule()),
+        tokens=None if token is None else TokenStore.of({"bridge": token.get_secret_value()}),
+        failures=None if token is None else AuthLockout(LockoutRule()),
     )
-    watch = CredentialWatch(
+    watch = AuthFailureMonitor(
         f"{origin} answers 401: it refuses our proxy token, or its own upstream refuses its key; "
         "check --proxy-token (PROXY_BRIDGE_TOKEN), then /health?deep=1",
         time.monotonic,
     )
     observer: Observer = both(log_all if settings.verbose else log_failures, watch)
-    front = Front(
+    front = ConnectionManager(
         gate=gate,
         upstreams=(upstream,),
         limits=intake_limits(settings),
@@ -88,7 +88,7 @@ def build_bridge(
         app=build_health(
             role="bridge",
             instance=instance or secrets.token_hex(6),
-            probe=Probe(upstream),
+            probe=HealthProbe(upstream),
             deep_for_callers=token is not None,
         ),
         upstream=upstream,

@@ -7,12 +7,12 @@ import resource
 import ssl
 from ipaddress import ip_address
 
-from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule
-from clawgate.policy.egress import NEVER, Reason, kind_of_host
+from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
+from clawgate.policy.egress import NEVER_ALLOWED, Reason, kind_of_host
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import basic_value
-from clawgate.relay.downstream.request_parser import IntakeLimits
-from clawgate.relay.upstream.dial import Route, tls_context
+from clawgate.relay.downstream.request_parser import ClientLimits
+from clawgate.relay.upstream.dial import UpstreamEndpoint, tls_context
 from clawgate.settings.roles.bridge import RelaySettings
 from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from clawgate.wire.http.url import Origin, parse_url
@@ -23,7 +23,7 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # not to listen on, to recognise
 _SPARE_FILES = 64  # descriptors that are not connections: listeners, logs, pipes, modules
 
 
-def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -> Route:
+def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -> UpstreamEndpoint:
     """How to reach ``origin``; ``listening`` is our own host and port."""
     problems = _bad_places(origin, listening)
     tls = None
@@ -44,7 +44,9 @@ def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -
         authorization = basic_value(userinfo) if at else None
     if problems:
         raise SettingsInvalid(problems)
-    return Route(origin=origin, trusted=True, tls=tls, proxy=proxy, proxy_authorization=authorization)
+    return UpstreamEndpoint(
+        origin=origin, trusted=True, tls=tls, proxy=proxy, proxy_authorization=authorization
+    )
 
 
 def why_unusable(error: OSError, *files: str | None) -> str:
@@ -65,7 +67,7 @@ def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Problem]:
     here = origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in _EVERYWHERE))
     if origin.port == port and here:
         return [Problem("upstream URL", str(origin), "it is this listener itself")]
-    if (kind := kind_of_host(origin.host)) in NEVER:
+    if (kind := kind_of_host(origin.host)) in NEVER_ALLOWED:
         return [Problem("upstream URL", str(origin), f"this address is never dialled ({kind})")]
     return []
 
@@ -77,12 +79,12 @@ def travels_unencrypted(origin: Origin) -> bool:
     return kind_of_host(origin.host) in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
 
 
-def browser_rule(settings: RelaySettings, host: str) -> BrowserRule:
+def browser_rule(settings: RelaySettings, host: str) -> CrossOriginPolicy:
     origins = frozenset(origin.encode() for origin in settings.allow_origin)
     if "*" in settings.allow_host or not (settings.allow_host or is_loopback(host)):
-        return BrowserRule(hosts=None, origins=origins)
+        return CrossOriginPolicy(hosts=None, origins=origins)
     names = LOOPBACK_NAMES | {name.lower().encode() for name in settings.allow_host} | {host.lower().encode()}
-    return BrowserRule(hosts=names, origins=origins)
+    return CrossOriginPolicy(hosts=names, origins=origins)
 
 
 def time_limits(settings: RelaySettings) -> TimeLimits:
@@ -98,8 +100,8 @@ def body_limit(settings: RelaySettings) -> int:
     return int(settings.max_body_mb * 1024 * 1024)
 
 
-def intake_limits(settings: RelaySettings) -> IntakeLimits:
-    return IntakeLimits(body_bytes=body_limit(settings), connections=most_connections())
+def intake_limits(settings: RelaySettings) -> ClientLimits:
+    return ClientLimits(body_bytes=body_limit(settings), connections=most_connections())
 
 
 def most_connections() -> int:

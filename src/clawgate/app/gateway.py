@@ -10,20 +10,20 @@ from pathlib import Path
 
 from clawgate.app.factory import most_connections, via
 from clawgate.app.log_setup import log_all, log_trouble
-from clawgate.app.plugins.host import PluginHost, Surroundings
+from clawgate.app.plugins.host import HostEnvironment, PluginHost
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
 from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, build_surface
-from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
-from clawgate.policy.client_ip import ProxySet
-from clawgate.policy.cross_origin import LOOPBACK_NAMES, BrowserRule
+from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
+from clawgate.policy.client_ip import TrustedProxies
+from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
 from clawgate.policy.path_routing import GATEWAY_ROUTES, RouteTable
 from clawgate.providers.catalog import Catalog, build_catalog
-from clawgate.relay.admission.admission import Gate
-from clawgate.relay.downstream.connections import Front
-from clawgate.relay.downstream.request_parser import IntakeLimits
+from clawgate.relay.admission.admission import Admission
+from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.routing.router import Direct
+from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
 from clawgate.settings.openclaw.schema import RateLimit
@@ -37,14 +37,14 @@ BODY_LIMIT = 20 * 1024 * 1024
 DRAIN_SECONDS = 30.0
 _LOOK_AT_CONFIG_EVERY = 0.5
 
-Learn = Callable[[Iterable[str]], None]
+AddSecrets = Callable[[Iterable[str]], None]
 
 
 @dataclass(slots=True, kw_only=True)
 class GatewayRole(Role):
     """The role, and what can be asked about it."""
 
-    direct: Direct
+    direct: ModelRouter
     plugins: PluginHost
     settings: GatewaySettings
 
@@ -58,7 +58,7 @@ def build_gateway(
     state: Path | None = None,
     verbose: bool = False,
     dialer: Dialer | None = None,
-    learn: Learn = lambda secrets: None,
+    learn: AddSecrets = lambda secrets: None,
 ) -> GatewayRole:
     """``environment`` is the process's own, ``state`` OpenClaw's state folder (where the config file is, if not said);
     ``learn`` is told of every secret.
@@ -69,7 +69,7 @@ def build_gateway(
     dialer = dialer or Dialer()
     own_via = via(instance)
     plugins = PluginHost(
-        Surroundings(
+        HostEnvironment(
             state=state or file.path.parent,
             dialer=dialer,
             instance=instance,
@@ -78,12 +78,12 @@ def build_gateway(
         )
     )
     plugins.load(file)
-    direct = Direct(
+    direct = ModelRouter(
         lambda provider: provider_upstream(provider, dialer, via=own_via, listening=settings.listens_at),
         time.time,
         plugins,
     )
-    gate = Gate(
+    gate = Admission(
         upstream=None,
         planner=direct,
         routes=_routes(settings),
@@ -94,14 +94,14 @@ def build_gateway(
         own_paths=OWN_PATHS,
         accepts_api_key=True,
     )
-    front = Front(
+    front = ConnectionManager(
         gate=gate,
         upstreams=direct.upstreams,
-        limits=IntakeLimits(body_bytes=BODY_LIMIT, connections=most_connections()),
+        limits=ClientLimits(body_bytes=BODY_LIMIT, connections=most_connections()),
         observer=log_all if verbose else log_trouble,
         observes_all=verbose,
     )
-    config = LiveConfig(file, flags, environment, direct, front, plugins, learn)
+    config = ConfigWatcher(file, flags, environment, direct, front, plugins, learn)
     config.apply(file, settings)
     return GatewayRole(
         name="gateway",
@@ -123,29 +123,29 @@ def _routes(settings: GatewaySettings) -> RouteTable:
     return GATEWAY_ROUTES if settings.serves_models else RouteTable(exact={}, below={})
 
 
-def _browser_rule(host: str) -> BrowserRule:
+def _browser_rule(host: str) -> CrossOriginPolicy:
     """On a loopback listener only its own names are answered for; elsewhere the token is the boundary."""
-    return BrowserRule(hosts=LOOPBACK_NAMES | {host.lower().encode()} if is_loopback(host) else None)
+    return CrossOriginPolicy(hosts=LOOPBACK_NAMES | {host.lower().encode()} if is_loopback(host) else None)
 
 
-def _limiter(rule: RateLimit | None) -> FailureLimiter:
+def _limiter(rule: RateLimit | None) -> AuthLockout:
     rule = rule or RateLimit()
-    return FailureLimiter(FailureRule(rule.max_attempts, rule.window_ms / 1000, rule.lockout_ms / 1000))
+    return AuthLockout(LockoutRule(rule.max_attempts, rule.window_ms / 1000, rule.lockout_ms / 1000))
 
 
-def _proxies(texts: Iterable[str]) -> ProxySet:
+def _proxies(texts: Iterable[str]) -> TrustedProxies:
     """What OpenClaw takes without a word is no error here: it is never met, and that is said."""
     good = []
     for text in texts:
         try:
-            ProxySet.of([text])
+            TrustedProxies.of([text])
             good.append(text)
         except ValueError:
             logger.warning("gateway.trustedProxies: '%s' is neither an address nor a network", text)
-    return ProxySet.of(good)
+    return TrustedProxies.of(good)
 
 
-class LiveConfig:
+class ConfigWatcher:
     """Watches the config file, and the variables beside it, and lets what they say now count for the next request.
 
     A request that is under way keeps what it began with. A file that cannot be used changes nothing, and is
@@ -157,10 +157,10 @@ class LiveConfig:
         file: ConfigFile,
         flags: GatewayFlags,
         environment: Mapping[str, str],
-        direct: Direct,
-        front: Front,
+        direct: ModelRouter,
+        front: ConnectionManager,
         plugins: PluginHost,
-        learn: Learn,
+        learn: AddSecrets,
     ) -> None:
         self._path = file.path
         self._flags = flags
@@ -209,7 +209,7 @@ class LiveConfig:
             _say_what_changed(before, settings, self._direct.catalog, catalog, plugins)
         self._direct.use(catalog)
         gate = self._front.gate
-        gate.tokens = TokenBook.of(dict(settings.tokens)) if settings.tokens else None
+        gate.tokens = TokenStore.of(dict(settings.tokens)) if settings.tokens else None
         gate.routes = _routes(settings)
         gate.proxies = _proxies(settings.trusted_proxies)
         gate.exempt_loopback = settings.rate_limit is None or settings.rate_limit.exempt_loopback

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from clawgate.policy.redaction import Redactor
-from clawgate.relay.observe.record import Observer, Record
+from clawgate.relay.observe.record import Observer, RequestRecord
 
 logger = logging.getLogger("clawgate")
 
@@ -42,26 +42,26 @@ def print_out(text: str) -> None:
 
 
 def both(first: Observer, second: Observer) -> Observer:
-    def observe(record: Record) -> None:
+    def observe(record: RequestRecord) -> None:
         first(record)
         second(record)
 
     return observe
 
 
-def log_failures(record: Record) -> None:
+def log_failures(record: RequestRecord) -> None:
     """Log what failed through us or in front of us; clients that leave are shown by ``--verbose`` alone."""
     if record.code is not None and record.code != "client_left":
         log_all(record)
 
 
-def log_trouble(record: Record) -> None:
+def log_trouble(record: RequestRecord) -> None:
     """Log what failed, also at a provider: for the operator of several, which one it was."""
     if record.status >= _FAILED and record.code != "client_left":
         log_all(record)
 
 
-def log_all(record: Record) -> None:
+def log_all(record: RequestRecord) -> None:
     """Log a request, failed or not."""
     failed = record.code is not None and record.code != "client_left"
     logger.log(
@@ -78,7 +78,7 @@ def log_all(record: Record) -> None:
     )
 
 
-class CredentialWatch:
+class AuthFailureMonitor:
     """An observer that says, at most once a minute, that the upstream refuses our credential."""
 
     def __init__(self, advice: str, clock: Callable[[], float]) -> None:
@@ -86,7 +86,7 @@ class CredentialWatch:
         self._clock = clock
         self._said_at = -math.inf
 
-    def __call__(self, record: Record) -> None:
+    def __call__(self, record: RequestRecord) -> None:
         now = self._clock()
         if (
             record.status == _UNAUTHORIZED

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from clawgate.app.upstreams import provider_upstream
-from clawgate.cli.models.status import Seen
-from clawgate.control.health import judge
+from clawgate.cli.models.status import ProbeResult
+from clawgate.control.health import classify_response
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
@@ -17,23 +17,23 @@ from clawgate.relay.upstream.fetch import fetch
 SECONDS = 2.0
 
 
-def probe_all(providers: Iterable[Provider], dialer: Dialer | None = None) -> dict[str, Seen]:
+def probe_all(providers: Iterable[Provider], dialer: Dialer | None = None) -> dict[str, ProbeResult]:
     """Every provider that is ready, all at once; each has `SECONDS` to connect and as long again to answer."""
     ready = [provider for provider in providers if provider.why_not_ready is None]
 
-    async def all_of_them() -> list[Seen]:
+    async def all_of_them() -> list[ProbeResult]:
         found = dialer or Dialer()
         return await asyncio.gather(*(probe(provider, found) for provider in ready))
 
     return {provider.id: seen for provider, seen in zip(ready, asyncio.run(all_of_them()), strict=True)}
 
 
-async def probe(provider: Provider, dialer: Dialer) -> Seen:
+async def probe(provider: Provider, dialer: Dialer) -> ProbeResult:
     """``GET <base>/models`` with the provider's credential."""
     return (await look(provider, dialer))[0]
 
 
-async def look(provider: Provider, dialer: Dialer) -> tuple[Seen, bytes]:
+async def look(provider: Provider, dialer: Dialer) -> tuple[ProbeResult, bytes]:
     """The same with the body of an answer; only what was answered well has one."""
     loop = asyncio.get_running_loop()
     try:
@@ -43,15 +43,15 @@ async def look(provider: Provider, dialer: Dialer) -> tuple[Seen, bytes]:
         begun = loop.time()
         fetched = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, answer_seconds=SECONDS)
     except UpstreamTimedOut as error:
-        return Seen("timed out", error.message), b""
+        return ProbeResult("timed out", error.message), b""
     except EgressDenied as error:
-        return Seen("blocked", error.message), b""
+        return ProbeResult("blocked", error.message), b""
     except GatewayError as error:
-        return Seen("unreachable", error.message), b""
+        return ProbeResult("unreachable", error.message), b""
     except (ValueError, OSError) as error:
-        return Seen("not ready", str(error)), b""
-    found = judge(fetched, round((loop.time() - begun) * 1000, 1))
-    seen = Seen(found.state, "" if found.ok else found.message, found.latency_ms)
+        return ProbeResult("not ready", str(error)), b""
+    found = classify_response(fetched, round((loop.time() - begun) * 1000, 1))
+    seen = ProbeResult(found.state, "" if found.ok else found.message, found.latency_ms)
     return seen, fetched.body if found.ok else b""
 
 

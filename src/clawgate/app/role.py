@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.relay.downstream.connections import Front
+from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream
 
@@ -16,7 +16,7 @@ class Role:
     """One role, ready to be served. ``chores`` are called again and again on the loop, each with its interval."""
 
     name: str
-    front: Front
+    front: ConnectionManager
     app: Any
     dialer: Dialer
     host: str
@@ -29,7 +29,7 @@ class Role:
     at_end: Callable[[], None] = lambda: None
     tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     """What runs beside the listener, and is cancelled once the last answer is out."""
-    metrics: tuple[int, Callable[[], tuple[Front, Any]]] | None = None
+    metrics: tuple[int, Callable[[], tuple[ConnectionManager, Any]]] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

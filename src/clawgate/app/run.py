@@ -15,8 +15,8 @@ from uvicorn.server import ServerState
 from clawgate.app.role import Role
 from clawgate.processes.parent_watch import watch
 from clawgate.processes.workers import run_workers
-from clawgate.relay.downstream.connections import Front
-from clawgate.relay.downstream.server import Host, close, listen
+from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.downstream.server import Server, close, listen
 
 logger = logging.getLogger("clawgate")
 
@@ -37,7 +37,7 @@ def serve(role: Role, sockets: list[socket.socket], ready: Callable[[], None]) -
 def _serve_here(
     role: Role, sockets: list[socket.socket], lifelines: list[int], ready: Callable[[], None], index: int = 0
 ) -> int:
-    def when_up(host: Host) -> None:
+    def when_up(host: Server) -> None:
         for lifeline in lifelines:
             watch(lifeline, host.stop)
         for every, chore in role.chores:
@@ -53,7 +53,7 @@ def _serve_here(
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
 
-    host = Host(role.front, role.app, drain_seconds=role.drain_seconds, tls=role.tls, when_up=when_up)
+    host = Server(role.front, role.app, drain_seconds=role.drain_seconds, tls=role.tls, when_up=when_up)
     try:
         host.run_on(sockets)
     finally:
@@ -72,7 +72,7 @@ def _repeat(every: float, chore: Callable[[], None]) -> None:
     chore()
 
 
-async def _serve_metrics(port: int, front: Front, app: Any) -> None:
+async def _serve_metrics(port: int, front: ConnectionManager, app: Any) -> None:
     config = Config(app, http=front.make_protocol, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
     config.load()
     front.open()

@@ -18,23 +18,23 @@ from clawgate.app.factory import (
     via,
     why_unusable,
 )
-from clawgate.app.log_setup import CredentialWatch, both, print_out
+from clawgate.app.log_setup import AuthFailureMonitor, both, print_out
 from clawgate.app.role import RelayRole
-from clawgate.control.health import Probe, build_health
-from clawgate.policy.authentication import FailureLimiter, FailureRule
-from clawgate.policy.client_ip import ProxySet
-from clawgate.policy.cross_origin import BrowserRule
+from clawgate.control.health import HealthProbe, build_health
+from clawgate.policy.authentication import AuthLockout, LockoutRule
+from clawgate.policy.client_ip import TrustedProxies
+from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import Bearer, HeaderToken
-from clawgate.relay.admission.admission import Gate, ModelRule
-from clawgate.relay.downstream.connections import Front
-from clawgate.relay.downstream.request_parser import IntakeLimits
+from clawgate.relay.admission.admission import Admission, ModelAllowlist
+from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.observe.access_log import AccessLog
-from clawgate.relay.observe.metrics import Tally
+from clawgate.relay.observe.metrics import RequestMetrics
 from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.roles.bridge import ServerSettings
 from clawgate.settings.roles.loader import Problem, SettingsInvalid
 from clawgate.settings.roles.tokens_file import TokenSource
@@ -60,34 +60,38 @@ def build_server(
     dialer = dialer or Dialer()
     upstream = _upstream(settings, dialer, instance)
     rates = RateRule(concurrent=settings.max_concurrent, per_minute=settings.requests_per_minute)
-    gate = Gate(
+    gate = Admission(
         upstream=upstream,
         routes=MODEL_ROUTES,
         browser=browser_rule(settings, settings.host),
         body_limit=body_limit(settings),
         own_via=via(instance),
         tokens=source.book(),
-        failures=FailureLimiter(
-            FailureRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout)
+        failures=AuthLockout(
+            LockoutRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout)
         ),
         rates=RateLimiter(rates) if rates != RateRule() else None,
-        model_rule=ModelRule(frozenset(settings.models)) if settings.models else None,
-        proxies=ProxySet.of(settings.trusted_proxy),
+        model_rule=ModelAllowlist(frozenset(settings.models)) if settings.models else None,
+        proxies=TrustedProxies.of(settings.trusted_proxy),
     )
-    tally = Tally()
+    tally = RequestMetrics()
     log = AccessLog(print_out, time.time) if settings.access_log else None
-    watch = CredentialWatch(
+    watch = AuthFailureMonitor(
         f"{upstream.origin} answers 401: it refuses the key; check --openai-api-key (OPENAI_API_KEY)",
         time.monotonic,
     )
     observer: Observer = both(tally, watch)
     if log is not None:
         observer = both(observer, log)
-    front = Front(gate=gate, upstreams=(upstream,), limits=intake_limits(settings), observer=observer)
+    front = ConnectionManager(
+        gate=gate, upstreams=(upstream,), limits=intake_limits(settings), observer=observer
+    )
     role = RelayRole(
         name="server",
         front=front,
-        app=build_health(role="server", instance=instance, probe=Probe(upstream), deep_for_callers=True),
+        app=build_health(
+            role="server", instance=instance, probe=HealthProbe(upstream), deep_for_callers=True
+        ),
         upstream=upstream,
         dialer=dialer,
         host=settings.host,
@@ -112,7 +116,7 @@ def _upstream(settings: ServerSettings, dialer: Dialer, instance: str) -> Upstre
     """The one place that requests go to, with the real key."""
     origin, path = parse_url(settings.base_url)
     return Upstream(
-        UpstreamPlan(
+        UpstreamConfig(
             name="openai",
             route=route(settings, origin, (settings.host, settings.port)),
             prefix=path or "/v1",
@@ -150,7 +154,7 @@ def _check_certificate(settings: ServerSettings) -> None:
 
 
 def _look_at_tokens(
-    source: TokenSource, gate: Gate, front: Front, learn: Callable[[Iterable[str]], None]
+    source: TokenSource, gate: Admission, front: ConnectionManager, learn: Callable[[Iterable[str]], None]
 ) -> None:
     try:
         if not source.changed():
@@ -164,16 +168,18 @@ def _look_at_tokens(
     logger.info("tokens read again: %s", ", ".join(sorted(source.tokens)))
 
 
-def _build_metrics(tally: Tally, measured: Front, upstream: Upstream, instance: str) -> tuple[Front, Any]:
-    from clawgate.control.metrics import TallyCollector, build_metrics
+def _build_metrics(
+    tally: RequestMetrics, measured: ConnectionManager, upstream: Upstream, instance: str
+) -> tuple[ConnectionManager, Any]:
+    from clawgate.control.metrics import MetricsCollector, build_metrics
 
-    gate = Gate(
+    gate = Admission(
         upstream=upstream,
         routes=RouteTable(exact={}, below={}),
-        browser=BrowserRule(),
+        browser=CrossOriginPolicy(),
         body_limit=0,
         own_via=via(instance),
         control_paths=frozenset({b"/metrics"}),
     )
-    front = Front(gate=gate, upstreams=(), limits=IntakeLimits(connections=32), observer=None)
-    return front, build_metrics(TallyCollector(tally, measured, upstream))
+    front = ConnectionManager(gate=gate, upstreams=(), limits=ClientLimits(connections=32), observer=None)
+    return front, build_metrics(MetricsCollector(tally, measured, upstream))

@@ -12,8 +12,8 @@ from clawgate.app.factory import is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.provider import Provider
-from clawgate.relay.upstream.dial import Dialer, Route, tls_context
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 
 _PEM = "-----BEGIN"
@@ -36,9 +36,9 @@ def provider_upstream(
         proxy, _ = parse_url(f"http://{place}")
         authorization = basic_value(userinfo) if at else None
     return Upstream(
-        UpstreamPlan(
+        UpstreamConfig(
             name=provider.id,
-            route=Route(
+            route=UpstreamEndpoint(
                 origin=origin,
                 trusted=provider.trusted,
                 trust_setting=provider.trust_setting,

@@ -15,23 +15,23 @@ from click.shell_completion import CompletionItem
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import places, read
-from clawgate.policy.model_routing import Choice, ModelRef, resolve
+from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
 
 if TYPE_CHECKING:
     from clawgate.providers.catalog import Catalog
     from clawgate.settings.openclaw.config_file import ConfigFile
-    from clawgate.settings.openclaw.update import Written
+    from clawgate.settings.openclaw.update import WriteResult
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
+class LoadedConfig:
     """The config file (a default one may be missing) and what it makes."""
 
     path: Path
     file: ConfigFile
     catalog: Catalog
 
-    def choose(self, asked: str) -> Choice:
+    def choose(self, asked: str) -> ResolvedModel:
         """Who is to answer ``asked``; raises `ModelNotFound`."""
         found = self.catalog
         return resolve(
@@ -48,7 +48,7 @@ class Configured:
         return self.catalog.aliases.get(name) or ModelRef.parse(name)
 
 
-def configured(config: str | None) -> Configured:
+def configured(config: str | None) -> LoadedConfig:
     """What ``--config`` or the environment lead to; ends the command where that file cannot be used."""
     from clawgate.providers.catalog import build_catalog
 
@@ -59,7 +59,7 @@ def configured(config: str | None) -> Configured:
         for problem in problems:
             click.echo(f"  - {problem}", err=True)
         sys.exit(ExitCode.USAGE)
-    return Configured(where.config, file, build_catalog(file.config, file.unset, file.environment))
+    return LoadedConfig(where.config, file, build_catalog(file.config, file.unset, file.environment))
 
 
 def refused(message: str) -> NoReturn:
@@ -68,11 +68,11 @@ def refused(message: str) -> NoReturn:
     sys.exit(ExitCode.FAILED)
 
 
-def write(path: Path, edit: Callable[[str], str]) -> Written:
+def write(path: Path, edit: Callable[[str], str]) -> WriteResult:
     """Through the one careful writer; ends the command where nothing could be written, and says why."""
-    from clawgate.settings.atomic_write import NotWritten
-    from clawgate.settings.json5.edit import CannotEdit, EditWentWrong
-    from clawgate.settings.json5.source_map import NotJson5
+    from clawgate.settings.atomic_write import WriteFailed
+    from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed
+    from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.update import update
     from clawgate.settings.problems import SettingsInvalid
 
@@ -80,7 +80,7 @@ def write(path: Path, edit: Callable[[str], str]) -> Written:
         written = update(path, dict(os.environ), edit)
     except SettingsInvalid as error:
         refused("; ".join(map(str, error.problems)))
-    except (NotWritten, CannotEdit, EditWentWrong, NotJson5) as error:
+    except (WriteFailed, EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
         refused(str(error))
     for problem in written.remaining:
         click.echo(f"Warning: still wrong with the file: {problem}", err=True)

@@ -59,7 +59,7 @@ def _look(config: str | None) -> list[Finding]:
 
 def _mend(findings: list[Finding], *, yes: bool, quiet: bool) -> list[str]:
     """Do what can be done and is agreed to; what was done, in words."""
-    from clawgate.app.doctor.fixes import CannotMend, do
+    from clawgate.app.doctor.fixes import CannotFix, apply_fix
 
     done: list[str] = []
     for finding in findings:
@@ -68,8 +68,8 @@ def _mend(findings: list[Finding], *, yes: bool, quiet: bool) -> list[str]:
         if not (yes or _agreed(finding)):
             continue
         try:
-            said = do(finding.mend, dict(os.environ))
-        except CannotMend as error:
+            said = apply_fix(finding.mend, dict(os.environ))
+        except CannotFix as error:
             click.echo(f"clawgate: could not {finding.mend}: {error}", err=True)
             continue
         done.append(str(finding.mend))

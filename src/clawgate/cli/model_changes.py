@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from clawgate.cli.context import Configured, refused, write
+from clawgate.cli.context import LoadedConfig, refused, write
 from clawgate.cli.paths import place_options
 from clawgate.policy.model_routing import NEAR, ModelRef
 
@@ -19,7 +19,7 @@ def model_options(command: _F) -> _F:
     return place_options(click.option("--json", "as_json", is_flag=True, help="For programs.")(command))
 
 
-def known_ref(known: Configured, name: str) -> ModelRef:
+def known_ref(known: LoadedConfig, name: str) -> ModelRef:
     """What the operator means; ends the command where its provider is not there."""
     ref = known.meant(name)
     if ref is None:
@@ -30,7 +30,7 @@ def known_ref(known: Configured, name: str) -> ModelRef:
     return ref
 
 
-def unknown_provider(known: Configured, provider: str) -> str:
+def unknown_provider(known: LoadedConfig, provider: str) -> str:
     import difflib
 
     near = difflib.get_close_matches(provider, known.catalog.providers, n=1, cutoff=NEAR)
@@ -38,7 +38,7 @@ def unknown_provider(known: Configured, provider: str) -> str:
     return f'Unknown model provider "{provider}".{mean} Known: {", ".join(sorted(known.catalog.providers))}.'
 
 
-def warn_if_unlisted(known: Configured, ref: ModelRef) -> None:
+def warn_if_unlisted(known: LoadedConfig, ref: ModelRef) -> None:
     provider = known.catalog.providers[ref.provider]
     listed = {model.id for model in provider.models}
     if listed and ref.model not in listed:
@@ -52,7 +52,7 @@ def warn_if_unlisted(known: Configured, ref: ModelRef) -> None:
 
 
 def write_change(
-    known: Configured,
+    known: LoadedConfig,
     edit: Callable[[str], str],
     said: Callable[[], str],
     result: dict[str, object],

@@ -17,7 +17,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Paths:
     """``folder`` is our own within the state folder; ``log`` and ``output`` are of a gateway in the background."""
 
     config: Path
@@ -37,7 +37,7 @@ class Places:
         return self.folder / "logs" / "gateway.out"
 
 
-def places(config: str | None = None, environment: Mapping[str, str] | None = None) -> Places:
+def places(config: str | None = None, environment: Mapping[str, str] | None = None) -> Paths:
     """The places as the environment and ``--config`` say; raises click.UsageError where there is no home."""
     from clawgate.settings.paths import config_path, state_dir
     from clawgate.settings.problems import SettingsInvalid
@@ -46,12 +46,12 @@ def places(config: str | None = None, environment: Mapping[str, str] | None = No
     try:
         path, _ = config_path(environment, config)
         named = config is not None  # a variable may name a file that is still to be made
-        return Places(path, named, state_dir(environment))
+        return Paths(path, named, state_dir(environment))
     except SettingsInvalid as error:
         raise click.UsageError(str(error)) from error
 
 
-def read(where: Places) -> tuple[ConfigFile | None, list[str]]:
+def read(where: Paths) -> tuple[ConfigFile | None, list[str]]:
     """The config file, or everything that is wrong with it."""
     from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.problems import SettingsInvalid

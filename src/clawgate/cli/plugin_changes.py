@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import Places, places, read
+from clawgate.cli.paths import Paths, places, read
 
 if TYPE_CHECKING:
-    from clawgate.plugins.host.discovery import Found
+    from clawgate.plugins.host.discovery import DiscoveredPlugin
     from clawgate.settings.json5.source_map import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
-    from clawgate.settings.openclaw.update import Written
+    from clawgate.settings.openclaw.update import WriteResult
 
 
 def failed(message: str) -> NoReturn:
@@ -26,7 +26,7 @@ def failed(message: str) -> NoReturn:
     sys.exit(ExitCode.FAILED)
 
 
-def known(config: str | None) -> tuple[Places, ConfigFile]:
+def known(config: str | None) -> tuple[Paths, ConfigFile]:
     """Where things are, and the config file; ends the command where that cannot be used."""
     where = places(config)
     file, problems = read(where)
@@ -38,7 +38,7 @@ def known(config: str | None) -> tuple[Places, ConfigFile]:
     return where, file
 
 
-def plugin_of(where: Places, plugin: str) -> Found:
+def plugin_of(where: Paths, plugin: str) -> DiscoveredPlugin:
     """The plugin of this id (one that can be used, if several have it); ends the command where there is none."""
     from clawgate.plugins.host.discovery import find_plugins
 
@@ -48,11 +48,11 @@ def plugin_of(where: Places, plugin: str) -> Found:
     return next((one for one in found if one.problem is None), found[0])
 
 
-def write(path: Path, edit: Callable[[str], str], *, dropped: Collection[KeyPath] = ()) -> Written:
+def write(path: Path, edit: Callable[[str], str], *, dropped: Collection[KeyPath] = ()) -> WriteResult:
     """Through the one careful writer; ends the command where nothing could be written, and says why."""
-    from clawgate.settings.atomic_write import NotWritten
-    from clawgate.settings.json5.edit import CannotEdit, EditWentWrong
-    from clawgate.settings.json5.source_map import NotJson5
+    from clawgate.settings.atomic_write import WriteFailed
+    from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed
+    from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.update import update
     from clawgate.settings.problems import SettingsInvalid
 
@@ -60,14 +60,14 @@ def write(path: Path, edit: Callable[[str], str], *, dropped: Collection[KeyPath
         written = update(path, dict(os.environ), edit, dropped=dropped, may_shrink=bool(dropped))
     except SettingsInvalid as error:
         failed(f"{'; '.join(map(str, error.problems))}. Config was not changed.")
-    except (NotWritten, CannotEdit, EditWentWrong, NotJson5) as error:
+    except (WriteFailed, EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
         failed(f"{str(error).rstrip('.')}. Config was not changed.")
     for problem in written.remaining:
         click.echo(f"Warning: still wrong with the file: {problem}", err=True)
     return written
 
 
-def tell_written(path: Path, written: Written) -> None:
+def tell_written(path: Path, written: WriteResult) -> None:
     if written.changed:
         click.echo(f"Updated config: {path}")
         if written.backup:

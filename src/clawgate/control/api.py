@@ -19,7 +19,7 @@ from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.response.error_response import status_of
-from clawgate.routing.router import Direct
+from clawgate.routing.router import ModelRouter
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.openai import errors as openai_errors
 
@@ -28,7 +28,7 @@ OWN_PATHS = (b"/v1/models", b"/v1/models/")
 _NOT_STORED = {"cache-control": "no-store"}
 
 
-def build_surface(direct: Direct, *, instance: str, draining: Callable[[], bool]) -> Starlette:
+def build_surface(direct: ModelRouter, *, instance: str, draining: Callable[[], bool]) -> Starlette:
     """The control plane of the gateway. ``instance`` tells who asks `/health` that it is this very process."""
     begun = time.monotonic()
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from clawgate import __version__
 from clawgate.errors import GatewayError, UpstreamTimedOut
-from clawgate.relay.upstream.fetch import Fetched, fetch
+from clawgate.relay.upstream.fetch import FetchResponse, fetch
 from clawgate.relay.upstream.upstream import Upstream
 
 ANSWER_SECONDS = 10.0
@@ -33,7 +33,7 @@ State = Literal["reachable", "unauthorized", "not_found", "failing", "unreachabl
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProbeResult:
     """What a probe found. ``latency_ms`` only where an answer came, ``limit`` only where one expired."""
 
     state: State
@@ -60,33 +60,35 @@ class Finding:
         return {key: value for key, value in found.items() if value is not None}
 
 
-def judge(fetched: Fetched, latency_ms: float) -> Finding:
+def classify_response(fetched: FetchResponse, latency_ms: float) -> ProbeResult:
     """What the probe's answer says about the upstream; a clawgate behind it is told apart by its error codes."""
     status = fetched.status
     code = _error_code(fetched.body)
     if code in ("invalid_token", "missing_token"):
-        return Finding("unauthorized", "it refuses our token; check the configured token", status, latency_ms)
+        return ProbeResult(
+            "unauthorized", "it refuses our token; check the configured token", status, latency_ms
+        )
     if code == "auth_locked":
-        return Finding(
+        return ProbeResult(
             "unauthorized",
             "it has locked this address out after wrong tokens; wait, with the right one",
             status,
             latency_ms,
         )
     if status in (401, 403):
-        return Finding(
+        return ProbeResult(
             "unauthorized",
             "it refuses a credential: the one configured here, or one that it uses for its own upstream",
             status,
             latency_ms,
         )
     if status == 404:
-        return Finding(
+        return ProbeResult(
             "not_found", "it has no /v1/models: check the path of the configured URL", status, latency_ms
         )
     if status >= 300:
-        return Finding("failing", f"it answers with {status}", status, latency_ms)
-    return Finding("reachable", "it answers and accepts our credential", status, latency_ms)
+        return ProbeResult("failing", f"it answers with {status}", status, latency_ms)
+    return ProbeResult("reachable", "it answers and accepts our credential", status, latency_ms)
 
 
 def _error_code(body: bytes) -> str | None:
@@ -98,16 +100,16 @@ def _error_code(body: bytes) -> str | None:
     return code if isinstance(code, str) else None
 
 
-class Probe:
+class HealthProbe:
     """Asks one upstream for its models; one question at a time, its answer good for a few seconds."""
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
         self._lock = asyncio.Lock()
-        self._found: Finding | None = None
+        self._found: ProbeResult | None = None
         self._found_at = 0.0
 
-    async def ask(self) -> Finding:
+    async def ask(self) -> ProbeResult:
         """The present finding."""
         loop = asyncio.get_running_loop()
         async with self._lock:
@@ -118,7 +120,7 @@ class Probe:
                 self._found_at = loop.time()
             return self._found
 
-    async def _look(self) -> Finding:
+    async def _look(self) -> ProbeResult:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         limits = self.upstream.limits
@@ -130,13 +132,13 @@ class Probe:
                 answer_seconds=min(limits.first_byte, limits.total, ANSWER_SECONDS),
             )
         except UpstreamTimedOut as error:
-            return Finding("timed_out", error.message, limit=error.limit)
+            return ProbeResult("timed_out", error.message, limit=error.limit)
         except GatewayError as error:
-            return Finding("unreachable", error.message)
-        return judge(fetched, round((loop.time() - begun) * 1000, 1))
+            return ProbeResult("unreachable", error.message)
+        return classify_response(fetched, round((loop.time() - begun) * 1000, 1))
 
 
-def build_health(*, role: str, instance: str, probe: Probe, deep_for_callers: bool) -> Starlette:
+def build_health(*, role: str, instance: str, probe: HealthProbe, deep_for_callers: bool) -> Starlette:
     """The control plane of a role.
 
     ``deep_for_callers``: the upstream's state is for callers with a token, and they always get it; otherwise it is

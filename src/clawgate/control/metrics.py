@@ -12,17 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from clawgate.relay.downstream.connections import Front
-from clawgate.relay.observe.metrics import SECONDS, Histogram, Tally
+from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.observe.metrics import SECONDS, Histogram, RequestMetrics
 from clawgate.relay.upstream.upstream import Upstream
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class TallyCollector:
+class MetricsCollector:
     """Reads the counts at each scrape."""
 
-    def __init__(self, tally: Tally, front: Front, upstream: Upstream) -> None:
+    def __init__(self, tally: RequestMetrics, front: ConnectionManager, upstream: Upstream) -> None:
         self._tally = tally
         self._front = front
         self._upstream = upstream
@@ -71,7 +71,7 @@ def _family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily
     )
 
 
-def build_metrics(collector: TallyCollector) -> Starlette:
+def build_metrics(collector: MetricsCollector) -> Starlette:
     """The application of the metrics listener."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)

@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TypeVar
 
-from clawgate.errors import CredentialMissing, MalformedRequest, RequestRejected, Unauthenticated
+from clawgate.errors import InvalidToken, MalformedRequest, MissingToken, RequestRejected
 from clawgate.policy.headers import Headers
 
 _FIELDS = frozenset({b"x-proxy-token", b"authorization"})
@@ -45,20 +45,20 @@ def _bearer(value: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenBook:
+class TokenStore:
     """The holders of tokens: (name, SHA-256 of the token) pairs, never the tokens themselves."""
 
     entries: tuple[tuple[str, bytes], ...]
 
     @classmethod
-    def of(cls, tokens: dict[str, str]) -> TokenBook:
+    def of(cls, tokens: dict[str, str]) -> TokenStore:
         """From name to token in plain text."""
         return cls(tuple((name, _digest(token.encode())) for name, token in tokens.items()))
 
     def holder(self, token: bytes | None) -> str:
         """The name of the token's holder; every entry is compared, found or not."""
         if token is None:
-            raise CredentialMissing(
+            raise MissingToken(
                 "no token was presented; send it as 'X-Proxy-Token' or 'Authorization: Bearer <token>'"
             )
         digest = _digest(token)
@@ -67,7 +67,7 @@ class TokenBook:
             if hmac.compare_digest(digest, expected):
                 name = candidate
         if name is None:
-            raise Unauthenticated("the presented token is not valid here")
+            raise InvalidToken("the presented token is not valid here")
         return name
 
 
@@ -76,7 +76,7 @@ def _digest(token: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class FailureRule:
+class LockoutRule:
     """``max_failures`` wrong tokens within ``window`` seconds lock an address out for ``lockout`` seconds."""
 
     max_failures: int = 10
@@ -85,14 +85,14 @@ class FailureRule:
     max_keys: int = 10_000
 
 
-class FailureLimiter:
+class AuthLockout:
     """Counts wrong tokens by address, within any window. A missing token is no guess and is not counted.
 
     Both maps are in the order of their times, and room is made at the front: a flood of new addresses pushes out
     the oldest counts and never a lock; only newer locks push out locks.
     """
 
-    def __init__(self, rule: FailureRule) -> None:
+    def __init__(self, rule: LockoutRule) -> None:
         self._rule = rule
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._locked_until: OrderedDict[str, float] = OrderedDict()

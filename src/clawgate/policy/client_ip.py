@@ -23,7 +23,7 @@ def client_key(address: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ProxySet:
+class TrustedProxies:
     """The reverse proxies whose word on a client's address is believed."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -29,7 +29,7 @@ class Reason(StrEnum):
     NOT_AN_ADDRESS = "not_an_address"
 
 
-NEVER = frozenset({Reason.METADATA, Reason.LINK_LOCAL, Reason.SPECIAL})
+NEVER_ALLOWED = frozenset({Reason.METADATA, Reason.LINK_LOCAL, Reason.SPECIAL})
 """What no setting opens."""
 
 

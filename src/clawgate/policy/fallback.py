@@ -28,9 +28,9 @@ from __future__ import annotations
 from clawgate.errors import (
     EgressDenied,
     GatewayError,
+    GatewayStopping,
     ProviderNotConfigured,
     ProviderUnavailable,
-    StreamCut,
     UpstreamClosed,
     UpstreamFailed,
     UpstreamMalformed,
@@ -54,7 +54,7 @@ _NAMES: tuple[tuple[type[GatewayError], str], ...] = (
 )
 
 
-def next_is_allowed(status: int | None, error: GatewayError | None) -> str | None:
+def should_fall_back(status: int | None, error: GatewayError | None) -> str | None:
     """Why the next may be tried ("status 503", "timed out (connect)"); None where it may not.
 
     ``status`` is the provider's answer, ``error`` our own finding where there is no usable answer; it counts first.
@@ -65,8 +65,8 @@ def next_is_allowed(status: int | None, error: GatewayError | None) -> str | Non
         return None
     if isinstance(error, UpstreamTimedOut):
         return None if error.limit == "total" else f"timed out ({error.limit})"
-    if isinstance(error, StreamCut):
+    if isinstance(error, GatewayStopping):
         return None
     if isinstance(error, UpstreamFailed) and error.status is not None:
-        return next_is_allowed(error.status, None)
+        return should_fall_back(error.status, None)
     return next((name for kind, name in _NAMES if isinstance(error, kind)), None)

@@ -47,7 +47,7 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ResolvedModel:
     """Who is to answer. ``chain`` begins with ``ref``; what follows may be tried after it, in this order."""
 
     ref: ModelRef
@@ -63,7 +63,7 @@ def resolve(
     primary: ModelRef | None,
     fallbacks: Sequence[ModelRef],
     listed: Mapping[str, Collection[str]] | None = None,
-) -> Choice:
+) -> ResolvedModel:
     """Who answers ``asked``; raises `ModelNotFound`. ``listed`` (provider to model ids) serves suggestions alone."""
     if asked.lower() in DEFAULT_NAMES:
         if primary is None:
@@ -81,9 +81,9 @@ def resolve(
     if ref.provider not in providers:
         raise ModelNotFound(f"{why} is '{_shown(str(ref))}', and {_unknown(ref.provider, providers)}")
     if ref != primary:
-        return Choice(ref, (ref,), why)
+        return ResolvedModel(ref, (ref,), why)
     behind = (fallback for fallback in fallbacks if fallback.provider in providers)
-    return Choice(ref, tuple(dict.fromkeys((ref, *behind))), why)
+    return ResolvedModel(ref, tuple(dict.fromkeys((ref, *behind))), why)
 
 
 def _alias(asked: str, aliases: Mapping[str, ModelRef]) -> ModelRef | None:

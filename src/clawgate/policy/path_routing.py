@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clawgate.errors import MethodNotAllowed, RouteUnknown
+from clawgate.errors import MethodNotAllowed, UnknownRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class RouteTable:
     below: dict[bytes, tuple[bytes, ...]]
 
     def check(self, method: bytes, path: bytes) -> None:
-        """Raises `RouteUnknown` or `MethodNotAllowed`."""
+        """Raises `UnknownRoute` or `MethodNotAllowed`."""
         allowed = self.exact.get(path)
         if allowed is None:
             allowed = next((methods for start, methods in self.below.items() if path.startswith(start)), None)
             if allowed is None or path in self.below:
-                raise RouteUnknown(
+                raise UnknownRoute(
                     f"there is no route '{path[:200].decode('ascii', 'replace')}' here; {self._known()}"
                 )
         if method not in allowed:

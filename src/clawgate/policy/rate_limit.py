@@ -9,7 +9,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from clawgate.errors import RateLimited, TooManyConcurrent
+from clawgate.errors import ConcurrencyLimitExceeded, RateLimitExceeded
 
 WINDOW_SECONDS = 60.0
 
@@ -31,11 +31,11 @@ class RateLimiter:
         self._begun: dict[str, deque[float]] = {}
 
     def begin(self, name: str, now: float) -> None:
-        """Count one request in, or raise `RateLimited`; a refused request is not counted."""
+        """Count one request in, or raise `RateLimitExceeded`; a refused request is not counted."""
         running = self._running.get(name, 0)
         most = self._rule.concurrent
         if most is not None and running >= most:
-            raise TooManyConcurrent(
+            raise ConcurrencyLimitExceeded(
                 f"token '{name}' has {running} requests under way, the most it may have", retry_after=1
             )
         if self._rule.per_minute is not None:
@@ -58,7 +58,7 @@ class RateLimiter:
         begun = self._begun.setdefault(name, deque(maxlen=most))
         if len(begun) == most and now - begun[0] < WINDOW_SECONDS:
             wait = math.ceil(WINDOW_SECONDS - (now - begun[0]))
-            raise RateLimited(
+            raise RateLimitExceeded(
                 f"token '{name}' has used its {most} requests a minute", retry_after=max(wait, 1)
             )
         begun.append(now)

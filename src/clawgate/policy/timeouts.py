@@ -23,7 +23,7 @@ class TimeLimits:
 
 
 @dataclass(slots=True)
-class Times:
+class Timestamps:
     """When things happened to one exchange, in seconds of one clock.
 
     ``connecting`` is when the dial began, None when none is under way; ``asked`` is when the upstream had been
@@ -38,7 +38,9 @@ class Times:
     answered: bool = False
 
 
-def expired(times: Times, limits: TimeLimits, now: float, *, upstream_stalled: bool) -> LimitName | None:
+def expired_timeout(
+    times: Timestamps, limits: TimeLimits, now: float, *, upstream_stalled: bool
+) -> LimitName | None:
     """The name of the limit that has run out, the most telling one first.
 
     ``upstream_stalled`` is whether a missing byte is the upstream's doing: not while the client is the one who

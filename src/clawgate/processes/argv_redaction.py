@@ -13,7 +13,7 @@ _ARG_START, _ARG_END = 48, 49  # fields of /proc/PID/stat, counted from 1: proc_
 _BEHIND_THE_NAME = 3  # the first field behind the process's name, which may hold anything
 
 
-def hide_in_command_line(secrets: Iterable[str]) -> None:
+def redact_argv(secrets: Iterable[str]) -> None:
     """Blot ``secrets`` out of what others can read of our arguments; `sys.argv` keeps them."""
     try:
         shown = Path("/proc/self/cmdline").read_bytes()

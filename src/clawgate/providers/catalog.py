@@ -17,17 +17,17 @@ from pydantic import SecretStr
 
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import ModelRef
-from clawgate.providers.credential_selection import choose_credential, way_to_set
-from clawgate.providers.endpoint import address_kind, address_notes, place_of, proxy_of, tls_trouble
+from clawgate.providers.credential_selection import choose_credential, how_to_set
+from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_trouble
 from clawgate.providers.provider import Model, Provider
 from clawgate.settings.key_path import format_key_path, parse_key_path
 from clawgate.settings.openclaw.schema import ModelEntry, OpenClawConfig, ProviderBlock
-from clawgate.settings.secrets import why_not_a_secret
+from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import Origin, parse_url
 
 _QUOTED = re.compile(r'(?:\A|\.)("(?:[^"\\]|\\.)*")')
 
-SPOKEN = ("openai-completions", "openai-responses", "anthropic-messages")
+SUPPORTED_APIS = ("openai-completions", "openai-responses", "anthropic-messages")
 """The values of ``api`` that clawgate speaks to a provider."""
 
 
@@ -174,7 +174,7 @@ def _provider(
     if own is None and block.api is None:
         notes.append("api is not set: openai-completions is what is spoken")
     at_home = own.base_url if own is not None and "baseUrl" not in unset else None
-    origin, path, trouble = place_of(block.base_url or at_home, api, where, unset)
+    origin, path, trouble = endpoint_of(block.base_url or at_home, api, where, unset)
     missing_key: str | None = None
     if own is not None:
         block, missing_key = _with_own_key(block, own, origin, where, unset, environment, notes)
@@ -185,8 +185,8 @@ def _provider(
     troubles = [
         f"its id '{name}' holds a slash, so no request could name it: rename it" if "/" in name else None,
         None
-        if api in SPOKEN
-        else f"clawgate does not speak {where}.api '{api}'; it speaks {', '.join(SPOKEN)}",
+        if api in SUPPORTED_APIS
+        else f"clawgate does not speak {where}.api '{api}'; it speaks {', '.join(SUPPORTED_APIS)}",
         trouble,
         f"{where}.auth 'aws-sdk' is not supported" if block.auth == "aws-sdk" else None,
         chosen.why_not,
@@ -227,7 +227,7 @@ def _provider(
 
 
 def _not_set(key: str, variable: str) -> str:
-    return f"a setting of it is not set: {way_to_set(key, variable)}"
+    return f"a setting of it is not set: {how_to_set(key, variable)}"
 
 
 def _with_own_key(
@@ -253,7 +253,7 @@ def _with_own_key(
     key = environment.get(own.variable, "")
     if not key:
         return block, f"its key is not set: {ways}"
-    if reason := why_not_a_secret(key):
+    if reason := secret_problem(key):
         return block, f"its key cannot be used: {own.variable} {reason}"
     notes.append(f"its key comes from {own.variable}")
     return block.model_copy(update={"api_key": SecretStr(key)}), None

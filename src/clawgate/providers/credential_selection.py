@@ -35,7 +35,7 @@ _SCHEMES = frozenset({"basic", "bearer", "token", "apikey", "api-key"})
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class CredentialSelection:
     """``why_not`` is the reason why nothing may be sent; ``headers`` are what is left of the operator's own."""
 
     credential: Credential = field(default_factory=NoCredential)
@@ -44,14 +44,14 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def way_to_set(key: str, variable: str) -> str:
+def how_to_set(key: str, variable: str) -> str:
     """What to do about a reference at ``key`` that leads nowhere; other things than variables can be referred to."""
     if variable.isidentifier():
         return f"set {variable} ({key} refers to it)"
     return f"{key} refers to '{variable}', which clawgate cannot follow"
 
 
-class _NotReady(Exception):
+class _Incomplete(Exception):
     """Carries the reason to `choose_credential`."""
 
 
@@ -63,21 +63,21 @@ def looks_like_a_credential(header: str) -> bool:
 
 def choose_credential(
     block: ProviderBlock, *, where: str, api: str, unset: Mapping[str, str], missing_key: str | None = None
-) -> Chosen:
+) -> CredentialSelection:
     """``where`` is the provider's key path, for messages; never raises.
 
     ``unset``: key path within the provider (``apiKey``, ``headers.X-Team``) -> variable that is not set; its key may be
     missing in ``block``. ``missing_key``: why the provider cannot do without a key, None where it can.
     """
     try:
-        return _Choosing(block, where, api, unset).choose(missing_key)
-    except _NotReady as error:
-        return Chosen(why_not=str(error))
+        return _Selector(block, where, api, unset).choose(missing_key)
+    except _Incomplete as error:
+        return CredentialSelection(why_not=str(error))
     except ValueError as error:
-        return Chosen(why_not=f"{where}: {error}")
+        return CredentialSelection(why_not=f"{where}: {error}")
 
 
-class _Choosing:
+class _Selector:
     """One provider's sources of a credential, and what is said about them."""
 
     def __init__(self, block: ProviderBlock, where: str, api: str, unset: Mapping[str, str]) -> None:
@@ -88,7 +88,7 @@ class _Choosing:
         self._notes: list[str] = []
         self._headers = self._merged_headers()
 
-    def choose(self, missing_key: str | None) -> Chosen:
+    def choose(self, missing_key: str | None) -> CredentialSelection:
         likely = [name for name in self._headers if looks_like_a_credential(name)]
         auth = self._block.request.auth
         credential: Credential
@@ -102,11 +102,11 @@ class _Choosing:
         elif self._has("apiKey", self._block.api_key is not None):
             credential = self._from_key()
         elif missing_key is not None:
-            raise _NotReady(missing_key)
+            raise _Incomplete(missing_key)
         else:
             credential = NoCredential()
         rest = [held for name, held in self._headers.items() if name not in likely]
-        return Chosen(credential, self._plain(rest, credential), None, tuple(self._notes))
+        return CredentialSelection(credential, self._plain(rest, credential), None, tuple(self._notes))
 
     def _has(self, key: str, present: bool) -> bool:
         return present or key in self._unset
@@ -114,9 +114,9 @@ class _Choosing:
     def _need(self, key: str, value: str | None, what: str = "its credential") -> str:
         """The value, or the reason why there is none."""
         if key in self._unset:
-            raise _NotReady(f"{what} is not set: {way_to_set(f'{self._where}.{key}', self._unset[key])}")
+            raise _Incomplete(f"{what} is not set: {how_to_set(f'{self._where}.{key}', self._unset[key])}")
         if not value:
-            raise _NotReady(f"{what} is incomplete: set {self._where}.{key}")
+            raise _Incomplete(f"{what} is incomplete: set {self._where}.{key}")
         return value
 
     def _merged_headers(self) -> dict[str, _Header]:
@@ -133,7 +133,7 @@ class _Choosing:
             values |= dict.fromkeys(waiting)
             here = {name.lower(): _Header(name, value, f"{key}.{name}") for name, value in values.items()}
             if len(here) < len(values):
-                raise _NotReady(f"{self._where}.{key} holds the same header twice, in different spellings")
+                raise _Incomplete(f"{self._where}.{key} holds the same header twice, in different spellings")
             found |= here
         return found
 
@@ -146,7 +146,7 @@ class _Choosing:
         value = self._need("request.auth.value", value)
         self._refuse(name, "request.auth.headerName")
         if name.lower() in _OURS:
-            raise _NotReady(f"{self._where}.request.auth.headerName: '{name}' is clawgate's own to write")
+            raise _Incomplete(f"{self._where}.request.auth.headerName: '{name}' is clawgate's own to write")
         return _in_header(name, value, (auth.prefix or "").strip())
 
     def _from_headers(self, likely: list[str]) -> Credential:
@@ -155,7 +155,7 @@ class _Choosing:
             self._refuse(name, self._headers[name].key)
         if len(likely) > 1:
             names = ", ".join(self._headers[name].key for name in likely)
-            raise _NotReady(
+            raise _Incomplete(
                 f"several headers look like credentials ({names}) and only one may leave: "
                 f"keep one of them, or put it in {self._where}.request.auth"
             )
@@ -170,7 +170,7 @@ class _Choosing:
 
     def _refuse(self, name: str, key: str) -> None:
         if name.lower() in _REFUSED:
-            raise _NotReady(f"{self._where}.{key}: '{name}' is not sent: {_REFUSED[name.lower()]}")
+            raise _Incomplete(f"{self._where}.{key}: '{name}' is not sent: {_REFUSED[name.lower()]}")
 
     def _not_sent(self, names: Collection[str], because: str) -> None:
         self._notes += [f"{self._headers[name].key} is not sent: {because} is what leaves" for name in names]

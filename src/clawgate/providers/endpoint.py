@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clawgate.policy.egress import NEVER, Reason, kind_of_host
-from clawgate.providers.credential_selection import Chosen, way_to_set
+from clawgate.policy.egress import NEVER_ALLOWED, Reason, kind_of_host
+from clawgate.providers.credential_selection import CredentialSelection, how_to_set
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy
 from clawgate.wire.http.url import Origin, parse_url
 
 
-def place_of(
+def endpoint_of(
     base_url: str | None, api: str, where: str, unset: Mapping[str, str]
 ) -> tuple[Origin | None, str, str | None]:
     """Origin, the path that takes the place of ``/v1``, and what is wrong."""
     if not base_url:
         variable = unset.get("baseUrl")
-        way = way_to_set(f"{where}.baseUrl", variable) if variable else f"set {where}.baseUrl"
+        way = how_to_set(f"{where}.baseUrl", variable) if variable else f"set {where}.baseUrl"
         return None, "", f"its address is not set: {way}"
     try:
         origin, path = parse_url(base_url)
@@ -33,7 +33,7 @@ def place_of(
 
 def _never_dialled(origin: Origin, where: str) -> str | None:
     reason = address_kind(origin)
-    if reason in NEVER:
+    if reason in NEVER_ALLOWED:
         return f"{where}.baseUrl: the address {origin.host} is never dialled ({reason})"
     return None
 
@@ -46,7 +46,7 @@ def address_kind(origin: Origin) -> Reason:
 
 
 def address_notes(
-    origin: Origin, chosen: Chosen, trusted: bool, trust_setting: str, through_proxy: bool
+    origin: Origin, chosen: CredentialSelection, trusted: bool, trust_setting: str, through_proxy: bool
 ) -> list[str]:
     notes: list[str] = []
     kind = address_kind(origin)
@@ -66,7 +66,7 @@ def proxy_of(
         return None, None
     place = f"{where}.request.proxy"
     if "request.proxy.url" in unset:
-        return None, f"its proxy is not set: {way_to_set(f'{place}.url', unset['request.proxy.url'])}"
+        return None, f"its proxy is not set: {how_to_set(f'{place}.url', unset['request.proxy.url'])}"
     if proxy.mode == "env-proxy":
         return (
             None,
@@ -91,7 +91,7 @@ def tls_trouble(block: ProviderBlock, where: str, unset: Mapping[str, str]) -> s
     tls = block.request.tls
     for key in ("request.tls.key", "request.tls.passphrase", "request.tls.ca", "request.tls.cert"):
         if key in unset:
-            return f"its TLS setting is not set: {way_to_set(f'{where}.{key}', unset[key])}"
+            return f"its TLS setting is not set: {how_to_set(f'{where}.{key}', unset[key])}"
     if tls is None:
         return None
     if tls.passphrase is not None:

@@ -12,12 +12,12 @@ from typing import Protocol
 from clawgate.errors import GatewayError
 from clawgate.policy.headers import Headers
 
-Piece = bytes | memoryview
+Buffer = bytes | memoryview
 """Bytes of a message on their way, not copied where they are many."""
 
 
 @dataclass(slots=True)
-class AnswerHead:
+class ResponseHead:
     """The head of a final answer. ``length`` is None where the body is chunked or ends with the connection."""
 
     status: int
@@ -28,7 +28,7 @@ class AnswerHead:
     encoded: bool
 
 
-class Passage:
+class ChunkPassthrough:
     """Leave for the chunks of one stream to pass as they were read, see `relay.response.chunk_passthrough`.
 
     Who passes one writes it, adds to ``sent`` and leaves it in ``latest``.
@@ -50,7 +50,7 @@ class Passage:
         return framed[framed.find(b"\r\n") + 2 : -2] if framed else b""
 
 
-class Consumer(Protocol):
+class ResponseHandler(Protocol):
     """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
     or, for a consumer that takes it, one call for a whole answer."""
 
@@ -58,7 +58,7 @@ class Consumer(Protocol):
         """A whole answer, with the head as the client gets it. False if it has to be told in pieces."""
         ...
 
-    def upstream_answers(self, head: AnswerHead) -> bytes | None:
+    def upstream_answers(self, head: ResponseHead) -> bytes | None:
         """The answer begins. What comes back are the lines that are added to it for the client, where an answer that
         looks like this one may be handed over whole."""
         ...
@@ -68,7 +68,7 @@ class Consumer(Protocol):
         """Everything of one read has been handed over."""
         ...
 
-    def upstream_passage(self) -> Passage | None:
+    def upstream_passage(self) -> ChunkPassthrough | None:
         """Asked between two chunks: leave for the next ones to pass without a word, until one is told again."""
         ...
 
@@ -84,7 +84,7 @@ class Consumer(Protocol):
     def upstream_resumes(self) -> None: ...
 
 
-class Writer(Protocol):
+class ResponseWriter(Protocol):
     """An answer on its way to one client: what arrives is added, what can be sent is taken."""
 
     status: int
@@ -105,7 +105,7 @@ class Writer(Protocol):
         """What is to be sent now; raises as `add`."""
         ...
 
-    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+    def passage(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """Leave for the chunks that come next to be sent on by ``write``, not told; None where all have to be told."""
         ...
 
@@ -114,7 +114,7 @@ class Writer(Protocol):
         ...
 
 
-class ClientSide(Protocol):
+class ClientConnection(Protocol):
     """The connection to the client, as far as an exchange needs it."""
 
     http10: bool

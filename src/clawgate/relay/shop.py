@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from clawgate.relay.admission.admission import Gate
-from clawgate.relay.exchange.body_budget import HeldBodies
+from clawgate.relay.admission.admission import Admission
+from clawgate.relay.exchange.body_budget import BodyBufferBudget
 from clawgate.relay.observe.record import Observer
 
 _FAILED = 400
@@ -16,17 +16,17 @@ _FAILED = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class ExchangeContext:
     """See the module; made by `relay.downstream.connections`."""
 
     now: Callable[[], float]
-    gate: Gate
+    gate: Admission
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     observer: Observer | None
     observes_all: bool
     """Whether the observer wants to know of whole answers too, and of the models."""
     body_limit: int
-    held: HeldBodies
+    held: BodyBufferBudget
 
     def observer_of(self, status: int, *, ours: bool) -> Observer | None:
         """Who is to be told of an exchange that ended so; ``ours``: with an error of our own."""

@@ -6,10 +6,10 @@ from urllib.parse import quote_from_bytes
 
 from clawgate.errors import ClientLeft, UpstreamRedirected, UpstreamTimedOut
 from clawgate.policy.timeouts import LimitName
-from clawgate.relay.interfaces import AnswerHead
+from clawgate.relay.interfaces import ResponseHead
 from clawgate.wire.http.url import Origin
 
-LEFT = ClientLeft("the client went away before the answer was whole")
+CLIENT_DISCONNECTED = ClientLeft("the client went away before the answer was whole")
 
 _RAN_OUT: dict[LimitName, str] = {
     "connect": "could not be connected to within",
@@ -19,7 +19,7 @@ _RAN_OUT: dict[LimitName, str] = {
 }
 
 
-def ran_out(origin: Origin, limit: LimitName, seconds: float) -> UpstreamTimedOut:
+def timeout_error(origin: Origin, limit: LimitName, seconds: float) -> UpstreamTimedOut:
     """One of the four limits has expired."""
     return UpstreamTimedOut(
         f"{origin} {_RAN_OUT[limit]} {seconds:g} s (this gateway's limit '{limit}')",
@@ -28,7 +28,7 @@ def ran_out(origin: Origin, limit: LimitName, seconds: float) -> UpstreamTimedOu
     )
 
 
-def redirected(origin: Origin, head: AnswerHead, secrets: tuple[bytes, ...]) -> UpstreamRedirected:
+def redirect_error(origin: Origin, head: ResponseHead, secrets: tuple[bytes, ...]) -> UpstreamRedirected:
     """The upstream points elsewhere. Of where to, the query is not told: it may hold anything, and neither are
     ``secrets``, which we sent: the path may repeat them."""
     location = dict(head.headers).get(b"location", b"").partition(b"?")[0]

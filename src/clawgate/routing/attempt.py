@@ -19,16 +19,16 @@ from clawgate.errors import (
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.admission.plan import Asked
-from clawgate.relay.interfaces import AnswerHead, Piece, Writer
-from clawgate.relay.response.completeness import WatchedAnswer
-from clawgate.relay.response.error_mapping import JudgedAnswer
-from clawgate.relay.response.stream_error_mapping import JudgedStream
-from clawgate.relay.response.translated import TranslatedAnswer
-from clawgate.relay.response.writer import AnswerWriter
+from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.response.completeness import CompletenessCheckedWriter
+from clawgate.relay.response.error_mapping import ErrorMappingWriter
+from clawgate.relay.response.stream_error_mapping import StreamErrorMappingWriter
+from clawgate.relay.response.translated import TranslatingWriter
+from clawgate.relay.response.writer import PassthroughWriter
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.routing.plugin_hooks import ProviderHooks, shaped
 from clawgate.wire.dialect import Dialect, dialect_of
-from clawgate.wire.json.model_field import NamedModel
+from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.translator import Translation, translation
 
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
@@ -45,16 +45,16 @@ _PRINTABLE = "!#$&'()*+,/:;=?@[]~._-"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ModelRequest:
     """What the client sent."""
 
     asked: Asked
     path: bytes
     body: bytes
-    named: NamedModel
+    named: ModelField
 
 
-class DirectAttempt:
+class ProviderAttempt:
     """One provider, asked for one model. Raises `RequestRejected` where it cannot be asked in its dialect; so does
     ``aside``."""
 
@@ -63,7 +63,7 @@ class DirectAttempt:
         upstream: Upstream,
         provider: Provider,
         ref: ModelRef,
-        question: Question,
+        question: ModelRequest,
         failed: tuple[str, ...],
         now: float,
         hooks: ProviderHooks,
@@ -78,7 +78,7 @@ class DirectAttempt:
         self.spliced = self._translation is None and self._judge is None
         self._provider = provider
         self._asked = question.asked
-        self.request: list[Piece] = []
+        self.request: list[Buffer] = []
         self.aside: Callable[[], bytes] | None = None
         self._asks_chat = provider.api != Dialect.MESSAGES and question.path in (_CHAT, _MESSAGES)
         if self._translation is None:
@@ -104,7 +104,7 @@ class DirectAttempt:
         head = self.upstream.head(b"POST", target, lines, self._asked.via)
         self.request = [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
 
-    def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
+    def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Raises `UpstreamMalformed` for an answer that is a page, or cannot be translated."""
         if head.status < _FAILED and head.content_type[:9].lower() == b"text/html":
             raise UpstreamMalformed(
@@ -114,7 +114,7 @@ class DirectAttempt:
             raise UpstreamMalformed(f"{self.upstream.origin} answered with nothing")
         if self._judge is not None and head.status >= _FAILED and not head.encoded:
             translation = self._translation
-            return JudgedAnswer(
+            return ErrorMappingWriter(
                 head,
                 self._judge,
                 (lambda body: translation.refusal(head.status, body)) if translation else (lambda body: body),
@@ -127,10 +127,12 @@ class DirectAttempt:
         event_stream = head.content_type[:17].lower() == b"text/event-stream"
         if self._judge is not None and head.status < _FAILED and event_stream and not head.encoded:
             secrets = self.upstream.secrets
-            return JudgedStream(writer, self._judge, secrets=secrets, chat=self._asks_chat)
+            return StreamErrorMappingWriter(writer, self._judge, secrets=secrets, chat=self._asks_chat)
         return writer
 
-    def _plain_writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
+    def _plain_writer(
+        self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool
+    ) -> ResponseWriter:
         """Of an answer that is what it says."""
         if self._translation is None:
             given: dict[str, Any] = {
@@ -142,9 +144,9 @@ class DirectAttempt:
                 "dialect": self._client,
             }
             if self._client is Dialect.MESSAGES:
-                return WatchedAnswer(head, origin=str(self.upstream.origin), **given)
-            return AnswerWriter(head, **given)
-        return TranslatedAnswer(
+                return CompletenessCheckedWriter(head, origin=str(self.upstream.origin), **given)
+            return PassthroughWriter(head, **given)
+        return TranslatingWriter(
             head,
             self._translation,
             client=self._client,
@@ -157,7 +159,7 @@ class DirectAttempt:
 
 
 def _translation_for(
-    provider: Provider, ref: ModelRef, question: Question, now: int, *, first: bool
+    provider: Provider, ref: ModelRef, question: ModelRequest, now: int, *, first: bool
 ) -> Translation | None:
     """None where the bytes can go as they are: the same dialect, or one of OpenAI's to a server of OpenAI's kind."""
     client, path = dialect_of(question.path), question.path

@@ -12,14 +12,14 @@ from typing import Protocol
 import msgspec
 
 from clawgate.errors import ProviderUnavailable, RequestRejected
-from clawgate.plugins.api import UpstreamRequest, Verdict
+from clawgate.plugins.api import MappedError, UpstreamRequest
 from clawgate.providers.credential import HeaderToken
-from clawgate.routing.session_ids import Conversations
+from clawgate.routing.session_ids import SessionTracker
 from clawgate.wire.json.surrogates import whole
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONVERSATION = ("messages", "system", "tools")
-_conversations = Conversations()
+_conversations = SessionTracker()
 """Of this process."""
 _OURS = frozenset(
     {
@@ -29,7 +29,7 @@ _OURS = frozenset(
 )  # fmt: skip
 """What a plugin may not set: framing, credentials, and what the gateway says itself."""
 
-Judge = Callable[[int, bytes], Verdict | None]
+Judge = Callable[[int, bytes], MappedError | None]
 Shape = Callable[[UpstreamRequest], UpstreamRequest]
 
 

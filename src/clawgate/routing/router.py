@@ -12,38 +12,38 @@ from typing import Protocol
 
 from clawgate.errors import (
     GatewayError,
+    GatewayUnavailable,
     ProviderNotConfigured,
     ProviderUnavailable,
-    Unavailable,
     UpstreamUnreachable,
 )
-from clawgate.policy.fallback import next_is_allowed
-from clawgate.policy.model_routing import Choice, ModelRef, resolve
+from clawgate.policy.fallback import should_fall_back
+from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.relay.admission.plan import Asked
 from clawgate.relay.upstream.upstream import Upstream
-from clawgate.routing.attempt import DirectAttempt, Question
+from clawgate.routing.attempt import ModelRequest, ProviderAttempt
 from clawgate.routing.plugin_hooks import NoHooks, ProviderHooks
 from clawgate.wire.json.model_field import find_model
 
 logger = logging.getLogger("clawgate.gateway")
 
 
-class UpstreamMaker(Protocol):
+class UpstreamFactory(Protocol):
     """Makes the connections of one provider. Raises ValueError or OSError with what is wrong with its settings."""
 
     def __call__(self, provider: Provider) -> Upstream: ...
 
 
-class Direct:
+class ModelRouter:
     """The planner of the gateway: `use` gives it the providers, again and again as the config changes.
 
     ``hooks`` are what plugins have to say about their providers.
     """
 
     def __init__(
-        self, make_upstream: UpstreamMaker, clock: Callable[[], float], hooks: ProviderHooks | None = None
+        self, make_upstream: UpstreamFactory, clock: Callable[[], float], hooks: ProviderHooks | None = None
     ) -> None:
         self.hooks = hooks or NoHooks()
         self._make_upstream = make_upstream
@@ -92,7 +92,7 @@ class Direct:
         else:
             upstream.pool.retire()
 
-    def choose(self, asked: str) -> Choice:
+    def choose(self, asked: str) -> ResolvedModel:
         """Who is to answer ``asked``. Raises `ModelNotFound`."""
         catalog = self.catalog
         return resolve(
@@ -104,19 +104,19 @@ class Direct:
             listed=self._listed,
         )
 
-    def plan(self, asked: Asked, path: bytes, body: bytes) -> DirectPlan:
+    def plan(self, asked: Asked, path: bytes, body: bytes) -> FallbackChain:
         """Raises `RequestRejected` for a body that cannot be read, `ModelNotFound`."""
         named = find_model(body)
-        return DirectPlan(
-            self, self.choose(named.name or ""), Question(asked, path, body, named), self._clock
+        return FallbackChain(
+            self, self.choose(named.name or ""), ModelRequest(asked, path, body, named), self._clock
         )
 
 
-class DirectPlan:
+class FallbackChain:
     """The way of one request along its chain, which mostly has one link."""
 
     def __init__(
-        self, direct: Direct, choice: Choice, question: Question, clock: Callable[[], float]
+        self, direct: ModelRouter, choice: ResolvedModel, question: ModelRequest, clock: Callable[[], float]
     ) -> None:
         self._direct = direct
         self._catalog = direct.catalog
@@ -128,8 +128,8 @@ class DirectPlan:
         self._failed: list[str] = []
         self.model = question.named.name or str(choice.ref)
 
-    def first(self) -> DirectAttempt:
-        """Raises `Unavailable` where nobody along the chain can be asked, `RequestRejected`."""
+    def first(self) -> ProviderAttempt:
+        """Raises `GatewayUnavailable` where nobody along the chain can be asked, `RequestRejected`."""
         while True:
             ref = self._chain[self._next]
             self._next += 1
@@ -140,12 +140,12 @@ class DirectPlan:
                 if (unavailable := self._direct.hooks.unavailable(provider.id)) is not None:
                     raise unavailable
                 upstream = self._direct.upstream_of(provider)
-            except Unavailable as error:
+            except GatewayUnavailable as error:
                 if self._next == len(self._chain):
                     raise
-                self._note(ref, error.message, next_is_allowed(None, error) or error.code)
+                self._note(ref, error.message, should_fall_back(None, error) or error.code)
                 continue
-            attempt = DirectAttempt(
+            attempt = ProviderAttempt(
                 upstream,
                 provider,
                 ref,
@@ -157,9 +157,11 @@ class DirectPlan:
             self._asked = ref
             return attempt
 
-    def after(self, *, status: int | None = None, error: GatewayError | None = None) -> DirectAttempt | None:
+    def after(
+        self, *, status: int | None = None, error: GatewayError | None = None
+    ) -> ProviderAttempt | None:
         """The next link, if the operator wrote one and this kind of failure lets it be tried."""
-        if self._next == len(self._chain) or (reason := next_is_allowed(status, error)) is None:
+        if self._next == len(self._chain) or (reason := should_fall_back(status, error)) is None:
             return None
         self._note(self._chain[self._next - 1], error.message if error is not None else reason, reason)
         try:

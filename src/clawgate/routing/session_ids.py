@@ -29,7 +29,7 @@ _turns = msgspec.json.Decoder(list[msgspec.Raw])
 _turn = msgspec.json.Decoder(_Turn)
 
 
-class Conversations:
+class SessionTracker:
     """Of the last ``most`` requests."""
 
     def __init__(self, most: int = _MOST) -> None:

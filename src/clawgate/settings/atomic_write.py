@@ -38,16 +38,16 @@ _WAYS_OUT = {
 }
 
 
-class NotWritten(Exception):
+class WriteFailed(Exception):
     """Nothing was written: the old version stands. The text is for people: the file, the cause, the way out."""
 
 
-class ChangedUnderneath(NotWritten):
+class ConcurrentModification(WriteFailed):
     """Somebody else wrote the file after it was read."""
 
 
-def target_of(path: Path) -> Path:
-    """The file itself: ``path``, or what it links to. Raises `NotWritten` for a link that leads nowhere."""
+def resolve_symlink(path: Path) -> Path:
+    """The file itself: ``path``, or what it links to. Raises `WriteFailed` for a link that leads nowhere."""
     try:
         if not path.is_symlink():
             return path.absolute()
@@ -56,7 +56,7 @@ def target_of(path: Path) -> Path:
         reason = "is a link that leads nowhere; mend or remove the link"
         if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.ELOOP):
             reason = f"cannot be looked at: {error.strerror}"
-        raise NotWritten(f"{path} {reason}") from error
+        raise WriteFailed(f"{path} {reason}") from error
 
 
 @contextlib.contextmanager
@@ -64,9 +64,9 @@ def locked(path: Path) -> Iterator[None]:
     """Keep the other writers of ``path`` waiting, from before it is read until it is written.
 
     The lock is a file beside it that stays there, empty; the lock itself ends with the process that holds it.
-    Makes the folder (0700) if there is none. Raises `NotWritten`, also after `LOCK_SECONDS` of waiting.
+    Makes the folder (0700) if there is none. Raises `WriteFailed`, also after `LOCK_SECONDS` of waiting.
     """
-    target = target_of(path)
+    target = resolve_symlink(path)
     with _said(target):
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(_beside(target, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -80,12 +80,12 @@ def locked(path: Path) -> Iterator[None]:
             os.close(lock)
 
 
-def read_if_there(path: Path) -> bytes | None:
-    """What stands in ``path`` now, None if there is no such file. Raises `NotWritten` if it cannot be read."""
+def read_optional(path: Path) -> bytes | None:
+    """What stands in ``path`` now, None if there is no such file. Raises `WriteFailed` if it cannot be read."""
     try:
-        found = read_regular(target_of(path))
+        found = read_regular(resolve_symlink(path))
     except SettingsInvalid as error:
-        raise NotWritten(str(error)) from error
+        raise WriteFailed(str(error)) from error
     return None if found is None else found[0]
 
 
@@ -94,9 +94,9 @@ def replace(path: Path, content: bytes, *, seen: bytes | None) -> Path | None:
 
     ``seen`` is the version that the change was made from, None where there was no file. Call it within `locked`.
     A new file is for its owner alone; an old one keeps its mode, and its owner where the system allows it. Raises
-    `ChangedUnderneath`, or `NotWritten` for whatever the system refuses; the old version then stands as it was.
+    `ConcurrentModification`, or `WriteFailed` for whatever the system refuses; the old version then stands as it was.
     """
-    target = target_of(path)
+    target = resolve_symlink(path)
     _ask_for_unchanged(target, seen)
     with _said(target), contextlib.ExitStack() as cleanup:
         old = None if seen is None else target.stat()
@@ -124,9 +124,9 @@ def _beside(target: Path, ending: str) -> Path:
 
 
 def _ask_for_unchanged(target: Path, seen: bytes | None) -> None:
-    found = read_if_there(target)
+    found = read_optional(target)
     if (found is None) != (seen is None) or (found or b"") != (seen or b""):
-        raise ChangedUnderneath(
+        raise ConcurrentModification(
             f"{target} was changed by somebody else in the meantime. Nothing was written: run the command again"
         )
 
@@ -138,7 +138,7 @@ def _said(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         way = _WAYS_OUT.get(error.errno or 0, "")
-        raise NotWritten(
+        raise WriteFailed(
             f"{target} cannot be written: {error.strerror or error}{way}. Nothing was changed"
         ) from error
 
@@ -151,7 +151,7 @@ def _take(lock: int, target: Path) -> bool:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise NotWritten(
+                raise WriteFailed(
                     f"{target} has been held by another writer for {LOCK_SECONDS:g} s. Nothing was changed: "
                     "try again when that one is done"
                 ) from None
@@ -217,7 +217,7 @@ def _keep(kept: Path, target: Path, seen: bytes) -> Path:
     A version that is the newest backup already (a write after it failed) is not kept twice.
     """
     names = [target.with_name(target.name + ending) for ending in BACKUPS]
-    if read_if_there(names[0]) != seen:
+    if read_optional(names[0]) != seen:
         free = next((index for index, name in enumerate(names) if not name.exists()), len(names) - 1)
         for index in range(free, 0, -1):  # a gap is filled first: it may be of a write that failed half-way
             names[index - 1].replace(names[index])
@@ -247,7 +247,7 @@ def _undo(target: Path, seen: bytes | None, old: os.stat_result | None) -> None:
             _fill(again, seen, old)
             again.replace(target)
     except OSError as error:
-        raise NotWritten(
+        raise WriteFailed(
             f"{target} was written, but its folder cannot be synced ({error.strerror or error}): "
             "the new version stands, and may not outlive a power cut"
         ) from error

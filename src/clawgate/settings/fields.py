@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from clawgate.settings.secrets import why_not_a_secret
+from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import parse_url
 
 
@@ -19,12 +19,12 @@ def _url(value: str) -> str:
 
 
 def _real_secret(value: SecretStr) -> SecretStr:
-    if reason := why_not_a_secret(value.get_secret_value()):
+    if reason := secret_problem(value.get_secret_value()):
         raise ValueError(reason)
     return value
 
 
-def no_truth(value: object) -> object:
+def reject_bool(value: object) -> object:
     """pydantic takes true for 1; nobody means that."""
     if isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueError
@@ -37,8 +37,8 @@ Url = Annotated[str, AfterValidator(_url)]
 Secret = Annotated[SecretStr, AfterValidator(_real_secret)]
 """A secret that can stand in a header."""
 
-Seconds = Annotated[float, BeforeValidator(no_truth), Field(gt=0, le=86_400, allow_inf_nan=False)]
+Seconds = Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
 """Of a day at most."""
 
-Port = Annotated[int, BeforeValidator(no_truth), Field(ge=0, le=65_535)]
+Port = Annotated[int, BeforeValidator(reject_bool), Field(ge=0, le=65_535)]
 """0 takes a free one."""

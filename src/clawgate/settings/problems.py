@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from clawgate.settings.json5.source_map import KeyPath
 
-OF_THE_WHOLE = "of_the_whole"
+DOCUMENT = "of_the_whole"
 """The type of a pydantic error that speaks of no one setting, wherever it was found."""
 _PLAIN_WORDS = {
     "int_parsing": "must be a whole number",

@@ -11,7 +11,7 @@ import re
 from clawgate.settings.json5.source_map import KeyPath
 from clawgate.settings.secrets import REDACTION_MARKS
 
-MARK = "__OPENCLAW_REDACTED__"
+PLACEHOLDER = "__OPENCLAW_REDACTED__"
 """What OpenClaw prints in place of a secret."""
 
 _SECRET_NAME = re.compile(
@@ -70,15 +70,15 @@ def _in_its_place(names: list[str]) -> bool:
     return len(names) > 1 and names[-1] in _PARTS_OF_AUTH.get(names[-2], ())
 
 
-def hidden(value: object, path: KeyPath = ()) -> object:
-    """A copy of ``value``, which stands at ``path``, with `MARK` for every secret."""
+def redact(value: object, path: KeyPath = ()) -> object:
+    """A copy of ``value``, which stands at ``path``, with `PLACEHOLDER` for every secret."""
     if isinstance(value, dict):
         if _is_reference(value):
             return value
-        return {key: hidden(part, (*path, key)) for key, part in value.items()}
+        return {key: redact(part, (*path, key)) for key, part in value.items()}
     if isinstance(value, list):
-        return [hidden(part, (*path, index)) for index, part in enumerate(value)]
-    return MARK if is_secret(path, value) else value
+        return [redact(part, (*path, index)) for index, part in enumerate(value)]
+    return PLACEHOLDER if is_secret(path, value) else value
 
 
 def _is_reference(value: dict[str, object]) -> bool:
@@ -89,12 +89,12 @@ def _is_reference(value: dict[str, object]) -> bool:
     )
 
 
-def holds_mark(path: KeyPath, value: object) -> KeyPath | None:
+def contains_placeholder(path: KeyPath, value: object) -> KeyPath | None:
     """The path of a text that stands for a hidden secret, as no config file should hold; None if there is none."""
     if isinstance(value, dict):
-        found = (holds_mark((*path, key), part) for key, part in value.items())
+        found = (contains_placeholder((*path, key), part) for key, part in value.items())
     elif isinstance(value, list):
-        found = (holds_mark((*path, index), part) for index, part in enumerate(value))
+        found = (contains_placeholder((*path, index), part) for index, part in enumerate(value))
     else:
         return path if isinstance(value, str) and _is_mark(path, value) else None
     return next((part for part in found if part is not None), None)

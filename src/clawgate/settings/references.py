@@ -31,7 +31,7 @@ class Missing:
         return f"the environment variable {self.name} is not set; set it, or put the value itself here"
 
 
-def substituted(
+def resolve_references(
     value: object, environment: Mapping[str, str], path: KeyPath = ()
 ) -> tuple[object, list[Missing]]:
     """``value`` with every reference replaced, and those that could not be; their texts stay as they were.

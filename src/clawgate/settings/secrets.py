@@ -15,7 +15,7 @@ _PLACEHOLDERS = frozenset(
 )  # fmt: skip
 
 
-def why_not_a_secret(value: str) -> str | None:
+def secret_problem(value: str) -> str | None:
     """Why ``value`` cannot be a real secret; None if it may be one. The value itself is not in the answer."""
     if not value.strip():
         return "is empty"
@@ -30,9 +30,9 @@ def why_not_a_secret(value: str) -> str | None:
     return None
 
 
-def why_not_a_token(value: str) -> str | None:
+def token_problem(value: str) -> str | None:
     """The same for a token that lets people in: it must also be long enough not to be guessed."""
-    reason = why_not_a_secret(value)
+    reason = secret_problem(value)
     if reason is None and len(value) < MIN_TOKEN_LENGTH:
         reason = f"is shorter than {MIN_TOKEN_LENGTH} characters"
     if reason is None and len(set(value)) < 6:

@@ -26,7 +26,7 @@ from clawgate.testing.chat_shapes import Body
 from clawgate.testing.messages_errors import MessagesError, invalid, parse, refuse_by_model_id
 from clawgate.testing.messages_rules import check
 from clawgate.testing.messages_shapes import Spoken
-from clawgate.testing.model import Seen, compact, delay_by_model_id, serve, stream
+from clawgate.testing.model import RecordedRequest, compact, delay_by_model_id, serve, stream
 from clawgate.testing.stream_faults import FaultyResponse
 
 MODELS = ("claude-demo", "claude-haiku-4-5")
@@ -45,13 +45,13 @@ def build_messages_model(*, api_key: str | None = None, token_delay: float = 0.0
     """The model as an ASGI app.
 
     `api_key`: refuse other keys with 401. `token_delay`: seconds before each event of a stream.
-    `app.state.seen` has the last 100 requests as `Seen`.
+    `app.state.seen` has the last 100 requests as `RecordedRequest`.
     """
-    seen: deque[Seen] = deque(maxlen=100)
+    seen: deque[RecordedRequest] = deque(maxlen=100)
 
     async def admitted(request: Request) -> bytes:
         body = await request.body()
-        seen.append(Seen(request.method, request.url.path, tuple(request.headers.items()), body))
+        seen.append(RecordedRequest(request.method, request.url.path, tuple(request.headers.items()), body))
         bearer = request.headers.get("authorization", "").removeprefix(
             "Bearer "
         )  # as the SDK has it since 2.0

@@ -44,7 +44,7 @@ EMBEDDING_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RecordedRequest:
     """One request as it arrived here: what a test asks about credentials and headers after the fact."""
 
     method: str
@@ -60,13 +60,13 @@ def build_model(
 
     `api_key`: refuse other Bearer keys with 401. `token_delay`: seconds before each word of a stream.
     Without `eager_tools` a tool is called only where `tool_choice` or the text asks for it.
-    `app.state.seen` has the last 100 requests as `Seen`.
+    `app.state.seen` has the last 100 requests as `RecordedRequest`.
     """
-    seen: deque[Seen] = deque(maxlen=100)
+    seen: deque[RecordedRequest] = deque(maxlen=100)
 
     async def admitted(request: Request) -> bytes:
         body = await request.body()
-        seen.append(Seen(request.method, request.url.path, tuple(request.headers.items()), body))
+        seen.append(RecordedRequest(request.method, request.url.path, tuple(request.headers.items()), body))
         given = request.headers.get("authorization", "")
         if api_key is not None and not hmac.compare_digest(given.encode(), f"Bearer {api_key}".encode()):
             raise ModelError(401, "Incorrect API key provided.", code="invalid_api_key")

@@ -20,7 +20,7 @@ class _ModelOnly(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_ModelOnly)
 
 
-def glance(body: bytes) -> str | None:
+def peek_model(body: bytes) -> str | None:
     """The model for a log line: None where the body does not plainly say."""
     try:
         return _decoder.decode(body).model
@@ -28,7 +28,7 @@ def glance(body: bytes) -> str | None:
         return None
 
 
-def model_of(body: bytes) -> str:
+def require_model(body: bytes) -> str:
     """The model for a decision; raises `RequestRejected` unless every JSON reader would find the same one."""
     try:
         model = _decoder.decode(body).model

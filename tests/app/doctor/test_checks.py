@@ -12,7 +12,7 @@ from clawgate.app.doctor.checks import (
     Facts,
     FileFact,
     Finding,
-    Mend,
+    Fix,
     PluginFact,
     ProviderFact,
     Severity,
@@ -166,14 +166,14 @@ def test_a_port_of_our_own_is_not_taken() -> None:
 @pytest.mark.parametrize(
     ("change", "mend"),
     [
-        ({"files": file(mode=0o640)}, Mend("close_to_others", "/c.json", 0o600)),
-        ({"files": file(mode=0o755, is_folder=True)}, Mend("close_to_others", "/c.json", 0o700)),
-        ({"auth_is_set": False}, Mend("make_token", "/c.json")),
-        ({"mode": None}, Mend("set_mode", "/c.json")),
-        ({"leftovers": ("/x",)}, Mend("remove", "/x")),
+        ({"files": file(mode=0o640)}, Fix("close_to_others", "/c.json", 0o600)),
+        ({"files": file(mode=0o755, is_folder=True)}, Fix("close_to_others", "/c.json", 0o700)),
+        ({"auth_is_set": False}, Fix("make_token", "/c.json")),
+        ({"mode": None}, Fix("set_mode", "/c.json")),
+        ({"leftovers": ("/x",)}, Fix("remove", "/x")),
     ],
 )
-def test_what_can_be_mended(change: dict[str, Any], mend: Mend) -> None:
+def test_what_can_be_mended(change: dict[str, Any], mend: Fix) -> None:
     (found,) = findings(**change)
     assert found.mend == mend and mend.path in str(mend)
 

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from clawgate.app.plugins.child import SupervisedChild, supervised
-from clawgate.plugins.api import ChildPlan, Finding, Health
+from clawgate.plugins.api import ChildSpec, Health, ProbeResult
 from tests.e2e.stand import run, until
 from tests.ports import free_port
 from tests.processes.supervised import command
@@ -17,15 +17,15 @@ from tests.processes.supervised import command
 LOG = logging.getLogger("test.children")
 
 
-def plan(*argv: str, port: int | None = None) -> ChildPlan:
-    return ChildPlan(name="sample", argv=argv, port=port or free_port(), restart_delay=30.0, grace=0.5)
+def plan(*argv: str, port: int | None = None) -> ChildSpec:
+    return ChildSpec(name="sample", argv=argv, port=port or free_port(), restart_delay=30.0, grace=0.5)
 
 
 def test_a_program_that_is_not_there_is_a_reason_and_nobody_can_be_asked() -> None:
     """With words for a person; before it was started nobody can be asked either."""
 
-    async def probe() -> Finding:
-        return Finding("silent", "nobody")
+    async def probe() -> ProbeResult:
+        return ProbeResult("silent", "nobody")
 
     async def work() -> None:
         child = supervised(plan("/no/such/program"), probe, LOG)
@@ -45,8 +45,8 @@ def test_a_program_that_is_not_there_is_a_reason_and_nobody_can_be_asked() -> No
 def test_every_word_of_a_probe_has_a_counterpart(health: Health) -> None:
     """Silence on a port that nobody has is a closed port; what answers is what the probe says."""
 
-    async def probe() -> Finding:
-        return Finding(health, "its reason")
+    async def probe() -> ProbeResult:
+        return ProbeResult(health, "its reason")
 
     async def work() -> None:
         child = SupervisedChild(plan("x"), probe, LOG)
@@ -61,13 +61,13 @@ def test_it_is_ready_when_the_probe_says_so_and_gone_when_it_is_stopped() -> Non
     """Its pid is told while there is one, and nothing that is not known."""
     port = free_port()
 
-    async def probe() -> Finding:
+    async def probe() -> ProbeResult:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
-            return Finding("silent", "nobody listens")
+            return ProbeResult("silent", "nobody listens")
         writer.close()
-        return Finding("ready")
+        return ProbeResult("ready")
 
     async def work() -> None:
         child = supervised(plan(*command("serve", port), port=port), probe, LOG)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from clawgate.app.plugins.fetch import fetched
-from clawgate.plugins.api import FetchFailed, FetchPlan
+from clawgate.plugins.api import FetchFailed, FetchRequest
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Close, ReadBody
@@ -22,7 +22,7 @@ SECRET = "canary-9f8e7d6c5b4a3928"
 async def failure(url: str, *, dialer: Dialer | None = None, **more: Any) -> FetchFailed:
     given: dict[str, Any] = {"private": True, "connect_seconds": 5.0, "answer_seconds": 5.0}
     with pytest.raises(FetchFailed) as caught:
-        await fetched(FetchPlan(url=url, **{**given, **more}), dialer or Dialer())
+        await fetched(FetchRequest(url=url, **{**given, **more}), dialer or Dialer())
     assert SECRET not in caught.value.message and caught.value.message.isprintable()
     return caught.value
 
@@ -32,7 +32,7 @@ def test_one_get_with_what_was_asked_for() -> None:
 
     async def work() -> None:
         async with FakeUpstream(faults.json_answer({"a": 1}), faults.error_answer(503)) as upstream:
-            plan = FetchPlan(
+            plan = FetchRequest(
                 url=f"{upstream.url}/v1/models?deep=1&x=%20",
                 header="X-Key",
                 secret=SecretStr(SECRET),
@@ -44,7 +44,7 @@ def test_one_get_with_what_was_asked_for() -> None:
             (request,) = upstream.requests
             assert (request.method, request.target) == ("GET", "/v1/models?deep=1&x=%20")
             assert request.header_all("x-key") == [SECRET] and request.header_all("x-other") == ["yes"]
-            assert (await fetched(FetchPlan(url=upstream.url, private=True), Dialer())).status == 503
+            assert (await fetched(FetchRequest(url=upstream.url, private=True), Dialer())).status == 503
             assert upstream.requests[1].target == "/" and upstream.anomalies == []
 
     run(work())
@@ -54,7 +54,7 @@ def test_a_prefix_stands_before_the_secret() -> None:
     async def work() -> None:
         async with FakeUpstream(faults.json_answer({})) as upstream:
             await fetched(
-                FetchPlan(
+                FetchRequest(
                     url=upstream.url,
                     header="Authorization",
                     prefix="Bearer",

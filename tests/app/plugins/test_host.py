@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.plugins.host import PluginHost, Surroundings, plugin_folder, plugin_logger
+from clawgate.app.plugins.host import HostEnvironment, PluginHost, plugin_folder, plugin_logger
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from tests.e2e.stand import run, until
@@ -110,7 +110,7 @@ def config(state: Path, **plugins: Mapping[str, Any] | None) -> ConfigFile:
 
 def host_in(state: Path) -> tuple[PluginHost, list[str]]:
     learned: list[str] = []
-    around = Surroundings(
+    around = HostEnvironment(
         state=state, dialer=Dialer(), instance="i", gateway_url="http://g", learn=learned.extend
     )
     return PluginHost(around), learned

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from clawgate.app.plugins.relay import serve_relay
-from clawgate.plugins.api import PluginError, RelayPlan
+from clawgate.plugins.api import PluginError, RelaySpec
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
@@ -23,7 +23,7 @@ REMOTE_TOKEN = "rt-4Nw8QzXc6TkVb2LmYd9P"
 LOCAL_TOKEN = "lt-R7yHq3vXn5JrTz9KwBd"
 
 
-def plan(remote: str = "http://127.0.0.1:9", **more: Any) -> RelayPlan:
+def plan(remote: str = "http://127.0.0.1:9", **more: Any) -> RelaySpec:
     given: dict[str, Any] = {
         "name": "sample",
         "host": "127.0.0.1",
@@ -32,7 +32,7 @@ def plan(remote: str = "http://127.0.0.1:9", **more: Any) -> RelayPlan:
         "header": "X-Remote",
         "secret": SecretStr(REMOTE_TOKEN),
     }
-    return RelayPlan(**{**given, **more})
+    return RelaySpec(**{**given, **more})
 
 
 async def client(port: int) -> RawClient:

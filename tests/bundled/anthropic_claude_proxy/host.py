@@ -13,8 +13,8 @@ from typing import Any
 
 from clawgate.plugins import api
 from clawgate.processes.supervision.probe import Answer, Finding
-from clawgate.processes.supervision.spec import ChildPlan
-from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.spec import SupervisedSpec
+from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -26,7 +26,7 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", str(STAND_IN), *arguments]
 
 
-async def fetch(plan: api.FetchPlan) -> api.Fetched:
+async def fetch(plan: api.FetchRequest) -> api.FetchResponse:
     """As the host's own, without its limits and its judgement of addresses."""
     place, _, path = plan.url.removeprefix("http://").partition("/")
     host, _, port = place.rpartition(":")
@@ -49,7 +49,7 @@ async def fetch(plan: api.FetchPlan) -> api.Fetched:
     first, _, body = answer.partition(b"\r\n\r\n")
     if not first.startswith(b"HTTP/1.") or not first[9:12].isdigit():
         raise api.FetchFailed("malformed", "what answers speaks no HTTP")
-    return api.Fetched(status=int(first[9:12]), body=body)
+    return api.FetchResponse(status=int(first[9:12]), body=body)
 
 
 class _Supervised:
@@ -92,16 +92,18 @@ class Host:
     gateway_url: str = "http://127.0.0.1:18789"
     instance: str = "instance-1"
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("test.anthropic-claude-proxy"))
-    plans: list[api.ChildPlan] = field(default_factory=list)
+    plans: list[api.ChildSpec] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def serve_relay(self, plan: api.RelayPlan) -> api.RunningRelay:
+    async def serve_relay(self, plan: api.RelaySpec) -> api.RunningRelay:
         raise NotImplementedError
 
-    async def fetch(self, plan: api.FetchPlan) -> api.Fetched:
+    async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
         return await fetch(plan)
 
-    def supervise(self, plan: api.ChildPlan, probe: Callable[[], Awaitable[api.Finding]]) -> api.Child:
+    def supervise(
+        self, plan: api.ChildSpec, probe: Callable[[], Awaitable[api.ProbeResult]]
+    ) -> api.ChildHandle:
         self.plans.append(plan)
 
         async def asked() -> Finding:
@@ -109,10 +111,10 @@ class Host:
             answer: Answer = _ANSWERS.get(found.health, found.health)  # type: ignore[arg-type]  # the rest is the same
             return Finding(answer, found.reason)
 
-        def changed(snapshot: Snapshot) -> None:
+        def changed(snapshot: ChildStatus) -> None:
             self.changed.set()
 
-        inner = ChildPlan(
+        inner = SupervisedSpec(
             name=plan.name,
             argv=plan.argv,
             environment=plan.environment,
@@ -149,6 +151,6 @@ class Setup:
     config: Mapping[str, Any] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
 
-    async def fetch(self, plan: api.FetchPlan) -> api.Fetched:
+    async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
         self.fetched.append(plan.url)
         return await fetch(plan)

@@ -9,7 +9,7 @@ import pytest
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.fitting import models_in, notes, why_none_come
 from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
-from clawgate.plugins.api import JudgesConfig
+from clawgate.plugins.api import ChecksConfig
 
 
 def file(**provider: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def test_what_leads_elsewhere_does_not(url: str, step: str) -> None:
     assert note.path == ("models", "providers", ID, "baseUrl") and note.next_step.startswith(step)
     assert "the proxy is at http://127.0.0.1:3456" in note.message
     assert list(ProxyProvider().config_notes(file(baseUrl=url), ProxyConfig())) == [note]
-    assert isinstance(ProxyProvider(), JudgesConfig)
+    assert isinstance(ProxyProvider(), ChecksConfig)
 
 
 def test_why_no_request_comes() -> None:

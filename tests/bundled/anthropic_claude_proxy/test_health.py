@@ -9,17 +9,19 @@ from typing import Any, Literal
 import pytest
 
 from clawgate.bundled.anthropic_claude_proxy.health import look
-from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
+from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
 from tests.bundled.anthropic_claude_proxy.stand_in import HEALTH, PAGE
 
 ORIGIN = "http://127.0.0.1:3456"
 
 
 def seen(health: tuple[int, Any], root: tuple[int, Any] = (404, b"")) -> tuple[str, bool | None]:
-    async def fetch(plan: FetchPlan) -> Fetched:
+    async def fetch(plan: FetchRequest) -> FetchResponse:
         assert plan.private and plan.url in (f"{ORIGIN}/health", f"{ORIGIN}/")
         status, body = health if plan.url.endswith("/health") else root
-        return Fetched(status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode())
+        return FetchResponse(
+            status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode()
+        )
 
     found = asyncio.run(look(fetch, ORIGIN))
     return found.finding.health, found.logged_in
@@ -60,15 +62,15 @@ def test_what_is_on_the_port(
 def test_no_answer_is_told_from_an_answer_of_somebody_else(
     cause: Literal["unreachable", "timed_out", "malformed"], expected: str
 ) -> None:
-    async def fetch(plan: FetchPlan) -> Fetched:
+    async def fetch(plan: FetchRequest) -> FetchResponse:
         raise FetchFailed(cause, "words")
 
     assert asyncio.run(look(fetch, ORIGIN)).finding.health == expected
 
 
 def test_a_proxy_of_the_other_dialect_is_told_with_the_way_out() -> None:
-    async def fetch(plan: FetchPlan) -> Fetched:
-        return Fetched(status=200, body=b'{"status":"ok","provider":"claude-code-cli"}')
+    async def fetch(plan: FetchRequest) -> FetchResponse:
+        return FetchResponse(status=200, body=b'{"status":"ok","provider":"claude-code-cli"}')
 
     found = asyncio.run(look(fetch, ORIGIN))
     assert (
@@ -79,8 +81,8 @@ def test_a_proxy_of_the_other_dialect_is_told_with_the_way_out() -> None:
 
 
 def test_words_of_the_proxy_are_fit_to_be_shown() -> None:
-    async def fetch(plan: FetchPlan) -> Fetched:
-        return Fetched(
+    async def fetch(plan: FetchRequest) -> FetchResponse:
+        return FetchResponse(
             status=200, body=json.dumps({"status": "degraded", "error": "\x1b[31m" + "x" * 999}).encode()
         )
 

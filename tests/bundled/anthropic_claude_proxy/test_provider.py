@@ -16,9 +16,9 @@ from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
 from clawgate.plugins.api import (
     Answers,
     CheckResult,
-    JudgesAnswers,
+    MapsErrors,
     ProviderPlugin,
-    ShapesRequests,
+    TransformsRequests,
     UpstreamRequest,
 )
 from clawgate.settings.openclaw.schema import OpenClawConfig
@@ -64,8 +64,8 @@ def checked(port: int, environment: dict[str, str] | None = None, **settings: An
 def test_it_is_a_provider_that_shapes_and_judges() -> None:
     provider: object = PROVIDER
     assert isinstance(provider, ProviderPlugin)
-    assert isinstance(provider, ShapesRequests)
-    assert isinstance(provider, JudgesAnswers)
+    assert isinstance(provider, TransformsRequests)
+    assert isinstance(provider, MapsErrors)
 
 
 # What is asked

@@ -13,7 +13,7 @@ import pytest
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.service import write_state
 from clawgate.bundled.anthropic_claude_proxy.status_command import StatusCommand
-from clawgate.plugins.api import CommandPlugin, Fetched, FetchPlan
+from clawgate.plugins.api import CommandPlugin, FetchRequest, FetchResponse
 from tests.bundled.anthropic_claude_proxy.host import fetch
 from tests.bundled.anthropic_claude_proxy.test_provider import proxy
 from tests.ports import free_port
@@ -42,7 +42,7 @@ class Context:
     def err(self, line: str) -> None:
         self.complaints.append(line)
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         return await fetch(plan)
 
 

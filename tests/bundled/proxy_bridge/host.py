@@ -35,7 +35,7 @@ class Host:
     problems: tuple[str, ...] = ()
     config_file: Mapping[str, Any] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("test.proxy-bridge"))
-    fetched: list[api.FetchPlan] = field(default_factory=list)
+    fetched: list[api.FetchRequest] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
     complained: list[str] = field(default_factory=list)
 
@@ -45,14 +45,14 @@ class Host:
     def err(self, line: str) -> None:
         self.complained.append(line)
 
-    async def fetch(self, plan: api.FetchPlan) -> api.Fetched:
+    async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
         self.fetched.append(plan)
         return await fetched(plan, Dialer())
 
-    async def serve_relay(self, plan: api.RelayPlan) -> api.RunningRelay:
+    async def serve_relay(self, plan: api.RelaySpec) -> api.RunningRelay:
         return await relays.serve_relay(plan, Dialer(), instance=self.instance)
 
-    def supervise(self, plan: api.ChildPlan, probe: api.Probe) -> api.Child:
+    def supervise(self, plan: api.ChildSpec, probe: api.Probe) -> api.ChildHandle:
         raise NotImplementedError
 
 

@@ -9,7 +9,7 @@ import pytest
 from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
 from clawgate.bundled.proxy_bridge.fitting import notes
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
-from clawgate.plugins.api import JudgesConfig
+from clawgate.plugins.api import ChecksConfig
 from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN
 
 
@@ -83,4 +83,4 @@ def test_without_a_provider_there_is_nothing_to_fit() -> None:
     settings = BridgeConfig.model_validate(
         {"remoteUrl": "https://remote.test", "proxyToken": TOKEN, "bridgeToken": LOCAL_TOKEN}
     )
-    assert notes({}, settings) == [] and isinstance(BridgeProvider(), JudgesConfig)
+    assert notes({}, settings) == [] and isinstance(BridgeProvider(), ChecksConfig)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.bundled.proxy_bridge.local import look
-from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
+from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
 from tests.bundled.proxy_bridge.host import Host, remote
 from tests.ports import free_port
 
@@ -38,7 +38,7 @@ def test_a_bridge_is_known_by_its_health(
 def test_nobody_is_told_from_somebody_who_is_odd(tmp_path: Path) -> None:
     assert asyncio.run(look(Host(tmp_path).fetch, f"http://127.0.0.1:{free_port()}")).who == "nobody"
 
-    async def odd(plan: FetchPlan) -> Fetched:
+    async def odd(plan: FetchRequest) -> FetchResponse:
         raise FetchFailed("malformed", "no HTTP")
 
     assert asyncio.run(look(odd, "http://127.0.0.1:1")).who == "other"

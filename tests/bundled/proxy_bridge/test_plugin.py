@@ -12,7 +12,7 @@ import clawgate.bundled.proxy_bridge as package
 from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
 from clawgate.bundled.proxy_bridge.plugin import plugin
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
-from clawgate.plugins.host.discovery import find_plugins, why_on
+from clawgate.plugins.host.discovery import enabled_reason, find_plugins
 from clawgate.plugins.host.loader import load_plugin
 from clawgate.plugins.host.manifest import FILE_NAME, read_manifest
 from clawgate.settings.openclaw.schema import OpenClawConfig
@@ -60,7 +60,7 @@ def test_the_config_that_users_of_the_javascript_plugin_have_works(tmp_path: Pat
         assert provider.base_url == f"http://127.0.0.1:{settings.bridge_port}/v1"
         assert (provider.api, settings.remote_url) == ("openai-completions", "https://proxy.example.com")
         found = next(one for one in find_plugins(tmp_path) if one.id == ID)
-        assert why_on(found, config.plugins, config.models.providers)[0]
+        assert enabled_reason(found, config.plugins, config.models.providers)[0]
 
 
 def test_the_docs_tell_every_setting_with_its_default() -> None:

@@ -13,10 +13,10 @@ from clawgate.bundled.proxy_bridge.provider import BridgeProvider
 from clawgate.plugins.api import (
     Answers,
     CheckResult,
-    JudgesAnswers,
+    MapsErrors,
     PluginError,
     ProviderPlugin,
-    ShapesRequests,
+    TransformsRequests,
 )
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from tests.bundled.proxy_bridge.host import TOKEN, Host, remote
@@ -46,7 +46,7 @@ def checked(
 def test_it_is_a_provider_that_leaves_requests_as_they_are() -> None:
     provider: object = PROVIDER
     assert isinstance(provider, ProviderPlugin)
-    assert not isinstance(provider, ShapesRequests | JudgesAnswers)
+    assert not isinstance(provider, TransformsRequests | MapsErrors)
 
 
 # What is asked

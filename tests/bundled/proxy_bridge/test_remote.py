@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from clawgate.bundled.proxy_bridge.remote import Remote, State, ids_in, judge, look
-from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
+from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
 from tests.bundled.proxy_bridge.host import TOKEN, Host, remote
 from tests.ports import free_port
 
@@ -44,7 +44,7 @@ def error(code: str) -> bytes:
     ],
 )
 def test_an_answer_says_what_is_wrong(status: int, body: bytes, state: str) -> None:
-    found = judge(Fetched(status=status, body=body, milliseconds=3.0))
+    found = judge(FetchResponse(status=status, body=body, milliseconds=3.0))
     assert found.state == state and "never shown" not in found.message
     assert found.ok is (state == "reachable") and bool(found.next_step) is not found.ok
     assert found.answers is True and found.milliseconds == 3.0
@@ -61,7 +61,7 @@ def test_only_an_answer_that_tells_says_whether_the_token_is_right() -> None:
 
 @given(st.integers(200, 599), st.binary(max_size=200))
 def test_no_answer_is_too_odd(status: int, body: bytes) -> None:
-    assert judge(Fetched(status=status, body=body)).message
+    assert judge(FetchResponse(status=status, body=body)).message
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_nobody_there_is_unreachable(tmp_path: Path) -> None:
 
 
 def test_a_limit_that_ran_out_is_told_as_such() -> None:
-    async def late(plan: FetchPlan) -> Fetched:
+    async def late(plan: FetchRequest) -> FetchResponse:
         raise FetchFailed("timed_out", "it did not answer within 5 s")
 
     found = asyncio.run(look(late, "http://127.0.0.1:1", SecretStr(TOKEN)))

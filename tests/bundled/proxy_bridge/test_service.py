@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from clawgate.bundled.proxy_bridge.service import STATE_FILE, BridgeService, plan_of, read_note
-from clawgate.plugins.api import FetchPlan, PluginError, Service
+from clawgate.plugins.api import FetchRequest, PluginError, Service
 from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Host, bridge, remote
 from tests.e2e.stand import until
 from tests.ports import free_port
@@ -39,9 +39,9 @@ def test_it_relays_with_the_token_from_its_start_to_its_end(tmp_path: Path) -> N
         status = service.status()
         assert status.ok and status.state == "listening" and TOKEN not in repr(status)
         where = str(status.details["url"])
-        answer = await host.fetch(FetchPlan(url=f"{where}/models", private=True))
+        answer = await host.fetch(FetchRequest(url=f"{where}/models", private=True))
         assert answer.status == 200
-        health = await host.fetch(FetchPlan(url=f"{where.removesuffix('/v1')}/health", private=True))
+        health = await host.fetch(FetchRequest(url=f"{where.removesuffix('/v1')}/health", private=True))
         assert health.json()["instance"] == INSTANCE
         note = read_note(tmp_path, INSTANCE)
         assert note is not None and where == f"http://127.0.0.1:{note['port']}/v1"

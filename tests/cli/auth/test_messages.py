@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from clawgate.cli.auth.messages import abandoned, show_diff, tell_after_logout, tell_done, tell_missing
-from clawgate.cli.auth.wizard.answers import Unanswered
-from clawgate.cli.auth.wizard.flow import Done
-from clawgate.cli.context import Configured, configured
+from clawgate.cli.auth.wizard.answers import MissingAnswer
+from clawgate.cli.auth.wizard.flow import SignInResult
+from clawgate.cli.context import LoadedConfig, configured
 from clawgate.plugins.api.provider import ConfigChange
 from clawgate.processes.instance.instance_lock import Instance
-from clawgate.settings.openclaw.update import Written
+from clawgate.settings.openclaw.update import WriteResult
 from tests.cli.catalogs import alone, config_file
 from tests.cli.wizard.scripted import EVERY_KIND
 
@@ -22,28 +22,28 @@ CHANGE = ConfigChange(plugin_config={}, provider={}, default_model="far/opus", n
 
 
 @pytest.fixture
-def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configured:
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedConfig:
     alone(tmp_path, monkeypatch)
     (tmp_path / ".openclaw").mkdir(mode=0o700)
     return configured(str(config_file(tmp_path / ".openclaw")))
 
 
 @pytest.fixture
-def gateway(known: Configured) -> Iterator[Instance]:
+def gateway(known: LoadedConfig) -> Iterator[Instance]:
     instance = Instance.claim(known.path.parent / "clawgate", environment={})
     yield instance
     instance.release()
 
 
-def done(known: Configured, **changes: object) -> Done:
+def done(known: LoadedConfig, **changes: object) -> SignInResult:
     said: dict[str, object] = {
         "provider": "far", "change": CHANGE, "default": False, "references": (),
-        "written": Written(known.path, changed=True, backup=known.path.with_name("x.bak")),
+        "written": WriteResult(known.path, changed=True, backup=known.path.with_name("x.bak")),
     }  # fmt: skip
-    return Done(**(said | changes))  # type: ignore[arg-type]  # each has its type above
+    return SignInResult(**(said | changes))  # type: ignore[arg-type]  # each has its type above
 
 
-def test_what_was_done_and_what_comes_next(known: Configured, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_done_and_what_comes_next(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
     tell_done(known, None, done(known, references=("FAR_KEY",)))
     assert capsys.readouterr().out == (
         f"Updated config: {known.path}\n"
@@ -57,7 +57,7 @@ def test_what_was_done_and_what_comes_next(known: Configured, capsys: pytest.Cap
     )
 
 
-def test_a_default_is_told_once(known: Configured, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_default_is_told_once(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
     tell_done(known, None, done(known, default=True))
     assert "Default model set to far/opus\n" in capsys.readouterr().out
     present = ConfigChange(plugin_config={}, provider={}, default_model="owl/qwen")
@@ -66,14 +66,14 @@ def test_a_default_is_told_once(known: Configured, capsys: pytest.CaptureFixture
 
 
 def test_where_there_is_no_default_yet_that_is_told(
-    known: Configured, capsys: pytest.CaptureFixture[str]
+    known: LoadedConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tell_done(replace(known, catalog=replace(known.catalog, primary=None)), None, done(known))
     assert "available: far/opus (there is no default yet; run clawgate models set" in capsys.readouterr().out
 
 
 def test_a_gateway_that_runs_takes_it_over(
-    known: Configured, gateway: Instance, capsys: pytest.CaptureFixture[str]
+    known: LoadedConfig, gateway: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.announce("http://127.0.0.1:1", 1, known.path, None)
     tell_done(known, None, done(known, references=("FAR_KEY",)))
@@ -82,7 +82,7 @@ def test_a_gateway_that_runs_takes_it_over(
 
 
 def test_a_gateway_with_another_config_does_not(
-    known: Configured, gateway: Instance, capsys: pytest.CaptureFixture[str]
+    known: LoadedConfig, gateway: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.announce("http://127.0.0.1:1", 1, known.path.with_name("other.json"), None)
     tell_done(known, None, done(known))
@@ -91,7 +91,7 @@ def test_a_gateway_with_another_config_does_not(
 
 def test_what_is_missing_is_told_with_every_way_to_give_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        tell_missing(Unanswered(EVERY_KIND), yes=False)
+        tell_missing(MissingAnswer(EVERY_KIND), yes=False)
     shown = capsys.readouterr().err
     assert caught.value.code == 1 and "  Private?: --private/--no-private\n" in shown
     assert "  Token: --token ..., or --stdin-secret, or the variable KIT_TOKEN\n" in shown
@@ -106,7 +106,7 @@ def test_who_leaves_is_told_that_nothing_happened(capsys: pytest.CaptureFixture[
     assert caught.value.code == 1
 
 
-def test_a_logout_from_the_default_is_told(known: Configured, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_logout_from_the_default_is_told(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
     tell_after_logout(known, "owl")
     tell_after_logout(known, "far")
     assert capsys.readouterr().out.count("there is no default model now") == 1

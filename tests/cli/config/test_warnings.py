@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.cli.config.warnings import judged_for_plugins, warnings_at
-from clawgate.cli.paths import Places
+from clawgate.cli.paths import Paths
 from clawgate.settings.openclaw.update import BringsProblems
 from tests.cli.catalogs import CONFIG, alone, config_file
 
@@ -21,7 +21,7 @@ GOOD = CONFIG.replace("${NO_SUCH_KEY}", "canary-lan-key")
 
 
 def at(folder: Path, text: str, *path: str) -> list[str]:
-    return warnings_at(Places(config_file(folder, text), True, folder), path or ("gateway",))
+    return warnings_at(Paths(config_file(folder, text), True, folder), path or ("gateway",))
 
 
 def test_what_openclaw_refuses_and_what_has_no_provider_are_told_together(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_provider_that_cannot_serve_is_told(tmp_path: Path, provider: str, say
 
 def test_a_file_that_cannot_be_used_has_no_warnings(tmp_path: Path) -> None:
     assert at(tmp_path, "{gateway: {port: 'x'}}") == []
-    assert warnings_at(Places(tmp_path / "none", True, tmp_path), ("gateway",)) == []
+    assert warnings_at(Paths(tmp_path / "none", True, tmp_path), ("gateway",)) == []
 
 
 UNFIT = """{ plugins: { entries: { "anthropic-claude-proxy": { enabled: true, config: { port: 4000 } } } }, models: {
@@ -70,7 +70,7 @@ def test_what_a_plugin_says_is_told_of_a_change_that_it_may_mind(tmp_path: Path)
 
 
 def test_a_change_that_breaks_a_plugins_settings_is_none(tmp_path: Path) -> None:
-    where = Places(tmp_path / "openclaw.json", True, tmp_path)
+    where = Paths(tmp_path / "openclaw.json", True, tmp_path)
     wrong = UNFIT.replace("4000", "'x'")
     with pytest.raises(BringsProblems, match="must be a whole number"):
         judged_for_plugins(wrong, UNFIT, where, CONFIG_OF_IT)

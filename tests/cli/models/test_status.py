@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from clawgate.cli.models.status import Seen, blocked, egress_rule, show_status, status_json
+from clawgate.cli.models.status import ProbeResult, blocked, egress_rule, show_status, status_json
 from clawgate.providers.provider import Provider
 from clawgate.wire.http.url import parse_url
 from tests.cli.catalogs import catalog
 
 PATH = Path("/config/openclaw.json")
-SEEN = {"owl": Seen("reachable", "", 1.5), "far": Seen("unauthorized", "it refuses a credential", 2.0)}
+SEEN = {
+    "owl": ProbeResult("reachable", "", 1.5),
+    "far": ProbeResult("unauthorized", "it refuses a credential", 2.0),
+}
 
 
 def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:

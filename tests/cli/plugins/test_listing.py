@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from clawgate.cli.plugins.listing import COLUMNS, Row, aligned, manifest_facts
-from clawgate.plugins.host.discovery import Found
+from clawgate.plugins.host.discovery import DiscoveredPlugin
 from clawgate.plugins.host.manifest import parse_manifest
 from tests.plugins.samples import docs_files
 
@@ -13,8 +13,8 @@ MANIFEST = parse_manifest(docs_files()["clawgate-plugin.toml"])
 
 
 def test_a_row_says_whether_it_is_on_off_or_broken() -> None:
-    good = Found(id="a", origin="installed", source="s", manifest=MANIFEST)
-    bad = Found(id="a", origin="installed", source="s", problem="no manifest")
+    good = DiscoveredPlugin(id="a", origin="installed", source="s", manifest=MANIFEST)
+    bad = DiscoveredPlugin(id="a", origin="installed", source="s", problem="no manifest")
     assert [Row(good, True, "").status, Row(good, False, "").status, Row(bad, True, "").status] == [
         "enabled", "disabled", "error",
     ]  # fmt: skip
@@ -22,7 +22,7 @@ def test_a_row_says_whether_it_is_on_off_or_broken() -> None:
 
 
 def test_what_cannot_be_read_can_be_shown() -> None:
-    row = Row(Found(id="a", origin="package", source="s", problem="no manifest"), False, "not set")
+    row = Row(DiscoveredPlugin(id="a", origin="package", source="s", problem="no manifest"), False, "not set")
     assert json.loads(json.dumps(row.shown()))["problem"] == "no manifest"
     assert "Problem : no manifest" in list(row.lines())
 

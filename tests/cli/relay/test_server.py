@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from clawgate.cli.main import clawgate
-from clawgate.settings.secrets import why_not_a_token
+from clawgate.settings.secrets import token_problem
 from tests.cli.command import command
 
 KEY, TOKEN = "sk-canary-8Vz3-Lm5Yt", "canary-4Hj6-Rn1Bc"
@@ -21,7 +21,7 @@ def test_a_new_token_is_strong_and_never_the_same() -> None:
     tokens = {found.stdout for found in made}
     assert len(tokens) == 50 and all(found.exit_code == 0 for found in made)
     for token in tokens:
-        assert token.endswith("\n") and len(token.strip()) == 43 and why_not_a_token(token.strip()) is None
+        assert token.endswith("\n") and len(token.strip()) == 43 and token_problem(token.strip()) is None
         assert "," not in token and ":" not in token
 
 

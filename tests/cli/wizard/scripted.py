@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clawgate.cli.auth.wizard.prompter import Abandoned, Check
+from clawgate.cli.auth.wizard.prompter import Aborted, Check
 from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect, KeyPath
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext
@@ -48,7 +48,7 @@ class Scripted:
         self.said.append(f"{prompt} [{offered}]" if offered else prompt)
         while True:
             if not self.answers:
-                raise Abandoned
+                raise Aborted
             text = self.answers.pop(0) or offered
             problem = check(text)
             if problem is None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from clawgate.plugins import api
-from clawgate.plugins.api import PluginConfig, PluginError, env
+from clawgate.plugins.api import PluginConfig, PluginError, env_var
 from tests.plugins.samples import DOCS
 
 
@@ -24,7 +24,7 @@ def test_what_protocols_speak_of_can_be_imported_from_there_too() -> None:
     """A plugin that annotates its methods needs no other module of clawgate."""
     tree = [
         ast.parse((Path(api.__file__).parent / f"{name}.py").read_text())
-        for name in ("serving", "providing", "asking")
+        for name in ("service", "provider", "questions")
     ]
     classes = {node.name for part in tree for node in part.body if isinstance(node, ast.ClassDef)}
     assert classes - {"_Any"} <= set(api.__all__)
@@ -58,7 +58,7 @@ def test_a_plugins_error_says_what_to_do() -> None:
 
 
 def test_variables_stand_in_the_order_given() -> None:
-    assert env("A", "B") == {"env": ["A", "B"]}
+    assert env_var("A", "B") == {"env": ["A", "B"]}
 
 
 def test_the_docs_name_every_version_of_the_interface_that_there_is() -> None:

@@ -6,10 +6,10 @@ import pytest
 
 from clawgate.plugins.api.provider import (
     ConfigChange,
-    JudgesAnswers,
-    ShapesRequests,
+    MappedError,
+    MapsErrors,
+    TransformsRequests,
     UpstreamRequest,
-    Verdict,
 )
 
 
@@ -32,7 +32,7 @@ def test_what_is_handed_over_cannot_be_changed() -> None:
 
 def test_abilities_are_optional_and_told_apart() -> None:
     class Judge:
-        def judge(self, status: int, body: bytes) -> Verdict | None:
+        def judge(self, status: int, body: bytes) -> MappedError | None:
             return None
 
-    assert isinstance(Judge(), JudgesAnswers) and not isinstance(Judge(), ShapesRequests)
+    assert isinstance(Judge(), MapsErrors) and not isinstance(Judge(), TransformsRequests)

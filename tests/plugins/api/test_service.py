@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from clawgate.plugins.api.service import ChildPlan, Fetched, FetchFailed, FetchPlan, RelayPlan, Service
+from clawgate.plugins.api.service import (
+    ChildSpec,
+    FetchFailed,
+    FetchRequest,
+    FetchResponse,
+    RelaySpec,
+    Service,
+)
 from clawgate.testing.plugins.fake_host import FakeHost
 
 
 def test_a_body_that_is_no_json_is_none() -> None:
-    assert Fetched(status=200, body=b'{"a": 1}').json() == {"a": 1}
-    assert Fetched(status=200, body=b"<html>").json() is None
-    assert Fetched(status=200, body=b"\xff").json() is None
+    assert FetchResponse(status=200, body=b'{"a": 1}').json() == {"a": 1}
+    assert FetchResponse(status=200, body=b"<html>").json() is None
+    assert FetchResponse(status=200, body=b"\xff").json() is None
 
 
 def test_plans_do_not_show_secrets_or_environments() -> None:
     secret = SecretStr("canary-secret")
     plans = (
-        FetchPlan(url="http://x", header="Authorization", secret=secret),
-        RelayPlan(name="r", host="127.0.0.1", port=0, remote_url="http://x", header="X", secret=secret),
-        ChildPlan(name="c", argv=("c",), port=1, environment={"TOKEN": "canary-secret"}),
+        FetchRequest(url="http://x", header="Authorization", secret=secret),
+        RelaySpec(name="r", host="127.0.0.1", port=0, remote_url="http://x", header="X", secret=secret),
+        ChildSpec(name="c", argv=("c",), port=1, environment={"TOKEN": "canary-secret"}),
     )
     assert "canary" not in repr(plans)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.plugins.host.diagnostics import PluginFinding, examined
+from clawgate.plugins.host.diagnostics import PluginDiagnostic, examined
 from clawgate.settings.openclaw.config_file import read_config
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_plugin, imports_undone, plugin_folder
@@ -23,7 +23,7 @@ def _undone() -> Iterator[None]:
         yield
 
 
-def found_in(folder: Path, config: str | dict[str, Any], **environment: str) -> list[PluginFinding]:
+def found_in(folder: Path, config: str | dict[str, Any], **environment: str) -> list[PluginDiagnostic]:
     path = folder / "openclaw.json"
     path.write_text(config if isinstance(config, str) else json.dumps(config))
     path.chmod(0o600)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.plugins.host.discovery import find_plugins, installed_folder, why_on
+from clawgate.plugins.host.discovery import enabled_reason, find_plugins, installed_folder
 from clawgate.plugins.install.installer import place, staged
 from clawgate.plugins.install.sources import parse_source
 from clawgate.settings.openclaw.schema import PluginsBlock
@@ -151,7 +151,7 @@ def test_the_config_decides_and_says_by_which_setting(
 ) -> None:
     folder = bundle(tmp_path, "own", registers='["provider"]', providers='["own-models"]')
     (found,) = find_plugins(tmp_path / "state", bundled=folder)
-    assert why_on(found, PluginsBlock.model_validate(block), providers) == expected
+    assert enabled_reason(found, PluginsBlock.model_validate(block), providers) == expected
 
 
 def test_a_plugin_that_is_not_ours_is_only_on_if_it_was_turned_on(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_plugin_that_is_not_ours_is_only_on_if_it_was_turned_on(tmp_path: Path
     code, more = BODY, {"registers": '["service", "provider"]', "providers": '["p"]'}
     installed(tmp_path, plugin_folder(tmp_path / "a", "mine", code, **more))
     (found,) = find_plugins(tmp_path, bundled=tmp_path / "none")
-    assert why_on(found, PluginsBlock(), ["p"])[0] is False
+    assert enabled_reason(found, PluginsBlock(), ["p"])[0] is False
 
 
 def test_what_is_bundled_can_be_found() -> None:

@@ -14,17 +14,24 @@ import uvloop
 
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import (
+    MappedError,
     PluginError,
     Service,
     ServiceContext,
     ServiceStatus,
     Unavailable,
     UpstreamRequest,
-    Verdict,
 )
 from clawgate.plugins.host import isolation as guarding
-from clawgate.plugins.host.isolation import GuardedService, PluginFailed, in_time, judged, reason_of, shaped
-from clawgate.plugins.host.watchdog import Blocked
+from clawgate.plugins.host.isolation import (
+    IsolatedService,
+    PluginFailed,
+    judged,
+    reason_of,
+    run_with_timeout,
+    shaped,
+)
+from clawgate.plugins.host.watchdog import EventLoopBlocked
 from clawgate.testing.plugins.fake_host import FakeHost
 
 
@@ -68,11 +75,11 @@ class Sample:
         return cast("Unavailable | None", self._plain("unavailable", None))
 
 
-def guarded(sample: Service, **more: Any) -> GuardedService:
-    return GuardedService("sample", sample, start_seconds=0.05, stop_seconds=0.05, **more)
+def guarded(sample: Service, **more: Any) -> IsolatedService:
+    return IsolatedService("sample", sample, start_seconds=0.05, stop_seconds=0.05, **more)
 
 
-def started(folder: Path, sample: Service, **more: Any) -> GuardedService:
+def started(folder: Path, sample: Service, **more: Any) -> IsolatedService:
     service = guarded(sample, **more)
     asyncio.run(service.start(FakeHost(state_dir=folder)))
     return service
@@ -181,7 +188,7 @@ def test_a_task_of_a_plugin_that_blocks_is_ended_and_named(
         service = guarded(sample)
         assert await service.start(FakeHost(state_dir=tmp_path))
         await asyncio.wait({sample.task})
-        assert isinstance(sample.task.exception(), Blocked)
+        assert isinstance(sample.task.exception(), EventLoopBlocked)
         return service.status().state
 
     assert run(gateway()) == "up"
@@ -195,7 +202,7 @@ def test_a_start_that_failed_half_way_is_stopped_too(tmp_path: Path) -> None:
 
 def test_a_gateway_that_is_told_to_end_is_not_kept_by_a_start(tmp_path: Path) -> None:
     async def run() -> None:
-        service = GuardedService("sample", Sample(start="hang"))
+        service = IsolatedService("sample", Sample(start="hang"))
         async with asyncio.timeout(0.02):
             await service.start(FakeHost(state_dir=tmp_path))
 
@@ -227,9 +234,9 @@ def test_a_reason_is_one_short_printable_line() -> None:
 
 
 def test_in_time_gives_what_the_call_gives_none_included() -> None:
-    assert in_time(20, "it", lambda: None) is None
+    assert run_with_timeout(20, "it", lambda: None) is None
     with pytest.raises(PluginFailed, match="ZeroDivisionError"):
-        in_time(20, "it", lambda: 1 / 0)
+        run_with_timeout(20, "it", lambda: 1 / 0)
 
 
 class Shaper:
@@ -241,8 +248,8 @@ class Shaper:
             raise self.result
         return cast(UpstreamRequest, self.result)
 
-    def judge(self, status: int, body: bytes) -> Verdict | None:
-        return cast("Verdict | None", self.shape(UpstreamRequest(model="m")))
+    def judge(self, status: int, body: bytes) -> MappedError | None:
+        return cast("MappedError | None", self.shape(UpstreamRequest(model="m")))
 
 
 def test_a_request_is_shaped_by_its_provider_alone() -> None:
@@ -259,13 +266,13 @@ def test_a_request_that_cannot_be_shaped_is_not_sent(result: Any) -> None:
 
 
 def test_a_failure_is_judged_by_its_provider() -> None:
-    verdict = Verdict(status=429, message="slow down", retry_after=3)
+    verdict = MappedError(status=429, message="slow down", retry_after=3)
     assert judged("p", Shaper(verdict), 500, b"{}") is verdict
     assert judged("p", object(), 500, b"{}") is None and judged("p", Shaper(None), 500, b"{}") is None
 
 
 @pytest.mark.parametrize(
-    "result", [RuntimeError("no"), SystemExit(0), "429", Verdict(status=200, message="fine")]
+    "result", [RuntimeError("no"), SystemExit(0), "429", MappedError(status=200, message="fine")]
 )
 def test_a_judge_cannot_make_a_success_of_a_failure(result: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert judged("p", Shaper(result), 500, b"{}") is None

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from clawgate.plugins.api import PluginConfig, Service
-from clawgate.plugins.host.discovery import Found
+from clawgate.plugins.host.discovery import DiscoveredPlugin
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import lacks, load_plugin, secrets_in, settings_of
 from clawgate.plugins.host.manifest import find_manifest, read_manifest
@@ -18,9 +18,9 @@ from clawgate.settings.problems import SettingsInvalid
 from tests.plugins.samples import BODY, docs_plugin, plugin_folder, write_files
 
 
-def found_in(folder: Path, plugin: str = "sample") -> Found:
+def found_in(folder: Path, plugin: str = "sample") -> DiscoveredPlugin:
     manifest = read_manifest(find_manifest(folder))
-    return Found(id=plugin, origin="installed", source="test", manifest=manifest, folder=folder)
+    return DiscoveredPlugin(id=plugin, origin="installed", source="test", manifest=manifest, folder=folder)
 
 
 def why_not(folder: Path, code: str, **more: str) -> str:
@@ -123,7 +123,7 @@ def test_a_package_cannot_stand_in_for_one_that_is_there(tmp_path: Path) -> None
 
 def test_what_has_a_problem_is_not_touched() -> None:
     with pytest.raises(PluginFailed, match="old"):
-        load_plugin(Found(id="x", origin="installed", source="", problem="too old"))
+        load_plugin(DiscoveredPlugin(id="x", origin="installed", source="", problem="too old"))
 
 
 def test_config_comes_from_the_environment_and_the_file_with_every_problem(tmp_path: Path) -> None:

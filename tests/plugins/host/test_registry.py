@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clawgate.plugins.host.registry import Failure, Registry, load_plugins
+from clawgate.plugins.host.registry import PluginFailure, Registry, load_plugins
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import BODY, docs_plugin, plugin_folder
@@ -61,7 +61,7 @@ def test_a_plugin_that_was_upgraded_goes_on_as_it_was_loaded(tmp_path: Path) -> 
     assert found.loaded == () and "clawgate gateway restart" in found.failures[0].reason
     after = found.after(before)
     assert after.loaded == before.loaded and after.failures == ()
-    broken = Registry((), (Failure("one", "it is broken now"),))
+    broken = Registry((), (PluginFailure("one", "it is broken now"),))
     assert broken.after(before) == broken
     assert found.after(load_plugins(config(), tmp_path, bundled=tmp_path / "none")).failures == found.failures
 

@@ -10,7 +10,7 @@ import time
 import pytest
 import uvloop
 
-from clawgate.plugins.host.watchdog import Blocked, InSteps, interrupted_after
+from clawgate.plugins.host.watchdog import EventLoopBlocked, WatchedAwaitable, alarm_after
 
 pytestmark = pytest.mark.timeout(30, method="thread")  # the other method has the alarm for itself
 
@@ -36,8 +36,8 @@ async def passes_on() -> str:
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def test_a_step_that_blocks_is_interrupted(run: object) -> None:
     async def work() -> None:
-        with pytest.raises(Blocked, match="event loop"):
-            await InSteps(blocks(), seconds=0.1)
+        with pytest.raises(EventLoopBlocked, match="event loop"):
+            await WatchedAwaitable(blocks(), seconds=0.1)
 
     assert callable(run)
     run(work())
@@ -46,7 +46,7 @@ def test_a_step_that_blocks_is_interrupted(run: object) -> None:
 
 def test_what_does_not_block_returns_what_it_would() -> None:
     async def work() -> None:
-        assert await InSteps(answers(7), seconds=5) == 7
+        assert await WatchedAwaitable(answers(7), seconds=5) == 7
 
     asyncio.run(work())
 
@@ -54,7 +54,7 @@ def test_what_does_not_block_returns_what_it_would() -> None:
 def test_a_cancellation_reaches_what_is_awaited() -> None:
     async def work() -> None:
         async def own() -> str:
-            return await InSteps(passes_on(), seconds=5)
+            return await WatchedAwaitable(passes_on(), seconds=5)
 
         task = asyncio.get_running_loop().create_task(own())
         await asyncio.sleep(0)
@@ -67,11 +67,11 @@ def test_a_cancellation_reaches_what_is_awaited() -> None:
 def test_an_interruption_that_is_swallowed_comes_again() -> None:
     """``except Exception`` around a sleep is not the end of it."""
     rung = 0
-    with interrupted_after(0.05):
+    with alarm_after(0.05):
         for _ in range(2):
             try:
                 time.sleep(30)
-            except Blocked:
+            except EventLoopBlocked:
                 rung += 1
     assert rung == 2
 
@@ -80,7 +80,7 @@ def test_another_thread_and_somebody_elses_alarm_are_left_alone() -> None:
     seen: list[object] = []
 
     def elsewhere() -> None:
-        with interrupted_after(0.01):
+        with alarm_after(0.01):
             seen.append(signal.getsignal(signal.SIGALRM))
 
     thread = threading.Thread(target=elsewhere)
@@ -89,7 +89,7 @@ def test_another_thread_and_somebody_elses_alarm_are_left_alone() -> None:
     assert seen == [signal.getsignal(signal.SIGALRM)]
     mine = signal.signal(signal.SIGALRM, lambda number, frame: None)
     try:
-        with interrupted_after(0.01):
+        with alarm_after(0.01):
             assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
     finally:
         signal.signal(signal.SIGALRM, mine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyjson5
 
-from clawgate.plugins.install.config_cleanup import belongings, without
+from clawgate.plugins.install.config_cleanup import owned_paths, remove_paths
 
 CONFIG = """\
 { // mine
@@ -19,7 +19,7 @@ CONFIG = """\
 
 
 def left(text: str) -> object:
-    return pyjson5.decode(without(text, belongings(pyjson5.decode(text), "house", ["house-model"])))
+    return pyjson5.decode(remove_paths(text, owned_paths(pyjson5.decode(text), "house", ["house-model"])))
 
 
 def test_what_points_to_a_plugins_models_goes_and_the_rest_stays() -> None:
@@ -33,7 +33,7 @@ def test_what_points_to_a_plugins_models_goes_and_the_rest_stays() -> None:
             }
         },
     }
-    assert "// mine" in without(CONFIG, belongings(pyjson5.decode(CONFIG), "house", ["house-model"]))
+    assert "// mine" in remove_paths(CONFIG, owned_paths(pyjson5.decode(CONFIG), "house", ["house-model"]))
 
 
 def test_a_default_that_is_a_plain_text_goes_as_a_whole() -> None:
@@ -43,7 +43,7 @@ def test_a_default_that_is_a_plain_text_goes_as_a_whole() -> None:
 
 def test_a_default_that_is_somebody_elses_stays() -> None:
     text = '{ agents: { defaults: { model: "house-model2/a" } } }'
-    assert belongings(pyjson5.decode(text), "house", ["house-model"]) == []
+    assert owned_paths(pyjson5.decode(text), "house", ["house-model"]) == []
 
 
 def test_odd_documents_hold_nothing() -> None:
@@ -55,4 +55,4 @@ def test_odd_documents_hold_nothing() -> None:
         {"agents": {"defaults": {"model": {"fallbacks": "x"}}}},
     )
     for document in odd:
-        assert belongings(document, "house", ["house-model"]) == []
+        assert owned_paths(document, "house", ["house-model"]) == []

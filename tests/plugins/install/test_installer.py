@@ -11,7 +11,7 @@ import pytest
 from clawgate.plugins.host.discovery import find_plugins, installed_folder
 from clawgate.plugins.install.installer import place, remove, staged
 from clawgate.plugins.install.sources import parse_source
-from clawgate.plugins.install.unpack import SourceRefused
+from clawgate.plugins.install.unpack import SourceRejected
 from tests.plugins.samples import manifest, plugin_folder, sample_wheel, write_files
 
 BOOM = "raise SystemExit('this code ran')\n"
@@ -88,7 +88,7 @@ def test_an_upgrade_that_breaks_off_leaves_the_old_one(
 def test_what_is_no_plugin_leaves_nothing_behind(
     tmp_path: Path, plugins: Path, files: dict[str, str], says: str
 ) -> None:
-    with pytest.raises(SourceRefused, match=says):
+    with pytest.raises(SourceRejected, match=says):
         install(plugins, write_files(tmp_path / "a", files))
     assert names(plugins) == []
 

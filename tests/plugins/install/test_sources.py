@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.plugins.install.sources import fetch, missing_requirements, own_environment, parse_source
-from clawgate.plugins.install.unpack import SourceRefused
+from clawgate.plugins.install.unpack import SourceRejected
 from tests.plugins.samples import plugin_folder, sample_wheel, write_files
 
 
@@ -67,12 +67,12 @@ def test_what_is_meant(text: str, kind: str, name: str) -> None:
     ],
 )  # fmt: skip
 def test_what_nobody_means_is_refused(text: str) -> None:
-    with pytest.raises(SourceRefused):
+    with pytest.raises(SourceRejected):
         parse_source(text)
 
 
 def test_a_refused_url_is_shown_without_its_password() -> None:
-    with pytest.raises(SourceRefused) as caught:
+    with pytest.raises(SourceRejected) as caught:
         parse_source("http://me:canary@git.test/x.git")
     assert "canary" not in str(caught.value)
 
@@ -89,7 +89,7 @@ def test_a_folder_and_a_wheel_are_what_is_there(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("name", ["x-1.0.tar.gz", "x.zip"])
 def test_a_source_archive_is_refused_with_the_way_out(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(SourceRefused, match="unpack it and give its folder, or give a wheel"):
+    with pytest.raises(SourceRejected, match="unpack it and give its folder, or give a wheel"):
         parse_source(str(tmp_path / name))
 
 
@@ -107,7 +107,7 @@ def test_a_wheel_that_needs_more_than_is_there_is_refused_with_the_way_out(tmp_p
     )
     path = sample_wheel(tmp_path, metadata=needs)
     (tmp_path / "into").mkdir()
-    with pytest.raises(SourceRefused) as caught:
+    with pytest.raises(SourceRejected) as caught:
         fetch(parse_source(str(path)), tmp_path / "into", {})
     assert "it needs no-such-package, which" in str(caught.value) and "pip install" in str(caught.value)
     assert missing_requirements(tmp_path / "into" / "tree") == ["no-such-package"]
@@ -141,7 +141,7 @@ def test_a_source_archive_on_the_index_is_never_built(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "wheels" / "evilplugin-1.0.tar.gz", "w:gz") as archive:
         archive.add(folder, "evilplugin-1.0")
     with pytest.raises(
-        SourceRefused, match=r"found no wheel of 'evilplugin'.*a source archive is never built here"
+        SourceRejected, match=r"found no wheel of 'evilplugin'.*a source archive is never built here"
     ):
         from_index(tmp_path, "evilplugin", {"PIP_FIND_LINKS": str(tmp_path / "wheels")})
     assert not mark.exists()
@@ -152,7 +152,7 @@ def test_a_python_without_pip_is_told_so(tmp_path: Path, monkeypatch: pytest.Mon
     program.write_text('#!/bin/sh\necho "$0: No module named pip" >&2\nexit 1\n')
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    with pytest.raises(SourceRefused, match="this Python has no pip"):
+    with pytest.raises(SourceRejected, match="this Python has no pip"):
         from_index(tmp_path, "some-plugin", {})
 
 
@@ -187,17 +187,17 @@ def test_links_in_a_repository_are_refused(tmp_path: Path) -> None:
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "--message", "x")
     (tmp_path / "into").mkdir()
-    with pytest.raises(SourceRefused, match="'link' is a link"):
+    with pytest.raises(SourceRejected, match="'link' is a link"):
         fetch(parse_source(f"git+file://{folder}"), tmp_path / "into", environment())
 
 
 def test_what_git_says_is_told(tmp_path: Path) -> None:
     (tmp_path / "into").mkdir()
     with pytest.raises(
-        SourceRefused, match=r"git could not get git file:///nowhere: fatal: .*(not appear to be|not exist)"
+        SourceRejected, match=r"git could not get git file:///nowhere: fatal: .*(not appear to be|not exist)"
     ):
         fetch(parse_source("file:///nowhere"), tmp_path / "into", environment())
-    with pytest.raises(SourceRefused, match="git is not installed"):
+    with pytest.raises(SourceRejected, match="git is not installed"):
         fetch(parse_source("file:///nowhere"), _fresh(tmp_path), environment(PATH="/nonexistent"))
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.plugins.install import unpack as unpacking
-from clawgate.plugins.install.unpack import SourceRefused, copy_folder, shown, unpack_wheel
+from clawgate.plugins.install.unpack import SourceRejected, copy_folder, shown, unpack_wheel
 from tests.plugins.samples import wheel, write_files
 
 
@@ -69,21 +69,21 @@ def test_the_digest_is_of_names_and_contents(tmp_path: Path) -> None:
 def test_a_link_is_refused_wherever_it_leads(tmp_path: Path, target: Path, where: str) -> None:
     source = write_files(tmp_path / "source", {"a.py": "1"})
     (source / "link").symlink_to(where)
-    with pytest.raises(SourceRefused, match="'link' is a link"):
+    with pytest.raises(SourceRejected, match="'link' is a link"):
         copy_folder(source, target)
 
 
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, target: Path) -> None:
     source = write_files(tmp_path / "source", {"a.py": "1"})
     os.mkfifo(source / "pipe")
-    with pytest.raises(SourceRefused, match="'pipe' is no plain file"):
+    with pytest.raises(SourceRejected, match="'pipe' is no plain file"):
         copy_folder(source, target)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2J.py", "a\\b.py", "c:d.py", "trailing. ", "new\nline"])
 def test_odd_names_are_refused_in_printable_words(tmp_path: Path, target: Path, name: str) -> None:
     source = write_files(tmp_path / "source", {name: ""})
-    with pytest.raises(SourceRefused) as caught:
+    with pytest.raises(SourceRejected) as caught:
         copy_folder(source, target)
     assert str(caught.value).isprintable()
 
@@ -91,7 +91,7 @@ def test_odd_names_are_refused_in_printable_words(tmp_path: Path, target: Path, 
 def test_too_much_is_refused(tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_files(tmp_path / "source", {f"f{number}": "x" * 10 for number in range(10)})
     monkeypatch.setattr(unpacking, "MOST_FILES", 9)
-    with pytest.raises(SourceRefused, match="more than 9 files"):
+    with pytest.raises(SourceRejected, match="more than 9 files"):
         copy_folder(source, target)
 
 
@@ -99,13 +99,13 @@ def test_a_hundred_megabytes_are_refused(tmp_path: Path, target: Path) -> None:
     source = write_files(tmp_path / "source", {"a.py": ""})
     with (source / "large.bin").open("wb") as file:
         file.truncate(100 * 2**20)
-    with pytest.raises(SourceRefused, match="larger than 50 MB"):
+    with pytest.raises(SourceRejected, match="larger than 50 MB"):
         copy_folder(source, target)
     assert sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) <= 50 * 2**20
 
 
 def test_folders_without_end_are_refused(tmp_path: Path, target: Path) -> None:
-    with pytest.raises(SourceRefused, match="nested deeper"):
+    with pytest.raises(SourceRejected, match="nested deeper"):
         copy_folder(write_files(tmp_path / "source", {"/".join("d" * 40): ""}), target)
 
 
@@ -123,7 +123,7 @@ def test_no_name_in_a_wheel_leads_elsewhere(tmp_path: Path, target: Path, name: 
     path = wheel(tmp_path / "a.whl", {"X" * len(name.encode()): "owned"})
     path.write_bytes(path.read_bytes().replace(b"X" * len(name.encode()), name.encode()))
     before = {one for one in tmp_path.rglob("*") if target not in one.parents}
-    with pytest.raises(SourceRefused):
+    with pytest.raises(SourceRejected):
         unpack_wheel(path, target)
     assert {one for one in tmp_path.rglob("*") if target not in one.parents} == before and below(
         target
@@ -140,7 +140,7 @@ def test_whatever_a_name_is_it_stays_within_or_is_refused(
     path.write_bytes(path.read_bytes().replace(b"X" * len(name.encode()), name.encode()))
     try:
         unpack_wheel(path, folder / "target")
-    except SourceRefused:
+    except SourceRejected:
         assert below(folder / "target") == set()
     else:
         assert below(folder / "target") <= {name}
@@ -162,14 +162,14 @@ def test_whatever_a_name_is_it_stays_within_or_is_refused(
 def test_what_a_wheel_may_not_hold(
     tmp_path: Path, target: Path, files: dict[str, str], modes: dict[str, int], says: str
 ) -> None:
-    with pytest.raises(SourceRefused, match=says):
+    with pytest.raises(SourceRejected, match=says):
         unpack_wheel(wheel(tmp_path / "a.whl", files, modes=modes), target)
 
 
 def test_a_small_wheel_that_becomes_large_is_refused(tmp_path: Path, target: Path) -> None:
     path = wheel(tmp_path / "a.whl", {"p/zeros": b"\0" * (60 * 2**20)})
     assert path.stat().st_size < 2**20
-    with pytest.raises(SourceRefused, match="larger than 50 MB"):
+    with pytest.raises(SourceRejected, match="larger than 50 MB"):
         unpack_wheel(path, target)
     assert below(target) == set()
 
@@ -178,7 +178,7 @@ def test_a_small_wheel_that_becomes_large_is_refused(tmp_path: Path, target: Pat
 def test_what_is_no_zip_is_refused(tmp_path: Path, target: Path, content: bytes) -> None:
     path = tmp_path / "a.whl"
     path.write_bytes(content)
-    with pytest.raises(SourceRefused, match="no wheel that can be read"):
+    with pytest.raises(SourceRejected, match="no wheel that can be read"):
         unpack_wheel(path, target)
 
 
@@ -187,7 +187,7 @@ def test_a_damaged_member_is_refused(tmp_path: Path, target: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("p/a.py", "content that will be changed")
     path.write_bytes(path.read_bytes().replace(b"content", b"CONTENT", 1))
-    with pytest.raises(SourceRefused, match="no wheel that can be read"):
+    with pytest.raises(SourceRejected, match="no wheel that can be read"):
         unpack_wheel(path, target)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.processes.instance.daemon import Failed, gateway_command, last_lines, launch, place_of
-from clawgate.processes.instance.instance_lock import Running, find
+from clawgate.processes.instance.instance_lock import RunningInstance, find
 from clawgate.processes.instance.pid_identity import wait_for_end
 
 SERVES = """
@@ -37,7 +37,7 @@ server.serve_forever()
 """
 
 
-def start(tmp_path: Path, code: str, *, seconds: float = 30) -> Running | Failed:
+def start(tmp_path: Path, code: str, *, seconds: float = 30) -> RunningInstance | Failed:
     return launch(
         [sys.executable, "-c", code, str(tmp_path / "own")],
         tmp_path / "own",
@@ -50,7 +50,7 @@ def start(tmp_path: Path, code: str, *, seconds: float = 30) -> Running | Failed
 def test_what_serves_is_found_and_goes_on(tmp_path: Path) -> None:
     """In a session of its own, without a terminal, with the environment that it was given."""
     found = start(tmp_path, SERVES)
-    assert isinstance(found, Running) and find(tmp_path / "own") == found
+    assert isinstance(found, RunningInstance) and find(tmp_path / "own") == found
     try:
         output = tmp_path / "own" / "logs" / "out"
         assert output.read_text().splitlines()[0] == "True given ''"
@@ -76,7 +76,7 @@ def test_what_does_not_serve_in_time_is_ended(tmp_path: Path) -> None:
 
 def test_another_one_that_serves_there_is_not_taken_for_it(tmp_path: Path) -> None:
     first = start(tmp_path, SERVES)
-    assert isinstance(first, Running)
+    assert isinstance(first, RunningInstance)
     try:
         second = start(tmp_path, SERVES)
         assert isinstance(second, Failed) and second.status == 1 and "HeldByAnother" in second.last_lines[-1]

@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 
 from clawgate import __version__
-from clawgate.processes.instance.instance_lock import LOCK_VARIABLE, HeldByAnother, Instance, Running, find
+from clawgate.processes.instance.instance_lock import (
+    LOCK_VARIABLE,
+    AlreadyRunning,
+    Instance,
+    RunningInstance,
+    find,
+)
 
 PROGRAM = Path(__file__).with_name("instance_program.py")
 
@@ -61,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-def found_in(folder: Path) -> Running:
+def found_in(folder: Path) -> RunningInstance:
     found = find(folder)
     assert found is not None
     return found
@@ -89,7 +95,7 @@ def test_a_second_one_is_told_who_was_first(folder: Path, other: Callable[[], Ot
     first.tell("announce")
     assert other().said == f"held {first.popen.pid} http://127.0.0.1:1"
     with pytest.raises(
-        HeldByAnother, match=rf"already runs for .*own \(pid {first.popen.pid} at http"
+        AlreadyRunning, match=rf"already runs for .*own \(pid {first.popen.pid} at http"
     ) as caught:
         Instance.claim(folder)
     assert caught.value.pid == first.popen.pid and caught.value.since is not None
@@ -128,7 +134,7 @@ def test_whatever_stands_in_the_files_they_are_read(
     assert found_in(folder).url is None
     (folder / "gateway.lock").write_text(text)
     assert find(folder) is None
-    with pytest.raises(HeldByAnother, match="cannot be told"):
+    with pytest.raises(AlreadyRunning, match="cannot be told"):
         Instance.claim(folder)
 
 
@@ -162,7 +168,7 @@ def test_a_variable_that_names_no_lock_of_ours_is_ignored(
 ) -> None:
     """Whoever sets it does not become the second holder by it."""
     other()
-    with pytest.raises(HeldByAnother):
+    with pytest.raises(AlreadyRunning):
         Instance.claim(folder, environment={LOCK_VARIABLE: number})
 
 

@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes.instance.reexec import OWNER_VARIABLE, SOCKETS_VARIABLE, fitting, inherited_sockets
+from clawgate.processes.instance.reexec import (
+    OWNER_VARIABLE,
+    SOCKETS_VARIABLE,
+    inherited_sockets,
+    matching_sockets,
+)
 
 PROGRAM = Path(__file__).with_name("succession_program.py")
 TERM, INT = int(signal.SIGTERM), int(signal.SIGINT)
@@ -121,7 +126,7 @@ def test_a_connection_is_no_listener(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_listener_that_is_where_it_should_be_is_kept(host: str) -> None:
     with socket.create_server((host, 0)) as listener:
         for port in (listener.getsockname()[1], 0):
-            assert fitting([listener], host, port) == [listener] and listener.fileno() >= 0
+            assert matching_sockets([listener], host, port) == [listener] and listener.fileno() >= 0
 
 
 def test_a_listener_for_another_place_is_let_go_of() -> None:
@@ -129,9 +134,9 @@ def test_a_listener_for_another_place_is_let_go_of() -> None:
     for change in ({"port": 1}, {"host": "0.0.0.0"}):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             place = {"host": "127.0.0.1", "port": listener.getsockname()[1]} | change
-            assert fitting([listener], str(place["host"]), int(place["port"])) == []
+            assert matching_sockets([listener], str(place["host"]), int(place["port"])) == []
             assert listener.fileno() == -1
 
 
 def test_without_a_listener_there_is_nothing_to_keep() -> None:
-    assert fitting([], "127.0.0.1", 0) == []
+    assert matching_sockets([], "127.0.0.1", 0) == []

@@ -15,12 +15,12 @@ from clawgate.processes.instance.unit_files import (
     CARRIED_VARIABLES,
     NEVER_AGAIN,
     UNIT_NAME,
-    ServicePlan,
+    UnitFile,
     launchd_agent,
     systemd_unit,
 )
 
-PLAN = ServicePlan(
+PLAN = UnitFile(
     ("/opt/my python/bin/python", "-m", "clawgate", "--config", '/a/100%/$HOME/"q"\\x.json'),
     PurePosixPath("/home/me"),
     {"OPENCLAW_STATE_DIR": "/data/50% of it"},
@@ -57,9 +57,7 @@ def test_no_character_of_a_path_means_anything_to_systemd() -> None:
 
 
 def test_a_line_break_cannot_add_a_setting() -> None:
-    unit = systemd_unit(
-        ServicePlan(("/x", "a\nExecStartPre=/bad"), PurePosixPath("/"), {"A": "b\nUser=root"})
-    )
+    unit = systemd_unit(UnitFile(("/x", "a\nExecStartPre=/bad"), PurePosixPath("/"), {"A": "b\nUser=root"}))
     assert "\nExecStartPre" not in unit and "\nUser" not in unit
 
 
@@ -69,7 +67,7 @@ def test_only_places_are_carried_and_never_a_secret() -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
 def test_systemd_itself_finds_nothing_wrong(tmp_path: Path) -> None:
-    plan = ServicePlan((sys.executable, "-P", "-m", "clawgate", "a%b", "$c"), tmp_path, {"A": "b c%d"})
+    plan = UnitFile((sys.executable, "-P", "-m", "clawgate", "a%b", "$c"), tmp_path, {"A": "b c%d"})
     path = tmp_path / UNIT_NAME
     path.write_text(systemd_unit(plan))
     done = subprocess.run(

@@ -11,8 +11,8 @@ import pytest
 from clawgate.processes.supervision import subreaper as keeper
 from clawgate.processes.supervision.child import Child
 from clawgate.processes.supervision.child_state import Event, Exited, SpawnFailed, Started
-from clawgate.processes.supervision.output_tail import LastLines
-from clawgate.processes.supervision.spec import ChildPlan
+from clawgate.processes.supervision.output_tail import OutputTail
+from clawgate.processes.supervision.spec import SupervisedSpec
 from tests.processes.supervised import PATIENCE, command, there
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for desce
 def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Event], tuple[str, ...]]:
     """All that is told of a child, which gets its orders when it has begun."""
     told: list[Event] = []
-    output = LastLines()
+    output = OutputTail()
 
     async def work() -> None:
         over = asyncio.Event()
@@ -34,7 +34,7 @@ def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Ev
             else:
                 over.set()
 
-        child = Child(ChildPlan(name="c", argv=argv, environment={"PATH": "/bin"}), output, tell)
+        child = Child(SupervisedSpec(name="c", argv=argv, environment={"PATH": "/bin"}), output, tell)
         child.start()
         await asyncio.wait_for(over.wait(), PATIENCE)
         child.send(keeper.KILL)  # comes too late, and does no harm
@@ -53,7 +53,7 @@ def test_a_life_begins_and_ends_and_its_words_are_heard() -> None:
 
 def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> None:
     """After each read its pipe is left alone for a moment; nothing of the last lines is lost."""
-    output = LastLines()
+    output = OutputTail()
 
     async def work() -> None:
         loop = asyncio.get_running_loop()
@@ -64,7 +64,7 @@ def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> Non
             if isinstance(event, Exited):
                 over.set()
 
-        plan = ChildPlan(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
+        plan = SupervisedSpec(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
         child = Child(plan, output, told)
         child.start()
         listens: list[bool] = []

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from clawgate.processes.supervision import child_state
-from clawgate.processes.supervision.child_state import Action, Event, Rules, State
+from clawgate.processes.supervision.child_state import Action, Event, State, SupervisionLimits
 
 VALUES = [
     value
@@ -21,10 +21,10 @@ VALUES = [
 def test_each_value_happens_or_is_done_and_none_is_both() -> None:
     events, actions = set(get_args(Event)), set(get_args(Action))
     assert not events & actions
-    assert events | actions | {Rules, State} == set(VALUES)
+    assert events | actions | {SupervisionLimits, State} == set(VALUES)
 
 
-@pytest.mark.parametrize(("made", "name"), [(Rules(), "grace"), (State(), "phase")])
+@pytest.mark.parametrize(("made", "name"), [(SupervisionLimits(), "grace"), (State(), "phase")])
 def test_what_is_known_cannot_be_changed(made: object, name: str) -> None:
     """A step makes a new one."""
     with pytest.raises(FrozenInstanceError):

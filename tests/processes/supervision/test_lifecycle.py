@@ -11,36 +11,36 @@ from hypothesis import strategies as st
 from clawgate.processes.supervision.child_state import (
     Abandon,
     Action,
-    Announce,
-    AskedToRestart,
-    AskedToStart,
-    AskedToStop,
     Event,
     Exited,
-    HolderEnded,
+    PortOwnerExited,
     Probe,
     Probed,
-    Rules,
+    PublishStatus,
+    RestartRequested,
     SignalKill,
     SignalTerm,
     Spawn,
     SpawnFailed,
     Started,
+    StartRequested,
     State,
+    StopRequested,
+    SupervisionLimits,
     Tick,
     WaitUntil,
 )
 from clawgate.processes.supervision.lifecycle import backoff, step
 from clawgate.processes.supervision.probe import Answer, Finding
 
-RULES = Rules()
+RULES = SupervisionLimits()
 CLOSED, HEALTHY = Finding("closed"), Finding("healthy")
 
 
 class Life:
     """A child whose time passes only where a test says so, with a note of every action."""
 
-    def __init__(self, rules: Rules = RULES, jitter: float = 0.0) -> None:
+    def __init__(self, rules: SupervisionLimits = RULES, jitter: float = 0.0) -> None:
         self.state = State()
         self.rules = rules
         self.jitter = jitter
@@ -53,7 +53,7 @@ class Life:
         assert isinstance(actions[-1], WaitUntil)
         self.wake = actions[-1].at
         told: list[Action] = []
-        told += [action for action in actions if not isinstance(action, Announce | WaitUntil)]
+        told += [action for action in actions if not isinstance(action, PublishStatus | WaitUntil)]
         self.done += told
         return told
 
@@ -75,7 +75,7 @@ class Life:
         return self.state.phase
 
     def spawned(self) -> Life:
-        self.take(AskedToStart())
+        self.take(StartRequested())
         assert self.finds(CLOSED) == [Spawn()]
         self.take(Started(7))
         return self
@@ -103,7 +103,7 @@ class Life:
 
 def test_the_port_is_looked_at_before_anything_is_started() -> None:
     life = Life()
-    assert life.take(AskedToStart()) == [Probe(1)]
+    assert life.take(StartRequested()) == [Probe(1)]
     assert life.phase == "starting" and not life.state.spawned
     assert life.finds(CLOSED) == [Spawn()]
 
@@ -134,7 +134,7 @@ def test_what_a_child_that_starts_answers_decides_its_phase(
 @pytest.mark.parametrize("answer", ["healthy", "degraded", "unhealthy"])
 def test_a_proxy_that_is_already_there_is_adopted_and_replaced_when_it_is_gone(answer: Answer) -> None:
     life = Life()
-    life.take(AskedToStart())
+    life.take(StartRequested())
     assert life.finds(Finding(answer, holder="node (pid 9)")) == []
     assert life.phase == "adopted" and life.state.healthy == (answer != "unhealthy")
     assert life.state.holder == "node (pid 9)" and life.state.pid is None
@@ -146,10 +146,10 @@ def test_a_proxy_that_is_already_there_is_adopted_and_replaced_when_it_is_gone(a
 def test_when_an_adopted_proxy_ends_nothing_is_sent_before_it_is_known_who_has_the_port(spawn: bool) -> None:
     """Somebody else may have taken it in the same moment."""
     life = Life()
-    life.take(AskedToStart(spawn=spawn))
+    life.take(StartRequested(spawn=spawn))
     life.finds(Finding("healthy", holder="node (pid 9)"))
-    assert life.take(HolderEnded("other (pid 8)")) == []
-    (asked,) = life.take(HolderEnded("node (pid 9)"))
+    assert life.take(PortOwnerExited("other (pid 8)")) == []
+    (asked,) = life.take(PortOwnerExited("node (pid 9)"))
     assert isinstance(asked, Probe) and (life.phase, life.state.healthy) == ("starting", False)
     life.finds(Finding("stranger", "an apache", "apache2 (pid 9)"))
     assert life.phase == "port_taken" and not life.state.healthy
@@ -176,15 +176,15 @@ def test_where_somebody_else_answers_for_a_child_that_served_nothing_is_sent_fro
 
 def test_an_adopted_proxy_is_not_ours_to_end() -> None:
     life = Life()
-    life.take(AskedToStart())
+    life.take(StartRequested())
     life.finds(HEALTHY)
-    assert life.take(AskedToStop()) == [] and life.phase == "stopped"
+    assert life.take(StopRequested()) == [] and life.phase == "stopped"
 
 
 def test_an_adopted_proxy_that_hangs_is_doubted_and_then_in_the_way() -> None:
     """It is nobody's to end here: its holder is named, and the port looked at again and again."""
     life = Life()
-    life.take(AskedToStart())
+    life.take(StartRequested())
     life.finds(HEALTHY)
     hangs = Finding("silent", "no answer", holder="node (pid 9)")
     serves = []
@@ -206,7 +206,7 @@ def test_an_adopted_proxy_that_hangs_is_doubted_and_then_in_the_way() -> None:
 )
 def test_a_stranger_on_the_port_is_refused_and_named_until_it_leaves(finding: Finding) -> None:
     life = Life()
-    life.take(AskedToStart())
+    life.take(StartRequested())
     life.finds(finding)
     assert life.phase == "port_taken" and "apache2 (pid 9)" in life.state.reason
     life.answers(finding, 20)
@@ -254,7 +254,7 @@ def test_a_person_who_restarts_what_was_given_up_is_obeyed_at_once() -> None:
     life = Life().spawned()
     life.take(SpawnFailed("there is no such command"))
     assert life.phase == "given_up" and life.state.reason == "there is no such command"
-    assert life.take(AskedToRestart()) == [Probe(life.state.question)]
+    assert life.take(RestartRequested()) == [Probe(life.state.question)]
     assert life.finds(CLOSED) == [Spawn()] and life.state.quick_crashes == 0
 
 
@@ -307,7 +307,7 @@ def test_one_missed_answer_is_forgiven() -> None:
 
 def test_stopping_asks_then_kills_then_lets_go() -> None:
     life = Life().ready()
-    assert life.take(AskedToStop()) == [SignalTerm()]
+    assert life.take(StopRequested()) == [SignalTerm()]
     assert life.passes(RULES.grace - 0.1) == []
     assert life.passes(0.2) == [SignalKill()]
     assert life.passes(RULES.kill_wait) == [Abandon()]
@@ -316,16 +316,16 @@ def test_stopping_asks_then_kills_then_lets_go() -> None:
 
 def test_stopping_wins_over_a_restart_that_is_under_way() -> None:
     life = Life().ready()
-    assert life.take(AskedToRestart()) == [SignalTerm()]
-    assert life.take(AskedToStop()) == []
+    assert life.take(RestartRequested()) == [SignalTerm()]
+    assert life.take(StopRequested()) == []
     life.take(Exited(0))
     assert life.phase == "stopped" and life.wake is None
 
 
 def test_a_restart_starts_no_second_child_before_the_first_is_gone() -> None:
     life = Life().ready()
-    life.take(AskedToRestart())
-    assert life.take(AskedToRestart()) == [] and life.done.count(Spawn()) == 1
+    life.take(RestartRequested())
+    assert life.take(RestartRequested()) == [] and life.done.count(Spawn()) == 1
     life.take(Exited(0))
     assert life.finds(CLOSED) == [Spawn()] and life.state.quick_crashes == 0
 
@@ -345,13 +345,13 @@ def test_without_auto_restart_it_stays_down_with_the_reason_and_another_is_adopt
 
 def test_without_auto_start_only_who_is_there_is_used() -> None:
     life = Life()
-    life.take(AskedToStart(spawn=False))
+    life.take(StartRequested(spawn=False))
     life.finds(CLOSED)
     assert life.phase == "stopped"
     life.answers(HEALTHY, 2)
     assert life.phase == "adopted"
     life.answers(CLOSED, 2)
-    life.take(AskedToStart())
+    life.take(StartRequested())
     assert life.finds(CLOSED) == [Spawn()]
 
 
@@ -383,11 +383,13 @@ FINDINGS = st.builds(
     st.sampled_from([None, True, False]),
 )
 EVENTS = st.one_of(
-    st.sampled_from([AskedToStart(), AskedToStart(spawn=False), AskedToStop(), AskedToRestart(), Tick()]),
+    st.sampled_from(
+        [StartRequested(), StartRequested(spawn=False), StopRequested(), RestartRequested(), Tick()]
+    ),
     st.builds(Exited, st.sampled_from([None, 0, 1, -9])),
     st.builds(SpawnFailed, st.just("no"), st.booleans()),
     st.builds(Started, st.integers(1, 9)),
-    st.builds(HolderEnded, st.sampled_from(["node (pid 9)", "other (pid 8)"])),
+    st.builds(PortOwnerExited, st.sampled_from(["node (pid 9)", "other (pid 8)"])),
     FINDINGS,
     st.floats(0, 100),
 )
@@ -406,7 +408,7 @@ def play(life: Life, events: list[object]) -> None:
             life.take(event)  # type: ignore[arg-type]  # the strategy gives nothing but events
         spawns = life.done.count(Spawn())
         life.done.clear()
-        if there and isinstance(event, AskedToStart | AskedToStop | AskedToRestart | Finding | Started):
+        if there and isinstance(event, StartRequested | StopRequested | RestartRequested | Finding | Started):
             assert spawns == 0, "never a second child"
         assert spawns <= 1
         assert life.state.spawned or life.state.pid is None
@@ -429,7 +431,7 @@ def test_stop_always_ends(events: list[object], later: list[object]) -> None:
     life = Life()
     play(life, events)
     begun = life.now
-    life.take(AskedToStop())
+    life.take(StopRequested())
     play(life, later)
     life.passes(max(begun + RULES.grace + RULES.kill_wait + 0.001 - life.now, 0))
     while life.phase != "stopped" and life.wake is not None:  # steps that were late took their time

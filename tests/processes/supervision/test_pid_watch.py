@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from clawgate.processes.supervision.pid_watch import EndWatch
+from clawgate.processes.supervision.pid_watch import PidWatcher
 from tests.processes.supervised import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes have no handles elsewhere")
@@ -21,7 +21,7 @@ def sleeper() -> subprocess.Popen[bytes]:
 def test_the_end_of_a_process_is_told_and_only_of_the_one_that_is_watched() -> None:
     async def work() -> None:
         told: asyncio.Queue[str] = asyncio.Queue()
-        watch = EndWatch(told.put_nowait)
+        watch = PidWatcher(told.put_nowait)
         first, second = sleeper(), sleeper()
         names = [f"sleep (pid {one.pid})" for one in (first, second)]
         for name in (names[0], names[1], names[1], None, names[1]):
@@ -43,7 +43,7 @@ def test_the_end_of_a_process_is_told_and_only_of_the_one_that_is_watched() -> N
 def test_who_cannot_be_found_is_not_watched() -> None:
     async def work() -> None:
         told: list[str] = []
-        watch = EndWatch(told.append)
+        watch = PidWatcher(told.append)
         for name in (None, "a process that cannot be seen from here", "x (pid 1)"):
             watch.watch(name)
         await asyncio.sleep(0)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from clawgate.processes.supervision.spec import ChildPlan
+from clawgate.processes.supervision.spec import SupervisedSpec
 
 
 def test_a_plan_shows_no_secret_and_knows_what_is_one() -> None:
     environment = {"MERIDIAN_API_KEY": "canary-key-1", "PORT_TOKEN": "short", "HOME": "/home/somebody"}
-    plan = ChildPlan(name="p", argv=("x",), environment=environment, secrets=("canary-secret-2",))
+    plan = SupervisedSpec(name="p", argv=("x",), environment=environment, secrets=("canary-secret-2",))
     assert plan.all_secrets() == ["canary-secret-2", "canary-key-1"] and "canary" not in repr(plan)
 
 
 def test_its_limits_are_those_of_the_plan() -> None:
-    plan = ChildPlan(
+    plan = SupervisedSpec(
         name="p", argv=("x",), environment={}, auto_restart=False, restart_delay=1, ready_timeout=2, grace=3
     )
     rules = plan.rules()

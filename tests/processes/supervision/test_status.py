@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from clawgate.processes.supervision.child_state import Phase, State
-from clawgate.processes.supervision.status import snapshot_of, unavailable
+from clawgate.processes.supervision.status import status_of, unavailable
 
 LINES = ("first", "second", "third", "Error: Claude CLI not found")
 
@@ -16,9 +16,9 @@ LINES = ("first", "second", "third", "Error: Claude CLI not found")
 @pytest.mark.parametrize("phase", typing.get_args(Phase))
 def test_what_serves_is_available_and_the_rest_says_why_and_when(phase: Phase) -> None:
     state = State(phase=phase, since=90.0, reason="the reason", next_try_at=104.5)
-    why, seconds = unavailable(snapshot_of("claude-proxy", state, LINES, 100.0)) or ("", 0)
+    why, seconds = unavailable(status_of("claude-proxy", state, LINES, 100.0)) or ("", 0)
     assert why.startswith("claude-proxy ") and "(the reason)" in why and 1 <= seconds <= 60
-    assert unavailable(snapshot_of("claude-proxy", replace(state, healthy=True), LINES, 100.0)) is None
+    assert unavailable(status_of("claude-proxy", replace(state, healthy=True), LINES, 100.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -37,21 +37,19 @@ def test_each_state_has_its_words_and_its_next_step(
 ) -> None:
     at = None if next_try is None else 100.0 + next_try
     state = State(phase=phase, since=90.0, next_try_at=at, quick_crashes=5, holder="node (pid 9)")
-    shown = snapshot_of("claude-proxy", state, (), 100.0)
+    shown = status_of("claude-proxy", state, (), 100.0)
     why, after = unavailable(shown) or ("", 0)
     assert said in why and after == seconds
 
 
 def test_the_last_lines_are_told_where_they_explain_something() -> None:
-    down = snapshot_of("p", State(phase="given_up"), LINES, 1.0)
+    down = status_of("p", State(phase="given_up"), LINES, 1.0)
     assert "second | third | Error: Claude CLI not found" in (unavailable(down) or ("",))[0]
-    taken = snapshot_of("p", State(phase="port_taken"), LINES, 1.0)
+    taken = status_of("p", State(phase="port_taken"), LINES, 1.0)
     assert "Error" not in (unavailable(taken) or ("",))[0]
 
 
 def test_as_text_it_is_one_line() -> None:
     state = State(phase="backing_off", reason="it ended with status 1", next_try_at=3.0)
-    assert (
-        str(snapshot_of("p", state, LINES, 0.0)) == "p: backing off, it ended with status 1, next try in 3 s"
-    )
-    assert str(snapshot_of("p", State(phase="ready", pid=7), (), 0.0)) == "p: ready, pid 7"
+    assert str(status_of("p", state, LINES, 0.0)) == "p: backing off, it ended with status 1, next try in 3 s"
+    assert str(status_of("p", State(phase="ready", pid=7), (), 0.0)) == "p: ready, pid 7"

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from clawgate.processes.supervision.probe import Finding
-from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.status import ChildStatus
 from tests.ports import free_port
 from tests.processes.supervised import QUICK, command, watched
 
@@ -84,7 +84,7 @@ def test_a_listener_that_fails_is_no_end_of_the_child(caplog: pytest.LogCaptureF
         async with watched(command("healthy", port), port) as it:
             note = it.supervisor._on_change
 
-            def fails(shown: Snapshot) -> None:
+            def fails(shown: ChildStatus) -> None:
                 note(shown)
                 raise RuntimeError("not the child's fault")
 

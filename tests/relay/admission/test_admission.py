@@ -5,43 +5,43 @@ from __future__ import annotations
 import pytest
 
 from clawgate.errors import (
+    AuthLocked,
     BodyTooLarge,
-    ContentTypeRefused,
-    CredentialMissing,
     ExpectationUnknown,
     GatewayError,
-    HostRefused,
+    HostNotAllowed,
+    HttpVersionUnsupported,
+    InvalidToken,
     LoopDetected,
     MalformedRequest,
     MethodNotAllowed,
+    MissingToken,
     ModelNotFound,
-    OriginRefused,
-    RateLimited,
-    RouteUnknown,
-    TooManyFailures,
-    Unauthenticated,
+    OriginNotAllowed,
+    RateLimitExceeded,
     UnclearFraming,
+    UnknownRoute,
+    UnsupportedContentType,
     UpgradeRefused,
-    VersionUnsupported,
 )
-from clawgate.policy.authentication import FailureLimiter, FailureRule, TokenBook
-from clawgate.policy.client_ip import ProxySet
-from clawgate.policy.cross_origin import BrowserRule
+from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
+from clawgate.policy.client_ip import TrustedProxies
+from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import MODEL_ROUTES
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import Bearer
 from clawgate.relay.admission.admission import (
     ANONYMOUS,
-    ControlPass,
-    Gate,
-    ModelRule,
+    Admission,
+    AdmittedHead,
+    ControlRequest,
+    ModelAllowlist,
     RequestHead,
-    Ticket,
     is_loopback,
 )
-from clawgate.relay.admission.plan import Asked, Plan
-from clawgate.relay.upstream.dial import Dialer, Route
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.admission.plan import Asked, RoutePlan
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 
 TOKEN = "a-token-of-a-client"
@@ -49,12 +49,12 @@ KEY = "the-key-of-the-owner"
 Lines = dict[bytes, bytes | None]
 
 
-def make_gate(**parts: object) -> Gate:
+def make_gate(**parts: object) -> Admission:
     """The server's gate, any part of it replaced."""
     origin, _ = parse_url("http://127.0.0.1:9")
-    plan = UpstreamPlan(
+    plan = UpstreamConfig(
         name="u",
-        route=Route(origin=origin, trusted=True),
+        route=UpstreamEndpoint(origin=origin, trusted=True),
         prefix="/v1",
         replaces="/v1",
         credential=Bearer(KEY),
@@ -62,14 +62,14 @@ def make_gate(**parts: object) -> Gate:
     whole: dict[str, object] = {
         "upstream": Upstream(plan, Dialer(), via=b"clawgate-me"),
         "routes": MODEL_ROUTES,
-        "browser": BrowserRule(),
+        "browser": CrossOriginPolicy(),
         "body_limit": 1000,
         "own_via": b"clawgate-me",
-        "tokens": TokenBook.of({"alice": TOKEN}),
-        "failures": FailureLimiter(FailureRule(max_failures=2, window=60, lockout=300)),
+        "tokens": TokenStore.of({"alice": TOKEN}),
+        "failures": AuthLockout(LockoutRule(max_failures=2, window=60, lockout=300)),
         **parts,
     }
-    return Gate(**whole)  # type: ignore[arg-type]
+    return Admission(**whole)  # type: ignore[arg-type]
 
 
 def head(
@@ -94,15 +94,15 @@ def head(
 
 
 def admit(
-    request: RequestHead, gate: Gate | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
-) -> Ticket:
+    request: RequestHead, gate: Admission | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
+) -> AdmittedHead:
     found = (gate or make_gate()).admit(request, peer, now)
-    assert isinstance(found, Ticket)
+    assert isinstance(found, AdmittedHead)
     return found
 
 
 def refusal(
-    request: RequestHead, gate: Gate | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
+    request: RequestHead, gate: Admission | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
 ) -> type[GatewayError]:
     with pytest.raises(GatewayError) as caught:
         (gate or make_gate()).admit(request, peer, now)
@@ -122,20 +122,20 @@ def test_a_ticket_says_where_to_and_for_whom() -> None:
 @pytest.mark.parametrize(
     ("request_head", "error"),
     [
-        (head(version="2.0"), VersionUnsupported),
-        (head(version="0.9"), VersionUnsupported),
+        (head(version="2.0"), HttpVersionUnsupported),
+        (head(version="0.9"), HttpVersionUnsupported),
         (head({b"host": None}), MalformedRequest),
-        (head({b"host": b"evil.example"}), HostRefused),
-        (head({b"origin": b"null"}), OriginRefused),
-        (head({b"sec-fetch-site": b"cross-site"}), OriginRefused),
-        (head({b"x-proxy-token": None}), CredentialMissing),
-        (head({b"x-proxy-token": b"wrong"}), Unauthenticated),
+        (head({b"host": b"evil.example"}), HostNotAllowed),
+        (head({b"origin": b"null"}), OriginNotAllowed),
+        (head({b"sec-fetch-site": b"cross-site"}), OriginNotAllowed),
+        (head({b"x-proxy-token": None}), MissingToken),
+        (head({b"x-proxy-token": b"wrong"}), InvalidToken),
         (head(socket=True), UpgradeRefused),
-        (head(target=b"/v1/files"), RouteUnknown),
+        (head(target=b"/v1/files"), UnknownRoute),
         (head(target=b"/v1/../x"), MalformedRequest),
         (head(method=b"PUT"), MethodNotAllowed),
         (head({b"content-length": b"1001"}), BodyTooLarge),
-        (head({b"content-type": b"text/plain"}), ContentTypeRefused),
+        (head({b"content-type": b"text/plain"}), UnsupportedContentType),
         (head({b"expect": b"x"}), ExpectationUnknown),
         (head({b"via": b"1.1 a, 1.1 clawgate-me"}), LoopDetected),
         (head({b"transfer-encoding": b"gzip", b"content-length": None}), UnclearFraming),
@@ -143,8 +143,8 @@ def test_a_ticket_says_where_to_and_for_whom() -> None:
         (head(target=b"/health", method=b"GET"), MalformedRequest),
         (head(target=b"/health"), MethodNotAllowed),
         (head(target=b"http://evil.example/v1/models"), MalformedRequest),
-        (head(target=b"*", method=b"OPTIONS"), RouteUnknown),
-        (head(target=b"a:1", method=b"CONNECT"), RouteUnknown),
+        (head(target=b"*", method=b"OPTIONS"), UnknownRoute),
+        (head(target=b"a:1", method=b"CONNECT"), UnknownRoute),
     ],
 )
 def test_one_thing_wrong_is_refused_for_that(request_head: RequestHead, error: type[GatewayError]) -> None:
@@ -159,10 +159,10 @@ def test_what_is_asked_first_is_answered_first() -> None:
         b"expect": b"x",
     }  # fmt: skip
     steps: list[tuple[bytes, bytes | None, type[GatewayError]]] = [
-        (b"host", b"localhost", HostRefused),
-        (b"origin", None, OriginRefused),
-        (b"x-proxy-token", TOKEN.encode(), Unauthenticated),
-        (b"content-type", b"application/json", ContentTypeRefused),
+        (b"host", b"localhost", HostNotAllowed),
+        (b"origin", None, OriginNotAllowed),
+        (b"x-proxy-token", TOKEN.encode(), InvalidToken),
+        (b"content-type", b"application/json", UnsupportedContentType),
         (b"expect", None, ExpectationUnknown),
     ]
     for name, repaired, error in steps:
@@ -190,7 +190,7 @@ def test_fields_that_decide_stand_there_once(name: bytes) -> None:
 )
 def test_a_second_field_does_not_hide_the_first(name: bytes, first: bytes, second: bytes) -> None:
     """What would be refused alone is refused in company."""
-    gate = make_gate(model_rule=ModelRule(frozenset({"m"})))
+    gate = make_gate(model_rule=ModelAllowlist(frozenset({"m"})))
     refusal(head({name: first}), gate)
     refusal(head({name: first}, more=((name, second),)), gate)
 
@@ -199,13 +199,13 @@ def test_wrong_tokens_lock_the_address_out() -> None:
     """After two, also a right one is refused, for the seconds that are left; others and /health are not."""
     gate = make_gate()
     for _ in range(2):
-        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, now=5) is Unauthenticated
-    with pytest.raises(TooManyFailures) as caught:
+        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, now=5) is InvalidToken
+    with pytest.raises(AuthLocked) as caught:
         gate.admit(head(), "10.0.0.1", 6.5)
     assert caught.value.retry_after == 299
     admit(head(), gate, peer="10.0.0.2", now=6.5)
     health = head({b"content-length": None, b"x-proxy-token": None}, method=b"GET", target=b"/health")
-    assert gate.admit(health, "10.0.0.1", 6.5) == ControlPass(None)
+    assert gate.admit(health, "10.0.0.1", 6.5) == ControlRequest(None)
     admit(head(), gate, now=305)
 
 
@@ -213,7 +213,7 @@ def test_a_missing_token_is_no_guess() -> None:
     """However often it is missing."""
     gate = make_gate()
     for _ in range(50):
-        assert refusal(head({b"x-proxy-token": None}), gate) is CredentialMissing
+        assert refusal(head({b"x-proxy-token": None}), gate) is MissingToken
     admit(head(), gate)
 
 
@@ -221,20 +221,20 @@ def test_a_wrong_token_counts_before_routes_are_looked_at() -> None:
     """Who guesses on unknown routes is locked out as well."""
     gate = make_gate()
     for _ in range(2):
-        assert refusal(head({b"x-proxy-token": b"wrong"}, target=b"/nowhere"), gate) is Unauthenticated
-    assert refusal(head(), gate) is TooManyFailures
+        assert refusal(head({b"x-proxy-token": b"wrong"}, target=b"/nowhere"), gate) is InvalidToken
+    assert refusal(head(), gate) is AuthLocked
 
 
 def test_forwarded_addresses_count_only_behind_a_trusted_proxy() -> None:
     """The last address that is no proxy itself; from anybody else the field means nothing."""
-    gate = make_gate(proxies=ProxySet.of(["10.0.0.9", "10.0.0.8"]))
+    gate = make_gate(proxies=TrustedProxies.of(["10.0.0.9", "10.0.0.8"]))
 
     def from_address(forwarded: bytes, token: str = "wrong") -> RequestHead:
         return head({b"x-forwarded-for": forwarded, b"x-proxy-token": token.encode()})
 
     for forged in (b"1.1.1.1, 7.7.7.7, 10.0.0.8", b"2.2.2.2, 7.7.7.7"):
-        assert refusal(from_address(forged), gate, peer="10.0.0.9") is Unauthenticated
-    assert refusal(from_address(b"7.7.7.7", TOKEN), gate, peer="10.0.0.9") is TooManyFailures
+        assert refusal(from_address(forged), gate, peer="10.0.0.9") is InvalidToken
+    assert refusal(from_address(b"7.7.7.7", TOKEN), gate, peer="10.0.0.9") is AuthLocked
     admit(from_address(b"1.1.1.1", TOKEN), gate, peer="10.0.0.9")
     admit(from_address(b"7.7.7.7", TOKEN), gate, peer="10.0.0.7")
 
@@ -279,9 +279,9 @@ def test_health_knows_its_caller() -> None:
     """By token, or as nobody; a wrong token is refused, not ignored."""
     gate = make_gate()
     plain: Lines = {b"content-length": None}
-    assert gate.admit(head(plain, method=b"GET", target=b"/health?deep=1"), "", 0) == ControlPass("alice")
+    assert gate.admit(head(plain, method=b"GET", target=b"/health?deep=1"), "", 0) == ControlRequest("alice")
     wrong: Lines = {**plain, b"x-proxy-token": b"wrong"}
-    assert refusal(head(wrong, method=b"GET", target=b"/health"), gate) is Unauthenticated
+    assert refusal(head(wrong, method=b"GET", target=b"/health"), gate) is InvalidToken
 
 
 def test_rates_are_counted_by_entering_and_leaving() -> None:
@@ -289,7 +289,7 @@ def test_rates_are_counted_by_entering_and_leaving() -> None:
     gate = make_gate(rates=RateLimiter(RateRule(concurrent=1)))
     ticket = admit(head(), gate)
     gate.enter(ticket, 0)
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimitExceeded):
         gate.enter(ticket, 0)
     gate.leave(ticket)
     gate.enter(ticket, 0)
@@ -297,10 +297,10 @@ def test_rates_are_counted_by_entering_and_leaving() -> None:
 
 def test_a_model_rule_is_for_posts_and_is_never_skipped() -> None:
     """Its ticket is asked each time, a body that cannot be read for its model is refused."""
-    gate = make_gate(model_rule=ModelRule(frozenset({"m"})))
+    gate = make_gate(model_rule=ModelAllowlist(frozenset({"m"})))
     ticket = admit(head(), gate)
     assert ticket.model_rule is not None and not ticket.repeatable
-    assert refusal(head({b"content-encoding": b"gzip"}), gate) is ContentTypeRefused
+    assert refusal(head({b"content-encoding": b"gzip"}), gate) is UnsupportedContentType
     with pytest.raises(ModelNotFound):
         ticket.model_rule.check("other")
     assert (
@@ -319,11 +319,11 @@ def test_the_memory_of_safe_targets_is_bounded() -> None:
 class NoPlanner:
     """Stands where a planner would; the gate itself asks it nothing."""
 
-    def plan(self, asked: Asked, path: bytes, body: bytes) -> Plan:
+    def plan(self, asked: Asked, path: bytes, body: bytes) -> RoutePlan:
         raise AssertionError("the gate decides from the head alone")
 
 
-def planning_gate(**parts: object) -> Gate:
+def planning_gate(**parts: object) -> Admission:
     return make_gate(upstream=None, planner=NoPlanner(), own_paths=(b"/own", b"/below/"), **parts)
 
 
@@ -341,7 +341,7 @@ def test_where_the_body_decides_a_ticket_waits_for_it() -> None:
 
 @pytest.mark.parametrize("coding", [b"gzip", b"br", b"identity, gzip", b""])
 def test_a_body_that_has_to_be_read_may_not_be_compressed(coding: bytes) -> None:
-    assert refusal(head({b"content-encoding": coding}), planning_gate()) is ContentTypeRefused
+    assert refusal(head({b"content-encoding": coding}), planning_gate()) is UnsupportedContentType
     admit(head({b"content-encoding": b"identity"}), planning_gate())
     admit(head({b"content-encoding": coding}))
 
@@ -351,9 +351,9 @@ def test_own_pages_are_for_callers_who_are_known(path: bytes) -> None:
     """And for reading, without a body."""
     known: Lines = {b"content-length": None}
     gate = planning_gate()
-    assert gate.admit(head(known, method=b"GET", target=path), "10.0.0.1", 0.0) == ControlPass("alice")
+    assert gate.admit(head(known, method=b"GET", target=path), "10.0.0.1", 0.0) == ControlRequest("alice")
     unknown: Lines = {**known, b"x-proxy-token": None}
-    assert refusal(head(unknown, method=b"GET", target=path), gate) is CredentialMissing
+    assert refusal(head(unknown, method=b"GET", target=path), gate) is MissingToken
     assert refusal(head(target=path), gate) is MethodNotAllowed
     assert refusal(head(method=b"GET", target=path), gate) is MalformedRequest
 
@@ -361,7 +361,7 @@ def test_own_pages_are_for_callers_who_are_known(path: bytes) -> None:
 @pytest.mark.parametrize("path", [b"/ownx", b"/own/x", b"/below", b"/belowx/y"])
 def test_what_only_begins_like_an_own_page_is_none(path: bytes) -> None:
     assert (
-        refusal(head({b"content-length": None}, method=b"GET", target=path), planning_gate()) is RouteUnknown
+        refusal(head({b"content-length": None}, method=b"GET", target=path), planning_gate()) is UnknownRoute
     )
 
 
@@ -372,7 +372,7 @@ def test_an_api_key_is_a_token_only_where_that_is_said(accepts: bool) -> None:
     if accepts:
         assert admit(keyed, gate).caller == "alice"
     else:
-        assert refusal(keyed, gate) is CredentialMissing
+        assert refusal(keyed, gate) is MissingToken
 
 
 @pytest.mark.parametrize(
@@ -384,22 +384,22 @@ def test_this_machine_can_be_exempt_from_the_lockout(exempt: bool, peer: str, lo
     """Nobody else ever is; a wrong token is refused all the same."""
     gate = make_gate(exempt_loopback=exempt)
     for _ in range(2):
-        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is Unauthenticated
+        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is InvalidToken
     if locked:
-        assert refusal(head(), gate, peer=peer) is TooManyFailures
+        assert refusal(head(), gate, peer=peer) is AuthLocked
     else:
-        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is Unauthenticated
+        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is InvalidToken
         admit(head(), gate, peer=peer)
 
 
 def test_who_comes_through_a_proxy_on_this_machine_is_not_exempt_with_it() -> None:
     """The address in front of the proxy is the one that counts, and what a client writes there itself does not."""
-    gate = make_gate(exempt_loopback=True, proxies=ProxySet.of(["127.0.0.1"]))
+    gate = make_gate(exempt_loopback=True, proxies=TrustedProxies.of(["127.0.0.1"]))
     forwarded: Lines = {b"x-forwarded-for": b"127.0.0.1, 7.7.7.7"}
     for _ in range(2):
         wrong = head({**forwarded, b"x-proxy-token": b"wrong"})
-        assert refusal(wrong, gate, peer="127.0.0.1") is Unauthenticated
-    assert refusal(head(forwarded), gate, peer="127.0.0.1") is TooManyFailures
+        assert refusal(wrong, gate, peer="127.0.0.1") is InvalidToken
+    assert refusal(head(forwarded), gate, peer="127.0.0.1") is AuthLocked
 
 
 @pytest.mark.parametrize(

@@ -14,19 +14,19 @@ from clawgate.errors import (
     RequestRejected,
     UpstreamFailed,
 )
-from clawgate.policy.cross_origin import BrowserRule
+from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import GATEWAY_ROUTES
 from clawgate.providers.credential import Bearer
-from clawgate.relay.admission.admission import Gate
-from clawgate.relay.admission.plan import Asked, Attempt, Plan
-from clawgate.relay.downstream.connections import Front
-from clawgate.relay.downstream.request_parser import IntakeLimits
-from clawgate.relay.downstream.server import Host, listen
-from clawgate.relay.interfaces import AnswerHead, Piece, Writer
-from clawgate.relay.observe.record import Record
-from clawgate.relay.response.writer import AnswerWriter
-from clawgate.relay.upstream.dial import Dialer, Route
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.admission.admission import Admission
+from clawgate.relay.admission.plan import Asked, RoutePlan, UpstreamAttempt
+from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.downstream.request_parser import ClientLimits
+from clawgate.relay.downstream.server import Server, listen
+from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.observe.record import RequestRecord
+from clawgate.relay.response.writer import PassthroughWriter
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
@@ -48,7 +48,7 @@ class Asks:
         self.upstream = upstream
         self.served_by = f"{upstream.name.decode()}/m"
         self.names = b"x-by: %b\r\n" % upstream.name
-        self.request: list[Piece] = []
+        self.request: list[Buffer] = []
         self.aside = aside
         self._head = upstream.head(b"POST", asked.target, asked.lines, asked.via)
         if aside is None:
@@ -57,8 +57,10 @@ class Asks:
     def complete(self, body: bytes) -> None:
         self.request = [b"%bcontent-length: %d\r\n\r\n" % (self._head, len(body)), body]
 
-    def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
-        return AnswerWriter(head, http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.names)
+    def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
+        return PassthroughWriter(
+            head, http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.names
+        )
 
 
 class Scripted:
@@ -77,19 +79,21 @@ class Scripted:
         self._refusal = refusal
         self.told: list[object] = []
 
-    def plan(self, asked: Asked, path: bytes, body: bytes) -> Plan:
+    def plan(self, asked: Asked, path: bytes, body: bytes) -> RoutePlan:
         self.told.append((asked.target, path, body))
         self._asked, self._body = asked, body
         if self._refusal is not None:
             raise self._refusal
         return self
 
-    def first(self) -> Attempt:
+    def first(self) -> UpstreamAttempt:
         if not self._left:
             raise ProviderUnavailable("nobody is left")
         return Asks(self._left.pop(0), self._asked, self._body, self._aside)
 
-    def after(self, *, status: int | None = None, error: GatewayError | None = None) -> Attempt | None:
+    def after(
+        self, *, status: int | None = None, error: GatewayError | None = None
+    ) -> UpstreamAttempt | None:
         self.told.append(status if error is None else type(error).__name__)
         return self.first() if self._left else None
 
@@ -100,21 +104,23 @@ class Scripted:
 
 def upstream(url: str, name: str) -> Upstream:
     origin, _ = parse_url(url)
-    route = Route(origin=origin, trusted=True)
+    route = UpstreamEndpoint(origin=origin, trusted=True)
     return Upstream(
-        UpstreamPlan(name=name, route=route, prefix="", credential=Bearer("k")), Dialer(), via=OWN.encode()
+        UpstreamConfig(name=name, route=route, prefix="", credential=Bearer("k")), Dialer(), via=OWN.encode()
     )
 
 
-async def ask(planner: Scripted, body: bytes = b"{}") -> tuple[Response, list[Record]]:
+async def ask(planner: Scripted, body: bytes = b"{}") -> tuple[Response, list[RequestRecord]]:
     """One request through a front whose gate has ``planner``."""
-    records: list[Record] = []
-    gate = Gate(
-        upstream=None, planner=planner, routes=GATEWAY_ROUTES, browser=BrowserRule(), body_limit=1000,
+    records: list[RequestRecord] = []
+    gate = Admission(
+        upstream=None, planner=planner, routes=GATEWAY_ROUTES, browser=CrossOriginPolicy(), body_limit=1000,
         own_via=OWN.encode(),
     )  # fmt: skip
-    front = Front(gate=gate, upstreams=[], limits=IntakeLimits(body_bytes=1000), observer=records.append)
-    host = Host(front, None, drain_seconds=0.0)
+    front = ConnectionManager(
+        gate=gate, upstreams=[], limits=ClientLimits(body_bytes=1000), observer=records.append
+    )
+    host = Server(front, None, drain_seconds=0.0)
     host.config.load()
     host.lifespan = host.config.lifespan_class(host.config)
     sockets = listen("127.0.0.1", 0)

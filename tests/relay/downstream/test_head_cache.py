@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.relay.downstream.head_cache import KnownHead
+from clawgate.relay.downstream.head_cache import CachedHead
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nX: y\r\n\r\n"
 
 
-def known(head: bytes = HEAD, length: int = 5) -> KnownHead[str]:
-    found = KnownHead.of(head, length, "meaning")
+def known(head: bytes = HEAD, length: int = 5) -> CachedHead[str]:
+    found = CachedHead.of(head, length, "meaning")
     assert found is not None
     return found
 
@@ -102,17 +102,17 @@ def test_a_head_without_a_length_is_known_whole() -> None:
 )
 def test_a_length_that_is_spelled_otherwise_is_not_learned(spelling: bytes) -> None:
     """Its digits could not be found again."""
-    assert KnownHead.of(HEAD.replace(b"Content-Length: 5", spelling), 5, "") is None
+    assert CachedHead.of(HEAD.replace(b"Content-Length: 5", spelling), 5, "") is None
 
 
 def test_a_length_that_the_reader_understood_otherwise_is_not_learned() -> None:
     """The strict path has the last word."""
-    assert KnownHead.of(HEAD, 6, "") is None
+    assert CachedHead.of(HEAD, 6, "") is None
 
 
 def test_a_long_head_is_not_learned() -> None:
     """Memory for each connection is bounded."""
-    assert KnownHead.of(b"GET / HTTP/1.1\r\nX: " + b"a" * 4096 + b"\r\n\r\n", 0, "") is None
+    assert CachedHead.of(b"GET / HTTP/1.1\r\nX: " + b"a" * 4096 + b"\r\n\r\n", 0, "") is None
 
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -8,9 +8,9 @@ import pytest
 
 from clawgate.errors import RequestRejected
 from clawgate.relay.admission.admission import RequestHead
-from clawgate.relay.downstream.request_parser import IntakeLimits, RequestReader
+from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
 
-LIMITS = IntakeLimits(head_bytes=600, target_bytes=100, body_bytes=1000)
+LIMITS = ClientLimits(head_bytes=600, target_bytes=100, body_bytes=1000)
 
 
 @dataclass
@@ -39,10 +39,10 @@ class Listener:
         self.story.append(("error", type(error).__name__))
 
 
-def told(pieces: list[bytes], limits: IntakeLimits = LIMITS) -> list[tuple[object, ...]]:
+def told(pieces: list[bytes], limits: ClientLimits = LIMITS) -> list[tuple[object, ...]]:
     """The story of one connection, its requests taken one by one."""
     listener = Listener()
-    reader = RequestReader(listener, limits)
+    reader = RequestParser(listener, limits)
     for piece in pieces:
         rest = piece
         while rest and not listener.over:
@@ -146,7 +146,7 @@ def test_trailers_and_extensions_are_dropped() -> None:
 def test_what_follows_a_counted_body_is_left_alone() -> None:
     """It comes back unread, to be fed again for the next request."""
     listener = Listener()
-    reader = RequestReader(listener, LIMITS)
+    reader = RequestParser(listener, LIMITS)
     head, body = TWO[:-2], TWO[-2:]
     assert reader.feed(head + body + GET) == body + GET
     assert not reader.complete
@@ -202,7 +202,7 @@ def test_the_raw_head_is_given_only_when_it_may_be_known_again() -> None:
             raws.append(raw)
 
     def feed(*pieces: bytes) -> bytes | None:
-        reader = RequestReader(Raws(), LIMITS)
+        reader = RequestParser(Raws(), LIMITS)
         for piece in pieces:
             reader.feed(piece)
         return raws.pop()

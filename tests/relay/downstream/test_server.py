@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from clawgate.relay.downstream.server import Host, listen
+from clawgate.relay.downstream.server import Server, listen
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.upstream import FakeUpstream
@@ -58,11 +58,11 @@ def test_stop_drains_and_ends_what_was_kept() -> None:
             role = build("bridge", upstream.url)
             up = asyncio.Event()
 
-            def when_up(host: Host) -> None:
+            def when_up(host: Server) -> None:
                 host.keep(forever())
                 up.set()
 
-            host = Host(role.front, role.app, drain_seconds=30, when_up=when_up)
+            host = Server(role.front, role.app, drain_seconds=30, when_up=when_up)
             sockets = listen("127.0.0.1", 0)
             port = sockets[0].getsockname()[1]
             serving = asyncio.get_running_loop().create_task(host._serve(sockets))
@@ -97,7 +97,7 @@ def test_a_request_that_comes_while_draining_is_answered_and_is_the_last() -> No
         async with FakeUpstream(faults.json_answer({"n": 1})) as upstream:
             role = build("bridge", upstream.url)
             up = asyncio.Event()
-            host = Host(role.front, role.app, drain_seconds=30, when_up=lambda _: up.set())
+            host = Server(role.front, role.app, drain_seconds=30, when_up=lambda _: up.set())
             sockets = listen("127.0.0.1", 0)
             port = sockets[0].getsockname()[1]
             serving = asyncio.get_running_loop().create_task(host._serve(sockets))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.relay.exchange import body_budget as held_bodies
-from clawgate.relay.exchange.body_budget import HeldBodies
+from clawgate.relay.exchange.body_budget import BodyBufferBudget
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import PATH, run, serving, until
@@ -35,20 +35,20 @@ class Body:
         self.goes_on = True
 
 
-def grow(held: HeldBodies, body: Body, by: int) -> None:
+def grow(held: BodyBufferBudget, body: Body, by: int) -> None:
     body.size += by
     body.goes_on = held.may_go_on(body, body.size)
 
 
 def test_within_the_bound_all_are_read() -> None:
-    held, bodies = HeldBodies(10), [Body(), Body()]
+    held, bodies = BodyBufferBudget(10), [Body(), Body()]
     for body in bodies:
         grow(held, body, 5)
     assert all(body.goes_on for body in bodies) and held.total == 10
 
 
 def test_beyond_the_bound_only_the_oldest_is_read_on() -> None:
-    held, oldest, other = HeldBodies(10), Body(), Body()
+    held, oldest, other = BodyBufferBudget(10), Body(), Body()
     grow(held, oldest, 6)
     grow(held, other, 6)
     grow(held, oldest, 6)
@@ -58,7 +58,7 @@ def test_beyond_the_bound_only_the_oldest_is_read_on() -> None:
 def test_a_small_body_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """One slow upload does not hold up the conversations of others; what grows beyond that waits."""
     monkeypatch.setattr(held_bodies, "SMALL_BYTES", 5)
-    held, slow, small = HeldBodies(10), Body(), Body()
+    held, slow, small = BodyBufferBudget(10), Body(), Body()
     grow(held, slow, 20)
     grow(held, small, 3)
     grow(held, small, 2)
@@ -68,7 +68,7 @@ def test_a_small_body_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_where_one_is_done_those_that_wait_go_on() -> None:
-    held, oldest, other = HeldBodies(10), Body(), Body()
+    held, oldest, other = BodyBufferBudget(10), Body(), Body()
     grow(held, oldest, 6)
     grow(held, other, 6)
     held.let_go(oldest)
@@ -81,7 +81,7 @@ def test_where_one_is_done_those_that_wait_go_on() -> None:
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9), st.booleans()), max_size=60))
 def test_somebody_is_always_read(steps: list[tuple[int, int, bool]]) -> None:
     """Whatever comes in whichever order: who waits has an older one in front that does not."""
-    held, bodies = HeldBodies(10), [Body() for _ in range(4)]
+    held, bodies = BodyBufferBudget(10), [Body() for _ in range(4)]
     there: list[Body] = []
     for which, size, ends in steps:
         body = bodies[which]

@@ -12,7 +12,7 @@ import pytest
 
 from clawgate.errors import UpstreamClosed
 from clawgate.relay.exchange.exchange import Exchange
-from clawgate.relay.interfaces import Piece
+from clawgate.relay.interfaces import Buffer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
@@ -286,7 +286,7 @@ class StaleOrNew:
 
     def __init__(self) -> None:
         self.pool = self
-        self.written: list[Piece] = []
+        self.written: list[Buffer] = []
 
     def take(self) -> StaleOrNew | None:
         return self if self.reused else None
@@ -296,7 +296,7 @@ class StaleOrNew:
 
     def serve(self, consumer: object, *, head_only: bool) -> None: ...
 
-    def write(self, pieces: list[Piece]) -> None:
+    def write(self, pieces: list[Buffer]) -> None:
         self.written += pieces
 
 

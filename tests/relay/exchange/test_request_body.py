@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from clawgate.errors import BodyTooLarge
-from clawgate.relay.admission.admission import ModelRule, Ticket
+from clawgate.relay.admission.admission import AdmittedHead, ModelAllowlist
 from clawgate.relay.exchange.request_body import GLANCE_BYTES, RequestBody
 
 
-def ticket(**more: Any) -> Ticket:
+def ticket(**more: Any) -> AdmittedHead:
     given: dict[str, Any] = {
         "upstream": None, "caller": "-", "method": b"POST", "path": b"/v1/x", "head": b"", "sized": True,
         "chunked": False, "wants_continue": False,
     }  # fmt: skip
-    return Ticket(**{**given, **more})
+    return AdmittedHead(**{**given, **more})
 
 
 def body(limit: int = 100, *, glanced_at: bool = False, **more: Any) -> RequestBody:
@@ -31,7 +31,7 @@ def test_a_chunked_body_gets_chunks_of_ours() -> None:
     assert body(chunked=True).add(b"abc") == b"3\r\nabc\r\n"
 
 
-@pytest.mark.parametrize("reader", [{"planner": object()}, {"model_rule": ModelRule(frozenset())}])
+@pytest.mark.parametrize("reader", [{"planner": object()}, {"model_rule": ModelAllowlist(frozenset())}])
 def test_what_is_read_first_does_not_go_on(reader: dict[str, Any]) -> None:
     """Whoever reads it says what is sent."""
     read = body(**reader)
@@ -47,7 +47,7 @@ def test_nothing_is_kept_where_nobody_reads_it() -> None:
 
 @pytest.mark.parametrize("pieces", [[], [b"abc"], [b"a", b"bc"]])
 def test_what_is_read_is_all_of_it_once(pieces: list[bytes]) -> None:
-    ruled = body(model_rule=ModelRule(frozenset()))
+    ruled = body(model_rule=ModelAllowlist(frozenset()))
     for piece in pieces:
         ruled.add(piece)
     assert ruled.take_whole() == b"".join(pieces)
@@ -56,7 +56,7 @@ def test_what_is_read_is_all_of_it_once(pieces: list[bytes]) -> None:
 
 def test_a_log_does_not_have_large_bodies_kept_and_a_rule_does() -> None:
     large = b"x" * (GLANCE_BYTES + 1)
-    for more, kept in (({"glanced_at": True}, False), ({"model_rule": ModelRule(frozenset())}, True)):
+    for more, kept in (({"glanced_at": True}, False), ({"model_rule": ModelAllowlist(frozenset())}, True)):
         found = body(len(large), **more)
         found.add(large)
         assert (found.take_whole() is not None) is kept

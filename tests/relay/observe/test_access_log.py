@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawgate.relay.observe.access_log import AccessLog, line
-from clawgate.relay.observe.record import Record
+from clawgate.relay.observe.record import RequestRecord
 
-PLAIN = Record(b"POST", b"/v1/chat/completions", "alice", "gpt-5", 200, None, 1234, 0.0123, 1.5)
+PLAIN = RequestRecord(b"POST", b"/v1/chat/completions", "alice", "gpt-5", 200, None, 1234, 0.0123, 1.5)
 WHEN = 1_700_000_000.0
 
 

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.relay.observe.metrics import SECONDS, Histogram, Tally
-from clawgate.relay.observe.record import CLIENT_LEFT, Record
+from clawgate.relay.observe.metrics import SECONDS, Histogram, RequestMetrics
+from clawgate.relay.observe.record import CLIENT_LEFT, RequestRecord
 
 
 def record(
     status: int = 200, code: str | None = None, sent: int = 10, first: float | None = 0.1, total: float = 1.0
-) -> Record:
-    return Record(b"POST", b"/v1/x", "alice", "m", status, code, sent, first, total)
+) -> RequestRecord:
+    return RequestRecord(b"POST", b"/v1/x", "alice", "m", status, code, sent, first, total)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_nothing_is_lost_in_a_histogram(durations: list[float]) -> None:
 
 
 def test_requests_are_counted_by_status_and_code() -> None:
-    tally = Tally()
+    tally = RequestMetrics()
     for one in (record(), record(), record(502, "upstream_closed", sent=5), record(429)):
         tally(one)
     assert tally.requests == {(200, ""): 2, (502, "upstream_closed"): 1, (429, ""): 1}
@@ -56,14 +56,14 @@ def test_requests_are_counted_by_status_and_code() -> None:
 
 
 def test_an_answer_that_never_began_has_no_first_byte() -> None:
-    tally = Tally()
+    tally = RequestMetrics()
     tally(record(first=None))
     tally(record(first=0.2))
     assert sum(tally.first_byte.counts) == 1 and tally.first_byte.sum == pytest.approx(0.2)
 
 
 def test_clients_that_left_are_counted_by_phase() -> None:
-    tally = Tally()
+    tally = RequestMetrics()
     tally(record(CLIENT_LEFT, "client_left", first=None))
     tally(record(CLIENT_LEFT, "client_left", first=None))
     tally(record(CLIENT_LEFT, "client_left", first=0.3))

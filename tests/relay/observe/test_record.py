@@ -7,19 +7,19 @@ import dataclasses
 import pytest
 
 from clawgate.errors import ClientLeft
-from clawgate.relay.observe.record import CLIENT_LEFT, Record
+from clawgate.relay.observe.record import CLIENT_LEFT, RequestRecord
 from clawgate.relay.response.error_response import TABLE
 
 
 def test_a_record_has_no_room_for_content() -> None:
     """Neither bodies nor headers nor the query: a new field has to be argued for here."""
-    assert [field.name for field in dataclasses.fields(Record)] == [
+    assert [field.name for field in dataclasses.fields(RequestRecord)] == [
         "method", "path", "caller", "model", "status", "code", "sent", "first_byte", "total", "reason", "served",
     ]  # fmt: skip
 
 
 def test_a_record_cannot_be_changed_by_an_observer() -> None:
-    record = Record(b"GET", b"/", "-", None, 200, None, 0, None, 0.0)
+    record = RequestRecord(b"GET", b"/", "-", None, 200, None, 0, None, 0.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         record.status = 500  # type: ignore[misc]
 

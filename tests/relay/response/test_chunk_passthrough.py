@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.relay.interfaces import Passage
+from clawgate.relay.interfaces import ChunkPassthrough
 from clawgate.relay.response.chunk_passthrough import CHUNK_ENDS, chunk_beginnings
 
 
@@ -38,7 +38,7 @@ def test_what_is_more_or_less_than_one_chunk_does_not_begin_so(body: bytes) -> N
 
 def test_the_last_chunk_is_told_once() -> None:
     """Without its framing."""
-    passage = Passage(bytearray().extend, ())
+    passage = ChunkPassthrough(bytearray().extend, ())
     passage.latest = framed(b"data: a\r\n\r\n")
     assert passage.take_latest() == b"data: a\r\n\r\n"
     assert passage.take_latest() == b""

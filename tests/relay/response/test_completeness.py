@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from clawgate.errors import UpstreamClosed
-from clawgate.relay.interfaces import AnswerHead
-from clawgate.relay.response.completeness import WatchedAnswer
+from clawgate.relay.interfaces import ResponseHead
+from clawgate.relay.response.completeness import CompletenessCheckedWriter
 from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import ReadBody, Send
 from clawgate.testing.http.upstream import FakeUpstream
@@ -25,8 +25,10 @@ CUT_POLITELY = (*MESSAGES_FRAMES[:5], STOP)
 """The words, then message_stop, and never why."""
 
 
-def answer(status: int = 200, content_type: bytes = STREAM, *, encoded: bool = False) -> WatchedAnswer:
-    found = AnswerHead(
+def answer(
+    status: int = 200, content_type: bytes = STREAM, *, encoded: bool = False
+) -> CompletenessCheckedWriter:
+    found = ResponseHead(
         status=status,
         headers=[(b"content-type", content_type)],
         length=None,
@@ -35,10 +37,10 @@ def answer(status: int = 200, content_type: bytes = STREAM, *, encoded: bool = F
         encoded=encoded,
     )
     given: dict[str, Any] = {"http10": False, "close": False, "bodiless": False, "secrets": ()}
-    return WatchedAnswer(found, origin="http://a.example", dialect=Dialect.MESSAGES, **given)
+    return CompletenessCheckedWriter(found, origin="http://a.example", dialect=Dialect.MESSAGES, **given)
 
 
-def passed(writer: WatchedAnswer, body: bytes, size: int) -> bytes:
+def passed(writer: CompletenessCheckedWriter, body: bytes, size: int) -> bytes:
     sent = b""
     for at in range(0, len(body), size):
         writer.add(body[at : at + size])

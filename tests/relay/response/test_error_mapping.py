@@ -8,26 +8,26 @@ from typing import Any
 
 import pytest
 
-from clawgate.plugins.api import Verdict
-from clawgate.relay.interfaces import AnswerHead
-from clawgate.relay.response.error_mapping import MOST_BYTES, JudgedAnswer
+from clawgate.plugins.api import MappedError
+from clawgate.relay.interfaces import ResponseHead
+from clawgate.relay.response.error_mapping import MOST_BYTES, ErrorMappingWriter
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.dialect import Dialect
 
 SECRET = b"sk-canary-0123456789"
-Judge = Callable[[int, bytes], Verdict | None]
+Judge = Callable[[int, bytes], MappedError | None]
 
 
-def head(status: int, *fields: tuple[bytes, bytes]) -> AnswerHead:
+def head(status: int, *fields: tuple[bytes, bytes]) -> ResponseHead:
     own = [(b"content-type", b"text/html"), (b"request-id", b"r1"), (b"set-cookie", b"a=b"), *fields]
-    return AnswerHead(
+    return ResponseHead(
         status=status, headers=own, length=None, chunked=True, content_type=b"text/html", encoded=False
     )
 
 
 def told(judge: Judge, body: bytes, *, status: int = 500, size: int = 100_000, **more: Any) -> Any:
     """The answer as a client reads it: status, fields by name, body."""
-    writer = JudgedAnswer(
+    writer = ErrorMappingWriter(
         head(status, *more.pop("fields", ())),
         judge,
         more.pop("otherwise", lambda whole: whole),
@@ -54,7 +54,7 @@ def told(judge: Judge, body: bytes, *, status: int = 500, size: int = 100_000, *
 
 
 def says(status: int, message: str = "really this", retry_after: int | None = None) -> Judge:
-    return lambda _, __: Verdict(status=status, message=message, retry_after=retry_after)
+    return lambda _, __: MappedError(status=status, message=message, retry_after=retry_after)
 
 
 @pytest.mark.parametrize("size", [1, 100_000])
@@ -67,9 +67,9 @@ def test_a_verdict_is_the_answer_in_the_clients_dialect(
     """Status, words, and whose answer it is; of the old head what clients may see, but not what the body was."""
     seen: list[tuple[int, bytes]] = []
 
-    def judge(status: int, body: bytes) -> Verdict:
+    def judge(status: int, body: bytes) -> MappedError:
         seen.append((status, body))
-        return Verdict(status=404, message="no such model")
+        return MappedError(status=404, message="no such model")
 
     status, fields, content = told(judge, b"<html>", size=size, client=client)
     assert seen == [(500, b"<html>")], "judged once, and whole"
@@ -114,9 +114,9 @@ def test_a_judge_gets_the_first_of_a_body_that_is_long() -> None:
     """The first 64 kB, however they came."""
     lengths: list[int] = []
 
-    def judge(_: int, body: bytes) -> Verdict:
+    def judge(_: int, body: bytes) -> MappedError:
         lengths.append(len(body))
-        return Verdict(status=502, message="long")
+        return MappedError(status=502, message="long")
 
     told(judge, b"x" * (MOST_BYTES + 5000), size=1000)
     told(judge, b"x" * (2 * MOST_BYTES))

@@ -81,21 +81,21 @@ def test_each_field_stands_where_it_is_due_and_nowhere_else(kind: type[GatewayEr
 @named
 def test_only_a_credential_of_the_clients_is_answered_with_401(kind: type[GatewayError]) -> None:
     """A client drops its token on a 401, so an upstream's refusal must never look like one."""
-    assert (TABLE[kind][0] == 401) is issubclass(kind, errors.Unauthenticated)
+    assert (TABLE[kind][0] == 401) is issubclass(kind, errors.InvalidToken)
 
 
 @named
 def test_the_status_says_whose_fault_it_is(kind: type[GatewayError]) -> None:
     status = TABLE[kind][0]
-    if issubclass(kind, errors.StreamCut | errors.Unavailable):
+    if issubclass(kind, errors.GatewayStopping | errors.GatewayUnavailable):
         assert status == 503
     elif issubclass(kind, errors.UpstreamFailed):
         assert status in (502, 504)
-    elif issubclass(kind, errors.RateLimited):
+    elif issubclass(kind, errors.RateLimitExceeded):
         assert status == 429
     elif kind is GatewayError:
         assert status == 500
-    elif issubclass(kind, errors.LoopDetected | errors.VersionUnsupported):
+    elif issubclass(kind, errors.LoopDetected | errors.HttpVersionUnsupported):
         assert status in (508, 505)
     else:
         assert 400 <= status < 500
@@ -103,7 +103,7 @@ def test_the_status_says_whose_fault_it_is(kind: type[GatewayError]) -> None:
 
 @pytest.mark.parametrize("seconds", [0, 1, 60, 300])
 def test_retry_after_is_whole_seconds(seconds: int) -> None:
-    answer = error_answer(errors.RateLimited("m", retry_after=seconds), close=False)
+    answer = error_answer(errors.RateLimitExceeded("m", retry_after=seconds), close=False)
     assert fields(answer)["retry-after"] == [str(seconds)]
 
 
@@ -111,7 +111,7 @@ def test_what_the_special_fields_say() -> None:
     assert fields(error_answer(errors.MethodNotAllowed("m", allow=("GET", "HEAD")), close=False))[
         "allow"
     ] == ["GET, HEAD"]
-    assert fields(error_answer(errors.Unauthenticated("m"), close=False))["www-authenticate"] == [
+    assert fields(error_answer(errors.InvalidToken("m"), close=False))["www-authenticate"] == [
         'Bearer realm="clawgate"'
     ]
     assert fields(error_answer(errors.UpgradeRefused("m"), close=False))["upgrade"] == ["HTTP/1.1"]
@@ -132,7 +132,7 @@ def test_the_answer_to_head_has_the_length_and_not_the_body(kind: type[GatewayEr
 
 def test_no_message_reaches_the_head() -> None:
     """Text of a client's in a message cannot become a header."""
-    answer = error_answer(errors.RouteUnknown("x\r\nset-cookie: a=b\r\n\r\n"), close=True)
+    answer = error_answer(errors.UnknownRoute("x\r\nset-cookie: a=b\r\n\r\n"), close=True)
     assert b"set-cookie" not in answer.partition(b"\r\n\r\n")[0]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clawgate.errors import StreamCut
-from clawgate.relay.interfaces import AnswerHead, ClientSide
-from clawgate.relay.response.sender import Delivery
-from clawgate.relay.response.writer import AnswerWriter
+from clawgate.errors import GatewayStopping
+from clawgate.relay.interfaces import ClientConnection, ResponseHead
+from clawgate.relay.response.sender import ResponseSender
+from clawgate.relay.response.writer import PassthroughWriter
 
 CHUNK = b"9\r\ndata: b\n\n\r\n"
 
@@ -35,8 +35,10 @@ class Client:
         self.cuts.append(at_once)
 
 
-def streaming(client: ClientSide, *, http10: bool = False, told: bytes = b"data: a\n\n") -> Delivery:
-    head = AnswerHead(
+def streaming(
+    client: ClientConnection, *, http10: bool = False, told: bytes = b"data: a\n\n"
+) -> ResponseSender:
+    head = ResponseHead(
         status=200,
         headers=[(b"content-type", b"text/event-stream")],
         length=None,
@@ -44,13 +46,15 @@ def streaming(client: ClientSide, *, http10: bool = False, told: bytes = b"data:
         content_type=b"text/event-stream",
         encoded=False,
     )
-    delivery = Delivery(AnswerWriter(head, http10=http10, close=False, bodiless=False, secrets=()), client)
+    delivery = ResponseSender(
+        PassthroughWriter(head, http10=http10, close=False, bodiless=False, secrets=()), client
+    )
     delivery.writer.add(told)
     delivery.send()
     return delivery
 
 
-def let_pass(delivery: Delivery, framed: bytes) -> None:
+def let_pass(delivery: ResponseSender, framed: bytes) -> None:
     passage = delivery.passage()
     assert passage is not None
     passage.write(framed)
@@ -84,7 +88,7 @@ def test_an_answer_is_broken_off_with_last_words_and_without_an_end() -> None:
     client = Client()
     delivery = streaming(client)
     let_pass(delivery, CHUNK)
-    delivery.break_off(StreamCut("it stops"))
+    delivery.break_off(GatewayStopping("it stops"))
     assert b"it stops" in client.received and not client.received.endswith(b"0\r\n\r\n")
     assert client.cuts == [False] and delivery.sent == len(client.received)
 
@@ -92,5 +96,5 @@ def test_an_answer_is_broken_off_with_last_words_and_without_an_end() -> None:
 def test_where_no_words_fit_and_only_the_end_of_the_connection_ends_it_that_end_is_a_reset() -> None:
     """Or what came would look whole."""
     client = Client()
-    streaming(client, http10=True, told=b"data: [DONE]\n\n").break_off(StreamCut("it stops"))
+    streaming(client, http10=True, told=b"data: [DONE]\n\n").break_off(GatewayStopping("it stops"))
     assert client.cuts == [True] and b"it stops" not in client.received

@@ -11,10 +11,10 @@ import pytest
 
 from clawgate.bundled.anthropic_claude_proxy.judgement import judge
 from clawgate.errors import UpstreamClosed, UpstreamFailed
-from clawgate.plugins.api import Verdict
-from clawgate.relay.interfaces import AnswerHead
-from clawgate.relay.response.completeness import WatchedAnswer
-from clawgate.relay.response.stream_error_mapping import MOST_COMMENTS, JudgedStream
+from clawgate.plugins.api import MappedError
+from clawgate.relay.interfaces import ResponseHead
+from clawgate.relay.response.completeness import CompletenessCheckedWriter
+from clawgate.relay.response.stream_error_mapping import MOST_COMMENTS, StreamErrorMappingWriter
 from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import Hold, ReadBody, Send, Step, Wait
 from clawgate.testing.http.upstream import FakeUpstream
@@ -36,14 +36,14 @@ def error(name: str) -> bytes:
     return sse({"type": "error", "error": {"type": kind, "message": message}})
 
 
-def stream(judged: Any = judge, secrets: tuple[bytes, ...] = ()) -> JudgedStream:
-    found = AnswerHead(200, [(b"content-type", STREAM)], None, True, STREAM, False)
+def stream(judged: Any = judge, secrets: tuple[bytes, ...] = ()) -> StreamErrorMappingWriter:
+    found = ResponseHead(200, [(b"content-type", STREAM)], None, True, STREAM, False)
     given: dict[str, Any] = {"http10": False, "close": False, "bodiless": False, "secrets": ()}
-    inner = WatchedAnswer(found, origin="http://a.example", dialect=Dialect.MESSAGES, **given)
-    return JudgedStream(inner, judged, secrets=secrets)
+    inner = CompletenessCheckedWriter(found, origin="http://a.example", dialect=Dialect.MESSAGES, **given)
+    return StreamErrorMappingWriter(inner, judged, secrets=secrets)
 
 
-def passed(writer: JudgedStream, body: bytes, size: int) -> tuple[bytes, UpstreamFailed]:
+def passed(writer: StreamErrorMappingWriter, body: bytes, size: int) -> tuple[bytes, UpstreamFailed]:
     """What was sent until the writer raised, and what it raised."""
     sent = b""
     for at in range(0, len(body), size):
@@ -172,7 +172,7 @@ def test_where_the_judge_fails_it_is_a_failure_all_the_same() -> None:
 
 
 def test_no_credential_goes_back_in_a_verdict() -> None:
-    writer = stream(lambda _, body: Verdict(status=401, message=body.decode()), secrets=(KEY.encode(),))
+    writer = stream(lambda _, body: MappedError(status=401, message=body.decode()), secrets=(KEY.encode(),))
     with pytest.raises(UpstreamFailed) as caught:
         writer.add(sse({"type": "error", "error": {"message": f"not {KEY}"}}))
     assert KEY not in caught.value.message and "****" in caught.value.message

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import StreamCut, UpstreamFailed, UpstreamMalformed
-from clawgate.relay.interfaces import AnswerHead
-from clawgate.relay.response.translated import WHOLE_LIMIT, TranslatedAnswer
+from clawgate.errors import GatewayStopping, UpstreamFailed, UpstreamMalformed
+from clawgate.relay.interfaces import ResponseHead
+from clawgate.relay.response.translated import WHOLE_LIMIT, TranslatingWriter
 from clawgate.testing.http import faults
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.message_reader import MessageReader
@@ -36,7 +36,7 @@ from tests.gateway.stand import (
 from tests.wire.exchanges import events, sse
 
 SECRET = b"sk-canary-0123456789"
-CUT = StreamCut("it stops")
+CUT = GatewayStopping("it stops")
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 CHAT_FRAMES = faults.CHAT_FRAMES
@@ -77,7 +77,7 @@ TRANSLATED = pytest.mark.parametrize(
 )
 
 
-def answer_head(status: int = 200, **more: Any) -> AnswerHead:
+def answer_head(status: int = 200, **more: Any) -> ResponseHead:
     content_type = more.pop("content_type", b"application/json")
     fields = [(b"content-type", content_type), (b"request-id", b"r1"), (b"set-cookie", b"a=b"),
               (b"x-clawgate-provider", b"forged"), (b"openai-version", SECRET), *more.pop("fields", [])]  # fmt: skip
@@ -85,23 +85,23 @@ def answer_head(status: int = 200, **more: Any) -> AnswerHead:
         "status": status, "headers": fields, "length": None, "chunked": True, "content_type": content_type,
         "encoded": False,
     }  # fmt: skip
-    return AnswerHead(**{**made, **more})
+    return ResponseHead(**{**made, **more})
 
 
 def writer(
-    answer: AnswerHead,
+    answer: ResponseHead,
     *,
     stream: bool = True,
     http10: bool = False,
     close: bool = False,
     secrets: tuple[bytes, ...] = (SECRET,),
-) -> TranslatedAnswer:
+) -> TranslatingWriter:
     """A chat client's answer from a server that speaks Messages."""
     exchange = translation(
         Dialect.CHAT, Dialect.MESSAGES, requested_model="a/m", upstream_model="m", created=1_700_000_000
     )
     exchange.request(question("a/m", stream=stream))
-    return TranslatedAnswer(
+    return TranslatingWriter(
         answer,
         exchange,
         client=Dialect.CHAT,
@@ -203,7 +203,7 @@ def test_a_whole_answer_has_a_bound() -> None:
         (answer_head(content_type=EVENT_STREAM), False),
     ],
 )  # fmt: skip
-def test_what_was_not_asked_for_is_refused_at_its_head(answer: AnswerHead, stream: bool) -> None:
+def test_what_was_not_asked_for_is_refused_at_its_head(answer: ResponseHead, stream: bool) -> None:
     """A stream for none, none for a stream, and what is compressed: nothing was sent, so another may still be asked."""
     with pytest.raises(UpstreamMalformed):
         writer(answer, stream=stream)
@@ -248,7 +248,7 @@ def test_a_password_that_is_not_ascii_is_hidden_in_words_of_the_upstream() -> No
         _read_out(made, json.dumps({"error": "no geheimnis-für-alle"}).encode())
 
 
-def _read_out(made: TranslatedAnswer, body: bytes) -> bytes:
+def _read_out(made: TranslatingWriter, body: bytes) -> bytes:
     made.add(body)
     return made.take(ended=True)
 
@@ -551,7 +551,7 @@ def test_a_drain_that_is_over_tells_every_stream_in_its_dialect(path: str, api: 
         ):
             await stand.send(client, question("x/m", stream=True), target=path)
             await client.saw(b"data: ")
-            stand.role.front.stop_all(StreamCut("it stops"))
+            stand.role.front.stop_all(GatewayStopping("it stops"))
             assert error_of(await client.response(), path)["code"] == "gateway_stopping"
             await upstream.saw_close(0)
 

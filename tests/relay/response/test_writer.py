@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import StreamCut
-from clawgate.relay.interfaces import AnswerHead
-from clawgate.relay.response.writer import MASK_LIMIT, AnswerWriter
+from clawgate.errors import GatewayStopping
+from clawgate.relay.interfaces import ResponseHead
+from clawgate.relay.response.writer import MASK_LIMIT, PassthroughWriter
 from clawgate.wire.dialect import Dialect
 
 SECRET = b"sk-canary-0123456789"
-CUT = StreamCut("it stops")
+CUT = GatewayStopping("it stops")
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 
-def head(status: int = 200, **more: Any) -> AnswerHead:
+def head(status: int = 200, **more: Any) -> ResponseHead:
     content_type = more.pop("content_type", b"application/json")
     defaults: dict[str, Any] = {
         "status": status,
@@ -27,11 +27,11 @@ def head(status: int = 200, **more: Any) -> AnswerHead:
         "content_type": content_type,
         "encoded": False,
     }
-    return AnswerHead(**{**defaults, **more})
+    return ResponseHead(**{**defaults, **more})
 
 
-def writer(answer: AnswerHead, **more: Any) -> AnswerWriter:
-    return AnswerWriter(
+def writer(answer: ResponseHead, **more: Any) -> PassthroughWriter:
+    return PassthroughWriter(
         answer, **{"http10": False, "close": False, "bodiless": False, "secrets": (SECRET,), **more}
     )
 
@@ -159,7 +159,7 @@ def test_nothing_is_said_where_it_would_make_or_follow_an_end(tail: bytes) -> No
     ],
     ids=["a length that was promised", "compressed", "no stream"],
 )
-def test_nothing_is_added_where_it_would_not_be_read(answer: AnswerHead) -> None:
+def test_nothing_is_added_where_it_would_not_be_read(answer: ResponseHead) -> None:
     """Only the broken end tells."""
     other = writer(answer)
     other.add(b"abc")
@@ -212,7 +212,7 @@ def test_the_last_words_are_in_the_clients_dialect(dialect: Dialect, named: bool
 # Chunks that pass by
 
 
-def streaming(**more: Any) -> AnswerWriter:
+def streaming(**more: Any) -> PassthroughWriter:
     """An answer of which one event has gone on."""
     stream = writer(head(content_type=EVENT_STREAM), **more)
     stream.add(b"data: a\n\n")

@@ -10,9 +10,9 @@ import struct
 import pytest
 
 from clawgate.errors import GatewayError
-from clawgate.relay.interfaces import AnswerHead, Passage
+from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
 from clawgate.relay.upstream.connection import HEAD_LIMIT, UpstreamConnection
-from clawgate.relay.upstream.response_head_cache import Shapes
+from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Close, Drip, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
@@ -349,15 +349,15 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
         def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
             return False
 
-        def upstream_answers(self, head: AnswerHead) -> bytes | None:
+        def upstream_answers(self, head: ResponseHead) -> bytes | None:
             return None
 
         def upstream_sends(self, body: bytes) -> None:
             self.body += body
 
         def upstream_flush(self) -> None: ...
-        def upstream_passage(self) -> Passage:
-            return Passage(self.pass_by, (b"KEY",))
+        def upstream_passage(self) -> ChunkPassthrough:
+            return ChunkPassthrough(self.pass_by, (b"KEY",))
 
         def upstream_ends(self) -> None:
             self.ended = True
@@ -396,7 +396,7 @@ class Heard:
         self.end = "kept for the next request"
         return True
 
-    def upstream_answers(self, head: AnswerHead) -> bytes | None:
+    def upstream_answers(self, head: ResponseHead) -> bytes | None:
         self.status = head.status
         return None
 
@@ -495,7 +495,7 @@ class KeeperOfNothing:
     origin = Origin("http", "127.0.0.1", 1)
 
     def __init__(self) -> None:
-        self.shapes = Shapes()
+        self.shapes = ResponseHeadCache()
 
     def add(self, connection: UpstreamConnection) -> None: ...
     def forget(self, connection: UpstreamConnection) -> None: ...

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clawgate.errors import EgressDenied, GatewayError, PrivateNetworkBlocked, UpstreamUnreachable
-from clawgate.relay.upstream.dial import Dialer, Route
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import Origin
@@ -75,7 +75,7 @@ def origin(port: int = 80, host: str = "somewhere.example") -> Origin:
     return Origin("http", host, port)
 
 
-async def attempt(dialer: Dialer, route: Route) -> GatewayError | None:
+async def attempt(dialer: Dialer, route: UpstreamEndpoint) -> GatewayError | None:
     try:
         protocol = await dialer.open(asyncio.Protocol, route)
     except GatewayError as error:
@@ -94,7 +94,7 @@ def test_an_address_that_is_never_dialled(address: str, trusted: bool) -> None:
         recorder.install()
         for addresses in ([address], ["93.184.216.34", address], [address, "93.184.216.34"]):
             dialer = Dialer(answers(*addresses))
-            error = await attempt(dialer, Route(origin=origin(), trusted=trusted))
+            error = await attempt(dialer, UpstreamEndpoint(origin=origin(), trusted=trusted))
             assert isinstance(error, EgressDenied)
             assert [dial.dialled for dial in dialer.ledger] == [None]
         assert recorder.dialled == []
@@ -110,9 +110,11 @@ def test_an_address_that_is_dialled_for_the_configured_origin_alone(address: str
         recorder = Recorder()
         recorder.install()
         dialer = Dialer(answers("93.184.216.34", address))
-        assert isinstance(await attempt(dialer, Route(origin=origin(), trusted=False)), EgressDenied)
+        assert isinstance(
+            await attempt(dialer, UpstreamEndpoint(origin=origin(), trusted=False)), EgressDenied
+        )
         assert recorder.dialled == [] and dialer.ledger[-1].dialled is None
-        trusted = await attempt(Dialer(answers(address)), Route(origin=origin(9), trusted=True))
+        trusted = await attempt(Dialer(answers(address)), UpstreamEndpoint(origin=origin(9), trusted=True))
         assert isinstance(trusted, UpstreamUnreachable)
         assert recorder.dialled == [(address, 9)]
 
@@ -129,7 +131,7 @@ def test_public_addresses_are_dialled(address: str, trusted: bool) -> None:
         recorder.install()
         dialer = Dialer(answers(address))
         assert isinstance(
-            await attempt(dialer, Route(origin=origin(443), trusted=trusted)), UpstreamUnreachable
+            await attempt(dialer, UpstreamEndpoint(origin=origin(443), trusted=trusted)), UpstreamUnreachable
         )
         assert recorder.dialled == [(address, 443)] == [(dialer.ledger[0].dialled, 443)]
 
@@ -143,7 +145,7 @@ def test_a_resolver_that_says_nothing_is_refused() -> None:
         recorder = Recorder()
         recorder.install()
         assert isinstance(
-            await attempt(Dialer(answers()), Route(origin=origin(), trusted=True)), EgressDenied
+            await attempt(Dialer(answers()), UpstreamEndpoint(origin=origin(), trusted=True)), EgressDenied
         )
         assert recorder.dialled == []
 
@@ -165,7 +167,7 @@ def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> None:
             return [next(moving)]
 
         dialer = Dialer(resolver)
-        route = Route(origin=origin(9), trusted=False)
+        route = UpstreamEndpoint(origin=origin(9), trusted=False)
         found = [type(await attempt(dialer, route)) for _ in range(4)]
         assert found == [UpstreamUnreachable, EgressDenied, EgressDenied, UpstreamUnreachable]
         assert asked == 4
@@ -190,7 +192,7 @@ def test_addresses_are_tried_in_order_until_one_answers() -> None:
                 made.append(Kept())
                 return made[-1]
 
-            protocol = await dialer.open(make, Route(origin=origin(upstream.port), trusted=True))
+            protocol = await dialer.open(make, UpstreamEndpoint(origin=origin(upstream.port), trusted=True))
             assert isinstance(protocol, Kept) and made == [protocol]
             assert [host for host, _ in recorder.dialled] == ["10.0.0.1", "93.184.216.34", "127.0.0.1"]
             protocol.transport.abort()
@@ -418,10 +420,10 @@ def test_the_switch_that_would_open_a_private_place_is_named(address: str) -> No
         recorder.install()
         for found in ((address,), (PUBLIC[0], address)):
             dialer = Dialer(answers(*found))
-            route = Route(origin=origin(), trusted=False, trust_setting="the.switch")
+            route = UpstreamEndpoint(origin=origin(), trusted=False, trust_setting="the.switch")
             error = await attempt(dialer, route)
             assert type(error) is PrivateNetworkBlocked and "set the.switch to true" in error.message
-            error = await attempt(dialer, Route(origin=origin(), trusted=False))
+            error = await attempt(dialer, UpstreamEndpoint(origin=origin(), trusted=False))
             assert type(error) is EgressDenied and "the.switch" not in error.message
             assert [entry.dialled for entry in dialer.ledger] == [None, None]
         assert recorder.dialled == []
@@ -432,7 +434,7 @@ def test_the_switch_that_would_open_a_private_place_is_named(address: str) -> No
 @pytest.mark.parametrize("address", NEVER)
 def test_no_switch_is_named_for_what_no_switch_opens(address: str) -> None:
     async def work() -> None:
-        route = Route(origin=origin(), trusted=False, trust_setting="the.switch")
+        route = UpstreamEndpoint(origin=origin(), trusted=False, trust_setting="the.switch")
         error = await attempt(Dialer(answers(address)), route)
         assert type(error) is EgressDenied and "the.switch" not in error.message
 

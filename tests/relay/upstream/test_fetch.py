@@ -14,14 +14,14 @@ from clawgate.errors import (
     UpstreamUnreachable,
 )
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.relay.upstream.fetch import BODY_LIMIT, Fetched, fetch
+from clawgate.relay.upstream.fetch import BODY_LIMIT, FetchResponse, fetch
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Close, ReadBody, Send
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import KINDS, Kind, credential_of, run, serving, until
 
 
-async def fetched(kind: Kind, url: str, *, seconds: float = 5, dialer: Dialer | None = None) -> Fetched:
+async def fetched(kind: Kind, url: str, *, seconds: float = 5, dialer: Dialer | None = None) -> FetchResponse:
     async with serving(kind, url, dialer=dialer) as stand:
         upstream = stand.role.upstream
         try:
@@ -36,7 +36,7 @@ def test_it_asks_with_our_credential_and_takes_what_comes(kind: Kind) -> None:
 
     async def work() -> None:
         async with FakeUpstream(faults.json_answer([1]), faults.error_answer(401)) as upstream:
-            assert await fetched(kind, upstream.url) == Fetched(200, b"[1]")
+            assert await fetched(kind, upstream.url) == FetchResponse(200, b"[1]")
             assert (await fetched(kind, upstream.url)).status == 401
             assert upstream.anomalies == []
             assert credential_of(kind).encode() in upstream.requests[0].raw_head

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.policy.headers import TO_CLIENT, lines_to_client
-from clawgate.relay.upstream.response_head_cache import AnswerShape, Shapes
+from clawgate.relay.upstream.response_head_cache import ResponseHeadCache, ResponseHeadPattern
 
 OWN = b"x-clawgate-provider: openai\r\n"
 RAW = (
@@ -17,8 +17,8 @@ RAW = (
 )
 
 
-def shape(raw: bytes = RAW, status: int = 200) -> AnswerShape:
-    found = AnswerShape.of(raw, status, OWN)
+def shape(raw: bytes = RAW, status: int = 200) -> ResponseHeadPattern:
+    found = ResponseHeadPattern.of(raw, status, OWN)
     assert found is not None
     return found
 
@@ -101,7 +101,7 @@ def test_half_an_answer_is_not_taken() -> None:
 )
 def test_heads_that_are_not_made_shapes_of(raw: bytes) -> None:
     """A Connection that names fields, no length, a very long head, half a head."""
-    assert AnswerShape.of(raw, 200, OWN) is None
+    assert ResponseHeadPattern.of(raw, 200, OWN) is None
 
 
 _TEXT = st.text("abc%{}\\()[]*+?.^$| ;=", max_size=12).map(lambda text: text.strip().encode())
@@ -129,7 +129,7 @@ def test_a_shape_renders_what_the_allowlist_would(lines: list[tuple[bytes, bytes
 
 def test_what_is_learned_is_bounded() -> None:
     """An upstream whose heads never repeat costs four shapes and 64 lessons, and no more."""
-    shapes = Shapes()
+    shapes = ResponseHeadCache()
     for number in range(200):
         shapes.learn(RAW.replace(b"CF-RAY", b"X-%d" % number), 200, OWN)
     assert len(shapes) == 4

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from clawgate.errors import EgressDenied
-from clawgate.relay.upstream.dial import Dialer, Route
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
@@ -217,7 +217,7 @@ def test_what_is_never_dialled_is_not_asked_of_a_proxy_either(host: str) -> None
     async def work() -> None:
         async with TinyProxy(9) as proxy:
             dialer = Dialer()
-            route = Route(
+            route = UpstreamEndpoint(
                 origin=parse_url(f"http://{host}")[0],
                 trusted=True,
                 proxy=parse_url(f"http://127.0.0.1:{proxy.port}")[0],

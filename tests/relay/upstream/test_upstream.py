@@ -6,8 +6,8 @@ import pytest
 
 from clawgate import __version__
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken
-from clawgate.relay.upstream.dial import Dialer, Route
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.http.url import parse_url
 
@@ -23,9 +23,9 @@ def upstream(
     extra: bytes = b"",
 ) -> Upstream:
     return Upstream(
-        UpstreamPlan(
+        UpstreamConfig(
             name="openai",
-            route=Route(origin=parse_url(url)[0], trusted=True),
+            route=UpstreamEndpoint(origin=parse_url(url)[0], trusted=True),
             prefix=prefix,
             replaces=replaces,
             credential=credential or Bearer(KEY),
@@ -126,8 +126,8 @@ def test_a_secret_is_known_however_it_is_written_into_json(spelt: str) -> None:
 
 def test_no_repr_shows_the_key() -> None:
     one = upstream()
-    plan = UpstreamPlan(
-        name="x", route=Route(origin=one.origin, trusted=True), prefix="", credential=Bearer(KEY)
+    plan = UpstreamConfig(
+        name="x", route=UpstreamEndpoint(origin=one.origin, trusted=True), prefix="", credential=Bearer(KEY)
     )
     for text in (repr(one), str(one), repr(one.pool), repr(plan)):
         assert "canary" not in text

@@ -6,15 +6,15 @@ import pyjson5
 import pytest
 
 from clawgate.settings.json5.edit import (
-    CannotEdit,
-    EditWentWrong,
+    EditNotSupported,
+    EditVerificationFailed,
     NoSuchPath,
     same_value,
     set_value,
     unset_value,
     value_at,
 )
-from clawgate.settings.json5.source_map import KeyPath, KeyTwice, NotJson5
+from clawgate.settings.json5.source_map import DuplicateKey, InvalidJson5, KeyPath
 
 HAND_WRITTEN = """// my gateway
 {
@@ -198,7 +198,7 @@ def test_true_is_not_one() -> None:
     ],
 )
 def test_what_cannot_be_set_is_refused(text: str, path: KeyPath, value: object, said: str) -> None:
-    with pytest.raises(CannotEdit, match=said):
+    with pytest.raises(EditNotSupported, match=said):
         set_value(text, path, value)
 
 
@@ -210,7 +210,7 @@ def test_dots_are_no_mark_where_no_secret_stands() -> None:
 def test_a_value_nested_without_end_is_refused() -> None:
     value: list[object] = []
     value.append(value)
-    with pytest.raises(CannotEdit, match="too deep"):
+    with pytest.raises(EditNotSupported, match="too deep"):
         set_value("{}", ("a",), value)
 
 
@@ -223,29 +223,29 @@ def test_what_is_not_there_cannot_be_unset() -> None:
     ]:
         with pytest.raises(NoSuchPath):
             unset_value(HAND_WRITTEN, path)
-    with pytest.raises(CannotEdit, match="whole file"):
+    with pytest.raises(EditNotSupported, match="whole file"):
         unset_value(HAND_WRITTEN, ())
 
 
 @pytest.mark.parametrize("text", ["", "{a: }", "{a: 1", "{a: 1} x"])
 def test_what_cannot_be_read_is_not_edited(text: str) -> None:
-    with pytest.raises(NotJson5):
+    with pytest.raises(InvalidJson5):
         set_value(text, ("a",), 1)
 
 
 def test_a_key_that_is_there_twice_is_not_edited() -> None:
     """Readers differ in which of the two counts."""
-    with pytest.raises(KeyTwice):
+    with pytest.raises(DuplicateKey):
         set_value("{a: 1, a: 2}", ("a",), 3)
 
 
 def test_a_text_that_would_say_something_else_is_never_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is wrong in the splicing: the new text is read again and compared."""
     monkeypatch.setattr("clawgate.settings.json5.edit._set", lambda text, *_: text.replace("1", "3"))
-    with pytest.raises(EditWentWrong, match="something else"):
+    with pytest.raises(EditVerificationFailed, match="something else"):
         set_value("{a: 1}", ("a",), 2)
     monkeypatch.setattr("clawgate.settings.json5.edit._set", lambda *_: "{a: ")
-    with pytest.raises(EditWentWrong, match="could not be read"):
+    with pytest.raises(EditVerificationFailed, match="could not be read"):
         set_value("{a: 1}", ("a",), 2)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.settings.json5.file import MAX_BYTES, parsed, read_json5, read_regular
-from clawgate.settings.json5.source_map import NotJson5
+from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.problems import SettingsInvalid
 
 
@@ -148,5 +148,5 @@ def test_bytes_that_are_no_text_have_a_place(tmp_path: Path) -> None:
 
 def test_what_only_one_of_the_two_readers_takes_is_refused() -> None:
     """`\u00b2` counts as a letter for one of them."""
-    with pytest.raises(NotJson5, match="from here on"):
+    with pytest.raises(InvalidJson5, match="from here on"):
         parsed("{\n a: 1, a\u00b2: 1}")

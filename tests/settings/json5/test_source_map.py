@@ -7,8 +7,8 @@ import pytest
 from clawgate.settings.json5.source_map import (
     MAX_DEPTH,
     MAX_VALUES,
-    KeyTwice,
-    NotJson5,
+    DuplicateKey,
+    InvalidJson5,
     nearest,
     position,
     positions,
@@ -86,7 +86,7 @@ def test_a_key_that_is_there_twice_is_told_with_both_lines_however_it_is_written
     text = '{\n"a": 1,\n\\u0061: {x: 1, x: 2}\n}'
     found = [(it.path, it.line, it.again_line) for it in scan(text).twice]
     assert found == [(("a",), 2, 3), (("a", "x"), 3, 3)]
-    with pytest.raises(KeyTwice, match="on line"):
+    with pytest.raises(DuplicateKey, match="on line"):
         positions(text)
 
 
@@ -96,14 +96,14 @@ def test_one_key_in_two_objects_is_not_there_twice() -> None:
 
 def test_depth_has_a_limit_and_it_is_exact() -> None:
     assert len(positions("[" * MAX_DEPTH + "]" * MAX_DEPTH)) == MAX_DEPTH
-    with pytest.raises(NotJson5, match=f"nested more than {MAX_DEPTH} deep"):
+    with pytest.raises(InvalidJson5, match=f"nested more than {MAX_DEPTH} deep"):
         positions("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
-    with pytest.raises(NotJson5, match="nested more"):
+    with pytest.raises(InvalidJson5, match="nested more"):
         positions('{"a":' * 100_000)
 
 
 def test_the_number_of_values_has_a_limit() -> None:
-    with pytest.raises(NotJson5, match=f"more than {MAX_VALUES} values"):
+    with pytest.raises(InvalidJson5, match=f"more than {MAX_VALUES} values"):
         positions("[" + "1," * (MAX_VALUES + 5) + "]")
 
 
@@ -127,7 +127,7 @@ def test_the_number_of_values_has_a_limit() -> None:
 def test_what_is_not_json5_is_refused_where_it_goes_wrong(
     text: str, line: int, column: int, says: str
 ) -> None:
-    with pytest.raises(NotJson5) as caught:
+    with pytest.raises(InvalidJson5) as caught:
         positions(text)
     assert (caught.value.line, caught.value.column) == (line, column)
     assert says in caught.value.message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clawgate.settings.openclaw.compatibility import refusals, unknown_key
-from clawgate.settings.openclaw.unknown_keys import Unread
+from clawgate.settings.openclaw.unknown_keys import UnknownKey
 
 PATH = ("gateway", "prot")
 
@@ -13,12 +13,12 @@ PATH = ("gateway", "prot")
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        (Unread(PATH, None, there=False), "gateway.prot is no key of OpenClaw"),
-        (Unread(PATH, "port", there=True, read=True), "'port' beside it is"),
-        (Unread(PATH, "portals", there=False), "did you mean 'portals'?"),
+        (UnknownKey(PATH, None, there=False), "gateway.prot is no key of OpenClaw"),
+        (UnknownKey(PATH, "port", there=True, read=True), "'port' beside it is"),
+        (UnknownKey(PATH, "portals", there=False), "did you mean 'portals'?"),
     ],
 )
-def test_a_key_that_nobody_knows(key: Unread, says: str) -> None:
+def test_a_key_that_nobody_knows(key: UnknownKey, says: str) -> None:
     said = unknown_key(key)
     assert said.startswith("gateway.prot ") and says in said and "refuses its whole config" in said
 

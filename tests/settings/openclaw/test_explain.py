@@ -8,8 +8,8 @@ import pytest
 
 from clawgate.settings.json5.file import Json5File, parsed
 from clawgate.settings.json5.source_map import KeyPath
-from clawgate.settings.openclaw.explain import UNKNOWN, Explained, Places, explained
-from clawgate.settings.redaction import MARK
+from clawgate.settings.openclaw.explain import UNKNOWN, ConfigPaths, ExplainedValue, explained
+from clawgate.settings.redaction import PLACEHOLDER
 
 BRIDGE: KeyPath = ("plugins", "entries", "proxy-bridge", "config")
 TEXT = """{
@@ -22,9 +22,9 @@ TEXT = """{
 
 def explain(
     path: KeyPath, environment: dict[str, str] | None = None, env_file: dict[str, str] | None = None
-) -> Explained:
+) -> ExplainedValue:
     file = Json5File(Path("openclaw.json"), TEXT, "", 0o600, *parsed(TEXT))
-    found = explained(path, file, Places(environment or {}, environment or {}, env_file or {}, "my.env"))
+    found = explained(path, file, ConfigPaths(environment or {}, environment or {}, env_file or {}, "my.env"))
     assert found is not None
     return found
 
@@ -79,7 +79,7 @@ def test_a_secret_is_never_shown(path: KeyPath, environment: dict[str, str]) -> 
     """Whatever it came from."""
     found = explain(path, environment)
     for shown in (str(found.lines()), str(found.as_json()), repr(found)):
-        assert "plain-secret" not in shown and MARK in shown
+        assert "plain-secret" not in shown and PLACEHOLDER in shown
 
 
 def test_what_is_not_ours_is_said_to_be_openclaws() -> None:
@@ -88,4 +88,4 @@ def test_what_is_not_ours_is_said_to_be_openclaws() -> None:
 
 def test_what_nobody_knows_is_not_explained() -> None:
     file = Json5File(Path("openclaw.json"), "{}", "", 0o600, *parsed("{}"))
-    assert explained(("gateway", "prt"), file, Places({}, {}, {})) is None
+    assert explained(("gateway", "prt"), file, ConfigPaths({}, {}, {})) is None

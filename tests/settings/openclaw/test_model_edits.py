@@ -8,8 +8,8 @@ import pyjson5
 import pytest
 
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.json5.edit import CannotEdit
-from clawgate.settings.json5.source_map import NotJson5
+from clawgate.settings.json5.edit import EditNotSupported
+from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.openclaw.model_edits import (
     fallbacks_in,
     with_alias,
@@ -82,5 +82,5 @@ def test_fallbacks_come_one_after_the_other_and_go_by_name() -> None:
 @pytest.mark.parametrize("edit", [with_default, with_fallback, lambda text, ref: with_alias(text, "s", ref)])
 @pytest.mark.parametrize("text", ["{", "", "[1]"])
 def test_a_text_that_cannot_be_edited_is_refused(text: str, edit: Callable[[str, ModelRef], str]) -> None:
-    with pytest.raises((CannotEdit, NotJson5)):
+    with pytest.raises((EditNotSupported, InvalidJson5)):
         edit(text, A)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.settings.atomic_write import ChangedUnderneath
-from clawgate.settings.json5.edit import EditWentWrong, NoSuchPath, set_value, unset_value
+from clawgate.settings.atomic_write import ConcurrentModification
+from clawgate.settings.json5.edit import EditVerificationFailed, NoSuchPath, set_value, unset_value
 from clawgate.settings.json5.source_map import KeyPath
-from clawgate.settings.openclaw.update import BringsProblems, LosesTooMuch, Written, update
+from clawgate.settings.openclaw.update import BringsProblems, LosesTooMuch, WriteResult, update
 from clawgate.settings.problems import SettingsInvalid
 
 GOOD = """{
@@ -29,20 +29,20 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def put(path: Path, key: KeyPath, value: object) -> Written:
+def put(path: Path, key: KeyPath, value: object) -> WriteResult:
     return update(path, {}, lambda text: set_value(text, key, value))
 
 
 def test_a_change_is_written_and_told(file: Path) -> None:
     """With the name of the backup."""
     written = put(file, ("gateway", "port"), 18800)
-    assert written == Written(file, True, False, file.with_name("openclaw.json.bak"), ())
+    assert written == WriteResult(file, True, False, file.with_name("openclaw.json.bak"), ())
     assert file.read_text() == GOOD.replace("18789", "18800")
 
 
 def test_no_change_writes_nothing(file: Path) -> None:
     before = file.stat()
-    assert put(file, ("gateway", "port"), 18789) == Written(file, changed=False)
+    assert put(file, ("gateway", "port"), 18789) == WriteResult(file, changed=False)
     assert file.stat() == before and not file.with_name("openclaw.json.bak").exists()
 
 
@@ -50,7 +50,7 @@ def test_a_file_that_is_not_there_is_made(tmp_path: Path) -> None:
     """Its folder too."""
     path = tmp_path / "state" / "openclaw.json"
     written = put(path, ("gateway", "mode"), "local")
-    assert written == Written(path, True, True)
+    assert written == WriteResult(path, True, True)
     assert path.read_text() == '{\n  "gateway": {\n    "mode": "local"\n  }\n}\n'
 
 
@@ -159,7 +159,7 @@ def test_a_file_does_not_halve_by_mistake(file: Path) -> None:
 
 def test_a_text_that_cannot_be_read_is_never_written(file: Path) -> None:
     """Whoever made it."""
-    with pytest.raises(EditWentWrong):
+    with pytest.raises(EditVerificationFailed):
         update(file, {}, lambda text: text + "}")
     assert file.read_text() == GOOD
 
@@ -177,7 +177,7 @@ def test_who_writes_in_the_meantime_is_not_overwritten(file: Path) -> None:
         file.write_text(GOOD + "// me too\n")
         return set_value(text, ("gateway", "port"), 1)
 
-    with pytest.raises(ChangedUnderneath):
+    with pytest.raises(ConcurrentModification):
         update(file, {}, change)
     assert file.read_text() == GOOD + "// me too\n"
 

@@ -12,7 +12,7 @@ from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.settings.roles.loader import (
     Problem,
     SettingsInvalid,
-    Sources,
+    SettingsSources,
     config_path,
     flag_of,
     load,
@@ -26,8 +26,8 @@ LEVELS = ["default", "file", ".env", "environment", "flag"]
 
 def sources(
     *, environment: Mapping[str, str] | None = None, env_file: Mapping[str, str] | None = None, **block: Any
-) -> Sources:
-    return Sources(
+) -> SettingsSources:
+    return SettingsSources(
         environment=environment or {}, env_file=env_file or {}, block=BRIDGE | block, block_name=BLOCK
     )
 
@@ -101,7 +101,7 @@ def test_all_problems_come_at_once_each_with_its_place() -> None:
     found = invalid(
         BridgeSettings,
         {"bridge_port": "99999"},
-        Sources(environment={"PROXY_BRIDGE_LOCAL_TOKEN": "short"}, block=block, block_name=BLOCK),
+        SettingsSources(environment={"PROXY_BRIDGE_LOCAL_TOKEN": "short"}, block=block, block_name=BLOCK),
     )
     assert {(problem.path, problem.found_in) for problem in found} == {
         ("remotUrl", BLOCK), ("nonsense", BLOCK), ("idleTimeout", f"{BLOCK}.idleTimeout"), ("remoteUrl", ""),
@@ -113,7 +113,7 @@ def test_all_problems_come_at_once_each_with_its_place() -> None:
     ("key", "near"), [("remotUrl", "remoteUrl"), ("remote_url", "remoteUrl"), ("proxytoken", "proxyToken")]
 )  # fmt: skip
 def test_an_unknown_key_comes_with_a_suggestion(key: str, near: str) -> None:
-    (problem,) = invalid(BridgeSettings, {}, Sources(block=BRIDGE | {key: 1}, block_name=BLOCK))
+    (problem,) = invalid(BridgeSettings, {}, SettingsSources(block=BRIDGE | {key: 1}, block_name=BLOCK))
     assert f"did you mean '{near}'?" in problem.message
 
 
@@ -123,56 +123,56 @@ def test_an_unknown_key_that_is_like_none_comes_with_the_list() -> None:
 
 
 def test_a_missing_setting_names_every_way_to_give_it() -> None:
-    found = invalid(BridgeSettings, {}, Sources(block_name=BLOCK))
+    found = invalid(BridgeSettings, {}, SettingsSources(block_name=BLOCK))
     assert [problem.path for problem in found] == ["remoteUrl", "proxyToken"]
     for way in ("--remote-url", "PROXY_BRIDGE_URL", f"remoteUrl in {BLOCK}"):
         assert way in found[0].message
 
 
 def test_a_problem_of_the_whole_is_said_once() -> None:
-    (problem,) = invalid(ServerSettings, {"openai_api_key": KEY}, Sources())
+    (problem,) = invalid(ServerSettings, {"openai_api_key": KEY}, SettingsSources())
     assert problem.path == "settings" and str(problem).startswith("settings: no token is set")
 
 
 def test_a_server_that_lacks_everything_is_told_everything_at_once() -> None:
-    assert [problem.path for problem in invalid(ServerSettings, {}, Sources())] == [
+    assert [problem.path for problem in invalid(ServerSettings, {}, SettingsSources())] == [
         "openaiApiKey",
         "settings",
     ]
     # A token that is there and bad is one problem, not also a missing one.
-    found = invalid(ServerSettings, {"proxy_token": "changeme"}, Sources())
+    found = invalid(ServerSettings, {"proxy_token": "changeme"}, SettingsSources())
     assert [problem.path for problem in found] == ["openaiApiKey", "proxyToken"]
-    found = invalid(ServerSettings, {"proxy_tokens": "a"}, Sources())
+    found = invalid(ServerSettings, {"proxy_tokens": "a"}, SettingsSources())
     assert [problem.path for problem in found] == ["openaiApiKey", "proxyTokens"]
 
 
 # Secrets
 
 
-def secret_cases() -> list[tuple[str, type[Any], dict[str, Any], Sources]]:
-    cases: list[tuple[str, type[Any], dict[str, Any], Sources]] = []
+def secret_cases() -> list[tuple[str, type[Any], dict[str, Any], SettingsSources]]:
+    cases: list[tuple[str, type[Any], dict[str, Any], SettingsSources]] = []
     for bad in (f"{CANARY} x", f"{CANARY}\n", f"{CANARY}...", f"<{CANARY}>", f"your-{CANARY}", f"{CANARY}é"):
         cases += [
-            (f"flag {bad!r}", BridgeSettings, {"proxy_token": bad}, Sources(block=BRIDGE)),
+            (f"flag {bad!r}", BridgeSettings, {"proxy_token": bad}, SettingsSources(block=BRIDGE)),
             (
                 f"variable {bad!r}",
                 ServerSettings,
                 {},
-                Sources(environment={"OPENAI_API_KEY": bad}, block=SERVER),
+                SettingsSources(environment={"OPENAI_API_KEY": bad}, block=SERVER),
             ),
             (
                 f".env {bad!r}",
                 ServerSettings,
                 {},
-                Sources(env_file={"OPENAI_PROXY_TOKEN": bad}, block=SERVER),
+                SettingsSources(env_file={"OPENAI_PROXY_TOKEN": bad}, block=SERVER),
             ),
             (
                 f"file {bad!r}",
                 BridgeSettings,
                 {},
-                Sources(block=BRIDGE | {"bridgeToken": bad}, block_name=BLOCK),
+                SettingsSources(block=BRIDGE | {"bridgeToken": bad}, block_name=BLOCK),
             ),
-            (f"named {bad!r}", ServerSettings, {"proxy_tokens": f"a:{bad}"}, Sources(block=SERVER)),
+            (f"named {bad!r}", ServerSettings, {"proxy_tokens": f"a:{bad}"}, SettingsSources(block=SERVER)),
         ]
     wrong: list[Any] = [[CANARY], {"value": CANARY}, {"source": "file", "id": CANARY}, {CANARY: CANARY}]
     for number, value in enumerate(wrong):
@@ -181,16 +181,21 @@ def secret_cases() -> list[tuple[str, type[Any], dict[str, Any], Sources]]:
                 f"type {number}",
                 BridgeSettings,
                 {},
-                Sources(block=BRIDGE | {"proxyToken": value}, block_name=BLOCK),
+                SettingsSources(block=BRIDGE | {"proxyToken": value}, block_name=BLOCK),
             )
         )
     for number, url in enumerate((f"http://u:{CANARY}@h", f"http://h?key={CANARY}", f"http://h\\{CANARY}")):
-        cases.append((f"url {number}", BridgeSettings, {"remote_url": url}, Sources(block=BRIDGE)))
+        cases.append((f"url {number}", BridgeSettings, {"remote_url": url}, SettingsSources(block=BRIDGE)))
     cases += [
-        ("named twice", ServerSettings, {"proxy_tokens": f"a:{TOKEN},a:{TOKEN}"}, Sources(block=SERVER)),
-        ("no name", ServerSettings, {"proxy_tokens": TOKEN}, Sources(block=SERVER)),
-        ("whole", ServerSettings, {"proxy_tokens": f"default:{TOKEN}x"}, Sources(block=SERVER)),
-        ("number", BridgeSettings, {"bridge_port": CANARY}, Sources(block=BRIDGE)),
+        (
+            "named twice",
+            ServerSettings,
+            {"proxy_tokens": f"a:{TOKEN},a:{TOKEN}"},
+            SettingsSources(block=SERVER),
+        ),
+        ("no name", ServerSettings, {"proxy_tokens": TOKEN}, SettingsSources(block=SERVER)),
+        ("whole", ServerSettings, {"proxy_tokens": f"default:{TOKEN}x"}, SettingsSources(block=SERVER)),
+        ("number", BridgeSettings, {"bridge_port": CANARY}, SettingsSources(block=BRIDGE)),
     ]
     return cases
 
@@ -200,7 +205,7 @@ def secret_cases() -> list[tuple[str, type[Any], dict[str, Any], Sources]]:
     [case[1:] for case in secret_cases()],
     ids=[case[0] for case in secret_cases()],
 )
-def test_no_problem_shows_a_value(model: type[Any], flags: dict[str, Any], given: Sources) -> None:
+def test_no_problem_shows_a_value(model: type[Any], flags: dict[str, Any], given: SettingsSources) -> None:
     """Not in its message, its repr, or anything that a traceback would print."""
     with pytest.raises(SettingsInvalid) as caught:
         load(model, flags, given)
@@ -210,7 +215,7 @@ def test_no_problem_shows_a_value(model: type[Any], flags: dict[str, Any], given
 
 
 def test_no_problem_shows_a_token_in_the_place_of_its_name() -> None:
-    (problem,) = invalid(ServerSettings, {"proxy_tokens": f"{TOKEN}:alice"}, Sources(block=SERVER))
+    (problem,) = invalid(ServerSettings, {"proxy_tokens": f"{TOKEN}:alice"}, SettingsSources(block=SERVER))
     assert CANARY not in str(problem)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import Unauthenticated
+from clawgate.errors import InvalidToken
 from clawgate.settings.roles.bridge import ServerSettings
 from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.settings.roles.tokens_file import TokenSource, gather_tokens, read_tokens_file
@@ -118,7 +118,7 @@ def test_a_change_of_the_file_counts_and_no_change_does_not(file: Path) -> None:
     write(file, f"bob:{B}")
     assert source.changed() and not source.changed()
     assert source.book().holder(B.encode()) == "bob"
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(InvalidToken):
         source.book().holder(A.encode())
 
 

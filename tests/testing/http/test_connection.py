@@ -6,7 +6,7 @@ import asyncio
 
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.script import Close, DontReadBody, Hold, ReadBody, Send, Tell, Wait
+from clawgate.testing.http.script import Close, DontReadBody, Hold, ReadBody, Send, SetEvent, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 
 
@@ -91,7 +91,7 @@ def test_a_script_that_does_not_read_still_leaves_room_for_the_next_request() ->
 
     async def run() -> None:
         told = asyncio.Event()
-        scripts = ((DontReadBody(), Send(faults.answer(b"1")), Tell(told)), faults.json_answer(2))
+        scripts = ((DontReadBody(), Send(faults.answer(b"1")), SetEvent(told)), faults.json_answer(2))
         async with FakeUpstream(*scripts) as upstream, await RawClient.open(upstream.url) as client:
             await client.send(b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
             assert (await client.response()).json() == 1

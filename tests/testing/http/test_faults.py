@@ -9,17 +9,17 @@ import pytest
 
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
-from clawgate.testing.http.response import Ended, Response
+from clawgate.testing.http.response import ConnectionClosed, Response
 from clawgate.testing.http.script import Script
 from clawgate.testing.http.upstream import FakeUpstream
 
 WHOLE = b"".join(faults.CHAT_FRAMES)
 
 
-def play(script: Script, *, wait_for_end: bool = False) -> tuple[Response, Ended | None]:
+def play(script: Script, *, wait_for_end: bool = False) -> tuple[Response, ConnectionClosed | None]:
     """One request against the script: the response, and the end of the connection if it is to be awaited."""
 
-    async def run() -> tuple[Response, Ended | None]:
+    async def run() -> tuple[Response, ConnectionClosed | None]:
         async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
             await client.request("/v1/chat/completions", b"{}")
             response = await client.response()

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from clawgate.testing.http import script as steps
-from clawgate.testing.http.script import Close, Drip, Hold, Send, Step, Tell, Trickle, Wait
+from clawgate.testing.http.script import Close, Drip, Hold, Send, SetEvent, Step, Trickle, Wait
 
 EVERY = get_args(Step)
 
@@ -42,4 +42,4 @@ def test_scripts_compare_by_what_they_do() -> None:
 
 def test_events_are_told_apart_by_who_they_are() -> None:
     one, two = asyncio.Event(), asyncio.Event()
-    assert Wait(one) == Wait(one) != Wait(two) and Tell(one) != Tell(two)
+    assert Wait(one) == Wait(one) != Wait(two) and SetEvent(one) != SetEvent(two)

@@ -22,7 +22,7 @@ from clawgate.testing.http.script import (
     Reset,
     Script,
     Send,
-    Tell,
+    SetEvent,
     Trickle,
     Wait,
 )
@@ -156,7 +156,7 @@ def test_events_order_both_sides_without_a_clock() -> None:
     async def run() -> None:
         gates = [asyncio.Event() for _ in faults.CHAT_FRAMES]
         told = asyncio.Event()
-        script = (*faults.sse_gated(gates), Tell(told))
+        script = (*faults.sse_gated(gates), SetEvent(told))
         async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
             await client.request("/", b"{}")
             head = await client.response_so_far()
@@ -199,7 +199,7 @@ def test_a_client_that_does_not_read_blocks_the_script() -> None:
         data = b"x" * 30_000_000
         told = asyncio.Event()
         length = faults.head(200, [("Content-Length", str(len(data)))])
-        script = (ReadBody(), Send(length), Send(data), Tell(told))
+        script = (ReadBody(), Send(length), Send(data), SetEvent(told))
         async with (
             FakeUpstream(script) as upstream,
             await RawClient.open(upstream.url, receive_buffer=4096) as client,

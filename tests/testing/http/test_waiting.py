@@ -6,21 +6,21 @@ import asyncio
 
 import pytest
 
-from clawgate.testing.http.waiting import Pulse
+from clawgate.testing.http.waiting import Condition
 
 
 def test_what_holds_already_is_not_waited_for() -> None:
     """Not even for a turn of the loop: nobody has to beat."""
 
     async def run() -> None:
-        await Pulse().until(lambda: True, within=0)
+        await Condition().until(lambda: True, within=0)
 
     asyncio.run(run())
 
 
 def test_a_beat_wakes_everyone_and_only_those_go_on_whose_fact_is_true() -> None:
     async def run() -> None:
-        pulse, facts, done = Pulse(), set[int](), list[int]()
+        pulse, facts, done = Condition(), set[int](), list[int]()
 
         async def wait_for(number: int) -> None:
             await pulse.until(lambda: number in facts, within=10)
@@ -52,7 +52,7 @@ def test_without_a_beat_nobody_looks() -> None:
             return looked > 1
 
         with pytest.raises(TimeoutError):
-            await Pulse().until(ready, within=0.01)
+            await Condition().until(ready, within=0.01)
         assert looked == 1
 
     asyncio.run(run())
@@ -60,7 +60,7 @@ def test_without_a_beat_nobody_looks() -> None:
 
 def test_who_gives_up_says_what_was_known_by_then() -> None:
     async def run() -> None:
-        pulse, seen = Pulse(), list[str]()
+        pulse, seen = Condition(), list[str]()
 
         def half() -> None:
             seen.append("half")
@@ -75,7 +75,7 @@ def test_who_gives_up_says_what_was_known_by_then() -> None:
 
 def test_a_waiter_that_was_cancelled_disturbs_nobody() -> None:
     async def run() -> None:
-        pulse, facts = Pulse(), list[int]()
+        pulse, facts = Condition(), list[int]()
         async with asyncio.TaskGroup() as group:
             left = group.create_task(pulse.until(lambda: False))
             stays = group.create_task(pulse.until(lambda: bool(facts), within=10))

@@ -35,7 +35,10 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("import clawgate.relay.upstream.dial\n", "imports clawgate.relay.upstream.dial; use clawgate.plugins.api alone"),
+        (
+            "import clawgate.relay.upstream.dial\n",
+            "imports clawgate.relay.upstream.dial; use clawgate.plugins.api alone",
+        ),
         ("from clawgate import errors\n", "imports clawgate.errors; use clawgate.plugins.api alone"),
         ("def f():\n    import requests\n", "imports requests, which not every gateway has"),
         ("\nclass C(PluginConfig):\n    a: int = 1\nPlugin.config = C\n", "the setting 'a' has no description"),

@@ -9,13 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from clawgate.plugins.api import (
-    ChildPlan,
+    ChildSpec,
     CommandContext,
-    Fetched,
     FetchFailed,
-    FetchPlan,
-    Finding,
-    RelayPlan,
+    FetchRequest,
+    FetchResponse,
+    ProbeResult,
+    RelaySpec,
     ServiceContext,
     SetupContext,
 )
@@ -32,10 +32,10 @@ def test_it_is_every_context_of_the_interface(tmp_path: Path) -> None:
 
 
 def test_only_what_was_given_beforehand_answers(tmp_path: Path) -> None:
-    host = FakeHost(state_dir=tmp_path, answers={"http://a": Fetched(status=200, body=b"{}")})
-    assert asyncio.run(FakeSetup(host).fetch(FetchPlan(url="http://a"))).status == 200
+    host = FakeHost(state_dir=tmp_path, answers={"http://a": FetchResponse(status=200, body=b"{}")})
+    assert asyncio.run(FakeSetup(host).fetch(FetchRequest(url="http://a"))).status == 200
     with pytest.raises(FetchFailed) as caught:
-        asyncio.run(host.fetch(FetchPlan(url="http://b")))
+        asyncio.run(host.fetch(FetchRequest(url="http://b")))
     assert caught.value.cause == "unreachable" and [plan.url for plan in host.fetched] == [
         "http://a",
         "http://b",
@@ -45,17 +45,17 @@ def test_only_what_was_given_beforehand_answers(tmp_path: Path) -> None:
 def test_relays_and_children_are_asked_for_and_stopped(tmp_path: Path) -> None:
     host = FakeHost(state_dir=tmp_path)
 
-    async def probe() -> Finding:
-        return Finding("ready")
+    async def probe() -> ProbeResult:
+        return ProbeResult("ready")
 
     async def run() -> None:
-        plan = RelayPlan(
+        plan = RelaySpec(
             name="r", host="127.0.0.1", port=0, remote_url="http://a", header="X", secret=SecretStr("s")
         )
         relay = await host.serve_relay(plan)
         assert relay.port and relay.host == "127.0.0.1" and relay.requests == 0
         await relay.stop()
-        child = host.supervise(ChildPlan(name="c", argv=("c",), port=1), probe)
+        child = host.supervise(ChildSpec(name="c", argv=("c",), port=1), probe)
         assert child.unavailable() is not None and child.status().state == "stopped"
         await child.start()
         await child.restart()

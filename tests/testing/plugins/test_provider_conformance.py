@@ -13,12 +13,12 @@ import pytest
 from clawgate.plugins.api import (
     Answers,
     CheckResult,
-    ConfigNote,
+    Diagnostic,
     Kind,
+    MappedError,
     Plugin,
     Question,
     UpstreamRequest,
-    Verdict,
 )
 from clawgate.testing.plugins.conformance import check_plugin
 from clawgate.testing.plugins.provider_conformance import SECRET, sample_answers
@@ -64,10 +64,10 @@ def does(name: str, method: Any) -> Callable[[Any], None]:
 
 
 async def fine(self: Any, answers: Any, context: Any) -> CheckResult:
-    from clawgate.plugins.api import FetchFailed, FetchPlan
+    from clawgate.plugins.api import FetchFailed, FetchRequest
 
     try:
-        await context.fetch(FetchPlan(url=f"http://x/?key={answers['api_key']}"))
+        await context.fetch(FetchRequest(url=f"http://x/?key={answers['api_key']}"))
     except FetchFailed:
         return CheckResult(ok=True, message=f"fine with {answers['api_key']}")
     return CheckResult(ok=True, message="")
@@ -108,13 +108,13 @@ def wild(self: Any, request: UpstreamRequest) -> UpstreamRequest:
         (does("shape", lambda self, request: "m"), "shape() returned str"),
         (does("shape", wild), "shape() sets x-api-key"),
         (does("shape", wild), "shape() changes the fields"),
-        (does("judge", lambda self, status, body: Verdict(status=200, message="fine")), "no Verdict of a failure"),
+        (does("judge", lambda self, status, body: MappedError(status=200, message="fine")), "no Verdict of a failure"),
         (does("judge", lambda self, status, body: body.decode()["x"]), "failed: "),
         (does("config_notes", lambda self, config, settings: None), "config_notes() returned NoneType"),
         (does("config_notes", lambda self, config, settings: ["x"]), "no list of ConfigNote"),
-        (does("config_notes", lambda self, config, settings: [ConfigNote(path=(), message=SECRET)]),
+        (does("config_notes", lambda self, config, settings: [Diagnostic(path=(), message=SECRET)]),
          "config_notes() shows the secret"),
-        (does("config_notes", lambda self, config, settings: [ConfigNote(path=(), message="it is odd")]),
+        (does("config_notes", lambda self, config, settings: [Diagnostic(path=(), message="it is odd")]),
          "config_notes() is not content with what config_change() writes: it is odd"),
         (does("dialect", "smoke"), "has no dialect that there is"),
     ],

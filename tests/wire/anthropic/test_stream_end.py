@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.anthropic.stream_end import StreamEnd, ends_message, error_in, keeps_warm
+from clawgate.wire.anthropic.stream_end import MessagesStreamEnd, ends_message, error_in, keeps_warm
 from clawgate.wire.sse.splitter import MOST_BYTES
 
 
@@ -25,8 +25,8 @@ STOP = event("message_stop")
 ERROR = event("error", error={"type": "api_error", "message": "killed"})
 
 
-def after(stream: bytes, size: int = 0) -> StreamEnd:
-    end = StreamEnd()
+def after(stream: bytes, size: int = 0) -> MessagesStreamEnd:
+    end = MessagesStreamEnd()
     size = size or len(stream) or 1
     for at in range(0, len(stream), size):
         end.feed(stream[at : at + size])
@@ -106,7 +106,7 @@ def test_the_reason_is_kept() -> None:
 
 def test_an_event_of_any_length_takes_bounded_room() -> None:
     """What comes behind it is read again."""
-    end = StreamEnd()
+    end = MessagesStreamEnd()
     end.feed(b'data: {"type":"content_block_delta","delta":{"text":"')
     for _ in range(200):
         end.feed(b"message_delta " * 1000)

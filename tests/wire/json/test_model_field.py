@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.errors import RequestRejected
-from clawgate.wire.json.model_field import NamedModel, find_model
+from clawgate.wire.json.model_field import ModelField, find_model
 
 BLANKS = st.text(" \t\r\n", max_size=3)
 
@@ -82,7 +82,7 @@ def test_only_the_models_value_is_replaced(body: tuple[bytes, bytes, bytes, str 
     first, core, last, old = body
     whole = first + core + last
     found = find_model(whole)
-    assert found == NamedModel(old, len(first), len(first) + len(core))
+    assert found == ModelField(old, len(first), len(first) + len(core))
     changed = found.replaced(whole, name)
     assert changed.startswith(first) and changed.endswith(last)
     assert json.loads(changed[len(first) : len(changed) - len(last)]) == name
@@ -94,7 +94,7 @@ def test_a_body_without_a_model_gets_one(members: dict[str, Any], data: st.DataO
     """Nothing is lost and nothing else is added."""
     body = data.draw(spelled(members)).encode()
     found = find_model(body)
-    assert found == NamedModel(None)
+    assert found == ModelField(None)
     changed = found.replaced(body, name)
     assert json.loads(changed) == members | {"model": name}
     assert find_model(changed).name == name
@@ -116,7 +116,7 @@ def test_a_field_that_comes_twice_is_refused(members: dict[str, Any], data: st.D
 @given(body=st.binary(max_size=60) | st.text('{}[]":,\\ model0e.-', max_size=40).map(str.encode))
 def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
     """No other exception; what is read is what the standard library reads."""
-    found: NamedModel | None = None
+    found: ModelField | None = None
     with contextlib.suppress(RequestRejected):
         found = find_model(body)
     if found is None:
@@ -179,4 +179,4 @@ def test_models_within_are_nobodys_business() -> None:
 def test_a_large_body_is_not_searched_with_a_pattern() -> None:
     """Megabytes of quotes and backslashes before the model take one pass."""
     body = b'{"a":"' + b'\\"' * 2_000_000 + b'","model":"m"}'
-    assert find_model(body) == NamedModel("m", len(body) - 4, len(body) - 1)
+    assert find_model(body) == ModelField("m", len(body) - 4, len(body) - 1)

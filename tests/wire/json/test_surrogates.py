@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.json.surrogates import Joiner, whole
+from clawgate.wire.json.surrogates import SurrogateJoiner, whole
 
 
 @given(st.text(st.sampled_from('a\\"u\ud83d\ude00\ud83e🦞'), max_size=12))
@@ -20,11 +20,11 @@ def test_whatever_is_cut_can_be_written_and_the_rest_stays(text: str) -> None:
 
 @pytest.mark.parametrize("json_text", [rb'"\\ud83d"', rb'"\ud83d\ude00"', b'"plain"'])
 def test_what_is_no_half_stays(json_text: bytes) -> None:
-    assert whole(json_text) == json_text == Joiner().mend(json_text)
+    assert whole(json_text) == json_text == SurrogateJoiner().mend(json_text)
 
 
 def test_halves_in_neighbouring_events_are_put_together() -> None:
-    joiner = Joiner()
+    joiner = SurrogateJoiner()
     assert joiner.mend(rb'{"a":"x\ud83e"}') == b'{"a":"x"}'
     assert joiner.mend(rb'{"a":"\udd9e\ud83d"}') == rb'{"a":"\ud83e\udd9e"}'
     assert joiner.mend(rb'{"a":"\ude00y"}') == rb'{"a":"\ud83d\ude00y"}'

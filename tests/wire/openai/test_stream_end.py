@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.wire.openai.stream_end import ChatEnd
+from clawgate.wire.openai.stream_end import ChatStreamEnd
 
 
 def chunk(reason: str | None = None, model: str = "claude-opus-4", **delta: Any) -> bytes:
@@ -22,7 +22,7 @@ MADE_UP = chunk("stop", "<synthetic>")
 
 def judged(*events: bytes) -> tuple[int | None, bool]:
     """The number of the event that tells of the failure, and whether the answer was finished."""
-    end = ChatEnd()
+    end = ChatStreamEnd()
     for number, event in enumerate(events):
         if (data := end.failed(event)) is not None:
             assert data in event

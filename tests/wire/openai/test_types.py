@@ -36,7 +36,7 @@ def test_every_field_of_the_sdk_is_read_or_known_to_be_left_out() -> None:
     ],
 )
 def test_a_chunk_is_read_as_loosely_as_servers_write_it(body: bytes) -> None:
-    assert isinstance(chat.CHAT_CHUNK.decode(body), chat.Chunk)
+    assert isinstance(chat.CHAT_CHUNK.decode(body), chat.ChatCompletionChunk)
 
 
 def test_a_role_or_a_part_that_nobody_knows_is_not_guessed_at() -> None:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.sse.splitter import MOST_BYTES, WholeEvents, fields_of, is_complete
+from clawgate.wire.sse.splitter import MOST_BYTES, EventSplitter, fields_of, is_complete
 
 PING, WORD, LAST = b": ping\n\n", b"event: a\ndata: 1\n\n", b"data: 2\ndata: 3\r\n\r\n"
 
 
 def cut(stream: bytes, size: int) -> tuple[list[tuple[bytes, bool]], bytes]:
-    events = WholeEvents()
+    events = EventSplitter()
     found = [piece for at in range(0, len(stream), size) for piece in events.feed(stream[at : at + size])]
     return found, events.rest()[0]
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clawgate.wire.sse import tail as sse
-from clawgate.wire.sse.tail import TAIL_BYTES, FirstEvent, Tail, closing
+from clawgate.wire.sse.tail import TAIL_BYTES, FirstEventDetector, StreamTail, closing_chunk
 from tests.wire.event_stream import dispatched
 
 EVENT = b'data: {"error":{"code":"upstream_closed"}}\n\n'
@@ -34,10 +34,10 @@ def after(*chunks: bytes, keeping: int = TAIL_BYTES) -> bytes:
     """What is added to a stream that was cut behind ``chunks``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sse, "TAIL_BYTES", keeping)
-        tail = Tail()
+        tail = StreamTail()
         for chunk in chunks:
             tail.add(chunk)
-        return tail.closing(EVENT)
+        return tail.closing_chunk(EVENT)
 
 
 # What is added behind a cut
@@ -81,7 +81,7 @@ def after(*chunks: bytes, keeping: int = TAIL_BYTES) -> bytes:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_added_behind_a_cut(tail: bytes, added: bytes, why: str) -> None:
-    assert closing(tail, EVENT) == added, why
+    assert closing_chunk(tail, EVENT) == added, why
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_is_added_behind_a_cut(tail: bytes, added: bytes, why: str) -> None
 )
 def test_nothing_is_added_once_done_was_said(tail: bytes) -> None:
     """A blank line or a comment behind [DONE] does not take back that the answer was whole."""
-    assert closing(tail, EVENT) == b""
+    assert closing_chunk(tail, EVENT) == b""
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_how_a_stream_was_cut_into_chunks_completes_nothing_either(
     if added:
         assert dispatched(prefix + added)[-1] == ERROR
     if len(prefix) <= keeping:
-        assert added == closing(prefix, EVENT)
+        assert added == closing_chunk(prefix, EVENT)
 
 
 @pytest.mark.parametrize("size", [1, 7, TAIL_BYTES, 5 * TAIL_BYTES])
@@ -203,14 +203,14 @@ def test_a_long_stream_is_closed_like_a_short_one(size: int) -> None:
 )
 def test_comments_do_not_begin_an_answer(stream: bytes, begun: bool, why: str) -> None:
     """The same verdict in one piece and byte by byte."""
-    assert FirstEvent().feed(stream) is begun, why
-    bytewise = FirstEvent()
+    assert FirstEventDetector().feed(stream) is begun, why
+    bytewise = FirstEventDetector()
     heard = [bytewise.feed(stream[at : at + 1]) for at in range(len(stream))]
     assert any(heard) is begun, why
 
 
 def test_a_byte_order_mark_does_not_begin_an_answer() -> None:
-    assert FirstEvent().feed(BOM + b": ping\n\n") is False
+    assert FirstEventDetector().feed(BOM + b": ping\n\n") is False
 
 
 @settings(max_examples=400, deadline=None)
@@ -221,8 +221,8 @@ def test_a_byte_order_mark_does_not_begin_an_answer() -> None:
 def test_chunking_does_not_matter_for_the_first_event(pieces: list[bytes], cuts: list[int]) -> None:
     """However the stream is cut, the verdict after the last chunk is that of the whole."""
     stream = b"".join(pieces)
-    whole = FirstEvent().feed(stream)
-    reader = FirstEvent()
+    whole = FirstEventDetector().feed(stream)
+    reader = FirstEventDetector()
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     heard = [reader.feed(stream[a:b]) for a, b in pairwise(edges)]
     assert any(heard) is whole
@@ -243,22 +243,22 @@ def test_chunking_does_not_matter_for_the_first_event(pieces: list[bytes], cuts:
 @example(b"", [b"data: a\n\n", b"data: [DONE]\n\n"], b": late\n\n")
 def test_of_events_that_passed_the_last_is_enough(before: bytes, passed: list[bytes], after: bytes) -> None:
     """Told of the last of them alone, a stream ends as it does when told of all."""
-    tail = Tail()
+    tail = StreamTail()
     tail.add(before + b"\n\n")
     tail.restart(passed[-1])
     tail.add(after)
-    assert tail.closing(EVENT) == closing(b"".join([before, b"\n\n", *passed, after]), EVENT)
+    assert tail.closing_chunk(EVENT) == closing_chunk(b"".join([before, b"\n\n", *passed, after]), EVENT)
 
 
 @pytest.mark.parametrize("end", [b"data: a\n\n", b"data: a\r\n\r\n", b": a\n\n"])
 def test_behind_a_blank_line_a_stream_is_between_events(end: bytes) -> None:
-    tail = Tail()
+    tail = StreamTail()
     tail.add(b"data: b\n" + end)
     assert tail.is_between_events
 
 
 @pytest.mark.parametrize("end", [b"", b"data: a", b"data: a\n", b"data: a\r\n", b"\n\ndata: a"])
 def test_within_an_event_a_stream_is_not_between_events(end: bytes) -> None:
-    tail = Tail()
+    tail = StreamTail()
     tail.add(end)
     assert not tail.is_between_events

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.wire.translate import errors as foreign_errors
-from clawgate.wire.translate.errors import ForeignError, read
+from clawgate.wire.translate.errors import UpstreamError, read
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_a_code_is_a_word_or_a_status(code: object, read_as: str | None) -> None
 
 
 def test_in_a_stream_there_is_no_status_and_the_type_decides() -> None:
-    error = ForeignError("Busy.", "overloaded_error")
+    error = UpstreamError("Busy.", "overloaded_error")
     assert b'"type":"service_unavailable"' in foreign_errors.chat_event(error)
     assert b'"type":"overloaded_error"' in foreign_errors.messages_event(error)
     assert b'"type":"overloaded_error"' in foreign_errors.messages_event(
-        ForeignError("B", "server_error", "overloaded")
+        UpstreamError("B", "server_error", "overloaded")
     )
-    assert b'"type":"rate_limit_error"' in foreign_errors.messages_event(ForeignError("B", None, "429"))
-    assert b'"type":"api_error"' in foreign_errors.messages_event(ForeignError("Hm.", "odd"))
+    assert b'"type":"rate_limit_error"' in foreign_errors.messages_event(UpstreamError("B", None, "429"))
+    assert b'"type":"api_error"' in foreign_errors.messages_event(UpstreamError("Hm.", "odd"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What do the facts of an installation say is wrong? Each check reads `Facts` and returns its findings; no I/O here.
 
 A finding says what is wrong, where, and what to do. What can be done without a decision of the operator's is a
-`Mend`, which `clawgate doctor --fix` offers to do.
+`Fix`, which `clawgate doctor --fix` offers to do.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Severity(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class Fix:
     """Something that can be done at once. ``path`` is the file or folder that it changes."""
 
     kind: Literal["close_to_others", "remove", "make_token", "set_mode"]
@@ -62,7 +62,7 @@ class Finding:
     what: str
     where: str
     fix: str
-    mend: Mend | None = None
+    mend: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def admission(facts: Facts) -> Iterator[Finding]:
             "no token is set, so the gateway does not start",
             f"{facts.config_path}: gateway.auth.token",
             "clawgate doctor --fix makes one; or set OPENCLAW_GATEWAY_TOKEN",
-            Mend("make_token", facts.config_path),
+            Fix("make_token", facts.config_path),
         )
     else:
         for problem in facts.start_problems:
@@ -183,7 +183,7 @@ def admission(facts: Facts) -> Iterator[Finding]:
             "gateway.mode is not set: the real OpenClaw does not start its gateway with this file",
             f"{facts.config_path}: gateway.mode",
             "clawgate config set gateway.mode local",
-            Mend("set_mode", facts.config_path),
+            Fix("set_mode", facts.config_path),
         )
     elif facts.mode == "remote":
         yield Finding(
@@ -210,7 +210,7 @@ def modes(facts: Facts) -> Iterator[Finding]:
                 f"others may read it or what is in it (mode {file.mode:04o})",
                 file.path,
                 f"chmod {mode:o} it",
-                Mend("close_to_others", file.path, mode),
+                Fix("close_to_others", file.path, mode),
             )
 
 
@@ -221,7 +221,7 @@ def leftovers(facts: Facts) -> Iterator[Finding]:
             "a process that was killed left it behind; it does no harm",
             path,
             "remove it",
-            Mend("remove", path),
+            Fix("remove", path),
         )
 
 

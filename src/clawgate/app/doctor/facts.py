@@ -18,7 +18,7 @@ from clawgate.plugins.host.diagnostics import examined
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.processes.instance.daemon import place_of
 from clawgate.processes.instance.health_client import ask_health
-from clawgate.processes.instance.instance_lock import Running, find
+from clawgate.processes.instance.instance_lock import RunningInstance, find
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import LOCAL_SERVICES, Catalog, build_catalog
 from clawgate.relay.upstream.upstream import SHORTEST_SECRET
@@ -137,7 +137,7 @@ def _plugins(file: ConfigFile, state: Path) -> Iterator[PluginFact]:
         yield PluginFact(found.plugin, found.kind, f"{key}{found.problem.message}", where, found.next_step)
 
 
-def _why_not_well(running: Running | None) -> str | None:
+def _why_not_well(running: RunningInstance | None) -> str | None:
     if running is None or running.url is None:
         return None
     host, port, tls = place_of(running.url)

@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pyjson5
 
-from clawgate.app.doctor.checks import Mend
-from clawgate.settings.atomic_write import NotWritten
-from clawgate.settings.json5.edit import CannotEdit, EditWentWrong, NoSuchPath, set_value, value_at
-from clawgate.settings.json5.source_map import NotJson5
+from clawgate.app.doctor.checks import Fix
+from clawgate.settings.atomic_write import WriteFailed
+from clawgate.settings.json5.edit import (
+    EditNotSupported,
+    EditVerificationFailed,
+    NoSuchPath,
+    set_value,
+    value_at,
+)
+from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.openclaw.update import update
 from clawgate.settings.problems import SettingsInvalid
 
@@ -21,11 +27,11 @@ _MODE = ("gateway", "mode")
 _TOKEN_BYTES = 32
 
 
-class CannotMend(Exception):
+class CannotFix(Exception):
     """It could not be done; why, and nothing was changed."""
 
 
-def do(mend: Mend, environment: Mapping[str, str]) -> list[str]:
+def apply_fix(mend: Fix, environment: Mapping[str, str]) -> list[str]:
     """Do it; lines that say what was done. A secret that is made is written to the config file and never shown."""
     path = Path(mend.path)
     try:
@@ -41,12 +47,12 @@ def do(mend: Mend, environment: Mapping[str, str]) -> list[str]:
                 return [*said, "  callers present it as 'Authorization: Bearer'; it stands in that file only"]
             case "set_mode":
                 return _write(path, environment, _with_mode)
-    except (NotWritten, CannotEdit, NotJson5, EditWentWrong) as error:
-        raise CannotMend(str(error)) from error
+    except (WriteFailed, EditNotSupported, InvalidJson5, EditVerificationFailed) as error:
+        raise CannotFix(str(error)) from error
     except SettingsInvalid as error:
-        raise CannotMend("; ".join(map(str, error.problems))) from error
+        raise CannotFix("; ".join(map(str, error.problems))) from error
     except OSError as error:
-        raise CannotMend(error.strerror or str(error)) from error
+        raise CannotFix(error.strerror or str(error)) from error
 
 
 def _with_mode(text: str) -> str:

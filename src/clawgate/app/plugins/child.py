@@ -6,11 +6,19 @@ import asyncio
 import logging
 import random
 
-from clawgate.plugins.api import Child, ChildPlan, Finding, Health, Probe, ServiceStatus, Unavailable
+from clawgate.plugins.api import (
+    ChildHandle,
+    ChildSpec,
+    Health,
+    Probe,
+    ProbeResult,
+    ServiceStatus,
+    Unavailable,
+)
 from clawgate.processes.port_owner import port_owner
 from clawgate.processes.supervision import probe as readiness
 from clawgate.processes.supervision import spec as child_plan
-from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
 
 _ANSWERS: dict[Health, readiness.Answer] = {
@@ -23,14 +31,14 @@ _ANSWERS: dict[Health, readiness.Answer] = {
 
 
 class SupervisedChild:
-    """A `Child` of the plugin interface, with a supervisor behind it."""
+    """A `ChildHandle` of the plugin interface, with a supervisor behind it."""
 
-    def __init__(self, plan: ChildPlan, probe: Probe, log: logging.Logger) -> None:
+    def __init__(self, plan: ChildSpec, probe: Probe, log: logging.Logger) -> None:
         self._plan = plan
         self._probe = probe
         self._log = log
         self._supervisor = Supervisor(
-            child_plan.ChildPlan(
+            child_plan.SupervisedSpec(
                 name=plan.name,
                 argv=plan.argv,
                 environment=plan.environment,
@@ -51,12 +59,12 @@ class SupervisedChild:
         )
 
     async def _look(self) -> readiness.Finding:
-        found: Finding = await self._probe()
+        found: ProbeResult = await self._probe()
         if found.health == "silent" and port_owner(self._plan.port) is None:
             return readiness.Finding("closed", found.reason)
         return readiness.Finding(_ANSWERS[found.health], found.reason)
 
-    def _changed(self, snapshot: Snapshot) -> None:
+    def _changed(self, snapshot: ChildStatus) -> None:
         self._log.debug("%s", snapshot)
 
     async def start(self) -> None:
@@ -95,6 +103,6 @@ class SupervisedChild:
         return Unavailable(reason=reason, retry_after=retry_after)
 
 
-def supervised(plan: ChildPlan, probe: Probe, log: logging.Logger) -> Child:
+def supervised(plan: ChildSpec, probe: Probe, log: logging.Logger) -> ChildHandle:
     """A child that has not been started yet. Only on a running loop."""
     return SupervisedChild(plan, probe, log)

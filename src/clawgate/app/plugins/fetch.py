@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 
 from clawgate.errors import EgressDenied, GatewayError, UpstreamMalformed, UpstreamTimedOut
-from clawgate.plugins.api import Fetched, FetchFailed, FetchPlan
+from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
 from clawgate.providers.credential import Credential, HeaderToken, NoCredential
-from clawgate.relay.upstream.dial import Dialer, Route, tls_context
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.fetch import fetch
-from clawgate.relay.upstream.upstream import Upstream, UpstreamPlan
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url
 
 _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "te"})
 _VIA = b"clawgate-probe"
 
 
-async def fetched(plan: FetchPlan, dialer: Dialer) -> Fetched:
+async def fetched(plan: FetchRequest, dialer: Dialer) -> FetchResponse:
     """The answer to ``plan``. Raises `FetchFailed`."""
     upstream, target = _upstream(plan, dialer)
     begun = time.monotonic()
@@ -32,12 +32,12 @@ async def fetched(plan: FetchPlan, dialer: Dialer) -> Fetched:
         raise FetchFailed("malformed", error.message) from error
     except (GatewayError, OSError) as error:
         raise FetchFailed("unreachable", getattr(error, "message", str(error))) from error
-    return Fetched(
+    return FetchResponse(
         status=found.status, body=found.body, milliseconds=round((time.monotonic() - begun) * 1000, 1)
     )
 
 
-def _upstream(plan: FetchPlan, dialer: Dialer) -> tuple[Upstream, bytes]:
+def _upstream(plan: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
     base, mark, query = plan.url.partition("?")
     try:
         if not query.isascii() or not query.isprintable() or set(query) & set(" #"):
@@ -53,9 +53,9 @@ def _upstream(plan: FetchPlan, dialer: Dialer) -> tuple[Upstream, bytes]:
     except ValueError as error:
         raise FetchFailed("bad_url", str(error)) from error
     upstream = Upstream(
-        UpstreamPlan(
+        UpstreamConfig(
             name="probe",
-            route=Route(
+            route=UpstreamEndpoint(
                 origin=origin,
                 trusted=plan.private,
                 trust_setting="a private address for it",

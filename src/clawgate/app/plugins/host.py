@@ -19,21 +19,21 @@ from clawgate.app.plugins.fetch import fetched
 from clawgate.app.plugins.relay import serve_relay
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import (
-    Child,
-    ChildPlan,
-    Fetched,
-    FetchPlan,
-    JudgesAnswers,
+    ChildHandle,
+    ChildSpec,
+    FetchRequest,
+    FetchResponse,
+    MapsErrors,
     Probe,
-    RelayPlan,
+    RelaySpec,
     RunningRelay,
     ServiceStatus,
-    ShapesRequests,
+    TransformsRequests,
     Unavailable,
 )
 from clawgate.plugins.host import isolation as guarding
-from clawgate.plugins.host.isolation import GuardedService, PluginFailed
-from clawgate.plugins.host.loader import Loaded, secrets_in, settings_of
+from clawgate.plugins.host.isolation import IsolatedService, PluginFailed
+from clawgate.plugins.host.loader import LoadedPlugin, secrets_in, settings_of
 from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.plugin_hooks import Judge, Shape
@@ -48,7 +48,7 @@ _ONLY_SUPERVISED = frozenset({"anthropic-claude-proxy"})
 
 
 @dataclass(slots=True, kw_only=True)
-class Surroundings:
+class HostEnvironment:
     """What the host has for plugins. ``state`` is OpenClaw's state folder, ``learn`` is told of secrets;
     ``gateway_url`` is right once the gateway listens, before any service starts."""
 
@@ -86,7 +86,7 @@ class Context:
     """What one service gets."""
 
     def __init__(
-        self, plugin: str, config: BaseModel, environment: Mapping[str, str], around: Surroundings
+        self, plugin: str, config: BaseModel, environment: Mapping[str, str], around: HostEnvironment
     ) -> None:
         self.config = config
         self.environment = environment
@@ -95,14 +95,14 @@ class Context:
         self.gateway_url = around.gateway_url
         self.instance = around.instance
         self._dialer = around.dialer
-        self._lent: list[RunningRelay | Child] = []
+        self._lent: list[RunningRelay | ChildHandle] = []
 
-    async def serve_relay(self, plan: RelayPlan) -> RunningRelay:
+    async def serve_relay(self, plan: RelaySpec) -> RunningRelay:
         relay = await serve_relay(plan, self._dialer, instance=self.instance)
         self._lent.append(relay)
         return relay
 
-    def supervise(self, plan: ChildPlan, probe: Probe) -> Child:
+    def supervise(self, plan: ChildSpec, probe: Probe) -> ChildHandle:
         child = supervised(plan, probe, self.log)
         self._lent.append(child)
         return child
@@ -112,7 +112,7 @@ class Context:
         lent, self._lent = self._lent, []
         await asyncio.gather(*(one.stop() for one in lent), return_exceptions=True)
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         return await fetched(plan, self._dialer)
 
 
@@ -120,16 +120,16 @@ class Context:
 class _Running:
     """A plugin whose services were started, and with which config."""
 
-    plugin: Loaded
+    plugin: LoadedPlugin
     config: BaseModel
-    services: tuple[GuardedService, ...]
+    services: tuple[IsolatedService, ...]
     context: Context
 
 
 class PluginHost:
     """The plugins of one gateway; `run` is the task that owns their services."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: HostEnvironment) -> None:
         self.around = around
         self._file: ConfigFile | None = None
         self._registry = Registry((), ())
@@ -165,13 +165,13 @@ class PluginHost:
 
     def shape(self, provider: str) -> Shape | None:
         found = self._registry.provider(provider)
-        if found is None or not isinstance(found[1], ShapesRequests):
+        if found is None or not isinstance(found[1], TransformsRequests):
             return None
         return lambda request: guarding.shaped(found[0].id, found[1], request)
 
     def judge(self, provider: str) -> Judge | None:
         found = self._registry.provider(provider)
-        if found is None or not isinstance(found[1], JudgesAnswers):
+        if found is None or not isinstance(found[1], MapsErrors):
             return None
         return lambda status, body: guarding.judged(found[0].id, found[1], status, body)
 
@@ -237,7 +237,7 @@ class PluginHost:
         # Side by side: one that takes its time must not keep the others waiting.
         await asyncio.gather(*(self._start(wanted[name], configs[name]) for name in missing))
 
-    def _tell_notes(self, wanted: Mapping[str, Loaded], configs: Mapping[str, BaseModel]) -> None:
+    def _tell_notes(self, wanted: Mapping[str, LoadedPlugin], configs: Mapping[str, BaseModel]) -> None:
         """What of the config leads requests past a plugin; each once, for as long as it stands."""
         assert self._file is not None
         notes: set[str] = set()
@@ -253,7 +253,7 @@ class PluginHost:
             logger.warning("[plugins] %s", note)
         self._notes = notes
 
-    def _config_of(self, plugin: Loaded) -> BaseModel:
+    def _config_of(self, plugin: LoadedPlugin) -> BaseModel:
         file = self._file
         assert file is not None
         entry = file.config.plugins.entries.get(plugin.id)
@@ -261,9 +261,9 @@ class PluginHost:
         self.around.learn(secrets_in(config))
         return config
 
-    async def _start(self, plugin: Loaded, config: BaseModel) -> None:
+    async def _start(self, plugin: LoadedPlugin, config: BaseModel) -> None:
         assert self._file is not None
-        services = tuple(GuardedService(plugin.id, service) for service in plugin.services)
+        services = tuple(IsolatedService(plugin.id, service) for service in plugin.services)
         try:
             context = Context(plugin.id, config, self._file.environment, self.around)
         except OSError as error:

@@ -12,14 +12,14 @@ from uvicorn.server import ServerState
 
 from clawgate.app.bridge import build_bridge
 from clawgate.app.role import RelayRole
-from clawgate.plugins.api import PluginError, RelayPlan
+from clawgate.plugins.api import PluginError, RelaySpec
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.credential import HeaderToken
 from clawgate.relay.downstream.server import close, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import Sources, load
+from clawgate.settings.roles.loader import SettingsSources, load
 
 _LOOK_EVERY_SECONDS = 0.02
 _DRAIN_SECONDS = 5.0
@@ -58,7 +58,7 @@ class Relay:
         self._front.close()
 
 
-async def serve_relay(plan: RelayPlan, dialer: Dialer, *, instance: str) -> Relay:
+async def serve_relay(plan: RelaySpec, dialer: Dialer, *, instance: str) -> Relay:
     """Listen as ``plan`` says; health names ``instance``. Raises `PluginError` where it cannot."""
     try:
         role = build_bridge(
@@ -97,7 +97,7 @@ async def _serving(server: Awaitable[asyncio.Server]) -> asyncio.Server:
     return await server
 
 
-def _settings(plan: RelayPlan) -> BridgeSettings:
+def _settings(plan: RelaySpec) -> BridgeSettings:
     values: dict[str, object] = {
         "host": plan.host,
         "bridge_port": plan.port,
@@ -109,4 +109,4 @@ def _settings(plan: RelayPlan) -> BridgeSettings:
         raise ValueError(f"there are no limits {', '.join(sorted(unknown))}")
     if plan.local_token is not None:
         values["bridge_token"] = plan.local_token
-    return load(BridgeSettings, values, Sources())
+    return load(BridgeSettings, values, SettingsSources())

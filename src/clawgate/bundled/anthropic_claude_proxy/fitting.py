@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
-from clawgate.plugins.api import ConfigNote, KeyPath
+from clawgate.plugins.api import Diagnostic, KeyPath
 
 PROVIDER: KeyPath = ("models", "providers", ID)
 
 
-def notes(config: Mapping[str, Any], settings: ProxyConfig) -> list[ConfigNote]:
+def notes(config: Mapping[str, Any], settings: ProxyConfig) -> list[Diagnostic]:
     """What of ``config``, the whole file, leads requests elsewhere than to the proxy that is watched."""
     there = _place(at(config, PROVIDER).get("baseUrl"))
     if there is None:
@@ -25,7 +25,7 @@ def notes(config: Mapping[str, Any], settings: ProxyConfig) -> list[ConfigNote]:
     if same_host and port == settings.port:
         return []
     other = f", or port to {port}" if same_host else f", or host to {host} and port to {port}"
-    note = ConfigNote(
+    note = Diagnostic(
         path=(*PROVIDER, "baseUrl"),
         message=f"it leads to {host}:{port}, and the proxy is at {settings.origin}",
         next_step=f'set it to {settings.origin}{other} (in plugins.entries."{ID}".config)',

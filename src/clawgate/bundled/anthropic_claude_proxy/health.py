@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clawgate.plugins.api import Fetch, Fetched, FetchFailed, FetchPlan, Finding
+from clawgate.plugins.api import Fetch, FetchFailed, FetchRequest, FetchResponse, ProbeResult
 
 LOGIN = "run 'claude login' as the user of the gateway, or set CLAUDE_CODE_OAUTH_TOKEN in its environment"
 _CONNECT_SECONDS = 2.0
@@ -23,7 +23,7 @@ class Look:
     """What was found. ``logged_in`` is None where the proxy does not tell; ``speaks_messages`` is False for the kind
     that has OpenAI's dialect alone."""
 
-    finding: Finding
+    finding: ProbeResult
     logged_in: bool | None = None
     speaks_messages: bool = True
     next_step: str = ""
@@ -36,12 +36,12 @@ async def look(fetch: Fetch, origin: str) -> Look:
         if answer.status == 404:
             return _of_root(await fetch(_plan(f"{origin}/")), origin)
     except FetchFailed as error:
-        return Look(Finding("stranger" if error.cause == "malformed" else "silent", error.message))
+        return Look(ProbeResult("stranger" if error.cause == "malformed" else "silent", error.message))
     return _of_health(answer, origin)
 
 
-def _plan(url: str) -> FetchPlan:
-    return FetchPlan(
+def _plan(url: str) -> FetchRequest:
+    return FetchRequest(
         url=url,
         headers={"accept": "application/json"},
         private=True,
@@ -50,47 +50,47 @@ def _plan(url: str) -> FetchPlan:
     )
 
 
-def _of_health(answer: Fetched, origin: str) -> Look:
+def _of_health(answer: FetchResponse, origin: str) -> Look:
     said = _object(answer)
     version, reason, auth = _text(said.get("version")), _text(said.get("error")), said.get("auth")
     known = auth.get("loggedIn") if isinstance(auth, dict) else None
     logged_in = known if isinstance(known, bool) else None
     match said.get("status"):
         case "healthy" if answer.status == 200:
-            return Look(Finding("ready", "", version), logged_in)
+            return Look(ProbeResult("ready", "", version), logged_in)
         case "degraded":
             reason = reason or "it does not know whether it is logged in"
             return Look(
-                Finding("degraded", reason, version), logged_in, next_step=f"if requests fail, {LOGIN}"
+                ProbeResult("degraded", reason, version), logged_in, next_step=f"if requests fail, {LOGIN}"
             )
         case "healthy" | "unhealthy":
             reason = reason or f"it says so itself, with status {answer.status}"
-            return Look(Finding("unhealthy", reason, version), logged_in, next_step=LOGIN)
+            return Look(ProbeResult("unhealthy", reason, version), logged_in, next_step=LOGIN)
         case "ok" if said.get("provider") == "claude-code-cli":
             reason = "it speaks OpenAI's dialect alone, and does not tell whether it is logged in"
             step = (
                 f'if requests fail: models.providers."anthropic-claude-proxy" needs api openai-completions and baseUrl '
                 f"{origin}/v1, and Claude Code a login (claude login)"
             )
-            return Look(Finding("degraded", reason), None, speaks_messages=False, next_step=step)
+            return Look(ProbeResult("degraded", reason), None, speaks_messages=False, next_step=step)
     return _stranger(answer, origin)
 
 
-def _of_root(answer: Fetched, origin: str) -> Look:
+def _of_root(answer: FetchResponse, origin: str) -> Look:
     said = _object(answer)
     service = _text(said.get("service"))
     if answer.status != 200 or said.get("status") != "ok" or not service:
         return _stranger(answer, origin)
     reason = f"{service}, of a version that does not tell whether it is logged in"
-    return Look(Finding("degraded", reason), next_step=f"if requests fail, {LOGIN}")
+    return Look(ProbeResult("degraded", reason), next_step=f"if requests fail, {LOGIN}")
 
 
-def _stranger(answer: Fetched, origin: str) -> Look:
+def _stranger(answer: FetchResponse, origin: str) -> Look:
     reason = f"what answers at {origin} (status {answer.status}) is no Claude proxy"
-    return Look(Finding("stranger", reason), next_step="end it, or choose another port for the proxy")
+    return Look(ProbeResult("stranger", reason), next_step="end it, or choose another port for the proxy")
 
 
-def _object(answer: Fetched) -> dict[str, Any]:
+def _object(answer: FetchResponse) -> dict[str, Any]:
     try:
         said = answer.json()
     except RecursionError:

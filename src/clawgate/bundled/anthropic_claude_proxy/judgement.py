@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from clawgate.plugins.api import Verdict
+from clawgate.plugins.api import MappedError
 
 _QUOTED = re.compile(r"\bAPI Error: ([45]\d\d)\b[:\s]*")
 _LONGEST = 600
@@ -39,64 +39,64 @@ _NO_MESSAGES = (
 )
 
 
-def judge(status: int, body: bytes) -> Verdict | None:
+def judge(status: int, body: bytes) -> MappedError | None:
     """The failure that ``body`` tells of; ``status`` 200 is an error event of a stream. None: it is what it says."""
     error = _error_in(body)
     if error is None:
         if status == 200:
             if b'"<synthetic>"' in body:
-                return Verdict(status=502, message=_SAYS_NOTHING)
-            return Verdict(status=502, message="the Claude proxy broke off without saying why")
+                return MappedError(status=502, message=_SAYS_NOTHING)
+            return MappedError(status=502, message="the Claude proxy broke off without saying why")
         if body.lstrip()[:6].startswith(_BEGINS_AS_A_PAGE):
             text = f"what answers in place of the Claude proxy sent a web page (status {status})"
-            return Verdict(status=502, message=text)
+            return MappedError(status=502, message=text)
         return None
     kind, message = error
     return _quoted(message) or _known(status, message) or _by_type(status, kind, message)
 
 
-def _quoted(message: str) -> Verdict | None:
+def _quoted(message: str) -> MappedError | None:
     """``Claude Code returned an error result: API Error: NNN {json}``: the API said NNN."""
     found = _QUOTED.search(message)
     if found is None:
         return None
     inner = _error_in(message[found.end() :].strip().encode("utf-8", "replace"))
     said = inner[1] if inner is not None and inner[1] else message[found.end() :]
-    return Verdict(
+    return MappedError(
         status=int(found[1]), message=f"Claude answered {found[1]}: {_line(said) or 'nothing more'}"
     )
 
 
-def _known(status: int, message: str) -> Verdict | None:
+def _known(status: int, message: str) -> MappedError | None:
     if status == 404 and message == "Not found":
-        return Verdict(status=502, message=_NO_MESSAGES)
+        return MappedError(status=502, message=_NO_MESSAGES)
     if "Invalid or missing API key" in message:
         text = (
             "the Claude proxy wants a key of its own: set MERIDIAN_API_KEY, and give the provider "
             "anthropic-claude-proxy the same as its apiKey"
         )
-        return Verdict(status=401, message=text)
+        return MappedError(status=401, message=text)
     if "Invalid API key" in message:
-        return Verdict(status=401, message=f"Claude refused the login of the proxy: {_line(message)}")
+        return MappedError(status=401, message=f"Claude refused the login of the proxy: {_line(message)}")
     if "OAuth token has expired" in message or "Not logged in" in message:
         text = "the Claude proxy is not logged in any more: run 'claude login' as the user of the gateway"
-        return Verdict(status=401, message=f"{text} ({_line(message)})")
+        return MappedError(status=401, message=f"{text} ({_line(message)})")
     if "Reached maximum number of turns" in message:
         text = f"this Claude proxy cannot use tools with its version of Claude Code: {_line(message)}"
-        return Verdict(status=502, message=text)
+        return MappedError(status=502, message=text)
     if status in (200, 500) and "terminated by signal" in message:
-        return Verdict(status=502, message=f"the Claude proxy broke off: {_line(message)}")
+        return MappedError(status=502, message=f"the Claude proxy broke off: {_line(message)}")
     return None
 
 
-def _by_type(status: int, kind: str, message: str) -> Verdict | None:
+def _by_type(status: int, kind: str, message: str) -> MappedError | None:
     """A type of Anthropic's says more than a status: in a stream there is no other, and 503 can mean overloaded."""
     told = f"the Claude proxy: {_line(message) or _line(kind) or 'an error without a word about it'}"
     found = _STATUS_OF_TYPE.get(kind)
     if status == 200:
-        return Verdict(status=found or 502, message=told)
+        return MappedError(status=found or 502, message=told)
     if kind == "overloaded_error" and status != 529:
-        return Verdict(status=529, message=told)
+        return MappedError(status=529, message=told)
     return None
 
 

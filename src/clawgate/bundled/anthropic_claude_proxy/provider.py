@@ -33,15 +33,15 @@ from clawgate.plugins.api import (
     CheckResult,
     Choice,
     ConfigChange,
-    ConfigNote,
+    Diagnostic,
     Dialect,
     FetchFailed,
-    FetchPlan,
+    FetchRequest,
     KeyPath,
+    MappedError,
     Question,
     SetupContext,
     UpstreamRequest,
-    Verdict,
 )
 
 _KEY = "MERIDIAN_API_KEY"
@@ -173,7 +173,7 @@ class ProxyProvider:
             notes=(_TERMS,),
         )
 
-    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[ConfigNote]:
+    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
         return notes(config, settings) if isinstance(settings, ProxyConfig) else ()
 
     def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
@@ -211,7 +211,7 @@ class ProxyProvider:
             headers["x-opencode-session"] = request.conversation
         return UpstreamRequest(model=model, fields=fields, conversation=request.conversation, headers=headers)
 
-    def judge(self, status: int, body: bytes) -> Verdict | None:
+    def judge(self, status: int, body: bytes) -> MappedError | None:
         return judgement.judge(status, body)
 
 
@@ -246,7 +246,7 @@ def _why_not_started(answers: Answers, context: SetupContext, where: str, reason
 async def _listed(answers: Answers, context: SetupContext) -> tuple[tuple[str, ...], bool]:
     """The models that the proxy lists, where it does; and whether it wants another key."""
     key = answers.text("api_key")
-    plan = FetchPlan(
+    plan = FetchRequest(
         url=f"{origin(answers.text('host'), answers.number('port'))}/v1/models",
         header="x-api-key" if key else "",
         secret=SecretStr(key) if key else None,

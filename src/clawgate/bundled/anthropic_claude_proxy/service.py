@@ -18,9 +18,9 @@ from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.environment import child_environment
 from clawgate.bundled.anthropic_claude_proxy.health import Look, look
 from clawgate.plugins.api import (
-    Child,
-    ChildPlan,
-    Finding,
+    ChildHandle,
+    ChildSpec,
+    ProbeResult,
     ServiceContext,
     ServiceStatus,
     Unavailable,
@@ -39,7 +39,7 @@ class ProxyService:
     """Starts the proxy, or finds the one that is there, and says how it is."""
 
     def __init__(self) -> None:
-        self._child: Child | None = None
+        self._child: ChildHandle | None = None
         self._config: ProxyConfig | None = None
         self._seen: Look | None = None
         self._noting: asyncio.Task[None] | None = None
@@ -51,7 +51,7 @@ class ProxyService:
         assert isinstance(config, ProxyConfig)
         self._config, self._seen, self._folder = config, None, context.state_dir
 
-        async def probe() -> Finding:
+        async def probe() -> ProbeResult:
             self._seen = await look(context.fetch, config.origin)
             return self._seen.finding
 
@@ -127,9 +127,9 @@ class ProxyService:
             await asyncio.sleep(_NOTE_SECONDS)
 
 
-def plan_of(config: ProxyConfig, environment: Any) -> ChildPlan:
+def plan_of(config: ProxyConfig, environment: Any) -> ChildSpec:
     """What is to be started, with which environment."""
-    return ChildPlan(
+    return ChildSpec(
         name="the Claude proxy",
         argv=config.command,
         environment=child_environment(

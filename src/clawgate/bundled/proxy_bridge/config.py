@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from clawgate.plugins.api import Port, RelaySettings, Secret, Url, env
+from clawgate.plugins.api import Port, RelaySettings, Secret, Url, env_var
 
 ID = "proxy-bridge"
 """Of the plugin, of its provider and of its command."""
@@ -31,24 +31,24 @@ class BridgeConfig(RelaySettings):
     """``plugins.entries."proxy-bridge".config``."""
 
     remote_url: Url = Field(
-        description="The remote proxy, without /v1.", json_schema_extra=env("PROXY_BRIDGE_URL")
+        description="The remote proxy, without /v1.", json_schema_extra=env_var("PROXY_BRIDGE_URL")
     )
     proxy_token: Secret = Field(
         description="What the remote proxy wants to see as X-Proxy-Token.",
-        json_schema_extra=env("PROXY_BRIDGE_TOKEN"),
+        json_schema_extra=env_var("PROXY_BRIDGE_TOKEN"),
     )
     bridge_port: Port = Field(
         DEFAULT_PORT,
         description="Port to listen on; 0 takes a free one.",
-        json_schema_extra=env("PROXY_BRIDGE_PORT"),
+        json_schema_extra=env_var("PROXY_BRIDGE_PORT"),
     )
     host: str = Field(
-        DEFAULT_HOST, description="Address to listen on.", json_schema_extra=env("PROXY_BRIDGE_HOST")
+        DEFAULT_HOST, description="Address to listen on.", json_schema_extra=env_var("PROXY_BRIDGE_HOST")
     )
     bridge_token: Secret | None = Field(
         None,
         description="Token that clients of the bridge must present.",
-        json_schema_extra=env("PROXY_BRIDGE_LOCAL_TOKEN"),
+        json_schema_extra=env_var("PROXY_BRIDGE_LOCAL_TOKEN"),
     )
     models: tuple[Any, ...] = Field(
         (), description="Model ids for the wizard and for OpenClaw; the bridge relays them all.", exclude=True

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig, origin
 from clawgate.bundled.proxy_bridge.remote import part
-from clawgate.plugins.api import ConfigNote, KeyPath
+from clawgate.plugins.api import Diagnostic, KeyPath
 
 PROVIDER = ("models", "providers", ID)
 _CONFIG = ("plugins", "entries", ID, "config")
@@ -21,20 +21,20 @@ _NO_KEY = "bridge"
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104  # not to listen on, to recognise
 
 
-def notes(config: Mapping[str, Any], settings: BridgeConfig) -> list[ConfigNote]:
+def notes(config: Mapping[str, Any], settings: BridgeConfig) -> list[Diagnostic]:
     """What of ``config``, the whole file, keeps the gateway's requests from the bridge."""
     block = part(config, *PROVIDER)
     found = [_about_place(block.get("baseUrl"), settings), _about_token(config, settings)]
     return [note for note in found if note is not None]
 
 
-def _about_place(url: object, settings: BridgeConfig) -> ConfigNote | None:
+def _about_place(url: object, settings: BridgeConfig) -> Diagnostic | None:
     there = _place(url)
     if there is None:
         return None
     host, port = there
     if settings.bridge_port == 0:
-        return ConfigNote(
+        return Diagnostic(
             path=_PORT,
             message="the bridge takes any free port (0), and the gateway's requests cannot know which",
             next_step=f"set it to {port}, which baseUrl of the provider names",
@@ -44,14 +44,14 @@ def _about_place(url: object, settings: BridgeConfig) -> ConfigNote | None:
     if same_host and port == settings.bridge_port:
         return None
     other = f", or bridgePort to {port}" if same_host else ""
-    return ConfigNote(
+    return Diagnostic(
         path=(*PROVIDER, "baseUrl"),
         message=f"it leads to {host}:{port}, and the bridge listens at {here}",
         next_step=f"set it to {here}/v1{other}",
     )
 
 
-def _about_token(config: Mapping[str, Any], settings: BridgeConfig) -> ConfigNote | None:
+def _about_token(config: Mapping[str, Any], settings: BridgeConfig) -> Diagnostic | None:
     block, token = part(config, *PROVIDER), settings.bridge_token
     key = block.get("apiKey")
     if token is None or not block or part(block, "request", "auth"):
@@ -62,7 +62,7 @@ def _about_token(config: Mapping[str, Any], settings: BridgeConfig) -> ConfigNot
         )
         if refers or key == token.get_secret_value():
             return None
-    return ConfigNote(
+    return Diagnostic(
         path=(*PROVIDER, "apiKey"),
         message="the bridge wants its bridgeToken, and this is not the same",
         next_step="set both to one value, such as ${PROXY_BRIDGE_LOCAL_TOKEN}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clawgate.plugins.api import Fetch, FetchFailed, FetchPlan
+from clawgate.plugins.api import Fetch, FetchFailed, FetchRequest
 
 Who = Literal["bridge", "other", "nobody"]
 """A bridge of clawgate, whosever it is; something else; nothing."""
@@ -26,7 +26,7 @@ class Local:
 
 async def look(fetch: Fetch, bridge: str) -> Local:
     """Ask for the health of what listens at ``bridge``, an origin; within 5 s."""
-    plan = FetchPlan(url=f"{bridge}/health", private=True, connect_seconds=2.0, answer_seconds=3.0)
+    plan = FetchRequest(url=f"{bridge}/health", private=True, connect_seconds=2.0, answer_seconds=3.0)
     try:
         answer = await fetch(plan)
     except FetchFailed as error:

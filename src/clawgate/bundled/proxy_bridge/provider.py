@@ -24,7 +24,7 @@ from clawgate.plugins.api import (
     CheckResult,
     Choice,
     ConfigChange,
-    ConfigNote,
+    Diagnostic,
     Dialect,
     KeyPath,
     PluginError,
@@ -191,7 +191,7 @@ class BridgeProvider:
             notes=(f"How it is, at any time: clawgate {ID} status",),
         )
 
-    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[ConfigNote]:
+    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
         return notes(config, settings) if isinstance(settings, BridgeConfig) else ()
 
     def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from pydantic import SecretStr
 
 from clawgate.bundled.proxy_bridge.config import HEADER, models_url
-from clawgate.plugins.api import Fetch, Fetched, FetchFailed, FetchPlan
+from clawgate.plugins.api import Fetch, FetchFailed, FetchRequest, FetchResponse
 
 State = Literal[
     "reachable", "unauthorized", "locked_out", "not_found", "failing", "unreachable", "timed_out", "unknown"
@@ -60,7 +60,7 @@ class Remote:
 
 async def look(fetch: Fetch, remote_url: str, token: SecretStr) -> Remote:
     """Ask the remote itself; within 15 s."""
-    plan = FetchPlan(url=models_url(remote_url), header=HEADER, secret=token, private=True)
+    plan = FetchRequest(url=models_url(remote_url), header=HEADER, secret=token, private=True)
     try:
         return judge(await fetch(plan))
     except FetchFailed as error:
@@ -75,7 +75,7 @@ async def look_through(fetch: Fetch, bridge: str, local_token: SecretStr | None)
     header = "Authorization" if local_token is not None else ""
     try:
         health = await fetch(
-            FetchPlan(
+            FetchRequest(
                 url=f"{bridge}/health?deep=1",
                 header=header,
                 prefix=prefix,
@@ -92,7 +92,7 @@ async def look_through(fetch: Fetch, bridge: str, local_token: SecretStr | None)
             return Remote(
                 state=found, message=message if isinstance(message, str) else "the bridge cannot say"
             )
-        plan = FetchPlan(
+        plan = FetchRequest(
             url=f"{bridge}/v1/models", header=header, prefix=prefix, secret=local_token, private=True
         )
         listed = await fetch(plan)
@@ -106,7 +106,7 @@ async def look_through(fetch: Fetch, bridge: str, local_token: SecretStr | None)
     )
 
 
-def judge(answer: Fetched) -> Remote:
+def judge(answer: FetchResponse) -> Remote:
     """What an answer to the question for models says about the remote."""
     status, said = answer.status, answer.json()
     code = part(said, "error").get("code")

@@ -18,7 +18,7 @@ from clawgate.bundled.proxy_bridge import local
 from clawgate.bundled.proxy_bridge.config import HEADER, BridgeConfig, origin
 from clawgate.plugins.api import (
     PluginError,
-    RelayPlan,
+    RelaySpec,
     RunningRelay,
     ServiceContext,
     ServiceStatus,
@@ -132,9 +132,9 @@ class BridgeService:
             _write(context.state_dir / STATE_FILE, {"instance": context.instance, **known})
 
 
-def plan_of(config: BridgeConfig) -> RelayPlan:
+def plan_of(config: BridgeConfig) -> RelaySpec:
     """The relay as the config has it."""
-    return RelayPlan(
+    return RelaySpec(
         name="proxy-bridge",
         host=config.host,
         port=config.bridge_port,

@@ -22,15 +22,15 @@ from clawgate.cli.auth.messages import (
     tell_written,
     who_runs,
 )
-from clawgate.cli.auth.wizard.flags import AsksForProvider, answers_of, warn_of_secrets
-from clawgate.cli.context import Configured, complete_provider, configured, refused
+from clawgate.cli.auth.wizard.flags import ProviderCommand, answers_of, warn_of_secrets
+from clawgate.cli.context import LoadedConfig, complete_provider, configured, refused
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.model_changes import model_options
 from clawgate.cli.paths import place_options, places, read
 
 if TYPE_CHECKING:
-    from clawgate.cli.auth.wizard.flow import Desk, Wishes
-    from clawgate.cli.auth.wizard.targets import Subject, Subjects
+    from clawgate.cli.auth.wizard.flow import SignInContext, SignInOptions
+    from clawgate.cli.auth.wizard.targets import ProviderTarget, ProviderTargets
     from clawgate.plugins.api.questions import Question
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -50,9 +50,9 @@ class _NoQuestions(click.ClickException):
 
 def _questions_for(arguments: Sequence[str]) -> list[Question]:
     """Of the provider that the arguments name, whatever else they say. Raises `_NoQuestions`."""
-    from clawgate.cli.auth.wizard.flow import NotDone, questions_of
+    from clawgate.cli.auth.wizard.flow import SignInFailed, questions_of
     from clawgate.cli.auth.wizard.setup_context import Setup
-    from clawgate.cli.auth.wizard.targets import NoSubject
+    from clawgate.cli.auth.wizard.targets import UnknownTarget
 
     config, state, provider = (
         _value_of(arguments, flag) for flag in ("--config", "--state-dir", "--provider")
@@ -65,7 +65,7 @@ def _questions_for(arguments: Sequence[str]) -> list[Question]:
     try:
         subject = _subjects(known, config).find(provider, new=True)
         return questions_of(subject, Setup(known.file.environment, known.file.raw))[1]
-    except (NoSubject, NotDone) as error:
+    except (UnknownTarget, SignInFailed) as error:
         raise _NoQuestions(str(error)) from error
 
 
@@ -80,7 +80,7 @@ def _value_of(arguments: Sequence[str], flag: str) -> str | None:
     return found
 
 
-class _Asking(AsksForProvider):
+class _Asking(ProviderCommand):
     questions = staticmethod(_questions_for)
 
 
@@ -90,9 +90,9 @@ def _complete_offer(ctx: click.Context, param: click.Parameter, incomplete: str)
         where = places(ctx.params.get("config"))
         file, _ = read(where)
         if file is not None:
-            from clawgate.cli.auth.wizard.targets import Subjects
+            from clawgate.cli.auth.wizard.targets import ProviderTargets
 
-            offers = Subjects(file.config, file.raw, where.state).offers()
+            offers = ProviderTargets(file.config, file.raw, where.state).offers()
             return [CompletionItem(one.id, help=one.label) for one in offers if one.id.startswith(incomplete)]
     return []
 
@@ -162,26 +162,26 @@ def list_credentials(config: str | None, as_json: bool) -> None:
 @place_options
 def logout(provider: str, yes: bool, config: str | None) -> None:
     """Take a provider away: its secret, its settings, and the names that lead to its models."""
-    from clawgate.cli.auth.wizard.flow import NotDone, sign_out
-    from clawgate.cli.auth.wizard.prompter import Abandoned, Declined
-    from clawgate.cli.auth.wizard.targets import NoSubject
+    from clawgate.cli.auth.wizard.flow import SignInFailed, sign_out
+    from clawgate.cli.auth.wizard.prompter import Aborted, Declined
+    from clawgate.cli.auth.wizard.targets import UnknownTarget
 
     known = configured(config)
     subjects = _subjects(known, config)
     if provider not in subjects.configured():
         refused(f'"{provider}" is not in the config; it has: {", ".join(subjects.configured()) or "none"}')
-    subject: Subject | None = None
+    subject: ProviderTarget | None = None
     try:
         subject = subjects.find(provider, new=False)
-    except NoSubject as error:
+    except UnknownTarget as error:
         click.echo(f"Warning: {error}. Only what every provider has is taken away.", err=True)
     if not yes and not _on_a_terminal():
         refused("logout asks before it takes anything away, and this is no terminal: run it with --yes")
     try:
         written = sign_out(provider, subject, _desk(known, config, ask=not yes))
-    except NotDone as error:
+    except SignInFailed as error:
         refused(str(error))
-    except (Abandoned, KeyboardInterrupt) as error:
+    except (Aborted, KeyboardInterrupt) as error:
         abandoned(declined=isinstance(error, Declined))
     assert written is not None  # the provider was there
     tell_written(known, written)
@@ -190,10 +190,10 @@ def logout(provider: str, yes: bool, config: str | None) -> None:
 
 
 def _sign_in(provider: str | None, config: str | None, given: dict[str, Any], *, editing: bool) -> None:
-    from clawgate.cli.auth.wizard.answers import Unanswered, WrongAnswer
-    from clawgate.cli.auth.wizard.flow import NotDone, sign_in
-    from clawgate.cli.auth.wizard.prompter import Abandoned, Declined
-    from clawgate.cli.auth.wizard.targets import NoSubject
+    from clawgate.cli.auth.wizard.answers import InvalidAnswer, MissingAnswer
+    from clawgate.cli.auth.wizard.flow import SignInFailed, sign_in
+    from clawgate.cli.auth.wizard.prompter import Aborted, Declined
+    from clawgate.cli.auth.wizard.targets import UnknownTarget
 
     known = configured(config)
     ask = not given["yes"] and _on_a_terminal()
@@ -207,21 +207,21 @@ def _sign_in(provider: str | None, config: str | None, given: dict[str, Any], *,
         if not ask and not given["yes"]:
             _ask_for_flags(subject, wishes, desk)
         done = sign_in(subject, wishes, desk)
-    except (NoSubject, NotDone) as error:
+    except (UnknownTarget, SignInFailed) as error:
         refused(str(error))
-    except WrongAnswer as error:
+    except InvalidAnswer as error:
         for problem in error.problems:
             click.echo(f"clawgate: {problem}", err=True)
         click.echo("Config was not changed.", err=True)
         sys.exit(ExitCode.USAGE)
-    except Unanswered as error:
+    except MissingAnswer as error:
         tell_missing(error, yes=True)
-    except (Abandoned, KeyboardInterrupt) as error:
+    except (Aborted, KeyboardInterrupt) as error:
         abandoned(declined=isinstance(error, Declined))
     tell_done(known, config, done)
 
 
-def _choose(subjects: Subjects, desk: Desk, *, editing: bool) -> str:
+def _choose(subjects: ProviderTargets, desk: SignInContext, *, editing: bool) -> str:
     offers = [offer for offer in subjects.offers() if offer.configured or not editing]
     names = [offer.id for offer in offers]
     if desk.asker is None:
@@ -240,8 +240,10 @@ def _choose(subjects: Subjects, desk: Desk, *, editing: bool) -> str:
     )
 
 
-def _wishes(subject: Subject, known: Configured, given: dict[str, Any], *, editing: bool) -> Wishes:
-    from clawgate.cli.auth.wizard.flow import Wishes, questions_of
+def _wishes(
+    subject: ProviderTarget, known: LoadedConfig, given: dict[str, Any], *, editing: bool
+) -> SignInOptions:
+    from clawgate.cli.auth.wizard.flow import SignInOptions, questions_of
     from clawgate.cli.auth.wizard.setup_context import Setup
 
     questions = questions_of(subject, Setup(known.file.environment, known.file.raw))[1]
@@ -255,7 +257,7 @@ def _wishes(subject: Subject, known: Configured, given: dict[str, Any], *, editi
         stdin = [line for line in sys.stdin.read(65_536).splitlines() if line.strip()]
         if not stdin:
             refused("--stdin-secret: standard input is empty")
-    return Wishes(
+    return SignInOptions(
         flags=flags,
         stdin=stdin,
         try_first=not given["no_check"],
@@ -264,14 +266,14 @@ def _wishes(subject: Subject, known: Configured, given: dict[str, Any], *, editi
     )
 
 
-def _ask_for_flags(subject: Subject, wishes: Wishes, desk: Desk) -> NoReturn:
+def _ask_for_flags(subject: ProviderTarget, wishes: SignInOptions, desk: SignInContext) -> NoReturn:
     """There is no terminal: end, with exactly what would have to be given."""
-    from clawgate.cli.auth.wizard.answers import Unanswered
+    from clawgate.cli.auth.wizard.answers import MissingAnswer
     from clawgate.cli.auth.wizard.flow import ask_for_answers
 
     try:
         ask_for_answers(subject, wishes, desk)
-    except Unanswered as error:
+    except MissingAnswer as error:
         tell_missing(error, yes=False)
     refused("this is no terminal, so nothing can be asked; all answers are there: run it again with --yes")
 
@@ -282,20 +284,20 @@ def _on_a_terminal() -> bool:
     return on_a_terminal()
 
 
-def _subjects(known: Configured, config: str | None) -> Subjects:
-    from clawgate.cli.auth.wizard.targets import Subjects
+def _subjects(known: LoadedConfig, config: str | None) -> ProviderTargets:
+    from clawgate.cli.auth.wizard.targets import ProviderTargets
 
-    return Subjects(known.file.config, known.file.raw, places(config).state)
+    return ProviderTargets(known.file.config, known.file.raw, places(config).state)
 
 
-def _desk(known: Configured, config: str | None, *, ask: bool) -> Desk:
-    from clawgate.cli.auth.wizard.flow import Desk
-    from clawgate.cli.auth.wizard.prompter import TerminalAsker
+def _desk(known: LoadedConfig, config: str | None, *, ask: bool) -> SignInContext:
+    from clawgate.cli.auth.wizard.flow import SignInContext
+    from clawgate.cli.auth.wizard.prompter import TerminalPrompter
     from clawgate.cli.auth.wizard.setup_context import Ports
 
     running = who_runs(config)
-    asker = TerminalAsker() if ask else None
-    return Desk(
+    asker = TerminalPrompter() if ask else None
+    return SignInContext(
         known=known,
         asker=asker,
         show=asker.say if asker is not None else click.echo,

@@ -13,16 +13,16 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import places
 
 if TYPE_CHECKING:
-    from clawgate.cli.auth.wizard.answers import Unanswered
-    from clawgate.cli.auth.wizard.flow import Done
-    from clawgate.cli.context import Configured
-    from clawgate.processes.instance.instance_lock import Running
-    from clawgate.settings.openclaw.update import Written
+    from clawgate.cli.auth.wizard.answers import MissingAnswer
+    from clawgate.cli.auth.wizard.flow import SignInResult
+    from clawgate.cli.context import LoadedConfig
+    from clawgate.processes.instance.instance_lock import RunningInstance
+    from clawgate.settings.openclaw.update import WriteResult
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
-def tell_missing(error: Unanswered, *, yes: bool) -> NoReturn:
+def tell_missing(error: MissingAnswer, *, yes: bool) -> NoReturn:
     click.echo("clawgate: nobody can be asked here, and these answers are missing:", err=True)
     for question in error.questions:
         flag = (
@@ -47,7 +47,7 @@ def abandoned(*, declined: bool = False) -> NoReturn:
     sys.exit(ExitCode.FAILED if declined else _INTERRUPTED)
 
 
-def who_runs(config: str | None) -> Running | None:
+def who_runs(config: str | None) -> RunningInstance | None:
     from clawgate.processes.instance.instance_lock import find
 
     try:
@@ -65,7 +65,7 @@ def show_diff(line: str) -> None:
         click.secho(line, fg=colour)
 
 
-def tell_written(known: Configured, written: Written) -> None:
+def tell_written(known: LoadedConfig, written: WriteResult) -> None:
     click.echo(f"Updated config: {known.path}")
     if written.backup is not None:
         click.echo(f"  Backup: {written.backup}")
@@ -73,7 +73,7 @@ def tell_written(known: Configured, written: Written) -> None:
         click.echo(f"Warning: still wrong with the file: {problem}", err=True)
 
 
-def tell_done(known: Configured, config: str | None, done: Done) -> None:
+def tell_done(known: LoadedConfig, config: str | None, done: SignInResult) -> None:
     if done.written is None:
         click.echo("No change: the config says all of this already.")
         return
@@ -102,7 +102,7 @@ def tell_done(known: Configured, config: str | None, done: Done) -> None:
         click.echo(f"Note: the gateway that runs (pid {running.pid}) reads another config: {running.config}")
 
 
-def tell_after_logout(known: Configured, provider: str) -> None:
+def tell_after_logout(known: LoadedConfig, provider: str) -> None:
     from clawgate.providers.catalog import BUILT_IN
 
     own = BUILT_IN.get(provider)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from clawgate.settings.json5.file import Json5File
     from clawgate.settings.json5.source_map import KeyPath
-    from clawgate.settings.openclaw.update import Written
+    from clawgate.settings.openclaw.update import WriteResult
     from clawgate.settings.problems import SettingsInvalid
 
 _path = click.argument("path", callback=path_argument, shell_complete=complete_path)
@@ -55,7 +55,7 @@ def get(path: KeyPath, config: str | None, as_json: bool) -> None:
     """Print the value at PATH: text as it is, the rest as JSON; a secret as __OPENCLAW_REDACTED__."""
     from clawgate.settings.json5.edit import NoSuchPath, value_at
     from clawgate.settings.key_path import format_key_path, in_document
-    from clawgate.settings.redaction import hidden
+    from clawgate.settings.redaction import redact
 
     where = places(config)
     file = read_file(where.config, required=where.config_named)
@@ -65,7 +65,7 @@ def get(path: KeyPath, config: str | None, as_json: bool) -> None:
             place = file.place(twice.again_line, twice.again_column)
             _failed(f"{place}: {format_key_path(twice.path)} is there already, on line {twice.line}")
     try:
-        value = hidden(value_at(file.value, path), in_document(path, file.value))
+        value = redact(value_at(file.value, path), in_document(path, file.value))
     except NoSuchPath:
         no_such_path(path, file)
     click.echo(value if isinstance(value, str) and not as_json else as_text(value))
@@ -185,7 +185,7 @@ def validate(config: str | None, as_json: bool) -> None:
 def explain(path: KeyPath, config: str | None, as_json: bool, env_file: str | None) -> None:
     """What PATH is for, its effective value and where that came from, its default and its variables."""
     from clawgate.settings.openclaw.config_file import read_config
-    from clawgate.settings.openclaw.explain import Places, explained
+    from clawgate.settings.openclaw.explain import ConfigPaths, explained
     from clawgate.settings.problems import SettingsInvalid
     from clawgate.settings.roles.loader import read_env_file
 
@@ -198,7 +198,7 @@ def explain(path: KeyPath, config: str | None, as_json: bool, env_file: str | No
     references: Mapping[str, str] = os.environ
     with contextlib.suppress(SettingsInvalid):  # a file with problems can be explained, too
         references = read_config(where.config, os.environ, required=False).environment
-    found = explained(path, file, Places(os.environ, references, from_file, env_file or ".env"))
+    found = explained(path, file, ConfigPaths(os.environ, references, from_file, env_file or ".env"))
     if found is None:
         no_such_path(path, file)
     if as_json:
@@ -278,23 +278,23 @@ def _as_value(text: str, kind: str | None) -> object:
         return text
     import pyjson5
 
-    from clawgate.settings.json5.source_map import NotJson5, positions
+    from clawgate.settings.json5.source_map import InvalidJson5, positions
 
     try:
         positions(text)
         return pyjson5.decode(text)
-    except (NotJson5, pyjson5.Json5Exception) as error:
+    except (InvalidJson5, pyjson5.Json5Exception) as error:
         if kind is None:
             return text
-        reason = error.message if isinstance(error, NotJson5) else "it cannot be read"
+        reason = error.message if isinstance(error, InvalidJson5) else "it cannot be read"
         _failed(f"the value is not JSON5: {reason}. Nothing was changed")
 
 
 def _warn_of_secret(path: KeyPath, value: object) -> None:
     from clawgate.settings.json5.edit import same_value
-    from clawgate.settings.redaction import hidden
+    from clawgate.settings.redaction import redact
 
-    if not same_value(hidden(value, path), value):
+    if not same_value(redact(value, path), value):
         click.echo(
             "Warning: a secret among the arguments is seen by every user of this machine (ps) and kept by the shell; "
             "give it with --stdin, or write a reference such as ${NAME}.",
@@ -330,11 +330,11 @@ def _update(
     file: Json5File | None = None,
     dropped: tuple[KeyPath, ...] = (),
     may_shrink: bool = False,
-) -> Written:
+) -> WriteResult:
     """The change, or the end of the command with the reason why there is none."""
-    from clawgate.settings.atomic_write import NotWritten
-    from clawgate.settings.json5.edit import CannotEdit, EditWentWrong, NoSuchPath
-    from clawgate.settings.json5.source_map import NotJson5
+    from clawgate.settings.atomic_write import WriteFailed
+    from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed, NoSuchPath
+    from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.update import BringsProblems, update
     from clawgate.settings.problems import SettingsInvalid
 
@@ -345,15 +345,15 @@ def _update(
         if path is None or file is None:
             _failed(f"{error}. Nothing was changed")
         no_such_path(path, file)
-    except CannotEdit as error:
+    except EditNotSupported as error:
         _failed(f"{error}. Nothing was changed")
-    except NotWritten as error:
+    except WriteFailed as error:
         _failed(str(error))
-    except EditWentWrong as error:
+    except EditVerificationFailed as error:
         _failed(
             f"this change cannot be made safely: {error}. Nothing was changed; this is a defect, please report it"
         )
-    except NotJson5 as error:
+    except InvalidJson5 as error:
         _failed(f"{where}:{error.line}:{error.column}: {error.message}. Nothing was changed")
     except BringsProblems as error:
         for problem in error.problems:
@@ -364,7 +364,7 @@ def _update(
         _unusable(error)
 
 
-def _tell(written: Written, path: KeyPath, done: str) -> None:
+def _tell(written: WriteResult, path: KeyPath, done: str) -> None:
     from clawgate.settings.key_path import format_key_path
     from clawgate.settings.openclaw.key_catalog import applied_live, known_key
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from clawgate.cli.paths import Places, read
+from clawgate.cli.paths import Paths, read
 
 if TYPE_CHECKING:
-    from clawgate.plugins.host.diagnostics import PluginFinding
+    from clawgate.plugins.host.diagnostics import PluginDiagnostic
     from clawgate.settings.json5.source_map import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
 
@@ -28,7 +28,7 @@ def warnings_of(file: ConfigFile) -> list[str]:
     return [*file.warnings, *lame, *catalog.notes]
 
 
-def warnings_at(where: Places, path: KeyPath) -> list[str]:
+def warnings_at(where: Paths, path: KeyPath) -> list[str]:
     """The same for the file there, and what a plugin says of it if ``path`` may matter to one.
 
     None for a file that cannot be used, of which worse things are told.
@@ -40,7 +40,7 @@ def warnings_at(where: Places, path: KeyPath) -> list[str]:
     return [*warnings_of(file), *(_without_place(one) for one in plugins if one.kind != "wrong")]
 
 
-def judged_for_plugins(after: str, before: str, where: Places, path: KeyPath) -> str:
+def judged_for_plugins(after: str, before: str, where: Paths, path: KeyPath) -> str:
     """``after``, if no plugin's settings are wrong in it that were not in ``before``. Raises `BringsProblems`."""
     from clawgate.settings.openclaw.update import BringsProblems
 
@@ -50,21 +50,21 @@ def judged_for_plugins(after: str, before: str, where: Places, path: KeyPath) ->
     return after
 
 
-def _wrong(text: str, where: Places, path: KeyPath) -> list[PluginFinding]:
+def _wrong(text: str, where: Paths, path: KeyPath) -> list[PluginDiagnostic]:
     """None for a text that cannot be used: whoever writes it says so."""
     from clawgate.settings.json5.file import Json5File, parsed
-    from clawgate.settings.json5.source_map import NotJson5
+    from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.config_file import judged
     from clawgate.settings.problems import SettingsInvalid
 
     try:
         file = judged(Json5File(where.config, text, "", 0o600, *parsed(text)), os.environ)
-    except (NotJson5, SettingsInvalid):
+    except (InvalidJson5, SettingsInvalid):
         return []
     return [one for one in _examined(file, where, path) if one.kind == "wrong"]
 
 
-def _examined(file: ConfigFile, where: Places, path: KeyPath) -> list[PluginFinding]:
+def _examined(file: ConfigFile, where: Paths, path: KeyPath) -> list[PluginDiagnostic]:
     """Plugins are loaded for that, so not for a change that turns one on or off, or that none can mind."""
     of_plugin = path[:2] == ("plugins", "entries") and path[3:] != ("enabled",)
     if not of_plugin and path[:2] != ("models", "providers"):
@@ -74,11 +74,11 @@ def _examined(file: ConfigFile, where: Places, path: KeyPath) -> list[PluginFind
     return examined(file, where.state)
 
 
-def _same(finding: PluginFinding) -> tuple[str, str]:
+def _same(finding: PluginDiagnostic) -> tuple[str, str]:
     return finding.problem.path, finding.problem.message
 
 
-def _without_place(finding: PluginFinding) -> str:
+def _without_place(finding: PluginDiagnostic) -> str:
     """A change moves lines, and what was wrong before stays the same."""
     step = f": {finding.next_step}" if finding.next_step else ""
     return f"{finding.problem.path}: {finding.problem.message}{step}"

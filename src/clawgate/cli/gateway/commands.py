@@ -15,7 +15,7 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.options import SECRET_VARIABLES, plain_flags, run_options, seconds_option
 from clawgate.cli.gateway.service import install, uninstall
 from clawgate.cli.gateway.status import health, status
-from clawgate.cli.paths import Places, place_options, places, read
+from clawgate.cli.paths import Paths, place_options, places, read
 from clawgate.cli.terminal.progress import Progress
 
 _AFTER_FORCE_SECONDS = 5.0
@@ -35,9 +35,9 @@ def gateway() -> None:
 )
 def run_here(**given: Any) -> None:
     """Run the gateway in the foreground until Ctrl-C."""
-    from clawgate.processes.instance.reexec import not_yet
+    from clawgate.processes.instance.reexec import ignore_restart_signal
 
-    not_yet()
+    ignore_restart_signal()
     from clawgate.cli.gateway.run import run_gateway
 
     run_gateway(**given)
@@ -63,15 +63,15 @@ def start(timeout: float, **given: Any) -> None:
     _start(where, given, timeout)
 
 
-def _start(where: Places, given: Mapping[str, Any], timeout: float) -> None:
+def _start(where: Paths, given: Mapping[str, Any], timeout: float) -> None:
     from clawgate.processes.instance.daemon import Failed, gateway_command, launch
-    from clawgate.processes.instance.reexec import not_yet
+    from clawgate.processes.instance.reexec import ignore_restart_signal
 
     secrets = {variable: given[name] for name, variable in SECRET_VARIABLES.items() if given.get(name)}
     command = gateway_command("gateway", "run", *plain_flags(given), "--log-file", str(where.log.absolute()))
     os.umask(0o077)
     _make_folder()
-    not_yet()  # inherited: until it can be restarted, the signal for it must not end it
+    ignore_restart_signal()  # inherited: until it can be restarted, the signal for it must not end it
     try:
         with Progress("starting") as progress:
             begun = launch(
@@ -101,7 +101,7 @@ def _make_folder() -> None:
         sys.exit(ExitCode.USAGE)
 
 
-def _say_why_not(failed: Any, where: Places, timeout: float) -> NoReturn:
+def _say_why_not(failed: Any, where: Paths, timeout: float) -> NoReturn:
     for line in failed.last_lines:
         click.echo(f"  | {line}", err=True)
     if failed.status is None:
@@ -180,7 +180,7 @@ def restart(timeout: float, **given: Any) -> None:
         _fail("it keeps the flags that it was started with; for others: clawgate gateway stop, then start")
     if running.instance is None:
         _fail(f"the gateway (pid {running.pid}) is still starting; see clawgate gateway status")
-    _, problems = read(Places(Path(running.config or where.config), False, where.state))
+    _, problems = read(Paths(Path(running.config or where.config), False, where.state))
     if problems:
         for problem in problems:
             click.echo(f"  - {problem}", err=True)
@@ -188,7 +188,7 @@ def restart(timeout: float, **given: Any) -> None:
     _again(running, where, timeout)
 
 
-def _again(running: Any, where: Places, timeout: float) -> None:
+def _again(running: Any, where: Paths, timeout: float) -> None:
     import time
 
     from clawgate.processes.instance.daemon import last_lines, serving
@@ -216,7 +216,7 @@ def _again(running: Any, where: Places, timeout: float) -> None:
     )
 
 
-def _find(where: Places) -> Any:
+def _find(where: Paths) -> Any:
     from clawgate.processes.instance.instance_lock import find
 
     try:

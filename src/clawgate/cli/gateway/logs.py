@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import Places, place_options, places
+from clawgate.cli.paths import Paths, place_options, places
 
 _LOOK_EVERY_SECONDS = 0.25
 _INTERRUPTED = 130
@@ -71,7 +71,7 @@ def _show(path: Path, follow: bool, limit: int, level: str, as_json: bool) -> No
         time.sleep(_LOOK_EVERY_SECONDS)
 
 
-def _log_of(where: Places, follow: bool) -> Path:
+def _log_of(where: Paths, follow: bool) -> Path:
     """The log of the gateway that runs, or that of the last one that was started; the end if there is none."""
     from clawgate.processes.instance.instance_lock import find
 

@@ -16,10 +16,10 @@ from clawgate.cli.gateway.options import plain_flags
 from clawgate.cli.paths import places
 from clawgate.cli.relay.run import refuse, sockets_of
 from clawgate.policy.redaction import Redactor
-from clawgate.processes.argv_redaction import hide_in_command_line
-from clawgate.processes.instance.instance_lock import HeldByAnother, Instance
+from clawgate.processes.argv_redaction import redact_argv
+from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
-from clawgate.processes.instance.reexec import Succession, fitting, inherited_sockets
+from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.loader import read_env_file
 
@@ -46,7 +46,7 @@ def run_gateway(
     from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.openclaw.gateway import GatewayFlags
 
-    hide_in_command_line(secret for secret in (token, password) if secret)
+    redact_argv(secret for secret in (token, password) if secret)
     os.umask(0o077)  # whatever is ever written is for its owner alone
     inherited = inherited_sockets()
     where = places(config)
@@ -80,9 +80,9 @@ def run_gateway(
     except SettingsInvalid as error:
         refuse(error)
     role.lifeline = 0 if exit_on_stdin_eof else None
-    sockets, url = sockets_of(role, fitting(inherited, role.host, role.port))
+    sockets, url = sockets_of(role, matching_sockets(inherited, role.host, role.port))
     role.plugins.around.gateway_url = url
-    succession = Succession(sockets)
+    succession = SocketHandover(sockets)
     flags = plain_flags(
         {"port": port, "bind": bind, "config": config, "env_file": env_file, "verbose": verbose}
     )
@@ -109,7 +109,7 @@ def run_gateway(
 def _claim(folder: Path) -> Instance:
     try:
         return Instance.claim(folder)
-    except HeldByAnother as error:
+    except AlreadyRunning as error:
         click.echo(f"clawgate: {error}; stop it with: clawgate gateway stop", err=True)
         sys.exit(ExitCode.PORT_TAKEN)
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import Places, place_options, places, read
+from clawgate.cli.paths import Paths, place_options, places, read
 
 _SECONDS = 30.0
 _SECRET_VARIABLES = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD")
@@ -100,11 +100,11 @@ def service_state() -> dict[str, Any]:
     return {"kind": kind, "installed": True, "state": state, "file": str(path)}
 
 
-def _service_file(where: Places, config: str | None, port: int | None) -> tuple[Path, bytes]:
+def _service_file(where: Paths, config: str | None, port: int | None) -> tuple[Path, bytes]:
     from clawgate.processes.instance.daemon import gateway_command
     from clawgate.processes.instance.unit_files import (
         CARRIED_VARIABLES,
-        ServicePlan,
+        UnitFile,
         launchd_agent,
         systemd_unit,
     )
@@ -117,7 +117,7 @@ def _service_file(where: Places, config: str | None, port: int | None) -> tuple[
     flags = ["--config", str(Path(config).expanduser().absolute())] if config else []
     flags += ["--port", str(port)] if port else []
     command = gateway_command("gateway", "run", *flags, "--log-file", str(where.log.absolute()))
-    plan = ServicePlan(command, Path.home(), given)
+    plan = UnitFile(command, Path.home(), given)
     if sys.platform == "darwin":
         return service_path(), launchd_agent(plan, where.output.absolute())
     return service_path(), systemd_unit(plan).encode()

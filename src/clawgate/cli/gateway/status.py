@@ -12,7 +12,7 @@ import click
 from clawgate import __version__
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.options import seconds_option
-from clawgate.cli.paths import Places, place_options, places, read
+from clawgate.cli.paths import Paths, place_options, places, read
 
 _PROBE_SECONDS = 3.0
 _DEFAULT_PORT = 18789
@@ -55,7 +55,7 @@ def health(config: str | None, as_json: bool, timeout: float) -> None:
         sys.exit(ExitCode.FAILED)
 
 
-def gather(where: Places) -> dict[str, Any]:
+def gather(where: Paths) -> dict[str, Any]:
     """Everything that `status` tells, as it stands in its JSON."""
     from clawgate.cli.gateway.service import service_state
     from clawgate.processes.port_owner import port_owner
@@ -140,7 +140,7 @@ def shown(found: dict[str, Any]) -> list[str]:
     return [*lines, f"Log file: {log}"]
 
 
-def _running(where: Places) -> Any:
+def _running(where: Paths) -> Any:
     from clawgate.processes.instance.instance_lock import find
 
     try:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from clawgate.cli.context import Configured, complete_alias, complete_ref, configured, refused
+from clawgate.cli.context import LoadedConfig, complete_alias, complete_ref, configured, refused
 from clawgate.cli.model_changes import known_ref, model_options, warn_if_unlisted, write_change
 from clawgate.policy.model_routing import DEFAULT_NAMES
 
@@ -83,7 +83,7 @@ def remove_alias(alias: str, config: str | None, as_json: bool) -> None:
     )
 
 
-def _why_no_alias(known: Configured, alias: str) -> str | None:
+def _why_no_alias(known: LoadedConfig, alias: str) -> str | None:
     if not alias or alias != alias.strip() or not alias.isprintable():
         return "an alias is a word without outer blanks"
     if "/" in alias or ":" in alias:

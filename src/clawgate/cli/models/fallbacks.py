@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from clawgate.cli.context import Configured, complete_fallback, complete_ref, configured, refused
+from clawgate.cli.context import LoadedConfig, complete_fallback, complete_ref, configured, refused
 from clawgate.cli.model_changes import known_ref, model_options, warn_if_unlisted, write_change
 from clawgate.policy.model_routing import ModelRef
 
@@ -91,7 +91,7 @@ def clear_fallbacks(config: str | None, as_json: bool) -> None:
     _write_fallbacks(configured(config), without_fallbacks, as_json=as_json)
 
 
-def _write_fallbacks(known: Configured, edit: Callable[[str], str], *, as_json: bool) -> None:
+def _write_fallbacks(known: LoadedConfig, edit: Callable[[str], str], *, as_json: bool) -> None:
     """``edit`` decides within the writer's lock: two that add at once both have their way."""
     from clawgate.settings.openclaw.model_edits import fallbacks_in
 

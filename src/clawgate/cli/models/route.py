@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import click
 
-from clawgate.cli.context import Configured, complete_model, configured
+from clawgate.cli.context import LoadedConfig, complete_model, configured
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.models.status import blocked
 from clawgate.cli.paths import place_options
 from clawgate.errors import ModelNotFound
 from clawgate.policy.egress import Reason
-from clawgate.policy.model_routing import Choice, ModelRef
+from clawgate.policy.model_routing import ModelRef, ResolvedModel
 from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 
@@ -22,7 +22,7 @@ _TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "respons
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class HopRow:
     """One of the chain, as it would be asked. ``why_not`` is why it could not be."""
 
     ref: ModelRef
@@ -110,7 +110,7 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
     sys.exit(ExitCode.OK if served_by else ExitCode.FAILED)
 
 
-def _link(known: Configured, ref: ModelRef, client: str) -> Link:
+def _link(known: LoadedConfig, ref: ModelRef, client: str) -> HopRow:
     provider = known.catalog.providers[ref.provider]
     anthropic = provider.api == "anthropic-messages"
     target, why_not = _TARGETS[client], provider.why_not(ref.model)
@@ -128,14 +128,14 @@ def _link(known: Configured, ref: ModelRef, client: str) -> Link:
             f"set {provider.trust_setting} to true if the server is yours"
         )
     url = f"{provider.base_url}{target.removeprefix('/v1')}" if provider.origin else ""
-    return Link(ref, provider, url, way, why_not)
+    return HopRow(ref, provider, url, way, why_not)
 
 
 def address_kind_of(provider: Provider) -> str:
     return str(address_kind(provider.origin)) if provider.origin else "unknown"
 
 
-def _show(asked: str, choice: Choice, links: list[Link], served_by: Link | None) -> None:
+def _show(asked: str, choice: ResolvedModel, links: list[HopRow], served_by: HopRow | None) -> None:
     click.echo(f"Asked for : {asked or '(nothing)'}")
     click.echo(f"Means     : {choice.ref} ({choice.why})")
     click.echo(f"Served by : {served_by.ref if served_by else 'nobody'}")

@@ -16,7 +16,7 @@ from clawgate.providers.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProbeResult:
     """What a probe of one provider found."""
 
     state: str
@@ -29,7 +29,7 @@ class Seen:
         return f"{self.state}{took}"
 
 
-def status_json(path: Path, catalog: Catalog, seen: Mapping[str, Seen]) -> dict[str, object]:
+def status_json(path: Path, catalog: Catalog, seen: Mapping[str, ProbeResult]) -> dict[str, object]:
     """Names of the top level as OpenClaw's own `models status --json` has them, where it has them."""
     return {
         "configPath": str(path),
@@ -41,7 +41,7 @@ def status_json(path: Path, catalog: Catalog, seen: Mapping[str, Seen]) -> dict[
     }
 
 
-def _provider_json(provider: Provider, seen: Seen | None) -> dict[str, object]:
+def _provider_json(provider: Provider, seen: ProbeResult | None) -> dict[str, object]:
     said: dict[str, object] = {
         "id": provider.id,
         "baseUrl": provider.base_url or None,
@@ -60,7 +60,7 @@ def _provider_json(provider: Provider, seen: Seen | None) -> dict[str, object]:
     return said
 
 
-def show_status(path: Path, catalog: Catalog, seen: Mapping[str, Seen]) -> None:
+def show_status(path: Path, catalog: Catalog, seen: Mapping[str, ProbeResult]) -> None:
     """The same on standard output."""
     fallbacks = ", ".join(map(str, catalog.fallbacks)) or "(none)"
     aliases = ", ".join(f"{alias} -> {ref}" for alias, ref in catalog.aliases.items()) or "(none)"
@@ -90,7 +90,7 @@ def show_status(path: Path, catalog: Catalog, seen: Mapping[str, Seen]) -> None:
                 click.echo(f"  {text}")
 
 
-def _row(provider: Provider, seen: Seen | None) -> tuple[str, ...]:
+def _row(provider: Provider, seen: ProbeResult | None) -> tuple[str, ...]:
     masked = provider.masked()
     health = "not ready" if provider.why_not_ready else "blocked" if blocked(provider) else "ready"
     return (

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from clawgate.cli.paths import Places, place_options, read
+from clawgate.cli.paths import Paths, place_options, read
 from clawgate.cli.plugin_changes import failed, known, plugin_of, tell_written, write
 from clawgate.cli.terminal.confirm import confirmed
 
 if TYPE_CHECKING:
-    from clawgate.plugins.host.discovery import Found
+    from clawgate.plugins.host.discovery import DiscoveredPlugin
     from clawgate.plugins.install.installer import Staged
     from clawgate.settings.openclaw.config_file import ConfigFile
 
@@ -54,11 +54,11 @@ def list_plugins(config: str | None, as_json: bool) -> None:
     """Every plugin that is there, and whether the config has it on. Runs none of them."""
     from clawgate.cli.plugins.listing import COLUMNS, Row
     from clawgate.cli.terminal.table import show_table
-    from clawgate.plugins.host.discovery import find_plugins, installed_folder, why_on
+    from clawgate.plugins.host.discovery import enabled_reason, find_plugins, installed_folder
 
     where, file = known(config)
     block, providers = file.config.plugins, file.config.models.providers
-    rows = [Row(one, *why_on(one, block, providers)) for one in find_plugins(where.state)]
+    rows = [Row(one, *enabled_reason(one, block, providers)) for one in find_plugins(where.state)]
     problems = [f"{row.found.id}: {row.found.problem}" for row in rows if row.found.problem is not None]
     if as_json:
         click.echo(json.dumps({"plugins": [row.shown() for row in rows], "diagnostics": problems}, indent=2))
@@ -83,13 +83,13 @@ def list_plugins(config: str | None, as_json: bool) -> None:
 def inspect(plugin: str, config: str | None, as_json: bool, runtime: bool) -> None:
     """Where a plugin came from, what it may do, and which settings it has."""
     from clawgate.cli.plugins.listing import Row, aligned, runtime_shown
-    from clawgate.plugins.host.discovery import why_on
+    from clawgate.plugins.host.discovery import enabled_reason
     from clawgate.plugins.host.isolation import PluginFailed
     from clawgate.plugins.host.loader import load_plugin
 
     where, file = known(config)
     found = plugin_of(where, plugin)
-    row = Row(found, *why_on(found, file.config.plugins, file.config.models.providers))
+    row = Row(found, *enabled_reason(found, file.config.plugins, file.config.models.providers))
     shown, problem = row.shown(), None
     if runtime:
         if not row.on:
@@ -134,7 +134,7 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
     """
     from clawgate.plugins.install.installer import place, staged
     from clawgate.plugins.install.sources import own_environment, parse_source
-    from clawgate.plugins.install.unpack import SourceRefused
+    from clawgate.plugins.install.unpack import SourceRejected
     from clawgate.settings.paths import own_folder
     from clawgate.settings.problems import SettingsInvalid
 
@@ -145,7 +145,7 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
             _ask_to_install(new, where.state, yes=yes, upgrade=upgrade)
             click.echo(f"Installing to {place(new)}")
             plugin = new.manifest.id
-    except SourceRefused as error:
+    except SourceRejected as error:
         failed(f"{error}. Nothing was installed.")
     except SettingsInvalid as error:
         failed(f"{error}. Nothing was installed.")
@@ -188,9 +188,9 @@ def _ask_to_install(new: Staged, state: Path, *, yes: bool, upgrade: bool) -> No
 
 
 def _refused(message: str) -> Exception:
-    from clawgate.plugins.install.unpack import SourceRefused
+    from clawgate.plugins.install.unpack import SourceRejected
 
-    return SourceRefused(message)
+    return SourceRejected(message)
 
 
 @plugins.command()
@@ -205,7 +205,7 @@ def enable(plugin: str, config: str | None) -> None:
     _enable(found, where, file)
 
 
-def _enable(found: Found, where: Places, file: ConfigFile) -> None:
+def _enable(found: DiscoveredPlugin, where: Paths, file: ConfigFile) -> None:
     from clawgate.settings.json5.edit import set_value
 
     block = file.config.plugins
@@ -228,7 +228,7 @@ def _enable(found: Found, where: Places, file: ConfigFile) -> None:
         click.echo(line, err=True)
 
 
-def _what_is_missing(found: Found, file: ConfigFile) -> list[str]:
+def _what_is_missing(found: DiscoveredPlugin, file: ConfigFile) -> list[str]:
     """Load it as the gateway will, and say what would keep it from working."""
     from clawgate.plugins.host.diagnostics import placed
     from clawgate.plugins.host.isolation import PluginFailed
@@ -273,14 +273,14 @@ def disable(plugin: str, config: str | None) -> None:
 def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> None:
     """Remove a plugin: its files, its settings, its providers, and aliases and default models that point there."""
     from clawgate.plugins.host.discovery import installed_folder
-    from clawgate.plugins.install.config_cleanup import belongings, without
+    from clawgate.plugins.install.config_cleanup import owned_paths, remove_paths
     from clawgate.plugins.install.installer import remove
     from clawgate.settings.key_path import format_key_path
 
     where, file = known(config)
     found = plugin_of(where, plugin)
     providers = found.manifest.providers if found.manifest is not None else ()
-    paths = belongings(file.raw, plugin, providers)
+    paths = owned_paths(file.raw, plugin, providers)
     has_files = found.origin == "installed" and not keep_files
     if has_files or paths:
         click.echo("Will remove:")
@@ -292,7 +292,7 @@ def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> N
     if paths:
 
         def edit(text: str) -> str:
-            return without(text, paths)
+            return remove_paths(text, paths)
 
         tell_written(file.path, write(file.path, edit, dropped=paths))
     if has_files:
@@ -312,7 +312,7 @@ def _ask_to_remove(*, yes: bool) -> None:
         failed("Nothing was removed.")
 
 
-def _tell_removed(found: Found, plugin: str, *, anything: bool) -> None:
+def _tell_removed(found: DiscoveredPlugin, plugin: str, *, anything: bool) -> None:
     match found.origin:
         case "installed":
             click.echo(f"Uninstalled plugin: {plugin}")
@@ -325,7 +325,7 @@ def _tell_removed(found: Found, plugin: str, *, anything: bool) -> None:
             )
 
 
-def _is_on(found: Found, file: ConfigFile) -> bool:
-    from clawgate.plugins.host.discovery import why_on
+def _is_on(found: DiscoveredPlugin, file: ConfigFile) -> bool:
+    from clawgate.plugins.host.discovery import enabled_reason
 
-    return why_on(found, file.config.plugins, file.config.models.providers)[0]
+    return enabled_reason(found, file.config.plugins, file.config.models.providers)[0]

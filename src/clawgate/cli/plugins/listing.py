@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clawgate.plugins.host.discovery import Found
-from clawgate.plugins.host.loader import Loaded
+from clawgate.plugins.host.discovery import DiscoveredPlugin
+from clawgate.plugins.host.loader import LoadedPlugin
 from clawgate.plugins.host.manifest import Manifest
 
 COLUMNS = ("Name", "ID", "Status", "Source", "Version")
@@ -16,7 +16,7 @@ COLUMNS = ("Name", "ID", "Status", "Source", "Version")
 class Row:
     """A plugin and what the config says of it."""
 
-    found: Found
+    found: DiscoveredPlugin
     on: bool
     why: str
 
@@ -100,7 +100,7 @@ def aligned(facts: list[tuple[str, str]]) -> Iterator[str]:
     yield from (f"{name:<{width}} : {text}" for name, text in facts)
 
 
-def runtime_shown(loaded: Loaded) -> dict[str, object]:
+def runtime_shown(loaded: LoadedPlugin) -> dict[str, object]:
     """What its code registered, as JSON."""
     return {
         "imported": True,

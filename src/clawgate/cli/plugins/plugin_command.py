@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import Places, places
+from clawgate.cli.paths import Paths, places
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from clawgate.plugins.api import Fetched, FetchPlan
-    from clawgate.plugins.host.discovery import Found
+    from clawgate.plugins.api import FetchRequest, FetchResponse
+    from clawgate.plugins.host.discovery import DiscoveredPlugin
     from clawgate.settings.openclaw.config_file import ConfigFile
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -81,7 +81,7 @@ class _Context:
     def err(self, line: str) -> None:
         click.echo(line, err=True)
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         from clawgate.app.plugins.fetch import fetched
         from clawgate.relay.upstream.dial import Dialer
 
@@ -90,7 +90,7 @@ class _Context:
 
 def _run(name: str, arguments: Sequence[str]) -> NoReturn:
     from clawgate.cli.paths import read
-    from clawgate.plugins.host.discovery import find_plugins, why_on
+    from clawgate.plugins.host.discovery import enabled_reason, find_plugins
     from clawgate.plugins.host.isolation import PluginFailed, reason_of
     from clawgate.plugins.host.loader import load_plugin
 
@@ -99,8 +99,11 @@ def _run(name: str, arguments: Sequence[str]) -> NoReturn:
     if file is None:
         _fail("the config file cannot be used", problems)
 
-    def usable(one: Found) -> bool:
-        return one.origin == "bundled" or why_on(one, file.config.plugins, file.config.models.providers)[0]
+    def usable(one: DiscoveredPlugin) -> bool:
+        return (
+            one.origin == "bundled"
+            or enabled_reason(one, file.config.plugins, file.config.models.providers)[0]
+        )
 
     having = [
         one for one in find_plugins(where.state) if one.manifest is not None and name in one.manifest.commands
@@ -131,13 +134,13 @@ async def _awaited(result: object) -> object:
     return await result
 
 
-def _context(loaded: object, file: ConfigFile, where: Places) -> _Context:
+def _context(loaded: object, file: ConfigFile, where: Paths) -> _Context:
     from clawgate.plugins.host.isolation import PluginFailed
-    from clawgate.plugins.host.loader import Loaded, settings_of
+    from clawgate.plugins.host.loader import LoadedPlugin, settings_of
     from clawgate.processes.instance.instance_lock import find
     from clawgate.settings.problems import SettingsInvalid
 
-    assert isinstance(loaded, Loaded)
+    assert isinstance(loaded, LoadedPlugin)
     entry = file.config.plugins.entries.get(loaded.id)
     config: BaseModel | None = None
     problems: tuple[str, ...] = ()

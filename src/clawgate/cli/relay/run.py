@@ -13,7 +13,7 @@ import click
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.policy.redaction import Redactor
-from clawgate.processes.argv_redaction import hide_in_command_line
+from clawgate.processes.argv_redaction import redact_argv
 from clawgate.settings.roles.bridge import RelaySettings
 from clawgate.settings.roles.loader import SettingsInvalid, load, read_sources
 
@@ -38,7 +38,7 @@ def settings_from(model: type[_S], entry: str, given: dict[str, Any]) -> _S:
         settings = load(model, given, read_sources(entry=entry, config=config, env_file=env_file))
     except SettingsInvalid as error:
         refuse(error)
-    hide_in_command_line(settings.secrets())
+    redact_argv(settings.secrets())
     return settings
 
 

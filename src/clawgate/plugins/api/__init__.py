@@ -15,29 +15,29 @@ from pydantic.alias_generators import to_camel
 
 from clawgate.plugins.api.provider import (
     CheckResult,
+    ChecksConfig,
     ConfigChange,
-    ConfigNote,
+    Diagnostic,
     Dialect,
-    JudgesAnswers,
-    JudgesConfig,
     KeyPath,
+    MappedError,
+    MapsErrors,
     ProviderPlugin,
-    ShapesRequests,
+    TransformsRequests,
     UpstreamRequest,
-    Verdict,
 )
 from clawgate.plugins.api.questions import Answers, Choice, Choices, Kind, Question
 from clawgate.plugins.api.service import (
-    Child,
-    ChildPlan,
+    ChildHandle,
+    ChildSpec,
     Fetch,
-    Fetched,
     FetchFailed,
-    FetchPlan,
-    Finding,
+    FetchRequest,
+    FetchResponse,
     Health,
     Probe,
-    RelayPlan,
+    ProbeResult,
+    RelaySpec,
     RunningRelay,
     Service,
     ServiceContext,
@@ -52,35 +52,36 @@ __all__ = [
     "API_VERSION",
     "Answers",
     "CheckResult",
-    "Child",
-    "ChildPlan",
+    "ChecksConfig",
+    "ChildHandle",
+    "ChildSpec",
     "Choice",
     "Choices",
     "CommandContext",
     "CommandPlugin",
     "ConfigChange",
-    "ConfigNote",
+    "Diagnostic",
     "Dialect",
     "Fetch",
     "FetchFailed",
-    "FetchPlan",
-    "Fetched",
-    "Finding",
+    "FetchRequest",
+    "FetchResponse",
     "Health",
-    "JudgesAnswers",
-    "JudgesConfig",
     "KeyPath",
     "Kind",
+    "MappedError",
+    "MapsErrors",
     "Plugin",
     "PluginConfig",
     "PluginError",
     "Port",
     "Probe",
+    "ProbeResult",
     "ProviderPlugin",
     "Question",
     "Registrar",
-    "RelayPlan",
     "RelaySettings",
+    "RelaySpec",
     "RunningRelay",
     "Seconds",
     "Secret",
@@ -88,12 +89,11 @@ __all__ = [
     "ServiceContext",
     "ServiceStatus",
     "SetupContext",
-    "ShapesRequests",
+    "TransformsRequests",
     "Unavailable",
     "UpstreamRequest",
     "Url",
-    "Verdict",
-    "env",
+    "env_var",
 ]
 
 API_VERSION = 1
@@ -109,7 +109,7 @@ class PluginError(Exception):
         self.next_step = next_step
 
 
-def env(*names: str) -> dict[str, Any]:
+def env_var(*names: str) -> dict[str, Any]:
     """For ``json_schema_extra`` of a config field: the environment variables that set it, the strongest one first."""
     return {"env": list(names)}
 
@@ -166,7 +166,7 @@ class CommandContext(Protocol):
         """Prints one line about what went wrong."""
         ...
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         """Raises `FetchFailed`."""
         ...
 

@@ -103,7 +103,7 @@ class UpstreamRequest:
 
 
 @runtime_checkable
-class ShapesRequests(Protocol):
+class TransformsRequests(Protocol):
     """A provider that wants requests other than its dialect has them. Optional; pure, and called for each request."""
 
     def shape(self, request: UpstreamRequest) -> UpstreamRequest:
@@ -112,7 +112,7 @@ class ShapesRequests(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class MappedError:
     """What a failure of the provider really is: the status that the client should see, and words for people."""
 
     status: int
@@ -121,17 +121,17 @@ class Verdict:
 
 
 @runtime_checkable
-class JudgesAnswers(Protocol):
+class MapsErrors(Protocol):
     """A provider that wraps its failures. Optional; pure."""
 
-    def judge(self, status: int, body: bytes) -> Verdict | None:
+    def judge(self, status: int, body: bytes) -> MappedError | None:
         """Called for answers from 400 on, with the first 64 kB, and with status 200 for the data of an event of a
         stream that tells a failure. None: it is what it says it is."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigNote:
+class Diagnostic:
     """Something in the config file that does not fit: where, what, and what to do. No secret is in it."""
 
     path: KeyPath
@@ -140,9 +140,9 @@ class ConfigNote:
 
 
 @runtime_checkable
-class JudgesConfig(Protocol):
+class ChecksConfig(Protocol):
     """A provider that knows which settings have to fit together. Optional; pure."""
 
-    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[ConfigNote]:
+    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
         """What does not fit in ``config``, the config file; ``settings`` are the plugin's, as it would get them."""
         ...

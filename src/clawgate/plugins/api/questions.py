@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from clawgate.plugins.api.service import SetupContext
-from clawgate.settings.secrets import why_not_a_secret
+from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import parse_url
 
 Kind = Literal["text", "secret", "url", "port", "number", "choice", "list", "confirm"]
@@ -108,7 +108,7 @@ class Question:
     def _why_not_of_kind(self, answer: str) -> str | None:
         match self.kind:
             case "secret":
-                return why_not_a_secret(answer)
+                return secret_problem(answer)
             case "url":
                 return _why_no_url(answer)
             case "port" | "number":

@@ -53,7 +53,7 @@ class FetchFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FetchPlan:
+class FetchRequest:
     """One small GET through the dialer of the gateway; redirects are not followed.
 
     The credential goes into ``header``, after ``prefix`` and a blank if there is one ("Bearer"). ``private``: the
@@ -71,7 +71,7 @@ class FetchPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class FetchResponse:
     """Status, and the first 64 kB of the body; ``milliseconds`` from the first byte sent to the end."""
 
     status: int
@@ -86,12 +86,12 @@ class Fetched:
             return None
 
 
-Fetch = Callable[[FetchPlan], Awaitable[Fetched]]
+Fetch = Callable[[FetchRequest], Awaitable[FetchResponse]]
 """Raises `FetchFailed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelayPlan:
+class RelaySpec:
     """A local listener that passes everything below ``/v1`` on to one remote with one credential of ours.
 
     ``remote_url`` may end in ``/v1`` or not: ``/v1/x`` here is ``<remote_url>/v1/x`` there. The credential stands in
@@ -138,7 +138,7 @@ that port; nothing answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProbeResult:
     """What one probe of a child found, with a reason for people."""
 
     health: Health
@@ -146,11 +146,11 @@ class Finding:
     version: str = ""
 
 
-Probe = Callable[[], Awaitable[Finding]]
+Probe = Callable[[], Awaitable[ProbeResult]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChildPlan:
+class ChildSpec:
     """A program for the host to start, watch and restart. ``argv`` never goes through a shell; times are in seconds.
 
     ``environment`` is all that the child gets. ``ready_timeout``: from the start until the probe has to find it ready;
@@ -170,7 +170,7 @@ class ChildPlan:
     grace: float = 5.0
 
 
-class Child(Protocol):
+class ChildHandle(Protocol):
     """A supervised program. It is the service's to start and to stop; the host stops it in any case at the end."""
 
     async def start(self) -> None:
@@ -223,15 +223,15 @@ class ServiceContext(Protocol):
         """Names this run of the gateway; what answers with another one is not ours."""
         ...
 
-    async def serve_relay(self, plan: RelayPlan) -> RunningRelay:
+    async def serve_relay(self, plan: RelaySpec) -> RunningRelay:
         """Listen, in the gateway's own event loop. Raises `PluginError` where it cannot, with what to do."""
         ...
 
-    def supervise(self, plan: ChildPlan, probe: Probe) -> Child:
+    def supervise(self, plan: ChildSpec, probe: Probe) -> ChildHandle:
         """A child that has not been started yet."""
         ...
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         """Raises `FetchFailed`."""
         ...
 
@@ -268,6 +268,6 @@ class SetupContext(Protocol):
         """The config file as it is now, with references such as ``${NAME}`` unresolved."""
         ...
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         """Raises `FetchFailed`."""
         ...

@@ -13,20 +13,20 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from clawgate.plugins.host.discovery import Found, find_plugins, why_on
+from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
 from clawgate.plugins.host.isolation import PluginFailed, config_notes
-from clawgate.plugins.host.loader import Loaded, load_plugin, settings_of
+from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, settings_of
 from clawgate.settings.json5.source_map import KeyPath
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import Problem, SettingsInvalid, named
-from clawgate.settings.references import substituted
+from clawgate.settings.references import resolve_references
 
 Kind = Literal["broken", "wrong", "unset", "unfit"]
 """The plugin itself cannot be used; a setting cannot be; one is lacking; several do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
-class PluginFinding:
+class PluginDiagnostic:
     """``next_step`` is "" where the problem says it."""
 
     plugin: str
@@ -38,7 +38,7 @@ class PluginFinding:
         return f"{self.problem}: {self.next_step}" if self.next_step else str(self.problem)
 
 
-def examined(file: ConfigFile, state_dir: Path, *, bundled: Path | None = None) -> list[PluginFinding]:
+def examined(file: ConfigFile, state_dir: Path, *, bundled: Path | None = None) -> list[PluginDiagnostic]:
     """What would keep a plugin from running, or its providers from being asked."""
     found = find_plugins(state_dir, bundled=bundled)
     return [finding for one in found if _is_meant(one, file) for finding in _of(one, file)]
@@ -49,29 +49,29 @@ def placed(plugin: str, error: SettingsInvalid, file: ConfigFile) -> list[Proble
     return [_placed(_block(plugin), problem, file) for problem in error.problems]
 
 
-def _is_meant(found: Found, file: ConfigFile) -> bool:
+def _is_meant(found: DiscoveredPlugin, file: ConfigFile) -> bool:
     entry = file.config.plugins.entries.get(found.id)
     written = found.origin == "bundled" and entry is not None and bool(entry.config)
     return written or _is_on(found, file)
 
 
-def _is_on(found: Found, file: ConfigFile) -> bool:
-    return why_on(found, file.config.plugins, file.config.models.providers)[0]
+def _is_on(found: DiscoveredPlugin, file: ConfigFile) -> bool:
+    return enabled_reason(found, file.config.plugins, file.config.models.providers)[0]
 
 
-def _of(found: Found, file: ConfigFile) -> Iterator[PluginFinding]:
+def _of(found: DiscoveredPlugin, file: ConfigFile) -> Iterator[PluginDiagnostic]:
     try:
         loaded = load_plugin(found)
         yield from _of_loaded(loaded, file, is_on=_is_on(found, file))
     except PluginFailed as error:
         where: KeyPath = ("plugins", "entries", found.id)
         said = Problem(named(where), file.place(where), f"the plugin '{found.id}' cannot be used: {error}")
-        yield PluginFinding(
+        yield PluginDiagnostic(
             found.id, "broken", said, f"until it is mended: clawgate plugins disable {found.id}"
         )
 
 
-def _of_loaded(loaded: Loaded, file: ConfigFile, *, is_on: bool) -> Iterator[PluginFinding]:
+def _of_loaded(loaded: LoadedPlugin, file: ConfigFile, *, is_on: bool) -> Iterator[PluginDiagnostic]:
     entry = file.config.plugins.entries.get(loaded.id)
     config = entry.config if entry is not None else {}
     settings: BaseModel | None
@@ -81,7 +81,7 @@ def _of_loaded(loaded: Loaded, file: ConfigFile, *, is_on: bool) -> Iterator[Plu
         problems = placed(loaded.id, error, file)
         for problem in problems:
             if is_on or not problem.unset:
-                yield PluginFinding(loaded.id, "unset" if problem.unset else "wrong", problem)
+                yield PluginDiagnostic(loaded.id, "unset" if problem.unset else "wrong", problem)
         settings = _as_if_set(loaded, config, file) if all(problem.unset for problem in problems) else None
     if settings is not None and is_on:
         yield from _notes(loaded, settings, file)
@@ -97,21 +97,21 @@ class _AnyVariable(dict[str, str]):
         return self[name]
 
 
-def _as_if_set(loaded: Loaded, config: Mapping[str, object], file: ConfigFile) -> BaseModel | None:
+def _as_if_set(loaded: LoadedPlugin, config: Mapping[str, object], file: ConfigFile) -> BaseModel | None:
     """With something in the place of each variable that only the gateway may know; None if that will not do."""
     try:
-        block, _ = substituted(dict(config), _AnyVariable(file.environment))
+        block, _ = resolve_references(dict(config), _AnyVariable(file.environment))
         assert isinstance(block, dict)
         return settings_of(loaded, block, file.environment)
     except SettingsInvalid:
         return None
 
 
-def _notes(loaded: Loaded, settings: BaseModel, file: ConfigFile) -> Iterator[PluginFinding]:
+def _notes(loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile) -> Iterator[PluginDiagnostic]:
     for provider in loaded.providers:
         for note in config_notes(provider, file.raw, settings):
             problem = Problem(named(note.path), file.place(note.path), note.message)
-            yield PluginFinding(loaded.id, "unfit", problem, note.next_step)
+            yield PluginDiagnostic(loaded.id, "unfit", problem, note.next_step)
 
 
 def _block(plugin: str) -> KeyPath:

@@ -33,7 +33,7 @@ Origin = Literal["bundled", "package", "installed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class DiscoveredPlugin:
     """A plugin that is there, loadable or not.
 
     ``id`` is what it is called where its manifest cannot be read, too. ``source`` says where it came from;
@@ -55,16 +55,18 @@ def installed_folder(state_dir: Path) -> Path:
     return state_dir / "clawgate" / "plugins"
 
 
-def find_plugins(state_dir: Path, *, bundled: Path | None = None) -> list[Found]:
+def find_plugins(state_dir: Path, *, bundled: Path | None = None) -> list[DiscoveredPlugin]:
     """All that are there. Of two with one id neither can be loaded, unless one of them is bundled: that one can."""
     bundled = bundled or Path(clawgate.__file__).parent / "bundled"
     found = [*_bundled(bundled), *_packages(), *_installed(installed_folder(state_dir))]
     return list(_without_clashes(found))
 
 
-def why_on(found: Found, plugins: PluginsBlock, providers: Collection[str]) -> tuple[bool, str]:
+def enabled_reason(
+    found: DiscoveredPlugin, plugins: PluginsBlock, providers: Collection[str]
+) -> tuple[bool, str]:
     """Whether the config wants ``found``, and which setting says so. ``providers`` are the ids in the config."""
-    if (barred := why_barred(found.id, plugins)) is not None:
+    if (barred := blocked_reason(found.id, plugins)) is not None:
         return False, barred
     entry = plugins.entries.get(found.id)
     where = f'plugins.entries."{found.id}".enabled'
@@ -77,7 +79,7 @@ def why_on(found: Found, plugins: PluginsBlock, providers: Collection[str]) -> t
     return False, f"{where} is not set"
 
 
-def why_barred(plugin: str, plugins: PluginsBlock) -> str | None:
+def blocked_reason(plugin: str, plugins: PluginsBlock) -> str | None:
     """Which setting keeps the plugin off, whatever its own entry says; the meaning of all three is OpenClaw's."""
     if plugins.enabled is False:
         return "plugins.enabled is false"
@@ -88,18 +90,21 @@ def why_barred(plugin: str, plugins: PluginsBlock) -> str | None:
     return None
 
 
-def _bundled(folder: Path) -> Iterator[Found]:
+def _bundled(folder: Path) -> Iterator[DiscoveredPlugin]:
     for path in sorted(folder.glob(f"*/{FILE_NAME}")):
         yield _read(
-            path, Found(id=path.parent.name.replace("_", "-"), origin="bundled", source="part of clawgate")
+            path,
+            DiscoveredPlugin(
+                id=path.parent.name.replace("_", "-"), origin="bundled", source="part of clawgate"
+            ),
         )
 
 
-def _packages() -> Iterator[Found]:
+def _packages() -> Iterator[DiscoveredPlugin]:
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         distribution = point.dist
         source = f"package {distribution.name} {distribution.version}" if distribution else "a package"
-        found = Found(id=point.name, origin="package", source=source)
+        found = DiscoveredPlugin(id=point.name, origin="package", source=source)
         path = _manifest_of(point, distribution)
         if path is None:
             yield replace(found, problem=f"its package has no {FILE_NAME} beside its code")
@@ -126,12 +131,12 @@ def _manifest_of(point: EntryPoint, distribution: Distribution | None) -> Path |
     return None
 
 
-def _installed(folder: Path) -> Iterator[Found]:
+def _installed(folder: Path) -> Iterator[DiscoveredPlugin]:
     """``<id>/installed.json`` names the folder beside it that has the code; what has no record was never finished."""
     for path in sorted(folder.glob(f"*/{RECORD}")):
         if path.parent.name.startswith("."):
             continue
-        found = Found(id=path.parent.name, origin="installed", source="unknown")
+        found = DiscoveredPlugin(id=path.parent.name, origin="installed", source="unknown")
         try:
             record = json.loads(path.read_bytes())
             tree = path.parent / Path(record["tree"]).name
@@ -151,7 +156,7 @@ def _installed(folder: Path) -> Iterator[Found]:
         yield found
 
 
-def _read(path: Path, found: Found) -> Found:
+def _read(path: Path, found: DiscoveredPlugin) -> DiscoveredPlugin:
     try:
         manifest = read_manifest(path)
     except ManifestInvalid as error:
@@ -161,7 +166,7 @@ def _read(path: Path, found: Found) -> Found:
     return replace(found, id=manifest.id, manifest=manifest, problem=manifest.why_not_here())
 
 
-def _without_clashes(found: list[Found]) -> Iterator[Found]:
+def _without_clashes(found: list[DiscoveredPlugin]) -> Iterator[DiscoveredPlugin]:
     counted = Counter(one.id for one in found)
     own = {one.id for one in found if one.origin == "bundled"}
     for one in found:

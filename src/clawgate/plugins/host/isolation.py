@@ -18,19 +18,19 @@ from pydantic import BaseModel
 
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import (
-    ConfigNote,
-    JudgesAnswers,
-    JudgesConfig,
+    ChecksConfig,
+    Diagnostic,
+    MappedError,
+    MapsErrors,
     PluginError,
     Service,
     ServiceContext,
     ServiceStatus,
-    ShapesRequests,
+    TransformsRequests,
     Unavailable,
     UpstreamRequest,
-    Verdict,
 )
-from clawgate.plugins.host.watchdog import STEP_SECONDS, Blocked, InSteps, interrupted_after
+from clawgate.plugins.host.watchdog import STEP_SECONDS, EventLoopBlocked, WatchedAwaitable, alarm_after
 
 logger = logging.getLogger("clawgate.plugins")
 
@@ -69,7 +69,7 @@ def _text_of(error: BaseException) -> str:
         return "(no text)"
 
 
-def in_time(seconds: float, doing: str, call: Callable[[], _T]) -> _T:
+def run_with_timeout(seconds: float, doing: str, call: Callable[[], _T]) -> _T:
     """What ``call`` returns, if it does within ``seconds``. Raises `PluginFailed` for whatever else happens.
 
     It runs in a thread of its own, which a plugin that hangs keeps; the process ends without waiting for it. So
@@ -102,9 +102,9 @@ _whose: ContextVar[str | None] = ContextVar("plugin", default=None)
 
 async def _own(plugin: str, call: Callable[[], Awaitable[None]]) -> None:
     _whose.set(plugin)
-    with interrupted_after(STEP_SECONDS):
+    with alarm_after(STEP_SECONDS):
         waited = call()
-    await _without_exit(InSteps(waited))
+    await _without_exit(WatchedAwaitable(waited))
 
 
 async def _without_exit(waited: Awaitable[_T]) -> _T:
@@ -118,8 +118,8 @@ async def _without_exit(waited: Awaitable[_T]) -> _T:
 async def _background(plugin: str, waited: Awaitable[_T]) -> _T:
     """What a task that a plugin started for itself does; nobody of the host awaits it, so its end is told here."""
     try:
-        return await _without_exit(InSteps(waited, seconds=STEP_SECONDS))
-    except Blocked as error:
+        return await _without_exit(WatchedAwaitable(waited, seconds=STEP_SECONDS))
+    except EventLoopBlocked as error:
         logger.error("[plugins] %s: a task of its own was ended: %s", plugin, error)  # noqa: TRY400  # no traceback
         raise
 
@@ -139,7 +139,7 @@ def _contain_tasks() -> None:
     loop.set_task_factory(task)
 
 
-class GuardedService:
+class IsolatedService:
     """A plugin's service as the host calls it: nothing that it does reaches the caller but as a reason.
 
     ``clean`` takes secrets out of what it says. Unless it runs, its providers are unavailable.
@@ -185,7 +185,7 @@ class GuardedService:
             reason = self.failure or "it is not started"
             return ServiceStatus(state="failed" if self.failure else "stopped", ok=False, reason=reason)
         try:
-            with interrupted_after(STEP_SECONDS):
+            with alarm_after(STEP_SECONDS):
                 found: object = self._service.status()
             if isinstance(found, ServiceStatus):
                 return found
@@ -201,7 +201,7 @@ class GuardedService:
                 reason=f"the plugin '{self.plugin}' is not running: {self.failure or 'not started'}"
             )
         try:
-            with interrupted_after(STEP_SECONDS):
+            with alarm_after(STEP_SECONDS):
                 found: object = self._service.unavailable()
             if found is None or isinstance(found, Unavailable):
                 return found
@@ -250,10 +250,10 @@ class GuardedService:
 
 def shaped(plugin: str, provider: object, request: UpstreamRequest) -> UpstreamRequest:
     """``request`` as the provider wants it. Raises `ProviderUnavailable` where its plugin fails: nothing may leave."""
-    if not isinstance(provider, ShapesRequests):
+    if not isinstance(provider, TransformsRequests):
         return request
     try:
-        with interrupted_after(STEP_SECONDS):
+        with alarm_after(STEP_SECONDS):
             found: object = provider.shape(request)
         if isinstance(found, UpstreamRequest) and found.model:
             return found
@@ -266,14 +266,14 @@ def shaped(plugin: str, provider: object, request: UpstreamRequest) -> UpstreamR
     )
 
 
-def judged(plugin: str, provider: object, status: int, body: bytes) -> Verdict | None:
+def judged(plugin: str, provider: object, status: int, body: bytes) -> MappedError | None:
     """What the provider makes of a failure; None, where it has nothing to say or its plugin fails."""
-    if not isinstance(provider, JudgesAnswers):
+    if not isinstance(provider, MapsErrors):
         return None
     try:
-        with interrupted_after(STEP_SECONDS):
+        with alarm_after(STEP_SECONDS):
             found: object = provider.judge(status, body)
-        if found is None or (isinstance(found, Verdict) and 400 <= found.status <= 599):
+        if found is None or (isinstance(found, MappedError) and 400 <= found.status <= 599):
             return found
         reason = "its judge() returned no verdict on a failure"
     except BaseException as error:  # the plugin boundary
@@ -283,15 +283,15 @@ def judged(plugin: str, provider: object, status: int, body: bytes) -> Verdict |
     return None
 
 
-def config_notes(provider: object, config: Mapping[str, Any], settings: BaseModel) -> tuple[ConfigNote, ...]:
+def config_notes(provider: object, config: Mapping[str, Any], settings: BaseModel) -> tuple[Diagnostic, ...]:
     """What the provider says does not fit in ``config``. Raises `PluginFailed` where its plugin fails."""
-    if not isinstance(provider, JudgesConfig):
+    if not isinstance(provider, ChecksConfig):
         return ()
     try:
-        with interrupted_after(STEP_SECONDS):
+        with alarm_after(STEP_SECONDS):
             found: object = tuple(provider.config_notes(config, settings))
     except BaseException as error:  # the plugin boundary
         logger.debug("a plugin failed in config_notes", exc_info=error)
         raise PluginFailed(f"its config_notes failed: {reason_of(error)}") from error
     assert isinstance(found, tuple)
-    return tuple(one for one in found if isinstance(one, ConfigNote))
+    return tuple(one for one in found if isinstance(one, Diagnostic))

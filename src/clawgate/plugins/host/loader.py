@@ -17,19 +17,19 @@ from typing import Any, cast
 from pydantic import BaseModel, SecretStr
 
 from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
-from clawgate.plugins.host.discovery import RECORD, Found
-from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, in_time
+from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin
+from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, run_with_timeout
 from clawgate.plugins.host.manifest import Manifest
-from clawgate.settings.roles.loader import Sources, load
+from clawgate.settings.roles.loader import SettingsSources, load
 
 _DIALECTS = frozenset({"openai-completions", "anthropic-messages"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedPlugin:
     """A plugin that may be used, and what it registered."""
 
-    found: Found
+    found: DiscoveredPlugin
     plugin: Plugin = field(repr=False)
     services: tuple[Service, ...]
     providers: tuple[ProviderPlugin, ...]
@@ -92,13 +92,13 @@ class _Registrations:
                 raise PluginFailed(f"{name} of the {kind} {type(thing).__name__} must be a plain 'def'")
 
 
-def load_plugin(found: Found, *, seconds: float = LOAD_SECONDS) -> Loaded:
+def load_plugin(found: DiscoveredPlugin, *, seconds: float = LOAD_SECONDS) -> LoadedPlugin:
     """Import the plugin and let it register. Raises `PluginFailed` with the reason, whatever its code does."""
     if found.problem is not None or found.manifest is None:
         raise PluginFailed(found.problem or "it has no manifest")
     manifest = found.manifest
-    thing = in_time(seconds, "its import", lambda: _imported(manifest, found.folder))
-    return in_time(seconds, "its register", lambda: registered(thing, found, manifest))
+    thing = run_with_timeout(seconds, "its import", lambda: _imported(manifest, found.folder))
+    return run_with_timeout(seconds, "its register", lambda: registered(thing, found, manifest))
 
 
 def _imported(manifest: Manifest, folder: Path | None) -> object:
@@ -137,7 +137,7 @@ def _home(folder: Path) -> Path:
     return next((one for one in whole.parents if (one / RECORD).is_file()), whole)
 
 
-def registered(thing: object, found: Found, manifest: Manifest) -> Loaded:
+def registered(thing: object, found: DiscoveredPlugin, manifest: Manifest) -> LoadedPlugin:
     """What ``thing`` registers, if it does what ``manifest`` says. Raises `PluginFailed`, or what its code raises."""
     if isinstance(thing, type):
         raise PluginFailed(
@@ -159,7 +159,7 @@ def registered(thing: object, found: Found, manifest: Manifest) -> Loaded:
     plugin.register(registrations)
     registrations.closed = True
     _compare(manifest, registrations)
-    return Loaded(
+    return LoadedPlugin(
         found=found,
         plugin=plugin,
         services=tuple(registrations.services),
@@ -196,7 +196,11 @@ def _compare(manifest: Manifest, registrations: _Registrations) -> None:
 
 
 def settings_of(
-    loaded: Loaded, block: Mapping[str, Any], environment: Mapping[str, str], *, seconds: float = LOAD_SECONDS
+    loaded: LoadedPlugin,
+    block: Mapping[str, Any],
+    environment: Mapping[str, str],
+    *,
+    seconds: float = LOAD_SECONDS,
 ) -> BaseModel:
     """The plugin's config, from the environment and ``plugins.entries.<id>.config``, in this order.
 
@@ -204,7 +208,7 @@ def settings_of(
     """
     from clawgate.settings.problems import SettingsInvalid
 
-    sources = Sources(
+    sources = SettingsSources(
         environment=environment,
         block=block,
         block_name=f'plugins.entries."{loaded.id}".config',
@@ -217,7 +221,7 @@ def settings_of(
         except SettingsInvalid as error:
             return error
 
-    found = in_time(seconds, "reading its config", read)
+    found = run_with_timeout(seconds, "reading its config", read)
     if isinstance(found, SettingsInvalid):
         raise found
     return found

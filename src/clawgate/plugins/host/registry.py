@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.plugins.api import CommandPlugin, ProviderPlugin
-from clawgate.plugins.host.discovery import Found, find_plugins, why_on
+from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed
-from clawgate.plugins.host.loader import EarlierVersionLoaded, Loaded, load_plugin
+from clawgate.plugins.host.loader import EarlierVersionLoaded, LoadedPlugin, load_plugin
 from clawgate.settings.openclaw.schema import OpenClawConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class PluginFailure:
     """A plugin that is wanted and cannot be used. ``providers``: those of its manifest; they have to be refused.
 
     ``replaced``: only its new files cannot be; who has loaded it before can go on with that.
@@ -37,8 +37,8 @@ class Failure:
 class Registry:
     """The plugins that were loaded, in the order in which they are to start, and those that were not."""
 
-    loaded: tuple[Loaded, ...]
-    failures: tuple[Failure, ...]
+    loaded: tuple[LoadedPlugin, ...]
+    failures: tuple[PluginFailure, ...]
 
     def after(self, before: Registry) -> Registry:
         """With those that were loaded ``before`` in place of new files that this process cannot load any more."""
@@ -48,11 +48,11 @@ class Registry:
         left = tuple(failure for failure in self.failures if failure.plugin not in ids)
         return Registry((*self.loaded, *kept), left)
 
-    def provider(self, provider: str) -> tuple[Loaded, ProviderPlugin] | None:
+    def provider(self, provider: str) -> tuple[LoadedPlugin, ProviderPlugin] | None:
         """The provider of this id, and the plugin that it belongs to."""
         return next(((one, its) for one in self.loaded for its in one.providers if its.id == provider), None)
 
-    def command(self, name: str) -> tuple[Loaded, CommandPlugin] | None:
+    def command(self, name: str) -> tuple[LoadedPlugin, CommandPlugin] | None:
         return next(((one, its) for one in self.loaded for its in one.commands if its.name == name), None)
 
     def why_refused(self, provider: str) -> str | None:
@@ -65,14 +65,14 @@ def load_plugins(
     state_dir: Path,
     *,
     seconds: float = LOAD_SECONDS,
-    wanted: Callable[[Found], bool] = lambda found: True,
+    wanted: Callable[[DiscoveredPlugin], bool] = lambda found: True,
     bundled: Path | None = None,
 ) -> Registry:
     """Load what ``config`` wants; of that only what is ``wanted``."""
-    loaded: list[Loaded] = []
-    failures: list[Failure] = []
+    loaded: list[LoadedPlugin] = []
+    failures: list[PluginFailure] = []
     for found in find_plugins(state_dir, bundled=bundled):
-        if not why_on(found, config.plugins, config.models.providers)[0] or not wanted(found):
+        if not enabled_reason(found, config.plugins, config.models.providers)[0] or not wanted(found):
             continue
         try:
             _ask_for_free_names(found, loaded)
@@ -82,11 +82,11 @@ def load_plugins(
             taken = {its for one in loaded if one.found.manifest for its in one.found.manifest.providers}
             kept = tuple(provider for provider in providers if provider not in taken)
             replaced = isinstance(error, EarlierVersionLoaded)
-            failures.append(Failure(found.id, str(error), kept, replaced))
+            failures.append(PluginFailure(found.id, str(error), kept, replaced))
     return Registry(tuple(loaded), tuple(failures))
 
 
-def _ask_for_free_names(found: Found, loaded: list[Loaded]) -> None:
+def _ask_for_free_names(found: DiscoveredPlugin, loaded: list[LoadedPlugin]) -> None:
     if found.manifest is None:
         return
     for other in (one.found.manifest for one in loaded):

@@ -19,20 +19,22 @@ _AGAIN_SECONDS = 1.0
 _T = TypeVar("_T")
 
 
-class Blocked(Exception):
+class EventLoopBlocked(Exception):
     """A plugin kept the event loop for too long."""
 
 
 @contextlib.contextmanager
-def interrupted_after(seconds: float) -> Iterator[None]:
-    """Raise `Blocked` within the code under it once ``seconds`` have passed, and again if that is swallowed."""
+def alarm_after(seconds: float) -> Iterator[None]:
+    """Raise `EventLoopBlocked` within the code under it once ``seconds`` have passed, and again if that is swallowed."""
     free = signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, signal.SIG_IGN)
     if not free or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise Blocked(f"it kept the event loop for more than {seconds:g} s; nothing in a plugin may block")
+        raise EventLoopBlocked(
+            f"it kept the event loop for more than {seconds:g} s; nothing in a plugin may block"
+        )
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
@@ -43,7 +45,7 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-class InSteps(Generic[_T]):
+class WatchedAwaitable(Generic[_T]):
     """Awaits something, and interrupts a step of it that takes too long."""
 
     def __init__(self, waited: Awaitable[_T], *, seconds: float = STEP_SECONDS) -> None:
@@ -54,7 +56,7 @@ class InSteps(Generic[_T]):
         steps = self._waited.__await__()
         error: BaseException | None = None
         while True:
-            with interrupted_after(self._seconds):
+            with alarm_after(self._seconds):
                 try:
                     found = next(steps) if error is None else steps.throw(error)
                 except StopIteration as done:

@@ -15,7 +15,7 @@ _MODEL: KeyPath = ("agents", "defaults", "model")
 _MODELS: KeyPath = ("agents", "defaults", "models")
 
 
-def belongings(document: object, plugin: str, providers: Collection[str]) -> list[KeyPath]:
+def owned_paths(document: object, plugin: str, providers: Collection[str]) -> list[KeyPath]:
     """The paths to take out, in an order in which they can be: later entries of a list first.
 
     The plugin's entry, its providers, aliases and settings of their models, and where the default model or a fallback
@@ -52,7 +52,7 @@ def _choices(chosen: object, providers: Collection[str], aliases: Collection[str
             yield (*_MODEL, "fallbacks", index)
 
 
-def without(text: str, paths: Collection[KeyPath]) -> str:
+def remove_paths(text: str, paths: Collection[KeyPath]) -> str:
     """``text`` without what stands at ``paths``. Raises as `unset_value` does."""
     for path in paths:
         text = unset_value(text, path)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawgate.plugins.host.discovery import RECORD, Found, installed_folder
+from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin, installed_folder
 from clawgate.plugins.host.manifest import (
     Manifest,
     ManifestInvalid,
@@ -26,7 +26,7 @@ from clawgate.plugins.host.manifest import (
     read_manifest,
 )
 from clawgate.plugins.install.sources import Fetched, Source, fetch
-from clawgate.plugins.install.unpack import SourceRefused
+from clawgate.plugins.install.unpack import SourceRejected
 
 _ODD = re.compile(r"[^A-Za-z0-9.+]")
 
@@ -46,7 +46,7 @@ class Staged:
 def staged(source: Source, environment: Mapping[str, str], plugins: Path) -> Iterator[Staged]:
     """Bring a plugin to a temporary folder below ``plugins``, which is gone afterwards; `place` takes it from there.
 
-    ``environment`` is for pip and git. Raises `SourceRefused`, OSError.
+    ``environment`` is for pip and git. Raises `SourceRejected`, OSError.
     """
     plugins.mkdir(mode=0o700, exist_ok=True)
     _sweep(plugins)
@@ -59,9 +59,9 @@ def staged(source: Source, environment: Mapping[str, str], plugins: Path) -> Ite
             manifest = read_manifest(path)
             import_root(fetched.tree, path, manifest)
         except ManifestInvalid as error:
-            raise SourceRefused(f"it is no plugin of clawgate: {error}") from None
+            raise SourceRejected(f"it is no plugin of clawgate: {error}") from None
         if (reason := manifest.why_not_here()) is not None:
-            raise SourceRefused(reason)
+            raise SourceRejected(reason)
         yield Staged(source, manifest, fetched, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +98,7 @@ def place(new: Staged) -> Path:
     return home / tree
 
 
-def remove(found: Found, state_dir: Path) -> Path:
+def remove(found: DiscoveredPlugin, state_dir: Path) -> Path:
     """Take an installed plugin's files away: it is out of sight with one rename. Raises OSError."""
     plugins = installed_folder(state_dir)
     home = plugins / Path(found.id).name

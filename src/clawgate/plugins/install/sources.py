@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 
-from clawgate.plugins.install.unpack import SourceRefused, copy_folder, shown, unpack_wheel
+from clawgate.plugins.install.unpack import SourceRejected, copy_folder, shown, unpack_wheel
 
 SECONDS = 180.0
 """For pip or git."""
@@ -49,17 +49,17 @@ class Fetched:
 
 
 def parse_source(text: str) -> Source:
-    """What somebody means by a path, a name or a URL. Raises `SourceRefused`."""
+    """What somebody means by a path, a name or a URL. Raises `SourceRejected`."""
     text = text.strip()
     if not text:
-        raise SourceRefused(
+        raise SourceRejected(
             "a plugin comes from a folder, a wheel, a name on PyPI or a git URL; nothing was given"
         )
     path = Path(text).expanduser()
     if text.startswith("git+") or "://" in text or re.match(r"[\w.-]+@[\w.-]+:", text):
         match = _GIT.match(text)
         if match is None or match[1].startswith("-"):
-            raise SourceRefused(
+            raise SourceRejected(
                 f"'{shown(_USER_INFO.sub('', text))}' is no source: a git repository is https://…, ssh://… or "
                 "git@host:path, with #branch or #tag behind it if you like"
             )
@@ -69,12 +69,12 @@ def parse_source(text: str) -> Source:
     if path.is_file():
         if path.suffix == ".whl":
             return Source("wheel", str(path.absolute()), f"wheel {path.absolute()}")
-        raise SourceRefused(
+        raise SourceRejected(
             _no_sdist(path.name) if path.name.endswith(_SDIST) else f"{path} is no folder and no wheel"
         )
     if _PACKAGE.match(text) and not text.endswith((*_SDIST, ".whl")):
         return Source("pypi", text, f"package index, {text}")
-    raise SourceRefused(f"Plugin path not found: {shown(text)}")
+    raise SourceRejected(f"Plugin path not found: {shown(text)}")
 
 
 def _no_sdist(name: str) -> str:
@@ -85,7 +85,7 @@ def _no_sdist(name: str) -> str:
 
 
 def fetch(source: Source, into: Path, environment: Mapping[str, str]) -> Fetched:
-    """Bring the files to a new folder within ``into``. Raises `SourceRefused` with the reason."""
+    """Bring the files to a new folder within ``into``. Raises `SourceRejected` with the reason."""
     tree = into / "tree"
     tree.mkdir(mode=0o700)
     try:
@@ -100,14 +100,14 @@ def fetch(source: Source, into: Path, environment: Mapping[str, str]) -> Fetched
                 return _cloned(source, into, tree, environment)
     except OSError as error:
         where = f" ({shown(str(error.filename))})" if error.filename else ""
-        raise SourceRefused(f"its files cannot be copied: {error.strerror}{where}") from error
+        raise SourceRejected(f"its files cannot be copied: {error.strerror}{where}") from error
 
 
 def _from_wheel(wheel: Path, tree: Path) -> Fetched:
     digest = unpack_wheel(wheel, tree)
     missing = missing_requirements(tree)
     if missing:
-        raise SourceRefused(
+        raise SourceRejected(
             f"it needs {', '.join(missing)}, which this Python has not. A plugin is installed without what it needs; "
             f"install the package beside clawgate instead (pip install {wheel.name.partition('-')[0]}): "
             "clawgate finds it there"
@@ -140,10 +140,10 @@ def _downloaded(package: str, into: Path, environment: Mapping[str, str]) -> Pat
     if problem is None and len(wheels) == 1:
         return wheels[0]
     if problem is not None and "No module named pip" in problem:
-        raise SourceRefused(
+        raise SourceRejected(
             "this Python has no pip to ask the package index with; download the wheel yourself and give its path"
         )
-    raise SourceRefused(
+    raise SourceRejected(
         f"pip found no wheel of '{package}': {problem or 'it downloaded nothing'}. If the index only has a source "
         "archive, unpack that and give its folder: a source archive is never built here, for that runs its code"
     )
@@ -173,7 +173,7 @@ def _cloned(source: Source, into: Path, tree: Path, environment: Mapping[str, st
     }
     problem = _ran([*command, str(clone)], into, guarded, "git")
     if problem is not None:
-        raise SourceRefused(f"git could not get {source.name}: {problem}")
+        raise SourceRejected(f"git could not get {source.name}: {problem}")
     asked = subprocess.run(
         [*git, "rev-parse", "HEAD"],
         cwd=clone,

@@ -26,12 +26,12 @@ _LEFT_OUT = frozenset(
 _ODD_NAME = re.compile(r"[\x00-\x1f\x7f\\:]|^\s|[\s.]$")
 
 
-class SourceRefused(Exception):
+class SourceRejected(Exception):
     """The files cannot be taken; the text says why and, where there is one, the way out."""
 
 
 @dataclass(slots=True)
-class _Intake:
+class _ExtractionBudget:
     """Writes files below ``folder``, counts them, and knows their digest at the end."""
 
     folder: Path
@@ -48,13 +48,13 @@ class _Intake:
                 self.folder.joinpath(*parts[:depth]).mkdir(mode=0o700, exist_ok=True)
             file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except (FileExistsError, NotADirectoryError):
-            raise SourceRefused(f"'{shown(name)}' is there twice, as a file and as a folder") from None
+            raise SourceRejected(f"'{shown(name)}' is there twice, as a file and as a folder") from None
         digest = hashlib.sha256()
         with open(file, "wb") as out:  # noqa: PTH123  # a descriptor, not a path
             while piece := source.read(_PIECE):
                 self.bytes += len(piece)
                 if self.bytes > MOST_BYTES:
-                    raise SourceRefused(f"it is larger than {MOST_BYTES // 2**20} MB")
+                    raise SourceRejected(f"it is larger than {MOST_BYTES // 2**20} MB")
                 digest.update(piece)
                 out.write(piece)
         self.digests.append((name, digest.hexdigest()))
@@ -62,10 +62,10 @@ class _Intake:
     def _ask_for_room(self, name: str) -> None:
         folded = name.casefold()
         if folded in self.names:
-            raise SourceRefused(f"'{shown(name)}' is there twice (capitals do not count)")
+            raise SourceRejected(f"'{shown(name)}' is there twice (capitals do not count)")
         self.names.add(folded)
         if len(self.names) > MOST_FILES:
-            raise SourceRefused(f"it has more than {MOST_FILES} files")
+            raise SourceRejected(f"it has more than {MOST_FILES} files")
 
     def digest(self) -> str:
         """SHA-256 of the names and digests of all files, in the order of their names."""
@@ -74,20 +74,20 @@ class _Intake:
 
 
 def copy_folder(source: Path, target: Path) -> str:
-    """Copy a source tree; returns its digest. Raises `SourceRefused`, OSError."""
-    intake = _Intake(target)
+    """Copy a source tree; returns its digest. Raises `SourceRejected`, OSError."""
+    intake = _ExtractionBudget(target)
     for path, name in _files(source, "", 0):
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(file, "rb") as content:  # noqa: PTH123  # a descriptor, not a path
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise SourceRefused(f"'{shown(name)}' is no plain file")
+                raise SourceRejected(f"'{shown(name)}' is no plain file")
             intake.take(name, content)
     return intake.digest()
 
 
 def _files(folder: Path, within: str, depth: int) -> Iterator[tuple[Path, str]]:
     if depth > MOST_DEPTH:
-        raise SourceRefused(f"its folders are nested deeper than {MOST_DEPTH}")
+        raise SourceRejected(f"its folders are nested deeper than {MOST_DEPTH}")
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
@@ -95,7 +95,7 @@ def _files(folder: Path, within: str, depth: int) -> Iterator[tuple[Path, str]]:
         if entry.name in _LEFT_OUT or entry.name.endswith((".pyc", ".pyo")):
             continue
         if entry.is_symlink():
-            raise SourceRefused(
+            raise SourceRejected(
                 f"'{shown(name)}' is a link, and a plugin may not have any; put the file itself there"
             )
         if entry.is_dir(follow_symlinks=False):
@@ -103,58 +103,58 @@ def _files(folder: Path, within: str, depth: int) -> Iterator[tuple[Path, str]]:
         elif entry.is_file(follow_symlinks=False):
             yield Path(entry.path), name
         else:
-            raise SourceRefused(f"'{shown(name)}' is no plain file")
+            raise SourceRejected(f"'{shown(name)}' is no plain file")
 
 
 def unpack_wheel(wheel: Path, target: Path) -> str:
-    """Unpack what a wheel puts on the import path; returns the wheel's digest. Raises `SourceRefused`, OSError."""
-    intake = _Intake(target)
+    """Unpack what a wheel puts on the import path; returns the wheel's digest. Raises `SourceRejected`, OSError."""
+    intake = _ExtractionBudget(target)
     with wheel.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     try:
         with zipfile.ZipFile(wheel) as archive:
             members = archive.infolist()
             if len(members) > 2 * MOST_FILES:
-                raise SourceRefused(f"it has more than {MOST_FILES} files")
+                raise SourceRejected(f"it has more than {MOST_FILES} files")
             if sum(member.file_size for member in members) > MOST_BYTES:
-                raise SourceRefused(f"it is larger than {MOST_BYTES // 2**20} MB")
+                raise SourceRejected(f"it is larger than {MOST_BYTES // 2**20} MB")
             for member in members:
                 _take_member(archive, member, intake)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise SourceRefused(f"{wheel.name} is no wheel that can be read: {error}") from None
+        raise SourceRejected(f"{wheel.name} is no wheel that can be read: {error}") from None
     return digest
 
 
-def _take_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, intake: _Intake) -> None:
+def _take_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, intake: _ExtractionBudget) -> None:
     # The name as it stands in the file: ZipInfo cuts it at a NUL.
     name = member.orig_filename
     mode = member.external_attr >> 16
     if stat.S_ISLNK(mode):
-        raise SourceRefused(f"'{shown(name)}' is a link, and a plugin may not have any")
+        raise SourceRejected(f"'{shown(name)}' is a link, and a plugin may not have any")
     if name.endswith("/"):
         _parts(name[:-1])
         return
     if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
-        raise SourceRefused(f"'{shown(name)}' is no plain file")
+        raise SourceRejected(f"'{shown(name)}' is no plain file")
     top = _parts(name)[0]
     if top.endswith(".data"):
-        raise SourceRefused(
+        raise SourceRejected(
             f"'{shown(name)}' belongs outside of the package (scripts, headers); a plugin has none"
         )
     if name.endswith((".pyc", ".pyo", ".pth")):
-        raise SourceRefused(f"'{shown(name)}' is nothing that a plugin may bring; leave it out of the wheel")
+        raise SourceRejected(f"'{shown(name)}' is nothing that a plugin may bring; leave it out of the wheel")
     with archive.open(member) as content:
         intake.take(name, content)  # type: ignore[arg-type]  # IO[bytes], which reads just so
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    """The parts of a relative path with nothing in it that leads elsewhere. Raises `SourceRefused`."""
+    """The parts of a relative path with nothing in it that leads elsewhere. Raises `SourceRejected`."""
     parts = PurePosixPath(name).parts
     plain = "/".join(parts) == name and not name.startswith("/") and len(name) < 1000
     if not plain or not parts or len(parts) > MOST_DEPTH + 1:
-        raise SourceRefused(f"'{shown(name)}' is no plain path within the plugin")
+        raise SourceRejected(f"'{shown(name)}' is no plain path within the plugin")
     if any(part == ".." or _ODD_NAME.search(part) for part in parts):
-        raise SourceRefused(f"'{shown(name)}' is no plain path within the plugin")
+        raise SourceRejected(f"'{shown(name)}' is no plain path within the plugin")
     return parts
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.processes.instance.health_client import ask_health
-from clawgate.processes.instance.instance_lock import Running, find
+from clawgate.processes.instance.instance_lock import RunningInstance, find
 
 _LOOK_EVERY_SECONDS = 0.05
 _ANSWER_SECONDS = 2.0
@@ -42,7 +42,7 @@ def launch(
     environment: Mapping[str, str],
     seconds: float,
     progress: Callable[[float], None] = lambda seconds: None,
-) -> Running | Failed:
+) -> RunningInstance | Failed:
     """Start ``command`` in the background and wait until it announced itself in ``folder`` and answers.
 
     What it prints goes to ``output``, which begins anew. ``progress`` is called again and again with the seconds that
@@ -78,7 +78,7 @@ def launch(
     return Failed(None, last_lines(output))
 
 
-def serving(folder: Path, pid: int | None = None) -> Running | None:
+def serving(folder: Path, pid: int | None = None) -> RunningInstance | None:
     """The gateway of ``folder`` if it answers that it is this one, and well; with ``pid``, only that process."""
     running = find(folder)
     if running is None or running.url is None or pid not in (None, running.pid):
@@ -86,7 +86,7 @@ def serving(folder: Path, pid: int | None = None) -> Running | None:
     return running if is_well(running) else None
 
 
-def is_well(running: Running) -> bool:
+def is_well(running: RunningInstance) -> bool:
     """Whether it answers at the address that it announced."""
     host, port, tls = place_of(running.url or "")
     return ask_health(host, port, seconds=_ANSWER_SECONDS, instance=running.instance, tls=tls).ok

@@ -32,7 +32,7 @@ _MOST_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class RunningInstance:
     """Who holds the lock. ``url`` and what follows is known once it serves.
 
     ``here``: its process can be seen from this one, and so be signalled; a holder in another container cannot.
@@ -55,10 +55,10 @@ class Running:
         return f"pid {self.pid}{at}, since {self.since.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-class HeldByAnother(Exception):
+class AlreadyRunning(Exception):
     """Another process is the gateway of this state folder; ``holder`` says which, as far as is known."""
 
-    def __init__(self, what: str, folder: Path, holder: Running | None) -> None:
+    def __init__(self, what: str, folder: Path, holder: RunningInstance | None) -> None:
         self.holder = holder
         self.pid = holder.pid if holder else None
         self.url = holder.url if holder else None
@@ -82,7 +82,7 @@ class Instance:
     def claim(
         cls, folder: Path, *, what: str = "gateway", environment: Mapping[str, str] | None = None
     ) -> Instance:
-        """Take the lock, or raise `HeldByAnother`. The folder is made, for its owner alone.
+        """Take the lock, or raise `AlreadyRunning`. The folder is made, for its owner alone.
 
         A process that went through `hand_over` and an exec still holds the lock and keeps it.
         """
@@ -145,7 +145,7 @@ class Instance:
         self._fd = -1
 
 
-def find(folder: Path, *, what: str = "gateway") -> Running | None:
+def find(folder: Path, *, what: str = "gateway") -> RunningInstance | None:
     """Who holds the folder's lock now; None if nobody does, whatever files lie there."""
     try:
         fd = os.open(folder / f"{what}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -190,11 +190,11 @@ def _lock(fd: int, folder: Path, what: str) -> None:
             return
         holder = _read_holder(fd, folder / f"{what}.json")
         if (holder is not None and holder.here) or attempt == _TRIES - 1:
-            raise HeldByAnother(what, folder, holder)
+            raise AlreadyRunning(what, folder, holder)
         time.sleep(_BETWEEN_TRIES_SECONDS)
 
 
-def _read_holder(fd: int, announcement: Path) -> Running | None:
+def _read_holder(fd: int, announcement: Path) -> RunningInstance | None:
     """The holder in the lock file's words, and the announcement where it is by the same process."""
     signed = _object(os.pread(fd, _MOST_BYTES, 0))
     pid, identity, since = signed.get("pid"), signed.get("identity"), _moment(signed.get("since"))
@@ -213,7 +213,7 @@ def _read_holder(fd: int, announcement: Path) -> Running | None:
         if isinstance(value := said.get(key), str)
     }
     port, flags = said.get("port"), said.get("flags")
-    return Running(
+    return RunningInstance(
         pid=pid,
         identity=identity,
         since=_moment(said.get("startedAt")) or since,

@@ -23,7 +23,7 @@ OWNER_VARIABLE = "CLAWGATE_LISTEN_PID"
 RESTART_SIGNAL = signal.SIGUSR1
 
 
-def not_yet() -> None:
+def ignore_restart_signal() -> None:
     """Until a restart can be done, the signal for it must not end the process. To be called first of all."""
     signal.signal(RESTART_SIGNAL, signal.SIG_IGN)
 
@@ -45,7 +45,7 @@ def inherited_sockets() -> list[socket.socket]:
     return found
 
 
-def fitting(sockets: Sequence[socket.socket], host: str, port: int) -> list[socket.socket]:
+def matching_sockets(sockets: Sequence[socket.socket], host: str, port: int) -> list[socket.socket]:
     """``sockets`` if they listen where ``host`` and ``port`` (0 for any) say now; else none, and they are closed.
 
     The config may have been changed between two lives. Raises OSError for a host that has no address.
@@ -60,7 +60,7 @@ def fitting(sockets: Sequence[socket.socket], host: str, port: int) -> list[sock
     return []
 
 
-class Succession:
+class SocketHandover:
     """Keeps what the next program of this process needs. ``wanted`` once a restart was asked for."""
 
     def __init__(self, sockets: Sequence[socket.socket]) -> None:
@@ -104,7 +104,7 @@ class Succession:
 
     def exec_again(self, more: Mapping[str, str]) -> NoReturn:
         """Become the program anew; ``more`` are variables for it. Raises OSError if it cannot be executed."""
-        not_yet()
+        ignore_restart_signal()
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, signal.SIG_DFL)  # from here on there is nothing left to be drained
         for sock in self._sockets:

@@ -32,7 +32,7 @@ _HARDENING = (
 
 
 @dataclass(frozen=True, slots=True)
-class ServicePlan:
+class UnitFile:
     """``command`` begins with an absolute path; ``stop_seconds`` is how long a drain may take."""
 
     command: Sequence[str]
@@ -41,7 +41,7 @@ class ServicePlan:
     stop_seconds: int = 60
 
 
-def systemd_unit(plan: ServicePlan) -> str:
+def systemd_unit(plan: UnitFile) -> str:
     """A user unit, as systemd.unit(5) and systemd.service(5) want it."""
     statuses = " ".join(map(str, NEVER_AGAIN))
     lines = [
@@ -72,7 +72,7 @@ def systemd_unit(plan: ServicePlan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def launchd_agent(plan: ServicePlan, output: PurePath) -> bytes:
+def launchd_agent(plan: UnitFile, output: PurePath) -> bytes:
     """An agent for ~/Library/LaunchAgents, as launchd.plist(5) wants it."""
     return plistlib.dumps(
         {

@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from clawgate.processes.supervision import subreaper as keeper
 from clawgate.processes.supervision.child_state import Event, Exited, SpawnFailed, Started
-from clawgate.processes.supervision.output_tail import LastLines
-from clawgate.processes.supervision.spec import ChildPlan
+from clawgate.processes.supervision.output_tail import OutputTail
+from clawgate.processes.supervision.spec import SupervisedSpec
 
 _READ_BYTES = 65_536
 _BREATH_SECONDS = 0.001
@@ -33,7 +33,7 @@ _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBS
 class Child:
     """Made by `start`, it tells `Started` and in the end `Exited`, or `SpawnFailed`, exactly once."""
 
-    def __init__(self, plan: ChildPlan, output: LastLines, tell: Callable[[Event], None]) -> None:
+    def __init__(self, plan: SupervisedSpec, output: OutputTail, tell: Callable[[Event], None]) -> None:
         self._plan = plan
         self._output = output
         self._tell = tell
@@ -172,7 +172,7 @@ class Child:
         os.close(fd)
 
 
-def _not_started(error: OSError | ValueError, plan: ChildPlan) -> SpawnFailed:
+def _not_started(error: OSError | ValueError, plan: SupervisedSpec) -> SpawnFailed:
     """Why, and the way out. The arguments are not repeated: only the name of the command is shown."""
     program = plan.argv[0]
     if isinstance(error, ValueError):

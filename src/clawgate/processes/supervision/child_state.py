@@ -21,7 +21,7 @@ Wanted = Literal["nothing", "somebody", "child"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class SupervisionLimits:
     """The limits, in seconds."""
 
     restart_delay: float = 3.0
@@ -77,19 +77,19 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedToStart:
+class StartRequested:
     """By the owner, or a person. With ``spawn`` False only who is already there is used."""
 
     spawn: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class AskedToStop:
+class StopRequested:
     """For good."""
 
 
 @dataclass(frozen=True, slots=True)
-class AskedToRestart:
+class RestartRequested:
     """By a person: at once, whatever went wrong before."""
 
 
@@ -125,7 +125,7 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
-class HolderEnded:
+class PortOwnerExited:
     """The process of that name, which had the port, is gone: who answers there now is not who was adopted."""
 
     holder: str
@@ -137,7 +137,15 @@ class Tick:
 
 
 Event = (
-    AskedToStart | AskedToStop | AskedToRestart | Started | SpawnFailed | Exited | Probed | HolderEnded | Tick
+    StartRequested
+    | StopRequested
+    | RestartRequested
+    | Started
+    | SpawnFailed
+    | Exited
+    | Probed
+    | PortOwnerExited
+    | Tick
 )
 
 
@@ -176,8 +184,8 @@ class WaitUntil:
 
 
 @dataclass(frozen=True, slots=True)
-class Announce:
+class PublishStatus:
     """Something changed that people may want to know."""
 
 
-Action = Spawn | Probe | SignalTerm | SignalKill | Abandon | WaitUntil | Announce
+Action = Spawn | Probe | SignalTerm | SignalKill | Abandon | WaitUntil | PublishStatus

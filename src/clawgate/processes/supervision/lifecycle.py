@@ -13,23 +13,23 @@ from typing import assert_never
 from clawgate.processes.supervision.child_state import (
     Abandon,
     Action,
-    Announce,
-    AskedToRestart,
-    AskedToStart,
-    AskedToStop,
     Event,
     Exited,
-    HolderEnded,
     Phase,
+    PortOwnerExited,
     Probe,
     Probed,
-    Rules,
+    PublishStatus,
+    RestartRequested,
     SignalKill,
     SignalTerm,
     Spawn,
     SpawnFailed,
     Started,
+    StartRequested,
     State,
+    StopRequested,
+    SupervisionLimits,
     Tick,
     WaitUntil,
 )
@@ -37,19 +37,19 @@ from clawgate.processes.supervision.probe import Finding
 
 
 def step(
-    state: State, event: Event, now: float, rules: Rules, jitter: float
+    state: State, event: Event, now: float, rules: SupervisionLimits, jitter: float
 ) -> tuple[State, tuple[Action, ...]]:
     """Answer an event. ``jitter`` is from 0 to 1, new each time. The last action is always `WaitUntil`."""
     new, actions = _answer(state, event, now, rules, jitter)
     if new.phase != state.phase:
         new = replace(new, since=now)
     if _told(new) != _told(state):
-        actions = (*actions, Announce())
+        actions = (*actions, PublishStatus())
     times = [at for at in (new.limit_at, new.next_try_at, new.ask_at) if at is not None]
     return new, (*actions, WaitUntil(min(times, default=None)))
 
 
-def backoff(crashes: int, rules: Rules, jitter: float) -> float:
+def backoff(crashes: int, rules: SupervisionLimits, jitter: float) -> float:
     """Seconds before the next try after so many quick crashes: doubling, spread by a quarter, at most the longest."""
     highest = max(rules.longest_delay / 1.25, rules.restart_delay)
     doubled = rules.restart_delay * 2.0 ** min(max(crashes - 1, 0), 32)
@@ -69,18 +69,18 @@ def _told(state: State) -> tuple[object, ...]:
 
 
 def _answer(
-    state: State, event: Event, now: float, rules: Rules, jitter: float
+    state: State, event: Event, now: float, rules: SupervisionLimits, jitter: float
 ) -> tuple[State, tuple[Action, ...]]:
     match event:
-        case AskedToStop():
+        case StopRequested():
             state = replace(state, wanted="nothing", crashed=False)
             return _stop(state, now, rules, "it was asked to stop")
-        case AskedToStart(spawn):
+        case StartRequested(spawn):
             state = replace(state, wanted="child" if spawn or state.wanted == "child" else "somebody")
             if state.phase in ("stopped", "given_up", "backing_off", "port_taken") and not state.spawned:
                 return _look(state, "who has its port is looked at", now)
             return state, ()
-        case AskedToRestart():
+        case RestartRequested():
             state = replace(state, wanted="child", quick_crashes=0, crashed=False)
             if state.spawned:
                 return _stop(state, now, rules, "it was asked to restart")
@@ -95,7 +95,7 @@ def _answer(
             if question != state.question or not state.asking:
                 return state, ()
             return _found(replace(state, asking=False), finding, now, rules)
-        case HolderEnded(holder):
+        case PortOwnerExited(holder):
             if state.phase == "adopted" and state.holder == holder:
                 return _look(replace(state, holder=None), "the proxy that was used is gone", now)
             return state, ()
@@ -121,7 +121,9 @@ def _quiet(state: State) -> State:
     return replace(state, asking=False, ask_at=None, next_try_at=None, limit_at=None, silent_since=None)
 
 
-def _stop(state: State, now: float, rules: Rules, reason: str) -> tuple[State, tuple[Action, ...]]:
+def _stop(
+    state: State, now: float, rules: SupervisionLimits, reason: str
+) -> tuple[State, tuple[Action, ...]]:
     """End the child, if there may be one. What `state.wanted` says decides what comes then."""
     if not state.spawned:
         state = replace(_quiet(state), healthy=False, healthy_since=None, holder=None)
@@ -140,7 +142,7 @@ def _stop(state: State, now: float, rules: Rules, reason: str) -> tuple[State, t
 
 
 def _time_to_stop_is_over(
-    state: State, now: float, rules: Rules, jitter: float
+    state: State, now: float, rules: SupervisionLimits, jitter: float
 ) -> tuple[State, tuple[Action, ...]]:
     if not state.killed:
         return replace(state, killed=True, limit_at=now + rules.kill_wait), (SignalKill(),)
@@ -153,7 +155,7 @@ def _time_to_stop_is_over(
 
 
 def _exited(
-    state: State, how: str, now: float, rules: Rules, jitter: float
+    state: State, how: str, now: float, rules: SupervisionLimits, jitter: float
 ) -> tuple[State, tuple[Action, ...]]:
     asked = state.phase == "stopping" and not state.crashed
     reason = f"{state.reason}; {how}" if state.phase == "stopping" else how
@@ -172,7 +174,7 @@ def _is_well_for(state: State, now: float) -> float:
 
 
 def _after_failure(
-    state: State, reason: str, now: float, rules: Rules, jitter: float
+    state: State, reason: str, now: float, rules: SupervisionLimits, jitter: float
 ) -> tuple[State, tuple[Action, ...]]:
     state = replace(state, reason=reason)
     if not rules.auto_restart:
@@ -185,7 +187,7 @@ def _after_failure(
 
 
 def _spawn_failed(
-    state: State, error: str, lasting: bool, now: float, rules: Rules, jitter: float
+    state: State, error: str, lasting: bool, now: float, rules: SupervisionLimits, jitter: float
 ) -> tuple[State, tuple[Action, ...]]:
     stopping, asked = state.phase == "stopping", not state.crashed
     state = replace(_quiet(state), spawned=False, pid=None, crashed=False, killed=False, exit="")
@@ -211,7 +213,7 @@ def _look(state: State, reason: str, now: float) -> tuple[State, tuple[Action, .
     return _ask(state)
 
 
-def _spawn(state: State, now: float, rules: Rules) -> tuple[State, tuple[Action, ...]]:
+def _spawn(state: State, now: float, rules: SupervisionLimits) -> tuple[State, tuple[Action, ...]]:
     state = replace(
         _quiet(state),
         phase="starting",
@@ -228,7 +230,9 @@ def _spawn(state: State, now: float, rules: Rules) -> tuple[State, tuple[Action,
     return state, (Spawn(),)
 
 
-def _time_passed(state: State, now: float, rules: Rules, jitter: float) -> tuple[State, tuple[Action, ...]]:
+def _time_passed(
+    state: State, now: float, rules: SupervisionLimits, jitter: float
+) -> tuple[State, tuple[Action, ...]]:
     if state.limit_at is not None and now >= state.limit_at:
         if state.phase == "stopping":
             return _time_to_stop_is_over(state, now, rules, jitter)
@@ -246,7 +250,9 @@ def _time_passed(state: State, now: float, rules: Rules, jitter: float) -> tuple
 # --- what was found on the port
 
 
-def _found(state: State, finding: Finding, now: float, rules: Rules) -> tuple[State, tuple[Action, ...]]:
+def _found(
+    state: State, finding: Finding, now: float, rules: SupervisionLimits
+) -> tuple[State, tuple[Action, ...]]:
     if state.spawned:
         if finding.ours is False:
             return _found_another(state, finding, now, rules)
@@ -259,7 +265,7 @@ def _found(state: State, finding: Finding, now: float, rules: Rules) -> tuple[St
     return _nobody_to_adopt(state, finding, now, rules)
 
 
-def _serves(state: State, finding: Finding, now: float, rules: Rules) -> State:
+def _serves(state: State, finding: Finding, now: float, rules: SupervisionLimits) -> State:
     """The child, or one that was adopted, answers as it should; how well it is decides the phase."""
     phase: Phase = "unhealthy"
     if finding.answer in ("healthy", "degraded"):
@@ -280,14 +286,16 @@ def _serves(state: State, finding: Finding, now: float, rules: Rules) -> State:
 
 
 def _found_another(
-    state: State, finding: Finding, now: float, rules: Rules
+    state: State, finding: Finding, now: float, rules: SupervisionLimits
 ) -> tuple[State, tuple[Action, ...]]:
     """A child of ours lives, and somebody else has its port: whoever answers there, it is not the child."""
     who = finding.holder or "another process"
     return _silence(state, replace(finding, detail=f"{who} has its port"), now, rules)
 
 
-def _silence(state: State, finding: Finding, now: float, rules: Rules) -> tuple[State, tuple[Action, ...]]:
+def _silence(
+    state: State, finding: Finding, now: float, rules: SupervisionLimits
+) -> tuple[State, tuple[Action, ...]]:
     """No answer of the child. While it starts this is expected; later it is doubted, and then ended.
 
     Where somebody else answers in its place there is no doubt: nothing may be sent there.
@@ -309,7 +317,7 @@ def _silence(state: State, finding: Finding, now: float, rules: Rules) -> tuple[
 
 
 def _nobody_to_adopt(
-    state: State, finding: Finding, now: float, rules: Rules
+    state: State, finding: Finding, now: float, rules: SupervisionLimits
 ) -> tuple[State, tuple[Action, ...]]:
     """No child lives and no proxy answers: the port is free, or in the wrong hands."""
     in_use = finding.holder is not None or state.phase == "adopted"
@@ -326,7 +334,7 @@ def _nobody_to_adopt(
 
 
 def _port_is_taken(
-    state: State, finding: Finding, now: float, rules: Rules
+    state: State, finding: Finding, now: float, rules: SupervisionLimits
 ) -> tuple[State, tuple[Action, ...]]:
     if state.phase == "adopted" and finding.answer == "silent":
         silent_since = now if state.silent_since is None else state.silent_since

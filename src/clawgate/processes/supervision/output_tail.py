@@ -12,7 +12,7 @@ _MOST_LINES = 40
 _LONGEST_LINE = 500
 
 
-class LastLines:
+class OutputTail:
     """The last lines of a stream of bytes that may never end, without the signs that steer a terminal.
 
     ``clean`` is given each line that is shown, and may blot out secrets in it.

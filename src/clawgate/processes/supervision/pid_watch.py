@@ -15,7 +15,7 @@ PID = re.compile(r"\(pid (\d+)\)$")
 """In `name (pid N)`, as `port_owner` says it."""
 
 
-class EndWatch:
+class PidWatcher:
     """Of one process at a time. ``tell`` is called on the loop, once, with what was asked to be watched."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clawgate.processes.supervision.child_state import Rules
+from clawgate.processes.supervision.child_state import SupervisionLimits
 
 _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "AUTH")
 _SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChildPlan:
+class SupervisedSpec:
     """``environment`` is all that the child gets; times are in seconds. ``port`` 0: it serves none."""
 
     name: str
@@ -30,9 +30,9 @@ class ChildPlan:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What its output may hold and nobody may see, besides what the environment shows to be secret."""
 
-    def rules(self) -> Rules:
+    def rules(self) -> SupervisionLimits:
         """The limits of its life."""
-        return Rules(
+        return SupervisionLimits(
             restart_delay=self.restart_delay,
             auto_restart=self.auto_restart,
             ready_timeout=self.ready_timeout,

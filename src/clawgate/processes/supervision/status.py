@@ -13,7 +13,7 @@ _SOON = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class ChildStatus:
     """A child at one moment. Times are in seconds; ``pid`` is None for what is not ours.
 
     ``reason`` is a half sentence for people, ``next_step`` a sentence on what they can do, or empty.
@@ -45,9 +45,9 @@ class Snapshot:
         return ", ".join(words)
 
 
-def snapshot_of(name: str, state: State, lines: tuple[str, ...], now: float) -> Snapshot:
+def status_of(name: str, state: State, lines: tuple[str, ...], now: float) -> ChildStatus:
     """The state in words. ``lines`` are the child's last ones."""
-    return Snapshot(
+    return ChildStatus(
         name=name,
         phase=state.phase,
         serving=state.healthy,
@@ -80,7 +80,7 @@ def _next_step(name: str, state: State) -> str:
             return ""
 
 
-def unavailable(shown: Snapshot) -> tuple[str, int] | None:
+def unavailable(shown: ChildStatus) -> tuple[str, int] | None:
     """Why a request cannot be served now, and after how many seconds another try makes sense; None if it can be."""
     if shown.serving:
         return None
@@ -102,7 +102,7 @@ def unavailable(shown: Snapshot) -> tuple[str, int] | None:
     return said, _retry_after(shown)
 
 
-def _retry_after(shown: Snapshot) -> int:
+def _retry_after(shown: ChildStatus) -> int:
     """Whole seconds from 1 to a minute: a start takes a moment, and what people have to mend takes longer."""
     if shown.next_try is not None:
         return min(math.ceil(shown.next_try) + _SOON, _LONGEST_WAIT)

@@ -110,7 +110,7 @@ def _prctl(option: int, value: int | bytes) -> bool:
     return False
 
 
-class Keeper:
+class Subreaper:
     """The running keeper: one command, what came of it, and three reasons to end it."""
 
     def __init__(self, report: int, parent: int) -> None:
@@ -256,7 +256,7 @@ def main() -> None:
     os.set_inheritable(report, False)
     _prctl(_SET_NAME, b"clawgate-keeper")
     os.environ.pop(sys.argv[3], None)
-    Keeper(report, int(sys.argv[2])).run(sys.argv[4:])
+    Subreaper(report, int(sys.argv[2])).run(sys.argv[4:])
 
 
 if __name__ == "__main__":

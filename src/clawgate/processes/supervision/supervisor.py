@@ -20,28 +20,28 @@ from clawgate.processes.supervision.child import Child
 from clawgate.processes.supervision.child_state import (
     Abandon,
     Action,
-    Announce,
-    AskedToRestart,
-    AskedToStart,
-    AskedToStop,
     Event,
-    HolderEnded,
+    PortOwnerExited,
     Probe,
     Probed,
-    Rules,
+    PublishStatus,
+    RestartRequested,
     SignalKill,
     SignalTerm,
     Spawn,
+    StartRequested,
     State,
+    StopRequested,
+    SupervisionLimits,
     Tick,
     WaitUntil,
 )
 from clawgate.processes.supervision.lifecycle import step
-from clawgate.processes.supervision.output_tail import LastLines
-from clawgate.processes.supervision.pid_watch import PID, EndWatch
+from clawgate.processes.supervision.output_tail import OutputTail
+from clawgate.processes.supervision.pid_watch import PID, PidWatcher
 from clawgate.processes.supervision.probe import Finding
-from clawgate.processes.supervision.spec import ChildPlan
-from clawgate.processes.supervision.status import Snapshot
+from clawgate.processes.supervision.spec import SupervisedSpec
+from clawgate.processes.supervision.status import ChildStatus
 
 _ANSWER_SECONDS = 6.0
 """For one look at the port. A proxy that asks its program for the login takes up to 5 s."""
@@ -56,14 +56,14 @@ class Supervisor:
 
     def __init__(
         self,
-        plan: ChildPlan,
+        plan: SupervisedSpec,
         *,
         clock: Callable[[], float],
         probe: Callable[[], Awaitable[Finding]],
         random: Callable[[], float],
-        on_change: Callable[[Snapshot], None],
+        on_change: Callable[[ChildStatus], None],
         log: logging.Logger,
-        rules: Rules | None = None,
+        rules: SupervisionLimits | None = None,
     ) -> None:
         self._plan = plan
         self._clock = clock
@@ -73,7 +73,7 @@ class Supervisor:
         self._log = log
         self._rules = rules or plan.rules()
         self._clean = Redactor(plan.all_secrets()).clean
-        self._output = LastLines(self._clean)
+        self._output = OutputTail(self._clean)
         self._state = State(since=clock())
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._wake_at: float | None = None
@@ -81,7 +81,7 @@ class Supervisor:
         self._question: asyncio.Task[None] | None = None
         self._owner: asyncio.Task[None] | None = None
         self._at_rest = asyncio.Event()
-        self._end_watch = EndWatch(lambda holder: self._post(HolderEnded(holder)))
+        self._end_watch = PidWatcher(lambda holder: self._post(PortOwnerExited(holder)))
 
     async def start(self) -> None:
         """Begin to look after it, and start it if the plan says so; returns at once."""
@@ -90,11 +90,11 @@ class Supervisor:
             self._owner = asyncio.get_running_loop().create_task(
                 self._own(), name=f"supervisor {self._plan.name}"
             )
-        self._post(AskedToStart(spawn=self._plan.auto_start))
+        self._post(StartRequested(spawn=self._plan.auto_start))
 
     async def restart(self) -> None:
         """End it if it runs, and start it again; returns at once. What crashed before is forgotten."""
-        self._post(AskedToRestart())
+        self._post(RestartRequested())
 
     async def stop(self) -> None:
         """End it, and all that came of it; returns when they are gone. An adopted proxy is left alone."""
@@ -102,7 +102,7 @@ class Supervisor:
         if owner is None:
             return
         self._at_rest.clear()
-        self._post(AskedToStop())
+        self._post(StopRequested())
         rest = asyncio.get_running_loop().create_task(self._at_rest.wait())
         try:
             await asyncio.wait((owner, rest), return_when=asyncio.FIRST_COMPLETED)
@@ -112,9 +112,9 @@ class Supervisor:
         await asyncio.wait((owner,))
         self._owner = None
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ChildStatus:
         """How it is now."""
-        return condition.snapshot_of(self._plan.name, self._state, self._output.lines(), self._clock())
+        return condition.status_of(self._plan.name, self._state, self._output.lines(), self._clock())
 
     def unavailable(self) -> tuple[str, int] | None:
         """Why requests cannot be served now, and the seconds for ``Retry-After``; None if they can be."""
@@ -132,7 +132,7 @@ class Supervisor:
                 for action in actions:
                     self._act(action, old)
                 self._end_watch.watch(self._state.holder if self._state.phase == "adopted" else None)
-                if isinstance(event, AskedToStop) or old.phase != self._state.phase:
+                if isinstance(event, StopRequested) or old.phase != self._state.phase:
                     self._rest_or_not()
         except Exception:  # noqa: BLE001  # the outermost frame of the task: else it ends without a word
             self._log.exception("the supervision of %s failed", self._plan.name)
@@ -175,7 +175,7 @@ class Supervisor:
                     self._child.abandon()
             case WaitUntil(at):
                 self._wake_at = at
-            case Announce():
+            case PublishStatus():
                 self._announce(old)
             case _:
                 assert_never(action)

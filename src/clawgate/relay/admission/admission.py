@@ -13,29 +13,29 @@ from ipaddress import ip_address
 from urllib.parse import unquote
 
 from clawgate.errors import (
+    AuthLocked,
     BodyTooLarge,
-    ContentTypeRefused,
-    CredentialMissing,
     ExpectationUnknown,
     GatewayError,
+    HttpVersionUnsupported,
+    InvalidToken,
     LoopDetected,
     MalformedRequest,
+    MissingToken,
     ModelNotFound,
-    RateLimited,
-    RouteUnknown,
-    TooManyFailures,
-    Unauthenticated,
+    RateLimitExceeded,
     UnclearFraming,
+    UnknownRoute,
+    UnsupportedContentType,
     UpgradeRefused,
-    VersionUnsupported,
 )
-from clawgate.policy.authentication import FailureLimiter, TokenBook, presented_token
-from clawgate.policy.client_ip import ProxySet, client_key
-from clawgate.policy.cross_origin import BrowserRule
+from clawgate.policy.authentication import AuthLockout, TokenStore, presented_token
+from clawgate.policy.client_ip import TrustedProxies, client_key
+from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.headers import lines_to_upstream
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
-from clawgate.relay.admission.plan import Asked, Planner
+from clawgate.relay.admission.plan import Asked, Router
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.http.message import split_target
 
@@ -73,7 +73,7 @@ class RequestHead:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class AdmittedHead:
     """A head that may pass, for whom and where to. It says nothing of the one request, and can be used again.
 
     ``head`` is what goes upstream: whole, or with ``sized`` up to where the digits of the body's length belong.
@@ -88,8 +88,8 @@ class Ticket:
     sized: bool
     chunked: bool
     wants_continue: bool
-    model_rule: ModelRule | None = None
-    planner: Planner | None = None
+    model_rule: ModelAllowlist | None = None
+    planner: Router | None = None
     asked: Asked | None = None
 
     @property
@@ -108,14 +108,14 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class ControlPass:
+class ControlRequest:
     """A request for the control plane; ``caller`` is None for somebody who presented nothing."""
 
     caller: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRule:
+class ModelAllowlist:
     """The models that may be asked for."""
 
     models: frozenset[str]
@@ -129,7 +129,7 @@ class ModelRule:
 
 
 @dataclass(slots=True, kw_only=True)
-class Gate:
+class Admission:
     """The policies of one listener. ``tokens`` None lets everybody in whom ``browser`` lets in.
 
     Where requests go is settled by ``upstream``, or for each body by ``planner``. ``control_paths`` are for everybody,
@@ -137,31 +137,31 @@ class Gate:
     """
 
     upstream: Upstream | None
-    planner: Planner | None = None
+    planner: Router | None = None
     routes: RouteTable
-    browser: BrowserRule
+    browser: CrossOriginPolicy
     body_limit: int
     own_via: bytes
-    tokens: TokenBook | None = None
-    failures: FailureLimiter | None = None
+    tokens: TokenStore | None = None
+    failures: AuthLockout | None = None
     rates: RateLimiter | None = None
-    model_rule: ModelRule | None = None
+    model_rule: ModelAllowlist | None = None
     control_paths: frozenset[bytes] = frozenset({b"/health", b"/healthz"})
     own_paths: tuple[bytes, ...] = ()
     accepts_api_key: bool = False
     """Whether ``x-api-key`` is a way to present a token."""
     exempt_loopback: bool = False
     """Whether wrong tokens from this machine lead to no lockout."""
-    proxies: ProxySet = field(default_factory=ProxySet)
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     _safe_targets: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
 
-    def admit(self, head: RequestHead, peer: str, now: float) -> Ticket | ControlPass:
+    def admit(self, head: RequestHead, peer: str, now: float) -> AdmittedHead | ControlRequest:
         """Where a request with this head may go; raises a `GatewayError` otherwise.
 
         ``peer`` is the address of the other end, ``now`` the loop's time in seconds.
         """
         if head.version != "1.1" and head.version != "1.0":
-            raise VersionUnsupported(f"HTTP/{head.version[:8]} is not spoken here; use HTTP/1.1")
+            raise HttpVersionUnsupported(f"HTTP/{head.version[:8]} is not spoken here; use HTTP/1.1")
         get = self._lookup(head)
         path, query = self._split(head, get)
         host = get(b"host")
@@ -178,7 +178,7 @@ class Gate:
 
     def _admit_caller(
         self, head: RequestHead, get: Get, path: bytes, query: bytes, caller: str | None, *, control: bool
-    ) -> Ticket | ControlPass:
+    ) -> AdmittedHead | ControlRequest:
         """What is asked of a request whose source and caller may be here."""
         if head.wants_socket:
             raise UpgradeRefused("there are no WebSockets on this route; send the request as plain HTTP")
@@ -200,16 +200,16 @@ class Gate:
         """Whether a head that passed before may be taken to pass again: not while anybody is locked out."""
         return self.failures is None or not self.failures.any_locked(now)
 
-    def enter(self, ticket: Ticket, now: float) -> None:
-        """Count one request in; raises `RateLimited`. Each one that entered has to `leave`."""
+    def enter(self, ticket: AdmittedHead, now: float) -> None:
+        """Count one request in; raises `RateLimitExceeded`. Each one that entered has to `leave`."""
         if self.rates is not None:
             try:
                 self.rates.begin(ticket.caller, now)
-            except RateLimited as error:
+            except RateLimitExceeded as error:
                 error.caller = ticket.caller
                 raise
 
-    def leave(self, ticket: Ticket) -> None:
+    def leave(self, ticket: AdmittedHead) -> None:
         """Count one request out, however it ended."""
         if self.rates is not None:
             self.rates.end(ticket.caller)
@@ -236,7 +236,7 @@ class Gate:
                 raise MalformedRequest("the request target names another host than the Host field")
             target = slash + rest or b"/"
         if head.method == b"CONNECT" or not target.startswith(b"/"):
-            raise RouteUnknown("this is not a forward proxy; ask for a path such as /v1/chat/completions")
+            raise UnknownRoute("this is not a forward proxy; ask for a path such as /v1/chat/completions")
         split = split_target(target)
         if len(self._safe_targets) < 256 and len(target) < 200 and head.target is target:
             self._safe_targets[target] = split
@@ -251,16 +251,16 @@ class Gate:
         if failures is not None and (wait := failures.locked_for(key, now)) is not None:
             if not required:
                 return None
-            raise TooManyFailures(
+            raise AuthLocked(
                 f"too many wrong tokens from this address; try again in {wait} s", retry_after=wait
             )
         try:
             name = self.tokens.holder(presented_token(head.fields, api_key=self.accepts_api_key))
-        except CredentialMissing:
+        except MissingToken:
             if required:
                 raise
             return None
-        except Unauthenticated:
+        except InvalidToken:
             if failures is not None:
                 failures.failed(key, now)
             raise
@@ -268,11 +268,11 @@ class Gate:
             failures.succeeded(key)
         return name
 
-    def _control(self, head: RequestHead, get: Get, path: bytes, caller: str | None) -> ControlPass:
+    def _control(self, head: RequestHead, get: Get, path: bytes, caller: str | None) -> ControlRequest:
         RouteTable(exact={path: (b"GET", b"HEAD")}, below={}).check(head.method, path)
         if self._body_length(head, get) != 0:
             raise MalformedRequest("this route takes no body")
-        return ControlPass(caller)
+        return ControlRequest(caller)
 
     def _body_length(self, head: RequestHead, get: Get) -> int | None:
         coding = get(b"transfer-encoding")
@@ -285,7 +285,9 @@ class Gate:
             raise BodyTooLarge(f"the body of {length} bytes is over the limit of {self.body_limit} bytes")
         return length
 
-    def _ticket(self, head: RequestHead, get: Get, caller: str, target: bytes, length: int | None) -> Ticket:
+    def _ticket(
+        self, head: RequestHead, get: Get, caller: str, target: bytes, length: int | None
+    ) -> AdmittedHead:
         expect = get(b"expect")
         if expect is not None and expect.lower() != b"100-continue":
             raise ExpectationUnknown("the only expectation that is understood is '100-continue'")
@@ -299,13 +301,13 @@ class Gate:
             None,
             b"identity",
         ):
-            raise ContentTypeRefused(
+            raise UnsupportedContentType(
                 "a compressed body cannot be read here for its model; send it uncompressed"
             )
         wants_continue = expect is not None and length != 0 and head.version == "1.1"
         lines = lines_to_upstream(head.fields)
         if self.upstream is None:
-            return Ticket(
+            return AdmittedHead(
                 upstream=None, caller=caller, method=head.method, path=target.partition(b"?")[0], head=b"",
                 sized=length is not None, chunked=length is None, wants_continue=wants_continue,
                 planner=self.planner, asked=Asked(target, lines, via),
@@ -316,7 +318,7 @@ class Gate:
             framing = b"transfer-encoding: chunked\r\n\r\n"
         elif sized:
             framing = b"content-length: "
-        return Ticket(
+        return AdmittedHead(
             upstream=self.upstream,
             caller=caller,
             method=head.method,

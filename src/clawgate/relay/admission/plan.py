@@ -1,6 +1,6 @@
 """Who is to answer one request, and who after that? What a plan owes the exchange that follows it, no more.
 
-Where the upstream depends on the body, the gate hands out no head but a `Planner`. Its plan says who is asked first,
+Where the upstream depends on the body, the gate hands out no head but a `Router`. Its plan says who is asked first,
 and after a failure who may be asked next: nobody, unless the operator wrote somebody down.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clawgate.errors import GatewayError
-from clawgate.relay.interfaces import AnswerHead, Piece, Writer
-from clawgate.relay.response.writer import AnswerWriter
+from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.response.writer import PassthroughWriter
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import dialect_of
 
@@ -26,7 +26,7 @@ class Asked:
     via: bytes
 
 
-class Attempt(Protocol):
+class UpstreamAttempt(Protocol):
     """One upstream, and what it is asked."""
 
     upstream: Upstream
@@ -36,7 +36,7 @@ class Attempt(Protocol):
     """Whether an answer goes on as it came, but for ``names``."""
     names: bytes
     """Head lines that say who serves, and who was asked before."""
-    request: list[Piece]
+    request: list[Buffer]
     """Head and body, ready to be sent; empty until `complete`, where there is something to do ``aside``."""
     aside: Callable[[], bytes] | None
     """Makes a body that takes long to make: to be called once, away from the loop. Raises `GatewayError`."""
@@ -45,22 +45,24 @@ class Attempt(Protocol):
         """Make the request of what ``aside`` made. Raises `GatewayError`."""
         ...
 
-    def writer(self, head: AnswerHead, *, http10: bool, close: bool, bodiless: bool) -> Writer:
+    def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Takes this upstream's answer to the client."""
         ...
 
 
-class Plan(Protocol):
+class RoutePlan(Protocol):
     """The way of one request."""
 
     model: str
     """What the client asked for, for logs."""
 
-    def first(self) -> Attempt:
+    def first(self) -> UpstreamAttempt:
         """Raises `GatewayError` where nobody can be asked."""
         ...
 
-    def after(self, *, status: int | None = None, error: GatewayError | None = None) -> Attempt | None:
+    def after(
+        self, *, status: int | None = None, error: GatewayError | None = None
+    ) -> UpstreamAttempt | None:
         """Who may be asked next, now that the present attempt ended like this; None: the failure is the answer."""
         ...
 
@@ -69,10 +71,10 @@ class Plan(Protocol):
         ...
 
 
-class Planner(Protocol):
+class Router(Protocol):
     """Makes plans from bodies."""
 
-    def plan(self, asked: Asked, path: bytes, body: bytes) -> Plan:
+    def plan(self, asked: Asked, path: bytes, body: bytes) -> RoutePlan:
         """Raises `GatewayError` for a body that names no model that is served here."""
         ...
 
@@ -86,9 +88,15 @@ class Named(Protocol):
     def path(self) -> bytes: ...
 
 
-def writer_for(
-    ticket: Named, attempt: Attempt | None, upstream: Upstream, head: AnswerHead, *, http10: bool, close: bool
-) -> Writer:
+def make_response_writer(
+    ticket: Named,
+    attempt: UpstreamAttempt | None,
+    upstream: Upstream,
+    head: ResponseHead,
+    *,
+    http10: bool,
+    close: bool,
+) -> ResponseWriter:
     """Takes the answer of ``upstream`` to the client, as the attempt wants it, or byte for byte where there is none.
 
     Raises `UpstreamMalformed` for an answer that cannot be understood.
@@ -96,7 +104,7 @@ def writer_for(
     bodiless = ticket.method == b"HEAD" or head.status in (204, 304)
     if attempt is not None:
         return attempt.writer(head, http10=http10, close=close, bodiless=bodiless)
-    return AnswerWriter(
+    return PassthroughWriter(
         head,
         http10=http10,
         close=close,

@@ -14,13 +14,13 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from clawgate.errors import GatewayError, Overloaded, Unavailable
-from clawgate.relay.admission.admission import Gate
+from clawgate.errors import GatewayError, GatewayUnavailable, Overloaded
+from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.protocol import RelayProtocol
-from clawgate.relay.downstream.request_parser import IntakeLimits
-from clawgate.relay.exchange.body_budget import HeldBodies
+from clawgate.relay.downstream.request_parser import ClientLimits
+from clawgate.relay.exchange.body_budget import BodyBufferBudget
 from clawgate.relay.observe.record import Observer
-from clawgate.relay.shop import Shop
+from clawgate.relay.shop import ExchangeContext
 from clawgate.relay.upstream.upstream import Upstream
 
 logger = logging.getLogger("clawgate.relay")
@@ -29,15 +29,15 @@ TURNED_AWAY = 64
 """How many clients for whom there is no room get time to read that; for more of them there is no room either."""
 
 
-class Front:
+class ConnectionManager:
     """The shared state of one listener's connections; ``upstreams`` may change while it is served."""
 
     def __init__(
         self,
         *,
-        gate: Gate,
+        gate: Admission,
         upstreams: Collection[Upstream],
-        limits: IntakeLimits,
+        limits: ClientLimits,
         observer: Observer | None,
         observes_all: bool = True,
     ) -> None:
@@ -51,7 +51,7 @@ class Front:
         self._turned_away: dict[RelayProtocol, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_timer: asyncio.TimerHandle | None = None
-        self.shop: Shop
+        self.shop: ExchangeContext
         self.draining = False
         """Whether answers announce the end of their connections."""
         self.accepted_count = 0
@@ -97,14 +97,14 @@ class Front:
     def open(self) -> None:
         """Begin: called on the running loop, before the first connection."""
         loop = asyncio.get_running_loop()
-        self.shop = Shop(
+        self.shop = ExchangeContext(
             now=loop.time,
             gate=self.gate,
             spawn=self._spawn,
             observer=self._observer,
             observes_all=self._observes_all,
             body_limit=self.limits.body_bytes,
-            held=HeldBodies(self.limits.body_bytes // 2),  # with the oldest, less than two whole bodies
+            held=BodyBufferBudget(self.limits.body_bytes // 2),  # with the oldest, less than two whole bodies
         )
         self._sweep_again(loop)
 
@@ -121,7 +121,7 @@ class Front:
 
     def release_idle(self) -> None:
         """While draining: close the connections on which no request is under way."""
-        error = Unavailable("this process is stopping; try again", retry_after=1)
+        error = GatewayUnavailable("this process is stopping; try again", retry_after=1)
         for connection in list(self._connections):
             connection.close_if_idle(error)
 

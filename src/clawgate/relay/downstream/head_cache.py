@@ -24,7 +24,7 @@ _TRACE_LENGTH = 55
 _T = TypeVar("_T")
 
 
-class KnownHead(Generic[_T]):
+class CachedHead(Generic[_T]):
     """A head, split around what may differ, and its meaning."""
 
     __slots__ = ("_after", "_before", "_lead", "meaning")

@@ -22,17 +22,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestTimedOut, UnclearFraming
-from clawgate.relay.admission.admission import ANONYMOUS, ControlPass, Gate, RequestHead, Ticket
-from clawgate.relay.downstream.head_cache import KnownHead
-from clawgate.relay.downstream.request_parser import IntakeLimits, RequestReader
+from clawgate.relay.admission.admission import ANONYMOUS, Admission, AdmittedHead, ControlRequest, RequestHead
+from clawgate.relay.downstream.head_cache import CachedHead
+from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
 from clawgate.relay.exchange.exchange import Exchange
-from clawgate.relay.observe.record import Record
+from clawgate.relay.observe.record import RequestRecord
 from clawgate.relay.response.error_response import error_answer, status_of
-from clawgate.relay.shop import Shop
+from clawgate.relay.shop import ExchangeContext
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.http.message import CONTINUE, path_of
 
-STASH_BYTES = 65_536
+PIPELINE_LIMIT = 65_536
 """How much may wait behind a request that is being answered before the connection is no longer read."""
 WRITE_BUFFER = 65_536
 LINGER_SECONDS = 2.0
@@ -43,9 +43,9 @@ LINGER_SECONDS = 2.0
 class Listener(Protocol):
     """What connections of one listener share, and report to."""
 
-    gate: Gate
-    limits: IntakeLimits
-    shop: Shop
+    gate: Admission
+    limits: ClientLimits
+    shop: ExchangeContext
     draining: bool
 
     def arrived(self, connection: RelayProtocol) -> None: ...
@@ -59,7 +59,7 @@ class RelayProtocol(HttpToolsProtocol):
 
     http10 = False
     _exchange: Exchange | None = None
-    _known: KnownHead[Ticket] | None = None  # the last head, if it can be taken again as it was
+    _known: CachedHead[AdmittedHead] | None = None  # the last head, if it can be taken again as it was
     _refusal: GatewayError | None = None
     _refused_head: RequestHead | None = None
     _head_only = False
@@ -81,7 +81,7 @@ class RelayProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.front = front
-        self._reader = RequestReader(self, front.limits)
+        self._reader = RequestParser(self, front.limits)
 
     # asyncio.Protocol
 
@@ -167,7 +167,7 @@ class RelayProtocol(HttpToolsProtocol):
     def _put_by(self, data: bytes) -> None:
         """Keep what came behind a request until that is answered; too much of it, and no more is read."""
         self._stash = data
-        if len(data) > STASH_BYTES:
+        if len(data) > PIPELINE_LIMIT:
             self.flow.pause_reading()
 
     def _is_over(self) -> bool:
@@ -197,7 +197,7 @@ class RelayProtocol(HttpToolsProtocol):
         now = self.loop.time()
         try:
             found = self.front.gate.admit(head, self._peer, now)
-            if isinstance(found, Ticket):
+            if isinstance(found, AdmittedHead):
                 self.front.gate.enter(found, now)
         except GatewayError as error:
             self._refusal = error
@@ -205,11 +205,11 @@ class RelayProtocol(HttpToolsProtocol):
             if isinstance(error, UnclearFraming):
                 self._reader.last = True
             return
-        known = isinstance(found, Ticket) or found.caller is not None or self.front.gate.tokens is None
+        known = isinstance(found, AdmittedHead) or found.caller is not None or self.front.gate.tokens is None
         if self._fresh and known:  # whoever may only ask for health stays a stranger
             self._fresh = False
             self.front.admitted(self)
-        if isinstance(found, ControlPass):
+        if isinstance(found, ControlRequest):
             self._start_control(head, found)
             return
         if found.wants_continue:
@@ -217,7 +217,7 @@ class RelayProtocol(HttpToolsProtocol):
         length = int(dict(head.fields).get(b"content-length", b"0"))
         # With and without a body are two cases for the gate: only the one that was judged may be known again.
         if raw is not None and found.repeatable and found.sized == (length > 0):
-            self._known = KnownHead.of(raw, length, found)
+            self._known = CachedHead.of(raw, length, found)
         self._exchange = Exchange(self.front.shop, self, found, now)
         self._exchange.begin(found.head_for(length))
 
@@ -243,7 +243,7 @@ class RelayProtocol(HttpToolsProtocol):
 
     # Answering
 
-    def _start_control(self, head: RequestHead, found: ControlPass) -> None:
+    def _start_control(self, head: RequestHead, found: ControlRequest) -> None:
         """Hand a request without a body to uvicorn's ASGI path, as its own parser callbacks would."""
         self.parser = self._reader.parser
         super().on_message_begin()
@@ -284,7 +284,7 @@ class RelayProtocol(HttpToolsProtocol):
         observer = self.front.shop.observer
         if observer is not None:
             observer(
-                Record(
+                RequestRecord(
                     method=head.method if head is not None else b"-",
                     path=head.target.partition(b"?")[0] if head is not None else b"-",
                     caller=error.caller or ANONYMOUS,
@@ -334,7 +334,7 @@ class RelayProtocol(HttpToolsProtocol):
     def resume_reading(self) -> None:
         """Read on."""
         self._since = self.loop.time()
-        if not self.transport.is_closing() and len(self._stash) <= STASH_BYTES:
+        if not self.transport.is_closing() and len(self._stash) <= PIPELINE_LIMIT:
             self.flow.resume_reading()
 
     def must_close(self) -> bool:

@@ -3,7 +3,7 @@
 A head is parsed by llhttp up to its last byte and no further, so what stands behind it is never misread; a body
 whose length is known is counted, a chunked one is taken apart by `wire.http.chunked`. What uvicorn's protocol class leaves
 open is closed here: sizes of head and target, transfer codings, and requests that follow before they are wanted.
-It opens and writes nothing: it tells its `Owner`.
+It opens and writes nothing: it tells its `RequestHandler`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntakeLimits:
+class ClientLimits:
     """What a client may take up. Sizes in bytes, times in seconds."""
 
     head_bytes: int = 32_768
@@ -35,7 +35,7 @@ class IntakeLimits:
     strangers: int = 200  # connections on which nothing was admitted yet
 
 
-class Owner(Protocol):
+class RequestHandler(Protocol):
     """Who is told what was read. Nothing is called back into the reader from within these."""
 
     def head_read(self, head: RequestHead, raw: bytes | None) -> None:
@@ -49,10 +49,10 @@ class Owner(Protocol):
         ...
 
 
-class RequestReader:
+class RequestParser:
     """Reads the requests of one connection. `restart` before each request but the first."""
 
-    def __init__(self, owner: Owner, limits: IntakeLimits) -> None:
+    def __init__(self, owner: RequestHandler, limits: ClientLimits) -> None:
         self._owner = owner
         self._limits = limits
         self.parser: httptools.HttpRequestParser = httptools.HttpRequestParser(self)

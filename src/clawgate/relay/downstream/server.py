@@ -19,8 +19,8 @@ from typing import Any
 
 import uvicorn
 
-from clawgate.errors import StreamCut
-from clawgate.relay.downstream.connections import Front
+from clawgate.errors import GatewayStopping
+from clawgate.relay.downstream.connections import ConnectionManager
 
 logger = logging.getLogger("clawgate")
 
@@ -32,17 +32,17 @@ _LAST_RESORT_SECONDS = 5.0
 """From the last answer's end to the process's: a task that will not be cancelled must not keep it."""
 
 
-class Host(uvicorn.Server):
+class Server(uvicorn.Server):
     """One process's listener. ``when_up`` runs on the loop once connections are accepted."""
 
     def __init__(
         self,
-        front: Front,
+        front: ConnectionManager,
         app: Any,
         *,
         drain_seconds: float,
         tls: tuple[str, str] | None = None,
-        when_up: Callable[[Host], None] | None = None,
+        when_up: Callable[[Server], None] | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -112,7 +112,7 @@ class Host(uvicorn.Server):
             self._front.release_idle()
             if not await self._emptied_within(max(drain - IDLE_GRACE_SECONDS, 0)):
                 self._front.stop_all(
-                    StreamCut(
+                    GatewayStopping(
                         f"the gateway is stopping and this answer took longer than its drain limit of {drain:g} s"
                     )
                 )

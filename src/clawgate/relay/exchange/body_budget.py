@@ -12,7 +12,7 @@ SMALL_BYTES = 1_048_576
 """Up to this size a body is read whatever others hold: a long conversation has some hundred kB."""
 
 
-class Holder(Protocol):
+class BufferingExchange(Protocol):
     """One request whose body is being read."""
 
     def body_may_go_on(self) -> None:
@@ -20,16 +20,16 @@ class Holder(Protocol):
         ...
 
 
-class HeldBodies:
+class BodyBufferBudget:
     """The bodies that are held at one listener; ``most`` is in bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._sizes: dict[Holder, int] = {}  # the oldest first
-        self._waiting: dict[Holder, None] = {}
+        self._sizes: dict[BufferingExchange, int] = {}  # the oldest first
+        self._waiting: dict[BufferingExchange, None] = {}
         self.total = 0
 
-    def may_go_on(self, holder: Holder, size: int) -> bool:
+    def may_go_on(self, holder: BufferingExchange, size: int) -> bool:
         """Whether ``holder``, which holds ``size`` bytes by now, may be read on; if not it hears when it may."""
         self.total += size - self._sizes.get(holder, 0)
         self._sizes[holder] = size
@@ -38,7 +38,7 @@ class HeldBodies:
         self._waiting[holder] = None
         return False
 
-    def let_go(self, holder: Holder) -> None:
+    def let_go(self, holder: BufferingExchange) -> None:
         """Its body is whole, or nobody waits for it any more."""
         self._waiting.pop(holder, None)
         size = self._sizes.pop(holder, None)

@@ -1,7 +1,7 @@
 """One relayed exchange: takes a request's bytes to the upstream and the answer's back, until either side ends.
 
 It settles what is sent when: when to dial, when a stale connection may be tried once more, how a failure is shown
-at each stage, and who has to wait for whom. It opens and reads no socket; the client's side is a `ClientSide`,
+at each stage, and who has to wait for whom. It opens and reads no socket; the client's side is a `ClientConnection`,
 the upstream's an `UpstreamConnection`.
 """
 
@@ -13,28 +13,28 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from clawgate.errors import BodyTooLarge, GatewayError
-from clawgate.policy.timeouts import Times, expired
-from clawgate.relay.admission.admission import Ticket
-from clawgate.relay.admission.plan import Attempt, Plan, writer_for
+from clawgate.policy.timeouts import Timestamps, expired_timeout
+from clawgate.relay.admission.admission import AdmittedHead
+from clawgate.relay.admission.plan import RoutePlan, UpstreamAttempt, make_response_writer
 from clawgate.relay.exchange.request_body import RequestBody
-from clawgate.relay.interfaces import AnswerHead, ClientSide, Passage, Piece
-from clawgate.relay.observe.record import CLIENT_LEFT, Record
+from clawgate.relay.interfaces import Buffer, ChunkPassthrough, ClientConnection, ResponseHead
+from clawgate.relay.observe.record import CLIENT_LEFT, RequestRecord
 from clawgate.relay.response.error_response import status_of
-from clawgate.relay.response.sender import Delivery
-from clawgate.relay.shop import Shop
+from clawgate.relay.response.sender import ResponseSender
+from clawgate.relay.shop import ExchangeContext
 from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.upstream.upstream import Upstream
-from clawgate.relay.verdict import LEFT, ran_out, redirected
+from clawgate.relay.verdict import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.wire.http.message import LAST_CHUNK, chunk
-from clawgate.wire.peek import glance, model_of
+from clawgate.wire.peek import peek_model, require_model
 
 logger = logging.getLogger("clawgate.relay")
 
-HOLD_BYTES = 65_536
+BODY_HIGH_WATER = 65_536
 """How much of a body waits in memory for a connection before the client has to wait as well."""
-REPLAY_BYTES = 1_048_576
+REPLAY_LIMIT = 1_048_576
 """The largest request that is kept to be sent again when a reused connection turns out to be stale."""
-_REPEATABLE = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
+_IDEMPOTENT_METHODS = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
 
@@ -49,25 +49,27 @@ class Exchange:
     _asked: float | None = None
     _body: RequestBody | None = None  # where the request is told in pieces
     _model: str | None = None
-    _replay: list[Piece] | None = None
+    _replay: list[Buffer] | None = None
     _connection: UpstreamConnection | None = None
     _dialling: asyncio.Task[None] | None = None
-    _delivery: Delivery | None = None
-    _plan: Plan | None = None
-    _attempt: Attempt | None = None
+    _delivery: ResponseSender | None = None
+    _plan: RoutePlan | None = None
+    _attempt: UpstreamAttempt | None = None
     _no_room = False
     _client_full = False
     _upstream_full = False
     _sent = 0  # without a delivery
     _first_byte: float | None = None
 
-    def __init__(self, shop: Shop, client: ClientSide, ticket: Ticket, now: float) -> None:
+    def __init__(
+        self, shop: ExchangeContext, client: ClientConnection, ticket: AdmittedHead, now: float
+    ) -> None:
         self._shop = shop
         self._client = client
         self._ticket = ticket
         self._upstream = ticket.upstream
         self._begun = self._progress = now
-        self._outgoing: list[Piece] = []
+        self._outgoing: list[Buffer] = []
 
     # The request's way: `begin`, pieces of the body, `body_ended`; or all of it at once
 
@@ -85,9 +87,9 @@ class Exchange:
         """
         self._request_done = True
         if self._shop.observes_all:
-            self._model = glance(data[body_at:])
+            self._model = peek_model(data[body_at:])
         # A large body is not copied for the sake of one buffer.
-        request: list[Piece] = (
+        request: list[Buffer] = (
             [head + data[body_at:]] if len(data) < COPY_BYTES else [head, memoryview(data)[body_at:]]
         )
         connection = self._at().pool.take()
@@ -97,7 +99,7 @@ class Exchange:
             return
         self._connection = connection
         self._asked = self._begun
-        if len(data) <= REPLAY_BYTES:
+        if len(data) <= REPLAY_LIMIT:
             self._replay = request
         connection.serve(self, head_only=self._ticket.method == b"HEAD")
         connection.write(request)
@@ -142,10 +144,10 @@ class Exchange:
         if self._ticket.planner is not None:
             self._make_plan(body)
         elif rule is None:
-            self._model = glance(body)
+            self._model = peek_model(body)
         else:
             try:
-                self._model = model_of(body)
+                self._model = require_model(body)
                 rule.check(self._model)
             except GatewayError as error:
                 self.fail(error)
@@ -167,14 +169,14 @@ class Exchange:
             logger.exception("a request could not be planned in an unforeseen way")
             self.fail(GatewayError("an internal error; the log of clawgate says more"))
 
-    def _take_up(self, attempt: Attempt) -> None:
+    def _take_up(self, attempt: UpstreamAttempt) -> None:
         self._attempt = attempt
         self._upstream = attempt.upstream
         self._outgoing = list(attempt.request)
         if attempt.aside is not None:
             self._begin(partial(self._complete, attempt, attempt.aside))
 
-    async def _complete(self, attempt: Attempt, aside: Callable[[], bytes]) -> None:
+    async def _complete(self, attempt: UpstreamAttempt, aside: Callable[[], bytes]) -> None:
         """Other requests go on while the body is made."""
         attempt.complete(await asyncio.to_thread(aside))
         self._dialling = None
@@ -212,12 +214,12 @@ class Exchange:
                     self._dial()
                 else:
                     self._attach(reused)
-            elif self._size() > HOLD_BYTES:
+            elif self._size() > BODY_HIGH_WATER:
                 self._client.hold_reading()
             return
         pieces, self._outgoing = self._outgoing, []
         if self._replay is not None:
-            if self._size() > REPLAY_BYTES:
+            if self._size() > REPLAY_LIMIT:
                 self._replay = None
             else:
                 self._replay += pieces
@@ -290,14 +292,14 @@ class Exchange:
         client.finish()
         return True
 
-    def upstream_answers(self, head: AnswerHead) -> bytes | None:
+    def upstream_answers(self, head: ResponseHead) -> bytes | None:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
-            self.fail(redirected(self._at().origin, head, self._at().secrets))
+            self.fail(redirect_error(self._at().origin, head, self._at().secrets))
             return None
         try:
-            writer = writer_for(
+            writer = make_response_writer(
                 self._ticket,
                 self._attempt,
                 self._at(),
@@ -310,7 +312,7 @@ class Exchange:
             return None
         if head.status >= _FAILED and not writer.judges and self._goes_on(status=head.status):
             return None
-        self._delivery = Delivery(writer, self._client)
+        self._delivery = ResponseSender(writer, self._client)
         self._first_byte = self._shop.now() - self._begun
         return writer.own_lines
 
@@ -331,7 +333,7 @@ class Exchange:
             except GatewayError as error:
                 self.fail(error)
 
-    def upstream_passage(self) -> Passage | None:
+    def upstream_passage(self) -> ChunkPassthrough | None:
         """Asked between two chunks."""
         return self._delivery.passage() if self._delivery is not None and not self.over else None
 
@@ -358,7 +360,7 @@ class Exchange:
         """The connection ended before the answer did."""
         replay, self._replay = self._replay, None
         self._connection = None
-        if replay is not None and silent and (unheard or self._ticket.method in _REPEATABLE):
+        if replay is not None and silent and (unheard or self._ticket.method in _IDEMPOTENT_METHODS):
             self._outgoing = replay + self._outgoing
             self._upstream_full = False  # that was the other connection
             self._dial()
@@ -395,7 +397,7 @@ class Exchange:
         """Nobody waits for the answer any more: the upstream is freed at once, at whatever stage."""
         if not self.over:
             self._let_go()
-            self._end(CLIENT_LEFT, LEFT)
+            self._end(CLIENT_LEFT, CLIENT_DISCONNECTED)
 
     # How it can go wrong
 
@@ -419,7 +421,7 @@ class Exchange:
             self._progress = now
         limits = self._upstream.limits
         answered = delivery is not None and delivery.writer.begun
-        times = Times(
+        times = Timestamps(
             begun=self._begun,
             progress=self._progress,
             connecting=self._connecting,
@@ -427,9 +429,9 @@ class Exchange:
             answered=answered,
         )
         stalled = not self._client_full if answered else self._upstream_full
-        limit = expired(times, limits, now, upstream_stalled=stalled)
+        limit = expired_timeout(times, limits, now, upstream_stalled=stalled)
         if limit is not None:
-            self.fail(ran_out(self._upstream.origin, limit, getattr(limits, limit)))
+            self.fail(timeout_error(self._upstream.origin, limit, getattr(limits, limit)))
 
     def fail(self, error: GatewayError) -> None:
         """End the exchange with our own error, in the form that its stage allows."""
@@ -469,7 +471,7 @@ class Exchange:
             ticket = self._ticket
             total = shop.now() - self._begun
             observer(
-                Record(
+                RequestRecord(
                     method=ticket.method,
                     path=ticket.path,
                     caller=ticket.caller,

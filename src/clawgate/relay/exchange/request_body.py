@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clawgate.errors import BodyTooLarge
-from clawgate.relay.admission.admission import Ticket
+from clawgate.relay.admission.admission import AdmittedHead
 from clawgate.wire.http.message import chunk
 
 GLANCE_BYTES = 1_048_576
@@ -15,7 +15,7 @@ class RequestBody:
 
     __slots__ = ("_kept", "_limit", "_ticket", "size")
 
-    def __init__(self, ticket: Ticket, limit: int, *, glanced_at: bool) -> None:
+    def __init__(self, ticket: AdmittedHead, limit: int, *, glanced_at: bool) -> None:
         self._ticket = ticket
         self._limit = limit
         self.size = 0

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from clawgate.relay.observe.record import Record
+from clawgate.relay.observe.record import RequestRecord
 
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}\Z")
 
@@ -19,7 +19,7 @@ def _quoted(value: str) -> str:
     return f'"{cleaned.encode("ascii", "backslashreplace").decode("ascii")}"'
 
 
-def line(record: Record, when: float) -> str:
+def line(record: RequestRecord, when: float) -> str:
     """The line of one record; ``when`` is the UNIX time of its end."""
     first = "-" if record.first_byte is None else f"{record.first_byte * 1000:.1f}"
     return (
@@ -39,9 +39,9 @@ class AccessLog:
         self._write = write
         self._clock = clock
         self._most = most
-        self._waiting: list[tuple[Record, float]] = []
+        self._waiting: list[tuple[RequestRecord, float]] = []
 
-    def __call__(self, record: Record) -> None:
+    def __call__(self, record: RequestRecord) -> None:
         self._waiting.append((record, self._clock()))
         if len(self._waiting) >= self._most:
             self.flush()

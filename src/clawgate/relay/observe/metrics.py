@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from clawgate.relay.observe.record import Record
+from clawgate.relay.observe.record import RequestRecord
 
 SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the histograms' buckets; longer than any of them counts in the total alone."""
@@ -27,7 +27,7 @@ class Histogram:
         self.counts[-1] += 1
 
 
-class Tally:
+class RequestMetrics:
     """An observer of exchanges."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Tally:
         self.total = Histogram()
         self.cancelled: Counter[str] = Counter()  # by the phase in which the client left
 
-    def __call__(self, record: Record) -> None:
+    def __call__(self, record: RequestRecord) -> None:
         self.requests[record.status, record.code or ""] += 1
         self.sent_bytes += record.sent
         self.total.add(record.total)

@@ -10,7 +10,7 @@ CLIENT_LEFT = 499
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RequestRecord:
     """One finished exchange. Times are seconds since the request's head; ``first_byte`` None: no answer began.
 
     ``code`` and ``reason`` are our own error's, None where the upstream's answer came through whole; ``sent`` counts
@@ -31,4 +31,4 @@ class Record:
     served: str | None = None
 
 
-Observer = Callable[[Record], None]
+Observer = Callable[[RequestRecord], None]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from clawgate.errors import GatewayError, UpstreamClosed
-from clawgate.relay.interfaces import AnswerHead
-from clawgate.relay.response.writer import AnswerWriter
-from clawgate.wire.anthropic.stream_end import StreamEnd
+from clawgate.relay.interfaces import ResponseHead
+from clawgate.relay.response.writer import PassthroughWriter
+from clawgate.wire.anthropic.stream_end import MessagesStreamEnd
 
 _FAILED = 400
 _STOP = b"event: message_stop"
 
 
-class WatchedAnswer(AnswerWriter):
+class CompletenessCheckedWriter(PassthroughWriter):
     """An answer that passes byte for byte, but for the end of a stream in which no ``stop_reason`` came."""
 
-    def __init__(self, head: AnswerHead, *, origin: str, **given: Any) -> None:
+    def __init__(self, head: ResponseHead, *, origin: str, **given: Any) -> None:
         super().__init__(head, **given)
         self._origin = origin
-        self._end = StreamEnd() if self.event_stream and head.status < _FAILED else None
+        self._end = MessagesStreamEnd() if self.event_stream and head.status < _FAILED else None
         self._passes = self._passes and self._end is None
 
     def add(self, body: bytes) -> None:

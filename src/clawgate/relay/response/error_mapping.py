@@ -11,7 +11,7 @@ from typing import Protocol
 
 from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
-from clawgate.relay.interfaces import AnswerHead, Passage
+from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import STATUS_LINE
@@ -34,7 +34,7 @@ class Judgement(Protocol):
     def retry_after(self) -> int | None: ...
 
 
-class JudgedAnswer:
+class ErrorMappingWriter:
     """One failed answer. ``otherwise`` makes the body where nobody knows better."""
 
     own_lines: bytes | None = None
@@ -44,7 +44,7 @@ class JudgedAnswer:
 
     def __init__(
         self,
-        head: AnswerHead,
+        head: ResponseHead,
         judge: Callable[[int, bytes], Judgement | None],
         otherwise: Callable[[bytes], bytes],
         *,
@@ -102,7 +102,7 @@ class JudgedAnswer:
             STATUS_LINE[self.status], lines, self._names, close, len(body), body,
         )  # fmt: skip
 
-    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+    def passage(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """None: nothing passes as it came."""
         return None
 

@@ -23,12 +23,12 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.TargetTooLong: (414, "invalid_request_error"),
     errors.BodyTooLarge: (413, "invalid_request_error"),
     errors.RequestTimedOut: (408, "invalid_request_error"),
-    errors.VersionUnsupported: (505, "invalid_request_error"),
+    errors.HttpVersionUnsupported: (505, "invalid_request_error"),
     errors.ExpectationUnknown: (417, "invalid_request_error"),
     errors.MethodNotAllowed: (405, "invalid_request_error"),
-    errors.RouteUnknown: (404, "invalid_request_error"),
+    errors.UnknownRoute: (404, "invalid_request_error"),
     errors.ModelNotFound: (404, "invalid_request_error"),
-    errors.ContentTypeRefused: (415, "invalid_request_error"),
+    errors.UnsupportedContentType: (415, "invalid_request_error"),
     errors.UpgradeRefused: (426, "invalid_request_error"),
     errors.LoopDetected: (508, "invalid_request_error"),
     errors.ClientLeft: (
@@ -36,16 +36,16 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
         "client_left",
     ),  # nginx's number, which log readers know; nobody is there to see it
     errors.PolicyDenied: (403, "policy_error"),
-    errors.HostRefused: (421, "policy_error"),
-    errors.OriginRefused: (403, "policy_error"),
+    errors.HostNotAllowed: (421, "policy_error"),
+    errors.OriginNotAllowed: (403, "policy_error"),
     errors.EgressDenied: (403, "policy_error"),
     errors.PrivateNetworkBlocked: (403, "policy_error"),
-    errors.Unauthenticated: (401, "authentication_error"),
-    errors.CredentialMissing: (401, "authentication_error"),
-    errors.RateLimited: (429, "rate_limit_error"),
-    errors.TooManyFailures: (429, "rate_limit_error"),
-    errors.TooManyConcurrent: (429, "rate_limit_error"),
-    errors.Unavailable: (503, "service_unavailable"),
+    errors.InvalidToken: (401, "authentication_error"),
+    errors.MissingToken: (401, "authentication_error"),
+    errors.RateLimitExceeded: (429, "rate_limit_error"),
+    errors.AuthLocked: (429, "rate_limit_error"),
+    errors.ConcurrencyLimitExceeded: (429, "rate_limit_error"),
+    errors.GatewayUnavailable: (503, "service_unavailable"),
     errors.Overloaded: (503, "service_unavailable"),
     errors.ProviderNotConfigured: (503, "service_unavailable"),
     errors.ProviderUnavailable: (503, "service_unavailable"),
@@ -55,7 +55,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.UpstreamMalformed: (502, "upstream_error"),
     errors.UpstreamRedirected: (502, "upstream_error"),
     errors.UpstreamTimedOut: (504, "upstream_error"),
-    errors.StreamCut: (503, "service_unavailable"),
+    errors.GatewayStopping: (503, "service_unavailable"),
 }
 
 
@@ -94,7 +94,7 @@ def error_answer(
     ]
     if error.retry_after is not None:
         lines.append(b"retry-after: %d\r\n" % error.retry_after)
-    if isinstance(error, errors.Unauthenticated):
+    if isinstance(error, errors.InvalidToken):
         lines.append(b'www-authenticate: Bearer realm="clawgate"\r\n')
     elif isinstance(error, errors.MethodNotAllowed):
         lines.append(b"allow: " + ", ".join(error.allow).encode("ascii") + b"\r\n")

@@ -1,24 +1,24 @@
 """How far is one answer on its way to its client? What was sent of it, and how it can still end.
 
-Joins a `Writer`, which knows what an answer looks like, to the `ClientSide` that takes its bytes.
+Joins a `ResponseWriter`, which knows what an answer looks like, to the `ClientConnection` that takes its bytes.
 """
 
 from __future__ import annotations
 
 from clawgate.errors import GatewayError
-from clawgate.relay.interfaces import ClientSide, Passage, Writer
+from clawgate.relay.interfaces import ChunkPassthrough, ClientConnection, ResponseWriter
 
 
-class Delivery:
+class ResponseSender:
     """One answer that is told in pieces. What it is told raises `UpstreamFailed` where it cannot be understood."""
 
     __slots__ = ("_client", "_passage", "_passed", "_written", "writer")
 
-    def __init__(self, writer: Writer, client: ClientSide) -> None:
+    def __init__(self, writer: ResponseWriter, client: ClientConnection) -> None:
         self.writer = writer
         self._client = client
         self._written = 0
-        self._passage: Passage | None = None
+        self._passage: ChunkPassthrough | None = None
         self._passed = 0  # what had passed when that was asked last
 
     @property
@@ -35,7 +35,7 @@ class Delivery:
         """Send what can be sent of an answer that goes on."""
         self.write(self.writer.take(ended=False))
 
-    def passage(self) -> Passage | None:
+    def passage(self) -> ChunkPassthrough | None:
         """Leave for the next chunks to pass."""
         found = self.writer.passage(self._client.write)
         if found is not None:

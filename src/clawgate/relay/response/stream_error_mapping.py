@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed
-from clawgate.relay.interfaces import Writer
+from clawgate.relay.interfaces import ResponseWriter
 from clawgate.relay.response.error_mapping import Judgement
 from clawgate.wire.anthropic.stream_end import ends_message, error_in, keeps_warm
-from clawgate.wire.openai.stream_end import ChatEnd
-from clawgate.wire.sse.splitter import WholeEvents, is_complete
+from clawgate.wire.openai.stream_end import ChatStreamEnd
+from clawgate.wire.sse.splitter import EventSplitter, is_complete
 
 MOST_COMMENTS = 16
 """How often a stream may be kept warm before the client is told that there is one. Claude proxies do it every 15 s, and
 some clients wait 5 minutes for a head (read: Node's fetch)."""
 
 
-class JudgedStream:
+class StreamErrorMappingWriter:
     """One stream. ``inner`` writes it; ``judge`` is asked about events that tell an error, whose status is 200.
 
     With ``chat`` the upstream streams chat completions: there an answer without a word is a failure, too.
@@ -33,7 +33,7 @@ class JudgedStream:
 
     def __init__(
         self,
-        inner: Writer,
+        inner: ResponseWriter,
         judge: Callable[[int, bytes], Judgement | None],
         *,
         secrets: tuple[bytes, ...],
@@ -42,8 +42,8 @@ class JudgedStream:
         self._inner = inner
         self._judge = judge
         self._secrets = secrets
-        self._events = WholeEvents()
-        self._chat_end = ChatEnd() if chat else None
+        self._events = EventSplitter()
+        self._chat_end = ChatStreamEnd() if chat else None
         self._comments = 0
         self._last: list[bytes] = []
         self.status = inner.status

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from clawgate.errors import GatewayError, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
-from clawgate.relay.interfaces import AnswerHead, Passage
+from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
 from clawgate.relay.response.error_response import stream_event
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import LAST_CHUNK, STATUS_LINE, chunk
-from clawgate.wire.sse.tail import FirstEvent, Tail
+from clawgate.wire.sse.tail import FirstEventDetector, StreamTail
 from clawgate.wire.translate.translator import Translation
 
 WHOLE_LIMIT = 64 * 1024 * 1024
@@ -31,7 +31,7 @@ _RENAMED = {
 """Where each dialect's clients look for the id of a request (read by the SDKs of OpenAI and Anthropic)."""
 
 
-class TranslatedAnswer:
+class TranslatingWriter:
     """One answer, translated. ``names`` are head lines that say who served; ``client`` is the client's dialect."""
 
     own_lines: bytes | None = None
@@ -39,7 +39,7 @@ class TranslatedAnswer:
 
     def __init__(
         self,
-        head: AnswerHead,
+        head: ResponseHead,
         translation: Translation,
         *,
         client: Dialect,
@@ -65,16 +65,16 @@ class TranslatedAnswer:
         self._chunked = self._streams and not http10
         self.until_close = self._streams and http10
         self.begun = self._reads_whole
-        self._first_event = FirstEvent()
+        self._first_event = FirstEventDetector()
         self._out: list[bytes] = []
         self._whole = bytearray()
-        self._tail = Tail()
+        self._tail = StreamTail()
         self._lines = STATUS_LINE[head.status] + self._lines_of(head) + names
         if close or self.until_close:
             self._lines += b"connection: close\r\n"
         self.unsent = True
 
-    def _lines_of(self, head: AnswerHead) -> bytes:
+    def _lines_of(self, head: ResponseHead) -> bytes:
         renamed = _RENAMED.get(self._client, {})
         lines = lines_to_client(
             (renamed.get(name, name), value)
@@ -164,7 +164,7 @@ class TranslatedAnswer:
             said = said.replace(secret.decode("utf-8", "replace"), "*" * len(secret))
         return error if said == error.message else error.saying(said)
 
-    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+    def passage(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """None: nothing passes as it came."""
         return None
 
@@ -174,5 +174,5 @@ class TranslatedAnswer:
             return b""
         rest = self._taken()
         self._tail.add(rest)
-        words = rest + self._tail.closing(stream_event(error, self._client))
+        words = rest + self._tail.closing_chunk(stream_event(error, self._client))
         return self._stream_head() + self._framed(words)

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from clawgate.errors import GatewayError, UpstreamClosed
 from clawgate.policy.headers import lines_to_client
-from clawgate.relay.interfaces import AnswerHead, Passage
+from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
 from clawgate.relay.response.error_response import stream_event
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import LAST_CHUNK, STATUS_LINE, chunk
 from clawgate.wire.openai import errors as openai_errors
-from clawgate.wire.sse.tail import FirstEvent, Tail
+from clawgate.wire.sse.tail import FirstEventDetector, StreamTail
 
 MASK_LIMIT = 65_536
 """How much of an error answer is held back to look for our credential in it."""
@@ -28,7 +28,7 @@ _OURS = b"x-clawgate-"
 _PROVIDER = b"x-clawgate-provider: "
 
 
-class AnswerWriter:
+class PassthroughWriter:
     """One answer, for one client. ``bodiless`` for HEAD, 204 and 304; ``served_by`` names the provider.
 
     ``names`` are head lines that say who served, where this gateway is the one that chose: they stand in place of
@@ -38,8 +38,8 @@ class AnswerWriter:
     _held = 0
     _instead = b""
     _withheld = b""  # the end of the body so far, where that may be the beginning of a credential
-    _first_event: FirstEvent | None = None
-    _passage: Passage | None = None
+    _first_event: FirstEventDetector | None = None
+    _passage: ChunkPassthrough | None = None
     unsent = False
     judges = False
     own_lines: bytes | None = None
@@ -47,7 +47,7 @@ class AnswerWriter:
 
     def __init__(
         self,
-        head: AnswerHead,
+        head: ResponseHead,
         *,
         http10: bool,
         close: bool,
@@ -94,10 +94,10 @@ class AnswerWriter:
         if served_by and not names and _PROVIDER not in lines:  # a clawgate further on has said it already
             own = b"%b%b\r\n" % (_PROVIDER, served_by)
             lines += own
-        self._tail = Tail()
+        self._tail = StreamTail()
         self._passes = self.event_stream and self._chunked and not self._masks
         if self.event_stream:
-            self._first_event = FirstEvent()
+            self._first_event = FirstEventDetector()
             lines += b"x-accel-buffering: no\r\n"
         if close or self.until_close:
             lines += b"connection: close\r\n"
@@ -110,12 +110,12 @@ class AnswerWriter:
                 self.own_lines = own
         self._head = lines + b"\r\n"
 
-    def passage(self, write: Callable[[bytes], None]) -> Passage | None:
+    def passage(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """Leave for chunks to pass without being told to this writer, until the next that is told."""
         if not (self._passes and self.begun and self._tail.is_between_events) or self._withheld:
             return None
         if self._passage is None:
-            self._passage = Passage(write, self.screens)
+            self._passage = ChunkPassthrough(write, self.screens)
         return self._passage
 
     def _catch_up(self) -> None:
@@ -191,7 +191,7 @@ class AnswerWriter:
         if not self.event_stream or not (self._chunked or self.until_close):
             return rest
         self._catch_up()
-        words = self._tail.closing(stream_event(error, self._dialect))
+        words = self._tail.closing_chunk(stream_event(error, self._dialect))
         if not words:
             return rest
         return rest + (chunk(words) if self._chunked else words)

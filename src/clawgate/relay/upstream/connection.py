@@ -19,9 +19,9 @@ import httptools
 
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
 from clawgate.relay.downstream.head_cache import HEAD_END
-from clawgate.relay.interfaces import AnswerHead, Consumer, Passage, Piece
+from clawgate.relay.interfaces import Buffer, ChunkPassthrough, ResponseHandler, ResponseHead
 from clawgate.relay.response.chunk_passthrough import CHUNK_ENDS, chunk_beginnings
-from clawgate.relay.upstream.response_head_cache import Shapes
+from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.wire.http.url import Origin
 
 HEAD_LIMIT = 65_536
@@ -32,13 +32,13 @@ COPY_BYTES = 16_384
 _FRAMING_A_BYTE = 6  # a chunk of one byte takes five
 
 
-class Keeper(Protocol):
+class ConnectionOwner(Protocol):
     """Who made a connection, and has to know when it comes and goes."""
 
     @property
     def origin(self) -> Origin: ...
     @property
-    def shapes(self) -> Shapes: ...
+    def shapes(self) -> ResponseHeadCache: ...
     def add(self, connection: UpstreamConnection) -> None: ...
     def forget(self, connection: UpstreamConnection) -> None: ...
 
@@ -46,10 +46,10 @@ class Keeper(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """Serves one consumer at a time. Made by the pool, for one origin and one credential."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: ConnectionOwner) -> None:
         self._keeper = keeper
-        self.consumer: Consumer | None = None
-        self._passage: Passage | None = None  # only while there is a consumer
+        self.consumer: ResponseHandler | None = None
+        self._passage: ChunkPassthrough | None = None  # only while there is a consumer
         self.idle_since = 0.0
         self.reused = False
         self.reusable = False
@@ -77,7 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     # What the consumer calls.
 
-    def serve(self, consumer: Consumer, *, head_only: bool) -> None:
+    def serve(self, consumer: ResponseHandler, *, head_only: bool) -> None:
         """Take the next answer for ``consumer``; ``head_only`` for HEAD, whose answer has no body."""
         self.consumer = consumer
         self._head_only = head_only
@@ -85,7 +85,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._untouched:
             self._reset_answer()
 
-    def write(self, pieces: list[Piece]) -> None:
+    def write(self, pieces: list[Buffer]) -> None:
         """Send bytes of the request; too many at once are announced by ``upstream_pauses``."""
         if len(pieces) == 1:
             self._written += len(pieces[0])
@@ -176,10 +176,10 @@ class UpstreamConnection(asyncio.Protocol):
     def _head_too_large(self) -> UpstreamMalformed:
         return UpstreamMalformed(f"{self._keeper.origin} sent an answer head of over {HEAD_LIMIT} bytes")
 
-    def _serves(self, consumer: Consumer) -> bool:
+    def _serves(self, consumer: ResponseHandler) -> bool:
         return self.consumer is consumer
 
-    def _take_whole(self, data: bytes, consumer: Consumer) -> bool:
+    def _take_whole(self, data: bytes, consumer: ResponseHandler) -> bool:
         """The short way: a whole answer of a known shape, handed over in one piece."""
         for shape in self._keeper.shapes:
             found = shape.match(data)
@@ -257,7 +257,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._until_close = length is None and coding is None and not bodiless
         self.reusable = self._parser.should_keep_alive() and not self._until_close
         own_lines = self.consumer.upstream_answers(
-            AnswerHead(
+            ResponseHead(
                 status=status,
                 headers=self._headers,
                 length=0 if bodiless and length is None else int(length) if length is not None else None,

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable
-from clawgate.policy.egress import NEVER, Decision, Reason, decide_text, kind_of_host
+from clawgate.policy.egress import NEVER_ALLOWED, Decision, Reason, decide_text, kind_of_host
 from clawgate.relay.upstream.tunnel import open_tunnel
 from clawgate.wire.http.url import Origin
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """From host and port to addresses as text, in the order in which they should be tried."""
 
-Judged = tuple[tuple[str, Decision], ...]
+CheckedAddresses = tuple[tuple[str, Decision], ...]
 """Addresses in the order in which they are tried, each with its verdict."""
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
@@ -32,17 +32,17 @@ _OTHER_NAME = (62, 64)  # host name mismatch, IP address mismatch
 
 
 @dataclass(frozen=True, slots=True)
-class Dial:
+class DialRecord:
     """One entry of the ledger: what was judged, and which address was dialled (None: none was)."""
 
     host: str
     port: int
-    judged: Judged
+    judged: CheckedAddresses
     dialled: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class UpstreamEndpoint:
     """How to reach one upstream.
 
     ``trusted`` is whether the operator configured exactly this origin, which opens loopback and private addresses;
@@ -71,9 +71,9 @@ class Dialer:
 
     def __init__(self, resolver: Resolver = system_resolver, *, ledger_size: int = 1000) -> None:
         self._resolver = resolver
-        self.ledger: deque[Dial] = deque(maxlen=ledger_size)
+        self.ledger: deque[DialRecord] = deque(maxlen=ledger_size)
 
-    async def open(self, make: Callable[[], _P], route: Route) -> _P:
+    async def open(self, make: Callable[[], _P], route: UpstreamEndpoint) -> _P:
         """A connected protocol from ``make``, over TLS where the route says so.
 
         Raises `EgressDenied` when any address of the name may not be dialled, `UpstreamUnreachable` when none can
@@ -84,7 +84,7 @@ class Dialer:
         trouble: Exception | None = None
         for number, (address, _) in enumerate(judged):
             last = number == len(judged) - 1
-            self.ledger.append(Dial(target.host, target.port, judged, address))
+            self.ledger.append(DialRecord(target.host, target.port, judged, address))
             try:
                 # A black hole in front must not use up the time of the addresses behind it.
                 async with asyncio.timeout(None if last else _FIRST_TRY_SECONDS):
@@ -95,10 +95,10 @@ class Dialer:
                 trouble = error
         raise UpstreamUnreachable(f"{target}: {_reason(trouble)}", retry_after=1) from trouble
 
-    async def _judged(self, target: Origin, route: Route) -> Judged:
+    async def _judged(self, target: Origin, route: UpstreamEndpoint) -> CheckedAddresses:
         """Every address of ``target`` with its verdict; raises unless all of them may be dialled."""
-        if route.proxy is not None and (kind := kind_of_host(route.origin.host)) in NEVER:
-            self.ledger.append(Dial(route.origin.host, route.origin.port, (), None))
+        if route.proxy is not None and (kind := kind_of_host(route.origin.host)) in NEVER_ALLOWED:
+            self.ledger.append(DialRecord(route.origin.host, route.origin.port, (), None))
             raise EgressDenied(
                 f"{route.origin} may not be asked for, through a proxy neither ({kind}); configure an upstream at "
                 "another address"
@@ -106,7 +106,7 @@ class Dialer:
         try:
             addresses = await self._resolver(target.host, target.port)
         except (OSError, UnicodeError) as error:
-            self.ledger.append(Dial(target.host, target.port, (), None))
+            self.ledger.append(DialRecord(target.host, target.port, (), None))
             reason = getattr(error, "strerror", None) or str(error)
             raise UpstreamUnreachable(
                 f"{target}: the name cannot be resolved ({reason}); check the configured URL, and DNS here",
@@ -115,7 +115,7 @@ class Dialer:
         judged = tuple((text, decide_text(text, trusted=route.trusted)) for text in addresses)
         for text, verdict in judged or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
             if not verdict.allowed:
-                self.ledger.append(Dial(target.host, target.port, judged, None))
+                self.ledger.append(DialRecord(target.host, target.port, judged, None))
                 if route.trust_setting and verdict.reason in (Reason.LOOPBACK, Reason.PRIVATE):
                     raise PrivateNetworkBlocked(
                         f"{target}: {text} is a {verdict.reason} address, which is dialled only where the config "
@@ -126,7 +126,7 @@ class Dialer:
                 )
         return judged
 
-    async def _connect(self, make: Callable[[], _P], route: Route, address: str, port: int) -> _P:
+    async def _connect(self, make: Callable[[], _P], route: UpstreamEndpoint, address: str, port: int) -> _P:
         server_name = (route.server_name or route.origin.host) if route.tls is not None else None
         if route.proxy is not None:
             return await open_tunnel(

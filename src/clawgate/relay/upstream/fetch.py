@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clawgate.errors import GatewayError, UpstreamTimedOut
 from clawgate.policy.timeouts import LimitName
-from clawgate.relay.interfaces import AnswerHead
+from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.upstream.connection import UpstreamConnection
 from clawgate.relay.upstream.upstream import Upstream
 
@@ -15,7 +15,7 @@ BODY_LIMIT = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchResponse:
     """Status and the first `BODY_LIMIT` bytes of the body."""
 
     status: int
@@ -26,14 +26,14 @@ class _Reply:
     """A consumer that collects one answer."""
 
     def __init__(self) -> None:
-        self.done: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[FetchResponse] = asyncio.get_running_loop().create_future()
         self._status = 0
         self._body = b""
 
     def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
         return False
 
-    def upstream_answers(self, head: AnswerHead) -> bytes | None:
+    def upstream_answers(self, head: ResponseHead) -> bytes | None:
         self._status = head.status
         return None
 
@@ -49,7 +49,7 @@ class _Reply:
 
     def upstream_ends(self) -> None:
         if not self.done.done():
-            self.done.set_result(Fetched(self._status, self._body[:BODY_LIMIT]))
+            self.done.set_result(FetchResponse(self._status, self._body[:BODY_LIMIT]))
 
     def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
         if not self.done.done():
@@ -64,7 +64,7 @@ class _Reply:
 
 async def fetch(
     upstream: Upstream, target: bytes, *, connect_seconds: float, answer_seconds: float
-) -> Fetched:
+) -> FetchResponse:
     """GET ``target`` on a connection of its own. Raises `GatewayError`; a limit that ran out as `UpstreamTimedOut`."""
     limit: LimitName = "connect"
     connection: UpstreamConnection | None = None

@@ -6,8 +6,8 @@ One pool per upstream and credential: a connection never serves two credentials.
 from __future__ import annotations
 
 from clawgate.relay.upstream.connection import UpstreamConnection
-from clawgate.relay.upstream.dial import Dialer, Route
-from clawgate.relay.upstream.response_head_cache import Shapes
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
+from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 
 IDLE_SECONDS = 50.0
 """Below the keep-alive of usual servers (nginx 75 s, Node 5 s is caught by `is_stale`), so that we close first."""
@@ -16,9 +16,11 @@ IDLE_SECONDS = 50.0
 class Pool:
     """Idle connections, the most recently used first, so that the surplus ages and is closed."""
 
-    def __init__(self, dialer: Dialer, route: Route, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self, dialer: Dialer, route: UpstreamEndpoint, *, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         self.origin = route.origin
-        self.shapes = Shapes()
+        self.shapes = ResponseHeadCache()
         self._dialer = dialer
         self._route = route
         self._idle_seconds = idle_seconds

@@ -23,7 +23,7 @@ _MOST_SHAPES = 4
 _MOST_LESSONS = 64
 
 
-class AnswerShape:
+class ResponseHeadPattern:
     """Recognises whole answers of one status whose body has a length."""
 
     __slots__ = ("_digits", "_order", "_pattern", "_template", "status")
@@ -38,7 +38,7 @@ class AnswerShape:
         self._order = order
 
     @classmethod
-    def of(cls, raw: bytes, status: int, own_lines: bytes) -> AnswerShape | None:
+    def of(cls, raw: bytes, status: int, own_lines: bytes) -> ResponseHeadPattern | None:
         """The shape of a head that was parsed; ``own_lines`` are ours to add. None where it is not worth it or safe."""
         if len(raw) > _LONGEST_HEAD or not raw.endswith(HEAD_END):
             return None
@@ -86,7 +86,7 @@ class AnswerShape:
         return self._template % groups, body_at
 
 
-class Shapes(list[AnswerShape]):
+class ResponseHeadCache(list[ResponseHeadPattern]):
     """What has been learned of one upstream. Bounded: one whose heads never repeat is not learned from for ever."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Shapes(list[AnswerShape]):
         """Remember the shape of a head that no shape has recognised."""
         if self._lessons < _MOST_LESSONS:
             self._lessons += 1
-            shape = AnswerShape.of(raw, status, own_lines)
+            shape = ResponseHeadPattern.of(raw, status, own_lines)
             if shape is not None:
                 self.insert(0, shape)
                 del self[_MOST_SHAPES:]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from clawgate import __version__
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Credential
-from clawgate.relay.upstream.dial import Dialer, Route
+from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.pool import Pool
 
 SHORTEST_SECRET = 8
@@ -18,7 +18,7 @@ _USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamPlan:
+class UpstreamConfig:
     """What has to be known of an upstream before it can be used.
 
     ``prefix`` takes the place of ``replaces`` at the start of every target: the base URL's path for ``/v1``, or
@@ -27,7 +27,7 @@ class UpstreamPlan:
     """
 
     name: str
-    route: Route
+    route: UpstreamEndpoint
     prefix: str
     replaces: str = ""
     credential: Credential
@@ -45,9 +45,9 @@ def _in_json(secret: bytes) -> list[bytes]:
 
 
 class Upstream:
-    """An `UpstreamPlan` with its connections."""
+    """An `UpstreamConfig` with its connections."""
 
-    def __init__(self, plan: UpstreamPlan, dialer: Dialer, *, via: bytes) -> None:
+    def __init__(self, plan: UpstreamConfig, dialer: Dialer, *, via: bytes) -> None:
         self.name = plan.name.encode("ascii")
         self.origin = plan.route.origin
         self.limits = plan.limits

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pyjson5
 
-from clawgate.settings.json5.source_map import KeyPath, NotJson5, Span, positions
+from clawgate.settings.json5.source_map import InvalidJson5, KeyPath, Span, positions
 from clawgate.settings.json5.style import (
     BLANKS,
     LINE_BREAKS,
@@ -26,20 +26,20 @@ from clawgate.settings.json5.style import (
     style_of,
 )
 from clawgate.settings.key_path import format_key_path, in_document
-from clawgate.settings.redaction import holds_mark
+from clawgate.settings.redaction import contains_placeholder
 
 _NO_TEXT = BLANKS + LINE_BREAKS
 
 
-class CannotEdit(ValueError):
+class EditNotSupported(ValueError):
     """The change cannot be made to this text; says why, and shows no value."""
 
 
-class NoSuchPath(CannotEdit):
+class NoSuchPath(EditNotSupported):
     """There is nothing at the path."""
 
 
-class EditWentWrong(Exception):
+class EditVerificationFailed(Exception):
     """The new text does not say what it should: a defect of this module. Nothing may be written."""
 
 
@@ -47,14 +47,14 @@ def set_value(text: str, path: KeyPath, value: object) -> str:
     """``text`` with ``value`` at ``path``; the same text if that stands there already.
 
     Makes the objects on the way; a list grows by one at its end. Of an object only what differs is touched. Raises
-    `NotJson5` for a text that cannot be read, `CannotEdit` for a path or value that cannot be, and for a value that is
+    `InvalidJson5` for a text that cannot be read, `EditNotSupported` for a path or value that cannot be, and for a value that is
     the mark of a hidden secret (`settings.redaction`).
     """
     document = _read(text)
     where = in_document(path, document)
     wanted = _plain(value)
-    if marked := holds_mark(where, wanted):
-        raise CannotEdit(
+    if marked := contains_placeholder(where, wanted):
+        raise EditNotSupported(
             f"{format_key_path(marked)}: this is the mark that stands for a hidden secret, not the secret"
         )
     expected = _with(document, where, wanted)
@@ -66,7 +66,7 @@ def unset_value(text: str, path: KeyPath) -> str:
     document = _read(text)
     where = in_document(path, document)
     if not where:
-        raise CannotEdit("the whole file cannot be unset")
+        raise EditNotSupported("the whole file cannot be unset")
     return _checked(_unset(text, where), _without(document, where))
 
 
@@ -97,41 +97,41 @@ def _read(text: str) -> object:
     try:
         return pyjson5.decode(text)
     except pyjson5.Json5Exception as error:
-        raise NotJson5("it cannot be read", 1, 1) from error
+        raise InvalidJson5("it cannot be read", 1, 1) from error
 
 
 def _checked(text: str, expected: object) -> str:
     try:
         found = _read(text)
-    except NotJson5 as error:
-        raise EditWentWrong(f"the new text could not be read: {error.message}") from error
+    except InvalidJson5 as error:
+        raise EditVerificationFailed(f"the new text could not be read: {error.message}") from error
     if not same_value(found, expected):
-        raise EditWentWrong("the new text would say something else than it should")
+        raise EditVerificationFailed("the new text would say something else than it should")
     return text
 
 
 def _plain(value: object, depth: int = 0) -> Plain:
     """A copy of ``value`` if JSON can say it."""
     if depth > 64:
-        raise CannotEdit("the value is nested too deep")
+        raise EditNotSupported("the value is nested too deep")
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
-            raise CannotEdit("the keys of an object must be text")
+            raise EditNotSupported("the keys of an object must be text")
         return {_encodable(key): _plain(part, depth + 1) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part, depth + 1) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
-        raise CannotEdit("a number must be finite")
+        raise EditNotSupported("a number must be finite")
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
         return _encodable(value)
-    raise CannotEdit("the value is nothing that JSON can say")
+    raise EditNotSupported("the value is nothing that JSON can say")
 
 
 def _encodable(text: str) -> str:
     if any("\ud800" <= char <= "\udfff" for char in text):
-        raise CannotEdit("a text holds half a character (a lone surrogate)")
+        raise EditNotSupported("a text holds half a character (a lone surrogate)")
     return text
 
 
@@ -148,13 +148,13 @@ def _with(document: Any, path: KeyPath, value: Plain) -> Plain:
         old = document[key] if key < len(document) else None
         return [*document[:key], _with(old, rest, value), *document[key + 1 :]]
     if isinstance(document, list) and isinstance(key, int):
-        raise CannotEdit(
+        raise EditNotSupported(
             f"the index {key} is too large: the list has {len(document)} entries, the next is [{len(document)}]"
         )
     kind = (
         "a list: give an index, as in [0]" if isinstance(document, list) else "no object, so it has no keys"
     )
-    raise CannotEdit(f"what should hold '{key}' is {kind}")
+    raise EditNotSupported(f"what should hold '{key}' is {kind}")
 
 
 def _without(document: Any, path: KeyPath) -> Plain:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyjson5
 
-from clawgate.settings.json5.source_map import MAX_DEPTH, NotJson5, Scan, scan
+from clawgate.settings.json5.source_map import MAX_DEPTH, InvalidJson5, SourceMap, scan
 from clawgate.settings.problems import Problem, SettingsInvalid
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -32,7 +32,7 @@ class Json5File:
     digest: str
     mode: int
     value: object
-    scan: Scan
+    scan: SourceMap
 
     def place(self, line: int, column: int) -> str:
         return f"{self.path}:{line}:{column}"
@@ -81,15 +81,15 @@ def read_json5(path: Path) -> Json5File | None:
         ) from None
     try:
         if text and not text.strip("\0"):
-            raise NotJson5("it is nothing but NUL characters; restore a backup", 1, 1)
+            raise InvalidJson5("it is nothing but NUL characters; restore a backup", 1, 1)
         return Json5File(path, text, hashlib.sha256(data).hexdigest(), mode, *parsed(text))
-    except NotJson5 as error:
+    except InvalidJson5 as error:
         place = f"{path}:{error.line}:{error.column}"
         raise SettingsInvalid([Problem("config file", place, f"it is not JSON5: {error.message}")]) from None
 
 
-def parsed(text: str) -> tuple[object, Scan]:
-    """The value and the spans of a JSON5 text; raises `NotJson5`. Both readers have to take it."""
+def parsed(text: str) -> tuple[object, SourceMap]:
+    """The value and the spans of a JSON5 text; raises `InvalidJson5`. Both readers have to take it."""
     spans = scan(text)
     try:
         return pyjson5.decode(text, MAX_DEPTH), spans
@@ -97,7 +97,7 @@ def parsed(text: str) -> tuple[object, Scan]:
         at = re.search(r"near (\d+)", str(error.args[0]))
         end = min(max(int(at[1]) - 1, 0), len(text)) if at else len(text)
         line, column = text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)
-        raise NotJson5("it cannot be read from here on", line, column) from None
+        raise InvalidJson5("it cannot be read from here on", line, column) from None
 
 
 def _refusal(path: Path, message: str) -> SettingsInvalid:

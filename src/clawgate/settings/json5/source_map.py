@@ -64,7 +64,7 @@ class Span:
     column: int
 
 
-class NotJson5(ValueError):
+class InvalidJson5(ValueError):
     """The text cannot be read. The message shows one character of it at most."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
@@ -74,12 +74,12 @@ class NotJson5(ValueError):
         self.column = column
 
 
-class KeyTwice(NotJson5):
+class DuplicateKey(InvalidJson5):
     """One object has a key twice: readers differ in which of the two counts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Twice:
+class DuplicateKeyAt:
     """A key that its object has more than once: where it stands first, and where again."""
 
     path: KeyPath
@@ -89,26 +89,26 @@ class Twice:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class SourceMap:
     """All spans in the order of the text (a container before what is in it), and every key that is there twice.
 
     With a key twice the span is the later one's, and what was in the earlier one may be among ``spans`` too.
     """
 
     spans: Mapping[KeyPath, Span]
-    twice: tuple[Twice, ...]
+    twice: tuple[DuplicateKeyAt, ...]
 
 
 def positions(text: str) -> Mapping[KeyPath, Span]:
-    """The span of every value, for whoever edits the text; raises `NotJson5`, also for a key twice (`KeyTwice`)."""
+    """The span of every value, for whoever edits the text; raises `InvalidJson5`, also for a key twice (`DuplicateKey`)."""
     found = scan(text)
     for twice in found.twice:
-        raise KeyTwice(_said_twice(twice), twice.again_line, twice.again_column)
+        raise DuplicateKey(_said_twice(twice), twice.again_line, twice.again_column)
     return found.spans
 
 
 def position(text: str, path: KeyPath) -> tuple[int, int]:
-    """Line and column of a key path, or of its nearest parent that is there; raises `NotJson5`."""
+    """Line and column of a key path, or of its nearest parent that is there; raises `InvalidJson5`."""
     return nearest(scan(text).spans, path)
 
 
@@ -119,14 +119,14 @@ def nearest(spans: Mapping[KeyPath, Span], path: KeyPath) -> tuple[int, int]:
     return (spans[path].line, spans[path].column) if path in spans else (1, 1)
 
 
-def scan(text: str) -> Scan:
-    """Like `positions`, but a key that is there twice is told rather than raised; raises `NotJson5`."""
+def scan(text: str) -> SourceMap:
+    """Like `positions`, but a key that is there twice is told rather than raised; raises `InvalidJson5`."""
     reader = _Reader(text)
     reader.whole()
-    return Scan(reader.spans, tuple(reader.twice))
+    return SourceMap(reader.spans, tuple(reader.twice))
 
 
-def _said_twice(twice: Twice) -> str:
+def _said_twice(twice: DuplicateKeyAt) -> str:
     return f"the key '{twice.path[-1]}' is there twice, on line {twice.line} and on line {twice.again_line}"
 
 
@@ -136,7 +136,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.spans: dict[KeyPath, Span] = {}
-        self.twice: list[Twice] = []
+        self.twice: list[DuplicateKeyAt] = []
         lines = text.replace("\r\n", " \n").replace("\r", "\n").split("\n")  # of the same length as it was
         self._line_starts = [0, *accumulate(len(line) + 1 for line in lines[:-1])]
         if text.startswith("\ufeff"):
@@ -146,10 +146,10 @@ class _Reader:
         line = max(bisect_right(self._line_starts, at), 1)
         return line, max(at - self._line_starts[line - 1], 0) + 1
 
-    def refusal(self, message: str, at: int) -> NotJson5:
-        return NotJson5(message, *self.place(at))
+    def refusal(self, message: str, at: int) -> InvalidJson5:
+        return InvalidJson5(message, *self.place(at))
 
-    def unexpected(self, at: int) -> NotJson5:
+    def unexpected(self, at: int) -> InvalidJson5:
         found = self.text[at : at + 1]
         if not found:
             return self.refusal("it ends too early", at)
@@ -208,7 +208,7 @@ class _Reader:
             own = (*path, name)
             if name in names:
                 again_line, again_column = self.place(at)
-                self.twice.append(Twice(own, self.place(names[name])[0], again_line, again_column))
+                self.twice.append(DuplicateKeyAt(own, self.place(names[name])[0], again_line, again_column))
             names.setdefault(name, at)
             at = self.value(own, at, key_end, self.blank(colon + 1), depth)
             if self.spans[own].comma is None and not self.text.startswith("}", at):

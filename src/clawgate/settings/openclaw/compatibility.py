@@ -11,14 +11,14 @@ from typing import get_args
 
 from clawgate.settings.json5.source_map import KeyPath
 from clawgate.settings.openclaw.schema import Api
-from clawgate.settings.openclaw.unknown_keys import Unread
+from clawgate.settings.openclaw.unknown_keys import UnknownKey
 from clawgate.settings.openclaw.upstream_keys import DIALECTS, VERSION
 from clawgate.settings.problems import named
 
 _REFUSES = f"OpenClaw {VERSION} refuses its whole config for it"
 
 
-def unknown_key(key: Unread) -> str:
+def unknown_key(key: UnknownKey) -> str:
     """What to say of a key that neither of the two knows; ``key.openclaws`` is false."""
     if key.meant is None:
         return f"{named(key.path)} is no key of OpenClaw {VERSION}, which refuses its whole config for it"

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from clawgate.settings.json5.file import Json5File, no_such_file, read_json5, read_regular
-from clawgate.settings.json5.source_map import KeyPath, Scan, nearest
+from clawgate.settings.json5.source_map import KeyPath, SourceMap, nearest
 from clawgate.settings.openclaw.compatibility import refusals, unknown_key
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.unknown_keys import unread_keys
@@ -26,7 +26,7 @@ from clawgate.settings.openclaw.validate import findings
 from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
 from clawgate.settings.redaction import is_secret
-from clawgate.settings.references import substituted
+from clawgate.settings.references import resolve_references
 
 _READ = ("gateway", "models", "agents", "plugins", "tools")
 """The parts of the file that are read, and in which references are followed."""
@@ -72,7 +72,7 @@ class ConfigFile:
     unset: Mapping[str, str]
     notes: list[str]
     warnings: list[str]
-    _scan: Scan = field(repr=False)
+    _scan: SourceMap = field(repr=False)
     _shared: tuple[str, ...] = field(repr=False)
 
     @cached_property
@@ -108,7 +108,7 @@ def read_config(
     if file is None:
         if required:
             raise no_such_file(path)
-        file = Json5File(path, "", "", 0o600, {}, Scan({}, ()))
+        file = Json5File(path, "", "", 0o600, {}, SourceMap({}, ()))
     return judged(file, environment, folder=folder)
 
 
@@ -253,7 +253,7 @@ class _Reading:
         return {name: value for name, value in values.items() if value}
 
     def _with_references(self, read: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-        replaced, missing = substituted(read, environment)
+        replaced, missing = resolve_references(read, environment)
         assert isinstance(replaced, dict)
         for reference in missing:
             path = reference.path

@@ -13,16 +13,16 @@ from clawgate.settings.json5.edit import NoSuchPath, value_at
 from clawgate.settings.json5.file import Json5File
 from clawgate.settings.json5.source_map import KeyPath, nearest
 from clawgate.settings.key_path import in_document
-from clawgate.settings.openclaw.key_catalog import Known, applied_live, known_key
+from clawgate.settings.openclaw.key_catalog import KeyInfo, applied_live, known_key
 from clawgate.settings.problems import named
-from clawgate.settings.redaction import MARK, hidden
-from clawgate.settings.references import substituted
+from clawgate.settings.redaction import PLACEHOLDER, redact
+from clawgate.settings.references import resolve_references
 
 UNKNOWN = "clawgate does not read it; it is OpenClaw's own."
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ConfigPaths:
     """Where else than in the file a value may come from. ``references`` is what ``${NAME}`` is looked up in."""
 
     environment: Mapping[str, str]
@@ -32,13 +32,13 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class ExplainedValue:
     """``value`` has its secrets masked; ``references``: the variables it refers to, and whether each is set."""
 
     path: KeyPath
     value: object
     source: str
-    known: Known | None
+    known: KeyInfo | None
     references: Mapping[str, bool]
     in_file: str | None
     """Where it stands in the file, if it does; something else may win over that."""
@@ -84,7 +84,7 @@ class Explained:
         ]
 
 
-def explained(path: KeyPath, file: Json5File, places: Places) -> Explained | None:
+def explained(path: KeyPath, file: Json5File, places: ConfigPaths) -> ExplainedValue | None:
     """None for a key that neither stands in the file nor is known. ``file`` may be an empty one."""
     where = in_document(path, file.value)
     known = known_key(where)
@@ -102,15 +102,15 @@ def explained(path: KeyPath, file: Json5File, places: Places) -> Explained | Non
         ):  # the gateway itself takes none of its own from there
             found, source = places.env_file.get(variable), f"{variable} in {places.env_file_name}"
         if found:
-            shown = MARK if known and known.secret else hidden(found, where)
-            return Explained(where, shown, source, known, {}, in_file)
+            shown = PLACEHOLDER if known and known.secret else redact(found, where)
+            return ExplainedValue(where, shown, source, known, {}, in_file)
     if in_file is None:
         assert known is not None
-        return Explained(where, known.default, "default", known, {}, None)
+        return ExplainedValue(where, known.default, "default", known, {}, None)
     references = _references(value, places.references)
     plain_secret = known is not None and known.secret and isinstance(value, str) and not references
-    return Explained(
-        where, MARK if plain_secret else hidden(value, where), in_file, known, references, in_file
+    return ExplainedValue(
+        where, PLACEHOLDER if plain_secret else redact(value, where), in_file, known, references, in_file
     )
 
 
@@ -120,8 +120,8 @@ def _place(file: Json5File, path: KeyPath) -> str:
 
 def _references(value: object, environment: Mapping[str, str]) -> dict[str, bool]:
     """Every variable that ``value`` refers to: those of nothing are all of them."""
-    _, every = substituted(value, {})
-    _, unset = substituted(value, environment)
+    _, every = resolve_references(value, {})
+    _, unset = resolve_references(value, environment)
     missing = {one.name for one in unset}
     return {one.name: one.name not in missing for one in every if one.kind == "unset"}
 
@@ -132,7 +132,7 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _ways(known: Known | None) -> str:
+def _ways(known: KeyInfo | None) -> str:
     if known is None:
         return ""
     return ", ".join([*([known.flag] if known.flag else []), *known.variables])

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.schema import GatewayBlock, RateLimit
 from clawgate.settings.problems import Problem, SettingsInvalid
-from clawgate.settings.secrets import why_not_a_secret, why_not_a_token
+from clawgate.settings.secrets import secret_problem, token_problem
 
 _HOSTS = {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  # what "lan" means
 _VARIABLES = {"token": "OPENCLAW_GATEWAY_TOKEN", "password": "OPENCLAW_GATEWAY_PASSWORD"}
@@ -67,7 +67,7 @@ def gateway_settings(
         problems += [
             Problem(f"gateway.auth.{name}", "", f"{reason}, and {host} can be reached from elsewhere")
             for name, token in tokens.items()
-            if (reason := why_not_a_token(token)) is not None
+            if (reason := token_problem(token)) is not None
         ]
     if problems:
         raise SettingsInvalid(problems)
@@ -139,7 +139,7 @@ def _tokens(
         value = _value(kind, block, flags, environment)
         if value is None:
             continue
-        reason = why_not_a_secret(value)
+        reason = secret_problem(value)
         if reason is not None:
             problems.append(Problem(f"gateway.auth.{kind}", "", f"{reason}; {_MAKE_ONE}"))
         else:

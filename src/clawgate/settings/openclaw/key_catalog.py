@@ -32,7 +32,7 @@ _ANY = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KeyInfo:
     """``default`` is plain, None where there is none; ``variables``: the first that is set wins over the file."""
 
     description: str
@@ -42,7 +42,7 @@ class Known:
     secret: bool
 
 
-def known_key(path: KeyPath) -> Known | None:
+def known_key(path: KeyPath) -> KeyInfo | None:
     """None for a key that no model has. A list's index and a provider's id may be any."""
     for found, field in _fields():
         if len(found) == len(path) and all(
@@ -90,7 +90,7 @@ def _within(shape: object, path: KeyPath) -> Iterator[tuple[KeyPath, FieldInfo]]
         yield from _within(parts[0], (*path, _ANY))
 
 
-def _known(path: KeyPath, field: FieldInfo) -> Known:
+def _known(path: KeyPath, field: FieldInfo) -> KeyInfo:
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     variables = extra.get("env", [])
     names = [str(name) for name in variables] if isinstance(variables, list) else []
@@ -102,7 +102,7 @@ def _known(path: KeyPath, field: FieldInfo) -> Known:
 
         by_key = {to_camel(name): name for name in ROLES[str(path[2])].model_fields}
         flag = flag_of(by_key[str(path[4])])
-    return Known(
+    return KeyInfo(
         description=field.description or "",
         default=_plain_default(field),
         variables=tuple(names),

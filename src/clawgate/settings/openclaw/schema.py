@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.fields import Port, Secret, Url, no_truth
+from clawgate.settings.fields import Port, Secret, Url, reject_bool
 from clawgate.settings.secrets import REDACTION_MARKS
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
@@ -25,7 +25,7 @@ LONGEST_WAIT = 86_400.0
 
 def _whole(value: object) -> object:
     """OpenClaw takes numbers with a fraction where only whole ones mean something."""
-    no_truth(value)
+    reject_bool(value)
     return math.floor(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
@@ -53,10 +53,10 @@ def _primary_alone(value: object) -> object:
     return {"primary": value} if isinstance(value, str) else value
 
 
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-Wait = Annotated[
+NonNegativeInt = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Duration = Annotated[
     float,
-    BeforeValidator(no_truth),
+    BeforeValidator(reject_bool),
     Field(gt=0, allow_inf_nan=False),
     AfterValidator(lambda seconds: min(seconds, LONGEST_WAIT)),
 ]
@@ -83,9 +83,11 @@ class Block(BaseModel):
 class RateLimit(Block):
     """``gateway.auth.rateLimit``: wrong tokens from one address."""
 
-    max_attempts: Count = Field(default=10, description="Wrong tokens before an address is locked out.")
-    window_ms: Count = Field(default=60_000, description="Milliseconds within which they count.")
-    lockout_ms: Count = Field(default=300_000, description="Milliseconds of the lockout.")
+    max_attempts: NonNegativeInt = Field(
+        default=10, description="Wrong tokens before an address is locked out."
+    )
+    window_ms: NonNegativeInt = Field(default=60_000, description="Milliseconds within which they count.")
+    lockout_ms: NonNegativeInt = Field(default=300_000, description="Milliseconds of the lockout.")
     exempt_loopback: StrictBool = Field(
         default=True, description="Whether callers on this machine are never locked out."
     )
@@ -106,7 +108,7 @@ class GatewayAuth(Block):
     )
 
 
-class Switch(Block):
+class Toggle(Block):
     """Something that can be on or off."""
 
     enabled: StrictBool | None = Field(default=None, description="Whether it is on.")
@@ -115,8 +117,8 @@ class Switch(Block):
 class HttpEndpoints(Block):
     """``gateway.http.endpoints``."""
 
-    chat_completions: Switch = Field(
-        default_factory=Switch, description="POST /v1/chat/completions and GET /v1/models."
+    chat_completions: Toggle = Field(
+        default_factory=Toggle, description="POST /v1/chat/completions and GET /v1/models."
     )
 
 
@@ -210,8 +212,8 @@ class ModelEntry(Block):
     base_url: str | None = Field(default=None, description="Its address, where it is not the provider's.")
     reasoning: StrictBool = Field(default=False, description="Whether it thinks before it answers.")
     input: tuple[str, ...] = Field(default=("text",), description="What it takes: text, image, video, audio.")
-    context_window: Count | None = Field(default=None, description="Tokens that it can hold.")
-    max_tokens: Count | None = Field(default=None, description="Tokens that one answer may have.")
+    context_window: NonNegativeInt | None = Field(default=None, description="Tokens that it can hold.")
+    max_tokens: NonNegativeInt | None = Field(default=None, description="Tokens that one answer may have.")
     headers: dict[str, HeaderSecret] = Field(
         default_factory=dict, description="Further headers for it alone."
     )
@@ -236,7 +238,7 @@ class ProviderBlock(Block):
     request: ProviderRequest = Field(
         default_factory=ProviderRequest, description="How requests to it are made."
     )
-    timeout_seconds: Wait | None = Field(default=None, description="Seconds that one answer may take.")
+    timeout_seconds: Duration | None = Field(default=None, description="Seconds that one answer may take.")
     models: tuple[ModelEntry, ...] = Field(default=(), description="The models that it has.")
 
 

@@ -25,7 +25,7 @@ _CLOSE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnknownKey:
     """A key that is not read. ``meant`` is the one that it may be a slip for; ``there``: that one is, too.
 
     ``openclaws``: it is one of OpenClaw's own, and no slip; ``read``: clawgate reads the one that is meant.
@@ -38,12 +38,12 @@ class Unread:
     read: bool = False
 
 
-def unread_keys(document: object) -> Iterator[Unread]:
+def unread_keys(document: object) -> Iterator[UnknownKey]:
     """Every key that is not read, in the blocks that are; what is not an object is passed over."""
     return _of_block(document, openclaw.OpenClawConfig, ())
 
 
-def _of_block(value: object, block: type[Block], path: KeyPath) -> Iterator[Unread]:
+def _of_block(value: object, block: type[Block], path: KeyPath) -> Iterator[UnknownKey]:
     if not isinstance(value, dict):
         return
     keys = _keys(block)
@@ -51,13 +51,13 @@ def _of_block(value: object, block: type[Block], path: KeyPath) -> Iterator[Unre
         if key in keys:
             yield from _of_shape(part, keys[key], (*path, key))
         elif key in OPENCLAWS_OWN[block]:
-            yield Unread((*path, key), None, there=False, openclaws=True)
+            yield UnknownKey((*path, key), None, there=False, openclaws=True)
         else:
             meant = _near(key, (*keys, *sorted(OPENCLAWS_OWN[block])))
-            yield Unread((*path, key), meant, there=meant in value, read=meant in keys)
+            yield UnknownKey((*path, key), meant, there=meant in value, read=meant in keys)
 
 
-def _of_shape(value: object, shape: object, path: KeyPath) -> Iterator[Unread]:
+def _of_shape(value: object, shape: object, path: KeyPath) -> Iterator[UnknownKey]:
     """``shape`` is the annotation of the field."""
     origin, parts = get_origin(shape), get_args(shape)
     if isinstance(shape, type) and issubclass(shape, Block):

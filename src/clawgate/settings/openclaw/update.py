@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawgate.settings.atomic_write import NotWritten, locked, replace, target_of
-from clawgate.settings.json5.edit import EditWentWrong, NoSuchPath, value_at
+from clawgate.settings.atomic_write import WriteFailed, locked, replace, resolve_symlink
+from clawgate.settings.json5.edit import EditVerificationFailed, NoSuchPath, value_at
 from clawgate.settings.json5.file import Json5File, parsed, read_json5
-from clawgate.settings.json5.source_map import KeyPath, NotJson5, nearest
+from clawgate.settings.json5.source_map import InvalidJson5, KeyPath, nearest
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.problems import Problem, SettingsInvalid, named
 
@@ -31,7 +31,7 @@ _SMALL = 512
 """Bytes; a smaller file may halve without anybody asking whether it was meant."""
 
 
-class LosesTooMuch(NotWritten):
+class LosesTooMuch(WriteFailed):
     """The change would take away what nobody said should go."""
 
 
@@ -40,7 +40,7 @@ class BringsProblems(SettingsInvalid):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """How it went. ``path`` is the file itself, behind links; ``backup`` holds the version before.
 
     ``remaining`` are problems that the file had before and still has: worth a warning, no reason to refuse.
@@ -60,34 +60,34 @@ def update(
     *,
     dropped: Collection[KeyPath] = (),
     may_shrink: bool = False,
-) -> Written:
+) -> WriteResult:
     """Replace the text of ``path`` by what ``change`` makes of it; other writers wait until it is done.
 
     ``dropped`` are the paths that are meant to go even if OpenClaw needs them; ``may_shrink``: the file may become
     less than half as large. ``change`` may raise what it likes; nothing is written then. Raises `SettingsInvalid` for a
     file that cannot be read, `BringsProblems` for those that the change would add (a file with others may be changed),
-    `NotWritten` with its cause if the file could not be written, `EditWentWrong` for a text that cannot be read.
+    `WriteFailed` with its cause if the file could not be written, `EditVerificationFailed` for a text that cannot be read.
     """
     import clawgate.settings.openclaw.config_file
     import clawgate.settings.openclaw.key_catalog  # noqa: F401  # what takes time is done before others have to wait
 
     with locked(path):
-        target = target_of(path)
+        target = resolve_symlink(path)
         old = read_json5(target)
         before = old.text if old is not None else NEW_FILE
         after = change(before)
         if after == before:
-            return Written(target, changed=False)
+            return WriteResult(target, changed=False)
         try:
             new = Json5File(target, after, "", old.mode if old else 0o600, *parsed(after))
-        except NotJson5 as error:
-            raise EditWentWrong(f"the new text could not be read: {error.message}") from error
+        except InvalidJson5 as error:
+            raise EditVerificationFailed(f"the new text could not be read: {error.message}") from error
         remaining = _judged(old, new, environment)
         if old is not None:
             _ask_for_loss(old, new, dropped, may_shrink=may_shrink)
         seen = old.text.encode() if old is not None else None
         backup = replace(target, after.encode(), seen=seen)
-    return Written(target, changed=True, created=old is None, backup=backup, remaining=remaining)
+    return WriteResult(target, changed=True, created=old is None, backup=backup, remaining=remaining)
 
 
 def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Problem]:
@@ -106,7 +106,7 @@ def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Problem
 def _of_roles(file: Json5File) -> Iterator[Problem]:
     """What is wrong in ``plugins.entries.<role>.config``; what is missing there may be set elsewhere."""
     from clawgate.settings.openclaw.key_catalog import ROLES
-    from clawgate.settings.roles.loader import Sources, load
+    from clawgate.settings.roles.loader import SettingsSources, load
 
     for entry, model in ROLES.items():
         path: KeyPath = ("plugins", "entries", entry, "config")
@@ -117,7 +117,7 @@ def _of_roles(file: Json5File) -> Iterator[Problem]:
         if not isinstance(block, dict):
             continue  # told already: no plugin's may be anything else
         try:
-            load(model, {}, Sources(block=block, block_name="here"))
+            load(model, {}, SettingsSources(block=block, block_name="here"))
         except SettingsInvalid as error:
             for problem in error.problems:
                 if problem.found_in.startswith("here") and not problem.unset:

@@ -34,7 +34,7 @@ _KEYS: dict[type[Block], str] = {
     openclaw.RateLimit: "",
     openclaw.GatewayHttp: "securityHeaders",
     openclaw.HttpEndpoints: "responses",
-    openclaw.Switch: "images",
+    openclaw.Toggle: "images",
     openclaw.ModelsBlock: "catalogRefresh",
     openclaw.ProviderBlock: "agentRuntime injectNumCtxForOpenAICompat localService maxTokens params region",
     openclaw.ProviderRequest: "",

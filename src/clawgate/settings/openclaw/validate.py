@@ -15,7 +15,7 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.settings.json5.source_map import KeyPath
 from clawgate.settings.openclaw.schema import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.redaction import is_secret
-from clawgate.settings.secrets import why_not_a_secret
+from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import parse_url
 
 _PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
@@ -86,7 +86,7 @@ def _headers(headers: Mapping[str, SecretStr], path: KeyPath) -> Iterator[Findin
 
 def _no_credential(value: SecretStr) -> str | None:
     """A scheme such as Basic may stand before the credential."""
-    return why_not_a_secret(value.get_secret_value().rpartition(" ")[2])
+    return secret_problem(value.get_secret_value().rpartition(" ")[2])
 
 
 def _auth(auth: RequestAuth, path: KeyPath, unset: Collection[KeyPath]) -> Iterator[Finding]:

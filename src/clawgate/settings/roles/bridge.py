@@ -24,19 +24,19 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from clawgate.settings.fields import Port, Seconds, Secret, Url, no_truth
-from clawgate.settings.problems import OF_THE_WHOLE
-from clawgate.settings.secrets import why_not_a_token
+from clawgate.settings.fields import Port, Seconds, Secret, Url, reject_bool
+from clawgate.settings.problems import DOCUMENT
+from clawgate.settings.secrets import token_problem
 from clawgate.wire.http.url import parse_url
 
 
-def env(*names: str) -> dict[str, Any]:
+def env_var(*names: str) -> dict[str, Any]:
     """The environment variables of a field, the most specific one first."""
     return {"env": list(names)}
 
 
 def _strong_token(value: SecretStr) -> SecretStr:
-    if reason := why_not_a_token(value.get_secret_value()):
+    if reason := token_problem(value.get_secret_value()):
         raise ValueError(f"{reason}; make a good one with: clawgate server new-token")
     return value
 
@@ -103,7 +103,7 @@ TOKEN_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
 
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
 Token = Annotated[SecretStr, AfterValidator(_strong_token)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+StringList = Annotated[tuple[str, ...], BeforeValidator(_words)]
 NamedTokens = Annotated[dict[str, Token], BeforeValidator(_named_tokens)]
 
 
@@ -124,7 +124,7 @@ class RelaySettings(BaseModel):
     drain_timeout: Seconds = Field(
         30, description="Seconds that answers under way get to finish when we stop."
     )
-    max_body_mb: Annotated[float, BeforeValidator(no_truth), Field(gt=0, le=1024)] = Field(
+    max_body_mb: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=1024)] = Field(
         20, description="Largest request body, in MB (2^20 bytes)."
     )
     ca_file: str | None = Field(
@@ -141,11 +141,11 @@ class RelaySettings(BaseModel):
         description="HTTP proxy (http://[user:password@]host:port) asked to CONNECT to the upstream; "
         "variables such as HTTPS_PROXY are never read.",
     )
-    allow_host: Words = Field(
+    allow_host: StringList = Field(
         (),
         description="Further names in Host to answer for, '*' for any; repeat it, or give a comma list.",
     )
-    allow_origin: Words = Field(
+    allow_origin: StringList = Field(
         (), description="Web origins whose pages may call this; repeat it, or give a comma list."
     )
     exit_on_stdin_eof: bool = Field(
@@ -190,24 +190,24 @@ class BridgeSettings(RelaySettings):
     """``clawgate bridge run``; in the config file: ``plugins.entries."proxy-bridge".config``."""
 
     remote_url: Url = Field(
-        description="The remote proxy, without /v1.", json_schema_extra=env("PROXY_BRIDGE_URL")
+        description="The remote proxy, without /v1.", json_schema_extra=env_var("PROXY_BRIDGE_URL")
     )
     proxy_token: Secret = Field(
         description="What the remote proxy wants to see as X-Proxy-Token.",
-        json_schema_extra=env("PROXY_BRIDGE_TOKEN"),
+        json_schema_extra=env_var("PROXY_BRIDGE_TOKEN"),
     )
     bridge_port: Port = Field(
         18800,
         description="Port to listen on; 0 takes a free one.",
-        json_schema_extra=env("PROXY_BRIDGE_PORT"),
+        json_schema_extra=env_var("PROXY_BRIDGE_PORT"),
     )
     host: str = Field(
-        "127.0.0.1", description="Address to listen on.", json_schema_extra=env("PROXY_BRIDGE_HOST")
+        "127.0.0.1", description="Address to listen on.", json_schema_extra=env_var("PROXY_BRIDGE_HOST")
     )
     bridge_token: Token | None = Field(
         None,
         description="Token that clients of the bridge must present.",
-        json_schema_extra=env("PROXY_BRIDGE_LOCAL_TOKEN"),
+        json_schema_extra=env_var("PROXY_BRIDGE_LOCAL_TOKEN"),
     )
     models: tuple[Any, ...] = Field(
         (), description="Model ids for the wizard and for OpenClaw; the bridge relays them all.", exclude=True
@@ -225,70 +225,72 @@ class ServerSettings(RelaySettings):
 
     openai_api_key: Secret = Field(
         description="The key that the upstream wants; it never leaves in any other direction.",
-        json_schema_extra=env("OPENAI_API_KEY"),
+        json_schema_extra=env_var("OPENAI_API_KEY"),
     )
     base_url: Url = Field(
         "https://api.openai.com/v1",
         description="The upstream's API; /v1 is added where the URL has no path.",
-        json_schema_extra=env("OPENAI_BASE_URL"),
+        json_schema_extra=env_var("OPENAI_BASE_URL"),
     )
     proxy_token: Token | None = Field(
         None,
         description="A token that clients may present; its name in logs is 'default'.",
-        json_schema_extra=env("OPENAI_PROXY_TOKEN"),
+        json_schema_extra=env_var("OPENAI_PROXY_TOKEN"),
     )
     proxy_tokens: NamedTokens = Field(
         default_factory=dict,
         description="Named tokens, as alice:TOKEN,bob:TOKEN.",
-        json_schema_extra=env("OPENAI_PROXY_TOKENS"),
+        json_schema_extra=env_var("OPENAI_PROXY_TOKENS"),
     )
     proxy_tokens_file: str | None = Field(
         None,
         validate_default=True,
         description="File (mode 0600) with a name:TOKEN on each line; changes count within a second.",
-        json_schema_extra=env("OPENAI_PROXY_TOKENS_FILE"),
+        json_schema_extra=env_var("OPENAI_PROXY_TOKENS_FILE"),
     )
     host: str = Field(
-        "127.0.0.1", description="Address to listen on.", json_schema_extra=env("OPENAI_PROXY_HOST")
+        "127.0.0.1", description="Address to listen on.", json_schema_extra=env_var("OPENAI_PROXY_HOST")
     )
     port: Port = Field(
-        8089, description="Port to listen on; 0 takes a free one.", json_schema_extra=env("OPENAI_PROXY_PORT")
+        8089,
+        description="Port to listen on; 0 takes a free one.",
+        json_schema_extra=env_var("OPENAI_PROXY_PORT"),
     )
-    workers: Annotated[int, BeforeValidator(no_truth), Field(ge=1, le=64)] = Field(
+    workers: Annotated[int, BeforeValidator(reject_bool), Field(ge=1, le=64)] = Field(
         1,
         description="Processes that share the port. Each counts its limits and its metrics on its own.",
-        json_schema_extra=env("OPENAI_PROXY_WORKERS"),
+        json_schema_extra=env_var("OPENAI_PROXY_WORKERS"),
     )
-    models: Words = Field(
+    models: StringList = Field(
         (),
         description="The only models that may be asked for; empty allows all; repeat it, or give a comma list.",
-        json_schema_extra=env("OPENAI_PROXY_MODELS"),
+        json_schema_extra=env_var("OPENAI_PROXY_MODELS"),
     )
-    max_concurrent: Annotated[int, BeforeValidator(no_truth), Field(ge=1)] | None = Field(
+    max_concurrent: Annotated[int, BeforeValidator(reject_bool), Field(ge=1)] | None = Field(
         None,
         description="Requests that one token may have under way.",
-        json_schema_extra=env("OPENAI_PROXY_MAX_CONCURRENT"),
+        json_schema_extra=env_var("OPENAI_PROXY_MAX_CONCURRENT"),
     )
-    requests_per_minute: Annotated[int, BeforeValidator(no_truth), Field(ge=1, le=100_000)] | None = Field(
+    requests_per_minute: Annotated[int, BeforeValidator(reject_bool), Field(ge=1, le=100_000)] | None = Field(
         None,
         description="Requests that one token may begin within any minute.",
-        json_schema_extra=env("OPENAI_PROXY_REQUESTS_PER_MINUTE"),
+        json_schema_extra=env_var("OPENAI_PROXY_REQUESTS_PER_MINUTE"),
     )
-    max_auth_failures: Annotated[int, BeforeValidator(no_truth), Field(ge=1)] = Field(
+    max_auth_failures: Annotated[int, BeforeValidator(reject_bool), Field(ge=1)] = Field(
         10, description="Wrong tokens from one address before it is locked out."
     )
     auth_failure_window: Seconds = Field(60, description="Seconds within which they count.")
     auth_lockout: Seconds = Field(300, description="Seconds of the lockout.")
-    trusted_proxy: Annotated[Words, AfterValidator(_networks)] = Field(
+    trusted_proxy: Annotated[StringList, AfterValidator(_networks)] = Field(
         (),
         description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed; repeat it, "
         "or give a comma list.",
     )
     organization: HeaderValue | None = Field(
-        None, description="OpenAI-Organization of every request.", json_schema_extra=env("OPENAI_ORG_ID")
+        None, description="OpenAI-Organization of every request.", json_schema_extra=env_var("OPENAI_ORG_ID")
     )
     project: HeaderValue | None = Field(
-        None, description="OpenAI-Project of every request.", json_schema_extra=env("OPENAI_PROJECT_ID")
+        None, description="OpenAI-Project of every request.", json_schema_extra=env_var("OPENAI_PROJECT_ID")
     )
     tls_certificate: str | None = Field(
         None, description="PEM file of this listener's certificate chain: serve HTTPS."
@@ -297,7 +299,7 @@ class ServerSettings(RelaySettings):
     metrics_port: Port | None = Field(
         None,
         description="Port on 127.0.0.1 for Prometheus (/metrics), none by default; further workers take the next ones.",
-        json_schema_extra=env("OPENAI_PROXY_METRICS_PORT"),
+        json_schema_extra=env_var("OPENAI_PROXY_METRICS_PORT"),
     )
     access_log: bool = Field(True, description="One line a request on standard output.")
 
@@ -316,7 +318,7 @@ class ServerSettings(RelaySettings):
             and info.data.get("proxy_tokens") == {}
         ):
             raise PydanticCustomError(
-                OF_THE_WHOLE,
+                DOCUMENT,
                 "no token is set, so nobody could use this server: set OPENAI_PROXY_TOKEN "
                 "(make one with: clawgate server new-token), OPENAI_PROXY_TOKENS or --proxy-tokens-file",
             )

@@ -21,16 +21,16 @@ from pydantic_core import ErrorDetails
 from clawgate.settings.json5.file import no_such_file, read_json5
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.paths import config_path
-from clawgate.settings.problems import OF_THE_WHOLE, Problem, SettingsInvalid, worded
-from clawgate.settings.references import substituted
+from clawgate.settings.problems import DOCUMENT, Problem, SettingsInvalid, worded
+from clawgate.settings.references import resolve_references
 
-__all__ = ["Problem", "SettingsInvalid", "Sources", "config_path", "flag_of", "load", "read_sources"]
+__all__ = ["Problem", "SettingsInvalid", "SettingsSources", "config_path", "flag_of", "load", "read_sources"]
 
 _M = TypeVar("_M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SettingsSources:
     """All places but the flags. ``block`` is the config file's part for this role, ``block_name`` its key path.
 
     ``has_flags``: whether there are any, to be named to somebody who has to set something.
@@ -44,12 +44,12 @@ class Sources:
     has_flags: bool = True
 
 
-def read_sources(*, entry: str, config: str | None, env_file: str | None) -> Sources:
+def read_sources(*, entry: str, config: str | None, env_file: str | None) -> SettingsSources:
     """Read what there is; raises `SettingsInvalid` for a file that is named and cannot be used."""
     environment = dict(os.environ)
     path, named = config_path(environment, config)
     block_name = f'{path}: plugins.entries."{entry}".config'
-    return Sources(
+    return SettingsSources(
         environment=environment,
         env_file=read_env_file(env_file),
         env_file_name=env_file or ".env",
@@ -100,7 +100,7 @@ def _plugin_block(path: Path, entry: str, *, required: bool) -> Mapping[str, Any
     return found
 
 
-def load(model: type[_M], flags: Mapping[str, Any], sources: Sources) -> _M:
+def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) -> _M:
     """The settings of ``model``; ``flags`` by field name, None where not given."""
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -126,7 +126,7 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: Sources) -> _M:
             values[name], origin[name] = flags[name], flag_of(name)
     for name, found_in in origin.items():
         if found_in.startswith(f"{sources.block_name}."):
-            values[name], missing = substituted(values[name], sources.environment)
+            values[name], missing = resolve_references(values[name], sources.environment)
             if missing:
                 del values[name]
                 problems += [
@@ -156,12 +156,12 @@ def _variables(model: type[BaseModel], name: str) -> list[str]:
 
 
 def _problem(
-    model: type[BaseModel], detail: ErrorDetails, origin: Mapping[str, str], sources: Sources
+    model: type[BaseModel], detail: ErrorDetails, origin: Mapping[str, str], sources: SettingsSources
 ) -> Problem:
     """One pydantic error in our words; its input is left out, for it may be a secret."""
     location = [str(part) for part in detail["loc"]]
     message = worded(detail)
-    if not location or detail["type"] == OF_THE_WHOLE:
+    if not location or detail["type"] == DOCUMENT:
         return Problem("settings", "", message)
     by_key = {to_camel(field_name): field_name for field_name in model.model_fields}
     name = by_key.get(location[0], location[0])

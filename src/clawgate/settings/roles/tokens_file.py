@@ -5,10 +5,10 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from clawgate.policy.authentication import TokenBook
+from clawgate.policy.authentication import TokenStore
 from clawgate.settings.roles.bridge import TOKEN_NAME, ServerSettings
 from clawgate.settings.roles.loader import Problem, SettingsInvalid
-from clawgate.settings.secrets import why_not_a_token
+from clawgate.settings.secrets import token_problem
 
 
 def read_tokens_file(path: Path) -> dict[str, str]:
@@ -35,7 +35,7 @@ def read_tokens_file(path: Path) -> dict[str, str]:
             problems.append(Problem("proxyTokensFile", where, "must be name:TOKEN"))
         elif name in tokens:
             problems.append(Problem("proxyTokensFile", where, f"the name '{name}' stands there twice"))
-        elif reason := why_not_a_token(token):
+        elif reason := token_problem(token):
             problems.append(Problem("proxyTokensFile", where, f"its token {reason}"))
         else:
             tokens[name] = token
@@ -92,9 +92,9 @@ class TokenSource:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def book(self) -> TokenBook:
+    def book(self) -> TokenStore:
         """The holders by hash."""
-        return TokenBook.of(self.tokens)
+        return TokenStore.of(self.tokens)
 
     def changed(self) -> bool:
         """Whether the file has changed and was read again; raises `SettingsInvalid` once for a broken one."""

@@ -16,8 +16,8 @@ from typing import Literal, Self, cast
 
 from clawgate.testing.http.connection import linger_zero, report_every_held_byte
 from clawgate.testing.http.message_reader import MessageReader
-from clawgate.testing.http.response import Ended, Response
-from clawgate.testing.http.waiting import DEFAULT_LIMIT, Pulse
+from clawgate.testing.http.response import ConnectionClosed, Response
+from clawgate.testing.http.waiting import DEFAULT_LIMIT, Condition
 
 
 class RawClient(asyncio.Protocol):
@@ -33,7 +33,7 @@ class RawClient(asyncio.Protocol):
         self.how_ended: Literal["fin", "reset"] | None = None
         self.lost = False
         self._limit = limit
-        self._pulse = Pulse()
+        self._pulse = Condition()
         self._arrivals: list[tuple[int, float]] = []
         self._taken = 0
         self._writable = True
@@ -177,11 +177,11 @@ class RawClient(asyncio.Protocol):
         if data not in self.received:
             raise ConnectionError(f"the connection ended without {data!r}; {self.state()}")
 
-    async def ended(self, within: float | None = None) -> Ended:
+    async def ended(self, within: float | None = None) -> ConnectionClosed:
         """How the server ended the connection, once it has."""
         await self._until(lambda: self.how_ended is not None, "the end of the connection", within)
         assert self.how_ended is not None
-        return Ended(self.how_ended, self.ended_at, bytes(self.received[self._taken :]))
+        return ConnectionClosed(self.how_ended, self.ended_at, bytes(self.received[self._taken :]))
 
     def state(self) -> str:
         """What has come so far, in one line."""

@@ -24,12 +24,12 @@ from clawgate.testing.http.script import (
     Reset,
     Script,
     Send,
+    SetEvent,
     Step,
-    Tell,
     Trickle,
     Wait,
 )
-from clawgate.testing.http.waiting import Pulse
+from clawgate.testing.http.waiting import Condition
 
 
 def report_every_held_byte(transport: asyncio.Transport) -> None:
@@ -100,12 +100,12 @@ class Request:
         return self.reader.head.all(name) if self.reader.head else []
 
 
-class Ledger(Protocol):
+class ConnectionLog(Protocol):
     """What a connection needs of the server that it belongs to."""
 
     on_connect: Script
     stray: list[str]
-    pulse: Pulse
+    pulse: Condition
     released: bool
 
     def opened(self, connection: Connection) -> None: ...
@@ -117,7 +117,7 @@ class Ledger(Protocol):
 class Connection(asyncio.Protocol):
     """One accepted connection: its raw bytes, its requests, its end. Made by its server."""
 
-    def __init__(self, upstream: Ledger) -> None:
+    def __init__(self, upstream: ConnectionLog) -> None:
         self.upstream = upstream
         self.number = -1
         self.requests: list[Request] = []
@@ -258,7 +258,7 @@ class Connection(asyncio.Protocol):
                 await event.wait()
             case Wait(float() | int() as seconds):
                 await asyncio.sleep(seconds)
-            case Tell(event):
+            case SetEvent(event):
                 event.set()
             case ReadBody():
                 self._transport.resume_reading()

@@ -64,7 +64,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ConnectionClosed:
     """How the server ended the connection, and what it had sent that belongs to no response."""
 
     how: Literal["fin", "reset"]

@@ -47,7 +47,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class SetEvent:
     """Set an event: the script got here."""
 
     event: asyncio.Event
@@ -86,5 +86,5 @@ class Reset:
     """Send RST (SO_LINGER 0); the last step that counts. What the peer has not read yet may be lost to it."""
 
 
-Step = Send | Drip | Trickle | Wait | Tell | ReadBody | DontReadBody | Hold | HalfClose | Close | Reset
+Step = Send | Drip | Trickle | Wait | SetEvent | ReadBody | DontReadBody | Hold | HalfClose | Close | Reset
 Script = Sequence[Step]

@@ -16,7 +16,7 @@ from typing import Self
 from clawgate.testing.http.connection import Connection, Request
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.testing.http.script import Hold, Script
-from clawgate.testing.http.waiting import DEFAULT_LIMIT, Pulse
+from clawgate.testing.http.waiting import DEFAULT_LIMIT, Condition
 
 ScriptChoice = Script | Callable[[Request], Script]
 
@@ -46,7 +46,7 @@ class FakeUpstream:
         self._scripts = scripts
         self._tls = tls
         self._limit = limit
-        self.pulse = Pulse()
+        self.pulse = Condition()
         self.released = False
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self._errors: list[BaseException] = []

@@ -12,7 +12,7 @@ DEFAULT_LIMIT = 10.0
 """Seconds after which a wait that names no limit of its own gives up."""
 
 
-class Pulse:
+class Condition:
     """Wakes everyone who waits, each time something has changed; each waiter then looks for itself."""
 
     def __init__(self) -> None:

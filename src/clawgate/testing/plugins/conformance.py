@@ -31,9 +31,9 @@ from clawgate.plugins.api import (
     ServiceStatus,
     Unavailable,
 )
-from clawgate.plugins.host.discovery import Found
-from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, in_time, reason_of
-from clawgate.plugins.host.loader import Loaded, load_plugin, registered, secrets_in
+from clawgate.plugins.host.discovery import DiscoveredPlugin
+from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, reason_of, run_with_timeout
+from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, registered, secrets_in
 from clawgate.plugins.host.manifest import (
     Manifest,
     ManifestInvalid,
@@ -132,17 +132,17 @@ def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def _named(check: str, found: Callable[[], Iterable[str]]) -> list[Finding]:
     """What a check finds; a plugin that raises in it is found, too."""
     try:
-        return [Finding(check, message) for message in in_time(30.0, check, lambda: list(found()))]
+        return [Finding(check, message) for message in run_with_timeout(30.0, check, lambda: list(found()))]
     except PluginFailed as error:
         return [Finding(check, f"failed: {error}")]
 
 
-def _loaded(plugin: Plugin, manifest: Manifest | None) -> Loaded:
+def _loaded(plugin: Plugin, manifest: Manifest | None) -> LoadedPlugin:
     if manifest is None:
         manifest = _manifest_of(plugin)
-    found = Found(id=manifest.id, origin="installed", source="conformance kit", manifest=manifest)
+    found = DiscoveredPlugin(id=manifest.id, origin="installed", source="conformance kit", manifest=manifest)
     settled = manifest
-    return in_time(LOAD_SECONDS, "its register", lambda: registered(plugin, found, settled))
+    return run_with_timeout(LOAD_SECONDS, "its register", lambda: registered(plugin, found, settled))
 
 
 class _Names:
@@ -166,7 +166,7 @@ class _Names:
 def _manifest_of(plugin: Plugin) -> Manifest:
     """The manifest that would be right for ``plugin``. Raises `PluginFailed` if none can be."""
     names = _Names()
-    in_time(LOAD_SECONDS, "its register", lambda: plugin.register(names))
+    run_with_timeout(LOAD_SECONDS, "its register", lambda: plugin.register(names))
     kinds = {"service": names.services, "provider": names.providers, "command": names.commands}
     said = {
         "id": plugin.id,
@@ -188,7 +188,7 @@ def _manifest_of(plugin: Plugin) -> Manifest:
         ) from None
 
 
-def _registers_alike(plugin: Plugin, loaded: Loaded) -> Iterator[str]:
+def _registers_alike(plugin: Plugin, loaded: LoadedPlugin) -> Iterator[str]:
     threads = threading.active_count()
     names = _Names()
     plugin.register(names)
@@ -215,7 +215,7 @@ def _config(plugin: Plugin) -> Iterator[str]:
             yield f"the secret '{name}' has a default, which everybody would know"
 
 
-def _some_config(plugin: Plugin, loaded: Loaded) -> BaseModel | None:
+def _some_config(plugin: Plugin, loaded: LoadedPlugin) -> BaseModel | None:
     def as_answered(provider: ProviderPlugin) -> BaseModel:
         answers = sample_answers(list(provider.questions(Answers(), {})))
         return plugin.config.model_validate(dict(provider.config_change(answers).plugin_config))
@@ -224,7 +224,7 @@ def _some_config(plugin: Plugin, loaded: Loaded) -> BaseModel | None:
     tries.append(plugin.config)
     for make in tries:
         with contextlib.suppress(PluginFailed):
-            return in_time(LOAD_SECONDS, "its config", make)
+            return run_with_timeout(LOAD_SECONDS, "its config", make)
     return None
 
 
@@ -301,7 +301,9 @@ def check_folder(folder: Path) -> list[Finding]:
         root = import_root(folder, path, manifest)
     except ManifestInvalid as error:
         return [Finding("manifest", str(error))]
-    found = Found(id=manifest.id, origin="installed", source=str(folder), manifest=manifest, folder=root)
+    found = DiscoveredPlugin(
+        id=manifest.id, origin="installed", source=str(folder), manifest=manifest, folder=root
+    )
     package = root / manifest.package
     findings = check_imports(package if package.is_dir() else root, manifest.package)
     try:
@@ -321,7 +323,7 @@ def _checked(target: str) -> list[Finding]:
     if not colon:
         return [Finding("target", f"{target} is no folder, and not module:attribute")]
     try:
-        plugin = in_time(
+        plugin = run_with_timeout(
             LOAD_SECONDS, "its import", lambda: getattr(importlib.import_module(module), attribute)
         )
     except PluginFailed as error:

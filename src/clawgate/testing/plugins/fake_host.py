@@ -15,13 +15,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from clawgate.plugins.api import (
-    ChildPlan,
-    Fetched,
+    ChildSpec,
     FetchFailed,
-    FetchPlan,
+    FetchRequest,
+    FetchResponse,
     PluginConfig,
     Probe,
-    RelayPlan,
+    RelaySpec,
     ServiceStatus,
     Unavailable,
 )
@@ -31,7 +31,7 @@ from clawgate.plugins.api import (
 class FakeRelay:
     """A relay that was asked for."""
 
-    plan: RelayPlan
+    plan: RelaySpec
     stopped: bool = False
 
     @property
@@ -54,7 +54,7 @@ class FakeRelay:
 class FakeChild:
     """A child that was asked for. It is ready once it was started."""
 
-    plan: ChildPlan
+    plan: ChildSpec
     probe: Probe
     running: bool = False
     starts: int = 0
@@ -84,13 +84,13 @@ class FakeHost:
     state_dir: Path
     config: BaseModel = field(default_factory=PluginConfig)
     config_file: Mapping[str, Any] = field(default_factory=dict)
-    answers: Mapping[str, Fetched] = field(default_factory=dict)
+    answers: Mapping[str, FetchResponse] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     gateway_url: str = "http://127.0.0.1:18789"
     instance: str = "0123456789ab"
     problems: Sequence[str] = ()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("clawgate.testing.plugin"))
-    fetched: list[FetchPlan] = field(default_factory=list)
+    fetched: list[FetchRequest] = field(default_factory=list)
     relays: list[FakeRelay] = field(default_factory=list)
     children: list[FakeChild] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
@@ -104,17 +104,17 @@ class FakeHost:
     def err(self) -> Callable[[str], None]:
         return self.complained.append
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         self.fetched.append(plan)
         if plan.url in self.answers:
             return self.answers[plan.url]
         raise FetchFailed("unreachable", f"nothing listens at {plan.url}")
 
-    async def serve_relay(self, plan: RelayPlan) -> FakeRelay:
+    async def serve_relay(self, plan: RelaySpec) -> FakeRelay:
         self.relays.append(FakeRelay(plan))
         return self.relays[-1]
 
-    def supervise(self, plan: ChildPlan, probe: Probe) -> FakeChild:
+    def supervise(self, plan: ChildSpec, probe: Probe) -> FakeChild:
         self.children.append(FakeChild(plan, probe))
         return self.children[-1]
 
@@ -130,5 +130,5 @@ class FakeSetup:
     def environment(self) -> Mapping[str, str]:
         return self.host.environment
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         return await self.host.fetch(plan)

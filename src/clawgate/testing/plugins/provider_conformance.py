@@ -14,17 +14,17 @@ from typing import Any
 from clawgate.plugins.api import (
     Answers,
     CheckResult,
+    ChecksConfig,
     ConfigChange,
-    ConfigNote,
-    JudgesAnswers,
-    JudgesConfig,
+    Diagnostic,
     KeyPath,
+    MappedError,
+    MapsErrors,
     Plugin,
     ProviderPlugin,
     Question,
-    ShapesRequests,
+    TransformsRequests,
     UpstreamRequest,
-    Verdict,
 )
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
@@ -135,14 +135,14 @@ def change_of(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
         if path not in hidden and not (path[:2] == _PROVIDERS and is_secret(path, SECRET)):
             yield f"a secret stands at {format_key_path(path)}, which `secrets` does not name"
     yield from _read_again(provider, questions, answers, document)
-    if isinstance(provider, JudgesConfig):
+    if isinstance(provider, ChecksConfig):
         settings = plugin.config.model_validate(_followed(dict(change.plugin_config)))
         yield from _notes(provider.config_notes(document, settings))
 
 
 def _notes(notes: object) -> Iterator[str]:
     """What is wrong with what it says of its own config."""
-    if not isinstance(notes, Sequence) or not all(isinstance(note, ConfigNote) for note in notes):
+    if not isinstance(notes, Sequence) or not all(isinstance(note, Diagnostic) for note in notes):
         yield f"config_notes() returned {type(notes).__name__}, which is no list of ConfigNote"
         return
     for note in notes:
@@ -209,7 +209,7 @@ async def connection_of(provider: ProviderPlugin, folder: Path) -> list[str]:
 
 def requests_of(provider: ProviderPlugin) -> Iterator[str]:
     """What is wrong with how it shapes requests and judges answers."""
-    if isinstance(provider, ShapesRequests):
+    if isinstance(provider, TransformsRequests):
         if inspect.iscoroutinefunction(provider.shape):
             yield "shape must be a plain 'def'"
             return
@@ -225,7 +225,7 @@ def requests_of(provider: ProviderPlugin) -> Iterator[str]:
             yield f"shape() sets {', '.join(named)}; the credential is the gateway's to set"
         if {"messages", "system", "tools", "model"} & shaped.fields.keys():
             yield "shape() sets messages, system, tools or model among the fields"
-    if isinstance(provider, JudgesAnswers):
+    if isinstance(provider, MapsErrors):
         yield from _verdicts(provider.judge)
 
 
@@ -244,6 +244,6 @@ def _verdicts(judge: Callable[[int, bytes], object]) -> Iterator[str]:
             verdict = judge(status, body)
             if verdict is None:
                 continue
-            if not isinstance(verdict, Verdict) or not 400 <= verdict.status <= 599:
+            if not isinstance(verdict, MappedError) or not 400 <= verdict.status <= 599:
                 yield f"judge({status}, {body!r}) returned no Verdict of a failure"
                 return

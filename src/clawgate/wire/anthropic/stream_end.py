@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from clawgate.wire.sse.splitter import WholeEvents, fields_of
+from clawgate.wire.sse.splitter import EventSplitter, fields_of
 
 
 class _Delta(msgspec.Struct):
@@ -26,7 +26,7 @@ _event = msgspec.json.Decoder(_Event)
 _delta = msgspec.json.Decoder(_Delta)
 
 
-class StreamEnd:
+class MessagesStreamEnd:
     """Feed it what passes; ask at the end whether that was all."""
 
     __slots__ = ("_events", "_in_event", "said_error", "stop_reason")
@@ -36,7 +36,7 @@ class StreamEnd:
         """Whether an ``error`` event came, also one behind ``message_stop``."""
         self.stop_reason: str | None = None
         """The last one that a ``message_delta`` gave."""
-        self._events = WholeEvents()
+        self._events = EventSplitter()
         self._in_event = False
 
     @property

@@ -150,7 +150,7 @@ class MessagesRequest(Struct):
     container: str | Json | None = None
 
 
-class Block(Struct):
+class ContentBlock(Struct):
     """A content block of an answer, of any type: what it holds depends on that, so no field has a type of its own."""
 
     type: str
@@ -163,10 +163,10 @@ class Block(Struct):
     input: object = None
 
 
-class Answer(Struct):
+class MessageResponse(Struct):
     """An upstream's whole answer."""
 
-    content: list[Block]
+    content: list[ContentBlock]
     id: object = None
     usage: object = None
     stop_reason: str | None = None
@@ -174,7 +174,7 @@ class Answer(Struct):
 
 
 class Delta(Struct):
-    """What an event adds, of any type, as in `Block`."""
+    """What an event adds, of any type, as in `ContentBlock`."""
 
     type: str = ""
     text: object = None
@@ -191,7 +191,7 @@ class Event(Struct):
     type: str
     index: int | None = None
     message: object = None
-    content_block: Block | None = None
+    content_block: ContentBlock | None = None
     delta: Delta | None = None
     usage: object = None
     error: object = None
@@ -202,6 +202,6 @@ class EventType(Struct):
 
 
 MESSAGES_REQUEST = msgspec.json.Decoder(MessagesRequest)
-MESSAGES_ANSWER = msgspec.json.Decoder(Answer)
+MESSAGES_ANSWER = msgspec.json.Decoder(MessageResponse)
 MESSAGES_EVENT = msgspec.json.Decoder(Event)
 MESSAGES_EVENT_TYPE = msgspec.json.Decoder(EventType)

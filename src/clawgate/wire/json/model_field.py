@@ -21,7 +21,7 @@ _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
-class NamedModel:
+class ModelField:
     """``name`` is None where the body names no model, or null. Its value is ``start`` to ``end``, both 0 for none."""
 
     name: str | None
@@ -38,7 +38,7 @@ class NamedModel:
         return b'%b"model":%b%b%b' % (body[:at], value, comma, body[at:])
 
 
-def find_model(body: bytes) -> NamedModel:
+def find_model(body: bytes) -> ModelField:
     """The model that a JSON object names at its top.
 
     Raises `RequestRejected` for what is no JSON object, gives a field twice (RFC 8259 section 4 leaves its meaning to
@@ -56,7 +56,7 @@ def find_model(body: bytes) -> NamedModel:
             raise RequestRejected(f"the body is not a JSON object: {error}") from None
     if any(key != "model" and key.lower() == "model" for key in members):
         raise RequestRejected("'model' is to be written in small letters, and once", param="model")
-    found = NamedModel(None)
+    found = ModelField(None)
     at = 0
     for _ in members:
         key = _next_key(readable, at)
@@ -68,7 +68,7 @@ def find_model(body: bytes) -> NamedModel:
         at = key.end() + len(bytes(value))
         if name == "model":
             try:
-                found = NamedModel(_name.decode(body[key.end() : at]), key.end(), at)
+                found = ModelField(_name.decode(body[key.end() : at]), key.end(), at)
             except _UNREADABLE:
                 raise RequestRejected("'model' must be text", param="model") from None
     if body[at:].strip(b" \t\r\n{") != b"}":

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from clawgate.errors import RequestRejected, UpstreamMalformed
-from clawgate.wire.json.surrogates import Joiner, whole
+from clawgate.wire.json.surrogates import SurrogateJoiner, whole
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
         raise RequestRejected(f"the request body cannot be read: {what}", param=param) from None
 
 
-def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: Joiner | None = None) -> T:
+def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: SurrogateJoiner | None = None) -> T:
     """The upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
 
     ``halves`` puts characters together again that were cut between two events of a stream. A byte order mark in front

@@ -27,7 +27,7 @@ def whole(json: bytes) -> bytes:
     return _FOUND.sub(lambda found: found[0] if found[2] is None else found[1] + REPLACEMENT, json)
 
 
-class Joiner:
+class SurrogateJoiner:
     """The halves of one stream."""
 
     __slots__ = ("_first",)

@@ -17,7 +17,7 @@ _MADE_UP = "<synthetic>"
 _DONE = b"[DONE]"
 
 
-class ChatEnd:
+class ChatStreamEnd:
     """Feed it each event; ask at the end whether the answer was finished."""
 
     __slots__ = ("_said", "finished")

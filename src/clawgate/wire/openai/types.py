@@ -184,7 +184,7 @@ class ToolCallPiece(Struct):
     function: FunctionPiece | None = None
 
 
-class Delta(Struct):
+class ChoiceDelta(Struct):
     """What a chunk adds, or the message of a whole answer. `function_call` is the old form of a tool call.
 
     What is an `object` is written in many ways: `loose` knows them.
@@ -200,12 +200,12 @@ class Delta(Struct):
 
 
 class Choice(Struct):
-    message: Delta
+    message: ChoiceDelta
     finish_reason: str | None = None
     error: object = None
 
 
-class Answer(Struct):
+class ChatCompletion(Struct):
     """An upstream's whole answer."""
 
     choices: list[Choice]
@@ -217,12 +217,12 @@ class ChunkChoice(Struct):
     """``message`` is what an answer that does not stream has in the place of ``delta``."""
 
     index: int | None = 0
-    delta: Delta | None = None
-    message: Delta | None = None
+    delta: ChoiceDelta | None = None
+    message: ChoiceDelta | None = None
     finish_reason: str | None = None
 
 
-class Chunk(Struct):
+class ChatCompletionChunk(Struct):
     """One event of an upstream's stream; `error` is how servers report what went wrong in the middle of it."""
 
     id: object = None
@@ -232,5 +232,5 @@ class Chunk(Struct):
 
 
 CHAT_REQUEST = msgspec.json.Decoder(ChatRequest)
-CHAT_ANSWER = msgspec.json.Decoder(Answer)
-CHAT_CHUNK = msgspec.json.Decoder(Chunk)
+CHAT_ANSWER = msgspec.json.Decoder(ChatCompletion)
+CHAT_CHUNK = msgspec.json.Decoder(ChatCompletionChunk)

@@ -19,7 +19,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _SHORTEST_CRLF_PAIR = 4
 
 
-class WholeEvents:
+class EventSplitter:
     """Feed it what arrives; it hands back the same bytes, cut behind events."""
 
     __slots__ = ("_open", "_searched", "_skips")

@@ -18,10 +18,10 @@ _tells_error = re.compile(rb'\{\s*"(?:error"\s*:\s*[{"]|type"\s*:\s*"error")').m
 """How the data of an error event begins, in the dialects of OpenAI and Anthropic."""
 
 TAIL_BYTES = 4096
-"""How much of a stream's end is kept for `closing`: an event or two of any usual size."""
+"""How much of a stream's end is kept for `closing_chunk`: an event or two of any usual size."""
 
 
-class Tail:
+class StreamTail:
     """The last bytes of a stream, at least `TAIL_BYTES` of them where there are so many."""
 
     __slots__ = ("_bytes", "_from_start")
@@ -52,12 +52,12 @@ class Tail:
         """Whether the stream so far ends with a whole event."""
         return not _BLANK_LINE.split(bytes(self._bytes))[-1].strip(b"\r\n")
 
-    def closing(self, event: bytes) -> bytes:
-        """`closing` for the stream so far."""
-        return closing(bytes(self._bytes), event, from_start=self._from_start)
+    def closing_chunk(self, event: bytes) -> bytes:
+        """`closing_chunk` for the stream so far."""
+        return closing_chunk(bytes(self._bytes), event, from_start=self._from_start)
 
 
-def closing(tail: bytes, event: bytes, *, from_start: bool = True) -> bytes:
+def closing_chunk(tail: bytes, event: bytes, *, from_start: bool = True) -> bytes:
     """What to add to a stream that was cut after ``tail`` so that ``event`` is seen and nothing is made up.
 
     At an event boundary: the event. In the middle of an event: a blank line first. Empty where ending the open event
@@ -88,7 +88,7 @@ def _data(event: bytes) -> bytes | None:
     return b"\n".join(line[5:] for line in lines).strip(b" \t") if lines else None
 
 
-class FirstEvent:
+class FirstEventDetector:
     """Tells the first real byte of a stream from the comments that only keep it warm.
 
     A proxy that sends ``: ping`` every few seconds proves that it is alive, not that the model has begun; the

@@ -61,7 +61,7 @@ ANTHROPIC_KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignError:
+class UpstreamError:
     """An upstream's error: its own words, None where it said nothing."""
 
     message: str
@@ -103,19 +103,19 @@ class ForeignError:
         return int(self.code) if self.code and len(self.code) == 3 and self.code.isdecimal() else None
 
 
-WORDLESS = ForeignError("the upstream broke off without saying why")
+WORDLESS = UpstreamError("the upstream broke off without saying why")
 
 
-def read(body: bytes, status: int) -> ForeignError:
+def read(body: bytes, status: int) -> UpstreamError:
     """The error in an answer's ``body``, of any form."""
     try:
         said: object = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return ForeignError(_plain(body, status))
-    return of_json(said) or ForeignError(f"the upstream answered {status} without saying why")
+        return UpstreamError(_plain(body, status))
+    return of_json(said) or UpstreamError(f"the upstream answered {status} without saying why")
 
 
-def within(body: bytes) -> ForeignError | None:
+def within(body: bytes) -> UpstreamError | None:
     """The error that ``body`` is although nothing around it says so: a body at status 200, or an event of a stream.
 
     OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, or the error's members without either. None for
@@ -135,10 +135,10 @@ def within(body: bytes) -> ForeignError | None:
     return of_json(said) if isinstance(words, str) and not said.get("choices") else None
 
 
-def of_json(said: object) -> ForeignError | None:
+def of_json(said: object) -> UpstreamError | None:
     """The error in a decoded object, or in the `error` member of an event; None where no message can be found."""
     if isinstance(said, str):
-        return ForeignError(said[:SHOWN_CHARACTERS]) if said.strip() else None
+        return UpstreamError(said[:SHOWN_CHARACTERS]) if said.strip() else None
     if isinstance(said, list) and len(said) == 1:
         return of_json(said[0])
     if not isinstance(said, dict):
@@ -147,13 +147,13 @@ def of_json(said: object) -> ForeignError | None:
     if isinstance(inner, dict):
         said = inner
     elif isinstance(inner, str) and inner.strip():
-        return ForeignError(inner[:SHOWN_CHARACTERS])
+        return UpstreamError(inner[:SHOWN_CHARACTERS])
     message = said.get("message") or said.get("detail") or said.get("error_description")
     if isinstance(message, dict | list):
         message = _compact(message)
     if not isinstance(message, str) or not message.strip():
         return None
-    return ForeignError(
+    return UpstreamError(
         message,
         _word(said.get("type")),
         _code(said.get("code")),
@@ -169,12 +169,12 @@ def kind_of(status: int, dialect: Dialect) -> str | None:
     return kind if dialect is Dialect.MESSAGES else CHAT_KINDS.get(kind, kind)
 
 
-def chat_body(error: ForeignError, status: int | None = None) -> bytes:
+def chat_body(error: UpstreamError, status: int | None = None) -> bytes:
     """The body in OpenAI's dialect."""
     return msgspec.json.encode({"error": error.for_chat(status)})
 
 
-def chat_event(error: ForeignError) -> bytes:
+def chat_event(error: UpstreamError) -> bytes:
     """The event in OpenAI's dialect."""
     told = error.for_chat()
     return openai_errors.error_event(
@@ -185,7 +185,7 @@ def chat_event(error: ForeignError) -> bytes:
     )
 
 
-def messages_body(error: ForeignError, status: int | None = None) -> bytes:
+def messages_body(error: UpstreamError, status: int | None = None) -> bytes:
     """The body in Anthropic's dialect."""
     told = error.for_messages(status)
     return anthropic_errors.error_body(
@@ -193,7 +193,7 @@ def messages_body(error: ForeignError, status: int | None = None) -> bytes:
     )
 
 
-def messages_event(error: ForeignError) -> bytes:
+def messages_event(error: UpstreamError) -> bytes:
     """The event in Anthropic's dialect."""
     return b"event: error\ndata: " + messages_body(error) + b"\n\n"
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from clawgate.cli.auth.wizard.answers import (
-    Answered,
-    Sources,
-    Unanswered,
-    WrongAnswer,
+    AnswerSet,
+    AnswerSources,
+    InvalidAnswer,
+    MissingAnswer,
     by_asking,
     without_asking,
 )
-from clawgate.cli.auth.wizard.prompter import Abandoned
+from clawgate.cli.auth.wizard.prompter import Aborted
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from tests.cli.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Scripted
 
@@ -27,13 +27,13 @@ TOKEN = Question(name="token", text="Token", kind="secret", variables=("A_TOKEN"
 def asked(
     questions: Sequence[Question],
     person: Scripted,
-    sources: Sources | None = None,
+    sources: AnswerSources | None = None,
     offered: Sequence[Choice] = (),
     taken: int = 0,
-) -> Answered:
+) -> AnswerSet:
     return by_asking(
         questions,
-        sources or Sources(),
+        sources or AnswerSources(),
         person,
         lambda question, answers: offered if question.choices else (),
         lambda port, answers: f"port {port} is taken" if port == taken else None,
@@ -47,16 +47,18 @@ def test_every_kind_of_question_is_asked_and_answered() -> None:
 
 
 def test_every_kind_of_question_is_answered_by_flags() -> None:
-    assert dict(without_asking(EVERY_KIND, Sources(flags=ANSWERS)).plain) == ANSWERS
+    assert dict(without_asking(EVERY_KIND, AnswerSources(flags=ANSWERS)).plain) == ANSWERS
     person = Scripted()
-    assert dict(asked(EVERY_KIND, person, Sources(flags=ANSWERS)).plain) == ANSWERS and person.said == []
+    assert (
+        dict(asked(EVERY_KIND, person, AnswerSources(flags=ANSWERS)).plain) == ANSWERS and person.said == []
+    )
 
 
 def test_a_question_that_does_not_apply_is_left_out() -> None:
-    found = without_asking(EVERY_KIND, Sources(flags=ANSWERS | {"private": "no"}))
+    found = without_asking(EVERY_KIND, AnswerSources(flags=ANSWERS | {"private": "no"}))
     assert "why" not in found.plain
     person = Scripted("n")
-    assert "why" not in asked(EVERY_KIND, person, Sources(flags=dict(list(ANSWERS.items())[:-2]))).plain
+    assert "why" not in asked(EVERY_KIND, person, AnswerSources(flags=dict(list(ANSWERS.items())[:-2]))).plain
 
 
 @pytest.mark.parametrize(
@@ -85,20 +87,20 @@ def test_what_is_wrong_is_told_at_once_and_asked_again(name: str, wrong: str, sa
     assert asked([question], person).plain[name] == ANSWERS[name]
     assert any(says in text for text in person.said)
     if wrong:
-        with pytest.raises(WrongAnswer, match=says) as caught:
-            without_asking([question], Sources(flags={name: wrong}))
+        with pytest.raises(InvalidAnswer, match=says) as caught:
+            without_asking([question], AnswerSources(flags={name: wrong}))
         assert wrong not in str(caught.value) or name != "token" or wrong.startswith("$")
 
 
 def test_all_that_is_missing_is_told_in_one_go() -> None:
-    with pytest.raises(Unanswered) as caught:
-        without_asking(EVERY_KIND, Sources(environment={"KIT_URL": "https://remote.test"}))
+    with pytest.raises(MissingAnswer) as caught:
+        without_asking(EVERY_KIND, AnswerSources(environment={"KIT_URL": "https://remote.test"}))
     assert [one.name for one in caught.value.questions] == ["team", "token", "mode", "private"]
 
 
 def test_all_that_is_wrong_is_told_in_one_go() -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        without_asking(EVERY_KIND, Sources(flags=ANSWERS | {"port": "x", "count": "y"}))
+    with pytest.raises(InvalidAnswer) as caught:
+        without_asking(EVERY_KIND, AnswerSources(flags=ANSWERS | {"port": "x", "count": "y"}))
     assert [text.partition(":")[0] for text in caught.value.problems] == ["Port (--port)", "Count (--count)"]
 
 
@@ -111,12 +113,12 @@ def test_flags_go_before_the_environment_that_before_the_file_and_a_default_is_l
         ({}, {}, earlier, "https://file.test"),
         ({}, {}, {}, "https://default.test"),
     ):
-        sources = Sources(flags=flags, environment=variables, earlier=file)
+        sources = AnswerSources(flags=flags, environment=variables, earlier=file)
         assert without_asking([URL], sources).plain["url"] == winner
 
 
 def test_who_edits_keeps_what_is_configured() -> None:
-    sources = Sources(
+    sources = AnswerSources(
         environment={"A_URL": "https://a.test"}, earlier={"url": "https://file.test"}, earlier_first=True
     )
     assert without_asking([URL], sources).plain["url"] == "https://file.test"
@@ -124,41 +126,41 @@ def test_who_edits_keeps_what_is_configured() -> None:
 
 def test_a_secret_of_the_environment_is_written_as_a_reference() -> None:
     for found in (
-        without_asking([TOKEN], Sources(environment={"A_TOKEN": SECRET})),
-        asked([TOKEN], Scripted(""), Sources(environment={"A_TOKEN": SECRET})),
+        without_asking([TOKEN], AnswerSources(environment={"A_TOKEN": SECRET})),
+        asked([TOKEN], Scripted(""), AnswerSources(environment={"A_TOKEN": SECRET})),
     ):
         assert found.plain["token"] == SECRET and found.written["token"] == "${A_TOKEN}"
         assert found.secrets([TOKEN]) == (SECRET,)
 
 
 def test_a_typed_reference_stays_one() -> None:
-    found = asked([TOKEN], Scripted("${OTHER}"), Sources(environment={"OTHER": SECRET}))
+    found = asked([TOKEN], Scripted("${OTHER}"), AnswerSources(environment={"OTHER": SECRET}))
     assert (found.plain["token"], found.written["token"]) == (SECRET, "${OTHER}")
 
 
 def test_a_configured_secret_is_kept_and_shown_by_its_ends_alone() -> None:
     person = Scripted("")
-    assert asked([TOKEN], person, Sources(earlier={"token": SECRET})).written["token"] == SECRET
+    assert asked([TOKEN], person, AnswerSources(earlier={"token": SECRET})).written["token"] == SECRET
     assert "Enter keeps c...c" in person.said[-1] and SECRET not in "".join(person.said)
 
 
 def test_an_unset_reference_stays_only_where_nobody_tries_it() -> None:
-    with pytest.raises(WrongAnswer, match="the variable GONE is not set here"):
-        without_asking([TOKEN], Sources(earlier={"token": "${GONE}"}))
-    found = without_asking([TOKEN], Sources(earlier={"token": "${GONE}"}, unset_allowed=True))
+    with pytest.raises(InvalidAnswer, match="the variable GONE is not set here"):
+        without_asking([TOKEN], AnswerSources(earlier={"token": "${GONE}"}))
+    found = without_asking([TOKEN], AnswerSources(earlier={"token": "${GONE}"}, unset_allowed=True))
     assert (found.plain["token"], found.written["token"]) == ("", "${GONE}")
 
 
 def test_each_line_of_standard_input_is_one_secret() -> None:
     more = Question(name="more", text="More", kind="secret")
     left_out = Question(name="none", text="None", kind="secret", when=lambda answers: False)
-    found = without_asking([left_out, TOKEN, more], Sources(stdin=[SECRET, "other-s3cret-0123"]))
+    found = without_asking([left_out, TOKEN, more], AnswerSources(stdin=[SECRET, "other-s3cret-0123"]))
     assert dict(found.plain) == {"token": SECRET, "more": "other-s3cret-0123"}
 
 
 def test_a_wrong_variable_is_told_and_the_question_asked() -> None:
     person = Scripted("https://typed.test")
-    found = asked([URL], person, Sources(environment={"A_URL": "nonsense"}))
+    found = asked([URL], person, AnswerSources(environment={"A_URL": "nonsense"}))
     assert found.plain["url"] == "https://typed.test"
     assert any("not used: A_URL: " in text for text in person.said)
 
@@ -172,8 +174,8 @@ def test_what_a_server_offers_is_shown_and_need_not_be_taken() -> None:
 
 def test_a_dash_clears_what_is_optional() -> None:
     models = next(one for one in EVERY_KIND if one.name == "models")
-    assert asked([models], Scripted("-"), Sources(earlier={"models": "one"})).plain["models"] == ""
-    with pytest.raises(Abandoned):
+    assert asked([models], Scripted("-"), AnswerSources(earlier={"models": "one"})).plain["models"] == ""
+    with pytest.raises(Aborted):
         asked([EVERY_KIND[1]], Scripted("-"))
 
 
@@ -189,7 +191,7 @@ def test_a_taken_port_is_only_used_after_a_yes() -> None:
 @pytest.mark.parametrize("answered", range(len(ANSWERS)))
 def test_who_leaves_at_a_question_has_answered_nothing(answered: int) -> None:
     texts = [text if text != "yes" else "y" for text in ANSWERS.values()]
-    with pytest.raises(Abandoned):
+    with pytest.raises(Aborted):
         asked(EVERY_KIND, Scripted(*texts[:answered]))
 
 
@@ -198,5 +200,6 @@ def test_a_confirmation_without_a_default_has_to_be_given() -> None:
     person = Scripted("", "n")
     assert asked([private], person).plain["private"] == "no" and "answer yes or no" in person.said
     assert (
-        asked([private], Scripted(""), Sources(earlier=Answers({"private": "yes"}))).plain["private"] == "yes"
+        asked([private], Scripted(""), AnswerSources(earlier=Answers({"private": "yes"}))).plain["private"]
+        == "yes"
     )

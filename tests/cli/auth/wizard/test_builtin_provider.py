@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.cli.auth.wizard.answers import Sources, Unanswered, without_asking
+from clawgate.cli.auth.wizard.answers import AnswerSources, MissingAnswer, without_asking
 from clawgate.cli.auth.wizard.builtin_provider import OwnProvider
 from clawgate.cli.auth.wizard.setup_context import Setup
 from clawgate.plugins.api.provider import ProviderPlugin
@@ -29,21 +29,21 @@ OWL = {
 }
 
 
-def block_of(provider: ProviderPlugin, sources: Sources) -> Any:
+def block_of(provider: ProviderPlugin, sources: AnswerSources) -> Any:
     questions = provider.questions(Answers(), sources.environment)
     return provider.config_change(without_asking(questions, sources).written).provider
 
 
-def missing_of(provider: ProviderPlugin, sources: Sources) -> list[str]:
-    with pytest.raises(Unanswered) as caught:
+def missing_of(provider: ProviderPlugin, sources: AnswerSources) -> list[str]:
+    with pytest.raises(MissingAnswer) as caught:
         block_of(provider, sources)
     return [question.name for question in caught.value.questions]
 
 
 def test_a_built_in_needs_its_key_alone() -> None:
     openai = OwnProvider("openai", {})
-    assert missing_of(openai, Sources()) == ["key"]
-    assert block_of(openai, Sources(environment={"OPENAI_API_KEY": KEY})) == {
+    assert missing_of(openai, AnswerSources()) == ["key"]
+    assert block_of(openai, AnswerSources(environment={"OPENAI_API_KEY": KEY})) == {
         "baseUrl": "https://api.openai.com/v1",
         "api": "openai-completions",
         "apiKey": "${OPENAI_API_KEY}",
@@ -52,7 +52,7 @@ def test_a_built_in_needs_its_key_alone() -> None:
 
 
 def test_anthropic_speaks_its_own_dialect() -> None:
-    found = block_of(OwnProvider("anthropic", {}), Sources(flags={"key": KEY, "models": "claude-x"}))
+    found = block_of(OwnProvider("anthropic", {}), AnswerSources(flags={"key": KEY, "models": "claude-x"}))
     assert found == {
         "baseUrl": "https://api.anthropic.com",
         "api": "anthropic-messages",
@@ -63,15 +63,17 @@ def test_anthropic_speaks_its_own_dialect() -> None:
 
 def test_the_variable_of_a_built_in_is_not_taken_for_another_place() -> None:
     """The key that OpenAI gave would go to whoever is there."""
-    sources = Sources(flags={"base_url": "https://elsewhere.test/v1"}, environment={"OPENAI_API_KEY": KEY})
+    sources = AnswerSources(
+        flags={"base_url": "https://elsewhere.test/v1"}, environment={"OPENAI_API_KEY": KEY}
+    )
     assert missing_of(OwnProvider("openai", {}), sources) == ["key"]
 
 
 def test_a_new_one_needs_a_name_a_place_and_a_secret() -> None:
-    assert missing_of(OwnProvider("", {}), Sources()) == ["id", "base_url", "key"]
+    assert missing_of(OwnProvider("", {}), AnswerSources()) == ["id", "base_url", "key"]
     flags = {"id": "hut", "base_url": "http://127.0.0.1:8000/v1", "key": KEY}
-    assert missing_of(OwnProvider("", {}), Sources(flags=flags)) == ["private_network"]
-    found = block_of(OwnProvider("", {}), Sources(flags=flags | {"private_network": "yes"}))
+    assert missing_of(OwnProvider("", {}), AnswerSources(flags=flags)) == ["private_network"]
+    found = block_of(OwnProvider("", {}), AnswerSources(flags=flags | {"private_network": "yes"}))
     assert found["request"] == {"allowPrivateNetwork": True} and found["apiKey"] == KEY
 
 
@@ -86,7 +88,7 @@ def test_a_new_one_needs_a_name_a_place_and_a_secret() -> None:
 )
 def test_a_private_address_has_to_be_allowed_in_so_many_words(url: str, asked: bool) -> None:
     """A name is taken for a public one: nothing is allowed without being said."""
-    sources = Sources(flags={"id": "hut", "base_url": url, "auth": "none"})
+    sources = AnswerSources(flags={"id": "hut", "base_url": url, "auth": "none"})
     if asked:
         assert missing_of(OwnProvider("", {}), sources) == ["private_network"]
     else:
@@ -97,13 +99,13 @@ def test_an_edit_without_a_change_changes_nothing() -> None:
     owl = OwnProvider("owl", OWL)
     earlier = owl.previous({})
     assert earlier["models"] == "qwen, old" and earlier["key"] == "${OWL_TOKEN}"
-    sources = Sources(earlier=earlier, earlier_first=True, environment={"OWL_TOKEN": KEY})
+    sources = AnswerSources(earlier=earlier, earlier_first=True, environment={"OWL_TOKEN": KEY})
     assert block_of(owl, sources) == OWL
 
 
 def test_an_edit_keeps_what_was_not_asked() -> None:
     owl = OwnProvider("owl", OWL)
-    sources = Sources(
+    sources = AnswerSources(
         flags={"models": "new,qwen", "auth": "bearer", "key": KEY},
         earlier=owl.previous({}),
         earlier_first=True,
@@ -116,7 +118,7 @@ def test_an_edit_keeps_what_was_not_asked() -> None:
 
 def test_what_was_allowed_for_a_private_address_ends_with_it() -> None:
     owl = OwnProvider("owl", OWL)
-    sources = Sources(
+    sources = AnswerSources(
         flags={"base_url": "https://8.8.8.8/v1"},
         earlier=owl.previous({}),
         earlier_first=True,
@@ -128,8 +130,8 @@ def test_what_was_allowed_for_a_private_address_ends_with_it() -> None:
 def test_a_login_is_asked_for_as_such() -> None:
     provider = OwnProvider("", {})
     flags = {"id": "hut", "base_url": "https://hut.test/v1", "auth": "basic"}
-    assert missing_of(provider, Sources(flags=flags)) == ["login"]
-    found = block_of(provider, Sources(flags=flags | {"login": "user:pass"}))
+    assert missing_of(provider, AnswerSources(flags=flags)) == ["login"]
+    found = block_of(provider, AnswerSources(flags=flags | {"login": "user:pass"}))
     assert found["request"]["auth"]["value"] == "dXNlcjpwYXNz"
     assert OwnProvider("hut", found).previous({})["login"] == "dXNlcjpwYXNz"
 

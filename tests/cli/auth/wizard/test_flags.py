@@ -6,12 +6,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from clawgate.cli.auth.wizard.flags import AsksForProvider, answers_of, options_of, warn_of_secrets
+from clawgate.cli.auth.wizard.flags import ProviderCommand, answers_of, options_of, warn_of_secrets
 from clawgate.plugins.api.questions import Question
 from tests.cli.wizard.scripted import EVERY_KIND
 
 
-class _Kit(AsksForProvider):
+class _Kit(ProviderCommand):
     questions = staticmethod(lambda arguments: EVERY_KIND if "kit" in arguments else ())
 
 

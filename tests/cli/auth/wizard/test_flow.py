@@ -10,10 +10,18 @@ from typing import Any
 import pyjson5
 import pytest
 
-from clawgate.cli.auth.wizard.answers import Unanswered, WrongAnswer
-from clawgate.cli.auth.wizard.flow import Desk, Done, NotDone, Wishes, ask_for_answers, sign_in, sign_out
-from clawgate.cli.auth.wizard.prompter import Abandoned, Asker, Declined
-from clawgate.cli.auth.wizard.targets import Subject
+from clawgate.cli.auth.wizard.answers import InvalidAnswer, MissingAnswer
+from clawgate.cli.auth.wizard.flow import (
+    SignInContext,
+    SignInFailed,
+    SignInOptions,
+    SignInResult,
+    ask_for_answers,
+    sign_in,
+    sign_out,
+)
+from clawgate.cli.auth.wizard.prompter import Aborted, Declined, Prompter
+from clawgate.cli.auth.wizard.targets import ProviderTarget
 from clawgate.cli.context import configured
 from clawgate.plugins.api import PluginError
 from clawgate.plugins.api.provider import CheckResult
@@ -42,12 +50,14 @@ class Stand:
         self.path.chmod(0o600)
         self.shown: list[str] = []
 
-    def desk(self, asker: Asker | None) -> Desk:
+    def desk(self, asker: Prompter | None) -> SignInContext:
         keep = self.shown.append
-        return Desk(known=configured(str(self.path)), asker=asker, show=keep, show_diff=keep, warn=keep)
+        return SignInContext(
+            known=configured(str(self.path)), asker=asker, show=keep, show_diff=keep, warn=keep
+        )
 
-    def sign_in(self, kit: Kit, asker: Asker | None = None, **wishes: Any) -> Done:
-        return sign_in(Subject(kit, "kit"), Wishes(**wishes), self.desk(asker))
+    def sign_in(self, kit: Kit, asker: Prompter | None = None, **wishes: Any) -> SignInResult:
+        return sign_in(ProviderTarget(kit, "kit"), SignInOptions(**wishes), self.desk(asker))
 
     def read(self) -> Any:
         return pyjson5.decode(self.path.read_text())
@@ -102,7 +112,7 @@ def test_a_secret_of_the_environment_is_tried_and_a_reference_is_written(
 @pytest.mark.parametrize("answered", range(len(TYPED) + 1))
 def test_who_leaves_anywhere_leaves_the_file_as_it_was(stand: Stand, answered: int) -> None:
     """At every question, and at the last one, when the change was shown."""
-    with pytest.raises(Abandoned):
+    with pytest.raises(Aborted):
         stand.sign_in(Kit(), Scripted(*TYPED[:answered]))
     assert stand.is_untouched()
 
@@ -114,7 +124,7 @@ def test_a_no_at_the_end_changes_nothing(stand: Stand) -> None:
 
 
 def test_what_does_not_work_is_not_written(stand: Stand) -> None:
-    with pytest.raises(NotDone, match="--no-check"):
+    with pytest.raises(SignInFailed, match="--no-check"):
         stand.sign_in(Kit(found=lambda answers: BAD), flags=ANSWERS)
     assert stand.is_untouched() and "  failed: nobody listens there" in stand.shown
     assert "  next: start it" in stand.shown
@@ -164,13 +174,13 @@ def test_answers_that_say_nothing_new_change_nothing(stand: Stand) -> None:
 
 def test_what_is_missing_or_wrong_is_told_before_anything_is_tried(stand: Stand) -> None:
     kit = Kit()
-    with pytest.raises(Unanswered):
+    with pytest.raises(MissingAnswer):
         stand.sign_in(kit)
-    with pytest.raises(WrongAnswer):
+    with pytest.raises(InvalidAnswer):
         stand.sign_in(kit, flags=ANSWERS | {"port": "x"})
-    with pytest.raises(Unanswered):
-        ask_for_answers(Subject(kit, "kit"), Wishes(), stand.desk(None))
-    ask_for_answers(Subject(kit, "kit"), Wishes(flags=ANSWERS), stand.desk(None))
+    with pytest.raises(MissingAnswer):
+        ask_for_answers(ProviderTarget(kit, "kit"), SignInOptions(), stand.desk(None))
+    ask_for_answers(ProviderTarget(kit, "kit"), SignInOptions(flags=ANSWERS), stand.desk(None))
     assert kit.tried == [] and stand.is_untouched()
 
 
@@ -201,7 +211,7 @@ def test_a_plugin_that_fails_is_told_by_name(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception, says: str
 ) -> None:
     monkeypatch.setattr(Kit, broken, _raises(error))
-    with pytest.raises(NotDone, match="the plugin 'kit'") as caught:
+    with pytest.raises(SignInFailed, match="the plugin 'kit'") as caught:
         stand.sign_in(Kit(), flags=ANSWERS)
     assert says in str(caught.value) and stand.is_untouched()
 
@@ -210,7 +220,7 @@ def test_a_plugin_that_fails_is_told_by_name(
 def test_a_question_that_fails_is_told_by_its_plugins_name(stand: Stand, broken: str) -> None:
     question = Question(name="team", text="Team", **{broken: _raises(RuntimeError("boom"))})  # type: ignore[arg-type]  # any of them
     for person in (None, Scripted("red")):
-        with pytest.raises(NotDone, match="the plugin 'kit' failed: RuntimeError: boom"):
+        with pytest.raises(SignInFailed, match="the plugin 'kit' failed: RuntimeError: boom"):
             stand.sign_in(Kit([question]), person, flags={} if person else {"team": "red"})
 
 
@@ -224,7 +234,7 @@ def test_a_question_that_fails_is_told_by_its_plugins_name(stand: Stand, broken:
     ],
 )
 def test_a_check_that_fails_is_no_success(stand: Stand, found: Callable[[Answers], Any], says: str) -> None:
-    with pytest.raises(NotDone):
+    with pytest.raises(SignInFailed):
         stand.sign_in(Kit(found=found), flags=ANSWERS)
     assert any(says in line for line in stand.shown) and stand.is_untouched()
 
@@ -237,7 +247,7 @@ def test_choices_that_cannot_be_had_are_typed(stand: Stand) -> None:
 
 
 def test_ctrl_c_while_the_connection_is_tried_leaves(stand: Stand) -> None:
-    with pytest.raises(Abandoned):
+    with pytest.raises(Aborted):
         stand.sign_in(Kit(found=_raises(KeyboardInterrupt())), flags=ANSWERS)
     assert stand.is_untouched()
 
@@ -249,14 +259,14 @@ def test_a_file_that_changed_meanwhile_is_not_written(stand: Stand) -> None:
         stand.path.write_text(theirs)
         return CheckResult(ok=True, message="yes")
 
-    with pytest.raises(NotDone, match="changed by somebody else"):
+    with pytest.raises(SignInFailed, match="changed by somebody else"):
         stand.sign_in(Kit(found=found), flags=ANSWERS)
     assert stand.path.read_text() == theirs
 
 
 def test_signing_out_undoes_signing_in(stand: Stand) -> None:
     stand.sign_in(Kit(), flags=ANSWERS, default=True)
-    written = sign_out("kit", Subject(Kit(), "kit"), stand.desk(Scripted("y")))
+    written = sign_out("kit", ProviderTarget(Kit(), "kit"), stand.desk(Scripted("y")))
     found = stand.read()
     assert written is not None and "kit" not in stand.path.read_text()
     assert found["models"]["providers"] == {"owl": pyjson5.decode(TEXT)["models"]["providers"]["owl"]}
@@ -264,7 +274,7 @@ def test_signing_out_undoes_signing_in(stand: Stand) -> None:
 
 @pytest.mark.parametrize("answers", [[], ["n"]])
 def test_signing_out_asks_first(stand: Stand, answers: Sequence[str]) -> None:
-    with pytest.raises(Abandoned):
+    with pytest.raises(Aborted):
         sign_out("owl", None, stand.desk(Scripted(*answers)))
     assert stand.is_untouched() and "canary" not in "".join(stand.shown)
 

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from clawgate.cli.auth.wizard.prompter import Abandoned, Asker, TerminalAsker, on_a_terminal
+from clawgate.cli.auth.wizard.prompter import Aborted, Prompter, TerminalPrompter, on_a_terminal
 
 CHOICES = [("fast", "quick as can be"), ("slow", ""), ("3", "a number")]
 
@@ -19,7 +19,7 @@ def typed(text: str, ask: str) -> tuple[object, str]:
 
     @click.command()
     def command() -> None:
-        asker: Asker = TerminalAsker()
+        asker: Prompter = TerminalPrompter()
 
         def right(answer: str) -> str | None:
             return "that is wrong" if answer == "wrong" else None
@@ -34,8 +34,8 @@ def typed(text: str, ask: str) -> tuple[object, str]:
                 "some_of": lambda: asker.some_of("Modes", CHOICES, "", right),
             }
             found.append(ways[ask]())
-        except Abandoned:
-            found.append(Abandoned)
+        except Aborted:
+            found.append(Aborted)
 
     result = CliRunner().invoke(command, input=text)
     assert result.exit_code == 0, result.output
@@ -68,7 +68,7 @@ def test_answers(ask: str, text: str, answer: object) -> None:
 
 @pytest.mark.parametrize("ask", ["line", "secret", "yes", "one_of", "some_of"])
 def test_the_end_of_the_input_leaves(ask: str) -> None:
-    assert typed("", ask)[0] is Abandoned
+    assert typed("", ask)[0] is Aborted
 
 
 def test_what_is_wrong_is_said_before_it_is_asked_again() -> None:
@@ -89,13 +89,13 @@ def test_text_is_wrapped_to_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    TerminalAsker().say("  one two three four five six seven eight nine ten\nshort")
+    TerminalPrompter().say("  one two three four five six seven eight nine ten\nshort")
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["  one two three four five six seven", "  eight nine ten", "short"]
 
 
 def test_a_long_list_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    TerminalAsker()._list([(f"m{number}", "") for number in range(100)])
+    TerminalPrompter()._list([(f"m{number}", "") for number in range(100)])
     assert capsys.readouterr().out.splitlines()[-1] == "  and 60 more; any of them can be typed"
 
 

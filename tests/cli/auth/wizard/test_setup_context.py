@@ -12,17 +12,17 @@ from pydantic import SecretStr
 
 from clawgate.cli.auth.wizard.setup_context import Ports, Setup
 from clawgate.plugins.api.questions import Answers
-from clawgate.plugins.api.service import Fetched, FetchFailed, FetchPlan, SetupContext
+from clawgate.plugins.api.service import FetchFailed, FetchRequest, FetchResponse, SetupContext
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 
-PLAN = FetchPlan(
+PLAN = FetchRequest(
     url="", header="X-Proxy-Token", secret=SecretStr("canary-setup"), private=True, headers={"X-Team": "a"}
 )
 
 
-def fetched(*answers: Any, path: str = "/v1/models", **changes: Any) -> tuple[Fetched, list[Any]]:
-    async def work() -> tuple[Fetched, list[Any]]:
+def fetched(*answers: Any, path: str = "/v1/models", **changes: Any) -> tuple[FetchResponse, list[Any]]:
+    async def work() -> tuple[FetchResponse, list[Any]]:
         context: SetupContext = Setup({}, {})
         async with FakeUpstream(*answers) as upstream:
             plan = replace(PLAN, url=upstream.url + path, **changes)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clawgate.cli.auth.wizard.builtin_provider import OwnProvider
-from clawgate.cli.auth.wizard.targets import NoSubject, Subjects
+from clawgate.cli.auth.wizard.targets import ProviderTargets, UnknownTarget
 from clawgate.settings.openclaw.schema import OpenClawConfig
 
 RAW: dict[str, Any] = {
@@ -26,9 +26,9 @@ providers = ["kit"]
 """
 
 
-def subjects(folder: Path, **entries: Any) -> Subjects:
+def subjects(folder: Path, **entries: Any) -> ProviderTargets:
     raw = RAW | {"plugins": {"entries": entries}}
-    return Subjects(OpenClawConfig.model_validate(raw), raw, folder)
+    return ProviderTargets(OpenClawConfig.model_validate(raw), raw, folder)
 
 
 def installed(folder: Path, code: str) -> None:
@@ -67,7 +67,7 @@ def test_a_name_leads_to_its_provider(tmp_path: Path, name: str, id: str) -> Non
     ],
 )
 def test_an_unknown_name_is_told_with_the_known_ones(tmp_path: Path, name: str, new: bool, says: str) -> None:
-    with pytest.raises(NoSubject) as caught:
+    with pytest.raises(UnknownTarget) as caught:
         subjects(tmp_path).find(name, new=new)
     assert says in str(caught.value)
 
@@ -77,12 +77,12 @@ def test_a_plugin_that_is_not_wanted_does_not_run(tmp_path: Path) -> None:
     installed(tmp_path, f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n")
     found = subjects(tmp_path)
     assert "kit" in [offer.id for offer in found.offers()]
-    with pytest.raises(NoSubject, match="clawgate plugins enable kitten"):
+    with pytest.raises(UnknownTarget, match="clawgate plugins enable kitten"):
         found.find("kit", new=True)
     assert not mark.exists()
 
 
 def test_a_plugin_that_cannot_be_loaded_is_told_by_name(tmp_path: Path) -> None:
     installed(tmp_path, "raise RuntimeError('boom')\n")
-    with pytest.raises(NoSubject, match=r"the plugin 'kitten' cannot be used: .*boom"):
+    with pytest.raises(UnknownTarget, match=r"the plugin 'kitten' cannot be used: .*boom"):
         subjects(tmp_path, kitten={"enabled": True}).find("kit", new=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clawgate.cli.auth.wizard.prompter import NOTHING, Asker
+from clawgate.cli.auth.wizard.prompter import NOTHING, Prompter
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.providers.provider import mask
 
@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class AnswerSources:
     """Where answers come from. ``flags`` and ``earlier`` by the question's name; ``stdin`` are secrets, in order.
 
     ``earlier_first``: what the file says goes before the environment, as when something is edited.
@@ -34,7 +34,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnswerSet:
     """``plain`` is what to try the connection with, ``written`` what to write; they differ in references alone."""
 
     plain: Answers
@@ -50,7 +50,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class _AnswerCandidate:
     """An answer that nobody has given yet. ``origin`` says where it is from, for people."""
 
     written: str
@@ -58,7 +58,7 @@ class _Offer:
     origin: str
 
 
-class WrongAnswer(Exception):
+class InvalidAnswer(Exception):
     """A flag, a variable or the file answers a question with what it does not take. Never holds a secret."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -66,7 +66,7 @@ class WrongAnswer(Exception):
         self.problems = tuple(problems)
 
 
-class Unanswered(Exception):
+class MissingAnswer(Exception):
     """Nobody can be asked, and these are needed."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
@@ -77,15 +77,15 @@ class Unanswered(Exception):
 PortNote = Callable[[int, Answers], str | None]
 """What there is to say about a port that would be listened on."""
 
-Offered = Callable[[Question, Answers], Sequence[Choice]]
+AnswerCandidate = Callable[[Question, Answers], Sequence[Choice]]
 """What can be chosen for a question, given the answers so far."""
 
 
-def without_asking(questions: Sequence[Question], sources: Sources) -> Answered:
-    """Every answer from its best source; raises `WrongAnswer` or `Unanswered` with all of them."""
+def without_asking(questions: Sequence[Question], sources: AnswerSources) -> AnswerSet:
+    """Every answer from its best source; raises `InvalidAnswer` or `MissingAnswer` with all of them."""
     plain, written = Answers(), Answers()
     missing, problems = [], []
-    given = _Given(sources)
+    given = _Provided(sources)
     for question in questions:
         if question.when is not None and not question.when(plain):
             continue
@@ -99,50 +99,56 @@ def without_asking(questions: Sequence[Question], sources: Sources) -> Answered:
         else:
             plain, written = _with(plain, written, question, offer)
     if problems:
-        raise WrongAnswer(problems)
+        raise InvalidAnswer(problems)
     if missing:
-        raise Unanswered(missing)
-    return Answered(plain, written)
+        raise MissingAnswer(missing)
+    return AnswerSet(plain, written)
 
 
 def by_asking(
-    questions: Sequence[Question], sources: Sources, asker: Asker, offered: Offered, port_note: PortNote
-) -> Answered:
-    """Ask for all that no flag says. Raises `WrongAnswer` for a flag that is wrong, `Abandoned`."""
+    questions: Sequence[Question],
+    sources: AnswerSources,
+    asker: Prompter,
+    offered: AnswerCandidate,
+    port_note: PortNote,
+) -> AnswerSet:
+    """Ask for all that no flag says. Raises `InvalidAnswer` for a flag that is wrong, `Abandoned`."""
     plain, written = Answers(), Answers()
-    given = _Given(sources)
+    given = _Provided(sources)
     for question in questions:
         if question.when is not None and not question.when(plain):
             continue
         offer = given.flag(question)
         if offer is not None:
             if problem := given.why_not(question, offer):
-                raise WrongAnswer([f"{question.text} ({offer.origin}): {problem}"])
+                raise InvalidAnswer([f"{question.text} ({offer.origin}): {problem}"])
         else:
             offer = _Asking(question, given, asker, offered, port_note).ask(plain)
         plain, written = _with(plain, written, question, offer)
-    return Answered(plain, written)
+    return AnswerSet(plain, written)
 
 
-def _with(plain: Answers, written: Answers, question: Question, offer: _Offer) -> tuple[Answers, Answers]:
+def _with(
+    plain: Answers, written: Answers, question: Question, offer: _AnswerCandidate
+) -> tuple[Answers, Answers]:
     return plain.joined({question.name: offer.plain}), written.joined({question.name: offer.written})
 
 
-class _Given:
+class _Provided:
     """What is known before anybody is asked."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: AnswerSources) -> None:
         self._sources = sources
         self._stdin = iter(sources.stdin)
 
-    def flag(self, question: Question) -> _Offer | None:
+    def flag(self, question: Question) -> _AnswerCandidate | None:
         """What was given for this very run. Each secret of standard input answers one question."""
         if question.name in self._sources.flags:
             return self.read(question, self._sources.flags[question.name], question.flag_name)
         text = next(self._stdin, None) if question.kind == "secret" else None
         return None if text is None else self.read(question, text, "standard input")
 
-    def offers(self, question: Question) -> Iterator[_Offer]:
+    def offers(self, question: Question) -> Iterator[_AnswerCandidate]:
         """What else could be the answer, the best first."""
         found = [self._variable(question), self._earlier(question)]
         if self._sources.earlier_first:
@@ -151,26 +157,26 @@ class _Given:
             found.append(self.read(question, question.default, "offered"))
         return (offer for offer in found if offer is not None)
 
-    def _variable(self, question: Question) -> _Offer | None:
+    def _variable(self, question: Question) -> _AnswerCandidate | None:
         for name in question.variables:
             if value := self._sources.environment.get(name, "").strip():
                 written = f"${{{name}}}" if question.kind == "secret" else value
-                return _Offer(written, value, name)
+                return _AnswerCandidate(written, value, name)
         return None
 
-    def _earlier(self, question: Question) -> _Offer | None:
+    def _earlier(self, question: Question) -> _AnswerCandidate | None:
         text = self._sources.earlier.get(question.name, "")
         return self.read(question, text, "configured") if text else None
 
-    def read(self, question: Question, text: str, origin: str) -> _Offer:
+    def read(self, question: Question, text: str, origin: str) -> _AnswerCandidate:
         """A text as somebody gave it; of a reference, what it stands for."""
         text = text.strip()
         reference = _REFERENCE.match(text) if question.kind == "secret" else None
         if reference is None:
-            return _Offer(text, text, origin)
-        return _Offer(text, self._sources.environment.get(reference[1], ""), origin)
+            return _AnswerCandidate(text, text, origin)
+        return _AnswerCandidate(text, self._sources.environment.get(reference[1], ""), origin)
 
-    def why_not(self, question: Question, offer: _Offer | None) -> str | None:
+    def why_not(self, question: Question, offer: _AnswerCandidate | None) -> str | None:
         if offer is None:
             return "an answer is needed" if question.required else None
         if offer.written != offer.plain and not offer.plain:
@@ -183,7 +189,12 @@ class _Asking:
     """One question, put to a person."""
 
     def __init__(
-        self, question: Question, given: _Given, asker: Asker, offered: Offered, port_note: PortNote
+        self,
+        question: Question,
+        given: _Provided,
+        asker: Prompter,
+        offered: AnswerCandidate,
+        port_note: PortNote,
     ) -> None:
         self._question = question
         self._given = given
@@ -191,7 +202,7 @@ class _Asking:
         self._offered = offered
         self._port_note = port_note
 
-    def ask(self, answers: Answers) -> _Offer:
+    def ask(self, answers: Answers) -> _AnswerCandidate:
         question = self._question
         self._asker.say("")
         if question.help:
@@ -209,9 +220,9 @@ class _Asking:
                 text = self._port(offer, answers)
             case _:
                 text = self._asker.line(question.text, offer.plain if offer else "", self._why_not)
-        return _Offer(self._cleared(text), self._cleared(text), "typed")
+        return _AnswerCandidate(self._cleared(text), self._cleared(text), "typed")
 
-    def _first_right(self) -> _Offer | None:
+    def _first_right(self) -> _AnswerCandidate | None:
         """The best offer that the question takes; what is wrong with a better one is told."""
         for offer in self._given.offers(self._question):
             problem = self._given.why_not(self._question, offer)
@@ -226,7 +237,7 @@ class _Asking:
     def _cleared(self, text: str) -> str:
         return "" if text == NOTHING and not self._question.required else text
 
-    def _secret(self, offer: _Offer | None) -> _Offer:
+    def _secret(self, offer: _AnswerCandidate | None) -> _AnswerCandidate:
         question, taken = self._question, ""
         if offer is not None:
             if offer.written == offer.plain:
@@ -248,7 +259,7 @@ class _Asking:
             return offer
         return self._given.read(question, self._cleared(text), "typed")
 
-    def _chosen(self, offer: _Offer | None, answers: Answers) -> str:
+    def _chosen(self, offer: _AnswerCandidate | None, answers: Answers) -> str:
         question = self._question
         found = [(one.value, one.label) for one in (*question.options, *self._offered(question, answers))]
         choices = list(dict(found).items())
@@ -257,7 +268,7 @@ class _Asking:
             return self._asker.some_of(question.text, choices, shown, self._why_not)
         return self._asker.one_of(question.text, choices, shown, self._why_not)
 
-    def _port(self, offer: _Offer | None, answers: Answers) -> str:
+    def _port(self, offer: _AnswerCandidate | None, answers: Answers) -> str:
         shown = offer.plain if offer else ""
         while True:
             text = self._asker.line(self._question.text, shown, self._why_not)

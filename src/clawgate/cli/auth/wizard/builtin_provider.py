@@ -24,8 +24,8 @@ from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect, Ke
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext
 from clawgate.policy.egress import Reason
-from clawgate.providers.catalog import BUILT_IN, SPOKEN
-from clawgate.providers.endpoint import address_kind, place_of
+from clawgate.providers.catalog import BUILT_IN, SUPPORTED_APIS
+from clawgate.providers.endpoint import address_kind, endpoint_of
 from clawgate.wire.http.url import Origin, parse_url
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
@@ -107,8 +107,8 @@ class OwnProvider:
                     name="dialect",
                     text="Dialect",
                     kind="choice",
-                    default=SPOKEN[0],
-                    options=tuple(Choice(api, _DIALECTS[api]) for api in SPOKEN),
+                    default=SUPPORTED_APIS[0],
+                    options=tuple(Choice(api, _DIALECTS[api]) for api in SUPPORTED_APIS),
                 ),
                 Question(
                     name="auth",
@@ -211,7 +211,7 @@ class OwnProvider:
         return None
 
     def _why_no_place(self, text: str) -> str | None:
-        return place_of(text, "openai-completions", "it", {})[2]
+        return endpoint_of(text, "openai-completions", "it", {})[2]
 
     def _place_kind(self, answers: Answers) -> Reason:
         """What is known of the place before it is dialled; a built-in's own is public."""

@@ -10,7 +10,7 @@ import pyjson5
 
 from clawgate.providers.provider import mask
 from clawgate.settings.json5.edit import value_at
-from clawgate.settings.json5.source_map import KeyPath, NotJson5, positions
+from clawgate.settings.json5.source_map import InvalidJson5, KeyPath, positions
 from clawgate.settings.redaction import is_secret
 
 _CONTEXT = 2
@@ -35,7 +35,7 @@ def _secrets(text: str) -> dict[KeyPath, str]:
     try:
         document = pyjson5.decode(text)
         spans = positions(text)
-    except (NotJson5, pyjson5.Json5Exception):
+    except (InvalidJson5, pyjson5.Json5Exception):
         return {}
     found = {}
     for path, span in spans.items():

@@ -15,7 +15,7 @@ from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.problems import worded
-from clawgate.settings.references import substituted
+from clawgate.settings.references import resolve_references
 
 _NEXT_STEPS = {
     "unauthorized": "look at the secret, and at the kind of credential",
@@ -30,7 +30,7 @@ _MOST_MODELS = 2000
 def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str, str]) -> Provider:
     """What ``block`` would make as ``models.providers.<name>``. Raises ValueError with what is wrong with it."""
     where = ("models", "providers", name)
-    read, missing = substituted(dict(block), environment, where)
+    read, missing = resolve_references(dict(block), environment, where)
     for one in missing:
         raise ValueError(f"{format_key_path(one.path)}: {one}")
     try:

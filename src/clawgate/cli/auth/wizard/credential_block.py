@@ -24,7 +24,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredCredential:
     """``secret`` as it stands in the file, a reference as ``${NAME}``; ``path`` within the block."""
 
     kind: str
@@ -33,7 +33,7 @@ class Held:
     path: KeyPath
 
 
-def credential_of(block: Mapping[str, Any]) -> Held | None:
+def credential_of(block: Mapping[str, Any]) -> StoredCredential | None:
     """The one that counts, None where there is none or it is kept where only OpenClaw looks."""
     request = block.get("request")
     request = request if isinstance(request, dict) else {}
@@ -47,14 +47,14 @@ def credential_of(block: Mapping[str, Any]) -> Held | None:
                 return _in_header(name, text, "", (*path, name))
     if text := _text(block.get("apiKey")):
         by_name = block.get("api") == "anthropic-messages" and block.get("authHeader") is not True
-        return Held("x-api-key" if by_name else "bearer", "", text, ("apiKey",))
+        return StoredCredential("x-api-key" if by_name else "bearer", "", text, ("apiKey",))
     return None
 
 
-def _of_auth(auth: Mapping[str, Any]) -> Held | None:
+def _of_auth(auth: Mapping[str, Any]) -> StoredCredential | None:
     if auth["mode"] == "authorization-bearer":
         text = _text(auth.get("token"))
-        return Held("bearer", "", text, ("request", "auth", "token")) if text else None
+        return StoredCredential("bearer", "", text, ("request", "auth", "token")) if text else None
     text, name = _text(auth.get("value")), auth.get("headerName")
     if not text or not isinstance(name, str):
         return None
@@ -62,15 +62,15 @@ def _of_auth(auth: Mapping[str, Any]) -> Held | None:
     return _in_header(name, text, prefix if isinstance(prefix, str) else "", ("request", "auth", "value"))
 
 
-def _in_header(name: str, text: str, prefix: str, path: KeyPath) -> Held:
+def _in_header(name: str, text: str, prefix: str, path: KeyPath) -> StoredCredential:
     if not prefix and text.lower().startswith(("basic ", "bearer ")):
         prefix, _, text = text.partition(" ")
     plain, scheme = name.lower(), prefix.strip().lower()
     if plain == "authorization" and scheme in ("basic", "bearer"):
-        return Held(scheme, "", text.strip(), path)
+        return StoredCredential(scheme, "", text.strip(), path)
     if plain == "x-api-key":
-        return Held("x-api-key", "", text, path)
-    return Held("header", name, text, path)
+        return StoredCredential("x-api-key", "", text, path)
+    return StoredCredential("header", name, text, path)
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,7 @@ _PREFIX = "answer_"
 _METAVARS = {"url": "URL", "port": "PORT", "number": "NUMBER", "list": "A,B,...", "secret": "SECRET"}
 
 
-class AsksForProvider(click.Command):
+class ProviderCommand(click.Command):
     """Has the flags of the questions of whichever provider the arguments name.
 
     ``questions`` may raise `click.ClickException`: of a provider that cannot be set up, no flag is known, and to say

@@ -11,39 +11,39 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from clawgate.cli.auth.wizard.answers import (
-    Answered,
-    Sources,
-    Unanswered,
-    WrongAnswer,
+    AnswerSet,
+    AnswerSources,
+    InvalidAnswer,
+    MissingAnswer,
     by_asking,
     without_asking,
 )
 from clawgate.cli.auth.wizard.config_diff import config_diff
 from clawgate.cli.auth.wizard.config_edits import with_provider, without_provider
-from clawgate.cli.auth.wizard.prompter import Abandoned, Asker, Declined
+from clawgate.cli.auth.wizard.prompter import Aborted, Declined, Prompter
 from clawgate.cli.auth.wizard.setup_context import Ports, Setup
-from clawgate.cli.auth.wizard.targets import Subject
+from clawgate.cli.auth.wizard.targets import ProviderTarget
 from clawgate.cli.auth.wizard.write import NothingWritten, write_shown
-from clawgate.cli.context import Configured
+from clawgate.cli.context import LoadedConfig
 from clawgate.plugins.api import PluginError
 from clawgate.plugins.api.provider import CheckResult, ConfigChange
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import FetchFailed
 from clawgate.plugins.host.isolation import PluginFailed, reason_of
-from clawgate.settings.json5.edit import CannotEdit, EditWentWrong
-from clawgate.settings.json5.source_map import NotJson5
-from clawgate.settings.openclaw.update import NEW_FILE, Written
+from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed
+from clawgate.settings.json5.source_map import InvalidJson5
+from clawgate.settings.openclaw.update import NEW_FILE, WriteResult
 
 CHECK_SECONDS = 30.0
 _T = TypeVar("_T")
 
 
-class NotDone(Exception):
+class SignInFailed(Exception):
     """The command ends with status 1 and this text; the file is as it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class SignInOptions:
     """What the command line says. ``editing``: what is configured goes before the environment."""
 
     flags: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -54,11 +54,11 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class SignInContext:
     """Where the work is done. ``asker`` is None where nobody can or shall be asked; ``show`` prints one line."""
 
-    known: Configured
-    asker: Asker | None
+    known: LoadedConfig
+    asker: Prompter | None
     show: Callable[[str], None]
     show_diff: Callable[[str], None]
     warn: Callable[[str], None]
@@ -71,24 +71,24 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class SignInResult:
     """``written`` is None where the config said all of it before. ``secrets`` may not be shown."""
 
     provider: str
     change: ConfigChange
-    written: Written | None
+    written: WriteResult | None
     default: bool
     references: tuple[str, ...]
 
 
-def questions_of(subject: Subject, setup: Setup) -> tuple[Answers, list[Question]]:
+def questions_of(subject: ProviderTarget, setup: Setup) -> tuple[Answers, list[Question]]:
     """What is answered already, and what there is to ask."""
     previous = _called(subject, lambda: subject.provider.previous(setup.config))
     return previous, _called(subject, lambda: list(subject.provider.questions(previous, setup.environment)))
 
 
-def sign_in(subject: Subject, wishes: Wishes, desk: Desk) -> Done:
-    """Raises `NotDone`, `Abandoned`, or as `without_asking` does."""
+def sign_in(subject: ProviderTarget, wishes: SignInOptions, desk: SignInContext) -> SignInResult:
+    """Raises `SignInFailed`, `Aborted`, or as `without_asking` does."""
     setup = Setup(desk.known.file.environment, desk.known.file.raw)
     previous, questions = questions_of(subject, setup)
     answered = _right_answers(subject, questions, previous, wishes, desk, setup)
@@ -97,36 +97,36 @@ def sign_in(subject: Subject, wishes: Wishes, desk: Desk) -> Done:
     default = _wants_default(change, wishes, desk)
     try:
         after = with_provider(desk.text, name, change, plugin=subject.plugin, default=default)
-    except (CannotEdit, EditWentWrong, NotJson5) as error:
-        raise NotDone(str(error)) from error
+    except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
+        raise SignInFailed(str(error)) from error
     references = tuple(
         text[2:-1]
         for one in questions
         if one.kind == "secret" and (text := answered.written.text(one.name)).startswith("${")
     )
     written = _agreed(desk, after, answered.secrets(questions))
-    return Done(name, change, written, default, tuple(dict.fromkeys(references)))
+    return SignInResult(name, change, written, default, tuple(dict.fromkeys(references)))
 
 
-def sign_out(provider: str, subject: Subject | None, desk: Desk) -> Written | None:
-    """Take away all that was written for ``provider``; None where nothing was. Raises `NotDone`, `Abandoned`."""
+def sign_out(provider: str, subject: ProviderTarget | None, desk: SignInContext) -> WriteResult | None:
+    """Take away all that was written for ``provider``; None where nothing was. Raises `SignInFailed`, `Aborted`."""
     raw = desk.known.file.raw
     owned = _called(subject, lambda: list(subject.provider.owned(raw))) if subject is not None else []
     try:
         after = without_provider(desk.text, provider, owned)
-    except (CannotEdit, EditWentWrong, NotJson5) as error:
-        raise NotDone(str(error)) from error
+    except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
+        raise SignInFailed(str(error)) from error
     return _agreed(desk, after, (), may_shrink=True)
 
 
 def _right_answers(
-    subject: Subject,
+    subject: ProviderTarget,
     questions: Sequence[Question],
     previous: Answers,
-    wishes: Wishes,
-    desk: Desk,
+    wishes: SignInOptions,
+    desk: SignInContext,
     setup: Setup,
-) -> Answered:
+) -> AnswerSet:
     """Answers that work, or that are to be written all the same."""
     sources = _sources(wishes, previous, setup)
     before = [previous.text(one.name) for one in questions if one.kind == "port"]
@@ -145,18 +145,22 @@ def _right_answers(
         if found.next_step:
             desk.show(f"  next: {found.next_step}")
         if asker is None:
-            raise NotDone("the connection does not work; to write the answers all the same: --no-check")
+            raise SignInFailed("the connection does not work; to write the answers all the same: --no-check")
         match _what_now(asker):
             case "write":
                 return answered
             case "stop":
                 raise Declined
-        sources = Sources(environment=setup.environment, earlier=answered.written, earlier_first=True)
+        sources = AnswerSources(environment=setup.environment, earlier=answered.written, earlier_first=True)
 
 
 def _answered(
-    subject: Subject, questions: Sequence[Question], sources: Sources, desk: Desk, setup: Setup
-) -> Answered:
+    subject: ProviderTarget,
+    questions: Sequence[Question],
+    sources: AnswerSources,
+    desk: SignInContext,
+    setup: Setup,
+) -> AnswerSet:
     asker = desk.asker
     if asker is None:
         answered = _called(subject, lambda: without_asking(questions, sources))
@@ -170,15 +174,15 @@ def _answered(
     return answered
 
 
-def ask_for_answers(subject: Subject, wishes: Wishes, desk: Desk) -> None:
-    """Raise `WrongAnswer` or `Unanswered` unless all could be done without asking."""
+def ask_for_answers(subject: ProviderTarget, wishes: SignInOptions, desk: SignInContext) -> None:
+    """Raise `InvalidAnswer` or `MissingAnswer` unless all could be done without asking."""
     setup = Setup(desk.known.file.environment, desk.known.file.raw)
     previous, questions = questions_of(subject, setup)
     _called(subject, lambda: without_asking(questions, _sources(wishes, previous, setup)))
 
 
-def _sources(wishes: Wishes, previous: Answers, setup: Setup) -> Sources:
-    return Sources(
+def _sources(wishes: SignInOptions, previous: Answers, setup: Setup) -> AnswerSources:
+    return AnswerSources(
         flags=wishes.flags,
         stdin=wishes.stdin,
         environment=setup.environment,
@@ -188,7 +192,7 @@ def _sources(wishes: Wishes, previous: Answers, setup: Setup) -> Sources:
     )
 
 
-def _what_now(asker: Asker) -> str:
+def _what_now(asker: Prompter) -> str:
     ways = {"edit": "change the answers", "write": "write them all the same", "stop": "change nothing"}
     return asker.one_of(
         "What now?",
@@ -198,7 +202,7 @@ def _what_now(asker: Asker) -> str:
     )
 
 
-def _tell_of_ports(questions: Sequence[Question], answered: Answered, desk: Desk) -> None:
+def _tell_of_ports(questions: Sequence[Question], answered: AnswerSet, desk: SignInContext) -> None:
     """Nobody can be asked; whether what listens there is what is meant, the check finds out."""
     for question in questions:
         text = answered.plain.text(question.name)
@@ -206,10 +210,10 @@ def _tell_of_ports(questions: Sequence[Question], answered: Answered, desk: Desk
             desk.warn(f"Warning: {note}")
 
 
-def _tried(subject: Subject, answers: Answers, setup: Setup) -> CheckResult:
+def _tried(subject: ProviderTarget, answers: Answers, setup: Setup) -> CheckResult:
     try:
         found: object = _awaited(subject.provider.check(answers, setup))
-    except Abandoned:
+    except Aborted:
         raise
     except TimeoutError:
         return CheckResult(ok=False, message=f"it did not answer within {CHECK_SECONDS:g} s")
@@ -223,7 +227,7 @@ def _tried(subject: Subject, answers: Answers, setup: Setup) -> CheckResult:
 
 
 def _awaited(waits: Awaitable[_T]) -> _T:
-    """Raises `Abandoned` for Ctrl-C."""
+    """Raises `Aborted` for Ctrl-C."""
 
     async def within() -> _T:
         return await asyncio.wait_for(waits, CHECK_SECONDS)
@@ -231,14 +235,14 @@ def _awaited(waits: Awaitable[_T]) -> _T:
     try:
         return asyncio.run(within())
     except KeyboardInterrupt:
-        raise Abandoned from None
+        raise Aborted from None
 
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
     """Asks for what can be chosen; that it cannot be told is no reason to stop."""
 
-    asker: Asker
+    asker: Prompter
     setup: Setup
 
     def choices(self, question: Question, answers: Answers) -> Sequence[Choice]:
@@ -246,7 +250,7 @@ class _Offered:
             return ()
         try:
             return list(_awaited(question.choices(answers, self.setup)))
-        except Abandoned:
+        except Aborted:
             raise
         except TimeoutError:
             self.asker.say("  (nothing to choose from: it took too long)")
@@ -255,23 +259,23 @@ class _Offered:
         return ()
 
 
-def _called(subject: Subject, call: Callable[[], _T]) -> _T:
+def _called(subject: ProviderTarget, call: Callable[[], _T]) -> _T:
     """What a provider returns; a plugin that fails is told by name."""
     try:
         return call()
-    except (Abandoned, Unanswered, WrongAnswer):
+    except (Aborted, MissingAnswer, InvalidAnswer):
         raise
     except (PluginFailed, PluginError) as error:
-        raise NotDone(f"the plugin '{subject.plugin}' cannot go on: {error}") from error
+        raise SignInFailed(f"the plugin '{subject.plugin}' cannot go on: {error}") from error
     except Exception as error:
         if subject.plugin is None:
             raise
-        raise NotDone(f"the plugin '{subject.plugin}' failed: {reason_of(error)}") from error
+        raise SignInFailed(f"the plugin '{subject.plugin}' failed: {reason_of(error)}") from error
 
 
-def _wants_default(change: ConfigChange, wishes: Wishes, desk: Desk) -> bool:
+def _wants_default(change: ConfigChange, wishes: SignInOptions, desk: SignInContext) -> bool:
     if wishes.default and not change.default_model:
-        raise NotDone("there is no model that could become the default: name one with --models")
+        raise SignInFailed("there is no model that could become the default: name one with --models")
     if wishes.default or desk.asker is None or not change.default_model:
         return wishes.default
     if desk.known.catalog.primary is not None:
@@ -280,7 +284,9 @@ def _wants_default(change: ConfigChange, wishes: Wishes, desk: Desk) -> bool:
     return desk.asker.yes(f"Make {change.default_model} the model that answers by default?", offered=True)
 
 
-def _agreed(desk: Desk, after: str, secrets: Sequence[str], *, may_shrink: bool = False) -> Written | None:
+def _agreed(
+    desk: SignInContext, after: str, secrets: Sequence[str], *, may_shrink: bool = False
+) -> WriteResult | None:
     """Show the change, ask, write; None where there is none."""
     before, path = desk.text, desk.known.path
     if after == before:
@@ -294,4 +300,4 @@ def _agreed(desk: Desk, after: str, secrets: Sequence[str], *, may_shrink: bool 
     try:
         return write_shown(path, before, after, may_shrink=may_shrink)
     except NothingWritten as error:
-        raise NotDone(str(error)) from error
+        raise SignInFailed(str(error)) from error

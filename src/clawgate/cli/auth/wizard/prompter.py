@@ -26,16 +26,16 @@ _WIDEST = 100
 _MOST_LISTED = 40
 
 
-class Abandoned(Exception):
+class Aborted(Exception):
     """The person left: Ctrl-C, or the end of the input. Nothing has been written."""
 
 
-class Declined(Abandoned):
+class Declined(Aborted):
     """The person was asked whether to go on, and said no."""
 
 
-class Asker(Protocol):
-    """Every method but ``say`` returns only what its ``check`` takes, and raises `Abandoned`."""
+class Prompter(Protocol):
+    """Every method but ``say`` returns only what its ``check`` takes, and raises `Aborted`."""
 
     def say(self, text: str = "") -> None: ...
 
@@ -58,7 +58,7 @@ class Asker(Protocol):
         ...
 
 
-class TerminalAsker:
+class TerminalPrompter:
     """Asks on standard output and reads from standard input."""
 
     def say(self, text: str = "") -> None:
@@ -128,7 +128,7 @@ class TerminalAsker:
             return read_line(f"{prompt}: ", hidden=hidden).strip() or offered
         except (EOFError, KeyboardInterrupt):
             click.echo("")
-            raise Abandoned from None
+            raise Aborted from None
         except UnicodeDecodeError:
             return "\ufffd"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from clawgate.app.plugins.fetch import fetched
 from clawgate.plugins.api.questions import Answers
-from clawgate.plugins.api.service import Fetched, FetchPlan
+from clawgate.plugins.api.service import FetchRequest, FetchResponse
 from clawgate.processes.port_owner import port_owner
 from clawgate.relay.upstream.dial import Dialer
 
@@ -22,7 +22,7 @@ class Setup:
     environment: Mapping[str, str] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
 
-    async def fetch(self, plan: FetchPlan) -> Fetched:
+    async def fetch(self, plan: FetchRequest) -> FetchResponse:
         return await fetched(plan, Dialer())
 
 

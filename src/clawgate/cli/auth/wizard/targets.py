@@ -16,19 +16,19 @@ from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.providers.catalog import BUILT_IN
 
 if TYPE_CHECKING:
-    from clawgate.plugins.host.discovery import Found
+    from clawgate.plugins.host.discovery import DiscoveredPlugin
     from clawgate.settings.openclaw.schema import OpenClawConfig
 
 CUSTOM = "custom"
 """What is said for a provider that has no name yet."""
 
 
-class NoSubject(Exception):
+class UnknownTarget(Exception):
     """Nothing can be set up by this name; the text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ProviderTarget:
     """``plugin`` is the id of the plugin that it belongs to, None for all others."""
 
     provider: ProviderPlugin = field(repr=False)
@@ -36,7 +36,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Candidate:
     """Something to choose. ``configured``: the config has it already."""
 
     id: str
@@ -44,7 +44,7 @@ class Offer:
     configured: bool
 
 
-class Subjects:
+class ProviderTargets:
     """All that can be set up with this config and these plugins."""
 
     def __init__(self, config: OpenClawConfig, raw: Mapping[str, Any], state: Path) -> None:
@@ -52,41 +52,44 @@ class Subjects:
 
         self._config = config
         self._raw = raw
-        self._of_plugins: dict[str, Found] = {}
+        self._of_plugins: dict[str, DiscoveredPlugin] = {}
         for found in find_plugins(state):
             for provider in found.manifest.providers if found.manifest is not None else ():
                 self._of_plugins.setdefault(provider, found)
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[Candidate]:
         """In the order in which they are shown."""
         configured = self._config.models.providers
-        found = {name: Offer(name, f"{name}'s own API", name in configured) for name in BUILT_IN}
+        found = {name: Candidate(name, f"{name}'s own API", name in configured) for name in BUILT_IN}
         for name, plugin in self._of_plugins.items():
             about = plugin.manifest.description if plugin.manifest else f"of the plugin {plugin.id}"
-            found[name] = Offer(name, about, name in configured)
+            found[name] = Candidate(name, about, name in configured)
         for name, block in configured.items():
-            found.setdefault(name, Offer(name, block.base_url or "", True))
-        return [*found.values(), Offer(CUSTOM, "another server that speaks like OpenAI or Anthropic", False)]
+            found.setdefault(name, Candidate(name, block.base_url or "", True))
+        return [
+            *found.values(),
+            Candidate(CUSTOM, "another server that speaks like OpenAI or Anthropic", False),
+        ]
 
     def configured(self) -> list[str]:
         return list(self._config.models.providers)
 
-    def find(self, name: str, *, new: bool) -> Subject:
-        """The provider of this name; ``new``: it may be one that the config does not have. Raises `NoSubject`."""
+    def find(self, name: str, *, new: bool) -> ProviderTarget:
+        """The provider of this name; ``new``: it may be one that the config does not have. Raises `UnknownTarget`."""
         configured = self._config.models.providers
         if not new and name not in configured:
             way = f"clawgate models auth login --provider {name}"
             if name in self._of_plugins or name in BUILT_IN:
-                raise NoSubject(f'"{name}" is not in the config yet; to set it up: {way}')
-            raise NoSubject(self._unknown(name, configured, way))
+                raise UnknownTarget(f'"{name}" is not in the config yet; to set it up: {way}')
+            raise UnknownTarget(self._unknown(name, configured, way))
         if name in self._of_plugins:
             return self._of_plugin(name, self._of_plugins[name])
         if name == CUSTOM and name not in configured:
-            return Subject(OwnProvider("", {}, {*configured, *BUILT_IN, *self._of_plugins, CUSTOM}))
+            return ProviderTarget(OwnProvider("", {}, {*configured, *BUILT_IN, *self._of_plugins, CUSTOM}))
         if name in BUILT_IN or name in configured:
-            return Subject(OwnProvider(name, self.block(name)))
+            return ProviderTarget(OwnProvider(name, self.block(name)))
         known = [offer.id for offer in self.offers()]
-        raise NoSubject(self._unknown(name, known, f"clawgate models auth login --provider {CUSTOM}"))
+        raise UnknownTarget(self._unknown(name, known, f"clawgate models auth login --provider {CUSTOM}"))
 
     def block(self, name: str) -> Mapping[str, Any]:
         """What the config says of a provider, with its references as they stand."""
@@ -102,25 +105,25 @@ class Subjects:
             f'Unknown model provider "{name}".{mean} Known: {", ".join(known) or "none"}. For another: {way}'
         )
 
-    def _of_plugin(self, name: str, found: Found) -> Subject:
-        from clawgate.plugins.host.discovery import why_barred, why_on
+    def _of_plugin(self, name: str, found: DiscoveredPlugin) -> ProviderTarget:
+        from clawgate.plugins.host.discovery import blocked_reason, enabled_reason
         from clawgate.plugins.host.isolation import PluginFailed
         from clawgate.plugins.host.loader import load_plugin
 
         entry = self._config.plugins.entries.get(found.id)
-        wanted, why = why_on(found, self._config.plugins, self._config.models.providers)
-        barred = why_barred(found.id, self._config.plugins) is not None
+        wanted, why = enabled_reason(found, self._config.plugins, self._config.models.providers)
+        barred = blocked_reason(found.id, self._config.plugins) is not None
         off = barred or (entry is not None and entry.enabled is False)
         if not wanted and (off or found.origin != "bundled"):
-            raise NoSubject(
+            raise UnknownTarget(
                 f'"{name}" belongs to the plugin {found.id}, which is off ({why}): '
                 f"run: clawgate plugins enable {found.id}"
             )
         try:
             loaded = load_plugin(found)
         except PluginFailed as error:
-            raise NoSubject(f"the plugin '{found.id}' cannot be used: {error}") from error
+            raise UnknownTarget(f"the plugin '{found.id}' cannot be used: {error}") from error
         provider = next((one for one in loaded.providers if one.id == name), None)
         if provider is None:
-            raise NoSubject(f"the plugin '{found.id}' does not have the provider '{name}'")
-        return Subject(provider, found.id)
+            raise UnknownTarget(f"the plugin '{found.id}' does not have the provider '{name}'")
+        return ProviderTarget(provider, found.id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clawgate.settings.openclaw.update import Written
+    from clawgate.settings.openclaw.update import WriteResult
 
 
 class NothingWritten(Exception):
@@ -25,13 +25,13 @@ def write_shown(
     environment: Mapping[str, str] | None = None,
     *,
     may_shrink: bool = False,
-) -> Written:
+) -> WriteResult:
     """Replace ``before`` by ``after``, unless the file says something else by now. Raises `NothingWritten`.
 
     Ctrl-C waits until it is done: it is a matter of milliseconds, and nobody has to wonder which version stands.
     """
-    from clawgate.settings.atomic_write import NotWritten
-    from clawgate.settings.json5.edit import EditWentWrong
+    from clawgate.settings.atomic_write import WriteFailed
+    from clawgate.settings.json5.edit import EditVerificationFailed
     from clawgate.settings.openclaw.update import update
     from clawgate.settings.problems import SettingsInvalid
 
@@ -49,7 +49,7 @@ def write_shown(
             )
     except SettingsInvalid as error:
         raise NothingWritten("; ".join(map(str, error.problems))) from error
-    except (NotWritten, EditWentWrong) as error:
+    except (WriteFailed, EditVerificationFailed) as error:
         raise NothingWritten(str(error)) from error
 
 

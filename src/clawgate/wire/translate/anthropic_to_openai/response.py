@@ -14,7 +14,7 @@ from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import errors as foreign_errors
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
-Block = dict[str, object]
+ContentBlock = dict[str, object]
 
 STOP = {
     "stop": "end_turn",
@@ -65,7 +65,7 @@ def usage(counts: object) -> dict[str, object]:
     return told
 
 
-def reasoning_of(said: chat.Delta) -> str:
+def reasoning_of(said: chat.ChoiceDelta) -> str:
     """What the model thought aloud: `reasoning_content`, or `reasoning` as other servers call it."""
     return loose.word(said.reasoning_content) or loose.word(said.reasoning) or ""
 
@@ -75,7 +75,7 @@ def written(arguments: str | chat.Json | None) -> str:
     return strict_json.write_answer(arguments).decode() if isinstance(arguments, dict) else arguments or ""
 
 
-def message(answer: chat.Answer, *, model: str, names: ToolNames) -> dict[str, object]:
+def message(answer: chat.ChatCompletion, *, model: str, names: ToolNames) -> dict[str, object]:
     """The message object for a whole answer.
 
     Raises `UpstreamMalformed` without a choice, for a call of no function, and where the model does not say why it
@@ -113,7 +113,7 @@ def message(answer: chat.Answer, *, model: str, names: ToolNames) -> dict[str, o
     }
 
 
-def calls_of(said: chat.Delta) -> list[chat.ToolCallPiece]:
+def calls_of(said: chat.ChoiceDelta) -> list[chat.ToolCallPiece]:
     """The calls, or the one call of the old form, where there is no new one beside it."""
     if said.tool_calls:
         return said.tool_calls
@@ -121,8 +121,8 @@ def calls_of(said: chat.Delta) -> list[chat.ToolCallPiece]:
     return [chat.ToolCallPiece(function=old)] if old is not None and (old.name or old.arguments) else []
 
 
-def _thinking(said: chat.Delta) -> list[Block]:
-    blocks: list[Block] = []
+def _thinking(said: chat.ChoiceDelta) -> list[ContentBlock]:
+    blocks: list[ContentBlock] = []
     for entry in said.thinking_blocks or ():
         if entry.type == "redacted_thinking":
             blocks.append({"type": entry.type, "data": entry.data or ""})
@@ -137,7 +137,7 @@ def _thinking(said: chat.Delta) -> list[Block]:
 
 def _call(
     answer: object, number: int, call: chat.ToolCallPiece, finish: str, names: ToolNames
-) -> Block | None:
+) -> ContentBlock | None:
     """The call as a block; None for one that the token limit cut off, which nobody can run.
 
     Arguments that are no JSON object for another reason stand whole under `strict_json.RAW`: the tool will refuse

@@ -13,7 +13,7 @@ import msgspec
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.json import lenient as loose
 from clawgate.wire.json import strict as strict_json
-from clawgate.wire.json.surrogates import Joiner
+from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.openai import types as chat
 from clawgate.wire.sse.reader import COMMENT, MAX_EVENT_BYTES, EventReader
 from clawgate.wire.translate import errors as foreign_errors
@@ -66,7 +66,7 @@ class MessagesStream:
 
     def __init__(self, *, model: str, names: ToolNames | None = None) -> None:
         self._reader = EventReader()
-        self._halves = Joiner()
+        self._halves = SurrogateJoiner()
         self._out: list[bytes] = []  # what the present chunk gave
         self._told = False  # whether anything was said
         self._model = model
@@ -150,7 +150,7 @@ class MessagesStream:
                     self._break_off(foreign_errors.WORDLESS, out)
                     return
 
-    def _add(self, delta: chat.Delta, out: list[bytes]) -> None:
+    def _add(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
         if delta.reasoning_content or delta.thinking_blocks or delta.reasoning:
             self._reasoning(delta, out)
         if delta.content:
@@ -173,14 +173,14 @@ class MessagesStream:
             self._break_off(error, out)
         return error is not None
 
-    def _break_off(self, error: foreign_errors.ForeignError, out: list[bytes]) -> None:
+    def _break_off(self, error: foreign_errors.UpstreamError, out: list[bytes]) -> None:
         """Tell the error and nothing after it; raises `UpstreamFailed` where it is the first thing to be told."""
         self._over = True
         if not self._told and not out:
             raise error.as_failure()
         out.append(foreign_errors.messages_event(error))
 
-    def _start(self, chunk: chat.Chunk, out: list[bytes]) -> None:
+    def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
         self._started = True
         message: dict[str, object] = {
             "id": loose.word(chunk.id) or messages_answer.UNNAMED,
@@ -194,7 +194,7 @@ class MessagesStream:
         }
         out.append(_event("message_start", {"message": message}))
 
-    def _reasoning(self, delta: chat.Delta, out: list[bytes]) -> None:
+    def _reasoning(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
         reasoning = messages_answer.reasoning_of(delta)
         if reasoning:
             self._said("thinking", reasoning, out)

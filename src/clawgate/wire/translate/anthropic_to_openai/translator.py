@@ -14,7 +14,7 @@ from typing import NoReturn
 from clawgate.errors import RequestRejected, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict as strict_json
-from clawgate.wire.openai.types import CHAT_ANSWER, Answer
+from clawgate.wire.openai.types import CHAT_ANSWER, ChatCompletion
 from clawgate.wire.translate import errors as foreign_errors
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
@@ -111,7 +111,7 @@ class MessagesToChat:
         chunk = {"id": said.id, "choices": [told], "usage": said.usage, "error": choice.error or None}
         return self.feed(b"data: %b\n\n" % strict_json.write_answer(chunk)) + self.end()
 
-    def _read(self, body: bytes) -> Answer:
+    def _read(self, body: bytes) -> ChatCompletion:
         """The completion; raises `UpstreamFailed` with the upstream's words where it is an error instead."""
         try:
             said = strict_json.answer(body, CHAT_ANSWER)

@@ -22,7 +22,7 @@ from clawgate.wire.json import strict as strict_json
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import data_url
 
-Block = dict[str, object]
+ContentBlock = dict[str, object]
 Turn = dict[str, object]
 
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -33,11 +33,11 @@ _NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 _ID_KEPT = 40
 
 
-def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[Block], list[Turn]]:
+def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBlock], list[Turn]]:
     """The blocks of the system prompt and the turns; raises `RequestRejected` with the path of what cannot be said."""
-    system: list[Block] = []
+    system: list[ContentBlock] = []
     turns: list[Turn] = []
-    side, blocks, results = "", list[Block](), 0
+    side, blocks, results = "", list[ContentBlock](), 0
     for number, message in enumerate(messages):
         path = f"messages[{number}]"
         if isinstance(message, chat.SystemMessage | chat.DeveloperMessage):
@@ -93,13 +93,13 @@ def tool_id(given: str) -> str:
     return f"{_NOT_OF_AN_ID.sub('_', given)[:_ID_KEPT]}_{digest}"
 
 
-def _blocks(turn: Turn) -> list[Block]:
+def _blocks(turn: Turn) -> list[ContentBlock]:
     blocks = turn["content"]
     assert isinstance(blocks, list) and blocks, "turns are made of blocks here, and never empty"
     return blocks
 
 
-def _assistant(message: chat.AssistantMessage, path: str) -> list[Block]:
+def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
     if message.function_call is not None:
         _refuse(f"{path}.function_call", "is the old form of a tool call: send 'tool_calls'")
     said = _thinking(message)
@@ -121,9 +121,9 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[Block]:
     return said
 
 
-def _thinking(message: chat.AssistantMessage) -> list[Block]:
+def _thinking(message: chat.AssistantMessage) -> list[ContentBlock]:
     """The thinking that can be given back: what Anthropic signed or sealed."""
-    given: list[Block] = []
+    given: list[ContentBlock] = []
     for entry in message.thinking_blocks or ():
         if entry.type == "thinking" and entry.signature:
             given.append({"type": "thinking", "thinking": entry.thinking or "", "signature": entry.signature})
@@ -132,8 +132,8 @@ def _thinking(message: chat.AssistantMessage) -> list[Block]:
     return given
 
 
-def _result(message: chat.ToolMessage, path: str) -> Block:
-    result: Block = {"type": "tool_result", "tool_use_id": tool_id(message.tool_call_id)}
+def _result(message: chat.ToolMessage, path: str) -> ContentBlock:
+    result: ContentBlock = {"type": "tool_result", "tool_use_id": tool_id(message.tool_call_id)}
     if content := _parts(message.content or "", path):
         result["content"] = content
     if message.is_error:
@@ -145,14 +145,14 @@ def _parts(
     content: str
     | Iterable[chat.TextPart | chat.ImagePart | chat.FilePart | chat.AudioPart | chat.RefusalPart],
     path: str,
-) -> list[Block]:
+) -> list[ContentBlock]:
     """The blocks for a message's content."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content.strip() else []
-    blocks: list[Block] = []
+    blocks: list[ContentBlock] = []
     for number, part in enumerate(content):
         place = f"{path}[{number}]"
-        block: Block
+        block: ContentBlock
         match part:
             case chat.TextPart():
                 block = {"type": "text", "text": part.text}
@@ -172,7 +172,7 @@ def _parts(
     return blocks
 
 
-def _image(url: str, path: str) -> Block:
+def _image(url: str, path: str) -> ContentBlock:
     if url[:8].lower() == "https://" or url[:7].lower() == "http://":
         return {"type": "image", "source": {"type": "url", "url": url}}
     found = data_url.parse(url)
@@ -185,13 +185,13 @@ def _image(url: str, path: str) -> Block:
     return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
 
 
-def _document(file: chat.FileData, path: str) -> Block:
+def _document(file: chat.FileData, path: str) -> ContentBlock:
     if file.file_data is None:
         _refuse(
             path, "names an uploaded file, which only the service that stores it can read: send 'file_data'"
         )
     found = data_url.parse(file.file_data)
-    source: Block
+    source: ContentBlock
     match found:
         case ("application/pdf", data):
             source = {"type": "base64", "media_type": "application/pdf", "data": data}
@@ -199,7 +199,7 @@ def _document(file: chat.FileData, path: str) -> Block:
             source = {"type": "text", "media_type": "text/plain", "data": _plain(data, f"{path}.file_data")}
         case _:
             _refuse(f"{path}.file_data", "has to be a data: URL with base64 of application/pdf or text/plain")
-    block: Block = {"type": "document", "source": source}
+    block: ContentBlock = {"type": "document", "source": source}
     if file.filename:
         block["title"] = file.filename
     return block

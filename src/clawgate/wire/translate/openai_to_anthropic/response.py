@@ -59,7 +59,7 @@ def usage(counts: object) -> dict[str, object]:
     return told
 
 
-def thinking_entry(block: messages.Block) -> dict[str, object]:
+def thinking_entry(block: messages.ContentBlock) -> dict[str, object]:
     """A thinking block as an entry of `thinking_blocks`."""
     if block.type == "redacted_thinking":
         return {"type": block.type, "data": loose.text(block.data)}
@@ -70,14 +70,14 @@ def thinking_entry(block: messages.Block) -> dict[str, object]:
     }
 
 
-def arguments_of(block: messages.Block) -> str:
+def arguments_of(block: messages.ContentBlock) -> str:
     """The text of a call's arguments; some servers write them as text already."""
     if isinstance(block.input, dict):
         return strict_json.write_answer(block.input).decode()
     return loose.word(block.input) or "{}"
 
 
-def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str, object]:
+def completion(answer: messages.MessageResponse, *, model: str, created: int) -> dict[str, object]:
     """The chat completion object for a whole answer.
 
     Raises `UpstreamMalformed` for a call of no tool, and where the model does not say why it stopped: an answer that
@@ -135,7 +135,7 @@ def completion(answer: messages.Answer, *, model: str, created: int) -> dict[str
     return told
 
 
-def _call(answer: object, number: int, block: messages.Block) -> dict[str, object]:
+def _call(answer: object, number: int, block: messages.ContentBlock) -> dict[str, object]:
     name = loose.word(block.name)
     if name is None:
         raise UpstreamMalformed("the upstream's answer calls a tool without a name")

@@ -16,7 +16,7 @@ from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient as loose
 from clawgate.wire.json import strict as strict_json
-from clawgate.wire.json.surrogates import Joiner
+from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.sse.reader import COMMENT, MAX_EVENT_BYTES, EventReader
 from clawgate.wire.translate import errors as foreign_errors
 from clawgate.wire.translate.openai_to_anthropic import response as chat_answer
@@ -47,7 +47,7 @@ _text = msgspec.json.Encoder().encode
 class _Open(msgspec.Struct):
     """A block that is open; ``number`` is our number of a tool call, ``pieces`` are its thinking."""
 
-    block: messages.Block
+    block: messages.ContentBlock
     number: int = -1
     fed: bool = False
     pieces: list[str] = msgspec.field(default_factory=list)
@@ -78,7 +78,7 @@ class ChatStream:
 
     def __init__(self, *, model: str, created: int, include_usage: bool) -> None:
         self._reader = EventReader()
-        self._halves = Joiner()
+        self._halves = SurrogateJoiner()
         self._out: list[bytes] = []  # what the present chunk gave
         self._told = False  # whether anything was said
         self._model = model
@@ -154,7 +154,7 @@ class ChatStream:
             return self._note(event)
         return self._finish()
 
-    def _break_off(self, error: foreign_errors.ForeignError) -> bytes:
+    def _break_off(self, error: foreign_errors.UpstreamError) -> bytes:
         self._over = True
         if not self._told:
             raise error.as_failure()
@@ -182,7 +182,7 @@ class ChatStream:
         said = self._close(event)  # one of the same index, whose end was left out
         return said + self._begin(event.index, block)
 
-    def _begin(self, index: int | None, block: messages.Block) -> bytes:
+    def _begin(self, index: int | None, block: messages.ContentBlock) -> bytes:
         if len(self._blocks) == MOST_OPEN:
             raise UpstreamMalformed(f"the upstream's stream opens more than {MOST_OPEN} blocks at a time")
         opened = self._blocks[index] = _Open(block)
@@ -218,7 +218,7 @@ class ChatStream:
                 raise UpstreamMalformed("the upstream's stream adds to a tool call that is not open")
             if kind not in ("text_delta", "thinking_delta"):
                 return b""
-            self._begin(event.index, messages.Block(kind.removesuffix("_delta")))
+            self._begin(event.index, messages.ContentBlock(kind.removesuffix("_delta")))
             opened = self._blocks[event.index]
         opens = opened.block.type
         if kind == "text_delta" and opens == "text":

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from clawgate.errors import RequestRejected, UpstreamMalformed
 from clawgate.wire.anthropic.types import MESSAGES_ANSWER
-from clawgate.wire.anthropic.types import Answer as MessagesAnswer
+from clawgate.wire.anthropic.types import MessageResponse as MessagesAnswer
 from clawgate.wire.json import strict as strict_json
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import errors as foreign_errors
@@ -201,7 +201,7 @@ def _refuse_foreign(asked: chat.ChatRequest) -> None:
         _refuse("temperature", "has to be from 0 to 2")
 
 
-def _prompt(system: list[conversation.Block]) -> object:
+def _prompt(system: list[conversation.ContentBlock]) -> object:
     """One plain block as a string, as most people write it."""
     if len(system) == 1 and "cache_control" not in system[0]:
         return system[0]["text"]
