@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _COMMANDS = {
-    "gateway": "The gateway: run, start, stop, restart, status, health, install.",
-    "models": "Models and providers: status, default, fallbacks, aliases.",
-    "plugins": "Plugins: list, install, enable, disable, uninstall.",
-    "config": "The config file: get, set, unset, validate, explain.",
-    "route": "Who would answer a request, and by which way.",
-    "logs": "What the gateway wrote.",
-    "doctor": "Find what is wrong, and mend it.",
-    "bridge": "The local bridge: Bearer in, X-Proxy-Token out.",
-    "server": "The remote proxy: tokens in, the real key out.",
+    "gateway": ("gateway.commands", "The gateway: run, start, stop, restart, status, health, install."),
+    "models": ("models.commands", "Models and providers: status, default, fallbacks, aliases."),
+    "plugins": ("plugins.commands", "Plugins: list, install, enable, disable, uninstall."),
+    "config": ("config.commands", "The config file: get, set, unset, validate, explain."),
+    "route": ("models.route", "The provider that would serve a request, and the hops to it."),
+    "logs": ("gateway.logs", "The log of the gateway."),
+    "doctor": ("doctor", "Find problems, and fix them."),
+    "bridge": ("relay.bridge", "The local bridge: Bearer in, X-Proxy-Token out."),
+    "server": ("relay.server", "The remote proxy: tokens in, the real key out."),
 }
+"""Each command: the module below `clawgate.cli` that defines it under its name, and its help."""
 
 _OF_PLUGINS = {
     "proxy-bridge": "How the local bridge and its remote are.",
@@ -60,7 +61,7 @@ class _Commands(click.Group):
             from clawgate.cli.plugins.plugin_command import plugin_command
 
             return plugin_command(cmd_name)
-        module = importlib.import_module(f"clawgate.cli.{cmd_name}")
+        module = importlib.import_module(f"clawgate.cli.{_COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -73,7 +74,7 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(sorted(_COMMANDS.items()))
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
         with formatter.section("Commands of plugins (more: clawgate plugins list)"):
             formatter.write_dl(sorted(_of_plugins().items()))
 
