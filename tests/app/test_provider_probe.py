@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.provider_probe import probe, probe_all
-from clawgate.cli.models.status import ProbeResult
+from clawgate.app.provider_probe import ProviderProbeResult, probe, probe_all
 from clawgate.providers.credential import Bearer, HeaderToken
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
@@ -25,8 +24,8 @@ OWL = Provider(
 )  # fmt: skip
 
 
-def asked(provider: Provider, *answers: Any) -> tuple[ProbeResult, list[Any]]:
-    async def work() -> tuple[ProbeResult, list[Any]]:
+def asked(provider: Provider, *answers: Any) -> tuple[ProviderProbeResult, list[Any]]:
+    async def work() -> tuple[ProviderProbeResult, list[Any]]:
         async with FakeUpstream(*answers) as upstream:
             placed = dataclasses.replace(provider, origin=parse_url(upstream.url)[0])
             return await probe(placed, Dialer()), upstream.requests
@@ -65,7 +64,7 @@ def test_an_address_that_may_not_be_dialled_is_not_dialled() -> None:
 
 
 def test_nobody_there_is_unreachable() -> None:
-    async def work() -> ProbeResult:
+    async def work() -> ProviderProbeResult:
         async with FakeUpstream() as upstream:
             origin = parse_url(upstream.url)[0]
         return await probe(dataclasses.replace(OWL, origin=origin), Dialer())

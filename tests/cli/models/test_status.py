@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from clawgate.cli.models.status import ProbeResult, blocked, egress_rule, show_status, status_json
+from clawgate.app.provider_probe import ProviderProbeResult
+from clawgate.cli.models.status import blocked, egress_rule, show_status, status_json
 from clawgate.providers.provider import Provider
 from clawgate.wire.http.url import parse_url
 from tests.cli.catalogs import catalog
 
 PATH = Path("/config/openclaw.json")
 SEEN = {
-    "owl": ProbeResult("reachable", "", 1.5),
-    "far": ProbeResult("unauthorized", "it refuses a credential", 2.0),
+    "owl": ProviderProbeResult("reachable", "", 1.5),
+    "far": ProviderProbeResult("unauthorized", "it refuses a credential", 2.0),
 }
 
 

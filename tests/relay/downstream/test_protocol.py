@@ -70,7 +70,8 @@ UVICORN = {
 
 WHAT_TO_DO = (
     "uvicorn has changed what relay/downstream/protocol.py or server.py is built on: read the new source of {names}, "
-    "see that ours still does what it has to, run tests/contract and tests/e2e, then put the new hashes into UVICORN: {hashes}"
+    "see that ours still does what it has to, run tests/contract and tests/e2e, "
+    "then put the new hashes into UVICORN: {hashes}"
 )
 SURFACE: dict[type, tuple[str, ...]] = {
     HttpToolsProtocol: (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,22 +14,11 @@ from clawgate.providers.catalog import Catalog
 from clawgate.providers.endpoint import address_kind
 from clawgate.providers.provider import Provider
 
-
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """What a probe of one provider found."""
-
-    state: str
-    message: str
-    latency_ms: float | None = None
-
-    @property
-    def text(self) -> str:
-        took = f" ({self.latency_ms:g} ms)" if self.latency_ms is not None else ""
-        return f"{self.state}{took}"
+if TYPE_CHECKING:  # the probe itself is loaded only for --probe
+    from clawgate.app.provider_probe import ProviderProbeResult
 
 
-def status_json(path: Path, catalog: Catalog, seen: Mapping[str, ProbeResult]) -> dict[str, object]:
+def status_json(path: Path, catalog: Catalog, seen: Mapping[str, ProviderProbeResult]) -> dict[str, object]:
     """Names of the top level as OpenClaw's own `models status --json` has them, where it has them."""
     return {
         "configPath": str(path),
@@ -41,7 +30,7 @@ def status_json(path: Path, catalog: Catalog, seen: Mapping[str, ProbeResult]) -
     }
 
 
-def _provider_json(provider: Provider, seen: ProbeResult | None) -> dict[str, object]:
+def _provider_json(provider: Provider, seen: ProviderProbeResult | None) -> dict[str, object]:
     said: dict[str, object] = {
         "id": provider.id,
         "baseUrl": provider.base_url or None,
@@ -60,7 +49,7 @@ def _provider_json(provider: Provider, seen: ProbeResult | None) -> dict[str, ob
     return said
 
 
-def show_status(path: Path, catalog: Catalog, seen: Mapping[str, ProbeResult]) -> None:
+def show_status(path: Path, catalog: Catalog, seen: Mapping[str, ProviderProbeResult]) -> None:
     """The same on standard output."""
     fallbacks = ", ".join(map(str, catalog.fallbacks)) or "(none)"
     aliases = ", ".join(f"{alias} -> {ref}" for alias, ref in catalog.aliases.items()) or "(none)"
@@ -90,7 +79,7 @@ def show_status(path: Path, catalog: Catalog, seen: Mapping[str, ProbeResult]) -
                 click.echo(f"  {text}")
 
 
-def _row(provider: Provider, seen: ProbeResult | None) -> tuple[str, ...]:
+def _row(provider: Provider, seen: ProviderProbeResult | None) -> tuple[str, ...]:
     masked = provider.masked()
     health = "not ready" if provider.why_not_ready else "blocked" if blocked(provider) else "ready"
     return (

@@ -25,7 +25,7 @@ class EventLoopBlocked(Exception):
 
 @contextlib.contextmanager
 def alarm_after(seconds: float) -> Iterator[None]:
-    """Raise `EventLoopBlocked` within the code under it once ``seconds`` have passed, and again if that is swallowed."""
+    """Raise `EventLoopBlocked` in the enclosed code once ``seconds`` have passed, and again if that is swallowed."""
     free = signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, signal.SIG_IGN)
     if not free or threading.current_thread() is not threading.main_thread():
         yield

@@ -1,9 +1,9 @@
 """Where does a request begin, where does its head end, where does it end itself? Strict, bounded, and one at a time.
 
 A head is parsed by llhttp up to its last byte and no further, so what stands behind it is never misread; a body
-whose length is known is counted, a chunked one is taken apart by `wire.http.chunked`. What uvicorn's protocol class leaves
-open is closed here: sizes of head and target, transfer codings, and requests that follow before they are wanted.
-It opens and writes nothing: it tells its `RequestHandler`.
+whose length is known is counted, a chunked one is taken apart by `wire.http.chunked`. What uvicorn's protocol
+class leaves open is closed here: sizes of head and target, transfer codings, and requests that follow before they are
+wanted. It opens and writes nothing: it tells its `RequestHandler`.
 """
 
 from __future__ import annotations

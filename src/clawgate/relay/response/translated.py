@@ -1,8 +1,9 @@
 """How does an answer in the upstream's dialect reach a client that speaks another one?
 
-The counterpart of `relay.response.writer` where bytes cannot pass as they came. A stream goes on event by event, as it arrives;
-everything else is read whole first, within a bound; a whole answer where a stream was asked for becomes a stream of
-one piece. What a `Translation` cannot understand is the upstream's failure, and so is an error at status 200.
+The counterpart of `relay.response.writer` where bytes cannot pass as they came. A stream goes on event by event, as it
+arrives; everything else is read whole first, within a bound; a whole answer where a stream was asked for becomes
+a stream of one piece. What a `Translation` cannot understand is the upstream's failure, and so is an error at status
+200.
 """
 
 from __future__ import annotations

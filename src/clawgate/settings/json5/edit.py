@@ -47,8 +47,8 @@ def set_value(text: str, path: KeyPath, value: object) -> str:
     """``text`` with ``value`` at ``path``; the same text if that stands there already.
 
     Makes the objects on the way; a list grows by one at its end. Of an object only what differs is touched. Raises
-    `InvalidJson5` for a text that cannot be read, `EditNotSupported` for a path or value that cannot be, and for a value that is
-    the mark of a hidden secret (`settings.redaction`).
+    `InvalidJson5` for a text that cannot be read, `EditNotSupported` for a path or value that cannot be, and for a
+    value that is the mark of a hidden secret (`settings.redaction`).
     """
     document = _read(text)
     where = in_document(path, document)

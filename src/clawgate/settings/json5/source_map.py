@@ -100,7 +100,7 @@ class SourceMap:
 
 
 def positions(text: str) -> Mapping[KeyPath, Span]:
-    """The span of every value, for whoever edits the text; raises `InvalidJson5`, also for a key twice (`DuplicateKey`)."""
+    """The span of every value, for editing the text; raises `InvalidJson5`, also for a key twice (`DuplicateKey`)."""
     found = scan(text)
     for twice in found.twice:
         raise DuplicateKey(_said_twice(twice), twice.again_line, twice.again_column)

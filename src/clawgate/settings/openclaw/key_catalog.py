@@ -1,6 +1,7 @@
 """What is known about a key of the config file: what it is for, its default, its variables? Read from the models.
 
-It knows no file; keys that the models do not have are OpenClaw's or a slip, which `settings.openclaw.unknown_keys` tells apart.
+It knows no file; keys that the models do not have are OpenClaw's or a slip, which `settings.openclaw.unknown_keys`
+tells apart.
 """
 
 from __future__ import annotations

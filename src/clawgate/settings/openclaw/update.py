@@ -1,7 +1,7 @@
 """How does a change get into the config file? Read, changed, judged as a whole, written: or nothing happens at all.
 
-Every command that changes the file comes through here. What to change is the caller's question (`settings.json5.edit`), what
-the file may say is `settings.openclaw.config_file`'s, how the bytes get there is `settings.atomic_write`'s.
+Every command that changes the file comes through here. What to change is the caller's question (`settings.json5.edit`),
+what the file may say is `settings.openclaw.config_file`'s, how the bytes get there is `settings.atomic_write`'s.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def update(
     ``dropped`` are the paths that are meant to go even if OpenClaw needs them; ``may_shrink``: the file may become
     less than half as large. ``change`` may raise what it likes; nothing is written then. Raises `SettingsInvalid` for a
     file that cannot be read, `BringsProblems` for those that the change would add (a file with others may be changed),
-    `WriteFailed` with its cause if the file could not be written, `EditVerificationFailed` for a text that cannot be read.
+    `WriteFailed` with its cause if the file could not be written, `EditVerificationFailed` for a text that cannot
+    be read.
     """
     import clawgate.settings.openclaw.config_file
     import clawgate.settings.openclaw.key_catalog  # noqa: F401  # what takes time is done before others have to wait

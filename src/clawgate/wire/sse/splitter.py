@@ -1,7 +1,7 @@
 """Where does one event of a stream end and the next begin? For streams that pass as they are: not a byte is changed.
 
-Framing as in `wire.sse.tail`. An event is handed out when it is whole, since nobody can do anything with a part of one; of
-one that is longer than `MOST_BYTES` the rest goes on as it comes.
+Framing as in `wire.sse.tail`. An event is handed out when it is whole, since nobody can do anything with a part of one;
+of one that is longer than `MOST_BYTES` the rest goes on as it comes.
 """
 
 from __future__ import annotations

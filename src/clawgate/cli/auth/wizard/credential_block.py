@@ -1,6 +1,7 @@
 """Where in a provider's block does its credential stand, and how is another one put there?
 
-Which credential leaves is `providers.credential_selection`'s to say; this reads and writes the same places in its order.
+Which credential leaves is decided by `providers.credential_selection`; this reads and writes the same
+places in its order.
 """
 
 from __future__ import annotations
