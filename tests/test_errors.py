@@ -57,12 +57,12 @@ def test_what_the_special_ones_carry() -> None:
 @pytest.mark.parametrize(
     ("parent", "children"),
     [
-        (errors.RequestRejected, ["MalformedRequest", "BodyTooLarge", "ModelNotFound", "RouteUnknown", "LoopDetected"]),
-        (errors.PolicyDenied, ["HostRefused", "OriginRefused", "EgressDenied"]),
-        (errors.InvalidToken, ["CredentialMissing"]),
-        (errors.RateLimitExceeded, ["TooManyFailures", "TooManyConcurrent"]),
+        (errors.RequestRejected, ["MalformedRequest", "BodyTooLarge", "ModelNotFound", "UnknownRoute", "LoopDetected"]),
+        (errors.PolicyDenied, ["HostNotAllowed", "OriginNotAllowed", "EgressDenied"]),
+        (errors.InvalidToken, ["MissingToken"]),
+        (errors.RateLimitExceeded, ["AuthLocked", "ConcurrencyLimitExceeded"]),
         (errors.GatewayUnavailable, ["Overloaded"]),
-        (errors.UpstreamFailed, ["UpstreamUnreachable", "UpstreamClosed", "UpstreamTimedOut", "StreamCut"]),
+        (errors.UpstreamFailed, ["UpstreamUnreachable", "UpstreamClosed", "UpstreamTimedOut", "GatewayStopping"]),
     ],
 )  # fmt: skip
 def test_a_caller_may_catch_the_decision_instead_of_the_cause(

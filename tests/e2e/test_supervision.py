@@ -287,7 +287,7 @@ def test_200_restarts_leave_no_descriptor_and_no_zombie() -> None:
 def test_kill_9_of_us_leaves_nobody(what: str, time: int) -> None:
     """The child and its daemons, seen from outside: each says who it is, and all of them are gone."""
     port = free_port()
-    program = [sys.executable, "-m", "tests.processes.supervisor_program", what, str(port)]
+    program = [sys.executable, "-m", "tests.processes.supervision.supervisor_program", what, str(port)]
     with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         pids = {int(pid) for pid in owner.stdout.readline().split()}

@@ -10,8 +10,8 @@ import pytest
 PROGRAM = """
 import sys
 from pathlib import Path
-from clawgate.processes.argv_redaction import hide_in_command_line
-hide_in_command_line(["canary-one", "canary-two-canary-one", "nowhere", ""])
+from clawgate.processes.argv_redaction import redact_argv
+redact_argv(["canary-one", "canary-two-canary-one", "nowhere", ""])
 sys.stdout.write(repr((Path("/proc/self/cmdline").read_bytes().split(b"\\0")[3:-1], sys.argv[1:])))
 """
 

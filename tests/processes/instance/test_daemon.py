@@ -79,7 +79,7 @@ def test_another_one_that_serves_there_is_not_taken_for_it(tmp_path: Path) -> No
     assert isinstance(first, RunningInstance)
     try:
         second = start(tmp_path, SERVES)
-        assert isinstance(second, Failed) and second.status == 1 and "HeldByAnother" in second.last_lines[-1]
+        assert isinstance(second, Failed) and second.status == 1 and "AlreadyRunning" in second.last_lines[-1]
         assert not [text for text in second.last_lines if "GET" in text]
         assert find(tmp_path / "own") == first
     finally:

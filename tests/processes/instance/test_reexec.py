@@ -19,7 +19,7 @@ from clawgate.processes.instance.reexec import (
     matching_sockets,
 )
 
-PROGRAM = Path(__file__).with_name("succession_program.py")
+PROGRAM = Path(__file__).with_name("handover_program.py")
 TERM, INT = int(signal.SIGTERM), int(signal.SIGINT)
 
 
@@ -95,7 +95,9 @@ def test_once_it_is_over_the_port_is_free(program: Program) -> None:
         socket.create_connection(("127.0.0.1", program.port))
 
 
-@pytest.mark.parametrize("owner", ["1", "", "x", str(os.getppid())])
+@pytest.mark.parametrize(
+    "owner", ["1", "", "x", str(os.getppid())], ids=["init", "empty", "no number", "parent"]
+)
 def test_descriptors_of_a_parent_are_not_ours(owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv(SOCKETS_VARIABLE, str(listener.fileno()))

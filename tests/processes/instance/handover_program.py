@@ -27,8 +27,8 @@ inherited = inherited_sockets()
 sockets = inherited or [socket.create_server(("127.0.0.1", 0))]
 for sig in (signal.SIGTERM, signal.SIGINT):
     signal.signal(sig, drain)
-succession = SocketHandover(sockets)
-succession.install()
+handover = SocketHandover(sockets)
+handover.install()
 say(
     "life",
     os.environ.get("LIFE", "0"),
@@ -42,13 +42,13 @@ for line in sys.stdin:
         case "end":
             break
         case "state":
-            say(succession.wanted, *map(int, ended))
+            say(handover.wanted, *map(int, ended))
         case name:
             os.kill(os.getpid(), signal.Signals[name])
             say("done")
 for sock in sockets:
     sock.close()
-if succession.wanted:
-    succession.exec_again({"LIFE": str(int(os.environ.get("LIFE", "0")) + 1)})
-succession.drop()
+if handover.wanted:
+    handover.exec_again({"LIFE": str(int(os.environ.get("LIFE", "0")) + 1)})
+handover.drop()
 say("over", *map(int, ended))
