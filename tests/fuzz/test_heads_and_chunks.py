@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clawgate.errors import RequestRejected
-from clawgate.relay.admission.admission import RequestHead
 from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
+from clawgate.relay.interfaces import RequestHead
 
 LIMITS = ClientLimits(head_bytes=2_000, target_bytes=200, body_bytes=1_000)
 FEW = settings(

@@ -17,6 +17,20 @@ Buffer = bytes | memoryview
 
 
 @dataclass(slots=True)
+class RequestHead:
+    """The head of one request as it was parsed. Header names are in lower case.
+
+    ``wants_socket`` is True for an upgrade to WebSocket.
+    """
+
+    method: bytes
+    target: bytes
+    version: str
+    fields: list[tuple[bytes, bytes]]
+    wants_socket: bool = False
+
+
+@dataclass(slots=True)
 class ResponseHead:
     """The head of a final answer. ``length`` is None where the body is chunked or ends with the connection."""
 

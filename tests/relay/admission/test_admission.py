@@ -36,10 +36,10 @@ from clawgate.relay.admission.admission import (
     AdmittedHead,
     ControlRequest,
     ModelAllowlist,
-    RequestHead,
     is_loopback,
 )
 from clawgate.relay.admission.plan import Asked, RoutePlan
+from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.http.url import parse_url

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from clawgate.errors import RequestRejected
-from clawgate.relay.admission.admission import RequestHead
 from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
+from clawgate.relay.interfaces import RequestHead
 
 LIMITS = ClientLimits(head_bytes=600, target_bytes=100, body_bytes=1000)
 

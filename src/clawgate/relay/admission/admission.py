@@ -36,10 +36,10 @@ from clawgate.policy.headers import lines_to_upstream
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
 from clawgate.relay.admission.plan import Asked, Router
+from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.http.message import split_target
 
-Fields = list[tuple[bytes, bytes]]
 Get = Callable[[bytes], bytes | None]
 """The value of a field by its name in lower case."""
 
@@ -59,17 +59,6 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _NO_BODY = (b"GET", b"HEAD", b"DELETE")
 _ONE_MODEL = b"/v1/models/"
 ANONYMOUS = "-"
-
-
-@dataclass(slots=True)
-class RequestHead:
-    """One request as it was read: field names in lower case, ``wants_socket`` for an upgrade to WebSocket."""
-
-    method: bytes
-    target: bytes
-    version: str
-    fields: Fields
-    wants_socket: bool = False
 
 
 @dataclass(frozen=True, slots=True)

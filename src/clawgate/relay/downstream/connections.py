@@ -19,8 +19,8 @@ from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.exchange.body_budget import BodyBufferBudget
+from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.observe.record import Observer
-from clawgate.relay.shop import ExchangeContext
 from clawgate.relay.upstream.upstream import Upstream
 
 logger = logging.getLogger("clawgate.relay")

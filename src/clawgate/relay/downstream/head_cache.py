@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import Generic, Self, TypeVar
 
-HEAD_END = b"\r\n\r\n"
 _LENGTH = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 _MOST_DIGITS = 10
 _LONGEST_HEAD = 4096

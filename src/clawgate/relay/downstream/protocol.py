@@ -22,13 +22,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestTimedOut, UnclearFraming
-from clawgate.relay.admission.admission import ANONYMOUS, Admission, AdmittedHead, ControlRequest, RequestHead
+from clawgate.relay.admission.admission import ANONYMOUS, Admission, AdmittedHead, ControlRequest
 from clawgate.relay.downstream.head_cache import CachedHead
 from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
+from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.exchange import Exchange
+from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.observe.record import RequestRecord
 from clawgate.relay.response.error_response import error_answer, status_of
-from clawgate.relay.shop import ExchangeContext
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.http.message import CONTINUE, path_of
 

@@ -14,9 +14,9 @@ from typing import Protocol
 import httptools
 
 from clawgate.errors import HeadTooLarge, MalformedRequest, RequestRejected, TargetTooLong
-from clawgate.relay.admission.admission import RequestHead
-from clawgate.relay.downstream.head_cache import HEAD_END
+from clawgate.relay.interfaces import RequestHead
 from clawgate.wire.http.chunked import ChunkedBody
+from clawgate.wire.http.message import HEAD_END
 
 _MOST_DIGITS = 19
 

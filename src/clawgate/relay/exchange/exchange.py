@@ -16,15 +16,15 @@ from clawgate.errors import BodyTooLarge, GatewayError
 from clawgate.policy.timeouts import Timestamps, expired_timeout
 from clawgate.relay.admission.admission import AdmittedHead
 from clawgate.relay.admission.plan import RoutePlan, UpstreamAttempt, make_response_writer
+from clawgate.relay.exchange.context import ExchangeContext
+from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.relay.exchange.request_body import RequestBody
 from clawgate.relay.interfaces import Buffer, ChunkPassthrough, ClientConnection, ResponseHead
 from clawgate.relay.observe.record import CLIENT_LEFT, RequestRecord
 from clawgate.relay.response.error_response import status_of
 from clawgate.relay.response.sender import ResponseSender
-from clawgate.relay.shop import ExchangeContext
 from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.upstream.upstream import Upstream
-from clawgate.relay.verdict import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.wire.http.message import LAST_CHUNK, chunk
 from clawgate.wire.peek import peek_model, require_model
 

@@ -18,10 +18,10 @@ from typing import Protocol
 import httptools
 
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
-from clawgate.relay.downstream.head_cache import HEAD_END
 from clawgate.relay.interfaces import Buffer, ChunkPassthrough, ResponseHandler, ResponseHead
 from clawgate.relay.response.chunk_passthrough import CHUNK_ENDS, chunk_beginnings
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
+from clawgate.wire.http.message import HEAD_END
 from clawgate.wire.http.url import Origin
 
 HEAD_LIMIT = 65_536

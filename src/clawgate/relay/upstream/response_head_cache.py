@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 
 from clawgate.policy.headers import TO_CLIENT, TO_CLIENT_PREFIXES
-from clawgate.relay.downstream.head_cache import HEAD_END
-from clawgate.wire.http.message import STATUS_LINE
+from clawgate.wire.http.message import HEAD_END, STATUS_LINE
 
 _MEANINGFUL = frozenset(
     {b"connection", b"content-encoding", b"content-type", b"location", b"transfer-encoding", b"upgrade"}

@@ -13,6 +13,7 @@ from clawgate.errors import MalformedRequest
 
 _NEVER_PLAIN = re.compile(rb"[\x00-\x20#\x7f-\xff]")
 
+HEAD_END = b"\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

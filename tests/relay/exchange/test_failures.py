@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 
 from clawgate.policy.timeouts import LimitName
+from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.verdict import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.wire.http.url import Origin
 
 ORIGIN = Origin("https", "api.example", 443)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from clawgate.relay.exchange.body_budget import BodyBufferBudget
+from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.observe.record import RequestRecord
-from clawgate.relay.shop import ExchangeContext
 
 
 def told(record: RequestRecord) -> None: ...
