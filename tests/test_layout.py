@@ -9,7 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "clawgate"
-MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+ROOTS = {"": PACKAGE, "demo/": ROOT / "demo"}
+"""What is measured, by the beginning of its modules' names: the package itself, and the demo beside it."""
+MODULES = sorted(
+    prefix + path.relative_to(root).as_posix()
+    for prefix, root in ROOTS.items()
+    for path in root.rglob("*.py")
+)
 
 MAX_LINES = 600
 """The largest files of httpcore and of uvicorn are about this long."""
@@ -19,6 +25,10 @@ SAY_NOTHING = {"base", "common", "core", "helpers", "manager", "utils"}
 
 WITHOUT_TESTS: frozenset[str] = frozenset()
 """Modules without a test file of their own, such as "relay/upstream/pool.py". May only shrink."""
+
+
+def source_of(module: str) -> Path:
+    return (ROOT if module.startswith("demo/") else PACKAGE) / module
 
 
 def own_tests(module: str) -> Path:
@@ -47,7 +57,7 @@ def test_the_list_of_modules_without_tests_only_shrinks() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_says_what_it_is_for_and_stays_readable(module: str) -> None:
-    source = (PACKAGE / module).read_text(encoding="utf-8")
+    source = source_of(module).read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(source)), "a module begins with one to ten lines on what it settles"
     assert len(source.splitlines()) <= MAX_LINES, "divide it along the questions that it settles"
 

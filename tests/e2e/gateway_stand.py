@@ -23,9 +23,9 @@ from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
-from clawgate.testing import model
-from clawgate.testing.messages_model import build_messages_model
-from clawgate.testing.model import RecordedRequest, build_model
+from demo.models import openai_server as model
+from demo.models.anthropic_server import build_messages_model
+from demo.models.openai_server import RecordedRequest, build_model
 from tests.e2e.stand import PATIENCE
 
 GATEWAY_TOKEN = "gw-9Lr4TzXn2WqYd7KvBs6H"

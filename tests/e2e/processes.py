@@ -20,12 +20,15 @@ from pathlib import Path
 
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATIENCE, PROXY_TOKEN, Kind
 
+ROOT = Path(__file__).parents[2]
+"""Where the package `demo` is; the fake models are programs of it."""
 _LISTENING = re.compile(r"listening on (https?://\S+)")
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """A home of its own and no proxy, key or token that is not given."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+    kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
     home = folder / "home"
     home.mkdir(exist_ok=True)
     return {
@@ -144,7 +147,7 @@ def role_process(
 @contextlib.contextmanager
 def model_process(folder: Path, *options: str, api_key: str = OPENAI_KEY) -> Iterator[Process]:
     """The deterministic model, which refuses every key but ``api_key``."""
-    command = [sys.executable, "-m", "clawgate.testing.model", "--port", "0", *options]
+    command = [sys.executable, "-m", "demo.models.openai_server", "--port", "0", *options]
     with started(command, folder, environment(folder.parent, MODEL_API_KEY=api_key)) as process:
         yield process
 

@@ -13,9 +13,9 @@ from anthropic import Anthropic
 from openai import OpenAI
 from starlette.applications import Starlette
 
-from clawgate.testing.chat_shapes import answer_text
-from clawgate.testing.messages_model import build_messages_model
-from clawgate.testing.model import build_model, running
+from demo.models.anthropic_server import build_messages_model
+from demo.models.openai_chat import answer_text
+from demo.models.openai_server import build_model, running
 from tests.e2e.gateway_stand import (
     CHAT,
     CHAT_KEY,
@@ -126,7 +126,7 @@ def test_it_serves_reloads_and_stops_and_tells_no_secret(gateway: Running) -> No
 
 def test_kill_9_of_a_model_is_an_exception_and_the_gateway_goes_on(gateway: Running, tmp_path: Path) -> None:
     """In the middle of a stream; the next request to another provider is served as if nothing had been."""
-    command = [sys.executable, "-m", "clawgate.testing.messages_model", "--port", "0"]
+    command = [sys.executable, "-m", "demo.models.anthropic_server", "--port", "0"]
     with started(command, tmp_path / "model", environment(tmp_path, MODEL_API_KEY=CLAUDE_KEY)) as model:
         write_config(gateway.config, referring(gateway.chat_url, model.url))
         with gateway.anthropic() as anthropic, gateway.openai() as openai:

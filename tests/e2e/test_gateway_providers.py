@@ -14,10 +14,10 @@ import openai
 import pytest
 
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.testing.chat_shapes import answer_text
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
-from clawgate.testing.model import build_model, running
+from demo.models.openai_chat import answer_text
+from demo.models.openai_server import build_model, running
 from tests.e2e.gateway_stand import (
     CHAT,
     CHAT_KEY,

@@ -17,9 +17,9 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import Hold, ReadBody, Send, Step
 from clawgate.testing.http.upstream import FakeUpstream
-from clawgate.testing.messages_model import build_messages_model
-from clawgate.testing.messages_shapes import events, reply_to_messages
-from clawgate.testing.model import build_model, running
+from demo.models.anthropic_messages import events, reply_to_messages
+from demo.models.anthropic_server import build_messages_model
+from demo.models.openai_server import build_model, running
 from tests.e2e.gateway_stand import (
     CHAT,
     CHAT_KEY,

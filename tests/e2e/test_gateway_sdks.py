@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing.chat_shapes import answer_text, split
-from clawgate.testing.messages_shapes import LOOKS_UP, signature_of
+from demo.models.anthropic_messages import LOOKS_UP, signature_of
+from demo.models.openai_chat import answer_text, split
 from tests.e2e.gateway_stand import CHAT, CLAUDE, Stand, whole_stand
 
 SAID = "Grüße aus dem Test 🦞"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from clawgate.testing.chat_shapes import answer_text
 from clawgate.testing.http.client import RawClient
+from demo.models.openai_chat import answer_text
 from tests.e2e.processes import environment, fields_for, is_listening, model_process, role_process, started
 from tests.e2e.stand import BODY, CLIENT_TOKEN, KINDS, OPENAI_KEY, PATH, PATIENCE, PROXY_TOKEN, Kind, run
 from tests.e2e.waiting import poll

@@ -12,8 +12,8 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from clawgate.testing.chat_shapes import answer_text
-from clawgate.testing.model import MODELS
+from demo.models.openai_chat import answer_text
+from demo.models.openai_server import MODELS
 from tests.e2e.processes import Process, model_process, role_process
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATIENCE
 from tests.e2e.waiting import poll

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.errors import RequestRejected
-from clawgate.testing.messages_errors import MessagesError
-from clawgate.testing.messages_rules import check
-from clawgate.testing.messages_shapes import sealed, signature_of
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.translator import translation
+from demo.models.anthropic_errors import MessagesError
+from demo.models.anthropic_messages import sealed, signature_of
+from demo.models.anthropic_validation import check
 
 PNG = "iVBORw0KGgo="
 TEXTS = st.sampled_from(["hi", "", " ", "\n", "Grüße 🦞", " before", "after ", "two\nlines"])

@@ -1,6 +1,5 @@
-"""Shipped fakes: what a test, or a person trying clawgate out, can put in front of and behind a gateway.
+"""Fakes that ship with clawgate, for the tests of plugins and of clients.
 
-`upstream` and `faults` are a scripted raw HTTP/1.1 server, `raw_client` its counterpart, `http1` the strict
-message reader that both report anomalies with; `model` is a deterministic OpenAI-compatible server and
-`demo` joins it with the real command line. Nothing in the product imports this package.
+`http` has a scripted upstream and a client that speak raw bytes on real sockets and report every anomaly; `plugins` has
+a fake host and the conformance kit. Must not be imported by anything that serves.
 """

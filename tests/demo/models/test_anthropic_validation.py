@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing.messages_errors import MessagesError
-from clawgate.testing.messages_rules import check
-from clawgate.testing.messages_shapes import sealed, signature_of
+from demo.models.anthropic_errors import MessagesError
+from demo.models.anthropic_messages import sealed, signature_of
+from demo.models.anthropic_validation import check
 
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}

@@ -1,9 +1,9 @@
 """A small deterministic model behind OpenAI's HTTP API, to stand where OpenAI would.
 
 It answers for the far end in tests, the demo and benchmarks: the same request always gives the same bytes.
-It must not know clawgate. What it says is decided in `chat_shapes`; here are only the routes and errors.
+It must not know clawgate. What it says is decided in `openai_chat`; here are only the routes and errors.
 
-`python -m clawgate.testing.model --port 0` prints `listening on http://127.0.0.1:PORT` first.
+`python -m demo.models.openai_server --port 0` prints `listening on http://127.0.0.1:PORT` first.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from clawgate.testing import chat_shapes, responses_shapes, stream_faults
-from clawgate.testing.chat_shapes import CREATED, Body, Reply
-from clawgate.testing.model_errors import ModelError, parse, refuse_by_model_id
-from clawgate.testing.stream_faults import FaultyResponse
+from demo.models import openai_chat, openai_responses, stream_faults
+from demo.models.openai_chat import CREATED, Body, Reply
+from demo.models.openai_errors import ModelError, parse, refuse_by_model_id
+from demo.models.stream_faults import FaultyResponse
 
 MODELS = ("clawgate-demo", "gpt-4o-mini", "text-embedding-3-small")
 """What /v1/models lists. Any id is accepted; `error-<status>` fails, `delay-<ms>` sets a stream's pace, and those of
@@ -104,18 +104,18 @@ def build_model(
         body = await asked(request, "messages")
         if not isinstance(body["messages"], list):
             raise ModelError(400, "Invalid type for 'messages': expected an array.", param="messages")
-        reply = chat_shapes.reply_to_chat(body, eager=eager_tools)
-        return answer(body, reply, chat_shapes.completion, chat_shapes.chunks)
+        reply = openai_chat.reply_to_chat(body, eager=eager_tools)
+        return answer(body, reply, openai_chat.completion, openai_chat.chunks)
 
     async def old(request: Request) -> Response:
         body = await asked(request, "prompt")
-        reply = chat_shapes.reply_to_prompt(body)
-        return answer(body, reply, chat_shapes.old_completion, chat_shapes.old_chunks)
+        reply = openai_chat.reply_to_prompt(body)
+        return answer(body, reply, openai_chat.old_completion, openai_chat.old_chunks)
 
     async def responses(request: Request) -> Response:
         body = await asked(request, "input")
-        reply = responses_shapes.reply_to_input(body)
-        return answer(body, reply, responses_shapes.response, responses_shapes.events, named=True)
+        reply = openai_responses.reply_to_input(body)
+        return answer(body, reply, openai_responses.response, openai_responses.events, named=True)
 
     async def embeddings(request: Request) -> Response:
         return as_json(embed(await asked(request, "input")))
@@ -167,7 +167,7 @@ def embed(body: Body) -> dict[str, Any]:
         packed = base64.b64encode(struct.pack(f"<{EMBEDDING_SIZE}f", *vector)).decode()
         value = packed if body.get("encoding_format") == "base64" else vector
         data.append({"object": "embedding", "index": index, "embedding": value})
-    tokens = sum(len(chat_shapes.split(str(item))) for item in inputs)
+    tokens = sum(len(openai_chat.split(str(item))) for item in inputs)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": body["model"], "usage": usage}
 
@@ -256,7 +256,7 @@ def _stop_at_eof(server: uvicorn.Server) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the model until SIGINT, SIGTERM or, if asked for, the end of stdin."""
-    parser = argparse.ArgumentParser(prog="python -m clawgate.testing.model", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo.models.openai_server", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="0: any free one")
     parser.add_argument("--api-key", default=os.environ.get("MODEL_API_KEY"), help="or MODEL_API_KEY")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from starlette.applications import Starlette
 
-from clawgate.testing import messages_model, model, stream_faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
+from demo.models import anthropic_server, openai_server, stream_faults
 
 FIELDS = (("x-api-key", "k"), ("anthropic-version", "2023-06-01"))
 TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
@@ -21,10 +21,10 @@ DIALECTS = pytest.mark.parametrize("dialect", list(TARGETS))
 @pytest.fixture(scope="module")
 def urls() -> Iterator[dict[str, str]]:
     apps: dict[str, Starlette] = {
-        "chat": model.build_model(),
-        "messages": messages_model.build_messages_model(),
+        "chat": openai_server.build_model(),
+        "messages": anthropic_server.build_messages_model(),
     }
-    with model.running(apps["chat"]) as chat, model.running(apps["messages"]) as messages:
+    with openai_server.running(apps["chat"]) as chat, openai_server.running(apps["messages"]) as messages:
         yield {"chat": chat, "messages": messages}
 
 
@@ -72,7 +72,7 @@ def test_pings_say_nothing(urls: dict[str, str], dialect: str) -> None:
     pings = answer(urls[dialect], TARGETS[dialect], "pings")
     plain = answer(urls[dialect], TARGETS[dialect], "other")
     assert pings.complete
-    mark = b": ping\n\n" if dialect == "chat" else messages_model.PING
+    mark = b": ping\n\n" if dialect == "chat" else anthropic_server.PING
     assert pings.body.count(mark) >= len(plain.events())
     extra = 0 if dialect == "chat" else len(plain.events())
     assert len(pings.events()) == len(plain.events()) + extra

@@ -12,9 +12,9 @@ import binascii
 import re
 from typing import Any
 
-from clawgate.testing.chat_shapes import Body
-from clawgate.testing.messages_errors import invalid
-from clawgate.testing.messages_shapes import Block, blocks_of, sealed, signature_of
+from demo.models.anthropic_errors import invalid
+from demo.models.anthropic_messages import Block, blocks_of, sealed, signature_of
+from demo.models.openai_chat import Body
 
 FIELDS = frozenset(
     {

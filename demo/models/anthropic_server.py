@@ -1,9 +1,9 @@
 """A small deterministic model behind Anthropic's Messages API, to stand where Anthropic would.
 
 The counterpart of `model`: the same request always gives the same bytes. It must not know clawgate. What it says is
-decided in `messages_shapes`, what it refuses in `messages_rules`; here are only the routes.
+decided in `anthropic_messages`, what it refuses in `anthropic_validation`; here are only the routes.
 
-`python -m clawgate.testing.messages_model --port 0` prints `listening on http://127.0.0.1:PORT` first.
+`python -m demo.models.anthropic_server --port 0` prints `listening on http://127.0.0.1:PORT` first.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from clawgate.testing import messages_shapes, stream_faults
-from clawgate.testing.chat_shapes import Body
-from clawgate.testing.messages_errors import MessagesError, invalid, parse, refuse_by_model_id
-from clawgate.testing.messages_rules import check
-from clawgate.testing.messages_shapes import Spoken
-from clawgate.testing.model import RecordedRequest, compact, delay_by_model_id, serve, stream
-from clawgate.testing.stream_faults import FaultyResponse
+from demo.models import anthropic_messages, stream_faults
+from demo.models.anthropic_errors import MessagesError, invalid, parse, refuse_by_model_id
+from demo.models.anthropic_messages import Spoken
+from demo.models.anthropic_validation import check
+from demo.models.openai_chat import Body
+from demo.models.openai_server import RecordedRequest, compact, delay_by_model_id, serve, stream
+from demo.models.stream_faults import FaultyResponse
 
 MODELS = ("claude-demo", "claude-haiku-4-5")
 """What /v1/models lists. Any id is accepted, and those that `model` knows mean the same here."""
@@ -74,11 +74,11 @@ def build_messages_model(*, api_key: str | None = None, token_delay: float = 0.0
 
     async def messages(request: Request) -> Response:
         body = await asked(request)
-        return _answer(body, messages_shapes.reply_to_messages(body), delay_by_model_id(body, token_delay))
+        return _answer(body, anthropic_messages.reply_to_messages(body), delay_by_model_id(body, token_delay))
 
     async def count_tokens(request: Request) -> Response:
         return _as_json(
-            {"input_tokens": messages_shapes.input_tokens(await asked(request, counts_only=True))}
+            {"input_tokens": anthropic_messages.input_tokens(await asked(request, counts_only=True))}
         )
 
     async def models(request: Request) -> Response:
@@ -113,10 +113,10 @@ def build_messages_model(*, api_key: str | None = None, token_delay: float = 0.0
 def _answer(body: Body, spoken: Spoken, delay: float) -> Response:
     faulty = body["model"] in stream_faults.IDS
     if body.get("stream") is not True:
-        whole = _as_json(messages_shapes.message(body, spoken))
+        whole = _as_json(anthropic_messages.message(body, spoken))
         return FaultyResponse(body["model"], whole, None, b"", PING) if faulty else whole
     headers = {"Cache-Control": "no-cache", "request-id": f"req_{spoken.key}"}
-    frames = stream(messages_shapes.events(body, spoken), delay, named=True)
+    frames = stream(anthropic_messages.events(body, spoken), delay, named=True)
     if not faulty:
         return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
     empty = Response(headers=headers, media_type="text/event-stream")
@@ -154,7 +154,7 @@ async def _unknown_route(request: Request, error: Exception) -> Response:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the model until SIGINT, SIGTERM or, if asked for, the end of stdin."""
-    parser = argparse.ArgumentParser(prog="python -m clawgate.testing.messages_model", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo.models.anthropic_server", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001, help="0: any free one")
     parser.add_argument("--api-key", default=os.environ.get("MODEL_API_KEY"), help="or MODEL_API_KEY")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.testing.demo_processes import CannotStart, environment, free_port, start, stop, wait_until_ready
+from demo.processes import CannotStart, environment, free_port, start, stop, wait_until_ready
 
 SERVE = """
 import http.server, signal, sys

@@ -38,8 +38,9 @@ def test_it_sets_up_and_runs(tmp_path: Path, own: bool) -> None:
     assert done.stderr == "set up run\n"
     assert done.stdout.splitlines() == [
         f"{venv}/bin/python",
+        "-P",
         "-m",
-        "clawgate.testing.demo",
+        "demo",
         "--once",
         "two words",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from clawgate.testing.chat_shapes import Body
+from demo.models.openai_chat import Body
 
 
 class ModelError(Exception):

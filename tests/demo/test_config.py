@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clawgate.providers.catalog import build_catalog
 from clawgate.settings.openclaw.config_file import read_config
-from clawgate.testing.demo_config import (
+from demo.config import (
     ANTHROPIC,
     ANTHROPIC_KEY_VARIABLE,
     BRIDGE,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from clawgate.testing.model_errors import ModelError, parse, refuse_by_model_id
+from demo.models.openai_errors import ModelError, parse, refuse_by_model_id
 
 
 def test_an_error_has_openais_shape() -> None:

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.testing import model
-from clawgate.testing.chat_shapes import answer_text
-from clawgate.testing.demo import SAID
+from demo.__main__ import SAID
+from demo.models import openai_server as model
+from demo.models.openai_chat import answer_text
 from tests.e2e.waiting import poll
 
-COMMAND = [sys.executable, "-m", "clawgate.testing.demo"]
+COMMAND = [sys.executable, "-P", "-m", "demo"]
+ROOT = Path(__file__).parents[2]
 ANY_PORTS = ["--gateway-port", "0", "--bridge-port", "0", "--server-port", "0"]
 
 
@@ -31,7 +32,7 @@ def surroundings(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "home" / ".openclaw" / "openclaw.json").write_text("{ broken")
     (tmp_path / "tmp").mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "OPENCLAW"))}
-    return {**kept, "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")}
+    return {**kept, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")}
 
 
 @contextlib.contextmanager

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from clawgate.testing import model
-from clawgate.testing.chat_shapes import answer_text, split
-from clawgate.testing.demo_request import Answer, Hop, MessagesSender, Sender, time_hops
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Script
 from clawgate.testing.http.upstream import FakeUpstream
-from clawgate.testing.messages_model import build_messages_model
+from demo.client import Answer, Hop, MessagesSender, Sender, time_hops
+from demo.models import openai_server as model
+from demo.models.anthropic_server import build_messages_model
+from demo.models.openai_chat import answer_text, split
 
 
 def ask(script: Script) -> Answer:

@@ -12,11 +12,11 @@ from typing import Any
 import anthropic
 import pytest
 
-from clawgate.testing import messages_model, model
-from clawgate.testing.chat_shapes import answer_text, split
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
-from clawgate.testing.messages_shapes import signature_of
+from demo.models import anthropic_server, openai_server
+from demo.models.anthropic_messages import signature_of
+from demo.models.openai_chat import answer_text, split
 
 KEY = "sk-ant-test-of-the-model"
 ASK: Any = [{"role": "user", "content": "tell me about lobsters"}]
@@ -28,7 +28,7 @@ BODY = json.dumps({"model": "m", "max_tokens": 99, "messages": ASK}).encode()
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with model.running(messages_model.build_messages_model(api_key=KEY)) as url:
+    with openai_server.running(anthropic_server.build_messages_model(api_key=KEY)) as url:
         yield url
 
 
@@ -91,7 +91,7 @@ def test_a_tool_and_its_result(client: anthropic.Anthropic) -> None:
 def test_counting_and_models(client: anthropic.Anthropic) -> None:
     assert client.messages.count_tokens(model="m", messages=ASK).input_tokens == 4
     listed = [card.id for card in client.models.list()]
-    assert listed == list(messages_model.MODELS)
+    assert listed == list(anthropic_server.MODELS)
     assert client.models.retrieve(listed[0]).id == listed[0]
     with pytest.raises(anthropic.NotFoundError):
         client.models.retrieve("no/such")
@@ -161,8 +161,8 @@ def test_unknown_routes(url: str, target: str, method: str, status: int) -> None
 
 def test_what_arrived_can_be_asked() -> None:
     """`app.state.seen` has the credential and body of each request."""
-    app = messages_model.build_messages_model()
-    with model.running(app) as url:
+    app = anthropic_server.build_messages_model()
+    with openai_server.running(app) as url:
         raw(url)
     assert app.state.seen[-1].body == BODY
     assert dict(app.state.seen[-1].headers)["x-api-key"] == KEY
@@ -170,7 +170,7 @@ def test_what_arrived_can_be_asked() -> None:
 
 def test_as_a_program() -> None:
     """The program prints its address first, answers there, and ends with its stdin."""
-    command = [sys.executable, "-m", "clawgate.testing.messages_model", "--port", "0", "--exit-on-stdin-eof"]
+    command = [sys.executable, "-m", "demo.models.anthropic_server", "--port", "0", "--exit-on-stdin-eof"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

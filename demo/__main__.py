@@ -23,8 +23,8 @@ from types import FrameType
 
 from rich.console import Console
 
-from clawgate.testing.chat_shapes import answer_text
-from clawgate.testing.demo_config import (
+from demo.client import Answer, Hop, MessagesSender, Sender, Timing, time_hops
+from demo.config import (
     ANTHROPIC,
     ANTHROPIC_KEY_VARIABLE,
     BRIDGE,
@@ -32,7 +32,8 @@ from clawgate.testing.demo_config import (
     openclaw_config,
     write_openclaw_config,
 )
-from clawgate.testing.demo_processes import (
+from demo.models.openai_chat import answer_text
+from demo.processes import (
     CannotStart,
     Child,
     environment,
@@ -41,10 +42,10 @@ from clawgate.testing.demo_processes import (
     stop,
     wait_until_ready,
 )
-from clawgate.testing.demo_request import Answer, Hop, MessagesSender, Sender, Timing, time_hops
 
 SAID = "What is a gateway for?"
 OPENAI = "https://api.openai.com/v1"
+_ROOT = Path(__file__).parents[1]
 INTERRUPTED = 130
 
 
@@ -83,9 +84,9 @@ class Demo:
         write_openclaw_config(config, openclaw_config(self.bridge_port, claude_port, self.model))
         if self.builtin:
             port = free_port(0, "")
-            self._model("model", "clawgate.testing.model", port, key)
+            self._model("model", "demo.models.openai_server", port, key)
             url = f"http://127.0.0.1:{port}/v1"
-        self._model("claude", "clawgate.testing.messages_model", claude_port, claude_key)
+        self._model("claude", "demo.models.anthropic_server", claude_port, claude_key)
         token = secrets.token_urlsafe(24)
         secret = {"OPENAI_API_KEY": key, "OPENAI_PROXY_TOKEN": token, "OPENAI_BASE_URL": url}
         server = ["clawgate", "server", "run", "--host", "127.0.0.1", "--port", str(self.server_port)]
@@ -96,7 +97,7 @@ class Demo:
         self._start(
             "bridge", [*bridge, *remote], self.bridge_port, {"PROXY_BRIDGE_TOKEN": token}, "--bridge-port"
         )
-        gateway = ["clawgate.testing.until_stdin_ends", "gateway", "run", "--port", str(self.gateway_port)]
+        gateway = ["clawgate", "gateway", "run", "--port", str(self.gateway_port), "--exit-on-stdin-eof"]
         given = {"OPENCLAW_GATEWAY_TOKEN": self.gateway_token, ANTHROPIC_KEY_VARIABLE: claude_key}
         self._start("gateway", gateway, self.gateway_port, given, "--gateway-port")
         admitted = {"Authorization": f"Bearer {self.gateway_token}"}
@@ -110,7 +111,7 @@ class Demo:
     def _model(self, name: str, module: str, port: int, key: str) -> None:
         options = ["--port", str(port), "--token-delay-ms", "30", "--exit-on-stdin-eof"]
         # Secrets go by environment: a command line can be read by every user of the machine.
-        self._start(name, [module, *options], port, {"MODEL_API_KEY": key}, "")
+        self._start(name, [module, *options], port, {"MODEL_API_KEY": key, "PYTHONPATH": str(_ROOT)}, "")
 
     def _start(self, name: str, module: list[str], port: int, extra: dict[str, str], flag: str) -> None:
         child = start(name, [sys.executable, "-P", "-m", *module], port, self.folder, extra)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing.chat_shapes import answer_text
-from clawgate.testing.responses_shapes import events, reply_to_input, response
+from demo.models.openai_chat import answer_text
+from demo.models.openai_responses import events, reply_to_input, response
 
 ASK: dict[str, Any] = {"model": "m", "input": "hello there", "instructions": "be brief"}
 

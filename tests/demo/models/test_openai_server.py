@@ -13,10 +13,10 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 
-from clawgate.testing import model
-from clawgate.testing.chat_shapes import answer_text, split
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
+from demo.models import openai_server as model
+from demo.models.openai_chat import answer_text, split
 
 KEY = "sk-test-of-the-model"
 SAID = "tell me about lobsters"
@@ -343,7 +343,7 @@ def test_what_arrived_can_be_asked() -> None:
 
 def test_as_a_program() -> None:
     """The program prints its address first, answers there, and ends with its stdin."""
-    command = [sys.executable, "-m", "clawgate.testing.model", "--port", "0", "--exit-on-stdin-eof"]
+    command = [sys.executable, "-m", "demo.models.openai_server", "--port", "0", "--exit-on-stdin-eof"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -358,7 +358,7 @@ def test_a_taken_port_is_one_line() -> None:
     """A port in use ends the program with one line that names it."""
     with model.listen() as sock:
         port = str(sock.getsockname()[1])
-        command = [sys.executable, "-m", "clawgate.testing.model", "--port", port]
+        command = [sys.executable, "-m", "demo.models.openai_server", "--port", port]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 1
     assert done.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use\n"

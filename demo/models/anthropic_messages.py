@@ -1,7 +1,7 @@
 """What the built-in model says in the shapes of Anthropic's Messages API, whole and as events.
 
-Pure, like `chat_shapes`, which decides on the words: the same request gives the same bytes. It takes a request that
-`messages_rules` let through. Shapes: the Messages API reference and the types of Anthropic's SDK.
+Pure, like `openai_chat`, which decides on the words: the same request gives the same bytes. It takes a request that
+`anthropic_validation` let through. Shapes: the Messages API reference and the types of Anthropic's SDK.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clawgate.testing.chat_shapes import Body, answer_text, asks_for_tools, example, split
+from demo.models.openai_chat import Body, answer_text, asks_for_tools, example, split
 
 Block = dict[str, Any]
 

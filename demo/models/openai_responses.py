@@ -1,6 +1,6 @@
 """The built-in model's answers in the shapes of OpenAI's Responses API: text only, no tools.
 
-Pure and deterministic like `chat_shapes`, which decides what is said.
+Pure and deterministic like `openai_chat`, which decides what is said.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from clawgate.testing.chat_shapes import CREATED, Body, Reply, reply_to_chat, text_of
+from demo.models.openai_chat import CREATED, Body, Reply, reply_to_chat, text_of
 
 
 def reply_to_input(body: Body) -> Reply:

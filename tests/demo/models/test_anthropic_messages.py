@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing.chat_shapes import answer_text, split
-from clawgate.testing.messages_shapes import (
+from demo.models.anthropic_messages import (
     LOOKS_UP,
     blocks_of,
     events,
@@ -17,6 +16,7 @@ from clawgate.testing.messages_shapes import (
     reply_to_messages,
     signature_of,
 )
+from demo.models.openai_chat import answer_text, split
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [{"name": "weather", "input_schema": SCHEMA}, {"name": "clock", "input_schema": {"type": "object"}}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.testing.messages_errors import KINDS, MessagesError, invalid, parse, refuse_by_model_id
+from demo.models.anthropic_errors import KINDS, MessagesError, invalid, parse, refuse_by_model_id
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from clawgate.testing.chat_shapes import Body
+from demo.models.openai_chat import Body
 
 KINDS = {
     400: "invalid_request_error",

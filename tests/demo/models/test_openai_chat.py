@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.testing import chat_shapes
-from clawgate.testing.chat_shapes import answer_text, reply_to_chat, reply_to_prompt, split, text_of
+from demo.models import openai_chat as chat_shapes
+from demo.models.openai_chat import answer_text, reply_to_chat, reply_to_prompt, split, text_of
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
 

@@ -1,0 +1,1 @@
+"""Fake model servers, deterministic and offline: one speaks OpenAI's dialect, one Anthropic's."""
