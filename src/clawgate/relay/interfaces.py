@@ -1,6 +1,6 @@
-"""What do the parts around an exchange owe each other? The values they pass and the calls they may make, no more.
+"""Interfaces between an exchange, its client connection and its upstream connection.
 
-An exchange stands between a client's side and an upstream's; each knows the other only by what is written here.
+Must not import their implementations: each part knows the others only by what is written here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from clawgate.errors import GatewayError
 from clawgate.policy.headers import Headers
 
 Buffer = bytes | memoryview
-"""Bytes of a message on their way, not copied where they are many."""
+"""Bytes of a message in transit; a memoryview where copying them would cost more."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class RequestHead:
 
 @dataclass(slots=True)
 class ResponseHead:
-    """The head of a final answer. ``length`` is None where the body is chunked or ends with the connection."""
+    """The head of a final response. ``length`` is None if the body is chunked or ends with the connection."""
 
     status: int
     headers: Headers
@@ -43,112 +43,127 @@ class ResponseHead:
 
 
 class ChunkPassthrough:
-    """Leave for the chunks of one stream to pass as they were read, see `relay.response.chunk_passthrough`.
+    """Forwards complete SSE chunks without parsing them, see `relay.response.chunk_passthrough`.
 
-    Who passes one writes it, adds to ``sent`` and leaves it in ``latest``.
+    The upstream connection writes a chunk, adds its size to ``sent`` and keeps it in ``last_chunk``.
     """
 
-    __slots__ = ("latest", "screens", "sent", "write")
+    __slots__ = ("last_chunk", "secrets", "sent", "write")
 
-    def __init__(self, write: Callable[[bytes], None], screens: tuple[bytes, ...]) -> None:
+    def __init__(self, write: Callable[[bytes], None], secrets: tuple[bytes, ...]) -> None:
         self.write = write
-        self.screens = screens
-        """What must not be in a chunk that passes."""
+        self.secrets = secrets
+        """A chunk that contains one of these must not be forwarded."""
         self.sent = 0
-        self.latest = b""
-        """The last chunk that passed. The events before it can no longer matter to how the stream may end."""
+        """Bytes forwarded so far, chunk framing included."""
+        self.last_chunk = b""
+        """The last forwarded chunk. Only its events can still matter to how the stream may end."""
 
-    def take_latest(self) -> bytes:
-        """The content of the last chunk, once; empty where none has passed since."""
-        framed, self.latest = self.latest, b""
+    def pop_last_chunk(self) -> bytes:
+        """Return the content of the last chunk and forget it; empty if none was forwarded since the last call."""
+        framed, self.last_chunk = self.last_chunk, b""
         return framed[framed.find(b"\r\n") + 2 : -2] if framed else b""
 
 
 class ResponseHandler(Protocol):
-    """Whoever waits for an answer. Calls come in this order: answers, sends, flush (again and again), ends or fails;
-    or, for a consumer that takes it, one call for a whole answer."""
+    """Receives the callbacks of one response.
 
-    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
-        """A whole answer, with the head as the client gets it. False if it has to be told in pieces."""
+    Either `on_complete_response` alone, or `on_response_head`, then `on_response_body` and `on_read_complete` any
+    number of times, then `on_response_complete`. `on_upstream_error` may come at any time and is the last call.
+    """
+
+    def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
+        """A complete response, with the head already encoded for the client. False: deliver it piece by piece."""
         ...
 
-    def upstream_answers(self, head: ResponseHead) -> bytes | None:
-        """The answer begins. What comes back are the lines that are added to it for the client, where an answer that
-        looks like this one may be handed over whole."""
+    def on_response_head(self, head: ResponseHead) -> bytes | None:
+        """The head of the response.
+
+        Returns the header lines that were added for the client if later responses with a head of the same pattern
+        may come through `on_complete_response`; None if each has to be checked.
+        """
         ...
 
-    def upstream_sends(self, body: bytes) -> None: ...
-    def upstream_flush(self) -> None:
-        """Everything of one read has been handed over."""
+    def on_response_body(self, body: bytes) -> None: ...
+    def on_read_complete(self) -> None:
+        """All callbacks of one read from the socket were made: flush."""
         ...
 
-    def upstream_passage(self) -> ChunkPassthrough | None:
-        """Asked between two chunks: leave for the next ones to pass without a word, until one is told again."""
+    def chunk_passthrough(self) -> ChunkPassthrough | None:
+        """Called between two chunks. Returns a passthrough, or None to keep receiving `on_response_body`."""
         ...
 
-    def upstream_ends(self) -> None: ...
-    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
-        """``silent``: not a byte of an answer came; ``unheard``: the upstream cannot have received the request."""
+    def on_response_complete(self) -> None: ...
+    def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
+        """The connection failed before the response was complete.
+
+        ``no_response``: not a byte of a response arrived; ``not_received``: the upstream cannot have received the
+        request.
+        """
         ...
 
-    def upstream_pauses(self) -> None:
-        """The upstream does not read as fast as the request is written."""
+    def on_upstream_write_paused(self) -> None:
+        """The upstream reads more slowly than the request is written."""
         ...
 
-    def upstream_resumes(self) -> None: ...
+    def on_upstream_write_resumed(self) -> None: ...
 
 
 class ResponseWriter(Protocol):
-    """An answer on its way to one client: what arrives is added, what can be sent is taken."""
+    """Encodes one response for one client: `feed` takes the upstream's body, `flush` returns what can be sent."""
 
     status: int
-    begun: bool
-    """Whether anything but comments that keep a stream warm has come."""
+    content_started: bool
+    """Whether anything but keep-alive comments of an event stream arrived."""
     until_close: bool
-    judges: bool
-    """Whether the status is known only at the end, when all of the answer is sent."""
-    own_lines: bytes | None
-    unsent: bool
-    """Whether the client has seen nothing yet, so that a failure can still have a status of its own."""
+    """Whether the body ends with the connection (HTTP/1.0 clients)."""
+    defers_status: bool
+    """Whether the status is known only at the end, when the complete response is sent."""
+    extra_headers: bytes | None
+    """What `ResponseHandler.on_response_head` returns."""
+    headers_pending: bool
+    """Whether nothing was sent to the client yet, so that a failure can still have a status of its own."""
 
-    def add(self, body: bytes) -> None:
-        """Bytes of the upstream's body. Raises `UpstreamFailed` where they cannot be understood."""
+    def feed(self, body: bytes) -> None:
+        """Add bytes of the upstream's body. Raises `UpstreamFailed` if they cannot be understood."""
         ...
 
-    def take(self, *, ended: bool) -> bytes:
-        """What is to be sent now; raises as `add`."""
+    def flush(self, *, ended: bool) -> bytes:
+        """Return what is to be sent now. Raises as `feed`; with ``ended`` also if the response is not complete."""
         ...
 
-    def passage(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
-        """Leave for the chunks that come next to be sent on by ``write``, not told; None where all have to be told."""
+    def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
+        """Return a passthrough for the next chunks, or None if each chunk must go through `feed`."""
         ...
 
-    def last_words(self, error: GatewayError) -> bytes:
-        """What an answer that cannot be finished may still say."""
+    def abort_message(self, error: GatewayError) -> bytes:
+        """Return the last bytes of a response that cannot be completed: an error event where one fits."""
         ...
 
 
 class ClientConnection(Protocol):
-    """The connection to the client, as far as an exchange needs it."""
+    """The client connection as seen by an exchange."""
 
     http10: bool
 
     def write(self, data: bytes) -> None: ...
-    def hold_reading(self) -> None: ...
+    def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
     def must_close(self) -> bool:
-        """Whether the answer has to announce the end of the connection."""
+        """Whether the response has to announce the end of the connection."""
         ...
 
-    def answer_error(self, error: GatewayError, names: bytes = b"") -> int:
-        """Nothing of an answer was sent yet: send this instead, with the lines of who was asked, and end the
-        exchange. How many bytes that took."""
+    def send_error_response(self, error: GatewayError, names: bytes = b"") -> int:
+        """Send an error response in place of one that has not started, with the attribution headers ``names``.
+
+        Ends the exchange; returns the bytes sent.
+        """
         ...
 
-    def finish(self) -> None:
-        """The answer is whole."""
+    def response_complete(self) -> None:
+        """The response is complete: the connection may serve the next request."""
         ...
 
-    def cut(self, *, at_once: bool) -> None:
-        """End the connection so that the answer is seen to be broken; ``at_once`` without sending what waits."""
+    def abort_response(self, *, at_once: bool) -> None:
+        """Close the connection so that the response looks cut; ``at_once``: without sending what is buffered."""
         ...

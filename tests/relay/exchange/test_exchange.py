@@ -305,7 +305,7 @@ def test_a_client_is_read_again_although_the_stale_connection_had_been_full() ->
 
     async def work() -> None:
         upstream, resumed = StaleOrNew(), asyncio.Event()
-        client = SimpleNamespace(hold_reading=lambda: None, resume_reading=resumed.set)
+        client = SimpleNamespace(pause_reading=lambda: None, resume_reading=resumed.set)
         ticket = SimpleNamespace(
             upstream=upstream, method=b"POST", chunked=False, waits=False, planner=None, model_rule=None
         )
@@ -316,9 +316,9 @@ def test_a_client_is_read_again_although_the_stale_connection_had_been_full() ->
         exchange.begin(b"head")
         exchange.body(b"part")
         exchange.push()
-        exchange.upstream_pauses()
+        exchange.on_upstream_write_paused()
         upstream.reused = False
-        exchange.upstream_fails(UpstreamClosed("stale"), silent=True, unheard=True)
+        exchange.on_upstream_error(UpstreamClosed("stale"), no_response=True, not_received=True)
         async with asyncio.timeout(5):
             await resumed.wait()
         assert upstream.written == [b"head", b"part"] * 2 and exchange.awaits_client

@@ -38,7 +38,7 @@ def test_what_is_more_or_less_than_one_chunk_does_not_begin_so(body: bytes) -> N
 
 def test_the_last_chunk_is_told_once() -> None:
     """Without its framing."""
-    passage = ChunkPassthrough(bytearray().extend, ())
-    passage.latest = framed(b"data: a\r\n\r\n")
-    assert passage.take_latest() == b"data: a\r\n\r\n"
-    assert passage.take_latest() == b""
+    passthrough = ChunkPassthrough(bytearray().extend, ())
+    passthrough.last_chunk = framed(b"data: a\r\n\r\n")
+    assert passthrough.pop_last_chunk() == b"data: a\r\n\r\n"
+    assert passthrough.pop_last_chunk() == b""

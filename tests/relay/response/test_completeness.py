@@ -43,9 +43,9 @@ def answer(
 def passed(writer: CompletenessCheckedWriter, body: bytes, size: int) -> bytes:
     sent = b""
     for at in range(0, len(body), size):
-        writer.add(body[at : at + size])
-        sent += writer.take(ended=False)
-    return sent + writer.take(ended=True)
+        writer.feed(body[at : at + size])
+        sent += writer.flush(ended=False)
+    return sent + writer.flush(ended=True)
 
 
 @pytest.mark.parametrize("size", [1, 13, 100_000])
@@ -112,6 +112,6 @@ def test_through_a_gateway_a_polite_cut_is_seen_to_be_one(
 def test_the_chunks_of_a_stream_do_not_pass_unseen() -> None:
     """Or its end could not be judged."""
     watched = answer()
-    watched.add(MESSAGES_FRAMES[0])
-    assert watched.take(ended=False) and watched.begun
-    assert watched.passage(bytearray().extend) is None
+    watched.feed(MESSAGES_FRAMES[0])
+    assert watched.flush(ended=False) and watched.content_started
+    assert watched.passthrough(bytearray().extend) is None

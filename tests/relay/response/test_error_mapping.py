@@ -40,11 +40,11 @@ def told(judge: Judge, body: bytes, *, status: int = 500, size: int = 100_000, *
         },
     )
     for at in range(0, len(body), size):
-        assert writer.unsent
-        writer.add(body[at : at + size])
-        assert writer.take(ended=False) == b""
-    sent = writer.take(ended=True)
-    assert not writer.unsent
+        assert writer.headers_pending
+        writer.feed(body[at : at + size])
+        assert writer.flush(ended=False) == b""
+    sent = writer.flush(ended=True)
+    assert not writer.headers_pending
     reader = MessageReader("response", to_method="POST")
     reader.feed(sent)
     assert reader.anomalies == [] and reader.unread == b""

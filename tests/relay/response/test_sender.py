@@ -22,16 +22,16 @@ class Client:
     def write(self, data: bytes) -> None:
         self.received += data
 
-    def hold_reading(self) -> None: ...
+    def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
     def must_close(self) -> bool:
         return False
 
-    def answer_error(self, error: object, names: bytes = b"") -> int:
+    def send_error_response(self, error: object, names: bytes = b"") -> int:
         return 0
 
-    def finish(self) -> None: ...
-    def cut(self, *, at_once: bool) -> None:
+    def response_complete(self) -> None: ...
+    def abort_response(self, *, at_once: bool) -> None:
         self.cuts.append(at_once)
 
 
@@ -49,17 +49,17 @@ def streaming(
     delivery = ResponseSender(
         PassthroughWriter(head, http10=http10, close=False, bodiless=False, secrets=()), client
     )
-    delivery.writer.add(told)
+    delivery.writer.feed(told)
     delivery.send()
     return delivery
 
 
 def let_pass(delivery: ResponseSender, framed: bytes) -> None:
-    passage = delivery.passage()
-    assert passage is not None
-    passage.write(framed)
-    passage.sent += len(framed)
-    passage.latest = framed
+    passthrough = delivery.passthrough()
+    assert passthrough is not None
+    passthrough.write(framed)
+    passthrough.sent += len(framed)
+    passthrough.last_chunk = framed
 
 
 def test_what_passes_counts_as_sent_with_what_is_told() -> None:
@@ -67,28 +67,28 @@ def test_what_passes_counts_as_sent_with_what_is_told() -> None:
     client = Client()
     delivery = streaming(client)
     let_pass(delivery, CHUNK)
-    delivery.writer.add(b"data: half")
+    delivery.writer.feed(b"data: half")
     delivery.send()
-    assert delivery.passage() is None
+    assert delivery.passthrough() is None
     assert delivery.sent == len(client.received) and CHUNK in client.received
-    delivery.writer.add(b"\n\n")
-    delivery.write(delivery.writer.take(ended=True))
+    delivery.writer.feed(b"\n\n")
+    delivery.write(delivery.writer.flush(ended=True))
     assert delivery.sent == len(client.received) and client.received.endswith(b"0\r\n\r\n")
 
 
 def test_chunks_that_have_passed_are_told_once() -> None:
     """So that whoever watches the time sees each stretch of silence."""
     delivery = streaming(Client())
-    assert not delivery.has_passed()
+    assert not delivery.passthrough_active()
     let_pass(delivery, CHUNK)
-    assert delivery.has_passed() and not delivery.has_passed()
+    assert delivery.passthrough_active() and not delivery.passthrough_active()
 
 
 def test_an_answer_is_broken_off_with_last_words_and_without_an_end() -> None:
     client = Client()
     delivery = streaming(client)
     let_pass(delivery, CHUNK)
-    delivery.break_off(GatewayStopping("it stops"))
+    delivery.abort(GatewayStopping("it stops"))
     assert b"it stops" in client.received and not client.received.endswith(b"0\r\n\r\n")
     assert client.cuts == [False] and delivery.sent == len(client.received)
 
@@ -96,5 +96,5 @@ def test_an_answer_is_broken_off_with_last_words_and_without_an_end() -> None:
 def test_where_no_words_fit_and_only_the_end_of_the_connection_ends_it_that_end_is_a_reset() -> None:
     """Or what came would look whole."""
     client = Client()
-    streaming(client, http10=True, told=b"data: [DONE]\n\n").break_off(GatewayStopping("it stops"))
+    streaming(client, http10=True, told=b"data: [DONE]\n\n").abort(GatewayStopping("it stops"))
     assert client.cuts == [True] and b"it stops" not in client.received

@@ -48,10 +48,10 @@ def passed(writer: StreamErrorMappingWriter, body: bytes, size: int) -> tuple[by
     sent = b""
     for at in range(0, len(body), size):
         try:
-            writer.add(body[at : at + size])
+            writer.feed(body[at : at + size])
         except UpstreamFailed as error:
             return sent, error
-        sent += writer.take(ended=False)
+        sent += writer.flush(ended=False)
     raise AssertionError("no failure was seen")
 
 
@@ -59,17 +59,19 @@ def passed(writer: StreamErrorMappingWriter, body: bytes, size: int) -> tuple[by
 def test_the_head_waits_for_the_first_event_and_comments_with_it(size: int) -> None:
     """Then everything goes on as it came, event by event."""
     writer = stream()
-    writer.add(PING * 2)
-    assert (writer.take(ended=False), writer.unsent, writer.begun) == (b"", True, False)
+    writer.feed(PING * 2)
+    assert (writer.flush(ended=False), writer.headers_pending, writer.content_started) == (b"", True, False)
     whole, sent = b"".join(MESSAGES_FRAMES), b""
     for at in range(0, len(whole), size):
-        writer.add(whole[at : at + size])
-        sent += writer.take(ended=False)
-        still_waits = writer.unsent
+        writer.feed(whole[at : at + size])
+        sent += writer.flush(ended=False)
+        still_waits = writer.headers_pending
         assert still_waits == (not sent)
-    sent += writer.take(ended=True)
+    sent += writer.flush(ended=True)
     assert (
-        sent.startswith(b"HTTP/1.1 200 OK\r\n") and sent.endswith(b"\n\n\r\n" + LAST_CHUNK) and writer.begun
+        sent.startswith(b"HTTP/1.1 200 OK\r\n")
+        and sent.endswith(b"\n\n\r\n" + LAST_CHUNK)
+        and writer.content_started
     )
     assert dispatched(sent.partition(b"\r\n\r\n")[2]) == dispatched(whole)
 
@@ -79,7 +81,7 @@ def test_the_head_waits_for_the_first_event_and_comments_with_it(size: int) -> N
 def test_a_stream_that_begins_with_a_failure_has_said_nothing(size: int, pings: int) -> None:
     writer = stream()
     sent, failure = passed(writer, PING * pings + error("404"), size)
-    assert sent == b"" and writer.unsent and failure.status == 404
+    assert sent == b"" and writer.headers_pending and failure.status == 404
     assert failure.message == "Claude answered 404: model: claude-opus-4.6"
 
 
@@ -88,7 +90,7 @@ def test_one_that_has_begun_ends_with_what_the_failure_is(size: int) -> None:
     """In place of the upstream's own event, of which not a byte was sent."""
     writer = stream()
     sent, failure = passed(writer, b"".join(MESSAGES_FRAMES[:5]) + error("529"), size)
-    sent += writer.last_words(failure)
+    sent += writer.abort_message(failure)
     assert not sent.endswith(LAST_CHUNK) and sent.count(b"event: error") == 1
     told = json.loads(dispatched(sent.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n"))[-1].splitlines()[0])
     assert told["error"]["type"] == "overloaded_error" and "overloaded" in told["error"]["message"]
@@ -106,75 +108,75 @@ def test_a_failure_behind_a_proper_end_is_one(size: int, at: int) -> None:
 
 def test_the_end_goes_on_with_the_end_or_with_what_comes_behind_it() -> None:
     writer = stream()
-    writer.add(b"".join(MESSAGES_FRAMES))
-    assert b"message_stop" not in writer.take(ended=False)
-    writer.add(PING)  # whoever keeps it warm has nothing more to say about it
-    assert b"message_stop" in writer.take(ended=False)
-    assert writer.take(ended=True) == LAST_CHUNK
+    writer.feed(b"".join(MESSAGES_FRAMES))
+    assert b"message_stop" not in writer.flush(ended=False)
+    writer.feed(PING)  # whoever keeps it warm has nothing more to say about it
+    assert b"message_stop" in writer.flush(ended=False)
+    assert writer.flush(ended=True) == LAST_CHUNK
     writer = stream()
-    writer.add(b"".join(MESSAGES_FRAMES))
-    assert b"message_stop" in writer.take(ended=True)
+    writer.feed(b"".join(MESSAGES_FRAMES))
+    assert b"message_stop" in writer.flush(ended=True)
 
 
 def test_a_client_is_not_left_without_a_head_for_ever() -> None:
     writer = stream()
     for _ in range(MOST_COMMENTS - 1):
-        writer.add(PING)
-        assert writer.take(ended=False) == b""
-    writer.add(PING)
-    assert writer.take(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
-    assert not writer.unsent and not writer.begun
+        writer.feed(PING)
+        assert writer.flush(ended=False) == b""
+    writer.feed(PING)
+    assert writer.flush(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert not writer.headers_pending and not writer.content_started
 
 
 @pytest.mark.parametrize("ping", [PING, sse({"type": "ping"})], ids=["comments", "events"])
 def test_pings_are_no_beginning(ping: bytes) -> None:
     """So that the limit for the first byte goes on, also where the client was told that there is a stream."""
     writer = stream()
-    writer.add(ping * 2 * MOST_COMMENTS)
-    assert writer.take(ended=False) != b"" and not writer.begun
+    writer.feed(ping * 2 * MOST_COMMENTS)
+    assert writer.flush(ended=False) != b"" and not writer.content_started
 
 
 def test_half_of_an_event_at_the_end_is_none() -> None:
     """What would come of it at a client is no JSON."""
     writer = stream()
-    writer.add(b"".join(MESSAGES_FRAMES[:5]) + MESSAGES_FRAMES[3][:-20])
-    sent = writer.take(ended=False)
+    writer.feed(b"".join(MESSAGES_FRAMES[:5]) + MESSAGES_FRAMES[3][:-20])
+    sent = writer.flush(ended=False)
     with pytest.raises(UpstreamClosed) as caught:
-        writer.take(ended=True)
-    sent += writer.last_words(caught.value)
+        writer.flush(ended=True)
+    sent += writer.abort_message(caught.value)
     assert [json.loads(line[6:]) for line in sent.split(b"\n") if line.startswith(b"data: ")]
 
 
 def test_a_last_event_may_lack_its_blank_line() -> None:
     writer = stream()
-    writer.add(b"".join(MESSAGES_FRAMES)[:-2])
-    assert b"message_stop" in writer.take(ended=True)
+    writer.feed(b"".join(MESSAGES_FRAMES)[:-2])
+    assert b"message_stop" in writer.flush(ended=True)
     writer = stream()
-    writer.add(b"".join(MESSAGES_FRAMES) + error("429")[:-2])
+    writer.feed(b"".join(MESSAGES_FRAMES) + error("429")[:-2])
     with pytest.raises(UpstreamFailed) as caught:
-        writer.take(ended=True)
+        writer.flush(ended=True)
     assert caught.value.status == 429
 
 
 def test_a_stream_without_a_word_has_said_nothing() -> None:
     writer = stream()
-    writer.add(PING)
+    writer.feed(PING)
     with pytest.raises(UpstreamClosed):
-        writer.take(ended=True)
-    assert writer.unsent
+        writer.flush(ended=True)
+    assert writer.headers_pending
 
 
 def test_where_the_judge_fails_it_is_a_failure_all_the_same() -> None:
     writer = stream(lambda status, body: None)
     with pytest.raises(UpstreamFailed) as caught:
-        writer.add(error("404"))
+        writer.feed(error("404"))
     assert caught.value.status is None
 
 
 def test_no_credential_goes_back_in_a_verdict() -> None:
     writer = stream(lambda _, body: MappedError(status=401, message=body.decode()), secrets=(KEY.encode(),))
     with pytest.raises(UpstreamFailed) as caught:
-        writer.add(sse({"type": "error", "error": {"message": f"not {KEY}"}}))
+        writer.feed(sse({"type": "error", "error": {"message": f"not {KEY}"}}))
     assert KEY not in caught.value.message and "****" in caught.value.message
 
 

@@ -130,10 +130,10 @@ def test_a_stream_goes_on_as_it_comes_and_ends_with_its_upstream(size: int) -> N
     whole = b"".join(MESSAGES_FRAMES)
     sent = b""
     for at in range(0, len(whole), size):
-        stream.add(whole[at : at + size])
-        sent += stream.take(ended=False)
+        stream.feed(whole[at : at + size])
+        sent += stream.flush(ended=False)
         assert not sent.endswith(b"\r\n0\r\n\r\n")
-    sent += stream.take(ended=True)
+    sent += stream.flush(ended=True)
     reader = read(sent)
     assert reader.complete and reader.head is not None
     assert reader.head.all("x-clawgate-provider") == ["a"] and reader.head.get("x-request-id") == "r1"
@@ -145,18 +145,18 @@ def test_a_stream_goes_on_as_it_comes_and_ends_with_its_upstream(size: int) -> N
 def test_the_head_of_a_stream_does_not_wait_for_its_first_event() -> None:
     """Comments keep the client warm, and are no beginning for the first-byte limit."""
     stream = writer(answer_head(content_type=EVENT_STREAM))
-    assert (stream.unsent, stream.begun) == (True, False)
-    stream.add(b": ping\n\n")
-    assert stream.take(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
-    assert (stream.unsent, stream.begun) == (False, False)
-    stream.add(MESSAGES_FRAMES[0])
-    assert stream.begun
+    assert (stream.headers_pending, stream.content_started) == (True, False)
+    stream.feed(b": ping\n\n")
+    assert stream.flush(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (stream.headers_pending, stream.content_started) == (False, False)
+    stream.feed(MESSAGES_FRAMES[0])
+    assert stream.content_started
 
 
 def test_http10_gets_no_chunks_and_its_end_announced() -> None:
     stream = writer(answer_head(content_type=EVENT_STREAM), http10=True)
-    stream.add(b"".join(MESSAGES_FRAMES))
-    sent = stream.take(ended=True)
+    stream.feed(b"".join(MESSAGES_FRAMES))
+    sent = stream.flush(ended=True)
     assert b"transfer-encoding" not in sent and b"connection: close\r\n" in sent and stream.until_close
     assert sent.endswith(b"data: [DONE]\n\n")
 
@@ -164,11 +164,11 @@ def test_http10_gets_no_chunks_and_its_end_announced() -> None:
 def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
     whole = writer(answer_head(), stream=False)
     body = json.dumps(ANSWERS[ANTHROPIC]).encode()
-    whole.add(body[:9])
-    assert (whole.take(ended=False), whole.unsent, whole.last_words(CUT)) == (b"", True, b"")
-    whole.add(body[9:])
-    reader = read(whole.take(ended=True))
-    assert reader.complete and reader.framing == "length" and not whole.unsent
+    whole.feed(body[:9])
+    assert (whole.flush(ended=False), whole.headers_pending, whole.abort_message(CUT)) == (b"", True, b"")
+    whole.feed(body[9:])
+    reader = read(whole.flush(ended=True))
+    assert reader.complete and reader.framing == "length" and not whole.headers_pending
     said = json.loads(bytes(reader.body))
     assert said["choices"][0]["message"]["content"] == "hi" and said["model"] == "a/m"
 
@@ -179,19 +179,19 @@ def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
 def test_a_whole_answer_that_means_nothing_is_the_upstreams_fault(body: bytes) -> None:
     """And can still have a status of its own."""
     whole = writer(answer_head(), stream=False)
-    whole.add(body)
+    whole.feed(body)
     with pytest.raises(UpstreamFailed):
-        whole.take(ended=True)
-    assert whole.unsent
+        whole.flush(ended=True)
+    assert whole.headers_pending
 
 
 def test_a_whole_answer_has_a_bound() -> None:
     whole = writer(answer_head(), stream=False)
     piece = bytes(WHOLE_LIMIT // 4)
     for _ in range(4):
-        whole.add(piece)
+        whole.feed(piece)
     with pytest.raises(UpstreamMalformed, match="as one answer"):
-        whole.add(b"x")
+        whole.feed(b"x")
 
 
 @pytest.mark.parametrize(
@@ -212,9 +212,9 @@ def test_what_was_not_asked_for_is_refused_at_its_head(answer: ResponseHead, str
 @pytest.mark.parametrize("http10", [True, False])
 def test_a_whole_answer_where_a_stream_was_asked_for_becomes_one(http10: bool) -> None:
     made = writer(answer_head(), http10=http10)
-    made.add(json.dumps(ANSWERS[ANTHROPIC]).encode())
-    assert made.take(ended=False) == b""
-    sent = made.take(ended=True)
+    made.feed(json.dumps(ANSWERS[ANTHROPIC]).encode())
+    assert made.flush(ended=False) == b""
+    sent = made.flush(ended=True)
     _, _, body = sent.partition(b"\r\n\r\n")
     assert (
         b"content-type: text/event-stream" in sent and b"data: [DONE]" in body and b'"content":"hi"' in body
@@ -229,7 +229,7 @@ def test_an_error_at_status_200_is_raised_with_its_words_and_without_our_secrets
     body = sse(error) if content_type == EVENT_STREAM else json.dumps(error).encode()
     with pytest.raises(UpstreamFailed, match=r"no \*+$"):
         _read_out(made, body)
-    assert made.unsent
+    assert made.headers_pending
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -249,15 +249,15 @@ def test_a_password_that_is_not_ascii_is_hidden_in_words_of_the_upstream() -> No
 
 
 def _read_out(made: TranslatingWriter, body: bytes) -> bytes:
-    made.add(body)
-    return made.take(ended=True)
+    made.feed(body)
+    return made.flush(ended=True)
 
 
 @pytest.mark.parametrize("content_type", [b"text/html", b""])
 def test_what_is_neither_a_stream_nor_an_object_is_refused_at_its_beginning(content_type: bytes) -> None:
     made = writer(answer_head(content_type=content_type))
     with pytest.raises(UpstreamMalformed, match="asked for a stream"):
-        made.add(b" <html>")
+        made.feed(b" <html>")
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -269,9 +269,9 @@ def test_an_error_keeps_its_status_and_becomes_the_clients(stream: bool, content
         answer_head(529, content_type=content_type, fields=[(b"retry-after", b"7")]), stream=stream
     )
     for at in range(0, len(body), 11):
-        error.add(body[at : at + 11])
-        assert error.take(ended=False) == b""
-    sent = error.take(ended=True)
+        error.feed(body[at : at + 11])
+        assert error.flush(ended=False) == b""
+    sent = error.flush(ended=True)
     reader = read(sent)
     assert reader.head is not None and reader.head.start[1] == "529" and reader.head.get("retry-after") == "7"
     assert SECRET not in sent and "no " in json.loads(bytes(reader.body))["error"]["message"]
@@ -281,8 +281,8 @@ def test_an_error_keeps_its_status_and_becomes_the_clients(stream: bool, content
 def test_the_last_words_of_a_stream_are_an_error_and_no_end(at: int) -> None:
     """Wherever it stops."""
     stream = writer(answer_head(content_type=EVENT_STREAM))
-    stream.add(b"".join(MESSAGES_FRAMES[:at]))
-    sent = stream.take(ended=False) + stream.last_words(CUT)
+    stream.feed(b"".join(MESSAGES_FRAMES[:at]))
+    sent = stream.flush(ended=False) + stream.abort_message(CUT)
     reader = read(sent)
     assert not reader.complete
     *before, last = events(bytes(reader.body))
@@ -294,32 +294,32 @@ def test_the_last_words_of_a_stream_are_an_error_and_no_end(at: int) -> None:
 
 def test_nothing_that_came_is_lost_before_an_untimely_end() -> None:
     stream = writer(answer_head(content_type=EVENT_STREAM))
-    sent = stream.take(ended=False)
-    stream.add(b"".join(MESSAGES_FRAMES[:5]))
+    sent = stream.flush(ended=False)
+    stream.feed(b"".join(MESSAGES_FRAMES[:5]))
     with pytest.raises(UpstreamFailed):
-        stream.take(ended=True)
-    assert "Grüße".encode() in sent + stream.last_words(CUT)
+        stream.flush(ended=True)
+    assert "Grüße".encode() in sent + stream.abort_message(CUT)
 
 
 def test_nothing_that_came_is_lost_before_nonsense_in_the_same_chunk() -> None:
     stream = writer(answer_head(content_type=EVENT_STREAM))
-    sent = stream.take(ended=False)
+    sent = stream.flush(ended=False)
     with pytest.raises(UpstreamMalformed):
-        stream.add(b"".join(MESSAGES_FRAMES[:5]) + b"data: nonsense\n\n")
-    assert "Grüße".encode() in sent + stream.last_words(CUT)
+        stream.feed(b"".join(MESSAGES_FRAMES[:5]) + b"data: nonsense\n\n")
+    assert "Grüße".encode() in sent + stream.abort_message(CUT)
 
 
 def test_a_stream_that_failed_before_its_head_can_still_have_a_status() -> None:
     stream = writer(answer_head(content_type=EVENT_STREAM))
     with pytest.raises(UpstreamFailed):
-        stream.take(ended=True)
-    assert stream.unsent
+        stream.flush(ended=True)
+    assert stream.headers_pending
 
 
 @pytest.mark.parametrize("close", [True, False])
 def test_the_end_of_the_connection_is_announced(close: bool) -> None:
     stream = writer(answer_head(content_type=EVENT_STREAM), close=close)
-    assert (b"connection: close\r\n" in stream.take(ended=False)) is close
+    assert (b"connection: close\r\n" in stream.flush(ended=False)) is close
 
 
 # Served.

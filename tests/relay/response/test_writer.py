@@ -39,33 +39,33 @@ def writer(answer: ResponseHead, **more: Any) -> PassthroughWriter:
 def test_a_length_is_kept_and_a_chunked_body_is_chunked_anew() -> None:
     """Framing is written by us, from what is known, never copied."""
     counted = writer(head(length=3, chunked=False))
-    counted.add(b"abc")
-    assert counted.take(ended=True).endswith(b"content-length: 3\r\n\r\nabc")
+    counted.feed(b"abc")
+    assert counted.flush(ended=True).endswith(b"content-length: 3\r\n\r\nabc")
     chunked = writer(head())
-    chunked.add(b"ab")
-    chunked.add(b"c")
-    sent = chunked.take(ended=False) + chunked.take(ended=True)
+    chunked.feed(b"ab")
+    chunked.feed(b"c")
+    sent = chunked.flush(ended=False) + chunked.flush(ended=True)
     assert sent.endswith(b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 
 
 def test_http10_gets_no_chunks() -> None:
     """Its answer ends with the connection, and says so."""
     old = writer(head(), http10=True)
-    old.add(b"abc")
-    sent = old.take(ended=True)
+    old.feed(b"abc")
+    sent = old.flush(ended=True)
     assert sent.endswith(b"connection: close\r\n\r\nabc") and b"chunked" not in sent and old.until_close
 
 
 def test_what_is_not_meant_for_the_client_is_dropped() -> None:
     """Only what stands on the list goes back."""
-    sent = writer(head()).take(ended=False)
+    sent = writer(head()).flush(ended=False)
     assert b"x-request-id: r1\r\n" in sent and b"cookie" not in sent
 
 
 @pytest.mark.parametrize("status", [200, 204, 304])
 def test_an_answer_without_a_body_has_no_chunk(status: int) -> None:
     """For HEAD, 204 and 304."""
-    sent = writer(head(status, length=0, chunked=False), bodiless=True).take(ended=True)
+    sent = writer(head(status, length=0, chunked=False), bodiless=True).flush(ended=True)
     assert sent.endswith(b"\r\n\r\n") and b"chunked" not in sent
 
 
@@ -76,9 +76,9 @@ def test_a_credential_in_an_error_is_masked_across_pieces(size: int) -> None:
     error = writer(head(401, length=len(body), chunked=False))
     sent = b""
     for at in range(0, len(body), size):
-        error.add(body[at : at + size])
-        sent += error.take(ended=False)
-    sent += error.take(ended=True)
+        error.feed(body[at : at + size])
+        sent += error.flush(ended=False)
+    sent += error.flush(ended=True)
     assert SECRET not in sent and sent.endswith(b'{"error":"' + b"*" * len(SECRET) + b'"}')
 
 
@@ -87,10 +87,10 @@ def test_a_credential_is_masked_across_the_limit_of_what_is_held_back() -> None:
     for offset in range(len(SECRET) + 1):
         body = b"x" * (MASK_LIMIT + 1 - offset) + SECRET + b"y" * MASK_LIMIT
         error = writer(head(500, length=len(body), chunked=False))
-        error.add(body[: MASK_LIMIT + 1])
-        sent = error.take(ended=False)
-        error.add(body[MASK_LIMIT + 1 :])
-        sent += error.take(ended=True)
+        error.feed(body[: MASK_LIMIT + 1])
+        sent = error.flush(ended=False)
+        error.feed(body[MASK_LIMIT + 1 :])
+        sent += error.flush(ended=True)
         assert SECRET not in sent, offset
         assert len(sent.partition(b"\r\n\r\n")[2]) == len(body)
 
@@ -104,39 +104,39 @@ def test_a_credential_in_an_answer_of_a_gateway_is_masked_across_pieces(body: by
     answer = writer(head(length=len(body), chunked=False), names=b"x-clawgate-provider: a\r\n")
     sent = b""
     for at in range(0, len(body), size):
-        answer.add(body[at : at + size])
-        sent += answer.take(ended=False)
-    sent += answer.take(ended=True)
+        answer.feed(body[at : at + size])
+        sent += answer.flush(ended=False)
+    sent += answer.flush(ended=True)
     assert sent.partition(b"\r\n\r\n")[2] == body.replace(SECRET, b"*" * len(SECRET))
 
 
 def test_what_waits_for_the_rest_of_a_credential_is_not_lost_when_the_stream_breaks() -> None:
     stream = writer(head(content_type=EVENT_STREAM), names=b"x-clawgate-provider: a\r\n")
-    stream.add(b"data: x\n\n")
-    stream.take(ended=False)
-    stream.add(b"s")
-    assert stream.take(ended=False) == b"" and stream.passage(bytearray().extend) is None
-    assert stream.last_words(CUT).startswith(b"1\r\ns\r\n")
+    stream.feed(b"data: x\n\n")
+    stream.flush(ended=False)
+    stream.feed(b"s")
+    assert stream.flush(ended=False) == b"" and stream.passthrough(bytearray().extend) is None
+    assert stream.abort_message(CUT).startswith(b"1\r\ns\r\n")
 
 
 def test_a_large_error_is_not_held_back_for_ever() -> None:
     """Memory is bounded: beyond the limit it flows."""
     error = writer(head(500))
     for _ in range(20):
-        error.add(b"x" * 10_000)
-        error.take(ended=False)
+        error.feed(b"x" * 10_000)
+        error.flush(ended=False)
     assert error._held <= MASK_LIMIT + 10_000
 
 
 def test_the_last_words_of_a_stream_are_an_event_and_not_its_end() -> None:
     """At a boundary the event; within an event a blank line first; never the last chunk."""
     stream = writer(head(content_type=EVENT_STREAM))
-    stream.add(b"data: {}\n\n")
-    words = stream.last_words(CUT)
+    stream.feed(b"data: {}\n\n")
+    words = stream.abort_message(CUT)
     assert b'data: {"error"' in words and not words.endswith(b"0\r\n\r\n")
     stream = writer(head(content_type=EVENT_STREAM))
-    stream.add(b'data: {"a')
-    assert b'data: {"a' in (words := stream.last_words(CUT)) and b'\n\ndata: {"error"' in words
+    stream.feed(b'data: {"a')
+    assert b'data: {"a' in (words := stream.abort_message(CUT)) and b'\n\ndata: {"error"' in words
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_the_last_words_of_a_stream_are_an_event_and_not_its_end() -> None:
 def test_nothing_is_said_where_it_would_make_or_follow_an_end(tail: bytes) -> None:
     """A broken end has to do."""
     stream = writer(head(content_type=EVENT_STREAM))
-    stream.add(b"data: {}\n\n" + tail)
-    assert b"error" not in stream.last_words(CUT)
+    stream.feed(b"data: {}\n\n" + tail)
+    assert b"error" not in stream.abort_message(CUT)
 
 
 @pytest.mark.parametrize(
@@ -162,21 +162,21 @@ def test_nothing_is_said_where_it_would_make_or_follow_an_end(tail: bytes) -> No
 def test_nothing_is_added_where_it_would_not_be_read(answer: ResponseHead) -> None:
     """Only the broken end tells."""
     other = writer(answer)
-    other.add(b"abc")
-    words = other.last_words(CUT)
+    other.feed(b"abc")
+    words = other.abort_message(CUT)
     assert b"error" not in words and b"abc" in words
 
 
 def test_comments_are_not_the_beginning_of_a_stream() -> None:
-    """`begun` is for the first-byte limit."""
+    """`content_started` is for the first-byte limit."""
     stream = writer(head(content_type=EVENT_STREAM))
-    stream.add(b": ping\n\n: pi")
-    states = [stream.begun]
+    stream.feed(b": ping\n\n: pi")
+    states = [stream.content_started]
     for piece in (b"ng\n\n", b"d"):
-        stream.add(piece)
-        states.append(stream.begun)
+        stream.feed(piece)
+        states.append(stream.content_started)
     assert states == [False, False, True]
-    assert writer(head()).begun
+    assert writer(head()).content_started
 
 
 NAMES = b"x-clawgate-provider: mine\r\nx-clawgate-model: m\r\n"
@@ -185,19 +185,19 @@ THEIRS = [(b"x-clawgate-provider", b"theirs"), (b"x-clawgate-attempts", b"a; b")
 
 def test_who_chose_is_who_says_who_served() -> None:
     """What another clawgate behind this one says of itself stands in its place, where nobody chose here."""
-    chosen = writer(head(headers=THEIRS), names=NAMES).take(ended=False)
+    chosen = writer(head(headers=THEIRS), names=NAMES).flush(ended=False)
     assert NAMES in chosen and chosen.count(b"x-clawgate-") == 2
-    passed = writer(head(headers=THEIRS), served_by=b"mine").take(ended=False)
+    passed = writer(head(headers=THEIRS), served_by=b"mine").flush(ended=False)
     assert b"theirs" in passed and b"mine" not in passed
-    assert b"x-clawgate-provider: mine" in writer(head(), served_by=b"mine").take(ended=False)
+    assert b"x-clawgate-provider: mine" in writer(head(), served_by=b"mine").flush(ended=False)
 
 
 def test_what_is_learned_of_an_answer_holds_no_names() -> None:
     """The names are each request's own; an answer with names of somebody else's is never handed over whole."""
-    assert writer(head(length=3, chunked=False)).own_lines is not None
-    assert writer(head(length=3, chunked=False), names=NAMES).own_lines == b""
+    assert writer(head(length=3, chunked=False)).extra_headers is not None
+    assert writer(head(length=3, chunked=False), names=NAMES).extra_headers == b""
     theirs = replace(head(length=3, chunked=False), headers=[(b"x-clawgate-provider", b"them")])
-    assert writer(theirs, names=NAMES).own_lines is None
+    assert writer(theirs, names=NAMES).extra_headers is None
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,8 @@ def test_what_is_learned_of_an_answer_holds_no_names() -> None:
 )
 def test_the_last_words_are_in_the_clients_dialect(dialect: Dialect, named: bool) -> None:
     stream = writer(head(content_type=EVENT_STREAM), dialect=dialect)
-    stream.add(b"data: {}\n\n")
-    assert (b"event: error\n" in stream.last_words(CUT)) is named
+    stream.feed(b"data: {}\n\n")
+    assert (b"event: error\n" in stream.abort_message(CUT)) is named
 
 
 # Chunks that pass by
@@ -215,41 +215,41 @@ def test_the_last_words_are_in_the_clients_dialect(dialect: Dialect, named: bool
 def streaming(**more: Any) -> PassthroughWriter:
     """An answer of which one event has gone on."""
     stream = writer(head(content_type=EVENT_STREAM), **more)
-    stream.add(b"data: a\n\n")
-    stream.take(ended=False)
+    stream.feed(b"data: a\n\n")
+    stream.flush(ended=False)
     return stream
 
 
 def test_chunks_pass_once_a_stream_stands_between_events() -> None:
     """Before that, within an event and in an answer that is no stream of ours, each has to be told."""
     write = bytearray().extend
-    assert streaming().passage(write) is not None
+    assert streaming().passthrough(write) is not None
     for told in (b"", b": warm\n\n", b"data: a"):
         early = writer(head(content_type=EVENT_STREAM))
-        early.add(told)
-        early.take(ended=False)
-        assert early.passage(write) is None
+        early.feed(told)
+        early.flush(ended=False)
+        assert early.passthrough(write) is None
     for other in (
         writer(head()),
         writer(head(content_type=EVENT_STREAM), http10=True),
         writer(head(content_type=EVENT_STREAM, length=100, chunked=False)),
         writer(head(500, content_type=EVENT_STREAM)),
     ):
-        other.add(b"data: a\n\n")
-        other.take(ended=False)
-        assert other.passage(write) is None
+        other.feed(b"data: a\n\n")
+        other.flush(ended=False)
+        assert other.passthrough(write) is None
 
 
 @pytest.mark.parametrize(("passed", "words"), [(b"data: b\n\n", True), (b"data: [DONE]\n\n", False)])
 def test_what_passed_by_counts_for_the_last_words(passed: bytes, words: bool) -> None:
     """An event of ours fits behind an event, and not behind [DONE]."""
     stream = streaming()
-    passage = stream.passage(bytearray().extend)
-    assert passage is not None
-    passage.latest = b"%x\r\n%b\r\n" % (len(passed), passed)
-    assert bool(stream.last_words(CUT)) is words
+    passthrough = stream.passthrough(bytearray().extend)
+    assert passthrough is not None
+    passthrough.last_chunk = b"%x\r\n%b\r\n" % (len(passed), passed)
+    assert bool(stream.abort_message(CUT)) is words
 
 
 def test_who_may_not_repeat_our_credential_is_looked_at_in_passing() -> None:
-    passage = streaming(names=NAMES).passage(bytearray().extend)
-    assert passage is not None and passage.screens == (SECRET,)
+    passthrough = streaming(names=NAMES).passthrough(bytearray().extend)
+    assert passthrough is not None and passthrough.secrets == (SECRET,)

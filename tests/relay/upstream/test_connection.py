@@ -346,27 +346,27 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
             self.passed.append(rest[:-2])
             self.body += rest[:-2]
 
-        def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+        def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
             return False
 
-        def upstream_answers(self, head: ResponseHead) -> bytes | None:
+        def on_response_head(self, head: ResponseHead) -> bytes | None:
             return None
 
-        def upstream_sends(self, body: bytes) -> None:
+        def on_response_body(self, body: bytes) -> None:
             self.body += body
 
-        def upstream_flush(self) -> None: ...
-        def upstream_passage(self) -> ChunkPassthrough:
+        def on_read_complete(self) -> None: ...
+        def chunk_passthrough(self) -> ChunkPassthrough:
             return ChunkPassthrough(self.pass_by, (b"KEY",))
 
-        def upstream_ends(self) -> None:
+        def on_response_complete(self) -> None:
             self.ended = True
 
-        def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+        def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
             raise error
 
-        def upstream_pauses(self) -> None: ...
-        def upstream_resumes(self) -> None: ...
+        def on_upstream_write_paused(self) -> None: ...
+        def on_upstream_write_resumed(self) -> None: ...
 
     for reads in (
         pieces,
@@ -392,27 +392,27 @@ class Heard:
         self.body = b""
         self.end = ""
 
-    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+    def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
         self.end = "kept for the next request"
         return True
 
-    def upstream_answers(self, head: ResponseHead) -> bytes | None:
+    def on_response_head(self, head: ResponseHead) -> bytes | None:
         self.status = head.status
         return None
 
-    def upstream_sends(self, body: bytes) -> None:
+    def on_response_body(self, body: bytes) -> None:
         self.body += body
 
-    def upstream_flush(self) -> None: ...
-    def upstream_passage(self) -> None: ...
-    def upstream_ends(self) -> None:
+    def on_read_complete(self) -> None: ...
+    def chunk_passthrough(self) -> None: ...
+    def on_response_complete(self) -> None:
         self.end = "whole"
 
-    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+    def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
         self.end = error.code
 
-    def upstream_pauses(self) -> None: ...
-    def upstream_resumes(self) -> None: ...
+    def on_upstream_write_paused(self) -> None: ...
+    def on_upstream_write_resumed(self) -> None: ...
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,7 @@ class RelayProtocol(HttpToolsProtocol):
     write: Callable[[bytes], None]
     """Sends bytes of the answer: the transport's own."""
 
-    def hold_reading(self) -> None:
+    def pause_reading(self) -> None:
         """Stop reading the request: nobody can take more of it."""
         if not self.transport.is_closing():
             self.flow.pause_reading()
@@ -342,12 +342,12 @@ class RelayProtocol(HttpToolsProtocol):
         """Whether the answer has to announce the end of the connection."""
         return self._reader.last or self._draining
 
-    def answer_error(self, error: GatewayError, names: bytes = b"") -> int:
+    def send_error_response(self, error: GatewayError, names: bytes = b"") -> int:
         """The exchange ended without an answer: send this one."""
         self._exchange = None
         return 0 if self.transport.is_closing() else self._send_error(error, names)
 
-    def finish(self) -> None:
+    def response_complete(self) -> None:
         """The exchange's answer is whole."""
         self._exchange = None
         if not self.transport.is_closing():
@@ -355,7 +355,7 @@ class RelayProtocol(HttpToolsProtocol):
                 self._reader.last = True
             self._next_request()
 
-    def cut(self, *, at_once: bool) -> None:
+    def abort_response(self, *, at_once: bool) -> None:
         """End a broken answer: what was written goes out, its proper end does not."""
         self._exchange = None
         if at_once:

@@ -116,7 +116,7 @@ class Exchange:
             return
         if self._ticket.waits and not self._shop.held.may_go_on(self, self._body.size):
             self._no_room = True
-            self._client.hold_reading()
+            self._client.pause_reading()
 
     def body_may_go_on(self) -> None:
         """There is room for the rest of the body."""
@@ -185,7 +185,7 @@ class Exchange:
 
     def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
-        begun = self._delivery is not None and self._delivery.has_begun
+        begun = self._delivery is not None and self._delivery.started
         if self._plan is None or self._attempt is None or begun:
             return False
         attempt = self._plan.after(status=status, error=error)
@@ -215,7 +215,7 @@ class Exchange:
                 else:
                     self._attach(reused)
             elif self._size() > BODY_HIGH_WATER:
-                self._client.hold_reading()
+                self._client.pause_reading()
             return
         pieces, self._outgoing = self._outgoing, []
         if self._replay is not None:
@@ -268,7 +268,7 @@ class Exchange:
 
     # The answer's way: what an upstream connection tells its consumer
 
-    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+    def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
         """The short way: a whole answer of a known shape. False where it has to go the long way."""
         client = self._client
         connection = self._connection
@@ -289,10 +289,10 @@ class Exchange:
         self._sent = len(answer)
         client.write(answer)
         self._end(status, None)
-        client.finish()
+        client.response_complete()
         return True
 
-    def upstream_answers(self, head: ResponseHead) -> bytes | None:
+    def on_response_head(self, head: ResponseHead) -> bytes | None:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
@@ -310,21 +310,21 @@ class Exchange:
         except GatewayError as error:
             self.fail(error)
             return None
-        if head.status >= _FAILED and not writer.judges and self._goes_on(status=head.status):
+        if head.status >= _FAILED and not writer.defers_status and self._goes_on(status=head.status):
             return None
         self._delivery = ResponseSender(writer, self._client)
         self._first_byte = self._shop.now() - self._begun
-        return writer.own_lines
+        return writer.extra_headers
 
-    def upstream_sends(self, body: bytes) -> None:
+    def on_response_body(self, body: bytes) -> None:
         """A piece of the answer's body."""
         if self._delivery is not None:
             try:
-                self._delivery.writer.add(body)
+                self._delivery.writer.feed(body)
             except GatewayError as error:
                 self.fail(error)
 
-    def upstream_flush(self) -> None:
+    def on_read_complete(self) -> None:
         """All of one read is here: send it on."""
         if self._delivery is not None:
             self._progress = self._shop.now()
@@ -333,11 +333,11 @@ class Exchange:
             except GatewayError as error:
                 self.fail(error)
 
-    def upstream_passage(self) -> ChunkPassthrough | None:
+    def chunk_passthrough(self) -> ChunkPassthrough | None:
         """Asked between two chunks."""
-        return self._delivery.passage() if self._delivery is not None and not self.over else None
+        return self._delivery.passthrough() if self._delivery is not None and not self.over else None
 
-    def upstream_ends(self) -> None:
+    def on_response_complete(self) -> None:
         """The answer is whole."""
         connection, self._connection = self._connection, None
         delivery = self._delivery
@@ -346,33 +346,37 @@ class Exchange:
             connection.reusable = False
         self._at().pool.give_back(connection, self._shop.now())
         try:
-            answer = delivery.writer.take(ended=True)
+            answer = delivery.writer.flush(ended=True)
         except GatewayError as error:
             self.fail(error)
             return
-        if delivery.writer.judges and self._goes_on(status=delivery.writer.status):
+        if delivery.writer.defers_status and self._goes_on(status=delivery.writer.status):
             return
         delivery.write(answer)
         self._end(delivery.writer.status, None)
-        self._client.finish()
+        self._client.response_complete()
 
-    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+    def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
         """The connection ended before the answer did."""
         replay, self._replay = self._replay, None
         self._connection = None
-        if replay is not None and silent and (unheard or self._ticket.method in _IDEMPOTENT_METHODS):
+        if (
+            replay is not None
+            and no_response
+            and (not_received or self._ticket.method in _IDEMPOTENT_METHODS)
+        ):
             self._outgoing = replay + self._outgoing
             self._upstream_full = False  # that was the other connection
             self._dial()
             return
         self.fail(error)
 
-    def upstream_pauses(self) -> None:
+    def on_upstream_write_paused(self) -> None:
         """The upstream reads more slowly than the client sends."""
         self._upstream_full = True
-        self._client.hold_reading()
+        self._client.pause_reading()
 
-    def upstream_resumes(self) -> None:
+    def on_upstream_write_resumed(self) -> None:
         """The upstream has caught up."""
         self._upstream_full = False
         self._progress = self._shop.now()
@@ -417,10 +421,10 @@ class Exchange:
         if self._upstream is None:  # the request itself is still on its way: the listener watches that
             return
         delivery = self._delivery
-        if delivery is not None and delivery.has_passed():
+        if delivery is not None and delivery.passthrough_active():
             self._progress = now
         limits = self._upstream.limits
-        answered = delivery is not None and delivery.writer.begun
+        answered = delivery is not None and delivery.writer.content_started
         times = Timestamps(
             begun=self._begun,
             progress=self._progress,
@@ -441,14 +445,14 @@ class Exchange:
         if self._plan is not None:
             error = self._plan.final(error)
         delivery = self._delivery
-        if delivery is None or delivery.writer.unsent:
+        if delivery is None or delivery.writer.headers_pending:
             self._delivery = None
-            self._sent = self._client.answer_error(
+            self._sent = self._client.send_error_response(
                 error, self._attempt.names if self._attempt is not None else b""
             )
             self._end(status_of(error), error)
             return
-        delivery.break_off(error)
+        delivery.abort(error)
         self._end(delivery.writer.status, error)
 
     def _let_go(self) -> None:

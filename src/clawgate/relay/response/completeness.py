@@ -22,23 +22,23 @@ class CompletenessCheckedWriter(PassthroughWriter):
         self._end = MessagesStreamEnd() if self.event_stream and head.status < _FAILED else None
         self._passes = self._passes and self._end is None
 
-    def add(self, body: bytes) -> None:
+    def feed(self, body: bytes) -> None:
         """Raises `UpstreamClosed` in front of a ``message_stop`` that nothing led to: clients stop reading there."""
         if self._end is None:
-            super().add(body)
+            super().feed(body)
             return
         self._end.feed(body)
         stop = body.find(_STOP)
         if stop >= 0 and self._end.stop_reason is None:
-            super().add(body[:stop])
+            super().feed(body[:stop])
             raise self._not_finished()
-        super().add(body)
+        super().feed(body)
 
-    def take(self, *, ended: bool) -> bytes:
+    def flush(self, *, ended: bool) -> bytes:
         """Raises `UpstreamClosed` for an end that is none."""
         if ended and self._end is not None and not self._end.finished:
             raise self._not_finished()
-        return super().take(ended=ended)
+        return super().flush(ended=ended)
 
     def _not_finished(self) -> UpstreamClosed:
         said = self._end is not None and self._end.said_error
@@ -46,8 +46,8 @@ class CompletenessCheckedWriter(PassthroughWriter):
             f"{self._origin} ended its stream {'after it told an error' if said else 'without a stop_reason'}"
         )
 
-    def last_words(self, error: GatewayError) -> bytes:
+    def abort_message(self, error: GatewayError) -> bytes:
         """Nothing of ours behind an error of the upstream's own, which says more."""
         if self._end is not None and self._end.said_error:
-            return self.take(ended=False)
-        return super().last_words(error)
+            return self.flush(ended=False)
+        return super().abort_message(error)

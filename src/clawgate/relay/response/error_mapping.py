@@ -37,9 +37,9 @@ class Judgement(Protocol):
 class ErrorMappingWriter:
     """One failed answer. ``otherwise`` makes the body where nobody knows better."""
 
-    own_lines: bytes | None = None
-    judges = True
-    begun = True
+    extra_headers: bytes | None = None
+    defers_status = True
+    content_started = True
     until_close = False
 
     def __init__(
@@ -54,7 +54,7 @@ class ErrorMappingWriter:
         names: bytes,
     ) -> None:
         self.status = head.status
-        self.unsent = True
+        self.headers_pending = True
         self._head = head
         self._judge = judge
         self._otherwise = otherwise
@@ -64,15 +64,15 @@ class ErrorMappingWriter:
         self._names = names
         self._whole = bytearray()
 
-    def add(self, body: bytes) -> None:
+    def feed(self, body: bytes) -> None:
         self._whole += body
         if len(self._whole) > WHOLE_LIMIT:
             raise UpstreamMalformed(f"an error of over {WHOLE_LIMIT} bytes is no error that can be told")
 
-    def take(self, *, ended: bool) -> bytes:
+    def flush(self, *, ended: bool) -> bytes:
         if not ended:
             return b""
-        self.unsent = False
+        self.headers_pending = False
         whole = bytes(self._whole)
         found = self._judge(self.status, whole[:MOST_BYTES])
         kept: tuple[bytes, ...] = ()
@@ -102,9 +102,9 @@ class ErrorMappingWriter:
             STATUS_LINE[self.status], lines, self._names, close, len(body), body,
         )  # fmt: skip
 
-    def passage(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
+    def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """None: nothing passes as it came."""
         return None
 
-    def last_words(self, error: GatewayError) -> bytes:
+    def abort_message(self, error: GatewayError) -> bytes:
         return b""

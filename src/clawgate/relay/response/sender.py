@@ -12,48 +12,48 @@ from clawgate.relay.interfaces import ChunkPassthrough, ClientConnection, Respon
 class ResponseSender:
     """One answer that is told in pieces. What it is told raises `UpstreamFailed` where it cannot be understood."""
 
-    __slots__ = ("_client", "_passage", "_passed", "_written", "writer")
+    __slots__ = ("_client", "_passed", "_passthrough", "_written", "writer")
 
     def __init__(self, writer: ResponseWriter, client: ClientConnection) -> None:
         self.writer = writer
         self._client = client
         self._written = 0
-        self._passage: ChunkPassthrough | None = None
+        self._passthrough: ChunkPassthrough | None = None
         self._passed = 0  # what had passed when that was asked last
 
     @property
-    def has_begun(self) -> bool:
+    def started(self) -> bool:
         """Whether the client has got, or is about to get, what can only be finished and not be replaced."""
-        return not self.writer.unsent and not self.writer.judges
+        return not self.writer.headers_pending and not self.writer.defers_status
 
     @property
     def sent(self) -> int:
         """Bytes of the answer that the client was sent, head and framing included."""
-        return self._written + (self._passage.sent if self._passage is not None else 0)
+        return self._written + (self._passthrough.sent if self._passthrough is not None else 0)
 
     def send(self) -> None:
         """Send what can be sent of an answer that goes on."""
-        self.write(self.writer.take(ended=False))
+        self.write(self.writer.flush(ended=False))
 
-    def passage(self) -> ChunkPassthrough | None:
+    def passthrough(self) -> ChunkPassthrough | None:
         """Leave for the next chunks to pass."""
-        found = self.writer.passage(self._client.write)
+        found = self.writer.passthrough(self._client.write)
         if found is not None:
-            self._passage = found
+            self._passthrough = found
         return found
 
-    def has_passed(self) -> bool:
+    def passthrough_active(self) -> bool:
         """Whether chunks have passed since this was asked last."""
         before = self._passed
-        if self._passage is not None:
-            self._passed = self._passage.sent
+        if self._passthrough is not None:
+            self._passed = self._passthrough.sent
         return self._passed != before
 
-    def break_off(self, error: GatewayError) -> None:
+    def abort(self, error: GatewayError) -> None:
         """End an answer that cannot be finished so that the client sees it: last words where they fit, a broken end."""
-        words = self.writer.last_words(error)
+        words = self.writer.abort_message(error)
         self.write(words)
-        self._client.cut(at_once=self.writer.until_close and not words)
+        self._client.abort_response(at_once=self.writer.until_close and not words)
 
     def write(self, data: bytes) -> None:
         """Send these bytes of the answer."""

@@ -28,8 +28,8 @@ class StreamErrorMappingWriter:
     With ``chat`` the upstream streams chat completions: there an answer without a word is a failure, too.
     """
 
-    own_lines: bytes | None = None
-    judges = False
+    extra_headers: bytes | None = None
+    defers_status = False
 
     def __init__(
         self,
@@ -48,15 +48,15 @@ class StreamErrorMappingWriter:
         self._last: list[bytes] = []
         self.status = inner.status
         self.until_close = inner.until_close
-        self.begun = False
-        self.unsent = True
+        self.content_started = False
+        self.headers_pending = True
 
-    def add(self, body: bytes) -> None:
+    def feed(self, body: bytes) -> None:
         """Raises `UpstreamFailed` in place of an event that tells an error."""
         for event, is_whole in self._events.feed(body):
             self._pass(event, is_whole=is_whole)
 
-    def take(self, *, ended: bool) -> bytes:
+    def flush(self, *, ended: bool) -> bytes:
         """Nothing before the stream has begun; raises as the writer does."""
         if ended:
             rest, is_whole = self._events.rest()
@@ -65,13 +65,13 @@ class StreamErrorMappingWriter:
             self._add_last()
             if self._chat_end is not None and not self._chat_end.finished:
                 raise UpstreamClosed("the upstream ended its stream without a finish_reason")
-        elif not self.begun and self._comments < MOST_COMMENTS:
+        elif not self.content_started and self._comments < MOST_COMMENTS:
             return b""
-        out = self._inner.take(ended=ended)
-        self.unsent = False
+        out = self._inner.flush(ended=ended)
+        self.headers_pending = False
         return out
 
-    def passage(self, write: Callable[[bytes], None]) -> None:
+    def passthrough(self, write: Callable[[bytes], None]) -> None:
         """None: each event is looked at."""
 
     def _pass(self, event: bytes, *, is_whole: bool) -> None:
@@ -80,24 +80,24 @@ class StreamErrorMappingWriter:
                 raise self._failure(error)
             if self._chat_end is None and ends_message(event):
                 self._last.append(event)
-                self.begun = True
+                self.content_started = True
                 return
-            if not self.begun and keeps_warm(event):
+            if not self.content_started and keeps_warm(event):
                 self._comments += 1
-                self._inner.add(event)
+                self._inner.feed(event)
                 return
-        self.begun = True
+        self.content_started = True
         self._add_last()
-        self._inner.add(event)
+        self._inner.feed(event)
 
     def _add_last(self) -> None:
         """What had waited for what comes behind it."""
         for event in self._last:
-            self._inner.add(event)
+            self._inner.feed(event)
         self._last.clear()
 
-    def last_words(self, error: GatewayError) -> bytes:
-        return self._inner.last_words(error)
+    def abort_message(self, error: GatewayError) -> bytes:
+        return self._inner.abort_message(error)
 
     def _told(self, event: bytes) -> bytes | None:
         """The data of an event that tells of a failure, in so many words or in none."""

@@ -35,8 +35,8 @@ _RENAMED = {
 class TranslatingWriter:
     """One answer, translated. ``names`` are head lines that say who served; ``client`` is the client's dialect."""
 
-    own_lines: bytes | None = None
-    judges = False
+    extra_headers: bytes | None = None
+    defers_status = False
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class TranslatingWriter:
         self._reads_whole = not event_stream or self._failed
         self._chunked = self._streams and not http10
         self.until_close = self._streams and http10
-        self.begun = self._reads_whole
+        self.content_started = self._reads_whole
         self._first_event = FirstEventDetector()
         self._out: list[bytes] = []
         self._whole = bytearray()
@@ -73,7 +73,7 @@ class TranslatingWriter:
         self._lines = STATUS_LINE[head.status] + self._lines_of(head) + names
         if close or self.until_close:
             self._lines += b"connection: close\r\n"
-        self.unsent = True
+        self.headers_pending = True
 
     def _lines_of(self, head: ResponseHead) -> bytes:
         renamed = _RENAMED.get(self._client, {})
@@ -86,10 +86,10 @@ class TranslatingWriter:
             lines = lines.replace(secret, b"*" * len(secret))
         return lines
 
-    def add(self, body: bytes) -> None:
+    def feed(self, body: bytes) -> None:
         """Bytes of the upstream's body. Raises `UpstreamFailed`."""
-        if not self.begun:
-            self.begun = self._first_event.feed(body)
+        if not self.content_started:
+            self.content_started = self._first_event.feed(body)
         if not self._reads_whole:
             try:
                 self._out.append(self._without_secrets(self._translation.feed(body)))
@@ -104,7 +104,7 @@ class TranslatingWriter:
         if len(self._whole) > WHOLE_LIMIT:
             raise UpstreamMalformed(f"{self._origin} sent over {WHOLE_LIMIT} bytes as one answer")
 
-    def take(self, *, ended: bool) -> bytes:
+    def flush(self, *, ended: bool) -> bytes:
         """What is to be sent now. Raises `UpstreamFailed` where the upstream ended before its answer was whole."""
         if self._reads_whole:
             return self._take_whole() if ended else b""
@@ -123,9 +123,9 @@ class TranslatingWriter:
         return chunk(body) if self._chunked and body else body
 
     def _stream_head(self) -> bytes:
-        if not self.unsent:
+        if not self.headers_pending:
             return b""
-        self.unsent = False
+        self.headers_pending = False
         return b"%bcontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n%b%b\r\n" % (
             self._lines,
             b"x-accel-buffering: no\r\n",
@@ -144,7 +144,7 @@ class TranslatingWriter:
                 body = self._without_secrets(self._translation.answer(whole))
             except GatewayError as error:
                 raise self._masked(error) from None
-        self.unsent = False
+        self.headers_pending = False
         return b"%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
             self._lines,
             len(body),
@@ -165,11 +165,11 @@ class TranslatingWriter:
             said = said.replace(secret.decode("utf-8", "replace"), "*" * len(secret))
         return error if said == error.message else error.saying(said)
 
-    def passage(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
+    def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """None: nothing passes as it came."""
         return None
 
-    def last_words(self, error: GatewayError) -> bytes:
+    def abort_message(self, error: GatewayError) -> bytes:
         """What a stream that cannot be finished may still say; never its proper end."""
         if not self._streams:
             return b""

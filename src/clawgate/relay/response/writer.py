@@ -39,10 +39,10 @@ class PassthroughWriter:
     _instead = b""
     _withheld = b""  # the end of the body so far, where that may be the beginning of a credential
     _first_event: FirstEventDetector | None = None
-    _passage: ChunkPassthrough | None = None
-    unsent = False
-    judges = False
-    own_lines: bytes | None = None
+    _passthrough: ChunkPassthrough | None = None
+    headers_pending = False
+    defers_status = False
+    extra_headers: bytes | None = None
     """What was added for the client, where the same may be done for the next answer that looks like this one."""
 
     def __init__(
@@ -63,7 +63,7 @@ class PassthroughWriter:
         self._chunked = unknown_length and not http10
         self.until_close = unknown_length and http10
         self.event_stream = head.content_type[:17].lower() == b"text/event-stream" and not head.encoded
-        self.begun = not self.event_stream
+        self.content_started = not self.event_stream
         self._masks = secrets if head.status >= _FAILED and not head.encoded else ()
         # What a model says is not rewritten for a key that could be a word of it.
         self.screens = (
@@ -107,23 +107,23 @@ class PassthroughWriter:
             lines += b"content-length: %d\r\n" % head.length
             plain = not (bodiless or close or self.event_stream or self._masks or self._instead)
             if plain and not foreign:
-                self.own_lines = own
+                self.extra_headers = own
         self._head = lines + b"\r\n"
 
-    def passage(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
+    def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """Leave for chunks to pass without being told to this writer, until the next that is told."""
-        if not (self._passes and self.begun and self._tail.is_between_events) or self._withheld:
+        if not (self._passes and self.content_started and self._tail.is_between_events) or self._withheld:
             return None
-        if self._passage is None:
-            self._passage = ChunkPassthrough(write, self.screens)
-        return self._passage
+        if self._passthrough is None:
+            self._passthrough = ChunkPassthrough(write, self.screens)
+        return self._passthrough
 
     def _catch_up(self) -> None:
         """Take note of the chunks that have passed by."""
-        if self._passage is not None and (events := self._passage.take_latest()):
+        if self._passthrough is not None and (events := self._passthrough.pop_last_chunk()):
             self._tail.restart(events)
 
-    def add(self, body: bytes) -> None:
+    def feed(self, body: bytes) -> None:
         """Bytes of the body, as they came."""
         if self._instead:
             return
@@ -131,8 +131,8 @@ class PassthroughWriter:
             return
         self._pieces.append(body)
         self._held += len(body)
-        if not self.begun and self._first_event is not None:
-            self.begun = self._first_event.feed(body)
+        if not self.content_started and self._first_event is not None:
+            self.content_started = self._first_event.feed(body)
 
     def _screened(self, body: bytes) -> bytes:
         """``body`` without our credential, and without its own end where that may be the beginning of one."""
@@ -145,7 +145,7 @@ class PassthroughWriter:
         self._withheld = body[whole:]
         return body[:whole]
 
-    def take(self, *, ended: bool) -> bytes:
+    def flush(self, *, ended: bool) -> bytes:
         """What is to be sent now; with ``ended`` the answer is whole and its last chunk belongs to it."""
         out, self._head = self._head, b""
         if self._instead:
@@ -165,7 +165,7 @@ class PassthroughWriter:
             out += chunk(body) if self._chunked else body
         self._catch_up()
         if ended and self._origin_closed and not self._tail.is_whole:
-            self._head = out  # for last_words, which sends it first
+            self._head = out  # for abort_message, which sends it first
             raise UpstreamClosed("the upstream closed the connection in the middle of an event")
         if ended and self._chunked:
             out += LAST_CHUNK
@@ -182,12 +182,12 @@ class PassthroughWriter:
         self._held = kept
         return body
 
-    def last_words(self, error: GatewayError) -> bytes:
+    def abort_message(self, error: GatewayError) -> bytes:
         """What an answer that cannot be finished may still say; never its last chunk, empty where nothing fits."""
         if self._withheld:
             self._pieces.append(self._withheld)
             self._withheld = b""
-        rest = self.take(ended=False)
+        rest = self.flush(ended=False)
         if not self.event_stream or not (self._chunked or self.until_close):
             return rest
         self._catch_up()

@@ -49,7 +49,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, keeper: ConnectionOwner) -> None:
         self._keeper = keeper
         self.consumer: ResponseHandler | None = None
-        self._passage: ChunkPassthrough | None = None  # only while there is a consumer
+        self._passthrough: ChunkPassthrough | None = None  # only while there is a consumer
         self.idle_since = 0.0
         self.reused = False
         self.reusable = False
@@ -58,7 +58,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._readiness = select.poll()
         self._written = 0
-        self._unheard = False
+        self._not_received = False
         self._head_only = False
         self._reset_answer()
 
@@ -86,7 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._reset_answer()
 
     def write(self, pieces: list[Buffer]) -> None:
-        """Send bytes of the request; too many at once are announced by ``upstream_pauses``."""
+        """Send bytes of the request; too many at once are announced by ``on_upstream_write_paused``."""
         if len(pieces) == 1:
             self._written += len(pieces[0])
             self.transport.write(pieces[0])
@@ -100,7 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def drop(self) -> None:
         """End the connection at once, whatever is under way; the consumer hears no more."""
-        self.consumer = self._passage = None
+        self.consumer = self._passthrough = None
         self.transport.abort()
 
     def is_stale(self) -> bool:
@@ -119,20 +119,20 @@ class UpstreamConnection(asyncio.Protocol):
         self._keeper.add(self)
 
     def data_received(self, data: bytes) -> None:
-        passage = self._passage
-        if passage is not None:
+        passthrough = self._passthrough
+        if passthrough is not None:
             # The short way: one chunk of whole events passes. The parser never sees it, and stays where it is.
             length = len(data)
             if data.startswith(chunk_beginnings(length)) and data.endswith(CHUNK_ENDS):
-                for secret in passage.screens:
+                for secret in passthrough.secrets:
                     if secret in data:
                         break
                 else:
-                    passage.latest = data
-                    passage.sent += length
-                    passage.write(data)
+                    passthrough.last_chunk = data
+                    passthrough.sent += length
+                    passthrough.write(data)
                     return
-            self._passage = None
+            self._passthrough = None
         consumer = self.consumer
         if consumer is None:  # an answer without a request: never let it meet the next one
             self.reusable = False
@@ -167,11 +167,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self._ended:
             self._finish()
         elif not self._in_head:
-            consumer.upstream_flush()
+            consumer.on_read_complete()
         if self._trouble is not None:
             self._fail(self._trouble)
         elif between_chunks and self._serves(consumer):
-            self._passage = consumer.upstream_passage()
+            self._passthrough = consumer.chunk_passthrough()
 
     def _head_too_large(self) -> UpstreamMalformed:
         return UpstreamMalformed(f"{self._keeper.origin} sent an answer head of over {HEAD_LIMIT} bytes")
@@ -186,7 +186,7 @@ class UpstreamConnection(asyncio.Protocol):
             if found is not None:
                 self.consumer = None
                 self.reusable = True
-                if consumer.upstream_whole(shape.status, found[0], data[found[1] :]):
+                if consumer.on_complete_response(shape.status, found[0], data[found[1] :]):
                     return True
                 self.consumer = consumer
                 return False
@@ -194,7 +194,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         if self._in_head and self.reused:
-            self._unheard = self._nothing_was_heard()
+            self._not_received = self._nothing_was_heard()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -211,16 +211,17 @@ class UpstreamConnection(asyncio.Protocol):
         when = "before it answered" if self._in_head else "in the middle of its answer"
         how = "reset" if isinstance(exc, ConnectionError) else "closed"
         self._fail(
-            UpstreamClosed(f"{self._keeper.origin} {how} the connection {when}"), unheard=self._unheard
+            UpstreamClosed(f"{self._keeper.origin} {how} the connection {when}"),
+            not_received=self._not_received,
         )
 
     def pause_writing(self) -> None:
         if self.consumer is not None:
-            self.consumer.upstream_pauses()
+            self.consumer.on_upstream_write_paused()
 
     def resume_writing(self) -> None:
         if self.consumer is not None:
-            self.consumer.upstream_resumes()
+            self.consumer.on_upstream_write_resumed()
 
     # httptools callbacks
 
@@ -256,7 +257,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._in_head = False
         self._until_close = length is None and coding is None and not bodiless
         self.reusable = self._parser.should_keep_alive() and not self._until_close
-        own_lines = self.consumer.upstream_answers(
+        extra_headers = self.consumer.on_response_head(
             ResponseHead(
                 status=status,
                 headers=self._headers,
@@ -266,16 +267,16 @@ class UpstreamConnection(asyncio.Protocol):
                 encoded=fields.get(b"content-encoding", b"identity").lower() != b"identity",
             )
         )
-        if own_lines is not None and self.reusable and self._first:
+        if extra_headers is not None and self.reusable and self._first:
             end = self._first.find(HEAD_END) + len(HEAD_END)
-            self._keeper.shapes.learn(self._first[:end], status, own_lines)
+            self._keeper.shapes.learn(self._first[:end], status, extra_headers)
         if self._head_only:  # the parser would wait for the body that the head announces
             self._ended, self.reusable = True, False
 
     def on_body(self, body: bytes) -> None:
         if self.consumer is not None and not self._ended and self._trouble is None:
             self._framing -= len(body) * _FRAMING_A_BYTE
-            self.consumer.upstream_sends(body)
+            self.consumer.on_response_body(body)
 
     def on_chunk_header(self) -> None:
         self._chunk_ended = False
@@ -296,14 +297,14 @@ class UpstreamConnection(asyncio.Protocol):
         consumer, self.consumer = self.consumer, None
         self.reusable = self.reusable and self._trouble is None and not self.transport.is_closing()
         if consumer is not None:
-            consumer.upstream_ends()
+            consumer.on_response_complete()
 
-    def _fail(self, error: GatewayError, *, unheard: bool = False) -> None:
+    def _fail(self, error: GatewayError, *, not_received: bool = False) -> None:
         consumer, self.consumer = self.consumer, None
         self.reusable = False
         self.transport.abort()
         if consumer is not None:
-            consumer.upstream_fails(error, silent=self._head_bytes == 0, unheard=unheard)
+            consumer.on_upstream_error(error, no_response=self._head_bytes == 0, not_received=not_received)
 
     def _hear_what_came_before(self) -> None:
         """Read an early answer that the kernel still holds: our write ran into the reset behind it

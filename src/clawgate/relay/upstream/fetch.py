@@ -30,35 +30,35 @@ class _Reply:
         self._status = 0
         self._body = b""
 
-    def upstream_whole(self, status: int, head: bytes, body: bytes) -> bool:
+    def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
         return False
 
-    def upstream_answers(self, head: ResponseHead) -> bytes | None:
+    def on_response_head(self, head: ResponseHead) -> bytes | None:
         self._status = head.status
         return None
 
-    def upstream_sends(self, body: bytes) -> None:
+    def on_response_body(self, body: bytes) -> None:
         if len(self._body) < BODY_LIMIT:
             self._body += body
 
-    def upstream_flush(self) -> None:
+    def on_read_complete(self) -> None:
         pass
 
-    def upstream_passage(self) -> None:
+    def chunk_passthrough(self) -> None:
         return None
 
-    def upstream_ends(self) -> None:
+    def on_response_complete(self) -> None:
         if not self.done.done():
             self.done.set_result(FetchResponse(self._status, self._body[:BODY_LIMIT]))
 
-    def upstream_fails(self, error: GatewayError, *, silent: bool, unheard: bool) -> None:
+    def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
         if not self.done.done():
             self.done.set_exception(error)
 
-    def upstream_pauses(self) -> None:
+    def on_upstream_write_paused(self) -> None:
         pass
 
-    def upstream_resumes(self) -> None:
+    def on_upstream_write_resumed(self) -> None:
         pass
 
 

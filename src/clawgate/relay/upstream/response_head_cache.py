@@ -37,8 +37,8 @@ class ResponseHeadPattern:
         self._order = order
 
     @classmethod
-    def of(cls, raw: bytes, status: int, own_lines: bytes) -> ResponseHeadPattern | None:
-        """The shape of a head that was parsed; ``own_lines`` are ours to add. None where it is not worth it or safe."""
+    def of(cls, raw: bytes, status: int, extra_headers: bytes) -> ResponseHeadPattern | None:
+        """The pattern of a parsed head; ``extra_headers`` are added. None where caching does not pay or is not safe."""
         if len(raw) > _LONGEST_HEAD or not raw.endswith(HEAD_END):
             return None
         first, *lines = raw.removesuffix(HEAD_END).split(b"\r\n")
@@ -70,7 +70,7 @@ class ResponseHeadPattern:
         if not digits:
             return None
         pattern.append(rb"\r\n")
-        template.append(own_lines.replace(b"%", b"%%") + b"content-length: %b\r\n\r\n")
+        template.append(extra_headers.replace(b"%", b"%%") + b"content-length: %b\r\n\r\n")
         return cls(status, b"".join(pattern), b"".join(template), digits, (*order, digits))
 
     def match(self, data: bytes) -> tuple[bytes, int] | None:
@@ -92,11 +92,11 @@ class ResponseHeadCache(list[ResponseHeadPattern]):
         super().__init__()
         self._lessons = 0
 
-    def learn(self, raw: bytes, status: int, own_lines: bytes) -> None:
+    def learn(self, raw: bytes, status: int, extra_headers: bytes) -> None:
         """Remember the shape of a head that no shape has recognised."""
         if self._lessons < _MOST_LESSONS:
             self._lessons += 1
-            shape = ResponseHeadPattern.of(raw, status, own_lines)
+            shape = ResponseHeadPattern.of(raw, status, extra_headers)
             if shape is not None:
                 self.insert(0, shape)
                 del self[_MOST_SHAPES:]
