@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clawgate.settings.json5.edit import EditNotSupported, same_value, set_value, unset_value, value_at
-from clawgate.settings.json5.source_map import KeyPath, positions
+from clawgate.settings.json5.source_map import positions
+from clawgate.settings.key_path import KeyPath
 
 KEYS = st.sampled_from(["a", "b", "gateway", "$x", "openai/gpt-4.1", "a b", "0", "ключ", "it's", 'q"q'])
 LINE_END = st.sampled_from(["\n", "\r\n"])

@@ -12,7 +12,8 @@ import pyjson5
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clawgate.settings.json5.source_map import InvalidJson5, KeyPath, positions, scan
+from clawgate.settings.json5.source_map import InvalidJson5, positions, scan
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.problems import SettingsInvalid
 

@@ -336,13 +336,13 @@ def test_a_file_system_that_syncs_no_folders_will_do(file: Path, monkeypatch: py
 LIMITED = """
 import sys, resource
 from pathlib import Path
-from clawgate.settings.atomic_write import NotWritten, locked, replace
+from clawgate.settings.atomic_write import WriteFailed, locked, replace
 path = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
     with locked(path):
         replace(path, b"x" * 10000, seen=path.read_bytes())
-except NotWritten as error:
+except WriteFailed as error:
     sys.exit(str(error))
 """
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.settings.json5.source_map import KeyPath
-from clawgate.settings.key_path import format_key_path, in_document, parse_key_path
+from clawgate.settings.key_path import KeyPath, format_key_path, in_document, parse_key_path
 
 
 @pytest.mark.parametrize(
@@ -83,6 +82,11 @@ def test_any_text_is_a_path_or_no_path(text: str) -> None:
 def test_odd_keys_are_shown_in_brackets() -> None:
     assert format_key_path(("a", "b/c", 0, "e")) == "a.b/c[0].e"
     assert format_key_path(("a", "gpt-4.1", "x y")) == 'a["gpt-4.1"]["x y"]'
+
+
+def test_a_formatted_path_moves_no_terminal() -> None:
+    path = ("a\x1b[31m", "\u202e", "\x7f")
+    assert format_key_path(path).isprintable() and parse_key_path(format_key_path(path)) == path
 
 
 def test_the_document_says_what_is_an_index() -> None:

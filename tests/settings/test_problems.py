@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
+from clawgate.settings.problems import Problem, SettingsInvalid, worded
 
 
 def test_a_problem_says_where_it_was_found_if_that_is_known() -> None:
@@ -16,14 +16,6 @@ def test_a_problem_says_where_it_was_found_if_that_is_known() -> None:
 def test_all_problems_are_in_the_text_of_the_exception() -> None:
     error = SettingsInvalid([Problem("a", "", "x"), Problem("b", "", "y")])
     assert str(error) == "a: x; b: y" and len(error.problems) == 2
-
-
-def test_a_key_path_is_named_as_people_write_it() -> None:
-    assert named(("models", "providers", "owl", "models", 0, "id")) == "models.providers.owl.models[0].id"
-
-
-def test_nothing_in_a_named_path_moves_a_terminal() -> None:
-    assert named(("a\x1b[31m", "\u202e")).isprintable()
 
 
 @pytest.mark.parametrize(

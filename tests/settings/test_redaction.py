@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.key_catalog import ROLES, known_key
 from clawgate.settings.redaction import PLACEHOLDER, contains_placeholder, is_secret, redact
 

@@ -15,7 +15,7 @@ from clawgate.cli.paths import Paths, places, read
 
 if TYPE_CHECKING:
     from clawgate.plugins.host.discovery import DiscoveredPlugin
-    from clawgate.settings.json5.source_map import KeyPath
+    from clawgate.settings.key_path import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
     from clawgate.settings.openclaw.update import WriteResult
 

@@ -10,7 +10,11 @@ import json
 import re
 from collections.abc import Sequence
 
-from clawgate.settings.json5.source_map import MAX_DEPTH, KeyPath
+KeyPath = tuple[str | int, ...]
+"""``("models", "providers", "owl", "models", 0, "id")``; ``()`` is the whole document."""
+
+MAX_DEPTH = 64
+"""Keys in a path, and levels of nesting in a document."""
 
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"'\\]+\Z")
 _TEXT = r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
@@ -81,15 +85,15 @@ def _unquoted(quoted: str, text: str) -> str:
 
 
 def format_key_path(path: Sequence[str | int]) -> str:
-    """The path as a person would write it; `parse_key_path` reads it back."""
+    """The path as a person would write it, printable; `parse_key_path` reads it back."""
     text = ""
     for key in path:
         if isinstance(key, int):
             text += f"[{key}]"
-        elif _PLAIN_KEY.match(key):
+        elif _PLAIN_KEY.match(key) and key.isprintable():
             text += f".{key}" if text else key
-        else:
-            text += f"[{json.dumps(key, ensure_ascii=False)}]"
+        else:  # escaped where a terminal would obey it
+            text += f"[{json.dumps(key, ensure_ascii=not key.isprintable())}]"
     return text
 
 

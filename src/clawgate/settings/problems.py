@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from clawgate.settings.json5.source_map import KeyPath
-
 DOCUMENT = "of_the_whole"
 """The type of a pydantic error that speaks of no one setting, wherever it was found."""
 _PLAIN_WORDS = {
@@ -56,14 +54,6 @@ class SettingsInvalid(Exception):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
-
-
-def named(path: KeyPath) -> str:
-    """A key path as people write it, with nothing in it that a terminal would obey."""
-    from clawgate.settings.key_path import format_key_path  # which takes time that `clawgate --help` has not
-
-    text = format_key_path(path)
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def worded(detail: ErrorDetails) -> str:

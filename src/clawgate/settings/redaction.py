@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.secrets import REDACTION_MARKS
 
 PLACEHOLDER = "__OPENCLAW_REDACTED__"

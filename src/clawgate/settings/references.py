@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 
 _REFERENCE = re.compile(r"\$?\$\{[^}]*\}?")
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clawgate.cli.auth.wizard.prompter import Aborted, Check
-from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect, KeyPath
+from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext
+from clawgate.settings.key_path import KeyPath
 
 SECRET = "canary-s3cret-9f8e7d6c"
 

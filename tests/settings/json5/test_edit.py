@@ -14,7 +14,8 @@ from clawgate.settings.json5.edit import (
     unset_value,
     value_at,
 )
-from clawgate.settings.json5.source_map import DuplicateKey, InvalidJson5, KeyPath
+from clawgate.settings.json5.source_map import DuplicateKey, InvalidJson5
+from clawgate.settings.key_path import KeyPath
 
 HAND_WRITTEN = """// my gateway
 {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from clawgate.settings.json5.source_map import (
-    MAX_DEPTH,
     MAX_VALUES,
     DuplicateKey,
     InvalidJson5,
@@ -14,6 +13,7 @@ from clawgate.settings.json5.source_map import (
     positions,
     scan,
 )
+from clawgate.settings.key_path import MAX_DEPTH
 
 TEXT = """{
   // a comment, with "quotes": 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.settings.json5.file import Json5File, parsed
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.explain import UNKNOWN, ConfigPaths, ExplainedValue, explained
 from clawgate.settings.redaction import PLACEHOLDER
 

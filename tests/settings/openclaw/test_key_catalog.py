@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.key_catalog import applied_live, known_key, known_paths
 
 

@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.validate import findings
-from clawgate.settings.problems import named
 
 OWL = ("models", "providers", "owl")
 
 
 def judged(document: dict[str, Any], unset: tuple[KeyPath, ...] = ()) -> dict[str, str]:
     config = OpenClawConfig.model_validate(document)
-    return {named(path): message for path, message in findings(config, unset)}
+    return {format_key_path(path): message for path, message in findings(config, unset)}
 
 
 def provider(unset: tuple[KeyPath, ...] = (), **values: Any) -> dict[str, str]:
@@ -169,4 +168,4 @@ def test_an_agents_model_of_a_wrong_type(model: object) -> None:
 )
 def test_aliases_that_could_mean_something_else(first: str, second: str, says: str) -> None:
     found = agents(None, {"owl/a": {"alias": first}, "owl/b": {"alias": second}}, {"owl": {}})
-    assert says in found[named(("agents", "defaults", "models", "owl/b", "alias"))]
+    assert says in found[format_key_path(("agents", "defaults", "models", "owl/b", "alias"))]

@@ -37,8 +37,9 @@ from clawgate.plugins.host.loader import LoadedPlugin, secrets_in, settings_of
 from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.plugin_hooks import Judge, Shape
+from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
-from clawgate.settings.problems import SettingsInvalid, named
+from clawgate.settings.problems import SettingsInvalid
 
 logger = logging.getLogger("clawgate.plugins")
 
@@ -74,11 +75,11 @@ def plugin_logger(plugin: str) -> logging.Logger:
     found = logging.getLogger(f"clawgate.plugins.{plugin}")
     if not found.filters:
 
-        def named(record: logging.LogRecord) -> bool:
+        def add_plugin_name(record: logging.LogRecord) -> bool:
             record.msg = f"{plugin}: {record.msg}"
             return True
 
-        found.addFilter(named)
+        found.addFilter(add_plugin_name)
     return found
 
 
@@ -248,7 +249,9 @@ class PluginHost:
                 except PluginFailed as error:
                     notes.add(f"{name}: {error}")
                     continue
-                notes |= {f"{name}: {named(one.path)}: {one.message}: {one.next_step}" for one in found}
+                notes |= {
+                    f"{name}: {format_key_path(one.path)}: {one.message}: {one.next_step}" for one in found
+                }
         for note in sorted(notes - self._notes):
             logger.warning("[plugins] %s", note)
         self._notes = notes

@@ -12,8 +12,8 @@ from clawgate.cli.auth.wizard.credential_block import credential_of
 from clawgate.cli.terminal.table import show_table
 from clawgate.providers.catalog import BUILT_IN, Catalog
 from clawgate.providers.provider import Provider
+from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
-from clawgate.settings.problems import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def _row(provider: Provider, file: ConfigFile) -> AuthRow:
     held = credential_of(_block(file.raw, provider.id))
     if held is not None:
         path = ("models", "providers", provider.id, *held.path)
-        place = file.origins.get(named(path), file.path.name)
+        place = file.origins.get(format_key_path(path), file.path.name)
         variable = held.secret[2:-1] if held.secret.startswith("${") and held.secret.endswith("}") else None
         kind = provider.auth_kind if provider.credential.line() else f"{held.kind} {held.header}".rstrip()
         return AuthRow(provider, kind, f"{variable} ({place})" if variable else place, variable)

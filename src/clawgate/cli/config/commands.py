@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from clawgate.settings.json5.file import Json5File
-    from clawgate.settings.json5.source_map import KeyPath
+    from clawgate.settings.key_path import KeyPath
     from clawgate.settings.openclaw.update import WriteResult
     from clawgate.settings.problems import SettingsInvalid
 

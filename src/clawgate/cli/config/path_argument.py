@@ -15,7 +15,7 @@ from clawgate.cli.paths import places
 
 if TYPE_CHECKING:
     from clawgate.settings.json5.file import Json5File
-    from clawgate.settings.json5.source_map import KeyPath
+    from clawgate.settings.key_path import KeyPath
 
 
 def path_argument(context: click.Context, option: click.Parameter, value: str) -> KeyPath:

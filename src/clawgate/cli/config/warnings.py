@@ -14,7 +14,7 @@ from clawgate.cli.paths import Paths, read
 
 if TYPE_CHECKING:
     from clawgate.plugins.host.diagnostics import PluginDiagnostic
-    from clawgate.settings.json5.source_map import KeyPath
+    from clawgate.settings.key_path import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
 
 

@@ -19,7 +19,6 @@ from clawgate.plugins.api.provider import (
     ConfigChange,
     Diagnostic,
     Dialect,
-    KeyPath,
     MappedError,
     MapsErrors,
     ProviderPlugin,
@@ -46,6 +45,7 @@ from clawgate.plugins.api.service import (
     Unavailable,
 )
 from clawgate.settings.fields import Port, Seconds, Secret, Url
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.roles.bridge import RelaySettings
 
 __all__ = [

@@ -14,10 +14,9 @@ from pydantic import BaseModel
 
 from clawgate.plugins.api.questions import Answers, Question
 from clawgate.plugins.api.service import SetupContext
+from clawgate.settings.key_path import KeyPath
 
 Dialect = Literal["openai-completions", "anthropic-messages"]
-KeyPath = tuple[str | int, ...]
-"""Keys of the config file, from its top."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

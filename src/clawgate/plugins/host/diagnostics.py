@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
 from clawgate.plugins.host.isolation import PluginFailed, config_notes
 from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, settings_of
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
-from clawgate.settings.problems import Problem, SettingsInvalid, named
+from clawgate.settings.problems import Problem, SettingsInvalid
 from clawgate.settings.references import resolve_references
 
 Kind = Literal["broken", "wrong", "unset", "unfit"]
@@ -65,7 +65,9 @@ def _of(found: DiscoveredPlugin, file: ConfigFile) -> Iterator[PluginDiagnostic]
         yield from _of_loaded(loaded, file, is_on=_is_on(found, file))
     except PluginFailed as error:
         where: KeyPath = ("plugins", "entries", found.id)
-        said = Problem(named(where), file.place(where), f"the plugin '{found.id}' cannot be used: {error}")
+        said = Problem(
+            format_key_path(where), file.place(where), f"the plugin '{found.id}' cannot be used: {error}"
+        )
         yield PluginDiagnostic(
             found.id, "broken", said, f"until it is mended: clawgate plugins disable {found.id}"
         )
@@ -110,7 +112,7 @@ def _as_if_set(loaded: LoadedPlugin, config: Mapping[str, object], file: ConfigF
 def _notes(loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile) -> Iterator[PluginDiagnostic]:
     for provider in loaded.providers:
         for note in config_notes(provider, file.raw, settings):
-            problem = Problem(named(note.path), file.place(note.path), note.message)
+            problem = Problem(format_key_path(note.path), file.place(note.path), note.message)
             yield PluginDiagnostic(loaded.id, "unfit", problem, note.next_step)
 
 
@@ -123,4 +125,6 @@ def _placed(block: KeyPath, problem: Problem, file: ConfigFile) -> Problem:
     block_name = f'plugins.entries."{block[2]}".config'
     in_file = not problem.found_in or problem.found_in.startswith(block_name)
     own = block if problem.path == "settings" else (*block, problem.path)
-    return replace(problem, path=named(own), found_in=file.place(own) if in_file else problem.found_in)
+    return replace(
+        problem, path=format_key_path(own), found_in=file.place(own) if in_file else problem.found_in
+    )

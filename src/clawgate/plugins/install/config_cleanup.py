@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from clawgate.settings.json5.edit import unset_value
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 
 _MODEL: KeyPath = ("agents", "defaults", "model")
 _MODELS: KeyPath = ("agents", "defaults", "models")

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pyjson5
 
-from clawgate.settings.json5.source_map import InvalidJson5, KeyPath, Span, positions
+from clawgate.settings.json5.source_map import InvalidJson5, Span, positions
 from clawgate.settings.json5.style import (
     BLANKS,
     LINE_BREAKS,
@@ -25,7 +25,7 @@ from clawgate.settings.json5.style import (
     sibling_style,
     style_of,
 )
-from clawgate.settings.key_path import format_key_path, in_document
+from clawgate.settings.key_path import KeyPath, format_key_path, in_document
 from clawgate.settings.redaction import contains_placeholder
 
 _NO_TEXT = BLANKS + LINE_BREAKS
@@ -48,7 +48,7 @@ def set_value(text: str, path: KeyPath, value: object) -> str:
 
     Makes the objects on the way; a list grows by one at its end. Of an object only what differs is touched. Raises
     `InvalidJson5` for a text that cannot be read, `EditNotSupported` for a path or value that cannot be, and for a
-    value that is the mark of a hidden secret (`settings.redaction`).
+    value that is a redaction placeholder (`settings.redaction`).
     """
     document = _read(text)
     where = in_document(path, document)

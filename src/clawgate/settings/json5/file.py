@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pyjson5
 
-from clawgate.settings.json5.source_map import MAX_DEPTH, InvalidJson5, SourceMap, scan
+from clawgate.settings.json5.source_map import InvalidJson5, SourceMap, scan
+from clawgate.settings.key_path import MAX_DEPTH
 from clawgate.settings.problems import Problem, SettingsInvalid
 
 MAX_BYTES = 2 * 1024 * 1024

@@ -16,10 +16,8 @@ from typing import Literal
 
 import pyjson5
 
-KeyPath = tuple[str | int, ...]
-"""``("models", "providers", "owl", "models", 0, "id")``; ``()`` is the whole."""
+from clawgate.settings.key_path import MAX_DEPTH, KeyPath
 
-MAX_DEPTH = 64
 MAX_NUMBER = 100
 """Characters of a number; what is longer was not meant to be one."""
 
@@ -100,7 +98,7 @@ class SourceMap:
 
 
 def positions(text: str) -> Mapping[KeyPath, Span]:
-    """The span of every value, for editing the text; raises `InvalidJson5`, also for a key twice (`DuplicateKey`)."""
+    """The span of every value. Raises `InvalidJson5`, for a duplicate key `DuplicateKey`."""
     found = scan(text)
     for twice in found.twice:
         raise DuplicateKey(_said_twice(twice), twice.again_line, twice.again_column)

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from clawgate.settings.json5.source_map import KeyPath, Span
+from clawgate.settings.json5.source_map import Span
+from clawgate.settings.key_path import KeyPath
 
 LINE_BREAKS = "\n\r\u2028\u2029"
 BLANKS = "\t\v\f \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\ufeff"

@@ -9,11 +9,10 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.schema import Api
 from clawgate.settings.openclaw.unknown_keys import UnknownKey
 from clawgate.settings.openclaw.upstream_keys import DIALECTS, VERSION
-from clawgate.settings.problems import named
 
 _REFUSES = f"OpenClaw {VERSION} refuses its whole config for it"
 
@@ -21,10 +20,10 @@ _REFUSES = f"OpenClaw {VERSION} refuses its whole config for it"
 def unknown_key(key: UnknownKey) -> str:
     """What to say of a key that neither of the two knows; ``key.openclaws`` is false."""
     if key.meant is None:
-        return f"{named(key.path)} is no key of OpenClaw {VERSION}, which refuses its whole config for it"
+        return f"{format_key_path(key.path)} is no key of OpenClaw {VERSION}, which refuses its whole config for it"
     if key.there:
-        return f"{named(key.path)} is not read, '{key.meant}' beside it is; {_REFUSES}"
-    return f"{named(key.path)} is not read; {_REFUSES}; did you mean '{key.meant}'?"
+        return f"{format_key_path(key.path)} is not read, '{key.meant}' beside it is; {_REFUSES}"
+    return f"{format_key_path(key.path)} is not read; {_REFUSES}; did you mean '{key.meant}'?"
 
 
 def refusals(document: object) -> Iterator[str]:
@@ -50,10 +49,10 @@ def _dialect(block: Mapping[str, object], path: KeyPath) -> Iterator[str]:
             api, DIALECTS, n=1
         )
         mean = f"; did you mean '{near[0]}'?" if near else f"; it takes {', '.join(DIALECTS)}"
-        yield f"{named((*path, 'api'))} is no dialect of OpenClaw's; {_REFUSES}{mean}"
+        yield f"{format_key_path((*path, 'api'))} is no dialect of OpenClaw's; {_REFUSES}{mean}"
 
 
 def _name(entry: Mapping[str, object], path: KeyPath) -> Iterator[str]:
     if "name" not in entry:
-        name = named((*path, "name"))
+        name = format_key_path((*path, "name"))
         yield f"{name} is missing; {_REFUSES}; set one with: clawgate config set '{name}' 'My model'"

@@ -18,13 +18,14 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from clawgate.settings.json5.file import Json5File, no_such_file, read_json5, read_regular
-from clawgate.settings.json5.source_map import KeyPath, SourceMap, nearest
+from clawgate.settings.json5.source_map import SourceMap, nearest
+from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.compatibility import refusals, unknown_key
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.unknown_keys import unread_keys
 from clawgate.settings.openclaw.validate import findings
 from clawgate.settings.paths import state_dir
-from clawgate.settings.problems import Problem, SettingsInvalid, named, worded
+from clawgate.settings.problems import Problem, SettingsInvalid, worded
 from clawgate.settings.redaction import is_secret
 from clawgate.settings.references import resolve_references
 
@@ -79,7 +80,9 @@ class ConfigFile:
     def origins(self) -> Mapping[str, str]:
         """Key path -> ``openclaw.json:LINE``, for everything that stands in the file."""
         return {
-            named(path): f"{self.path.name}:{span.line}" for path, span in self._scan.spans.items() if path
+            format_key_path(path): f"{self.path.name}:{span.line}"
+            for path, span in self._scan.spans.items()
+            if path
         }
 
     def place(self, path: KeyPath) -> str:
@@ -154,7 +157,7 @@ class _Reading:
             raw=raw,
             config=config,
             environment=environment,
-            unset={named(path): name for path, name in self._unset.items()},
+            unset={format_key_path(path): name for path, name in self._unset.items()},
             notes=self._notes,
             warnings=[*self._warnings, *islice(refusals(raw), _MOST_PROBLEMS)],
             _scan=self._file.scan,
@@ -184,7 +187,7 @@ class _Reading:
     def _add_at(self, line: int, column: int, path: KeyPath, message: str) -> None:
         if "headers" in path[:-1]:  # a header may be given the wrong way round: its name may be the secret
             path = path[: path.index("headers") + 1]
-        problem = Problem(named(path) or "config file", self._file.place(line, column), message)
+        problem = Problem(format_key_path(path) or "config file", self._file.place(line, column), message)
         self._found.append((line, column, problem))
 
     def _invalid(self) -> SettingsInvalid:
@@ -261,7 +264,9 @@ class _Reading:
                 self._add(path, str(reference))
                 self._leave_out(replaced, path)
             elif reference.kind == "odd":
-                self._notes.append(f"{named(path)}: what looks like a reference is taken as it stands")
+                self._notes.append(
+                    f"{format_key_path(path)}: what looks like a reference is taken as it stands"
+                )
             else:
                 self._unset[path] = reference.name
                 if path[:2] == ("models", "providers") and len(path) > 3 and path[3] in _MAY_LACK:
@@ -292,8 +297,10 @@ class _Reading:
             else:
                 self._warnings.append(unknown_key(key))
         for path, keys in others.items():
-            place = f"{named(path)}: " if path else ""
-            self._notes.append(f"{place}OpenClaw's own, not read: {', '.join(named((key,)) for key in keys)}")
+            place = f"{format_key_path(path)}: " if path else ""
+            self._notes.append(
+                f"{place}OpenClaw's own, not read: {', '.join(format_key_path((key,)) for key in keys)}"
+            )
 
     def _judge_mode(self) -> None:
         if self._file.mode & 0o077:
@@ -305,7 +312,7 @@ class _Reading:
 
 def _with_way_out(path: KeyPath, message: str) -> str:
     if path[-1] == "baseUrl" and "password" in message:
-        return f"{message}, in {named((*path[:3], 'request', 'auth'))}"
+        return f"{message}, in {format_key_path((*path[:3], 'request', 'auth'))}"
     return message
 
 

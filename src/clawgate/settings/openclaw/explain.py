@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from clawgate.settings.json5.edit import NoSuchPath, value_at
 from clawgate.settings.json5.file import Json5File
-from clawgate.settings.json5.source_map import KeyPath, nearest
-from clawgate.settings.key_path import in_document
+from clawgate.settings.json5.source_map import nearest
+from clawgate.settings.key_path import KeyPath, format_key_path, in_document
 from clawgate.settings.openclaw.key_catalog import KeyInfo, applied_live, known_key
-from clawgate.settings.problems import named
 from clawgate.settings.redaction import PLACEHOLDER, redact
 from clawgate.settings.references import resolve_references
 
@@ -47,7 +46,7 @@ class ExplainedValue:
         """For programs; null where there is nothing."""
         known = self.known
         return {
-            "key": named(self.path),
+            "key": format_key_path(self.path),
             "value": self.value,
             "source": self.source,
             "inFile": self.in_file,
@@ -78,7 +77,7 @@ class ExplainedValue:
             rows.insert(2, ("refers to", f"{name}, which is {'set' if is_set else 'not set'}"))
         about = known.description if known else UNKNOWN
         return [
-            named(self.path),
+            format_key_path(self.path),
             *([f"  {about}"] if about else []),
             *(f"  {key:<11}{text}" for key, text in rows if text),
         ]

@@ -1,7 +1,6 @@
 """What is known about a key of the config file: what it is for, its default, its variables? Read from the models.
 
-It knows no file; keys that the models do not have are OpenClaw's or a slip, which `settings.openclaw.unknown_keys`
-tells apart.
+Must not read a file. Keys that the models lack are `settings.openclaw.unknown_keys`'s subject.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.roles.bridge import BridgeSettings, RelaySettings, ServerSettings
 

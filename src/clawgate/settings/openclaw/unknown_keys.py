@@ -15,7 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw import schema as openclaw
 from clawgate.settings.openclaw.schema import Block
 from clawgate.settings.openclaw.upstream_keys import OPENCLAWS_OWN

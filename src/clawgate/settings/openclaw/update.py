@@ -1,7 +1,8 @@
 """How does a change get into the config file? Read, changed, judged as a whole, written: or nothing happens at all.
 
-Every command that changes the file comes through here. What to change is the caller's question (`settings.json5.edit`),
-what the file may say is `settings.openclaw.config_file`'s, how the bytes get there is `settings.atomic_write`'s.
+Every command that changes the file comes through here. What to change is the caller's decision
+(`settings.json5.edit`), what the file may say is `settings.openclaw.config_file`'s, how the bytes get there is
+`settings.atomic_write`'s.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pathlib import Path
 from clawgate.settings.atomic_write import WriteFailed, locked, replace, resolve_symlink
 from clawgate.settings.json5.edit import EditVerificationFailed, NoSuchPath, value_at
 from clawgate.settings.json5.file import Json5File, parsed, read_json5
-from clawgate.settings.json5.source_map import InvalidJson5, KeyPath, nearest
-from clawgate.settings.key_path import format_key_path
-from clawgate.settings.problems import Problem, SettingsInvalid, named
+from clawgate.settings.json5.source_map import InvalidJson5, nearest
+from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.problems import Problem, SettingsInvalid
 
 NEW_FILE = "{\n}\n"
 """What a change is made to where there is no file yet."""
@@ -66,8 +67,8 @@ def update(
     ``dropped`` are the paths that are meant to go even if OpenClaw needs them; ``may_shrink``: the file may become
     less than half as large. ``change`` may raise what it likes; nothing is written then. Raises `SettingsInvalid` for a
     file that cannot be read, `BringsProblems` for those that the change would add (a file with others may be changed),
-    `WriteFailed` with its cause if the file could not be written, `EditVerificationFailed` for a text that cannot
-    be read.
+    `WriteFailed` with its cause if the file could not be written, `EditVerificationFailed` for a text that cannot be
+    read.
     """
     import clawgate.settings.openclaw.config_file
     import clawgate.settings.openclaw.key_catalog  # noqa: F401  # what takes time is done before others have to wait
@@ -124,7 +125,7 @@ def _of_roles(file: Json5File) -> Iterator[Problem]:
                 if problem.found_in.startswith("here") and not problem.unset:
                     own = (*path, problem.path)
                     place = file.place(*nearest(file.scan.spans, own))
-                    yield Problem(named(own), place, problem.message)
+                    yield Problem(format_key_path(own), place, problem.message)
 
 
 def _judged(old: Json5File | None, new: Json5File, environment: Mapping[str, str]) -> tuple[Problem, ...]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.schema import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.redaction import is_secret
 from clawgate.settings.secrets import secret_problem

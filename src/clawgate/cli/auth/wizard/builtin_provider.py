@@ -20,12 +20,13 @@ from clawgate.cli.auth.wizard.credential_block import (
     with_credential,
 )
 from clawgate.plugins.api import PluginError
-from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect, KeyPath
+from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import BUILT_IN, SUPPORTED_APIS
 from clawgate.providers.endpoint import address_kind, endpoint_of
+from clawgate.settings.key_path import KeyPath
 from clawgate.wire.http.url import Origin, parse_url
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")

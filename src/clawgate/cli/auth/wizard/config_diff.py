@@ -10,7 +10,8 @@ import pyjson5
 
 from clawgate.providers.provider import mask
 from clawgate.settings.json5.edit import value_at
-from clawgate.settings.json5.source_map import InvalidJson5, KeyPath, positions
+from clawgate.settings.json5.source_map import InvalidJson5, positions
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.redaction import is_secret
 
 _CONTEXT = 2

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clawgate.providers.credential_selection import looks_like_a_credential
-from clawgate.settings.json5.source_map import KeyPath
+from clawgate.settings.key_path import KeyPath
 
 KINDS = {
     "bearer": "Authorization: Bearer",
