@@ -21,7 +21,7 @@ from tests.plugins.samples import imports_undone, manifest, unique, write_files
 CODE = """\
 import asyncio
 from pathlib import Path
-from clawgate.plugins.api import ConfigNote, PluginConfig, PluginError, Secret, ServiceStatus, Unavailable
+from clawgate.plugins.api import Diagnostic, PluginConfig, PluginError, Secret, ServiceStatus, Unavailable
 
 class Config(PluginConfig):
     word: str = "one"
@@ -58,7 +58,7 @@ class Provider:
     def owned(self, config): return ()
     def config_notes(self, config, settings):
         if settings.word == "odd":
-            return [ConfigNote(path=("models", "x"), message="it leads elsewhere", next_step="do this")]
+            return [Diagnostic(path=("models", "x"), message="it leads elsewhere", next_step="do this")]
         return [] if settings.word != "wild" else 1 / 0
 
 class Plugin:
