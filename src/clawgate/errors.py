@@ -1,8 +1,8 @@
-"""Every deliberate error of clawgate, by cause.
+"""Defines every deliberate error of clawgate, by cause.
 
-The law of this file: one class per decision that somebody makes about the failure (mend the request, ask the
-operator, wait, retry), a stable ``code`` for programs and a ``message`` for people that is safe to show. It knows
-no HTTP: ``relay/response/error_response.py`` holds the one table from class to status, and nothing else does.
+Invariant: one class per decision that a caller takes (fix the request, contact the operator, wait, retry). Each has a
+stable ``code`` for programs, the snake case of its name, and a ``message`` for people that is safe to show. Must not
+know HTTP: ``relay/response/error_response.py`` holds the one table from class to status.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import ClassVar, Self
 
 
 class GatewayError(Exception):
-    """Something that clawgate decided to refuse or could not do.
+    """The root of all errors. Raise a subclass.
 
-    ``message`` names the thing, the place and the way out; ``retry_after`` is in whole seconds; ``param`` is the
-    request field at fault, in the words of the OpenAI error object.
+    ``message`` states the place, the fault and the fix; ``retry_after`` is in whole seconds; ``param`` is the request
+    parameter at fault, as in the OpenAI error object.
     """
 
-    code: ClassVar[str] = "internal_error"
+    code: ClassVar[str]
 
     def __init__(self, message: str, *, retry_after: int | None = None, param: str | None = None) -> None:
         super().__init__(message)
@@ -26,61 +26,67 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.param = param
         self.caller: str | None = None
-        """Whose request it was, for logs; set where that is known."""
+        """The authenticated caller, for logs; None if not known."""
 
-    def saying(self, message: str) -> Self:
-        """The same failure in other words. This one stays as it is: it may be the failure of many requests."""
+    def with_message(self, message: str) -> Self:
+        """Return a copy with another message. One error may be shared by several requests, so it is not changed."""
         twin = type(self).__new__(type(self), message)
         twin.__dict__.update(self.__dict__, message=message)
         return twin
 
 
-class RequestRejected(GatewayError):
-    """The request itself is at fault; sending it again unchanged cannot help."""
+class InternalError(GatewayError):
+    """A defect of clawgate."""
+
+    code = "internal_error"
+
+
+class InvalidRequest(GatewayError):
+    """The request itself is at fault; a retry without a change cannot succeed."""
 
     code = "invalid_request"
 
 
-class MalformedRequest(RequestRejected):
-    """The bytes are not an HTTP/1.1 request that every reader would understand alike."""
+class MalformedRequest(InvalidRequest):
+    """The bytes are not an HTTP/1.1 request, or parsers may read them differently."""
 
     code = "malformed_request"
 
 
 class UnclearFraming(MalformedRequest):
-    """Where the request ends is a matter of opinion: nothing behind it may be read."""
+    """Request framing is ambiguous (RFC 9112 11.2). The connection must be closed."""
 
     code = "unclear_framing"
 
 
-class HeadTooLarge(RequestRejected):
+class HeadTooLarge(InvalidRequest):
     code = "head_too_large"
 
 
-class TargetTooLong(RequestRejected):
+class TargetTooLong(InvalidRequest):
     code = "target_too_long"
 
 
-class BodyTooLarge(RequestRejected):
+class BodyTooLarge(InvalidRequest):
     code = "body_too_large"
 
 
-class RequestTimedOut(RequestRejected):
-    """The client began a request and did not go on with it in time."""
+class RequestTimedOut(InvalidRequest):
+    """The client began a request and did not complete it in time."""
 
     code = "request_timed_out"
 
 
-class HttpVersionUnsupported(RequestRejected):
+class HttpVersionUnsupported(InvalidRequest):
     code = "http_version_unsupported"
 
 
-class ExpectationUnknown(RequestRejected):
+class ExpectationUnknown(InvalidRequest):
     code = "expectation_unknown"
 
 
-class MethodNotAllowed(RequestRejected):
-    """``allow`` lists the methods that the path does know."""
+class MethodNotAllowed(InvalidRequest):
+    """``allow`` lists the methods that the path supports."""
 
     code = "method_not_allowed"
 
@@ -89,35 +95,35 @@ class MethodNotAllowed(RequestRejected):
         self.allow = allow
 
 
-class UnknownRoute(RequestRejected):
+class UnknownRoute(InvalidRequest):
     code = "unknown_route"
 
 
-class ModelNotFound(RequestRejected):
+class ModelNotFound(InvalidRequest):
     code = "model_not_found"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, param="model")
 
 
-class UnsupportedContentType(RequestRejected):
+class UnsupportedContentType(InvalidRequest):
     code = "unsupported_content_type"
 
 
-class UpgradeRefused(RequestRejected):
-    """The client asked for a WebSocket where there is none; it should go on with plain HTTP."""
+class UpgradeRefused(InvalidRequest):
+    """The client requested a WebSocket on a route without one; plain HTTP works."""
 
     code = "upgrade_refused"
 
 
-class LoopDetected(RequestRejected):
-    """A request came back to the process that had sent it on."""
+class LoopDetected(InvalidRequest):
+    """A request returned to the process that had forwarded it."""
 
     code = "loop_detected"
 
 
 class ClientLeft(GatewayError):
-    """The client went away first. Logged, never sent."""
+    """The client disconnected first. Logged, never sent."""
 
     code = "client_left"
 
@@ -137,19 +143,19 @@ class OriginNotAllowed(PolicyDenied):
 
 
 class EgressDenied(PolicyDenied):
-    """An upstream's address may not be dialled."""
+    """An upstream's address must not be dialled."""
 
     code = "egress_denied"
 
 
 class PrivateNetworkBlocked(EgressDenied):
-    """An upstream's address is private or loopback, and its provider is not allowed to be there."""
+    """An upstream's address is private or loopback, and its provider has no permission for that."""
 
     code = "private_network_blocked"
 
 
 class InvalidToken(GatewayError):
-    """No credential, or not one of ours. Only this error is ever shown as 401."""
+    """The token is not valid here. The only error, with its subclass, that becomes a 401."""
 
     code = "invalid_token"
 
@@ -159,13 +165,13 @@ class MissingToken(InvalidToken):
 
 
 class RateLimitExceeded(GatewayError):
-    """Too much, too soon; ``retry_after`` says when to come back."""
+    """Too many requests; ``retry_after`` is when the next one may pass."""
 
     code = "rate_limit_exceeded"
 
 
 class AuthLocked(RateLimitExceeded):
-    """An address that kept presenting wrong tokens is locked out for a while."""
+    """Too many wrong tokens from one address; it is locked out for a while."""
 
     code = "auth_locked"
 
@@ -175,7 +181,7 @@ class ConcurrencyLimitExceeded(RateLimitExceeded):
 
 
 class GatewayUnavailable(GatewayError):
-    """This process cannot take the request now; another try, or another process, can."""
+    """This process cannot take the request now; a retry, or another process, can."""
 
     code = "gateway_unavailable"
 
@@ -185,19 +191,19 @@ class Overloaded(GatewayUnavailable):
 
 
 class ProviderNotConfigured(GatewayUnavailable):
-    """A provider lacks something that only the operator can give it; waiting does not help."""
+    """A provider lacks a setting that only the operator can supply; waiting does not help."""
 
     code = "provider_not_configured"
 
 
 class ProviderUnavailable(GatewayUnavailable):
-    """A provider is known and configured, and cannot be asked now."""
+    """A provider is configured but cannot be reached now."""
 
     code = "provider_unavailable"
 
 
 class UpstreamFailed(GatewayError):
-    """The other side of the gateway misbehaved. ``status`` is the one that it named or meant, where that is known."""
+    """The upstream misbehaved. ``status`` is the one that it sent or meant; None if not known."""
 
     code = "upstream_failed"
 
@@ -214,31 +220,31 @@ class UpstreamFailed(GatewayError):
 
 
 class UpstreamUnreachable(UpstreamFailed):
-    """No connection: name, route, port, proxy or TLS. Nothing of the request was sent."""
+    """No connection: DNS, route, port, proxy or TLS failed. Nothing of the request was sent."""
 
     code = "upstream_unreachable"
 
 
 class UpstreamClosed(UpstreamFailed):
-    """The connection ended before the answer did."""
+    """The connection closed before the response was complete."""
 
     code = "upstream_closed"
 
 
 class UpstreamMalformed(UpstreamFailed):
-    """The answer is not HTTP/1.1 that can be passed on safely."""
+    """The response is not HTTP/1.1 that can be forwarded safely."""
 
     code = "upstream_malformed"
 
 
 class UpstreamRedirected(UpstreamFailed):
-    """The upstream pointed elsewhere; credentials do not follow redirects."""
+    """The upstream redirected the request; credentials do not follow redirects."""
 
     code = "upstream_redirected"
 
 
 class UpstreamTimedOut(UpstreamFailed):
-    """``limit`` is the name of the expired limit (connect, first_byte, idle, total), ``seconds`` its length."""
+    """``limit`` names the expired timeout (connect, first_byte, idle, total), ``seconds`` is its length."""
 
     code = "upstream_timed_out"
 
@@ -249,15 +255,15 @@ class UpstreamTimedOut(UpstreamFailed):
 
 
 class GatewayStopping(UpstreamFailed):
-    """This process is stopping and the answer could not be finished within the drain limit."""
+    """This process is stopping and the response was not complete within the drain limit."""
 
     code = "gateway_stopping"
 
 
 def all_errors() -> Iterator[type[GatewayError]]:
-    """Every class of this file, the root first; the error table is checked against it."""
-    queue: list[type[GatewayError]] = [GatewayError]
+    """Yield every class with a code, parents first; the table of statuses is checked against it."""
+    queue = GatewayError.__subclasses__()
     while queue:
-        found = queue.pop(0)
-        yield found
-        queue.extend(found.__subclasses__())
+        error = queue.pop(0)
+        yield error
+        queue.extend(error.__subclasses__())

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.translator import translation
 from demo.models.anthropic_errors import MessagesError
@@ -254,7 +254,7 @@ def test_there_and_back_calls_keep_their_ids(body: dict[str, Any]) -> None:
     there = asked(Dialect.CHAT, Dialect.MESSAGES, "local-model", body)
     try:
         back = asked(Dialect.MESSAGES, Dialect.CHAT, "gpt-4o-mini", there)
-    except RequestRejected as error:
+    except InvalidRequest as error:
         raise AssertionError(f"{error.message}: {json.dumps(there)}") from None
     assert complaints(back) == [], json.dumps(back)
 

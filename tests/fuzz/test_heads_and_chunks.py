@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
 from clawgate.relay.interfaces import RequestHead
 
@@ -63,7 +63,7 @@ class Recorder:
         self.state = "head"
         self.requests += 1
 
-    def unreadable(self, error: RequestRejected) -> None:
+    def unreadable(self, error: InvalidRequest) -> None:
         assert not self.error
         self.error = True
 

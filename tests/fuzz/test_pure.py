@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from clawgate.errors import GatewayError, MalformedRequest, RequestRejected
+from clawgate.errors import GatewayError, InvalidRequest, MalformedRequest
 from clawgate.policy.authentication import presented_token
 from clawgate.policy.client_ip import client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy, host_name
@@ -126,7 +126,7 @@ def test_peek(body: bytes) -> None:
     assert seen is None or seen.encode() is not None
     try:
         model = require_model(body)
-    except RequestRejected:
+    except InvalidRequest:
         return
     assert model == seen == json.loads(body.decode("utf-8", "replace"))["model"]
 
@@ -142,7 +142,7 @@ def test_peek_on_documents(document: object) -> None:
     if isinstance(model, str) and model:
         assert require_model(body) == model
     else:
-        with pytest.raises(RequestRejected):
+        with pytest.raises(InvalidRequest):
             require_model(body)
 
 
@@ -221,7 +221,7 @@ def test_address(text: str, trusted: bool) -> None:
 def test_credentials(fields: list[tuple[bytes, bytes]]) -> None:
     try:
         found = presented_token(fields)
-    except RequestRejected:
+    except InvalidRequest:
         return
     assert found is None or (found and any(found in value for _, value in fields))
 

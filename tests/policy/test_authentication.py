@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from clawgate.errors import (
     GatewayError,
+    InvalidRequest,
     InvalidToken,
     MalformedRequest,
     MissingToken,
-    RequestRejected,
 )
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore, presented_token
 
@@ -51,8 +51,8 @@ PRESENTED: list[tuple[list[tuple[bytes, bytes]], bytes | type[GatewayError] | No
     ([(AUTH, b"Bearer " + T), (PROXY, T)], T, "in any order"),
     ([(PROXY, b""), (AUTH, b"Bearer " + T)], T, "an empty one beside a full one"),
     ([(PROXY, T), (AUTH, b"Basic dTpw")], T, "another scheme beside it"),
-    ([(PROXY, T), (AUTH, b"Bearer " + U)], RequestRejected, "two that differ"),
-    ([(PROXY, T), (AUTH, b"Bearer " + T + b"x")], RequestRejected, "two that differ a little"),
+    ([(PROXY, T), (AUTH, b"Bearer " + U)], InvalidRequest, "two that differ"),
+    ([(PROXY, T), (AUTH, b"Bearer " + T + b"x")], InvalidRequest, "two that differ a little"),
     ([(AUTH, b"Bearer " + T), (AUTH, b"Bearer " + T)], MalformedRequest, "Authorization twice"),
     ([(AUTH, b"Bearer " + T), (AUTH, b"")], MalformedRequest, "twice, one empty"),
     ([(PROXY, T), (PROXY, U)], MalformedRequest, "X-Proxy-Token twice"),
@@ -300,8 +300,8 @@ KEYED: list[tuple[list[tuple[bytes, bytes]], bytes | type[GatewayError] | None, 
     ([(b"x-api-key", T)], T, "as Anthropic's clients send it"),
     ([(b"x-api-key", b"")], None, "an empty one"),
     ([(b"x-api-key", T), (AUTH, b"Bearer " + T)], T, "both the same"),
-    ([(b"x-api-key", T), (AUTH, b"Bearer " + U)], RequestRejected, "two that differ"),
-    ([(b"x-api-key", T), (PROXY, U)], RequestRejected, "two that differ, neither Authorization"),
+    ([(b"x-api-key", T), (AUTH, b"Bearer " + U)], InvalidRequest, "two that differ"),
+    ([(b"x-api-key", T), (PROXY, U)], InvalidRequest, "two that differ, neither Authorization"),
     ([(b"x-api-key", T), (b"x-api-key", T)], MalformedRequest, "twice"),
     ([(b"api-key", T), (b"x-goog-api-key", T)], None, "fields of other vendors"),
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import ProviderUnavailable, RequestRejected
+from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import MappedError, UpstreamRequest
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Provider
@@ -165,7 +165,7 @@ def test_who_writes_which_answer(
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses", "/v1/messages/count_tokens"])
 def test_what_has_no_counterpart_is_refused(path: str) -> None:
     api = OPENAI if path.startswith("/v1/messages") else ANTHROPIC
-    with pytest.raises(RequestRejected, match="has no counterpart there"):
+    with pytest.raises(InvalidRequest, match="has no counterpart there"):
         attempt(known("a", api), path)
 
 

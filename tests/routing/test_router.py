@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import GatewayError, ModelNotFound, ProviderNotConfigured, RequestRejected
+from clawgate.errors import InternalError, InvalidRequest, ModelNotFound, ProviderNotConfigured
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import Bearer, HeaderToken
@@ -132,7 +132,7 @@ def test_where_a_dialect_is_spoken(path: bytes, api: str, target: bytes) -> None
     ],
 )
 def test_what_has_no_counterpart_is_the_requests_fault(path: bytes, api: str) -> None:
-    with pytest.raises(RequestRejected, match="has no counterpart"):
+    with pytest.raises(InvalidRequest, match="has no counterpart"):
         asked_bytes(direct(known("a", api)), question("a/m"), path=path)
 
 
@@ -582,5 +582,5 @@ def test_final_leaves_other_errors_as_they_are() -> None:
     """Where nothing else was tried there is nothing to add."""
     plan = direct(known("a")).plan(ASKED, b"/v1/chat/completions", question("a/m"))
     plan.first()
-    error = GatewayError("as it is")
+    error = InternalError("as it is")
     assert plan.final(error) is error

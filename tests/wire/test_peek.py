@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.peek import peek_model, require_model
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -84,7 +84,7 @@ def test_the_one_model_is_found(body: bytes, model: str, why: str) -> None:
 
 @pytest.mark.parametrize(("body", "why"), BAD, ids=[row[1] for row in BAD])
 def test_a_body_without_exactly_one_model_is_refused(body: bytes, why: str) -> None:
-    with pytest.raises(RequestRejected) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         require_model(body)
     assert len(caught.value.message) < 300, why
     assert "more than once" in caught.value.message or caught.value.param in ("model", None), why
@@ -92,7 +92,7 @@ def test_a_body_without_exactly_one_model_is_refused(body: bytes, why: str) -> N
 
 
 def test_the_refusal_names_the_field() -> None:
-    with pytest.raises(RequestRejected) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         require_model(b"{}")
     assert caught.value.param == "model"
 
@@ -100,7 +100,7 @@ def test_the_refusal_names_the_field() -> None:
 def test_no_refusal_repeats_the_body() -> None:
     """A prompt does not come back in an error, and so cannot come into a log."""
     for body in (b'{"model":5,"prompt":"canary"}', b'{"model":"a","model":"b","x":"canary"}', b'"canary" x'):
-        with pytest.raises(RequestRejected) as caught:
+        with pytest.raises(InvalidRequest) as caught:
             require_model(body)
         assert "canary" not in caught.value.message
 
@@ -116,5 +116,5 @@ def test_the_decision_agrees_with_a_reader_that_keeps_every_pair(copies: int) ->
         if copies == 1:
             assert require_model(body.encode()) == "m"
         else:
-            with pytest.raises(RequestRejected):
+            with pytest.raises(InvalidRequest):
                 require_model(body.encode())

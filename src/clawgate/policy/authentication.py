@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TypeVar
 
-from clawgate.errors import InvalidToken, MalformedRequest, MissingToken, RequestRejected
+from clawgate.errors import InvalidRequest, InvalidToken, MalformedRequest, MissingToken
 from clawgate.policy.headers import Headers
 
 _FIELDS = frozenset({b"x-proxy-token", b"authorization"})
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 def presented_token(headers: Headers, *, api_key: bool = False) -> bytes | None:
     """The one token that a request presents, as ``X-Proxy-Token`` or ``Authorization: Bearer``; None without one.
 
-    With ``api_key`` also as ``x-api-key``, which is how Anthropic's SDKs send theirs. Raises `RequestRejected` when
+    With ``api_key`` also as ``x-api-key``, which is how Anthropic's SDKs send theirs. Raises `InvalidRequest` when
     they differ and `MalformedRequest` when a field comes twice: a request with two credentials has no one caller.
     """
     fields = _FIELDS | {b"x-api-key"} if api_key else _FIELDS
@@ -34,7 +34,7 @@ def presented_token(headers: Headers, *, api_key: bool = False) -> bytes | None:
     tokens = (_bearer(value) if name == b"authorization" else value for name, value in presented)
     found = {token for token in tokens if token}
     if len(found) > 1:
-        raise RequestRejected("two credential fields carry different tokens; send exactly one")
+        raise InvalidRequest("two credential fields carry different tokens; send exactly one")
     return found.pop() if found else None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clawgate.errors import (
-    RequestRejected,
+    InvalidRequest,
     UpstreamMalformed,
 )
 from clawgate.policy.model_routing import ModelRef
@@ -55,7 +55,7 @@ class ModelRequest:
 
 
 class ProviderAttempt:
-    """One provider, asked for one model. Raises `RequestRejected` where it cannot be asked in its dialect; so does
+    """One provider, asked for one model. Raises `InvalidRequest` where it cannot be asked in its dialect; so does
     ``aside``."""
 
     def __init__(
@@ -166,7 +166,7 @@ def _translation_for(
     if (client is Dialect.MESSAGES) == (provider.api == Dialect.MESSAGES):
         return None
     if path not in (_CHAT, _MESSAGES):
-        raise RequestRejected(
+        raise InvalidRequest(
             f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
             f"there; use {_CHAT.decode()} or {_MESSAGES.decode()}, or a provider that speaks this dialect"
         )

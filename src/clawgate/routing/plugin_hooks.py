@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from clawgate.errors import ProviderUnavailable, RequestRejected
+from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import MappedError, UpstreamRequest
 from clawgate.providers.credential import HeaderToken
 from clawgate.routing.session_ids import SessionTracker
@@ -63,7 +63,7 @@ class NoHooks:
 def shaped(shape: Shape, provider: str, body: bytes, *, dialect: str = "") -> tuple[bytes, bytes]:
     """``body`` as it should leave, and the head lines that are added to it. What is said in it stays as it came.
 
-    Raises `RequestRejected` for a body that cannot be read, and `ProviderUnavailable` where the plugin fails: then
+    Raises `InvalidRequest` for a body that cannot be read, and `ProviderUnavailable` where the plugin fails: then
     nothing may leave.
     """
     try:
@@ -74,7 +74,7 @@ def shaped(shape: Shape, provider: str, body: bytes, *, dialect: str = "") -> tu
         kept = {name: members[name] for name in _CONVERSATION if name in members}
         fields = {name: msgspec.json.decode(raw) for name, raw in members.items() if name not in kept}
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise RequestRejected(f"the body cannot be read: {error}") from None
+        raise InvalidRequest(f"the body cannot be read: {error}") from None
     model = str(fields.pop("model", ""))
     conversation = _conversations.name(provider, members)
     found = shape(UpstreamRequest(model=model, fields=fields, conversation=conversation, dialect=dialect))

@@ -105,7 +105,7 @@ class ModelRouter:
         )
 
     def plan(self, asked: Asked, path: bytes, body: bytes) -> FallbackChain:
-        """Raises `RequestRejected` for a body that cannot be read, `ModelNotFound`."""
+        """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`."""
         named = find_model(body)
         return FallbackChain(
             self, self.choose(named.name or ""), ModelRequest(asked, path, body, named), self._clock
@@ -129,7 +129,7 @@ class FallbackChain:
         self.model = question.named.name or str(choice.ref)
 
     def first(self) -> ProviderAttempt:
-        """Raises `GatewayUnavailable` where nobody along the chain can be asked, `RequestRejected`."""
+        """Raises `GatewayUnavailable` where nobody along the chain can be asked, `InvalidRequest`."""
         while True:
             ref = self._chain[self._next]
             self._next += 1
@@ -181,7 +181,7 @@ class FallbackChain:
                 f"(its address: models.providers.{ref.provider}.baseUrl){before}",
                 retry_after=error.retry_after,
             )
-        return error.saying(error.message + before) if before else error
+        return error.with_message(error.message + before) if before else error
 
     def _note(self, ref: ModelRef, detail: str, reason: str) -> None:
         self._failed.append(f"{ref} {reason}")

@@ -10,7 +10,7 @@ import json
 
 import msgspec
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 
 
 class _ModelOnly(msgspec.Struct):
@@ -29,11 +29,11 @@ def peek_model(body: bytes) -> str | None:
 
 
 def require_model(body: bytes) -> str:
-    """The model for a decision; raises `RequestRejected` unless every JSON reader would find the same one."""
+    """The model for a decision; raises `InvalidRequest` unless every JSON reader would find the same one."""
     try:
         model = _decoder.decode(body).model
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise RequestRejected(
+        raise InvalidRequest(
             f"the body is not a JSON object with a 'model': {error}", param="model"
         ) from None
     # Beyond doubt at first sight: the name stands there once in any case (some readers fold it) and no ASCII
@@ -41,7 +41,7 @@ def require_model(body: bytes) -> str:
     if body.lower().count(b'"model"') != 1 or b"\\u00" in body:
         _refuse_duplicates(body)
     if not model:
-        raise RequestRejected("the body names no 'model'", param="model")
+        raise InvalidRequest("the body names no 'model'", param="model")
     return model
 
 
@@ -57,6 +57,6 @@ def _refuse_duplicates(body: bytes) -> None:
     try:
         json.loads(body, object_pairs_hook=count)
     except (ValueError, RecursionError) as error:
-        raise RequestRejected(f"the body is not JSON that can be read in only one way: {error}") from None
+        raise InvalidRequest(f"the body is not JSON that can be read in only one way: {error}") from None
     if counts[-1] > 1:
-        raise RequestRejected("the body gives 'model' more than once", param="model")
+        raise InvalidRequest("the body gives 'model' more than once", param="model")

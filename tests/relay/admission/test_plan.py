@@ -9,9 +9,9 @@ import pytest
 
 from clawgate.errors import (
     GatewayError,
+    InvalidRequest,
     ModelNotFound,
     ProviderUnavailable,
-    RequestRejected,
     UpstreamFailed,
 )
 from clawgate.policy.cross_origin import CrossOriginPolicy
@@ -166,7 +166,7 @@ def test_a_body_that_takes_long_is_made_in_a_thread_and_sent_then() -> None:
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [(RequestRejected("odd"), "in other words: odd"), (ValueError("a defect"), "an internal error")],
+    [(InvalidRequest("odd"), "in other words: odd"), (ValueError("a defect"), "an internal error")],
 )
 def test_a_body_that_cannot_be_made_is_an_answer_and_nothing_is_sent(error: Exception, words: str) -> None:
     def aside() -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
 from clawgate.relay.interfaces import RequestHead
 
@@ -33,7 +33,7 @@ class Listener:
     def request_read(self) -> None:
         self.story.append(("end",))
 
-    def unreadable(self, error: RequestRejected) -> None:
+    def unreadable(self, error: InvalidRequest) -> None:
         assert not self.over, "told twice"
         self.over = True
         self.story.append(("error", type(error).__name__))

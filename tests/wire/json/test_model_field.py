@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.json.model_field import ModelField, find_model
 
 BLANKS = st.text(" \t\r\n", max_size=3)
@@ -109,7 +109,7 @@ def test_a_field_that_comes_twice_is_refused(members: dict[str, Any], data: st.D
         data.draw(st.integers(0, len(values))), (again, data.draw(st.just(members[again]) | VALUES))
     )
     text = ",".join(data.draw(spelled(key)) + ":" + data.draw(spelled(value)) for key, value in values)
-    with pytest.raises(RequestRejected, match="more than once"):
+    with pytest.raises(InvalidRequest, match="more than once"):
         find_model(b"{" + text.encode() + b"}")
 
 
@@ -117,7 +117,7 @@ def test_a_field_that_comes_twice_is_refused(members: dict[str, Any], data: st.D
 def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
     """No other exception; what is read is what the standard library reads."""
     found: ModelField | None = None
-    with contextlib.suppress(RequestRejected):
+    with contextlib.suppress(InvalidRequest):
         found = find_model(body)
     if found is None:
         return
@@ -149,7 +149,7 @@ def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
     ],
 )
 def test_what_could_be_taken_otherwise_is_refused(body: bytes, message: str) -> None:
-    with pytest.raises(RequestRejected, match=message) as caught:
+    with pytest.raises(InvalidRequest, match=message) as caught:
         find_model(body)
     assert len(caught.value.message) < 400
 
@@ -165,7 +165,7 @@ def test_what_could_be_taken_otherwise_is_refused(body: bytes, message: str) -> 
 )
 def test_the_field_at_fault_is_named(body: bytes, param: str) -> None:
     """Shortened: it is the client's own text."""
-    with pytest.raises(RequestRejected) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         find_model(body)
     assert caught.value.param == param
 

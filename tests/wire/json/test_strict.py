@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from clawgate.errors import RequestRejected, UpstreamMalformed
+from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.json import strict as strict_json
 
 
@@ -39,7 +39,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("body", "param"), WRONG)
 def test_a_wrong_request_is_the_client_s_fault_and_names_the_field(body: bytes, param: str | None) -> None:
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         strict_json.request(body, SHAPE)
     assert refused.value.param == param
 
@@ -61,7 +61,7 @@ class Other(msgspec.Struct, tag_field="type", tag="b"):
 def test_an_error_shows_little_of_a_value() -> None:
     """It may be of any length, and what stands in it goes into logs."""
     body = json.dumps([{"type": "canary" + "x" * 100_000}]).encode()
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         strict_json.request(body, msgspec.json.Decoder(list[Tagged | Other]))
     assert "Invalid value 'canaryxxx" in refused.value.message and len(refused.value.message) < 300
 
@@ -74,7 +74,7 @@ def test_a_right_body_is_read() -> None:
 def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
     body = b'\xef\xbb\xbf{"items":[]}'
     assert strict_json.answer(body, SHAPE) == Shape([])
-    with pytest.raises(RequestRejected):
+    with pytest.raises(InvalidRequest):
         strict_json.request(body, SHAPE)
 
 
@@ -111,7 +111,7 @@ def test_what_is_nested_too_deeply_to_be_written_is_an_error_of_the_side_that_se
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(RequestRejected):
+    with pytest.raises(InvalidRequest):
         strict_json.write_request(deep)
     with pytest.raises(UpstreamMalformed):
         strict_json.write_answer(deep)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.errors import RequestRejected, UpstreamClosed, UpstreamFailed, UpstreamMalformed
+from clawgate.errors import InvalidRequest, UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.translator import Translation, translation
 from tests.wire.exchanges import (
@@ -94,7 +94,7 @@ def test_a_stream_that_is_cut_never_looks_finished(name: str) -> None:
     ],
 )
 def test_a_pair_without_a_translation_is_refused_with_the_way_out(client: Dialect, upstream: Dialect) -> None:
-    with pytest.raises(RequestRejected, match=f"endpoint of {upstream.value}"):
+    with pytest.raises(InvalidRequest, match=f"endpoint of {upstream.value}"):
         translation(client, upstream, requested_model="a", upstream_model="b", created=0)
 
 
@@ -256,7 +256,7 @@ def test_a_wrong_type_anywhere_is_refused_by_the_field_s_name(name: str) -> None
         if key in NOT_READ[pair_of(name)]:
             continue
         was, container[key] = container[key], [[]]
-        with pytest.raises(RequestRejected) as refused:
+        with pytest.raises(InvalidRequest) as refused:
             new(name).request(json.dumps(document).encode())
         container[key] = was
         assert refused.value.param is not None and refused.value.param.startswith(place), place
@@ -294,7 +294,7 @@ def spelt(document: Any) -> bytes:
 @settings(max_examples=300)
 def test_a_strange_request_is_translated_or_rejected(data: st.DataObject, name: str) -> None:
     document = changed(data, recorded_json(name, "request.json"))
-    with suppress(RequestRejected):
+    with suppress(InvalidRequest):
         json.loads(new(name).request(spelt(document)))
 
 
@@ -365,7 +365,7 @@ def test_bytes_that_are_no_stream_are_called_malformed_or_unfinished(chunks: lis
     ],
 )  # fmt: skip
 def test_what_is_no_request_is_rejected_and_what_is_no_answer_malformed(pair: str, body: bytes) -> None:
-    with pytest.raises(RequestRejected):
+    with pytest.raises(InvalidRequest):
         new(pair).request(body)
     with pytest.raises(UpstreamMalformed):
         new(pair).answer(body)

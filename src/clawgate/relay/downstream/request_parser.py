@@ -13,7 +13,7 @@ from typing import Protocol
 
 import httptools
 
-from clawgate.errors import HeadTooLarge, MalformedRequest, RequestRejected, TargetTooLong
+from clawgate.errors import HeadTooLarge, InvalidRequest, MalformedRequest, TargetTooLong
 from clawgate.relay.interfaces import RequestHead
 from clawgate.wire.http.chunked import ChunkedBody
 from clawgate.wire.http.message import HEAD_END
@@ -44,7 +44,7 @@ class RequestHandler(Protocol):
 
     def body_read(self, piece: bytes) -> None: ...
     def request_read(self) -> None: ...
-    def unreadable(self, error: RequestRejected) -> None:
+    def unreadable(self, error: InvalidRequest) -> None:
         """The bytes cannot be trusted to mean one thing; the reader is not fed again."""
         ...
 
@@ -194,7 +194,7 @@ class RequestParser:
     def _feed_chunks(self, chunks: ChunkedBody, data: bytes) -> bytes:
         try:
             body, rest = chunks.feed(data)
-        except RequestRejected as error:
+        except InvalidRequest as error:
             self._owner.unreadable(error)
             return b""
         if body:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from clawgate.errors import BodyTooLarge, GatewayError
+from clawgate.errors import BodyTooLarge, GatewayError, InternalError
 from clawgate.policy.timeouts import Timestamps, expired_timeout
 from clawgate.relay.admission.admission import AdmittedHead
 from clawgate.relay.admission.plan import RoutePlan, UpstreamAttempt, make_response_writer
@@ -167,7 +167,7 @@ class Exchange:
             self.fail(error)
         except Exception:  # the planner's parts are many; whoever waits must hear of it
             logger.exception("a request could not be planned in an unforeseen way")
-            self.fail(GatewayError("an internal error; the log of clawgate says more"))
+            self.fail(InternalError("an internal error; the log of clawgate says more"))
 
     def _take_up(self, attempt: UpstreamAttempt) -> None:
         self._attempt = attempt
@@ -255,7 +255,7 @@ class Exchange:
         except Exception:
             logger.exception("asking %s failed in an unforeseen way", self._at().origin)
             self._dialling = None
-            self.fail(GatewayError("an internal error; the log of clawgate says more"))
+            self.fail(InternalError("an internal error; the log of clawgate says more"))
 
     def _attach(self, connection: UpstreamConnection) -> None:
         self._connection = connection

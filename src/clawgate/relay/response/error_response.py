@@ -15,8 +15,8 @@ from clawgate.wire.openai import errors as openai_errors
 from clawgate.wire.translate import errors as foreign_errors
 
 TABLE: dict[type[GatewayError], tuple[int, str]] = {
-    errors.GatewayError: (500, "api_error"),
-    errors.RequestRejected: (400, "invalid_request_error"),
+    errors.InternalError: (500, "api_error"),
+    errors.InvalidRequest: (400, "invalid_request_error"),
     errors.MalformedRequest: (400, "invalid_request_error"),
     errors.UnclearFraming: (400, "invalid_request_error"),
     errors.HeadTooLarge: (431, "invalid_request_error"),

@@ -163,7 +163,7 @@ class TranslatingWriter:
         said = error.message
         for secret in self._secrets:
             said = said.replace(secret.decode("utf-8", "replace"), "*" * len(secret))
-        return error if said == error.message else error.saying(said)
+        return error if said == error.message else error.with_message(said)
 
     def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """None: nothing passes as it came."""

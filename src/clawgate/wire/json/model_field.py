@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _name = msgspec.json.Decoder(str | None)
@@ -41,7 +41,7 @@ class ModelField:
 def find_model(body: bytes) -> ModelField:
     """The model that a JSON object names at its top.
 
-    Raises `RequestRejected` for what is no JSON object, gives a field twice (RFC 8259 section 4 leaves its meaning to
+    Raises `InvalidRequest` for what is no JSON object, gives a field twice (RFC 8259 section 4 leaves its meaning to
     the reader), writes ``model`` in capitals (some readers fold them), or names a model that is no text.
     """
     readable = body
@@ -53,9 +53,9 @@ def find_model(body: bytes) -> ModelField:
         try:
             members = _members.decode(readable)
         except _UNREADABLE as error:
-            raise RequestRejected(f"the body is not a JSON object: {error}") from None
+            raise InvalidRequest(f"the body is not a JSON object: {error}") from None
     if any(key != "model" and key.lower() == "model" for key in members):
-        raise RequestRejected("'model' is to be written in small letters, and once", param="model")
+        raise InvalidRequest("'model' is to be written in small letters, and once", param="model")
     found = ModelField(None)
     at = 0
     for _ in members:
@@ -70,12 +70,12 @@ def find_model(body: bytes) -> ModelField:
             try:
                 found = ModelField(_name.decode(body[key.end() : at]), key.end(), at)
             except _UNREADABLE:
-                raise RequestRejected("'model' must be text", param="model") from None
+                raise InvalidRequest("'model' must be text", param="model") from None
     if body[at:].strip(b" \t\r\n{") != b"}":
         raise _given_twice("")
     return found
 
 
-def _given_twice(name: str) -> RequestRejected:
+def _given_twice(name: str) -> InvalidRequest:
     which = f"'{name[:64]}'" if name else "a field"
-    return RequestRejected(f"the body gives {which} more than once", param=name[:64] or None)
+    return InvalidRequest(f"the body gives {which} more than once", param=name[:64] or None)

@@ -1,7 +1,7 @@
 """Is this JSON of the expected shape, and if not, which field is at fault and whose fault is it?
 
 Strict as RFC 8259: no NaN, valid UTF-8; nesting is bounded by the decoder. Escapes of half a character read as
-U+FFFD. A wrong request is a `RequestRejected` that names the field, a wrong answer an `UpstreamMalformed`; no other
+U+FFFD. A wrong request is a `InvalidRequest` that names the field, a wrong answer an `UpstreamMalformed`; no other
 error leaves. It knows no dialect: the shapes are passed in.
 """
 
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from clawgate.errors import RequestRejected, UpstreamMalformed
+from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.json.surrogates import SurrogateJoiner, whole
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
-    """The client's ``body`` in its shape; raises `RequestRejected` with the field's path as ``param``."""
+    """The client's ``body`` in its shape; raises `InvalidRequest` with the field's path as ``param``."""
     try:
         try:
             return shape.decode(body)
@@ -37,7 +37,7 @@ def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
             return shape.decode(whole(body))
     except _WRONG as error:
         what, param = _said(error)
-        raise RequestRejected(f"the request body cannot be read: {what}", param=param) from None
+        raise InvalidRequest(f"the request body cannot be read: {what}", param=param) from None
 
 
 def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: SurrogateJoiner | None = None) -> T:
@@ -82,11 +82,11 @@ def arguments_or_raw(text: str) -> dict[str, object]:
 
 
 def write_request(value: object) -> bytes:
-    """``value`` as compact JSON; raises `RequestRejected` for what is nested too deeply to be written."""
+    """``value`` as compact JSON; raises `InvalidRequest` for what is nested too deeply to be written."""
     try:
         return _encoder.encode(value)
     except RecursionError:
-        raise RequestRejected("the request body is nested too deeply") from None
+        raise InvalidRequest("the request body is nested too deeply") from None
 
 
 def write_answer(value: object) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
@@ -27,7 +27,7 @@ class Translation(Protocol):
     def request(self, body: bytes) -> bytes:
         """The upstream's whole JSON body for the client's, with the upstream's model id in it.
 
-        Raises `RequestRejected` with the field as ``param`` for what is malformed or cannot be carried.
+        Raises `InvalidRequest` with the field as ``param`` for what is malformed or cannot be carried.
         """
 
     def answer(self, body: bytes) -> bytes:
@@ -75,7 +75,7 @@ def translation(
     reasoning: bool = True,
     keeps_thinking: bool = False,
 ) -> Translation:
-    """The translation for one exchange; raises `RequestRejected` for a pair that has none.
+    """The translation for one exchange; raises `InvalidRequest` for a pair that has none.
 
     Answers name ``requested_model``; ``created`` is in UNIX seconds. ``max_tokens`` is the model's configured limit,
     for upstreams that need one where the client gave none. ``max_tokens_field`` is the chat upstream's name for it.
@@ -100,7 +100,7 @@ def translation(
                 keeps_thinking=keeps_thinking,
             )
         case _:
-            raise RequestRejected(
+            raise InvalidRequest(
                 f"the model speaks {upstream.value}, and a request in {client.value} cannot be translated to it: "
                 f"send it to the endpoint of {upstream.value}",
                 param="model",

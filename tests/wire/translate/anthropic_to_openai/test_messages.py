@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic.types import MESSAGES_REQUEST
 from clawgate.wire.translate.anthropic_to_openai.messages import chat_messages
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
@@ -147,6 +147,6 @@ def test_thinking_that_is_not_shown_goes_back_by_its_signature_alone() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_said_is_refused_by_its_name(block: dict[str, Any], param: str) -> None:
-    with pytest.raises(RequestRejected, match="as base64") as refused:
+    with pytest.raises(InvalidRequest, match="as base64") as refused:
         said(user(block))
     assert refused.value.param == param

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
 
 USER = {"role": "user", "content": "hi"}
@@ -158,13 +158,13 @@ def test_a_schema_that_says_more_is_left_as_it_is(schema: dict[str, Any]) -> Non
     ],
 )
 def test_what_would_be_another_answer_is_refused_by_its_name(fields: dict[str, Any], param: str) -> None:
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         told(**fields)
     assert refused.value.param == param and f"'{param}' " in refused.value.message
 
 
 def test_a_refusal_shows_little_of_what_is_refused() -> None:
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         told(tools=[{"type": "x" * 100_000, "name": "f"}])
     assert len(refused.value.message) < 400
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.openai.types import CHAT_REQUEST
 from clawgate.wire.translate.openai_to_anthropic.messages import lacks_thinking, system_and_turns, tool_id
 
@@ -178,7 +178,7 @@ FIRST = "messages[0].content[0]"
     ],
 )
 def test_what_cannot_be_said_is_refused_by_its_name(message: dict[str, Any], param: str) -> None:
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         said(message)
     assert refused.value.param == param and param in refused.value.message
 

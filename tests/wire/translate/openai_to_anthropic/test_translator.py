@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import RequestRejected, UpstreamClosed
+from clawgate.errors import InvalidRequest, UpstreamClosed
 from clawgate.wire.translate.openai_to_anthropic.translator import MAX_TOKENS, ChatToMessages
 from clawgate.wire.translate.reasoning_effort import BUDGETS
 
@@ -198,7 +198,7 @@ def test_a_model_that_cannot_think_is_not_asked_to() -> None:
     ],
 )  # fmt: skip
 def test_what_would_be_another_answer_is_refused_by_its_name(field: str, value: Any) -> None:
-    with pytest.raises(RequestRejected, match=f"'{field}' ") as refused:
+    with pytest.raises(InvalidRequest, match=f"'{field}' ") as refused:
         told(**{field: value})
     assert refused.value.param == field
 
@@ -207,13 +207,13 @@ def test_what_would_be_another_answer_is_refused_by_its_name(field: str, value: 
     "choice", ["sometimes", {"type": "allowed_tools", "allowed_tools": {}}, {"type": "function"}]
 )
 def test_a_choice_that_cannot_be_said_is_refused(choice: Any) -> None:
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         told(tools=[TOOL], tool_choice=choice)
     assert refused.value.param == "tool_choice"
 
 
 def test_a_tool_that_is_no_function_is_refused_by_its_place() -> None:
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         told(tools=[TOOL, {"type": "custom", "custom": {"name": "c"}}])
     assert refused.value.param == "tools[1]"
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict as strict_json
 from clawgate.wire.translate import data_url
@@ -31,7 +31,7 @@ def chat_messages(
     names: ToolNames,
     keeps_thinking: bool = False,
 ) -> list[Message]:
-    """The messages; raises `RequestRejected` with the path of what cannot be said."""
+    """The messages; raises `InvalidRequest` with the path of what cannot be said."""
     said: list[Message] = []
     if prompt := _plain(system or ""):
         said.append({"role": "system", "content": prompt})
@@ -145,7 +145,7 @@ def _refuse_file(path: str) -> NoReturn:
 
 
 def _refuse(path: str, why: str) -> NoReturn:
-    raise RequestRejected(f"'{path}' {why}", param=path)
+    raise InvalidRequest(f"'{path}' {why}", param=path)
 
 
 def _assistant(

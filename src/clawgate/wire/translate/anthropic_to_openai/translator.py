@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from typing import NoReturn
 
-from clawgate.errors import RequestRejected, UpstreamMalformed
+from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict as strict_json
 from clawgate.wire.openai.types import CHAT_ANSWER, ChatCompletion
@@ -53,7 +53,7 @@ class MessagesToChat:
         self._stream = MessagesStream(model=requested_model, names=self._names)
 
     def request(self, body: bytes) -> bytes:
-        """The chat request for a Messages request; raises `RequestRejected`."""
+        """The chat request for a Messages request; raises `InvalidRequest`."""
         asked = strict_json.request(body, messages.MESSAGES_REQUEST)
         for name in ("mcp_servers", "container"):
             if getattr(asked, name):
@@ -204,4 +204,4 @@ def _format(config: messages.OutputConfig | None, told: dict[str, object]) -> No
 
 
 def _refuse(field: str, why: str) -> NoReturn:
-    raise RequestRejected(f"'{field}' {why}", param=field)
+    raise InvalidRequest(f"'{field}' {why}", param=field)

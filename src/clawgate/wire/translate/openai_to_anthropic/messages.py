@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-from clawgate.errors import RequestRejected
+from clawgate.errors import InvalidRequest
 from clawgate.wire.json import strict as strict_json
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import data_url
@@ -34,7 +34,7 @@ _ID_KEPT = 40
 
 
 def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBlock], list[Turn]]:
-    """The blocks of the system prompt and the turns; raises `RequestRejected` with the path of what cannot be said."""
+    """The blocks of the system prompt and the turns; raises `InvalidRequest` with the path of what cannot be said."""
     system: list[ContentBlock] = []
     turns: list[Turn] = []
     side, blocks, results = "", list[ContentBlock](), 0
@@ -62,7 +62,7 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBloc
     if side == "assistant" and blocks[-1]["type"] == "text":
         blocks[-1]["text"] = str(blocks[-1]["text"]).rstrip()
     if not turns:
-        raise RequestRejected(
+        raise InvalidRequest(
             "'messages' holds nothing that a model could answer: add a user message", param="messages"
         )
     return system, turns
@@ -213,4 +213,4 @@ def _plain(data: str, path: str) -> str:
 
 
 def _refuse(path: str, why: str) -> NoReturn:
-    raise RequestRejected(f"'{path}' {why}", param=path)
+    raise InvalidRequest(f"'{path}' {why}", param=path)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from clawgate.errors import RequestRejected, UpstreamMalformed
+from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.anthropic.types import MESSAGES_ANSWER
 from clawgate.wire.anthropic.types import MessageResponse as MessagesAnswer
 from clawgate.wire.json import strict as strict_json
@@ -55,7 +55,7 @@ class ChatToMessages:
         self._stream: ChatStream | None = None
 
     def request(self, body: bytes) -> bytes:
-        """The Messages request for a chat request; raises `RequestRejected`."""
+        """The Messages request for a chat request; raises `InvalidRequest`."""
         asked = strict_json.request(body, chat.CHAT_REQUEST)
         _refuse_foreign(asked)
         system, turns = conversation.system_and_turns(asked.messages)
@@ -279,4 +279,4 @@ def _schema(wanted: chat.ResponseFormat) -> dict[str, object] | None:
 
 
 def _refuse(field: str, why: str) -> NoReturn:
-    raise RequestRejected(f"'{field}' {why}", param=field)
+    raise InvalidRequest(f"'{field}' {why}", param=field)
