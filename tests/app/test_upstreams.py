@@ -113,7 +113,7 @@ def test_trust_is_the_providers_own() -> None:
     """The switch that opens private places, and its name for who asks why one is shut."""
     for trusted in (True, False):
         route = upstream("http://h/v1", trusted=trusted, trust_setting="the.key").pool._route
-        assert (route.trusted, route.trust_setting) == (trusted, "the.key")
+        assert (route.allow_private, route.allow_private_setting) == (trusted, "the.key")
 
 
 def test_a_proxy_is_asked_to_connect_with_its_own_credential() -> None:

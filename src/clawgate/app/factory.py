@@ -45,7 +45,7 @@ def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -
     if problems:
         raise SettingsInvalid(problems)
     return UpstreamEndpoint(
-        origin=origin, trusted=True, tls=tls, proxy=proxy, proxy_authorization=authorization
+        origin=origin, allow_private=True, tls=tls, proxy=proxy, proxy_authorization=authorization
     )
 
 

@@ -40,8 +40,8 @@ def provider_upstream(
             name=provider.id,
             route=UpstreamEndpoint(
                 origin=origin,
-                trusted=provider.trusted,
-                trust_setting=provider.trust_setting,
+                allow_private=provider.trusted,
+                allow_private_setting=provider.trust_setting,
                 tls=_tls(provider) if origin.scheme == "https" else None,
                 server_name=provider.server_name,
                 proxy=proxy,

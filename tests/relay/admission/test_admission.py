@@ -54,7 +54,7 @@ def make_gate(**parts: object) -> Admission:
     origin, _ = parse_url("http://127.0.0.1:9")
     plan = UpstreamConfig(
         name="u",
-        route=UpstreamEndpoint(origin=origin, trusted=True),
+        route=UpstreamEndpoint(origin=origin, allow_private=True),
         prefix="/v1",
         replaces="/v1",
         credential=Bearer(KEY),

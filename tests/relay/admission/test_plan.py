@@ -104,7 +104,7 @@ class Scripted:
 
 def upstream(url: str, name: str) -> Upstream:
     origin, _ = parse_url(url)
-    route = UpstreamEndpoint(origin=origin, trusted=True)
+    route = UpstreamEndpoint(origin=origin, allow_private=True)
     return Upstream(
         UpstreamConfig(name=name, route=route, prefix="", credential=Bearer("k")), Dialer(), via=OWN.encode()
     )

@@ -288,13 +288,13 @@ class StaleOrNew:
         self.pool = self
         self.written: list[Buffer] = []
 
-    def take(self) -> StaleOrNew | None:
+    def acquire(self) -> StaleOrNew | None:
         return self if self.reused else None
 
     async def dial(self) -> StaleOrNew:
         return self
 
-    def serve(self, consumer: object, *, head_only: bool) -> None: ...
+    def start_response(self, handler: object, *, head_only: bool) -> None: ...
 
     def write(self, pieces: list[Buffer]) -> None:
         self.written += pieces
@@ -313,9 +313,9 @@ def test_a_client_is_read_again_although_the_stale_connection_had_been_full() ->
             now=lambda: 0.0, spawn=asyncio.ensure_future, body_limit=1_000_000, observes_all=False
         )
         exchange = Exchange(cast(Any, shop), cast(Any, client), cast(Any, ticket), 0.0)
-        exchange.begin(b"head")
-        exchange.body(b"part")
-        exchange.push()
+        exchange.start_request(b"head")
+        exchange.request_body(b"part")
+        exchange.flush_request()
         exchange.on_upstream_write_paused()
         upstream.reused = False
         exchange.on_upstream_error(UpstreamClosed("stale"), no_response=True, not_received=True)

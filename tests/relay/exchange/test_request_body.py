@@ -8,7 +8,7 @@ import pytest
 
 from clawgate.errors import BodyTooLarge
 from clawgate.relay.admission.admission import AdmittedHead, ModelAllowlist
-from clawgate.relay.exchange.request_body import GLANCE_BYTES, RequestBody
+from clawgate.relay.exchange.request_body import PEEK_BYTES, RequestBody
 
 
 def ticket(**more: Any) -> AdmittedHead:
@@ -19,51 +19,51 @@ def ticket(**more: Any) -> AdmittedHead:
     return AdmittedHead(**{**given, **more})
 
 
-def body(limit: int = 100, *, glanced_at: bool = False, **more: Any) -> RequestBody:
-    return RequestBody(ticket(**more), limit, glanced_at=glanced_at)
+def body(limit: int = 100, *, peeks: bool = False, **more: Any) -> RequestBody:
+    return RequestBody(ticket(**more), limit, peeks=peeks)
 
 
 def test_a_body_of_known_length_goes_on_as_it_comes() -> None:
-    assert body().add(b"abc") == b"abc"
+    assert body().feed(b"abc") == b"abc"
 
 
 def test_a_chunked_body_gets_chunks_of_ours() -> None:
-    assert body(chunked=True).add(b"abc") == b"3\r\nabc\r\n"
+    assert body(chunked=True).feed(b"abc") == b"3\r\nabc\r\n"
 
 
 @pytest.mark.parametrize("reader", [{"planner": object()}, {"model_rule": ModelAllowlist(frozenset())}])
 def test_what_is_read_first_does_not_go_on(reader: dict[str, Any]) -> None:
     """Whoever reads it says what is sent."""
     read = body(**reader)
-    assert read.add(b"ab") == read.add(b"c") == b""
-    assert read.take_whole() == b"abc"
+    assert read.feed(b"ab") == read.feed(b"c") == b""
+    assert read.read() == b"abc"
 
 
 def test_nothing_is_kept_where_nobody_reads_it() -> None:
     unread = body()
-    unread.add(b"abc")
-    assert unread.take_whole() is None and unread.size == 3
+    unread.feed(b"abc")
+    assert unread.read() is None and unread.size == 3
 
 
 @pytest.mark.parametrize("pieces", [[], [b"abc"], [b"a", b"bc"]])
 def test_what_is_read_is_all_of_it_once(pieces: list[bytes]) -> None:
     ruled = body(model_rule=ModelAllowlist(frozenset()))
     for piece in pieces:
-        ruled.add(piece)
-    assert ruled.take_whole() == b"".join(pieces)
-    assert ruled.take_whole() is None
+        ruled.feed(piece)
+    assert ruled.read() == b"".join(pieces)
+    assert ruled.read() is None
 
 
 def test_a_log_does_not_have_large_bodies_kept_and_a_rule_does() -> None:
-    large = b"x" * (GLANCE_BYTES + 1)
-    for more, kept in (({"glanced_at": True}, False), ({"model_rule": ModelAllowlist(frozenset())}, True)):
+    large = b"x" * (PEEK_BYTES + 1)
+    for more, kept in (({"peeks": True}, False), ({"model_rule": ModelAllowlist(frozenset())}, True)):
         found = body(len(large), **more)
-        found.add(large)
-        assert (found.take_whole() is not None) is kept
+        found.feed(large)
+        assert (found.read() is not None) is kept
 
 
 def test_the_first_byte_over_the_limit_is_refused() -> None:
     limited = body(3)
-    assert limited.add(b"abc") == b"abc"
+    assert limited.feed(b"abc") == b"abc"
     with pytest.raises(BodyTooLarge, match="limit of 3 bytes"):
-        limited.add(b"d")
+        limited.feed(b"d")

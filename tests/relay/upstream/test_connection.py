@@ -230,7 +230,7 @@ def test_a_credential_in_the_head_of_an_answer_of_known_shape_is_masked(kind: Ki
             for number in range(4):
                 response = await stand.ask(client)
                 assert response.complete and response.status == 200, number
-            assert stand.role.upstream.pool.shapes
+            assert stand.role.upstream.pool.response_heads
             assert secret.encode() not in client.received
 
     run(work())
@@ -333,7 +333,7 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
     pieces = [framed[at : at + size] for at in range(0, len(framed), size)]
 
     class Told:
-        """A consumer that takes chunks as they come and keeps the body."""
+        """A handler that takes chunks as they come and keeps the body."""
 
         def __init__(self) -> None:
             self.body = b""
@@ -374,9 +374,9 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
         [*whole, b"0\r\n\r\n"],
     ):
         told = Told()
-        connection = UpstreamConnection(KeeperOfNothing())
+        connection = UpstreamConnection(FakeOwner())
         connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
-        connection.serve(told, head_only=False)
+        connection.start_response(told, head_only=False)
         for read in [head, *reads]:
             connection.data_received(read)
         assert told.body == b"".join(CHUNKS) and told.ended
@@ -385,7 +385,7 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
 
 
 class Heard:
-    """A consumer that keeps how it ended."""
+    """A handler that keeps how it ended."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -431,13 +431,13 @@ def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind
     async def work() -> None:
         loop = asyncio.get_running_loop()
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            keeper = KeeperOfNothing()
-            keeper.shapes.learn(faults.answer(b"", 413), 413, b"")
+            owner = FakeOwner()
+            owner.response_heads.learn(faults.answer(b"", 413), 413, b"")
             _, connection = await loop.create_connection(
-                lambda: UpstreamConnection(keeper), *listener.getsockname()
+                lambda: UpstreamConnection(owner), *listener.getsockname()
             )
             told = Heard()
-            connection.serve(told, head_only=False)
+            connection.start_response(told, head_only=False)
             theirs, _ = listener.accept()
             # The loop stands still here: the answer and the reset are in the kernel before we write.
             theirs.sendall(answer)
@@ -454,9 +454,9 @@ def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind
 def test_a_head_that_is_too_large_is_refused_however_it_is_read(size: int) -> None:
     """In pieces, and in one read with its body behind it."""
     told = Heard()
-    connection = UpstreamConnection(KeeperOfNothing())
+    connection = UpstreamConnection(FakeOwner())
     connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
-    connection.serve(told, head_only=False)
+    connection.start_response(told, head_only=False)
     answer = b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * (HEAD_LIMIT + 20_000))
     for piece in pieces_of(answer, size):
         if not told.end:
@@ -466,9 +466,9 @@ def test_a_head_that_is_too_large_is_refused_however_it_is_read(size: int) -> No
 
 def test_a_large_body_in_the_same_read_makes_no_large_head() -> None:
     told = Heard()
-    connection = UpstreamConnection(KeeperOfNothing())
+    connection = UpstreamConnection(FakeOwner())
     connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
-    connection.serve(told, head_only=False)
+    connection.start_response(told, head_only=False)
     body = b"\r\n\r\n" + b"x" * HEAD_LIMIT + b"\r\n\r\n"
     connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
     assert (told.status, told.end, told.body) == (200, "whole", body)
@@ -478,9 +478,9 @@ def test_a_large_body_in_the_same_read_makes_no_large_head() -> None:
 def test_an_answer_in_another_version_is_none(version: bytes) -> None:
     """It is framed by rules that were not asked for."""
     told = Heard()
-    connection = UpstreamConnection(KeeperOfNothing())
+    connection = UpstreamConnection(FakeOwner())
     connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
-    connection.serve(told, head_only=False)
+    connection.start_response(told, head_only=False)
     connection.data_received(version + b" 200 OK\r\nContent-Length: 2\r\n\r\n{}")
     assert (told.status, told.end) == (0, "upstream_malformed")
 
@@ -489,16 +489,16 @@ def pieces_of(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-class KeeperOfNothing:
+class FakeOwner:
     """As much of a pool as a connection asks for."""
 
     origin = Origin("http", "127.0.0.1", 1)
 
     def __init__(self) -> None:
-        self.shapes = ResponseHeadCache()
+        self.response_heads = ResponseHeadCache()
 
     def add(self, connection: UpstreamConnection) -> None: ...
-    def forget(self, connection: UpstreamConnection) -> None: ...
+    def remove(self, connection: UpstreamConnection) -> None: ...
 
 
 class SilentTransport:

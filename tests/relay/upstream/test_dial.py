@@ -94,7 +94,7 @@ def test_an_address_that_is_never_dialled(address: str, trusted: bool) -> None:
         recorder.install()
         for addresses in ([address], ["93.184.216.34", address], [address, "93.184.216.34"]):
             dialer = Dialer(answers(*addresses))
-            error = await attempt(dialer, UpstreamEndpoint(origin=origin(), trusted=trusted))
+            error = await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=trusted))
             assert isinstance(error, EgressDenied)
             assert [dial.dialled for dial in dialer.ledger] == [None]
         assert recorder.dialled == []
@@ -111,10 +111,12 @@ def test_an_address_that_is_dialled_for_the_configured_origin_alone(address: str
         recorder.install()
         dialer = Dialer(answers("93.184.216.34", address))
         assert isinstance(
-            await attempt(dialer, UpstreamEndpoint(origin=origin(), trusted=False)), EgressDenied
+            await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=False)), EgressDenied
         )
         assert recorder.dialled == [] and dialer.ledger[-1].dialled is None
-        trusted = await attempt(Dialer(answers(address)), UpstreamEndpoint(origin=origin(9), trusted=True))
+        trusted = await attempt(
+            Dialer(answers(address)), UpstreamEndpoint(origin=origin(9), allow_private=True)
+        )
         assert isinstance(trusted, UpstreamUnreachable)
         assert recorder.dialled == [(address, 9)]
 
@@ -131,7 +133,8 @@ def test_public_addresses_are_dialled(address: str, trusted: bool) -> None:
         recorder.install()
         dialer = Dialer(answers(address))
         assert isinstance(
-            await attempt(dialer, UpstreamEndpoint(origin=origin(443), trusted=trusted)), UpstreamUnreachable
+            await attempt(dialer, UpstreamEndpoint(origin=origin(443), allow_private=trusted)),
+            UpstreamUnreachable,
         )
         assert recorder.dialled == [(address, 443)] == [(dialer.ledger[0].dialled, 443)]
 
@@ -145,7 +148,8 @@ def test_a_resolver_that_says_nothing_is_refused() -> None:
         recorder = Recorder()
         recorder.install()
         assert isinstance(
-            await attempt(Dialer(answers()), UpstreamEndpoint(origin=origin(), trusted=True)), EgressDenied
+            await attempt(Dialer(answers()), UpstreamEndpoint(origin=origin(), allow_private=True)),
+            EgressDenied,
         )
         assert recorder.dialled == []
 
@@ -167,7 +171,7 @@ def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> None:
             return [next(moving)]
 
         dialer = Dialer(resolver)
-        route = UpstreamEndpoint(origin=origin(9), trusted=False)
+        route = UpstreamEndpoint(origin=origin(9), allow_private=False)
         found = [type(await attempt(dialer, route)) for _ in range(4)]
         assert found == [UpstreamUnreachable, EgressDenied, EgressDenied, UpstreamUnreachable]
         assert asked == 4
@@ -192,7 +196,9 @@ def test_addresses_are_tried_in_order_until_one_answers() -> None:
                 made.append(Kept())
                 return made[-1]
 
-            protocol = await dialer.open(make, UpstreamEndpoint(origin=origin(upstream.port), trusted=True))
+            protocol = await dialer.open(
+                make, UpstreamEndpoint(origin=origin(upstream.port), allow_private=True)
+            )
             assert isinstance(protocol, Kept) and made == [protocol]
             assert [host for host, _ in recorder.dialled] == ["10.0.0.1", "93.184.216.34", "127.0.0.1"]
             protocol.transport.abort()
@@ -420,10 +426,10 @@ def test_the_switch_that_would_open_a_private_place_is_named(address: str) -> No
         recorder.install()
         for found in ((address,), (PUBLIC[0], address)):
             dialer = Dialer(answers(*found))
-            route = UpstreamEndpoint(origin=origin(), trusted=False, trust_setting="the.switch")
+            route = UpstreamEndpoint(origin=origin(), allow_private=False, allow_private_setting="the.switch")
             error = await attempt(dialer, route)
             assert type(error) is PrivateNetworkBlocked and "set the.switch to true" in error.message
-            error = await attempt(dialer, UpstreamEndpoint(origin=origin(), trusted=False))
+            error = await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=False))
             assert type(error) is EgressDenied and "the.switch" not in error.message
             assert [entry.dialled for entry in dialer.ledger] == [None, None]
         assert recorder.dialled == []
@@ -434,7 +440,7 @@ def test_the_switch_that_would_open_a_private_place_is_named(address: str) -> No
 @pytest.mark.parametrize("address", NEVER)
 def test_no_switch_is_named_for_what_no_switch_opens(address: str) -> None:
     async def work() -> None:
-        route = UpstreamEndpoint(origin=origin(), trusted=False, trust_setting="the.switch")
+        route = UpstreamEndpoint(origin=origin(), allow_private=False, allow_private_setting="the.switch")
         error = await attempt(Dialer(answers(address)), route)
         assert type(error) is EgressDenied and "the.switch" not in error.message
 

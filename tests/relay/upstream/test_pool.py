@@ -180,7 +180,7 @@ def test_the_newest_connection_is_used_first_and_old_ones_are_closed(kind: Kind)
             assert (await stand.fresh()).status == 200
             assert len(upstream.connections) == 5
             loop = asyncio.get_running_loop()
-            pool.sweep(loop.time() + 0.5)
+            pool.close_expired(loop.time() + 0.5)
             await until(lambda: pool.open_count == 0, "the surplus to be closed")
             await until(lambda: not upstream.open_connections, "the upstream to see it")
 
@@ -213,7 +213,7 @@ def test_a_dial_that_is_cancelled_in_the_moment_of_success_leaves_no_connection(
                         await asyncio.sleep(0)
                     task.cancel()
                 if not task.cancelled():
-                    task.result().drop()
+                    task.result().abort()
             await until(lambda: pool.open_count == 0, lambda: repr(pool))
             await until(lambda: not upstream.open_connections, "the upstream to see them closed")
 
@@ -276,14 +276,14 @@ def test_a_retired_pool_keeps_nothing_and_finishes_what_it_has(kind: Kind) -> No
             await upstream.saw_body(0)
             assert (await second.response()).status == 200
             pool = stand.role.upstream.pool
-            kept = pool.take()
+            kept = pool.acquire()
             assert kept is not None and pool.idle_count == 0
             await stand.send(first)
             await upstream.saw_body(1)
-            pool.give_back(kept, 0.0)
+            pool.release(kept, 0.0)
             assert pool.idle_count == 1 and pool.open_count == 2
             pool.retire()
-            assert pool.idle_count == 0 and pool.take() is None
+            assert pool.idle_count == 0 and pool.acquire() is None
             await upstream.saw_close(0)
             gate.set()
             assert (await first.response()).json() == {"next": "fine"}

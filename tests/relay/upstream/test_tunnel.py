@@ -219,7 +219,7 @@ def test_what_is_never_dialled_is_not_asked_of_a_proxy_either(host: str) -> None
             dialer = Dialer()
             route = UpstreamEndpoint(
                 origin=parse_url(f"http://{host}")[0],
-                trusted=True,
+                allow_private=True,
                 proxy=parse_url(f"http://127.0.0.1:{proxy.port}")[0],
             )
             with pytest.raises(EgressDenied, match="metadata"):

@@ -25,7 +25,7 @@ def upstream(
     return Upstream(
         UpstreamConfig(
             name="openai",
-            route=UpstreamEndpoint(origin=parse_url(url)[0], trusted=True),
+            route=UpstreamEndpoint(origin=parse_url(url)[0], allow_private=True),
             prefix=prefix,
             replaces=replaces,
             credential=credential or Bearer(KEY),
@@ -127,7 +127,10 @@ def test_a_secret_is_known_however_it_is_written_into_json(spelt: str) -> None:
 def test_no_repr_shows_the_key() -> None:
     one = upstream()
     plan = UpstreamConfig(
-        name="x", route=UpstreamEndpoint(origin=one.origin, trusted=True), prefix="", credential=Bearer(KEY)
+        name="x",
+        route=UpstreamEndpoint(origin=one.origin, allow_private=True),
+        prefix="",
+        credential=Bearer(KEY),
     )
     for text in (repr(one), str(one), repr(one.pool), repr(plan)):
         assert "canary" not in text

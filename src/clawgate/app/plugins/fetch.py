@@ -57,8 +57,8 @@ def _upstream(plan: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
             name="probe",
             route=UpstreamEndpoint(
                 origin=origin,
-                trusted=plan.private,
-                trust_setting="a private address for it",
+                allow_private=plan.private,
+                allow_private_setting="a private address for it",
                 tls=tls_context() if origin.scheme == "https" else None,
             ),
             prefix="",

@@ -143,7 +143,7 @@ class ConnectionManager:
         for connection in [*self._connections, *self._turned_away]:
             connection.sweep(now)
         for upstream in self._upstreams:
-            upstream.pool.sweep(now)
+            upstream.pool.close_expired(now)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -99,7 +99,7 @@ class RelayProtocol(HttpToolsProtocol):
         self.front.gone(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.client_left()
+            exchange.client_disconnected()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -135,15 +135,15 @@ class RelayProtocol(HttpToolsProtocol):
                 self._reader.take_head(missing)
             else:
                 self._reader.take_whole()
-            exchange.begin(head)
+            exchange.start_request(head)
             if body_at < len(data):
-                exchange.body(data[body_at:])
+                exchange.request_body(data[body_at:])
             if not missing:
-                exchange.body_ended()
-            exchange.push()
+                exchange.request_complete()
+            exchange.flush_request()
         else:
             self._reader.take_whole()
-            exchange.begin_whole(head, data, body_at)
+            exchange.send_complete_request(head, data, body_at)
         return True
 
     def _read(self, data: bytes) -> None:
@@ -161,7 +161,7 @@ class RelayProtocol(HttpToolsProtocol):
                 self._put_by(data)
                 break
         if self._exchange is not None:
-            self._exchange.push()
+            self._exchange.flush_request()
         elif self._refusal is not None:
             self._refuse(self._refusal)
 
@@ -179,13 +179,13 @@ class RelayProtocol(HttpToolsProtocol):
         super().pause_writing()
         self._since = self.loop.time()
         if self._exchange is not None:
-            self._exchange.client_full()
+            self._exchange.on_client_write_paused()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._since = self.loop.time()
         if self._exchange is not None:
-            self._exchange.client_drained()
+            self._exchange.on_client_write_resumed()
 
     # What the reader reports
 
@@ -220,17 +220,17 @@ class RelayProtocol(HttpToolsProtocol):
         if raw is not None and found.repeatable and found.sized == (length > 0):
             self._known = CachedHead.of(raw, length, found)
         self._exchange = Exchange(self.front.shop, self, found, now)
-        self._exchange.begin(found.head_for(length))
+        self._exchange.start_request(found.head_for(length))
 
     def body_read(self, piece: bytes) -> None:
         """A piece of the body."""
         if self._exchange is not None:
-            self._exchange.body(piece)
+            self._exchange.request_body(piece)
 
     def request_read(self) -> None:
         """The request is whole."""
         if self._exchange is not None:
-            self._exchange.body_ended()
+            self._exchange.request_complete()
 
     def unreadable(self, error: GatewayError) -> None:
         """Answer what cannot be trusted to mean one thing or what there is no room for, and read no more of it."""
@@ -400,7 +400,7 @@ class RelayProtocol(HttpToolsProtocol):
         limit = self.front.limits.body_idle_seconds
         if now - self._since < limit:
             return
-        if exchange.client_is_full:
+        if exchange.client_write_paused:
             self.transport.abort()
         elif exchange.awaits_client:
             exchange.fail(RequestTimedOut(f"the rest of the body did not come within {limit:g} s"))

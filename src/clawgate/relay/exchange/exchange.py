@@ -40,13 +40,13 @@ _FAILED = 400
 
 
 class Exchange:
-    """See the module. ``over`` is True once nothing more can happen to it."""
+    """See the module. ``done`` is True once nothing more can happen to it."""
 
     # Defaults stand on the class: most exchanges never touch them, and creation is on every request's path.
-    over = False
+    done = False
     _request_done = False
-    _connecting: float | None = None
-    _asked: float | None = None
+    _connect_started_at: float | None = None
+    _request_sent_at: float | None = None
     _body: RequestBody | None = None  # where the request is told in pieces
     _model: str | None = None
     _replay: list[Buffer] | None = None
@@ -68,19 +68,19 @@ class Exchange:
         self._client = client
         self._ticket = ticket
         self._upstream = ticket.upstream
-        self._begun = self._progress = now
+        self._started_at = self._progress = now
         self._outgoing: list[Buffer] = []
 
-    # The request's way: `begin`, pieces of the body, `body_ended`; or all of it at once
+    # The request's way: `start_request`, pieces of the body, `request_complete`; or all of it at once
 
-    def begin(self, head: bytes) -> None:
+    def start_request(self, head: bytes) -> None:
         """``head`` is what goes upstream first."""
         if head:
             self._outgoing.append(head)
         shop = self._shop
-        self._body = RequestBody(self._ticket, shop.body_limit, glanced_at=shop.observes_all)
+        self._body = RequestBody(self._ticket, shop.body_limit, peeks=shop.observes_all)
 
-    def begin_whole(self, head: bytes, data: bytes, body_at: int) -> None:
+    def send_complete_request(self, head: bytes, data: bytes, body_at: int) -> None:
         """The short way: ``head`` goes upstream, and ``data`` from ``body_at`` on, which is all of the body.
 
         No rule reads that; a log may glance at it.
@@ -92,24 +92,24 @@ class Exchange:
         request: list[Buffer] = (
             [head + data[body_at:]] if len(data) < COPY_BYTES else [head, memoryview(data)[body_at:]]
         )
-        connection = self._at().pool.take()
+        connection = self._current_upstream().pool.acquire()
         if connection is None:
             self._outgoing = request
             self._dial()
             return
         self._connection = connection
-        self._asked = self._begun
+        self._request_sent_at = self._started_at
         if len(data) <= REPLAY_LIMIT:
             self._replay = request
-        connection.serve(self, head_only=self._ticket.method == b"HEAD")
+        connection.start_response(self, head_only=self._ticket.method == b"HEAD")
         connection.write(request)
 
-    def body(self, data: bytes) -> None:
+    def request_body(self, data: bytes) -> None:
         """A piece of the request's body."""
-        if self.over or self._body is None:
+        if self.done or self._body is None:
             return
         try:
-            if piece := self._body.add(data):
+            if piece := self._body.feed(data):
                 self._outgoing.append(piece)
         except BodyTooLarge as error:
             self.fail(error)
@@ -123,16 +123,16 @@ class Exchange:
         self._no_room = False
         self._client.resume_reading()
 
-    def body_ended(self) -> None:
+    def request_complete(self) -> None:
         """The request is whole."""
-        if self.over:
+        if self.done:
             return
         self._request_done = True
         if self._ticket.waits:
             self._shop.held.let_go(self)
             if self._no_room:
                 self.body_may_go_on()
-        whole = self._body.take_whole() if self._body is not None else None
+        whole = self._body.read() if self._body is not None else None
         if whole is not None:
             self._read(whole)
         if self._ticket.chunked and self._plan is None:
@@ -162,28 +162,28 @@ class Exchange:
         try:
             self._plan = planner.plan(asked, self._ticket.path, body)
             self._model = self._plan.model
-            self._take_up(self._plan.first())
+            self._start_attempt(self._plan.first())
         except GatewayError as error:
             self.fail(error)
         except Exception:  # the planner's parts are many; whoever waits must hear of it
             logger.exception("a request could not be planned in an unforeseen way")
             self.fail(InternalError("an internal error; the log of clawgate says more"))
 
-    def _take_up(self, attempt: UpstreamAttempt) -> None:
+    def _start_attempt(self, attempt: UpstreamAttempt) -> None:
         self._attempt = attempt
         self._upstream = attempt.upstream
         self._outgoing = list(attempt.request)
         if attempt.aside is not None:
-            self._begin(partial(self._complete, attempt, attempt.aside))
+            self._spawn(partial(self._complete, attempt, attempt.aside))
 
     async def _complete(self, attempt: UpstreamAttempt, aside: Callable[[], bytes]) -> None:
         """Other requests go on while the body is made."""
         attempt.complete(await asyncio.to_thread(aside))
         self._dialling = None
         self._outgoing = list(attempt.request)
-        self.push()
+        self.flush_request()
 
-    def _goes_on(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
+    def _try_next_attempt(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
         """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
         begun = self._delivery is not None and self._delivery.started
         if self._plan is None or self._attempt is None or begun:
@@ -191,25 +191,25 @@ class Exchange:
         attempt = self._plan.after(status=status, error=error)
         if attempt is None:
             return False
-        self._let_go()
-        self._connecting = self._asked = self._replay = self._delivery = None
+        self._release_upstream()
+        self._connect_started_at = self._request_sent_at = self._replay = self._delivery = None
         self._upstream_full = False
-        self._take_up(attempt)
-        self.push()
+        self._start_attempt(attempt)
+        self.flush_request()
         return True
 
-    def _at(self) -> Upstream:
+    def _current_upstream(self) -> Upstream:
         """The upstream that is being asked."""
         assert self._upstream is not None, "nothing is sent before it is known where to"
         return self._upstream
 
-    def push(self) -> None:
+    def flush_request(self) -> None:
         """Send on what has come; called at the end of each read from the client."""
-        if self.over or not self._outgoing or (self._ticket.waits and not self._request_done):
+        if self.done or not self._outgoing or (self._ticket.waits and not self._request_done):
             return
         if self._connection is None:
             if self._dialling is None:
-                reused = self._at().pool.take()
+                reused = self._current_upstream().pool.acquire()
                 if reused is None:
                     self._dial()
                 else:
@@ -225,7 +225,7 @@ class Exchange:
                 self._replay += pieces
         self._progress = self._shop.now()
         if self._request_done:
-            self._asked = self._progress
+            self._request_sent_at = self._progress
         self._connection.write(pieces)
 
     def _size(self) -> int:
@@ -233,19 +233,19 @@ class Exchange:
         return self._body.size if self._body is not None else 0
 
     def _dial(self) -> None:
-        self._connecting = self._shop.now()
-        self._begin(self._connect)
+        self._connect_started_at = self._shop.now()
+        self._spawn(self._connect)
 
     async def _connect(self) -> None:
-        connection = await self._at().pool.dial()
-        self._dialling = self._connecting = None
+        connection = await self._current_upstream().pool.dial()
+        self._dialling = self._connect_started_at = None
         self._attach(connection)
 
-    def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do what has to be waited for before anything can be sent."""
-        self._dialling = self._shop.spawn(self._heard_of(work))
+        self._dialling = self._shop.spawn(self._run_task(work))
 
-    async def _heard_of(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run_task(self, work: Callable[[], Awaitable[None]]) -> None:
         """The outermost frame of a task: whoever waits for it must hear of its failure."""
         try:
             await work()
@@ -253,7 +253,7 @@ class Exchange:
             self._dialling = None
             self.fail(error)
         except Exception:
-            logger.exception("asking %s failed in an unforeseen way", self._at().origin)
+            logger.exception("asking %s failed in an unforeseen way", self._current_upstream().origin)
             self._dialling = None
             self.fail(InternalError("an internal error; the log of clawgate says more"))
 
@@ -261,8 +261,8 @@ class Exchange:
         self._connection = connection
         if connection.reused:
             self._replay = []
-        connection.serve(self, head_only=self._ticket.method == b"HEAD")
-        self.push()
+        connection.start_response(self, head_only=self._ticket.method == b"HEAD")
+        self.flush_request()
         if not connection.reused and not self._upstream_full:
             self._client.resume_reading()
 
@@ -272,7 +272,7 @@ class Exchange:
         """The short way: a whole answer of a known shape. False where it has to go the long way."""
         client = self._client
         connection = self._connection
-        upstream = self._at()
+        upstream = self._current_upstream()
         if not self._request_done or connection is None or client.must_close():
             return False
         attempt = self._attempt
@@ -283,12 +283,12 @@ class Exchange:
                 return False
         self._connection = None
         now = self._shop.now()
-        self._first_byte = now - self._begun
-        upstream.pool.give_back(connection, now)
+        self._first_byte = now - self._started_at
+        upstream.pool.release(connection, now)
         answer = head + body if attempt is None else b"%b%b\r\n%b" % (head[:-2], attempt.names, body)
         self._sent = len(answer)
         client.write(answer)
-        self._end(status, None)
+        self._finalize(status, None)
         client.response_complete()
         return True
 
@@ -296,13 +296,13 @@ class Exchange:
         """The answer begins."""
         self._replay = None
         if 300 <= head.status < 400 and head.status != 304:
-            self.fail(redirect_error(self._at().origin, head, self._at().secrets))
+            self.fail(redirect_error(self._current_upstream().origin, head, self._current_upstream().secrets))
             return None
         try:
             writer = make_response_writer(
                 self._ticket,
                 self._attempt,
-                self._at(),
+                self._current_upstream(),
                 head,
                 http10=self._client.http10,
                 close=not self._request_done or self._client.must_close(),
@@ -310,10 +310,10 @@ class Exchange:
         except GatewayError as error:
             self.fail(error)
             return None
-        if head.status >= _FAILED and not writer.defers_status and self._goes_on(status=head.status):
+        if head.status >= _FAILED and not writer.defers_status and self._try_next_attempt(status=head.status):
             return None
         self._delivery = ResponseSender(writer, self._client)
-        self._first_byte = self._shop.now() - self._begun
+        self._first_byte = self._shop.now() - self._started_at
         return writer.extra_headers
 
     def on_response_body(self, body: bytes) -> None:
@@ -335,7 +335,7 @@ class Exchange:
 
     def chunk_passthrough(self) -> ChunkPassthrough | None:
         """Asked between two chunks."""
-        return self._delivery.passthrough() if self._delivery is not None and not self.over else None
+        return self._delivery.passthrough() if self._delivery is not None and not self.done else None
 
     def on_response_complete(self) -> None:
         """The answer is whole."""
@@ -344,16 +344,16 @@ class Exchange:
         assert connection is not None and delivery is not None
         if not self._request_done:
             connection.reusable = False
-        self._at().pool.give_back(connection, self._shop.now())
+        self._current_upstream().pool.release(connection, self._shop.now())
         try:
             answer = delivery.writer.flush(ended=True)
         except GatewayError as error:
             self.fail(error)
             return
-        if delivery.writer.defers_status and self._goes_on(status=delivery.writer.status):
+        if delivery.writer.defers_status and self._try_next_attempt(status=delivery.writer.status):
             return
         delivery.write(answer)
-        self._end(delivery.writer.status, None)
+        self._finalize(delivery.writer.status, None)
         self._client.response_complete()
 
     def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
@@ -384,24 +384,24 @@ class Exchange:
 
     # The client's side
 
-    def client_full(self) -> None:
+    def on_client_write_paused(self) -> None:
         """The client reads more slowly than the upstream answers."""
         self._client_full = True
         if self._connection is not None:
             self._connection.transport.pause_reading()
 
-    def client_drained(self) -> None:
+    def on_client_write_resumed(self) -> None:
         """The client has caught up."""
         self._client_full = False
         if self._connection is not None:
             self._progress = self._shop.now()
             self._connection.transport.resume_reading()
 
-    def client_left(self) -> None:
+    def client_disconnected(self) -> None:
         """Nobody waits for the answer any more: the upstream is freed at once, at whatever stage."""
-        if not self.over:
-            self._let_go()
-            self._end(CLIENT_LEFT, CLIENT_DISCONNECTED)
+        if not self.done:
+            self._release_upstream()
+            self._finalize(CLIENT_LEFT, CLIENT_DISCONNECTED)
 
     # How it can go wrong
 
@@ -412,7 +412,7 @@ class Exchange:
         return not self._request_done and not in_its_way
 
     @property
-    def client_is_full(self) -> bool:
+    def client_write_paused(self) -> bool:
         """Whether the answer waits for the client to read."""
         return self._client_full
 
@@ -426,10 +426,10 @@ class Exchange:
         limits = self._upstream.limits
         answered = delivery is not None and delivery.writer.content_started
         times = Timestamps(
-            begun=self._begun,
+            begun=self._started_at,
             progress=self._progress,
-            connecting=self._connecting,
-            asked=self._asked,
+            connecting=self._connect_started_at,
+            asked=self._request_sent_at,
             answered=answered,
         )
         stalled = not self._client_full if answered else self._upstream_full
@@ -439,9 +439,9 @@ class Exchange:
 
     def fail(self, error: GatewayError) -> None:
         """End the exchange with our own error, in the form that its stage allows."""
-        if self.over or self._goes_on(error=error):
+        if self.done or self._try_next_attempt(error=error):
             return
-        self._let_go()
+        self._release_upstream()
         if self._plan is not None:
             error = self._plan.final(error)
         delivery = self._delivery
@@ -450,21 +450,21 @@ class Exchange:
             self._sent = self._client.send_error_response(
                 error, self._attempt.names if self._attempt is not None else b""
             )
-            self._end(status_of(error), error)
+            self._finalize(status_of(error), error)
             return
         delivery.abort(error)
-        self._end(delivery.writer.status, error)
+        self._finalize(delivery.writer.status, error)
 
-    def _let_go(self) -> None:
+    def _release_upstream(self) -> None:
         if self._dialling is not None:
             self._dialling.cancel()
             self._dialling = None
         if self._connection is not None:
-            self._connection.drop()
+            self._connection.abort()
             self._connection = None
 
-    def _end(self, status: int, error: GatewayError | None) -> None:
-        self.over = True
+    def _finalize(self, status: int, error: GatewayError | None) -> None:
+        self.done = True
         shop = self._shop
         if self._ticket.waits:
             shop.held.let_go(self)
@@ -473,7 +473,7 @@ class Exchange:
         observer = shop.observer_of(status, ours=error is not None)
         if observer is not None:
             ticket = self._ticket
-            total = shop.now() - self._begun
+            total = shop.now() - self._started_at
             observer(
                 RequestRecord(
                     method=ticket.method,

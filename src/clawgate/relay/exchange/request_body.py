@@ -6,7 +6,7 @@ from clawgate.errors import BodyTooLarge
 from clawgate.relay.admission.admission import AdmittedHead
 from clawgate.wire.http.message import chunk
 
-GLANCE_BYTES = 1_048_576
+PEEK_BYTES = 1_048_576
 """The largest body that is looked into for the log's model name."""
 
 
@@ -15,21 +15,21 @@ class RequestBody:
 
     __slots__ = ("_kept", "_limit", "_ticket", "size")
 
-    def __init__(self, ticket: AdmittedHead, limit: int, *, glanced_at: bool) -> None:
+    def __init__(self, ticket: AdmittedHead, limit: int, *, peeks: bool) -> None:
         self._ticket = ticket
         self._limit = limit
         self.size = 0
         """Bytes of content so far."""
         # Kept whole where a rule has to read it, and up to a size for a glance where a log wants it.
-        self._kept: list[bytes] | None = [] if ticket.waits or glanced_at else None
+        self._kept: list[bytes] | None = [] if ticket.waits or peeks else None
 
-    def add(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> bytes:
         """What goes upstream for a piece, framed anew; nothing where all is read first. Raises `BodyTooLarge`."""
         self.size += len(data)
         if self.size > self._limit:
             raise BodyTooLarge(f"the body is over the limit of {self._limit} bytes")
         if self._kept is not None:
-            if self.size > GLANCE_BYTES and not self._ticket.waits:
+            if self.size > PEEK_BYTES and not self._ticket.waits:
                 self._kept = None
             else:
                 self._kept.append(data)
@@ -37,7 +37,7 @@ class RequestBody:
             return b""
         return chunk(data) if self._ticket.chunked else data
 
-    def take_whole(self) -> bytes | None:
+    def read(self) -> bytes | None:
         """All of it, once, for whoever has to read it; None where nobody does."""
         kept, self._kept = self._kept, None
         if kept is None:

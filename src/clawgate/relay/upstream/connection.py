@@ -1,6 +1,6 @@
 """One connection to an upstream: tells where each answer starts and ends, and hands its bytes on as they came.
 
-It parses only to know the framing; whose request it serves and what becomes of the answer is the consumer's
+It parses only to know the framing; whose request it serves and what becomes of the answer is the handler's
 business, and whether the connection may serve again is the pool's.
 """
 
@@ -38,22 +38,22 @@ class ConnectionOwner(Protocol):
     @property
     def origin(self) -> Origin: ...
     @property
-    def shapes(self) -> ResponseHeadCache: ...
+    def response_heads(self) -> ResponseHeadCache: ...
     def add(self, connection: UpstreamConnection) -> None: ...
-    def forget(self, connection: UpstreamConnection) -> None: ...
+    def remove(self, connection: UpstreamConnection) -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """Serves one consumer at a time. Made by the pool, for one origin and one credential."""
+    """Serves one handler at a time. Made by the pool, for one origin and one credential."""
 
-    def __init__(self, keeper: ConnectionOwner) -> None:
-        self._keeper = keeper
-        self.consumer: ResponseHandler | None = None
-        self._passthrough: ChunkPassthrough | None = None  # only while there is a consumer
+    def __init__(self, owner: ConnectionOwner) -> None:
+        self._owner = owner
+        self.handler: ResponseHandler | None = None
+        self._passthrough: ChunkPassthrough | None = None  # only while there is a handler
         self.idle_since = 0.0
         self.reused = False
         self.reusable = False
-        self.unwanted = False  # whoever dialled has given up
+        self.cancelled = False  # whoever dialled has given up
         self.transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._readiness = select.poll()
@@ -75,11 +75,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._until_close = False
         self._trouble: UpstreamMalformed | None = None
 
-    # What the consumer calls.
+    # What the handler calls.
 
-    def serve(self, consumer: ResponseHandler, *, head_only: bool) -> None:
-        """Take the next answer for ``consumer``; ``head_only`` for HEAD, whose answer has no body."""
-        self.consumer = consumer
+    def start_response(self, handler: ResponseHandler, *, head_only: bool) -> None:
+        """Take the next answer for ``handler``; ``head_only`` for HEAD, whose answer has no body."""
+        self.handler = handler
         self._head_only = head_only
         self._written = 0
         if not self._untouched:
@@ -98,9 +98,9 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self.transport.writelines(pieces)
 
-    def drop(self) -> None:
-        """End the connection at once, whatever is under way; the consumer hears no more."""
-        self.consumer = self._passthrough = None
+    def abort(self) -> None:
+        """End the connection at once, whatever is under way; the handler hears no more."""
+        self.handler = self._passthrough = None
         self.transport.abort()
 
     def is_stale(self) -> bool:
@@ -111,12 +111,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
-        if self.unwanted:
+        if self.cancelled:
             transport.abort()
             return
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._readiness.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        self._keeper.add(self)
+        self._owner.add(self)
 
     def data_received(self, data: bytes) -> None:
         passthrough = self._passthrough
@@ -133,13 +133,13 @@ class UpstreamConnection(asyncio.Protocol):
                     passthrough.write(data)
                     return
             self._passthrough = None
-        consumer = self.consumer
-        if consumer is None:  # an answer without a request: never let it meet the next one
+        handler = self.handler
+        if handler is None:  # an answer without a request: never let it meet the next one
             self.reusable = False
             self.transport.abort()
             return
         if self._untouched:
-            if not self._head_only and self._take_whole(data, consumer):
+            if not self._head_only and self._take_whole(data, handler):
                 return
             self._untouched = False
             self._first = data
@@ -150,9 +150,9 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._trouble = UpstreamMalformed(f"{self._keeper.origin} switched protocols without being asked")
+            self._trouble = UpstreamMalformed(f"{self._owner.origin} switched protocols without being asked")
         except httptools.HttpParserError as error:
-            self._trouble = UpstreamMalformed(f"{self._keeper.origin} did not answer in HTTP/1.1 ({error})")
+            self._trouble = UpstreamMalformed(f"{self._owner.origin} did not answer in HTTP/1.1 ({error})")
         if self._in_head and self._head_bytes > HEAD_LIMIT and self._trouble is None:
             self._trouble = self._head_too_large()
         self._first = b""
@@ -161,34 +161,34 @@ class UpstreamConnection(asyncio.Protocol):
         between_chunks = self._chunk_ended and data.endswith(b"\r\n")
         self._framing = max(self._framing, 0)
         if self._framing > HEAD_LIMIT and self._trouble is None and not self._ended:
-            self._trouble = UpstreamMalformed(f"{self._keeper.origin} sends more framing than content")
-        if not self._serves(consumer):
+            self._trouble = UpstreamMalformed(f"{self._owner.origin} sends more framing than content")
+        if not self._serves(handler):
             return  # it gave up while it was being told
         if self._ended:
             self._finish()
         elif not self._in_head:
-            consumer.on_read_complete()
+            handler.on_read_complete()
         if self._trouble is not None:
             self._fail(self._trouble)
-        elif between_chunks and self._serves(consumer):
-            self._passthrough = consumer.chunk_passthrough()
+        elif between_chunks and self._serves(handler):
+            self._passthrough = handler.chunk_passthrough()
 
     def _head_too_large(self) -> UpstreamMalformed:
-        return UpstreamMalformed(f"{self._keeper.origin} sent an answer head of over {HEAD_LIMIT} bytes")
+        return UpstreamMalformed(f"{self._owner.origin} sent an answer head of over {HEAD_LIMIT} bytes")
 
-    def _serves(self, consumer: ResponseHandler) -> bool:
-        return self.consumer is consumer
+    def _serves(self, handler: ResponseHandler) -> bool:
+        return self.handler is handler
 
-    def _take_whole(self, data: bytes, consumer: ResponseHandler) -> bool:
+    def _take_whole(self, data: bytes, handler: ResponseHandler) -> bool:
         """The short way: a whole answer of a known shape, handed over in one piece."""
-        for shape in self._keeper.shapes:
+        for shape in self._owner.response_heads:
             found = shape.match(data)
             if found is not None:
-                self.consumer = None
+                self.handler = None
                 self.reusable = True
-                if consumer.on_complete_response(shape.status, found[0], data[found[1] :]):
+                if handler.on_complete_response(shape.status, found[0], data[found[1] :]):
                     return True
-                self.consumer = consumer
+                self.handler = handler
                 return False
         return False
 
@@ -199,10 +199,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
-        self._keeper.forget(self)
+        self._owner.remove(self)
         if exc is not None and self._in_head:
             self._hear_what_came_before()
-        if self.consumer is None:
+        if self.handler is None:
             return
         if self._until_close and exc is None:
             self._ended = True
@@ -211,32 +211,32 @@ class UpstreamConnection(asyncio.Protocol):
         when = "before it answered" if self._in_head else "in the middle of its answer"
         how = "reset" if isinstance(exc, ConnectionError) else "closed"
         self._fail(
-            UpstreamClosed(f"{self._keeper.origin} {how} the connection {when}"),
+            UpstreamClosed(f"{self._owner.origin} {how} the connection {when}"),
             not_received=self._not_received,
         )
 
     def pause_writing(self) -> None:
-        if self.consumer is not None:
-            self.consumer.on_upstream_write_paused()
+        if self.handler is not None:
+            self.handler.on_upstream_write_paused()
 
     def resume_writing(self) -> None:
-        if self.consumer is not None:
-            self.consumer.on_upstream_write_resumed()
+        if self.handler is not None:
+            self.handler.on_upstream_write_resumed()
 
     # httptools callbacks
 
     def on_message_begin(self) -> None:
         if self._ended:
-            self._trouble = UpstreamMalformed(f"{self._keeper.origin} sent more than one answer")
+            self._trouble = UpstreamMalformed(f"{self._owner.origin} sent more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.lower(), value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        if self._ended or self.consumer is None:
+        if self._ended or self.handler is None:
             return
         if not self._parser.get_http_version().startswith("1."):
-            self._trouble = UpstreamMalformed(f"{self._keeper.origin} did not answer in HTTP/1.1")
+            self._trouble = UpstreamMalformed(f"{self._owner.origin} did not answer in HTTP/1.1")
             return
         if len(self._first) > HEAD_LIMIT and self._first.find(HEAD_END) > HEAD_LIMIT:  # all of it in one read
             self._trouble = self._head_too_large()
@@ -251,13 +251,13 @@ class UpstreamConnection(asyncio.Protocol):
         bodiless = self._head_only or status in (204, 304)
         if coding is not None and (coding.lower() != b"chunked" or length is not None):
             self._trouble = UpstreamMalformed(
-                f"{self._keeper.origin} framed its answer in a way that cannot be passed on"
+                f"{self._owner.origin} framed its answer in a way that cannot be passed on"
             )
             return
         self._in_head = False
         self._until_close = length is None and coding is None and not bodiless
         self.reusable = self._parser.should_keep_alive() and not self._until_close
-        extra_headers = self.consumer.on_response_head(
+        extra_headers = self.handler.on_response_head(
             ResponseHead(
                 status=status,
                 headers=self._headers,
@@ -269,14 +269,14 @@ class UpstreamConnection(asyncio.Protocol):
         )
         if extra_headers is not None and self.reusable and self._first:
             end = self._first.find(HEAD_END) + len(HEAD_END)
-            self._keeper.shapes.learn(self._first[:end], status, extra_headers)
+            self._owner.response_heads.learn(self._first[:end], status, extra_headers)
         if self._head_only:  # the parser would wait for the body that the head announces
             self._ended, self.reusable = True, False
 
     def on_body(self, body: bytes) -> None:
-        if self.consumer is not None and not self._ended and self._trouble is None:
+        if self.handler is not None and not self._ended and self._trouble is None:
             self._framing -= len(body) * _FRAMING_A_BYTE
-            self.consumer.on_response_body(body)
+            self.handler.on_response_body(body)
 
     def on_chunk_header(self) -> None:
         self._chunk_ended = False
@@ -294,17 +294,17 @@ class UpstreamConnection(asyncio.Protocol):
     # How an answer ends
 
     def _finish(self) -> None:
-        consumer, self.consumer = self.consumer, None
+        handler, self.handler = self.handler, None
         self.reusable = self.reusable and self._trouble is None and not self.transport.is_closing()
-        if consumer is not None:
-            consumer.on_response_complete()
+        if handler is not None:
+            handler.on_response_complete()
 
     def _fail(self, error: GatewayError, *, not_received: bool = False) -> None:
-        consumer, self.consumer = self.consumer, None
+        handler, self.handler = self.handler, None
         self.reusable = False
         self.transport.abort()
-        if consumer is not None:
-            consumer.on_upstream_error(error, no_response=self._head_bytes == 0, not_received=not_received)
+        if handler is not None:
+            handler.on_upstream_error(error, no_response=self._head_bytes == 0, not_received=not_received)
 
     def _hear_what_came_before(self) -> None:
         """Read an early answer that the kernel still holds: our write ran into the reset behind it
@@ -314,7 +314,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._untouched = False  # not the short way: this connection serves nobody again
         fd = self.transport.get_extra_info("socket").fileno()
         with contextlib.suppress(OSError):
-            while self.consumer is not None and (data := os.read(fd, HEAD_LIMIT)):
+            while self.handler is not None and (data := os.read(fd, HEAD_LIMIT)):
                 self.data_received(data)
 
     def _nothing_was_heard(self) -> bool:

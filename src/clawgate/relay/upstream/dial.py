@@ -45,14 +45,14 @@ class DialRecord:
 class UpstreamEndpoint:
     """How to reach one upstream.
 
-    ``trusted`` is whether the operator configured exactly this origin, which opens loopback and private addresses;
-    ``trust_setting`` is the key that would say so, where there is one;
-    ``proxy`` is an HTTP proxy that is asked to CONNECT.
+    ``allow_private``: the operator configured exactly this origin, which permits loopback and private addresses;
+    ``allow_private_setting``: the key that permits them, named in messages; empty where there is none;
+    ``proxy``: an HTTP proxy that opens the tunnel with CONNECT.
     """
 
     origin: Origin
-    trusted: bool
-    trust_setting: str = ""
+    allow_private: bool
+    allow_private_setting: str = ""
     tls: ssl.SSLContext | None = None
     proxy: Origin | None = None
     proxy_authorization: str | None = None
@@ -112,14 +112,14 @@ class Dialer:
                 f"{target}: the name cannot be resolved ({reason}); check the configured URL, and DNS here",
                 retry_after=5,
             ) from error
-        judged = tuple((text, decide_text(text, trusted=route.trusted)) for text in addresses)
+        judged = tuple((text, decide_text(text, trusted=route.allow_private)) for text in addresses)
         for text, verdict in judged or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
             if not verdict.allowed:
                 self.ledger.append(DialRecord(target.host, target.port, judged, None))
-                if route.trust_setting and verdict.reason in (Reason.LOOPBACK, Reason.PRIVATE):
+                if route.allow_private_setting and verdict.reason in (Reason.LOOPBACK, Reason.PRIVATE):
                     raise PrivateNetworkBlocked(
                         f"{target}: {text} is a {verdict.reason} address, which is dialled only where the config "
-                        f"says so: set {route.trust_setting} to true if this is your own server"
+                        f"says so: set {route.allow_private_setting} to true if this is your own server"
                     )
                 raise EgressDenied(
                     f"{target}: {text} may not be dialled ({verdict.reason}); configure an upstream at another address"

@@ -23,7 +23,7 @@ class FetchResponse:
 
 
 class _Reply:
-    """A consumer that collects one answer."""
+    """A handler that collects one answer."""
 
     def __init__(self) -> None:
         self.done: asyncio.Future[FetchResponse] = asyncio.get_running_loop().create_future()
@@ -73,7 +73,7 @@ async def fetch(
             connection = await upstream.pool.dial()
         limit = "first_byte"
         reply = _Reply()
-        connection.serve(reply, head_only=False)
+        connection.start_response(reply, head_only=False)
         connection.write([upstream.head(b"GET", target, b"accept: application/json\r\n") + b"\r\n"])
         async with asyncio.timeout(answer_seconds):
             return await reply.done
@@ -86,4 +86,4 @@ async def fetch(
         ) from None
     finally:
         if connection is not None:
-            connection.drop()
+            connection.abort()

@@ -20,7 +20,7 @@ class Pool:
         self, dialer: Dialer, route: UpstreamEndpoint, *, idle_seconds: float = IDLE_SECONDS
     ) -> None:
         self.origin = route.origin
-        self.shapes = ResponseHeadCache()
+        self.response_heads = ResponseHeadCache()
         self._dialer = dialer
         self._route = route
         self._idle_seconds = idle_seconds
@@ -40,7 +40,7 @@ class Pool:
     def idle_count(self) -> int:
         return len(self._idle)
 
-    def take(self) -> UpstreamConnection | None:
+    def acquire(self) -> UpstreamConnection | None:
         """An idle connection that is still good; None when one has to be dialled."""
         while self._idle:
             connection = self._idle.pop()
@@ -63,17 +63,17 @@ class Pool:
         except BaseException:
             # Cancelled in the moment of success: the loop may connect one after this, or close one without a word.
             for connection in made:
-                connection.unwanted = True
+                connection.cancelled = True
                 if connection in self._open:
                     connection.transport.abort()
-                    self.forget(connection)
+                    self.remove(connection)
             raise
 
     def add(self, connection: UpstreamConnection) -> None:
         """The connection is open."""
         self._open.add(connection)
 
-    def give_back(self, connection: UpstreamConnection, now: float) -> None:
+    def release(self, connection: UpstreamConnection, now: float) -> None:
         """Keep ``connection`` for the next request if its last answer allows that, else end it."""
         if connection.reusable and not self._retired:
             connection.idle_since = now
@@ -81,13 +81,13 @@ class Pool:
         else:
             connection.transport.abort()
 
-    def forget(self, connection: UpstreamConnection) -> None:
+    def remove(self, connection: UpstreamConnection) -> None:
         """The connection is gone."""
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
-    def sweep(self, now: float) -> None:
+    def close_expired(self, now: float) -> None:
         """Close what has been idle for too long."""
         while self._idle and now - self._idle[0].idle_since >= self._idle_seconds:
             self._idle.pop(0).transport.close()
