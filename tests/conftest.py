@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 _chosen = settings.get_current_profile_name()
@@ -12,3 +15,9 @@ settings.register_profile(
     suppress_health_check={*settings.get_profile(_chosen).suppress_health_check, HealthCheck.too_slow},
 )
 settings.load_profile("untimed")
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """The event loop that serves in production."""
+    return "asyncio", {"use_uvloop": True}
