@@ -20,6 +20,8 @@ from demo.models import openai_server as model
 from demo.models.openai_chat import answer_text
 from tests.e2e.waiting import poll
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-P", "-m", "demo"]
 ROOT = Path(__file__).parents[2]
 ANY_PORTS = ["--gateway-port", "0", "--bridge-port", "0", "--server-port", "0"]

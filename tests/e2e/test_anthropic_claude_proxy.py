@@ -36,7 +36,7 @@ MODELS = (
     "fault-cut",
     "fault-late",
 )
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 """Each starts three programs or more; on a machine that is busy that takes a while."""
 
 ASK: Any = [{"role": "user", "content": "ping"}]

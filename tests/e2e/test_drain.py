@@ -33,6 +33,8 @@ from tests.e2e.stand import (
 )
 from tests.e2e.waiting import poll
 
+pytestmark = pytest.mark.slow
+
 ROLES = pytest.mark.parametrize("kind", KINDS)
 STREAMS = 20
 

@@ -15,6 +15,8 @@ from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving
 from tests.e2e.whatwg import dispatched
 
+pytestmark = pytest.mark.slow
+
 CHAT = b"".join(faults.CHAT_FRAMES)
 USAGE = b"".join(faults.chat_frames("x " * 50, usage=True))
 _noise = random.Random(7)  # the same bytes in every run

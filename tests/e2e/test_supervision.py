@@ -24,6 +24,7 @@ from tests.processes.supervised import PATIENCE, QUICK, command, is_there, there
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc"),
     pytest.mark.timeout(120),
+    pytest.mark.slow,
 ]
 
 REPEATS = int(os.environ.get("CLAWGATE_STRESS_REPEATS", "2"))
