@@ -72,7 +72,7 @@ def read(data: bytes) -> None:
             assert file.secrets() is not None and file.origins is not None
             assert file.config.model_dump_json() is not None
         for problem in found:
-            assert problem.found_in.startswith(str(path)) and problem.path and problem.message
+            assert problem.location.startswith(str(path)) and problem.message
             assert "canary" not in str(problem)
 
 

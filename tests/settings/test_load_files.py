@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import Problem, SettingsInvalid, SettingsSources, load, read_sources
+from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
 from tests.settings.canary import CANARY, TOKEN
 
 ENTRY = "proxy-bridge"
@@ -36,7 +37,7 @@ def read(tmp_path: Path, text: str | bytes, *, env_file: str | None = None) -> S
     return read_sources(entry=ENTRY, config=str(path), env_file=env_file)
 
 
-def invalid(tmp_path: Path, text: str | bytes) -> Problem:
+def invalid(tmp_path: Path, text: str | bytes) -> Diagnostic:
     with pytest.raises(SettingsInvalid) as caught:
         read(tmp_path, text)
     (problem,) = caught.value.problems
@@ -56,7 +57,7 @@ def load_block(tmp_path: Path, block: str) -> Loose:
     return load(Loose, {}, read(tmp_path, wrapped(block)))
 
 
-def problems(tmp_path: Path, block: str) -> list[Problem]:
+def problems(tmp_path: Path, block: str) -> list[Diagnostic]:
     with pytest.raises(SettingsInvalid) as caught:
         load_block(tmp_path, block)
     return caught.value.problems
@@ -82,7 +83,7 @@ def test_broken_json5_says_file_and_line_and_shows_no_content(
     tmp_path: Path, text: str, line: int, why: str
 ) -> None:
     problem = invalid(tmp_path, text)
-    assert problem.found_in.startswith(f"{tmp_path / 'c.json'}:{line}:")
+    assert problem.location.startswith(f"{tmp_path / 'c.json'}:{line}:")
     assert problem.message.startswith("it is not JSON5: "), why
 
 
@@ -96,7 +97,7 @@ def test_broken_json5_says_file_and_line_and_shows_no_content(
 )
 def test_the_place_is_exact_and_the_reason_true(tmp_path: Path, text: str, place: str, says: str) -> None:
     problem = invalid(tmp_path, text)
-    assert problem.found_in.endswith(f":{place}") and says in problem.message
+    assert problem.location.endswith(f":{place}") and says in problem.message
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe{}", '{"a": "\xe9"}'.encode("latin-1"), "{}".encode("utf-16")])
@@ -144,7 +145,7 @@ def test_what_is_not_ours_is_ignored(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("block", ["5", '"x"', "[]", "[{}]", "true"])
 def test_our_block_has_to_be_an_object(tmp_path: Path, block: str) -> None:
     problem = invalid(tmp_path, wrapped(block))
-    assert problem.path == f'plugins.entries."{ENTRY}".config' and problem.message == "must be an object"
+    assert problem.path == ("plugins", "entries", ENTRY, "config") and problem.message == "must be an object"
 
 
 # Variables and references
@@ -177,14 +178,14 @@ def test_a_variable_that_is_not_set_is_a_problem_and_never_an_empty_secret(
     if state == "empty":
         monkeypatch.setenv("UNSET", "")
     (problem,) = problems(tmp_path, f"{{proxyToken: {value}}}")
-    assert problem.path == "proxyToken" and problem.found_in.endswith(".config.proxyToken")
+    assert problem.key == "proxyToken" and problem.location.endswith(".config.proxyToken")
     assert problem.message.startswith("the environment variable UNSET is not set; set it, or")
 
 
 def test_every_unset_variable_is_reported_beside_every_other_problem(tmp_path: Path) -> None:
     block = "{proxyToken: '${UNSET_A}', remoteUrl: 'x${UNSET_B}${UNSET_C}', nonsense: 1}"
     found = problems(tmp_path, block)
-    assert sorted(problem.path for problem in found) == ["nonsense", "proxyToken", "remoteUrl", "remoteUrl"]
+    assert sorted(problem.key for problem in found) == ["nonsense", "proxyToken", "remoteUrl", "remoteUrl"]
     for name in ("UNSET_A", "UNSET_B", "UNSET_C"):
         assert any(f"{name} is not set" in problem.message for problem in found)
 
@@ -212,7 +213,7 @@ def test_variables_in_lists_are_substituted(tmp_path: Path, monkeypatch: pytest.
 def test_a_reference_that_cannot_be_followed_is_a_problem(tmp_path: Path, value: str) -> None:
     """It never becomes the secret itself."""
     (problem,) = problems(tmp_path, f"{{proxyToken: {value}}}")
-    assert problem.path == "proxyToken" and "is not set" in problem.message
+    assert problem.key == "proxyToken" and "is not set" in problem.message
 
 
 # The .env file
@@ -230,7 +231,7 @@ def test_the_env_file_is_read_and_named(tmp_path: Path) -> None:
 
 
 def test_an_env_file_that_somebody_named_has_to_exist(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match=r"--env-file: there is no file .*none"):
+    with pytest.raises(SettingsInvalid, match=r"--env-file .*none: there is no such file"):
         read_sources(entry=ENTRY, config=None, env_file=str(tmp_path / "none"))
 
 

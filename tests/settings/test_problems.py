@@ -5,16 +5,12 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from clawgate.settings.problems import Problem, SettingsInvalid, worded
-
-
-def test_a_problem_says_where_it_was_found_if_that_is_known() -> None:
-    assert str(Problem("a.b", "f:1:2", "is missing")) == "a.b (f:1:2): is missing"
-    assert str(Problem("a.b", "", "is missing")) == "a.b: is missing"
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.problems import SettingsInvalid, worded
 
 
 def test_all_problems_are_in_the_text_of_the_exception() -> None:
-    error = SettingsInvalid([Problem("a", "", "x"), Problem("b", "", "y")])
+    error = SettingsInvalid([Diagnostic(("a",), "x"), Diagnostic(("b",), "y")])
     assert str(error) == "a: x; b: y" and len(error.problems) == 2
 
 

@@ -17,8 +17,9 @@ from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import Problem, SettingsInvalid
+from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.wire.http.url import parse_url
 
 
@@ -52,9 +53,8 @@ def build_bridge(
     if token is None and not is_loopback(settings.host):
         raise SettingsInvalid(
             [
-                Problem(
-                    "host",
-                    "",
+                Diagnostic(
+                    ("host",),
                     f"'{settings.host}' is not a loopback address, and anybody who reaches it could spend your money: "
                     "set --bridge-token (make one with: clawgate server new-token), or keep 127.0.0.1",
                 )

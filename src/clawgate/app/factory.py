@@ -13,8 +13,9 @@ from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import basic_value
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.upstream.dial import UpstreamEndpoint, tls_context
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.roles.bridge import RelaySettings
-from clawgate.settings.roles.loader import Problem, SettingsInvalid
+from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.wire.http.url import Origin, parse_url
 
 logger = logging.getLogger("clawgate")
@@ -34,7 +35,9 @@ def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -
             )
         except (OSError, ssl.SSLError) as error:
             files = (settings.ca_file, settings.client_certificate, settings.client_key)
-            problems.append(Problem("caFile, clientCertificate, clientKey", "", why_unusable(error, *files)))
+            problems.append(
+                Diagnostic((), why_unusable(error, *files), location="caFile, clientCertificate, clientKey")
+            )
     proxy, authorization = None, None
     if settings.upstream_proxy is not None:
         userinfo, at, place = (
@@ -61,14 +64,14 @@ def why_unusable(error: OSError, *files: str | None) -> str:
     return f"cannot be used: {error}"
 
 
-def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Problem]:
+def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Diagnostic]:
     """What can be known to be wrong with an upstream's place before anything is sent to it."""
     host, port = listening
     here = origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in _EVERYWHERE))
     if origin.port == port and here:
-        return [Problem("upstream URL", str(origin), "it is this listener itself")]
+        return [Diagnostic((), "it is this listener itself", location=f"upstream URL {origin}")]
     if (kind := kind_of_host(origin.host)) in NEVER_ALLOWED:
-        return [Problem("upstream URL", str(origin), f"this address is never dialled ({kind})")]
+        return [Diagnostic((), f"this address is never dialled ({kind})", location=f"upstream URL {origin}")]
     return []
 
 

@@ -35,8 +35,9 @@ from clawgate.relay.observe.metrics import RequestMetrics
 from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.roles.bridge import ServerSettings
-from clawgate.settings.roles.loader import Problem, SettingsInvalid
+from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.settings.roles.tokens_file import TokenSource
 from clawgate.wire.http.url import parse_url
 
@@ -144,9 +145,8 @@ def _check_certificate(settings: ServerSettings) -> None:
         except OSError as error:
             raise SettingsInvalid(
                 [
-                    Problem(
-                        "tlsCertificate, tlsKey",
-                        "",
+                    Diagnostic(
+                        ("tlsCertificate",),
                         why_unusable(error, settings.tls_certificate, settings.tls_key),
                     )
                 ]

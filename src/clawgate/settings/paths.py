@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from clawgate.settings.problems import Problem, SettingsInvalid
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.problems import SettingsInvalid
 
 
 def config_path(environment: Mapping[str, str], flag: str | None = None) -> tuple[Path, bool]:
@@ -37,14 +38,14 @@ def own_folder(environment: Mapping[str, str]) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         facts = folder.stat()
         if facts.st_uid != os.geteuid():
-            raise SettingsInvalid([Problem("state folder", str(folder), "it belongs to another user")])
+            raise SettingsInvalid([Diagnostic((), "it belongs to another user", location=str(folder))])
         if facts.st_mode & 0o077:
             folder.chmod(0o700)
     except OSError as error:
         message = f"it cannot be made or used: {error.strerror}"
-        raise SettingsInvalid([Problem("state folder", str(folder), message)]) from error
+        raise SettingsInvalid([Diagnostic((), message, location=str(folder))]) from error
     except ValueError:
-        raise SettingsInvalid([Problem("state folder", "", "its name holds a NUL")]) from None
+        raise SettingsInvalid([Diagnostic((), "its name holds a NUL", location="state folder")]) from None
     return folder
 
 
@@ -62,4 +63,6 @@ def _expanded(text: str, environment: Mapping[str, str]) -> Path:
     try:
         return path.expanduser()
     except RuntimeError as error:
-        raise SettingsInvalid([Problem("config file", "", f"its place cannot be told: {error}")]) from error
+        raise SettingsInvalid(
+            [Diagnostic((), f"it cannot be located: {error}", location="config file")]
+        ) from error

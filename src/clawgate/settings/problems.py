@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from clawgate.settings.diagnostic import Diagnostic
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -28,30 +29,10 @@ _PLAIN_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong: the setting, where its value was found, and what to do.
-
-    ``unset``: nothing is wrong with what stands there, only nobody has said it yet, here; elsewhere somebody may.
-    """
-
-    path: str
-    found_in: str
-    message: str
-    unset: bool = False
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path} ({self.found_in}): {self.message}"
-            if self.found_in
-            else f"{self.path}: {self.message}"
-        )
-
-
 class SettingsInvalid(Exception):
     """The settings cannot be used; ``problems`` holds every reason."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Diagnostic]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
 

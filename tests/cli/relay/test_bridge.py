@@ -56,7 +56,7 @@ def test_all_problems_come_at_once_with_their_places_and_no_secret(tmp_path: Pat
         (["--remote-url", "https://h", "--ca-file", "/no/such/file"], "caFile"),
         (["--client-key", "k"], "clientCertificate"),
         (["--config", "/no/such/file"], "does not exist"),
-        (["--env-file", "/no/such/file"], "there is no file"),
+        (["--env-file", "/no/such/file"], "there is no such file"),
     ],
     ids=["every IPv4", "every IPv6", "a proxy without port", "another proxy", "no CA", "no certificate",
     "no config", "no env"],

@@ -11,7 +11,8 @@ import pytest
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.relay.run import refuse
-from clawgate.settings.roles.loader import Problem, SettingsInvalid
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.roles.loader import SettingsInvalid
 from tests.cli.command import command
 from tests.e2e.processes import environment, started
 from tests.e2e.waiting import poll
@@ -78,7 +79,11 @@ def test_secrets_given_as_flags_are_in_no_process_list(tmp_path: Path, start: li
 
 def test_a_refusal_lists_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        refuse(SettingsInvalid([Problem("a", "f:1", "is wrong"), Problem("b", "", "is missing")]))
+        refuse(
+            SettingsInvalid(
+                [Diagnostic(("a",), "is wrong", location="f:1"), Diagnostic(("b",), "is missing")]
+            )
+        )
     assert caught.value.code == ExitCode.USAGE
     out, err = capsys.readouterr()
     assert out == "" and err.splitlines()[1:] == ["  - a (f:1): is wrong", "  - b: is missing"]

@@ -19,7 +19,7 @@ def refused(path: Path) -> str:
     with pytest.raises(SettingsInvalid) as caught:
         read_json5(path)
     (problem,) = caught.value.problems
-    assert problem.found_in.startswith(str(path))
+    assert problem.location.startswith(str(path))
     return problem.message
 
 
@@ -143,7 +143,7 @@ def test_bytes_that_are_no_text_have_a_place(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_bytes("{\n  é: 1, x: '".encode() + b"\xff'}")
     with pytest.raises(SettingsInvalid) as caught:
         read_json5(tmp_path / "c.json")
-    assert [problem.found_in for problem in caught.value.problems] == [f"{tmp_path / 'c.json'}:2:13"]
+    assert [problem.location for problem in caught.value.problems] == [f"{tmp_path / 'c.json'}:2:13"]
 
 
 def test_what_only_one_of_the_two_readers_takes_is_refused() -> None:

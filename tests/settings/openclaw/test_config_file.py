@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
-from clawgate.settings.problems import Problem, SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
 from tests.settings.canary import CANARY, KEY, TOKEN
 from tests.settings.refused_files import REFUSED, owl
 
@@ -28,13 +29,13 @@ def read(world: dict[str, str], text: str | bytes, **variables: str) -> ConfigFi
     return read_config(path, world | variables, required=True, folder=Path(world["HOME"]))
 
 
-def problems(world: dict[str, str], text: str | bytes, **variables: str) -> list[Problem]:
+def problems(world: dict[str, str], text: str | bytes, **variables: str) -> list[Diagnostic]:
     with pytest.raises(SettingsInvalid) as caught:
         read(world, text, **variables)
     for problem in caught.value.problems:
         assert CANARY not in str(problem)
         assert str(problem).isprintable()
-        assert problem.found_in.startswith(f"{world['HOME']}/openclaw.json:")
+        assert problem.location.startswith(f"{world['HOME']}/openclaw.json:")
     return caught.value.problems
 
 
@@ -151,7 +152,7 @@ def test_a_provider_whose_variable_is_not_set_is_without_it_and_the_others_work(
 )
 def test_nobody_comes_in_with_a_secret_that_is_not_set(world: dict[str, str], key: str, value: str) -> None:
     (problem,) = problems(world, "{gateway: {auth: {" + key + ": " + value + "}}}", EMPTY="")
-    assert problem.path == f"gateway.auth.{key}" and "is not set" in problem.message
+    assert problem.key == f"gateway.auth.{key}" and "is not set" in problem.message
 
 
 def test_a_secret_of_the_gateway_that_is_kept_elsewhere_is_a_problem(world: dict[str, str]) -> None:
@@ -236,7 +237,7 @@ def test_an_env_file_that_cannot_be_read_is_a_problem_with_its_name(
     with pytest.raises(SettingsInvalid) as caught:
         read(world, "{}")
     (problem,) = caught.value.problems
-    assert problem.found_in == str(path)
+    assert problem.location == str(path)
 
 
 # Notes
@@ -294,8 +295,8 @@ def test_what_cannot_be_used_is_refused_with_line_and_key_and_no_secret(
     world: dict[str, str], text: str | bytes, path: str, line: int, says: str
 ) -> None:
     (problem,) = problems(world, text)
-    assert problem.path == path
-    assert problem.found_in.removeprefix(f"{world['HOME']}/openclaw.json:").split(":")[0] == str(line)
+    assert problem.key == path
+    assert problem.location.removeprefix(f"{world['HOME']}/openclaw.json:").split(":")[0] == str(line)
     assert says in problem.message
 
 
@@ -312,7 +313,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(world: dict[str,
       tools: 1, tools: {},
     }"""
     found = problems(world, text)
-    assert [(problem.path, problem.found_in.split(":")[1]) for problem in found] == [
+    assert [(problem.key, problem.location.split(":")[1]) for problem in found] == [
         ("gateway.port", "2"),
         ("gateway.auth.token", "2"),
         ("gateway.bnd", "2"),

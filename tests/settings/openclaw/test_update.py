@@ -73,8 +73,8 @@ def test_a_change_that_brings_a_problem_is_not_written(
     """In what is OpenClaw's and in the settings of our own roles; each problem with its key and place."""
     with pytest.raises(BringsProblems) as raised:
         put(file, key, value)
-    assert any(problem.path.endswith(path) for problem in raised.value.problems)
-    assert all(problem.found_in.startswith(f"{file}:") for problem in raised.value.problems)
+    assert any(problem.key.endswith(path) for problem in raised.value.problems)
+    assert all(problem.location.startswith(f"{file}:") for problem in raised.value.problems)
     assert file.read_text() == GOOD and not file.with_name("openclaw.json.bak").exists()
 
 
@@ -89,7 +89,7 @@ def test_a_file_with_problems_can_be_mended(file: Path) -> None:
     """One at a time: those that were there before are told, not held against the change."""
     file.write_text('{gateway: {port: "many", bind: "wide"}}')
     written = put(file, ("gateway", "port"), 1)
-    assert [problem.path for problem in written.remaining] == ["gateway.bind"]
+    assert [problem.key for problem in written.remaining] == ["gateway.bind"]
     assert put(file, ("gateway", "bind"), "lan").remaining == ()
 
 
@@ -97,7 +97,7 @@ def test_a_file_with_problems_cannot_be_made_worse(file: Path) -> None:
     file.write_text('{gateway: {port: "many"}}')
     with pytest.raises(BringsProblems) as raised:
         put(file, ("gateway", "bind"), "wide")
-    assert [problem.path for problem in raised.value.problems] == ["gateway.bind"]
+    assert [problem.key for problem in raised.value.problems] == ["gateway.bind"]
 
 
 def test_a_change_that_breaks_what_stands_elsewhere_is_not_written(file: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_change_that_breaks_what_stands_elsewhere_is_not_written(file: Path) -
     file.write_text(text)
     with pytest.raises(BringsProblems) as raised:
         update(file, {}, lambda text: unset_value(text, ("agents", "defaults", "models", "o/m")))
-    assert all(problem.path.startswith("agents.defaults.model") for problem in raised.value.problems)
+    assert all(problem.key.startswith("agents.defaults.model") for problem in raised.value.problems)
     assert file.read_text() == text
 
 
@@ -115,7 +115,7 @@ def test_a_problem_may_move(file: Path) -> None:
     file.write_text('{models: {providers: {owl: {models: [{id: "a"}, {id: 1}]}}}}')
     path = ("models", "providers", "owl", "models", 0)
     written = update(file, {}, lambda text: "\n" + unset_value(text, path))
-    assert [problem.path for problem in written.remaining] == ["models.providers.owl.models[0].id"]
+    assert [problem.key for problem in written.remaining] == ["models.providers.owl.models[0].id"]
     with pytest.raises(BringsProblems):
         put(file, ("models", "providers", "owl", "models", 1, "id"), 2)
 

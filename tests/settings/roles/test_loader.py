@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.settings.roles.loader import (
-    Problem,
     SettingsInvalid,
     SettingsSources,
     config_path,
@@ -32,7 +32,7 @@ def sources(
     )
 
 
-def invalid(*arguments: Any, **named: Any) -> list[Problem]:
+def invalid(*arguments: Any, **named: Any) -> list[Diagnostic]:
     with pytest.raises(SettingsInvalid) as caught:
         load(*arguments, **named)
     assert str(caught.value) == "; ".join(map(str, caught.value.problems))
@@ -72,7 +72,7 @@ def test_a_problem_names_the_place_that_won(top: int) -> None:
         ),
     )
     places = ["", f"{BLOCK}.bridgePort", "PROXY_BRIDGE_PORT in .env", "PROXY_BRIDGE_PORT", "--port"]
-    assert (problem.path, problem.found_in) == ("bridgePort", places[top])
+    assert (problem.key, problem.location) == ("bridgePort", places[top])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_all_problems_come_at_once_each_with_its_place() -> None:
         {"bridge_port": "99999"},
         SettingsSources(environment={"PROXY_BRIDGE_LOCAL_TOKEN": "short"}, block=block, block_name=BLOCK),
     )
-    assert {(problem.path, problem.found_in) for problem in found} == {
+    assert {(problem.key, problem.location) for problem in found} == {
         ("remotUrl", BLOCK), ("nonsense", BLOCK), ("idleTimeout", f"{BLOCK}.idleTimeout"), ("remoteUrl", ""),
         ("maxBodyMb", f"{BLOCK}.maxBodyMb"), ("bridgePort", "--port"), ("bridgeToken", "PROXY_BRIDGE_LOCAL_TOKEN"),
     }  # fmt: skip
@@ -124,26 +124,26 @@ def test_an_unknown_key_that_is_like_none_comes_with_the_list() -> None:
 
 def test_a_missing_setting_names_every_way_to_give_it() -> None:
     found = invalid(BridgeSettings, {}, SettingsSources(block_name=BLOCK))
-    assert [problem.path for problem in found] == ["remoteUrl", "proxyToken"]
+    assert [problem.key for problem in found] == ["remoteUrl", "proxyToken"]
     for way in ("--remote-url", "PROXY_BRIDGE_URL", f"remoteUrl in {BLOCK}"):
         assert way in found[0].message
 
 
 def test_a_problem_of_the_whole_is_said_once() -> None:
     (problem,) = invalid(ServerSettings, {"openai_api_key": KEY}, SettingsSources())
-    assert problem.path == "settings" and str(problem).startswith("settings: no token is set")
+    assert problem.path == () and str(problem).startswith("no token is set")
 
 
 def test_a_server_that_lacks_everything_is_told_everything_at_once() -> None:
-    assert [problem.path for problem in invalid(ServerSettings, {}, SettingsSources())] == [
+    assert [problem.key for problem in invalid(ServerSettings, {}, SettingsSources())] == [
         "openaiApiKey",
-        "settings",
+        "",
     ]
     # A token that is there and bad is one problem, not also a missing one.
     found = invalid(ServerSettings, {"proxy_token": "changeme"}, SettingsSources())
-    assert [problem.path for problem in found] == ["openaiApiKey", "proxyToken"]
+    assert [problem.key for problem in found] == ["openaiApiKey", "proxyToken"]
     found = invalid(ServerSettings, {"proxy_tokens": "a"}, SettingsSources())
-    assert [problem.path for problem in found] == ["openaiApiKey", "proxyTokens"]
+    assert [problem.key for problem in found] == ["openaiApiKey", "proxyTokens"]
 
 
 # Secrets

@@ -132,8 +132,8 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
 
 def _plugins(file: ConfigFile, state: Path) -> Iterator[PluginFact]:
     for found in examined(file, state):
-        where = f"{found.problem.found_in}: {found.problem.path}"
-        key = "" if found.kind == "broken" else f"{found.problem.path.rpartition('.')[2]}: "
+        where = f"{found.problem.location}: {found.problem.key}"
+        key = "" if found.kind == "broken" else f"{found.problem.key.rpartition('.')[2]}: "
         yield PluginFact(found.plugin, found.kind, f"{key}{found.problem.message}", where, found.next_step)
 
 

@@ -153,14 +153,17 @@ def validate(config: str | None, as_json: bool) -> None:
         problems = problems or error.problems
     else:
         found = examined(file, places(config).state)
-        known = {(one.path, one.found_in) for one in problems}
+        known = {(one.path, one.location) for one in problems}
         wrong = [one.problem for one in found if one.kind == "wrong"]
-        problems += [one for one in wrong if (one.path, one.found_in) not in known]
+        problems += [one for one in wrong if (one.path, one.location) not in known]
         if not problems:
             warnings = [*warnings_of(file), *(str(one) for one in found if one.kind != "wrong")]
             notes = file.notes
     if as_json:
-        issues = [{"path": one.path, "place": one.found_in, "message": one.message} for one in problems]
+        issues = [
+            {"path": one.key or "config file", "place": one.location, "message": one.message}
+            for one in problems
+        ]
         told = {"issues": issues, "warnings": warnings, "notes": notes}
         click.echo(as_text({"valid": not problems, "path": str(where), **told}))
     elif problems:
@@ -232,14 +235,15 @@ def read_file(path: Path, *, required: bool = True) -> Json5File:
 
 
 def _read(path: Path, *, required: bool = True) -> Json5File:
+    from clawgate.settings.diagnostic import Diagnostic
     from clawgate.settings.json5.file import Json5File, parsed, read_json5
-    from clawgate.settings.problems import Problem, SettingsInvalid
+    from clawgate.settings.problems import SettingsInvalid
 
     file = read_json5(path)
     if file is not None:
         return file
     if required:
-        raise SettingsInvalid([Problem("config file", str(path), "the file does not exist")])
+        raise SettingsInvalid([Diagnostic((), "the file does not exist", location=str(path))])
     return Json5File(path, "{}", "", 0o600, *parsed("{}"))
 
 

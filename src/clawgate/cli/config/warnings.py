@@ -75,10 +75,10 @@ def _examined(file: ConfigFile, where: Paths, path: KeyPath) -> list[PluginDiagn
 
 
 def _same(finding: PluginDiagnostic) -> tuple[str, str]:
-    return finding.problem.path, finding.problem.message
+    return finding.problem.key, finding.problem.message
 
 
 def _without_place(finding: PluginDiagnostic) -> str:
     """A change moves lines, and what was wrong before stays the same."""
     step = f": {finding.next_step}" if finding.next_step else ""
-    return f"{finding.problem.path}: {finding.problem.message}{step}"
+    return f"{finding.problem.key}: {finding.problem.message}{step}"

@@ -16,9 +16,10 @@ from pydantic import BaseModel
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
 from clawgate.plugins.host.isolation import PluginFailed, config_notes
 from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, settings_of
-from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.config_file import ConfigFile
-from clawgate.settings.problems import Problem, SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.references import resolve_references
 
 Kind = Literal["broken", "wrong", "unset", "unfit"]
@@ -31,7 +32,7 @@ class PluginDiagnostic:
 
     plugin: str
     kind: Kind
-    problem: Problem
+    problem: Diagnostic
     next_step: str = ""
 
     def __str__(self) -> str:
@@ -44,7 +45,7 @@ def examined(file: ConfigFile, state_dir: Path, *, bundled: Path | None = None) 
     return [finding for one in found if _is_meant(one, file) for finding in _of(one, file)]
 
 
-def placed(plugin: str, error: SettingsInvalid, file: ConfigFile) -> list[Problem]:
+def placed(plugin: str, error: SettingsInvalid, file: ConfigFile) -> list[Diagnostic]:
     """The problems of a plugin's settings, each with its place in ``file``."""
     return [_placed(_block(plugin), problem, file) for problem in error.problems]
 
@@ -65,8 +66,10 @@ def _of(found: DiscoveredPlugin, file: ConfigFile) -> Iterator[PluginDiagnostic]
         yield from _of_loaded(loaded, file, is_on=_is_on(found, file))
     except PluginFailed as error:
         where: KeyPath = ("plugins", "entries", found.id)
-        said = Problem(
-            format_key_path(where), file.place(where), f"the plugin '{found.id}' cannot be used: {error}"
+        said = Diagnostic(
+            where,
+            f"the plugin '{found.id}' cannot be used: {error}",
+            location=file.place(where),
         )
         yield PluginDiagnostic(
             found.id, "broken", said, f"until it is mended: clawgate plugins disable {found.id}"
@@ -112,7 +115,7 @@ def _as_if_set(loaded: LoadedPlugin, config: Mapping[str, object], file: ConfigF
 def _notes(loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile) -> Iterator[PluginDiagnostic]:
     for provider in loaded.providers:
         for note in config_notes(provider, file.raw, settings):
-            problem = Problem(format_key_path(note.path), file.place(note.path), note.message)
+            problem = Diagnostic(note.path, note.message, location=file.place(note.path))
             yield PluginDiagnostic(loaded.id, "unfit", problem, note.next_step)
 
 
@@ -120,11 +123,9 @@ def _block(plugin: str) -> KeyPath:
     return ("plugins", "entries", plugin, "config")
 
 
-def _placed(block: KeyPath, problem: Problem, file: ConfigFile) -> Problem:
+def _placed(block: KeyPath, problem: Diagnostic, file: ConfigFile) -> Diagnostic:
     """Of what is set by a variable, that stays the place."""
     block_name = f'plugins.entries."{block[2]}".config'
-    in_file = not problem.found_in or problem.found_in.startswith(block_name)
-    own = block if problem.path == "settings" else (*block, problem.path)
-    return replace(
-        problem, path=format_key_path(own), found_in=file.place(own) if in_file else problem.found_in
-    )
+    in_file = not problem.location or problem.location.startswith(block_name)
+    own = (*block, *problem.path)
+    return replace(problem, path=own, location=file.place(own) if in_file else problem.location)

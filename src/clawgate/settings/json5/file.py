@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pyjson5
 
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.json5.source_map import InvalidJson5, SourceMap, scan
 from clawgate.settings.key_path import MAX_DEPTH
-from clawgate.settings.problems import Problem, SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
 
 MAX_BYTES = 2 * 1024 * 1024
 """A hundred times a large config; much more than this would take seconds to read."""
@@ -78,7 +79,7 @@ def read_json5(path: Path) -> Json5File | None:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         place = f"{path}:{line}:{column}"
         raise SettingsInvalid(
-            [Problem("config file", place, "it cannot be read: it is not UTF-8 text")]
+            [Diagnostic((), "it cannot be read: it is not UTF-8 text", location=place)]
         ) from None
     try:
         if text and not text.strip("\0"):
@@ -86,7 +87,7 @@ def read_json5(path: Path) -> Json5File | None:
         return Json5File(path, text, hashlib.sha256(data).hexdigest(), mode, *parsed(text))
     except InvalidJson5 as error:
         place = f"{path}:{error.line}:{error.column}"
-        raise SettingsInvalid([Problem("config file", place, f"it is not JSON5: {error.message}")]) from None
+        raise SettingsInvalid([Diagnostic((), f"it is not JSON5: {error.message}", location=place)]) from None
 
 
 def parsed(text: str) -> tuple[object, SourceMap]:
@@ -102,10 +103,10 @@ def parsed(text: str) -> tuple[object, SourceMap]:
 
 
 def _refusal(path: Path, message: str) -> SettingsInvalid:
-    return SettingsInvalid([Problem("config file", str(path), message)])
+    return SettingsInvalid([Diagnostic((), message, location=str(path))])
 
 
 def no_such_file(path: Path) -> SettingsInvalid:
     """A config file that was named, and is not there."""
     way = "name another with --config or OPENCLAW_CONFIG_PATH, or none"
-    return SettingsInvalid([Problem("config file", str(path), f"the file does not exist; {way}")])
+    return SettingsInvalid([Diagnostic((), f"the file does not exist; {way}", location=str(path))])

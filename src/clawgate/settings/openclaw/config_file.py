@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.json5.file import Json5File, no_such_file, read_json5, read_regular
 from clawgate.settings.json5.source_map import SourceMap, nearest
 from clawgate.settings.key_path import KeyPath, format_key_path
@@ -25,7 +26,7 @@ from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.unknown_keys import unread_keys
 from clawgate.settings.openclaw.validate import findings
 from clawgate.settings.paths import state_dir
-from clawgate.settings.problems import Problem, SettingsInvalid, worded
+from clawgate.settings.problems import SettingsInvalid, worded
 from clawgate.settings.redaction import is_secret
 from clawgate.settings.references import resolve_references
 
@@ -125,7 +126,7 @@ class _Reading:
 
     def __init__(self, file: Json5File) -> None:
         self._file = file
-        self._found: list[tuple[int, int, Problem]] = []
+        self._found: list[tuple[int, int, Diagnostic]] = []
         self._notes: list[str] = []
         self._warnings: list[str] = []
         self._unset: dict[KeyPath, str] = {}
@@ -187,14 +188,14 @@ class _Reading:
     def _add_at(self, line: int, column: int, path: KeyPath, message: str) -> None:
         if "headers" in path[:-1]:  # a header may be given the wrong way round: its name may be the secret
             path = path[: path.index("headers") + 1]
-        problem = Problem(format_key_path(path) or "config file", self._file.place(line, column), message)
+        problem = Diagnostic(path, message, location=self._file.place(line, column))
         self._found.append((line, column, problem))
 
     def _invalid(self) -> SettingsInvalid:
         problems = [problem for _, _, problem in sorted(self._found, key=lambda one: one[:2])]
         if len(problems) > _MOST_PROBLEMS:
             more = f"and {len(problems) - _MOST_PROBLEMS} more problems"
-            problems[_MOST_PROBLEMS:] = [Problem("config file", str(self._file.path), more)]
+            problems[_MOST_PROBLEMS:] = [Diagnostic((), more, location=str(self._file.path))]
         return SettingsInvalid(problems)
 
     def _includes(self, value: object, path: KeyPath) -> None:
@@ -239,14 +240,16 @@ class _Reading:
         try:
             found = read_regular(path)
         except SettingsInvalid as error:
-            self._found += [(0, 0, Problem(".env", it.found_in, it.message)) for it in error.problems]
+            self._found += [(0, 0, Diagnostic((), it.message, location=it.location)) for it in error.problems]
             return {}
         if found is None:
             return {}
         try:
             text = found[0].decode("utf-8-sig")
         except UnicodeDecodeError:
-            self._found.append((0, 0, Problem(".env", str(path), "it cannot be read: it is not UTF-8 text")))
+            self._found.append(
+                (0, 0, Diagnostic((), "it cannot be read: it is not UTF-8 text", location=str(path)))
+            )
             return {}
         from io import StringIO
 

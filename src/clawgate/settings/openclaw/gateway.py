@@ -12,9 +12,10 @@ from ipaddress import ip_address
 
 from pydantic import SecretStr
 
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.schema import GatewayBlock, RateLimit
-from clawgate.settings.problems import Problem, SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.secrets import secret_problem, token_problem
 
 _HOSTS = {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  # what "lan" means
@@ -53,7 +54,7 @@ def gateway_settings(
     file: ConfigFile, flags: GatewayFlags, environment: Mapping[str, str]
 ) -> GatewaySettings:
     """Raises `SettingsInvalid` with every problem."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     block = file.config.gateway
     host = _host(block, flags.bind, problems)
     port = _port(block, flags.port, environment, problems)
@@ -61,11 +62,15 @@ def gateway_settings(
     local = is_loopback(host)
     if block.auth.mode == "none" and not local:
         problems.append(
-            Problem("gateway.auth.mode", str(file.path), f"'none' would let everybody in who reaches {host}")
+            Diagnostic(
+                ("gateway", "auth", "mode"),
+                f"'none' would let everybody in who reaches {host}",
+                location=str(file.path),
+            )
         )
     if not local:
         problems += [
-            Problem(f"gateway.auth.{name}", "", f"{reason}, and {host} can be reached from elsewhere")
+            Diagnostic(("gateway", "auth", name), f"{reason}, and {host} can be reached from elsewhere")
             for name, token in tokens.items()
             if (reason := token_problem(token)) is not None
         ]
@@ -81,7 +86,7 @@ def gateway_settings(
     )
 
 
-def _host(block: GatewayBlock, flag: str | None, problems: list[Problem]) -> str:
+def _host(block: GatewayBlock, flag: str | None, problems: list[Diagnostic]) -> str:
     bind = flag or block.bind
     if bind in _HOSTS:
         return _HOSTS[bind]
@@ -89,12 +94,12 @@ def _host(block: GatewayBlock, flag: str | None, problems: list[Problem]) -> str
         if block.custom_bind_host:
             return block.custom_bind_host
         problems.append(
-            Problem("gateway.customBindHost", "", "is not set, and gateway.bind 'custom' needs it")
+            Diagnostic(("gateway", "customBindHost"), "is not set, and gateway.bind 'custom' needs it")
         )
     elif bind == "tailnet":
         problems.append(
-            Problem(
-                "gateway.bind", "", "'tailnet' cannot be found out here; use 'custom' with customBindHost"
+            Diagnostic(
+                ("gateway", "bind"), "'tailnet' cannot be found out here; use 'custom' with customBindHost"
             )
         )
     else:
@@ -102,12 +107,18 @@ def _host(block: GatewayBlock, flag: str | None, problems: list[Problem]) -> str
             return str(ip_address(bind))
         except ValueError:
             known = ", ".join((*_HOSTS, "custom"))
-            problems.append(Problem("--bind", "", f"'{bind}' is neither an address nor one of {known}"))
+            problems.append(
+                Diagnostic(
+                    ("gateway", "bind"),
+                    f"'{bind}' is neither an address nor one of {known}",
+                    location="--bind",
+                )
+            )
     return "127.0.0.1"
 
 
 def _port(
-    block: GatewayBlock, flag: int | None, environment: Mapping[str, str], problems: list[Problem]
+    block: GatewayBlock, flag: int | None, environment: Mapping[str, str], problems: list[Diagnostic]
 ) -> int:
     if flag is not None:
         return flag
@@ -116,12 +127,14 @@ def _port(
         return block.port
     if text.isascii() and text.isdigit() and int(text) <= 65_535:
         return int(text)
-    problems.append(Problem("gateway.port", "OPENCLAW_GATEWAY_PORT", "must be a number from 0 to 65535"))
+    problems.append(
+        Diagnostic(("gateway", "port"), "must be a number from 0 to 65535", location="OPENCLAW_GATEWAY_PORT")
+    )
     return 0
 
 
 def _tokens(
-    block: GatewayBlock, flags: GatewayFlags, environment: Mapping[str, str], problems: list[Problem]
+    block: GatewayBlock, flags: GatewayFlags, environment: Mapping[str, str], problems: list[Diagnostic]
 ) -> dict[str, str]:
     """What lets callers in, by name; every kind that is set, or the one that ``mode`` names."""
     mode = block.auth.mode
@@ -129,7 +142,9 @@ def _tokens(
         return {}
     if mode == "trusted-proxy":
         problems.append(
-            Problem("gateway.auth.mode", "", "'trusted-proxy' is not served here; use 'token' or 'password'")
+            Diagnostic(
+                ("gateway", "auth", "mode"), "'trusted-proxy' is not served here; use 'token' or 'password'"
+            )
         )
         return {}
     kinds = ("token", "password") if mode is None else (mode,)
@@ -141,13 +156,13 @@ def _tokens(
             continue
         reason = secret_problem(value)
         if reason is not None:
-            problems.append(Problem(f"gateway.auth.{kind}", "", f"{reason}; {_MAKE_ONE}"))
+            problems.append(Diagnostic(("gateway", "auth", kind), f"{reason}; {_MAKE_ONE}"))
         else:
             found[kind] = value
     if not found and len(problems) == known:
         what = " or ".join(f"gateway.auth.{kind} ({_VARIABLES[kind]})" for kind in kinds)
         problems.append(
-            Problem("gateway.auth", "", f"no {what} is set, so nobody could be let in; {_MAKE_ONE}")
+            Diagnostic(("gateway", "auth"), f"no {what} is set, so nobody could be let in; {_MAKE_ONE}")
         )
     if len(set(found.values())) < len(found):
         del found["password"]

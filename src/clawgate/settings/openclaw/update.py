@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.settings.atomic_write import WriteFailed, locked, replace, resolve_symlink
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.json5.edit import EditVerificationFailed, NoSuchPath, value_at
 from clawgate.settings.json5.file import Json5File, parsed, read_json5
 from clawgate.settings.json5.source_map import InvalidJson5, nearest
 from clawgate.settings.key_path import KeyPath, format_key_path
-from clawgate.settings.problems import Problem, SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
 
 NEW_FILE = "{\n}\n"
 """What a change is made to where there is no file yet."""
@@ -51,7 +52,7 @@ class WriteResult:
     changed: bool
     created: bool = False
     backup: Path | None = None
-    remaining: tuple[Problem, ...] = ()
+    remaining: tuple[Diagnostic, ...] = ()
 
 
 def update(
@@ -92,7 +93,7 @@ def update(
     return WriteResult(target, changed=True, created=old is None, backup=backup, remaining=remaining)
 
 
-def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Problem]:
+def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Diagnostic]:
     """Everything that is wrong with a file that could be read, with the settings of our own roles in it."""
     from clawgate.settings.openclaw.config_file import judged
 
@@ -105,7 +106,7 @@ def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Problem
     return [*found, *_of_roles(file)]
 
 
-def _of_roles(file: Json5File) -> Iterator[Problem]:
+def _of_roles(file: Json5File) -> Iterator[Diagnostic]:
     """What is wrong in ``plugins.entries.<role>.config``; what is missing there may be set elsewhere."""
     from clawgate.settings.openclaw.key_catalog import ROLES
     from clawgate.settings.roles.loader import SettingsSources, load
@@ -122,13 +123,13 @@ def _of_roles(file: Json5File) -> Iterator[Problem]:
             load(model, {}, SettingsSources(block=block, block_name="here"))
         except SettingsInvalid as error:
             for problem in error.problems:
-                if problem.found_in.startswith("here") and not problem.unset:
-                    own = (*path, problem.path)
+                if problem.location.startswith("here") and not problem.unset:
+                    own = (*path, *problem.path)
                     place = file.place(*nearest(file.scan.spans, own))
-                    yield Problem(format_key_path(own), place, problem.message)
+                    yield Diagnostic(own, problem.message, location=place)
 
 
-def _judged(old: Json5File | None, new: Json5File, environment: Mapping[str, str]) -> tuple[Problem, ...]:
+def _judged(old: Json5File | None, new: Json5File, environment: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """The problems that were there before; raises `BringsProblems` with those that were not."""
     found = problems_of(new, environment)
     if not found:
@@ -144,9 +145,9 @@ def _judged(old: Json5File | None, new: Json5File, environment: Mapping[str, str
     return tuple(found)
 
 
-def _sort(problem: Problem) -> tuple[str, str]:
+def _sort(problem: Diagnostic) -> tuple[str, str]:
     """What stays the same about a problem when lines and entries before it come or go."""
-    return _INDEX.sub("[]", problem.path), problem.message
+    return _INDEX.sub("[]", problem.key), problem.message
 
 
 def _ask_for_loss(old: Json5File, new: Json5File, dropped: Collection[KeyPath], *, may_shrink: bool) -> None:

@@ -18,13 +18,22 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.json5.file import no_such_file, read_json5
-from clawgate.settings.key_path import format_key_path
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.paths import config_path
-from clawgate.settings.problems import DOCUMENT, Problem, SettingsInvalid, worded
+from clawgate.settings.problems import DOCUMENT, SettingsInvalid, worded
 from clawgate.settings.references import resolve_references
 
-__all__ = ["Problem", "SettingsInvalid", "SettingsSources", "config_path", "flag_of", "load", "read_sources"]
+__all__ = [
+    "Diagnostic",
+    "SettingsInvalid",
+    "SettingsSources",
+    "config_path",
+    "flag_of",
+    "load",
+    "read_sources",
+]
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -62,13 +71,24 @@ def read_env_file(named: str | None) -> Mapping[str, str]:
     path = Path(named or ".env")
     if not path.is_file():
         if named:
-            raise SettingsInvalid([Problem("--env-file", "", f"there is no file {path}")])
+            raise SettingsInvalid(
+                [
+                    Diagnostic(
+                        (),
+                        "there is no such file",
+                        fix="create it or leave the flag out",
+                        location=f"--env-file {path}",
+                    )
+                ]
+            )
         return {}
     try:
         values = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsInvalid([Problem("--env-file", str(path), f"it cannot be read: {reason}")]) from error
+        raise SettingsInvalid(
+            [Diagnostic((), f"it cannot be read: {reason}", location=f"--env-file {path}")]
+        ) from error
     return {key: value for key, value in values.items() if value is not None}
 
 
@@ -78,25 +98,25 @@ def _plugin_block(path: Path, entry: str, *, required: bool) -> Mapping[str, Any
         if required:
             raise no_such_file(path)
         return {}
-    way = ("plugins", "entries", entry, "config")
+    section: KeyPath = ("plugins", "entries", entry, "config")
     twice = [
-        Problem(
-            format_key_path(it.path),
-            file.place(it.again_line, it.again_column),
+        Diagnostic(
+            it.path,
             f"is there already on line {it.line}",
+            location=file.place(it.again_line, it.again_column),
         )
         for it in file.scan.twice
-        if it.path[: len(way)] == way[: len(it.path)]
+        if it.path[: len(section)] == section[: len(it.path)]
     ]
     if twice:
         raise SettingsInvalid(twice)
     found = file.value
-    for key in way:
+    for key in section:
         found = found.get(key) if isinstance(found, dict) else None
         if found is None:
             return {}
     if not isinstance(found, dict):
-        raise SettingsInvalid([Problem(f'plugins.entries."{entry}".config', str(path), "must be an object")])
+        raise SettingsInvalid([Diagnostic(section, "must be an object", location=str(path))])
     return found
 
 
@@ -104,7 +124,7 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) ->
     """The settings of ``model``; ``flags`` by field name, None where not given."""
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     keys = {to_camel(name): name for name in model.model_fields}
     for key, value in sources.block.items():
         if key in keys:
@@ -112,7 +132,9 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) ->
         else:
             near = difflib.get_close_matches(key, keys, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(keys))}"
-            problems.append(Problem(key, sources.block_name, f"there is no such setting{hint}"))
+            problems.append(
+                Diagnostic((key,), f"there is no such setting{hint}", location=sources.block_name)
+            )
     for name in model.model_fields:
         variables = _variables(model, name)
         for place, found_in in (
@@ -130,7 +152,8 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) ->
             if missing:
                 del values[name]
                 problems += [
-                    Problem(to_camel(name), found_in, str(reference), unset=True) for reference in missing
+                    Diagnostic((to_camel(name),), str(reference), location=found_in, unset=True)
+                    for reference in missing
                 ]
     unset = {problem.path for problem in problems}
     try:
@@ -157,20 +180,20 @@ def _variables(model: type[BaseModel], name: str) -> list[str]:
 
 def _problem(
     model: type[BaseModel], detail: ErrorDetails, origin: Mapping[str, str], sources: SettingsSources
-) -> Problem:
+) -> Diagnostic:
     """One pydantic error in our words; its input is left out, for it may be a secret."""
     location = [str(part) for part in detail["loc"]]
     message = worded(detail)
     if not location or detail["type"] == DOCUMENT:
-        return Problem("settings", "", message)
+        return Diagnostic((), message)
     by_key = {to_camel(field_name): field_name for field_name in model.model_fields}
     name = by_key.get(location[0], location[0])
     if detail["type"] == "missing":
         ways = [*([flag_of(name)] if sources.has_flags else []), *_variables(model, name)]
         if sources.block_name:
             ways.append(f"{to_camel(name)} in {sources.block_name}")
-        return Problem(to_camel(name), "", "is not set; give it as " + " or ".join(ways), unset=True)
+        return Diagnostic((to_camel(name),), "is not set; give it as " + " or ".join(ways), unset=True)
     path = to_camel(
         name
     )  # not what is within it: the name of a token may be the token, given the wrong way round
-    return Problem(path, origin.get(name, ""), message)
+    return Diagnostic((path,), message, location=origin.get(name, ""))

@@ -6,8 +6,9 @@ import stat
 from pathlib import Path
 
 from clawgate.policy.authentication import TokenStore
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.roles.bridge import TOKEN_NAME, ServerSettings
-from clawgate.settings.roles.loader import Problem, SettingsInvalid
+from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.settings.secrets import token_problem
 
 
@@ -19,11 +20,13 @@ def read_tokens_file(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SettingsInvalid(
-            [Problem("proxyTokensFile", str(path), f"it cannot be read: {reason}")]
+            [Diagnostic(("proxyTokensFile",), f"it cannot be read: {reason}", location=str(path))]
         ) from error
     problems = []
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        problems.append(Problem("proxyTokensFile", str(path), f"others may read it; run: chmod 600 {path}"))
+        problems.append(
+            Diagnostic(("proxyTokensFile",), f"others may read it; run: chmod 600 {path}", location=str(path))
+        )
     tokens: dict[str, str] = {}
     for number, text in enumerate(lines, 1):
         content = text.strip()
@@ -32,11 +35,13 @@ def read_tokens_file(path: Path) -> dict[str, str]:
         name, colon, token = (part.strip() for part in content.partition(":"))
         where = f"{path}:{number}"
         if not colon or not TOKEN_NAME.match(name):
-            problems.append(Problem("proxyTokensFile", where, "must be name:TOKEN"))
+            problems.append(Diagnostic(("proxyTokensFile",), "must be name:TOKEN", location=where))
         elif name in tokens:
-            problems.append(Problem("proxyTokensFile", where, f"the name '{name}' stands there twice"))
+            problems.append(
+                Diagnostic(("proxyTokensFile",), f"the name '{name}' stands there twice", location=where)
+            )
         elif reason := token_problem(token):
-            problems.append(Problem("proxyTokensFile", where, f"its token {reason}"))
+            problems.append(Diagnostic(("proxyTokensFile",), f"its token {reason}", location=where))
         else:
             tokens[name] = token
     if problems:
@@ -55,7 +60,9 @@ def gather_tokens(settings: ServerSettings) -> dict[str, str]:
         if twice := sorted(tokens.keys() & from_file.keys()):
             raise SettingsInvalid(
                 [
-                    Problem("proxyTokensFile", str(path), f"the name '{name}' is also set elsewhere")
+                    Diagnostic(
+                        ("proxyTokensFile",), f"the name '{name}' is also set elsewhere", location=str(path)
+                    )
                     for name in twice
                 ]
             )
@@ -64,12 +71,12 @@ def gather_tokens(settings: ServerSettings) -> dict[str, str]:
     for name, token in tokens.items():
         if token in by_token:
             raise SettingsInvalid(
-                [Problem("tokens", "", f"'{by_token[token]}' and '{name}' have the same token")]
+                [Diagnostic(("tokens",), f"'{by_token[token]}' and '{name}' have the same token")]
             )
         by_token[token] = name
     if not tokens:
         raise SettingsInvalid(
-            [Problem("proxyTokensFile", str(settings.proxy_tokens_file), "it holds no token")]
+            [Diagnostic(("proxyTokensFile",), "it holds no token", location=str(settings.proxy_tokens_file))]
         )
     return tokens
 
