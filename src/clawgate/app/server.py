@@ -146,8 +146,9 @@ def _check_certificate(settings: ServerSettings) -> None:
             raise SettingsInvalid(
                 [
                     Diagnostic(
-                        ("tlsCertificate",),
+                        (),
                         why_unusable(error, settings.tls_certificate, settings.tls_key),
+                        location="tlsCertificate, tlsKey",
                     )
                 ]
             ) from error
