@@ -1,4 +1,4 @@
-"""Try clawgate in one command: model <- server <- bridge <- gateway, streamed answers, and what each hop costs.
+"""Try clawgate in one command: model <- server <- bridge <- gateway, streamed responses, and what each hop costs.
 
 `./scripts/run` runs it. It shows the product as a user meets it, by its command line only; it leaves nothing
 behind: no process, no file outside a temporary folder, and never a look into the user's own ~/.openclaw.
@@ -23,7 +23,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from demo.client import Answer, Hop, MessagesSender, Sender, Timing, time_hops
+from demo.client import Hop, MessagesSender, Reply, Sender, Timing, time_hops
 from demo.config import (
     ANTHROPIC,
     ANTHROPIC_KEY_VARIABLE,
@@ -123,29 +123,29 @@ class Demo:
         """One streamed request through everything, and one in Anthropic's dialect, shown as they arrive."""
         last = "model" if self.builtin else "OpenAI"
         self.say(f"\nOne request through gateway -> bridge -> server -> {last}: {SAID}\n")
-        answer = self._shown(Sender(gateway), self.model, exact=self.builtin)
+        reply = self._shown(Sender(gateway), self.model, exact=self.builtin)
         checked = "every byte of the model's text" if self.builtin else "to its [DONE]"
         self.say(
-            f"\nWhole ({checked}): the first byte after {answer.first_byte * 1000:.0f} ms "
-            f"(nothing was warm yet), the last after {answer.total * 1000:.0f} ms."
+            f"\nWhole ({checked}): the first byte after {reply.first_byte * 1000:.0f} ms "
+            f"(nothing was warm yet), the last after {reply.total * 1000:.0f} ms."
         )
         self.say("\nAnd one in Anthropic's dialect, gateway -> a built-in Claude:\n")
         claude = Hop("gateway", gateway.base_url, {"x-api-key": self.gateway_token}, f"{ANTHROPIC}/")
         self._shown(MessagesSender(claude), CLAUDE, exact=True)
 
-    def _shown(self, sender: Sender, model: str, *, exact: bool) -> Answer:
-        """The answer, shown as it arrives; CannotStart if it is not whole, or not the built-in model's text."""
+    def _shown(self, sender: Sender, model: str, *, exact: bool) -> Reply:
+        """Print a response as it arrives. Raises CannotStart if it is incomplete, or not the built-in model's text."""
         try:
-            answer = sender.ask(model, SAID, lambda text: print(text, end="", flush=True))
+            reply = sender.ask(model, SAID, lambda text: print(text, end="", flush=True))
         finally:
             sender.close()
         print()
-        problem = answer.error
-        if exact and not problem and answer.text != answer_text(SAID):
+        problem = reply.error
+        if exact and not problem and reply.text != answer_text(SAID):
             problem = "the text is not the one that the model sent"
         if problem:
-            raise CannotStart(f"the answer did not come through whole: {problem}\n{self._logs()}")
-        return answer
+            raise CannotStart(f"the response arrived incomplete: {problem}\n{self._logs()}")
+        return reply
 
     def _logs(self) -> str:
         return "\n".join(f"{child.name}: {child.last_lines(4)}" for child in self.children)
@@ -183,7 +183,7 @@ class Demo:
     def show_times(self, timings: Sequence[Timing]) -> None:
         """What each hop added: the difference to the one before."""
         self.say("\nThe same streamed request to each hop, in milliseconds\n", "bold")
-        self.say("  sent to   first byte    added   fastest    added   whole answer    added")
+        self.say("  sent to   first byte    added   fastest    added   whole reply     added")
         before: Timing | None = None
         for timing in timings:
             row = f"  {timing.hop.name:<7}"
@@ -201,7 +201,7 @@ class Demo:
 
 
 def run(demo: Demo, *, once: bool, ended: threading.Event) -> None:
-    """Start everything, show one answer, and unless `once`, stay until `ended` is set."""
+    """Start everything, show one response, and unless `once`, stay until `ended` is set."""
     demo.say(f"clawgate demo, in {demo.folder}", "bold")
     if demo.builtin:
         demo.say("No OPENAI_API_KEY: the built-in model stands in for OpenAI.")
@@ -224,7 +224,9 @@ def run(demo: Demo, *, once: bool, ended: threading.Event) -> None:
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/run", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--once", action="store_true", help="exit after the first answer, 0 if it was whole")
+    parser.add_argument(
+        "--once", action="store_true", help="exit after the first response: 0 if it was complete"
+    )
     parser.add_argument(
         "--gateway-port", type=int, default=18789, metavar="PORT", help="18789; 0: any free one"
     )
@@ -252,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # the answer has characters that not every terminal has
+        sys.stdout.reconfigure(errors="replace")  # the response has characters that not every terminal has
     folder = Path(tempfile.mkdtemp(prefix="clawgate-demo-"))
     demo: Demo | None = None
     code = 0
@@ -276,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted:
         code = INTERRUPTED if given.once else 0
     except BrokenPipeError:
-        # Whoever read our output is gone; what is still to be said goes nowhere.
+        # The reader of our output is gone: the rest of the output is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 1
     except (CannotStart, RuntimeError) as problem:

@@ -1,6 +1,6 @@
-"""One streamed answer, asked for the plain way in either dialect, and how long it took: the demo's answer and timing.
+"""A plain streaming client for either dialect that measures time: to the first byte, and to the end.
 
-Stdlib only and one connection at a time. It must not know who answers: the model, a gateway or OpenAI.
+Stdlib only and one connection at a time. Must not know what serves it: a model, a gateway or OpenAI.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A streamed answer. `error` is empty if it came whole: correct framing, the reason and the mark of its end.
+class Reply:
+    """A streamed response. `error` is empty if it is complete: correct framing, the reason and the mark of its end.
 
     `first_byte` and `total` are seconds from just before the request was written to the first line of the
     body, and to its end.
@@ -51,11 +51,11 @@ class Timing:
 
 
 class _Refused(Exception):
-    """An answer that came, and says that there is none."""
+    """A response that reports an error."""
 
 
 class Sender:
-    """A keep-alive connection to one hop, which is asked for chat completions."""
+    """A keep-alive connection to one hop that sends chat completion requests."""
 
     path = "/chat/completions"
     more: ClassVar[Mapping[str, object]] = {}
@@ -71,9 +71,9 @@ class Sender:
         """Close the connection."""
         self._connection.close()
 
-    def ask(self, model: str, said: str, show: Callable[[str], None] = lambda _: None) -> Answer:
+    def ask(self, model: str, prompt: str, show: Callable[[str], None] = lambda _: None) -> Reply:
         """Send one streamed request; each piece of text goes to `show` as it arrives. Raises nothing."""
-        messages = [{"role": "user", "content": said}]
+        messages = [{"role": "user", "content": prompt}]
         body = {"model": self.hop.prefix + model, "stream": True, "messages": messages, **self.more}
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **self.hop.headers}
         texts: list[str] = []
@@ -103,7 +103,7 @@ class Sender:
         except (OSError, http.client.HTTPException, ValueError) as problem:
             error = f"{type(problem).__name__}: {problem}"
             self._connection.close()
-        return Answer("".join(texts), error, first - began, time.perf_counter() - began)
+        return Reply("".join(texts), error, first - began, time.perf_counter() - began)
 
     def read(self, data: bytes) -> tuple[str, bool, bool]:
         """Of one event: its text, whether it has the reason of the end, whether it is the last one."""
@@ -127,23 +127,25 @@ class MessagesSender(Sender):
         return delta.get("text") or "", bool(delta.get("stop_reason")), kind == "message_stop"
 
 
-def time_hops(hops: Sequence[Hop], model: str, said: str, rounds: int = 30, warm_up: int = 5) -> list[Timing]:
+def time_hops(
+    hops: Sequence[Hop], model: str, prompt: str, rounds: int = 30, warm_up: int = 5
+) -> list[Timing]:
     """Send the same streamed request to each hop in turn, `rounds` times, over one connection each.
 
     In turn, each round from another one on, so that whatever else the machine does falls on all of them
     alike. RuntimeError if one fails.
     """
     senders = [Sender(hop) for hop in hops]
-    taken: list[list[Answer]] = [[] for _ in hops]
+    taken: list[list[Reply]] = [[] for _ in hops]
     try:
         for number in range(warm_up + rounds):
             for place in range(len(hops)):
                 which = (number + place) % len(hops)
-                answer = senders[which].ask(model, said)
-                if answer.error:
-                    raise RuntimeError(f"{hops[which].name}: {answer.error}")
+                reply = senders[which].ask(model, prompt)
+                if reply.error:
+                    raise RuntimeError(f"{hops[which].name}: {reply.error}")
                 if number >= warm_up:
-                    taken[which].append(answer)
+                    taken[which].append(reply)
     finally:
         for sender in senders:
             sender.close()
@@ -151,11 +153,11 @@ def time_hops(hops: Sequence[Hop], model: str, said: str, rounds: int = 30, warm
         Timing(
             hop,
             rounds,
-            statistics.median(answer.first_byte for answer in answers),
-            statistics.median(answer.total for answer in answers),
-            min(answer.first_byte for answer in answers),
+            statistics.median(reply.first_byte for reply in replies),
+            statistics.median(reply.total for reply in replies),
+            min(reply.first_byte for reply in replies),
         )
-        for hop, answers in zip(hops, taken, strict=True)
+        for hop, replies in zip(hops, taken, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
-"""Which openclaw.json does the demo's gateway read? It has two providers: the bridge, and a stand-in for Anthropic.
+"""Writes the config of the demo's gateway, with two providers: the bridge, and a stand-in for Anthropic.
 
-Secrets stand in it as references: their values reach the gateway by its environment alone.
+Secrets are references in it: their values reach the gateway by its environment alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CLAUDE = "claude-demo"
 
 
 def openclaw_config(bridge_port: int, anthropic_port: int, model: str) -> dict[str, Any]:
-    """The config; `model` is what the bridge is asked for by default."""
+    """The config; `model` is the default model of the bridge."""
     private = {"allowPrivateNetwork": True}
     return {
         "gateway": {"auth": {"mode": "token", "token": "${OPENCLAW_GATEWAY_TOKEN}"}},

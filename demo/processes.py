@@ -22,7 +22,7 @@ PORT_TAKEN = 78
 
 
 class CannotStart(Exception):
-    """Why the demo cannot go on, in lines for the person who started it."""
+    """Why the demo cannot continue, in lines for the person who started it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def free_port(wanted: int, flag: str) -> int:
 
 
 def taken(port: int, flag: str) -> str:
-    """One line that names the port, who has it if that can be seen, and the way out."""
+    """One line that names the port, its owner if that can be seen, and what to do."""
     owner = port_owner(port) or "another program"
     return f"port {port} is in use by {owner}; choose another one with {flag} PORT"
 

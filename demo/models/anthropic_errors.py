@@ -1,4 +1,4 @@
-"""How Anthropic refuses, and which requests the built-in model refuses by their model id. Knows no web framework.
+"""Anthropic's errors, and those that a model id requests (`error-<status>`). Must not know a web framework.
 
 Types by status: the Messages API reference, "Errors".
 """
@@ -33,7 +33,7 @@ class MessagesError(Exception):
         self.headers = headers or {}
 
     def body(self, request_id: str) -> dict[str, object]:
-        """The body of the answer."""
+        """Return the body of the error response."""
         kind = KINDS.get(self.status) or ("invalid_request_error" if self.status < 500 else "api_error")
         return {"type": "error", "error": {"type": kind, "message": self.message}, "request_id": request_id}
 
@@ -57,7 +57,7 @@ def parse(data: bytes) -> Body:
 
 
 def refuse_by_model_id(model: str) -> None:
-    """Raise what a model id `error-<status>` asks for."""
+    """Raise the error that a model id `error-<status>` requests."""
     prefix, _, digits = model.partition("-")
     if prefix != "error" or not digits.isdecimal() or not 400 <= int(digits) <= 599:
         return
@@ -67,5 +67,5 @@ def refuse_by_model_id(model: str) -> None:
         headers = {"retry-after": RETRY_AFTER, "anthropic-ratelimit-requests-reset": "2030-01-01T00:00:00Z"}
         raise MessagesError(429, "This request would exceed your rate limit", {**limit, **headers})
     raise MessagesError(
-        status, "Overloaded" if status == 529 else f"status {status}, as the model id asks for"
+        status, "Overloaded" if status == 529 else f"status {status}, as the model id requests"
     )

@@ -1,4 +1,4 @@
-"""What the built-in model says in the shapes of Anthropic's Messages API, whole and as events.
+"""The built-in model's responses in Anthropic's Messages API, complete and as events.
 
 Pure, like `openai_chat`, which decides on the words: the same request gives the same bytes. It takes a request that
 `anthropic_validation` let through. Shapes: the Messages API reference and the types of Anthropic's SDK.
@@ -18,12 +18,12 @@ from demo.models.openai_chat import Body, answer_text, asks_for_tools, example, 
 Block = dict[str, Any]
 
 LOOKS_UP = "I will look that up."
-"""What stands before a tool call that nobody forced."""
+"""The text in front of a tool call that `tool_choice` did not force."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What the model answers: content blocks, why it stopped, and what that counts."""
+    """One response: content blocks, stop reason and token counts."""
 
     key: str
     blocks: tuple[Block, ...]
@@ -59,7 +59,7 @@ def input_tokens(body: Body) -> int:
 
 
 def reply_to_messages(body: Body) -> Spoken:
-    """The answer to a request. What was said is the text of the last user message that has any."""
+    """Return the response to a request; the prompt is the text of the last user message that has any."""
     said, results = _said(body), _results(body)
     blocks: list[Block] = []
     thought = f"They say {said!r}. What does that mean?"
@@ -83,7 +83,7 @@ def reply_to_messages(body: Body) -> Spoken:
 
 
 def message(body: Body, spoken: Spoken) -> dict[str, Any]:
-    """An answer that is not streamed."""
+    """Return a response that is not streamed."""
     return {
         "id": f"msg_{spoken.key}",
         "type": "message",
@@ -97,7 +97,7 @@ def message(body: Body, spoken: Spoken) -> dict[str, Any]:
 
 
 def events(body: Body, spoken: Spoken) -> Iterator[dict[str, Any]]:
-    """The events of a streamed answer: a delta a word, thoughts with their signature, inputs in pieces."""
+    """Return the events of a streamed response: a delta a word, thoughts with their signature, inputs in pieces."""
     begun = {**message(body, spoken), "content": [], "stop_reason": None, "stop_sequence": None}
     yield {"type": "message_start", "message": {**begun, "usage": {**spoken.usage, "output_tokens": 1}}}
     for index, block in enumerate(spoken.blocks):
@@ -169,7 +169,8 @@ def _stopped(text: str, body: Body) -> tuple[str, str, str | None]:
 
 
 def _calls(body: Body, said: str) -> list[Block]:
-    """The tools that are called: the one that is named, otherwise the first; all, if that was said and allowed."""
+    """The tools that are called: the one that is named, otherwise the first; all, if the prompt says so and it
+    is allowed."""
     tools: list[Block] = body.get("tools") or []
     choice: Block = body.get("tool_choice") or {"type": "auto"}
     if not tools or choice["type"] == "none":
@@ -200,7 +201,7 @@ def _said(body: Body) -> str:
 
 
 def _results(body: Body) -> list[str]:
-    """What the tools said, in the last message."""
+    """Return the tool results of the last message."""
     found = []
     for block in blocks_of(body["messages"][-1]["content"]):
         if block["type"] == "tool_result":

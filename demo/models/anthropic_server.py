@@ -1,7 +1,7 @@
 """A small deterministic model behind Anthropic's Messages API, to stand where Anthropic would.
 
-The counterpart of `model`: the same request always gives the same bytes. It must not know clawgate. What it says is
-decided in `anthropic_messages`, what it refuses in `anthropic_validation`; here are only the routes.
+The counterpart of `openai_server`: the same request always gives the same bytes. Must not know clawgate. Responses come
+from `anthropic_messages`, rejections from `anthropic_validation`; here are only the routes.
 
 `python -m demo.models.anthropic_server --port 0` prints `listening on http://127.0.0.1:PORT` first.
 """
@@ -153,7 +153,7 @@ async def _unknown_route(request: Request, error: Exception) -> Response:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the model until SIGINT, SIGTERM or, if asked for, the end of stdin."""
+    """Run the model until SIGINT, SIGTERM or, on request, the end of stdin."""
     parser = argparse.ArgumentParser(prog="python -m demo.models.anthropic_server", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001, help="0: any free one")

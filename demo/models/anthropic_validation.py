@@ -1,8 +1,8 @@
-"""Which requests would Anthropic's Messages API refuse? `check` raises `MessagesError` with the field's path.
+"""Rejects what Anthropic's Messages API rejects: `check` raises `MessagesError` with the field's path.
 
 As strict as the reference says, so that a translation that sends nonsense fails here and not at Anthropic: unknown
 fields, empty texts, tool calls without their result and results without their call, thoughts that were not signed by
-the model. Pure; it says nothing of what is answered.
+the model. Pure; it makes no response.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def _content(turn: Block, place: str, *, last: bool) -> list[Block]:
 
 
 def _answered(role: str, blocks: list[Block], place: str, open_calls: list[str]) -> list[str]:
-    """The calls that this message leaves open; each one of the message before it has to be answered here."""
+    """The calls that this message leaves open; each one of the message before it needs its result here."""
     if role == "system":
         return open_calls
     results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]

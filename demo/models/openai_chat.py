@@ -1,7 +1,7 @@
-"""What the built-in model says, in the shapes of OpenAI's chat completions and (old) completions.
+"""The built-in model's responses as OpenAI's chat completions and (old) completions.
 
-Pure: the same request gives the same bytes, so that an answer that came through a gateway can be compared
-with one that did not. Ids are a hash of the request and `created` is a constant. It knows no HTTP.
+Pure: the same request gives the same bytes, so that a response through a gateway can be compared
+with one that came directly. Ids are a hash of the request and `created` is a constant. It knows no HTTP.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model answers to one request: `words` joined are the text; or the call of `tool`, and of `more`."""
+    """One response: `words` joined are the text; or the call of `tool`, and of `more`."""
 
     key: str
     words: tuple[str, ...]
@@ -55,7 +55,7 @@ class Reply:
 
 
 def answer_text(said: str) -> str:
-    """The model's whole answer to a user's message: several words, some not ASCII, under 300 characters."""
+    """Return the model's complete text for a user's message: several words, some not ASCII, under 300 characters."""
     said = " ".join(said.split())
     quoted = said if len(said) <= 200 else said[:199] + "…"
     return f"🦞 You said: “{quoted}”. Das ist naïve, but every word arrived: 你好, мир, done ✓"
@@ -80,9 +80,9 @@ def asks_for_tools(said: str, names: list[str]) -> bool:
 
 
 def reply_to_chat(body: Body, *, eager: bool = True) -> Reply:
-    """The answer to a chat completion whose `messages` is a list that is not empty.
+    """Return the response to a chat completion whose `messages` is a list that is not empty.
 
-    A tool that is offered is called: each time if `eager`, otherwise where `tool_choice` or the text asks for it.
+    A tool that is offered is called: each time if `eager`, otherwise where `tool_choice` or the text requests it.
     A text that says "parallel" gets a call of every tool, of the only one two.
     """
     messages = [message for message in body["messages"] if isinstance(message, dict)]
@@ -101,7 +101,7 @@ def reply_to_chat(body: Body, *, eager: bool = True) -> Reply:
 
 
 def reply_to_prompt(body: Body) -> Reply:
-    """The answer to an old completion's `prompt` (a string or a list of which the last counts)."""
+    """Return the response to an old completion's `prompt` (a string or a list of which the last counts)."""
     prompt = body["prompt"]
     said = str(prompt[-1] if isinstance(prompt, list) and prompt else prompt)
     return _limited(body, split(answer_text(said)), len(split(said)))
@@ -118,7 +118,7 @@ def completion(body: Body, reply: Reply) -> dict[str, Any]:
 
 
 def chunks(body: Body, reply: Reply) -> Iterator[dict[str, Any]]:
-    """A streamed chat completion: role, a chunk a word (or the tool call in two), finish, usage if asked."""
+    """A streamed chat completion: role, a chunk a word (or the tool call in two), finish, usage on request."""
     start = _start(body, reply, "chat.completion.chunk")
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:

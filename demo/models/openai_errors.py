@@ -1,4 +1,4 @@
-"""Which requests the built-in model refuses, and how OpenAI would say so. It knows no web framework."""
+"""OpenAI's errors, and those that a model id requests (`error-<status>`). Must not know a web framework."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse(data: bytes) -> Body:
 
 
 def refuse_by_model_id(body: Body) -> None:
-    """Raise what a model id `error-<status>` asks for."""
+    """Raise the error that a model id `error-<status>` requests."""
     prefix, _, digits = body["model"].partition("-")
     if prefix != "error" or not digits.isdecimal() or not 400 <= int(digits) <= 599:
         return
@@ -53,4 +53,4 @@ def refuse_by_model_id(body: Body) -> None:
         raise ModelError(429, message, "requests", code="rate_limit_exceeded", headers=headers)
     kind = "server_error" if status >= 500 else "invalid_request_error"
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
-    raise ModelError(status, f"{phrase}, as the model id asks for", kind)
+    raise ModelError(status, f"{phrase}, as the model id requests", kind)

@@ -1,6 +1,6 @@
-"""The built-in model's answers in the shapes of OpenAI's Responses API: text only, no tools.
+"""The built-in model's responses in OpenAI's Responses API: text only, no tools.
 
-Pure and deterministic like `openai_chat`, which decides what is said.
+Pure and deterministic like `openai_chat`, which makes the text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from demo.models.openai_chat import CREATED, Body, Reply, reply_to_chat, text_of
 
 
 def reply_to_input(body: Body) -> Reply:
-    """The answer to a response's `input`: a string, or items of which the last user message counts."""
+    """Return the response to an `input`: a string, or items of which the last user message counts."""
     given = body["input"]
     items = given if isinstance(given, list) else [{"role": "user", "content": given}]
     messages = [

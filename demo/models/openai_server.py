@@ -1,7 +1,7 @@
 """A small deterministic model behind OpenAI's HTTP API, to stand where OpenAI would.
 
-It answers for the far end in tests, the demo and benchmarks: the same request always gives the same bytes.
-It must not know clawgate. What it says is decided in `openai_chat`; here are only the routes and errors.
+It is the upstream of tests, demo and benchmarks: the same request always gives the same bytes.
+Must not know clawgate. Responses come from `openai_chat`; here are only the routes and errors.
 
 `python -m demo.models.openai_server --port 0` prints `listening on http://127.0.0.1:PORT` first.
 """
@@ -45,7 +45,7 @@ EMBEDDING_SIZE = 16
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """One request as it arrived here: what a test asks about credentials and headers after the fact."""
+    """One request as it arrived here: for tests of credentials and headers."""
 
     method: str
     path: str
@@ -59,7 +59,7 @@ def build_model(
     """The model as an ASGI app.
 
     `api_key`: refuse other Bearer keys with 401. `token_delay`: seconds before each word of a stream.
-    Without `eager_tools` a tool is called only where `tool_choice` or the text asks for it.
+    Without `eager_tools` a tool is called only where `tool_choice` or the text requests it.
     `app.state.seen` has the last 100 requests as `RecordedRequest`.
     """
     seen: deque[RecordedRequest] = deque(maxlen=100)
@@ -151,13 +151,13 @@ def build_model(
 
 
 def delay_by_model_id(body: Body, default: float) -> float:
-    """The seconds before each word that a model id `delay-<milliseconds>` asks for, at most a minute."""
+    """The seconds before each word that a model id `delay-<milliseconds>` requests, at most a minute."""
     prefix, _, digits = body["model"].partition("-")
     return min(int(digits) / 1000, 60.0) if prefix == "delay" and digits.isdecimal() else default
 
 
 def embed(body: Body) -> dict[str, Any]:
-    """One vector of EMBEDDING_SIZE floats in [-1, 1] an input, from a hash of it; in base64 if asked for."""
+    """One vector of EMBEDDING_SIZE floats in [-1, 1] an input, from a hash of it; in base64 on request."""
     given = body["input"]
     inputs = given if isinstance(given, list) and not isinstance(given[0], int) else [given]
     data = []
@@ -183,7 +183,7 @@ def compact(value: object) -> bytes:
 
 
 def as_json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer with an `x-request-id` that is a hash of it."""
+    """Return a JSON response with an `x-request-id` that is a hash of it."""
     data = compact(value)
     request_id = {"x-request-id": f"req_{hashlib.sha256(data).hexdigest()[:24]}"}
     return Response(data, status, {**request_id, **(headers or {})}, "application/json")
@@ -255,7 +255,7 @@ def _stop_at_eof(server: uvicorn.Server) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the model until SIGINT, SIGTERM or, if asked for, the end of stdin."""
+    """Run the model until SIGINT, SIGTERM or, on request, the end of stdin."""
     parser = argparse.ArgumentParser(prog="python -m demo.models.openai_server", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="0: any free one")
@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def serve(app: Starlette, host: str, port: int, *, exit_on_stdin_eof: bool) -> None:
-    """Say where the app listens, and serve it until a signal or, if asked for, the end of stdin."""
+    """Say where the app listens, and serve it until a signal or, on request, the end of stdin."""
     try:
         sock = listen(host, port)
     except OSError as error:

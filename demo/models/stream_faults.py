@@ -1,8 +1,8 @@
-"""How a built-in model goes wrong on purpose, by its model id, at a moment that an exception cannot reach.
+"""Faults of a fake model in mid-response, chosen by the model id.
 
-The model's module says what an answer is and how an error looks in its dialect; here is only what becomes of it on
-the way out. Ids: `hang` (no head), `hang-in-stream`, `error-in-stream`, `cut-in-stream` (each after a few frames of
-the answer), `pings` (one before each frame). Without a stream `hang-in-stream` and `cut-in-stream` stop within the
+The model's own module makes the response and the errors of its dialect; here the bytes are damaged while sent.
+Ids: `hang` (no head), `hang-in-stream`, `error-in-stream`, `cut-in-stream` (each after a few frames of
+the response), `pings` (one before each frame). Without a stream `hang-in-stream` and `cut-in-stream` stop within the
 body, the others change nothing.
 """
 
@@ -18,11 +18,11 @@ IDS = ("hang", "hang-in-stream", "error-in-stream", "cut-in-stream", "pings")
 FRAMES_BEFORE = 5
 """How many frames of a stream are sent before the fault."""
 
-ERROR_MESSAGE = "Overloaded, as the model id asks for"
+ERROR_MESSAGE = "Overloaded, as the model id requests"
 
 
 class FaultyResponse(Response):
-    """`whole` on its way out, with the fault that `model` names.
+    """Sends `whole` with the fault that `model` names.
 
     `error` is the frame of an error event, `ping` one that says nothing; both are of the model's dialect.
     """
@@ -71,7 +71,7 @@ class FaultyResponse(Response):
         if self._model == "hang-in-stream":
             await _until_left(receive)
         if self._model in ("hang-in-stream", "cut-in-stream"):
-            return  # the server ends the connection of an answer that was not finished
+            return  # the server ends the connection of a response that was not finished
         if self._model == "error-in-stream":
             await write(self._error)
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -9,14 +9,14 @@ import pytest
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Script
 from clawgate.testing.http.upstream import FakeUpstream
-from demo.client import Answer, Hop, MessagesSender, Sender, time_hops
+from demo.client import Hop, MessagesSender, Reply, Sender, time_hops
 from demo.models import openai_server as model
 from demo.models.anthropic_server import build_messages_model
 from demo.models.openai_chat import answer_text, split
 
 
-def ask(script: Script) -> Answer:
-    async def run() -> Answer:
+def ask(script: Script) -> Reply:
+    async def run() -> Reply:
         async with FakeUpstream(script) as upstream:
             sender = Sender(Hop("x", f"{upstream.url}/v1", {}), timeout=10)
             try:
@@ -69,7 +69,7 @@ def test_anthropics_dialect_is_read_as_well() -> None:
         sender = MessagesSender(Hop("claude", f"{url}/v1", headers))
         assert (whole := sender.ask("m", "hello")).error == ""
         assert whole.text == answer_text("hello")
-        assert "asks for" in sender.ask("error-in-stream", "hello").error
+        assert "requests" in sender.ask("error-in-stream", "hello").error
         assert "IncompleteRead" in sender.ask("cut-in-stream", "hello").error
         sender.close()
         prefixed = MessagesSender(Hop("claude", f"{url}/v1", headers, "error-"))

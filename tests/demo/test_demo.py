@@ -179,7 +179,7 @@ def test_a_wrong_key_is_not_a_success(surroundings: dict[str, str]) -> None:
             [*COMMAND, *ANY_PORTS, "--once"], env=env, capture_output=True, text=True, timeout=60, check=False
         )
     assert done.returncode == 1
-    assert "the answer did not come through whole: status 401" in done.stderr
+    assert "the response arrived incomplete: status 401" in done.stderr
     assert "sk-wrong-key" not in done.stdout + done.stderr
     folder = Path(done.stderr.strip().splitlines()[-1].removeprefix("The logs are kept in "))
     assert {log.name for log in folder.glob("*.log")} == {

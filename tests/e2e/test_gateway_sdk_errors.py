@@ -91,7 +91,7 @@ def test_errors_of_a_provider_as_openai_raises_them(
     with pytest.raises(error) as caught:
         chat(stand.gateway, f"{provider}/error-{status}", streamed=streamed)
     assert caught.value.status_code == status
-    assert "as the model id asks for" in caught.value.message or "Overloaded" in caught.value.message
+    assert "as the model id requests" in caught.value.message or "Overloaded" in caught.value.message
     if provider == CLAUDE:
         assert caught.value.type == kind
     assert caught.value.response.headers["x-clawgate-provider"] == provider
@@ -122,7 +122,7 @@ def test_errors_of_a_provider_as_anthropic_raises_them(
     assert caught.value.status_code == status
     body: Any = caught.value.body
     assert (body["type"], body["error"]["type"]) == ("error", kind)
-    assert "as the model id asks for" in caught.value.message or "Overloaded" in caught.value.message
+    assert "as the model id requests" in caught.value.message or "Overloaded" in caught.value.message
     assert (caught.value.request_id or "").startswith("req_")
 
 
