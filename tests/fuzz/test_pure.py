@@ -21,7 +21,7 @@ from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
 from clawgate.wire.http.message import split_target
 from clawgate.wire.http.url import parse_url
-from clawgate.wire.peek import peek_model, require_model
+from clawgate.wire.json.model_field import peek_model, require_model
 from clawgate.wire.sse.tail import FirstEventDetector, StreamTail
 
 fuzz = settings(max_examples=400, deadline=None)

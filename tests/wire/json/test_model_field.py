@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.errors import InvalidRequest
-from clawgate.wire.json.model_field import ModelField, find_model
+from clawgate.wire.json.model_field import MAX_FIELDS, MAX_NESTED, ModelField, find_model, require_model
 
 BLANKS = st.text(" \t\r\n", max_size=3)
 
@@ -141,11 +143,11 @@ def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
         (b'{"a":12,"a":1}', "more than once"),
         (b'{"a":{},"a":{}}', "more than once"),
         (b'{"":1,"":1}', "more than once"),
-        (b'{"MODEL":"a"}', "small letters"),
-        (b'{"model":"a","Model":"a"}', "small letters"),
-        (b'{"model":1}', "must be text"),
-        (b'{"model":["a"]}', "must be text"),
-        (b'{"model":"\xff"}', "must be text"),
+        (b'{"MODEL":"a"}', "lower case"),
+        (b'{"model":"a","Model":"a"}', "lower case"),
+        (b'{"model":1}', "must be a string"),
+        (b'{"model":["a"]}', "must be a string"),
+        (b'{"model":"\xff"}', "must be a string"),
     ],
 )
 def test_what_could_be_taken_otherwise_is_refused(body: bytes, message: str) -> None:
@@ -180,3 +182,82 @@ def test_a_large_body_is_not_searched_with_a_pattern() -> None:
     """Megabytes of quotes and backslashes before the model take one pass."""
     body = b'{"a":"' + b'\\"' * 2_000_000 + b'","model":"m"}'
     assert find_model(body) == ModelField("m", len(body) - 4, len(body) - 1)
+
+
+MEGABYTES = 2 * 1024 * 1024
+HOSTILE = {
+    "a long name": b'{"%b":0,"model":"m"}' % (b"k" * MEGABYTES),
+    "a long name in escapes": b'{"%b":0,"model":"m"}' % (b"\\n" * (MEGABYTES // 2)),
+    "a long name behind white space": b'{ "%b" : 0 , "model" : "m" }' % (b"k" * MEGABYTES),
+    "one field again and again": b"{%b" % (b'"a":0,' * (MEGABYTES // 6)) + b'"model":"m"}',
+    "the model again and again": b"{%b" % (b'"model":"m",' * (MEGABYTES // 12)) + b'"model":"m"}',
+    "many fields": b"{%b" % b"".join(b'"%x":0,' % number for number in range(MEGABYTES // 9))
+    + b'"model":"m"}',
+    "many objects": b'{"model":"m", "x":[%b0]}' % (b'{"":1},' * (MEGABYTES // 7)),
+    "many lists": b'{"model":"m", "x":[%b0]}' % (b"[[[[]]]]," * (MEGABYTES // 9)),
+    "many numbers": b'{"model":"m", "x":[%b0]}' % (b"0," * (MEGABYTES // 2)),
+    "many surrogates": b'{"model":"m","x":"%b"}' % (b"\\ud800ab" * (MEGABYTES // 8)),
+    "escaped letters": b'{"x":"%b","model":"m"}' % (b"\\u0064ab" * (MEGABYTES // 8)),
+}
+
+
+@pytest.mark.parametrize("read", [find_model, require_model])
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_no_body_takes_more_than_a_few_times_its_size(read: Callable[[bytes], object], body: bytes) -> None:
+    """Whatever is in it: a body of 20 MB took 2.8 GB when each of its bytes could be worth an object."""
+    tracemalloc.start()
+    with contextlib.suppress(InvalidRequest):
+        read(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * len(body)
+
+
+def fields(count: int, filler: bytes = b"") -> bytes:
+    """A body with ``count`` fields, the last of them the model."""
+    return b'{"x":"%b",' % filler + b"".join(b'"%d":[{}],' % n for n in range(count - 2)) + b'"model":"m"}'
+
+
+COLONS = b":" * 300_000
+"""So many that the fields are counted."""
+
+
+@pytest.mark.parametrize("spaces", [b"", b" "])
+def test_a_body_with_as_many_fields_as_may_be_is_read(spaces: bytes) -> None:
+    body = fields(MAX_FIELDS, COLONS).replace(b",", b"," + spaces)
+    assert find_model(body).name == "m"
+
+
+@pytest.mark.parametrize("read", [find_model, require_model])
+def test_one_field_more_is_rejected(read: Callable[[bytes], object]) -> None:
+    with pytest.raises(InvalidRequest, match="over 1000 fields"):
+        read(fields(MAX_FIELDS + 1, COLONS + b"\\u0064"))
+
+
+def test_a_body_of_many_nested_lists_is_rejected() -> None:
+    """Only where its fields have to be counted."""
+    lists = b"[" + b"[[0]]," * MAX_NESTED + b"0]"
+    assert find_model(b'{"model":"m","x":%b}' % lists).name == "m"
+    with pytest.raises(InvalidRequest, match="over 500000 lists"):
+        find_model(b'{"model":"m","x":%b,"y":"%b"}' % (lists, COLONS))
+
+
+@given(
+    members=st.dictionaries(TEXT, VALUES, min_size=1, max_size=4).map(lambda some: some | {"model": "m"}),
+    data=st.data(),
+)
+def test_the_fields_are_counted_however_they_are_written(
+    members: dict[str, Any], data: st.DataObject
+) -> None:
+    """A name given twice is found by the count as well, at the top and nowhere else."""
+    if any(name != "model" and name.casefold() == "model" for name in members):
+        return
+    copies = data.draw(st.integers(1, 2))
+    parts = [data.draw(spelled(key)) + ":" + data.draw(spelled(value)) for key, value in members.items()]
+    parts += [data.draw(spelled("model")) + ":" + data.draw(spelled("m"))] * (copies - 1)
+    body = ("{" + ",".join(data.draw(st.permutations(parts))) + "}").encode()
+    if copies == 1:
+        assert require_model(body) == "m"
+    else:
+        with pytest.raises(InvalidRequest):
+            require_model(body)

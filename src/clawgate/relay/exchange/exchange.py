@@ -26,7 +26,7 @@ from clawgate.relay.response.sender import ResponseSender
 from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.http.message import LAST_CHUNK, chunk
-from clawgate.wire.peek import peek_model, require_model
+from clawgate.wire.json.model_field import peek_model, require_model
 
 logger = logging.getLogger("clawgate.relay")
 

@@ -1,79 +1,229 @@
-"""Where in a request body does the model's name stand, and what is the body with another one there?
+"""Finds the model that a JSON request body names, and puts another name in its place.
 
-Every other byte stays as it came. A body that different readers could take to mean different things at its top is
-refused: routing by one reading must not be walked around with another.
+Every other byte stays as it came. Invariant: a body that two JSON readers could take to name different models is
+rejected, never guessed at, so a decision made by one reading cannot be evaded with another. Cost: time linear in the
+size of the body, and a bounded number of Python objects whatever is in it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from clawgate.errors import InvalidRequest
 
+MAX_FIELDS = 1000
+"""The most fields that a body may have at its top; OpenAI's chat completions define about 35."""
+MAX_NESTED = 500_000
+"""The most lists and objects in a body whose fields have to be counted: a bound of the work, not of what is sent."""
+_COUNTED_BYTES = 262_144
+_COUNTED_COLONS = 10_000
+"""A body of more bytes and colons than this could hold so many fields that they are counted before they are read."""
+
+_PART_BYTES = 65_536
+
+_T = TypeVar("_T")
+
+
+class _Anything(msgspec.Struct):
+    """Reads as any JSON object: every field is skipped, and nothing of it is built."""
+
+
+class _ModelOnly(msgspec.Struct):
+    model: str | None = None
+
+
+_anything = msgspec.json.Decoder(_Anything)
+_model_only = msgspec.json.Decoder(_ModelOnly)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _name = msgspec.json.Decoder(str | None)
-_next_key = re.compile(rb'[ \t\r\n{,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*').match
-_surrogate = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of the same length as what is put in its place
+_key = msgspec.json.Decoder(str)
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+# Possessive (`++`, `*+`): no position to come back to is kept, so that a long string costs no memory.
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_next_key = re.compile(rb"[ \t\r\n{,]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+").match
+_scalar = re.compile(_STRING + rb'|[^][{}",]++').match
+_flat = re.compile(
+    rb"(?:[^][{}\"]++|" + _STRING + rb"|[\[{](?:[^][{}\"]++|" + _STRING + rb")*+[\]}])*+"
+).match  # up to the next bracket of a list or object that holds another one
+_surrogate = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of the same length as what is put in its place
+_IN_CAPITALS = frozenset(
+    "".join(letter.upper() if mask >> at & 1 else letter for at, letter in enumerate("model"))
+    for mask in range(1, 32)
+)
+"""The other spellings that a reader which ignores case takes for ``model``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelField:
-    """``name`` is None where the body names no model, or null. Its value is ``start`` to ``end``, both 0 for none."""
+    """The model that a body names, and the position of its value.
+
+    ``name`` is None where the body names no model, or null. The value is ``body[start:end]``, quotes included; both
+    are 0 where there is none.
+    """
 
     name: str | None
     start: int = 0
     end: int = 0
 
     def replaced(self, body: bytes, name: str) -> bytes:
-        """``body``, the same that was looked into, with ``name`` as its model."""
+        """Return ``body``, the one that was searched, with ``name`` as its model."""
+        before, value, after = self.around(body, name)
+        return b"%b%b%b" % (before, value, after)
+
+    def around(self, body: bytes, name: str) -> tuple[bytes, bytes, bytes]:
+        """Return the same as three parts: what is in front of the value, the value, what is behind it."""
         value = msgspec.json.encode(name)
         if self.end:
-            return b"%b%b%b" % (body[: self.start], value, body[self.end :])
+            return body[: self.start], value, body[self.end :]
         at = body.index(b"{") + 1
         comma = b"" if body[at:].lstrip().startswith(b"}") else b","
-        return b'%b"model":%b%b%b' % (body[:at], value, comma, body[at:])
+        return body[:at], b'"model":%b%b' % (value, comma), body[at:]
 
 
 def find_model(body: bytes) -> ModelField:
-    """The model that a JSON object names at its top.
+    """Return the model that a JSON object names at its top.
 
-    Raises `InvalidRequest` for what is no JSON object, gives a field twice (RFC 8259 section 4 leaves its meaning to
-    the reader), writes ``model`` in capitals (some readers fold them), or names a model that is no text.
+    Raises `InvalidRequest` for a body that is not a JSON object or has over `MAX_FIELDS` fields, that gives a field
+    twice (RFC 8259 section 4 leaves its meaning to the reader), that writes ``model`` in capitals (some readers ignore
+    case), or whose model is not a string.
     """
-    readable = body
-    try:
-        members = _members.decode(body)
-    except _UNREADABLE:
-        # Half an emoji is written as a lone surrogate by JavaScript; this reader stumbles over it, others do not.
-        readable = _surrogate.sub(rb"\\u0020", body)
-        try:
-            members = _members.decode(readable)
-        except _UNREADABLE as error:
-            raise InvalidRequest(f"the body is not a JSON object: {error}") from None
-    if any(key != "model" and key.lower() == "model" for key in members):
-        raise InvalidRequest("'model' is to be written in small letters, and once", param="model")
+    readable, members = _read_members(body)
+    if not _IN_CAPITALS.isdisjoint(members):
+        raise InvalidRequest("'model' must be written in lower case, and once", param="model")
+    # The shortest JSON with these fields: two braces, for each field two quotes and a colon, and a comma between two.
+    # A body of that length has no white space at its top, no escape in a name, and no field twice.
+    if len(readable) == sum(map(len, members)) + sum(map(len, members.values())) + 4 * len(members) + 1:
+        return _find_compact(body, members)
+    return _find_spaced(body, readable, members)
+
+
+def _find_compact(body: bytes, members: dict[str, msgspec.Raw]) -> ModelField:
+    at = 1
+    for name, value in members.items():
+        start = at + len(name) + 3
+        at = start + len(value) + 1
+        if name == "model":
+            return _field(body, start, at - 1)
+    return ModelField(None)
+
+
+def _find_spaced(body: bytes, readable: bytes, members: dict[str, msgspec.Raw]) -> ModelField:
     found = ModelField(None)
     at = 0
     for _ in members:
         key = _next_key(readable, at)
-        name = msgspec.json.decode(key[1], type=str) if key is not None else ""
+        name = _key.decode(key[1]) if key is not None else ""
         value = members.get(name)
-        # The value that was read is the last of its name: where another one stands here, the field comes twice.
+        # The value that was read is the last of its name: where another one is found here, the field comes twice.
         if key is None or value is None or not readable.startswith(bytes(value), key.end()):
             raise _given_twice(name)
-        at = key.end() + len(bytes(value))
+        at = key.end() + len(value)
         if name == "model":
-            try:
-                found = ModelField(_name.decode(body[key.end() : at]), key.end(), at)
-            except _UNREADABLE:
-                raise InvalidRequest("'model' must be text", param="model") from None
-    if body[at:].strip(b" \t\r\n{") != b"}":
+            found = _field(body, key.end(), at)
+    if readable[at:].strip(b" \t\r\n{") != b"}":
         raise _given_twice("")
     return found
+
+
+def _field(body: bytes, start: int, end: int) -> ModelField:
+    try:
+        return ModelField(_name.decode(body[start:end]), start, end)
+    except _UNREADABLE:
+        raise InvalidRequest("'model' must be a string", param="model") from None
+
+
+def peek_model(body: bytes) -> str | None:
+    """Return the model for a log line; None where the body does not plainly name one."""
+    try:
+        return _model_only.decode(body).model
+    except _UNREADABLE:
+        return None
+
+
+def require_model(body: bytes) -> str:
+    """Return the model for a decision; raises `InvalidRequest` unless every JSON reader would find the same one."""
+    try:
+        model = _model_only.decode(body).model
+    except _UNREADABLE as error:
+        raise InvalidRequest(
+            f"the body is not a JSON object with a 'model': {error}", param="model"
+        ) from None
+    # Beyond doubt at first sight: the name is there once in any case (some readers ignore it) and no ASCII letter of
+    # a name can be hidden in an escape.
+    if body.lower().count(b'"model"') != 1 or b"\\u00" in body:
+        names = sum(key.casefold() == "model" for key in _top_level_names(body))
+        if names > 1:
+            raise InvalidRequest("the body gives 'model' more than once", param="model")
+    if not model:
+        raise InvalidRequest("the body names no 'model'", param="model")
+    return model
+
+
+def _read_members(body: bytes) -> tuple[bytes, dict[str, msgspec.Raw]]:
+    """Return the body as it was read, of the same length, and the fields at its top."""
+    if len(body) > _COUNTED_BYTES and body.count(b":") > _COUNTED_COLONS:
+        readable, _ = _decode(_anything, body)
+        for _name in _top_level_names(readable):  # raises for too many
+            pass
+    return _decode(_members, body)
+
+
+def _decode(decoder: msgspec.json.Decoder[_T], body: bytes) -> tuple[bytes, _T]:
+    try:
+        return body, decoder.decode(body)
+    except _UNREADABLE:
+        # JavaScript writes half an emoji as a lone surrogate, which msgspec rejects and other readers accept.
+        readable = _without_surrogates(body)
+        try:
+            return readable, decoder.decode(readable)
+        except _UNREADABLE as error:
+            raise InvalidRequest(f"the body is not a JSON object: {error}") from None
+
+
+def _without_surrogates(body: bytes) -> bytes:
+    """Return ``body`` with a space for each surrogate escape; a part at a time, since `re.sub` keeps every part."""
+    parts, at = [], 0
+    while at < len(body):
+        end = at + _PART_BYTES
+        cut = body.rfind(b"\\", end - 6, end)  # an escape of six bytes that the end would cut in two
+        end = cut if cut > at and end < len(body) else end
+        parts.append(_surrogate.sub(rb"\\u0020", body[at:end]))
+        at = end
+    return b"".join(parts)
+
+
+def _top_level_names(body: bytes) -> Iterator[str]:
+    """Yield the names of the fields of ``body``, which must be a valid JSON object, as often as they are given.
+
+    Raises `InvalidRequest` for over `MAX_FIELDS` fields or `MAX_NESTED` values.
+    """
+    at, nested, fields = 0, 0, 0
+    while (key := _next_key(body, at)) is not None:
+        fields += 1
+        if fields > MAX_FIELDS:
+            raise InvalidRequest(f"the body has over {MAX_FIELDS} fields")
+        yield _key.decode(key[1])
+        at = key.end()
+        if (scalar := _scalar(body, at)) is not None:
+            at = scalar.end()
+            continue
+        depth = 0
+        while True:
+            depth += 1 if body[at] in b"[{" else -1
+            at += 1
+            if depth == 0:
+                break
+            if (nested := nested + 1) > MAX_NESTED:
+                raise InvalidRequest(f"the body has over {MAX_NESTED} lists and objects within each other")
+            flat = _flat(body, at)
+            assert flat is not None  # it matches the empty string
+            at = flat.end()
 
 
 def _given_twice(name: str) -> InvalidRequest:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from clawgate.errors import InvalidRequest
-from clawgate.wire.peek import peek_model, require_model
+from clawgate.wire.json.model_field import peek_model, require_model
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
