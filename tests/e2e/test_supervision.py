@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes.supervision import subreaper as keeper
+from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.status import ChildStatus
 from tests.e2e.waiting import poll
 from tests.ports import free_port
@@ -67,7 +67,7 @@ def test_what_ends_again_and_again_is_given_up_visibly_with_its_last_words(statu
         async with watched(command("exit", status), free_port()) as it:
             shown = await it.phase("given_up")
             assert shown.quick_crashes == 5 and shown.last_lines == ("it did not go well",)
-            assert shown.next_try is not None and shown.exit == f"it ended with status {status}"
+            assert shown.next_try is not None and shown.exit == f"exited with status {status}"
             why, seconds = it.supervisor.unavailable() or ("", 0)
             assert "5 times in a row" in why and "it did not go well" in why and seconds >= 1
             again = await it.phase("given_up")
@@ -79,9 +79,9 @@ def test_what_ends_again_and_again_is_given_up_visibly_with_its_last_words(statu
 @repeated
 def test_a_child_that_never_listens_is_ended_when_its_time_is_over(time: int) -> None:
     async def work() -> None:
-        async with watched(command("wait"), free_port(), rules=replace(QUICK, ready_timeout=0.3)) as it:
+        async with watched(command("wait"), free_port(), limits=replace(QUICK, ready_timeout=0.3)) as it:
             stopping = await it.phase("stopping")
-            assert "did not become ready within 0.3 s" in stopping.reason
+            assert "not ready within 0.3 s" in stopping.reason
             assert "SIGTERM" in (await it.until(ended)).reason
 
     asyncio.run(work())
@@ -96,7 +96,7 @@ def test_a_child_that_hangs_is_doubted_ended_and_replaced(time: int) -> None:
             assert first.pid is not None
             os.kill(first.pid, signal.SIGUSR1)
             await it.phase("unhealthy")
-            assert "did not answer" in (await it.until(ended)).reason
+            assert "no response" in (await it.until(ended)).reason
             assert (await it.until(serving)).pid != first.pid
 
     asyncio.run(work())
@@ -106,7 +106,7 @@ def test_a_child_that_hangs_is_doubted_ended_and_replaced(time: int) -> None:
 def test_sigterm_may_be_ignored_sigkill_not(time: int) -> None:
     async def work() -> None:
         port = free_port()
-        async with watched(command("stubborn", port), port, rules=replace(QUICK, grace=0.1)) as it:
+        async with watched(command("stubborn", port), port, limits=replace(QUICK, grace=0.1)) as it:
             first = await it.until(serving)
             await it.supervisor.restart()
             second = await it.until(lambda shown: shown.serving and shown.pid != first.pid)
@@ -122,13 +122,13 @@ def test_grandchildren_and_daemons_end_with_the_child(what: str, time: int) -> N
 
     async def work() -> None:
         port = free_port()
-        async with watched(command(what, port), port, rules=replace(QUICK, grace=0.2)) as it:
+        async with watched(command(what, port), port, limits=replace(QUICK, grace=0.2)) as it:
             if what == "family":
                 await it.until(serving)
                 assert len(there()) >= 5  # the keeper, the child, and three of its own
             else:
                 await it.until(ended)
-                assert "status 1" in it.supervisor.snapshot().exit
+                assert "status 1" in it.supervisor.status().exit
 
     asyncio.run(work())
 
@@ -159,10 +159,10 @@ def test_a_child_that_closes_its_output_goes_on(time: int) -> None:
     ("make", "said"),
     [
         (lambda folder: "clawgate-no-such-command", "not on the PATH"),
-        (lambda folder: str(folder / "absent"), "there is no such file"),
-        (lambda folder: written(folder, "#!/bin/sh\n", 0o600), "may not be executed"),
+        (lambda folder: str(folder / "absent"), "no such file"),
+        (lambda folder: written(folder, "#!/bin/sh\n", 0o600), "is not executable"),
         (lambda folder: written(folder, "#!/no/such/interpreter\n", 0o700), "interpreter"),
-        (lambda folder: written(folder, "words\n", 0o700), "no program"),
+        (lambda folder: written(folder, "words\n", 0o700), "is not a program"),
         (lambda folder: "nul\0inside", "NUL"),
     ],
 )
@@ -204,7 +204,7 @@ def test_a_stranger_on_the_port_is_named_and_not_touched(what: str, time: int) -
         with another(what, port) as other:
             async with watched(command("healthy", port), port) as it:
                 shown = await it.phase("port_taken")
-                assert f"(pid {other.pid})" in shown.reason and shown.holder is not None
+                assert f"(pid {other.pid})" in shown.reason and shown.port_owner is not None
                 assert not shown.serving and there() >= {other.pid}
                 other.kill()
                 assert (await it.until(serving)).phase == "ready"
@@ -219,7 +219,9 @@ def test_an_earlier_proxy_on_the_port_is_adopted_left_alone_and_replaced_when_it
         with another("healthy", port) as other:
             async with watched(command("healthy", port), port) as it:
                 shown = await it.phase("adopted")
-                assert shown.serving and shown.pid is None and f"(pid {other.pid})" in (shown.holder or "")
+                assert (
+                    shown.serving and shown.pid is None and f"(pid {other.pid})" in (shown.port_owner or "")
+                )
             assert other.poll() is None
             async with watched(command("healthy", port), port) as it:
                 await it.phase("adopted")
@@ -234,9 +236,9 @@ def test_who_takes_the_port_of_an_adopted_proxy_that_ended_gets_no_request() -> 
 
     async def work() -> None:
         port = free_port()
-        rules = replace(QUICK, pace=1000.0)
+        limits = replace(QUICK, probe_interval=1000.0)
         with another("healthy", port) as other:
-            async with watched(command("healthy", port), port, rules=rules) as it:
+            async with watched(command("healthy", port), port, limits=limits) as it:
                 await it.phase("adopted")
                 other.kill()
                 assert not (await it.until(lambda shown: shown.phase != "adopted")).serving
@@ -257,8 +259,8 @@ def test_whoever_kills_the_keeper_kills_the_child(what: str, time: int) -> None:
             assert first.pid is not None
             family = there()
             assert len(family) >= (5 if what == "family" else 2)
-            os.kill(keeper.family()[first.pid][0], signal.SIGKILL)
-            assert "not known" in (await it.until(ended)).reason
+            os.kill(subreaper.process_table()[first.pid][0], signal.SIGKILL)
+            assert "unknown status" in (await it.until(ended)).reason
             assert (await it.until(serving)).pid != first.pid
             poll(lambda: not any(map(is_there, family)), "nobody of the first family")
 
@@ -271,8 +273,8 @@ def descriptors() -> int:
 
 def test_200_restarts_leave_no_descriptor_and_no_zombie() -> None:
     async def work() -> None:
-        rules = replace(QUICK, restart_delay=0.0, longest_delay=0.0, quick_crashes=1000)
-        async with watched((sys.executable, "-I", "-S", "-c", ""), free_port(), rules=rules) as it:
+        limits = replace(QUICK, restart_delay=0.0, max_restart_delay=0.0, max_quick_crashes=1000)
+        async with watched((sys.executable, "-I", "-S", "-c", ""), free_port(), limits=limits) as it:
             await it.until(ended)
             before = descriptors()
             shown = await it.until(lambda shown: shown.restarts >= 200 and ended(shown), 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -12,9 +13,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from clawgate.processes.supervision import subreaper as keeper
-from clawgate.processes.supervision.child_state import SupervisionLimits
-from clawgate.processes.supervision.probe import Finding, Question, Reply, ask
+from clawgate.processes.supervision import subreaper
+from clawgate.processes.supervision.child_state import Health, PortStatus, SupervisionLimits
 from clawgate.processes.supervision.spec import SupervisedSpec
 from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
@@ -26,13 +26,13 @@ QUICK = SupervisionLimits(
     restart_delay=0.02,
     ready_timeout=10.0,
     grace=5.0,
-    kill_wait=10.0,
-    longest_delay=0.2,
-    starting_pace=0.01,
-    pace=0.05,
-    doubt_after=0.1,
-    silence_limit=0.3,
-    slow_retry=0.3,
+    kill_timeout=10.0,
+    max_restart_delay=0.2,
+    startup_probe_interval=0.01,
+    probe_interval=0.05,
+    unhealthy_after=0.1,
+    hang_timeout=0.3,
+    slow_retry_delay=0.3,
 )
 
 
@@ -42,7 +42,7 @@ def command(what: str, *arguments: object) -> tuple[str, ...]:
 
 def there() -> set[int]:
     """The processes that descend from this one; what has ended and was not asked for its status counts, too."""
-    return keeper.below(os.getpid(), keeper.family())
+    return subreaper.descendants(os.getpid(), subreaper.process_table())
 
 
 def is_there(pid: int) -> bool:
@@ -54,27 +54,30 @@ def is_there(pid: int) -> bool:
 
 
 def probe_of(port: int, seconds: float = 0.2) -> Callable[[], Any]:
-    async def fetch(question: Question) -> Reply:
+    """A probe of the stand-in by its ``status``; another program on the port is a stranger."""
+
+    async def probe() -> PortStatus:
         async with asyncio.timeout(seconds):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
-                writer.write(f"GET {question.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 raw = await reader.read()
             finally:
                 writer.close()
-        head, _, body = raw.partition(b"\r\n\r\n")
-        return Reply(int(head.split()[1]) if head else 0, body)
+        try:
+            status = json.loads(raw.partition(b"\r\n\r\n")[2])["status"]
+        except ValueError:
+            return PortStatus("stranger", "another program")
+        known: dict[str, Health] = {"healthy": "ready", "degraded": "degraded", "unhealthy": "unhealthy"}
+        return PortStatus(known[status])
 
-    async def look() -> Finding:
-        return await ask(fetch)
-
-    return look
+    return probe
 
 
 class Watched:
     """A supervisor, and all that it announced."""
 
-    def __init__(self, plan: SupervisedSpec, rules: SupervisionLimits, probe: Callable[[], Any]) -> None:
+    def __init__(self, plan: SupervisedSpec, limits: SupervisionLimits, probe: Callable[[], Any]) -> None:
         self.told: list[ChildStatus] = []
         self._pulse = Condition()
         self.supervisor = Supervisor(
@@ -84,7 +87,7 @@ class Watched:
             random=lambda: 0.5,
             on_change=self._note,
             log=logging.getLogger("clawgate.test"),
-            rules=rules,
+            limits=limits,
         )
 
     def _note(self, shown: ChildStatus) -> None:
@@ -117,7 +120,7 @@ async def watched(
     argv: tuple[str, ...],
     port: int = 0,
     *,
-    rules: SupervisionLimits = QUICK,
+    limits: SupervisionLimits = QUICK,
     probe: Callable[[], Any] | None = None,
     **more: Any,
 ) -> AsyncIterator[Watched]:
@@ -125,12 +128,12 @@ async def watched(
     more.setdefault("environment", {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"})
     before = there()
     it = Watched(
-        SupervisedSpec(name="stand-in", argv=argv, port=port, **more), rules, probe or probe_of(port)
+        SupervisedSpec(name="stand-in", argv=argv, port=port, **more), limits, probe or probe_of(port)
     )
     await it.supervisor.start()
     try:
         yield it
     finally:
         await it.supervisor.stop()
-        assert it.supervisor.snapshot().phase == "stopped"
+        assert it.supervisor.status().phase == "stopped"
     assert there() <= before

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.plugins import api
-from clawgate.processes.supervision.probe import Answer, Finding
+from clawgate.processes.supervision.child_state import PortStatus
 from clawgate.processes.supervision.spec import SupervisedSpec
 from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
-_ANSWERS: dict[str, Answer] = {"ready": "healthy"}
 
 
 def command(*arguments: str) -> list[str]:
@@ -66,7 +65,7 @@ class _Supervised:
         await self._supervisor.restart()
 
     def status(self) -> api.ServiceStatus:
-        found = self._supervisor.snapshot()
+        found = self._supervisor.status()
         details = {"pid": found.pid, "restarts": found.restarts}
         return api.ServiceStatus(
             state=found.phase,
@@ -106,10 +105,9 @@ class Host:
     ) -> api.ChildHandle:
         self.plans.append(plan)
 
-        async def asked() -> Finding:
+        async def asked() -> PortStatus:
             found = await probe()
-            answer: Answer = _ANSWERS.get(found.health, found.health)  # type: ignore[arg-type]  # the rest is the same
-            return Finding(answer, found.reason)
+            return PortStatus(found.health, found.reason)
 
         def changed(snapshot: ChildStatus) -> None:
             self.changed.set()

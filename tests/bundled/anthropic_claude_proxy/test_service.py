@@ -167,7 +167,7 @@ def test_with_auto_start_off_nothing_is_started(tmp_path: Path) -> None:
     marker = tmp_path / "started"
 
     async def steps(host: Host, service: ProxyService) -> None:
-        await host.until(lambda: "nobody listens" in service.status().reason)
+        await host.until(lambda: "nothing listens" in service.status().reason)
         assert service.status().state == "stopped" and service.unavailable() is not None
 
     served(tmp_path, steps, autoStart=False, command=["/bin/sh", "-c", f"touch {marker}"])

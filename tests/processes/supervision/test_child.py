@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from clawgate.processes.supervision import subreaper as keeper
+from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child import Child
 from clawgate.processes.supervision.child_state import Event, Exited, SpawnFailed, Started
 from clawgate.processes.supervision.output_tail import OutputTail
@@ -37,7 +37,7 @@ def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Ev
         child = Child(SupervisedSpec(name="c", argv=argv, environment={"PATH": "/bin"}), output, tell)
         child.start()
         await asyncio.wait_for(over.wait(), PATIENCE)
-        child.send(keeper.KILL)  # comes too late, and does no harm
+        child.send(subreaper.KILL)  # comes too late, and does no harm
 
     before = there(), len(os.listdir("/dev/fd"))  # noqa: PTH208  # a number is all that is wanted
     asyncio.run(work())
@@ -68,13 +68,13 @@ def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> Non
         child = Child(plan, output, told)
         child.start()
         listens: list[bool] = []
-        hear = child._hear_output
+        hear = child._on_output
 
         def heard() -> None:
             hear()
             listens.append(loop.remove_reader(child._stream))
 
-        child._hear_output = heard  # type: ignore[method-assign]  # to see what it does at each read
+        child._on_output = heard  # type: ignore[method-assign]  # to see what it does at each read
         loop.add_reader(child._stream, heard)
         await asyncio.wait_for(over.wait(), PATIENCE)
         assert listens and not any(listens)
@@ -83,7 +83,7 @@ def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> Non
     assert output.lines()[-1] == "last"
 
 
-@pytest.mark.parametrize(("order", "name"), [(keeper.TERM, "SIGTERM"), (keeper.KILL, "SIGKILL")])
+@pytest.mark.parametrize(("order", "name"), [(subreaper.TERM, "SIGTERM"), (subreaper.KILL, "SIGKILL")])
 def test_it_ends_when_it_is_told(order: bytes, name: str) -> None:
     (_, ended), _ = life(("/bin/sleep", "1000"), (order,))
     assert isinstance(ended, Exited) and ended.signal_name == name

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from clawgate.processes.supervision import child_state
-from clawgate.processes.supervision.child_state import Action, Event, State, SupervisionLimits
+from clawgate.processes.supervision.child_state import Action, Event, PortStatus, State, SupervisionLimits
 
 VALUES = [
     value
@@ -21,7 +21,7 @@ VALUES = [
 def test_each_value_happens_or_is_done_and_none_is_both() -> None:
     events, actions = set(get_args(Event)), set(get_args(Action))
     assert not events & actions
-    assert events | actions | {SupervisionLimits, State} == set(VALUES)
+    assert events | actions | {PortStatus, State, SupervisionLimits} == set(VALUES)
 
 
 @pytest.mark.parametrize(("made", "name"), [(SupervisionLimits(), "grace"), (State(), "phase")])
@@ -32,4 +32,4 @@ def test_what_is_known_cannot_be_changed(made: object, name: str) -> None:
 
 
 def test_a_child_that_nobody_spoke_of_is_stopped_and_not_wanted() -> None:
-    assert (State().phase, State().wanted, State().spawned) == ("stopped", "nothing", False)
+    assert (State().phase, State().desired, State().spawned) == ("stopped", "stopped", False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,9 @@ from clawgate.processes.supervision.child_state import (
     Action,
     Event,
     Exited,
+    Health,
     PortOwnerExited,
+    PortStatus,
     Probe,
     Probed,
     PublishStatus,
@@ -31,25 +34,24 @@ from clawgate.processes.supervision.child_state import (
     WaitUntil,
 )
 from clawgate.processes.supervision.lifecycle import backoff, step
-from clawgate.processes.supervision.probe import Answer, Finding
 
-RULES = SupervisionLimits()
-CLOSED, HEALTHY = Finding("closed"), Finding("healthy")
+LIMITS = SupervisionLimits()
+CLOSED, HEALTHY = PortStatus("closed"), PortStatus("ready")
 
 
 class Life:
     """A child whose time passes only where a test says so, with a note of every action."""
 
-    def __init__(self, rules: SupervisionLimits = RULES, jitter: float = 0.0) -> None:
+    def __init__(self, limits: SupervisionLimits = LIMITS, jitter: float = 0.0) -> None:
         self.state = State()
-        self.rules = rules
+        self.limits = limits
         self.jitter = jitter
         self.now = 1000.0
         self.wake: float | None = None
         self.done: list[Action] = []
 
     def take(self, event: Event) -> list[Action]:
-        self.state, actions = step(self.state, event, self.now, self.rules, self.jitter)
+        self.state, actions = step(self.state, event, self.now, self.limits, self.jitter)
         assert isinstance(actions[-1], WaitUntil)
         self.wake = actions[-1].at
         told: list[Action] = []
@@ -57,8 +59,8 @@ class Life:
         self.done += told
         return told
 
-    def finds(self, finding: Finding) -> list[Action]:
-        return self.take(Probed(finding, self.state.question))
+    def finds(self, result: PortStatus) -> list[Action]:
+        return self.take(Probed(result, self.state.probe_id))
 
     def passes(self, seconds: float) -> list[Action]:
         """Time passes, with a tick whenever one was asked for; silence is found meanwhile only if a test says so."""
@@ -81,24 +83,24 @@ class Life:
         return self
 
     def ready(self) -> Life:
-        self.spawned().passes(self.rules.starting_pace)
+        self.spawned().passes(self.limits.startup_probe_interval)
         self.finds(HEALTHY)
         assert self.phase == "ready"
         return self
 
-    def answers_until(self, finding: Finding, phase: str) -> None:
+    def answers_until(self, result: PortStatus, phase: str) -> None:
         for _ in range(1000):
             if self.phase != phase:
-                self.answers(finding, 1)
+                self.answers(result, 1)
         assert self.phase == phase
 
-    def answers(self, finding: Finding, times: int) -> None:
+    def answers(self, result: PortStatus, times: int) -> None:
         """At every question that is due, the same answer."""
         for _ in range(times):
             assert self.wake is not None
             self.passes(self.wake - self.now)
-            if self.state.asking:
-                self.finds(finding)
+            if self.state.probe_pending:
+                self.finds(result)
 
 
 def test_the_port_is_looked_at_before_anything_is_started() -> None:
@@ -109,36 +111,36 @@ def test_the_port_is_looked_at_before_anything_is_started() -> None:
 
 
 @pytest.mark.parametrize(
-    ("finding", "phase", "serves"),
+    ("result", "phase", "serves"),
     [
-        (Finding("healthy"), "ready", True),
-        (Finding("degraded", "its login is not known"), "degraded", True),
-        (Finding("unhealthy", "not logged in"), "unhealthy", False),
-        (Finding("closed"), "starting", False),
-        (Finding("silent"), "starting", False),
-        (Finding("stranger"), "starting", False),
-        (Finding("healthy", holder="node (pid 9)", ours=False), "starting", False),
-        (Finding("healthy", holder="node (pid 9)", ours=True), "ready", True),
+        (PortStatus("ready"), "ready", True),
+        (PortStatus("degraded", "its login is not known"), "degraded", True),
+        (PortStatus("unhealthy", "not logged in"), "unhealthy", False),
+        (PortStatus("closed"), "starting", False),
+        (PortStatus("silent"), "starting", False),
+        (PortStatus("stranger"), "starting", False),
+        (PortStatus("ready", owner="node (pid 9)", is_own_child=False), "starting", False),
+        (PortStatus("ready", owner="node (pid 9)", is_own_child=True), "ready", True),
     ],
 )
 def test_what_a_child_that_starts_answers_decides_its_phase(
-    finding: Finding, phase: str, serves: bool
+    result: PortStatus, phase: str, serves: bool
 ) -> None:
     life = Life().spawned()
-    life.passes(RULES.starting_pace)
-    life.finds(finding)
+    life.passes(LIMITS.startup_probe_interval)
+    life.finds(result)
     assert (life.phase, life.state.healthy) == (phase, serves)
-    assert life.state.reason == finding.detail or not serves
+    assert life.state.reason == result.detail or not serves
 
 
-@pytest.mark.parametrize("answer", ["healthy", "degraded", "unhealthy"])
-def test_a_proxy_that_is_already_there_is_adopted_and_replaced_when_it_is_gone(answer: Answer) -> None:
+@pytest.mark.parametrize("health", ["ready", "degraded", "unhealthy"])
+def test_a_proxy_that_is_already_there_is_adopted_and_replaced_when_it_is_gone(health: Health) -> None:
     life = Life()
     life.take(StartRequested())
-    assert life.finds(Finding(answer, holder="node (pid 9)")) == []
-    assert life.phase == "adopted" and life.state.healthy == (answer != "unhealthy")
-    assert life.state.holder == "node (pid 9)" and life.state.pid is None
-    life.passes(RULES.pace)
+    assert life.finds(PortStatus(health, owner="node (pid 9)")) == []
+    assert life.phase == "adopted" and life.state.healthy == (health != "unhealthy")
+    assert life.state.port_owner == "node (pid 9)" and life.state.pid is None
+    life.passes(LIMITS.probe_interval)
     assert life.finds(CLOSED) == [Spawn()]
 
 
@@ -147,30 +149,31 @@ def test_when_an_adopted_proxy_ends_nothing_is_sent_before_it_is_known_who_has_t
     """Somebody else may have taken it in the same moment."""
     life = Life()
     life.take(StartRequested(spawn=spawn))
-    life.finds(Finding("healthy", holder="node (pid 9)"))
+    life.finds(PortStatus("ready", owner="node (pid 9)"))
     assert life.take(PortOwnerExited("other (pid 8)")) == []
     (asked,) = life.take(PortOwnerExited("node (pid 9)"))
     assert isinstance(asked, Probe) and (life.phase, life.state.healthy) == ("starting", False)
-    life.finds(Finding("stranger", "an apache", "apache2 (pid 9)"))
+    life.finds(PortStatus("stranger", "an apache", "apache2 (pid 9)"))
     assert life.phase == "port_taken" and not life.state.healthy
 
 
 @pytest.mark.parametrize(
-    "finding", [Finding("stranger", "a page"), Finding("healthy", holder="node (pid 9)", ours=False)]
+    "result",
+    [PortStatus("stranger", "a page"), PortStatus("ready", owner="node (pid 9)", is_own_child=False)],
 )
 def test_where_somebody_else_answers_for_a_child_that_served_nothing_is_sent_from_then_on(
-    finding: Finding,
+    result: PortStatus,
 ) -> None:
     """Without the doubt that mere silence is given; it is ended when that goes on, and well when it answers again."""
     life = Life().spawned()
-    life.passes(RULES.starting_pace)
+    life.passes(LIMITS.startup_probe_interval)
     life.finds(HEALTHY)
-    life.passes(RULES.pace)
-    assert life.finds(finding) == [] and (life.phase, life.state.healthy) == ("unhealthy", False)
-    life.passes(RULES.pace)
+    life.passes(LIMITS.probe_interval)
+    assert life.finds(result) == [] and (life.phase, life.state.healthy) == ("unhealthy", False)
+    life.passes(LIMITS.probe_interval)
     life.finds(HEALTHY)
     assert (life.phase, life.state.healthy) == ("ready", True)
-    life.answers(finding, 8)
+    life.answers(result, 8)
     assert SignalTerm() in life.done
 
 
@@ -186,7 +189,7 @@ def test_an_adopted_proxy_that_hangs_is_doubted_and_then_in_the_way() -> None:
     life = Life()
     life.take(StartRequested())
     life.finds(HEALTHY)
-    hangs = Finding("silent", "no answer", holder="node (pid 9)")
+    hangs = PortStatus("silent", "no answer", owner="node (pid 9)")
     serves = []
     for _ in range(4):
         life.answers(hangs, 1)
@@ -198,20 +201,20 @@ def test_an_adopted_proxy_that_hangs_is_doubted_and_then_in_the_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "finding",
+    "result",
     [
-        Finding("stranger", "an apache", "apache2 (pid 9)"),
-        Finding("silent", "no answer", "apache2 (pid 9)"),
+        PortStatus("stranger", "an apache", "apache2 (pid 9)"),
+        PortStatus("silent", "no answer", "apache2 (pid 9)"),
     ],
 )
-def test_a_stranger_on_the_port_is_refused_and_named_until_it_leaves(finding: Finding) -> None:
+def test_a_stranger_on_the_port_is_refused_and_named_until_it_leaves(result: PortStatus) -> None:
     life = Life()
     life.take(StartRequested())
-    life.finds(finding)
+    life.finds(result)
     assert life.phase == "port_taken" and "apache2 (pid 9)" in life.state.reason
-    life.answers(finding, 20)
+    life.answers(result, 20)
     assert Spawn() not in life.done
-    life.passes(RULES.pace)
+    life.passes(LIMITS.probe_interval)
     assert life.finds(CLOSED) == [Spawn()]
 
 
@@ -223,7 +226,7 @@ def test_delays_double_up_to_a_minute_and_the_fifth_crash_slows_down_visibly() -
         assert life.state.next_try_at is not None and not life.state.healthy
         delays.append((life.phase, life.state.next_try_at - life.now))
         assert life.passes(delays[-1][1] - 0.001) == []
-        assert life.passes(0.002) == [Probe(life.state.question)]
+        assert life.passes(0.002) == [Probe(life.state.probe_id)]
         assert life.finds(CLOSED) == [Spawn()]
     assert delays[:5] == [
         ("backing_off", 3.0),
@@ -247,14 +250,14 @@ def test_a_minute_of_health_makes_earlier_crashes_forgotten_and_less_does_not() 
     life.answers(HEALTHY, 2)
     assert life.state.quick_crashes == 0
     life.take(Exited(-9, "SIGKILL"))
-    assert life.state.quick_crashes == 1 and life.state.reason == "it was ended by SIGKILL"
+    assert life.state.quick_crashes == 1 and life.state.reason == "killed by SIGKILL"
 
 
 def test_a_person_who_restarts_what_was_given_up_is_obeyed_at_once() -> None:
     life = Life().spawned()
     life.take(SpawnFailed("there is no such command"))
     assert life.phase == "given_up" and life.state.reason == "there is no such command"
-    assert life.take(RestartRequested()) == [Probe(life.state.question)]
+    assert life.take(RestartRequested()) == [Probe(life.state.probe_id)]
     assert life.finds(CLOSED) == [Spawn()] and life.state.quick_crashes == 0
 
 
@@ -267,17 +270,17 @@ def test_a_failure_that_may_pass_is_tried_again_soon() -> None:
 def test_what_does_not_become_ready_in_time_is_ended_and_counts_as_a_crash() -> None:
     life = Life().spawned()
     life.answers(CLOSED, 300)
-    assert life.now - 1000.0 < RULES.ready_timeout and life.phase == "starting"
+    assert life.now - 1000.0 < LIMITS.ready_timeout and life.phase == "starting"
     life.answers_until(CLOSED, "stopping")
-    assert SignalTerm() in life.done and life.now - 1000.0 == pytest.approx(RULES.ready_timeout, abs=1)
-    assert "did not become ready within 90 s" in life.state.reason
+    assert SignalTerm() in life.done and life.now - 1000.0 == pytest.approx(LIMITS.ready_timeout, abs=1)
+    assert "not ready within 90 s" in life.state.reason
     life.take(Exited(-15, "SIGTERM"))
     assert life.phase == "backing_off" and life.state.quick_crashes == 1
 
 
 def test_what_hangs_is_doubted_then_ended_and_started_again() -> None:
     life = Life().ready()
-    hangs = Finding("silent", "no answer within 6 s")
+    hangs = PortStatus("silent", "no answer within 6 s")
     life.answers(hangs, 1)
     assert life.phase == "ready"
     life.answers_until(hangs, "unhealthy")
@@ -285,22 +288,22 @@ def test_what_hangs_is_doubted_then_ended_and_started_again() -> None:
     life.answers_until(hangs, "stopping")
     assert SignalTerm() in life.done
     life.take(Exited(0))
-    assert life.phase == "backing_off" and "did not answer for" in life.state.reason
+    assert life.phase == "backing_off" and "no response for" in life.state.reason
 
 
 def test_a_look_that_came_late_ends_nothing_that_was_not_doubted_before() -> None:
     """This process slept, not the child: two misses that are far apart are no hang."""
     life = Life().ready()
-    life.answers(Finding("silent"), 1)
+    life.answers(PortStatus("silent"), 1)
     life.now += 1000.0
-    life.answers(Finding("silent"), 2)
+    life.answers(PortStatus("silent"), 2)
     assert life.phase == "unhealthy" and SignalTerm() not in life.done
 
 
 def test_one_missed_answer_is_forgiven() -> None:
     life = Life().ready()
     for _ in range(20):
-        life.answers(Finding("silent"), 1)
+        life.answers(PortStatus("silent"), 1)
         life.answers(HEALTHY, 1)
     assert life.phase == "ready" and SignalTerm() not in life.done
 
@@ -308,10 +311,10 @@ def test_one_missed_answer_is_forgiven() -> None:
 def test_stopping_asks_then_kills_then_lets_go() -> None:
     life = Life().ready()
     assert life.take(StopRequested()) == [SignalTerm()]
-    assert life.passes(RULES.grace - 0.1) == []
+    assert life.passes(LIMITS.grace - 0.1) == []
     assert life.passes(0.2) == [SignalKill()]
-    assert life.passes(RULES.kill_wait) == [Abandon()]
-    assert life.phase == "stopped" and "not even by SIGKILL" in life.state.reason and life.wake is None
+    assert life.passes(LIMITS.kill_timeout) == [Abandon()]
+    assert life.phase == "stopped" and "survived SIGKILL" in life.state.reason and life.wake is None
 
 
 def test_stopping_wins_over_a_restart_that_is_under_way() -> None:
@@ -331,11 +334,11 @@ def test_a_restart_starts_no_second_child_before_the_first_is_gone() -> None:
 
 
 def test_without_auto_restart_it_stays_down_with_the_reason_and_another_is_adopted() -> None:
-    life = Life(replace(RULES, auto_restart=False)).ready()
+    life = Life(replace(LIMITS, auto_restart=False)).ready()
     life.take(Exited(3))
-    assert (life.phase, life.state.reason) == ("stopped", "it ended with status 3")
+    assert (life.phase, life.state.reason) == ("stopped", "exited with status 3")
     life.answers(CLOSED, 10)
-    assert (life.phase, life.state.reason) == ("stopped", "it ended with status 3")
+    assert (life.phase, life.state.reason) == ("stopped", "exited with status 3")
     assert life.done.count(Spawn()) == 1
     life.answers(HEALTHY, 2)
     assert life.phase == "adopted"
@@ -358,8 +361,8 @@ def test_without_auto_start_only_who_is_there_is_used() -> None:
 def test_an_answer_to_an_earlier_question_is_not_listened_to() -> None:
     """It was given by a child that is gone."""
     life = Life().spawned()
-    life.passes(RULES.starting_pace)
-    early = life.state.question
+    life.passes(LIMITS.startup_probe_interval)
+    early = life.state.probe_id
     life.take(Exited(1))
     life.take(Probed(HEALTHY, early))
     assert life.phase == "backing_off"
@@ -369,15 +372,15 @@ def test_an_answer_to_an_earlier_question_is_not_listened_to() -> None:
 def test_a_delay_is_never_shorter_than_configured_nor_longer_than_the_longest(
     crashes: int, jitter: float, first: float, longest: float
 ) -> None:
-    rules = replace(RULES, restart_delay=first, longest_delay=longest)
-    delay = backoff(crashes, rules, jitter)
+    limits = replace(LIMITS, restart_delay=first, max_restart_delay=longest)
+    delay = backoff(crashes, limits, jitter)
     assert min(first, longest / 1.25) <= delay <= max(longest, first * 1.25) * 1.000001
-    assert backoff(crashes, rules, 0.0) <= backoff(crashes + 1, rules, 0.0)
+    assert backoff(crashes, limits, 0.0) <= backoff(crashes + 1, limits, 0.0)
 
 
-FINDINGS = st.builds(
-    Finding,
-    st.sampled_from(["healthy", "degraded", "unhealthy", "stranger", "silent", "closed"]),
+RESULTS = st.builds(
+    PortStatus,
+    st.sampled_from(get_args(Health)),
     st.just("words"),
     st.sampled_from([None, "node (pid 9)"]),
     st.sampled_from([None, True, False]),
@@ -390,7 +393,7 @@ EVENTS = st.one_of(
     st.builds(SpawnFailed, st.just("no"), st.booleans()),
     st.builds(Started, st.integers(1, 9)),
     st.builds(PortOwnerExited, st.sampled_from(["node (pid 9)", "other (pid 8)"])),
-    FINDINGS,
+    RESULTS,
     st.floats(0, 100),
 )
 
@@ -402,13 +405,15 @@ def play(life: Life, events: list[object]) -> None:
         if isinstance(event, float):
             life.now += event
             life.take(Tick())
-        elif isinstance(event, Finding):
+        elif isinstance(event, PortStatus):
             life.finds(event)
         elif there or not isinstance(event, Exited | SpawnFailed | Started):
             life.take(event)  # type: ignore[arg-type]  # the strategy gives nothing but events
         spawns = life.done.count(Spawn())
         life.done.clear()
-        if there and isinstance(event, StartRequested | StopRequested | RestartRequested | Finding | Started):
+        if there and isinstance(
+            event, StartRequested | StopRequested | RestartRequested | PortStatus | Started
+        ):
             assert spawns == 0, "never a second child"
         assert spawns <= 1
         assert life.state.spawned or life.state.pid is None
@@ -419,13 +424,13 @@ def test_never_two_children_and_nothing_is_forgotten(events: list[object]) -> No
     """While something is wanted there is always an answer or a time that is waited for: it cannot fall asleep."""
     life = Life()
     play(life, events)
-    if life.state.wanted != "nothing":
-        assert life.state.asking or life.wake is not None
+    if life.state.desired != "stopped":
+        assert life.state.probe_pending or life.wake is not None
     if life.state.healthy:
         assert life.phase in ("ready", "degraded", "adopted")
 
 
-@given(st.lists(EVENTS, max_size=60), st.lists(FINDINGS | st.floats(0, 100), max_size=30))
+@given(st.lists(EVENTS, max_size=60), st.lists(RESULTS | st.floats(0, 100), max_size=30))
 def test_stop_always_ends(events: list[object], later: list[object]) -> None:
     """Also if nothing is ever heard of the child again."""
     life = Life()
@@ -433,7 +438,7 @@ def test_stop_always_ends(events: list[object], later: list[object]) -> None:
     begun = life.now
     life.take(StopRequested())
     play(life, later)
-    life.passes(max(begun + RULES.grace + RULES.kill_wait + 0.001 - life.now, 0))
+    life.passes(max(begun + LIMITS.grace + LIMITS.kill_timeout + 0.001 - life.now, 0))
     while life.phase != "stopped" and life.wake is not None:  # steps that were late took their time
         life.passes(life.wake - life.now)
     assert life.phase == "stopped" and not life.state.spawned and life.wake is None

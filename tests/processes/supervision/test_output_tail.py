@@ -11,7 +11,7 @@ from clawgate.processes.supervision.output_tail import OutputTail
 
 @given(st.binary(max_size=2000), st.lists(st.integers(1, 300), max_size=20))
 def test_how_bytes_are_cut_does_not_matter(data: bytes, sizes: list[int]) -> None:
-    whole, pieces = OutputTail(most_lines=5, longest_line=20), OutputTail(most_lines=5, longest_line=20)
+    whole, pieces = OutputTail(max_lines=5, max_line_length=20), OutputTail(max_lines=5, max_line_length=20)
     whole.feed(data)
     for size in sizes:
         pieces.feed(data[:size])
@@ -22,7 +22,7 @@ def test_how_bytes_are_cut_does_not_matter(data: bytes, sizes: list[int]) -> Non
 
 @given(st.lists(st.binary(max_size=300), max_size=50))
 def test_never_more_lines_nor_longer_ones_than_agreed(pieces: list[bytes]) -> None:
-    kept = OutputTail(most_lines=3, longest_line=10)
+    kept = OutputTail(max_lines=3, max_line_length=10)
     for piece in pieces:
         kept.feed(piece)
         lines = kept.lines()
@@ -30,7 +30,7 @@ def test_never_more_lines_nor_longer_ones_than_agreed(pieces: list[bytes]) -> No
 
 
 def test_the_last_lines_are_those_at_the_end() -> None:
-    kept = OutputTail(most_lines=2)
+    kept = OutputTail(max_lines=2)
     kept.feed(b"".join(b"line %d\n" % number for number in range(1000)))
     assert kept.lines() == ("line 998", "line 999")
     kept.feed(b"unfinished")
@@ -43,7 +43,7 @@ def test_a_line_without_an_end_fills_no_memory() -> None:
     kept = OutputTail()
     for _ in range(1000):
         kept.feed(b"x" * 65_536)
-    assert len(kept._part) <= 2_000
+    assert len(kept._partial) <= 2_000
     (line,) = kept.lines()
     assert len(line) == 501 and line.endswith("x…")
 
@@ -65,6 +65,6 @@ def test_nothing_that_steers_a_terminal_is_shown(written: bytes, shown: str) -> 
 
 def test_a_secret_is_blotted_out_even_where_the_line_is_cut() -> None:
     secret = "sekrit-token-1234567890"
-    kept = OutputTail(lambda line: line.replace(secret, "***"), longest_line=30)
+    kept = OutputTail(lambda line: line.replace(secret, "***"), max_line_length=30)
     kept.feed(f"{'x' * 20} {secret} and more\n".encode())
     assert kept.lines() == (f"{'x' * 20} *** and m…",)

@@ -44,7 +44,7 @@ def test_who_cannot_be_found_is_not_watched() -> None:
     async def work() -> None:
         told: list[str] = []
         watch = PidWatcher(told.append)
-        for name in (None, "a process that cannot be seen from here", "x (pid 1)"):
+        for name in (None, "an unidentified process", "x (pid 1)"):
             watch.watch(name)
         await asyncio.sleep(0)
         watch.close()

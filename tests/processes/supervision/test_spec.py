@@ -15,5 +15,5 @@ def test_its_limits_are_those_of_the_plan() -> None:
     plan = SupervisedSpec(
         name="p", argv=("x",), environment={}, auto_restart=False, restart_delay=1, ready_timeout=2, grace=3
     )
-    rules = plan.rules()
-    assert (rules.auto_restart, rules.restart_delay, rules.ready_timeout, rules.grace) == (False, 1, 2, 3)
+    limits = plan.limits()
+    assert (limits.auto_restart, limits.restart_delay, limits.ready_timeout, limits.grace) == (False, 1, 2, 3)

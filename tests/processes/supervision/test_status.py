@@ -24,10 +24,10 @@ def test_what_serves_is_available_and_the_rest_says_why_and_when(phase: Phase) -
 @pytest.mark.parametrize(
     ("phase", "next_try", "said", "seconds"),
     [
-        ("backing_off", 4.5, "is started again in 4 s", 7),
-        ("given_up", 500.0, "ended 5 times in a row", 60),
-        ("starting", None, "is starting, since 10 s", 2),
-        ("port_taken", 10.0, "End node (pid 9), or give claude-proxy another port.", 12),
+        ("backing_off", 4.5, "restarts in 4 s", 7),
+        ("given_up", 500.0, "failed 5 times in a row", 60),
+        ("starting", None, "has been starting for 10 s", 2),
+        ("port_taken", 10.0, "Stop node (pid 9), or configure another port for claude-proxy.", 12),
         ("unhealthy", None, "claude login", 30),
         ("stopped", None, "is not running", 30),
     ],
@@ -36,7 +36,7 @@ def test_each_state_has_its_words_and_its_next_step(
     phase: Phase, next_try: float | None, said: str, seconds: int
 ) -> None:
     at = None if next_try is None else 100.0 + next_try
-    state = State(phase=phase, since=90.0, next_try_at=at, quick_crashes=5, holder="node (pid 9)")
+    state = State(phase=phase, since=90.0, next_try_at=at, quick_crashes=5, port_owner="node (pid 9)")
     shown = status_of("claude-proxy", state, (), 100.0)
     why, after = unavailable(shown) or ("", 0)
     assert said in why and after == seconds
@@ -50,6 +50,6 @@ def test_the_last_lines_are_told_where_they_explain_something() -> None:
 
 
 def test_as_text_it_is_one_line() -> None:
-    state = State(phase="backing_off", reason="it ended with status 1", next_try_at=3.0)
-    assert str(status_of("p", state, LINES, 0.0)) == "p: backing off, it ended with status 1, next try in 3 s"
+    state = State(phase="backing_off", reason="exited with status 1", next_try_at=3.0)
+    assert str(status_of("p", state, LINES, 0.0)) == "p: backing off, exited with status 1, next try in 3 s"
     assert str(status_of("p", State(phase="ready", pid=7), (), 0.0)) == "p: ready, pid 7"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clawgate.processes.supervision import subreaper as keeper
+from clawgate.processes.supervision import subreaper
 from tests.processes.supervised import command, is_there, there
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
@@ -24,7 +24,7 @@ class Kept:
         reading, self.control = os.pipe()
         self._report, writing = os.pipe()
         self.popen = subprocess.Popen(
-            keeper.command(writing, argv, environment),
+            subreaper.command(writing, argv, environment),
             stdin=reading,
             stdout=subprocess.PIPE,
             pass_fds=(writing,),
@@ -92,20 +92,20 @@ def test_a_command_that_is_not_there_is_told_by_its_number() -> None:
         assert it.report.read() == "failed 2\n"
 
 
-@pytest.mark.parametrize("order", [keeper.TERM, keeper.KILL])
+@pytest.mark.parametrize("order", [subreaper.TERM, subreaper.KILL])
 def test_it_ends_the_command_when_told(order: bytes) -> None:
     with kept(*command("wait")) as it:
         assert it.output.readline().startswith(b"up")
         it.tell(order)
-        sig = signal.SIGTERM if order == keeper.TERM else signal.SIGKILL
+        sig = signal.SIGTERM if order == subreaper.TERM else signal.SIGKILL
         assert it.report.read().endswith(f"\nexit {-sig}\n")
 
 
 def test_what_ignores_sigterm_waits_for_the_order_to_kill() -> None:
     with kept(*command("stubborn", "0")) as it:
         assert it.output.readline().startswith(b"up")
-        it.tell(keeper.TERM)
-        it.tell(keeper.KILL)
+        it.tell(subreaper.TERM)
+        it.tell(subreaper.KILL)
         assert it.report.read().endswith("\nexit -9\n")
 
 
@@ -126,6 +126,6 @@ def test_without_us_everything_ends_daemons_too(how: str) -> None:
 
 def test_descendants_are_found_through_their_parents() -> None:
     processes = {1: (0, 1, 1), 5: (1, 5, 5), 6: (5, 5, 5), 7: (6, 7, 7), 8: (1, 8, 8)}
-    assert keeper.below(5, processes) == {6, 7}
-    assert keeper.below(8, processes) == set()
-    assert os.getpid() in keeper.below(os.getppid(), keeper.family())
+    assert subreaper.descendants(5, processes) == {6, 7}
+    assert subreaper.descendants(8, processes) == set()
+    assert os.getpid() in subreaper.descendants(os.getppid(), subreaper.process_table())

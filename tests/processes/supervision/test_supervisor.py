@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import uvloop
 
-from clawgate.processes.supervision.probe import Finding
+from clawgate.processes.supervision.child_state import PortStatus
 from clawgate.processes.supervision.status import ChildStatus
 from tests.ports import free_port
 from tests.processes.supervised import QUICK, command, watched
@@ -17,12 +17,12 @@ from tests.processes.supervised import QUICK, command, watched
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
 
 
-async def healthy() -> Finding:
-    return Finding("healthy")
+async def healthy() -> PortStatus:
+    return PortStatus("ready")
 
 
-async def closed() -> Finding:
-    return Finding("closed")
+async def closed() -> PortStatus:
+    return PortStatus("closed")
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -68,11 +68,11 @@ def test_without_auto_start_no_child_is_started_until_a_person_asks() -> None:
 @pytest.mark.parametrize("error", [RuntimeError("the probe broke"), OSError(113, "No route"), TimeoutError()])
 def test_a_probe_that_fails_is_silence_and_no_end(error: Exception) -> None:
     async def work() -> None:
-        async def broken() -> Finding:
+        async def broken() -> PortStatus:
             raise error
 
-        async with watched(command("wait"), probe=broken, rules=replace(QUICK, ready_timeout=0.2)) as it:
-            assert "did not become ready" in (await it.phase("stopping")).reason
+        async with watched(command("wait"), probe=broken, limits=replace(QUICK, ready_timeout=0.2)) as it:
+            assert "not ready" in (await it.phase("stopping")).reason
             await it.phase("backing_off")
 
     asyncio.run(work())
@@ -115,8 +115,8 @@ def test_keys_that_nobody_told_us_of_are_not_shown_either(caplog: pytest.LogCapt
     """Neither where the child prints them nor where what answers on its port says them."""
     key = "sk-ant-oat01-canary0123456789"
 
-    async def unwell() -> Finding:
-        return Finding("unhealthy", f"the token {key} has expired")
+    async def unwell() -> PortStatus:
+        return PortStatus("unhealthy", f"the token {key} has expired")
 
     async def work() -> None:
         script = ("/bin/sh", "-c", f"echo login with {key} failed; exit 1")
@@ -142,13 +142,13 @@ def test_an_answer_of_somebody_elses_process_makes_no_child_ready() -> None:
         port = server.sockets[0].getsockname()[1]
         asked = 0
 
-        async def at_first_nobody() -> Finding:
+        async def at_first_nobody() -> PortStatus:
             nonlocal asked
             asked += 1
             return await (closed() if asked == 1 else healthy())
 
-        rules = replace(QUICK, ready_timeout=2.0)
-        async with server, watched(command("wait"), port, probe=at_first_nobody, rules=rules) as it:
+        limits = replace(QUICK, ready_timeout=2.0)
+        async with server, watched(command("wait"), port, probe=at_first_nobody, limits=limits) as it:
             stopping = await it.phase("stopping")
             assert "has its port" in stopping.reason and not stopping.serving
             assert (await it.until(lambda shown: shown.serving)).phase == "adopted"

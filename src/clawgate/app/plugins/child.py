@@ -9,25 +9,16 @@ import random
 from clawgate.plugins.api import (
     ChildHandle,
     ChildSpec,
-    Health,
     Probe,
     ProbeResult,
     ServiceStatus,
     Unavailable,
 )
 from clawgate.processes.port_owner import port_owner
-from clawgate.processes.supervision import probe as readiness
 from clawgate.processes.supervision import spec as child_plan
+from clawgate.processes.supervision.child_state import PortStatus
 from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
-
-_ANSWERS: dict[Health, readiness.Answer] = {
-    "ready": "healthy",
-    "degraded": "degraded",
-    "unhealthy": "unhealthy",
-    "stranger": "stranger",
-    "silent": "silent",
-}
 
 
 class SupervisedChild:
@@ -52,17 +43,17 @@ class SupervisedChild:
                 grace=plan.grace,
             ),
             clock=asyncio.get_running_loop().time,
-            probe=self._look,
+            probe=self._probe_port,
             random=random.random,
             on_change=self._changed,
             log=log,
         )
 
-    async def _look(self) -> readiness.Finding:
-        found: ProbeResult = await self._probe()
-        if found.health == "silent" and port_owner(self._plan.port) is None:
-            return readiness.Finding("closed", found.reason)
-        return readiness.Finding(_ANSWERS[found.health], found.reason)
+    async def _probe_port(self) -> PortStatus:
+        result: ProbeResult = await self._probe()
+        if result.health == "silent" and port_owner(self._plan.port) is None:
+            return PortStatus("closed", result.reason)
+        return PortStatus(result.health, result.reason)
 
     def _changed(self, snapshot: ChildStatus) -> None:
         self._log.debug("%s", snapshot)
@@ -77,13 +68,13 @@ class SupervisedChild:
         await self._supervisor.restart()
 
     def status(self) -> ServiceStatus:
-        now = self._supervisor.snapshot()
+        now = self._supervisor.status()
         details = {
             "pid": now.pid,
             "restarts": now.restarts,
             "quickCrashes": now.quick_crashes,
             "nextTrySeconds": None if now.next_try is None else round(now.next_try, 1),
-            "holder": now.holder,
+            "holder": now.port_owner,
             "exit": now.exit or None,
         }
         return ServiceStatus(

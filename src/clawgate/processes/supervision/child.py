@@ -1,6 +1,7 @@
-"""One life of a child: how is it started, told to end, and heard? Decides nothing; what it learns it passes on.
+"""Runs one process of a supervised child: spawn, signal, collect output.
 
-It is spoken to through its keeper (see keeper.py), by pipes that the running loop watches. No time is spent waiting.
+Policy lives in `lifecycle`. The child is started and signalled through a `subreaper`, over pipes that the running loop
+watches; nothing here blocks.
 """
 
 from __future__ import annotations
@@ -15,74 +16,78 @@ import signal
 import subprocess
 from collections.abc import Callable
 
-from clawgate.processes.supervision import subreaper as keeper
+from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child_state import Event, Exited, SpawnFailed, Started
 from clawgate.processes.supervision.output_tail import OutputTail
 from clawgate.processes.supervision.spec import SupervisedSpec
 
 _READ_BYTES = 65_536
-_BREATH_SECONDS = 0.001
+_READ_INTERVAL_SECONDS = 0.001
 _REPORT_BYTES = 4096
 _LAST_READS = 16
-"""What a pipe can hold, and not what an heir of the pipe may go on writing for ever."""
-_LOOK_AGAIN_SECONDS = 0.005
-_LOOKS_BEFORE_KILL = 400
-_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EIO)
+"""What a pipe can hold; a process that inherited the pipe may write to it forever."""
+_POLL_SECONDS = 0.005
+_POLLS_BEFORE_KILL = 400
+_TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EIO)
 
 
 class Child:
-    """Made by `start`, it tells `Started` and in the end `Exited`, or `SpawnFailed`, exactly once."""
+    """One process. After `start` it emits `Started` and in the end `Exited`, or `SpawnFailed`, exactly once."""
 
-    def __init__(self, plan: SupervisedSpec, output: OutputTail, tell: Callable[[Event], None]) -> None:
-        self._plan = plan
+    def __init__(self, spec: SupervisedSpec, output: OutputTail, emit: Callable[[Event], None]) -> None:
+        self._spec = spec
         self._output = output
-        self._tell = tell
+        self._emit = emit
         self._loop = asyncio.get_running_loop()
         self._fds: set[int] = set()
         self._report = self._stream = self._control = -1
-        self._said = b""
-        self._failed: int | None = None
+        self._partial_report = b""
+        self._spawn_errno: int | None = None
         self._exit: int | None = None
         self._exit_known = False
-        self._mark = secrets.token_hex(16)
+        self._marker = secrets.token_hex(16)
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
-    def keeper_pid(self) -> int:
-        """Of the process that all of the child's descend from; 0 where there is none."""
+    def subreaper_pid(self) -> int:
+        """The ancestor of all of the child's processes; 0 if there is none."""
         return self._popen.pid if self._popen else 0
 
     def start(self) -> None:
-        """Start it. What fails is told, not raised."""
-        if not self._plan.argv or not self._plan.argv[0]:
-            self._tell(SpawnFailed("no command is configured: set it to a list, the program first"))
+        """Spawn the child. Failures are emitted, not raised."""
+        if not self._spec.argv or not self._spec.argv[0]:
+            self._emit(SpawnFailed("no command is configured; set it to a list that begins with the program"))
             return
         try:
-            self._start()
+            self._spawn()
         except (OSError, ValueError) as error:
             self._close()
-            self._tell(_not_started(error, self._plan))
+            self._emit(_spawn_failed(error, self._spec))
 
-    def _start(self) -> None:
+    def _spawn(self) -> None:
         self._report, report = self._pipe()
         self._stream, stream = self._pipe()
         control, self._control = self._pipe()
-        for fd in (self._report, self._stream, self._control):  # our ends; the child's would surprise it
+        for fd in (
+            self._report,
+            self._stream,
+            self._control,
+        ):  # our ends only: the child expects blocking ones
             os.set_blocking(fd, False)
         self._popen = subprocess.Popen(
-            keeper.command(report, self._plan.argv, self._plan.environment),
+            subreaper.command(report, self._spec.argv, self._spec.environment),
             stdin=control,
             stdout=stream,
             stderr=stream,
             pass_fds=(report,),
-            env={**self._plan.environment, keeper.MARK: self._mark},
-            cwd=self._plan.cwd,
+            env={**self._spec.environment, subreaper.MARKER: self._marker},
+            cwd=self._spec.cwd,
             start_new_session=True,
         )
         for fd in (report, stream, control):
-            self._close_one(fd)
-        self._loop.add_reader(self._report, self._hear_report)
-        self._loop.add_reader(self._stream, self._hear_output)
+            self._close_fd(fd)
+        self._loop.add_reader(self._report, self._on_report)
+        self._loop.add_reader(self._stream, self._on_output)
 
     def _pipe(self) -> tuple[int, int]:
         ends = os.pipe()
@@ -90,47 +95,47 @@ class Child:
         return ends
 
     def send(self, order: bytes) -> None:
-        """Tell the keeper to end it: `keeper.TERM` or `keeper.KILL`."""
+        """Order the subreaper to end the child: `subreaper.TERM` or `subreaper.KILL`."""
         with contextlib.suppress(OSError):  # it is ending by itself
             os.write(self._control, order)
 
     def abandon(self) -> None:
-        """Let go of what does not end; nothing is told any more."""
-        self._tell = lambda event: None
+        """Kill what can be killed and stop emitting."""
+        self._emit = lambda event: None
         self._close()
         if self._popen is not None:
             self._popen.kill()
-            keeper.sweep(self._popen.pid, self._mark)
-            self._bury(_LOOKS_BEFORE_KILL)
+            subreaper.kill_leftovers(self._popen.pid, self._marker)
+            self._collect_status(_POLLS_BEFORE_KILL)
 
-    def _hear_output(self) -> None:
+    def _on_output(self) -> None:
         try:
             data = os.read(self._stream, _READ_BYTES)
         except BlockingIOError:
             return
         self._loop.remove_reader(self._stream)
-        if data:  # else it closed its output, and may go on
+        if data:  # else the child closed its output, and may still run
             self._output.feed(data)
-            # It may write as fast as it can, and the loop has others to serve.
-            self._loop.call_later(_BREATH_SECONDS, self._listen_again)
+            # A child that writes as fast as it can must not occupy the loop.
+            self._loop.call_later(_READ_INTERVAL_SECONDS, self._resume_output)
 
-    def _listen_again(self) -> None:
+    def _resume_output(self) -> None:
         if self._stream in self._fds:
-            self._loop.add_reader(self._stream, self._hear_output)
+            self._loop.add_reader(self._stream, self._on_output)
 
-    def _hear_report(self) -> None:
+    def _on_report(self) -> None:
         try:
             data = os.read(self._report, _REPORT_BYTES)
         except BlockingIOError:
             return
-        *lines, self._said = (self._said + data).split(b"\n")
+        *lines, self._partial_report = (self._partial_report + data).split(b"\n")
         for line in lines:
             word, _, number = line.partition(b" ")
             match word:
                 case b"pid":
-                    self._tell(Started(int(number)))
+                    self._emit(Started(int(number)))
                 case b"failed":
-                    self._failed = int(number)
+                    self._spawn_errno = int(number)
                 case b"exit":
                     self._exit, self._exit_known = int(number), True
         if not data:
@@ -138,57 +143,58 @@ class Child:
                 with contextlib.suppress(BlockingIOError):
                     self._output.feed(os.read(self._stream, _READ_BYTES))
             self._close()
-            self._bury(_LOOKS_BEFORE_KILL)
+            self._collect_status(_POLLS_BEFORE_KILL)
 
-    def _bury(self, looks: int) -> None:
-        """Take the status of the keeper, which has closed everything and ends in this moment."""
+    def _collect_status(self, polls: int) -> None:
+        """Wait for the subreaper, which has closed its pipes and is about to exit, and emit the end."""
         assert self._popen is not None
         if self._popen.poll() is None:
-            if looks == 0:
+            if polls == 0:
                 self._popen.kill()
-            self._loop.call_later(_LOOK_AGAIN_SECONDS, self._bury, looks - 1)
+            self._loop.call_later(_POLL_SECONDS, self._collect_status, polls - 1)
             return
-        if self._failed is not None:
-            self._tell(_not_started(OSError(self._failed, os.strerror(self._failed)), self._plan))
+        if self._spawn_errno is not None:
+            error = OSError(self._spawn_errno, os.strerror(self._spawn_errno))
+            self._emit(_spawn_failed(error, self._spec))
             return
-        if not self._exit_known:  # somebody killed the keeper
-            keeper.sweep(self._popen.pid, self._mark)
+        if not self._exit_known:  # the subreaper was killed
+            subreaper.kill_leftovers(self._popen.pid, self._marker)
         name = ""
         if self._exit is not None and self._exit < 0:
             with contextlib.suppress(ValueError):  # a signal without a name
                 name = signal.Signals(-self._exit).name
-        self._tell(Exited(self._exit, name))
+        self._emit(Exited(self._exit, name))
 
     def _close(self) -> None:
-        """All descriptors. The keeper sees the end of its pipe, and ends what there is."""
+        """Close all descriptors. The subreaper sees the end of its pipe and ends everything."""
         for fd in (self._report, self._stream):
             if fd in self._fds:
                 self._loop.remove_reader(fd)
         for fd in tuple(self._fds):
-            self._close_one(fd)
+            self._close_fd(fd)
 
-    def _close_one(self, fd: int) -> None:
+    def _close_fd(self, fd: int) -> None:
         self._fds.discard(fd)
         os.close(fd)
 
 
-def _not_started(error: OSError | ValueError, plan: SupervisedSpec) -> SpawnFailed:
-    """Why, and the way out. The arguments are not repeated: only the name of the command is shown."""
-    program = plan.argv[0]
+def _spawn_failed(error: OSError | ValueError, spec: SupervisedSpec) -> SpawnFailed:
+    """Describe the failure and its fix. Must not contain arguments, which may hold secrets: only the program's name."""
+    program = spec.argv[0]
     if isinstance(error, ValueError):
-        return SpawnFailed(f"{program} cannot be started: the command or its environment holds a NUL")
-    if error.filename is not None and plan.cwd is not None and str(error.filename) == str(plan.cwd):
-        return SpawnFailed(f"its folder {plan.cwd} cannot be entered: {error.strerror}")
-    found = shutil.which(program, path=plan.environment.get("PATH", os.defpath))
+        return SpawnFailed(f"{program} cannot be started: its command or environment contains a NUL")
+    if error.filename is not None and spec.cwd is not None and str(error.filename) == str(spec.cwd):
+        return SpawnFailed(f"cannot enter its working folder {spec.cwd}: {error.strerror}")
+    path = shutil.which(program, path=spec.environment.get("PATH", os.defpath))
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        if found:
-            return SpawnFailed(f"{found} names an interpreter that is not there; look at its first line")
-        where = "there is no such file" if "/" in program else "it is not on the PATH that it would be given"
-        return SpawnFailed(f"{program} was not found: {where}. Install it, or name it with its whole path")
+        if path:
+            return SpawnFailed(f"{path}: its interpreter does not exist; check its first line")
+        reason = "no such file" if "/" in program else "not on the PATH of the child"
+        return SpawnFailed(f"{program} not found: {reason}; install it, or configure its absolute path")
     if error.errno == errno.EACCES:
-        return SpawnFailed(f"{program} may not be executed; try: chmod +x {program}")
+        return SpawnFailed(f"{program} is not executable; try: chmod +x {program}")
     if error.errno == errno.ENOEXEC:
-        return SpawnFailed(f"{program} is no program that this machine can run (a script needs a line #!)")
+        return SpawnFailed(f"{program} is not a program for this machine (a script needs a #! line)")
     return SpawnFailed(
-        f"{program} could not be started: {error.strerror}", lasting=error.errno not in _PASSING
+        f"{program} cannot be started: {error.strerror}", lasting=error.errno not in _TRANSIENT
     )

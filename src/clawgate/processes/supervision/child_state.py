@@ -1,6 +1,6 @@
-"""What can be known of a supervised child, what can happen to it, and what can be done about it? Values and no more.
+"""Defines the state of a supervised child, the events that change it and the actions that follow.
 
-What follows from what is decided in `processes.supervision.lifecycle`. Times are monotonic seconds.
+Values only: `lifecycle` decides. Times are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -8,48 +8,72 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clawgate.processes.supervision.probe import Finding
-
 Phase = Literal[
     "stopped", "starting", "ready", "degraded", "unhealthy", "backing_off", "given_up", "adopted", "port_taken",
     "stopping",
 ]  # fmt: skip
-"""starting: also while it is looked who has the port, before a child is started. given_up: tried again, but slowly."""
+"""starting: includes the check of the port before a spawn. given_up: still retried, but slowly.
+adopted: a program of the expected kind already serves the port; it is used, and no child is spawned."""
 
-Wanted = Literal["nothing", "somebody", "child"]
-"""somebody: whoever serves the port is welcome, but no child is started by itself."""
+Desired = Literal["stopped", "external", "running"]
+"""external: a program that serves the port is adopted, but no child is spawned."""
+
+Health = Literal["ready", "degraded", "unhealthy", "stranger", "silent", "closed"]
+"""degraded: up, login unknown. unhealthy: up, cannot serve. stranger: another program responds.
+silent: no usable response. closed: the port has no listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortStatus:
+    """The result of one probe. ``detail`` is a short text for people.
+
+    ``owner``: the listening process as ``name (pid N)``, None if not visible. ``is_own_child``: whether that process
+    descends from the spawned child, None if unknown. The supervisor sets these two.
+    """
+
+    health: Health
+    detail: str = ""
+    owner: str | None = None
+    is_own_child: bool | None = None
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the response came from a program of the expected kind, in whatever health."""
+        return self.health in ("ready", "degraded", "unhealthy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisionLimits:
-    """The limits, in seconds."""
+    """Limits of a child's life; times in seconds."""
 
     restart_delay: float = 3.0
     auto_restart: bool = True
     ready_timeout: float = 90.0
-    """From the start to the first answer; a package may have to be fetched first."""
+    """From the spawn to the first expected response; a package may have to be downloaded first."""
     grace: float = 5.0
     """From SIGTERM to SIGKILL."""
-    kill_wait: float = 5.0
-    longest_delay: float = 60.0
+    kill_timeout: float = 5.0
+    """From SIGKILL until the child is abandoned."""
+    max_restart_delay: float = 60.0
     healthy_after: float = 60.0
-    """Of health without a break: then earlier crashes are forgotten."""
-    quick_crashes: int = 5
-    slow_retry: float = 60.0
-    starting_pace: float = 0.25
-    pace: float = 10.0
-    """Between two questions to one that serves, and between two looks at a port that others have."""
-    doubt_after: float = 10.0
-    silence_limit: float = 30.0
-    """Of no answer from one that had answered: then it hangs, and is ended."""
+    """Of uninterrupted health, after which earlier crashes are forgotten."""
+    max_quick_crashes: int = 5
+    slow_retry_delay: float = 60.0
+    startup_probe_interval: float = 0.25
+    probe_interval: float = 10.0
+    """Between two probes of a serving child, and between two checks of a port that is taken."""
+    unhealthy_after: float = 10.0
+    """Of silence from a child that had responded."""
+    hang_timeout: float = 30.0
+    """Of silence from a child that had responded: it hangs and is stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Where a child is. ``spawned``: somebody may still be there, with a known ``pid`` or not."""
+    """The state of one child. ``spawned``: a process may exist, even if its ``pid`` is not known yet."""
 
     phase: Phase = "stopped"
-    wanted: Wanted = "nothing"
+    desired: Desired = "stopped"
     spawned: bool = False
     pid: int | None = None
     since: float = 0.0
@@ -59,50 +83,50 @@ class State:
     reason: str = ""
     exit: str = ""
     """How the last child ended."""
-    holder: str | None = None
-    """Who has the port instead of a child of ours."""
+    port_owner: str | None = None
+    """The process that has the port instead of the child."""
     healthy: bool = False
-    """An adopted proxy, or a child, that requests may be sent to."""
-    limit_at: float | None = None
+    """Requests may be sent to the child or the adopted program."""
+    deadline: float | None = None
     healthy_since: float | None = None
     silent_since: float | None = None
-    question: int = 0
-    """The number of the last question; answers to earlier ones are not listened to."""
-    asking: bool = False
-    ask_at: float | None = None
+    probe_id: int = 0
+    """Of the last probe; results of earlier ones are ignored."""
+    probe_pending: bool = False
+    next_probe_at: float | None = None
     killed: bool = False
     crashed: bool = False
-    """What is being stopped is stopped for a failure of its own."""
+    """The child is being stopped because it failed, not on request."""
     started_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequested:
-    """By the owner, or a person. With ``spawn`` False only who is already there is used."""
+    """With ``spawn`` False a program that already serves the port is adopted, but no child is spawned."""
 
     spawn: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """For good."""
+    """The child must end and stay stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartRequested:
-    """By a person: at once, whatever went wrong before."""
+    """An operator wants a restart now, regardless of earlier failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The child is there."""
+    """The child's process exists."""
 
     pid: int
 
 
 @dataclass(frozen=True, slots=True)
 class SpawnFailed:
-    """There is no child. ``lasting``: another try soon would end in the same way."""
+    """No process was created. ``lasting``: an immediate retry would fail the same way."""
 
     error: str
     lasting: bool = True
@@ -110,7 +134,7 @@ class SpawnFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The child and all that came of it are gone. ``status`` is negative for a signal, None if it is not known."""
+    """The child and all its descendants are gone. ``status``: negative for a signal, None if unknown."""
 
     status: int | None
     signal_name: str = ""
@@ -118,22 +142,22 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The answer to the question of that number."""
+    """The result of the probe with that id."""
 
-    finding: Finding
-    question: int
+    result: PortStatus
+    probe_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class PortOwnerExited:
-    """The process of that name, which had the port, is gone: who answers there now is not who was adopted."""
+    """The process that had the port has exited: a new listener there is not the adopted one."""
 
-    holder: str
+    port_owner: str
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed."""
+    """The time of the last `WaitUntil` has come."""
 
 
 Event = (
@@ -156,36 +180,36 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask the port; an earlier question that is still out is not listened to any more."""
+    """Probe the port; a pending earlier probe is superseded."""
 
-    question: int
+    probe_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class SignalTerm:
-    """Ask the child, and all that came of it, to end."""
+    """Send SIGTERM to the child and all its descendants."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignalKill:
-    """End them."""
+    """Send SIGKILL to the child and all its descendants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Not even that helped: let go of it. No `Exited` follows."""
+    """SIGKILL had no effect: give the child up. No `Exited` follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Send a `Tick` then; None: no time is awaited. It takes the place of an earlier one."""
+    """Send a `Tick` at that time; None: never. Replaces an earlier one."""
 
     at: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class PublishStatus:
-    """Something changed that people may want to know."""
+    """Something that is visible to people changed."""
 
 
 Action = Spawn | Probe | SignalTerm | SignalKill | Abandon | WaitUntil | PublishStatus

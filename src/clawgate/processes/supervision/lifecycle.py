@@ -1,8 +1,8 @@
-"""What happens to a supervised child next? All that is decided about it is decided here, and every limit is held here.
+"""Decides what happens next to a supervised child: a pure state machine that enforces all limits.
 
-Events go in, a new state and actions come out: no process, no clock, no chance. Two laws: there is never a second child
-(``Spawn`` is only answered with ``Exited``, ``SpawnFailed`` or the ``Abandon`` of one that not even SIGKILL ended),
-and whatever was asked to stop is stopped after ``grace + kill_wait`` seconds at most. Times are monotonic seconds.
+Must not do I/O, read a clock or draw random numbers. Invariants: there is never a second child (``Spawn`` follows only
+``Exited``, ``SpawnFailed`` or the ``Abandon`` of a child that survived SIGKILL), and a stop request is fulfilled after
+``grace + kill_timeout`` seconds at most. Times are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from clawgate.processes.supervision.child_state import (
     Exited,
     Phase,
     PortOwnerExited,
+    PortStatus,
     Probe,
     Probed,
     PublishStatus,
@@ -33,317 +34,313 @@ from clawgate.processes.supervision.child_state import (
     Tick,
     WaitUntil,
 )
-from clawgate.processes.supervision.probe import Finding
+
+_Transition = tuple[State, tuple[Action, ...]]
 
 
-def step(
-    state: State, event: Event, now: float, rules: SupervisionLimits, jitter: float
-) -> tuple[State, tuple[Action, ...]]:
-    """Answer an event. ``jitter`` is from 0 to 1, new each time. The last action is always `WaitUntil`."""
-    new, actions = _answer(state, event, now, rules, jitter)
+def step(state: State, event: Event, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
+    """Return the state after ``event`` and what to do. The last action is always `WaitUntil`.
+
+    ``jitter`` is a random number from 0 to 1, a new one for each call.
+    """
+    new, actions = _handle(state, event, now, limits, jitter)
     if new.phase != state.phase:
         new = replace(new, since=now)
-    if _told(new) != _told(state):
+    if _visible(new) != _visible(state):
         actions = (*actions, PublishStatus())
-    times = [at for at in (new.limit_at, new.next_try_at, new.ask_at) if at is not None]
+    times = [at for at in (new.deadline, new.next_try_at, new.next_probe_at) if at is not None]
     return new, (*actions, WaitUntil(min(times, default=None)))
 
 
-def backoff(crashes: int, rules: SupervisionLimits, jitter: float) -> float:
-    """Seconds before the next try after so many quick crashes: doubling, spread by a quarter, at most the longest."""
-    highest = max(rules.longest_delay / 1.25, rules.restart_delay)
-    doubled = rules.restart_delay * 2.0 ** min(max(crashes - 1, 0), 32)
+def backoff(crashes: int, limits: SupervisionLimits, jitter: float) -> float:
+    """Return the seconds before the next try: doubled for each quick crash, plus up to a quarter, with a maximum."""
+    highest = max(limits.max_restart_delay / 1.25, limits.restart_delay)
+    doubled = limits.restart_delay * 2.0 ** min(max(crashes - 1, 0), 32)
     return min(doubled, highest) * (1 + jitter / 4)
 
 
-def _told(state: State) -> tuple[object, ...]:
+def _visible(state: State) -> tuple[object, ...]:
     return (
         state.phase,
         state.pid,
         state.reason,
-        state.holder,
+        state.port_owner,
         state.restarts,
         state.healthy,
         state.next_try_at,
     )
 
 
-def _answer(
-    state: State, event: Event, now: float, rules: SupervisionLimits, jitter: float
-) -> tuple[State, tuple[Action, ...]]:
+def _handle(state: State, event: Event, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
     match event:
         case StopRequested():
-            state = replace(state, wanted="nothing", crashed=False)
-            return _stop(state, now, rules, "it was asked to stop")
+            state = replace(state, desired="stopped", crashed=False)
+            return _stop(state, now, limits, "stop requested")
         case StartRequested(spawn):
-            state = replace(state, wanted="child" if spawn or state.wanted == "child" else "somebody")
+            state = replace(state, desired="running" if spawn or state.desired == "running" else "external")
             if state.phase in ("stopped", "given_up", "backing_off", "port_taken") and not state.spawned:
-                return _look(state, "who has its port is looked at", now)
+                return _check_port(state, "checking its port")
             return state, ()
         case RestartRequested():
-            state = replace(state, wanted="child", quick_crashes=0, crashed=False)
+            state = replace(state, desired="running", quick_crashes=0, crashed=False)
             if state.spawned:
-                return _stop(state, now, rules, "it was asked to restart")
-            return _look(state, "it was asked to restart", now)
+                return _stop(state, now, limits, "restart requested")
+            return _check_port(state, "restart requested")
         case Started(pid):
             return (replace(state, pid=pid), ()) if state.spawned else (state, ())
         case SpawnFailed(error, lasting):
-            return _spawn_failed(state, error, lasting, now, rules, jitter) if state.spawned else (state, ())
+            return (
+                _on_spawn_failed(state, error, lasting, now, limits, jitter) if state.spawned else (state, ())
+            )
         case Exited(status, name):
-            return _exited(state, _ending(status, name), now, rules, jitter) if state.spawned else (state, ())
-        case Probed(finding, question):
-            if question != state.question or not state.asking:
+            return (
+                _on_exit(state, _exit_text(status, name), now, limits, jitter)
+                if state.spawned
+                else (state, ())
+            )
+        case Probed(result, probe_id):
+            if probe_id != state.probe_id or not state.probe_pending:
                 return state, ()
-            return _found(replace(state, asking=False), finding, now, rules)
-        case PortOwnerExited(holder):
-            if state.phase == "adopted" and state.holder == holder:
-                return _look(replace(state, holder=None), "the proxy that was used is gone", now)
+            return _on_probed(replace(state, probe_pending=False), result, now, limits)
+        case PortOwnerExited(port_owner):
+            if state.phase == "adopted" and state.port_owner == port_owner:
+                return _check_port(replace(state, port_owner=None), "the adopted proxy exited")
             return state, ()
         case Tick():
-            return _time_passed(state, now, rules, jitter)
+            return _on_tick(state, now, limits, jitter)
         case _:
             assert_never(event)
 
 
-def _ending(status: int | None, name: str) -> str:
+def _exit_text(status: int | None, name: str) -> str:
     if status is None:
-        return "it is gone, and how it ended is not known"
+        return "exited with unknown status"
     if status < 0:
-        return f"it was ended by {name or f'signal {-status}'}"
-    return f"it ended with status {status}"
+        return f"killed by {name or f'signal {-status}'}"
+    return f"exited with status {status}"
 
 
-# --- to stop
+# --- stop
 
 
-def _quiet(state: State) -> State:
-    """Without a question that is out, and without a time to come."""
-    return replace(state, asking=False, ask_at=None, next_try_at=None, limit_at=None, silent_since=None)
+def _without_timers(state: State) -> State:
+    return replace(
+        state, probe_pending=False, next_probe_at=None, next_try_at=None, deadline=None, silent_since=None
+    )
 
 
-def _stop(
-    state: State, now: float, rules: SupervisionLimits, reason: str
-) -> tuple[State, tuple[Action, ...]]:
-    """End the child, if there may be one. What `state.wanted` says decides what comes then."""
+def _stop(state: State, now: float, limits: SupervisionLimits, reason: str) -> _Transition:
+    """Stop the child, if one may exist. ``state.desired`` decides what follows."""
     if not state.spawned:
-        state = replace(_quiet(state), healthy=False, healthy_since=None, holder=None)
+        state = replace(_without_timers(state), healthy=False, healthy_since=None, port_owner=None)
         return replace(state, phase="stopped", reason=reason), ()
     if state.phase == "stopping":
         return replace(state, reason=reason), ()
     state = replace(
-        _quiet(state),
+        _without_timers(state),
         phase="stopping",
         healthy=False,
         reason=reason,
         killed=False,
-        limit_at=now + rules.grace,
+        deadline=now + limits.grace,
     )
     return state, (SignalTerm(),)
 
 
-def _time_to_stop_is_over(
-    state: State, now: float, rules: SupervisionLimits, jitter: float
-) -> tuple[State, tuple[Action, ...]]:
+def _on_stop_timeout(state: State, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
     if not state.killed:
-        return replace(state, killed=True, limit_at=now + rules.kill_wait), (SignalKill(),)
-    who = f"pid {state.pid}" if state.pid else "it"
-    after, actions = _exited(state, f"{who} could not be ended, not even by SIGKILL", now, rules, jitter)
+        return replace(state, killed=True, deadline=now + limits.kill_timeout), (SignalKill(),)
+    process = f"pid {state.pid}" if state.pid else "its process"
+    after, actions = _on_exit(state, f"{process} survived SIGKILL", now, limits, jitter)
     return after, (Abandon(), *actions)
 
 
 # --- after the end
 
 
-def _exited(
-    state: State, how: str, now: float, rules: SupervisionLimits, jitter: float
-) -> tuple[State, tuple[Action, ...]]:
-    asked = state.phase == "stopping" and not state.crashed
+def _on_exit(state: State, how: str, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
+    on_request = state.phase == "stopping" and not state.crashed
     reason = f"{state.reason}; {how}" if state.phase == "stopping" else how
-    quick = 0 if _is_well_for(state, now) >= rules.healthy_after else state.quick_crashes
-    state = replace(_quiet(state), spawned=False, pid=None, healthy=False, healthy_since=None, exit=how)
-    state = replace(state, crashed=False, killed=False, holder=None)
-    if asked:
-        if state.wanted == "nothing":
+    healthy_seconds = 0.0 if state.healthy_since is None else now - state.healthy_since
+    earlier_crashes = 0 if healthy_seconds >= limits.healthy_after else state.quick_crashes
+    state = replace(_without_timers(state), spawned=False, pid=None, healthy=False, healthy_since=None)
+    state = replace(state, crashed=False, killed=False, port_owner=None, exit=how)
+    if on_request:
+        if state.desired == "stopped":
             return replace(state, phase="stopped", reason=reason), ()
-        return _look(state, reason, now)
-    return _after_failure(replace(state, quick_crashes=quick + 1), reason, now, rules, jitter)
+        return _check_port(state, reason)
+    return _on_failure(replace(state, quick_crashes=earlier_crashes + 1), reason, now, limits, jitter)
 
 
-def _is_well_for(state: State, now: float) -> float:
-    return 0.0 if state.healthy_since is None else now - state.healthy_since
-
-
-def _after_failure(
-    state: State, reason: str, now: float, rules: SupervisionLimits, jitter: float
-) -> tuple[State, tuple[Action, ...]]:
+def _on_failure(
+    state: State, reason: str, now: float, limits: SupervisionLimits, jitter: float
+) -> _Transition:
     state = replace(state, reason=reason)
-    if not rules.auto_restart:
-        wait = now + rules.pace
-        return replace(state, phase="stopped", wanted="somebody", next_try_at=wait), ()
-    if state.quick_crashes >= rules.quick_crashes:
-        return replace(state, phase="given_up", next_try_at=now + rules.slow_retry), ()
-    wait = now + backoff(state.quick_crashes, rules, jitter)
-    return replace(state, phase="backing_off", next_try_at=wait), ()
+    if not limits.auto_restart:
+        return replace(
+            state, phase="stopped", desired="external", next_try_at=now + limits.probe_interval
+        ), ()
+    if state.quick_crashes >= limits.max_quick_crashes:
+        return replace(state, phase="given_up", next_try_at=now + limits.slow_retry_delay), ()
+    delay = backoff(state.quick_crashes, limits, jitter)
+    return replace(state, phase="backing_off", next_try_at=now + delay), ()
 
 
-def _spawn_failed(
-    state: State, error: str, lasting: bool, now: float, rules: SupervisionLimits, jitter: float
-) -> tuple[State, tuple[Action, ...]]:
-    stopping, asked = state.phase == "stopping", not state.crashed
-    state = replace(_quiet(state), spawned=False, pid=None, crashed=False, killed=False, exit="")
-    if stopping and asked:
-        if state.wanted == "nothing":
+def _on_spawn_failed(
+    state: State, error: str, lasting: bool, now: float, limits: SupervisionLimits, jitter: float
+) -> _Transition:
+    on_request = state.phase == "stopping" and not state.crashed
+    state = replace(_without_timers(state), spawned=False, pid=None, crashed=False, killed=False, exit="")
+    if on_request:
+        if state.desired == "stopped":
             return replace(state, phase="stopped"), ()
-        return _look(state, state.reason, now)
-    crashes = rules.quick_crashes if lasting else state.quick_crashes + 1
-    return _after_failure(replace(state, quick_crashes=crashes), error, now, rules, jitter)
+        return _check_port(state, state.reason)
+    crashes = limits.max_quick_crashes if lasting else state.quick_crashes + 1
+    return _on_failure(replace(state, quick_crashes=crashes), error, now, limits, jitter)
 
 
-# --- to look at the port, and to start
+# --- start and probe
 
 
-def _ask(state: State) -> tuple[State, tuple[Action, ...]]:
-    number = state.question + 1
-    return replace(state, question=number, asking=True, ask_at=None), (Probe(number),)
+def _probe(state: State) -> _Transition:
+    probe_id = state.probe_id + 1
+    return replace(state, probe_id=probe_id, probe_pending=True, next_probe_at=None), (Probe(probe_id),)
 
 
-def _look(state: State, reason: str, now: float) -> tuple[State, tuple[Action, ...]]:
-    """Before a child is started: is somebody there already?"""
-    state = replace(_quiet(state), phase="starting", reason=reason, healthy=False, healthy_since=None)
-    return _ask(state)
-
-
-def _spawn(state: State, now: float, rules: SupervisionLimits) -> tuple[State, tuple[Action, ...]]:
+def _check_port(state: State, reason: str) -> _Transition:
+    """Probe before a spawn: a program may already serve the port."""
     state = replace(
-        _quiet(state),
+        _without_timers(state), phase="starting", reason=reason, healthy=False, healthy_since=None
+    )
+    return _probe(state)
+
+
+def _spawn(state: State, now: float, limits: SupervisionLimits) -> _Transition:
+    state = replace(
+        _without_timers(state),
         phase="starting",
         spawned=True,
         healthy=False,
         healthy_since=None,
-        holder=None,
-        reason="it does not answer yet",
+        port_owner=None,
+        reason="no response yet",
         restarts=state.restarts + (1 if state.started_before else 0),
         started_before=True,
-        limit_at=now + rules.ready_timeout,
-        ask_at=now + rules.starting_pace,
+        deadline=now + limits.ready_timeout,
+        next_probe_at=now + limits.startup_probe_interval,
     )
     return state, (Spawn(),)
 
 
-def _time_passed(
-    state: State, now: float, rules: SupervisionLimits, jitter: float
-) -> tuple[State, tuple[Action, ...]]:
-    if state.limit_at is not None and now >= state.limit_at:
+def _on_tick(state: State, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
+    if state.deadline is not None and now >= state.deadline:
         if state.phase == "stopping":
-            return _time_to_stop_is_over(state, now, rules, jitter)
-        said = f"it did not become ready within {rules.ready_timeout:g} s ({state.reason})"
-        return _stop(replace(state, crashed=True), now, rules, said)
+            return _on_stop_timeout(state, now, limits, jitter)
+        reason = f"not ready within {limits.ready_timeout:g} s ({state.reason})"
+        return _stop(replace(state, crashed=True), now, limits, reason)
     if state.next_try_at is not None and now >= state.next_try_at:
         if state.phase in ("backing_off", "given_up"):
-            return _look(state, state.reason, now)
-        return _ask(replace(state, next_try_at=None))  # the phase stays as it is until there is news
-    if state.ask_at is not None and now >= state.ask_at:
-        return _ask(state)
+            return _check_port(state, state.reason)
+        return _probe(replace(state, next_try_at=None))  # the phase changes only with the result
+    if state.next_probe_at is not None and now >= state.next_probe_at:
+        return _probe(state)
     return state, ()
 
 
-# --- what was found on the port
+# --- probe results
 
 
-def _found(
-    state: State, finding: Finding, now: float, rules: SupervisionLimits
-) -> tuple[State, tuple[Action, ...]]:
+def _on_probed(state: State, result: PortStatus, now: float, limits: SupervisionLimits) -> _Transition:
     if state.spawned:
-        if finding.ours is False:
-            return _found_another(state, finding, now, rules)
-        if finding.is_expected:
-            return _serves(state, finding, now, rules), ()
-        return _silence(state, finding, now, rules)
-    if finding.is_expected:
-        adopted = _serves(state, finding, now, rules)
-        return replace(adopted, phase="adopted", holder=finding.holder), ()
-    return _nobody_to_adopt(state, finding, now, rules)
+        if result.is_own_child is False:  # another process has the port: its response is not the child's
+            owner = result.owner or "another process"
+            return _on_silence(state, replace(result, detail=f"{owner} has its port"), now, limits)
+        if result.is_expected:
+            return _serving(state, result, now, limits), ()
+        return _on_silence(state, result, now, limits)
+    if result.is_expected:
+        adopted = _serving(state, result, now, limits)
+        return replace(adopted, phase="adopted", port_owner=result.owner), ()
+    return _on_nothing_to_adopt(state, result, now, limits)
 
 
-def _serves(state: State, finding: Finding, now: float, rules: SupervisionLimits) -> State:
-    """The child, or one that was adopted, answers as it should; how well it is decides the phase."""
+def _serving(state: State, result: PortStatus, now: float, limits: SupervisionLimits) -> State:
+    """Return the state after an expected response, of the child or of an adopted program."""
     phase: Phase = "unhealthy"
-    if finding.answer in ("healthy", "degraded"):
-        phase = "degraded" if finding.answer == "degraded" else "ready"
-    well = phase != "unhealthy"
-    since = (now if state.healthy_since is None else state.healthy_since) if well else None
-    settled = since is not None and now - since >= rules.healthy_after
+    if result.health in ("ready", "degraded"):
+        phase = "degraded" if result.health == "degraded" else "ready"
+    healthy = phase != "unhealthy"
+    since = (now if state.healthy_since is None else state.healthy_since) if healthy else None
+    settled = since is not None and now - since >= limits.healthy_after
     return replace(
-        _quiet(state),
+        _without_timers(state),
         phase=phase,
-        healthy=well,
+        healthy=healthy,
         healthy_since=since,
-        reason=finding.detail,
+        reason=result.detail,
         quick_crashes=0 if settled else state.quick_crashes,
-        ask_at=now + rules.pace,
-        holder=None,
+        next_probe_at=now + limits.probe_interval,
+        port_owner=None,
     )
 
 
-def _found_another(
-    state: State, finding: Finding, now: float, rules: SupervisionLimits
-) -> tuple[State, tuple[Action, ...]]:
-    """A child of ours lives, and somebody else has its port: whoever answers there, it is not the child."""
-    who = finding.holder or "another process"
-    return _silence(state, replace(finding, detail=f"{who} has its port"), now, rules)
+def _on_silence(state: State, result: PortStatus, now: float, limits: SupervisionLimits) -> _Transition:
+    """Handle a probe without a response of the child: expected while it starts, later unhealthy, then a hang.
 
-
-def _silence(
-    state: State, finding: Finding, now: float, rules: SupervisionLimits
-) -> tuple[State, tuple[Action, ...]]:
-    """No answer of the child. While it starts this is expected; later it is doubted, and then ended.
-
-    Where somebody else answers in its place there is no doubt: nothing may be sent there.
+    A foreign response makes it unhealthy at once: no request may be sent there.
     """
-    said = finding.detail or "it does not answer"
+    detail = result.detail or "no response"
     if state.phase == "starting":
-        return replace(state, reason=said, ask_at=now + rules.starting_pace), ()
+        return replace(state, reason=detail, next_probe_at=now + limits.startup_probe_interval), ()
     silent_since = now if state.silent_since is None else state.silent_since
     silent = now - silent_since
-    state = replace(state, silent_since=silent_since, ask_at=now + min(rules.pace, rules.doubt_after / 2))
-    if (
-        silent >= rules.silence_limit and state.phase == "unhealthy"
-    ):  # doubted before: not one slow look of ours
-        said = f"it did not answer for {silent:.0f} s ({said})"
-        return _stop(replace(state, crashed=True), now, rules, said)
-    if silent >= rules.doubt_after or finding.answer == "stranger" or finding.ours is False:
-        state = replace(state, phase="unhealthy", healthy=False, healthy_since=None, reason=said)
+    state = replace(state, silent_since=silent_since, next_probe_at=now + _silence_interval(limits))
+    # Unhealthy before: one late probe of ours is no hang.
+    if silent >= limits.hang_timeout and state.phase == "unhealthy":
+        reason = f"no response for {silent:.0f} s ({detail})"
+        return _stop(replace(state, crashed=True), now, limits, reason)
+    if silent >= limits.unhealthy_after or result.health == "stranger" or result.is_own_child is False:
+        state = replace(state, phase="unhealthy", healthy=False, healthy_since=None, reason=detail)
     return state, ()
 
 
-def _nobody_to_adopt(
-    state: State, finding: Finding, now: float, rules: SupervisionLimits
-) -> tuple[State, tuple[Action, ...]]:
-    """No child lives and no proxy answers: the port is free, or in the wrong hands."""
-    in_use = finding.holder is not None or state.phase == "adopted"
-    if finding.answer == "stranger" or (finding.answer == "silent" and in_use):
-        return _port_is_taken(state, finding, now, rules)
-    if state.wanted == "child":
-        return _spawn(state, now, rules)
-    gone = "the proxy that was used is gone" if state.phase == "adopted" else "nobody listens on its port"
+def _silence_interval(limits: SupervisionLimits) -> float:
+    return min(limits.probe_interval, limits.unhealthy_after / 2)
+
+
+def _on_nothing_to_adopt(
+    state: State, result: PortStatus, now: float, limits: SupervisionLimits
+) -> _Transition:
+    """Handle a probe without a child and without an expected response: the port is free or taken."""
+    in_use = result.owner is not None or state.phase == "adopted"
+    if result.health == "stranger" or (result.health == "silent" and in_use):
+        return _on_port_taken(state, result, now, limits)
+    if state.desired == "running":
+        return _spawn(state, now, limits)
+    gone = "the adopted proxy exited" if state.phase == "adopted" else "nothing listens on its port"
     reason = state.reason if state.phase == "stopped" else gone
     state = replace(
-        _quiet(state), phase="stopped", healthy=False, healthy_since=None, holder=None, reason=reason
+        _without_timers(state),
+        phase="stopped",
+        healthy=False,
+        healthy_since=None,
+        port_owner=None,
+        reason=reason,
     )
-    return replace(state, next_try_at=now + rules.pace if state.wanted == "somebody" else None), ()
+    return replace(
+        state, next_try_at=now + limits.probe_interval if state.desired == "external" else None
+    ), ()
 
 
-def _port_is_taken(
-    state: State, finding: Finding, now: float, rules: SupervisionLimits
-) -> tuple[State, tuple[Action, ...]]:
-    if state.phase == "adopted" and finding.answer == "silent":
+def _on_port_taken(state: State, result: PortStatus, now: float, limits: SupervisionLimits) -> _Transition:
+    if state.phase == "adopted" and result.health == "silent":
         silent_since = now if state.silent_since is None else state.silent_since
-        if now - silent_since < rules.silence_limit:
-            in_doubt = now - silent_since >= rules.doubt_after
-            pause = min(rules.pace, rules.doubt_after / 2)
-            state = replace(state, silent_since=silent_since, ask_at=now + pause)
-            return (replace(state, healthy=False, reason=finding.detail) if in_doubt else state), ()
-    who = finding.holder or "a process that cannot be seen from here"
-    reason = f"its port is taken by {who}: {finding.detail or 'it does not answer'}"
-    state = replace(_quiet(state), phase="port_taken", healthy=False, healthy_since=None)
-    return replace(state, holder=who, reason=reason, next_try_at=now + rules.pace), ()
+        if now - silent_since < limits.hang_timeout:
+            state = replace(state, silent_since=silent_since, next_probe_at=now + _silence_interval(limits))
+            if now - silent_since >= limits.unhealthy_after:
+                state = replace(state, healthy=False, reason=result.detail)
+            return state, ()
+    owner = result.owner or "an unidentified process"
+    reason = f"its port is taken by {owner}: {result.detail or 'no response'}"
+    state = replace(_without_timers(state), phase="port_taken", healthy=False, healthy_since=None)
+    return replace(state, port_owner=owner, reason=reason, next_try_at=now + limits.probe_interval), ()

@@ -1,6 +1,6 @@
-"""What did a child say last? Its last lines, whatever it writes: bounded in lines, in bytes, and in time to find out.
+"""Keeps the last lines of a child's output, bounded in lines, bytes and time.
 
-Knows no process and no descriptor: bytes go in, printable text comes out.
+Must not know processes or descriptors: bytes go in, printable text comes out.
 """
 
 from __future__ import annotations
@@ -8,62 +8,63 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-_MOST_LINES = 40
-_LONGEST_LINE = 500
+_MAX_LINES = 40
+_MAX_LINE_LENGTH = 500
 
 
 class OutputTail:
-    """The last lines of a stream of bytes that may never end, without the signs that steer a terminal.
+    """The last lines of an endless byte stream, without terminal control sequences.
 
-    ``clean`` is given each line that is shown, and may blot out secrets in it.
+    ``redact`` is applied to each line before it is shown.
     """
 
     def __init__(
         self,
-        clean: Callable[[str], str] = lambda line: line,
+        redact: Callable[[str], str] = lambda line: line,
         *,
-        most_lines: int = _MOST_LINES,
-        longest_line: int = _LONGEST_LINE,
+        max_lines: int = _MAX_LINES,
+        max_line_length: int = _MAX_LINE_LENGTH,
     ) -> None:
-        self._clean = clean
-        self._most = most_lines
-        self._longest = longest_line
-        self._kept = longest_line * 4  # so that a secret at the cut is still known for one
-        self._lines: deque[bytes] = deque(maxlen=most_lines)
-        self._part = b""
+        self._redact = redact
+        self._max_lines = max_lines
+        self._max_line_length = max_line_length
+        self._max_bytes = max_line_length * 4  # a secret that crosses the cut is still recognized
+        self._lines: deque[bytes] = deque(maxlen=max_lines)
+        self._partial = b""
 
     def feed(self, data: bytes) -> None:
-        """Take what was written. Of a longer line the beginning is kept."""
-        pieces = data.rsplit(b"\n", self._most + 1)
-        if len(pieces) <= self._most + 1:
-            pieces[0] = self._part + pieces[0][: self._kept]
+        """Add output. Of an overlong line only the beginning is kept."""
+        pieces = data.rsplit(b"\n", self._max_lines + 1)
+        if len(pieces) <= self._max_lines + 1:
+            pieces[0] = self._partial + pieces[0][: self._max_bytes]
         else:
-            pieces[0] = b""  # older than all that is kept
+            pieces[0] = b""  # older than all lines that are kept
         for piece in pieces[:-1]:
-            self._keep(piece)
-        self._part = pieces[-1][: self._kept]
+            self._append(piece)
+        self._partial = pieces[-1][: self._max_bytes]
 
-    def _keep(self, line: bytes) -> None:
-        if stripped := line[: self._kept].strip():
+    def _append(self, line: bytes) -> None:
+        if stripped := line[: self._max_bytes].strip():
             self._lines.append(stripped)
 
     def clear(self) -> None:
-        """Forget: what follows is said by another child."""
+        """Drop all lines: another child's output follows."""
         self._lines.clear()
-        self._part = b""
+        self._partial = b""
 
     def lines(self) -> tuple[str, ...]:
-        """The oldest first; an unfinished one is the last."""
-        kept = [*self._lines, *([self._part.strip()] if self._part.strip() else [])][-self._most :]
-        return tuple(filter(None, map(self._shown, kept)))
+        """Return the lines, oldest first; an incomplete one is the last."""
+        partial = self._partial.strip()
+        lines = [*self._lines, *([partial] if partial else [])][-self._max_lines :]
+        return tuple(filter(None, map(self._printable, lines)))
 
-    def _shown(self, line: bytes) -> str:
-        text = _plain(line.decode("utf-8", "replace"))
-        shown = self._clean("".join(sign if sign.isprintable() else " " for sign in text).strip())
-        return shown if len(shown) <= self._longest else f"{shown[: self._longest]}…"
+    def _printable(self, line: bytes) -> str:
+        text = _without_escapes(line.decode("utf-8", "replace"))
+        text = self._redact("".join(char if char.isprintable() else " " for char in text).strip())
+        return text if len(text) <= self._max_line_length else f"{text[: self._max_line_length]}…"
 
 
-def _plain(text: str) -> str:
-    """Without colours and other sequences of a terminal (ECMA-48: ESC [ … final sign)."""
+def _without_escapes(text: str) -> str:
+    """Remove terminal control sequences (ECMA-48: ESC [ … final character)."""
     head, *rest = text.split("\x1b[")
     return head + "".join(part.lstrip("0123456789:;<=>?!\"#$%&'()*+,-./ ")[1:] for part in rest)

@@ -1,6 +1,6 @@
-"""Is the process that serves in place of a child of ours still there? Told at the moment of its end, where that can be.
+"""Reports the exit of a process that is not our child, as an adopted program.
 
-On Linux, by a handle of the process, which the running loop watches. Elsewhere nobody tells, and one has to ask.
+By a pidfd that the running loop watches, so on Linux only; elsewhere nothing is reported and probes have to find out.
 """
 
 from __future__ import annotations
@@ -12,43 +12,43 @@ import sys
 from collections.abc import Callable
 
 PID = re.compile(r"\(pid (\d+)\)$")
-"""In `name (pid N)`, as `port_owner` says it."""
+"""In ``name (pid N)``, the form that `port_owner` returns."""
 
 
 class PidWatcher:
-    """Of one process at a time. ``tell`` is called on the loop, once, with what was asked to be watched."""
+    """Watches one process at a time. ``on_exit`` is called once, on the loop, with the watched ``name (pid N)``."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_exit: Callable[[str], None]) -> None:
+        self._on_exit = on_exit
         self._watched: str | None = None
-        self._handle = -1
+        self._pidfd = -1
 
     def watch(self, process: str | None) -> None:
-        """Of this process and no other one; None: of nobody."""
+        """Watch ``process`` instead of an earlier one; None: watch none."""
         if process == self._watched:
             return
         self.close()
         self._watched = process
-        found = PID.search(process or "")
-        if found is None or sys.platform != "linux":
+        match = PID.search(process or "")
+        if match is None or sys.platform != "linux":
             return
         try:
-            self._handle = os.pidfd_open(int(found[1]))
+            self._pidfd = os.pidfd_open(int(match[1]))
         except ProcessLookupError:
-            asyncio.get_running_loop().call_soon(self._ended)
-        except OSError:  # an old kernel, or no descriptor is left: then it is asked for as elsewhere
+            asyncio.get_running_loop().call_soon(self._exited)
+        except OSError:  # an old kernel, or no descriptor left: probes have to find out, as elsewhere
             return
         else:
-            asyncio.get_running_loop().add_reader(self._handle, self._ended)
+            asyncio.get_running_loop().add_reader(self._pidfd, self._exited)
 
     def close(self) -> None:
-        if self._handle >= 0:
-            asyncio.get_running_loop().remove_reader(self._handle)
-            os.close(self._handle)
-        self._watched, self._handle = None, -1
+        if self._pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+        self._watched, self._pidfd = None, -1
 
-    def _ended(self) -> None:
+    def _exited(self) -> None:
         process = self._watched
         self.close()
         if process is not None:
-            self._tell(process)
+            self._on_exit(process)

@@ -1,4 +1,4 @@
-"""What is to be supervised, with which variables, and what of its output may nobody see? A command is a list."""
+"""Describes a program to supervise: command, environment, limits, secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHORTEST_SECRET = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisedSpec:
-    """``environment`` is all that the child gets; times are in seconds. ``port`` 0: it serves none."""
+    """``environment`` is the child's whole environment; times are in seconds. ``port`` 0: it serves none."""
 
     name: str
     argv: tuple[str, ...]
@@ -28,10 +28,9 @@ class SupervisedSpec:
     host: str = "127.0.0.1"
     port: int = 0
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What its output may hold and nobody may see, besides what the environment shows to be secret."""
+    """Redacted from its output, in addition to secrets in its environment."""
 
-    def rules(self) -> SupervisionLimits:
-        """The limits of its life."""
+    def limits(self) -> SupervisionLimits:
         return SupervisionLimits(
             restart_delay=self.restart_delay,
             auto_restart=self.auto_restart,
@@ -40,10 +39,10 @@ class SupervisedSpec:
         )
 
     def all_secrets(self) -> list[str]:
-        """What is blotted out of its output."""
-        told = [
+        """Return what must be redacted from its output."""
+        from_environment = [
             value
             for name, value in self.environment.items()
             if len(value) >= _SHORTEST_SECRET and any(word in name.upper() for word in _SECRET_WORDS)
         ]
-        return [*self.secrets, *told]
+        return [*self.secrets, *from_environment]

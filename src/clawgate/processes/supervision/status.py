@@ -1,4 +1,7 @@
-"""What is said about a child: to people, and to a request that cannot be served now? Nothing is asked anew."""
+"""Renders a supervised child's state as status text and as the reason of a 503.
+
+Pure: must not probe or read a clock.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,23 @@ from dataclasses import dataclass
 from clawgate.processes.supervision.child_state import Phase, State
 
 _LINES_IN_AN_ERROR = 3
-_LONGEST_WAIT = 60
-_SOON = 2
+_MAX_RETRY_SECONDS = 60
+_SOON_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildStatus:
-    """A child at one moment. Times are in seconds; ``pid`` is None for what is not ours.
+    """A child at one moment. Times are in seconds; ``pid`` is None for a process that is not ours.
 
-    ``reason`` is a half sentence for people, ``next_step`` a sentence on what they can do, or empty.
-    ``next_try``: seconds until it is tried again by itself. ``exit``: how the last one ended.
+    ``reason`` is a phrase for people, ``next_step`` a sentence on what they can do, or empty.
+    ``next_try``: seconds until the next automatic try. ``exit``: how the last process ended.
     """
 
     name: str
     phase: Phase
     serving: bool
     pid: int | None
-    holder: str | None
+    port_owner: str | None
     seconds: float
     restarts: int
     quick_crashes: int
@@ -35,24 +38,24 @@ class ChildStatus:
     last_lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        words = [f"{self.name}: {self.phase.replace('_', ' ')}"]
+        parts = [f"{self.name}: {self.phase.replace('_', ' ')}"]
         if self.pid is not None:
-            words.append(f"pid {self.pid}")
+            parts.append(f"pid {self.pid}")
         if self.reason:
-            words.append(self.reason)
+            parts.append(self.reason)
         if self.next_try is not None:
-            words.append(f"next try in {self.next_try:.0f} s")
-        return ", ".join(words)
+            parts.append(f"next try in {self.next_try:.0f} s")
+        return ", ".join(parts)
 
 
 def status_of(name: str, state: State, lines: tuple[str, ...], now: float) -> ChildStatus:
-    """The state in words. ``lines`` are the child's last ones."""
+    """Describe the state. ``lines`` are the child's last ones."""
     return ChildStatus(
         name=name,
         phase=state.phase,
         serving=state.healthy,
         pid=state.pid,
-        holder=state.holder,
+        port_owner=state.port_owner,
         seconds=max(now - state.since, 0.0),
         restarts=state.restarts,
         quick_crashes=state.quick_crashes,
@@ -67,43 +70,42 @@ def status_of(name: str, state: State, lines: tuple[str, ...], now: float) -> Ch
 def _next_step(name: str, state: State) -> str:
     match state.phase:
         case "given_up":
-            return f"Mend what its last lines say, then restart {name}; meanwhile it is tried slowly."
+            return f"Fix what its last lines report, then restart {name}; until then it is retried slowly."
         case "port_taken":
-            return f"End {state.holder or 'that process'}, or give {name} another port."
+            return f"Stop {state.port_owner or 'that process'}, or configure another port for {name}."
         case "unhealthy":
             return f"If {name} is not logged in, run: claude login."
-        case "stopped" if state.wanted != "child":
-            return f"Start {name}, or what should listen on its port."
+        case "stopped" if state.desired != "running":
+            return f"Start {name}, or the program that should listen on its port."
         case "backing_off":
-            return "Nothing has to be done: it is started again by itself."
+            return "No action is needed: it restarts automatically."
         case _:
             return ""
 
 
-def unavailable(shown: ChildStatus) -> tuple[str, int] | None:
-    """Why a request cannot be served now, and after how many seconds another try makes sense; None if it can be."""
-    if shown.serving:
+def unavailable(status: ChildStatus) -> tuple[str, int] | None:
+    """Return why requests cannot be served and the seconds for ``Retry-After``; None if they can be."""
+    if status.serving:
         return None
-    reason = f" ({shown.reason})" if shown.reason else ""
-    since = f"since {shown.seconds:.0f} s"
-    what = {
-        "starting": f"is starting, {since}",
-        "backing_off": f"ended and is started again in {shown.next_try or 0:.0f} s",
-        "given_up": f"ended {shown.quick_crashes} times in a row and is tried only now and then",
-        "port_taken": "cannot be started",
-        "stopping": "is being ended",
+    reason = f" ({status.reason})" if status.reason else ""
+    condition = {
+        "starting": f"has been starting for {status.seconds:.0f} s",
+        "backing_off": f"exited and restarts in {status.next_try or 0:.0f} s",
+        "given_up": f"failed {status.quick_crashes} times in a row and is retried slowly",
+        "port_taken": "cannot start",
+        "stopping": "is stopping",
         "stopped": "is not running",
-    }.get(shown.phase, f"is not well, {since}")
-    said = f"{shown.name} {what}{reason}."
-    if shown.next_step:
-        said = f"{said} {shown.next_step}"
-    if shown.last_lines and shown.phase in ("starting", "backing_off", "given_up", "stopped", "stopping"):
-        said = f"{said} Its last lines: {' | '.join(shown.last_lines[-_LINES_IN_AN_ERROR:])}"
-    return said, _retry_after(shown)
+    }.get(status.phase, f"has been unhealthy for {status.seconds:.0f} s")
+    message = f"{status.name} {condition}{reason}."
+    if status.next_step:
+        message = f"{message} {status.next_step}"
+    if status.last_lines and status.phase in ("starting", "backing_off", "given_up", "stopped", "stopping"):
+        message = f"{message} Its last lines: {' | '.join(status.last_lines[-_LINES_IN_AN_ERROR:])}"
+    return message, _retry_after(status)
 
 
-def _retry_after(shown: ChildStatus) -> int:
-    """Whole seconds from 1 to a minute: a start takes a moment, and what people have to mend takes longer."""
-    if shown.next_try is not None:
-        return min(math.ceil(shown.next_try) + _SOON, _LONGEST_WAIT)
-    return _SOON if shown.phase in ("starting", "stopping") else _LONGEST_WAIT // 2
+def _retry_after(status: ChildStatus) -> int:
+    """Return whole seconds, at most a minute: a start is quick, a fix by an operator is not."""
+    if status.next_try is not None:
+        return min(math.ceil(status.next_try) + _SOON_SECONDS, _MAX_RETRY_SECONDS)
+    return _SOON_SECONDS if status.phase in ("starting", "stopping") else _MAX_RETRY_SECONDS // 2

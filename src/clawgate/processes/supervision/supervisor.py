@@ -1,7 +1,7 @@
-"""Who keeps a child alive? One owner task for each: it alone reads what happens, asks `lifecycle.step`, and acts.
+"""Keeps one child alive: feeds events to `lifecycle.step` and executes its actions.
 
-Others ask it to stop or restart and look at its snapshot; nobody waits for a child to become ready. It knows no HTTP:
-how a port is asked is passed in.
+One owner task per child reads all events; callers request a stop or restart and read the status, but do not wait for
+the child to become ready. Must not know HTTP: the probe is passed in.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import assert_never
 
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.port_owner import port_owner
-from clawgate.processes.supervision import status as condition
-from clawgate.processes.supervision import subreaper as keeper
+from clawgate.processes.supervision import status as child_status
+from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child import Child
 from clawgate.processes.supervision.child_state import (
     Abandon,
     Action,
     Event,
     PortOwnerExited,
+    PortStatus,
     Probe,
     Probed,
     PublishStatus,
@@ -39,184 +40,186 @@ from clawgate.processes.supervision.child_state import (
 from clawgate.processes.supervision.lifecycle import step
 from clawgate.processes.supervision.output_tail import OutputTail
 from clawgate.processes.supervision.pid_watch import PID, PidWatcher
-from clawgate.processes.supervision.probe import Finding
 from clawgate.processes.supervision.spec import SupervisedSpec
 from clawgate.processes.supervision.status import ChildStatus
 
-_ANSWER_SECONDS = 6.0
-"""For one look at the port. A proxy that asks its program for the login takes up to 5 s."""
+_PROBE_SECONDS = 6.0
+"""A proxy that checks the login of its program needs up to 5 s."""
+_LOGGED_LINES = 5
 
 
 class Supervisor:
-    """One child after the other, never two.
+    """Supervises one child; never runs two at once.
 
-    ``clock`` is the monotonic time of the running loop, in seconds; ``random`` gives numbers from 0 to 1; ``probe``
-    asks the port once and may raise OSError. ``on_change`` is called on the loop and must return at once.
+    ``clock`` returns the monotonic time of the running loop in seconds, ``random`` numbers from 0 to 1. ``probe``
+    probes the port once and may raise OSError. ``on_change`` is called on the loop and must return at once.
     """
 
     def __init__(
         self,
-        plan: SupervisedSpec,
+        spec: SupervisedSpec,
         *,
         clock: Callable[[], float],
-        probe: Callable[[], Awaitable[Finding]],
+        probe: Callable[[], Awaitable[PortStatus]],
         random: Callable[[], float],
         on_change: Callable[[ChildStatus], None],
         log: logging.Logger,
-        rules: SupervisionLimits | None = None,
+        limits: SupervisionLimits | None = None,
     ) -> None:
-        self._plan = plan
+        self._spec = spec
         self._clock = clock
         self._probe = probe
         self._random = random
         self._on_change = on_change
         self._log = log
-        self._rules = rules or plan.rules()
-        self._clean = Redactor(plan.all_secrets()).clean
-        self._output = OutputTail(self._clean)
+        self._limits = limits or spec.limits()
+        self._redact = Redactor(spec.all_secrets()).clean
+        self._output = OutputTail(self._redact)
         self._state = State(since=clock())
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._wake_at: float | None = None
         self._child: Child | None = None
-        self._question: asyncio.Task[None] | None = None
+        self._probe_task: asyncio.Task[None] | None = None
         self._owner: asyncio.Task[None] | None = None
-        self._at_rest = asyncio.Event()
-        self._end_watch = PidWatcher(lambda holder: self._post(PortOwnerExited(holder)))
+        self._stopped = asyncio.Event()
+        self._port_owner_watch = PidWatcher(lambda owner: self._post(PortOwnerExited(owner)))
 
     async def start(self) -> None:
-        """Begin to look after it, and start it if the plan says so; returns at once."""
+        """Begin supervision, and spawn the child if ``auto_start`` is set. Returns at once."""
         if self._owner is None:
             self._events = asyncio.Queue()
             self._owner = asyncio.get_running_loop().create_task(
-                self._own(), name=f"supervisor {self._plan.name}"
+                self._run(), name=f"supervisor {self._spec.name}"
             )
-        self._post(StartRequested(spawn=self._plan.auto_start))
+        self._post(StartRequested(spawn=self._spec.auto_start))
 
     async def restart(self) -> None:
-        """End it if it runs, and start it again; returns at once. What crashed before is forgotten."""
+        """Stop the child if it runs and start it again; earlier crashes are forgotten. Returns at once."""
         self._post(RestartRequested())
 
     async def stop(self) -> None:
-        """End it, and all that came of it; returns when they are gone. An adopted proxy is left alone."""
+        """Stop the child with all its descendants; return when they are gone. An adopted program is left alone."""
         owner = self._owner
         if owner is None:
             return
-        self._at_rest.clear()
+        self._stopped.clear()
         self._post(StopRequested())
-        rest = asyncio.get_running_loop().create_task(self._at_rest.wait())
+        stopped = asyncio.get_running_loop().create_task(self._stopped.wait())
         try:
-            await asyncio.wait((owner, rest), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((owner, stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            rest.cancel()
+            stopped.cancel()
         owner.cancel()
         await asyncio.wait((owner,))
         self._owner = None
 
-    def snapshot(self) -> ChildStatus:
-        """How it is now."""
-        return condition.status_of(self._plan.name, self._state, self._output.lines(), self._clock())
+    def status(self) -> ChildStatus:
+        """Return the current status."""
+        return child_status.status_of(self._spec.name, self._state, self._output.lines(), self._clock())
 
     def unavailable(self) -> tuple[str, int] | None:
-        """Why requests cannot be served now, and the seconds for ``Retry-After``; None if they can be."""
-        return None if self._state.healthy else condition.unavailable(self.snapshot())
+        """Return why requests cannot be served and the seconds for ``Retry-After``; None if they can be."""
+        return None if self._state.healthy else child_status.unavailable(self.status())
 
     def _post(self, event: Event) -> None:
         self._events.put_nowait(event)
 
-    async def _own(self) -> None:
+    async def _run(self) -> None:
         try:
             while True:
-                event = await self._next()
+                event = await self._next_event()
                 old = self._state
-                self._state, actions = step(old, event, self._clock(), self._rules, self._random())
+                self._state, actions = step(old, event, self._clock(), self._limits, self._random())
                 for action in actions:
-                    self._act(action, old)
-                self._end_watch.watch(self._state.holder if self._state.phase == "adopted" else None)
+                    self._execute(action, old)
+                adopted = self._state.phase == "adopted"
+                self._port_owner_watch.watch(self._state.port_owner if adopted else None)
                 if isinstance(event, StopRequested) or old.phase != self._state.phase:
-                    self._rest_or_not()
-        except Exception:  # noqa: BLE001  # the outermost frame of the task: else it ends without a word
-            self._log.exception("the supervision of %s failed", self._plan.name)
+                    self._notify_stopped()
+        except Exception:  # noqa: BLE001  # the outermost frame of the task: it would end in silence
+            self._log.exception("%s: supervision failed", self._spec.name)
         finally:
-            self._end_watch.close()
-            if self._question is not None:
-                self._question.cancel()
+            self._port_owner_watch.close()
+            if self._probe_task is not None:
+                self._probe_task.cancel()
             if self._child is not None:
                 self._child.abandon()
                 self._child = None
 
-    def _rest_or_not(self) -> None:
-        if self._state.phase == "stopped" and self._state.wanted == "nothing":
-            self._at_rest.set()
+    def _notify_stopped(self) -> None:
+        if self._state.phase == "stopped" and self._state.desired == "stopped":
+            self._stopped.set()
 
-    async def _next(self) -> Event:
-        """The next event, or a tick when the time for it has come."""
-        wait = None if self._wake_at is None else max(self._wake_at - self._clock(), 0.0)
+    async def _next_event(self) -> Event:
+        """Wait for an event; a `Tick` if the requested time comes first."""
+        seconds = None if self._wake_at is None else max(self._wake_at - self._clock(), 0.0)
         try:
-            async with asyncio.timeout(wait):
+            async with asyncio.timeout(seconds):
                 return await self._events.get()
         except TimeoutError:
             return Tick()
 
-    def _act(self, action: Action, old: State) -> None:
+    def _execute(self, action: Action, old: State) -> None:
         match action:
             case Spawn():
                 self._output.clear()
-                self._child = child = Child(self._plan, self._output, self._post)
+                self._child = child = Child(self._spec, self._output, self._post)
                 child.start()
-            case Probe(number):
-                if self._question is not None:
-                    self._question.cancel()
-                self._question = asyncio.get_running_loop().create_task(self._ask(number))
+            case Probe(probe_id):
+                if self._probe_task is not None:
+                    self._probe_task.cancel()
+                self._probe_task = asyncio.get_running_loop().create_task(self._probe_port(probe_id))
             case SignalTerm() | SignalKill():
                 if self._child is not None:
-                    self._child.send(keeper.TERM if isinstance(action, SignalTerm) else keeper.KILL)
+                    self._child.send(subreaper.TERM if isinstance(action, SignalTerm) else subreaper.KILL)
             case Abandon():
                 if self._child is not None:
                     self._child.abandon()
             case WaitUntil(at):
                 self._wake_at = at
             case PublishStatus():
-                self._announce(old)
+                self._publish(old)
             case _:
                 assert_never(action)
         if not self._state.spawned:
             self._child = None
 
-    def _announce(self, old: State) -> None:
-        shown = self.snapshot()
-        if shown.phase != old.phase:
-            bad = shown.phase in ("backing_off", "given_up", "port_taken", "unhealthy")
-            self._log.log(logging.WARNING if bad else logging.INFO, "%s", shown)
-            if old.spawned and not self._state.spawned and bad and shown.last_lines:
-                self._log.warning("%s said last: %s", shown.name, " | ".join(shown.last_lines[-5:]))
+    def _publish(self, old: State) -> None:
+        status = self.status()
+        if status.phase != old.phase:
+            bad = status.phase in ("backing_off", "given_up", "port_taken", "unhealthy")
+            self._log.log(logging.WARNING if bad else logging.INFO, "%s", status)
+            if old.spawned and not self._state.spawned and bad and status.last_lines:
+                last_lines = " | ".join(status.last_lines[-_LOGGED_LINES:])
+                self._log.warning("%s: its last lines: %s", status.name, last_lines)
         try:
-            self._on_change(shown)
-        except Exception:  # noqa: BLE001  # another's code: the child goes on without it
-            self._log.exception("what waits for changes of %s failed", shown.name)
+            self._on_change(status)
+        except Exception:  # noqa: BLE001  # foreign code must not end the supervision
+            self._log.exception("%s: the callback for its status failed", status.name)
 
-    async def _ask(self, number: int) -> None:
-        """One look at the port: what answers there, and whose process it is."""
+    async def _probe_port(self, probe_id: int) -> None:
+        """Probe once; add which process listens on the port."""
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                finding = await self._probe()
+            async with asyncio.timeout(_PROBE_SECONDS):
+                result = await self._probe()
         except TimeoutError:
-            finding = Finding("silent", f"no answer within {_ANSWER_SECONDS:g} s")
+            result = PortStatus("silent", f"no response within {_PROBE_SECONDS:g} s")
         except ConnectionRefusedError:
-            finding = Finding("closed", "nobody listens there")
-        except Exception as error:  # noqa: BLE001  # a probe that fails is no reason to leave the child alone
-            finding = Finding("silent", str(error) or type(error).__name__)
-        finding = replace(finding, detail=self._clean(finding.detail))
-        if finding.answer != "closed" and self._plan.port:
-            ancestor = self._child.keeper_pid if self._child is not None else 0
-            holder, ours = await asyncio.to_thread(_holder, self._plan.port, ancestor)
-            finding = replace(finding, holder=holder, ours=ours)
-        self._post(Probed(finding, number))
+            result = PortStatus("closed", "connection refused")
+        except Exception as error:  # noqa: BLE001  # a probe that fails must not end the supervision
+            result = PortStatus("silent", str(error) or type(error).__name__)
+        result = replace(result, detail=self._redact(result.detail))
+        if result.health != "closed" and self._spec.port:
+            ancestor = self._child.subreaper_pid if self._child is not None else 0
+            owner, is_own_child = await asyncio.to_thread(_find_owner, self._spec.port, ancestor)
+            result = replace(result, owner=owner, is_own_child=is_own_child)
+        self._post(Probed(result, probe_id))
 
 
-def _holder(port: int, ancestor: int) -> tuple[str | None, bool | None]:
-    """Who listens on the port, and whether it descends from ``ancestor``; None for what cannot be seen."""
-    holder = port_owner(port)
-    found = PID.search(holder or "")
-    if found is None or not ancestor:
-        return holder, None
-    return holder, int(found[1]) in keeper.below(ancestor, keeper.family())
+def _find_owner(port: int, ancestor: int) -> tuple[str | None, bool | None]:
+    """Return the listener of the port and whether it descends from ``ancestor``; None for what is not visible."""
+    owner = port_owner(port)
+    match = PID.search(owner or "")
+    if match is None or not ancestor:
+        return owner, None
+    return owner, int(match[1]) in subreaper.descendants(ancestor, subreaper.process_table())
