@@ -6,12 +6,14 @@ import asyncio
 
 import pytest
 
+from clawgate.errors import UpstreamUnreachable
 from clawgate.relay.upstream.pool import Pool
 from clawgate.testing.http import faults
 from clawgate.testing.http.connection import Request
 from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving, until
+from tests.relay.fakes import OK, FakeDialer, FakeHandler, make_pool, settle
 
 GOOD = faults.json_answer({"next": "fine"})
 ENDS = pytest.mark.parametrize("how", [Close(), Reset()], ids=["FIN", "RST"])
@@ -291,3 +293,41 @@ def test_a_retired_pool_keeps_nothing_and_finishes_what_it_has(kind: Kind) -> No
             await until(lambda: pool.open_count == 0, "the pool to be empty")
 
     run(work())
+
+
+async def test_a_connection_that_was_aborted_in_this_turn_of_the_loop_is_not_handed_out() -> None:
+    """A stray byte behind a response aborts an idle connection; `connection_lost` comes one turn later."""
+    dialer = FakeDialer()
+    pool = make_pool(dialer)
+    connection = await pool.dial()
+    handler = FakeHandler()
+    connection.start_response(handler, head_only=False)
+    connection.data_received(OK)
+    pool.release(connection, 0.0)
+    assert pool.idle_count == 1
+    connection.data_received(b"x")
+    assert pool.acquire() is None
+    await settle()
+    assert (pool.open_count, pool.idle_count) == (0, 0)
+
+
+async def test_a_connection_with_unread_bytes_is_not_handed_out() -> None:
+    """Seen by asking the socket, before the loop reads it."""
+    dialer = FakeDialer(readable=True)
+    pool = make_pool(dialer)
+    connection = await pool.dial()
+    connection.reusable = True
+    pool.release(connection, 0.0)
+    assert pool.acquire() is None and dialer.transport().calls == ["abort"]
+
+
+@pytest.mark.parametrize("stray", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"], ids=["EOF", "a response"])
+async def test_a_connection_that_ended_while_it_was_opened_is_an_error(stray: bytes) -> None:
+    """Nobody would learn of an end that came before the request."""
+    dialer = FakeDialer()
+    dialer.on_open = lambda transport: transport.receive(stray) if stray else transport.end()
+    pool = make_pool(dialer)
+    with pytest.raises(UpstreamUnreachable, match="closed"):
+        await pool.dial()
+    await settle()
+    assert pool.open_count == 0

@@ -104,8 +104,11 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.abort()
 
     def is_stale(self) -> bool:
-        """Whether an idle connection has ended or holds bytes that nobody asked for, seen before the loop does."""
-        return bool(self._readiness.poll(0))
+        """Whether an idle connection ended, is being aborted, or holds bytes that no request asked for.
+
+        Asks the socket, because the loop reports an end one turn after it happened.
+        """
+        return self.transport.is_closing() or bool(self._readiness.poll(0))
 
     # asyncio.Protocol
 

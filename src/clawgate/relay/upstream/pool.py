@@ -5,6 +5,7 @@ One pool per upstream and credential: a connection never serves two credentials.
 
 from __future__ import annotations
 
+from clawgate.errors import UpstreamUnreachable
 from clawgate.relay.upstream.connection import UpstreamConnection
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
@@ -59,7 +60,10 @@ class Pool:
             return made[-1]
 
         try:
-            return await self._dialer.open(make, self._route)
+            connection = await self._dialer.open(make, self._route)
+            if connection.transport.is_closing():  # its end was reported before there was a request to fail
+                raise UpstreamUnreachable(f"{self.origin} closed the connection at once", retry_after=1)
+            return connection
         except BaseException:
             # Cancelled in the moment of success: the loop may connect one after this, or close one without a word.
             for connection in made:
