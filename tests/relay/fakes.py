@@ -15,11 +15,13 @@ from clawgate.errors import GatewayError
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Credential, NoCredential
 from clawgate.relay.admission.admission import AdmittedHead
+from clawgate.relay.admission.plan import Asked
 from clawgate.relay.exchange.body_budget import BodyBufferBudget
 from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.exchange import Exchange
-from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
+from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseWriter
 from clawgate.relay.observe.record import RequestRecord
+from clawgate.relay.response.writer import PassthroughWriter
 from clawgate.relay.upstream.connection import UpstreamConnection
 from clawgate.relay.upstream.dial import UpstreamEndpoint
 from clawgate.relay.upstream.pool import Pool
@@ -361,3 +363,62 @@ class Relay:
         exchange.flush_request()
         await settle()
         return exchange
+
+
+class FakeAttempt:
+    """An `UpstreamAttempt` whose responses pass through with attribution headers, unless ``make_writer`` says else."""
+
+    def __init__(self, upstream: Upstream, *, names: bytes = b"x-clawgate-provider: up\r\n") -> None:
+        self.upstream = upstream
+        self.served_by = f"{upstream.name.decode()}/m"
+        self.spliced = True
+        self.names = names
+        self.request: list[Any] = [b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n", b"{}"]
+        self.aside: Callable[[], bytes] | None = None
+        self.make_writer: Callable[[ResponseHead], ResponseWriter] | None = None
+
+    def complete(self, body: bytes) -> None:
+        self.aside = None
+        self.request = [b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body), body]
+
+    def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
+        if self.make_writer is not None:
+            return self.make_writer(head)
+        return PassthroughWriter(
+            head,
+            http10=http10,
+            close=close,
+            bodiless=bodiless,
+            secrets=self.upstream.secrets,
+            names=self.names,
+        )
+
+
+class FakeRouter:
+    """A `Router` whose plan goes through ``attempts`` whatever the failure is, and its own `RoutePlan`."""
+
+    model = "m"
+
+    def __init__(self, *attempts: FakeAttempt) -> None:
+        self._attempts = list(attempts)
+        self._left = list(attempts)
+        self.failures: list[int | str] = []
+
+    def plan(self, asked: Any, path: bytes, body: bytes) -> FakeRouter:
+        self._left = list(self._attempts)
+        return self
+
+    def first(self) -> FakeAttempt:
+        return self._left.pop(0)
+
+    def after(self, *, status: int | None = None, error: GatewayError | None = None) -> FakeAttempt | None:
+        self.failures.append(error.code if error is not None else status or 0)
+        return self._left.pop(0) if self._left else None
+
+    def final(self, error: GatewayError) -> GatewayError:
+        return error
+
+
+def routed(router: FakeRouter) -> AdmittedHead:
+    """A head whose upstream depends on the body."""
+    return admitted(None, head=b"", planner=router, asked=Asked(b"/v1/chat/completions", b"", b""))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from clawgate.errors import UpstreamClosed
+from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.relay.exchange.exchange import Exchange
-from clawgate.relay.interfaces import Buffer
+from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.response.writer import PassthroughWriter
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
@@ -20,6 +21,18 @@ from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import KINDS, Kind, Stand, run, serving
+from tests.relay.fakes import (
+    OK,
+    FakeAttempt,
+    FakeClient,
+    FakeDialer,
+    FakeRouter,
+    Relay,
+    make_upstream,
+    response,
+    routed,
+    settle,
+)
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_answer({"next": "fine"})
@@ -324,3 +337,41 @@ def test_a_client_is_read_again_although_the_stale_connection_had_been_full() ->
         assert upstream.written == [b"head", b"part"] * 2 and exchange.awaits_client
 
     run(work())
+
+
+@pytest.mark.parametrize(
+    ("seen", "failure"),
+    [(response(b"{}", 503), response(b"{}", 503)), (response(b"{}"), response(b""))],
+    ids=["503", "an empty 200"],
+)
+async def test_a_head_that_was_seen_before_does_not_switch_the_fallback_off(
+    seen: bytes, failure: bytes
+) -> None:
+    """No head may be remembered that lets the checks of its response be skipped."""
+    relay = Relay()
+    dialers = FakeDialer(), FakeDialer()
+    first, second = (FakeAttempt(make_upstream(dialer)) for dialer in dialers)
+    first.make_writer = refuses_empty(first)
+    for _ in range(3):  # the first has no fallback, and its connection is kept
+        await relay.post(FakeClient(), routed(FakeRouter(first)))
+        dialers[0].transport().receive(seen)
+    assert dialers[0].dials == 1
+    client = FakeClient()
+    await relay.post(client, routed(FakeRouter(first, second)))
+    dialers[0].transport().receive(failure)
+    await settle()
+    dialers[1].transport().receive(OK)
+    assert client.calls == ["complete"] and client.sent.endswith(b'{"ok":1}')
+
+
+def refuses_empty(attempt: FakeAttempt) -> Callable[[ResponseHead], ResponseWriter]:
+    """The check that `routing.attempt` makes of every head."""
+
+    def make(head: ResponseHead) -> ResponseWriter:
+        if head.length == 0:
+            raise UpstreamMalformed("no content")
+        return PassthroughWriter(
+            head, http10=False, close=False, bodiless=False, secrets=(), names=attempt.names
+        )
+
+    return make

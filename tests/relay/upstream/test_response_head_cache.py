@@ -104,6 +104,18 @@ def test_heads_that_are_not_made_shapes_of(raw: bytes) -> None:
     assert ResponseHeadPattern.of(raw, 200, OWN) is None
 
 
+@pytest.mark.parametrize("status", [304, 400, 404, 429, 500, 503])
+def test_no_pattern_is_made_of_a_failure(status: int) -> None:
+    """A failure has to be seen each time: a fallback may be configured for it."""
+    assert ResponseHeadPattern.of(RAW.replace(b"200 OK", b"%d Any" % status), status, OWN) is None
+
+
+@pytest.mark.parametrize("length", [b"0", b"00"])
+def test_a_response_without_content_matches_no_pattern(length: bytes) -> None:
+    """An empty 200 is a failure of most APIs, and has the head of a good one."""
+    assert shape().match(RAW.replace(b"Length: 5", b"Length: " + length)) is None
+
+
 _TEXT = st.text("abc%{}\\()[]*+?.^$| ;=", max_size=12).map(lambda text: text.strip().encode())
 _NAMES = st.sampled_from(
     [*sorted(TO_CLIENT - {b"content-type", b"content-encoding"}), b"server", b"x-ratelimit-a", b"cookie"]
@@ -118,19 +130,20 @@ def test_a_shape_renders_what_the_allowlist_would(lines: list[tuple[bytes, bytes
         return (
             b"HTTP/1.1 200 OK\r\n"
             + b"".join(b"%b: %b\r\n" % (line[0], line[which]) for line in lines)
-            + b"content-length: 0\r\n\r\n"
+            + b"content-length: 2\r\n\r\n{}"
         )
 
-    found = shape(raw(1)).match(raw(2))
+    found = shape(raw(1).removesuffix(b"{}")).match(raw(2))
     assert found is not None
-    expected = b"HTTP/1.1 200 OK\r\n" + lines_to_client(fields(raw(2))) + OWN + b"content-length: 0\r\n\r\n"
+    passed = lines_to_client(fields(raw(2).removesuffix(b"{}")))
+    expected = b"HTTP/1.1 200 OK\r\n" + passed + OWN + b"content-length: 2\r\n\r\n"
     assert found[0] == expected
 
 
 def test_what_is_learned_is_bounded() -> None:
-    """An upstream whose heads never repeat costs four shapes and 64 lessons, and no more."""
+    """An upstream whose heads never repeat costs four patterns and 64 compilations, and no more."""
     shapes = ResponseHeadCache()
     for number in range(200):
-        shapes.learn(RAW.replace(b"CF-RAY", b"X-%d" % number), 200, OWN)
+        shapes.remember(RAW.replace(b"CF-RAY", b"X-%d" % number), 200, OWN)
     assert len(shapes) == 4
     assert shapes[0].match(RAW.replace(b"CF-RAY", b"X-63") + b"hello") is not None

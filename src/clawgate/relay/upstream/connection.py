@@ -272,7 +272,7 @@ class UpstreamConnection(asyncio.Protocol):
         )
         if extra_headers is not None and self.reusable and self._first:
             end = self._first.find(HEAD_END) + len(HEAD_END)
-            self._owner.response_heads.learn(self._first[:end], status, extra_headers)
+            self._owner.response_heads.remember(self._first[:end], status, extra_headers)
         if self._head_only:  # the parser would wait for the body that the head announces
             self._ended, self.reusable = True, False
 

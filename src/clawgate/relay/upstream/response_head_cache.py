@@ -1,9 +1,12 @@
-"""Does this answer's head look like one that was understood before? Then it means the same, but for some values.
+"""Caches patterns of response heads, so that a complete response with a known head needs no parsing.
 
-The heads of an API's answers differ in a request id, a date, what is left of a limit: values that pass through or are
-dropped, and mean nothing to us. A shape is made from a head that llhttp has parsed: an expression that takes exactly
-its lines, with any value where the value means nothing (and the characters that RFC 9110 section 5.5 allows there),
-and the head that the client gets for it. Framing, type and connection have to be the same to the byte.
+The heads of an API differ in a request id, a date, a remaining quota: values that are forwarded or dropped and mean
+nothing to us. A pattern is made of a head that llhttp parsed: an expression that takes exactly its lines, with any
+value where the value means nothing (within the characters of RFC 9110 section 5.5), and the head that the client gets
+for it. Framing, type and connection have to be equal to the byte.
+
+Must not let a check be skipped: only successful responses with content are cached. A failure, and an empty response,
+which counts as one, go through the parser each time, because a fallback may be configured for them.
 """
 
 from __future__ import annotations
@@ -17,86 +20,94 @@ _MEANINGFUL = frozenset(
     {b"connection", b"content-encoding", b"content-type", b"location", b"transfer-encoding", b"upgrade"}
 )
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]*\r\n"
+_SUCCESSFUL = range(200, 300)
 _LONGEST_HEAD = 8192
-_MOST_SHAPES = 4
-_MOST_LESSONS = 64
+_MAX_PATTERNS = 4
+_MAX_COMPILED = 64
 
 
 class ResponseHeadPattern:
-    """Recognises whole answers of one status whose body has a length."""
+    """Matches complete responses of one status whose head differs only in values without a meaning to us."""
 
-    __slots__ = ("_digits", "_order", "_pattern", "_template", "status")
+    __slots__ = ("_groups", "_length_group", "_pattern", "_template", "status")
 
     def __init__(
-        self, status: int, pattern: bytes, template: bytes, digits: int, order: tuple[int, ...]
+        self, status: int, pattern: bytes, template: bytes, length_group: int, groups: tuple[int, ...]
     ) -> None:
         self.status = status
         self._pattern = re.compile(pattern)
         self._template = template
-        self._digits = digits
-        self._order = order
+        self._length_group = length_group
+        self._groups = groups
 
     @classmethod
     def of(cls, raw: bytes, status: int, extra_headers: bytes) -> ResponseHeadPattern | None:
-        """The pattern of a parsed head; ``extra_headers`` are added. None where caching does not pay or is not safe."""
-        if len(raw) > _LONGEST_HEAD or not raw.endswith(HEAD_END):
+        """Return the pattern of a parsed head, or None where caching is not safe or does not pay.
+
+        ``extra_headers`` are the lines that were added for the client.
+        """
+        if status not in _SUCCESSFUL or len(raw) > _LONGEST_HEAD or not raw.endswith(HEAD_END):
             return None
-        first, *lines = raw.removesuffix(HEAD_END).split(b"\r\n")
-        pattern = [re.escape(first + b"\r\n")]
+        status_line, *lines = raw.removesuffix(HEAD_END).split(b"\r\n")
+        pattern = [re.escape(status_line + b"\r\n")]
         template = [STATUS_LINE[status].replace(b"%", b"%%")]
-        order: list[int] = []
-        digits = groups = 0
+        forwarded_groups: list[int] = []
+        length_group = group_count = 0
         for line in lines:
             name, colon, value = line.partition(b":")
-            field = name.lower()
-            passes = field in TO_CLIENT or field.startswith(TO_CLIENT_PREFIXES)
-            if field == b"content-length":
-                groups += 1
-                digits = groups
-                pattern.append(re.escape(name) + rb":[\t ]*([0-9]{1,10})[\t ]*\r\n")
-            elif field in _MEANINGFUL:
-                if field == b"connection" and value.strip().lower() != b"keep-alive":
+            header = name.lower()
+            forwarded = header in TO_CLIENT or header.startswith(TO_CLIENT_PREFIXES)
+            if header == b"content-length":
+                group_count += 1
+                length_group = group_count
+                pattern.append(re.escape(name) + rb":[\t ]*([1-9][0-9]{0,9})[\t ]*\r\n")
+            elif header in _MEANINGFUL:
+                if header == b"connection" and value.strip().lower() != b"keep-alive":
                     return None
                 pattern.append(re.escape(line + b"\r\n"))
-                if passes:
+                if forwarded:
                     template.append((line + b"\r\n").replace(b"%", b"%%"))
-            elif passes:
-                groups += 1
-                order.append(groups)
+            elif forwarded:
+                group_count += 1
+                forwarded_groups.append(group_count)
                 pattern.append(b"(" + re.escape(name + colon) + _VALUE + b")")
                 template.append(b"%b")
             else:
                 pattern.append(re.escape(name + colon) + _VALUE)
-        if not digits:
+        if not length_group:
             return None
         pattern.append(rb"\r\n")
         template.append(extra_headers.replace(b"%", b"%%") + b"content-length: %b\r\n\r\n")
-        return cls(status, b"".join(pattern), b"".join(template), digits, (*order, digits))
+        groups = (*forwarded_groups, length_group)
+        return cls(status, b"".join(pattern), b"".join(template), length_group, groups)
 
     def match(self, data: bytes) -> tuple[bytes, int] | None:
-        """The client's head, and where in ``data`` the body begins, if ``data`` is a whole answer of this shape."""
-        found = self._pattern.match(data)
-        if found is None:
+        """Return the client's head and the offset of the body if ``data`` is a complete response of this pattern."""
+        match = self._pattern.match(data)
+        if match is None:
             return None
-        body_at = found.end()
-        if len(data) - body_at != int(found[self._digits]):
+        body_at = match.end()
+        if len(data) - body_at != int(match[self._length_group]):
             return None
-        groups = found.group(*self._order)
-        return self._template % groups, body_at
+        return self._template % match.group(*self._groups), body_at
 
 
 class ResponseHeadCache(list[ResponseHeadPattern]):
-    """What has been learned of one upstream. Bounded: one whose heads never repeat is not learned from for ever."""
+    """The patterns of one upstream, the newest first.
+
+    Bounded: an upstream whose heads never repeat costs a few compilations and is then no longer cached.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._lessons = 0
+        self._compiled = 0
 
-    def learn(self, raw: bytes, status: int, extra_headers: bytes) -> None:
-        """Remember the shape of a head that no shape has recognised."""
-        if self._lessons < _MOST_LESSONS:
-            self._lessons += 1
-            shape = ResponseHeadPattern.of(raw, status, extra_headers)
-            if shape is not None:
-                self.insert(0, shape)
-                del self[_MOST_SHAPES:]
+    def remember(self, raw: bytes, status: int, extra_headers: bytes) -> None:
+        """Add the pattern of a head that no pattern matched, if it may be cached."""
+        if self._compiled >= _MAX_COMPILED:
+            return
+        pattern = ResponseHeadPattern.of(raw, status, extra_headers)
+        if pattern is not None:
+            self._compiled += 1
+            self.insert(0, pattern)
+            del self[_MAX_PATTERNS:]
