@@ -16,13 +16,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from clawgate.app import build_bridge
-from clawgate.relay.downstream.protocol import RelayProtocol
+from clawgate.relay.downstream.pipeline import PIPELINE_LIMIT, PIPELINE_STEP
+from clawgate.relay.downstream.protocol import LINGER_SECONDS, WRITE_BUFFER, RelayProtocol
+from clawgate.relay.downstream.request_parser import RequestParser
 from clawgate.relay.downstream.server import Server
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Hold, ReadBody, Send
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run, serving
+from tests.relay.fake_listener import Client, Listener, request, turns
+from tests.relay.fakes import OK
 
 UVICORN = {
     "HttpToolsProtocol.__init__": "4f0899941034",
@@ -335,3 +339,162 @@ def test_a_refusal_has_the_dialect_of_its_own_request(target: bytes, anthropic: 
                 assert (said.get("type") == "error") is (anthropic if path is target else not anthropic)
 
     run(work())
+
+
+REFUSED = request(b"/x")
+"""Refused without a token: there is no such route."""
+
+
+def held_bytes(client: Client) -> int:
+    """What a connection holds for a client: requests that wait, and responses that nobody has read."""
+    return len(client.protocol._pipelined or b"") + client.transport.unsent
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("tokens", [True, False])
+async def test_pipelined_requests_of_a_client_that_reads_nothing_are_bounded(tokens: bool) -> None:
+    """Requests wait for the responses in front of them, and a client that takes no response gets no further one."""
+    client = Listener(tokens=tokens).connect(reads=False)
+    for _ in range(100):
+        client.send(REFUSED * 4000)
+        await turns(500)
+    assert client.transport.reading_paused
+    assert held_bytes(client) < PIPELINE_LIMIT + len(REFUSED) * 4000 + WRITE_BUFFER + 1000
+
+
+@pytest.mark.anyio
+async def test_every_pipelined_request_is_answered_once_the_client_reads() -> None:
+    client = Listener().connect(reads=False)
+    client.send(REFUSED * 4000)
+    while len(client.statuses) < 4000:
+        before = len(client.statuses)
+        await turns(1000)
+        client.transport.peer_takes_all()
+        assert len(client.statuses) > before, "no progress"
+    await turns()
+    assert client.statuses == [404] * 4000
+    assert not client.transport.reading_paused
+
+
+@pytest.mark.anyio
+async def test_a_pipelined_request_does_not_copy_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the work grows with the square of what one read brings."""
+    fed = 0
+    feed = RequestParser.feed
+
+    def counted(self: RequestParser, data: bytes) -> bytes:
+        nonlocal fed
+        fed += len(data)
+        return feed(self, data)
+
+    monkeypatch.setattr(RequestParser, "feed", counted)
+    client = Listener().connect()
+    client.send(REFUSED * 4000)
+    await turns(10_000)
+    assert len(client.statuses) == 4000
+    assert fed < 4000 * 2 * PIPELINE_STEP + len(REFUSED) * 4000
+
+
+@pytest.mark.anyio
+async def test_a_large_body_that_is_pipelined_is_relayed_whole() -> None:
+    """It is taken from the buffer in steps; not a byte is lost or doubled."""
+    listener = Listener()
+    client = listener.connect()
+    body = bytes(range(256)) * 200
+    client.send(REFUSED + request(b"/v1/x", method=b"POST", body=body) + REFUSED)
+    await turns(200)
+    upstream = listener.dialer.transport()
+    assert upstream.written.endswith(b"\r\n\r\n" + body)
+    upstream.receive(OK)
+    await turns()
+    assert client.statuses == [404, 200, 404]
+
+
+@pytest.mark.anyio
+async def test_a_pipeline_is_dropped_with_its_connection() -> None:
+    listener = Listener()
+    client = listener.connect()
+    client.send(request() + REFUSED * 1000)
+    assert client.protocol._pipelined
+    client.transport.peer_closes()
+    await turns()
+    assert not client.protocol._pipelined and listener.manager.connection_count == 0
+
+
+@pytest.mark.anyio
+async def test_no_exchange_starts_while_its_client_takes_no_response() -> None:
+    """The transport reports a full buffer once: an exchange that starts later would never hear of it."""
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(request(b"/v1/first") + request(b"/v1/second"))
+    await turns()
+    upstream = listener.dialer.transport()
+    upstream.receive(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"x" * 100_000)
+    await turns()
+    assert upstream.written.count(b"GET /v1/second") == 0
+    client.transport.peer_takes_all()
+    await turns()
+    assert upstream.written.count(b"GET /v1/second") == 1
+
+
+@pytest.mark.anyio
+async def test_a_request_that_arrives_while_the_client_takes_no_response_waits() -> None:
+    """Not only what was pipelined: each further request on such a connection."""
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(request(b"/v1/first"))
+    await turns()
+    upstream = listener.dialer.transport()
+    upstream.receive(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"x" * 100_000)
+    client.send(request(b"/v1/second"))
+    await turns()
+    assert upstream.written.count(b"GET /v1/second") == 0
+    client.transport.peer_takes_all()
+    await turns()
+    assert upstream.written.count(b"GET /v1/second") == 1
+
+
+@pytest.mark.anyio
+async def test_a_client_that_takes_no_response_is_closed_in_time() -> None:
+    """Also between two requests, where no exchange watches it."""
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(REFUSED * 4000)
+    await turns(5000)
+    assert client.transport.writing_paused
+    listener.advance(listener.manager.limits.body_idle_seconds - 1)
+    assert not client.transport.closed
+    listener.advance(1)
+    assert client.transport.aborted
+
+
+@pytest.mark.anyio
+async def test_a_stop_does_not_wait_for_a_client_that_takes_no_response() -> None:
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(REFUSED * 4000)
+    await turns(5000)
+    for connection in list(listener.manager._connections):
+        connection.shutdown()
+    client.transport.peer_takes_all()
+    await turns()
+    assert client.transport.eof_written
+    listener.advance(LINGER_SECONDS)
+    assert client.transport.closed
+
+
+@pytest.mark.anyio
+async def test_the_end_of_a_long_response_has_time_to_be_sent() -> None:
+    """The time limit of a closing connection begins with its closing, not with the request."""
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(request(b"/v1/first", b"Connection: close"))
+    await turns()
+    listener.advance(300)
+    listener.dialer.transport().receive(OK)
+    await turns()
+    assert client.transport.closed and client.transport.unsent
+    listener.advance(1)
+    assert not client.transport.aborted
+    listener.advance(listener.manager.limits.body_idle_seconds)
+    assert client.transport.aborted

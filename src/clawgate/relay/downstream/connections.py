@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from uvicorn.config import Config
@@ -40,6 +40,7 @@ class ConnectionManager:
         limits: ClientLimits,
         observer: Observer | None,
         observes_all: bool = True,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.gate = gate
         self.limits = limits
@@ -50,7 +51,10 @@ class ConnectionManager:
         self._strangers: dict[RelayProtocol, None] = {}
         self._turned_away: dict[RelayProtocol, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._timeout_timer: asyncio.TimerHandle | None = None
+        self._clock = clock
+        self.now: Callable[[], float]
+        """The clock of all time limits, in seconds: the running loop's unless another was passed in."""
         self.shop: ExchangeContext
         self.draining = False
         """Whether answers announce the end of their connections."""
@@ -97,8 +101,9 @@ class ConnectionManager:
     def open(self) -> None:
         """Begin: called on the running loop, before the first connection."""
         loop = asyncio.get_running_loop()
+        self.now = self._clock or loop.time
         self.shop = ExchangeContext(
-            now=loop.time,
+            now=self.now,
             gate=self.gate,
             spawn=self._spawn,
             observer=self._observer,
@@ -106,12 +111,12 @@ class ConnectionManager:
             body_limit=self.limits.body_bytes,
             held=BodyBufferBudget(self.limits.body_bytes // 2),  # with the oldest, less than two whole bodies
         )
-        self._sweep_again(loop)
+        self._check_timeouts_again(loop)
 
     def close(self) -> None:
         """End: what is still open is ended with it."""
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
+        if self._timeout_timer is not None:
+            self._timeout_timer.cancel()
         for task in self._tasks:
             task.cancel()
         for connection in [*self._connections, *self._turned_away]:
@@ -130,7 +135,7 @@ class ConnectionManager:
         for connection in list(self._connections):
             connection.stop(error)
 
-    def _sweep_again(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check_timeouts_again(self, loop: asyncio.AbstractEventLoop) -> None:
         shortest = min(
             self.limits.head_seconds,
             self.limits.body_idle_seconds,
@@ -138,10 +143,14 @@ class ConnectionManager:
             *(upstream.limits.shortest() for upstream in self._upstreams),
         )
         every = min(max(shortest / 8, 0.02), 1.0)
-        self._sweep_timer = loop.call_later(every, self._sweep_again, loop)
-        now = loop.time()
+        self._timeout_timer = loop.call_later(every, self._check_timeouts_again, loop)
+        self.check_timeouts()
+
+    def check_timeouts(self) -> None:
+        """End every connection and exchange whose time has run out."""
+        now = self.now()
         for connection in [*self._connections, *self._turned_away]:
-            connection.sweep(now)
+            connection.check_timeouts(now)
         for upstream in self._upstreams:
             upstream.pool.close_expired(now)
 

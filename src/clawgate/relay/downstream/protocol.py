@@ -24,6 +24,7 @@ from uvicorn.server import ServerState
 from clawgate.errors import GatewayError, RequestTimedOut, UnclearFraming
 from clawgate.relay.admission.admission import ANONYMOUS, Admission, AdmittedHead, ControlRequest
 from clawgate.relay.downstream.head_cache import CachedHead
+from clawgate.relay.downstream.pipeline import PipelineBuffer
 from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
 from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.exchange import Exchange
@@ -33,8 +34,6 @@ from clawgate.relay.response.error_response import error_answer, status_of
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.http.message import CONTINUE, path_of
 
-PIPELINE_LIMIT = 65_536
-"""How much may wait behind a request that is being answered before the connection is no longer read."""
 WRITE_BUFFER = 65_536
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that the refusal is not lost in a reset
@@ -48,6 +47,7 @@ class Listener(Protocol):
     limits: ClientLimits
     shop: ExchangeContext
     draining: bool
+    now: Callable[[], float]
 
     def arrived(self, connection: RelayProtocol) -> None: ...
     def admitted(self, connection: RelayProtocol) -> None: ...
@@ -69,7 +69,9 @@ class RelayProtocol(HttpToolsProtocol):
     _waiting = True  # for the first byte of a request
     _lingering = False
     _draining = False
-    _stash = b""
+    _pipelined: PipelineBuffer | None = None
+    _body_held = False  # the exchange has no room for more of the body
+    _response_unread = False  # the next request waits until the client has read the last response
     _since = 0.0  # when the present wait for the client began, in the loop's time
 
     def __init__(
@@ -91,28 +93,26 @@ class RelayProtocol(HttpToolsProtocol):
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._peer = self.client[0] if self.client is not None else ""
         self.write = transport.write
-        self._since = self.loop.time()
+        self._since = self.front.now()
         self._draining = self.front.draining
         self.front.arrived(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.front.gone(self)
+        self._pipelined = self._known = None
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_disconnected()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._stash:  # it came first, and waits for its turn
-            self._put_by(self._stash + data)
+        if self._pipelined is not None:  # what came first is read first
+            self._buffer_pipelined(data)
             return
         if self._waiting:
-            self._since = self.loop.time()
+            self._since = self.front.now()
             if self._take_known(data):
                 return
-            self._waiting = False
-        elif self._is_over():
-            return
         self._read(data)
 
     def _take_known(self, data: bytes) -> bool:
@@ -147,29 +147,54 @@ class RelayProtocol(HttpToolsProtocol):
         return True
 
     def _read(self, data: bytes) -> None:
-        reader = self._reader
-        if reader.complete:
-            self._put_by(data)
+        """Read a request or a part of one. What comes behind it is buffered."""
+        if self._is_over():
             return
-        if reader.head_done:
-            self._since = self.loop.time()
-        while data:
+        self._waiting = False
+        reader = self._reader
+        while data and not reader.complete:
+            if reader.head_done:
+                self._since = self.front.now()
             data = reader.feed(data)
             if self._is_over():
                 return
-            if reader.is_complete():
-                self._put_by(data)
-                break
+        if data and self._pipelined is not None:
+            self._pipelined.put_back(len(data))
+        elif data:
+            self._buffer_pipelined(data)
         if self._exchange is not None:
             self._exchange.flush_request()
         elif self._refusal is not None:
             self._refuse(self._refusal)
 
-    def _put_by(self, data: bytes) -> None:
-        """Keep what came behind a request until that is answered; too much of it, and no more is read."""
-        self._stash = data
-        if len(data) > PIPELINE_LIMIT:
+    def _buffer_pipelined(self, data: bytes) -> None:
+        """Keep what came behind a request until its response is out."""
+        if self._pipelined is None:
+            self._pipelined = PipelineBuffer(data)
+        else:
+            self._pipelined.append(data)
+        self._update_reading()
+
+    def _read_pipelined(self) -> None:
+        """Read the next request from what is buffered."""
+        pipelined = self._pipelined
+        while pipelined and not self._reader.complete and not self._is_over():
+            self._read(pipelined.pop())
+            if (
+                self._waiting
+            ):  # its response is out already; other connections get a turn before the next request
+                return
+        if not pipelined:
+            self._pipelined = None
+        if not self._is_over():
+            self._update_reading()
+
+    def _update_reading(self) -> None:
+        """Read the socket unless too much waits already, of this request's body or behind it."""
+        if self._body_held or (self._pipelined is not None and self._pipelined.is_full):
             self.flow.pause_reading()
+        else:
+            self.flow.resume_reading()
 
     def _is_over(self) -> bool:
         """Whether nothing that comes is read any more."""
@@ -177,15 +202,18 @@ class RelayProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._since = self.loop.time()
+        self._since = self.front.now()
         if self._exchange is not None:
             self._exchange.on_client_write_paused()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._since = self.loop.time()
+        self._since = self.front.now()
         if self._exchange is not None:
             self._exchange.on_client_write_resumed()
+        elif self._response_unread:
+            self._response_unread = False
+            self._next_request()
 
     # What the reader reports
 
@@ -195,7 +223,7 @@ class RelayProtocol(HttpToolsProtocol):
         self.http10 = head.version != "1.1"
         self._head_only = head.method == b"HEAD"
         self._dialect = dialect_of(path_of(head.target), head.fields)
-        now = self.loop.time()
+        now = self.front.now()
         try:
             found = self.front.gate.admit(head, self._peer, now)
             if isinstance(found, AdmittedHead):
@@ -262,20 +290,22 @@ class RelayProtocol(HttpToolsProtocol):
             self._next_request()
 
     def _next_request(self) -> None:
+        """Read the next request, unless the client has to read the last response first."""
         if self._reader.last or self._draining:
             self._close_gently()
             return
+        if self.flow.write_paused:
+            self._response_unread = True
+            return
         self._reader.restart()
-        self._since = self.loop.time()
+        self._since = self.front.now()
         self._waiting = True
-        self.flow.resume_reading()
-        if self._stash:
-            self.loop.call_soon(self._read_stash)
-
-    def _read_stash(self) -> None:
-        stash, self._stash = self._stash, b""
-        if stash:
-            self.data_received(stash)
+        self._body_held = False
+        if self._pipelined is None:
+            self.flow.resume_reading()
+        else:
+            self._update_reading()
+            self.loop.call_soon(self._read_pipelined)
 
     def _refuse(self, error: GatewayError) -> None:
         """Answer a request that never became an exchange, and let it be known."""
@@ -294,7 +324,7 @@ class RelayProtocol(HttpToolsProtocol):
                     code=error.code,
                     sent=sent,
                     first_byte=None,
-                    total=self.loop.time() - self._since,
+                    total=self.front.now() - self._since,
                     reason=error.message,
                 )
             )
@@ -311,13 +341,13 @@ class RelayProtocol(HttpToolsProtocol):
 
     def _close_gently(self) -> None:
         """Close; while the client may still be sending, only after it has had time to read the answer."""
-        if self._reader.complete and not self._stash:
+        self._since = self.front.now()
+        if self._reader.complete and not self._pipelined:
             self.transport.close()
             return
         self._lingering = True
-        self._waiting = False
-        self._stash = b""
-        self._since = self.loop.time()
+        self._waiting = self._body_held = False
+        self._pipelined = None
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -330,13 +360,15 @@ class RelayProtocol(HttpToolsProtocol):
     def pause_reading(self) -> None:
         """Stop reading the request: nobody can take more of it."""
         if not self.transport.is_closing():
-            self.flow.pause_reading()
+            self._body_held = True
+            self._update_reading()
 
     def resume_reading(self) -> None:
         """Read on."""
-        self._since = self.loop.time()
-        if not self.transport.is_closing() and len(self._stash) <= PIPELINE_LIMIT:
-            self.flow.resume_reading()
+        self._since = self.front.now()
+        self._body_held = False
+        if not self.transport.is_closing():
+            self._update_reading()
 
     def must_close(self) -> bool:
         """Whether the answer has to announce the end of the connection."""
@@ -364,12 +396,12 @@ class RelayProtocol(HttpToolsProtocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
         else:
-            self._since = self.loop.time()
+            self._since = self.front.now()
             self.transport.close()
 
     # Time, and the end of the process
 
-    def sweep(self, now: float) -> None:
+    def check_timeouts(self, now: float) -> None:
         """End what has taken too long; called again and again by `Front`."""
         waited = now - self._since
         limits = self.front.limits
@@ -381,7 +413,10 @@ class RelayProtocol(HttpToolsProtocol):
             if waited >= LINGER_SECONDS:
                 self.transport.close()
         elif self._exchange is not None:
-            self._sweep_exchange(self._exchange, now)
+            self._check_exchange(self._exchange, now)
+        elif self._response_unread:
+            if waited >= limits.body_idle_seconds:
+                self.transport.abort()
         elif reader.head_bytes and not reader.head_done:
             if waited >= limits.head_seconds:
                 self.unreadable(
@@ -392,7 +427,7 @@ class RelayProtocol(HttpToolsProtocol):
         ):
             self.transport.close()
 
-    def _sweep_exchange(self, exchange: Exchange, now: float) -> None:
+    def _check_exchange(self, exchange: Exchange, now: float) -> None:
         if self.flow.read_paused and _has_hung_up(self.transport):
             self.transport.abort()
             return

@@ -75,10 +75,6 @@ class RequestParser:
         self.head_done = False
         self.complete = False
 
-    def is_complete(self) -> bool:
-        """Whether the present request is whole."""
-        return self.complete
-
     def feed(self, data: bytes) -> bytes:
         """Take in one step; what belongs to a later step or a later request comes back."""
         return self._feed_body(data) if self.head_done else self._feed_head(data)
