@@ -21,7 +21,7 @@ import pytest
 
 from clawgate.plugins.api import Answers, FetchResponse
 from clawgate.plugins.host.isolation import IsolatedService
-from clawgate.plugins.host.loader import settings_of
+from clawgate.plugins.host.loader import plugin_settings
 from clawgate.plugins.host.registry import load_plugins
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.testing.plugins.fake_host import FakeHost, FakeSetup
@@ -95,13 +95,13 @@ def test_from_the_docs_to_a_gateway_and_out_again(home: Path) -> None:
     provider = loaded.providers[0]
 
     host = FakeHost(
-        state_dir=home, answers={URL: FetchResponse(status=200, body=b'{"data": [{"id": "qwen"}]}')}
+        state_dir=home, responses={URL: FetchResponse(status=200, body=b'{"data": [{"id": "qwen"}]}')}
     )
-    checked = asyncio.run(provider.check(ANSWERS, FakeSetup(host)))
+    checked = asyncio.run(provider.check_connection(ANSWERS, FakeSetup(host)))
     assert checked.ok and checked.models == ("qwen",)
     document = document_with(loaded.plugin, provider, provider.config_change(ANSWERS))
     path.write_text(json.dumps(document))
-    config = settings_of(loaded, document["plugins"]["entries"]["house-model"]["config"], {})
+    config = plugin_settings(loaded, document["plugins"]["entries"]["house-model"]["config"], {})
 
     async def gateway() -> list[str]:
         seen = []
@@ -110,7 +110,7 @@ def test_from_the_docs_to_a_gateway_and_out_again(home: Path) -> None:
         assert await service.start(host) and service.unavailable() is None
         seen.append(service.status().state)
         await service.stop()
-        host.answers = {}
+        host.responses = {}
         assert await service.start(host)
         why = service.unavailable()
         assert why is not None and "nothing listens" in why.reason
@@ -151,4 +151,4 @@ def test_one_that_misbehaves_keeps_no_other_out(
     registry = load_plugins(config, home / ".openclaw", bundled=home / "none")
     assert [one.id for one in registry.loaded] == ["house-model"]
     assert [one.plugin for one in registry.failures] == ["bad"] and len(str(registry.failures[0])) < 400
-    assert registry.why_refused("bad") is not None
+    assert registry.failure_of("bad") is not None

@@ -27,9 +27,9 @@ class Plugin:
     name = "Sample"
     version = "1.0"
     description = "A sample."
-    config = PluginConfig
+    config_class = PluginConfig
     def register(self, registrar):
-        registrar.service(Service())
+        registrar.add_service(Service())
 
 plugin = Plugin()
 """
@@ -62,7 +62,7 @@ def manifest(plugin: str = "sample", package: str = "sample_package", **more: st
         "name": '"Sample"',
         "version": '"1.0"',
         "description": '"A sample."',
-        "requires_api": "1",
+        "requires_api": "2",
         "module": f'"{package}:plugin"',
         "registers": '["service"]',
         **more,

@@ -120,10 +120,10 @@ def test_what_cannot_be_json_does_not_leave(value: object) -> None:
 def test_a_conversation_has_a_name_of_its_own() -> None:
     """The same as it goes on, another one for the next that begins with the same words."""
     first: list[dict[str, str]] = [{"role": "user", "content": "private"}]
-    name = seen_in(request(messages=first)).conversation
+    name = seen_in(request(messages=first)).session_id
     longer = [*first, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "more"}]
-    assert seen_in(request(messages=longer, temperature=1, stream=True)).conversation == name
-    assert seen_in(request(messages=first)).conversation not in (name, "")
+    assert seen_in(request(messages=longer, temperature=1, stream=True)).session_id == name
+    assert seen_in(request(messages=first)).session_id not in (name, "")
 
 
 def test_without_plugins_nobody_says_anything() -> None:

@@ -77,7 +77,7 @@ def shaped(shape: Shape, provider: str, body: bytes, *, dialect: str = "") -> tu
         raise InvalidRequest(f"the body cannot be read: {error}") from None
     model = str(fields.pop("model", ""))
     conversation = _conversations.name(provider, members)
-    found = shape(UpstreamRequest(model=model, fields=fields, conversation=conversation, dialect=dialect))
+    found = shape(UpstreamRequest(model=model, fields=fields, session_id=conversation, dialect=dialect))
     try:
         fields = {name: value for name, value in found.fields.items() if name not in kept and name != "model"}
         return msgspec.json.encode({"model": found.model} | fields | kept), _lines(found.headers)

@@ -149,7 +149,7 @@ def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
         installed(state, docs_plugin(tmp_path / "b"))
         entry = {
             "enabled": True,
-            "config": {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "lookEvry": 1},
+            "config": {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "checkIntervl": 1},
         }
         path = state / "openclaw.json"
         path.write_text(json.dumps({"plugins": {"entries": {"house-model": entry}}}))
@@ -159,5 +159,5 @@ def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
     )
     (one,) = found.plugin_facts
     assert (one.plugin, one.kind) == ("house-model", "wrong")
-    assert one.what == "lookEvry: there is no such setting; did you mean 'lookEvery'?"
-    assert one.where.startswith(f"{path}:1:") and one.where.endswith("house-model.config.lookEvry")
+    assert one.what == "checkIntervl: there is no such setting; did you mean 'checkInterval'?"
+    assert one.where.startswith(f"{path}:1:") and one.where.endswith("house-model.config.checkIntervl")

@@ -20,7 +20,7 @@ SECRET = "canary-9f8e7d6c5b4a3928"
 
 
 async def failure(url: str, *, dialer: Dialer | None = None, **more: Any) -> FetchFailed:
-    given: dict[str, Any] = {"private": True, "connect_seconds": 5.0, "answer_seconds": 5.0}
+    given: dict[str, Any] = {"allow_private": True, "connect_seconds": 5.0, "response_seconds": 5.0}
     with pytest.raises(FetchFailed) as caught:
         await fetched(FetchRequest(url=url, **{**given, **more}), dialer or Dialer())
     assert SECRET not in caught.value.message and caught.value.message.isprintable()
@@ -37,14 +37,14 @@ def test_one_get_with_what_was_asked_for() -> None:
                 header="X-Key",
                 secret=SecretStr(SECRET),
                 headers={"X-Other": "yes"},
-                private=True,
+                allow_private=True,
             )
             found = await fetched(plan, Dialer())
             assert (found.status, found.json()) == (200, {"a": 1}) and found.milliseconds > 0
             (request,) = upstream.requests
             assert (request.method, request.target) == ("GET", "/v1/models?deep=1&x=%20")
             assert request.header_all("x-key") == [SECRET] and request.header_all("x-other") == ["yes"]
-            assert (await fetched(FetchRequest(url=upstream.url, private=True), Dialer())).status == 503
+            assert (await fetched(FetchRequest(url=upstream.url, allow_private=True), Dialer())).status == 503
             assert upstream.requests[1].target == "/" and upstream.anomalies == []
 
     run(work())
@@ -59,7 +59,7 @@ def test_a_prefix_stands_before_the_secret() -> None:
                     header="Authorization",
                     prefix="Bearer",
                     secret=SecretStr(SECRET),
-                    private=True,
+                    allow_private=True,
                 ),
                 Dialer(),
             )
@@ -78,7 +78,7 @@ def test_each_failure_has_its_cause() -> None:
             gone = upstream.url
             assert (await failure(gone)).cause == "malformed"
             assert (await failure(gone)).cause == "unreachable"
-            late = await failure(gone, answer_seconds=0.2)
+            late = await failure(gone, response_seconds=0.2)
             assert late.cause == "timed_out" and "0.2 s" in late.message
         assert (await failure(gone)).cause == "unreachable"
         with SilentListener(backlog_full=True) as listener:
@@ -100,7 +100,7 @@ def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: str, pri
 
     async def work() -> None:
         dialer = Dialer(resolver)
-        blocked = await failure("http://some.example:9/x", dialer=dialer, private=private)
+        blocked = await failure("http://some.example:9/x", dialer=dialer, allow_private=private)
         assert blocked.cause == "blocked"
         assert [entry.dialled for entry in dialer.ledger] == [None]
 

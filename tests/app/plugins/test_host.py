@@ -51,12 +51,12 @@ class Provider:
     id = "{id}"
     label = "Sample"
     dialect = "openai-completions"
-    def previous(self, config): ...
+    def previous_answers(self, config): ...
     def questions(self, previous, environment): return ()
-    async def check(self, answers, context): ...
+    async def check_connection(self, answers, context): ...
     def config_change(self, answers): ...
-    def owned(self, config): return ()
-    def config_notes(self, config, settings):
+    def owned_paths(self, config): return ()
+    def check_config(self, config, settings):
         if settings.word == "odd":
             return [Diagnostic(path=("models", "x"), message="it leads elsewhere", next_step="do this")]
         return [] if settings.word != "wild" else 1 / 0
@@ -66,10 +66,10 @@ class Plugin:
     name = "Sample"
     version = "1.0"
     description = "A sample."
-    config = Config
+    config_class = Config
     def register(self, registrar):
-        registrar.service(Service())
-        registrar.provider(Provider())
+        registrar.add_service(Service())
+        registrar.add_provider(Provider())
 
 plugin = Plugin()
 """
@@ -164,7 +164,7 @@ def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
     assert told == [
         "[plugins] a: models.x: it leads elsewhere: do this",
         "[plugins] a: models.x: it leads elsewhere: do this",
-        "[plugins] a: its config_notes failed: ZeroDivisionError: division by zero",
+        "[plugins] a: its check_config failed: ZeroDivisionError: division by zero",
     ]
 
 

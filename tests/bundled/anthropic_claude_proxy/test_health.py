@@ -17,7 +17,7 @@ ORIGIN = "http://127.0.0.1:3456"
 
 def seen(health: tuple[int, Any], root: tuple[int, Any] = (404, b"")) -> tuple[str, bool | None]:
     async def fetch(plan: FetchRequest) -> FetchResponse:
-        assert plan.private and plan.url in (f"{ORIGIN}/health", f"{ORIGIN}/")
+        assert plan.allow_private and plan.url in (f"{ORIGIN}/health", f"{ORIGIN}/")
         status, body = health if plan.url.endswith("/health") else root
         return FetchResponse(
             status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -55,10 +55,10 @@ def written(answers: Answers = ANSWERS) -> dict[str, Any]:
 
 def checked(port: int, environment: dict[str, str] | None = None, **settings: Any) -> CheckResult:
     config = {"plugins": {"entries": {ID: {"config": settings}}}}
-    answers = ANSWERS.joined({"port": str(port)})
+    answers = ANSWERS.merged({"port": str(port)})
     if environment and "MERIDIAN_API_KEY" in environment:
-        answers = answers.joined({"api_key": environment["MERIDIAN_API_KEY"]})
-    return asyncio.run(PROVIDER.check(answers, Setup(environment or {}, config)))
+        answers = answers.merged({"api_key": environment["MERIDIAN_API_KEY"]})
+    return asyncio.run(PROVIDER.check_connection(answers, Setup(environment or {}, config)))
 
 
 def test_it_is_a_provider_that_shapes_and_judges() -> None:
@@ -78,20 +78,20 @@ def test_the_defaults_are_offered_where_nothing_was_said() -> None:
 
 def test_what_was_written_is_offered_the_next_time() -> None:
     answers = Answers({"host": "localhost", "port": "4000", "models": "claude-a, claude-b"})
-    assert PROVIDER.previous(written(answers)) == answers
+    assert PROVIDER.previous_answers(written(answers)) == answers
     assert {one.name: one.default for one in PROVIDER.questions(answers, {})} == dict(answers)
 
 
 def test_models_that_were_written_by_hand_are_offered() -> None:
     config = {"models": {"providers": {ID: {"models": [{"id": "claude-x"}, "odd"]}}}}
-    assert PROVIDER.previous(config)["models"] == "claude-x"
+    assert PROVIDER.previous_answers(config)["models"] == "claude-x"
 
 
 @pytest.mark.parametrize(
     "config", [{}, {"plugins": []}, {"plugins": {"entries": {ID: {"config": {"port": True}}}}}]
 )
 def test_a_file_with_nothing_of_use_is_no_obstacle(config: dict[str, Any]) -> None:
-    assert dict(PROVIDER.previous(config)) == {} and list(PROVIDER.owned(config)) in (
+    assert dict(PROVIDER.previous_answers(config)) == {} and list(PROVIDER.owned_paths(config)) in (
         [],
         [("plugins", "entries", ID)],
     )
@@ -105,11 +105,11 @@ def test_a_key_is_asked_for_only_where_the_proxy_may_have_one() -> None:
 def test_wrong_answers_are_told_as_they_are_typed() -> None:
     asked = {one.name: one for one in PROVIDER.questions(Answers(), {})}
     assert (
-        asked["host"].why_not("http://x")
-        and asked["port"].why_not("70000")
-        and asked["models"].why_not("a b")
+        asked["host"].problem("http://x")
+        and asked["port"].problem("70000")
+        and asked["models"].problem("a b")
     )
-    assert not any(asked[name].why_not(ANSWERS[name]) for name in asked)
+    assert not any(asked[name].problem(ANSWERS[name]) for name in asked)
 
 
 # What is tried
@@ -202,13 +202,13 @@ def test_the_alias_and_the_default_are_the_first_model_and_nothing_stands_in() -
 
 
 def test_a_key_is_written_only_where_there_is_one() -> None:
-    change = PROVIDER.config_change(ANSWERS.joined({"api_key": "${MERIDIAN_API_KEY}"}))
+    change = PROVIDER.config_change(ANSWERS.merged({"api_key": "${MERIDIAN_API_KEY}"}))
     assert change.provider["apiKey"] == "${MERIDIAN_API_KEY}"
-    assert "apiKey" not in PROVIDER.config_change(ANSWERS.joined({"api_key": ""})).provider
+    assert "apiKey" not in PROVIDER.config_change(ANSWERS.merged({"api_key": ""})).provider
 
 
 def test_a_proxy_elsewhere_is_not_started_here() -> None:
-    change = PROVIDER.config_change(ANSWERS.joined({"host": "claude-box"}))
+    change = PROVIDER.config_change(ANSWERS.merged({"host": "claude-box"}))
     assert ProxyConfig.model_validate(change.plugin_config).auto_start is False
 
 
@@ -222,7 +222,7 @@ def test_what_it_wrote_is_its_own_and_nothing_else() -> None:
     config = written() | {"gateway": {"port": 1}}
     config["models"]["providers"]["anthropic"] = {"apiKey": "x"}
     config["agents"]["defaults"]["models"]["anthropic/claude"] = {"alias": "claude-max-proxy"}
-    assert list(PROVIDER.owned(config)) == [
+    assert list(PROVIDER.owned_paths(config)) == [
         ("plugins", "entries", ID),
         ("models", "providers", ID),
         ("agents", "defaults", "models", f"{ID}/claude-opus-4.6"),
@@ -233,7 +233,7 @@ def test_settings_that_the_user_made_stay() -> None:
     config = written()
     config["plugins"]["entries"][ID]["config"]["command"] = ["npx", "x"]
     config["agents"]["defaults"]["models"][f"{ID}/claude-opus-4.6"]["params"] = {}
-    owned = list(PROVIDER.owned(config))
+    owned = list(PROVIDER.owned_paths(config))
     assert ("plugins", "entries", ID) not in owned and ("plugins", "entries", ID, "config", "port") in owned
     assert ("agents", "defaults", "models", f"{ID}/claude-opus-4.6", "alias") in owned
 
@@ -245,7 +245,7 @@ def test_settings_that_stay_start_nothing(enabled: bool | None, goes: bool) -> N
     entry = config["plugins"]["entries"][ID] | {"config": {"command": ["npx", "x"], "port": 1}}
     entry.pop("enabled", None)
     config["plugins"]["entries"][ID] = entry | ({} if enabled is None else {"enabled": enabled})
-    assert (("plugins", "entries", ID, "enabled") in PROVIDER.owned(config)) is goes
+    assert (("plugins", "entries", ID, "enabled") in PROVIDER.owned_paths(config)) is goes
 
 
 # What leaves
@@ -253,9 +253,9 @@ def test_settings_that_stay_start_nothing(enabled: bool | None, goes: bool) -> N
 
 def test_a_request_leaves_as_the_proxy_has_to_get_it() -> None:
     request = UpstreamRequest(
-        model="claude-opus-4-6-thinking", fields={"max_tokens": 8192, "stream": True}, conversation="c1"
+        model="claude-opus-4-6-thinking", fields={"max_tokens": 8192, "stream": True}, session_id="c1"
     )
-    found = PROVIDER.shape(request)
+    found = PROVIDER.transform_request(request)
     assert found.model == "claude-opus-4-6"
     assert found.fields == {
         "max_tokens": 8192, "stream": True, "thinking": {"type": "enabled", "budget_tokens": 4096},
@@ -266,7 +266,7 @@ def test_a_request_leaves_as_the_proxy_has_to_get_it() -> None:
 @pytest.mark.parametrize("fields", [{}, {"stream": None}, {"stream": False}])
 def test_stream_is_said_also_where_the_client_says_nothing(fields: dict[str, Any]) -> None:
     """Older proxies stream where nothing is said."""
-    found = PROVIDER.shape(UpstreamRequest(model="claude-haiku-4", fields=fields))
+    found = PROVIDER.transform_request(UpstreamRequest(model="claude-haiku-4", fields=fields))
     assert found.fields == {"stream": False} and found.headers == {}
 
 
@@ -277,7 +277,7 @@ def test_in_openais_dialect_no_user_and_no_thinking_leave() -> None:
         fields={"user": "bob", "stream": True},
         dialect="openai-completions",
     )
-    found = PROVIDER.shape(request)
+    found = PROVIDER.transform_request(request)
     assert found.model == "claude-sonnet-4" and found.fields == {"stream": True}
 
 
@@ -285,5 +285,5 @@ def test_a_failure_is_judged() -> None:
     body = (
         b'{"error":{"type":"api_error","message":"Claude Code returned an error result: API Error: 404 {}"}}'
     )
-    found = PROVIDER.judge(500, body)
+    found = PROVIDER.map_error(500, body)
     assert found is not None and found.status == 404

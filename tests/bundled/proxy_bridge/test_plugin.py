@@ -73,7 +73,7 @@ def test_the_docs_tell_every_setting_with_its_default() -> None:
 
 
 def test_the_docs_tell_every_variable_and_every_question() -> None:
-    for question in BridgeProvider().questions(BridgeProvider().previous({}), {}):
+    for question in BridgeProvider().questions(BridgeProvider().previous_answers({}), {}):
         assert f"`{question.flag_name}`" in DOCS
     for field in BridgeConfig.model_fields.values():
         extra = field.json_schema_extra

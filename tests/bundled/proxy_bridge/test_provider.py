@@ -38,9 +38,9 @@ def written(answers: Answers = ANSWERS) -> dict[str, Any]:
 def checked(
     folder: Path, url: str, token: str = TOKEN, block: dict[str, Any] | None = None, **more: str
 ) -> CheckResult:
-    answers = ANSWERS.joined({"remote_url": url, "proxy_token": token, **more})
+    answers = ANSWERS.merged({"remote_url": url, "proxy_token": token, **more})
     host = Host(folder, {"plugins": {"entries": {ID: {"config": block or {}}}}})
-    return asyncio.run(PROVIDER.check(answers, host))
+    return asyncio.run(PROVIDER.check_connection(answers, host))
 
 
 def test_it_is_a_provider_that_leaves_requests_as_they_are() -> None:
@@ -62,8 +62,8 @@ def test_three_things_are_asked_and_no_secret_is_offered() -> None:
 
 
 def test_what_was_written_is_offered_the_next_time() -> None:
-    answers = ANSWERS.joined({"bridge_port": "4000", "bridge_token": "${PROXY_BRIDGE_LOCAL_TOKEN}"})
-    assert PROVIDER.previous(written(answers)) == answers
+    answers = ANSWERS.merged({"bridge_port": "4000", "bridge_token": "${PROXY_BRIDGE_LOCAL_TOKEN}"})
+    assert PROVIDER.previous_answers(written(answers)) == answers
     asked = {one.name: one.default for one in PROVIDER.questions(answers, {})}
     assert asked == {
         "remote_url": URL, "proxy_token": "", "models": "gpt-4o, o3", "bridge_port": "4000", "bridge_token": "",
@@ -81,14 +81,17 @@ def test_port_and_token_of_the_bridge_are_asked_for_where_the_environment_has_th
 
 def test_models_that_were_written_by_hand_are_offered() -> None:
     entries = [{"id": "gpt-4o", "name": "x"}, "o3", 7, {"id": "a b"}]
-    assert PROVIDER.previous({"models": {"providers": {ID: {"models": entries}}}})["models"] == "gpt-4o, o3"
+    assert (
+        PROVIDER.previous_answers({"models": {"providers": {ID: {"models": entries}}}})["models"]
+        == "gpt-4o, o3"
+    )
     config = {"plugins": {"entries": {ID: {"config": {"models": entries}}}}}
-    assert PROVIDER.previous(config)["models"] == "gpt-4o, o3"
+    assert PROVIDER.previous_answers(config)["models"] == "gpt-4o, o3"
 
 
 def test_a_secret_reference_is_kept_as_one() -> None:
     block = {"proxyToken": {"source": "env", "provider": "default", "id": "MY_TOKEN"}}
-    found = PROVIDER.previous({"plugins": {"entries": {ID: {"config": block}}}})
+    found = PROVIDER.previous_answers({"plugins": {"entries": {ID: {"config": block}}}})
     assert found["proxy_token"] == "${MY_TOKEN}"
 
 
@@ -96,16 +99,16 @@ def test_a_secret_reference_is_kept_as_one() -> None:
     "config", [{}, {"plugins": []}, {"plugins": {"entries": {ID: {"config": {"bridgePort": True}}}}}]
 )
 def test_a_file_with_nothing_of_use_is_no_obstacle(config: dict[str, Any]) -> None:
-    assert dict(PROVIDER.previous(config)) == {}
+    assert dict(PROVIDER.previous_answers(config)) == {}
 
 
 def test_a_url_that_is_the_bridge_itself_is_refused_as_it_is_typed() -> None:
     asked = {one.name: one for one in PROVIDER.questions(Answers({"bridge_port": "4000"}), {})}
-    assert "bridge itself" in (asked["remote_url"].why_not("http://localhost:4000/v1") or "")
-    assert asked["remote_url"].why_not("http://localhost:18800") is None
+    assert "bridge itself" in (asked["remote_url"].problem("http://localhost:4000/v1") or "")
+    assert asked["remote_url"].problem("http://localhost:18800") is None
     asked = {one.name: one for one in PROVIDER.questions(Answers(), {})}
-    assert asked["remote_url"].why_not("http://127.0.0.1:18800") and asked["models"].why_not("a b")
-    assert asked["remote_url"].why_not("https://user:secret@proxy.example.com")
+    assert asked["remote_url"].problem("http://127.0.0.1:18800") and asked["models"].problem("a b")
+    assert asked["remote_url"].problem("https://user:secret@proxy.example.com")
 
 
 # What is tried
@@ -133,8 +136,8 @@ def test_a_wrong_token_an_unreachable_host_and_a_wrong_path_are_told_apart(tmp_p
 
 def test_the_bridge_itself_is_not_even_asked(tmp_path: Path) -> None:
     host = Host(tmp_path, {})
-    answers = ANSWERS.joined({"remote_url": "http://localhost:4000", "bridge_port": "4000"})
-    found = asyncio.run(PROVIDER.check(answers, host))
+    answers = ANSWERS.merged({"remote_url": "http://localhost:4000", "bridge_port": "4000"})
+    found = asyncio.run(PROVIDER.check_connection(answers, host))
     assert not found.ok and "bridge itself" in found.message and not host.fetched
 
 
@@ -196,14 +199,14 @@ def test_what_is_written_is_what_users_know() -> None:
 
 
 def test_what_is_written_is_read_by_the_gateway_and_by_the_plugin() -> None:
-    config = OpenClawConfig.model_validate(written(ANSWERS.joined({"proxy_token": TOKEN})))
+    config = OpenClawConfig.model_validate(written(ANSWERS.merged({"proxy_token": TOKEN})))
     assert config.models.providers[ID].base_url == "http://127.0.0.1:18800/v1"
     settings = BridgeConfig.model_validate(config.plugins.entries[ID].config)
     assert settings.remote_url == URL and settings.bridge_port == 18800
 
 
 def test_another_port_stands_in_both_places_and_the_token_of_the_bridge_too() -> None:
-    change = PROVIDER.config_change(ANSWERS.joined({"bridge_port": "4000", "bridge_token": "${X}"}))
+    change = PROVIDER.config_change(ANSWERS.merged({"bridge_port": "4000", "bridge_token": "${X}"}))
     assert (change.plugin_config["bridgePort"], change.plugin_config["bridgeToken"]) == (4000, "${X}")
     assert change.provider["baseUrl"] == "http://127.0.0.1:4000/v1" and change.provider["apiKey"] == "${X}"
     assert ("bridgeToken",) in change.secrets
@@ -212,21 +215,21 @@ def test_another_port_stands_in_both_places_and_the_token_of_the_bridge_too() ->
 def test_the_first_model_can_become_the_default_and_nothing_stands_in() -> None:
     change = PROVIDER.config_change(ANSWERS)
     assert (change.default_model, change.fallbacks, dict(change.aliases)) == (f"{ID}/gpt-4o", (), {})
-    assert PROVIDER.config_change(ANSWERS.joined({"models": ""})).default_model is None
+    assert PROVIDER.config_change(ANSWERS.merged({"models": ""})).default_model is None
 
 
 def test_what_it_wrote_is_its_own_and_nothing_else() -> None:
     config = written() | {"gateway": {"port": 1}}
     config["models"]["providers"]["openai"] = {"apiKey": "x"}
-    assert list(PROVIDER.owned(config)) == [("plugins", "entries", ID), ("models", "providers", ID)]
-    assert list(PROVIDER.owned({})) == []
+    assert list(PROVIDER.owned_paths(config)) == [("plugins", "entries", ID), ("models", "providers", ID)]
+    assert list(PROVIDER.owned_paths({})) == []
 
 
 def test_settings_that_the_user_made_stay() -> None:
     config = written()
     config["plugins"]["entries"][ID]["config"]["maxBodyMb"] = 32
-    owned = list(PROVIDER.owned(config))
+    owned = list(PROVIDER.owned_paths(config))
     assert ("plugins", "entries", ID) not in owned
     assert [path[-1] for path in owned] == ["remoteUrl", "proxyToken", "models", "enabled", ID]
     config["plugins"]["entries"][ID]["enabled"] = False
-    assert ("plugins", "entries", ID, "enabled") not in PROVIDER.owned(config)
+    assert ("plugins", "entries", ID, "enabled") not in PROVIDER.owned_paths(config)

@@ -39,9 +39,9 @@ def test_it_relays_with_the_token_from_its_start_to_its_end(tmp_path: Path) -> N
         status = service.status()
         assert status.ok and status.state == "listening" and TOKEN not in repr(status)
         where = str(status.details["url"])
-        answer = await host.fetch(FetchRequest(url=f"{where}/models", private=True))
+        answer = await host.fetch(FetchRequest(url=f"{where}/models", allow_private=True))
         assert answer.status == 200
-        health = await host.fetch(FetchRequest(url=f"{where.removesuffix('/v1')}/health", private=True))
+        health = await host.fetch(FetchRequest(url=f"{where.removesuffix('/v1')}/health", allow_private=True))
         assert health.json()["instance"] == INSTANCE
         note = read_note(tmp_path, INSTANCE)
         assert note is not None and where == f"http://127.0.0.1:{note['port']}/v1"

@@ -94,14 +94,14 @@ class Kit:
         self._found = found
         self.tried: list[Answers] = []
 
-    def previous(self, config: Mapping[str, Any]) -> Answers:
+    def previous_answers(self, config: Mapping[str, Any]) -> Answers:
         held = config.get("plugins", {}).get("entries", {}).get("kit", {}).get("config", {})
         return Answers({name: str(text) for name, text in held.items()})
 
     def questions(self, previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
         return self._questions
 
-    async def check(self, answers: Answers, context: SetupContext) -> CheckResult:
+    async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
         self.tried.append(answers)
         return self._found(answers)
 
@@ -113,5 +113,5 @@ class Kit:
             default_model="kit/one",
         )
 
-    def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
+    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         return (("plugins", "entries", "kit"),)

@@ -7,11 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from pydantic import ValidationError
-
 from clawgate.plugins import api
-from clawgate.plugins.api import PluginConfig, PluginError, env_var
 from tests.plugins.samples import DOCS
 
 
@@ -24,7 +20,7 @@ def test_what_protocols_speak_of_can_be_imported_from_there_too() -> None:
     """A plugin that annotates its methods needs no other module of clawgate."""
     tree = [
         ast.parse((Path(api.__file__).parent / f"{name}.py").read_text())
-        for name in ("service", "provider", "questions")
+        for name in ("command", "plugin", "provider", "questions", "service")
     ]
     classes = {node.name for part in tree for node in part.body if isinstance(node, ast.ClassDef)}
     assert classes - {"_Any"} <= set(api.__all__)
@@ -38,27 +34,6 @@ def test_the_interface_needs_nothing_of_the_layers_above() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_a_plugins_config_has_keys_as_the_file_has_them_and_no_others() -> None:
-    class Config(PluginConfig):
-        remote_url: str = "x"
-
-    assert Config.model_validate({"remoteUrl": "y"}).remote_url == "y"
-    with pytest.raises(ValidationError):
-        Config.model_validate({"remoteUlr": "y"})
-
-
-def test_a_plugins_error_says_what_to_do() -> None:
-    assert (
-        str(PluginError("the port is taken", next_step="choose another"))
-        == "the port is taken: choose another"
-    )
-    assert str(PluginError("the port is taken")) == "the port is taken"
-
-
-def test_variables_stand_in_the_order_given() -> None:
-    assert env_var("A", "B") == {"env": ["A", "B"]}
 
 
 def test_the_docs_name_every_version_of_the_interface_that_there_is() -> None:

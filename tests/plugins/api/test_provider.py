@@ -32,7 +32,7 @@ def test_what_is_handed_over_cannot_be_changed() -> None:
 
 def test_abilities_are_optional_and_told_apart() -> None:
     class Judge:
-        def judge(self, status: int, body: bytes) -> MappedError | None:
+        def map_error(self, status: int, body: bytes) -> MappedError | None:
             return None
 
     assert isinstance(Judge(), MapsErrors) and not isinstance(Judge(), TransformsRequests)

@@ -99,11 +99,11 @@ def test_settings_that_do_not_fit_together_are_told_with_the_way_out(
 
 def test_an_installed_plugin_is_judged_once_it_is_on(tmp_path: Path) -> None:
     installed(tmp_path, docs_plugin(tmp_path / "b"))
-    wrong = {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "lookEvry": 3}
+    wrong = {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "checkIntervl": 3}
     assert found_in(tmp_path, entry("house-model", wrong, enabled=None)) == []
     (one,) = found_in(tmp_path, entry("house-model", wrong))
-    assert one.kind == "wrong" and "did you mean 'lookEvery'?" in one.problem.message
-    assert one.problem.key == "plugins.entries.house-model.config.lookEvry"
+    assert one.kind == "wrong" and "did you mean 'checkInterval'?" in one.problem.message
+    assert one.problem.key == "plugins.entries.house-model.config.checkIntervl"
 
 
 def test_code_of_a_plugin_that_is_off_does_not_run(tmp_path: Path) -> None:
@@ -124,16 +124,16 @@ class Provider:
     id = "{id}"
     label = "P"
     dialect = "openai-completions"
-    def previous(self, config): return Answers()
+    def previous_answers(self, config): return Answers()
     def questions(self, previous, environment): return ()
-    async def check(self, answers, context): return None
+    async def check_connection(self, answers, context): return None
     def config_change(self, answers): return ConfigChange(plugin_config={}, provider={})
-    def owned(self, config): return ()
-    def config_notes(self, config, settings): BODY
+    def owned_paths(self, config): return ()
+    def check_config(self, config, settings): BODY
 
 class Plugin:
-    id, name, version, description, config = "{id}", "Sample", "1.0", "A sample.", PluginConfig
-    def register(self, registrar): registrar.provider(Provider())
+    id, name, version, description, config_class = "{id}", "Sample", "1.0", "A sample.", PluginConfig
+    def register(self, registrar): registrar.add_provider(Provider())
 
 plugin = Plugin()
 """
@@ -144,4 +144,4 @@ def test_a_plugin_that_cannot_say_it_is_a_finding_itself(tmp_path: Path, does: s
     more = {"registers": '["provider"]', "providers": '["noted"]'}
     installed(tmp_path, plugin_folder(tmp_path / "a", "noted", NOTES.replace("BODY", does), **more))
     found = found_in(tmp_path, entry("noted", {}))
-    assert [one.kind for one in found] == kinds and all("config_notes failed" in str(one) for one in found)
+    assert [one.kind for one in found] == kinds and all("check_config failed" in str(one) for one in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def test_an_entry_point_to_another_object_than_the_manifests_is_refused(
         f"[clawgate.plugins]\ntheirs = {package}:other\n"
     )
     (found,) = find_plugins(tmp_path, bundled=tmp_path / "none")
-    assert found.problem == f"its entry point is {package}:other, and its manifest says {package}:plugin"
+    assert found.problem == f"its entry point is {package}:other, but its manifest has {package}:plugin"
 
 
 def test_of_two_with_one_id_neither_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,17 +92,67 @@ def test_of_two_with_one_id_neither_is_used(tmp_path: Path, monkeypatch: pytest.
 def test_no_plugin_can_take_the_place_of_a_bundled_one(tmp_path: Path) -> None:
     installed(tmp_path, plugin_folder(tmp_path / "a", "own"))
     own, other = find_plugins(tmp_path, bundled=bundle(tmp_path / "bundled", "own"))
-    assert own.problem is None and "too (clawgate itself)" in str(other.problem)
+    assert own.problem is None and "(clawgate itself)" in str(other.problem)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"tree": 7, "source": "x"}', '{"source": "x"}', "[" * 100_000]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"tree": 7, "source": "x"}',
+        '{"source": "x"}',
+        "[" * 100_000,
+        f'{{"tree": {"9" * 5000}}}',
+    ],
 )
 def test_a_record_that_cannot_be_read_is_a_reason_and_no_crash(tmp_path: Path, text: str) -> None:
     installed(tmp_path, plugin_folder(tmp_path / "a", "mine"))
     (installed_folder(tmp_path) / "mine" / "installed.json").write_text(text)
     (found,) = find_plugins(tmp_path, bundled=tmp_path / "none")
     assert found.id == "mine" and found.problem is not None
+
+
+@pytest.mark.parametrize("text", [f"requires_api = {'9' * 5000}", "\x00", "id = 7", "[" * 5000])
+@pytest.mark.parametrize("origin", ["installed", "package"])
+def test_a_manifest_that_cannot_be_read_is_the_problem_of_its_plugin_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: str, text: str
+) -> None:
+    installed(tmp_path, plugin_folder(tmp_path / "a", "other"))
+    if origin == "installed":
+        tree = installed(tmp_path, plugin_folder(tmp_path / "b", "mine"))
+        (tree / "clawgate-plugin.toml").write_text(text)
+    else:
+        package = on_path(tmp_path / "site", monkeypatch, "mine")
+        (tmp_path / "site" / package / "clawgate-plugin.toml").write_text(text)
+    found = {one.id: one.problem for one in find_plugins(tmp_path, bundled=tmp_path / "none")}
+    assert found["other"] is None and found["mine"] is not None
+
+
+def test_any_exception_from_a_file_of_a_plugin_is_the_problem_of_that_plugin_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(tmp_path, plugin_folder(tmp_path / "a", "mine"))
+    on_path(tmp_path / "site", monkeypatch, "theirs")
+
+    def fails(path: Path) -> None:
+        raise ZeroDivisionError("any exception")
+
+    monkeypatch.setattr("clawgate.plugins.host.discovery.read_manifest", fails)
+    found = find_plugins(tmp_path, bundled=tmp_path / "none")
+    assert [one.problem for one in found] == [
+        "its files cannot be read: ZeroDivisionError: any exception"
+    ] * 2
+
+
+def test_a_record_that_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    installed(tmp_path, plugin_folder(tmp_path / "a", "mine"))
+    record = installed_folder(tmp_path) / "mine" / "installed.json"
+    record.unlink()
+    os.mkfifo(record)
+    (found,) = find_plugins(tmp_path, bundled=tmp_path / "none")
+    assert "cannot be read" in str(found.problem)
 
 
 def test_a_record_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
@@ -118,7 +169,7 @@ def test_a_plugin_whose_manifest_names_another_since_is_not_used(tmp_path: Path)
     text = (tree / "clawgate-plugin.toml").read_text()
     (tree / "clawgate-plugin.toml").write_text(text.replace('"mine"', '"other"'))
     (found,) = find_plugins(tmp_path, bundled=tmp_path / "none")
-    assert found.id == "mine" and "its manifest says 'other' now" in str(found.problem)
+    assert found.id == "mine" and "its manifest has the id 'other' now" in str(found.problem)
 
 
 def test_what_was_never_finished_is_not_there(tmp_path: Path) -> None:
@@ -139,9 +190,9 @@ def test_what_was_never_finished_is_not_there(tmp_path: Path) -> None:
             (False, 'plugins.entries."own".enabled is false'),
         ),
         ({"enabled": False, "entries": {"own": {"enabled": True}}}, [], (False, "plugins.enabled is false")),
-        ({"deny": ["own"], "entries": {"own": {"enabled": True}}}, [], (False, "plugins.deny names it")),
-        ({"deny": ["own"], "allow": ["own"]}, ["own-models"], (False, "plugins.deny names it")),
-        ({"allow": ["other"]}, ["own-models"], (False, "plugins.allow does not name it")),
+        ({"deny": ["own"], "entries": {"own": {"enabled": True}}}, [], (False, "plugins.deny lists it")),
+        ({"deny": ["own"], "allow": ["own"]}, ["own-models"], (False, "plugins.deny lists it")),
+        ({"allow": ["other"]}, ["own-models"], (False, "plugins.allow does not list it")),
         ({"allow": ["other", "own"]}, ["own-models"], (True, 'models.providers."own-models" is set')),
         ({"allow": []}, ["own-models"], (True, 'models.providers."own-models" is set')),
     ],

@@ -5,31 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import uvloop
 
-from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import (
-    MappedError,
     PluginError,
     Service,
     ServiceContext,
     ServiceStatus,
     Unavailable,
-    UpstreamRequest,
 )
-from clawgate.plugins.host import isolation as guarding
+from clawgate.plugins.host import isolation
 from clawgate.plugins.host.isolation import (
     IsolatedService,
     PluginFailed,
-    judged,
     reason_of,
     run_with_timeout,
-    shaped,
 )
 from clawgate.plugins.host.watchdog import EventLoopBlocked
 from clawgate.testing.plugins.fake_host import FakeHost
@@ -124,7 +118,7 @@ def test_a_service_that_was_not_started_is_unavailable() -> None:
 def test_a_start_that_will_not_even_be_cancelled_keeps_nobody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clawgate.plugins.host.isolation._LEAVE_SECONDS", 0.01)
+    monkeypatch.setattr("clawgate.plugins.host.isolation._CANCEL_SECONDS", 0.01)
 
     async def run() -> bool:
         service = guarded(Sample(start="hang on"))
@@ -172,7 +166,7 @@ def test_a_task_of_a_plugin_that_blocks_is_ended_and_named(
     tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Everything else goes on, and the log says whose it was."""
-    monkeypatch.setattr(guarding, "STEP_SECONDS", 0.1)
+    monkeypatch.setattr(isolation, "STEP_SECONDS", 0.1)
 
     class Blocks(Sample):
         async def start(self, context: ServiceContext) -> None:
@@ -192,7 +186,7 @@ def test_a_task_of_a_plugin_that_blocks_is_ended_and_named(
         return service.status().state
 
     assert run(gateway()) == "up"
-    assert "[plugins] sample: a task of its own was ended" in caplog.text
+    assert "[plugins] sample: a background task was ended" in caplog.text
 
 
 def test_a_start_that_failed_half_way_is_stopped_too(tmp_path: Path) -> None:
@@ -237,43 +231,3 @@ def test_in_time_gives_what_the_call_gives_none_included() -> None:
     assert run_with_timeout(20, "it", lambda: None) is None
     with pytest.raises(PluginFailed, match="ZeroDivisionError"):
         run_with_timeout(20, "it", lambda: 1 / 0)
-
-
-class Shaper:
-    def __init__(self, result: Any) -> None:
-        self.result = result
-
-    def shape(self, request: UpstreamRequest) -> UpstreamRequest:
-        if isinstance(self.result, BaseException):
-            raise self.result
-        return cast(UpstreamRequest, self.result)
-
-    def judge(self, status: int, body: bytes) -> MappedError | None:
-        return cast("MappedError | None", self.shape(UpstreamRequest(model="m")))
-
-
-def test_a_request_is_shaped_by_its_provider_alone() -> None:
-    request = UpstreamRequest(model="m")
-    other = replace(request, model="n")
-    assert shaped("p", object(), request) is request
-    assert shaped("p", Shaper(other), request) is other
-
-
-@pytest.mark.parametrize("result", [RuntimeError("no"), SystemExit(0), None, "m", UpstreamRequest(model="")])
-def test_a_request_that_cannot_be_shaped_is_not_sent(result: Any) -> None:
-    with pytest.raises(ProviderUnavailable, match="'p' could not prepare the request, so it was not sent"):
-        shaped("p", Shaper(result), UpstreamRequest(model="m"))
-
-
-def test_a_failure_is_judged_by_its_provider() -> None:
-    verdict = MappedError(status=429, message="slow down", retry_after=3)
-    assert judged("p", Shaper(verdict), 500, b"{}") is verdict
-    assert judged("p", object(), 500, b"{}") is None and judged("p", Shaper(None), 500, b"{}") is None
-
-
-@pytest.mark.parametrize(
-    "result", [RuntimeError("no"), SystemExit(0), "429", MappedError(status=200, message="fine")]
-)
-def test_a_judge_cannot_make_a_success_of_a_failure(result: Any, caplog: pytest.LogCaptureFixture) -> None:
-    assert judged("p", Shaper(result), 500, b"{}") is None
-    assert "[plugins] p: judge failed" in caplog.text

@@ -15,12 +15,12 @@ from clawgate.plugins.host.manifest import (
     parse_manifest,
     read_manifest,
 )
-from tests.plugins.samples import docs_files, manifest, write_files
+from tests.plugins.samples import DOCS, docs_files, manifest, write_files
 
 
 def test_the_manifest_of_the_docs_is_one() -> None:
     found = parse_manifest(docs_files()["clawgate-plugin.toml"])
-    assert (found.id, found.package, found.providers, found.why_not_here()) == (
+    assert (found.id, found.package, found.providers, found.api_problem()) == (
         "house-model", "house_model", ("house-model",), None,
     )  # fmt: skip
 
@@ -28,7 +28,7 @@ def test_the_manifest_of_the_docs_is_one() -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"id": '"A"'}, "id must be up to 63 small letters"),
+        ({"id": '"A"'}, "id must be 1 to 63 lower-case letters"),
         ({"id": '"../../x"'}, "id must be"),
         ({"id": '""'}, "id must be"),
         ({"id": '"a--b"'}, "id must be"),
@@ -38,17 +38,17 @@ def test_the_manifest_of_the_docs_is_one() -> None:
         ({"version": "1"}, "version must be"),
         ({"requires_api": '"1"'}, "requires_api must be"),
         ({"requires_api": "true"}, "requires_api must be"),
-        ({"module": '"os:system"'}, "'os' is the name of a module that is there already"),
+        ({"module": '"os:system"'}, "'os' is the name of another Python module"),
         ({"module": '"pydantic.x:y"'}, "'pydantic' is the name"),
         ({"module": '"a b:c"'}, "must look like package.module:plugin"),
         ({"module": '"a"'}, "must look like package.module:plugin"),
         ({"registers": "[]"}, "'registers' is empty"),
         ({"registers": '["hook"]'}, "registers.0"),
-        ({"registers": '["service", "provider"]'}, "name each one in providers"),
-        ({"providers": '["x"]'}, "name each one in providers"),
-        ({"registers": '["provider"]', "providers": '["anthropic"]'}, "'anthropic' is built into clawgate"),
-        ({"registers": '["provider"]', "providers": '["custom"]'}, "'custom' is built into clawgate"),
-        ({"registers": '["command"]', "commands": '["doctor"]'}, "'doctor' is a command of clawgate itself"),
+        ({"registers": '["service", "provider"]'}, "list each one in providers"),
+        ({"providers": '["x"]'}, "'registers' does not list 'provider'"),
+        ({"registers": '["provider"]', "providers": '["anthropic"]'}, "'anthropic' is a built-in provider"),
+        ({"registers": '["provider"]', "providers": '["custom"]'}, "'custom' is a built-in provider"),
+        ({"registers": '["command"]', "commands": '["doctor"]'}, "'doctor' is a command of clawgate"),
         ({"surprise": "1"}, "surprise"),
         ({"config": '{ a = "two\\nlines" }'}, "config.a must be one line"),
     ],
@@ -66,7 +66,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert "id must be" in str(caught.value) and "module must" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "= 1", "a = ", "[" * 5000, "\x00"])
+@pytest.mark.parametrize("text", ["", "= 1", "a = ", "[" * 5000, "\x00", f"a = {'9' * 5000}"])
 def test_what_is_no_manifest_is_refused(text: str) -> None:
     with pytest.raises(ManifestInvalid):
         parse_manifest(text)
@@ -88,9 +88,15 @@ def test_a_file_that_is_too_large_or_no_text_is_refused(tmp_path: Path) -> None:
             read_manifest(path)
 
 
-def test_another_version_of_the_interface_is_told_with_the_way_out() -> None:
-    newer, older = (parse_manifest(manifest(requires_api=version)).why_not_here() for version in ("2", "0"))
-    assert "it needs a newer clawgate" in str(newer) and "it needs an older clawgate" in str(older)
+def test_another_api_version_is_rejected_with_a_remedy() -> None:
+    newer, older = (parse_manifest(manifest(requires_api=version)).api_problem() for version in ("3", "0"))
+    assert "use a newer clawgate" in str(newer) and "use an older clawgate" in str(older)
+
+
+def test_api_1_is_rejected_with_what_changed_and_where_to_read() -> None:
+    problem = str(parse_manifest(manifest(requires_api="1")).api_problem())
+    assert "shape is transform_request" in problem and "docs/writing-a-plugin.md" in problem
+    assert "## From API 1 to 2" in DOCS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +119,7 @@ def test_a_tree_is_understood_as_people_lay_them_out(
 
 
 def test_no_manifest_two_and_one_without_its_code_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ManifestInvalid, match="there is no"):
+    with pytest.raises(ManifestInvalid, match="it has no"):
         find_manifest(tmp_path)
     write_files(
         tmp_path, {"a/clawgate-plugin.toml": manifest(package="outside"), "b/clawgate-plugin.toml": ""}
@@ -122,5 +128,5 @@ def test_no_manifest_two_and_one_without_its_code_are_refused(tmp_path: Path) ->
         find_manifest(tmp_path)
     (tmp_path.parent / "outside.py").write_text("")
     path = tmp_path / "a" / "clawgate-plugin.toml"
-    with pytest.raises(ManifestInvalid, match="there is no outside/__init__"):
+    with pytest.raises(ManifestInvalid, match="neither outside/__init__"):
         import_root(tmp_path / "a", path, read_manifest(path))

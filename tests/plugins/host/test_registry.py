@@ -29,8 +29,8 @@ def test_one_that_fails_keeps_no_other_out_and_its_providers_are_refused(tmp_pat
     installed(tmp_path, docs_plugin(tmp_path / "b"))
     found = load_plugins(config("bad", "house-model"), tmp_path, bundled=tmp_path / "none")
     assert [one.id for one in found.loaded] == ["house-model"]
-    assert "the plugin 'bad' cannot be used: ZeroDivisionError" in str(found.why_refused("bad-models"))
-    assert found.why_refused("house-model") is None
+    assert "the plugin 'bad' cannot be used: ZeroDivisionError" in str(found.failure_of("bad-models"))
+    assert found.failure_of("house-model") is None
 
 
 def test_providers_and_commands_are_found_by_their_names(tmp_path: Path) -> None:
@@ -47,8 +47,10 @@ def test_a_provider_that_is_taken_keeps_the_later_plugin_out_and_stays_with_the_
     more = {"registers": '["service", "provider"]', "providers": '["house-model"]'}
     installed(tmp_path, plugin_folder(tmp_path / "z", "zebra", BODY, **more))
     found = load_plugins(config("house-model", "zebra"), tmp_path, bundled=tmp_path / "none")
-    assert "the provider 'house-model' belongs to the plugin 'house-model' already" in str(found.failures[0])
-    assert found.why_refused("house-model") is None and found.provider("house-model") is not None
+    assert "the provider 'house-model' is already registered by the plugin 'house-model'" in str(
+        found.failures[0]
+    )
+    assert found.failure_of("house-model") is None and found.provider("house-model") is not None
 
 
 def test_a_plugin_that_was_upgraded_goes_on_as_it_was_loaded(tmp_path: Path) -> None:
@@ -70,6 +72,6 @@ def test_some_of_them_can_be_asked_for(tmp_path: Path) -> None:
     installed(tmp_path, plugin_folder(tmp_path / "a", "one"))
     installed(tmp_path, plugin_folder(tmp_path / "b", "two"))
     found = load_plugins(
-        config("one", "two"), tmp_path, bundled=tmp_path / "none", wanted=lambda one: one.id == "two"
+        config("one", "two"), tmp_path, bundled=tmp_path / "none", selects=lambda one: one.id == "two"
     )
     assert [one.id for one in found.loaded] == ["two"]

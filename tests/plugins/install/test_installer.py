@@ -76,12 +76,12 @@ def test_an_upgrade_that_breaks_off_leaves_the_old_one(
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({"a.py": ""}, "no plugin of clawgate: there is no clawgate-plugin.toml"),
+        ({"a.py": ""}, "no plugin of clawgate: it has no clawgate-plugin.toml"),
         ({"clawgate-plugin.toml": "id = 1"}, "no plugin of clawgate"),
-        ({"clawgate-plugin.toml": manifest()}, "there is no sample_package/__init__"),
+        ({"clawgate-plugin.toml": manifest()}, "neither sample_package/__init__"),
         (
             {"clawgate-plugin.toml": manifest(requires_api="99"), "sample_package.py": ""},
-            "needs a newer clawgate",
+            "use a newer clawgate",
         ),
     ],
 )

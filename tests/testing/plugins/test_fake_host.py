@@ -31,18 +31,18 @@ def test_it_is_every_context_of_the_interface(tmp_path: Path) -> None:
     assert service.instance == command.instance and setup.environment == {"A": "b"}
 
 
-def test_only_what_was_given_beforehand_answers(tmp_path: Path) -> None:
-    host = FakeHost(state_dir=tmp_path, answers={"http://a": FetchResponse(status=200, body=b"{}")})
+def test_only_the_given_urls_respond(tmp_path: Path) -> None:
+    host = FakeHost(state_dir=tmp_path, responses={"http://a": FetchResponse(status=200, body=b"{}")})
     assert asyncio.run(FakeSetup(host).fetch(FetchRequest(url="http://a"))).status == 200
     with pytest.raises(FetchFailed) as caught:
         asyncio.run(host.fetch(FetchRequest(url="http://b")))
-    assert caught.value.cause == "unreachable" and [plan.url for plan in host.fetched] == [
+    assert caught.value.cause == "unreachable" and [request.url for request in host.requests] == [
         "http://a",
         "http://b",
     ]
 
 
-def test_relays_and_children_are_asked_for_and_stopped(tmp_path: Path) -> None:
+def test_relays_and_children_are_recorded(tmp_path: Path) -> None:
     host = FakeHost(state_dir=tmp_path)
 
     async def probe() -> ProbeResult:
@@ -70,4 +70,4 @@ def test_what_a_command_prints_is_kept(tmp_path: Path) -> None:
     host = FakeHost(state_dir=tmp_path)
     host.out("a")
     host.err("b")
-    assert (host.printed, host.complained) == (["a"], ["b"])
+    assert (host.printed, host.printed_errors) == (["a"], ["b"])

@@ -14,14 +14,14 @@ from clawgate.plugins.api import (
     Answers,
     CheckResult,
     Diagnostic,
-    Kind,
     MappedError,
     Plugin,
     Question,
+    QuestionKind,
     UpstreamRequest,
 )
 from clawgate.testing.plugins.conformance import check_plugin
-from clawgate.testing.plugins.provider_conformance import SECRET, sample_answers
+from clawgate.testing.plugins.provider_conformance import SECRET, sample_values
 from tests.plugins.samples import docs_plugin, imports_undone
 
 
@@ -81,42 +81,44 @@ def wild(self: Any, request: UpstreamRequest) -> UpstreamRequest:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (changed(provider={"api": "anthropic-messages", "baseUrl": "http://x"}), "it writes api 'anthropic-messages'"),
-        (changed(provider={"api": "openai-completions"}), "it writes no baseUrl"),
+        (changed(provider={"api": "anthropic-messages", "baseUrl": "http://x"}), "writes api 'anthropic-messages'"),
+        (changed(provider={"api": "openai-completions"}), "writes no baseUrl"),
         (changed(provider={"api": "openai-completions", "baseUrl": "http://x", "region": SECRET}),
-         'a secret stands at models.providers.house-model.region'),
-        (changed(secrets=()), "a secret stands at plugins.entries.house-model.config.apiKey"),
-        (changed(default_model="openai/gpt-4o"), "'openai/gpt-4o' is no model of its own"),
-        (changed(aliases={"a": "other/m"}), "'other/m' is no model of its own"),
+         "a secret is written to models.providers.house-model.region"),
+        (changed(secrets=()), "a secret is written to plugins.entries.house-model.config.apiKey"),
+        (changed(default_model="openai/gpt-4o"), "'openai/gpt-4o' is not a model of this provider"),
+        (changed(aliases={"a": "other/m"}), "'other/m' is not a model of this provider"),
         (changed(fallbacks=("openai/gpt-4o",)), "fallbacks to other providers"),
-        (changed(plugin_config={"nonsense": 1}), "what it writes cannot be read"),
-        (does("previous", lambda self, config: Answers()), "previous() does not find the answer to 'base_url'"),
-        (does("previous", lambda self, config: Answers({"a": config["plugins"]})), "failed: KeyError"),
-        (does("owned", lambda self, config: []), "owned() does not name models.providers.house-model"),
-        (does("owned", lambda self, config: [("models",)]), "owned() names models, which is not its own"),
+        (changed(plugin_config={"nonsense": 1}), "what config_change() writes is invalid"),
+        (does("previous_answers", lambda self, config: Answers()),
+         "previous_answers() does not return the value of 'base_url'"),
+        (does("previous_answers", lambda self, config: Answers({"a": config["plugins"]})), "failed: KeyError"),
+        (does("owned_paths", lambda self, config: []), "owned_paths() does not list models.providers.house-model"),
+        (does("owned_paths", lambda self, config: [("models",)]), "owned_paths() lists models, which it does not own"),
         (does("questions", lambda self, previous, environment: [
-            Question(name="Api-Token", text="?"), Question(name="Api-Token", text="?")]), "two questions have one"),
+            Question(name="Api-Token", text="?"), Question(name="Api-Token", text="?")]), "two questions have the"),
         (does("questions", lambda self, previous, environment: [
-            Question(name="api_token", text="?", kind="text")]), "sounds like a secret and is not of that kind"),
+            Question(name="api_token", text="?", kind="text")]), "has the name of a secret and another kind"),
         (does("questions", lambda self, previous, environment: [
-            Question(name="key", text="?", kind="secret", default="x")]), "a secret that everybody knows"),
+            Question(name="key", text="?", kind="secret", default="x")]), "a secret in the source code"),
         (does("questions", lambda self, previous, environment: [
-            Question(name="port", text="?", kind="port", default="x")]), "is refused by its own check"),
-        (does("check", fine), "check() says that all is well, and nothing could be reached"),
-        (does("check", fine), "check() shows the secret"),
-        (does("check", fine), "puts the secret into a URL"),
-        (does("shape", lambda self, request: "m"), "shape() returned str"),
-        (does("shape", wild), "shape() sets x-api-key"),
-        (does("shape", wild), "shape() changes the fields"),
-        (does("judge", lambda self, status, body: MappedError(status=200, message="fine")), "no Verdict of a failure"),
-        (does("judge", lambda self, status, body: body.decode()["x"]), "failed: "),
-        (does("config_notes", lambda self, config, settings: None), "config_notes() returned NoneType"),
-        (does("config_notes", lambda self, config, settings: ["x"]), "no list of ConfigNote"),
-        (does("config_notes", lambda self, config, settings: [Diagnostic(path=(), message=SECRET)]),
-         "config_notes() shows the secret"),
-        (does("config_notes", lambda self, config, settings: [Diagnostic(path=(), message="it is odd")]),
-         "config_notes() is not content with what config_change() writes: it is odd"),
-        (does("dialect", "smoke"), "has no dialect that there is"),
+            Question(name="port", text="?", kind="port", default="x")]), "is rejected by its own check"),
+        (does("check_connection", fine), "reports success although nothing could be reached"),
+        (does("check_connection", fine), "check_connection() shows the secret"),
+        (does("check_connection", fine), "puts the secret into a URL"),
+        (does("transform_request", lambda self, request: "m"), "transform_request() returned str"),
+        (does("transform_request", wild), "transform_request() sets x-api-key"),
+        (does("transform_request", wild), "transform_request() changes the fields"),
+        (does("map_error", lambda self, status, body: MappedError(status=200, message="fine")),
+         "must return None or a MappedError"),
+        (does("map_error", lambda self, status, body: body.decode()["x"]), "failed: "),
+        (does("check_config", lambda self, config, settings: None), "check_config() returned NoneType"),
+        (does("check_config", lambda self, config, settings: ["x"]), "must return a list of Diagnostic"),
+        (does("check_config", lambda self, config, settings: [Diagnostic(path=(), message=SECRET)]),
+         "check_config() shows the secret"),
+        (does("check_config", lambda self, config, settings: [Diagnostic(path=(), message="it is odd")]),
+         "check_config() rejects what config_change() writes: it is odd"),
+        (does("dialect", "smoke"), "has the unknown dialect 'smoke'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_found(house: Any, spoil: Callable[[Any], None], says: str) -> None:
@@ -124,13 +126,13 @@ def test_what_is_wrong_is_found(house: Any, spoil: Callable[[Any], None], says: 
     assert says in said(house)
 
 
-def test_sample_answers_pass_the_questions_own_checks() -> None:
-    kinds: tuple[Kind, ...] = ("text", "secret", "url", "port", "number", "list", "confirm")
+def test_sample_values_pass_the_questions_own_checks() -> None:
+    kinds: tuple[QuestionKind, ...] = ("text", "secret", "url", "port", "number", "list", "confirm")
     questions = [Question(name=kind, text="?", kind=kind) for kind in kinds]
-    answers = sample_answers(questions)
-    assert all(question.why_not(answers[question.name]) is None for question in questions)
+    answers = sample_values(questions)
+    assert all(question.problem(answers[question.name]) is None for question in questions)
 
 
 def test_a_question_that_is_left_out_has_no_sample() -> None:
     questions = [Question(name="a", text="?"), Question(name="b", text="?", when=lambda answers: False)]
-    assert list(sample_answers(questions)) == ["a"]
+    assert list(sample_values(questions)) == ["a"]

@@ -22,7 +22,7 @@ async def fetched(plan: FetchRequest, dialer: Dialer) -> FetchResponse:
     begun = time.monotonic()
     try:
         found = await fetch(
-            upstream, target, connect_seconds=plan.connect_seconds, answer_seconds=plan.answer_seconds
+            upstream, target, connect_seconds=plan.connect_seconds, answer_seconds=plan.response_seconds
         )
     except EgressDenied as error:
         raise FetchFailed("blocked", error.message) from error
@@ -57,7 +57,7 @@ def _upstream(plan: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
             name="probe",
             route=UpstreamEndpoint(
                 origin=origin,
-                allow_private=plan.private,
+                allow_private=plan.allow_private,
                 allow_private_setting="a private address for it",
                 tls=tls_context() if origin.scheme == "https" else None,
             ),

@@ -31,9 +31,9 @@ from clawgate.plugins.api import (
     TransformsRequests,
     Unavailable,
 )
-from clawgate.plugins.host import isolation as guarding
+from clawgate.plugins.host import hooks
 from clawgate.plugins.host.isolation import IsolatedService, PluginFailed
-from clawgate.plugins.host.loader import LoadedPlugin, secrets_in, settings_of
+from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings, secrets_in
 from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.plugin_hooks import Judge, Shape
@@ -142,7 +142,7 @@ class PluginHost:
     # What the planner asks
 
     def unavailable(self, provider: str) -> ProviderUnavailable | None:
-        refused = self._registry.why_refused(provider) or self._why_off(provider)
+        refused = self._registry.failure_of(provider) or self._why_off(provider)
         if refused is not None:
             return _unavailable(provider, Unavailable(reason=refused))
         found = self._registry.provider(provider)
@@ -168,13 +168,13 @@ class PluginHost:
         found = self._registry.provider(provider)
         if found is None or not isinstance(found[1], TransformsRequests):
             return None
-        return lambda request: guarding.shaped(found[0].id, found[1], request)
+        return lambda request: hooks.transform_request(found[0].id, found[1], request)
 
     def judge(self, provider: str) -> Judge | None:
         found = self._registry.provider(provider)
         if found is None or not isinstance(found[1], MapsErrors):
             return None
-        return lambda status, body: guarding.judged(found[0].id, found[1], status, body)
+        return lambda status, body: hooks.map_error(found[0].id, found[1], status, body)
 
     # Life
 
@@ -245,7 +245,7 @@ class PluginHost:
         for name, settings in configs.items():
             for provider in wanted[name].providers:
                 try:
-                    found = guarding.config_notes(provider, self._file.raw, settings)
+                    found = hooks.check_config(provider, self._file.raw, settings)
                 except PluginFailed as error:
                     notes.add(f"{name}: {error}")
                     continue
@@ -260,7 +260,7 @@ class PluginHost:
         file = self._file
         assert file is not None
         entry = file.config.plugins.entries.get(plugin.id)
-        config = settings_of(plugin, entry.config if entry is not None else {}, file.environment)
+        config = plugin_settings(plugin, entry.config if entry is not None else {}, file.environment)
         self.around.learn(secrets_in(config))
         return config
 

@@ -44,9 +44,9 @@ def _plan(url: str) -> FetchRequest:
     return FetchRequest(
         url=url,
         headers={"accept": "application/json"},
-        private=True,
+        allow_private=True,
         connect_seconds=_CONNECT_SECONDS,
-        answer_seconds=_ANSWER_SECONDS,
+        response_seconds=_ANSWER_SECONDS,
     )
 
 

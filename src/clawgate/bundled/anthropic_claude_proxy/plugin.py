@@ -18,12 +18,12 @@ class ProxyPlugin:
     description = (
         "Starts and watches a local Claude proxy, and asks its models through Anthropic's Messages API."
     )
-    config = ProxyConfig
+    config_class = ProxyConfig
 
     def register(self, registrar: Registrar) -> None:
-        registrar.service(ProxyService())
-        registrar.provider(ProxyProvider())
-        registrar.command(StatusCommand())
+        registrar.add_service(ProxyService())
+        registrar.add_provider(ProxyProvider())
+        registrar.add_command(StatusCommand())
 
 
 plugin = ProxyPlugin()

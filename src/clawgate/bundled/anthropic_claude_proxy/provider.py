@@ -62,7 +62,7 @@ class ProxyProvider:
     label = "A local Claude proxy, with the login of a Claude subscription"
     dialect: Dialect = "anthropic-messages"
 
-    def previous(self, config: Mapping[str, Any]) -> Answers:
+    def previous_answers(self, config: Mapping[str, Any]) -> Answers:
         block, provider = at(config, _CONFIG), at(config, _PROVIDER)
         found = {name: str(block[name]) for name in ("host", "port") if _is_plain(block.get(name))}
         ids = [one for one in _list(block.get("models")) if isinstance(one, str)]
@@ -122,7 +122,7 @@ class ProxyProvider:
             found += [one for one in listed if one not in found]
         return [Choice(one) for one in found]
 
-    async def check(self, answers: Answers, context: SetupContext) -> CheckResult:
+    async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
         """Ask the proxy, if it runs; if not, whether the gateway could start it."""
         where = origin(answers.text("host"), answers.number("port"))
         seen = await look(context.fetch, where)
@@ -173,10 +173,10 @@ class ProxyProvider:
             notes=(_TERMS,),
         )
 
-    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
+    def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
         return notes(config, settings) if isinstance(settings, ProxyConfig) else ()
 
-    def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
+    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         block = at(config, _CONFIG)
         found: list[KeyPath] = []
         if set(block) <= set(_OURS):
@@ -193,7 +193,7 @@ class ProxyProvider:
                 found.append((*_MODELS, name) if len(entry) == 1 else (*_MODELS, name, "alias"))
         return found
 
-    def shape(self, request: UpstreamRequest) -> UpstreamRequest:
+    def transform_request(self, request: UpstreamRequest) -> UpstreamRequest:
         """``stream`` is said always, since older proxies take silence for a yes; the rest is in `model_ids`.
 
         The session keeps conversations apart that begin with the same words: by these alone the proxy would resume one
@@ -207,11 +207,11 @@ class ProxyProvider:
         fields.pop("user", None)
         fields["stream"] = request.fields.get("stream") is True
         headers = dict(request.headers)
-        if request.conversation:
-            headers["x-opencode-session"] = request.conversation
-        return UpstreamRequest(model=model, fields=fields, conversation=request.conversation, headers=headers)
+        if request.session_id:
+            headers["x-opencode-session"] = request.session_id
+        return UpstreamRequest(model=model, fields=fields, session_id=request.session_id, headers=headers)
 
-    def judge(self, status: int, body: bytes) -> MappedError | None:
+    def map_error(self, status: int, body: bytes) -> MappedError | None:
         return judgement.judge(status, body)
 
 
@@ -250,9 +250,9 @@ async def _listed(answers: Answers, context: SetupContext) -> tuple[tuple[str, .
         url=f"{origin(answers.text('host'), answers.number('port'))}/v1/models",
         header="x-api-key" if key else "",
         secret=SecretStr(key) if key else None,
-        private=True,
+        allow_private=True,
         connect_seconds=2.0,
-        answer_seconds=5.0,
+        response_seconds=5.0,
     )
     try:
         answer = await context.fetch(plan)

@@ -26,7 +26,7 @@ class Local:
 
 async def look(fetch: Fetch, bridge: str) -> Local:
     """Ask for the health of what listens at ``bridge``, an origin; within 5 s."""
-    plan = FetchRequest(url=f"{bridge}/health", private=True, connect_seconds=2.0, answer_seconds=3.0)
+    plan = FetchRequest(url=f"{bridge}/health", allow_private=True, connect_seconds=2.0, response_seconds=3.0)
     try:
         answer = await fetch(plan)
     except FetchFailed as error:

@@ -18,12 +18,12 @@ class BridgePlugin:
     description = (
         "Asks the models of a remote proxy that wants X-Proxy-Token, through a bridge in the gateway."
     )
-    config = BridgeConfig
+    config_class = BridgeConfig
 
     def register(self, registrar: Registrar) -> None:
-        registrar.service(BridgeService())
-        registrar.provider(BridgeProvider())
-        registrar.command(StatusCommand())
+        registrar.add_service(BridgeService())
+        registrar.add_provider(BridgeProvider())
+        registrar.add_command(StatusCommand())
 
 
 plugin = BridgePlugin()

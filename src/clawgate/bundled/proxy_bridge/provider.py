@@ -51,7 +51,7 @@ class BridgeProvider:
     label = "A remote proxy that wants X-Proxy-Token"
     dialect: Dialect = "openai-completions"
 
-    def previous(self, config: Mapping[str, Any]) -> Answers:
+    def previous_answers(self, config: Mapping[str, Any]) -> Answers:
         block = part(config, *_CONFIG)
         found = {
             "remote_url": _text(block.get("remoteUrl")),
@@ -129,7 +129,7 @@ class BridgeProvider:
             raise PluginError(found.message, next_step=found.next_step)
         return [Choice(model) for model in found.models]
 
-    async def check(self, answers: Answers, context: SetupContext) -> CheckResult:
+    async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
         """Ask the remote for its models with this token; and look whether the bridge's port is free."""
         url, port = answers.text("remote_url"), _number(answers.text("bridge_port"))
         if is_the_bridge(url, port):
@@ -191,10 +191,10 @@ class BridgeProvider:
             notes=(f"How it is, at any time: clawgate {ID} status",),
         )
 
-    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
+    def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
         return notes(config, settings) if isinstance(settings, BridgeConfig) else ()
 
-    def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
+    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         """What is not ours in the plugin's config stays; if there is nothing else, the whole entry goes."""
         block = part(config, *_CONFIG)
         found: list[KeyPath] = []

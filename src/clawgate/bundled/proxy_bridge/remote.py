@@ -60,7 +60,7 @@ class Remote:
 
 async def look(fetch: Fetch, remote_url: str, token: SecretStr) -> Remote:
     """Ask the remote itself; within 15 s."""
-    plan = FetchRequest(url=models_url(remote_url), header=HEADER, secret=token, private=True)
+    plan = FetchRequest(url=models_url(remote_url), header=HEADER, secret=token, allow_private=True)
     try:
         return judge(await fetch(plan))
     except FetchFailed as error:
@@ -80,8 +80,8 @@ async def look_through(fetch: Fetch, bridge: str, local_token: SecretStr | None)
                 header=header,
                 prefix=prefix,
                 secret=local_token,
-                private=True,
-                answer_seconds=20.0,
+                allow_private=True,
+                response_seconds=20.0,
             )
         )
         said = part(health.json(), "upstream")
@@ -93,7 +93,7 @@ async def look_through(fetch: Fetch, bridge: str, local_token: SecretStr | None)
                 state=found, message=message if isinstance(message, str) else "the bridge cannot say"
             )
         plan = FetchRequest(
-            url=f"{bridge}/v1/models", header=header, prefix=prefix, secret=local_token, private=True
+            url=f"{bridge}/v1/models", header=header, prefix=prefix, secret=local_token, allow_private=True
         )
         listed = await fetch(plan)
     except FetchFailed as error:

@@ -232,13 +232,13 @@ def _what_is_missing(found: DiscoveredPlugin, file: ConfigFile) -> list[str]:
     """Load it as the gateway will, and say what would keep it from working."""
     from clawgate.plugins.host.diagnostics import placed
     from clawgate.plugins.host.isolation import PluginFailed
-    from clawgate.plugins.host.loader import load_plugin, settings_of
+    from clawgate.plugins.host.loader import load_plugin, plugin_settings
     from clawgate.settings.problems import SettingsInvalid
 
     try:
         loaded = load_plugin(found)
         entry = file.config.plugins.entries.get(found.id)
-        settings_of(loaded, entry.config if entry is not None else {}, file.environment)
+        plugin_settings(loaded, entry.config if entry is not None else {}, file.environment)
     except PluginFailed as error:
         return [f"Warning: the plugin '{found.id}' cannot be used: {error}"]
     except SettingsInvalid as error:

@@ -108,6 +108,6 @@ def runtime_shown(loaded: LoadedPlugin) -> dict[str, object]:
         "providerIds": [provider.id for provider in loaded.providers],
         "cliCommands": [command.name for command in loaded.commands],
         "configKeys": sorted(
-            field.alias or name for name, field in loaded.plugin.config.model_fields.items()
+            field.alias or name for name, field in loaded.plugin.config_class.model_fields.items()
         ),
     }

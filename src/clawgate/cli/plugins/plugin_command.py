@@ -136,7 +136,7 @@ async def _awaited(result: object) -> object:
 
 def _context(loaded: object, file: ConfigFile, where: Paths) -> _Context:
     from clawgate.plugins.host.isolation import PluginFailed
-    from clawgate.plugins.host.loader import LoadedPlugin, settings_of
+    from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings
     from clawgate.processes.instance.instance_lock import find
     from clawgate.settings.problems import SettingsInvalid
 
@@ -145,7 +145,7 @@ def _context(loaded: object, file: ConfigFile, where: Paths) -> _Context:
     config: BaseModel | None = None
     problems: tuple[str, ...] = ()
     try:
-        config = settings_of(loaded, entry.config if entry is not None else {}, file.environment)
+        config = plugin_settings(loaded, entry.config if entry is not None else {}, file.environment)
     except SettingsInvalid as error:
         problems = tuple(map(str, error.problems))
     except PluginFailed as error:

@@ -1,7 +1,7 @@
-"""What does a provider of a plugin bring: its questions, its config, and how it differs from its dialect?
+"""Defines a plugin's provider: setup questions, config, and deviations from its dialect.
 
-Part of `clawgate.plugins.api`. Everything here is data or a pure function of data but for `check`, which may fetch. It
-never sees the text of a conversation.
+Part of `clawgate.plugins.api`. All methods are pure functions of their arguments except `check_connection`, which may
+fetch. No method sees the text of a conversation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Dialect = Literal["openai-completions", "anthropic-messages"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """Whether the answers work. ``message`` says what was found or what is wrong, ``next_step`` what to do about it."""
+    """The result of trying a provider's answers: what was found or what is wrong, and what to do about it."""
 
     ok: bool
     message: str
@@ -31,13 +31,13 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigChange:
-    """What the answers mean for the config file. Whoever writes it shows it first, and keeps all else as it is.
+    """The change to the config file that follows from a provider's answers.
 
-    ``plugin_config`` becomes ``plugins.entries.<plugin>.config`` (what it does not name stays), ``provider`` becomes
-    ``models.providers.<provider>`` (of a model that is there already, what the file says of it stays: somebody may have
-    set it by hand). ``aliases``: from the alias to provider/model. ``default_model`` counts only where
-    the user asks for it (``--set-default``), and then with ``fallbacks`` (none: if it fails, the request fails).
-    ``secrets`` are the paths within ``plugin_config`` that must not be shown; ``notes`` are told at the end.
+    The wizard shows the change before it writes it and keeps everything else. ``plugin_config`` is merged into
+    ``plugins.entries.<plugin>.config``; ``provider`` becomes ``models.providers.<provider>``, where the settings of a
+    model that the file already lists are kept. ``aliases`` maps an alias to ``provider/model``. ``default_model``
+    applies only with ``--set-default``, and then with ``fallbacks`` (empty: a failed request fails). ``secrets`` are
+    paths within ``plugin_config`` whose values must not be shown; ``notes`` are printed at the end.
     """
 
     plugin_config: Mapping[str, object] = field(repr=False)
@@ -51,7 +51,7 @@ class ConfigChange:
 
 @runtime_checkable
 class ProviderPlugin(Protocol):
-    """Something that models are asked at. Its address and its models are in ``models.providers.<id>`` of the config."""
+    """A provider. Its address and models are in ``models.providers.<id>`` of the config."""
 
     @property
     def id(self) -> str:
@@ -64,55 +64,54 @@ class ProviderPlugin(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
-    def previous(self, config: Mapping[str, Any]) -> Answers:
-        """What the config file says already, as answers: what an earlier run of the wizard or a person wrote."""
+    def previous_answers(self, config: Mapping[str, Any]) -> Answers:
+        """Return the answers that the config file already holds, written by the wizard or by hand."""
         ...
 
     def questions(self, previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
-        """In their order; the defaults come from ``previous``, then ``environment``."""
+        """Return the questions in order, with defaults from ``previous``, then from ``environment``."""
         ...
 
-    async def check(self, answers: Answers, context: SetupContext) -> CheckResult:
-        """Try the connection, before anything is written."""
+    async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
+        """Try the connection. Called before anything is written."""
         ...
 
     def config_change(self, answers: Answers) -> ConfigChange: ...
 
-    def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        """Everything in ``config`` that `config_change` wrote: what logout and uninstall take away."""
+    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
+        """Return the paths in ``config`` that `config_change` wrote: what logout and uninstall remove."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRequest:
-    """A request for a model that is about to leave, without its conversation.
+    """A model request that is about to be sent, without its conversation.
 
-    ``fields`` are the top-level fields of the body but for ``model``, ``messages``, ``system`` and ``tools``, in the
-    provider's own dialect. ``conversation`` is the same for requests that go on with one another, never for others, and
-    says nothing about them; empty where nothing is said. ``headers`` are added to those that the gateway sends; none of
-    them may carry a credential. ``dialect`` is the one that the provider is spoken to in, as its ``api`` says in the
-    config: to look at, not to change.
+    ``fields`` are the top-level fields of the JSON body, in the provider's dialect, except ``model``, ``messages``,
+    ``system`` and ``tools``. ``session_id`` is equal for requests that continue one conversation, and different
+    otherwise; it reveals nothing about them and is empty if there is none. ``headers`` are added to those of the
+    gateway; they must not hold a credential. ``dialect`` is the ``api`` of the provider in the config; read-only.
     """
 
     model: str
     fields: Mapping[str, object] = field(default_factory=dict)
-    conversation: str = ""
+    session_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     dialect: str = ""
 
 
 @runtime_checkable
 class TransformsRequests(Protocol):
-    """A provider that wants requests other than its dialect has them. Optional; pure, and called for each request."""
+    """Optional hook of a provider whose requests differ from its dialect. Pure; called for each request."""
 
-    def shape(self, request: UpstreamRequest) -> UpstreamRequest:
-        """The same request as it should leave. If this raises, the request fails and nothing is sent."""
+    def transform_request(self, request: UpstreamRequest) -> UpstreamRequest:
+        """Return the request to send. If this raises, the request fails and nothing is sent."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedError:
-    """What a failure of the provider really is: the status that the client should see, and words for people."""
+    """The real meaning of an upstream failure: the client's status (400 to 599), a message, seconds for Retry-After."""
 
     status: int
     message: str
@@ -121,17 +120,20 @@ class MappedError:
 
 @runtime_checkable
 class MapsErrors(Protocol):
-    """A provider that wraps its failures. Optional; pure."""
+    """Optional hook of a provider that wraps its errors. Pure."""
 
-    def judge(self, status: int, body: bytes) -> MappedError | None:
-        """Called for answers from 400 on, with the first 64 kB, and with status 200 for the data of an event of a
-        stream that tells a failure. None: it is what it says it is."""
+    def map_error(self, status: int, body: bytes) -> MappedError | None:
+        """Map an upstream failure, or return None to keep status and body.
+
+        Called for responses with status 400 and above, with the first 64 kB of the body; and with status 200 for the
+        data of an error event in a stream.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """Something in the config file that does not fit: where, what, and what to do. No secret is in it."""
+    """A setting in the config file that does not fit: where, what, and what to do. Must not hold a secret."""
 
     path: KeyPath
     message: str
@@ -140,8 +142,8 @@ class Diagnostic:
 
 @runtime_checkable
 class ChecksConfig(Protocol):
-    """A provider that knows which settings have to fit together. Optional; pure."""
+    """Optional hook of a provider whose settings depend on each other. Pure."""
 
-    def config_notes(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
-        """What does not fit in ``config``, the config file; ``settings`` are the plugin's, as it would get them."""
+    def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
+        """Return what does not fit. ``config`` is the config file, ``settings`` the plugin's validated config."""
         ...

@@ -1,7 +1,6 @@
-"""What is asked of a person who sets a provider up, and what was answered?
+"""Declares the setup questions of a provider and holds their answers.
 
-Part of `clawgate.plugins.api`. Declarations and text: it knows no terminal. Whoever asks (the wizard, flags, a test)
-reads the declarations.
+Part of `clawgate.plugins.api`. Must not use a terminal: the wizard, flags and tests read the declarations.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from clawgate.plugins.api.service import SetupContext
 from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import parse_url
 
-Kind = Literal["text", "secret", "url", "port", "number", "choice", "list", "confirm"]
-"""``list`` is a comma list, ``confirm`` is "yes" or "no", ``number`` a whole one, ``port`` one to listen on here."""
+QuestionKind = Literal["text", "secret", "url", "port", "number", "choice", "list", "confirm"]
+"""``list`` is comma-separated, ``confirm`` is "yes" or "no", ``number`` an integer, ``port`` a local TCP port."""
 
 _YES = frozenset({"yes", "y", "true", "1", "on"})
 _NO = frozenset({"no", "n", "false", "0", "off"})
 
 
 class Answers(Mapping[str, str]):
-    """What was answered, by the name of the question, as a person would type it. ``repr`` shows names alone."""
+    """Answers as text, by the name of the question. ``repr`` shows the names only."""
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
@@ -40,50 +39,50 @@ class Answers(Mapping[str, str]):
         return f"Answers({', '.join(self._values)})"
 
     def text(self, name: str) -> str:
-        """The answer without outer blanks; "" where there is none."""
+        """Return the answer without surrounding blanks, or "" if there is none."""
         return self._values.get(name, "").strip()
 
     def number(self, name: str) -> int:
-        """A whole number. Raises ValueError for anything else."""
+        """Return the answer as an integer. Raises ValueError for anything else."""
         return int(self.text(name))
 
     def words(self, name: str) -> tuple[str, ...]:
-        """The parts of a comma list, in their order, each once."""
+        """Return the parts of a comma-separated answer, in order and without duplicates."""
         return tuple(dict.fromkeys(word for part in self.text(name).split(",") if (word := part.strip())))
 
     def confirmed(self, name: str) -> bool:
         return self.text(name).lower() in _YES
 
-    def joined(self, more: Mapping[str, str]) -> Answers:
-        """These, and ``more`` over them."""
+    def merged(self, more: Mapping[str, str]) -> Answers:
+        """Return these answers updated with ``more``."""
         return Answers(self._values | dict(more))
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several answers: what is stored, and what people read (the value itself, if nothing)."""
+    """An option of a question: the stored value and its label (default: the value)."""
 
     value: str
     label: str = ""
 
 
 Choices = Callable[[Answers, SetupContext], Awaitable[Sequence[Choice]]]
-"""Given the answers so far: what can be chosen. It may ask a server; nothing to choose from: anything may be typed."""
+"""Returns the options for the answers so far. May fetch; with no options any value may be typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question, which is also a flag: ``remote_url`` is ``--remote-url`` unless ``flag`` says otherwise.
+    """A question, which is also a flag: ``remote_url`` is ``--remote-url`` unless ``flag`` is set.
 
-    ``variables`` are environment variables that answer it, the first that is set wins; ``default`` is offered and
-    may be taken with Enter (never shown for a secret). ``check`` gets the text and says what is wrong with it, or
-    None; the check of the kind has gone before. ``choices`` offers values for ``choice`` and ``list``; a ``choice``
-    may also have a fixed set in ``options``. ``when`` leaves the question out for some answers to those before it.
+    ``variables`` are environment variables that answer it; the first that is set wins. ``default`` is accepted with
+    Enter and is never shown for a secret. ``check`` returns what is wrong with a text, or None; it runs after the check
+    of the kind. ``choices`` offers values for ``choice`` and ``list``; ``options`` is a fixed set for ``choice``.
+    ``when`` skips the question for some of the earlier answers.
     """
 
     name: str
     text: str
-    kind: Kind = "text"
+    kind: QuestionKind = "text"
     default: str = ""
     help: str = ""
     flag: str = ""
@@ -98,19 +97,19 @@ class Question:
     def flag_name(self) -> str:
         return self.flag or "--" + self.name.replace("_", "-")
 
-    def why_not(self, answer: str) -> str | None:
-        """What is wrong with ``answer``: not of its kind, or what ``check`` says. No secret is in it."""
+    def problem(self, answer: str) -> str | None:
+        """Return what is wrong with ``answer``, or None. The text never holds a secret."""
         answer = answer.strip()
         if not answer:
             return "an answer is needed" if self.required else None
-        return self._why_not_of_kind(answer) or (self.check(answer) if self.check is not None else None)
+        return self._kind_problem(answer) or (self.check(answer) if self.check is not None else None)
 
-    def _why_not_of_kind(self, answer: str) -> str | None:
+    def _kind_problem(self, answer: str) -> str | None:
         match self.kind:
             case "secret":
                 return secret_problem(answer)
             case "url":
-                return _why_no_url(answer)
+                return _url_problem(answer)
             case "port" | "number":
                 lowest, highest = (1, 65_535) if self.kind == "port" else (0, 2**53)
                 is_number = answer.isascii() and answer.isdigit() and len(answer) < 17
@@ -122,13 +121,13 @@ class Question:
                 values = [option.value for option in self.options]
                 return None if not values or answer in values else f"must be one of {', '.join(values)}"
             case "list":
-                return None if Answers({"it": answer}).words("it") else "names nothing"
+                return None if Answers({"it": answer}).words("it") else "is an empty list"
             case "text":
-                return None if answer.isprintable() else "holds a character that cannot be printed"
+                return None if answer.isprintable() else "contains a character that cannot be printed"
         return None
 
 
-def _why_no_url(answer: str) -> str | None:
+def _url_problem(answer: str) -> str | None:
     try:
         parse_url(answer)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""What may a service do inside the gateway, and what does the gateway do for it? Protocols and frozen values.
+"""Defines what a service of a plugin may do in the gateway, and what the gateway does for it.
 
-Part of `clawgate.plugins.api`. A service asks for things (a relay, a child program, a small request); how they are done
-is the host's, which owns every socket and every process.
+Part of `clawgate.plugins.api`. Protocols and frozen values. A service requests a relay, a child program or an HTTP GET;
+the host owns every socket and every process.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pydantic import BaseModel, SecretStr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStatus:
-    """How a service is, for ``status`` commands and ``/health``.
+    """The state of a service, for ``status`` commands and ``/health``.
 
-    ``state`` is one word ("listening", "starting"); ``reason`` and ``next_step`` are sentences for a person;
-    ``details`` hold no secret and can be said in JSON; ``lines`` are the last lines of a log, oldest first.
+    ``state`` is one word ("listening", "starting"); ``reason`` and ``next_step`` are sentences for people; ``details``
+    must be JSON-serialisable and hold no secret; ``lines`` are the last lines of a log, oldest first.
     """
 
     state: str
@@ -34,7 +34,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unavailable:
-    """Why the providers of a plugin cannot be asked now; ``retry_after`` in whole seconds."""
+    """Why requests to the plugin's providers fail now. ``retry_after`` is in whole seconds."""
 
     reason: str
     retry_after: int = 5
@@ -42,7 +42,7 @@ class Unavailable:
 
 
 class FetchFailed(Exception):
-    """No answer. ``cause`` is for programs, ``message`` for people; neither holds a secret."""
+    """No response. ``cause`` is for programs, ``message`` for people; neither holds a secret."""
 
     def __init__(
         self, cause: Literal["unreachable", "timed_out", "blocked", "malformed", "bad_url"], message: str
@@ -54,10 +54,10 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest:
-    """One small GET through the dialer of the gateway; redirects are not followed.
+    """One GET through the gateway's dialer. Redirects are not followed.
 
-    The credential goes into ``header``, after ``prefix`` and a blank if there is one ("Bearer"). ``private``: the
-    address may be a loopback or private one, since the operator named it. Limits are in seconds.
+    ``secret`` is sent in ``header``, after ``prefix`` and a blank if there is one ("Bearer"). ``allow_private`` permits
+    a loopback or private address, for URLs that the operator configured.
     """
 
     url: str
@@ -65,24 +65,24 @@ class FetchRequest:
     prefix: str = ""
     secret: SecretStr | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    private: bool = False
+    allow_private: bool = False
     connect_seconds: float = 5.0
-    answer_seconds: float = 10.0
+    response_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResponse:
-    """Status, and the first 64 kB of the body; ``milliseconds`` from the first byte sent to the end."""
+    """Status and the first 64 kB of the body. ``milliseconds`` run from the first byte sent to the end."""
 
     status: int
     body: bytes
     milliseconds: float = 0.0
 
     def json(self) -> Any:
-        """The body as JSON; None where it is none."""
+        """Return the parsed body, or None if it is not JSON."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -92,12 +92,12 @@ Fetch = Callable[[FetchRequest], Awaitable[FetchResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySpec:
-    """A local listener that passes everything below ``/v1`` on to one remote with one credential of ours.
+    """A local listener that forwards everything below ``/v1`` to one remote with one credential.
 
-    ``remote_url`` may end in ``/v1`` or not: ``/v1/x`` here is ``<remote_url>/v1/x`` there. The credential stands in
-    ``header``, after ``prefix`` and a blank if there is one. ``local_token`` is what clients have to present; without
-    it the host must be a loopback address. ``limits``: any of the time limits and sizes that the settings of ``clawgate
-    bridge`` have, by their field names there (``first_byte_timeout``, ``max_body_mb``, ``ca_file``, ...).
+    ``/v1/x`` here is ``<remote_url>/v1/x`` there, whether or not ``remote_url`` ends in ``/v1``. ``secret`` is sent in
+    ``header``, after ``prefix`` and a blank if there is one. Clients must present ``local_token``; without it the host
+    must be a loopback address. ``limits``: time limits and sizes of the settings of ``clawgate bridge``, by field name
+    (``first_byte_timeout``, ``max_body_mb``, ``ca_file``, ...).
     """
 
     name: str
@@ -112,34 +112,34 @@ class RelaySpec:
 
 
 class RunningRelay(Protocol):
-    """A relay that listens."""
+    """A relay that is listening."""
 
     @property
     def host(self) -> str: ...
 
     @property
     def port(self) -> int:
-        """The real one, where the plan said 0."""
+        """The port it listens on, also where the spec has 0."""
         ...
 
     @property
     def requests(self) -> int:
-        """How many times clients have come: connections, of which each may carry many requests."""
+        """The number of accepted connections; each may carry many requests."""
         ...
 
     async def stop(self) -> None:
-        """Take no more requests, let those under way end, close. Twice is harmless."""
+        """Accept no more requests, drain, close. Idempotent."""
         ...
 
 
 Health = Literal["ready", "degraded", "unhealthy", "stranger", "silent"]
-"""What a probe saw: it works; it is up and its login is unknown; it is up and cannot work; something else answers on
-that port; nothing answers."""
+"""The result of a probe: it works; it is up and its login is unknown; it is up and cannot work; a different program
+responds on that port; no response."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one probe of a child found, with a reason for people."""
+    """The result of one probe of a child, with a reason for people."""
 
     health: Health
     reason: str = ""
@@ -151,10 +151,10 @@ Probe = Callable[[], Awaitable[ProbeResult]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """A program for the host to start, watch and restart. ``argv`` never goes through a shell; times are in seconds.
+    """A program that the host starts, probes and restarts. ``argv`` never goes through a shell; times are in seconds.
 
-    ``environment`` is all that the child gets. ``ready_timeout``: from the start until the probe has to find it ready;
-    ``grace``: from SIGTERM to SIGKILL, of the whole group.
+    ``environment`` is the whole environment of the child. ``ready_timeout`` runs from the start to the first successful
+    probe; ``grace`` from SIGTERM to SIGKILL of the whole process group.
     """
 
     name: str
@@ -171,38 +171,38 @@ class ChildSpec:
 
 
 class ChildHandle(Protocol):
-    """A supervised program. It is the service's to start and to stop; the host stops it in any case at the end."""
+    """A supervised program. The service starts and stops it; the host stops it at shutdown in any case."""
 
     async def start(self) -> None:
-        """Begin; returns at once. Whether it is ready is in `status`."""
+        """Begin and return at once. `status` shows when it is ready."""
         ...
 
     async def stop(self) -> None:
-        """End it with all that it started; returns when it is gone."""
+        """End it with all its descendants; return when they are gone."""
         ...
 
     async def restart(self) -> None: ...
 
     def status(self) -> ServiceStatus:
-        """``details`` have at least pid, restarts and the seconds until the next try, where there are any."""
+        """``details`` hold at least pid, restarts and the seconds until the next try, where they apply."""
         ...
 
     def unavailable(self) -> Unavailable | None:
-        """None while it can be asked."""
+        """Return why it cannot serve requests, or None if it can."""
         ...
 
 
 class ServiceContext(Protocol):
-    """What the host gives a service when it starts."""
+    """What the host passes to a service when it starts."""
 
     @property
     def config(self) -> BaseModel:
-        """The plugin's config, an instance of `Plugin.config`."""
+        """The plugin's config, an instance of `Plugin.config_class`."""
         ...
 
     @property
     def log(self) -> logging.Logger:
-        """Its lines begin with the plugin's id; secrets of the config are cut out of them."""
+        """A logger whose lines begin with the plugin's id. Secrets of the config are redacted."""
         ...
 
     @property
@@ -215,50 +215,50 @@ class ServiceContext(Protocol):
 
     @property
     def gateway_url(self) -> str:
-        """Where the gateway listens, such as http://127.0.0.1:18789."""
+        """The URL of the gateway, such as http://127.0.0.1:18789."""
         ...
 
     @property
     def instance(self) -> str:
-        """Names this run of the gateway; what answers with another one is not ours."""
+        """The id of this run of the gateway. A response with another id comes from another process."""
         ...
 
-    async def serve_relay(self, plan: RelaySpec) -> RunningRelay:
-        """Listen, in the gateway's own event loop. Raises `PluginError` where it cannot, with what to do."""
+    async def serve_relay(self, spec: RelaySpec) -> RunningRelay:
+        """Listen, in the gateway's event loop. Raises `PluginError` if that fails."""
         ...
 
-    def supervise(self, plan: ChildSpec, probe: Probe) -> ChildHandle:
-        """A child that has not been started yet."""
+    def supervise(self, spec: ChildSpec, probe: Probe) -> ChildHandle:
+        """Return a child that has not been started yet."""
         ...
 
-    async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        """Raises `FetchFailed`."""
+    async def fetch(self, request: FetchRequest) -> FetchResponse:
+        """Send one GET. Raises `FetchFailed`."""
         ...
 
 
 @runtime_checkable
 class Service(Protocol):
-    """Something that runs for as long as the gateway does. The constructor does nothing; ``start`` and ``stop`` do."""
+    """A task that runs as long as the gateway does. The constructor must do nothing; ``start`` and ``stop`` do."""
 
     async def start(self, context: ServiceContext) -> None:
-        """Within 10 s. Raise `PluginError` for what the operator has to mend."""
+        """Start within 10 s. Raise `PluginError` for what the operator has to fix."""
         ...
 
     async def stop(self) -> None:
-        """Within 10 s; also after a start that failed half way."""
+        """Stop within 10 s, also after a partial start."""
         ...
 
     def status(self) -> ServiceStatus:
-        """At once, whatever the state; nothing is asked of anybody."""
+        """Return at once, in any state. Must not do I/O."""
         ...
 
     def unavailable(self) -> Unavailable | None:
-        """While this is not None, requests for the plugin's providers get 503, and nobody is dialled. At once."""
+        """Return at once. While this is not None, requests to the plugin's providers get 503 and nothing is dialled."""
         ...
 
 
 class SetupContext(Protocol):
-    """What the host gives while a provider is set up."""
+    """What the host passes to a provider during setup."""
 
     @property
     def environment(self) -> Mapping[str, str]: ...
@@ -268,6 +268,6 @@ class SetupContext(Protocol):
         """The config file as it is now, with references such as ``${NAME}`` unresolved."""
         ...
 
-    async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        """Raises `FetchFailed`."""
+    async def fetch(self, request: FetchRequest) -> FetchResponse:
+        """Send one GET. Raises `FetchFailed`."""
         ...

@@ -14,8 +14,9 @@ from typing import Literal
 from pydantic import BaseModel
 
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
-from clawgate.plugins.host.isolation import PluginFailed, config_notes
-from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, settings_of
+from clawgate.plugins.host.hooks import check_config
+from clawgate.plugins.host.isolation import PluginFailed
+from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, plugin_settings
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.config_file import ConfigFile
@@ -81,7 +82,7 @@ def _of_loaded(loaded: LoadedPlugin, file: ConfigFile, *, is_on: bool) -> Iterat
     config = entry.config if entry is not None else {}
     settings: BaseModel | None
     try:
-        settings = settings_of(loaded, config, file.environment)
+        settings = plugin_settings(loaded, config, file.environment)
     except SettingsInvalid as error:
         problems = placed(loaded.id, error, file)
         for problem in problems:
@@ -107,14 +108,14 @@ def _as_if_set(loaded: LoadedPlugin, config: Mapping[str, object], file: ConfigF
     try:
         block, _ = resolve_references(dict(config), _AnyVariable(file.environment))
         assert isinstance(block, dict)
-        return settings_of(loaded, block, file.environment)
+        return plugin_settings(loaded, block, file.environment)
     except SettingsInvalid:
         return None
 
 
 def _notes(loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile) -> Iterator[PluginDiagnostic]:
     for provider in loaded.providers:
-        for note in config_notes(provider, file.raw, settings):
+        for note in check_config(provider, file.raw, settings):
             problem = Diagnostic(note.path, note.message, location=file.place(note.path))
             yield PluginDiagnostic(loaded.id, "unfit", problem, note.next_step)
 

@@ -1,8 +1,8 @@
-"""What if a plugin raises, hangs, exits or answers nonsense? Its code is called here, and nowhere else.
+"""Calls the code of plugins and turns every failure into a reason: an exception, a hang, an exit, a wrong result.
 
-A failure becomes one line with the plugin's name, its traceback goes to the debug log, and whoever called goes on. What
-code within the same process cannot be kept from (it blocks the event loop, it ends the process by force) is not kept
-from it: that is what the manifest and the user's consent are for.
+A failure becomes one log line with the plugin's name, with its traceback at debug level, and the caller continues.
+Invariant: plugin code runs only here, in `hooks` and in `loader`. Code in the same process cannot be kept from harm on
+purpose (ending the process by force): that is what the manifest and the operator's consent are for.
 """
 
 from __future__ import annotations
@@ -10,26 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
-from clawgate.errors import ProviderUnavailable
-from clawgate.plugins.api import (
-    ChecksConfig,
-    Diagnostic,
-    MappedError,
-    MapsErrors,
-    PluginError,
-    Service,
-    ServiceContext,
-    ServiceStatus,
-    TransformsRequests,
-    Unavailable,
-    UpstreamRequest,
-)
+from clawgate.plugins.api import PluginError, Service, ServiceContext, ServiceStatus, Unavailable
 from clawgate.plugins.host.watchdog import STEP_SECONDS, EventLoopBlocked, WatchedAwaitable, alarm_after
 
 logger = logging.getLogger("clawgate.plugins")
@@ -38,18 +23,18 @@ LOAD_SECONDS = 10.0
 """For the import of a plugin, and for its ``register``."""
 START_SECONDS = 10.0
 STOP_SECONDS = 10.0
-_LEAVE_SECONDS = 0.5
-"""For a start or stop that was told to end because it took too long."""
+_CANCEL_SECONDS = 0.5
+"""For a start or stop that was cancelled because it took too long."""
 
 _T = TypeVar("_T")
 
 
 class PluginFailed(Exception):
-    """A plugin did something else than it should; the text is one line for a person, without the plugin's name."""
+    """A plugin broke the interface. The text is one line for people, without the plugin's name."""
 
 
 def reason_of(error: BaseException) -> str:
-    """One line about ``error``: a plugin's own words where it chose them, else its type and its first line."""
+    """Return one printable line about ``error``: a plugin's own message, else the type and the first line."""
     if isinstance(error, PluginFailed | PluginError):
         text = str(error)
     elif isinstance(error, SystemExit):
@@ -65,15 +50,15 @@ def reason_of(error: BaseException) -> str:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  # the plugin boundary: even an error's text is the plugin's code
+    except Exception:  # noqa: BLE001  # the plugin boundary: __str__ of an error is the plugin's code
         return "(no text)"
 
 
-def run_with_timeout(seconds: float, doing: str, call: Callable[[], _T]) -> _T:
-    """What ``call`` returns, if it does within ``seconds``. Raises `PluginFailed` for whatever else happens.
+def run_with_timeout(seconds: float, step: str, call: Callable[[], _T]) -> _T:
+    """Return the result of ``call``. Raises `PluginFailed` if it raises or takes longer than ``seconds``.
 
-    It runs in a thread of its own, which a plugin that hangs keeps; the process ends without waiting for it. So
-    a plugin has no main thread while it is loaded, and no signal handlers.
+    The call runs in a daemon thread of its own: one that hangs is left behind, and the process ends without waiting for
+    it. So a plugin has no main thread while it is loaded, and cannot set signal handlers.
     """
     results: list[_T] = []
     failures: list[BaseException] = []
@@ -84,65 +69,65 @@ def run_with_timeout(seconds: float, doing: str, call: Callable[[], _T]) -> _T:
         except BaseException as error:  # noqa: BLE001  # the plugin boundary: SystemExit and KeyboardInterrupt, too
             failures.append(error)
 
-    thread = threading.Thread(target=run, name=f"plugin: {doing}", daemon=True)
+    thread = threading.Thread(target=run, name=f"plugin: {step}", daemon=True)
     thread.start()
     thread.join(seconds)
     if results:
         return results[0]
     if not failures:
-        raise PluginFailed(f"{doing} took longer than {seconds:g} s")
-    logger.debug("a plugin failed while: %s", doing, exc_info=failures[0])
+        raise PluginFailed(f"{step} took longer than {seconds:g} s")
+    logger.debug("plugin failed step=%s", step, exc_info=failures[0])
     kind = type(failures[0]) if isinstance(failures[0], PluginFailed) else PluginFailed
     raise kind(reason_of(failures[0])) from failures[0]
 
 
-_whose: ContextVar[str | None] = ContextVar("plugin", default=None)
-"""The plugin whose code a task runs; tasks that it starts inherit it."""
+_current_plugin: ContextVar[str | None] = ContextVar("plugin", default=None)
+"""The plugin whose code a task runs. Tasks that it starts inherit it."""
 
 
-async def _own(plugin: str, call: Callable[[], Awaitable[None]]) -> None:
-    _whose.set(plugin)
+async def _run_for(plugin: str, call: Callable[[], Awaitable[None]]) -> None:
+    _current_plugin.set(plugin)
     with alarm_after(STEP_SECONDS):
-        waited = call()
-    await _without_exit(WatchedAwaitable(waited))
+        awaitable = call()
+    await _without_exit(WatchedAwaitable(awaitable))
 
 
-async def _without_exit(waited: Awaitable[_T]) -> _T:
-    """An event loop ends when a task raises SystemExit or KeyboardInterrupt; a plugin's may raise something else."""
+async def _without_exit(awaitable: Awaitable[_T]) -> _T:
+    """Turn SystemExit and KeyboardInterrupt into `PluginFailed`: either would end the event loop."""
     try:
-        return await waited
+        return await awaitable
     except (SystemExit, KeyboardInterrupt) as error:
         raise PluginFailed(reason_of(error)) from error
 
 
-async def _background(plugin: str, waited: Awaitable[_T]) -> _T:
-    """What a task that a plugin started for itself does; nobody of the host awaits it, so its end is told here."""
+async def _run_background(plugin: str, awaitable: Awaitable[_T]) -> _T:
+    """Run a task that a plugin started. The host does not await it, so its failure is logged here."""
     try:
-        return await _without_exit(WatchedAwaitable(waited, seconds=STEP_SECONDS))
+        return await _without_exit(WatchedAwaitable(awaitable, seconds=STEP_SECONDS))
     except EventLoopBlocked as error:
-        logger.error("[plugins] %s: a task of its own was ended: %s", plugin, error)  # noqa: TRY400  # no traceback
+        logger.error("[plugins] %s: a background task was ended: %s", plugin, error)  # noqa: TRY400  # no traceback
         raise
 
 
 def _contain_tasks() -> None:
-    """From now on `sys.exit` in a task that a plugin starts, or a step that blocks, ends that task and not more."""
+    """Install a task factory: `sys.exit` or a blocking step in a plugin's task ends that task only."""
     loop = asyncio.get_running_loop()
     if loop.get_task_factory() is not None:
         return
 
     def task(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
-        plugin = _whose.get()
+        plugin = _current_plugin.get()
         if plugin is not None and asyncio.iscoroutine(coroutine):
-            coroutine = _background(plugin, coroutine)
+            coroutine = _run_background(plugin, coroutine)
         return asyncio.Task(coroutine, loop=loop, **more)
 
     loop.set_task_factory(task)
 
 
 class IsolatedService:
-    """A plugin's service as the host calls it: nothing that it does reaches the caller but as a reason.
+    """A service of a plugin as the host calls it: no failure of its code reaches the caller, except as a reason.
 
-    ``clean`` takes secrets out of what it says. Unless it runs, its providers are unavailable.
+    ``clean`` redacts secrets in reasons. While the service is not running, its providers are unavailable.
     """
 
     def __init__(
@@ -156,76 +141,76 @@ class IsolatedService:
     ) -> None:
         self.plugin = plugin
         self.failure: str | None = None
-        """Why it does not run, if it should."""
+        """Why the start failed."""
         self._service = service
         self._clean = clean
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
-        self._runs = False
-        self._begun = False
-        self._left: set[asyncio.Future[Any]] = set()
+        self._is_running = False
+        self._has_begun = False
+        self._abandoned: set[asyncio.Future[Any]] = set()
 
     async def start(self, context: ServiceContext) -> bool:
-        """Whether it runs now; else `failure` says why."""
-        self._begun = True
-        self.failure = await self._called("start", lambda: self._service.start(context), self._start_seconds)
-        self._runs = self.failure is None
-        return self._runs
+        """Return whether it is running now; if not, `failure` holds the reason."""
+        self._has_begun = True
+        self.failure = await self._call("start", lambda: self._service.start(context), self._start_seconds)
+        self._is_running = self.failure is None
+        return self._is_running
 
     async def stop(self) -> bool:
-        """Whether it stopped as it should. After this nothing more is asked of it; twice is harmless."""
-        if not self._begun:
+        """Return whether it stopped without a failure. No other method is called afterwards. Idempotent."""
+        if not self._has_begun:
             return True
-        self._begun = self._runs = False
-        return await self._called("stop", self._service.stop, self._stop_seconds) is None
+        self._has_begun = self._is_running = False
+        return await self._call("stop", self._service.stop, self._stop_seconds) is None
 
     def status(self) -> ServiceStatus:
-        """Its own word, or that it has none."""
-        if not self._runs:
+        """Return the service's own status, or one that holds the failure."""
+        if not self._is_running:
             reason = self.failure or "it is not started"
             return ServiceStatus(state="failed" if self.failure else "stopped", ok=False, reason=reason)
         try:
             with alarm_after(STEP_SECONDS):
-                found: object = self._service.status()
-            if isinstance(found, ServiceStatus):
-                return found
-            reason = f"its status() returned {type(found).__name__}"
+                status: object = self._service.status()
+            if isinstance(status, ServiceStatus):
+                return status
+            reason = f"its status() returned {type(status).__name__}"
         except BaseException as error:  # noqa: BLE001  # the plugin boundary
             reason = self._reason("status", error)
         return ServiceStatus(state="failed", ok=False, reason=reason)
 
     def unavailable(self) -> Unavailable | None:
-        """None only if the service says so itself: whatever else happens, nobody is to be dialled."""
-        if not self._runs:
+        """Return None only if the service does. Any failure counts as unavailable, so that nothing is dialled."""
+        if not self._is_running:
             return Unavailable(
                 reason=f"the plugin '{self.plugin}' is not running: {self.failure or 'not started'}"
             )
         try:
             with alarm_after(STEP_SECONDS):
-                found: object = self._service.unavailable()
-            if found is None or isinstance(found, Unavailable):
-                return found
-            reason = f"its unavailable() returned {type(found).__name__}"
+                result: object = self._service.unavailable()
+            if result is None or isinstance(result, Unavailable):
+                return result
+            reason = f"its unavailable() returned {type(result).__name__}"
         except BaseException as error:  # noqa: BLE001  # the plugin boundary
             reason = self._reason("unavailable", error)
         return Unavailable(reason=f"the plugin '{self.plugin}' failed: {reason}")
 
-    async def _called(self, doing: str, call: Callable[[], Awaitable[None]], seconds: float) -> str | None:
-        """Why it did not do that, None if it did. A task that will not end is left to itself."""
+    async def _call(self, method: str, call: Callable[[], Awaitable[None]], seconds: float) -> str | None:
+        """Return why the method failed, or None. A task that ignores its cancellation is abandoned."""
         task: asyncio.Future[Any] | None = None
         try:
             _contain_tasks()
-            task = asyncio.ensure_future(_own(self.plugin, call))  # noqa: TID251  # awaited below, or kept in _left
+            task = asyncio.ensure_future(_run_for(self.plugin, call))  # noqa: TID251  # awaited below, or abandoned
             done, _ = await asyncio.wait({task}, timeout=seconds)
             if not done:
                 task.cancel()
-                await asyncio.wait({task}, timeout=_LEAVE_SECONDS)
+                await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
                 if not task.done():
-                    self._left.add(task)
+                    self._abandoned.add(task)
                     task.add_done_callback(self._forget)
-                raise PluginFailed(f"its {doing} took longer than {seconds:g} s")
+                raise PluginFailed(f"its {method} took longer than {seconds:g} s")
             if task.cancelled():
-                raise PluginFailed(f"its {doing} was cancelled")
+                raise PluginFailed(f"its {method} was cancelled")
             if (error := task.exception()) is not None:
                 raise error
         except asyncio.CancelledError:
@@ -233,65 +218,16 @@ class IsolatedService:
                 task.cancel()
             raise
         except BaseException as error:  # noqa: BLE001  # the plugin boundary
-            reason = self._reason(doing, error)
-            logger.error("[plugins] %s: %s failed: %s", self.plugin, doing, reason)  # noqa: TRY400  # at debug
+            reason = self._reason(method, error)
+            logger.error("[plugins] %s: %s failed: %s", self.plugin, method, reason)  # noqa: TRY400  # at debug
             return reason
         return None
 
     def _forget(self, task: asyncio.Future[Any]) -> None:
-        self._left.discard(task)
+        self._abandoned.discard(task)
         if not task.cancelled():
             task.exception()
 
-    def _reason(self, doing: str, error: BaseException) -> str:
-        logger.debug("the plugin %s failed in %s", self.plugin, doing, exc_info=error)
+    def _reason(self, method: str, error: BaseException) -> str:
+        logger.debug("plugin failed plugin=%s method=%s", self.plugin, method, exc_info=error)
         return self._clean(reason_of(error))
-
-
-def shaped(plugin: str, provider: object, request: UpstreamRequest) -> UpstreamRequest:
-    """``request`` as the provider wants it. Raises `ProviderUnavailable` where its plugin fails: nothing may leave."""
-    if not isinstance(provider, TransformsRequests):
-        return request
-    try:
-        with alarm_after(STEP_SECONDS):
-            found: object = provider.shape(request)
-        if isinstance(found, UpstreamRequest) and found.model:
-            return found
-        reason = "its shape() returned no request"
-    except BaseException as error:  # the plugin boundary
-        logger.debug("the plugin %s failed in shape", plugin, exc_info=error)
-        reason = reason_of(error)
-    raise ProviderUnavailable(
-        f"the plugin '{plugin}' could not prepare the request, so it was not sent: {reason}"
-    )
-
-
-def judged(plugin: str, provider: object, status: int, body: bytes) -> MappedError | None:
-    """What the provider makes of a failure; None, where it has nothing to say or its plugin fails."""
-    if not isinstance(provider, MapsErrors):
-        return None
-    try:
-        with alarm_after(STEP_SECONDS):
-            found: object = provider.judge(status, body)
-        if found is None or (isinstance(found, MappedError) and 400 <= found.status <= 599):
-            return found
-        reason = "its judge() returned no verdict on a failure"
-    except BaseException as error:  # the plugin boundary
-        logger.debug("the plugin %s failed in judge", plugin, exc_info=error)
-        reason = reason_of(error)
-    logger.warning("[plugins] %s: judge failed: %s", plugin, reason)
-    return None
-
-
-def config_notes(provider: object, config: Mapping[str, Any], settings: BaseModel) -> tuple[Diagnostic, ...]:
-    """What the provider says does not fit in ``config``. Raises `PluginFailed` where its plugin fails."""
-    if not isinstance(provider, ChecksConfig):
-        return ()
-    try:
-        with alarm_after(STEP_SECONDS):
-            found: object = tuple(provider.config_notes(config, settings))
-    except BaseException as error:  # the plugin boundary
-        logger.debug("a plugin failed in config_notes", exc_info=error)
-        raise PluginFailed(f"its config_notes failed: {reason_of(error)}") from error
-    assert isinstance(found, tuple)
-    return tuple(one for one in found if isinstance(one, Diagnostic))

@@ -1,6 +1,6 @@
-"""Does a plugin's code do what its manifest says? Imports it, lets it register, and compares.
+"""Imports a plugin, lets it register, and compares what it registers with its manifest.
 
-All or nothing: a plugin with one thing wrong registers nothing, and the reason says which thing.
+Invariant: all or nothing. A plugin with one fault registers nothing, and the reason names the fault.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
 from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, run_with_timeout
 from clawgate.plugins.host.manifest import Manifest
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.loader import SettingsSources, load
 
 _DIALECTS = frozenset({"openai-completions", "anthropic-messages"})
+_RENAMED_HOOKS = {"shape": "transform_request", "judge": "map_error", "config_notes": "check_config"}
+"""Optional methods of plugin API 1. A plugin that kept one would be loaded without it, in silence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedPlugin:
     """A plugin that may be used, and what it registered."""
 
-    found: DiscoveredPlugin
+    discovered: DiscoveredPlugin
     plugin: Plugin = field(repr=False)
     services: tuple[Service, ...]
     providers: tuple[ProviderPlugin, ...]
@@ -37,11 +40,11 @@ class LoadedPlugin:
 
     @property
     def id(self) -> str:
-        return self.found.id
+        return self.discovered.id
 
 
 class EarlierVersionLoaded(PluginFailed):
-    """Its files were replaced, and this process has the code of the ones before; Python does not forget it."""
+    """The files were replaced, and this process already runs the code of the earlier version."""
 
 
 class _Registrations:
@@ -53,57 +56,68 @@ class _Registrations:
         self.commands: list[CommandPlugin] = []
         self.closed = False
 
-    def service(self, service: Service) -> None:
-        self._ask_for(service, Service, "service", ("start", "stop"), ("status", "unavailable"))
+    def add_service(self, service: Service) -> None:
+        self._validate(service, Service, "service", ("start", "stop"), ("status", "unavailable"))
         self.services.append(service)
 
-    def provider(self, provider: ProviderPlugin) -> None:
-        plain = ("previous", "questions", "config_change", "owned")
-        self._ask_for(provider, ProviderPlugin, "provider", ("check",), plain)
-        _ask_for_text(provider, "provider", ("id", "label", "dialect"))
+    def add_provider(self, provider: ProviderPlugin) -> None:
+        plain = ("previous_answers", "questions", "config_change", "owned_paths")
+        self._validate(provider, ProviderPlugin, "provider", ("check_connection",), plain)
+        _validate_text(provider, "provider", ("id", "label", "dialect"))
         if provider.dialect not in _DIALECTS:
             raise PluginFailed(
-                f"the provider '{provider.id}' has no dialect that there is: {', '.join(_DIALECTS)}"
+                f"the provider '{provider.id}' has the unknown dialect '{provider.dialect}'; "
+                f"use one of {', '.join(sorted(_DIALECTS))}"
             )
+        for old, new in _RENAMED_HOOKS.items():
+            if callable(getattr(provider, old, None)) and not hasattr(provider, new):
+                raise PluginFailed(
+                    f"the provider '{provider.id}' has {old}(), which is {new}() since plugin API 2; rename it"
+                )
         self.providers.append(provider)
 
-    def command(self, command: CommandPlugin) -> None:
-        self._ask_for(command, CommandPlugin, "command", (), ())
-        _ask_for_text(command, "command", ("name", "help"))
+    def add_command(self, command: CommandPlugin) -> None:
+        self._validate(command, CommandPlugin, "command", (), ())
+        _validate_text(command, "command", ("name", "help"))
         self.commands.append(command)
 
-    def _ask_for(
-        self, thing: object, shape: type, kind: str, waiting: tuple[str, ...], plain: tuple[str, ...]
+    def _validate(
+        self,
+        thing: object,
+        protocol: type,
+        kind: str,
+        async_methods: tuple[str, ...],
+        plain_methods: tuple[str, ...],
     ) -> None:
         if self.closed:
-            raise PluginFailed("register is over; nothing can be registered any more")
+            raise PluginFailed("register() has returned; nothing can be registered any more")
         if isinstance(thing, type):
             raise PluginFailed(
-                f"a {kind} is an object, and {thing.__name__} is a class: register {thing.__name__}()"
+                f"a {kind} must be an object, but {thing.__name__} is a class: register {thing.__name__}()"
             )
-        missing = lacks(thing, shape)
+        missing = missing_members(thing, protocol)
         if missing:
             raise PluginFailed(f"the {kind} {type(thing).__name__} lacks {', '.join(missing)}")
-        for name in waiting:
+        for name in async_methods:
             if not inspect.iscoroutinefunction(getattr(thing, name)):
                 raise PluginFailed(f"{name} of the {kind} {type(thing).__name__} must be 'async def'")
-        for name in plain:
+        for name in plain_methods:
             if not callable(getattr(thing, name)) or inspect.iscoroutinefunction(getattr(thing, name)):
                 raise PluginFailed(f"{name} of the {kind} {type(thing).__name__} must be a plain 'def'")
 
 
-def load_plugin(found: DiscoveredPlugin, *, seconds: float = LOAD_SECONDS) -> LoadedPlugin:
+def load_plugin(discovered: DiscoveredPlugin, *, seconds: float = LOAD_SECONDS) -> LoadedPlugin:
     """Import the plugin and let it register. Raises `PluginFailed` with the reason, whatever its code does."""
-    if found.problem is not None or found.manifest is None:
-        raise PluginFailed(found.problem or "it has no manifest")
-    manifest = found.manifest
-    thing = run_with_timeout(seconds, "its import", lambda: _imported(manifest, found.folder))
-    return run_with_timeout(seconds, "its register", lambda: registered(thing, found, manifest))
+    if discovered.problem is not None or discovered.manifest is None:
+        raise PluginFailed(discovered.problem or "it has no manifest")
+    manifest = discovered.manifest
+    thing = run_with_timeout(seconds, "its import", lambda: _import_plugin(manifest, discovered.folder))
+    return run_with_timeout(seconds, "its register", lambda: register_plugin(thing, discovered, manifest))
 
 
-def _imported(manifest: Manifest, folder: Path | None) -> object:
+def _import_plugin(manifest: Manifest, folder: Path | None) -> object:
     if folder is not None:
-        _ask_for_own_package(manifest.package, folder)
+        _check_own_package(manifest.package, folder)
     name, _, attribute = manifest.module.partition(":")
     module = importlib.import_module(name)
     try:
@@ -112,8 +126,8 @@ def _imported(manifest: Manifest, folder: Path | None) -> object:
         raise PluginFailed(f"{name} has no '{attribute}'") from None
 
 
-def _ask_for_own_package(package: str, folder: Path) -> None:
-    """At the end of the path, where it cannot stand in for anything; and what is found there has to be the plugin's."""
+def _check_own_package(package: str, folder: Path) -> None:
+    """Append ``folder`` to the import path, where it cannot shadow anything, and check that it provides the package."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
         importlib.invalidate_caches()
@@ -123,44 +137,44 @@ def _ask_for_own_package(package: str, folder: Path) -> None:
     if origin is None or folder.resolve() not in origin.parents:
         if present is not None and origin is not None and _home(folder) in origin.parents:
             raise EarlierVersionLoaded(
-                "an earlier version of it is loaded; to change over: clawgate gateway restart"
+                "an earlier version of it is loaded; to use the new one: clawgate gateway restart"
             )
         raise PluginFailed(
-            f"its package '{package}' is not the one that Python finds under this name"
-            f"{f' ({origin})' if origin else ''}; the plugin's author has to rename it"
+            f"Python finds another package named '{package}'{f' ({origin})' if origin else ''}; "
+            "the plugin's author must rename the plugin's package"
         )
 
 
 def _home(folder: Path) -> Path:
-    """What holds all versions of an installed plugin; for any other, its own folder."""
-    whole = folder.resolve()
-    return next((one for one in whole.parents if (one / RECORD).is_file()), whole)
+    """Return the folder that holds all versions of an installed plugin; for any other plugin, its own folder."""
+    resolved = folder.resolve()
+    return next((parent for parent in resolved.parents if (parent / RECORD).is_file()), resolved)
 
 
-def registered(thing: object, found: DiscoveredPlugin, manifest: Manifest) -> LoadedPlugin:
-    """What ``thing`` registers, if it does what ``manifest`` says. Raises `PluginFailed`, or what its code raises."""
+def register_plugin(thing: object, discovered: DiscoveredPlugin, manifest: Manifest) -> LoadedPlugin:
+    """Let ``thing`` register and compare it with ``manifest``. Raises `PluginFailed`, or what its code raises."""
     if isinstance(thing, type):
         raise PluginFailed(
             f"{manifest.module} is a class; name an object, such as plugin = {thing.__name__}()"
         )
-    missing = lacks(thing, Plugin)
+    missing = missing_members(thing, Plugin)
     if missing:
-        raise PluginFailed(f"{manifest.module} is no plugin: it lacks {', '.join(missing)}")
+        raise PluginFailed(f"{manifest.module} is not a plugin: it lacks {', '.join(missing)}")
     plugin = cast(Plugin, thing)
-    _ask_for_text(thing, "plugin", ("id", "name", "version", "description"))
+    _validate_text(thing, "plugin", ("id", "name", "version", "description"))
     for name in ("id", "version"):
-        said, is_so = getattr(manifest, name), getattr(plugin, name)
-        if said != is_so:
-            raise PluginFailed(f"its manifest says {name} '{said}', and its code '{is_so}'")
-    config: object = plugin.config
+        declared, actual = getattr(manifest, name), getattr(plugin, name)
+        if declared != actual:
+            raise PluginFailed(f"its manifest has {name} '{declared}', and its code '{actual}'")
+    config: object = plugin.config_class
     if not isinstance(config, type) or not issubclass(config, BaseModel):
-        raise PluginFailed("its config must be a class derived from pydantic's BaseModel")
+        raise PluginFailed("its config_class must be a class derived from pydantic's BaseModel")
     registrations = _Registrations()
     plugin.register(registrations)
     registrations.closed = True
     _compare(manifest, registrations)
     return LoadedPlugin(
-        found=found,
+        discovered=discovered,
         plugin=plugin,
         services=tuple(registrations.services),
         providers=tuple(registrations.providers),
@@ -168,12 +182,12 @@ def registered(thing: object, found: DiscoveredPlugin, manifest: Manifest) -> Lo
     )
 
 
-def lacks(thing: object, promise: type) -> list[str]:
-    """What ``thing`` would need to be what a Protocol of the interface says."""
-    return sorted(name for name in vars(promise) if not name.startswith("_") and not hasattr(thing, name))
+def missing_members(thing: object, protocol: type) -> list[str]:
+    """Return the names of ``protocol`` that ``thing`` lacks, sorted."""
+    return sorted(name for name in vars(protocol) if not name.startswith("_") and not hasattr(thing, name))
 
 
-def _ask_for_text(thing: object, kind: str, names: tuple[str, ...]) -> None:
+def _validate_text(thing: object, kind: str, names: tuple[str, ...]) -> None:
     for name in names:
         value = getattr(thing, name)
         if not isinstance(value, str) or not value or not value.isprintable():
@@ -182,32 +196,30 @@ def _ask_for_text(thing: object, kind: str, names: tuple[str, ...]) -> None:
 
 def _compare(manifest: Manifest, registrations: _Registrations) -> None:
     if ("service" in manifest.registers) != bool(registrations.services):
-        does = "registers a service" if registrations.services else "registers no service"
-        raise PluginFailed(f"it {does}, and its manifest says otherwise")
-    for kind, said, is_so in (
+        actual = "registers a service" if registrations.services else "registers no service"
+        raise PluginFailed(f"it {actual}, which contradicts `registers` in its manifest")
+    for kind, declared, registered in (
         ("provider", manifest.providers, [one.id for one in registrations.providers]),
         ("command", manifest.commands, [one.name for one in registrations.commands]),
     ):
-        if sorted(said) != sorted(is_so):
+        if sorted(declared) != sorted(registered):
             raise PluginFailed(
-                f"it registers the {kind}s {', '.join(is_so) or '(none)'}, "
-                f"and its manifest says {', '.join(said) or '(none)'}"
+                f"it registers the {kind}s {', '.join(registered) or '(none)'}, "
+                f"and its manifest lists {', '.join(declared) or '(none)'}"
             )
 
 
-def settings_of(
+def plugin_settings(
     loaded: LoadedPlugin,
     block: Mapping[str, Any],
     environment: Mapping[str, str],
     *,
     seconds: float = LOAD_SECONDS,
 ) -> BaseModel:
-    """The plugin's config, from the environment and ``plugins.entries.<id>.config``, in this order.
+    """Return the plugin's config, from the environment, then ``plugins.entries.<id>.config``.
 
-    Raises `SettingsInvalid` with every problem, `PluginFailed` where its own validators do something else.
+    Raises `SettingsInvalid` with every problem, and `PluginFailed` if a validator of the plugin fails otherwise.
     """
-    from clawgate.settings.problems import SettingsInvalid
-
     sources = SettingsSources(
         environment=environment,
         block=block,
@@ -217,18 +229,18 @@ def settings_of(
 
     def read() -> BaseModel | SettingsInvalid:
         try:
-            return load(loaded.plugin.config, {}, sources)
+            return load(loaded.plugin.config_class, {}, sources)
         except SettingsInvalid as error:
             return error
 
-    found = run_with_timeout(seconds, "reading its config", read)
-    if isinstance(found, SettingsInvalid):
-        raise found
-    return found
+    result = run_with_timeout(seconds, "reading its config", read)
+    if isinstance(result, SettingsInvalid):
+        raise result
+    return result
 
 
 def secrets_in(config: BaseModel) -> tuple[str, ...]:
-    """Every secret in a plugin's config, as text: for those who have to know what never to show."""
+    """Return every secret in a plugin's config as text, for redaction."""
     return tuple(dict.fromkeys(_secrets(config)))
 
 

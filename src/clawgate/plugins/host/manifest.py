@@ -1,7 +1,7 @@
-"""What does a plugin say about itself, before any of its code has run? Reads ``clawgate-plugin.toml``; runs nothing.
+"""Reads and validates a plugin's manifest, ``clawgate-plugin.toml``.
 
-What stands here is shown to a person who decides whether the code may run, so it is short, printable and complete: a
-plugin that registers something else is not loaded (`plugins.host.loader`).
+Must not run code of the plugin. The manifest is shown to the operator, who decides whether the code may run. So it is
+short, printable and complete: a plugin that registers something else is not loaded (`plugins.host.loader`).
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from clawgate.plugins.api import API_VERSION
 from clawgate.settings.problems import worded
 
 FILE_NAME = "clawgate-plugin.toml"
-_MOST_BYTES = 65_536
+_MAX_BYTES = 65_536
 _ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,62}\Z")
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)
 _BUILT_IN = frozenset({"openai", "anthropic", "custom"})
-"""Providers that clawgate has itself, and what the wizard says for one without a name; no plugin's may be one."""
+"""Provider ids that are built into clawgate, and the wizard's name for a new one."""
 OWN_COMMANDS = frozenset(
     {"gateway", "models", "plugins", "config", "route", "logs", "doctor", "bridge", "server"}
 )
-"""A plugin's command of such a name could never be asked for."""
+"""Names of clawgate's own commands, which would hide a plugin's."""
 
 Kind = Literal["service", "provider", "command"]
 
 
 class ManifestInvalid(Exception):
-    """The manifest cannot be used; the text says why, in one line."""
+    """The manifest is invalid. The text holds every reason, in one line."""
 
 
 def _id(value: str) -> str:
     if not _ID.match(value):
-        raise ValueError("must be up to 63 small letters, digits and single dashes")
+        raise ValueError("must be 1 to 63 lower-case letters, digits and single dashes")
     return value
 
 
 def _provider(value: str) -> str:
     if value in _BUILT_IN:
-        raise ValueError(f"'{value}' is built into clawgate, and no plugin may stand in for it")
+        raise ValueError(f"'{value}' is a built-in provider of clawgate; use another id")
     return _id(value)
 
 
 def _command(value: str) -> str:
     if value in OWN_COMMANDS:
-        raise ValueError(f"'{value}' is a command of clawgate itself; name yours otherwise")
+        raise ValueError(f"'{value}' is a command of clawgate; use another name")
     return _id(value)
 
 
@@ -64,7 +64,7 @@ def _module(value: str) -> str:
         raise ValueError("must look like package.module:plugin")
     top = value.partition(":")[0].partition(".")[0]
     if top in sys.stdlib_module_names or top in {"pydantic", "site", "sitecustomize", "usercustomize"}:
-        raise ValueError(f"'{top}' is the name of a module that is there already; name yours otherwise")
+        raise ValueError(f"'{top}' is the name of another Python module; use another name")
     return value
 
 
@@ -75,8 +75,11 @@ Line = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 
 
 class Manifest(BaseModel):
-    """``registers``, ``providers`` and ``commands`` are all that the plugin may register; ``config`` is a summary of
-    its settings for people, from key to description. ``module`` is where its code is: ``package.module:plugin``."""
+    """A validated manifest.
+
+    The plugin may register only what ``registers``, ``providers`` and ``commands`` list. ``config`` maps its settings
+    to descriptions, for people. ``module`` names the plugin object: ``package.module:plugin``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -93,40 +96,50 @@ class Manifest(BaseModel):
 
     @model_validator(mode="after")
     def _kinds_and_names(self) -> Manifest:
-        for kind, named in (("provider", self.providers), ("command", self.commands)):
-            if (kind in self.registers) != bool(named):
+        for kind, names in (("provider", self.providers), ("command", self.commands)):
+            if kind in self.registers and not names:
                 raise ValueError(
-                    f"'registers' and '{kind}s' have to say the same: name each one in {kind}s = [...]"
+                    f"'registers' lists '{kind}' but '{kind}s' is empty; list each one in {kind}s = [...]"
                 )
+            if names and kind not in self.registers:
+                raise ValueError(f"'{kind}s' is set but 'registers' does not list '{kind}'; add it")
         if not self.registers:
-            raise ValueError("'registers' is empty, so there would be nothing to load")
+            raise ValueError(
+                "'registers' is empty; list what the plugin registers: service, provider, command"
+            )
         return self
 
     @property
     def package(self) -> str:
-        """The top of ``module``: what has to be found to load it."""
+        """The top-level package of ``module``."""
         return self.module.partition(":")[0].partition(".")[0]
 
-    def why_not_here(self) -> str | None:
-        """Why this clawgate cannot load it, as far as its manifest tells."""
+    def api_problem(self) -> str | None:
+        """Return why this clawgate cannot load the plugin by its ``requires_api``, or None."""
         if self.requires_api == API_VERSION:
             return None
+        if self.requires_api == 1:
+            return (
+                f"it is written for plugin API 1, and this clawgate has API {API_VERSION}, in which methods have other "
+                "names (shape is transform_request, judge is map_error, ...); install a version for API "
+                f"{API_VERSION}, or change it: docs/writing-a-plugin.md, 'From API 1 to 2'"
+            )
         other = "a newer clawgate" if self.requires_api > API_VERSION else "an older clawgate"
         return (
-            f"it is made for plugin API {self.requires_api}, and this clawgate has {API_VERSION}: "
-            f"it needs {other}, or another version of the plugin"
+            f"it is written for plugin API {self.requires_api}, and this clawgate has API {API_VERSION}; "
+            f"use {other}, or another version of the plugin"
         )
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest at ``path``. Raises `ManifestInvalid` with everything that is wrong with it."""
+    """Return the manifest at ``path``. Raises `ManifestInvalid` with every problem."""
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ManifestInvalid(f"{path.name} cannot be read: {error.strerror}") from error
-    if len(content) > _MOST_BYTES:
-        raise ManifestInvalid(f"{path.name} is larger than {_MOST_BYTES} bytes")
+    if len(content) > _MAX_BYTES:
+        raise ManifestInvalid(f"{path.name} is larger than {_MAX_BYTES} bytes")
     try:
         return parse_manifest(content.decode("utf-8"))
     except UnicodeDecodeError:
@@ -134,43 +147,43 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def parse_manifest(text: str) -> Manifest:
-    """As `read_manifest`, for a text."""
+    """Return the manifest of ``text``. Raises `ManifestInvalid` with every problem."""
     try:
-        found: dict[str, Any] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ManifestInvalid(f"{FILE_NAME} is no TOML: {_shown(str(error))}") from None
+        document: dict[str, Any] = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError also for an integer of over 4300 digits
+        raise ManifestInvalid(f"{FILE_NAME} is not valid TOML: {_printable(str(error))}") from None
     try:
-        return Manifest.model_validate(found)
+        return Manifest.model_validate(document)
     except ValidationError as error:
         problems = []
         for detail in error.errors(include_url=False):
-            place = ".".join(map(str, detail["loc"])) or "manifest"
-            problems.append(f"{place} {_shown(worded(detail))}")
-        raise ManifestInvalid(f"{FILE_NAME}: {'; '.join(map(_shown, problems[:8]))}") from None
+            field = ".".join(map(str, detail["loc"])) or "manifest"
+            problems.append(f"{field} {_printable(worded(detail))}")
+        raise ManifestInvalid(f"{FILE_NAME}: {'; '.join(map(_printable, problems[:8]))}") from None
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     return text[:300] if text.isprintable() else ascii(text)[1:-1][:300]
 
 
 def find_manifest(folder: Path) -> Path:
-    """Where a source tree has its manifest: at its top, or in its one package, below ``src`` or not.
+    """Return the path of the manifest in a source tree: at the top, or in its only package, in ``src`` or not.
 
-    Raises `ManifestInvalid` where there is none, or more than one.
+    Raises `ManifestInvalid` if there is none, or more than one.
     """
     top = folder / FILE_NAME
     if top.is_file():
         return top
-    found = sorted([*folder.glob(f"src/*/{FILE_NAME}"), *folder.glob(f"*/{FILE_NAME}")])
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ManifestInvalid(f"there is more than one {FILE_NAME}; a plugin has one")
-    raise ManifestInvalid(f"there is no {FILE_NAME} at its top or in its package")
+    candidates = sorted([*folder.glob(f"src/*/{FILE_NAME}"), *folder.glob(f"*/{FILE_NAME}")])
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise ManifestInvalid(f"it has more than one {FILE_NAME}")
+    raise ManifestInvalid(f"it has no {FILE_NAME}, neither at the top nor in its package")
 
 
 def import_root(folder: Path, manifest_file: Path, manifest: Manifest) -> Path:
-    """The part of ``folder`` that belongs on the import path. Raises `ManifestInvalid` where the code is not."""
+    """Return the part of ``folder`` to put on the import path. Raises `ManifestInvalid` if the package is missing."""
     beside = manifest_file.parent
     for root in (beside, beside / "src", beside.parent):
         if root != folder and folder not in root.parents:
@@ -178,6 +191,6 @@ def import_root(folder: Path, manifest_file: Path, manifest: Manifest) -> Path:
         if (root / manifest.package / "__init__.py").is_file() or (root / f"{manifest.package}.py").is_file():
             return root
     raise ManifestInvalid(
-        f"module names the package '{manifest.package}', and there is no {manifest.package}/__init__.py "
-        f"and no {manifest.package}.py in it"
+        f"`module` names the package '{manifest.package}', but it has neither {manifest.package}/__init__.py "
+        f"nor {manifest.package}.py"
     )

@@ -1,7 +1,7 @@
-"""Which plugins does this process use? Those that are there, that the config wants, and that can be loaded.
+"""Loads the plugins that the config enables and records those that fail.
 
-What fails is a line in `Registry.failures` and never an exception: a gateway starts without its broken plugins, and the
-providers of those cannot be asked.
+A plugin that fails is an entry in `Registry.failures`, never an exception: the gateway starts without it, and requests
+to its providers are rejected.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from clawgate.settings.openclaw.schema import OpenClawConfig
 
 @dataclass(frozen=True, slots=True)
 class PluginFailure:
-    """A plugin that is wanted and cannot be used. ``providers``: those of its manifest; they have to be refused.
+    """An enabled plugin that cannot be used. Requests to ``providers``, those of its manifest, must be rejected.
 
-    ``replaced``: only its new files cannot be; who has loaded it before can go on with that.
+    ``replaced``: its files were replaced by a version that this process cannot load; the loaded one still works.
     """
 
     plugin: str
@@ -35,13 +35,13 @@ class PluginFailure:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The plugins that were loaded, in the order in which they are to start, and those that were not."""
+    """The plugins that were loaded, in start order, and those that failed."""
 
     loaded: tuple[LoadedPlugin, ...]
     failures: tuple[PluginFailure, ...]
 
     def after(self, before: Registry) -> Registry:
-        """With those that were loaded ``before`` in place of new files that this process cannot load any more."""
+        """Return this registry with plugins of ``before`` in place of replaced files that cannot be loaded now."""
         replaced = {failure.plugin for failure in self.failures if failure.replaced}
         kept = tuple(one for one in before.loaded if one.id in replaced)
         ids = {one.id for one in kept}
@@ -49,14 +49,14 @@ class Registry:
         return Registry((*self.loaded, *kept), left)
 
     def provider(self, provider: str) -> tuple[LoadedPlugin, ProviderPlugin] | None:
-        """The provider of this id, and the plugin that it belongs to."""
+        """Return the provider with this id and its plugin."""
         return next(((one, its) for one in self.loaded for its in one.providers if its.id == provider), None)
 
     def command(self, name: str) -> tuple[LoadedPlugin, CommandPlugin] | None:
         return next(((one, its) for one in self.loaded for its in one.commands if its.name == name), None)
 
-    def why_refused(self, provider: str) -> str | None:
-        """Why nobody may be asked as ``provider``: it belongs to a plugin that cannot be used."""
+    def failure_of(self, provider: str) -> str | None:
+        """Return why requests to ``provider`` must be rejected: its plugin cannot be used. None if it can."""
         return next((str(failure) for failure in self.failures if provider in failure.providers), None)
 
 
@@ -65,36 +65,38 @@ def load_plugins(
     state_dir: Path,
     *,
     seconds: float = LOAD_SECONDS,
-    wanted: Callable[[DiscoveredPlugin], bool] = lambda found: True,
+    selects: Callable[[DiscoveredPlugin], bool] = lambda plugin: True,
     bundled: Path | None = None,
 ) -> Registry:
-    """Load what ``config`` wants; of that only what is ``wanted``."""
+    """Load the plugins that ``config`` enables and ``selects`` accepts."""
     loaded: list[LoadedPlugin] = []
     failures: list[PluginFailure] = []
-    for found in find_plugins(state_dir, bundled=bundled):
-        if not enabled_reason(found, config.plugins, config.models.providers)[0] or not wanted(found):
+    for plugin in find_plugins(state_dir, bundled=bundled):
+        if not enabled_reason(plugin, config.plugins, config.models.providers)[0] or not selects(plugin):
             continue
         try:
-            _ask_for_free_names(found, loaded)
-            loaded.append(load_plugin(found, seconds=seconds))
+            _check_names_are_free(plugin, loaded)
+            loaded.append(load_plugin(plugin, seconds=seconds))
         except PluginFailed as error:
-            providers = found.manifest.providers if found.manifest is not None else (found.id,)
-            taken = {its for one in loaded if one.found.manifest for its in one.found.manifest.providers}
-            kept = tuple(provider for provider in providers if provider not in taken)
+            providers = plugin.manifest.providers if plugin.manifest is not None else (plugin.id,)
+            taken = {its.id for one in loaded for its in one.providers}
+            rejected = tuple(provider for provider in providers if provider not in taken)
             replaced = isinstance(error, EarlierVersionLoaded)
-            failures.append(PluginFailure(found.id, str(error), kept, replaced))
+            failures.append(PluginFailure(plugin.id, str(error), rejected, replaced))
     return Registry(tuple(loaded), tuple(failures))
 
 
-def _ask_for_free_names(found: DiscoveredPlugin, loaded: list[LoadedPlugin]) -> None:
-    if found.manifest is None:
+def _check_names_are_free(plugin: DiscoveredPlugin, loaded: list[LoadedPlugin]) -> None:
+    if plugin.manifest is None:
         return
-    for other in (one.found.manifest for one in loaded):
+    for other in (one.discovered.manifest for one in loaded):
         assert other is not None
         for kind, mine, theirs in (
-            ("provider", found.manifest.providers, other.providers),
-            ("command", found.manifest.commands, other.commands),
+            ("provider", plugin.manifest.providers, other.providers),
+            ("command", plugin.manifest.commands, other.commands),
         ):
             for name in mine:
                 if name in theirs:
-                    raise PluginFailed(f"the {kind} '{name}' belongs to the plugin '{other.id}' already")
+                    raise PluginFailed(
+                        f"the {kind} '{name}' is already registered by the plugin '{other.id}'"
+                    )

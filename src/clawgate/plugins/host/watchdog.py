@@ -1,7 +1,7 @@
-"""What if a plugin's code does not give the event loop back? It is interrupted, where that can be done.
+"""Interrupts plugin code that blocks the event loop.
 
-A plugin shares the loop with every request, and ``time.sleep`` in the wrong place would stop them all. Each step of
-what is awaited has a few seconds, after which an alarm raises an error in it (signal(7), SIGALRM; main thread only).
+A plugin shares the loop with every request: one ``time.sleep`` would stop them all. Each step of an awaitable has a few
+seconds, after which an alarm raises an error in it (signal(7), SIGALRM; main thread only).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 
 STEP_SECONDS = 5.0
-_AGAIN_SECONDS = 1.0
+_REPEAT_SECONDS = 1.0
 
 _T = TypeVar("_T")
 
@@ -25,7 +25,7 @@ class EventLoopBlocked(Exception):
 
 @contextlib.contextmanager
 def alarm_after(seconds: float) -> Iterator[None]:
-    """Raise `EventLoopBlocked` in the enclosed code once ``seconds`` have passed, and again if that is swallowed."""
+    """Raise `EventLoopBlocked` in the body after ``seconds``, and again each second if the body swallows it."""
     free = signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, signal.SIG_IGN)
     if not free or threading.current_thread() is not threading.main_thread():
         yield
@@ -33,11 +33,11 @@ def alarm_after(seconds: float) -> Iterator[None]:
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise EventLoopBlocked(
-            f"it kept the event loop for more than {seconds:g} s; nothing in a plugin may block"
+            f"it blocked the event loop for more than {seconds:g} s; use await or asyncio.to_thread"
         )
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_SECONDS)
     try:
         yield
     finally:
@@ -46,23 +46,23 @@ def alarm_after(seconds: float) -> Iterator[None]:
 
 
 class WatchedAwaitable(Generic[_T]):
-    """Awaits something, and interrupts a step of it that takes too long."""
+    """Wraps an awaitable and interrupts a step of it that blocks for too long."""
 
-    def __init__(self, waited: Awaitable[_T], *, seconds: float = STEP_SECONDS) -> None:
-        self._waited = waited
+    def __init__(self, awaitable: Awaitable[_T], *, seconds: float = STEP_SECONDS) -> None:
+        self._awaitable = awaitable
         self._seconds = seconds
 
     def __await__(self) -> Generator[Any, Any, _T]:
-        steps = self._waited.__await__()
+        steps = self._awaitable.__await__()
         error: BaseException | None = None
         while True:
             with alarm_after(self._seconds):
                 try:
-                    found = next(steps) if error is None else steps.throw(error)
+                    yielded = next(steps) if error is None else steps.throw(error)
                 except StopIteration as done:
                     return done.value  # type: ignore[no-any-return]
             error = None
             try:
-                yield found
+                yield yielded
             except BaseException as thrown:  # noqa: BLE001  # a cancellation is the plugin's to see
                 error = thrown

@@ -60,7 +60,7 @@ def staged(source: Source, environment: Mapping[str, str], plugins: Path) -> Ite
             import_root(fetched.tree, path, manifest)
         except ManifestInvalid as error:
             raise SourceRejected(f"it is no plugin of clawgate: {error}") from None
-        if (reason := manifest.why_not_here()) is not None:
+        if (reason := manifest.api_problem()) is not None:
             raise SourceRejected(reason)
         yield Staged(source, manifest, fetched, folder)
     finally:

@@ -1,7 +1,6 @@
-"""What does a plugin see, where there is no gateway? A host that listens nowhere, starts nothing and dials nobody.
+"""Stands in for the gateway in tests of plugins: it opens no socket, starts no process and records every call.
 
-For the conformance kit and for the tests of plugin authors: answers to `fetch` are given beforehand, everything else is
-written down.
+Used by the conformance kit and by the tests of plugin authors.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from clawgate.plugins.api import (
 
 @dataclass(slots=True)
 class FakeRelay:
-    """A relay that was asked for."""
+    """A relay that was requested. It listens nowhere."""
 
-    plan: RelaySpec
+    spec: RelaySpec
     stopped: bool = False
 
     @property
     def host(self) -> str:
-        return self.plan.host
+        return self.spec.host
 
     @property
     def port(self) -> int:
-        return self.plan.port or 40_000
+        return self.spec.port or 40_000
 
     @property
     def requests(self) -> int:
@@ -52,9 +51,9 @@ class FakeRelay:
 
 @dataclass(slots=True)
 class FakeChild:
-    """A child that was asked for. It is ready once it was started."""
+    """A child that was requested. It is ready once it was started."""
 
-    plan: ChildSpec
+    spec: ChildSpec
     probe: Probe
     running: bool = False
     starts: int = 0
@@ -74,27 +73,27 @@ class FakeChild:
         return ServiceStatus(state="ready" if self.running else "stopped", ok=self.running)
 
     def unavailable(self) -> Unavailable | None:
-        return None if self.running else Unavailable(reason=f"{self.plan.name} is not running")
+        return None if self.running else Unavailable(reason=f"{self.spec.name} is not running")
 
 
 @dataclass(slots=True, kw_only=True)
 class FakeHost:
-    """Every context of the interface in one. ``answers``: by URL; whatever else is fetched is unreachable."""
+    """Implements every context of the interface. ``responses`` are by URL; every other URL is unreachable."""
 
     state_dir: Path
     config: BaseModel = field(default_factory=PluginConfig)
     config_file: Mapping[str, Any] = field(default_factory=dict)
-    answers: Mapping[str, FetchResponse] = field(default_factory=dict)
+    responses: Mapping[str, FetchResponse] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     gateway_url: str = "http://127.0.0.1:18789"
     instance: str = "0123456789ab"
     problems: Sequence[str] = ()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("clawgate.testing.plugin"))
-    fetched: list[FetchRequest] = field(default_factory=list)
+    requests: list[FetchRequest] = field(default_factory=list)
     relays: list[FakeRelay] = field(default_factory=list)
     children: list[FakeChild] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
-    complained: list[str] = field(default_factory=list)
+    printed_errors: list[str] = field(default_factory=list)
 
     @property
     def out(self) -> Callable[[str], None]:
@@ -102,26 +101,26 @@ class FakeHost:
 
     @property
     def err(self) -> Callable[[str], None]:
-        return self.complained.append
+        return self.printed_errors.append
 
-    async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        self.fetched.append(plan)
-        if plan.url in self.answers:
-            return self.answers[plan.url]
-        raise FetchFailed("unreachable", f"nothing listens at {plan.url}")
+    async def fetch(self, request: FetchRequest) -> FetchResponse:
+        self.requests.append(request)
+        if request.url in self.responses:
+            return self.responses[request.url]
+        raise FetchFailed("unreachable", f"nothing listens at {request.url}")
 
-    async def serve_relay(self, plan: RelaySpec) -> FakeRelay:
-        self.relays.append(FakeRelay(plan))
+    async def serve_relay(self, spec: RelaySpec) -> FakeRelay:
+        self.relays.append(FakeRelay(spec))
         return self.relays[-1]
 
-    def supervise(self, plan: ChildSpec, probe: Probe) -> FakeChild:
-        self.children.append(FakeChild(plan, probe))
+    def supervise(self, spec: ChildSpec, probe: Probe) -> FakeChild:
+        self.children.append(FakeChild(spec, probe))
         return self.children[-1]
 
 
 @dataclass(slots=True)
 class FakeSetup:
-    """What a provider gets while it is set up; ``config`` is the config file."""
+    """What a provider gets during setup; ``config`` is the config file."""
 
     host: FakeHost
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -130,5 +129,5 @@ class FakeSetup:
     def environment(self) -> Mapping[str, str]:
         return self.host.environment
 
-    async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        return await self.host.fetch(plan)
+    async def fetch(self, request: FetchRequest) -> FetchResponse:
+        return await self.host.fetch(request)

@@ -1,4 +1,4 @@
-"""Does a provider of a plugin keep its part of the interface? Asked without a network: nothing that it fetches answers.
+"""Checks that a provider of a plugin keeps the interface. Uses no network: every fetch fails.
 
 Part of `clawgate.testing.plugins.conformance`.
 """
@@ -32,10 +32,10 @@ from clawgate.settings.redaction import is_secret
 from clawgate.testing.plugins.fake_host import FakeHost, FakeSetup
 
 SECRET = "conformance-secret-0a1b2c3d4e5f"
-"""The answer to every question for a secret: it must turn up nowhere else."""
+"""The value for every question of the kind ``secret``. It must appear nowhere else."""
 
 _PROVIDERS = ("models", "providers")
-"""What is a secret in there, such as ``apiKey``, everybody knows without being told."""
+"""Below this path `is_secret` knows the secrets, such as ``apiKey``; `ConfigChange.secrets` need not name them."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _REFERENCE = re.compile(r"\$\{\w+\}")
@@ -55,21 +55,32 @@ _ODD_CONFIGS: tuple[Mapping[str, Any], ...] = (
     {"plugins": None, "models": []},
     {"plugins": {"entries": None}, "models": {"providers": None}, "agents": {"defaults": None}},
 )
+_ODD_BODIES = (
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"<html>",
+    b"\xff",
+    b'{"error":null}',
+    b'{"error":{"message":7}}',
+)
 
 
-def sample_answers(questions: list[Question]) -> Answers:
-    """An answer to each question: its default if that will do, else one of its kind."""
-    found: dict[str, str] = {}
+def sample_values(questions: list[Question]) -> Answers:
+    """Return a value for each question: its default if it has one, else a sample of its kind."""
+    values: dict[str, str] = {}
     for question in questions:
-        if question.when is not None and not question.when(Answers(found)):
+        if question.when is not None and not question.when(Answers(values)):
             continue
         usual = question.options[0].value if question.options else _SAMPLES[question.kind]
-        found[question.name] = question.default if question.default and question.kind != "secret" else usual
-    return Answers(found)
+        has_default = bool(question.default) and question.kind != "secret"
+        values[question.name] = question.default if has_default else usual
+    return Answers(values)
 
 
 def document_with(plugin: Plugin, provider: ProviderPlugin, change: ConfigChange) -> dict[str, Any]:
-    """A config file in which nothing stands but what ``change`` writes."""
+    """Return a config file that holds nothing but ``change``."""
     models: dict[str, Any] = {model: {"alias": alias} for alias, model in change.aliases.items()}
     defaults: dict[str, Any] = {"models": models} if models else {}
     if change.default_model is not None:
@@ -81,169 +92,161 @@ def document_with(plugin: Plugin, provider: ProviderPlugin, change: ConfigChange
     }
 
 
-def questions_of(provider: ProviderPlugin) -> Iterator[str]:
-    """What is wrong with the questions."""
+def question_problems(provider: ProviderPlugin) -> Iterator[str]:
+    """Yield what is wrong with `questions`, and with `previous_answers` and `owned_paths` of an empty config."""
     questions = list(provider.questions(Answers(), {}))
     names = [question.name for question in questions]
     flags = [question.flag_name for question in questions]
     if len(set(names)) < len(names) or len(set(flags)) < len(flags):
-        yield "two questions have one name or one flag"
+        yield "two questions have the same name or flag"
     for question in questions:
         if not _NAME.match(question.name):
-            yield f"the question '{question.name}' is to be named in small letters, digits and underscores"
+            yield f"the name of the question '{question.name}' must be lower-case letters, digits and underscores"
         if question.kind == "secret" and question.default:
-            yield f"the question '{question.name}' has a default, which would be a secret that everybody knows"
-        if question.kind != "secret" and question.default and (reason := question.why_not(question.default)):
-            yield f"the default of '{question.name}' is refused by its own check: {reason}"
+            yield f"the question '{question.name}' has a default, which would be a secret in the source code"
+        if question.kind != "secret" and question.default and (reason := question.problem(question.default)):
+            yield f"the default of '{question.name}' is rejected by its own check: {reason}"
         if re.search(r"token|password|secret|api_key", question.name) and question.kind != "secret":
-            yield f"the question '{question.name}' sounds like a secret and is not of that kind"
+            yield f"the question '{question.name}' has the name of a secret and another kind"
     again = [question.name for question in provider.questions(Answers(), {})]
     if again != names:
-        yield "the questions are others when they are asked for a second time"
+        yield "questions() returns other questions on the second call"
     for config in _ODD_CONFIGS:
-        if provider.previous(config):
-            yield "previous() finds answers in a config file that has none"
-        if list(provider.owned(config)):
-            yield "owned() names paths in a config file that has none of them"
+        if provider.previous_answers(config):
+            yield "previous_answers() returns values for a config file that has none"
+        if list(provider.owned_paths(config)):
+            yield "owned_paths() returns paths that the config file does not have"
 
 
-def change_of(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
-    """What is wrong with what it writes."""
+def config_change_problems(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
+    """Yield what is wrong with `config_change`, and with the methods that read the file that it makes."""
     questions = list(provider.questions(Answers(), {}))
-    answers = sample_answers(questions)
-    change = provider.config_change(answers)
-    if provider.config_change(answers) != change:
-        yield "config_change() gives something else for the same answers"
+    values = sample_values(questions)
+    change = provider.config_change(values)
+    if provider.config_change(values) != change:
+        yield "config_change() returns something else on the second call"
     if change.provider.get("api") != provider.dialect:
-        yield f"it writes api {change.provider.get('api')!r}, and its dialect is {provider.dialect!r}"
+        yield f"config_change() writes api {change.provider.get('api')!r}, but the dialect is {provider.dialect!r}"
     if not change.provider.get("baseUrl"):
-        yield f"it writes no baseUrl for models.providers.{provider.id}"
+        yield f"config_change() writes no baseUrl for models.providers.{provider.id}"
     own = f"{provider.id}/"
     for model in (*change.aliases.values(), *((change.default_model,) if change.default_model else ())):
         if not model.startswith(own):
-            yield f"'{model}' is no model of its own ({own}...)"
+            yield f"'{model}' is not a model of this provider ({own}...)"
     if any(not name.startswith(own) for name in change.fallbacks):
-        yield "it writes fallbacks to other providers, which is for the user to decide"
+        yield "config_change() writes fallbacks to other providers; only the operator may do that"
     document = document_with(plugin, provider, change)
     try:
-        OpenClawConfig.model_validate(_followed(document))
-        plugin.config.model_validate(_followed(dict(change.plugin_config)))
+        OpenClawConfig.model_validate(_resolved(document))
+        plugin.config_class.model_validate(_resolved(dict(change.plugin_config)))
     except ValueError as error:
-        yield f"what it writes cannot be read: {' '.join(str(error).split())[:300]}"
+        yield f"what config_change() writes is invalid: {' '.join(str(error).split())[:300]}"
     hidden = {("plugins", "entries", plugin.id, "config", *path) for path in change.secrets}
-    for path in _places_of(document, SECRET):
+    for path in _paths_holding(document, SECRET):
         if path not in hidden and not (path[:2] == _PROVIDERS and is_secret(path, SECRET)):
-            yield f"a secret stands at {format_key_path(path)}, which `secrets` does not name"
-    yield from _read_again(provider, questions, answers, document)
+            yield f"a secret is written to {format_key_path(path)}, which `secrets` does not list"
+    yield from _round_trip_problems(provider, questions, values, document)
     if isinstance(provider, ChecksConfig):
-        settings = plugin.config.model_validate(_followed(dict(change.plugin_config)))
-        yield from _notes(provider.config_notes(document, settings))
+        settings = plugin.config_class.model_validate(_resolved(dict(change.plugin_config)))
+        yield from _diagnostic_problems(provider.check_config(document, settings))
 
 
-def _notes(notes: object) -> Iterator[str]:
-    """What is wrong with what it says of its own config."""
-    if not isinstance(notes, Sequence) or not all(isinstance(note, Diagnostic) for note in notes):
-        yield f"config_notes() returned {type(notes).__name__}, which is no list of ConfigNote"
+def _diagnostic_problems(diagnostics: object) -> Iterator[str]:
+    """Yield what is wrong with the result of `check_config` for the provider's own config."""
+    if not isinstance(diagnostics, Sequence) or not all(isinstance(one, Diagnostic) for one in diagnostics):
+        yield f"check_config() returned {type(diagnostics).__name__}; it must return a list of Diagnostic"
         return
-    for note in notes:
-        if SECRET in f"{note.message}{note.next_step}":
-            yield "config_notes() shows the secret"
+    for one in diagnostics:
+        if SECRET in f"{one.message}{one.next_step}":
+            yield "check_config() shows the secret"
         else:
-            yield f"config_notes() is not content with what config_change() writes: {note.message}"
+            yield f"check_config() rejects what config_change() writes: {one.message}"
 
 
-def _followed(value: object) -> Any:
-    """``value`` with something real in the place of each reference, as a gateway would read it."""
+def _resolved(value: object) -> Any:
+    """Replace each reference in ``value`` by a real value, as a gateway does."""
     if isinstance(value, Mapping):
-        return {key: _followed(part) for key, part in value.items()}
+        return {key: _resolved(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_followed(part) for part in value]
+        return [_resolved(part) for part in value]
     return _REFERENCE.sub("referenced-4c3b2a1f", value) if isinstance(value, str) else value
 
 
-def _read_again(
-    provider: ProviderPlugin, questions: list[Question], answers: Answers, document: Mapping[str, Any]
+def _round_trip_problems(
+    provider: ProviderPlugin, questions: list[Question], values: Answers, document: Mapping[str, Any]
 ) -> Iterator[str]:
-    previous = provider.previous(document)
+    previous = provider.previous_answers(document)
     for question in questions:
-        asked, kept = answers.words(question.name), previous.words(question.name)
-        if question.kind not in ("secret", "confirm") and question.name in answers and asked != kept:
-            yield f"previous() does not find the answer to '{question.name}' in what config_change() wrote"
-    owned = [tuple(path) for path in provider.owned(document)]
+        if question.kind in ("secret", "confirm") or question.name not in values:
+            continue
+        if values.words(question.name) != previous.words(question.name):
+            yield f"previous_answers() does not return the value of '{question.name}' that config_change() wrote"
+    owned = [tuple(path) for path in provider.owned_paths(document)]
     if not any(path[:3] == ("models", "providers", provider.id) for path in owned):
-        yield f"owned() does not name models.providers.{provider.id}, which config_change() writes"
+        yield f"owned_paths() does not list models.providers.{provider.id}, which config_change() writes"
     for path in owned:
         if not path or path[0] not in ("plugins", "models", "agents") or len(path) < 3:
-            yield f"owned() names {format_key_path(path) or 'the whole file'}, which is not its own"
+            yield f"owned_paths() lists {format_key_path(path) or 'the whole file'}, which it does not own"
 
 
-def _places_of(value: object, text: str, path: KeyPath = ()) -> Iterator[KeyPath]:
+def _paths_holding(value: object, text: str, path: KeyPath = ()) -> Iterator[KeyPath]:
     if isinstance(value, Mapping):
         for key, part in value.items():
-            yield from _places_of(part, text, (*path, str(key)))
+            yield from _paths_holding(part, text, (*path, str(key)))
     elif isinstance(value, list | tuple):
         for index, part in enumerate(value):
-            yield from _places_of(part, text, (*path, index))
+            yield from _paths_holding(part, text, (*path, index))
     elif isinstance(value, str) and text in value:
         yield path
 
 
-async def connection_of(provider: ProviderPlugin, folder: Path) -> list[str]:
-    """What is wrong with its check of a server that cannot be reached."""
-    answers = sample_answers(list(provider.questions(Answers(), {})))
+async def connection_check_problems(provider: ProviderPlugin, folder: Path) -> list[str]:
+    """Return what is wrong with `check_connection` for a server that cannot be reached."""
+    values = sample_values(list(provider.questions(Answers(), {})))
     host = FakeHost(state_dir=folder)
-    result: object = await provider.check(answers, FakeSetup(host))
+    result: object = await provider.check_connection(values, FakeSetup(host))
     if not isinstance(result, CheckResult):
-        return [f"check() returned {type(result).__name__}, which is no CheckResult"]
-    found = []
-    if host.fetched and result.ok:
-        found.append("check() says that all is well, and nothing could be reached")
+        return [f"check_connection() returned {type(result).__name__}; it must return a CheckResult"]
+    problems = []
+    if host.requests and result.ok:
+        problems.append("check_connection() reports success although nothing could be reached")
     if not result.message:
-        found.append("check() says nothing: `message` is empty")
+        problems.append("check_connection() returned an empty message")
     if SECRET in f"{result.message}{result.next_step}":
-        found.append("check() shows the secret")
-    if any(SECRET in plan.url or SECRET in str(dict(plan.headers)) for plan in host.fetched):
-        found.append("check() puts the secret into a URL or a plain header; it belongs into FetchPlan.secret")
-    return found
+        problems.append("check_connection() shows the secret")
+    if any(SECRET in request.url or SECRET in str(dict(request.headers)) for request in host.requests):
+        problems.append("check_connection() puts the secret into a URL or a header; use FetchRequest.secret")
+    return problems
 
 
-def requests_of(provider: ProviderPlugin) -> Iterator[str]:
-    """What is wrong with how it shapes requests and judges answers."""
+def hook_problems(provider: ProviderPlugin) -> Iterator[str]:
+    """Yield what is wrong with `transform_request` and `map_error`."""
     if isinstance(provider, TransformsRequests):
-        if inspect.iscoroutinefunction(provider.shape):
-            yield "shape must be a plain 'def'"
+        if inspect.iscoroutinefunction(provider.transform_request):
+            yield "transform_request must be a plain 'def'"
             return
         fields: dict[str, object] = {"stream": True, "max_tokens": 64}
-        request = UpstreamRequest(model="model-a", fields=fields, conversation="abc")
-        shaped: object = provider.shape(request)
-        if not isinstance(shaped, UpstreamRequest):
-            yield f"shape() returned {type(shaped).__name__}, which is no UpstreamRequest"
+        request = UpstreamRequest(model="model-a", fields=fields, session_id="abc")
+        result: object = provider.transform_request(request)
+        if not isinstance(result, UpstreamRequest):
+            yield f"transform_request() returned {type(result).__name__}; it must return an UpstreamRequest"
             return
         if fields != {"stream": True, "max_tokens": 64}:
-            yield "shape() changes the fields that it was given; give back others (dataclasses.replace)"
-        if named := sorted(_CREDENTIALS & {name.lower() for name in shaped.headers}):
-            yield f"shape() sets {', '.join(named)}; the credential is the gateway's to set"
-        if {"messages", "system", "tools", "model"} & shaped.fields.keys():
-            yield "shape() sets messages, system, tools or model among the fields"
+            yield "transform_request() changes the fields in place; return a new request (dataclasses.replace)"
+        if named := sorted(_CREDENTIALS & {name.lower() for name in result.headers}):
+            yield f"transform_request() sets {', '.join(named)}; only the gateway sets credentials"
+        if {"messages", "system", "tools", "model"} & result.fields.keys():
+            yield "transform_request() sets messages, system, tools or model among the fields"
     if isinstance(provider, MapsErrors):
-        yield from _verdicts(provider.judge)
+        yield from _map_error_problems(provider.map_error)
 
 
-def _verdicts(judge: Callable[[int, bytes], object]) -> Iterator[str]:
+def _map_error_problems(map_error: Callable[[int, bytes], object]) -> Iterator[str]:
     for status in (200, 400, 401, 429, 500, 529):
-        for body in (
-            b"",
-            b"{",
-            b"[]",
-            b"null",
-            b"<html>",
-            b"\xff",
-            b'{"error":null}',
-            b'{"error":{"message":7}}',
-        ):
-            verdict = judge(status, body)
-            if verdict is None:
+        for body in _ODD_BODIES:
+            result = map_error(status, body)
+            if result is None:
                 continue
-            if not isinstance(verdict, MappedError) or not 400 <= verdict.status <= 599:
-                yield f"judge({status}, {body!r}) returned no Verdict of a failure"
+            if not isinstance(result, MappedError) or not 400 <= result.status <= 599:
+                yield f"map_error({status}, {body!r}) must return None or a MappedError with a status of 400 to 599"
                 return

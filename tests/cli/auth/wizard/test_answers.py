@@ -74,7 +74,7 @@ def test_a_question_that_does_not_apply_is_left_out() -> None:
         ("port", "many", "from 1 to 65535"),
         ("count", "-1", "whole number"),
         ("mode", "medium", "one of fast, slow"),
-        ("models", ",", "names nothing"),
+        ("models", ",", "is an empty list"),
     ],
 )
 def test_what_is_wrong_is_told_at_once_and_asked_again(name: str, wrong: str, says: str) -> None:

@@ -97,7 +97,7 @@ def test_a_private_address_has_to_be_allowed_in_so_many_words(url: str, asked: b
 
 def test_an_edit_without_a_change_changes_nothing() -> None:
     owl = OwnProvider("owl", OWL)
-    earlier = owl.previous({})
+    earlier = owl.previous_answers({})
     assert earlier["models"] == "qwen, old" and earlier["key"] == "${OWL_TOKEN}"
     sources = AnswerSources(earlier=earlier, earlier_first=True, environment={"OWL_TOKEN": KEY})
     assert block_of(owl, sources) == OWL
@@ -107,7 +107,7 @@ def test_an_edit_keeps_what_was_not_asked() -> None:
     owl = OwnProvider("owl", OWL)
     sources = AnswerSources(
         flags={"models": "new,qwen", "auth": "bearer", "key": KEY},
-        earlier=owl.previous({}),
+        earlier=owl.previous_answers({}),
         earlier_first=True,
     )
     found = block_of(owl, sources)
@@ -120,7 +120,7 @@ def test_what_was_allowed_for_a_private_address_ends_with_it() -> None:
     owl = OwnProvider("owl", OWL)
     sources = AnswerSources(
         flags={"base_url": "https://8.8.8.8/v1"},
-        earlier=owl.previous({}),
+        earlier=owl.previous_answers({}),
         earlier_first=True,
         environment={"OWL_TOKEN": KEY},
     )
@@ -133,7 +133,7 @@ def test_a_login_is_asked_for_as_such() -> None:
     assert missing_of(provider, AnswerSources(flags=flags)) == ["login"]
     found = block_of(provider, AnswerSources(flags=flags | {"login": "user:pass"}))
     assert found["request"]["auth"]["value"] == "dXNlcjpwYXNz"
-    assert OwnProvider("hut", found).previous({})["login"] == "dXNlcjpwYXNz"
+    assert OwnProvider("hut", found).previous_answers({})["login"] == "dXNlcjpwYXNz"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_login_is_asked_for_as_such() -> None:
 def test_what_is_refused(name: str, text: str, says: str) -> None:
     questions = OwnProvider("", {}, {"owl"}).questions(Answers(), {})
     question = next(one for one in questions if one.name == name)
-    assert says in (question.why_not(text) or "")
+    assert says in (question.problem(text) or "")
 
 
 def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
@@ -168,7 +168,7 @@ def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
             models = next(one for one in provider.questions(Answers(), {}) if one.name == "models")
             assert models.choices is not None
             offered = [choice.value for choice in await models.choices(answers, context)]
-            found = await provider.check(answers.joined({"models": "qwen"}), context)
+            found = await provider.check_connection(answers.merged({"models": "qwen"}), context)
             return offered, found.ok, len(upstream.requests)
 
     assert asyncio.run(work()) == (["qwen"], True, 1)
@@ -180,4 +180,4 @@ def test_it_has_the_shape_of_a_plugins_provider(name: str) -> None:
     assert isinstance(provider, ProviderPlugin)
     assert provider.label
     assert provider.dialect == ("anthropic-messages" if name == "anthropic" else "openai-completions")
-    assert list(provider.owned({})) == [("models", "providers", name)]
+    assert list(provider.owned_paths({})) == [("models", "providers", name)]

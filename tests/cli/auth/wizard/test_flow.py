@@ -202,7 +202,7 @@ def _raises(error: BaseException) -> Callable[..., Any]:
     return broken
 
 
-@pytest.mark.parametrize("broken", ["previous", "questions", "config_change"])
+@pytest.mark.parametrize("broken", ["previous_answers", "questions", "config_change"])
 @pytest.mark.parametrize(
     ("error", "says"),
     [(RuntimeError("boom"), "RuntimeError: boom"), (PluginError("no", next_step="do this"), "no: do this")],

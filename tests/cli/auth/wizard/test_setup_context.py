@@ -17,7 +17,11 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 
 PLAN = FetchRequest(
-    url="", header="X-Proxy-Token", secret=SecretStr("canary-setup"), private=True, headers={"X-Team": "a"}
+    url="",
+    header="X-Proxy-Token",
+    secret=SecretStr("canary-setup"),
+    allow_private=True,
+    headers={"X-Team": "a"},
 )
 
 
@@ -52,7 +56,7 @@ def test_an_error_is_an_answer_too() -> None:
 
 def test_a_private_address_has_to_be_named_so() -> None:
     with pytest.raises(FetchFailed) as caught:
-        fetched(faults.json_answer({}), private=False)
+        fetched(faults.json_answer({}), allow_private=False)
     assert caught.value.cause == "blocked"
 
 

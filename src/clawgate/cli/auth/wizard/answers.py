@@ -90,7 +90,7 @@ def without_asking(questions: Sequence[Question], sources: AnswerSources) -> Ans
         if question.when is not None and not question.when(plain):
             continue
         offer = given.flag(question) or next(given.offers(question), None)
-        problem = given.why_not(question, offer)
+        problem = given.problem(question, offer)
         if offer is None or (problem and not offer.written):
             if question.required:
                 missing.append(question)
@@ -120,7 +120,7 @@ def by_asking(
             continue
         offer = given.flag(question)
         if offer is not None:
-            if problem := given.why_not(question, offer):
+            if problem := given.problem(question, offer):
                 raise InvalidAnswer([f"{question.text} ({offer.origin}): {problem}"])
         else:
             offer = _Asking(question, given, asker, offered, port_note).ask(plain)
@@ -131,7 +131,7 @@ def by_asking(
 def _with(
     plain: Answers, written: Answers, question: Question, offer: _AnswerCandidate
 ) -> tuple[Answers, Answers]:
-    return plain.joined({question.name: offer.plain}), written.joined({question.name: offer.written})
+    return plain.merged({question.name: offer.plain}), written.merged({question.name: offer.written})
 
 
 class _Provided:
@@ -176,13 +176,13 @@ class _Provided:
             return _AnswerCandidate(text, text, origin)
         return _AnswerCandidate(text, self._sources.environment.get(reference[1], ""), origin)
 
-    def why_not(self, question: Question, offer: _AnswerCandidate | None) -> str | None:
+    def problem(self, question: Question, offer: _AnswerCandidate | None) -> str | None:
         if offer is None:
             return "an answer is needed" if question.required else None
         if offer.written != offer.plain and not offer.plain:
             name = offer.written[2:-1]
             return None if self._sources.unset_allowed else f"the variable {name} is not set here"
-        return question.why_not(offer.plain)
+        return question.problem(offer.plain)
 
 
 class _Asking:
@@ -225,14 +225,14 @@ class _Asking:
     def _first_right(self) -> _AnswerCandidate | None:
         """The best offer that the question takes; what is wrong with a better one is told."""
         for offer in self._given.offers(self._question):
-            problem = self._given.why_not(self._question, offer)
+            problem = self._given.problem(self._question, offer)
             if problem is None:
                 return offer
             self._asker.say(f"  (not used: {offer.origin}: {problem})")
         return None
 
     def _why_not(self, text: str) -> str | None:
-        return self._question.why_not(self._cleared(text))
+        return self._question.problem(self._cleared(text))
 
     def _cleared(self, text: str) -> str:
         return "" if text == NOTHING and not self._question.required else text
@@ -252,7 +252,7 @@ class _Asking:
             if not text and offer is not None:
                 return None
             read = self._given.read(question, self._cleared(text), "typed")
-            return self._given.why_not(question, read)
+            return self._given.problem(question, read)
 
         text = self._asker.secret(f"{question.text} (not shown){taken}", why_not)
         if not text and offer is not None:

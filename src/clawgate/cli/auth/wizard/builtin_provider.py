@@ -61,7 +61,7 @@ class OwnProvider:
     def dialect(self) -> Dialect:
         return "anthropic-messages" if self._api(Answers()) == "anthropic-messages" else "openai-completions"
 
-    def previous(self, config: Mapping[str, Any]) -> Answers:
+    def previous_answers(self, config: Mapping[str, Any]) -> Answers:
         """The block as answers; a secret as it stands there."""
         block = self._block
         found: dict[str, str] = {}
@@ -225,12 +225,12 @@ class OwnProvider:
         return answers.text("dialect") or (self._own.api if self._own else "openai-completions")
 
     async def _offered(self, answers: Answers, context: SetupContext) -> Sequence[Choice]:
-        found = await self.check(answers, context)
+        found = await self.check_connection(answers, context)
         if not found.ok:
             raise PluginError(found.message)
         return [Choice(model) for model in found.models]
 
-    async def check(self, answers: Answers, context: SetupContext) -> CheckResult:
+    async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
         """Ask for its models, by the way that requests will take. The same block is not tried twice."""
         block = dict(self.config_change(answers).provider)
         block.pop("models", None)
@@ -261,7 +261,7 @@ class OwnProvider:
             return held.kind
         return "x-api-key" if self._api(Answers()) == "anthropic-messages" else "bearer"
 
-    def owned(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
+    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         return (("models", "providers", self.id),)
 
 

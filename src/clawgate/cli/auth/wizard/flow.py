@@ -83,7 +83,7 @@ class SignInResult:
 
 def questions_of(subject: ProviderTarget, setup: Setup) -> tuple[Answers, list[Question]]:
     """What is answered already, and what there is to ask."""
-    previous = _called(subject, lambda: subject.provider.previous(setup.config))
+    previous = _called(subject, lambda: subject.provider.previous_answers(setup.config))
     return previous, _called(subject, lambda: list(subject.provider.questions(previous, setup.environment)))
 
 
@@ -111,7 +111,7 @@ def sign_in(subject: ProviderTarget, wishes: SignInOptions, desk: SignInContext)
 def sign_out(provider: str, subject: ProviderTarget | None, desk: SignInContext) -> WriteResult | None:
     """Take away all that was written for ``provider``; None where nothing was. Raises `SignInFailed`, `Aborted`."""
     raw = desk.known.file.raw
-    owned = _called(subject, lambda: list(subject.provider.owned(raw))) if subject is not None else []
+    owned = _called(subject, lambda: list(subject.provider.owned_paths(raw))) if subject is not None else []
     try:
         after = without_provider(desk.text, provider, owned)
     except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
@@ -212,7 +212,7 @@ def _tell_of_ports(questions: Sequence[Question], answered: AnswerSet, desk: Sig
 
 def _tried(subject: ProviderTarget, answers: Answers, setup: Setup) -> CheckResult:
     try:
-        found: object = _awaited(subject.provider.check(answers, setup))
+        found: object = _awaited(subject.provider.check_connection(answers, setup))
     except Aborted:
         raise
     except TimeoutError:
