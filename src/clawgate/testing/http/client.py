@@ -1,7 +1,7 @@
-"""A client that sends exactly the bytes it is given, and reads answers strictly.
+"""A client that sends exactly the bytes it is given, and reads responses strictly.
 
-It answers for the client in tests: what came back, whether it was whole and correct, when, and how the
-connection ended. It must not know clawgate, and never repairs what it reads.
+It is the client of tests: what arrived, whether it was complete and correct, when, and how the connection ended.
+Must not know clawgate, and must not repair what it reads.
 """
 
 from __future__ import annotations

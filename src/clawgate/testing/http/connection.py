@@ -1,6 +1,6 @@
 """One accepted connection of a scripted server: performs the steps, records the bytes, sees the end.
 
-It must not know which script belongs to which request, nor anything of other connections: its server does.
+Must not know which script belongs to which request, nor anything of other connections: its server does.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def sent(self) -> int:
-        """Bytes of answer that the kernel has taken (before TLS)."""
+        """Bytes of responses that the kernel has taken (before TLS)."""
         return self._written - (0 if self.lost else self._transport.get_write_buffer_size())
 
     @property
@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _client_gone(self, how: Literal["fin", "reset"]) -> None:
-        # The first sign counts: a client that sent FIN answers a later write of ours with RST.
+        # The first sign counts: a client that sent FIN replies to a later write of ours with RST.
         if self.client_close is None:
             self.client_close = how
             self.client_closed_at = time.monotonic()

@@ -1,6 +1,6 @@
-"""Ready-made scripts for `FakeUpstream`: correct answers, and each way in which an upstream goes wrong.
+"""Ready-made scripts for `FakeUpstream`: correct responses, and each way in which an upstream fails.
 
-Everything here is a value (a tuple of steps, or the bytes of an answer). It knows HTTP and the chat dialect
+Everything here is a value (a tuple of steps, or the bytes of a response). It knows HTTP and the chat dialect
 only as literal bytes, so that a fault is readable where it is used.
 """
 
@@ -74,7 +74,7 @@ def head(
 def answer(
     body: bytes, status: int = 200, fields: Fields = (), *, content_type: str = "application/json"
 ) -> bytes:
-    """The bytes of a whole answer with Content-Length."""
+    """Return the bytes of a complete response with Content-Length."""
     length = ("Content-Length", str(len(body)))
     return head(status, [("Content-Type", content_type), length, *fields]) + body
 
@@ -83,18 +83,18 @@ SSE_FIELDS = (("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Cont
 
 
 def sse_bytes(frames: Iterable[bytes] = CHAT_FRAMES, fields: Fields = (), *, chunked: bool = True) -> bytes:
-    """The bytes of a whole streamed answer: chunked (a chunk a frame), or delimited by the close."""
+    """Return the bytes of a complete streamed response: chunked (a chunk a frame), or delimited by the close."""
     if not chunked:
         return head(200, [*SSE_FIELDS, *fields, ("Connection", "close")]) + b"".join(frames)
     start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked"), *fields])
     return start + b"".join(map(chunk, frames)) + LAST_CHUNK
 
 
-# Correct answers.
+# Correct responses.
 
 
 def json_answer(value: object, status: int = 200, fields: Fields = ()) -> Steps:
-    """The whole request is read, then this JSON value is the answer; the connection stays open."""
+    """Read the whole request, then respond with this JSON value; the connection stays open."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return ReadBody(), Send(answer(body, status, fields))
 
@@ -115,7 +115,7 @@ def rate_limited(retry_after: str = "7") -> Steps:
 
 
 def sse_answer(frames: Sequence[bytes] = CHAT_FRAMES, *, chunked: bool = True, fields: Fields = ()) -> Steps:
-    """A streamed answer, a write a frame."""
+    """A streamed response, one write per frame."""
     close: Steps = () if chunked else (Close(),)
     wire = sse_bytes(frames, fields, chunked=chunked)
     parts = [chunk(frame) if chunked else frame for frame in frames] + ([LAST_CHUNK] if chunked else [])
@@ -137,7 +137,7 @@ def sse_gated(gates: Sequence[asyncio.Event], frames: Sequence[bytes] = CHAT_FRA
 
 
 def http10_answer(body: bytes = b'{"ok":true}') -> Steps:
-    """An HTTP/1.0 answer without a length, ended by the close."""
+    """An HTTP/1.0 response without a length, ended by the close."""
     return (
         ReadBody(),
         Send(head(200, [("Content-Type", "application/json")], version="HTTP/1.0") + body),
@@ -145,16 +145,16 @@ def http10_answer(body: bytes = b'{"ok":true}') -> Steps:
     )
 
 
-# Cut and damaged answers.
+# Truncated and damaged responses.
 
 
 def cut(wire: bytes, at: int) -> Steps:
-    """The first `at` bytes of an answer, then FIN."""
+    """The first `at` bytes of a response, then FIN."""
     return ReadBody(), Send(wire[:at]), Close()
 
 
 def reset_after(wire: bytes, at: int, *, once: asyncio.Event | None = None) -> Steps:
-    """The first `at` bytes of an answer, then RST; `once` is awaited before it, so they are read."""
+    """The first `at` bytes of a response, then RST; `once` is awaited before it, so they are read."""
     wait: Steps = (Wait(once),) if once is not None else ()
     return ReadBody(), Send(wire[:at]), *wait, Reset()
 
@@ -182,19 +182,19 @@ def oversized_head(size: int = 1_000_000) -> Steps:
 
 
 def interim(*statuses: int, then: Sequence[Step]) -> Steps:
-    """1xx answers (100, 103) before `then`, which must begin with ReadBody."""
+    """1xx responses (100, 103) before `then`, which must begin with ReadBody."""
     link = {103: (("Link", "</style.css>; rel=preload"),)}
     return *(Send(head(status, link.get(status, ()))) for status in statuses), *then
 
 
 def early_answer(status: int = 413, *, close: bool = True) -> Steps:
-    """The answer while the request body is still coming; then FIN, or the rest is read and thrown away."""
+    """Respond while the request body still arrives; then FIN, or the rest is read and discarded."""
     wire = answer(b'{"error":{"message":"too large"}}', status, [("Connection", "close")] if close else [])
     return (Send(wire), Close()) if close else (Send(wire), ReadBody())
 
 
 def slow_head(pause: float, size: int = 1) -> Steps:
-    """A correct answer whose bytes come `size` at a time, `pause` seconds apart, from the first on."""
+    """A correct response whose bytes arrive `size` at a time, `pause` seconds apart, from the first on."""
     return ReadBody(), Drip(answer(b'{"ok":true}'), size, pause)
 
 
@@ -207,7 +207,7 @@ def never_answers() -> Steps:
 
 
 def stalls_after(wire: bytes, at: int) -> Steps:
-    """The first `at` bytes of an answer, then nothing more."""
+    """The first `at` bytes of a response, then nothing more."""
     return ReadBody(), Send(wire[:at]), Hold()
 
 
@@ -218,10 +218,10 @@ def pings_only(pause: float = 0.05, times: int | None = None) -> Steps:
 
 
 def stale_after(wire: bytes = answer(b'{"ok":true}'), *, reset: bool = False) -> Steps:
-    """A keep-alive answer, and the connection ends right behind it without having said so."""
+    """A keep-alive response, and the connection ends right behind it without announcing it."""
     return ReadBody(), Send(wire), Reset() if reset else Close()
 
 
 def stale_on_reuse() -> Steps:
-    """For the second request on a connection: RST instead of an answer, before any byte of one."""
+    """For the second request on a connection: RST instead of a response, before any byte of one."""
     return (Reset(),)

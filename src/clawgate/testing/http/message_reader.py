@@ -1,8 +1,8 @@
-"""What exactly arrived on a connection, and was it correct HTTP/1.1?
+"""Reads one HTTP/1.1 message strictly and records everything in it that is not correct.
 
 A strict push reader for one message, with no I/O, clock or logging. It is written by hand on purpose: the
 product parses with httptools, and a fake with the same parser would be blind to what that one lets through.
-It never raises on bad input: it goes on where the meaning is clear, and records each oddity in `anomalies`.
+It never raises on bad input: it continues where the meaning is clear, and records each oddity in `anomalies`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def parse_head(raw: bytes, kind: Kind) -> tuple[Head, list[str]]:
 class MessageReader:
     """Reads one request or one response from bytes in any slices.
 
-    `to_method` is the request's method when reading a response (an answer to HEAD has no body).
+    `to_method` is the request's method when reading a response (a response to HEAD has no body).
     After `complete`, what came behind the message is in `unread`. When `broken`, the framing cannot be
     known any more, everything from there on is in `unread`, and the message never becomes complete.
     """

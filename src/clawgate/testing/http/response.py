@@ -1,6 +1,6 @@
-"""What came back to a raw client, as a value: a response whole or cut, and the end of a connection.
+"""Values that a raw client returns: a response, complete or truncated, and the end of a connection.
 
-It reads nothing and judges nothing: `http1` has read, the test judges.
+Must not read or check anything: `message_reader` reads, the test checks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a scripted server can do to a connection, one small value per act.
+"""The steps of a scripted server, one small value per action on a connection.
 
 A script is a sequence of these; `upstream` performs them, `faults` has ready-made ones. They are plain data:
 they know no socket, so a script can be built, compared and printed anywhere.
@@ -55,7 +55,7 @@ class SetEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReadBody:
-    """Wait until the whole request body has arrived (reading goes on, if it was stopped)."""
+    """Wait until the whole request body has arrived (reading resumes if it was stopped)."""
 
 
 @dataclass(frozen=True, slots=True)

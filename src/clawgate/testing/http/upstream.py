@@ -1,7 +1,7 @@
-"""A server that does exactly what a script says, and remembers exactly what it was sent.
+"""A server that performs a script, and records every byte that it receives.
 
-It answers for the upstream in tests: which bytes arrived, on which connection, when, and when the peer left.
-It must not know clawgate: it reads requests with its own strict parser and never repairs anything.
+It is the upstream of tests: which bytes arrived, on which connection, when, and when the peer left.
+Must not know clawgate: it reads requests with its own strict parser and never repairs anything.
 """
 
 from __future__ import annotations
@@ -135,11 +135,11 @@ class FakeUpstream:
                 return connection
 
     async def _until(self, ready: Callable[[], bool], what: str, within: float | None = None) -> None:
-        def told() -> str:
+        def state() -> str:
             seen = [(request.connection.number, request.method, request.target) for request in self.requests]
             return f"{what}; {len(self.connections)} connections, requests {seen}, stray {self.stray}"
 
-        await self.pulse.until(ready, told, self._limit if within is None else within)
+        await self.pulse.until(ready, state, self._limit if within is None else within)
 
     def script_for(self, request: Request) -> Script:
         if not self._scripts:
@@ -173,9 +173,9 @@ class FakeUpstream:
 
 
 class SilentListener:
-    """A port that listens and never accepts: connections open in the kernel, and nobody is there.
+    """A port that listens and never accepts: connections open in the kernel and no program reads them.
 
-    With `backlog_full` the queue is filled first, so that further connects hang instead (no SYN is answered; on Linux).
+    With `backlog_full` the queue is filled first, so that further connects hang (on Linux no SYN gets a reply).
     """
 
     def __init__(self, *, backlog_full: bool = False) -> None:

@@ -1,6 +1,6 @@
-"""How one coroutine waits for a fact that another one makes true, without sleeping and without hanging.
+"""Waits for a fact that another coroutine makes true, without sleeping and without hanging.
 
-It knows nothing of HTTP. Every wait of a test has a limit, so that it fails with a sentence, not by hanging.
+Must not know HTTP. Every wait of a test has a limit, so that it fails with a sentence, not by hanging.
 """
 
 from __future__ import annotations
