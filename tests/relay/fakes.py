@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Coroutine, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -84,6 +85,7 @@ class FakeTransport:
         self.reading = True
         self._tls = tls
         self._readable = readable  # the socket holds bytes that were not read yet, or an EOF
+        self._close_notify = False
         self._closing = False
         self._lost = False
 
@@ -101,7 +103,13 @@ class FakeTransport:
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "socket":
             return _readable if self._readable else _quiet
-        return object() if name == "ssl_object" and self._tls else default
+        return self if name == "ssl_object" and self._tls else default
+
+    def read(self, size: int) -> bytes:
+        """Of an `ssl.SSLObject`: empty after close_notify."""
+        if not self._close_notify:
+            raise ssl.SSLWantReadError
+        return b""
 
     def is_closing(self) -> bool:
         return self._closing
@@ -136,9 +144,10 @@ class FakeTransport:
         assert self.protocol is not None
         self.protocol.data_received(data)
 
-    def end(self) -> None:
-        """The peer closed in order: EOF, then the end of the connection."""
+    def end(self, *, close_notify: bool = True) -> None:
+        """The peer closed: EOF, then the end of the connection. Over TLS in order only after ``close_notify``."""
         assert self.protocol is not None
+        self._close_notify = close_notify
         self.protocol.eof_received()
         self.lose()
 
@@ -229,6 +238,11 @@ class FakeHandler:
         self.passthrough: ChunkPassthrough | None = None
         self._takes_complete = takes_complete
         self._extra_headers = extra_headers
+
+    @property
+    def status(self) -> int:
+        """0 before the head."""
+        return self.head.status if self.head is not None else 0
 
     def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
         if self._takes_complete:

@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 import socket
 import struct
+from pathlib import Path
 
 import pytest
+import uvloop
 
-from clawgate.errors import GatewayError
-from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
+from clawgate.relay.interfaces import ChunkPassthrough
 from clawgate.relay.upstream.connection import HEAD_LIMIT, UpstreamConnection
-from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Close, Drip, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from clawgate.wire.http.url import Origin
 from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, run, serving, until
+from tests.relay.fakes import FakeHandler, FakeOwner, connected, slices
+from tests.testing.throwaway_ca import make_throwaway
 
 GOOD = faults.json_answer({"next": "fine"})
 A = faults.answer(b'{"a":1}')
@@ -325,19 +326,18 @@ PASS = [1, 4, 5, 7, 9]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 300, 10_000])
-def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
+async def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
     """Whole chunks take a short way, parts of chunks the parser's: mixing both loses and makes up nothing."""
     framed = b"".join(b"%X\r\n%b\r\n" % (len(body), body) for body in CHUNKS) + b"0\r\n\r\n"
     whole = [b"%x\r\n%b\r\n" % (len(body), body) for body in CHUNKS]
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     pieces = [framed[at : at + size] for at in range(0, len(framed), size)]
 
-    class Told:
+    class Told(FakeHandler):
         """A handler that takes chunks as they come and keeps the body."""
 
         def __init__(self) -> None:
-            self.body = b""
-            self.ended = False
+            super().__init__()
             self.passed: list[bytes] = []
 
         def pass_by(self, framed: bytes) -> None:
@@ -346,80 +346,29 @@ def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> None:
             self.passed.append(rest[:-2])
             self.body += rest[:-2]
 
-        def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
-            return False
-
-        def on_response_head(self, head: ResponseHead) -> bytes | None:
-            return None
-
-        def on_response_body(self, body: bytes) -> None:
-            self.body += body
-
-        def on_read_complete(self) -> None: ...
         def chunk_passthrough(self) -> ChunkPassthrough:
             return ChunkPassthrough(self.pass_by, (b"KEY",))
 
-        def on_response_complete(self) -> None:
-            self.ended = True
-
-        def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
-            raise error
-
-        def on_upstream_write_paused(self) -> None: ...
-        def on_upstream_write_resumed(self) -> None: ...
-
     for reads in (
         pieces,
-        [*whole[:2], *pieces_of(b"".join(whole[2:]), size), b"0\r\n\r\n"],
+        [*whole[:2], *slices(b"".join(whole[2:]), size), b"0\r\n\r\n"],
         [*whole, b"0\r\n\r\n"],
     ):
         told = Told()
-        connection = UpstreamConnection(FakeOwner())
-        connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
+        connection, _ = connected()
         connection.start_response(told, head_only=False)
         for read in [head, *reads]:
             connection.data_received(read)
-        assert told.body == b"".join(CHUNKS) and told.ended
+        assert (told.body, told.end) == (b"".join(CHUNKS), "complete")
         if reads == [*whole, b"0\r\n\r\n"]:
             assert told.passed == [CHUNKS[at] for at in PASS]
-
-
-class Heard:
-    """A handler that keeps how it ended."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.body = b""
-        self.end = ""
-
-    def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
-        self.end = "kept for the next request"
-        return True
-
-    def on_response_head(self, head: ResponseHead) -> bytes | None:
-        self.status = head.status
-        return None
-
-    def on_response_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_read_complete(self) -> None: ...
-    def chunk_passthrough(self) -> None: ...
-    def on_response_complete(self) -> None:
-        self.end = "whole"
-
-    def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
-        self.end = error.code
-
-    def on_upstream_write_paused(self) -> None: ...
-    def on_upstream_write_resumed(self) -> None: ...
 
 
 @pytest.mark.parametrize(
     ("answer", "heard"),
     [
-        (faults.answer(b"too large", 413), (413, b"too large", "whole")),
-        (faults.answer(b"ok"), (200, b"ok", "whole")),
+        (faults.answer(b"too large", 413), (413, b"too large", "complete")),
+        (faults.answer(b"ok"), (200, b"ok", "complete")),
         (faults.answer(b"too large", 413)[:-3], (413, b"too la", "upstream_closed")),
         (b"HTTP/1.1 413 ", (0, b"", "upstream_closed")),
     ],
@@ -439,7 +388,7 @@ def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind
             _, connection = await loop.create_connection(
                 lambda: UpstreamConnection(owner), *listener.getsockname()
             )
-            told = Heard()
+            told = FakeHandler()
             connection.start_response(told, head_only=False)
             theirs, _ = listener.accept()
             # The loop stands still here: the answer and the reset are in the kernel before we write.
@@ -454,60 +403,97 @@ def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind
 
 
 @pytest.mark.parametrize("size", [10_000, HEAD_LIMIT * 2])
-def test_a_head_that_is_too_large_is_refused_however_it_is_read(size: int) -> None:
+async def test_a_head_that_is_too_large_is_refused_however_it_is_read(size: int) -> None:
     """In pieces, and in one read with its body behind it."""
-    told = Heard()
-    connection = UpstreamConnection(FakeOwner())
-    connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
+    told = FakeHandler()
+    connection, _ = connected()
     connection.start_response(told, head_only=False)
     answer = b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * (HEAD_LIMIT + 20_000))
-    for piece in pieces_of(answer, size):
+    for piece in slices(answer, size):
         if not told.end:
             connection.data_received(piece)
     assert (told.status, told.end) == (0, "upstream_malformed")
 
 
-def test_a_large_body_in_the_same_read_makes_no_large_head() -> None:
-    told = Heard()
-    connection = UpstreamConnection(FakeOwner())
-    connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
+async def test_a_large_body_in_the_same_read_makes_no_large_head() -> None:
+    told = FakeHandler()
+    connection, _ = connected()
     connection.start_response(told, head_only=False)
     body = b"\r\n\r\n" + b"x" * HEAD_LIMIT + b"\r\n\r\n"
     connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-    assert (told.status, told.end, told.body) == (200, "whole", body)
+    assert (told.status, told.end, told.body) == (200, "complete", body)
 
 
 @pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9"])
-def test_an_answer_in_another_version_is_none(version: bytes) -> None:
+async def test_an_answer_in_another_version_is_none(version: bytes) -> None:
     """It is framed by rules that were not asked for."""
-    told = Heard()
-    connection = UpstreamConnection(FakeOwner())
-    connection.transport = SilentTransport()  # type: ignore[assignment]  # what a connection needs of one
+    told = FakeHandler()
+    connection, _ = connected()
     connection.start_response(told, head_only=False)
     connection.data_received(version + b" 200 OK\r\nContent-Length: 2\r\n\r\n{}")
     assert (told.status, told.end) == (0, "upstream_malformed")
 
 
-def pieces_of(data: bytes, size: int) -> list[bytes]:
-    return [data[at : at + size] for at in range(0, len(data), size)]
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nhalf or all"
 
 
-class FakeOwner:
-    """As much of a pool as a connection asks for."""
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("close_notify", [False, True])
+async def test_a_body_that_ends_with_the_connection_is_complete_only_after_an_orderly_end(
+    tls: bool, close_notify: bool
+) -> None:
+    """RFC 9112 section 9.8: over TLS, an end without close_notify may be the work of an attacker."""
+    handler = FakeHandler()
+    connection, transport = connected(tls=tls)
+    connection.start_response(handler, head_only=False)
+    transport.receive(UNTIL_CLOSE)
+    transport.end(close_notify=close_notify)
+    assert handler.body == b"half or all"
+    assert handler.end == ("upstream_closed" if tls and not close_notify else "complete")
 
-    origin = Origin("http", "127.0.0.1", 1)
 
-    def __init__(self) -> None:
-        self.response_heads = ResponseHeadCache()
+async def test_an_end_without_eof_is_not_orderly() -> None:
+    """uvloop reports a TLS connection that ended without close_notify by `connection_lost` alone."""
+    handler = FakeHandler()
+    connection, transport = connected(tls=True)
+    connection.start_response(handler, head_only=False)
+    transport.receive(UNTIL_CLOSE)
+    transport.lose()
+    assert handler.end == "upstream_closed"
 
-    def add(self, connection: UpstreamConnection) -> None: ...
-    def remove(self, connection: UpstreamConnection) -> None: ...
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("close_notify", [False, True])
+def test_close_notify_is_seen_on_a_real_connection(loop: str, close_notify: bool, tmp_path: Path) -> None:
+    """Both loops report a missing one differently, and neither as an error."""
+    ca = make_throwaway(tmp_path)
 
-class SilentTransport:
-    """A transport to nowhere."""
+    def serve(listener: socket.socket) -> None:
+        accepted, _ = listener.accept()
+        with ca.server.wrap_socket(accepted, server_side=True) as peer:
+            peer.recv(100)
+            peer.sendall(UNTIL_CLOSE)
+            if close_notify:
+                peer.unwrap()
 
-    def is_closing(self) -> bool:
-        return False
+    async def work() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = asyncio.get_running_loop().run_in_executor(None, serve, listener)
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: UpstreamConnection(FakeOwner()),
+                *listener.getsockname(),
+                ssl=ca.client,
+                server_hostname="127.0.0.1",
+            )
+            handler = FakeHandler()
+            connection.start_response(handler, head_only=False)
+            connection.write([b"GET / HTTP/1.1\r\n\r\n"])
+            await server
+            await until(lambda: bool(handler.end), "the end")
+            assert (handler.body, handler.end) == (
+                b"half or all",
+                "complete" if close_notify else "upstream_closed",
+            )
 
-    def abort(self) -> None: ...
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if loop == "uvloop" else None) as runner:
+        runner.run(work())

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import select
+import ssl
 import struct
 import termios
 from typing import Protocol
@@ -73,6 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._ended = False
         self._chunk_ended = False  # the last that the parser spoke of was the end of a chunk
         self._until_close = False
+        self._orderly_end = False  # the peer closed as its protocol wants it
         self._trouble: UpstreamMalformed | None = None
 
     # What the handler calls.
@@ -198,7 +200,22 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self._in_head and self.reused:
             self._not_received = self._nothing_was_heard()
+        self._orderly_end = self._is_orderly_end()
         return False
+
+    def _is_orderly_end(self) -> bool:
+        """Whether an EOF may end a body. Over TLS only behind a close_notify, without which anyone on the way could
+        have cut the connection (RFC 9112 section 9.8).
+
+        uvloop reports no EOF without a close_notify, asyncio does.
+        """
+        tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
+        if tls is None or not self._until_close:
+            return True
+        try:
+            return tls.read(1) == b""
+        except ssl.SSLError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
@@ -207,7 +224,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._hear_what_came_before()
         if self.handler is None:
             return
-        if self._until_close and exc is None:
+        if self._until_close and self._orderly_end and exc is None:
             self._ended = True
             self._finish()
             return
