@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from clawgate.app.log_setup import AuthFailureMonitor, both, log_all, log_failures, print_out, set_up_logging
+from clawgate.app.log_setup import (
+    AuthFailureMonitor,
+    both,
+    log_all,
+    log_failures,
+    log_trouble,
+    print_out,
+    set_up_logging,
+)
 from clawgate.policy.redaction import Redactor
 from clawgate.relay.observe.record import RequestRecord
 
@@ -66,6 +74,25 @@ def test_a_failure_is_a_warning_with_its_reason(lines: list[tuple[str, str]]) ->
 @pytest.mark.parametrize("record", [FINE, LEFT, UNAUTHORIZED])
 def test_what_is_no_failure_of_ours_is_not_said(record: RequestRecord, lines: list[tuple[str, str]]) -> None:
     log_failures(record)
+    assert lines == []
+
+
+@pytest.mark.parametrize("log", [log_failures, log_trouble])
+def test_a_response_that_broke_behind_its_head_is_logged(
+    log: Callable[[RequestRecord], None], lines: list[tuple[str, str]]
+) -> None:
+    """Its status was 200."""
+    log(replace(FAILED, status=200, served="openai/m"))
+    served = (
+        "POST /v1/chat/completions by openai/m: 200 upstream_closed, 12 bytes in 250 ms: http://h ended it"
+    )
+    assert lines == [("WARNING", served)]
+
+
+@pytest.mark.parametrize("status", [200, 499])
+def test_a_client_that_left_is_no_failure_of_a_provider(status: int, lines: list[tuple[str, str]]) -> None:
+    log_trouble(replace(LEFT, status=status))
+    log_trouble(FINE)
     assert lines == []
 
 

@@ -56,8 +56,11 @@ def log_failures(record: RequestRecord) -> None:
 
 
 def log_trouble(record: RequestRecord) -> None:
-    """Log what failed, also at a provider: for the operator of several, which one it was."""
-    if record.status >= _FAILED and record.code != "client_left":
+    """Log what failed, also at a provider: for the operator of several, which one it was.
+
+    A response that broke behind its head has status 200 and an error code.
+    """
+    if (record.status >= _FAILED or record.code is not None) and record.code != "client_left":
         log_all(record)
 
 

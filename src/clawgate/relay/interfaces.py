@@ -121,6 +121,8 @@ class ResponseWriter(Protocol):
     """Whether the status is known only at the end, when the complete response is sent."""
     extra_headers: bytes | None
     """What `ResponseHandler.on_response_head` returns."""
+    failure: GatewayError | None
+    """The error that a complete response reports in place of the upstream's; recorded as the exchange's own."""
     headers_pending: bool
     """Whether nothing was sent to the client yet, so that a failure can still have a status of its own."""
 

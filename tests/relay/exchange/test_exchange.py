@@ -11,8 +11,11 @@ from typing import Any, cast
 import pytest
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
+from clawgate.plugins.api.provider import MappedError
+from clawgate.providers.credential import Bearer
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.response.error_mapping import ErrorMappingWriter
 from clawgate.relay.response.writer import PassthroughWriter
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
@@ -20,14 +23,18 @@ from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
+from clawgate.wire.dialect import Dialect
 from tests.e2e.stand import KINDS, Kind, Stand, run, serving
 from tests.relay.fakes import (
     OK,
+    STREAM_HEAD,
     FakeAttempt,
     FakeClient,
     FakeDialer,
     FakeRouter,
+    FakeTransport,
     Relay,
+    chunked,
     make_upstream,
     response,
     routed,
@@ -375,3 +382,47 @@ def refuses_empty(attempt: FakeAttempt) -> Callable[[ResponseHead], ResponseWrit
         )
 
     return make
+
+
+HALF = STREAM_HEAD + chunked(b"data: {}\n\n")
+
+
+async def test_a_failure_that_a_plugin_mapped_is_recorded_with_its_reason() -> None:
+    relay, dialer = Relay(observes_all=False), FakeDialer()
+    attempt = FakeAttempt(make_upstream(dialer, credential=Bearer("a-secret-of-ours")))
+    attempt.make_writer = lambda head: ErrorMappingWriter(
+        head,
+        lambda status, body: MappedError(status=404, message="no such model, a-secret-of-ours"),
+        lambda body: body,
+        client=Dialect.CHAT,
+        close=False,
+        secrets=attempt.upstream.secrets,
+        names=b"",
+    )
+    await relay.post(FakeClient(), routed(FakeRouter(attempt)))
+    dialer.transport().receive(response(b"{}", 500))
+    (record,) = relay.records
+    assert (record.status, record.code, record.served) == (404, "upstream_failed", "up/m")
+    assert record.reason == "no such model, ****************" and record.sent > 0
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (lambda exchange, transport: transport.lose(), "upstream_closed"),
+        (lambda exchange, transport: transport.receive(b"nonsense"), "upstream_malformed"),
+        (lambda exchange, transport: exchange.check_time(301.0), "upstream_timed_out"),
+    ],
+    ids=["cut", "malformed", "timed out"],
+)
+async def test_a_stream_that_breaks_is_recorded_once(
+    end: Callable[[Exchange, FakeTransport], None], code: str
+) -> None:
+    """By an observer that is not interested in what succeeds."""
+    relay, dialer, client = Relay(observes_all=False), FakeDialer(), FakeClient()
+    exchange = await relay.post(client, routed(FakeRouter(FakeAttempt(make_upstream(dialer)))))
+    dialer.transport().receive(HALF)
+    end(exchange, dialer.transport())
+    (record,) = relay.records
+    assert (record.status, record.code, record.served) == (200, code, "up/m")
+    assert record.reason and record.sent == len(client.sent) and client.calls == ["abort"]

@@ -353,7 +353,7 @@ class Exchange:
         if delivery.writer.defers_status and self._try_next_attempt(status=delivery.writer.status):
             return
         delivery.write(answer)
-        self._finalize(delivery.writer.status, None)
+        self._finalize(delivery.writer.status, delivery.writer.failure)
         self._client.response_complete()
 
     def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:

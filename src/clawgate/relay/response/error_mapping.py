@@ -38,6 +38,7 @@ class ErrorMappingWriter:
     """One failed answer. ``otherwise`` makes the body where nobody knows better."""
 
     extra_headers: bytes | None = None
+    failure: GatewayError | None = None
     defers_status = True
     content_started = True
     until_close = False
@@ -94,9 +95,13 @@ class ErrorMappingWriter:
             lines += b"content-type: application/json\r\n"
             if found.retry_after is not None:
                 lines += b"retry-after: %d\r\n" % found.retry_after
+        reason = found.message if found is not None else ""
         for secret in self._secrets:
             mask = b"*" * len(secret)
             lines, body = lines.replace(secret, mask), body.replace(secret, mask)
+            reason = reason.replace(secret.decode("utf-8", "replace"), mask.decode())
+        if found is not None:
+            self.failure = UpstreamFailed(reason, retry_after=found.retry_after, status=self.status)
         close = b"connection: close\r\n" if self._close else b""
         return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (
             STATUS_LINE[self.status], lines, self._names, close, len(body), body,

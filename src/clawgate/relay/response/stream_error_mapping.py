@@ -29,6 +29,7 @@ class StreamErrorMappingWriter:
     """
 
     extra_headers: bytes | None = None
+    failure: GatewayError | None = None
     defers_status = False
 
     def __init__(

@@ -36,6 +36,7 @@ class TranslatingWriter:
     """One answer, translated. ``names`` are head lines that say who served; ``client`` is the client's dialect."""
 
     extra_headers: bytes | None = None
+    failure: GatewayError | None = None
     defers_status = False
 
     def __init__(

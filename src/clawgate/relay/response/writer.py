@@ -42,6 +42,7 @@ class PassthroughWriter:
     _passthrough: ChunkPassthrough | None = None
     headers_pending = False
     defers_status = False
+    failure: GatewayError | None = None
     extra_headers: bytes | None = None
     """What was added for the client, where the same may be done for the next answer that looks like this one."""
 
