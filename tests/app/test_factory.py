@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clawgate.app import Role
-from clawgate.app.factory import intake_limits, is_loopback, travels_unencrypted, via
+from clawgate.app.factory import intake_limits, is_loopback, travels_unencrypted, via_value
 from clawgate.errors import HostNotAllowed, OriginNotAllowed
 from clawgate.providers.credential import basic_value
 from clawgate.settings.roles.bridge import BridgeSettings
@@ -66,7 +66,7 @@ def test_limits_are_those_of_the_settings(build: Any) -> None:
 def test_two_processes_have_two_names(build: Any) -> None:
     """The loop check tells this process from another one that is configured alike."""
     assert build().front.gate.own_via != build().front.gate.own_via
-    assert via("ab12") == b"clawgate-ab12"
+    assert via_value("ab12") == b"clawgate-ab12"
 
 
 @pytest.mark.parametrize("userinfo", ["", "u:p@ss@", "u@", ":@"])

@@ -250,7 +250,7 @@ def test_a_config_that_cannot_be_used_changes_nothing(
             async with serving_gateway(tmp_path, config) as stand:
                 write(stand.config, broken)
                 for _ in range(3):
-                    for _, chore in stand.role.chores:
+                    for _, chore in stand.role.periodic_tasks:
                         chore()
                 assert (await stand.ask(question("x/m"))).status == 200
                 said = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
@@ -269,7 +269,7 @@ def test_a_config_that_is_gone_changes_nothing(tmp_path: Path) -> None:
             config = config_of({"x": provider(upstream.url)})
             async with serving_gateway(tmp_path, config) as stand:
                 stand.config.unlink()
-                for _, chore in stand.role.chores:
+                for _, chore in stand.role.periodic_tasks:
                     chore()
                 assert (await stand.ask(question("x/m"))).status == 200
 
@@ -303,7 +303,7 @@ def test_a_variable_that_is_set_later_counts_without_a_restart(tmp_path: Path) -
             async with serving_gateway(tmp_path, config) as stand:
                 assert (await stand.ask(question("x/m"))).status == 503
                 (tmp_path / ".env").write_text(f"LATER_KEY={KEY}\n")
-                for _, chore in stand.role.chores:
+                for _, chore in stand.role.periodic_tasks:
                     chore()
                 assert (await stand.ask(question("x/m"))).status == 200
 
@@ -369,7 +369,7 @@ def test_the_limits_of_the_listener(tmp_path: Path) -> None:
         async with serving_gateway(tmp_path, config_of({})) as stand:
             role = stand.role
             assert role.front.limits.body_bytes == role.front.gate.body_limit == BODY_LIMIT == 20 * 2**20
-            assert [every for every, _ in role.chores] == [0.5] and (role.name, role.workers) == (
+            assert [every for every, _ in role.periodic_tasks] == [0.5] and (role.name, role.workers) == (
                 "gateway",
                 1,
             )

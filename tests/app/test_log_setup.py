@@ -11,12 +11,12 @@ import pytest
 
 from clawgate.app.log_setup import (
     AuthFailureMonitor,
-    both,
     log_all,
     log_failures,
     log_trouble,
-    print_out,
     set_up_logging,
+    tee_observers,
+    write_line,
 )
 from clawgate.policy.redaction import Redactor
 from clawgate.relay.observe.record import RequestRecord
@@ -111,7 +111,7 @@ def test_a_path_cannot_make_a_line_of_its_own(lines: list[tuple[str, str]]) -> N
 
 def test_both_are_told_in_order() -> None:
     told: list[tuple[str, RequestRecord]] = []
-    both(lambda record: told.append(("a", record)), lambda record: told.append(("b", record)))(FINE)
+    tee_observers(lambda record: told.append(("a", record)), lambda record: told.append(("b", record)))(FINE)
     assert told == [("a", FINE), ("b", FINE)]
 
 
@@ -142,7 +142,7 @@ def test_no_secret_gets_into_the_log_by_any_way(capsys: pytest.CaptureFixture[st
     redactor = Redactor([SECRET])
     set_up_logging(redactor, verbose=False)
     logger = logging.getLogger("clawgate.some.module")
-    redactor.learn(["later-canary-4711"])
+    redactor.add(["later-canary-4711"])
     logger.warning("%s and later-canary-4711", SECRET)
     try:
         raise ValueError(f"in a traceback {SECRET}")
@@ -178,7 +178,7 @@ class Broken:
 def test_an_access_log_that_nobody_reads_disturbs_nobody(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_out("a line\n")
+    write_line("a line\n")
     assert capsys.readouterr().out == "a line\n"
     monkeypatch.setattr(sys, "stdout", Broken())
-    print_out("a line\n")
+    write_line("a line\n")

@@ -41,14 +41,14 @@ def test_the_dialer_that_was_given_is_the_one_that_is_used() -> None:
 @BUILDERS
 def test_only_who_asks_for_it_ends_with_standard_input(build: Any) -> None:
     """Standard input of a service is /dev/null, whose end is at once."""
-    assert build().lifeline is None
-    assert build(exitOnStdinEof=True).lifeline == 0
+    assert build().parent_fd is None
+    assert build(exitOnStdinEof=True).parent_fd == 0
 
 
 @BUILDERS
 def test_nothing_is_shared_between_two_roles(build: Any) -> None:
     one, two = build(), build()
-    assert one.chores is not two.chores
+    assert one.periodic_tasks is not two.periodic_tasks
     assert one.front is not two.front and one.upstream is not two.upstream
     assert one.front.gate.upstream is one.upstream
 
@@ -56,12 +56,12 @@ def test_nothing_is_shared_between_two_roles(build: Any) -> None:
 def test_what_a_role_leaves_out_costs_nothing() -> None:
     """One process, no TLS, no metrics, and nothing to do again and again where no setting asks for it."""
     role = bridge()
-    assert (role.workers, role.tls, role.metrics, role.chores) == (1, None, None, [])
+    assert (role.workers, role.tls, role.metrics, role.periodic_tasks) == (1, None, None, [])
     quiet = server(accessLog=False)
-    assert (quiet.workers, quiet.tls, quiet.metrics, len(quiet.chores)) == (1, None, None, 1)
+    assert (quiet.workers, quiet.tls, quiet.metrics, len(quiet.periodic_tasks)) == (1, None, None, 1)
 
 
 def test_the_servers_options_reach_the_role() -> None:
     role = server(workers=3, metricsPort=9)
     assert role.workers == 3 and role.metrics is not None and role.metrics[0] == 9
-    assert [every <= 1 for every, _ in role.chores] == [True, True]
+    assert [every <= 1 for every, _ in role.periodic_tasks] == [True, True]

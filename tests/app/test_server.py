@@ -103,7 +103,7 @@ def test_a_revoked_token_is_out_at_once_and_nobody_else_notices(tmp_path: Path) 
             await stand.client() as bob,
             await stand.client() as stranger,
         ):
-            ((_, look), *_) = stand.role.chores
+            ((_, look), *_) = stand.role.periodic_tasks
             for _ in range(3):
                 assert (await ask(alice, ALICE)).status == (await ask(bob, BOB)).status == 200
             write_tokens(path, alice=ALICE, carol=CLIENT_TOKEN)
@@ -125,7 +125,7 @@ def test_a_broken_tokens_file_changes_nothing_and_is_said_once(
     path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
     learnt: list[str] = []
     role = _with_file(path, learnt)
-    ((_, look), *_) = role.chores
+    ((_, look), *_) = role.periodic_tasks
     gate = role.front.gate
 
     def holders() -> list[str]:
@@ -158,7 +158,7 @@ def _with_file(path: Path, learnt: list[str]) -> Any:
     from clawgate.app import build_server
 
     settings = {"openaiApiKey": KEY, "proxyTokensFile": str(path)}
-    return build_server(ServerSettings.model_validate(settings), learn=learnt.extend)
+    return build_server(ServerSettings.model_validate(settings), add_secrets=learnt.extend)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clawgate.processes.instance.instance_lock import RunningInstance, find
+from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 from tests.cli.command import command
 
 TOKEN = "canary-9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -71,11 +71,11 @@ class Home:
             stderr=subprocess.PIPE,
         )
 
-    def find(self) -> RunningInstance | None:
-        return find(self.state / "clawgate")
+    def find_instance(self) -> RunningInstance | None:
+        return find_instance(self.state / "clawgate")
 
     def running(self) -> RunningInstance:
-        found = self.find()
+        found = self.find_instance()
         assert found is not None
         return found
 
@@ -86,7 +86,7 @@ class Home:
         return ask(port, path, body)
 
     def close(self) -> None:
-        while (found := self.find()) is not None and found.here:
+        while (found := self.find_instance()) is not None and found.is_visible:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found.pid, signal.SIGKILL)
 

@@ -117,7 +117,7 @@ class Gateway:
             self.path.write_text(config)
         else:
             write_config(self.path, config)
-        for _, chore in self.role.chores:
+        for _, chore in self.role.periodic_tasks:
             self.on_loop(chore)
 
     @property

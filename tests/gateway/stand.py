@@ -83,7 +83,7 @@ class GatewayStand:
     def rewrite(self, config: Mapping[str, Any]) -> None:
         """Change the config file and have the gateway look at it."""
         write(self.config, config)
-        for _, chore in self.role.chores:
+        for _, chore in self.role.periodic_tasks:
             chore()
 
     def upstream(self, name: str) -> Upstream:
@@ -162,7 +162,7 @@ async def serving_gateway(
         instance="test-instance",
         verbose=verbose,
         dialer=dialer,
-        learn=learned.extend,
+        add_secrets=learned.extend,
     )
     host = Server(role.front, role.app, drain_seconds=0.0)
     host.config.load()

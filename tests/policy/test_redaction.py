@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.policy.redaction import BLOT, Redactor
+from clawgate.policy.redaction import REDACTED, Redactor
 
 SECRET = "sk-canary/+= 9f&é"
 SPELLINGS = {
@@ -23,18 +23,18 @@ SPELLINGS = {
 @pytest.mark.parametrize("form", ["{}", "a {} b", "{}{}", "key={}&x=1", "\n{}\n", "Bearer {}", '"{}"'])
 def test_every_spelling_is_blotted_wherever_it_stands(spelling: str, form: str) -> None:
     text = form.replace("{}", SPELLINGS[spelling])
-    assert Redactor([SECRET]).clean(text) == form.replace("{}", BLOT)
+    assert Redactor([SECRET]).redact(text) == form.replace("{}", REDACTED)
 
 
 def test_a_secret_within_another_leaves_nothing_of_either() -> None:
-    clean = Redactor(["token-123", "token-123-long", "x-token-123"]).clean
-    assert clean("token-123-long x-token-123 token-123") == f"{BLOT} {BLOT} {BLOT}"
+    clean = Redactor(["token-123", "token-123-long", "x-token-123"]).redact
+    assert clean("token-123-long x-token-123 token-123") == f"{REDACTED} {REDACTED} {REDACTED}"
 
 
 def test_what_is_no_secret_stays() -> None:
     text = "GET /v1/models 200, nothing here"
-    assert Redactor([SECRET]).clean(text) == text
-    assert Redactor([]).clean(text) == text
+    assert Redactor([SECRET]).redact(text) == text
+    assert Redactor([]).redact(text) == text
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_is_no_secret_stays() -> None:
     ],
 )
 def test_what_can_only_be_a_credential_is_blotted_though_nobody_told_us_of_it(text: str, clean: str) -> None:
-    assert Redactor().clean(text) == clean
+    assert Redactor().redact(text) == clean
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_what_can_only_be_a_credential_is_blotted_though_nobody_told_us_of_it(te
     ],
 )
 def test_ordinary_words_stay(text: str) -> None:
-    assert Redactor().clean(text) == text
+    assert Redactor().redact(text) == text
 
 
 def test_an_empty_secret_does_not_blot_everything() -> None:
-    assert Redactor([""]).clean("text") == "text"
+    assert Redactor([""]).redact("text") == "text"
 
 
 def test_a_short_secret_is_a_secret_too() -> None:
-    assert "hunt2" not in Redactor(["hunt2"]).clean("the token is hunt2")
+    assert "hunt2" not in Redactor(["hunt2"]).redact("the token is hunt2")
 
 
 def test_a_secret_that_is_learnt_later_is_blotted_too() -> None:
     """As the tokens of a file that has changed; what was known before stays known."""
     redactor = Redactor(["first-secret"])
-    redactor.learn(["second-secret", ""])
-    assert redactor.clean("first-secret second-secret third") == f"{BLOT} {BLOT} third"
+    redactor.add(["second-secret", ""])
+    assert redactor.redact("first-secret second-secret third") == f"{REDACTED} {REDACTED} third"
 
 
 @settings(max_examples=300, deadline=None)
@@ -95,7 +95,7 @@ def test_a_secret_that_is_learnt_later_is_blotted_too() -> None:
 )
 def test_no_text_shows_a_secret(secret: str, before: str, after: str, which: int) -> None:
     """Any text, in any spelling, between any others."""
-    if BLOT in secret or secret in BLOT * 3:
+    if REDACTED in secret or secret in REDACTED * 3:
         return
     spelling = (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode())[which]
-    assert spelling not in Redactor([secret]).clean(before + spelling + after)
+    assert spelling not in Redactor([secret]).redact(before + spelling + after)

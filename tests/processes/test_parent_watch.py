@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from clawgate.processes.parent_watch import watch
+from clawgate.processes.parent_watch import watch_parent
 
 
 def watched(fd: int, during: list[bytes], write_to: int) -> int:
@@ -23,7 +23,7 @@ def watched(fd: int, during: list[bytes], write_to: int) -> int:
             calls += 1
             seen.set()
 
-        watch(fd, count)
+        watch_parent(fd, count)
         for data in during:
             os.write(write_to, data)
         assert calls == 0
@@ -56,12 +56,12 @@ def test_an_end_behind_the_end_of_the_loop_disturbs_nobody() -> None:
     reading, writing = os.pipe()
 
     async def look() -> None:
-        watch(reading, lambda: None)
+        watch_parent(reading, lambda: None)
 
     asyncio.run(look())
     os.close(writing)
     for thread in threading.enumerate():
-        if thread.name == "clawgate-lifeline":
+        if thread.name == "clawgate-parent-watch":
             thread.join(5)
             assert not thread.is_alive()
     os.close(reading)
@@ -71,10 +71,10 @@ def test_the_watcher_does_not_keep_the_process_alive() -> None:
     reading, writing = os.pipe()
 
     async def look() -> None:
-        watch(reading, lambda: None)
+        watch_parent(reading, lambda: None)
 
     asyncio.run(look())
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "clawgate-lifeline"]
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "clawgate-parent-watch"]
     assert thread.daemon
     os.close(writing)
     thread.join(5)

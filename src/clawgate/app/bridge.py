@@ -5,8 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 
-from clawgate.app.factory import body_limit, browser_rule, intake_limits, is_loopback, route, time_limits, via
-from clawgate.app.log_setup import AuthFailureMonitor, both, log_all, log_failures
+from clawgate.app.factory import (
+    body_limit,
+    browser_rule,
+    intake_limits,
+    is_loopback,
+    route,
+    time_limits,
+    via_value,
+)
+from clawgate.app.log_setup import AuthFailureMonitor, log_all, log_failures, tee_observers
 from clawgate.app.role import RelayRole
 from clawgate.control.health import HealthProbe, build_health
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
@@ -36,7 +44,7 @@ def build_bridge(
     ``instance`` is what its health says of whose it is, where it is a part of something larger.
     """
     origin, path = parse_url(settings.remote_url)
-    own_via = via(secrets.token_hex(6))
+    own_via = via_value(secrets.token_hex(6))
     dialer = dialer or Dialer()
     upstream = Upstream(
         UpstreamConfig(
@@ -74,7 +82,7 @@ def build_bridge(
         "check --proxy-token (PROXY_BRIDGE_TOKEN), then /health?deep=1",
         time.monotonic,
     )
-    observer: Observer = both(log_all if settings.verbose else log_failures, watch)
+    observer: Observer = tee_observers(log_all if settings.verbose else log_failures, watch)
     front = ConnectionManager(
         gate=gate,
         upstreams=(upstream,),
@@ -96,5 +104,5 @@ def build_bridge(
         host=settings.host,
         port=settings.bridge_port,
         drain_seconds=settings.drain_timeout,
-        lifeline=0 if settings.exit_on_stdin_eof else None,
+        parent_fd=0 if settings.exit_on_stdin_eof else None,
     )

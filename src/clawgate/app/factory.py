@@ -120,7 +120,7 @@ def most_connections() -> int:
     return max((soft - _SPARE_FILES) // 2, 16)
 
 
-def via(instance: str) -> bytes:
+def via_value(instance: str) -> bytes:
     return f"clawgate-{instance}".encode("ascii")
 
 

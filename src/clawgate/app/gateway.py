@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawgate.app.factory import most_connections, via
+from clawgate.app.factory import most_connections, via_value
 from clawgate.app.log_setup import log_all, log_trouble
 from clawgate.app.plugins.host import HostEnvironment, PluginHost
 from clawgate.app.role import Role
@@ -58,23 +58,23 @@ def build_gateway(
     state: Path | None = None,
     verbose: bool = False,
     dialer: Dialer | None = None,
-    learn: AddSecrets = lambda secrets: None,
+    add_secrets: AddSecrets = lambda secrets: None,
 ) -> GatewayRole:
     """``environment`` is the process's own, ``state`` OpenClaw's state folder (where the config file is, if not said);
-    ``learn`` is told of every secret.
+    ``add_secrets`` is told of every secret.
 
     Raises `SettingsInvalid`.
     """
     settings = gateway_settings(file, flags, file.environment)
     dialer = dialer or Dialer()
-    own_via = via(instance)
+    own_via = via_value(instance)
     plugins = PluginHost(
         HostEnvironment(
             state=state or file.path.parent,
             dialer=dialer,
             instance=instance,
             gateway_url=f"http://{settings.host}:{settings.port}",
-            learn=learn,
+            add_secrets=add_secrets,
         )
     )
     plugins.load(file)
@@ -101,7 +101,7 @@ def build_gateway(
         observer=log_all if verbose else log_trouble,
         observes_all=verbose,
     )
-    config = ConfigWatcher(file, flags, environment, direct, front, plugins, learn)
+    config = ConfigWatcher(file, flags, environment, direct, front, plugins, add_secrets)
     config.apply(file, settings)
     return GatewayRole(
         name="gateway",
@@ -111,7 +111,7 @@ def build_gateway(
         host=settings.host,
         port=settings.port,
         drain_seconds=DRAIN_SECONDS,
-        chores=[(_LOOK_AT_CONFIG_EVERY, config.look)],
+        periodic_tasks=[(_LOOK_AT_CONFIG_EVERY, config.look)],
         tasks=[plugins.run],
         direct=direct,
         plugins=plugins,
@@ -160,7 +160,7 @@ class ConfigWatcher:
         direct: ModelRouter,
         front: ConnectionManager,
         plugins: PluginHost,
-        learn: AddSecrets,
+        add_secrets: AddSecrets,
     ) -> None:
         self._path = file.path
         self._flags = flags
@@ -168,7 +168,7 @@ class ConfigWatcher:
         self._direct = direct
         self._front = front
         self._plugins = plugins
-        self._learn = learn
+        self._add_secrets = add_secrets
         self._variables = state_dir(environment) / ".env"
         self._seen = self._stamp()
         self._says = file.digest, file.environment
@@ -199,10 +199,10 @@ class ConfigWatcher:
 
     def apply(self, file: ConfigFile, settings: GatewaySettings) -> None:
         """Let ``file`` count from now on."""
-        self._learn([*file.secrets(), *settings.tokens.values()])
+        self._add_secrets([*file.secrets(), *settings.tokens.values()])
         catalog = build_catalog(file.config, file.unset, file.environment)
         for provider in catalog.providers.values():
-            self._learn(provider.secrets())
+            self._add_secrets(provider.secrets())
         before, self._settings = self._settings, settings
         if before is not None:
             plugins = self._plugins.follow(file)

@@ -22,7 +22,7 @@ def set_up_logging(redactor: Redactor, *, verbose: bool) -> None:
 
     class Clean(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            return redactor.clean(super().format(record))
+            return redactor.redact(super().format(record))
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Clean("%(asctime)s [%(name)s] %(levelname)s %(message)s"))
@@ -33,7 +33,7 @@ def set_up_logging(redactor: Redactor, *, verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def print_out(text: str) -> None:
+def write_line(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -41,7 +41,7 @@ def print_out(text: str) -> None:
         logger.debug("the access log cannot be written")
 
 
-def both(first: Observer, second: Observer) -> Observer:
+def tee_observers(first: Observer, second: Observer) -> Observer:
     def observe(record: RequestRecord) -> None:
         first(record)
         second(record)

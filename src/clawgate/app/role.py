@@ -13,7 +13,7 @@ from clawgate.relay.upstream.upstream import Upstream
 
 @dataclass(slots=True, kw_only=True)
 class Role:
-    """One role, ready to be served. ``chores`` are called again and again on the loop, each with its interval."""
+    """One role, ready to be served. ``periodic_tasks`` run on the loop, each at its interval in seconds."""
 
     name: str
     front: ConnectionManager
@@ -24,9 +24,9 @@ class Role:
     drain_seconds: float
     tls: tuple[str, str] | None = None
     workers: int = 1
-    lifeline: int | None = None
-    chores: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
-    at_end: Callable[[], None] = lambda: None
+    parent_fd: int | None = None
+    periodic_tasks: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    on_shutdown: Callable[[], None] = lambda: None
     tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     """What runs beside the listener, and is cancelled once the last answer is out."""
     metrics: tuple[int, Callable[[], tuple[ConnectionManager, Any]]] | None = None

@@ -13,7 +13,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from clawgate.app.role import Role
-from clawgate.processes.parent_watch import watch
+from clawgate.processes.parent_watch import watch_parent
 from clawgate.processes.workers import run_workers
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.server import Server, close, listen
@@ -23,7 +23,7 @@ logger = logging.getLogger("clawgate")
 
 def serve(role: Role, sockets: list[socket.socket], ready: Callable[[], None]) -> int:
     """Serve ``role`` until it is stopped; ``ready`` is called when connections are accepted. The exit status."""
-    starter = [] if role.lifeline is None else [role.lifeline]
+    starter = [] if role.parent_fd is None else [role.parent_fd]
     if role.workers == 1:
         return _serve_here(role, sockets, starter, ready)
     ready()
@@ -39,8 +39,8 @@ def _serve_here(
 ) -> int:
     def when_up(host: Server) -> None:
         for lifeline in lifelines:
-            watch(lifeline, host.stop)
-        for every, chore in role.chores:
+            watch_parent(lifeline, host.stop)
+        for every, chore in role.periodic_tasks:
             _repeat(every, chore)
         for task in role.tasks:
             host.keep(task())
@@ -57,7 +57,7 @@ def _serve_here(
     try:
         host.run_on(sockets)
     finally:
-        role.at_end()
+        role.on_shutdown()
     return 0
 
 

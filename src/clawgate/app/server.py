@@ -15,10 +15,10 @@ from clawgate.app.factory import (
     intake_limits,
     route,
     time_limits,
-    via,
+    via_value,
     why_unusable,
 )
-from clawgate.app.log_setup import AuthFailureMonitor, both, print_out
+from clawgate.app.log_setup import AuthFailureMonitor, tee_observers, write_line
 from clawgate.app.role import RelayRole
 from clawgate.control.health import HealthProbe, build_health
 from clawgate.policy.authentication import AuthLockout, LockoutRule
@@ -51,11 +51,11 @@ def build_server(
     settings: ServerSettings,
     *,
     dialer: Dialer | None = None,
-    learn: Callable[[Iterable[str]], None] = lambda secrets: None,
+    add_secrets: Callable[[Iterable[str]], None] = lambda secrets: None,
 ) -> RelayRole:
-    """The remote proxy: tokens in, the real key out. ``learn`` is told of tokens that stand in files."""
+    """The remote proxy: tokens in, the real key out. ``add_secrets`` is told of tokens that stand in files."""
     source = TokenSource(settings)
-    learn(source.tokens.values())
+    add_secrets(source.tokens.values())
     _check_certificate(settings)
     instance = secrets.token_hex(6)
     dialer = dialer or Dialer()
@@ -66,7 +66,7 @@ def build_server(
         routes=MODEL_ROUTES,
         browser=browser_rule(settings, settings.host),
         body_limit=body_limit(settings),
-        own_via=via(instance),
+        own_via=via_value(instance),
         tokens=source.book(),
         failures=AuthLockout(
             LockoutRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout)
@@ -76,14 +76,14 @@ def build_server(
         proxies=TrustedProxies.of(settings.trusted_proxy),
     )
     tally = RequestMetrics()
-    log = AccessLog(print_out, time.time) if settings.access_log else None
+    log = AccessLog(write_line, time.time) if settings.access_log else None
     watch = AuthFailureMonitor(
         f"{upstream.origin} answers 401: it refuses the key; check --openai-api-key (OPENAI_API_KEY)",
         time.monotonic,
     )
-    observer: Observer = both(tally, watch)
+    observer: Observer = tee_observers(tally, watch)
     if log is not None:
-        observer = both(observer, log)
+        observer = tee_observers(observer, log)
     front = ConnectionManager(
         gate=gate, upstreams=(upstream,), limits=intake_limits(settings), observer=observer
     )
@@ -102,12 +102,12 @@ def build_server(
         if settings.tls_certificate and settings.tls_key
         else None,
         workers=settings.workers,
-        lifeline=0 if settings.exit_on_stdin_eof else None,
-        chores=[(_LOOK_AT_TOKENS_EVERY, lambda: _look_at_tokens(source, gate, front, learn))],
+        parent_fd=0 if settings.exit_on_stdin_eof else None,
+        periodic_tasks=[(_LOOK_AT_TOKENS_EVERY, lambda: _look_at_tokens(source, gate, front, add_secrets))],
     )
     if log is not None:
-        role.chores.append((_FLUSH_LOG_EVERY, log.flush))
-        role.at_end = log.flush
+        role.periodic_tasks.append((_FLUSH_LOG_EVERY, log.flush))
+        role.on_shutdown = log.flush
     if settings.metrics_port is not None:
         role.metrics = (settings.metrics_port, lambda: _build_metrics(tally, front, upstream, instance))
     return role
@@ -127,7 +127,7 @@ def _upstream(settings: ServerSettings, dialer: Dialer, instance: str) -> Upstre
             extra_lines=_account_lines(settings),
         ),
         dialer,
-        via=via(instance),
+        via=via_value(instance),
     )
 
 
@@ -155,7 +155,10 @@ def _check_certificate(settings: ServerSettings) -> None:
 
 
 def _look_at_tokens(
-    source: TokenSource, gate: Admission, front: ConnectionManager, learn: Callable[[Iterable[str]], None]
+    source: TokenSource,
+    gate: Admission,
+    front: ConnectionManager,
+    add_secrets: Callable[[Iterable[str]], None],
 ) -> None:
     try:
         if not source.changed():
@@ -163,7 +166,7 @@ def _look_at_tokens(
     except SettingsInvalid as error:
         logger.warning("the changed tokens file is not used, the earlier tokens stay valid: %s", error)
         return
-    learn(source.tokens.values())
+    add_secrets(source.tokens.values())
     gate.tokens = source.book()
     front.forget_heads()
     logger.info("tokens read again: %s", ", ".join(sorted(source.tokens)))
@@ -179,7 +182,7 @@ def _build_metrics(
         routes=RouteTable(exact={}, below={}),
         browser=CrossOriginPolicy(),
         body_limit=0,
-        own_via=via(instance),
+        own_via=via_value(instance),
         control_paths=frozenset({b"/metrics"}),
     )
     front = ConnectionManager(gate=gate, upstreams=(), limits=ClientLimits(connections=32), observer=None)

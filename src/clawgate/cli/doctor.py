@@ -47,12 +47,12 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
 
 
 def _look(config: str | None) -> list[Finding]:
-    from clawgate.app.doctor.checks import examine
+    from clawgate.app.doctor.checks import run_checks
     from clawgate.app.doctor.facts import gather
     from clawgate.settings.problems import SettingsInvalid
 
     try:
-        return examine(gather(dict(os.environ), config))
+        return run_checks(gather(dict(os.environ), config))
     except SettingsInvalid as error:
         raise click.UsageError(str(error)) from error
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-BLOT = "***"
+REDACTED = "***"
 
 _TOKEN = r"[\w.~+/=-]"
 _SHAPES = re.compile(
@@ -24,7 +24,7 @@ _SHAPES = re.compile(
 
 
 def _blotted(found: re.Match[str]) -> str:
-    return (found["named"] or found["variable"] or found["scheme"] or "") + BLOT
+    return (found["named"] or found["variable"] or found["scheme"] or "") + REDACTED
 
 
 class Redactor:
@@ -32,9 +32,9 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._spellings: list[str] = []
-        self.learn(secrets)
+        self.add(secrets)
 
-    def learn(self, secrets: Iterable[str]) -> None:
+    def add(self, secrets: Iterable[str]) -> None:
         """These are secrets too."""
         spellings = set(self._spellings)
         for secret in secrets:
@@ -46,9 +46,9 @@ class Redactor:
                 }
         self._spellings = sorted(spellings, key=len, reverse=True)
 
-    def clean(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """``text`` without any of them, and without what has the shape of one."""
         for spelling in self._spellings:
             if spelling in text:
-                text = text.replace(spelling, BLOT)
+                text = text.replace(spelling, REDACTED)
         return _SHAPES.sub(_blotted, text)

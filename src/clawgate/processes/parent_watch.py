@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 
-def watch(fd: int, when_closed: Callable[[], None]) -> None:
+def watch_parent(fd: int, when_closed: Callable[[], None]) -> None:
     """Call ``when_closed`` once on the running loop when ``fd`` is at its end; what arrives on it is thrown away.
 
     A thread waits for it: an event loop cannot watch every kind of file that standard input may be.
@@ -23,4 +23,4 @@ def watch(fd: int, when_closed: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed first: nothing is left to be stopped
             loop.call_soon_threadsafe(when_closed)
 
-    threading.Thread(target=wait, name="clawgate-lifeline", daemon=True).start()
+    threading.Thread(target=wait, name="clawgate-parent-watch", daemon=True).start()

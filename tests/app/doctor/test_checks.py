@@ -16,7 +16,7 @@ from clawgate.app.doctor.checks import (
     PluginFact,
     ProviderFact,
     Severity,
-    examine,
+    run_checks,
 )
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -42,7 +42,7 @@ SOUND = Facts(
 
 
 def findings(**change: Any) -> list[Finding]:
-    return examine(replace(SOUND, **change))
+    return run_checks(replace(SOUND, **change))
 
 
 def file(**change: Any) -> tuple[FileFact, ...]:
@@ -192,8 +192,8 @@ def test_a_plugins_settings(
 ) -> None:
     """Wrong ones are as wrong as any others in the file; the way out that is known goes before the usual one."""
     fact = PluginFact("kit", kind, "it is so", "/c.json:3:5: plugins.entries.kit")
-    (found,) = examine(replace(SOUND, plugin_facts=(fact,)))
+    (found,) = run_checks(replace(SOUND, plugin_facts=(fact,)))
     assert (found.severity, found.where) == (severity, fact.where) and fix in found.fix
     assert "it is so" in found.what
-    (known,) = examine(replace(SOUND, plugin_facts=(replace(fact, fix="do this"),)))
+    (known,) = run_checks(replace(SOUND, plugin_facts=(replace(fact, fix="do this"),)))
     assert known.fix == "do this"

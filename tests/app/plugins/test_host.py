@@ -111,7 +111,7 @@ def config(state: Path, **plugins: Mapping[str, Any] | None) -> ConfigFile:
 def host_in(state: Path) -> tuple[PluginHost, list[str]]:
     learned: list[str] = []
     around = HostEnvironment(
-        state=state, dialer=Dialer(), instance="i", gateway_url="http://g", learn=learned.extend
+        state=state, dialer=Dialer(), instance="i", gateway_url="http://g", add_secrets=learned.extend
     )
     return PluginHost(around), learned
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes.instance.pid_identity import wait_for_end
+from clawgate.processes.instance.pid_identity import wait_for_exit
 from tests.cli.gateway_home import TOKEN, Home, SlowModel, ask, under_way
 from tests.e2e.waiting import poll
 
@@ -41,7 +41,7 @@ def test_started_it_serves_and_stopped_it_is_gone(home: Home) -> None:
     assert home.ask()[0] == 200 and home.log.exists()
     stopped = home.gateway("stop")
     assert (stopped.returncode, stopped.stdout) == (0, f"Gateway stopped (pid {found.pid}).\n")
-    assert home.find() is None and wait_for_end(found.pid, found.identity, 0)
+    assert home.find_instance() is None and wait_for_exit(found.pid, found.identity, 0)
 
 
 def test_nothing_to_stop_is_no_failure(home: Home) -> None:
@@ -94,21 +94,21 @@ def test_a_port_that_is_taken_is_said_with_its_owner(home: Home) -> None:
         port = listener.getsockname()[1]
         started = home.gateway("start", "--port", str(port))
     assert started.returncode == 78 and f"port {port} on 127.0.0.1 is already in use" in started.stderr
-    assert home.find() is None
+    assert home.find_instance() is None
 
 
 def test_what_a_start_failed_of_is_shown(home: Home) -> None:
     home.write("{gateway: {port: 'x'}}")
     started = home.gateway("start")
     assert started.returncode == 2 and "gateway.port" in started.stderr and started.stdout == ""
-    assert home.find() is None
+    assert home.find_instance() is None
 
 
 def test_killed_it_leaves_nothing_that_is_believed(home: Home) -> None:
     home.gateway("start")
     first = home.running()
     os.kill(first.pid, signal.SIGKILL)
-    assert wait_for_end(first.pid, first.identity, 30)
+    assert wait_for_exit(first.pid, first.identity, 30)
     assert home.gateway("stop").stdout == "The gateway does not run.\n"
     assert home.gateway("start").returncode == 0 and home.running().pid != first.pid
 
@@ -172,9 +172,9 @@ def test_an_answer_under_way_survives_a_stop_unless_it_is_forced(home: Home, mod
     with under_way(home, model):
         gentle = home.gateway("stop", "--timeout", "0.5")
         assert gentle.returncode == 1 and "clawgate gateway stop --force" in gentle.stderr
-        assert home.find() is not None
+        assert home.find_instance() is not None
         forced = home.gateway("stop", "--force", "--timeout", "0.2")
-        assert forced.returncode == 0 and home.find() is None
+        assert forced.returncode == 0 and home.find_instance() is None
 
 
 def test_a_stop_also_ends_a_restart(home: Home, model: SlowModel) -> None:
@@ -186,7 +186,7 @@ def test_a_stop_also_ends_a_restart(home: Home, model: SlowModel) -> None:
         os.kill(found.pid, signal.SIGUSR1)
         os.kill(found.pid, signal.SIGUSR1)
         assert home.gateway("stop", "--timeout", "20").returncode == 0
-    assert home.find() is None and wait_for_end(found.pid, found.identity, 0)
+    assert home.find_instance() is None and wait_for_exit(found.pid, found.identity, 0)
 
 
 def test_a_restart_with_a_config_that_cannot_be_used_changes_nothing(home: Home) -> None:
@@ -206,7 +206,7 @@ def test_a_restart_that_fails_says_what_the_gateway_said(home: Home) -> None:
     home.configure(auth={})
     failed = home.gateway("restart")
     assert failed.returncode == 1 and "ended instead of starting again" in failed.stderr
-    assert "  | " in failed.stderr and "gateway.auth" in failed.stderr and home.find() is None
+    assert "  | " in failed.stderr and "gateway.auth" in failed.stderr and home.find_instance() is None
 
 
 def test_a_restart_does_not_take_other_flags(home: Home) -> None:
@@ -227,7 +227,7 @@ def test_a_restart_of_what_does_not_run_starts_it(home: Home) -> None:
 def test_one_in_the_foreground_restarts_and_stops_alike(home: Home) -> None:
     with home.begin("gateway", "run") as process:
         try:
-            poll(lambda: (found := home.find()) is not None and found.url is not None, "it serves")
+            poll(lambda: (found := home.find_instance()) is not None and found.url is not None, "it serves")
             before = home.running()
             assert home.gateway("restart").returncode == 0
             assert (home.running().pid, home.running().url) == (process.pid, before.url)

@@ -33,7 +33,7 @@ def serving(home: Home, *arguments: str) -> subprocess.Popen[bytes]:
 
     def up() -> bool:
         assert process.poll() is None, process.communicate()
-        found = home.find()
+        found = home.find_instance()
         return found is not None and found.url is not None
 
     poll(up, "the gateway to serve")
@@ -56,7 +56,7 @@ def test_it_serves_until_it_is_told_to_stop(how: signal.Signals, home: Home) -> 
     assert status == 200 and json.loads(body)["instance"] == found.instance
     assert home.ask("/v1/models")[0] == 200
     code, out, err = ended(process, how)
-    assert (code, out) == (0, "") and home.find() is None
+    assert (code, out) == (0, "") and home.find_instance() is None
     assert f"http server listening on {found.url} (providers: " in err and "Traceback" not in err
 
 
@@ -88,7 +88,7 @@ def test_all_that_is_wrong_is_said_and_nothing_is_left(home: Home) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     for part in ("gateway.bind", "gateway.port", "gateway.auth"):
         assert part in done.stderr
-    assert "Traceback" not in done.stderr and OTHER not in done.stderr and home.find() is None
+    assert "Traceback" not in done.stderr and OTHER not in done.stderr and home.find_instance() is None
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"gateway": {"port": "many"}}'])
@@ -117,7 +117,7 @@ def test_a_port_that_is_taken_is_named(home: Home) -> None:
         port = taken.getsockname()[1]
         done = home.gateway("run", "--port", str(port))
     assert done.returncode == 78 and f"port {port} on 127.0.0.1 is already in use" in done.stderr
-    assert home.find() is None
+    assert home.find_instance() is None
 
 
 @pytest.mark.parametrize(

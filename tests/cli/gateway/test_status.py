@@ -86,7 +86,7 @@ def test_what_has_its_place_is_not_taken_for_it(home: Home) -> None:
         instance.announce(f"http://127.0.0.1:{port}", port, home.state / "openclaw.json", None)
         done = home.gateway("health", "--timeout", "0.1")
     instance.release()
-    assert done.returncode == 1 and "no answer within 0.1 s" in done.stdout
+    assert done.returncode == 1 and "no response within 0.1 s" in done.stdout
 
 
 def test_of_a_config_that_cannot_be_used(home: Home) -> None:

@@ -42,13 +42,13 @@ for line in sys.stdin:
         case "end":
             break
         case "state":
-            say(handover.wanted, *map(int, ended))
+            say(handover.requested, *map(int, ended))
         case name:
             os.kill(os.getpid(), signal.Signals[name])
             say("done")
 for sock in sockets:
     sock.close()
-if handover.wanted:
-    handover.exec_again({"LIFE": str(int(os.environ.get("LIFE", "0")) + 1)})
-handover.drop()
+if handover.requested:
+    handover.reexec({"LIFE": str(int(os.environ.get("LIFE", "0")) + 1)})
+handover.close()
 say("over", *map(int, ended))

@@ -18,7 +18,8 @@ folder = Path(sys.argv[1])
 try:
     instance = Instance.claim(folder)
 except AlreadyRunning as error:
-    say("held", error.pid, error.url)
+    holder = error.holder
+    say("held", holder and holder.pid, holder and holder.url)
     sys.exit(78)
 say("claimed", instance.id)
 for line in sys.stdin:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes.instance.daemon import Failed, gateway_command, last_lines, launch, place_of
-from clawgate.processes.instance.instance_lock import RunningInstance, find
-from clawgate.processes.instance.pid_identity import wait_for_end
+from clawgate.processes.instance.daemon import LaunchFailed, endpoint_of, gateway_command, last_lines, launch
+from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
+from clawgate.processes.instance.pid_identity import wait_for_exit
 
 SERVES = """
 import json, sys, os
@@ -37,7 +37,7 @@ server.serve_forever()
 """
 
 
-def start(tmp_path: Path, code: str, *, seconds: float = 30) -> RunningInstance | Failed:
+def start(tmp_path: Path, code: str, *, seconds: float = 30) -> RunningInstance | LaunchFailed:
     return launch(
         [sys.executable, "-c", code, str(tmp_path / "own")],
         tmp_path / "own",
@@ -50,7 +50,7 @@ def start(tmp_path: Path, code: str, *, seconds: float = 30) -> RunningInstance 
 def test_what_serves_is_found_and_goes_on(tmp_path: Path) -> None:
     """In a session of its own, without a terminal, with the environment that it was given."""
     found = start(tmp_path, SERVES)
-    assert isinstance(found, RunningInstance) and find(tmp_path / "own") == found
+    assert isinstance(found, RunningInstance) and find_instance(tmp_path / "own") == found
     try:
         output = tmp_path / "own" / "logs" / "out"
         assert output.read_text().splitlines()[0] == "True given ''"
@@ -63,13 +63,13 @@ def test_what_serves_is_found_and_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("code", "status"), [("sys.exit(78)", 78), ("os.kill(os.getpid(), 9)", -9)])
 def test_what_ends_is_reported_with_its_last_words(tmp_path: Path, code: str, status: int) -> None:
     found = start(tmp_path, f"import os, sys; print('this is why', file=sys.stderr, flush=True); {code}")
-    assert found == Failed(status, ("this is why",))
+    assert found == LaunchFailed(status, ("this is why",))
 
 
 def test_what_does_not_serve_in_time_is_ended(tmp_path: Path) -> None:
     code = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
     found = start(tmp_path, code, seconds=2)
-    assert isinstance(found, Failed) and found.status is None
+    assert isinstance(found, LaunchFailed) and found.status is None
     for pid in found.last_lines:
         assert not Path(f"/proc/{pid}").exists()
 
@@ -79,13 +79,17 @@ def test_another_one_that_serves_there_is_not_taken_for_it(tmp_path: Path) -> No
     assert isinstance(first, RunningInstance)
     try:
         second = start(tmp_path, SERVES)
-        assert isinstance(second, Failed) and second.status == 1 and "AlreadyRunning" in second.last_lines[-1]
+        assert (
+            isinstance(second, LaunchFailed)
+            and second.status == 1
+            and "AlreadyRunning" in second.last_lines[-1]
+        )
         assert not [text for text in second.last_lines if "GET" in text]
-        assert find(tmp_path / "own") == first
+        assert find_instance(tmp_path / "own") == first
     finally:
         os.kill(first.pid, signal.SIGKILL)
         os.waitpid(first.pid, 0)
-    assert wait_for_end(first.pid, first.identity, 0)
+    assert wait_for_exit(first.pid, first.identity, 0)
 
 
 def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -103,7 +107,7 @@ def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
             seconds=30,
             progress=interrupt,
         )
-    assert find(tmp_path / "own") is None
+    assert find_instance(tmp_path / "own") is None
 
 
 def test_the_command_is_this_installation_and_takes_nothing_from_the_folder_it_starts_in() -> None:
@@ -120,7 +124,7 @@ def test_the_command_is_this_installation_and_takes_nothing_from_the_folder_it_s
     ],
 )
 def test_the_place_of_a_url(url: str, place: tuple[str, int, bool]) -> None:
-    assert place_of(url) == place
+    assert endpoint_of(url) == place
 
 
 def test_the_last_lines_of_a_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from clawgate.processes.instance.health_client import ask_health
+from clawgate.processes.instance.health_client import check_health
 
 Serve = Callable[..., int]
 
@@ -55,8 +55,8 @@ WELL = {"ok": True, "status": "live", "version": "1", "instance": "abc"}
 def test_the_one_that_is_meant_is_well(serve: Serve) -> None:
     heard: list[bytes] = []
     port = serve(http(WELL), heard)
-    found = ask_health("127.0.0.1", port, seconds=10, instance="abc")
-    assert found.ok and found.why == "" and found.said == WELL and found.milliseconds >= 0
+    found = check_health("127.0.0.1", port, seconds=10, instance="abc")
+    assert found.ok and found.error == "" and found.body == WELL and found.milliseconds >= 0
     assert (
         heard[0].startswith(b"GET /health HTTP/1.1\r\n")
         and f"Host: 127.0.0.1:{port}\r\n".encode() in heard[0]
@@ -65,21 +65,21 @@ def test_the_one_that_is_meant_is_well(serve: Serve) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", ""])
 def test_one_that_listens_everywhere_is_asked_on_loopback(serve: Serve, host: str) -> None:
-    assert ask_health(host, serve(http(WELL)), seconds=10).ok
+    assert check_health(host, serve(http(WELL)), seconds=10).ok
 
 
 CASES = {
-    "another one has the port": (http(WELL | {"instance": "other"}), "another clawgate answers there"),
-    "it is not well": (http(WELL | {"ok": False}, 503), "not well (status 503)"),
-    "it says so with 200": (http(WELL | {"ok": False}), "not well"),
-    "a web page": (b"HTTP/1.1 200 OK\r\n\r\n<html>", "is no clawgate"),
-    "JSON of somebody else": (http({"status": "ok"}), "is no clawgate"),
-    "a list": (http([1]), "is no clawgate"),
+    "another one has the port": (http(WELL | {"instance": "other"}), "another clawgate responded"),
+    "it is not well": (http(WELL | {"ok": False}, 503), "not healthy (status 503)"),
+    "it says so with 200": (http(WELL | {"ok": False}), "not healthy"),
+    "a web page": (b"HTTP/1.1 200 OK\r\n\r\n<html>", "another program than clawgate"),
+    "JSON of somebody else": (http({"status": "ok"}), "another program than clawgate"),
+    "a list": (http([1]), "another program than clawgate"),
     "no HTTP": (b"SSH-2.0-x\r\n", "Expected HTTP/"),
-    "nothing": (b"", "closed without an answer"),
+    "nothing": (b"", "closed without a response"),
     "without an end": (
         b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 90_000,
-        "is no clawgate",
+        "another program than clawgate",
     ),
 }
 
@@ -87,19 +87,19 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_any_other_answer_says_what_it_is(serve: Serve, case: str) -> None:
     answer, why = CASES[case]
-    found = ask_health("127.0.0.1", serve(answer), seconds=10, instance="abc")
-    assert not found.ok and why in found.why
+    found = check_health("127.0.0.1", serve(answer), seconds=10, instance="abc")
+    assert not found.ok and why in found.error
 
 
 def test_where_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert ask_health("127.0.0.1", port, seconds=10).why == "nothing listens there"
+    assert check_health("127.0.0.1", port, seconds=10).error == "nothing listens there"
 
 
 def test_silence_has_a_limit(serve: Serve) -> None:
-    assert ask_health("127.0.0.1", serve(None), seconds=0.05).why == "no answer within 0.05 s"
+    assert check_health("127.0.0.1", serve(None), seconds=0.05).error == "no response within 0.05 s"
 
 
 def test_no_time_at_all() -> None:
-    assert ask_health("127.0.0.1", 1, seconds=0).why == "no answer within 0 s"
+    assert check_health("127.0.0.1", 1, seconds=0).error == "no response within 0 s"

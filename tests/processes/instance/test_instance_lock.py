@@ -19,7 +19,7 @@ from clawgate.processes.instance.instance_lock import (
     AlreadyRunning,
     Instance,
     RunningInstance,
-    find,
+    find_instance,
 )
 
 PROGRAM = Path(__file__).with_name("instance_program.py")
@@ -68,7 +68,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def found_in(folder: Path) -> RunningInstance:
-    found = find(folder)
+    found = find_instance(folder)
     assert found is not None
     return found
 
@@ -77,7 +77,7 @@ def test_who_holds_it_is_known_from_the_first_moment(folder: Path, other: Callab
     """Before it serves: its number and since when, and no place that could be asked."""
     process = other()
     found = found_in(folder)
-    assert (found.pid, found.here, found.url, found.instance) == (process.popen.pid, True, None, None)
+    assert (found.pid, found.is_visible, found.url, found.instance) == (process.popen.pid, True, None, None)
     assert str(found).startswith(f"pid {process.popen.pid}, not serving yet")
 
 
@@ -98,14 +98,14 @@ def test_a_second_one_is_told_who_was_first(folder: Path, other: Callable[[], Ot
         AlreadyRunning, match=rf"already runs for .*own \(pid {first.popen.pid} at http"
     ) as caught:
         Instance.claim(folder)
-    assert caught.value.pid == first.popen.pid and caught.value.since is not None
+    assert caught.value.holder is not None and caught.value.holder.pid == first.popen.pid
 
 
 def test_what_a_killed_one_left_behind_is_not_believed(folder: Path, other: Callable[[], Other]) -> None:
     process = other()
     process.tell("announce")
     process.close()
-    assert (folder / "gateway.json").exists() and find(folder) is None
+    assert (folder / "gateway.json").exists() and find_instance(folder) is None
     assert other().said.startswith("claimed")
     assert found_in(folder).url is None  # the old announcement is not taken for the new one's
 
@@ -133,20 +133,20 @@ def test_whatever_stands_in_the_files_they_are_read(
     (folder / "gateway.json").write_text(text)
     assert found_in(folder).url is None
     (folder / "gateway.lock").write_text(text)
-    assert find(folder) is None
-    with pytest.raises(AlreadyRunning, match="cannot be told"):
+    assert find_instance(folder) is None
+    with pytest.raises(AlreadyRunning, match="not identified"):
         Instance.claim(folder)
 
 
 def test_nobody_holds_what_does_not_exist(folder: Path) -> None:
-    assert find(folder) is None and not folder.exists()
+    assert find_instance(folder) is None and not folder.exists()
 
 
 def test_released_is_free_and_leaves_no_announcement(folder: Path, other: Callable[[], Other]) -> None:
     process = other()
     process.tell("announce")
     process.tell("release")
-    assert find(folder) is None and not (folder / "gateway.json").exists()
+    assert find_instance(folder) is None and not (folder / "gateway.json").exists()
     assert other().said.startswith("claimed")
 
 
@@ -196,7 +196,7 @@ def test_the_lock_is_never_let_go_of_on_the_way_through_an_exec(folder: Path) ->
     again = Instance.claim(folder, environment=variables)
     assert not os.get_inheritable(fd) and again.id != instance.id
     again.release()
-    assert find(folder) is None
+    assert find_instance(folder) is None
 
 
 def test_only_its_owner_may_read_it(folder: Path) -> None:

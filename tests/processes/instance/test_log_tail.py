@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.processes.instance import log_tail
-from clawgate.processes.instance.log_tail import Entry, Follower, entry_of, last_entries
+from clawgate.processes.instance.log_tail import Entry, Follower, last_entries, parse_line
 
 
 def line(message: str, level: str = "info") -> str:
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 def test_the_last_lines_do_not_depend_on_how_the_file_is_read(
     path: Path, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_tail, "_BLOCK", block)
+    monkeypatch.setattr(log_tail, "_BLOCK_BYTES", block)
     path.write_text("".join(line(f"ü{number}") for number in range(5)))
     assert messages(last_entries(path, 3)) == ["ü2", "ü3", "ü4"]
     assert messages(last_entries(path, 9)) == [f"ü{number}" for number in range(5)]
@@ -55,12 +55,14 @@ def test_a_log_that_is_not_there_is_empty(path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["Traceback", "{", "[]", '{"message": 1}', "\xff"])
 def test_what_is_no_line_of_ours_is_shown_as_it_is(text: str) -> None:
-    assert entry_of(text.encode("latin-1")).message == text.encode("latin-1").decode("utf-8", "replace")
+    assert parse_line(text.encode("latin-1")).message == text.encode("latin-1").decode("utf-8", "replace")
 
 
 def test_no_logged_text_steers_the_terminal() -> None:
     """Escape sequences of whoever sent a request are shown, not obeyed."""
-    entry = entry_of(json.dumps({"message": "a\x1b]0;x\x07\r\u202eb", "traceback": "one\n\x1b[2J"}).encode())
+    entry = parse_line(
+        json.dumps({"message": "a\x1b]0;x\x07\r\u202eb", "traceback": "one\n\x1b[2J"}).encode()
+    )
     assert entry.as_text() == "a\\x1b]0;x\\x07\\r\\u202eb\n    one\n    \\x1b[2J"
     assert json.loads(entry.as_json())["message"] == "a\x1b]0;x\x07\r\u202eb"
 
@@ -90,7 +92,7 @@ def test_following_goes_over_rotation(path: Path) -> None:
         assert messages(follower.read()) == ["one"]  # between two files
         old.write(line("two"))
     path.write_text(line("three"))
-    assert messages(follower.read()) == ["two", "three"] and follower.news == ["the log file was rotated"]
+    assert messages(follower.read()) == ["two", "three"] and follower.notices == ["the log file was rotated"]
     follower.close()
 
 
@@ -117,7 +119,7 @@ def test_following_goes_over_truncation(path: Path) -> None:
     path.write_text(line("long ago") * 3)
     follower = Follower(path)
     path.write_text(line("anew"))
-    assert messages(follower.read()) == ["anew"] and follower.news == ["the log file was truncated"]
+    assert messages(follower.read()) == ["anew"] and follower.notices == ["the log file was truncated"]
     follower.close()
 
 

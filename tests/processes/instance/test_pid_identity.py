@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes.instance.pid_identity import identity_of, send, wait_for_end
+from clawgate.processes.instance.pid_identity import identity_of, send_signal, wait_for_exit
 
 WAITS = "import sys; sys.stdin.read()"
 
@@ -40,20 +40,20 @@ def test_what_has_ended_has_none(other: subprocess.Popen[bytes]) -> None:
 
 def test_a_signal_reaches_it(other: subprocess.Popen[bytes]) -> None:
     identity = identity_of(other.pid)
-    assert identity is not None and send(other.pid, identity, signal.SIGTERM)
-    assert wait_for_end(other.pid, identity, 10)
-    assert other.wait() == -signal.SIGTERM and not send(other.pid, identity, signal.SIGTERM)
+    assert identity is not None and send_signal(other.pid, identity, signal.SIGTERM)
+    assert wait_for_exit(other.pid, identity, 10)
+    assert other.wait() == -signal.SIGTERM and not send_signal(other.pid, identity, signal.SIGTERM)
 
 
 def test_a_number_that_is_used_again_is_not_signalled(other: subprocess.Popen[bytes]) -> None:
     """The recorded process is over, and another one has its number now."""
-    assert not send(other.pid, "boot pid:[1] 1", signal.SIGKILL)
-    assert wait_for_end(other.pid, "boot pid:[1] 1", 0)
+    assert not send_signal(other.pid, "boot pid:[1] 1", signal.SIGKILL)
+    assert wait_for_exit(other.pid, "boot pid:[1] 1", 0)
     assert other.poll() is None
 
 
 def test_waiting_for_what_goes_on_ends_in_time(other: subprocess.Popen[bytes]) -> None:
-    assert not wait_for_end(other.pid, identity_of(other.pid) or "", 0)
+    assert not wait_for_exit(other.pid, identity_of(other.pid) or "", 0)
 
 
 def test_a_name_cannot_be_mistaken_for_fields(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.processes.instance.unit_files import (
     CARRIED_VARIABLES,
-    NEVER_AGAIN,
+    NO_RESTART_STATUSES,
     UNIT_NAME,
     UnitFile,
     launchd_agent,
@@ -43,7 +43,7 @@ def test_the_unit_starts_it_and_starts_it_again_only_where_that_helps() -> None:
 
 
 def test_what_another_start_cannot_mend_is_what_the_commands_say() -> None:
-    assert set(NEVER_AGAIN) == {ExitCode.USAGE, ExitCode.PORT_TAKEN}
+    assert set(NO_RESTART_STATUSES) == {ExitCode.USAGE, ExitCode.PORT_TAKEN}
 
 
 def test_no_character_of_a_path_means_anything_to_systemd() -> None:

@@ -141,7 +141,7 @@ class Facts:
     """What could not be gathered, and why."""
 
 
-def examine(facts: Facts) -> list[Finding]:
+def run_checks(facts: Facts) -> list[Finding]:
     """Every finding, the worst first."""
     found = [finding for check in CHECKS for finding in check(facts)]
     return sorted(found, key=lambda finding: -finding.severity)
@@ -361,7 +361,7 @@ def machine(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def unknown(facts: Facts) -> Iterator[Finding]:
+def unknown_facts(facts: Facts) -> Iterator[Finding]:
     for what in facts.not_looked_at:
         yield Finding(
             Severity.WARNING, f"this could not be looked at: {what}", "doctor", "look at it by hand"
@@ -388,5 +388,5 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     plugin_settings,
     machine,
     leftovers,
-    unknown,
+    unknown_facts,
 )

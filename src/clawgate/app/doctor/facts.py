@@ -16,9 +16,9 @@ from typing import Any
 from clawgate.app.doctor.checks import Facts, FileFact, PluginFact, ProviderFact
 from clawgate.plugins.host.diagnostics import examined
 from clawgate.plugins.host.discovery import find_plugins
-from clawgate.processes.instance.daemon import place_of
-from clawgate.processes.instance.health_client import ask_health
-from clawgate.processes.instance.instance_lock import RunningInstance, find
+from clawgate.processes.instance.daemon import endpoint_of
+from clawgate.processes.instance.health_client import check_health
+from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import LOCAL_SERVICES, Catalog, build_catalog
 from clawgate.relay.upstream.upstream import SHORTEST_SECRET
@@ -45,7 +45,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
     folder = state / "clawgate"
     missing: list[str] = []
     try:
-        running = find(folder)
+        running = find_instance(folder)
     except OSError as error:
         running = None
         missing.append(f"{folder}: {error.strerror}")
@@ -140,8 +140,8 @@ def _plugins(file: ConfigFile, state: Path) -> Iterator[PluginFact]:
 def _why_not_well(running: RunningInstance | None) -> str | None:
     if running is None or running.url is None:
         return None
-    host, port, tls = place_of(running.url)
-    return ask_health(host, port, seconds=_SECONDS, instance=running.instance, tls=tls).why or None
+    host, port, tls = endpoint_of(running.url)
+    return check_health(host, port, seconds=_SECONDS, instance=running.instance, tls=tls).error or None
 
 
 def _files(config: Path, folder: Path) -> Iterator[FileFact]:

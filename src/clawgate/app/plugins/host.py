@@ -50,14 +50,14 @@ _ONLY_SUPERVISED = frozenset({"anthropic-claude-proxy"})
 
 @dataclass(slots=True, kw_only=True)
 class HostEnvironment:
-    """What the host has for plugins. ``state`` is OpenClaw's state folder, ``learn`` is told of secrets;
+    """What the host has for plugins. ``state`` is OpenClaw's state folder, ``add_secrets`` is told of secrets;
     ``gateway_url`` is right once the gateway listens, before any service starts."""
 
     state: Path
     dialer: Dialer
     instance: str
     gateway_url: str
-    learn: Callable[[Iterable[str]], None]
+    add_secrets: Callable[[Iterable[str]], None]
 
 
 def plugin_folder(state: Path, plugin: str) -> Path:
@@ -261,7 +261,7 @@ class PluginHost:
         assert file is not None
         entry = file.config.plugins.entries.get(plugin.id)
         config = plugin_settings(plugin, entry.config if entry is not None else {}, file.environment)
-        self.around.learn(secrets_in(config))
+        self.around.add_secrets(secrets_in(config))
         return config
 
     async def _start(self, plugin: LoadedPlugin, config: BaseModel) -> None:

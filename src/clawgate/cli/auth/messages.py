@@ -48,10 +48,10 @@ def abandoned(*, declined: bool = False) -> NoReturn:
 
 
 def who_runs(config: str | None) -> RunningInstance | None:
-    from clawgate.processes.instance.instance_lock import find
+    from clawgate.processes.instance.instance_lock import find_instance
 
     try:
-        return find(places(config).folder)
+        return find_instance(places(config).folder)
     except OSError:
         return None
 

@@ -64,7 +64,7 @@ def start(timeout: float, **given: Any) -> None:
 
 
 def _start(where: Paths, given: Mapping[str, Any], timeout: float) -> None:
-    from clawgate.processes.instance.daemon import Failed, gateway_command, launch
+    from clawgate.processes.instance.daemon import LaunchFailed, gateway_command, launch
     from clawgate.processes.instance.reexec import ignore_restart_signal
 
     secrets = {variable: given[name] for name, variable in SECRET_VARIABLES.items() if given.get(name)}
@@ -84,7 +84,7 @@ def _start(where: Paths, given: Mapping[str, Any], timeout: float) -> None:
             )
     except OSError as error:
         _fail(f"the gateway cannot be started: {error}")
-    if isinstance(begun, Failed):
+    if isinstance(begun, LaunchFailed):
         _say_why_not(begun, where, timeout)
     click.echo(f"Gateway started: {begun.url} (pid {begun.pid})")
     click.echo(f"  log file: {where.log}")
@@ -132,7 +132,7 @@ def stop(config: str | None, timeout: float, force: bool) -> None:
 
 def _stop(running: Any, timeout: float, force: bool) -> bool:
     """Whether it has ended."""
-    from clawgate.processes.instance.pid_identity import send
+    from clawgate.processes.instance.pid_identity import send_signal
 
     _signal(running, signal.SIGTERM)
     if _ended(running, timeout, "stopping"):
@@ -140,7 +140,7 @@ def _stop(running: Any, timeout: float, force: bool) -> bool:
     if not force:
         return False
     for sig in (signal.SIGTERM, signal.SIGKILL):
-        send(running.pid, running.identity, sig)
+        send_signal(running.pid, running.identity, sig)
         if _ended(running, _AFTER_FORCE_SECONDS, "ending"):
             return True
     return False
@@ -149,13 +149,13 @@ def _stop(running: Any, timeout: float, force: bool) -> bool:
 def _ended(running: Any, seconds: float, doing: str) -> bool:
     import time
 
-    from clawgate.processes.instance.pid_identity import wait_for_end
+    from clawgate.processes.instance.pid_identity import wait_for_exit
 
     begun = time.monotonic()
     with Progress(doing) as progress:
         while (passed := time.monotonic() - begun) < seconds:
             progress(passed)
-            if wait_for_end(running.pid, running.identity, min(0.5, seconds - passed)):
+            if wait_for_exit(running.pid, running.identity, min(0.5, seconds - passed)):
                 return True
     return False
 
@@ -191,7 +191,7 @@ def restart(timeout: float, **given: Any) -> None:
 def _again(running: Any, where: Paths, timeout: float) -> None:
     import time
 
-    from clawgate.processes.instance.daemon import last_lines, serving
+    from clawgate.processes.instance.daemon import last_lines, serving_instance
     from clawgate.processes.instance.pid_identity import identity_of
     from clawgate.processes.instance.reexec import RESTART_SIGNAL
 
@@ -201,7 +201,7 @@ def _again(running: Any, where: Paths, timeout: float) -> None:
     with Progress("restarting") as progress:
         while (passed := time.monotonic() - begun) < timeout:
             progress(passed)
-            now = serving(where.folder)
+            now = serving_instance(where.folder)
             if now is not None and now.instance != running.instance:
                 click.echo(f"Gateway restarted: {now.url} (pid {now.pid}, after {passed:.1f} s)")
                 return
@@ -217,16 +217,16 @@ def _again(running: Any, where: Paths, timeout: float) -> None:
 
 
 def _find(where: Paths) -> Any:
-    from clawgate.processes.instance.instance_lock import find
+    from clawgate.processes.instance.instance_lock import find_instance
 
     try:
-        return find(where.folder)
+        return find_instance(where.folder)
     except OSError as error:
         _fail(f"the state folder cannot be looked at: {error}")
 
 
 def _refuse_if_elsewhere(running: Any) -> None:
-    if not running.here:
+    if not running.is_visible:
         _fail(
             f"a gateway holds this state folder ({running}), but its process cannot be seen from here: "
             "it runs in another container or on another machine; do it there"
@@ -234,10 +234,10 @@ def _refuse_if_elsewhere(running: Any) -> None:
 
 
 def _signal(running: Any, sig: signal.Signals) -> None:
-    from clawgate.processes.instance.pid_identity import send
+    from clawgate.processes.instance.pid_identity import send_signal
 
     try:
-        send(running.pid, running.identity, sig)
+        send_signal(running.pid, running.identity, sig)
     except PermissionError:
         _fail(f"the gateway (pid {running.pid}) belongs to another user")
 

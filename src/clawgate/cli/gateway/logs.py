@@ -62,9 +62,9 @@ def _show(path: Path, follow: bool, limit: int, level: str, as_json: bool) -> No
         click.echo(entry.as_json() if as_json else entry.as_text())
     while follower is not None:
         entries = follower.read()
-        for text in follower.news:
+        for text in follower.notices:
             _say("notice", f"-- {text}", as_json, message=text)
-        follower.news.clear()
+        follower.notices.clear()
         for entry in entries:
             if entry.is_at_least(level):
                 click.echo(entry.as_json() if as_json else entry.as_text())
@@ -73,10 +73,10 @@ def _show(path: Path, follow: bool, limit: int, level: str, as_json: bool) -> No
 
 def _log_of(where: Paths, follow: bool) -> Path:
     """The log of the gateway that runs, or that of the last one that was started; the end if there is none."""
-    from clawgate.processes.instance.instance_lock import find
+    from clawgate.processes.instance.instance_lock import find_instance
 
     try:
-        running = find(where.folder)
+        running = find_instance(where.folder)
     except OSError:
         running = None
     if running is not None and running.url and running.log is None:

@@ -56,14 +56,14 @@ def run_gateway(
     if log_file is not None:
         _log_to(Path(log_file), redactor)
 
-    def learn(secrets: Iterable[str]) -> None:
+    def add_secrets(secrets: Iterable[str]) -> None:
         # A dummy such as "local" is a word of many lines, the provider's own name among them.
-        redactor.learn(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+        redactor.add(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
     try:
         environment = dict(read_env_file(env_file)) | dict(os.environ) if env_file else dict(os.environ)
         file = read_config(where.config, environment, required=where.config_named)
-        learn(file.secrets())
+        add_secrets(file.secrets())
         for note in file.notes:
             logger.debug("%s", note)
         for warning in file.warnings:
@@ -75,33 +75,33 @@ def run_gateway(
             instance=instance.id,
             state=where.state,
             verbose=verbose,
-            learn=learn,
+            add_secrets=add_secrets,
         )
     except SettingsInvalid as error:
         refuse(error)
-    role.lifeline = 0 if exit_on_stdin_eof else None
+    role.parent_fd = 0 if exit_on_stdin_eof else None
     sockets, url = sockets_of(role, matching_sockets(inherited, role.host, role.port))
     role.plugins.around.gateway_url = url
-    succession = SocketHandover(sockets)
+    handover = SocketHandover(sockets)
     flags = plain_flags(
         {"port": port, "bind": bind, "config": config, "env_file": env_file, "verbose": verbose}
     )
 
     def ready() -> None:
-        succession.install()
+        handover.install()
         served_port = sockets[0].getsockname()[1]
         instance.announce(url, served_port, where.config, Path(log_file) if log_file else None, flags=flags)
         serving = [p.id for p in role.direct.catalog.providers.values() if p.why_not_ready is None]
         logger.info("http server listening on %s (providers: %s)", url, ", ".join(serving) or "none is ready")
 
     code = serve(role, sockets, ready)
-    if succession.wanted:
+    if handover.requested:
         try:
-            succession.exec_again(instance.hand_over())
+            handover.reexec(instance.hand_over())
         except OSError as error:
             logger.error("cannot start again: %s", error)  # noqa: TRY400  # the reason is all there is
             code = ExitCode.FAILED
-    succession.drop()
+    handover.close()
     instance.release()
     sys.exit(code)
 

@@ -71,7 +71,7 @@ def gather(where: Paths) -> dict[str, Any]:
             "since": running.since.astimezone().isoformat(timespec="seconds"),
             "instance": running.instance,
             "version": running.version,
-            "here": running.here,
+            "here": running.is_visible,
             "flags": list(running.flags),
         }
         port = running.port or port
@@ -141,10 +141,10 @@ def shown(found: dict[str, Any]) -> list[str]:
 
 
 def _running(where: Paths) -> Any:
-    from clawgate.processes.instance.instance_lock import find
+    from clawgate.processes.instance.instance_lock import find_instance
 
     try:
-        return find(where.folder)
+        return find_instance(where.folder)
     except OSError as error:
         click.echo(f"clawgate: the state folder cannot be looked at: {error}", err=True)
         return None
@@ -166,12 +166,12 @@ def _configured(file: Any) -> tuple[str, int, list[str]]:
 
 def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
     """Ask whoever holds the state folder; if nobody does, whoever listens on the configured port of this machine."""
-    from clawgate.processes.instance.daemon import place_of
-    from clawgate.processes.instance.health_client import ask_health
+    from clawgate.processes.instance.daemon import endpoint_of
+    from clawgate.processes.instance.health_client import check_health
 
     if running is not None and running.url is None:
         return {"ok": False, "durationMs": 0, "error": "it does not serve yet"}
-    host, port, tls = place_of(running.url) if running else (_LOOPBACK, _configured(file)[1], False)
-    found = ask_health(host, port, seconds=seconds, instance=running.instance if running else None, tls=tls)
+    host, port, tls = endpoint_of(running.url) if running else (_LOOPBACK, _configured(file)[1], False)
+    found = check_health(host, port, seconds=seconds, instance=running.instance if running else None, tls=tls)
     told: dict[str, Any] = {"ok": found.ok, "durationMs": found.milliseconds, "address": f"{host}:{port}"}
-    return told if found.ok else told | {"error": found.why}
+    return told if found.ok else told | {"error": found.error}

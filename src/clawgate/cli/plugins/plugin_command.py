@@ -137,7 +137,7 @@ async def _awaited(result: object) -> object:
 def _context(loaded: object, file: ConfigFile, where: Paths) -> _Context:
     from clawgate.plugins.host.isolation import PluginFailed
     from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings
-    from clawgate.processes.instance.instance_lock import find
+    from clawgate.processes.instance.instance_lock import find_instance
     from clawgate.settings.problems import SettingsInvalid
 
     assert isinstance(loaded, LoadedPlugin)
@@ -150,7 +150,7 @@ def _context(loaded: object, file: ConfigFile, where: Paths) -> _Context:
         problems = tuple(map(str, error.problems))
     except PluginFailed as error:
         problems = (str(error),)
-    running = find(where.folder)
+    running = find_instance(where.folder)
     return _Context(
         config=config,
         problems=problems,

@@ -41,7 +41,7 @@ def run_server(**given: Any) -> None:
     def build(redactor: Redactor) -> Any:
         from clawgate.app import build_server
 
-        return build_server(settings, learn=redactor.learn)
+        return build_server(settings, add_secrets=redactor.add)
 
     def banner(role: Any, url: str) -> list[str]:
         allowed = f"models: {', '.join(settings.models)}" if settings.models else "all models"

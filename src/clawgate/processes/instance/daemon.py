@@ -1,6 +1,6 @@
-"""How does a gateway get into the background, and when may its starter say that it is there?
+"""Starts a gateway in the background and waits until it serves.
 
-It is started in a session of its own, without a terminal; its starter stays until it serves or has failed.
+The gateway runs in a session of its own, without a terminal.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawgate.processes.instance.health_client import ask_health
-from clawgate.processes.instance.instance_lock import RunningInstance, find
+from clawgate.processes.instance.health_client import check_health
+from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 
-_LOOK_EVERY_SECONDS = 0.05
-_ANSWER_SECONDS = 2.0
-_END_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+_HEALTH_SECONDS = 2.0
+_TERMINATE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """It does not serve. ``status`` is how it ended; None if it had to be ended because it took too long."""
+class LaunchFailed:
+    """The gateway does not serve. ``status`` is its exit status, None if it was ended for taking too long."""
 
     status: int | None
     last_lines: tuple[str, ...]
 
 
 def gateway_command(*arguments: str) -> list[str]:
-    """The command that runs this very installation. -P: no module is taken from the folder that it starts in."""
+    """Return the command for this installation. -P: no module is imported from the working folder."""
     return [sys.executable, "-P", "-m", "clawgate", *arguments]
 
 
@@ -42,11 +42,11 @@ def launch(
     environment: Mapping[str, str],
     seconds: float,
     progress: Callable[[float], None] = lambda seconds: None,
-) -> RunningInstance | Failed:
-    """Start ``command`` in the background and wait until it announced itself in ``folder`` and answers.
+) -> RunningInstance | LaunchFailed:
+    """Start ``command`` in the background and wait until it is announced in ``folder`` and healthy.
 
-    What it prints goes to ``output``, which begins anew. ``progress`` is called again and again with the seconds that
-    have passed. What does not serve within ``seconds`` is ended: a start that failed leaves nothing behind.
+    Its stdout and stderr go to ``output``, which is truncated. ``progress`` is called repeatedly with the elapsed
+    seconds. A process that is not healthy within ``seconds`` is ended.
     """
     output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
@@ -61,46 +61,46 @@ def launch(
         )
     finally:
         os.close(fd)
-    begun = time.monotonic()
+    start = time.monotonic()
     try:
-        while (passed := time.monotonic() - begun) < seconds:
-            progress(passed)
+        while (elapsed := time.monotonic() - start) < seconds:
+            progress(elapsed)
             if child.poll() is not None:
-                return Failed(child.returncode, last_lines(output))
-            if (running := serving(folder, child.pid)) is not None:
-                child.returncode = 0  # it goes on without us: there is no end of it to be waited for
+                return LaunchFailed(child.returncode, last_lines(output))
+            if (running := serving_instance(folder, child.pid)) is not None:
+                child.returncode = 0  # it outlives us: no status will be collected
                 return running
-            time.sleep(_LOOK_EVERY_SECONDS)
+            time.sleep(_POLL_SECONDS)
     except BaseException:
-        _end(child)
+        _terminate(child)
         raise
-    _end(child)
-    return Failed(None, last_lines(output))
+    _terminate(child)
+    return LaunchFailed(None, last_lines(output))
 
 
-def serving(folder: Path, pid: int | None = None) -> RunningInstance | None:
-    """The gateway of ``folder`` if it answers that it is this one, and well; with ``pid``, only that process."""
-    running = find(folder)
+def serving_instance(folder: Path, pid: int | None = None) -> RunningInstance | None:
+    """Return the gateway of ``folder`` if it is healthy and, if ``pid`` is given, that process."""
+    running = find_instance(folder)
     if running is None or running.url is None or pid not in (None, running.pid):
         return None
-    return running if is_well(running) else None
+    return running if is_healthy(running) else None
 
 
-def is_well(running: RunningInstance) -> bool:
-    """Whether it answers at the address that it announced."""
-    host, port, tls = place_of(running.url or "")
-    return ask_health(host, port, seconds=_ANSWER_SECONDS, instance=running.instance, tls=tls).ok
+def is_healthy(running: RunningInstance) -> bool:
+    """Check the health at the address that the instance announced."""
+    host, port, tls = endpoint_of(running.url or "")
+    return check_health(host, port, seconds=_HEALTH_SECONDS, instance=running.instance, tls=tls).ok
 
 
-def place_of(url: str) -> tuple[str, int, bool]:
-    """Host, port and whether it is encrypted, of a URL that a gateway announced."""
+def endpoint_of(url: str) -> tuple[str, int, bool]:
+    """Return host, port and whether TLS is used, of a URL that a gateway announced."""
     scheme, _, rest = url.partition("://")
     host, _, port = rest.partition("/")[0].rpartition(":")
     return host.strip("[]"), int(port) if port.isdecimal() else 0, scheme == "https"
 
 
 def last_lines(path: Path, count: int = 20) -> tuple[str, ...]:
-    """The last lines of a text file."""
+    """Return the last lines of a text file; none if it cannot be read."""
     try:
         text = path.read_bytes()[-65_536:].decode("utf-8", "replace")
     except OSError:
@@ -108,10 +108,10 @@ def last_lines(path: Path, count: int = 20) -> tuple[str, ...]:
     return tuple(text.splitlines()[-count:])
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _terminate(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
     try:
-        child.wait(_END_SECONDS)
+        child.wait(_TERMINATE_SECONDS)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()

@@ -1,7 +1,7 @@
-"""Who is the one gateway of this state folder, and how is it found? A lock that the kernel takes back with the process.
+"""Ensures that one gateway runs per state folder, and finds it: a lock that the kernel releases with the process.
 
-Files are only descriptions: what a killed process left behind is never believed, because nobody holds its lock.
-The lock file names its holder from the first moment; the announcement is added once requests are served.
+Invariant: files only describe the lock's holder; without a held lock they are ignored, whatever a killed process left.
+The lock file identifies its holder at once; the announcement file is added when requests are served.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from clawgate import __version__
 from clawgate.processes.instance.pid_identity import identity_of
 
 LOCK_VARIABLE = "CLAWGATE_LOCK_FD"
-"""In the environment of a process that goes on as itself after an exec: the descriptor that holds the lock."""
+"""Environment variable of a process that executed itself: the descriptor that holds the lock."""
 
-_TRIES = 25
-_BETWEEN_TRIES_SECONDS = 0.02
-_MOST_BYTES = 65_536
+_ATTEMPTS = 25
+_ATTEMPT_INTERVAL_SECONDS = 0.02
+_MAX_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningInstance:
-    """Who holds the lock. ``url`` and what follows is known once it serves.
+    """The holder of the lock. ``url`` and the following fields are set once it serves.
 
-    ``here``: its process can be seen from this one, and so be signalled; a holder in another container cannot.
+    ``is_visible``: its process can be signalled from this one; not if it runs in another container.
     """
 
     pid: int
     identity: str
     since: datetime
-    here: bool
+    is_visible: bool
     url: str | None = None
     port: int | None = None
     instance: str | None = None
@@ -56,64 +56,56 @@ class RunningInstance:
 
 
 class AlreadyRunning(Exception):
-    """Another process is the gateway of this state folder; ``holder`` says which, as far as is known."""
+    """Another process is the gateway of this state folder: ``holder``, or None if it cannot be identified."""
 
-    def __init__(self, what: str, folder: Path, holder: RunningInstance | None) -> None:
+    def __init__(self, folder: Path, holder: RunningInstance | None) -> None:
         self.holder = holder
-        self.pid = holder.pid if holder else None
-        self.url = holder.url if holder else None
-        self.since = holder.since if holder else None
-        who = f"({holder})" if holder else "(which one cannot be told)"
-        super().__init__(f"a {what} already runs for {folder} {who}")
+        super().__init__(f"a gateway already runs for {folder} ({holder or 'not identified'})")
 
 
 class Instance:
-    """The right to be the one ``what`` of a folder. Made by `claim`; it ends with `release` or the process."""
+    """The right to be the gateway of a folder, from `claim` until `release` or the end of the process."""
 
-    def __init__(self, folder: Path, what: str, fd: int) -> None:
-        self._folder = folder
-        self._what = what
+    def __init__(self, folder: Path, fd: int) -> None:
         self._fd = fd
+        self._announcement = _announcement_path(folder)
         self._pid = os.getpid()
         self.id = secrets.token_hex(6)
-        """Told by /health as well: who asks there knows that it speaks to this very process."""
+        """Also reported by /health, so that a client can verify that it reached this process."""
 
     @classmethod
-    def claim(
-        cls, folder: Path, *, what: str = "gateway", environment: Mapping[str, str] | None = None
-    ) -> Instance:
-        """Take the lock, or raise `AlreadyRunning`. The folder is made, for its owner alone.
+    def claim(cls, folder: Path, *, environment: Mapping[str, str] | None = None) -> Instance:
+        """Take the lock. The folder is created with mode 0700. Raises `AlreadyRunning`, OSError.
 
-        A process that went through `hand_over` and an exec still holds the lock and keeps it.
+        After `hand_over` and an exec the process still holds the lock and keeps it.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{what}.lock"
-        fd = _handed_over(path, os.environ if environment is None else environment)
+        path = _lock_path(folder)
+        fd = _inherited_lock(path, os.environ if environment is None else environment)
         os.environ.pop(LOCK_VARIABLE, None)
         if fd is None:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
-                _lock(fd, folder, what)
+                _lock(fd, folder)
             except BaseException:
                 os.close(fd)
                 raise
-        instance = cls(folder, what, fd)
+        instance = cls(folder, fd)
         instance._sign()
         return instance
 
     def _sign(self) -> None:
-        """Whose lock this is. Shorter than a page and written at once: a reader sees it whole or not at all."""
+        """Write the holder into the lock file; one write below the page size, so that readers see all or nothing."""
         text = json.dumps({"pid": self._pid, "identity": identity_of(self._pid), "since": _now()}).encode()
         os.pwrite(self._fd, text, 0)
         os.ftruncate(self._fd, len(text))
-        with contextlib.suppress(FileNotFoundError):  # of one that was killed
-            (self._folder / f"{self._what}.json").unlink()
+        self._announcement.unlink(missing_ok=True)  # of a killed process
 
     def announce(
         self, url: str, port: int, config: Path, log: Path | None, *, flags: Sequence[str] = ()
     ) -> None:
-        """Say where this process serves. ``flags``: what it was started with; no secrets."""
-        said = {
+        """Write where this process serves. ``flags``: those it was started with, without secrets."""
+        announcement = {
             "pid": self._pid,
             "identity": identity_of(self._pid),
             "url": url,
@@ -125,51 +117,58 @@ class Instance:
             "log": str(log.absolute()) if log else None,
             "flags": list(flags),
         }
-        _write_whole(self._folder / f"{self._what}.json", json.dumps(said, indent=2).encode() + b"\n")
+        _write_atomically(self._announcement, json.dumps(announcement, indent=2).encode() + b"\n")
 
     def hand_over(self) -> dict[str, str]:
-        """Keep the lock over an exec: the variables that the new program of this process has to find."""
-        with contextlib.suppress(FileNotFoundError):  # it never served
-            (self._folder / f"{self._what}.json").unlink()
+        """Keep the lock over an exec; return the environment variables that the next program needs."""
+        self._announcement.unlink(missing_ok=True)
         os.set_inheritable(self._fd, True)
         return {LOCK_VARIABLE: str(self._fd)}
 
     def release(self) -> None:
-        """Take the announcement back and let go of the lock. Again, or in a forked child, it does nothing."""
+        """Remove the announcement and release the lock. Does nothing the second time or in a forked child."""
         if self._fd < 0 or os.getpid() != self._pid:
             return
-        with contextlib.suppress(OSError):  # a folder that is gone holds nothing to be taken back
-            (self._folder / f"{self._what}.json").unlink()
-        os.ftruncate(self._fd, 0)  # this process may live on, and is not the holder any more
+        with contextlib.suppress(OSError):  # the folder may be gone
+            self._announcement.unlink()
+        os.ftruncate(self._fd, 0)  # this process may live on without being the holder
         os.close(self._fd)
         self._fd = -1
 
 
-def find(folder: Path, *, what: str = "gateway") -> RunningInstance | None:
-    """Who holds the folder's lock now; None if nobody does, whatever files lie there."""
+def _lock_path(folder: Path) -> Path:
+    return folder / "gateway.lock"
+
+
+def _announcement_path(folder: Path) -> Path:
+    return folder / "gateway.json"
+
+
+def find_instance(folder: Path) -> RunningInstance | None:
+    """Return the holder of the folder's lock; None if it is not held, whatever the files contain."""
     try:
-        fd = os.open(folder / f"{what}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(_lock_path(folder), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _read_holder(fd, folder / f"{what}.json")
+            return _read_holder(fd, _announcement_path(folder))
         return None
     finally:
-        os.close(fd)  # and the lock of the one look with it
+        os.close(fd)  # releases the shared lock
 
 
-def _handed_over(path: Path, environment: Mapping[str, str]) -> int | None:
-    """The descriptor of the lock that this process held before its exec, if it is that."""
-    given = environment.get(LOCK_VARIABLE, "")
-    if not given.isdecimal():
+def _inherited_lock(path: Path, environment: Mapping[str, str]) -> int | None:
+    """Return the descriptor of the lock that this process held before its exec; None if there is none."""
+    text = environment.get(LOCK_VARIABLE, "")
+    if not text.isdecimal():
         return None
-    fd = int(given)
+    fd = int(text)
     try:
-        held, there = os.fstat(fd), path.stat()
-        if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino):
+        held, current = os.fstat(fd), path.stat()
+        if (held.st_dev, held.st_ino) != (current.st_dev, current.st_ino):
             return None
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -178,9 +177,9 @@ def _handed_over(path: Path, environment: Mapping[str, str]) -> int | None:
     return fd
 
 
-def _lock(fd: int, folder: Path, what: str) -> None:
-    """Take it; a `find` of somebody else may have it for an instant, and is not mistaken for a gateway."""
-    for attempt in range(_TRIES):
+def _lock(fd: int, folder: Path) -> None:
+    """Take the lock. Retries, because `find_instance` of another process may hold it for an instant."""
+    for attempt in range(_ATTEMPTS):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -188,43 +187,42 @@ def _lock(fd: int, folder: Path, what: str) -> None:
                 raise
         else:
             return
-        holder = _read_holder(fd, folder / f"{what}.json")
-        if (holder is not None and holder.here) or attempt == _TRIES - 1:
-            raise AlreadyRunning(what, folder, holder)
-        time.sleep(_BETWEEN_TRIES_SECONDS)
+        holder = _read_holder(fd, _announcement_path(folder))
+        if (holder is not None and holder.is_visible) or attempt == _ATTEMPTS - 1:
+            raise AlreadyRunning(folder, holder)
+        time.sleep(_ATTEMPT_INTERVAL_SECONDS)
 
 
 def _read_holder(fd: int, announcement: Path) -> RunningInstance | None:
-    """The holder in the lock file's words, and the announcement where it is by the same process."""
-    signed = _object(os.pread(fd, _MOST_BYTES, 0))
-    pid, identity, since = signed.get("pid"), signed.get("identity"), _moment(signed.get("since"))
+    """Read the holder from the lock file, and the announcement if it is by the same process."""
+    signed = _json_object(os.pread(fd, _MAX_BYTES, 0))
+    pid, identity, since = signed.get("pid"), signed.get("identity"), _timestamp(signed.get("since"))
     if not (isinstance(pid, int) and isinstance(identity, str) and since is not None):
         return None
-    here = identity_of(pid) == identity
     try:
-        said = _object(announcement.read_bytes()[:_MOST_BYTES])
+        announced = _json_object(announcement.read_bytes()[:_MAX_BYTES])
     except OSError:
-        said = {}
-    if (said.get("pid"), said.get("identity")) != (pid, identity):
-        said = {}
+        announced = {}
+    if (announced.get("pid"), announced.get("identity")) != (pid, identity):
+        announced = {}
     texts = {
         key: value
         for key in ("url", "instance", "version", "config", "log")
-        if isinstance(value := said.get(key), str)
+        if isinstance(value := announced.get(key), str)
     }
-    port, flags = said.get("port"), said.get("flags")
+    port, flags = announced.get("port"), announced.get("flags")
     return RunningInstance(
         pid=pid,
         identity=identity,
-        since=_moment(said.get("startedAt")) or since,
-        here=here,
+        since=_timestamp(announced.get("startedAt")) or since,
+        is_visible=identity_of(pid) == identity,
         port=port if isinstance(port, int) else None,
         flags=tuple(map(str, flags)) if isinstance(flags, list) else (),
         **texts,
     )
 
 
-def _object(content: bytes) -> dict[str, Any]:
+def _json_object(content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
@@ -232,20 +230,19 @@ def _object(content: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _moment(text: object) -> datetime | None:
+def _timestamp(text: object) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(text))
+        timestamp = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return timestamp if timestamp.tzinfo else None
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """In one step, so that a reader sees the old content or the new one."""
+def _write_atomically(path: Path, content: bytes) -> None:
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp: 0600
     try:
         with os.fdopen(fd, "wb") as file:

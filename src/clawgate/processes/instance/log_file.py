@@ -47,10 +47,10 @@ class _JsonLine(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "subsystem": subsystem_of(record.name),
-            "message": self._redactor.clean(record.getMessage()),
+            "message": self._redactor.redact(record.getMessage()),
         }
         if record.exc_info and record.exc_info[0] is not None:
-            said["traceback"] = self._redactor.clean(self.formatException(record.exc_info))
+            said["traceback"] = self._redactor.redact(self.formatException(record.exc_info))
         return json.dumps(said, ensure_ascii=False)
 
 

@@ -1,6 +1,6 @@
-"""Is the process with this number still the one that we mean? A number is used again after its process has ended.
+"""Identifies a process beyond its pid, which the kernel reuses.
 
-A process is told by its number and by the moment it began, which no other process on this boot shares with it.
+Invariant: an identity (boot, pid namespace, start time) belongs to one process only.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 
 PROC = Path("/proc")
-_START_FIELD = 19
-"""Of /proc/PID/stat behind the name of the program: starttime, in ticks since boot (proc(5))."""
+_START_TIME_FIELD = 19
+"""Of /proc/PID/stat after the program's name: starttime, in ticks since boot (proc(5))."""
 _STATE_FIELD = 0
-_LOOK_EVERY_SECONDS = 0.02
+_POLL_SECONDS = 0.02
 
 
 def identity_of(pid: int, proc: Path = PROC) -> str | None:
-    """A text that no other process has or will have; None where there is no such process, or only its remains."""
+    """Return the identity of a process; None if there is none, or only a zombie."""
     if not (proc / "self" / "stat").exists():
         return _identity_by_ps(pid)
     try:
@@ -29,16 +29,14 @@ def identity_of(pid: int, proc: Path = PROC) -> str | None:
         if fields[_STATE_FIELD] in (b"Z", b"X"):
             return None
         boot = (proc / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
-        space = str(
-            (proc / "self" / "ns" / "pid").readlink()
-        )  # containers of one machine count for themselves
+        namespace = str((proc / "self" / "ns" / "pid").readlink())  # containers have pids of their own
     except (OSError, IndexError):
         return None
-    return f"{boot} {space} {fields[_START_FIELD].decode()}"
+    return f"{boot} {namespace} {fields[_START_TIME_FIELD].decode()}"
 
 
 def _identity_by_ps(pid: int) -> str | None:
-    """For systems without /proc: the second in which it began, as ps tells it."""
+    """For systems without /proc: the start time in seconds, as ps prints it."""
     try:
         done = subprocess.run(
             ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
@@ -53,19 +51,22 @@ def _identity_by_ps(pid: int) -> str | None:
     return done.stdout.strip() or None
 
 
-def send(pid: int, identity: str, sig: signal.Signals) -> bool:
-    """Send ``sig`` to exactly that process; False if it is gone. Raises PermissionError for somebody else's."""
+def send_signal(pid: int, identity: str, sig: signal.Signals) -> bool:
+    """Send ``sig`` to exactly that process; return False if it is gone.
+
+    Raises PermissionError if it belongs to another user.
+    """
     if sys.platform != "linux":
         return identity_of(pid) == identity and _kill(pid, sig)
-    handle = _open(pid, identity)
-    if handle is None:
+    pidfd = _open(pid, identity)
+    if pidfd is None:
         return False
     try:
-        signal.pidfd_send_signal(handle, sig)
+        signal.pidfd_send_signal(pidfd, sig)
     except ProcessLookupError:
         return False
     finally:
-        os.close(handle)
+        os.close(pidfd)
     return True
 
 
@@ -77,35 +78,35 @@ def _kill(pid: int, sig: signal.Signals) -> bool:
     return True
 
 
-def wait_for_end(pid: int, identity: str, seconds: float) -> bool:
-    """Whether that process has ended when ``seconds`` have passed."""
+def wait_for_exit(pid: int, identity: str, seconds: float) -> bool:
+    """Wait for the process; return whether it exited within ``seconds``."""
     if sys.platform != "linux":
-        return _gone_by(pid, identity, time.monotonic() + seconds)
-    handle = _open(pid, identity)
-    if handle is None:
+        return _poll_for_exit(pid, identity, time.monotonic() + seconds)
+    pidfd = _open(pid, identity)
+    if pidfd is None:
         return True
     try:
-        ready, _, _ = select.select([handle], [], [], max(seconds, 0))
+        ready, _, _ = select.select([pidfd], [], [], max(seconds, 0))
     finally:
-        os.close(handle)
+        os.close(pidfd)
     return bool(ready)
 
 
-def _gone_by(pid: int, identity: str, until: float) -> bool:
+def _poll_for_exit(pid: int, identity: str, deadline: float) -> bool:
     while identity_of(pid) == identity:
-        if time.monotonic() >= until:
+        if time.monotonic() >= deadline:
             return False
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return True
 
 
 def _open(pid: int, identity: str) -> int | None:
-    """A handle that stays with the process; looked at after it is opened, so that nobody can step in between."""
+    """Open a pidfd, then check the identity: in this order the pid cannot be reused between the two."""
     try:
-        handle = os.pidfd_open(pid)
+        pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
         return None
     if identity_of(pid) != identity:
-        os.close(handle)
+        os.close(pidfd)
         return None
-    return handle
+    return pidfd

@@ -1,7 +1,7 @@
-"""How does a gateway start again without refusing a connection? As the same process, with the same listener.
+"""Restarts the gateway without refusing a connection: exec of the program with its listening sockets inherited.
 
-SIGUSR1 drains it as SIGTERM does; then it executes itself, with its flags, its environment, its number, its lock and
-its listening sockets. Connections that are made meanwhile wait in the kernel's queue.
+SIGUSR1 drains like SIGTERM; then the process executes itself with its flags, environment, pid, lock and listening
+sockets. New connections meanwhile wait in the kernel's queue.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ RESTART_SIGNAL = signal.SIGUSR1
 
 
 def ignore_restart_signal() -> None:
-    """Until a restart can be done, the signal for it must not end the process. To be called first of all."""
+    """Keep SIGUSR1 from ending a process that cannot restart yet. Must be called first of all."""
     signal.signal(RESTART_SIGNAL, signal.SIG_IGN)
 
 
 def inherited_sockets() -> list[socket.socket]:
-    """The listening sockets of this process from before its exec; none for one that was started."""
-    given = os.environ.pop(SOCKETS_VARIABLE, "")
+    """Return the listening sockets of this process from before its exec; none after a normal start."""
+    numbers = os.environ.pop(SOCKETS_VARIABLE, "")
     owner = os.environ.pop(OWNER_VARIABLE, "")
     if owner != str(os.getpid()):
-        return []  # variables of a parent: its descriptors are not ours
-    found: list[socket.socket] = []
-    for number in filter(str.isdecimal, given.split(",")):
+        return []  # variables of a parent process, whose descriptors are not ours
+    sockets: list[socket.socket] = []
+    for number in filter(str.isdecimal, numbers.split(",")):
         with contextlib.suppress(OSError):
             sock = socket.socket(fileno=int(number))
             if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                found.append(sock)
+                sockets.append(sock)
             else:
                 sock.detach()
-    return found
+    return sockets
 
 
 def matching_sockets(sockets: Sequence[socket.socket], host: str, port: int) -> list[socket.socket]:
-    """``sockets`` if they listen where ``host`` and ``port`` (0 for any) say now; else none, and they are closed.
+    """Return ``sockets`` if they listen on ``host`` and ``port`` (0 for any); else close them and return none.
 
-    The config may have been changed between two lives. Raises OSError for a host that has no address.
+    The config may have changed before the exec. Raises OSError for a host that has no address.
     """
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    addresses = {place[0] for *_, place in found}
+    resolved = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = {address[0] for *_, address in resolved}
     names = [sock.getsockname() for sock in sockets]
     if {name[0] for name in names} == addresses and port in (0, *{name[1] for name in names}):
         return list(sockets)
@@ -61,58 +61,61 @@ def matching_sockets(sockets: Sequence[socket.socket], host: str, port: int) -> 
 
 
 class SocketHandover:
-    """Keeps what the next program of this process needs. ``wanted`` once a restart was asked for."""
+    """Hands the listening sockets over to the next program of this process.
+
+    ``requested`` is True after SIGUSR1, until SIGTERM or SIGINT ends the process for good.
+    """
 
     def __init__(self, sockets: Sequence[socket.socket]) -> None:
         self._sockets = [sock.dup() for sock in sockets]
-        self._ending = False
-        self.wanted = False
+        self._stopping = False
+        self.requested = False
 
     def install(self) -> None:
-        """Obey the signals, in front of the handlers that drain: to be called once those are in place.
+        """Install signal handlers in front of those that drain, which must be in place already.
 
-        A restart drains as SIGTERM does. Whoever sends SIGTERM or SIGINT itself wants an end, also of a restart.
+        SIGUSR1 drains like SIGTERM. A SIGTERM or SIGINT ends the process even if a restart was requested.
         """
         drain = signal.getsignal(signal.SIGTERM)
         for sig in (signal.SIGTERM, signal.SIGINT):
-            self._stand_before(sig)
+            self._wrap_handler(sig)
 
         def restart(sig: int, frame: FrameType | None) -> None:
-            if not (self.wanted or self._ending):
-                self.wanted = True
+            if not (self.requested or self._stopping):
+                self.requested = True
                 if callable(drain):
                     drain(signal.SIGTERM, frame)
 
         signal.signal(RESTART_SIGNAL, restart)
 
-    def _stand_before(self, sig: signal.Signals) -> None:
-        then = signal.getsignal(sig)
+    def _wrap_handler(self, sig: signal.Signals) -> None:
+        wrapped = signal.getsignal(sig)
 
-        def end(number: int, frame: FrameType | None) -> None:
-            self._ending, self.wanted = True, False
-            self.drop()  # or the port would seem open until the last answer is out
-            if callable(then):
-                then(number, frame)
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._stopping, self.requested = True, False
+            self.close()  # else the port would seem open until the last response is out
+            if callable(wrapped):
+                wrapped(number, frame)
 
-        signal.signal(sig, end)
+        signal.signal(sig, stop)
 
-    def drop(self) -> None:
-        """There will be no next program: let go of the listener."""
+    def close(self) -> None:
+        """Close the listening sockets: no program follows."""
         for sock in self._sockets:
             sock.close()
         self._sockets = []
 
-    def exec_again(self, more: Mapping[str, str]) -> NoReturn:
-        """Become the program anew; ``more`` are variables for it. Raises OSError if it cannot be executed."""
+    def reexec(self, variables: Mapping[str, str]) -> NoReturn:
+        """Execute the program again with additional environment variables. Raises OSError."""
         ignore_restart_signal()
         for sig in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(sig, signal.SIG_DFL)  # from here on there is nothing left to be drained
+            signal.signal(sig, signal.SIG_DFL)  # the drain is over
         for sock in self._sockets:
             sock.set_inheritable(True)
         numbers = ",".join(str(sock.fileno()) for sock in self._sockets)
-        environment = os.environ | {SOCKETS_VARIABLE: numbers, OWNER_VARIABLE: str(os.getpid()), **more}
-        logger.info("starting again")
+        environment = os.environ | {SOCKETS_VARIABLE: numbers, OWNER_VARIABLE: str(os.getpid()), **variables}
+        logger.info("restarting")
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606  # no shell is wanted
+        os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606  # no shell is used

@@ -1,6 +1,6 @@
-"""What has to be written so that the machine keeps a gateway running? A user unit of systemd, or an agent of launchd.
+"""Renders the service file of a gateway: a user unit of systemd, or an agent of launchd.
 
-Pure: texts from values. No secret belongs into either; the gateway reads its own from its config and its .env file.
+Pure. Must not contain secrets: the gateway reads its own from its config and its .env file.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import PurePath
 
 UNIT_NAME = "clawgate-gateway.service"
 AGENT_LABEL = "clawgate.gateway"
-NEVER_AGAIN = (2, 78)
-"""Exit statuses that another start cannot mend: unusable settings; a port or a state folder that is taken."""
+NO_RESTART_STATUSES = (2, 78)
+"""Exit statuses that a restart cannot fix: invalid settings; a port or a state folder that is taken."""
 
 CARRIED_VARIABLES = ("OPENCLAW_HOME", "OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH")
-"""What says where the files are. Tokens and keys never stand in a unit, which others may be able to read."""
+"""Environment variables that locate the files. No tokens or keys: other users may be able to read a unit."""
 
 _HARDENING = (
-    # Only what a user's own manager can do without a namespace of its own.
+    # Only what a user's systemd can apply without a namespace.
     "NoNewPrivileges=yes",
     "LockPersonality=yes",
     "RestrictRealtime=yes",
@@ -33,7 +33,7 @@ _HARDENING = (
 
 @dataclass(frozen=True, slots=True)
 class UnitFile:
-    """``command`` begins with an absolute path; ``stop_seconds`` is how long a drain may take."""
+    """The content of a service file. ``command`` begins with an absolute path; ``stop_seconds``: longest drain."""
 
     command: Sequence[str]
     folder: PurePath
@@ -41,9 +41,9 @@ class UnitFile:
     stop_seconds: int = 60
 
 
-def systemd_unit(plan: UnitFile) -> str:
-    """A user unit, as systemd.unit(5) and systemd.service(5) want it."""
-    statuses = " ".join(map(str, NEVER_AGAIN))
+def systemd_unit(unit: UnitFile) -> str:
+    """Render a user unit (systemd.unit(5), systemd.service(5))."""
+    statuses = " ".join(map(str, NO_RESTART_STATUSES))
     lines = [
         "[Unit]",
         "Description=clawgate gateway",
@@ -52,18 +52,18 @@ def systemd_unit(plan: UnitFile) -> str:
         "",
         "[Service]",
         "Type=exec",
-        f"ExecStart={' '.join(_systemd_word(word) for word in plan.command)}",
+        f"ExecStart={' '.join(_systemd_word(word) for word in unit.command)}",
         "ExecReload=/bin/kill -USR1 $MAINPID",
-        f"WorkingDirectory={_percent(str(plan.folder))}",
+        f"WorkingDirectory={_escape_specifiers(str(unit.folder))}",
         *(
-            f"Environment={_systemd_quoted(_percent(f'{name}={value}'))}"
-            for name, value in plan.environment.items()
+            f"Environment={_systemd_quoted(_escape_specifiers(f'{name}={value}'))}"
+            for name, value in unit.environment.items()
         ),
         "Restart=on-failure",
         "RestartSec=2",
         f"RestartPreventExitStatus={statuses}",
         "KillMode=mixed",
-        f"TimeoutStopSec={plan.stop_seconds}",
+        f"TimeoutStopSec={unit.stop_seconds}",
         *_HARDENING,
         "",
         "[Install]",
@@ -72,18 +72,18 @@ def systemd_unit(plan: UnitFile) -> str:
     return "\n".join(lines) + "\n"
 
 
-def launchd_agent(plan: UnitFile, output: PurePath) -> bytes:
-    """An agent for ~/Library/LaunchAgents, as launchd.plist(5) wants it."""
+def launchd_agent(unit: UnitFile, output: PurePath) -> bytes:
+    """Render an agent for ~/Library/LaunchAgents (launchd.plist(5))."""
     return plistlib.dumps(
         {
             "Label": AGENT_LABEL,
-            "ProgramArguments": list(plan.command),
-            "WorkingDirectory": str(plan.folder),
-            "EnvironmentVariables": dict(plan.environment),
+            "ProgramArguments": list(unit.command),
+            "WorkingDirectory": str(unit.folder),
+            "EnvironmentVariables": dict(unit.environment),
             "RunAtLoad": True,
             "KeepAlive": {"SuccessfulExit": False},
             "ThrottleInterval": 10,
-            "ExitTimeOut": plan.stop_seconds,
+            "ExitTimeOut": unit.stop_seconds,
             "Umask": 0o077,
             "ProcessType": "Interactive",
             "StandardOutPath": str(output),
@@ -92,16 +92,16 @@ def launchd_agent(plan: UnitFile, output: PurePath) -> bytes:
     )
 
 
-def _percent(text: str) -> str:
+def _escape_specifiers(text: str) -> str:
     return text.replace("%", "%%")
 
 
 def _systemd_word(word: str) -> str:
-    """A word of a command line: neither a specifier nor a variable is to be found in it."""
-    return _systemd_quoted(_percent(word).replace("$", "$$"))
+    """Quote a word of a command line, with specifiers and variables escaped."""
+    return _systemd_quoted(_escape_specifiers(word).replace("$", "$$"))
 
 
 def _systemd_quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    plain = text and all(sign.isalnum() or sign in "-_./=:,@+%$" for sign in text)
+    plain = text and all(char.isalnum() or char in "-_./=:,@+%$" for char in text)
     return escaped if plain else f'"{escaped}"'

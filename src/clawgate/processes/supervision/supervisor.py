@@ -73,7 +73,7 @@ class Supervisor:
         self._on_change = on_change
         self._log = log
         self._limits = limits or spec.limits()
-        self._redact = Redactor(spec.all_secrets()).clean
+        self._redact = Redactor(spec.all_secrets()).redact
         self._output = OutputTail(self._redact)
         self._state = State(since=clock())
         self._events: asyncio.Queue[Event] = asyncio.Queue()
