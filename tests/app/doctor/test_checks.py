@@ -13,11 +13,12 @@ from clawgate.app.doctor.checks import (
     FileFact,
     Finding,
     Fix,
-    PluginFact,
     ProviderFact,
     Severity,
     run_checks,
 )
+from clawgate.plugins.host.diagnostics import PluginDiagnostic
+from clawgate.settings.diagnostic import Diagnostic
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 KNOWN = ("owl", "proxy-bridge")
@@ -191,9 +192,15 @@ def test_a_plugins_settings(
     kind: Literal["broken", "wrong", "unset", "unfit"], severity: Severity, fix: str
 ) -> None:
     """Wrong ones are as wrong as any others in the file; the way out that is known goes before the usual one."""
-    fact = PluginFact("kit", kind, "it is so", "/c.json:3:5: plugins.entries.kit")
+    diagnostic = Diagnostic(("plugins", "entries", "kit", "x"), "it is so", location="/c.json:3:5")
+    fact = PluginDiagnostic("kit", kind, diagnostic)
     (found,) = run_checks(replace(SOUND, plugin_facts=(fact,)))
-    assert (found.severity, found.where) == (severity, fact.where) and fix in found.fix
+    assert (found.severity, found.where) == (
+        severity,
+        "/c.json:3:5: plugins.entries.kit.x",
+    ) and fix in found.fix
     assert "it is so" in found.what
-    (known,) = run_checks(replace(SOUND, plugin_facts=(replace(fact, fix="do this"),)))
+    (known,) = run_checks(
+        replace(SOUND, plugin_facts=(replace(fact, diagnostic=replace(diagnostic, fix="do this")),))
+    )
     assert known.fix == "do this"

@@ -58,7 +58,7 @@ class Provider:
     def owned_paths(self, config): return ()
     def check_config(self, config, settings):
         if settings.word == "odd":
-            return [Diagnostic(path=("models", "x"), message="it leads elsewhere", next_step="do this")]
+            return [Diagnostic(path=("models", "x"), message="it leads elsewhere", fix="do this")]
         return [] if settings.word != "wild" else 1 / 0
 
 class Plugin:
@@ -162,8 +162,8 @@ def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
     run(work())
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert told == [
-        "[plugins] a: models.x: it leads elsewhere: do this",
-        "[plugins] a: models.x: it leads elsewhere: do this",
+        "[plugins] a: models.x: it leads elsewhere; do this",
+        "[plugins] a: models.x: it leads elsewhere; do this",
         "[plugins] a: its check_config failed: ZeroDivisionError: division by zero",
     ]
 

@@ -41,7 +41,7 @@ def test_what_leads_there_or_cannot_be_told_fits(url: object, config: dict[str, 
 )
 def test_what_leads_elsewhere_does_not(url: str, step: str) -> None:
     (note,) = notes(file(baseUrl=url), ProxyConfig())
-    assert note.path == ("models", "providers", ID, "baseUrl") and note.next_step.startswith(step)
+    assert note.path == ("models", "providers", ID, "baseUrl") and note.fix.startswith(step)
     assert "the proxy is at http://127.0.0.1:3456" in note.message
     assert list(ProxyProvider().check_config(file(baseUrl=url), ProxyConfig())) == [note]
     assert isinstance(ProxyProvider(), ChecksConfig)

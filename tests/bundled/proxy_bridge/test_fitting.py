@@ -20,7 +20,7 @@ def told(provider: dict[str, Any], **config: Any) -> list[str]:
     file = {"models": {"providers": {ID: provider}}, "plugins": {"entries": {ID: {"config": config}}}}
     found = notes(file, settings)
     assert all(LOCAL_TOKEN not in str(note) for note in found)
-    return [f"{note.path[-1]}: {note.message}: {note.next_step}" for note in found]
+    return [f"{note.path[-1]}: {note.message}: {note.fix}" for note in found]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.plugins.host.diagnostics import PluginDiagnostic, examined
+from clawgate.plugins.host.diagnostics import PluginDiagnostic, plugin_diagnostics
 from clawgate.settings.openclaw.config_file import read_config
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_plugin, imports_undone, plugin_folder
@@ -27,7 +27,7 @@ def found_in(folder: Path, config: str | dict[str, Any], **environment: str) -> 
     path = folder / "openclaw.json"
     path.write_text(config if isinstance(config, str) else json.dumps(config))
     path.chmod(0o600)
-    return examined(read_config(path, {"HOME": str(folder), **environment}, required=True), folder)
+    return plugin_diagnostics(read_config(path, {"HOME": str(folder), **environment}, required=True), folder)
 
 
 def entry(plugin: str, config: Mapping[str, Any], *, enabled: bool | None = True) -> dict[str, Any]:
@@ -45,7 +45,7 @@ TEXT = """{ plugins: { entries: { "anthropic-claude-proxy": { config: {
 def test_wrong_settings_of_a_bundled_plugin_are_told_where_they_stand(tmp_path: Path) -> None:
     """All of them, with what was meant; also while nobody wants the plugin."""
     found = found_in(tmp_path, TEXT)
-    assert {(one.kind, one.problem.location) for one in found} == {
+    assert {(one.kind, one.diagnostic.location) for one in found} == {
         ("wrong", f"{tmp_path}/openclaw.json:2:3"), ("wrong", f"{tmp_path}/openclaw.json:3:3"),
     }  # fmt: skip
     assert "did you mean 'port'?" in str(found[0]) and "must be a list of words" in str(found[1])
@@ -53,8 +53,10 @@ def test_wrong_settings_of_a_bundled_plugin_are_told_where_they_stand(tmp_path: 
 
 def test_settings_that_are_wrong_together_are_told_at_their_block(tmp_path: Path) -> None:
     (one,) = found_in(tmp_path, TEXT.replace("prot: 1,", "").replace('command: "bunx it",', ""))
-    assert one.problem.key == "plugins.entries.anthropic-claude-proxy.config"
-    assert one.problem.location.endswith(":1:53") and "must be a loopback address" in one.problem.message
+    assert one.diagnostic.key == "plugins.entries.anthropic-claude-proxy.config"
+    assert (
+        one.diagnostic.location.endswith(":1:53") and "must be a loopback address" in one.diagnostic.message
+    )
 
 
 def test_what_is_lacking_is_told_of_a_plugin_that_is_on(tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def test_what_a_variable_says_wrongly_is_told_as_the_variables(tmp_path: Path) -
         entry("proxy-bridge", {"remoteUrl": "https://remote.test", "proxyToken": "t" * 20}),
         PROXY_BRIDGE_PORT="x",
     )
-    assert [one.problem.location for one in found] == ["PROXY_BRIDGE_PORT"]
+    assert [one.diagnostic.location for one in found] == ["PROXY_BRIDGE_PORT"]
 
 
 @pytest.mark.parametrize("variables", [{}, {"TOKEN": "t" * 20}])
@@ -90,8 +92,8 @@ def test_settings_that_do_not_fit_together_are_told_with_the_way_out(
     config["models"] = {"providers": {"proxy-bridge": block}}
     found = found_in(tmp_path, config, **variables)
     (unfit,) = [one for one in found if one.kind == "unfit"]
-    assert unfit.problem.key == "models.providers.proxy-bridge.baseUrl"
-    assert unfit.problem.location.startswith(f"{tmp_path}/openclaw.json:1:")
+    assert unfit.diagnostic.key == "models.providers.proxy-bridge.baseUrl"
+    assert unfit.diagnostic.location.startswith(f"{tmp_path}/openclaw.json:1:")
     assert "or bridgePort to 18800" in str(unfit)
     config["plugins"]["entries"]["proxy-bridge"]["enabled"] = False
     assert found_in(tmp_path, config, **variables) == []
@@ -102,8 +104,8 @@ def test_an_installed_plugin_is_judged_once_it_is_on(tmp_path: Path) -> None:
     wrong = {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "checkIntervl": 3}
     assert found_in(tmp_path, entry("house-model", wrong, enabled=None)) == []
     (one,) = found_in(tmp_path, entry("house-model", wrong))
-    assert one.kind == "wrong" and "did you mean 'checkInterval'?" in one.problem.message
-    assert one.problem.key == "plugins.entries.house-model.config.checkIntervl"
+    assert one.kind == "wrong" and "did you mean 'checkInterval'?" in one.diagnostic.message
+    assert one.diagnostic.key == "plugins.entries.house-model.config.checkIntervl"
 
 
 def test_code_of_a_plugin_that_is_off_does_not_run(tmp_path: Path) -> None:

@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from clawgate.plugins.host.diagnostics import PluginDiagnostic
+    from clawgate.settings.diagnostic import Diagnostic
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -92,17 +96,6 @@ class ProviderFact:
     shortest_masked: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PluginFact:
-    """Why a plugin does not run, or is not asked. ``fix`` is "" where ``what`` says it."""
-
-    plugin: str
-    kind: Literal["broken", "wrong", "unset", "unfit"]
-    what: str
-    where: str
-    fix: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that is known about an installation; what could not be found out keeps its default."""
@@ -132,7 +125,7 @@ class Facts:
     catalog_notes: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     known_plugins: tuple[str, ...] = ()
-    plugin_facts: tuple[PluginFact, ...] = ()
+    plugin_facts: tuple[PluginDiagnostic, ...] = ()
     python: tuple[int, ...] = _OLDEST_PYTHON
     openssl: tuple[int, ...] = _OLDEST_OPENSSL
     open_files: int = _FEW_FILES
@@ -304,17 +297,24 @@ def plugins(facts: Facts) -> Iterator[Finding]:
 
 
 def plugin_settings(facts: Facts) -> Iterator[Finding]:
-    """What stands in the file and cannot be used is an error, as `config validate` has it."""
+    """An invalid setting is an error, as in `config validate`."""
     for fact in facts.plugin_facts:
+        found = fact.diagnostic
         severity = Severity.ERROR if fact.kind == "wrong" else Severity.WARNING
         steps = {
-            "broken": f"until it is mended: clawgate plugins disable {fact.plugin}",
+            "broken": f"fix the plugin, or: clawgate plugins disable {fact.plugin}",
             "wrong": "edit the file; clawgate config validate",
             "unset": "the plugin does not run until it is set, here or in the gateway's environment",
             "unfit": "clawgate config set, for the setting named",
         }
-        what = fact.what if fact.kind == "broken" else f"{fact.plugin}: {fact.what}"
-        yield Finding(severity, what, fact.where, fact.fix or steps[fact.kind])
+        what = (
+            found.message if fact.kind == "broken" else f"{fact.plugin}: {_last_key(found)}: {found.message}"
+        )
+        yield Finding(severity, what, f"{found.location}: {found.key}", found.fix or steps[fact.kind])
+
+
+def _last_key(found: Diagnostic) -> str:
+    return str(found.path[-1]) if found.path else ""
 
 
 def machine(facts: Facts) -> Iterator[Finding]:

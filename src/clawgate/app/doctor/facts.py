@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clawgate.app.doctor.checks import Facts, FileFact, PluginFact, ProviderFact
-from clawgate.plugins.host.diagnostics import examined
+from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
+from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.processes.instance.daemon import endpoint_of
 from clawgate.processes.instance.health_client import check_health
@@ -57,7 +57,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         port = _DEFAULT_PORT
     else:
         found |= _from_config(file, environment)
-        found["plugin_facts"] = tuple(_plugins(file, state))
+        found["plugin_facts"] = tuple(plugin_diagnostics(file, state))
         port = found.pop("wanted_port")
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Facts(
@@ -128,13 +128,6 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
             trust_setting=provider.trust_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
         )
-
-
-def _plugins(file: ConfigFile, state: Path) -> Iterator[PluginFact]:
-    for found in examined(file, state):
-        where = f"{found.problem.location}: {found.problem.key}"
-        key = "" if found.kind == "broken" else f"{found.problem.key.rpartition('.')[2]}: "
-        yield PluginFact(found.plugin, found.kind, f"{key}{found.problem.message}", where, found.next_step)
 
 
 def _why_not_well(running: RunningInstance | None) -> str | None:

@@ -37,7 +37,6 @@ from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings, secrets_
 from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.plugin_hooks import Judge, Shape
-from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid
 
@@ -249,9 +248,7 @@ class PluginHost:
                 except PluginFailed as error:
                     notes.add(f"{name}: {error}")
                     continue
-                notes |= {
-                    f"{name}: {format_key_path(one.path)}: {one.message}: {one.next_step}" for one in found
-                }
+                notes |= {f"{name}: {one}" for one in found}
         for note in sorted(notes - self._notes):
             logger.warning("[plugins] %s", note)
         self._notes = notes

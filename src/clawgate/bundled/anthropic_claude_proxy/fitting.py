@@ -28,7 +28,7 @@ def notes(config: Mapping[str, Any], settings: ProxyConfig) -> list[Diagnostic]:
     note = Diagnostic(
         path=(*PROVIDER, "baseUrl"),
         message=f"it leads to {host}:{port}, and the proxy is at {settings.origin}",
-        next_step=f'set it to {settings.origin}{other} (in plugins.entries."{ID}".config)',
+        fix=f'set it to {settings.origin}{other} (in plugins.entries."{ID}".config)',
     )
     return [note]
 

@@ -111,7 +111,7 @@ def _why_unfit(context: CommandContext, config: ProxyConfig) -> tuple[str, str] 
     if (none := why_none_come(context.config_file)) is not None:
         return none
     note = next(iter(notes(context.config_file, config)), None)
-    return (f"{note.path[-1]}: {note.message}", f"baseUrl: {note.next_step}") if note is not None else None
+    return (f"{note.path[-1]}: {note.message}", f"baseUrl: {note.fix}") if note is not None else None
 
 
 def _next_step(*, runs: bool, child: dict[str, Any] | None, noted: dict[str, Any] | None, seen: Look) -> str:

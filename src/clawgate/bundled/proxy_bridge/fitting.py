@@ -37,7 +37,7 @@ def _about_place(url: object, settings: BridgeConfig) -> Diagnostic | None:
         return Diagnostic(
             path=_PORT,
             message="the bridge takes any free port (0), and the gateway's requests cannot know which",
-            next_step=f"set it to {port}, which baseUrl of the provider names",
+            fix=f"set it to {port}, which baseUrl of the provider names",
         )
     here = origin(settings.host, settings.bridge_port)
     same_host = host == settings.host.lower() or "localhost" in (host, settings.host) or settings.host in _ANY
@@ -47,7 +47,7 @@ def _about_place(url: object, settings: BridgeConfig) -> Diagnostic | None:
     return Diagnostic(
         path=(*PROVIDER, "baseUrl"),
         message=f"it leads to {host}:{port}, and the bridge listens at {here}",
-        next_step=f"set it to {here}/v1{other}",
+        fix=f"set it to {here}/v1{other}",
     )
 
 
@@ -65,7 +65,7 @@ def _about_token(config: Mapping[str, Any], settings: BridgeConfig) -> Diagnosti
     return Diagnostic(
         path=(*PROVIDER, "apiKey"),
         message="the bridge wants its bridgeToken, and this is not the same",
-        next_step="set both to one value, such as ${PROXY_BRIDGE_LOCAL_TOKEN}",
+        fix="set both to one value, such as ${PROXY_BRIDGE_LOCAL_TOKEN}",
     )
 
 

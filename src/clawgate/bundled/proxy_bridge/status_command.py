@@ -107,7 +107,7 @@ async def report(context: CommandContext, config: BridgeConfig) -> dict[str, Any
             "problem": f"{unfit.path[-1]}: {unfit.message}" if unfit is not None else None,
         },
         "nextStep": _next_step(here, there, note, runs=runs, ours=ours)
-        or (f"{unfit.path[-1]}: {unfit.next_step}" if unfit is not None else ""),
+        or (f"{unfit.path[-1]}: {unfit.fix}" if unfit is not None else ""),
     }
 
 

@@ -139,7 +139,7 @@ def validate(config: str | None, as_json: bool) -> None:
 
     A warning tells what does not serve as it stands, or what OpenClaw would refuse; it leaves the status 0.
     """
-    from clawgate.plugins.host.diagnostics import examined
+    from clawgate.plugins.host.diagnostics import plugin_diagnostics
     from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.openclaw.update import problems_of
     from clawgate.settings.problems import SettingsInvalid
@@ -152,9 +152,9 @@ def validate(config: str | None, as_json: bool) -> None:
     except SettingsInvalid as error:
         problems = problems or error.problems
     else:
-        found = examined(file, places(config).state)
+        found = plugin_diagnostics(file, places(config).state)
         known = {(one.path, one.location) for one in problems}
-        wrong = [one.problem for one in found if one.kind == "wrong"]
+        wrong = [one.diagnostic for one in found if one.kind == "wrong"]
         problems += [one for one in wrong if (one.path, one.location) not in known]
         if not problems:
             warnings = [*warnings_of(file), *(str(one) for one in found if one.kind != "wrong")]

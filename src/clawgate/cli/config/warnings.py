@@ -45,7 +45,7 @@ def judged_for_plugins(after: str, before: str, where: Paths, path: KeyPath) -> 
     from clawgate.settings.openclaw.update import BringsProblems
 
     had = {_same(one) for one in _wrong(before, where, path)}
-    if fresh := [one.problem for one in _wrong(after, where, path) if _same(one) not in had]:
+    if fresh := [one.diagnostic for one in _wrong(after, where, path) if _same(one) not in had]:
         raise BringsProblems(fresh)
     return after
 
@@ -69,16 +69,15 @@ def _examined(file: ConfigFile, where: Paths, path: KeyPath) -> list[PluginDiagn
     of_plugin = path[:2] == ("plugins", "entries") and path[3:] != ("enabled",)
     if not of_plugin and path[:2] != ("models", "providers"):
         return []
-    from clawgate.plugins.host.diagnostics import examined
+    from clawgate.plugins.host.diagnostics import plugin_diagnostics
 
-    return examined(file, where.state)
+    return plugin_diagnostics(file, where.state)
 
 
 def _same(finding: PluginDiagnostic) -> tuple[str, str]:
-    return finding.problem.key, finding.problem.message
+    return finding.diagnostic.key, finding.diagnostic.message
 
 
 def _without_place(finding: PluginDiagnostic) -> str:
     """A change moves lines, and what was wrong before stays the same."""
-    step = f": {finding.next_step}" if finding.next_step else ""
-    return f"{finding.problem.key}: {finding.problem.message}{step}"
+    return f"{finding.diagnostic.key}: {finding.diagnostic.text}"

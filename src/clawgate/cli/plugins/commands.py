@@ -230,7 +230,7 @@ def _enable(found: DiscoveredPlugin, where: Paths, file: ConfigFile) -> None:
 
 def _what_is_missing(found: DiscoveredPlugin, file: ConfigFile) -> list[str]:
     """Load it as the gateway will, and say what would keep it from working."""
-    from clawgate.plugins.host.diagnostics import placed
+    from clawgate.plugins.host.diagnostics import locate_problems
     from clawgate.plugins.host.isolation import PluginFailed
     from clawgate.plugins.host.loader import load_plugin, plugin_settings
     from clawgate.settings.problems import SettingsInvalid
@@ -242,7 +242,7 @@ def _what_is_missing(found: DiscoveredPlugin, file: ConfigFile) -> list[str]:
     except PluginFailed as error:
         return [f"Warning: the plugin '{found.id}' cannot be used: {error}"]
     except SettingsInvalid as error:
-        lines = ["Not ready yet:", *(f"  - {problem}" for problem in placed(found.id, error, file))]
+        lines = ["Not ready yet:", *(f"  - {problem}" for problem in locate_problems(found.id, error, file))]
         providers = found.manifest.providers if found.manifest is not None else ()
         return [
             *lines,

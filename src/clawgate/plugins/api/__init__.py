@@ -12,7 +12,6 @@ from clawgate.plugins.api.provider import (
     CheckResult,
     ChecksConfig,
     ConfigChange,
-    Diagnostic,
     Dialect,
     MappedError,
     MapsErrors,
@@ -39,6 +38,7 @@ from clawgate.plugins.api.service import (
     SetupContext,
     Unavailable,
 )
+from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.fields import Port, Seconds, Secret, Url
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.roles.bridge import RelaySettings
@@ -84,6 +84,7 @@ __all__ = [
     "ServiceContext",
     "ServiceStatus",
     "SetupContext",
+    "Severity",
     "TransformsRequests",
     "Unavailable",
     "UpstreamRequest",

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from clawgate.plugins.api.questions import Answers, Question
 from clawgate.plugins.api.service import SetupContext
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath
 
 Dialect = Literal["openai-completions", "anthropic-messages"]
@@ -129,15 +130,6 @@ class MapsErrors(Protocol):
         data of an error event in a stream.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnostic:
-    """A setting in the config file that does not fit: where, what, and what to do. Must not hold a secret."""
-
-    path: KeyPath
-    message: str
-    next_step: str = ""
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
-"""Would the plugins that the config wants run with what it says of them, and if not: why, and where does that stand?
+"""Checks whether the plugins that the config enables would run with their settings.
 
-For the commands that judge a config. The settings of what came with clawgate are judged where they stand, wanted or
-not; code of any other plugin runs only where the config has it on.
+For the commands that validate a config. The settings of bundled plugins are checked whether enabled or not. Invariant:
+the code of any other plugin runs only if the config enables it.
 """
 
 from __future__ import annotations
@@ -17,84 +17,87 @@ from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, fi
 from clawgate.plugins.host.hooks import check_config
 from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, plugin_settings
-from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.references import resolve_references
 
 Kind = Literal["broken", "wrong", "unset", "unfit"]
-"""The plugin itself cannot be used; a setting cannot be; one is lacking; several do not fit together."""
+"""The plugin cannot be used; a setting is invalid; a setting is missing; settings do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginDiagnostic:
-    """``next_step`` is "" where the problem says it."""
+    """A diagnostic of the config, with the plugin that it concerns."""
 
     plugin: str
     kind: Kind
-    problem: Diagnostic
-    next_step: str = ""
+    diagnostic: Diagnostic
 
     def __str__(self) -> str:
-        return f"{self.problem}: {self.next_step}" if self.next_step else str(self.problem)
+        return str(self.diagnostic)
 
 
-def examined(file: ConfigFile, state_dir: Path, *, bundled: Path | None = None) -> list[PluginDiagnostic]:
-    """What would keep a plugin from running, or its providers from being asked."""
-    found = find_plugins(state_dir, bundled=bundled)
-    return [finding for one in found if _is_meant(one, file) for finding in _of(one, file)]
+def plugin_diagnostics(
+    file: ConfigFile, state_dir: Path, *, bundled: Path | None = None
+) -> list[PluginDiagnostic]:
+    """Return what would keep a plugin from running, or requests from reaching its providers."""
+    plugins = find_plugins(state_dir, bundled=bundled)
+    return [found for plugin in plugins if _is_checked(plugin, file) for found in _check(plugin, file)]
 
 
-def placed(plugin: str, error: SettingsInvalid, file: ConfigFile) -> list[Diagnostic]:
-    """The problems of a plugin's settings, each with its place in ``file``."""
-    return [_placed(_block(plugin), problem, file) for problem in error.problems]
+def locate_problems(plugin: str, error: SettingsInvalid, file: ConfigFile) -> list[Diagnostic]:
+    """Return the problems of a plugin's settings with their paths and locations in ``file``."""
+    return [_locate(_block_path(plugin), problem, file) for problem in error.problems]
 
 
-def _is_meant(found: DiscoveredPlugin, file: ConfigFile) -> bool:
-    entry = file.config.plugins.entries.get(found.id)
-    written = found.origin == "bundled" and entry is not None and bool(entry.config)
-    return written or _is_on(found, file)
+def _is_checked(plugin: DiscoveredPlugin, file: ConfigFile) -> bool:
+    entry = file.config.plugins.entries.get(plugin.id)
+    has_settings = plugin.origin == "bundled" and entry is not None and bool(entry.config)
+    return has_settings or _is_enabled(plugin, file)
 
 
-def _is_on(found: DiscoveredPlugin, file: ConfigFile) -> bool:
-    return enabled_reason(found, file.config.plugins, file.config.models.providers)[0]
+def _is_enabled(plugin: DiscoveredPlugin, file: ConfigFile) -> bool:
+    return enabled_reason(plugin, file.config.plugins, file.config.models.providers)[0]
 
 
-def _of(found: DiscoveredPlugin, file: ConfigFile) -> Iterator[PluginDiagnostic]:
+def _check(plugin: DiscoveredPlugin, file: ConfigFile) -> Iterator[PluginDiagnostic]:
     try:
-        loaded = load_plugin(found)
-        yield from _of_loaded(loaded, file, is_on=_is_on(found, file))
+        loaded = load_plugin(plugin)
+        yield from _check_loaded(loaded, file, is_enabled=_is_enabled(plugin, file))
     except PluginFailed as error:
-        where: KeyPath = ("plugins", "entries", found.id)
-        said = Diagnostic(
-            where,
-            f"the plugin '{found.id}' cannot be used: {error}",
-            location=file.place(where),
+        path: KeyPath = ("plugins", "entries", plugin.id)
+        broken = Diagnostic(
+            path,
+            f"the plugin '{plugin.id}' cannot be used: {error}",
+            Severity.WARNING,
+            f"fix the plugin, or: clawgate plugins disable {plugin.id}",
+            location=file.place(path),
         )
-        yield PluginDiagnostic(
-            found.id, "broken", said, f"until it is mended: clawgate plugins disable {found.id}"
-        )
+        yield PluginDiagnostic(plugin.id, "broken", broken)
 
 
-def _of_loaded(loaded: LoadedPlugin, file: ConfigFile, *, is_on: bool) -> Iterator[PluginDiagnostic]:
+def _check_loaded(loaded: LoadedPlugin, file: ConfigFile, *, is_enabled: bool) -> Iterator[PluginDiagnostic]:
     entry = file.config.plugins.entries.get(loaded.id)
     config = entry.config if entry is not None else {}
     settings: BaseModel | None
     try:
         settings = plugin_settings(loaded, config, file.environment)
     except SettingsInvalid as error:
-        problems = placed(loaded.id, error, file)
+        problems = locate_problems(loaded.id, error, file)
         for problem in problems:
-            if is_on or not problem.unset:
-                yield PluginDiagnostic(loaded.id, "unset" if problem.unset else "wrong", problem)
+            if not problem.unset:
+                yield PluginDiagnostic(loaded.id, "wrong", problem)
+            elif is_enabled:
+                yield PluginDiagnostic(loaded.id, "unset", replace(problem, severity=Severity.WARNING))
         settings = _as_if_set(loaded, config, file) if all(problem.unset for problem in problems) else None
-    if settings is not None and is_on:
-        yield from _notes(loaded, settings, file)
+    if settings is not None and is_enabled:
+        yield from _check_together(loaded, settings, file)
 
 
 class _AnyVariable(dict[str, str]):
-    """Variables that are set somewhere, though not in this environment."""
+    """An environment in which every variable has a value."""
 
     def __missing__(self, name: str) -> str:
         return f"stands-for-{name}"
@@ -104,7 +107,7 @@ class _AnyVariable(dict[str, str]):
 
 
 def _as_if_set(loaded: LoadedPlugin, config: Mapping[str, object], file: ConfigFile) -> BaseModel | None:
-    """With something in the place of each variable that only the gateway may know; None if that will not do."""
+    """Return the settings with a value for each variable that only the gateway may have; None if they stay invalid."""
     try:
         block, _ = resolve_references(dict(config), _AnyVariable(file.environment))
         assert isinstance(block, dict)
@@ -113,20 +116,22 @@ def _as_if_set(loaded: LoadedPlugin, config: Mapping[str, object], file: ConfigF
         return None
 
 
-def _notes(loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile) -> Iterator[PluginDiagnostic]:
+def _check_together(
+    loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile
+) -> Iterator[PluginDiagnostic]:
     for provider in loaded.providers:
-        for note in check_config(provider, file.raw, settings):
-            problem = Diagnostic(note.path, note.message, location=file.place(note.path))
-            yield PluginDiagnostic(loaded.id, "unfit", problem, note.next_step)
+        for found in check_config(provider, file.raw, settings):
+            located = replace(found, severity=Severity.WARNING, location=file.place(found.path))
+            yield PluginDiagnostic(loaded.id, "unfit", located)
 
 
-def _block(plugin: str) -> KeyPath:
+def _block_path(plugin: str) -> KeyPath:
     return ("plugins", "entries", plugin, "config")
 
 
-def _placed(block: KeyPath, problem: Diagnostic, file: ConfigFile) -> Diagnostic:
-    """Of what is set by a variable, that stays the place."""
+def _locate(block: KeyPath, problem: Diagnostic, file: ConfigFile) -> Diagnostic:
+    """A value that a variable set keeps the variable as its location."""
     block_name = f'plugins.entries."{block[2]}".config'
     in_file = not problem.location or problem.location.startswith(block_name)
-    own = (*block, *problem.path)
-    return replace(problem, path=own, location=file.place(own) if in_file else problem.location)
+    path = (*block, *problem.path)
+    return replace(problem, path=path, location=file.place(path) if in_file else problem.location)

@@ -157,7 +157,7 @@ def _diagnostic_problems(diagnostics: object) -> Iterator[str]:
         yield f"check_config() returned {type(diagnostics).__name__}; it must return a list of Diagnostic"
         return
     for one in diagnostics:
-        if SECRET in f"{one.message}{one.next_step}":
+        if SECRET in f"{one.message}{one.fix}":
             yield "check_config() shows the secret"
         else:
             yield f"check_config() rejects what config_change() writes: {one.message}"
