@@ -97,7 +97,7 @@ def test_a_gateway_does_not_ask_itself(tmp_path: Path) -> None:
     role = build_gateway(read_config(path, own, required=True), GatewayFlags(), own, instance="i")
     provider_x = role.direct.catalog.providers["x"]
     with pytest.raises(ProviderNotConfigured, match="is this gateway itself"):
-        role.direct.upstream_of(provider_x)
+        role.direct.connect(provider_x)
 
     async def work() -> None:
         async with serving_gateway(tmp_path, config_of({})) as stand:

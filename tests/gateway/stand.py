@@ -89,7 +89,7 @@ class GatewayStand:
     def upstream(self, name: str) -> Upstream:
         """The connections of the provider ``name`` as it is configured now."""
         direct = self.role.direct
-        return direct.upstream_of(direct.catalog.providers[name])
+        return direct.connect(direct.catalog.providers[name]).upstream
 
     def limit(self, name: str, **limits: float) -> None:
         """Time limits of a provider in tenths of seconds, which no config file can say."""

@@ -15,8 +15,7 @@ from typing import Any, cast
 from clawgate.errors import GatewayError
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Credential, NoCredential
-from clawgate.relay.admission.admission import AdmittedHead
-from clawgate.relay.admission.plan import Asked
+from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.exchange.body_budget import BodyBufferBudget
 from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.exchange import Exchange
@@ -28,6 +27,7 @@ from clawgate.relay.upstream.dial import UpstreamEndpoint
 from clawgate.relay.upstream.pool import Pool
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
+from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.url import Origin
 
 OK = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{"ok":1}'
@@ -338,6 +338,7 @@ def admitted(upstream: Upstream | None, **changes: Any) -> AdmittedHead:
         "sized": True,
         "chunked": False,
         "wants_continue": False,
+        "dialect": Dialect.CHAT,
     }
     return AdmittedHead(**(fields | changes))
 
@@ -385,14 +386,14 @@ class FakeAttempt:
     def __init__(self, upstream: Upstream, *, names: bytes = b"x-clawgate-provider: up\r\n") -> None:
         self.upstream = upstream
         self.served_by = f"{upstream.name.decode()}/m"
-        self.spliced = True
-        self.names = names
+        self.passthrough = True
+        self.attribution_headers = names
         self.request: list[Any] = [b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n", b"{}"]
-        self.aside: Callable[[], bytes] | None = None
+        self.offload: Callable[[], bytes] | None = None
         self.make_writer: Callable[[ResponseHead], ResponseWriter] | None = None
 
     def complete(self, body: bytes) -> None:
-        self.aside = None
+        self.offload = None
         self.request = [b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body), body]
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
@@ -404,7 +405,7 @@ class FakeAttempt:
             close=close,
             bodiless=bodiless,
             secrets=self.upstream.secrets,
-            names=self.names,
+            names=self.attribution_headers,
         )
 
 
@@ -418,21 +419,23 @@ class FakeRouter:
         self._left = list(attempts)
         self.failures: list[int | str] = []
 
-    def plan(self, asked: Any, path: bytes, body: bytes) -> FakeRouter:
+    def route(self, head: AdmittedHead, body: bytes) -> FakeRouter:
         self._left = list(self._attempts)
         return self
 
-    def first(self) -> FakeAttempt:
+    def first_attempt(self) -> FakeAttempt:
         return self._left.pop(0)
 
-    def after(self, *, status: int | None = None, error: GatewayError | None = None) -> FakeAttempt | None:
+    def next_attempt(
+        self, *, status: int | None = None, error: GatewayError | None = None
+    ) -> FakeAttempt | None:
         self.failures.append(error.code if error is not None else status or 0)
         return self._left.pop(0) if self._left else None
 
-    def final(self, error: GatewayError) -> GatewayError:
+    def map_error(self, error: GatewayError) -> GatewayError:
         return error
 
 
 def routed(router: FakeRouter) -> AdmittedHead:
     """A head whose upstream depends on the body."""
-    return admitted(None, head=b"", planner=router, asked=Asked(b"/v1/chat/completions", b"", b""))
+    return admitted(None, head=b"", router=router, target=b"/v1/chat/completions")

@@ -16,7 +16,6 @@ from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import MappedError, UpstreamRequest
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Provider
-from clawgate.relay.admission.plan import Asked
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.completeness import CompletenessCheckedWriter
 from clawgate.relay.response.error_mapping import ErrorMappingWriter
@@ -24,7 +23,9 @@ from clawgate.relay.response.translated import TranslatingWriter
 from clawgate.relay.response.writer import PassthroughWriter
 from clawgate.routing import attempt as attempts
 from clawgate.routing.attempt import ModelRequest, ProviderAttempt
-from clawgate.routing.plugin_hooks import Judge, NoHooks, Shape
+from clawgate.routing.plugin_hooks import MapError, NoHooks, TransformRequest
+from clawgate.routing.provider_upstream import ProviderUpstream
+from clawgate.routing.table import RoutingTable
 from clawgate.testing.http import faults
 from clawgate.testing.http.faults import SSE_FIELDS
 from clawgate.testing.http.script import ReadBody, Send, Wait
@@ -43,7 +44,7 @@ from tests.gateway.stand import (
     question,
     serving_gateway,
 )
-from tests.routing.test_router import connect, direct, known
+from tests.routing.test_router import catalog, connect, direct, head_of, known
 
 LINES = b"content-type: application/json\r\nanthropic-beta: x\r\n"
 REF = ModelRef("a", "m")
@@ -56,8 +57,8 @@ class Hooks(NoHooks):
     def __init__(
         self,
         *,
-        shape: Shape | None = None,
-        judge: Judge | None = None,
+        shape: TransformRequest | None = None,
+        judge: MapError | None = None,
         unavailable: Callable[[str], ProviderUnavailable | None] = lambda provider: None,
     ) -> None:
         self._shape, self._judge, self._unavailable = shape, judge, unavailable
@@ -65,10 +66,10 @@ class Hooks(NoHooks):
     def unavailable(self, provider: str) -> ProviderUnavailable | None:
         return self._unavailable(provider)
 
-    def shape(self, provider: str) -> Shape | None:
+    def request_transformer(self, provider: str) -> TransformRequest | None:
         return self._shape
 
-    def judge(self, provider: str) -> Judge | None:
+    def error_mapper(self, provider: str) -> MapError | None:
         return self._judge
 
 
@@ -78,8 +79,10 @@ def attempt(
     body = question("a/m")
     start = body.index(b'"a/m"')
     named = ModelField("a/m", start, start + 5)
-    asked = ModelRequest(Asked(path.encode(), LINES, b""), path.encode(), body, named)
-    return ProviderAttempt(connect(made), made, REF, asked, failed, 1_700_000_000.0, hooks or NoHooks())
+    request = ModelRequest(head_of(path.encode(), LINES), body, named)
+    target = RoutingTable(catalog(made)).route("a/m").targets[0]
+    connected = ProviderUpstream(made, connect(made))
+    return ProviderAttempt(connected, target, request, failed, 1_700_000_000.0, hooks or NoHooks())
 
 
 def sent(found: ProviderAttempt) -> tuple[list[bytes], Any]:
@@ -126,7 +129,7 @@ def test_a_plugin_shapes_what_leaves_in_the_providers_own_dialect(path: str, api
     assert (body["model"], body["x"], bool(body["messages"])) == ("m-2", 1, True)
     assert lines.count(b"x-one: p") == 1 and b"x-two: p" not in lines and b"x-two: operator" in lines
     assert (b"anthropic-version: 2023-06-01" in lines) == (api == ANTHROPIC)
-    assert found.served_by == "a/m" and b"x-clawgate-model: m\r\n" in found.names
+    assert found.served_by == "a/m" and b"x-clawgate-model: m\r\n" in found.attribution_headers
 
 
 def test_where_a_plugin_fails_there_is_no_request() -> None:
@@ -152,12 +155,12 @@ def test_where_a_plugin_fails_there_is_no_request() -> None:
     ],
 )
 def test_who_writes_which_answer(
-    path: str, api: str, head: ResponseHead, judged: Judge | None, kind: type[ResponseWriter]
+    path: str, api: str, head: ResponseHead, judged: MapError | None, kind: type[ResponseWriter]
 ) -> None:
     """A judge is asked about failures that can be read; a translation, where two dialects are spoken."""
     found = attempt(known("a", api), path, hooks=Hooks(judge=judged))
     assert type(writer(found, head)) is kind
-    assert found.spliced == (
+    assert found.passthrough == (
         (kind is PassthroughWriter and judged is None) or kind is CompletenessCheckedWriter
     )
 
@@ -171,12 +174,12 @@ def test_what_has_no_counterpart_is_refused(path: str) -> None:
 
 def test_the_names_of_who_was_asked_are_head_lines_whatever_they_are() -> None:
     """No name makes a second line."""
-    names = direct(known("a")).plan(
-        Asked(b"/v1/chat/completions", LINES, b""), b"/v1/chat/completions", question("a/m\u00e9\r\nx: y")
-    ).first().names  # fmt: skip
+    names = direct(known("a")).route(
+        head_of(CHAT.encode(), LINES), question("a/m\u00e9\r\nx: y")
+    ).first_attempt().attribution_headers  # fmt: skip
     assert names.count(b"\r\n") == 2 and b"x-clawgate-model: m%C3%A9%0D%0Ax: y\r\n" in names
     found = attempt(known("a"), failed=("b/n 503", "c/o 429"))
-    assert b"x-clawgate-attempts: b/n 503; c/o 429; a/m\r\n" in found.names
+    assert b"x-clawgate-attempts: b/n 503; c/o 429; a/m\r\n" in found.attribution_headers
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
@@ -285,7 +288,7 @@ class Held:
             assert self.go.wait(10), "nobody else was served meanwhile"
             return translate(exchange, body)
 
-        monkeypatch.setattr(attempts, "ASIDE_BYTES", 1)
+        monkeypatch.setattr(attempts, "OFFLOAD_BYTES", 1)
         monkeypatch.setattr(ChatToMessages, "request", slow)
 
 
@@ -338,7 +341,7 @@ def test_a_client_that_leaves_while_its_body_is_translated_has_nobody_asked(
 def test_what_cannot_be_carried_of_a_large_body_is_refused_by_its_field(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "ASIDE_BYTES", 1)
+    monkeypatch.setattr(attempts, "OFFLOAD_BYTES", 1)
 
     async def work() -> None:
         async with FakeUpstream() as upstream:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import UpstreamRequest
-from clawgate.routing.plugin_hooks import NoHooks, shaped
+from clawgate.routing.plugin_hooks import NoHooks, transform_request
 
 SAID = {
     "messages": [{"role": "user", "content": "a private word"}],
@@ -34,7 +34,7 @@ def seen_in(body: bytes) -> UpstreamRequest:
         seen.append(request)
         return request
 
-    shaped(shape, "a", body, dialect="openai-completions")
+    transform_request(shape, "a", body, dialect="openai-completions")
     return seen[0]
 
 
@@ -51,7 +51,7 @@ def test_a_plugin_sees_the_fields_and_nothing_of_the_conversation() -> None:
 def test_what_it_changes_leaves_and_the_conversation_to_the_byte() -> None:
     """Another model, a field more, one less, a head line; what was said keeps even its blanks and escapes."""
     said = b'[ {"role":"user", "content":"\\u00e9 1.50 \\ud83e\\udd9e"} ]'
-    body, lines = shaped(
+    body, lines = transform_request(
         changed(model="other", fields={"thinking": {"type": "enabled"}}, headers={"X-Session": "s 1"}),
         "a",
         b'{"messages":' + said + b',"temperature":1,"model":"m"}',
@@ -82,13 +82,13 @@ def test_what_it_changes_leaves_and_the_conversation_to_the_byte() -> None:
 def test_a_plugin_that_changes_nothing_changes_nothing(fields: dict[str, Any]) -> None:
     """Whatever the request says."""
     body = json.dumps({**fields, "model": "m", **SAID}).encode()
-    again, lines = shaped(lambda request: request, "a", body)
+    again, lines = transform_request(lambda request: request, "a", body)
     assert json.loads(again) == json.loads(body) and lines == b""
 
 
 def test_it_cannot_put_words_into_anybodys_mouth() -> None:
     """Neither where something was said nor with a second model."""
-    body, _ = shaped(
+    body, _ = transform_request(
         changed(fields={"messages": [], "system": "x", "tools": [], "model": "stolen"}), "a", request()
     )
     assert json.loads(body) == {"model": "m", **SAID}
@@ -102,19 +102,19 @@ def test_it_cannot_put_words_into_anybodys_mouth() -> None:
 def test_what_the_gateway_says_itself_no_plugin_may_say(name: str) -> None:
     """Nor anything that would be more than one head line; then nothing leaves."""
     with pytest.raises(ProviderUnavailable, match="the plugin of the provider 'a' made a request"):
-        shaped(changed(headers={name: "x"}), "a", request())
+        transform_request(changed(headers={name: "x"}), "a", request())
 
 
 @pytest.mark.parametrize("value", ["a\r\nauthorization: mine", "a\nb", "é", "\x00"])
 def test_a_value_is_one_line(value: str) -> None:
     with pytest.raises(ProviderUnavailable):
-        shaped(changed(headers={"x-session": value}), "a", request())
+        transform_request(changed(headers={"x-session": value}), "a", request())
 
 
 @pytest.mark.parametrize("value", [object(), {1, object()}, {("a", "b"): 1}])
 def test_what_cannot_be_json_does_not_leave(value: object) -> None:
     with pytest.raises(ProviderUnavailable, match="cannot be sent"):
-        shaped(changed(fields={"x": value}), "a", request())
+        transform_request(changed(fields={"x": value}), "a", request())
 
 
 def test_a_conversation_has_a_name_of_its_own() -> None:
@@ -128,4 +128,8 @@ def test_a_conversation_has_a_name_of_its_own() -> None:
 
 def test_without_plugins_nobody_says_anything() -> None:
     hooks = NoHooks()
-    assert (hooks.unavailable("a"), hooks.shape("a"), hooks.judge("a")) == (None, None, None)
+    assert (hooks.unavailable("a"), hooks.request_transformer("a"), hooks.error_mapper("a")) == (
+        None,
+        None,
+        None,
+    )

@@ -15,13 +15,14 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.credential import Bearer, HeaderToken
 from clawgate.providers.provider import Model, Provider
-from clawgate.relay.admission.plan import Asked
+from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.routing.router import ModelRouter
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
+from clawgate.wire.dialect import dialect_of
 from clawgate.wire.http.url import Origin
 from tests.e2e.stand import run
 from tests.gateway.stand import (
@@ -36,7 +37,16 @@ from tests.gateway.stand import (
     serving_gateway,
 )
 
-ASKED = Asked(b"/v1/chat/completions", b"content-type: application/json\r\n", b"")
+
+def head_of(path: bytes, lines: bytes = b"content-type: application/json\r\n") -> AdmittedHead:
+    """What admission made of a request for ``path``."""
+    return AdmittedHead(
+        upstream=None, caller="me", method=b"POST", path=path, head=b"", sized=True, chunked=False,
+        wants_continue=False, dialect=dialect_of(path), target=path, header_lines=lines,
+    )  # fmt: skip
+
+
+HEAD = head_of(b"/v1/chat/completions")
 GOOD = faults.json_answer({"next": "fine"})
 PATHS = (CHAT, MESSAGES)
 
@@ -82,7 +92,7 @@ def catalog(*providers: Provider, primary: str | None = None, fallbacks: tuple[s
 
 
 def asked_bytes(made: ModelRouter, body: bytes, *, path: bytes = b"/v1/chat/completions") -> bytes:
-    attempt = made.plan(Asked(path, ASKED.lines, b""), path, body).first()
+    attempt = made.route(head_of(path), body).first_attempt()
     return b"".join(bytes(piece) for piece in attempt.request)
 
 
@@ -138,11 +148,11 @@ def test_what_has_no_counterpart_is_the_requests_fault(path: bytes, api: str) ->
 
 def test_the_versions_of_the_client_and_of_the_operator_win_in_this_order() -> None:
     """Never two lines of one name."""
-    theirs = Asked(b"/v1/messages", b"anthropic-version: 2099-01-01\r\n", b"")
-    plan = direct(known("a", ANTHROPIC)).plan(theirs, b"/v1/messages", question("a/m"))
-    assert bytes(plan.first().request[0]).count(b"anthropic-version: 2099-01-01\r\n") == 1
+    theirs = head_of(b"/v1/messages", b"anthropic-version: 2099-01-01\r\n")
+    plan = direct(known("a", ANTHROPIC)).route(theirs, question("a/m"))
+    assert bytes(plan.first_attempt().request[0]).count(b"anthropic-version: 2099-01-01\r\n") == 1
     operators = known("a", ANTHROPIC, headers=(("Anthropic-Version", "2000-01-01"),))
-    head = bytes(direct(operators).plan(theirs, b"/v1/messages", question("a/m")).first().request[0])
+    head = bytes(direct(operators).route(theirs, question("a/m")).first_attempt().request[0])
     assert head.lower().count(b"anthropic-version: ") == 1 and b"2000-01-01" in head
 
 
@@ -181,39 +191,39 @@ def test_a_provider_that_is_not_ready_is_not_asked() -> None:
     made = direct(known("a", why_not_ready="its key is not set"), known("b", origin=None))
     for name, why in (("a", "its key is not set"), ("b", "it has no place")):
         with pytest.raises(ProviderNotConfigured, match=f"'{name}' is not configured: {why}"):
-            made.plan(ASKED, b"/v1/chat/completions", question(f"{name}/m")).first()
+            made.route(HEAD, question(f"{name}/m")).first_attempt()
     assert list(made.upstreams) == []
 
 
 def test_a_named_model_has_no_fallback_and_the_default_has_its_own() -> None:
     made = direct(known("a"), known("b"), primary="a/m", fallbacks=("b/n",))
-    named = made.plan(ASKED, b"/v1/chat/completions", question("b/n"))
-    assert named.first().served_by == "b/n" and named.after(status=503) is None
-    default = made.plan(ASKED, b"/v1/chat/completions", question("default"))
-    assert default.first().served_by == "a/m"
-    following = default.after(status=503)
-    assert following is not None and following.served_by == "b/n" and default.after(status=503) is None
+    named = made.route(HEAD, question("b/n"))
+    assert named.first_attempt().served_by == "b/n" and named.next_attempt(status=503) is None
+    default = made.route(HEAD, question("default"))
+    assert default.first_attempt().served_by == "a/m"
+    following = default.next_attempt(status=503)
+    assert following is not None and following.served_by == "b/n" and default.next_attempt(status=503) is None
     with pytest.raises(ModelNotFound):
-        made.plan(ASKED, b"/v1/chat/completions", question("c/n"))
+        made.route(HEAD, question("c/n"))
 
 
 def test_connections_are_kept_for_what_did_not_change() -> None:
     """And retired for what did, or is gone."""
     made = direct(known("a"), known("b"), known("c"))
-    before = {name: made.upstream_of(made.catalog.providers[name]) for name in "abc"}
+    before = {name: made.connect(made.catalog.providers[name]).upstream for name in "abc"}
     made.use(catalog(known("a"), known("b", path="/else")))
     assert list(made.upstreams) == [before["a"]]
-    assert made.upstream_of(made.catalog.providers["b"]) is not before["b"]
+    assert made.connect(made.catalog.providers["b"]).upstream is not before["b"]
     assert [before[name].pool._retired for name in "abc"] == [False, True, True]
 
 
 def test_a_plan_that_was_made_before_a_change_leaves_nothing_of_the_old_behind() -> None:
     """Its fallback may still go to the old place; the next request may not."""
     made = direct(known("a"), known("b", path="/old"), primary="a/m", fallbacks=("b/n",))
-    plan = made.plan(ASKED, b"/v1/chat/completions", question("default"))
-    plan.first()
+    plan = made.route(HEAD, question("default"))
+    plan.first_attempt()
     made.use(catalog(known("a"), known("b", path="/new"), primary="a/m", fallbacks=("b/n",)))
-    plan.after(status=503)
+    plan.next_attempt(status=503)
     assert asked_bytes(made, question("b/n")).startswith(b"POST /new/chat/completions ")
 
 
@@ -580,7 +590,7 @@ def test_a_fallback_after_a_change_does_not_bring_the_old_credential_back(tmp_pa
 
 def test_final_leaves_other_errors_as_they_are() -> None:
     """Where nothing else was tried there is nothing to add."""
-    plan = direct(known("a")).plan(ASKED, b"/v1/chat/completions", question("a/m"))
-    plan.first()
+    plan = direct(known("a")).route(HEAD, question("a/m"))
+    plan.first_attempt()
     error = InternalError("as it is")
-    assert plan.final(error) is error
+    assert plan.map_error(error) is error

@@ -85,7 +85,7 @@ def build_gateway(
     )
     gate = Admission(
         upstream=None,
-        planner=direct,
+        router=direct,
         routes=_routes(settings),
         browser=_browser_rule(settings.host),
         body_limit=BODY_LIMIT,

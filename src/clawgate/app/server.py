@@ -27,7 +27,8 @@ from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import Bearer, HeaderToken
-from clawgate.relay.admission.admission import Admission, ModelAllowlist
+from clawgate.relay.admission.admission import Admission
+from clawgate.relay.admission.plan import ModelAllowlist
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.observe.access_log import AccessLog

@@ -64,7 +64,7 @@ def build_surface(direct: ModelRouter, *, instance: str, draining: Callable[[], 
             try:
                 if not name:
                     raise ModelNotFound("no model is named; all of them are at /v1/models")
-                ref = direct.choose(name).ref
+                ref = direct.resolve(name).ref
                 found = str(ref), direct.catalog.providers[ref.provider]
             except GatewayError as error:
                 return _refusal(error, anthropic=anthropic)

@@ -1,151 +1,180 @@
-"""How is one provider asked for one model, and how does its answer go back?
+"""One attempt at one provider: the request in its dialect, and the writer for its response.
 
 Where client and provider speak the same dialect only the model's name is replaced in the client's bytes; otherwise a
-`Translation` stands in between. What a plugin has to say about its provider comes last, in the provider's own dialect.
+`Translation` is applied in both directions. A plugin's hooks come last, in the provider's own dialect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
-from urllib.parse import quote
 
-from clawgate.errors import (
-    InvalidRequest,
-    UpstreamMalformed,
-)
-from clawgate.policy.model_routing import ModelRef
+import msgspec
+
+from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.providers.provider import Model, Provider
-from clawgate.relay.admission.plan import Asked
+from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.completeness import CompletenessCheckedWriter
 from clawgate.relay.response.error_mapping import ErrorMappingWriter
 from clawgate.relay.response.stream_error_mapping import StreamErrorMappingWriter
 from clawgate.relay.response.translated import TranslatingWriter
 from clawgate.relay.response.writer import PassthroughWriter
-from clawgate.relay.upstream.upstream import Upstream
-from clawgate.routing.plugin_hooks import ProviderHooks, shaped
-from clawgate.wire.dialect import Dialect, dialect_of
+from clawgate.routing.plugin_hooks import ProviderHooks, transform_request
+from clawgate.routing.provider_upstream import ProviderUpstream
+from clawgate.routing.table import RouteTarget, attribution_headers
+from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.translator import Translation, translation
 
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
-_VERSION = b"anthropic-version: "
-_OUR_VERSION = _VERSION + b"2023-06-01\r\n"
-"""A version has to be named (Anthropic's API reference, "Versions"); translations are written for this one."""
 _JSON = b"content-type: application/json\r\n"
-ASIDE_BYTES = 512 * 1024
-"""A body from here on is translated away from the loop: a large one of many parts takes seconds."""
-_OPENAIS_HOSTS = ("api.openai.com", ".openai.azure.com")
+OFFLOAD_BYTES = 512 * 1024
+"""A body from here on is translated in a thread: a large one of many parts takes seconds."""
+COPY_BYTES = 16_384
+"""Below this, joining buffers costs less than sending several."""
+_OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
 _OK = 200
 _FAILED = 400
-_PRINTABLE = "!#$&'()*+,/:;=?@[]~._-"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
-    """What the client sent."""
+class ModelRequest(msgspec.Struct, frozen=True, eq=False):
+    """A request whose model is known. ``field`` is the model's place in ``body``."""
 
-    asked: Asked
-    path: bytes
+    head: AdmittedHead
     body: bytes
-    named: ModelField
+    field: ModelField
 
 
 class ProviderAttempt:
-    """One provider, asked for one model. Raises `InvalidRequest` where it cannot be asked in its dialect; so does
-    ``aside``."""
+    """A request to one provider for one model; implements `relay.admission.plan.UpstreamAttempt`.
+
+    ``failed`` are the attempts before this one, as text; ``now`` is in UNIX seconds. Raises `InvalidRequest` where
+    the request has no counterpart in the provider's dialect, and `ProviderUnavailable` where a plugin fails.
+    """
+
+    __slots__ = (
+        "_asks_chat",
+        "_client",
+        "_head",
+        "_map_error",
+        "_provider",
+        "_transform",
+        "_translation",
+        "attribution_headers",
+        "offload",
+        "passthrough",
+        "request",
+        "served_by",
+        "upstream",
+    )
 
     def __init__(
         self,
-        upstream: Upstream,
-        provider: Provider,
-        ref: ModelRef,
-        question: ModelRequest,
+        provider: ProviderUpstream,
+        target: RouteTarget,
+        request: ModelRequest,
         failed: tuple[str, ...],
         now: float,
         hooks: ProviderHooks,
     ) -> None:
-        self._shape = hooks.shape(provider.id)
-        self._judge = hooks.judge(provider.id)
-        self.upstream = upstream
-        self.served_by = str(ref)
-        self._client = dialect_of(question.path)
-        self.names = _names(ref, failed)
-        self._translation = _translation_for(provider, ref, question, int(now), first=not failed)
-        self.spliced = self._translation is None and self._judge is None
+        head = request.head
+        api = provider.provider.api
         self._provider = provider
-        self._asked = question.asked
+        self._head = head
+        self._client = head.dialect
+        self._transform = hooks.request_transformer(provider.provider.id)
+        self._map_error = hooks.error_mapper(provider.provider.id)
+        self.upstream = provider.upstream
+        self.served_by = target.name
+        self.attribution_headers = attribution_headers(target.ref, failed) if failed else target.attribution
         self.request: list[Buffer] = []
-        self.aside: Callable[[], bytes] | None = None
-        self._asks_chat = provider.api != Dialect.MESSAGES and question.path in (_CHAT, _MESSAGES)
-        if self._translation is None:
-            self.complete(question.named.replaced(question.body, ref.model))
-        elif len(question.body) < ASIDE_BYTES:
-            self.complete(self._translation.request(question.body))
+        self.offload: Callable[[], bytes] | None = None
+        self._asks_chat = api != Dialect.MESSAGES and head.path in (_CHAT, _MESSAGES)
+        same_dialect = (head.dialect is Dialect.MESSAGES) == (api == Dialect.MESSAGES)
+        self._translation = (
+            None if same_dialect else _translation_for(target, request, int(now), fallback=bool(failed))
+        )
+        self.passthrough = same_dialect and self._map_error is None
+        if self._translation is not None:
+            if len(request.body) < OFFLOAD_BYTES:
+                self.complete(self._translation.request(request.body))
+            else:
+                self.offload = partial(self._translation.request, request.body)
+        elif self._transform is not None:
+            self.complete(request.field.replaced(request.body, target.ref.model))
         else:
-            self.aside = partial(self._translation.request, question.body)
+            self._splice(request, target.ref.model)
+
+    def _splice(self, request: ModelRequest, model: str) -> None:
+        """Make the request of the client's own bytes, with another model's name in them."""
+        body = request.body
+        start, value, end = request.field.splice(body, model)
+        head = self._provider.head(self._head.target, self._head.header_lines, self._head.via)
+        length = start + len(value) + len(body) - end
+        if length < COPY_BYTES:
+            self.request = [b"%b%d\r\n\r\n%b%b%b" % (head, length, body[:start], value, body[end:])]
+        else:
+            view = memoryview(body)
+            self.request = [b"%b%d\r\n\r\n" % (head, length), view[:start], value, view[end:]]
 
     def complete(self, body: bytes) -> None:
-        """Make the request of ``body``, which is in the provider's dialect. Raises as the plugin's shaping does."""
-        provider = self._provider
-        target, lines = self._asked.target, self._asked.lines
+        """Make the request of ``body``, which is in the provider's dialect. Raises as the plugin's hook does."""
+        head, provider = self._head, self._provider
+        target, lines = head.target, head.header_lines
         if self._translation is not None:
             target, lines = self._translation.target, _JSON
-        if self._shape is not None:
-            body, added = shaped(self._shape, provider.id, body, dialect=provider.api)
-            lines += added
-        if provider.headers:
-            lines = _without(lines, {name.lower().encode() for name, _ in provider.headers})
-        if provider.api == Dialect.MESSAGES and _VERSION not in lines and not _sets_version(provider):
-            lines += _OUR_VERSION
-        head = self.upstream.head(b"POST", target, lines, self._asked.via)
-        self.request = [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
+        if self._transform is None:
+            encoded = provider.head(target, lines, head.via)
+        else:
+            known = provider.provider
+            body, added = transform_request(self._transform, known.id, body, dialect=known.api)
+            encoded = provider.encode_head(target, lines + added, head.via)
+        self.request = [b"%b%d\r\n\r\n" % (encoded, len(body)), body]
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
-        """Raises `UpstreamMalformed` for an answer that is a page, or cannot be translated."""
+        """Raises `UpstreamMalformed` for a response that is a web page or empty, or cannot be translated."""
         if head.status < _FAILED and head.content_type[:9].lower() == b"text/html":
             raise UpstreamMalformed(
                 f"{self.upstream.origin} answered with a web page: is something between here and the model's API?"
             )
         if head.status == _OK and head.length == 0:
             raise UpstreamMalformed(f"{self.upstream.origin} answered with nothing")
-        if self._judge is not None and head.status >= _FAILED and not head.encoded:
+        if self._map_error is not None and head.status >= _FAILED and not head.encoded:
             translation = self._translation
             return ErrorMappingWriter(
                 head,
-                self._judge,
+                self._map_error,
                 (lambda body: translation.refusal(head.status, body)) if translation else (lambda body: body),
                 client=self._client,
                 close=close,
                 secrets=self.upstream.secrets,
-                names=self.names,
+                names=self.attribution_headers,
             )
         writer = self._plain_writer(head, http10=http10, close=close, bodiless=bodiless)
         event_stream = head.content_type[:17].lower() == b"text/event-stream"
-        if self._judge is not None and head.status < _FAILED and event_stream and not head.encoded:
+        if self._map_error is not None and head.status < _FAILED and event_stream and not head.encoded:
             secrets = self.upstream.secrets
-            return StreamErrorMappingWriter(writer, self._judge, secrets=secrets, chat=self._asks_chat)
+            return StreamErrorMappingWriter(writer, self._map_error, secrets=secrets, chat=self._asks_chat)
         return writer
 
     def _plain_writer(
         self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool
     ) -> ResponseWriter:
-        """Of an answer that is what it says."""
+        """Return the writer of a response whose status means what it says."""
         if self._translation is None:
-            given: dict[str, Any] = {
+            options: dict[str, Any] = {
                 "http10": http10,
                 "close": close,
                 "bodiless": bodiless,
                 "secrets": self.upstream.secrets,
-                "names": self.names,
+                "names": self.attribution_headers,
                 "dialect": self._client,
             }
             if self._client is Dialect.MESSAGES:
-                return CompletenessCheckedWriter(head, origin=str(self.upstream.origin), **given)
-            return PassthroughWriter(head, **given)
+                return CompletenessCheckedWriter(head, origin=str(self.upstream.origin), **options)
+            return PassthroughWriter(head, **options)
         return TranslatingWriter(
             head,
             self._translation,
@@ -153,31 +182,26 @@ class ProviderAttempt:
             http10=http10,
             close=close,
             secrets=self.upstream.secrets,
-            names=self.names,
+            names=self.attribution_headers,
             origin=str(self.upstream.origin),
         )
 
 
-def _translation_for(
-    provider: Provider, ref: ModelRef, question: ModelRequest, now: int, *, first: bool
-) -> Translation | None:
-    """None where the bytes can go as they are: the same dialect, or one of OpenAI's to a server of OpenAI's kind."""
-    client, path = dialect_of(question.path), question.path
-    if (client is Dialect.MESSAGES) == (provider.api == Dialect.MESSAGES):
-        return None
+def _translation_for(target: RouteTarget, request: ModelRequest, now: int, *, fallback: bool) -> Translation:
+    """Return the translation to the provider's dialect. Raises `InvalidRequest` for a path that has none."""
+    provider, model, path = target.provider, target.model, request.head.path
     if path not in (_CHAT, _MESSAGES):
         raise InvalidRequest(
             f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
             f"there; use {_CHAT.decode()} or {_MESSAGES.decode()}, or a provider that speaks this dialect"
         )
-    model = next((model for model in provider.models if model.id == ref.model), None)
-    # Of OpenAI's models some refuse to be told how hard to think; Anthropic's are asked for it only by the client.
+    # Some of OpenAI's models reject a reasoning effort; Anthropic's get one only where the client sets it.
     reasons = model is None or model.reasoning or model.compat.get("supportsReasoningEffort") is True
     return translation(
-        client,
+        request.head.dialect,
         Dialect.MESSAGES if provider.api == Dialect.MESSAGES else Dialect.CHAT,
-        requested_model=(question.named.name if first else None) or str(ref),
-        upstream_model=ref.model,
+        requested_model=(None if fallback else request.field.name) or target.name,
+        upstream_model=target.ref.model,
         created=now,
         max_tokens=model.max_tokens if model is not None else None,
         max_tokens_field=_limit_field(provider, model),
@@ -186,34 +210,12 @@ def _translation_for(
 
 
 def _limit_field(provider: Provider, model: Model | None) -> str:
-    """What the upstream calls the most tokens of an answer, unless the config says.
+    """Return the upstream's field for the most tokens of a response, unless the config names it.
 
-    OpenAI's reasoning models refuse `max_tokens`, which is all that some other servers know.
+    OpenAI's reasoning models reject `max_tokens`, which is all that some other servers know.
     """
-    told = model.compat.get("maxTokensField") if model is not None else None
-    if isinstance(told, str):
-        return told
+    configured = model.compat.get("maxTokensField") if model is not None else None
+    if isinstance(configured, str):
+        return configured
     host = provider.origin.host if provider.origin is not None else ""
-    return "max_completion_tokens" if host.endswith(_OPENAIS_HOSTS) else "max_tokens"
-
-
-@lru_cache(256)
-def _names(ref: ModelRef, failed: tuple[str, ...]) -> bytes:
-    """Head lines that say who serves, and who was asked before."""
-    lines = {"x-clawgate-provider": ref.provider, "x-clawgate-model": ref.model}
-    if failed:
-        lines["x-clawgate-attempts"] = "; ".join((*failed, str(ref)))
-    return b"".join(
-        f"{name}: {quote(value, safe=_PRINTABLE + ' ')[:1000]}\r\n".encode("ascii")
-        for name, value in lines.items()
-    )
-
-
-def _without(lines: bytes, names: set[bytes]) -> bytes:
-    """``lines`` but for those that the operator sets."""
-    kept = [line for line in lines.split(b"\r\n") if line and line.partition(b":")[0] not in names]
-    return b"".join(line + b"\r\n" for line in kept)
-
-
-def _sets_version(provider: Provider) -> bool:
-    return any(name.lower() == "anthropic-version" for name, _ in provider.headers)
+    return "max_completion_tokens" if host.endswith(_OPENAI_HOSTS) else "max_tokens"

@@ -29,8 +29,8 @@ _OURS = frozenset(
 )  # fmt: skip
 """What a plugin may not set: framing, credentials, and what the gateway says itself."""
 
-Judge = Callable[[int, bytes], MappedError | None]
-Shape = Callable[[UpstreamRequest], UpstreamRequest]
+MapError = Callable[[int, bytes], MappedError | None]
+TransformRequest = Callable[[UpstreamRequest], UpstreamRequest]
 
 
 class ProviderHooks(Protocol):
@@ -40,11 +40,11 @@ class ProviderHooks(Protocol):
         """Why it cannot be asked now; None while it can."""
         ...
 
-    def shape(self, provider: str) -> Shape | None:
+    def request_transformer(self, provider: str) -> TransformRequest | None:
         """What it makes of requests; raises `ProviderUnavailable`. None where it takes them as they are."""
         ...
 
-    def judge(self, provider: str) -> Judge | None: ...
+    def error_mapper(self, provider: str) -> MapError | None: ...
 
 
 class NoHooks:
@@ -53,14 +53,16 @@ class NoHooks:
     def unavailable(self, provider: str) -> ProviderUnavailable | None:
         return None
 
-    def shape(self, provider: str) -> Shape | None:
+    def request_transformer(self, provider: str) -> TransformRequest | None:
         return None
 
-    def judge(self, provider: str) -> Judge | None:
+    def error_mapper(self, provider: str) -> MapError | None:
         return None
 
 
-def shaped(shape: Shape, provider: str, body: bytes, *, dialect: str = "") -> tuple[bytes, bytes]:
+def transform_request(
+    transform: TransformRequest, provider: str, body: bytes, *, dialect: str = ""
+) -> tuple[bytes, bytes]:
     """``body`` as it should leave, and the head lines that are added to it. What is said in it stays as it came.
 
     Raises `InvalidRequest` for a body that cannot be read, and `ProviderUnavailable` where the plugin fails: then
@@ -77,7 +79,7 @@ def shaped(shape: Shape, provider: str, body: bytes, *, dialect: str = "") -> tu
         raise InvalidRequest(f"the body cannot be read: {error}") from None
     model = str(fields.pop("model", ""))
     conversation = _conversations.name(provider, members)
-    found = shape(UpstreamRequest(model=model, fields=fields, session_id=conversation, dialect=dialect))
+    found = transform(UpstreamRequest(model=model, fields=fields, session_id=conversation, dialect=dialect))
     try:
         fields = {name: value for name, value in found.fields.items() if name not in kept and name != "model"}
         return msgspec.json.encode({"model": found.model} | fields | kept), _lines(found.headers)

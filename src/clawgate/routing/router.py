@@ -1,13 +1,13 @@
-"""Which provider answers this body, and who after it? From ``provider/model`` to one attempt after the other.
+"""Chooses the provider of a request by the model that its body names, and the next one after a failure.
 
-A plan asks the provider that was named and nobody else, unless it is the configured default and the operator wrote
-fallbacks. How one of them is asked is settled in `routing.attempt`.
+Law: a request goes to the provider that was named and to no other, unless it is for the configured default and the
+operator configured fallbacks. How a request to one of them is made is `routing.attempt`'s.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from clawgate.errors import (
@@ -18,13 +18,15 @@ from clawgate.errors import (
     UpstreamUnreachable,
 )
 from clawgate.policy.fallback import should_fall_back
-from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
+from clawgate.policy.model_routing import ResolvedModel
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
-from clawgate.relay.admission.plan import Asked
+from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.routing.attempt import ModelRequest, ProviderAttempt
 from clawgate.routing.plugin_hooks import NoHooks, ProviderHooks
+from clawgate.routing.provider_upstream import ProviderUpstream
+from clawgate.routing.table import Route, RouteTarget, RoutingTable
 from clawgate.wire.json.model_field import find_model
 
 logger = logging.getLogger("clawgate.gateway")
@@ -37,153 +39,146 @@ class UpstreamFactory(Protocol):
 
 
 class ModelRouter:
-    """The planner of the gateway: `use` gives it the providers, again and again as the config changes.
+    """The gateway's `Router`; `use` gives it the providers, again and again as the config changes.
 
-    ``hooks`` are what plugins have to say about their providers.
+    ``clock`` returns UNIX seconds; ``hooks`` are those of the plugins.
     """
 
     def __init__(
         self, make_upstream: UpstreamFactory, clock: Callable[[], float], hooks: ProviderHooks | None = None
     ) -> None:
         self.hooks = hooks or NoHooks()
+        self.clock = clock
         self._make_upstream = make_upstream
-        self._clock = clock
-        self._providers: dict[str, Provider] = {}
+        self._table = RoutingTable(Catalog({}, {}, None, ()))
+        self._providers: dict[str, ProviderUpstream] = {}
         self._upstreams: dict[str, Upstream] = {}
-        self.catalog = Catalog({}, {}, None, ())
-        self._listed: Mapping[str, Collection[str]] = {}
+
+    @property
+    def catalog(self) -> Catalog:
+        """The providers and models of the current config."""
+        return self._table.catalog
 
     @property
     def upstreams(self) -> Collection[Upstream]:
-        """Those that are in use, now and whenever it is looked at again."""
+        """A view of the upstreams in use: it follows every change."""
         return self._upstreams.values()
 
     def use(self, catalog: Catalog) -> None:
-        """Plan with ``catalog`` from now on. What is under way goes on as it began; connections of providers that
-        did not change are kept."""
-        self.catalog = catalog
-        self._listed = catalog.listed()
-        for name, provider in list(self._providers.items()):
-            if catalog.providers.get(name) != provider:
+        """Route with ``catalog`` from now on.
+
+        Requests under way finish as they began; connections of providers that did not change are kept.
+        """
+        self._table = RoutingTable(catalog)
+        for name, known in list(self._providers.items()):
+            provider = catalog.providers.get(name)
+            if provider is not None and provider == known.provider:
+                known.provider = provider  # so that it is found by identity, see `connect`
+            else:
                 del self._providers[name]
                 self._upstreams.pop(name).pool.retire()
 
-    def upstream_of(self, provider: Provider) -> Upstream:
-        """The connections of ``provider``. Raises `ProviderNotConfigured`."""
-        known = self._upstreams.get(provider.id)
-        if known is not None and self._providers[provider.id] == provider:
+    def connect(self, provider: Provider) -> ProviderUpstream:
+        """Return the connections of ``provider``. Raises `ProviderNotConfigured`."""
+        known = self._providers.get(provider.id)
+        if known is not None and (known.provider is provider or known.provider == provider):
             return known
-        why = provider.why_not_ready
-        if why is None:
+        problem = provider.why_not_ready
+        if problem is None:
             try:
                 upstream = self._make_upstream(provider)
             except (ValueError, OSError) as error:
-                why = str(error)
+                problem = str(error)
             else:
-                self._keep(provider, upstream)
-                return upstream
-        raise ProviderNotConfigured(f"the provider '{provider.id}' is not configured: {why}")
+                return self._keep(ProviderUpstream(provider, upstream))
+        raise ProviderNotConfigured(f"the provider '{provider.id}' is not configured: {problem}")
 
-    def _keep(self, provider: Provider, upstream: Upstream) -> None:
-        """For further requests, unless the config has gone on: then it serves this one alone."""
-        if self.catalog.providers.get(provider.id) == provider:
-            self._providers[provider.id] = provider
-            self._upstreams[provider.id] = upstream
+    def _keep(self, made: ProviderUpstream) -> ProviderUpstream:
+        """Keep it for further requests, unless the config has changed meanwhile: then it serves this one alone."""
+        name = made.provider.id
+        if self.catalog.providers.get(name) == made.provider:
+            self._providers[name] = made
+            self._upstreams[name] = made.upstream
         else:
-            upstream.pool.retire()
+            made.upstream.pool.retire()
+        return made
 
-    def choose(self, asked: str) -> ResolvedModel:
-        """Who is to answer ``asked``. Raises `ModelNotFound`."""
-        catalog = self.catalog
-        return resolve(
-            asked,
-            providers=catalog.providers,
-            aliases=catalog.aliases,
-            primary=catalog.primary,
-            fallbacks=catalog.fallbacks,
-            listed=self._listed,
-        )
+    def resolve(self, name: str) -> ResolvedModel:
+        """Return the model that ``name`` means. Raises `ModelNotFound`."""
+        return self._table.resolve(name)
 
-    def plan(self, asked: Asked, path: bytes, body: bytes) -> FallbackChain:
-        """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`."""
-        named = find_model(body)
-        return FallbackChain(
-            self, self.choose(named.name or ""), ModelRequest(asked, path, body, named), self._clock
-        )
+    def route(self, head: AdmittedHead, body: bytes) -> FallbackChain:
+        """Raises `InvalidRequest` for a body that cannot be read, `ModelNotFound`. Touches nothing of the loop's."""
+        field = find_model(body)
+        return FallbackChain(self, self._table.route(field.name or ""), ModelRequest(head, body, field))
 
 
 class FallbackChain:
-    """The way of one request along its chain, which mostly has one link."""
+    """The attempts of one request: mostly one, with fallbacks several. Implements `RoutePlan`."""
 
-    def __init__(
-        self, direct: ModelRouter, choice: ResolvedModel, question: ModelRequest, clock: Callable[[], float]
-    ) -> None:
-        self._direct = direct
-        self._catalog = direct.catalog
-        self._chain = choice.chain
-        self._question = question
-        self._clock = clock
+    __slots__ = ("_current", "_failed", "_next", "_request", "_router", "_targets", "model")
+
+    def __init__(self, router: ModelRouter, route: Route, request: ModelRequest) -> None:
+        self._router = router
+        self._targets = route.targets
+        self._request = request
         self._next = 0
-        self._asked: ModelRef | None = None
+        self._current: RouteTarget | None = None
         self._failed: list[str] = []
-        self.model = question.named.name or str(choice.ref)
+        self.model = request.field.name or route.targets[0].name
 
-    def first(self) -> ProviderAttempt:
-        """Raises `GatewayUnavailable` where nobody along the chain can be asked, `InvalidRequest`."""
+    def first_attempt(self) -> ProviderAttempt:
+        """Raises `GatewayUnavailable` where no provider of the chain can be used, `InvalidRequest`."""
+        router = self._router
         while True:
-            ref = self._chain[self._next]
+            target = self._targets[self._next]
+            provider = target.provider
             self._next += 1
-            provider = self._catalog.providers[ref.provider]
             try:
-                if provider.why_not_ready is None and (why := provider.why_not(ref.model)) is not None:
-                    raise ProviderNotConfigured(why)
-                if (unavailable := self._direct.hooks.unavailable(provider.id)) is not None:
+                if target.problem is not None:
+                    raise ProviderNotConfigured(target.problem)
+                if (unavailable := router.hooks.unavailable(provider.id)) is not None:
                     raise unavailable
-                upstream = self._direct.upstream_of(provider)
+                connected = router.connect(provider)
             except GatewayUnavailable as error:
-                if self._next == len(self._chain):
+                if self._next == len(self._targets):
                     raise
-                self._note(ref, error.message, should_fall_back(None, error) or error.code)
+                self._note(target, error.message, should_fall_back(None, error) or error.code)
                 continue
             attempt = ProviderAttempt(
-                upstream,
-                provider,
-                ref,
-                self._question,
-                tuple(self._failed),
-                self._clock(),
-                self._direct.hooks,
+                connected, target, self._request, tuple(self._failed), router.clock(), router.hooks
             )
-            self._asked = ref
+            self._current = target
             return attempt
 
-    def after(
+    def next_attempt(
         self, *, status: int | None = None, error: GatewayError | None = None
     ) -> ProviderAttempt | None:
-        """The next link, if the operator wrote one and this kind of failure lets it be tried."""
-        if self._next == len(self._chain) or (reason := should_fall_back(status, error)) is None:
+        """Return the next attempt, if the operator configured one and this kind of failure allows it."""
+        if self._next == len(self._targets) or (reason := should_fall_back(status, error)) is None:
             return None
-        self._note(self._chain[self._next - 1], error.message if error is not None else reason, reason)
+        self._note(self._targets[self._next - 1], error.message if error is not None else reason, reason)
         try:
-            return self.first()
-        except GatewayError as broken:
-            logger.warning("%s", broken.message)
+            return self.first_attempt()
+        except GatewayError as failure:
+            logger.warning("%s", failure.message)
             return None
 
-    def final(self, error: GatewayError) -> GatewayError:
-        """``error`` as the client is told of it: with the provider's name, and what else was tried."""
-        ref = self._asked or self._chain[0]
-        others = [failure for failure in self._failed if not failure.startswith(f"{ref} ")]
+    def map_error(self, error: GatewayError) -> GatewayError:
+        """Return ``error`` for the client: with the provider's name, and the attempts before."""
+        target = self._current or self._targets[0]
+        others = [failure for failure in self._failed if not failure.startswith(f"{target.name} ")]
         before = f" (also: {', '.join(others)})" if others else ""
         if isinstance(error, UpstreamUnreachable):
+            provider = target.provider.id
             return ProviderUnavailable(
-                f"the provider '{ref.provider}' is not available: {error.message} "
-                f"(its address: models.providers.{ref.provider}.baseUrl){before}",
+                f"the provider '{provider}' is not available: {error.message} "
+                f"(its address: models.providers.{provider}.baseUrl){before}",
                 retry_after=error.retry_after,
             )
         return error.with_message(error.message + before) if before else error
 
-    def _note(self, ref: ModelRef, detail: str, reason: str) -> None:
-        self._failed.append(f"{ref} {reason}")
-        following = self._chain[self._next] if self._next < len(self._chain) else None
-        logger.warning("%s failed: %s; the next fallback is %s", ref, detail, following)
+    def _note(self, target: RouteTarget, detail: str, reason: str) -> None:
+        self._failed.append(f"{target.name} {reason}")
+        following = self._targets[self._next].name if self._next < len(self._targets) else None
+        logger.warning("%s failed: %s; the next fallback is %s", target.name, detail, following)

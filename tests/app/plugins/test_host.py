@@ -240,7 +240,7 @@ def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
             lambda: [str(host.unavailable(name)) for name in ("a", "b", "c")],
         )
         assert host.unavailable("somebody-else") is None
-        assert (host.shape("a"), host.judge("a")) == (None, None)
+        assert (host.request_transformer("a"), host.error_mapper("a")) == (None, None)
         task.cancel()
         await asyncio.wait({task})
 

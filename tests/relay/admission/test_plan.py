@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -18,10 +20,11 @@ from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import GATEWAY_ROUTES
 from clawgate.providers.credential import Bearer
 from clawgate.relay.admission.admission import Admission
-from clawgate.relay.admission.plan import Asked, RoutePlan, UpstreamAttempt
+from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, RoutePlan, UpstreamAttempt
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.downstream.server import Server, listen
+from clawgate.relay.exchange import exchange
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.observe.record import RequestRecord
 from clawgate.relay.response.writer import PassthroughWriter
@@ -32,6 +35,7 @@ from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
+from clawgate.wire.json import model_field
 from tests.e2e.stand import run
 
 OWN = "clawgate-me"
@@ -40,18 +44,18 @@ OWN = "clawgate-me"
 class Asks:
     """One upstream, asked for what the client sent."""
 
-    spliced = True
+    passthrough = True
 
     def __init__(
-        self, upstream: Upstream, asked: Asked, body: bytes, aside: Callable[[], bytes] | None
+        self, upstream: Upstream, request: AdmittedHead, body: bytes, offload: Callable[[], bytes] | None
     ) -> None:
         self.upstream = upstream
         self.served_by = f"{upstream.name.decode()}/m"
-        self.names = b"x-by: %b\r\n" % upstream.name
+        self.attribution_headers = b"x-by: %b\r\n" % upstream.name
         self.request: list[Buffer] = []
-        self.aside = aside
-        self._head = upstream.head(b"POST", asked.target, asked.lines, asked.via)
-        if aside is None:
+        self.offload = offload
+        self._head = upstream.head(b"POST", request.target, request.header_lines, request.via)
+        if offload is None:
             self.complete(body)
 
     def complete(self, body: bytes) -> None:
@@ -59,46 +63,47 @@ class Asks:
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         return PassthroughWriter(
-            head, http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.names
+            head, http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.attribution_headers
         )
 
 
 class Scripted:
-    """A planner and its one plan: upstreams in their order; it writes down what it is told."""
+    """A router and its one plan: upstreams in their order; it writes down what it is told."""
 
     model = "asked"
 
     def __init__(
         self,
         *upstreams: Upstream,
-        refusal: GatewayError | None = None,
-        aside: Callable[[], bytes] | None = None,
+        refusal: Exception | None = None,
+        offload: Callable[[], bytes] | None = None,
     ) -> None:
         self._left = list(upstreams)
-        self._aside = aside
+        self._offload = offload
         self._refusal = refusal
         self.told: list[object] = []
 
-    def plan(self, asked: Asked, path: bytes, body: bytes) -> RoutePlan:
-        self.told.append((asked.target, path, body))
-        self._asked, self._body = asked, body
+    def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
+        self.told.append((head.target, head.path, body))
+        self.thread = threading.current_thread()
+        self._head, self._body = head, body
         if self._refusal is not None:
             raise self._refusal
         return self
 
-    def first(self) -> UpstreamAttempt:
+    def first_attempt(self) -> UpstreamAttempt:
         if not self._left:
             raise ProviderUnavailable("nobody is left")
-        return Asks(self._left.pop(0), self._asked, self._body, self._aside)
+        return Asks(self._left.pop(0), self._head, self._body, self._offload)
 
-    def after(
+    def next_attempt(
         self, *, status: int | None = None, error: GatewayError | None = None
     ) -> UpstreamAttempt | None:
         self.told.append(status if error is None else type(error).__name__)
-        return self.first() if self._left else None
+        return self.first_attempt() if self._left else None
 
-    def final(self, error: GatewayError) -> GatewayError:
-        self.told.append("final")
+    def map_error(self, error: GatewayError) -> GatewayError:
+        self.told.append("map_error")
         return UpstreamFailed(f"in other words: {error.message}")
 
 
@@ -110,13 +115,14 @@ def upstream(url: str, name: str) -> Upstream:
     )
 
 
-async def ask(planner: Scripted, body: bytes = b"{}") -> tuple[Response, list[RequestRecord]]:
-    """One request through a front whose gate has ``planner``."""
+@contextlib.asynccontextmanager
+async def served(
+    router: Scripted | None, **admission: Any
+) -> AsyncIterator[tuple[RawClient, list[RequestRecord]]]:
+    """A client of a listener with ``router``, and the records of its requests."""
     records: list[RequestRecord] = []
-    gate = Admission(
-        upstream=None, planner=planner, routes=GATEWAY_ROUTES, browser=CrossOriginPolicy(), body_limit=1000,
-        own_via=OWN.encode(),
-    )  # fmt: skip
+    parts = {"upstream": None, "body_limit": 1000, "own_via": OWN.encode(), **admission}
+    gate = Admission(router=router, routes=GATEWAY_ROUTES, browser=CrossOriginPolicy(), **parts)
     front = ConnectionManager(
         gate=gate, upstreams=[], limits=ClientLimits(body_bytes=1000), observer=records.append
     )
@@ -127,10 +133,16 @@ async def ask(planner: Scripted, body: bytes = b"{}") -> tuple[Response, list[Re
     await host.startup(sockets)
     try:
         async with await RawClient.open(port=sockets[0].getsockname()[1]) as client:
-            await client.request(body=body)
-            return await client.response(), records
+            yield client, records
     finally:
         await host.shutdown(sockets)
+
+
+async def ask(router: Scripted, body: bytes = b"{}") -> tuple[Response, list[RequestRecord]]:
+    """One request through a listener with ``router``."""
+    async with served(router) as (client, records):
+        await client.request(body=body)
+        return await client.response(), records
 
 
 def test_who_is_first_is_asked_and_nobody_else() -> None:
@@ -138,11 +150,11 @@ def test_who_is_first_is_asked_and_nobody_else() -> None:
 
     async def work() -> None:
         async with FakeUpstream(faults.json_answer({"a": 1})) as one, FakeUpstream() as two:
-            planner = Scripted(upstream(one.url, "one"), upstream(two.url, "two"))
-            answer, (record,) = await ask(planner, b'{"x":1}')
+            router = Scripted(upstream(one.url, "one"), upstream(two.url, "two"))
+            answer, (record,) = await ask(router, b'{"x":1}')
             assert answer.json() == {"a": 1} and answer.header("x-by") == "one"
             path = b"/v1/chat/completions"
-            assert planner.told == [(path, path, b'{"x":1}')] and two.connections == []
+            assert router.told == [(path, path, b'{"x":1}')] and two.connections == []
             assert (record.model, record.served, record.code) == ("asked", "one/m", None)
 
     run(work())
@@ -151,14 +163,14 @@ def test_who_is_first_is_asked_and_nobody_else() -> None:
 def test_a_body_that_takes_long_is_made_in_a_thread_and_sent_then() -> None:
     threads: list[str] = []
 
-    def aside() -> bytes:
+    def offload() -> bytes:
         threads.append(threading.current_thread().name)
-        return b'{"made":"aside"}'
+        return b'{"made":"offload"}'
 
     async def work() -> None:
         async with FakeUpstream(faults.json_answer({"a": 1})) as one:
-            answer, _ = await ask(Scripted(upstream(one.url, "one"), aside=aside))
-            assert answer.json() == {"a": 1} and one.requests[0].body == b'{"made":"aside"}'
+            answer, _ = await ask(Scripted(upstream(one.url, "one"), offload=offload))
+            assert answer.json() == {"a": 1} and one.requests[0].body == b'{"made":"offload"}'
         assert threads and threading.main_thread().name not in threads
 
     run(work())
@@ -169,12 +181,12 @@ def test_a_body_that_takes_long_is_made_in_a_thread_and_sent_then() -> None:
     [(InvalidRequest("odd"), "in other words: odd"), (ValueError("a defect"), "an internal error")],
 )
 def test_a_body_that_cannot_be_made_is_an_answer_and_nothing_is_sent(error: Exception, words: str) -> None:
-    def aside() -> bytes:
+    def offload() -> bytes:
         raise error
 
     async def work() -> None:
         async with FakeUpstream() as one:
-            answer, _ = await ask(Scripted(upstream(one.url, "one"), aside=aside))
+            answer, _ = await ask(Scripted(upstream(one.url, "one"), offload=offload))
             assert words in answer.json()["error"]["message"] and one.connections == []
 
     run(work())
@@ -191,10 +203,10 @@ def test_each_end_is_told_and_the_next_is_asked() -> None:
             FakeUpstream(faults.error_answer(418)) as three,
         ):
             ups = [upstream(up.url, name) for up, name in ((one, "one"), (two, "two"), (three, "three"))]
-            planner = Scripted(*ups)
-            answer, (record,) = await ask(planner)
+            router = Scripted(*ups)
+            answer, (record,) = await ask(router)
             assert answer.status == 418 and answer.header("x-by") == "three"
-            assert planner.told[1:] == [500, "UpstreamClosed", 418] and record.served == "three/m"
+            assert router.told[1:] == [500, "UpstreamClosed", 418] and record.served == "three/m"
             assert [up.pool.open_count - up.pool.idle_count for up in ups] == [0, 0, 0]
 
     run(work())
@@ -203,9 +215,9 @@ def test_each_end_is_told_and_the_next_is_asked() -> None:
 def test_a_failure_that_is_the_answer_is_said_in_the_plans_words() -> None:
     async def work() -> None:
         async with FakeUpstream(faults.garbage_head()) as one:
-            planner = Scripted(upstream(one.url, "one"))
-            answer, _ = await ask(planner)
-            assert answer.status == 502 and planner.told[-1] == "final" and answer.header("x-by") == "one"
+            router = Scripted(upstream(one.url, "one"))
+            answer, _ = await ask(router)
+            assert answer.status == 502 and router.told[-1] == "map_error" and answer.header("x-by") == "one"
             assert answer.json()["error"]["message"].startswith("in other words: ")
 
     run(work())
@@ -224,7 +236,70 @@ def test_a_body_that_cannot_be_planned_is_refused_as_it_is() -> None:
     run(work())
 
 
-def test_what_was_asked_cannot_be_changed_on_the_way() -> None:
-    """One client's words serve for every attempt."""
-    asked = Asked(b"/v1/x", b"", b"")
-    assert hash(asked) == hash(Asked(b"/v1/x", b"", b""))
+@pytest.fixture
+def every_body_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is read in a thread."""
+    monkeypatch.setattr(exchange, "ROUTE_OFFLOAD_BYTES", 1)
+
+
+@pytest.mark.usefixtures("every_body_is_large")
+def test_a_large_body_is_routed_in_a_thread() -> None:
+    """Also where the next request on the connection takes the short way."""
+
+    async def work() -> None:
+        async with FakeUpstream(faults.json_answer({"a": 1})) as one:
+            router = Scripted(*(upstream(one.url, "one") for _ in range(2)))
+            async with served(router) as (client, records):
+                for _ in range(2):
+                    await client.request(body=b'{"x":1}')
+                    assert (await client.response()).json() == {"a": 1}
+                    assert router.thread is not threading.main_thread()
+            assert [request.body for request in one.requests] == [b'{"x":1}'] * 2
+            assert [record.model for record in records] == ["asked", "asked"]
+
+    run(work())
+
+
+@pytest.mark.usefixtures("every_body_is_large")
+@pytest.mark.parametrize(
+    ("error", "status"), [(ModelNotFound("no such model"), 404), (ValueError("a defect"), 500)]
+)
+def test_a_large_body_that_cannot_be_routed_gets_its_error(error: Exception, status: int) -> None:
+    async def work() -> None:
+        answer, (record,) = await ask(Scripted(refusal=error))
+        assert answer.status == record.status == status
+
+    run(work())
+
+
+@pytest.mark.usefixtures("every_body_is_large")
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_model_of_a_large_body_is_checked_in_a_thread(
+    chunked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent before the check, and all of the body after it."""
+    threads: list[threading.Thread] = []
+
+    def require_model(body: bytes) -> str:
+        threads.append(threading.current_thread())
+        return model_field.require_model(body)
+
+    monkeypatch.setattr(exchange, "require_model", require_model)
+
+    async def work() -> None:
+        length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 13"
+        head = (
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n%b\r\n\r\n"
+            % length
+        )
+        async with FakeUpstream(faults.json_answer({"a": 1})) as one:
+            rule = ModelAllowlist(frozenset({"m"}))
+            async with served(None, upstream=upstream(one.url, "one"), model_rule=rule) as (client, _):
+                for model, status in (("n", 404), ("m", 200)):
+                    body = b'{"model":"%b"}' % model.encode()
+                    await client.send(head + (faults.chunk(body) + faults.LAST_CHUNK if chunked else body))
+                    assert (await client.response()).status == status
+            assert [request.body for request in one.requests] == [b'{"model":"m"}']
+        assert len(threads) == 2 and threading.main_thread() not in threads
+
+    run(work())

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from clawgate.errors import BodyTooLarge
-from clawgate.relay.admission.admission import AdmittedHead, ModelAllowlist
+from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist
 from clawgate.relay.exchange.request_body import PEEK_BYTES, RequestBody
+from clawgate.wire.dialect import Dialect
 
 
 def ticket(**more: Any) -> AdmittedHead:
     given: dict[str, Any] = {
         "upstream": None, "caller": "-", "method": b"POST", "path": b"/v1/x", "head": b"", "sized": True,
-        "chunked": False, "wants_continue": False,
+        "chunked": False, "wants_continue": False, "dialect": Dialect.CHAT,
     }  # fmt: skip
     return AdmittedHead(**{**given, **more})
 
@@ -31,7 +32,7 @@ def test_a_chunked_body_gets_chunks_of_ours() -> None:
     assert body(chunked=True).feed(b"abc") == b"3\r\nabc\r\n"
 
 
-@pytest.mark.parametrize("reader", [{"planner": object()}, {"model_rule": ModelAllowlist(frozenset())}])
+@pytest.mark.parametrize("reader", [{"router": object()}, {"model_rule": ModelAllowlist(frozenset())}])
 def test_what_is_read_first_does_not_go_on(reader: dict[str, Any]) -> None:
     """Whoever reads it says what is sent."""
     read = body(**reader)

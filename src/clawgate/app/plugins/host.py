@@ -36,7 +36,7 @@ from clawgate.plugins.host.isolation import IsolatedService, PluginFailed
 from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings, secrets_in
 from clawgate.plugins.host.registry import Registry, load_plugins
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.routing.plugin_hooks import Judge, Shape
+from clawgate.routing.plugin_hooks import MapError, TransformRequest
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid
 
@@ -163,13 +163,13 @@ class PluginHost:
             return f"its plugin is turned off; turn it on with: clawgate plugins enable {provider}"
         return None
 
-    def shape(self, provider: str) -> Shape | None:
+    def request_transformer(self, provider: str) -> TransformRequest | None:
         found = self._registry.provider(provider)
         if found is None or not isinstance(found[1], TransformsRequests):
             return None
         return lambda request: hooks.transform_request(found[0].id, found[1], request)
 
-    def judge(self, provider: str) -> Judge | None:
+    def error_mapper(self, provider: str) -> MapError | None:
         found = self._registry.provider(provider)
         if found is None or not isinstance(found[1], MapsErrors):
             return None

@@ -22,7 +22,6 @@ from clawgate.errors import (
     LoopDetected,
     MalformedRequest,
     MissingToken,
-    ModelNotFound,
     RateLimitExceeded,
     UnclearFraming,
     UnknownRoute,
@@ -35,9 +34,10 @@ from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.headers import lines_to_upstream
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
-from clawgate.relay.admission.plan import Asked, Router
+from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, Router
 from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.upstream.upstream import Upstream
+from clawgate.wire.dialect import dialect_of
 from clawgate.wire.http.message import split_target
 
 Get = Callable[[bytes], bytes | None]
@@ -62,71 +62,22 @@ ANONYMOUS = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class AdmittedHead:
-    """A head that may pass, for whom and where to. It says nothing of the one request, and can be used again.
-
-    ``head`` is what goes upstream: whole, or with ``sized`` up to where the digits of the body's length belong.
-    ``model_rule`` is to be asked for the body's model before anything is sent; ``planner`` for all that is sent.
-    """
-
-    upstream: Upstream | None
-    caller: str
-    method: bytes
-    path: bytes
-    head: bytes
-    sized: bool
-    chunked: bool
-    wants_continue: bool
-    model_rule: ModelAllowlist | None = None
-    planner: Router | None = None
-    asked: Asked | None = None
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether the same head may be taken to mean the same again."""
-        return not (self.chunked or self.wants_continue or self.model_rule is not None)
-
-    def head_for(self, length: int) -> bytes:
-        """What goes upstream before a body of ``length`` bytes; empty where a plan makes it."""
-        return b"%b%d\r\n\r\n" % (self.head, length) if self.sized and self.planner is None else self.head
-
-    @property
-    def waits(self) -> bool:
-        """Whether nothing can be sent before the body was read."""
-        return self.model_rule is not None or self.planner is not None
-
-
-@dataclass(frozen=True, slots=True)
 class ControlRequest:
     """A request for the control plane; ``caller`` is None for somebody who presented nothing."""
 
     caller: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelAllowlist:
-    """The models that may be asked for."""
-
-    models: frozenset[str]
-
-    def check(self, model: str) -> None:
-        """Raises `ModelNotFound`, which lists what is allowed."""
-        if model not in self.models:
-            raise ModelNotFound(
-                f"the model '{model[:100]}' is not available here; allowed: {', '.join(sorted(self.models))}"
-            )
-
-
 @dataclass(slots=True, kw_only=True)
 class Admission:
     """The policies of one listener. ``tokens`` None lets everybody in whom ``browser`` lets in.
 
-    Where requests go is settled by ``upstream``, or for each body by ``planner``. ``control_paths`` are for everybody,
+    Where requests go is settled by ``upstream``, or for each body by ``router``. ``control_paths`` are for everybody,
     ``own_paths`` (a path, or what it begins with, ending in '/') are answered here for callers who are known.
     """
 
     upstream: Upstream | None
-    planner: Router | None = None
+    router: Router | None = None
     routes: RouteTable
     browser: CrossOriginPolicy
     body_limit: int
@@ -286,20 +237,21 @@ class Admission:
                 "this request was sent on by this very process; its upstream points back to itself"
             )
         model_rule = self.model_rule if head.method == b"POST" else None
-        if (model_rule is not None or self.planner is not None) and get(b"content-encoding") not in (
+        if (model_rule is not None or self.router is not None) and get(b"content-encoding") not in (
             None,
             b"identity",
         ):
             raise UnsupportedContentType(
                 "a compressed body cannot be read here for its model; send it uncompressed"
             )
+        path = target.partition(b"?")[0]
         wants_continue = expect is not None and length != 0 and head.version == "1.1"
         lines = lines_to_upstream(head.fields)
         if self.upstream is None:
             return AdmittedHead(
-                upstream=None, caller=caller, method=head.method, path=target.partition(b"?")[0], head=b"",
+                upstream=None, caller=caller, method=head.method, path=path, head=b"",
                 sized=length is not None, chunked=length is None, wants_continue=wants_continue,
-                planner=self.planner, asked=Asked(target, lines, via),
+                router=self.router, target=target, header_lines=lines, via=via, dialect=dialect_of(path),
             )  # fmt: skip
         sized = length is not None and (get(b"content-length") is not None or head.method not in _NO_BODY)
         framing = b"\r\n"
@@ -311,11 +263,12 @@ class Admission:
             upstream=self.upstream,
             caller=caller,
             method=head.method,
-            path=target.partition(b"?")[0],
+            path=path,
             head=self.upstream.head(head.method, target, lines, via) + framing,
             sized=sized,
             chunked=length is None,
             wants_continue=wants_continue,
+            dialect=dialect_of(path),
             model_rule=model_rule,
         )
 

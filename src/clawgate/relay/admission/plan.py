@@ -1,7 +1,7 @@
-"""Who is to answer one request, and who after that? What a plan owes the exchange that follows it, no more.
+"""Interface of request routing: a `Router` makes a `RoutePlan` of a request, which yields upstream attempts in order.
 
-Where the upstream depends on the body, the gate hands out no head but a `Router`. Its plan says who is asked first,
-and after a failure who may be asked next: nobody, unless the operator wrote somebody down.
+Where the upstream depends on the body, admission hands out no upstream but a `Router`. Its plan names the first
+attempt, and after a failure the next one, which only exists where the operator configured a fallback.
 """
 
 from __future__ import annotations
@@ -10,86 +10,124 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from clawgate.errors import GatewayError
+from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.writer import PassthroughWriter
 from clawgate.relay.upstream.upstream import Upstream
-from clawgate.wire.dialect import dialect_of
+from clawgate.wire.dialect import Dialect
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a client said in its head: the target, the lines that may go on, its own Via."""
+class ModelAllowlist:
+    """The models that may be asked for."""
 
-    target: bytes
-    lines: bytes
-    via: bytes
+    models: frozenset[str]
+
+    def check(self, model: str) -> None:
+        """Raises `ModelNotFound`, which lists what is allowed."""
+        if model not in self.models:
+            raise ModelNotFound(
+                f"the model '{model[:100]}' is not available here; allowed: {', '.join(sorted(self.models))}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmittedHead:
+    """A request head after admission: its caller, and where it goes. It can be used for every request with this head.
+
+    ``head`` is what goes upstream: whole, or with ``sized`` up to where the digits of the body's length belong; empty
+    where a ``router`` makes it, from ``target``, the ``header_lines`` that may pass, and the client's ``via``.
+    ``model_rule`` is asked for the body's model before anything is sent.
+    """
+
+    upstream: Upstream | None
+    caller: str
+    method: bytes
+    path: bytes
+    head: bytes
+    sized: bool
+    chunked: bool
+    wants_continue: bool
+    dialect: Dialect
+    model_rule: ModelAllowlist | None = None
+    router: Router | None = None
+    target: bytes = b""
+    header_lines: bytes = b""
+    via: bytes = b""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same head may be taken to mean the same again."""
+        return not (self.chunked or self.wants_continue or self.model_rule is not None)
+
+    def head_for(self, length: int) -> bytes:
+        """What goes upstream before a body of ``length`` bytes; empty where a plan makes it."""
+        return b"%b%d\r\n\r\n" % (self.head, length) if self.sized and self.router is None else self.head
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing can be sent before the body was read."""
+        return self.model_rule is not None or self.router is not None
 
 
 class UpstreamAttempt(Protocol):
-    """One upstream, and what it is asked."""
+    """One upstream, and the request for it."""
 
     upstream: Upstream
     served_by: str
     """``provider/model``."""
-    spliced: bool
-    """Whether an answer goes on as it came, but for ``names``."""
-    names: bytes
-    """Head lines that say who serves, and who was asked before."""
+    passthrough: bool
+    """Whether a response is forwarded as it came, but for ``attribution_headers``."""
+    attribution_headers: bytes
+    """Header lines that name the provider and model, and those that failed before."""
     request: list[Buffer]
-    """Head and body, ready to be sent; empty until `complete`, where there is something to do ``aside``."""
-    aside: Callable[[], bytes] | None
-    """Makes a body that takes long to make: to be called once, away from the loop. Raises `GatewayError`."""
+    """Head and body, ready to be sent; empty until `complete`, where there is something to ``offload``."""
+    offload: Callable[[], bytes] | None
+    """Makes a body that takes long to make: to be called once, in a thread. Raises `GatewayError`."""
 
     def complete(self, body: bytes) -> None:
-        """Make the request of what ``aside`` made. Raises `GatewayError`."""
+        """Make the request of what ``offload`` returned. Raises `GatewayError`."""
         ...
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
-        """Takes this upstream's answer to the client."""
+        """Return the writer that encodes this upstream's response for the client."""
         ...
 
 
 class RoutePlan(Protocol):
-    """The way of one request."""
+    """The attempts of one request, in order."""
 
     model: str
-    """What the client asked for, for logs."""
+    """The model that the client named, for logs."""
 
-    def first(self) -> UpstreamAttempt:
-        """Raises `GatewayError` where nobody can be asked."""
+    def first_attempt(self) -> UpstreamAttempt:
+        """Raises `GatewayError` where no provider can be used."""
         ...
 
-    def after(
+    def next_attempt(
         self, *, status: int | None = None, error: GatewayError | None = None
     ) -> UpstreamAttempt | None:
-        """Who may be asked next, now that the present attempt ended like this; None: the failure is the answer."""
+        """Return the attempt after one that ended like this; None: the failure is the response."""
         ...
 
-    def final(self, error: GatewayError) -> GatewayError:
-        """``error`` in the words of who made the plan."""
+    def map_error(self, error: GatewayError) -> GatewayError:
+        """Return ``error`` with what is known of the route."""
         ...
 
 
 class Router(Protocol):
-    """Makes plans from bodies."""
+    """Chooses upstreams by the body of a request."""
 
-    def plan(self, asked: Asked, path: bytes, body: bytes) -> RoutePlan:
-        """Raises `GatewayError` for a body that names no model that is served here."""
+    def route(self, head: AdmittedHead, body: bytes) -> RoutePlan:
+        """Return the plan of a request. Raises `GatewayError` for a body that names no model that is served here.
+
+        May run in a thread.
+        """
         ...
 
 
-class Named(Protocol):
-    """Of a ticket, what an answer depends on."""
-
-    @property
-    def method(self) -> bytes: ...
-    @property
-    def path(self) -> bytes: ...
-
-
 def make_response_writer(
-    ticket: Named,
+    request: AdmittedHead,
     attempt: UpstreamAttempt | None,
     upstream: Upstream,
     head: ResponseHead,
@@ -97,11 +135,11 @@ def make_response_writer(
     http10: bool,
     close: bool,
 ) -> ResponseWriter:
-    """Takes the answer of ``upstream`` to the client, as the attempt wants it, or byte for byte where there is none.
+    """Return the writer of a response of ``upstream``: the attempt's, or one that forwards it byte for byte.
 
-    Raises `UpstreamMalformed` for an answer that cannot be understood.
+    Raises `UpstreamMalformed` for a response that cannot be understood.
     """
-    bodiless = ticket.method == b"HEAD" or head.status in (204, 304)
+    bodiless = request.method == b"HEAD" or head.status in (204, 304)
     if attempt is not None:
         return attempt.writer(head, http10=http10, close=close, bodiless=bodiless)
     return PassthroughWriter(
@@ -111,5 +149,5 @@ def make_response_writer(
         bodiless=bodiless,
         secrets=upstream.secrets,
         served_by=upstream.name,
-        dialect=dialect_of(ticket.path),
+        dialect=request.dialect,
     )

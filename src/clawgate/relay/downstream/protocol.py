@@ -22,7 +22,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestTimedOut, UnclearFraming
-from clawgate.relay.admission.admission import ANONYMOUS, Admission, AdmittedHead, ControlRequest
+from clawgate.relay.admission.admission import ANONYMOUS, Admission, ControlRequest
+from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.downstream.head_cache import CachedHead
 from clawgate.relay.downstream.pipeline import PipelineBuffer
 from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
@@ -129,21 +130,18 @@ class RelayProtocol(HttpToolsProtocol):
             return False
         self._waiting = False
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
-        head = ticket.head_for(length)
-        if missing or ticket.planner is not None:
-            if missing:
-                self._reader.take_head(missing)
-            else:
-                self._reader.take_whole()
-            exchange.start_request(head)
+        if missing:
+            self._reader.take_head(missing)
+            exchange.start_request(ticket.head_for(length))
             if body_at < len(data):
                 exchange.request_body(data[body_at:])
-            if not missing:
-                exchange.request_complete()
             exchange.flush_request()
+            return True
+        self._reader.take_whole()
+        if ticket.router is None:
+            exchange.send_complete_request(ticket.head_for(length), data, body_at)
         else:
-            self._reader.take_whole()
-            exchange.send_complete_request(head, data, body_at)
+            exchange.send_routed_request(data[body_at:])
         return True
 
     def _read(self, data: bytes) -> None:

@@ -14,8 +14,14 @@ from functools import partial
 
 from clawgate.errors import BodyTooLarge, GatewayError, InternalError
 from clawgate.policy.timeouts import Timestamps, expired_timeout
-from clawgate.relay.admission.admission import AdmittedHead
-from clawgate.relay.admission.plan import RoutePlan, UpstreamAttempt, make_response_writer
+from clawgate.relay.admission.plan import (
+    AdmittedHead,
+    ModelAllowlist,
+    RoutePlan,
+    Router,
+    UpstreamAttempt,
+    make_response_writer,
+)
 from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, redirect_error, timeout_error
 from clawgate.relay.exchange.request_body import RequestBody
@@ -34,6 +40,8 @@ BODY_HIGH_WATER = 65_536
 """How much of a body waits in memory for a connection before the client has to wait as well."""
 REPLAY_LIMIT = 1_048_576
 """The largest request that is kept to be sent again when a reused connection turns out to be stale."""
+ROUTE_OFFLOAD_BYTES = 262_144
+"""A body from here on is searched for its model in a thread, so that other requests are served meanwhile."""
 _IDEMPOTENT_METHODS = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
@@ -135,50 +143,83 @@ class Exchange:
         whole = self._body.read() if self._body is not None else None
         if whole is not None:
             self._read(whole)
-        if self._ticket.chunked and self._plan is None:
+        if self._ticket.chunked and not self._ticket.waits:
             self._outgoing.append(LAST_CHUNK)
 
     def _read(self, body: bytes) -> None:
-        """Find out what depends on the body: who is to answer, whether its model may be asked for, or just its name."""
-        rule = self._ticket.model_rule
-        if self._ticket.planner is not None:
-            self._make_plan(body)
+        """Decide what depends on the body: the upstream, whether its model is allowed, or just its name for the log."""
+        ticket = self._ticket
+        rule = ticket.model_rule
+        if ticket.router is not None:
+            self._route(body)
         elif rule is None:
             self._model = peek_model(body)
+        elif len(body) >= ROUTE_OFFLOAD_BYTES:
+            self._spawn(partial(self._check_model_in_thread, rule, body))
         else:
             try:
-                self._model = require_model(body)
-                rule.check(self._model)
+                self._check_model(rule, require_model(body), body)
             except GatewayError as error:
                 self.fail(error)
-                return
-            if body:
-                self._outgoing.append(chunk(body) if self._ticket.chunked else body)
 
-    def _make_plan(self, body: bytes) -> None:
-        """Where the upstream depends on the body: ask who is to answer."""
-        planner, asked = self._ticket.planner, self._ticket.asked
-        assert planner is not None and asked is not None
+    def _check_model(self, rule: ModelAllowlist, model: str, body: bytes) -> None:
+        """Send ``body`` if its model is allowed. Raises `ModelNotFound`."""
+        self._model = model
+        rule.check(model)
+        if body:
+            self._outgoing.append(chunk(body) if self._ticket.chunked else body)
+        if self._ticket.chunked:
+            self._outgoing.append(LAST_CHUNK)
+
+    async def _check_model_in_thread(self, rule: ModelAllowlist, body: bytes) -> None:
+        model = await asyncio.to_thread(require_model, body)
+        self._dialling = None
+        self._check_model(rule, model, body)
+        self.flush_request()
+
+    def send_routed_request(self, body: bytes) -> None:
+        """The short way where the upstream depends on the body: all of it came in one read."""
+        self._request_done = True
+        self._route(body)
+        self.flush_request()
+
+    def _route(self, body: bytes) -> None:
+        """Choose the upstream by the body."""
+        router = self._ticket.router
+        assert router is not None
+        if len(body) >= ROUTE_OFFLOAD_BYTES:
+            self._spawn(partial(self._route_in_thread, router, body))
+            return
         try:
-            self._plan = planner.plan(asked, self._ticket.path, body)
-            self._model = self._plan.model
-            self._start_attempt(self._plan.first())
+            self._follow(router.route(self._ticket, body))
         except GatewayError as error:
             self.fail(error)
-        except Exception:  # the planner's parts are many; whoever waits must hear of it
-            logger.exception("a request could not be planned in an unforeseen way")
+        except Exception:  # a router has many parts, plugins among them; the client must get a response
+            logger.exception("routing failed with an unforeseen error")
             self.fail(InternalError("an internal error; the log of clawgate says more"))
+
+    async def _route_in_thread(self, router: Router, body: bytes) -> None:
+        plan = await asyncio.to_thread(router.route, self._ticket, body)
+        self._dialling = None
+        self._follow(plan)
+        self.flush_request()
+
+    def _follow(self, plan: RoutePlan) -> None:
+        """Begin with the first attempt of ``plan``."""
+        self._plan = plan
+        self._model = plan.model
+        self._start_attempt(plan.first_attempt())
 
     def _start_attempt(self, attempt: UpstreamAttempt) -> None:
         self._attempt = attempt
         self._upstream = attempt.upstream
         self._outgoing = list(attempt.request)
-        if attempt.aside is not None:
-            self._spawn(partial(self._complete, attempt, attempt.aside))
+        if attempt.offload is not None:
+            self._spawn(partial(self._complete, attempt, attempt.offload))
 
-    async def _complete(self, attempt: UpstreamAttempt, aside: Callable[[], bytes]) -> None:
+    async def _complete(self, attempt: UpstreamAttempt, offload: Callable[[], bytes]) -> None:
         """Other requests go on while the body is made."""
-        attempt.complete(await asyncio.to_thread(aside))
+        attempt.complete(await asyncio.to_thread(offload))
         self._dialling = None
         self._outgoing = list(attempt.request)
         self.flush_request()
@@ -188,7 +229,7 @@ class Exchange:
         begun = self._delivery is not None and self._delivery.started
         if self._plan is None or self._attempt is None or begun:
             return False
-        attempt = self._plan.after(status=status, error=error)
+        attempt = self._plan.next_attempt(status=status, error=error)
         if attempt is None:
             return False
         self._release_upstream()
@@ -214,7 +255,7 @@ class Exchange:
                     self._dial()
                 else:
                     self._attach(reused)
-            elif self._size() > BODY_HIGH_WATER:
+            elif not self._request_done and self._size() > BODY_HIGH_WATER:
                 self._client.pause_reading()
             return
         pieces, self._outgoing = self._outgoing, []
@@ -253,7 +294,8 @@ class Exchange:
             self._dialling = None
             self.fail(error)
         except Exception:
-            logger.exception("asking %s failed in an unforeseen way", self._current_upstream().origin)
+            origin = self._upstream.origin if self._upstream is not None else None
+            logger.exception("exchange failed with an unforeseen error upstream=%s", origin)
             self._dialling = None
             self.fail(InternalError("an internal error; the log of clawgate says more"))
 
@@ -276,7 +318,7 @@ class Exchange:
         if not self._request_done or connection is None or client.must_close():
             return False
         attempt = self._attempt
-        if attempt is not None and not attempt.spliced:
+        if attempt is not None and not attempt.passthrough:
             return False
         for secret in upstream.secrets:
             if secret in head or (attempt is not None and secret in body):
@@ -285,7 +327,9 @@ class Exchange:
         now = self._shop.now()
         self._first_byte = now - self._started_at
         upstream.pool.release(connection, now)
-        answer = head + body if attempt is None else b"%b%b\r\n%b" % (head[:-2], attempt.names, body)
+        answer = (
+            head + body if attempt is None else b"%b%b\r\n%b" % (head[:-2], attempt.attribution_headers, body)
+        )
         self._sent = len(answer)
         client.write(answer)
         self._finalize(status, None)
@@ -443,12 +487,12 @@ class Exchange:
             return
         self._release_upstream()
         if self._plan is not None:
-            error = self._plan.final(error)
+            error = self._plan.map_error(error)
         delivery = self._delivery
         if delivery is None or delivery.writer.headers_pending:
             self._delivery = None
             self._sent = self._client.send_error_response(
-                error, self._attempt.names if self._attempt is not None else b""
+                error, self._attempt.attribution_headers if self._attempt is not None else b""
             )
             self._finalize(status_of(error), error)
             return

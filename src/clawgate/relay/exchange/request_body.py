@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clawgate.errors import BodyTooLarge
-from clawgate.relay.admission.admission import AdmittedHead
+from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.wire.http.message import chunk
 
 PEEK_BYTES = 1_048_576

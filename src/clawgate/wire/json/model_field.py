@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -59,8 +58,7 @@ _IN_CAPITALS = frozenset(
 """The other spellings that a reader which ignores case takes for ``model``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelField:
+class ModelField(msgspec.Struct, frozen=True):
     """The model that a body names, and the position of its value.
 
     ``name`` is None where the body names no model, or null. The value is ``body[start:end]``, quotes included; both
@@ -73,17 +71,17 @@ class ModelField:
 
     def replaced(self, body: bytes, name: str) -> bytes:
         """Return ``body``, the one that was searched, with ``name`` as its model."""
-        before, value, after = self.around(body, name)
-        return b"%b%b%b" % (before, value, after)
+        start, value, end = self.splice(body, name)
+        return b"%b%b%b" % (body[:start], value, body[end:])
 
-    def around(self, body: bytes, name: str) -> tuple[bytes, bytes, bytes]:
-        """Return the same as three parts: what is in front of the value, the value, what is behind it."""
+    def splice(self, body: bytes, name: str) -> tuple[int, bytes, int]:
+        """Return the same as the bytes to put in place of ``body[start:end]``, between these two positions."""
         value = msgspec.json.encode(name)
         if self.end:
-            return body[: self.start], value, body[self.end :]
+            return self.start, value, self.end
         at = body.index(b"{") + 1
         comma = b"" if body[at:].lstrip().startswith(b"}") else b","
-        return body[:at], b'"model":%b%b' % (value, comma), body[at:]
+        return at, b'"model":%b%b' % (value, comma), at
 
 
 def find_model(body: bytes) -> ModelField:

@@ -1,0 +1,95 @@
+"""What the current config says about routes: each model name that a client may send, resolved once.
+
+A table is made from one catalog and never changed; a reload makes another. It remembers the names that were resolved,
+which is safe because the result depends on the catalog and the name alone. May be used from any thread.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import msgspec
+
+from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
+from clawgate.providers.catalog import Catalog
+from clawgate.providers.provider import Model, Provider
+
+_PRINTABLE = "!#$&'()*+,/:;=?@[]~._- "
+_LONGEST_VALUE = 1000
+_MAX_NAMES = 1000
+_LONGEST_NAME = 200
+
+
+class RouteTarget(msgspec.Struct, frozen=True, eq=False):
+    """One model at one provider, with everything about it that is the same for each request."""
+
+    ref: ModelRef
+    name: str
+    """``provider/model``."""
+    provider: Provider
+    model: Model | None
+    """None where the config does not list it."""
+    problem: str | None
+    """Why requests for this model cannot be sent though its provider is ready; None when they can."""
+    attribution: bytes
+    """Header lines that name provider and model."""
+
+
+class Route(msgspec.Struct, frozen=True, eq=False):
+    """What one name resolves to. ``targets`` are tried in this order; fallbacks follow the first."""
+
+    resolved: ResolvedModel
+    targets: tuple[RouteTarget, ...]
+
+
+class RoutingTable:
+    """The routes of one catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._listed = catalog.listed()
+        self._routes: dict[str, Route] = {}
+
+    def resolve(self, name: str) -> ResolvedModel:
+        """Return the model that ``name`` means. Raises `ModelNotFound`."""
+        catalog = self.catalog
+        return resolve(
+            name,
+            providers=catalog.providers,
+            aliases=catalog.aliases,
+            primary=catalog.primary,
+            fallbacks=catalog.fallbacks,
+            listed=self._listed,
+        )
+
+    def route(self, name: str) -> Route:
+        """Return the route of ``name``. Raises `ModelNotFound`."""
+        route = self._routes.get(name)
+        if route is None:
+            resolved = self.resolve(name)
+            route = Route(resolved, tuple(self._target(ref) for ref in resolved.chain))
+            if len(name) <= _LONGEST_NAME and len(self._routes) < _MAX_NAMES:
+                self._routes[name] = route
+        return route
+
+    def _target(self, ref: ModelRef) -> RouteTarget:
+        provider = self.catalog.providers[ref.provider]
+        return RouteTarget(
+            ref=ref,
+            name=str(ref),
+            provider=provider,
+            model=next((model for model in provider.models if model.id == ref.model), None),
+            problem=provider.why_not(ref.model) if provider.why_not_ready is None else None,
+            attribution=attribution_headers(ref),
+        )
+
+
+def attribution_headers(ref: ModelRef, failed: tuple[str, ...] = ()) -> bytes:
+    """Return the header lines that name provider and model, and with ``failed`` the attempts before."""
+    lines = {"x-clawgate-provider": ref.provider, "x-clawgate-model": ref.model}
+    if failed:
+        lines["x-clawgate-attempts"] = "; ".join((*failed, str(ref)))
+    return b"".join(
+        f"{name}: {quote(value, safe=_PRINTABLE)[:_LONGEST_VALUE]}\r\n".encode("ascii")
+        for name, value in lines.items()
+    )
