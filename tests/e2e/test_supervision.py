@@ -68,8 +68,9 @@ def test_what_ends_again_and_again_is_given_up_visibly_with_its_last_words(statu
             shown = await it.phase("given_up")
             assert shown.quick_crashes == 5 and shown.last_lines == ("it did not go well",)
             assert shown.next_try is not None and shown.exit == f"exited with status {status}"
-            why, seconds = it.supervisor.unavailable() or ("", 0)
-            assert "5 times in a row" in why and "it did not go well" in why and seconds >= 1
+            why = it.supervisor.unavailable()
+            assert why is not None and "5 times in a row" in why.reason and why.retry_after >= 1
+            assert "it did not go well" in why.reason
             again = await it.phase("given_up")
             assert again.quick_crashes == 6
 
@@ -128,7 +129,7 @@ def test_grandchildren_and_daemons_end_with_the_child(what: str, time: int) -> N
                 assert len(there()) >= 5  # the keeper, the child, and three of its own
             else:
                 await it.until(ended)
-                assert "status 1" in it.supervisor.status().exit
+                assert "status 1" in it.supervisor.child_status().exit
 
     asyncio.run(work())
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from clawgate.plugins.api import ChildSpec, Health, ProbeResult
 from clawgate.processes.supervision import subreaper
-from clawgate.processes.supervision.child_state import Health, PortStatus, SupervisionLimits
-from clawgate.processes.supervision.spec import SupervisedSpec
+from clawgate.processes.supervision.child_state import SupervisionLimits
 from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
 from clawgate.testing.http.waiting import Condition
@@ -56,7 +56,7 @@ def is_there(pid: int) -> bool:
 def probe_of(port: int, seconds: float = 0.2) -> Callable[[], Any]:
     """A probe of the stand-in by its ``status``; another program on the port is a stranger."""
 
-    async def probe() -> PortStatus:
+    async def probe() -> ProbeResult:
         async with asyncio.timeout(seconds):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
@@ -67,9 +67,9 @@ def probe_of(port: int, seconds: float = 0.2) -> Callable[[], Any]:
         try:
             status = json.loads(raw.partition(b"\r\n\r\n")[2])["status"]
         except ValueError:
-            return PortStatus("stranger", "another program")
+            return ProbeResult("stranger", "another program")
         known: dict[str, Health] = {"healthy": "ready", "degraded": "degraded", "unhealthy": "unhealthy"}
-        return PortStatus(known[status])
+        return ProbeResult(known[status])
 
     return probe
 
@@ -77,7 +77,7 @@ def probe_of(port: int, seconds: float = 0.2) -> Callable[[], Any]:
 class Watched:
     """A supervisor, and all that it announced."""
 
-    def __init__(self, plan: SupervisedSpec, limits: SupervisionLimits, probe: Callable[[], Any]) -> None:
+    def __init__(self, plan: ChildSpec, limits: SupervisionLimits, probe: Callable[[], Any]) -> None:
         self.told: list[ChildStatus] = []
         self._pulse = Condition()
         self.supervisor = Supervisor(
@@ -127,13 +127,11 @@ async def watched(
     """Supervise a command while the context lasts; afterwards nothing of it is left."""
     more.setdefault("environment", {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"})
     before = there()
-    it = Watched(
-        SupervisedSpec(name="stand-in", argv=argv, port=port, **more), limits, probe or probe_of(port)
-    )
+    it = Watched(ChildSpec(name="stand-in", argv=argv, port=port, **more), limits, probe or probe_of(port))
     await it.supervisor.start()
     try:
         yield it
     finally:
         await it.supervisor.stop()
-        assert it.supervisor.status().phase == "stopped"
+        assert it.supervisor.child_status().phase == "stopped"
     assert there() <= before

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.plugins import api
-from clawgate.processes.supervision.child_state import PortStatus
-from clawgate.processes.supervision.spec import SupervisedSpec
 from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
 
@@ -51,36 +49,6 @@ async def fetch(plan: api.FetchRequest) -> api.FetchResponse:
     return api.FetchResponse(status=int(first[9:12]), body=body)
 
 
-class _Supervised:
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-
-    async def start(self) -> None:
-        await self._supervisor.start()
-
-    async def stop(self) -> None:
-        await self._supervisor.stop()
-
-    async def restart(self) -> None:
-        await self._supervisor.restart()
-
-    def status(self) -> api.ServiceStatus:
-        found = self._supervisor.status()
-        details = {"pid": found.pid, "restarts": found.restarts}
-        return api.ServiceStatus(
-            state=found.phase,
-            ok=found.serving,
-            reason=found.reason,
-            next_step=found.next_step,
-            details=details,
-            lines=found.last_lines,
-        )
-
-    def unavailable(self) -> api.Unavailable | None:
-        why = self._supervisor.unavailable()
-        return None if why is None else api.Unavailable(reason=why[0], retry_after=why[1])
-
-
 @dataclass
 class Host:
     """A `ServiceContext`. ``plans`` are those of the children that were asked for."""
@@ -105,34 +73,17 @@ class Host:
     ) -> api.ChildHandle:
         self.plans.append(plan)
 
-        async def asked() -> PortStatus:
-            found = await probe()
-            return PortStatus(found.health, found.reason)
-
-        def changed(snapshot: ChildStatus) -> None:
+        def changed(status: ChildStatus) -> None:
             self.changed.set()
 
-        inner = SupervisedSpec(
-            name=plan.name,
-            argv=plan.argv,
-            environment=plan.environment,
-            auto_start=plan.auto_start,
-            auto_restart=plan.auto_restart,
-            restart_delay=plan.restart_delay,
-            ready_timeout=plan.ready_timeout,
-            grace=plan.grace,
-            host=plan.host,
-            port=plan.port,
-        )
-        supervisor = Supervisor(
-            inner,
+        return Supervisor(
+            plan,
             clock=asyncio.get_running_loop().time,
-            probe=asked,
+            probe=probe,
             random=lambda: 0.5,
             on_change=changed,
             log=self.log,
         )
-        return _Supervised(supervisor)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for a change after which that is so."""

@@ -146,7 +146,7 @@ def test_proxies_of_every_age_are_used(tmp_path: Path, arguments: tuple[str, str
 def test_a_proxy_that_is_there_is_used_and_left_alone(tmp_path: Path, auto_start: bool) -> None:
     async def steps(host: Host, service: ProxyService) -> None:
         await until_state(host, service, "adopted")
-        assert service.unavailable() is None and service.status().details["pid"] is None
+        assert service.unavailable() is None and service.status().details.get("pid") is None
 
     with proxy() as running:
         served(tmp_path, steps, port=running.port, autoStart=auto_start)

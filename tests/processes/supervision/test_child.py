@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
+from clawgate.plugins.api import ChildSpec
 from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child import Child
 from clawgate.processes.supervision.child_state import Event, Exited, SpawnFailed, Started
 from clawgate.processes.supervision.output_tail import OutputTail
-from clawgate.processes.supervision.spec import SupervisedSpec
 from tests.processes.supervised import PATIENCE, command, there
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
@@ -34,7 +34,7 @@ def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Ev
             else:
                 over.set()
 
-        child = Child(SupervisedSpec(name="c", argv=argv, environment={"PATH": "/bin"}), output, tell)
+        child = Child(ChildSpec(name="c", argv=argv, environment={"PATH": "/bin"}), output, tell)
         child.start()
         await asyncio.wait_for(over.wait(), PATIENCE)
         child.send(subreaper.KILL)  # comes too late, and does no harm
@@ -64,7 +64,7 @@ def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> Non
             if isinstance(event, Exited):
                 over.set()
 
-        plan = SupervisedSpec(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
+        plan = ChildSpec(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
         child = Child(plan, output, told)
         child.start()
         listens: list[bool] = []

@@ -442,3 +442,16 @@ def test_stop_always_ends(events: list[object], later: list[object]) -> None:
     while life.phase != "stopped" and life.wake is not None:  # steps that were late took their time
         life.passes(life.wake - life.now)
     assert life.phase == "stopped" and not life.state.spawned and life.wake is None
+
+
+def test_the_next_step_of_a_probe_is_kept_only_while_a_probe_explains_the_phase() -> None:
+    life = Life()
+    life.take(StartRequested())
+    life.finds(PortStatus("unhealthy", "not logged in", "proxy (pid 7)", next_step="log in"))
+    assert (life.state.phase, life.state.next_step) == ("adopted", "log in")
+    life.passes(LIMITS.probe_interval)
+    life.finds(PortStatus("stranger", "another program", "nginx (pid 8)", next_step="stop it"))
+    assert (life.state.phase, life.state.next_step) == ("port_taken", "stop it")
+    life.passes(LIMITS.probe_interval)
+    life.finds(CLOSED)
+    assert (life.state.phase, life.state.next_step) == ("starting", "")

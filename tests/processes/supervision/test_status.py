@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from clawgate.processes.supervision.child_state import Phase, State
-from clawgate.processes.supervision.status import status_of, unavailable
+from clawgate.processes.supervision.status import service_status, status_of, unavailable
 
 LINES = ("first", "second", "third", "Error: Claude CLI not found")
 
@@ -16,8 +16,9 @@ LINES = ("first", "second", "third", "Error: Claude CLI not found")
 @pytest.mark.parametrize("phase", typing.get_args(Phase))
 def test_what_serves_is_available_and_the_rest_says_why_and_when(phase: Phase) -> None:
     state = State(phase=phase, since=90.0, reason="the reason", next_try_at=104.5)
-    why, seconds = unavailable(status_of("claude-proxy", state, LINES, 100.0)) or ("", 0)
-    assert why.startswith("claude-proxy ") and "(the reason)" in why and 1 <= seconds <= 60
+    why = unavailable(status_of("claude-proxy", state, LINES, 100.0))
+    assert why is not None and why.reason.startswith("claude-proxy ") and "(the reason)" in why.reason
+    assert 1 <= why.retry_after <= 60
     assert unavailable(status_of("claude-proxy", replace(state, healthy=True), LINES, 100.0)) is None
 
 
@@ -28,7 +29,7 @@ def test_what_serves_is_available_and_the_rest_says_why_and_when(phase: Phase) -
         ("given_up", 500.0, "failed 5 times in a row", 60),
         ("starting", None, "has been starting for 10 s", 2),
         ("port_taken", 10.0, "Stop node (pid 9), or configure another port for claude-proxy.", 12),
-        ("unhealthy", None, "claude login", 30),
+        ("unhealthy", None, "has been unhealthy for 10 s.", 30),
         ("stopped", None, "is not running", 30),
     ],
 )
@@ -38,18 +39,31 @@ def test_each_state_has_its_words_and_its_next_step(
     at = None if next_try is None else 100.0 + next_try
     state = State(phase=phase, since=90.0, next_try_at=at, quick_crashes=5, port_owner="node (pid 9)")
     shown = status_of("claude-proxy", state, (), 100.0)
-    why, after = unavailable(shown) or ("", 0)
-    assert said in why and after == seconds
+    why = unavailable(shown)
+    assert why is not None and said in why.reason and why.retry_after == seconds
 
 
 def test_the_last_lines_are_told_where_they_explain_something() -> None:
     down = status_of("p", State(phase="given_up"), LINES, 1.0)
-    assert "second | third | Error: Claude CLI not found" in (unavailable(down) or ("",))[0]
+    assert "second | third | Error: Claude CLI not found" in str(unavailable(down))
     taken = status_of("p", State(phase="port_taken"), LINES, 1.0)
-    assert "Error" not in (unavailable(taken) or ("",))[0]
+    assert "Error" not in str(unavailable(taken))
 
 
 def test_as_text_it_is_one_line() -> None:
     state = State(phase="backing_off", reason="exited with status 1", next_try_at=3.0)
     assert str(status_of("p", state, LINES, 0.0)) == "p: backing off, exited with status 1, next try in 3 s"
     assert str(status_of("p", State(phase="ready", pid=7), (), 0.0)) == "p: ready, pid 7"
+
+
+@pytest.mark.parametrize("phase", ["unhealthy", "degraded", "adopted", "port_taken"])
+def test_the_next_step_is_that_of_the_probe_and_of_no_other_program(phase: Phase) -> None:
+    state = State(phase=phase, next_step="run: house login")
+    assert status_of("house", state, (), 0.0).next_step == "run: house login"
+    assert "claude" not in status_of("house", State(phase=phase), (), 0.0).next_step
+
+
+def test_a_service_status_leaves_out_what_is_not_known() -> None:
+    found = service_status(status_of("p", State(phase="given_up", reason="no", restarts=2), LINES, 1.0))
+    assert (found.state, found.ok, found.reason, found.lines) == ("given_up", False, "no", LINES)
+    assert found.details == {"restarts": 2, "quickCrashes": 0} and found.next_step

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import uvloop
 
-from clawgate.processes.supervision.child_state import PortStatus
+from clawgate.plugins.api import ChildHandle, Health, ProbeResult
 from clawgate.processes.supervision.status import ChildStatus
 from tests.ports import free_port
 from tests.processes.supervised import QUICK, command, watched
@@ -17,12 +17,12 @@ from tests.processes.supervised import QUICK, command, watched
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
 
 
-async def healthy() -> PortStatus:
-    return PortStatus("ready")
+async def healthy() -> ProbeResult:
+    return ProbeResult("ready")
 
 
-async def closed() -> PortStatus:
-    return PortStatus("closed")
+async def closed() -> ProbeResult:
+    raise ConnectionRefusedError
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -36,8 +36,8 @@ def test_it_starts_serves_restarts_and_stops_on_every_loop(run: object) -> None:
             assert it.supervisor.unavailable() is not None
             second = await it.until(lambda shown: shown.serving)
             assert first.pid != second.pid and second.quick_crashes == 0
-        why, seconds = it.supervisor.unavailable() or ("", 0)
-        assert "not running" in why and seconds > 0
+        why = it.supervisor.unavailable()
+        assert why is not None and "not running" in why.reason and why.retry_after > 0
 
     assert callable(run)
     run(work())
@@ -68,7 +68,7 @@ def test_without_auto_start_no_child_is_started_until_a_person_asks() -> None:
 @pytest.mark.parametrize("error", [RuntimeError("the probe broke"), OSError(113, "No route"), TimeoutError()])
 def test_a_probe_that_fails_is_silence_and_no_end(error: Exception) -> None:
     async def work() -> None:
-        async def broken() -> PortStatus:
+        async def broken() -> ProbeResult:
             raise error
 
         async with watched(command("wait"), probe=broken, limits=replace(QUICK, ready_timeout=0.2)) as it:
@@ -115,8 +115,8 @@ def test_keys_that_nobody_told_us_of_are_not_shown_either(caplog: pytest.LogCapt
     """Neither where the child prints them nor where what answers on its port says them."""
     key = "sk-ant-oat01-canary0123456789"
 
-    async def unwell() -> PortStatus:
-        return PortStatus("unhealthy", f"the token {key} has expired")
+    async def unwell() -> ProbeResult:
+        return ProbeResult("unhealthy", f"the token {key} has expired")
 
     async def work() -> None:
         script = ("/bin/sh", "-c", f"echo login with {key} failed; exit 1")
@@ -142,7 +142,7 @@ def test_an_answer_of_somebody_elses_process_makes_no_child_ready() -> None:
         port = server.sockets[0].getsockname()[1]
         asked = 0
 
-        async def at_first_nobody() -> PortStatus:
+        async def at_first_nobody() -> ProbeResult:
             nonlocal asked
             asked += 1
             return await (closed() if asked == 1 else healthy())
@@ -152,5 +152,61 @@ def test_an_answer_of_somebody_elses_process_makes_no_child_ready() -> None:
             stopping = await it.phase("stopping")
             assert "has its port" in stopping.reason and not stopping.serving
             assert (await it.until(lambda shown: shown.serving)).phase == "adopted"
+
+    asyncio.run(work())
+
+
+def test_it_is_a_child_handle_of_the_plugin_interface() -> None:
+    """Its pid is in the details while there is one, and nothing that is not known."""
+
+    async def work() -> None:
+        port = free_port()
+        async with watched(command("healthy", port), port) as it:
+            handle: ChildHandle = it.supervisor
+            await it.until(lambda shown: shown.serving)
+            status = handle.status()
+            assert status.ok and status.state == "ready" and isinstance(status.details["pid"], int)
+            assert None not in status.details.values() and handle.unavailable() is None
+        assert "pid" not in handle.status().details and handle.status().state == "stopped"
+
+    asyncio.run(work())
+
+
+def test_a_program_that_does_not_exist_is_a_reason_with_a_next_step() -> None:
+    async def work() -> None:
+        async with watched(("/no/such/program",), free_port()) as it:
+            await it.phase("given_up")
+            status, why = it.supervisor.status(), it.supervisor.unavailable()
+            assert not status.ok and "/no/such/program" in status.reason and status.next_step
+            assert why is not None and why.reason and why.retry_after >= 1
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("health", ["unhealthy", "degraded", "ready"])
+def test_the_next_step_of_a_child_is_its_probes(health: Health) -> None:
+    """What to do depends on the program: the supervisor knows of no login."""
+
+    async def probe() -> ProbeResult:
+        return ProbeResult(
+            health, "it says so", next_step="run: house login --key sk-ant-oat01-canary0123456789"
+        )
+
+    async def work() -> None:
+        async with watched(("/bin/true",), probe=probe) as it:
+            await it.phase("adopted")
+            assert it.supervisor.status().next_step == "run: house login --key ***"
+            assert "claude" not in str(it.supervisor.unavailable())
+
+    asyncio.run(work())
+
+
+def test_silence_on_a_port_without_a_listener_is_a_closed_port() -> None:
+    async def silent() -> ProbeResult:
+        return ProbeResult("silent", "no response")
+
+    async def work() -> None:
+        async with watched(command("wait"), free_port(), probe=silent) as it:
+            assert (await it.until(lambda shown: shown.pid is not None)).phase == "starting"
 
     asyncio.run(work())

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from clawgate.app.plugins.child import supervised
 from clawgate.app.plugins.fetch import fetched
 from clawgate.app.plugins.relay import serve_relay
 from clawgate.errors import ProviderUnavailable
@@ -35,6 +35,7 @@ from clawgate.plugins.host import hooks
 from clawgate.plugins.host.isolation import IsolatedService, PluginFailed
 from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings, secrets_in
 from clawgate.plugins.host.registry import Registry, load_plugins
+from clawgate.processes.supervision.supervisor import Supervisor
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.plugin_hooks import MapError, TransformRequest
 from clawgate.settings.openclaw.config_file import ConfigFile
@@ -103,7 +104,13 @@ class Context:
         return relay
 
     def supervise(self, plan: ChildSpec, probe: Probe) -> ChildHandle:
-        child = supervised(plan, probe, self.log)
+        child = Supervisor(
+            plan,
+            clock=asyncio.get_running_loop().time,
+            probe=probe,
+            random=random.random,
+            log=self.log,
+        )
         self._lent.append(child)
         return child
 

@@ -26,7 +26,10 @@ class Look:
     finding: ProbeResult
     logged_in: bool | None = None
     speaks_messages: bool = True
-    next_step: str = ""
+
+    @property
+    def next_step(self) -> str:
+        return self.finding.next_step
 
 
 async def look(fetch: Fetch, origin: str) -> Look:
@@ -60,19 +63,18 @@ def _of_health(answer: FetchResponse, origin: str) -> Look:
             return Look(ProbeResult("ready", "", version), logged_in)
         case "degraded":
             reason = reason or "it does not know whether it is logged in"
-            return Look(
-                ProbeResult("degraded", reason, version), logged_in, next_step=f"if requests fail, {LOGIN}"
-            )
+            step = f"if requests fail, {LOGIN}"
+            return Look(ProbeResult("degraded", reason, version, step), logged_in)
         case "healthy" | "unhealthy":
             reason = reason or f"it says so itself, with status {answer.status}"
-            return Look(ProbeResult("unhealthy", reason, version), logged_in, next_step=LOGIN)
+            return Look(ProbeResult("unhealthy", reason, version, LOGIN), logged_in)
         case "ok" if said.get("provider") == "claude-code-cli":
             reason = "it speaks OpenAI's dialect alone, and does not tell whether it is logged in"
             step = (
                 f'if requests fail: models.providers."anthropic-claude-proxy" needs api openai-completions and baseUrl '
                 f"{origin}/v1, and Claude Code a login (claude login)"
             )
-            return Look(ProbeResult("degraded", reason), None, speaks_messages=False, next_step=step)
+            return Look(ProbeResult("degraded", reason, next_step=step), None, speaks_messages=False)
     return _stranger(answer, origin)
 
 
@@ -82,12 +84,12 @@ def _of_root(answer: FetchResponse, origin: str) -> Look:
     if answer.status != 200 or said.get("status") != "ok" or not service:
         return _stranger(answer, origin)
     reason = f"{service}, of a version that does not tell whether it is logged in"
-    return Look(ProbeResult("degraded", reason), next_step=f"if requests fail, {LOGIN}")
+    return Look(ProbeResult("degraded", reason, next_step=f"if requests fail, {LOGIN}"))
 
 
 def _stranger(answer: FetchResponse, origin: str) -> Look:
     reason = f"what answers at {origin} (status {answer.status}) is no Claude proxy"
-    return Look(ProbeResult("stranger", reason), next_step="end it, or choose another port for the proxy")
+    return Look(ProbeResult("stranger", reason, next_step="stop it, or configure another port for the proxy"))
 
 
 def _object(answer: FetchResponse) -> dict[str, Any]:

@@ -28,8 +28,6 @@ from clawgate.plugins.api import (
 
 STATE_FILE = "status.json"
 _NOTE_SECONDS = 0.5
-_SAID_BY_PROBE = ("unhealthy", "port_taken")
-"""States other than well for which the last look at the port is the reason."""
 
 READY_SECONDS = 120.0
 """``bunx`` may first have to fetch some 250 MB."""
@@ -87,14 +85,11 @@ class ProxyService:
         about: dict[str, object] = {"url": self._config.origin, "autoStart": self._config.auto_start}
         if seen is not None and found.ok:
             about |= {"version": seen.finding.version, "loggedIn": seen.logged_in}
-        step = found.next_step
-        if seen is not None and (found.ok or found.state in _SAID_BY_PROBE):
-            step = seen.next_step or step
         return ServiceStatus(
             state=found.state,
             ok=found.ok,
             reason=found.reason,
-            next_step=step,
+            next_step=found.next_step,
             details={**about, **found.details},
             lines=found.lines,
         )

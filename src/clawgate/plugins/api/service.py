@@ -139,11 +139,12 @@ responds on that port; no response."""
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """The result of one probe of a child, with a reason for people."""
+    """The result of one probe of a child: a reason for people, and what they can do about it."""
 
     health: Health
     reason: str = ""
     version: str = ""
+    next_step: str = ""
 
 
 Probe = Callable[[], Awaitable[ProbeResult]]
@@ -153,8 +154,9 @@ Probe = Callable[[], Awaitable[ProbeResult]]
 class ChildSpec:
     """A program that the host starts, probes and restarts. ``argv`` never goes through a shell; times are in seconds.
 
-    ``environment`` is the whole environment of the child. ``ready_timeout`` runs from the start to the first successful
-    probe; ``grace`` from SIGTERM to SIGKILL of the whole process group.
+    ``environment`` is the whole environment of the child. ``port`` 0: it listens on none. ``ready_timeout`` runs from
+    the start to the first successful probe; ``grace`` from SIGTERM to SIGKILL of the whole process group. ``secrets``
+    are redacted in its output, in addition to those of its environment.
     """
 
     name: str
@@ -162,12 +164,13 @@ class ChildSpec:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: Path | None = None
     host: str = "127.0.0.1"
-    port: int
+    port: int = 0
     auto_start: bool = True
     auto_restart: bool = True
     restart_delay: float = 3.0
     ready_timeout: float = 120.0
     grace: float = 5.0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class ChildHandle(Protocol):

@@ -16,10 +16,10 @@ import signal
 import subprocess
 from collections.abc import Callable
 
+from clawgate.plugins.api import ChildSpec
 from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child_state import Event, Exited, SpawnFailed, Started
 from clawgate.processes.supervision.output_tail import OutputTail
-from clawgate.processes.supervision.spec import SupervisedSpec
 
 _READ_BYTES = 65_536
 _READ_INTERVAL_SECONDS = 0.001
@@ -34,7 +34,7 @@ _TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXT
 class Child:
     """One process. After `start` it emits `Started` and in the end `Exited`, or `SpawnFailed`, exactly once."""
 
-    def __init__(self, spec: SupervisedSpec, output: OutputTail, emit: Callable[[Event], None]) -> None:
+    def __init__(self, spec: ChildSpec, output: OutputTail, emit: Callable[[Event], None]) -> None:
         self._spec = spec
         self._output = output
         self._emit = emit
@@ -178,7 +178,7 @@ class Child:
         os.close(fd)
 
 
-def _spawn_failed(error: OSError | ValueError, spec: SupervisedSpec) -> SpawnFailed:
+def _spawn_failed(error: OSError | ValueError, spec: ChildSpec) -> SpawnFailed:
     """Describe the failure and its fix. Must not contain arguments, which may hold secrets: only the program's name."""
     program = spec.argv[0]
     if isinstance(error, ValueError):

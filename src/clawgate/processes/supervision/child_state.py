@@ -25,7 +25,7 @@ silent: no usable response. closed: the port has no listener."""
 
 @dataclass(frozen=True, slots=True)
 class PortStatus:
-    """The result of one probe. ``detail`` is a short text for people.
+    """The result of one probe. ``detail`` is a short text for people, ``next_step`` what they can do about it.
 
     ``owner``: the listening process as ``name (pid N)``, None if not visible. ``is_own_child``: whether that process
     descends from the spawned child, None if unknown. The supervisor sets these two.
@@ -35,6 +35,7 @@ class PortStatus:
     detail: str = ""
     owner: str | None = None
     is_own_child: bool | None = None
+    next_step: str = ""
 
     @property
     def is_expected(self) -> bool:
@@ -81,6 +82,8 @@ class State:
     quick_crashes: int = 0
     next_try_at: float | None = None
     reason: str = ""
+    next_step: str = ""
+    """What the last probe suggests; empty in phases that no probe led to."""
     exit: str = ""
     """How the last child ended."""
     port_owner: str | None = None

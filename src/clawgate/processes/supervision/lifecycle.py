@@ -36,6 +36,8 @@ from clawgate.processes.supervision.child_state import (
 )
 
 _Transition = tuple[State, tuple[Action, ...]]
+_PROBED_PHASES = ("ready", "degraded", "unhealthy", "adopted", "port_taken")
+"""Phases that follow from the result of a probe."""
 
 
 def step(state: State, event: Event, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
@@ -45,7 +47,7 @@ def step(state: State, event: Event, now: float, limits: SupervisionLimits, jitt
     """
     new, actions = _handle(state, event, now, limits, jitter)
     if new.phase != state.phase:
-        new = replace(new, since=now)
+        new = replace(new, since=now, next_step=new.next_step if new.phase in _PROBED_PHASES else "")
     if _visible(new) != _visible(state):
         actions = (*actions, PublishStatus())
     times = [at for at in (new.deadline, new.next_try_at, new.next_probe_at) if at is not None]
@@ -278,6 +280,7 @@ def _serving(state: State, result: PortStatus, now: float, limits: SupervisionLi
         healthy=healthy,
         healthy_since=since,
         reason=result.detail,
+        next_step=result.next_step,
         quick_crashes=0 if settled else state.quick_crashes,
         next_probe_at=now + limits.probe_interval,
         port_owner=None,
@@ -300,7 +303,8 @@ def _on_silence(state: State, result: PortStatus, now: float, limits: Supervisio
         reason = f"no response for {silent:.0f} s ({detail})"
         return _stop(replace(state, crashed=True), now, limits, reason)
     if silent >= limits.unhealthy_after or result.health == "stranger" or result.is_own_child is False:
-        state = replace(state, phase="unhealthy", healthy=False, healthy_since=None, reason=detail)
+        state = replace(state, phase="unhealthy", healthy=False, healthy_since=None)
+        state = replace(state, reason=detail, next_step=result.next_step)
     return state, ()
 
 
@@ -343,4 +347,5 @@ def _on_port_taken(state: State, result: PortStatus, now: float, limits: Supervi
     owner = result.owner or "an unidentified process"
     reason = f"its port is taken by {owner}: {result.detail or 'no response'}"
     state = replace(_without_timers(state), phase="port_taken", healthy=False, healthy_since=None)
+    state = replace(state, next_step=result.next_step)
     return replace(state, port_owner=owner, reason=reason, next_try_at=now + limits.probe_interval), ()

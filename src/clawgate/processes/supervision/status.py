@@ -1,4 +1,4 @@
-"""Renders a supervised child's state as status text and as the reason of a 503.
+"""Renders a supervised child's state as a service status and as the reason of a 503.
 
 Pure: must not probe or read a clock.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from clawgate.plugins.api import ServiceStatus, Unavailable
 from clawgate.processes.supervision.child_state import Phase, State
 
 _LINES_IN_AN_ERROR = 3
@@ -72,19 +73,38 @@ def _next_step(name: str, state: State) -> str:
         case "given_up":
             return f"Fix what its last lines report, then restart {name}; until then it is retried slowly."
         case "port_taken":
-            return f"Stop {state.port_owner or 'that process'}, or configure another port for {name}."
-        case "unhealthy":
-            return f"If {name} is not logged in, run: claude login."
+            other = f"Stop {state.port_owner or 'that process'}, or configure another port for {name}."
+            return state.next_step or other
         case "stopped" if state.desired != "running":
             return f"Start {name}, or the program that should listen on its port."
         case "backing_off":
             return "No action is needed: it restarts automatically."
         case _:
-            return ""
+            return state.next_step
 
 
-def unavailable(status: ChildStatus) -> tuple[str, int] | None:
-    """Return why requests cannot be served and the seconds for ``Retry-After``; None if they can be."""
+def service_status(status: ChildStatus) -> ServiceStatus:
+    """Return the status as plugins get it; what is not known is left out of the details."""
+    details = {
+        "pid": status.pid,
+        "restarts": status.restarts,
+        "quickCrashes": status.quick_crashes,
+        "nextTrySeconds": None if status.next_try is None else round(status.next_try, 1),
+        "holder": status.port_owner,
+        "exit": status.exit or None,
+    }
+    return ServiceStatus(
+        state=status.phase,
+        ok=status.serving,
+        reason=status.reason,
+        next_step=status.next_step,
+        details={name: value for name, value in details.items() if value is not None},
+        lines=status.last_lines,
+    )
+
+
+def unavailable(status: ChildStatus) -> Unavailable | None:
+    """Return why requests cannot be served; None if they can be."""
     if status.serving:
         return None
     reason = f" ({status.reason})" if status.reason else ""
@@ -101,7 +121,7 @@ def unavailable(status: ChildStatus) -> tuple[str, int] | None:
         message = f"{message} {status.next_step}"
     if status.last_lines and status.phase in ("starting", "backing_off", "given_up", "stopped", "stopping"):
         message = f"{message} Its last lines: {' | '.join(status.last_lines[-_LINES_IN_AN_ERROR:])}"
-    return message, _retry_after(status)
+    return Unavailable(reason=message, retry_after=_retry_after(status))
 
 
 def _retry_after(status: ChildStatus) -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Callable
 from typing import assert_never
 
+from clawgate.plugins.api import ChildSpec, ProbeResult, ServiceStatus, Unavailable
+from clawgate.plugins.api import Probe as ProbeCall
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.port_owner import port_owner
 from clawgate.processes.supervision import status as child_status
@@ -40,7 +41,7 @@ from clawgate.processes.supervision.child_state import (
 from clawgate.processes.supervision.lifecycle import step
 from clawgate.processes.supervision.output_tail import OutputTail
 from clawgate.processes.supervision.pid_watch import PID, PidWatcher
-from clawgate.processes.supervision.spec import SupervisedSpec
+from clawgate.processes.supervision.spec import limits_of, secrets_of
 from clawgate.processes.supervision.status import ChildStatus
 
 _PROBE_SECONDS = 6.0
@@ -49,21 +50,21 @@ _LOGGED_LINES = 5
 
 
 class Supervisor:
-    """Supervises one child; never runs two at once.
+    """Supervises one child; never runs two at once. It is the `ChildHandle` of the plugin interface.
 
     ``clock`` returns the monotonic time of the running loop in seconds, ``random`` numbers from 0 to 1. ``probe``
-    probes the port once and may raise OSError. ``on_change`` is called on the loop and must return at once.
+    probes the port once and may raise. ``on_change`` is called on the loop and must return at once.
     """
 
     def __init__(
         self,
-        spec: SupervisedSpec,
+        spec: ChildSpec,
         *,
         clock: Callable[[], float],
-        probe: Callable[[], Awaitable[PortStatus]],
+        probe: ProbeCall,
         random: Callable[[], float],
-        on_change: Callable[[ChildStatus], None],
         log: logging.Logger,
+        on_change: Callable[[ChildStatus], None] = lambda status: None,
         limits: SupervisionLimits | None = None,
     ) -> None:
         self._spec = spec
@@ -72,8 +73,8 @@ class Supervisor:
         self._random = random
         self._on_change = on_change
         self._log = log
-        self._limits = limits or spec.limits()
-        self._redact = Redactor(spec.all_secrets()).redact
+        self._limits = limits or limits_of(spec)
+        self._redact = Redactor(secrets_of(spec)).redact
         self._output = OutputTail(self._redact)
         self._state = State(since=clock())
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -113,13 +114,17 @@ class Supervisor:
         await asyncio.wait((owner,))
         self._owner = None
 
-    def status(self) -> ChildStatus:
+    def status(self) -> ServiceStatus:
+        """Return the current status as plugins get it."""
+        return child_status.service_status(self.child_status())
+
+    def child_status(self) -> ChildStatus:
         """Return the current status."""
         return child_status.status_of(self._spec.name, self._state, self._output.lines(), self._clock())
 
-    def unavailable(self) -> tuple[str, int] | None:
-        """Return why requests cannot be served and the seconds for ``Retry-After``; None if they can be."""
-        return None if self._state.healthy else child_status.unavailable(self.status())
+    def unavailable(self) -> Unavailable | None:
+        """Return why requests cannot be served; None if they can be."""
+        return None if self._state.healthy else child_status.unavailable(self.child_status())
 
     def _post(self, event: Event) -> None:
         self._events.put_nowait(event)
@@ -185,7 +190,7 @@ class Supervisor:
             self._child = None
 
     def _publish(self, old: State) -> None:
-        status = self.status()
+        status = self.child_status()
         if status.phase != old.phase:
             bad = status.phase in ("backing_off", "given_up", "port_taken", "unhealthy")
             self._log.log(logging.WARNING if bad else logging.INFO, "%s", status)
@@ -198,22 +203,27 @@ class Supervisor:
             self._log.exception("%s: the callback for its status failed", status.name)
 
     async def _probe_port(self, probe_id: int) -> None:
+        self._post(Probed(await self._port_status(), probe_id))
+
+    async def _port_status(self) -> PortStatus:
         """Probe once; add which process listens on the port."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 result = await self._probe()
         except TimeoutError:
-            result = PortStatus("silent", f"no response within {_PROBE_SECONDS:g} s")
+            result = ProbeResult("silent", f"no response within {_PROBE_SECONDS:g} s")
         except ConnectionRefusedError:
-            result = PortStatus("closed", "connection refused")
+            return PortStatus("closed", "connection refused")
         except Exception as error:  # noqa: BLE001  # a probe that fails must not end the supervision
-            result = PortStatus("silent", str(error) or type(error).__name__)
-        result = replace(result, detail=self._redact(result.detail))
-        if result.health != "closed" and self._spec.port:
-            ancestor = self._child.subreaper_pid if self._child is not None else 0
-            owner, is_own_child = await asyncio.to_thread(_find_owner, self._spec.port, ancestor)
-            result = replace(result, owner=owner, is_own_child=is_own_child)
-        self._post(Probed(result, probe_id))
+            result = ProbeResult("silent", str(error) or type(error).__name__)
+        detail, next_step = self._redact(result.reason), self._redact(result.next_step)
+        if not self._spec.port:
+            return PortStatus(result.health, detail, next_step=next_step)
+        ancestor = self._child.subreaper_pid if self._child is not None else 0
+        owner, is_own_child = await asyncio.to_thread(_find_owner, self._spec.port, ancestor)
+        if result.health == "silent" and owner is None:
+            return PortStatus("closed", detail)
+        return PortStatus(result.health, detail, owner, is_own_child, next_step)
 
 
 def _find_owner(port: int, ancestor: int) -> tuple[str | None, bool | None]:
