@@ -64,9 +64,16 @@ def test_a_named_model_stands_alone(asked: str, ref: ModelRef) -> None:
     assert choice.ref == ref and choice.chain == (ref,)
 
 
-@pytest.mark.parametrize("asked", ["owl/qwen", "Fast", "fast"])
-def test_the_default_by_another_name_is_the_default(asked: str) -> None:
-    assert route(asked).chain == (OWL, GPT)
+@pytest.mark.parametrize("alias", ["Fast", "fast"])
+def test_an_alias_of_the_default_has_its_fallbacks(alias: str) -> None:
+    """It names no provider: the operator decides where it goes."""
+    assert route(alias).chain == (OWL, GPT)
+
+
+def test_the_default_named_in_full_has_no_fallback() -> None:
+    """Who names a provider gets this provider or an error, whatever is configured behind the default."""
+    named = route("owl/qwen")
+    assert named.ref == OWL and named.chain == (OWL,)
 
 
 @pytest.mark.parametrize(

@@ -381,6 +381,23 @@ def test_a_model_that_is_named_fails_rather_than_going_elsewhere(asked: str, tmp
     run(work())
 
 
+@pytest.mark.parametrize("failure", [faults.error_answer(503), (ReadBody(), Reset()), faults.rate_limited()])
+def test_the_default_named_in_full_is_served_by_no_other(failure: faults.Steps, tmp_path: Path) -> None:
+    """The prompt of a client that asks for a provider does not go to another one."""
+
+    async def work() -> None:
+        async with FakeUpstream(failure) as one, FakeUpstream(GOOD) as two:
+            blocks = {"local": provider(one.url), "b": provider(two.url)}
+            config = config_of(blocks, primary="local/m", fallbacks=("b/n",), aliases={"short": "local/m"})
+            async with serving_gateway(tmp_path, config) as stand:
+                response = await stand.ask(question("local/m"))
+                assert response.status >= 400 and two.connections == []
+                for name in ("default", "short"):
+                    assert (await stand.ask(question(name))).header("x-clawgate-provider") == "b"
+
+    run(work())
+
+
 def test_nothing_is_tried_after_the_first_byte(tmp_path: Path) -> None:
     """A stream that breaks is broken: an error in it, no second provider."""
     wire = faults.sse_bytes()

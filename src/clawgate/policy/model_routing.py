@@ -1,14 +1,17 @@
-"""Which provider and model does a request's ``model`` mean? One answer with its reason, or `ModelNotFound`.
+"""Resolves the ``model`` of a request to a provider and model, and to the fallbacks that may follow.
 
-Fail closed: a model that is named is asked for there and nowhere else. Only the configured default has a chain, and
-its chain holds what the operator wrote, in that order. Knows ids and names alone: no addresses, no credentials.
+Law: a model that is named in full is served by its provider or not at all. Fail closed: what is not resolved is
+`ModelNotFound`. Knows ids and names alone: no addresses, no credentials.
 
-Names are read in this order, the first that fits:
+The first row that matches decides:
 
-1. ``""``, ``default``, ``openclaw``, ``openclaw/default`` (in any case, as in OpenClaw): the configured default;
-2. ``provider/model`` with a known provider: exactly that; the model may hold further slashes, and need not be listed;
-3. an alias, in any case as in OpenClaw: its model. It comes after full names, so that none can be redirected;
-4. anything else is not found, with the next step: agents, unknown providers, models without their provider.
+| name | resolves to | fallbacks |
+| --- | --- | --- |
+| ``""``, ``default``, ``openclaw``, ``openclaw/default`` (in any case) | the configured default | the configured |
+| ``provider/model``, the provider known | exactly that; it may hold further slashes and need not be listed | none |
+| an alias (in any case) of the default model | its model | the configured |
+| any other alias; after full names, so that none can be redirected | its model | none |
+| anything else: agents, unknown providers, models without provider | `ModelNotFound`, with the next step | |
 """
 
 from __future__ import annotations
@@ -73,7 +76,7 @@ def resolve(
             )
         ref, why = primary, "the configured default (agents.defaults.model.primary)"
     elif (named := ModelRef.parse(asked)) is not None and named.provider in providers:
-        ref, why = named, "named in full"
+        return ResolvedModel(named, (named,), "named in full")
     elif (meant := _alias(asked, aliases)) is not None:
         ref, why = meant, f"alias '{_shown(asked)}'"
     else:

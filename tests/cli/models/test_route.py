@@ -34,7 +34,7 @@ def explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Explain:
     return run
 
 
-@pytest.mark.parametrize("asked", [(), ("default",), ("fast",), ("owl/qwen",)], ids=str)
+@pytest.mark.parametrize("asked", [(), ("default",), ("fast",)], ids=str)
 def test_the_default_with_its_chain(explain: Explain, asked: tuple[str, ...]) -> None:
     found = explain(*asked)
     assert found.exit_code == 0 and "Served by : owl/qwen" in found.output
@@ -51,6 +51,12 @@ def test_the_default_with_its_chain(explain: Explain, asked: tuple[str, ...]) ->
     ):
         assert part in found.output
     assert "canary" not in found.output
+
+
+def test_the_default_named_in_full_has_no_fallbacks(explain: Explain) -> None:
+    found = explain("owl/qwen")
+    assert found.exit_code == 0 and "No fallbacks: if owl/qwen fails, the request fails." in found.output
+    assert "far/sonnet" not in found.output
 
 
 def test_a_named_model_has_no_fallbacks(explain: Explain) -> None:
