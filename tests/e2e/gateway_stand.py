@@ -143,7 +143,7 @@ def serving_gateway(
     path = folder / "openclaw.json"
     write_config(path, config)
     environment = {"HOME": str(folder), "OPENCLAW_STATE_DIR": str(folder)}
-    file = read_config(path, environment, required=True, folder=folder)
+    file = read_config(path, environment, required=True)
     role = build_gateway(file, GatewayFlags(port=0), environment, instance="test", dialer=dialer)
     sockets = listen("127.0.0.1", 0)
     gateway = Gateway(role, f"http://127.0.0.1:{sockets[0].getsockname()[1]}", path)

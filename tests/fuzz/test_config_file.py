@@ -62,9 +62,7 @@ def read(data: bytes) -> None:
         path = Path(folder) / "openclaw.json"
         path.write_bytes(data)
         try:
-            file = read_config(
-                path, {"OPENCLAW_STATE_DIR": folder, "A": "1"}, required=True, folder=Path(folder)
-            )
+            file = read_config(path, {"OPENCLAW_STATE_DIR": folder, "A": "1"}, required=True)
         except SettingsInvalid as error:
             found = error.problems
         else:
@@ -72,7 +70,7 @@ def read(data: bytes) -> None:
             assert file.secrets() is not None and file.origins is not None
             assert file.config.model_dump_json() is not None
         for problem in found:
-            assert problem.location.startswith(str(path)) and problem.message
+            assert problem.location.startswith(str(path)) and problem.text
             assert "canary" not in str(problem)
 
 

@@ -17,6 +17,7 @@ from clawgate.policy.authentication import presented_token
 from clawgate.policy.client_ip import client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy, host_name
 from clawgate.policy.egress import decide_text
+from clawgate.settings.environment import Environment
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
 from clawgate.wire.http.message import split_target
@@ -154,7 +155,7 @@ def load_or_refuse(model: type[BridgeSettings | ServerSettings], given: Settings
         problems = error.problems
     else:
         return
-    assert problems and all(problem.message for problem in problems)
+    assert problems and all(problem.text for problem in problems)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -199,7 +200,7 @@ def test_settings(
     model: type[BridgeSettings | ServerSettings], block: dict[str, object], environment: dict[str, str]
 ) -> None:
     """Any values in any place: settings, or problems each with a name and a reason."""
-    load_or_refuse(model, SettingsSources(environment=environment, block=block, block_name="f"))
+    load_or_refuse(model, SettingsSources(environment=Environment(environment), block=block, block_name="f"))
 
 
 @fuzz

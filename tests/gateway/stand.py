@@ -156,7 +156,7 @@ async def serving_gateway(
     own = {"HOME": str(folder), "OPENCLAW_STATE_DIR": str(folder)} | dict(environment or {})
     learned: list[str] = []
     role = build_gateway(
-        read_config(path, own, required=True, folder=folder),
+        read_config(path, own, required=True),
         GatewayFlags(),
         own,
         instance="test-instance",

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
-from clawgate.settings.fields import Port, Seconds, Secret, Url
+from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var, variables_of
 
 PORT: TypeAdapter[Any] = TypeAdapter(Port)
 SECONDS: TypeAdapter[Any] = TypeAdapter(Seconds)
@@ -38,3 +39,9 @@ def test_what_is_not_is_refused(kind: TypeAdapter[Any], value: object) -> None:
 
 def test_a_secret_is_not_shown() -> None:
     assert "k-canary" not in repr(SECRET.validate_python("k-canary-51"))
+
+
+def test_variables_of_a_field_keep_their_order() -> None:
+    assert env_var("A", "B") == {"env": ["A", "B"]}
+    field = FieldInfo(json_schema_extra=env_var("A", "B"))
+    assert variables_of(field) == ("A", "B") and variables_of(FieldInfo()) == ()

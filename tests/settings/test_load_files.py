@@ -84,7 +84,7 @@ def test_broken_json5_says_file_and_line_and_shows_no_content(
 ) -> None:
     problem = invalid(tmp_path, text)
     assert problem.location.startswith(f"{tmp_path / 'c.json'}:{line}:")
-    assert problem.message.startswith("it is not JSON5: "), why
+    assert problem.text.startswith("it is not JSON5: "), why
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_broken_json5_says_file_and_line_and_shows_no_content(
 )
 def test_the_place_is_exact_and_the_reason_true(tmp_path: Path, text: str, place: str, says: str) -> None:
     problem = invalid(tmp_path, text)
-    assert problem.location.endswith(f":{place}") and says in problem.message
+    assert problem.location.endswith(f":{place}") and says in problem.text
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe{}", '{"a": "\xe9"}'.encode("latin-1"), "{}".encode("utf-16")])
@@ -145,7 +145,7 @@ def test_what_is_not_ours_is_ignored(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("block", ["5", '"x"', "[]", "[{}]", "true"])
 def test_our_block_has_to_be_an_object(tmp_path: Path, block: str) -> None:
     problem = invalid(tmp_path, wrapped(block))
-    assert problem.path == ("plugins", "entries", ENTRY, "config") and problem.message == "must be an object"
+    assert problem.path == ("plugins", "entries", ENTRY, "config") and problem.text == "must be an object"
 
 
 # Variables and references
@@ -179,7 +179,7 @@ def test_a_variable_that_is_not_set_is_a_problem_and_never_an_empty_secret(
         monkeypatch.setenv("UNSET", "")
     (problem,) = problems(tmp_path, f"{{proxyToken: {value}}}")
     assert problem.key == "proxyToken" and problem.location.endswith(".config.proxyToken")
-    assert problem.message.startswith("the environment variable UNSET is not set; set it, or")
+    assert problem.text.startswith("the environment variable UNSET is not set; set it, or")
 
 
 def test_every_unset_variable_is_reported_beside_every_other_problem(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_every_unset_variable_is_reported_beside_every_other_problem(tmp_path: P
     found = problems(tmp_path, block)
     assert sorted(problem.key for problem in found) == ["nonsense", "proxyToken", "remoteUrl", "remoteUrl"]
     for name in ("UNSET_A", "UNSET_B", "UNSET_C"):
-        assert any(f"{name} is not set" in problem.message for problem in found)
+        assert any(f"{name} is not set" in problem.text for problem in found)
 
 
 def test_an_unset_variable_is_not_also_called_a_missing_setting(tmp_path: Path) -> None:
@@ -213,30 +213,40 @@ def test_variables_in_lists_are_substituted(tmp_path: Path, monkeypatch: pytest.
 def test_a_reference_that_cannot_be_followed_is_a_problem(tmp_path: Path, value: str) -> None:
     """It never becomes the secret itself."""
     (problem,) = problems(tmp_path, f"{{proxyToken: {value}}}")
-    assert problem.key == "proxyToken" and "is not set" in problem.message
+    assert problem.key == "proxyToken" and "is not set" in problem.text
 
 
 # The .env file
 
 
-def test_the_env_file_is_read_and_named(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("PROXY_BRIDGE_TOKEN='a ${HOME}'\nexport PROXY_BRIDGE_PORT=5 # c\nEMPTY\n")
-    found = read_sources(entry=ENTRY, config=None, env_file=None)
-    assert found.env_file == {"PROXY_BRIDGE_TOKEN": "a ${HOME}", "PROXY_BRIDGE_PORT": "5"}
-    assert found.env_file_name == ".env"
-    (tmp_path / "other").write_text(f"PROXY_BRIDGE_TOKEN={TOKEN}\n")
-    other = read_sources(entry=ENTRY, config=None, env_file=str(tmp_path / "other"))
-    assert other.env_file == {"PROXY_BRIDGE_TOKEN": TOKEN}
-    assert other.env_file_name == str(tmp_path / "other")
+def test_the_env_file_that_is_named_is_read(tmp_path: Path) -> None:
+    (tmp_path / "my.env").write_text(
+        "PROXY_BRIDGE_TOKEN='a ${HOME}'\nexport PROXY_BRIDGE_PORT=5 # c\nEMPTY\n"
+    )
+    found = read_sources(entry=ENTRY, config=None, env_file="my.env").environment
+    assert (found["PROXY_BRIDGE_TOKEN"], found["PROXY_BRIDGE_PORT"]) == ("a ${HOME}", "5")
+    assert "EMPTY" not in found
 
 
-def test_an_env_file_that_somebody_named_has_to_exist(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match=r"--env-file .*none: there is no such file"):
-        read_sources(entry=ENTRY, config=None, env_file=str(tmp_path / "none"))
+def test_references_in_the_block_are_looked_up_in_the_env_file_too(tmp_path: Path) -> None:
+    (tmp_path / "my.env").write_text(f"TEAM_TOKEN={TOKEN}\n")
+    sources = read(
+        tmp_path, wrapped('{remoteUrl: "http://h", proxyToken: "${TEAM_TOKEN}"}'), env_file="my.env"
+    )
+    assert load(BridgeSettings, {}, sources).proxy_token.get_secret_value() == TOKEN
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_an_env_file_that_is_not_text_is_a_problem_with_a_name(tmp_path: Path, named: bool) -> None:
-    (tmp_path / ".env").write_bytes(b"A=\xff\xfe\n")
-    with pytest.raises(SettingsInvalid):
-        read_sources(entry=ENTRY, config=None, env_file=".env" if named else None)
+def test_a_role_has_the_variables_that_the_gateway_has(tmp_path: Path) -> None:
+    """What the file refers to means the same to `bridge run` and to the plugin of the gateway."""
+    (tmp_path / ".openclaw").mkdir(0o700)
+    (tmp_path / ".openclaw" / ".env").write_text(f"TEAM_TOKEN={TOKEN}\n")
+    block = wrapped('{remoteUrl: "${SITE}", proxyToken: "${TEAM_TOKEN}"}')
+    text = block.replace("{", '{env: {vars: {SITE: "http://h"}}, ', 1)
+    found = load(BridgeSettings, {}, read(tmp_path, text))
+    assert (found.remote_url, found.proxy_token.get_secret_value()) == ("http://h", TOKEN)
+
+
+def test_an_env_file_of_the_state_folder_that_cannot_be_used_stops_a_role(tmp_path: Path) -> None:
+    (tmp_path / ".openclaw" / ".env").mkdir(0o700, parents=True)
+    with pytest.raises(SettingsInvalid, match=r"\.openclaw/\.env: it cannot be read"):
+        read_sources(entry=ENTRY, config=None, env_file=None)

@@ -65,7 +65,7 @@ def build_gateway(
 
     Raises `SettingsInvalid`.
     """
-    settings = gateway_settings(file, flags, file.environment)
+    settings = gateway_settings(file, flags)
     dialer = dialer or Dialer()
     own_via = via_value(instance)
     plugins = PluginHost(
@@ -187,7 +187,7 @@ class ConfigWatcher:
             file = read_config(self._path, self._environment, required=True)
             if (file.digest, file.environment) == self._says:
                 return
-            settings = gateway_settings(file, self._flags, file.environment)
+            settings = gateway_settings(file, self._flags)
         except SettingsInvalid as error:
             logger.error(  # noqa: TRY400  # its traceback says nothing to an operator
                 "[reload] the changed config is NOT used, the running settings stay: %s",

@@ -17,8 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from clawgate.settings.json5.file import read_regular
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.regular_file import read_regular
 
 BACKUPS = (".bak", ".bak.1", ".bak.2", ".bak.3", ".bak.4")
 """Endings of the last versions, the newest first; OpenClaw's own names."""

@@ -5,12 +5,25 @@ Of its own, so that who reads one file need not build the settings of every role
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
 
 from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import parse_url
+
+
+def env_var(*names: str) -> dict[str, Any]:
+    """Return the ``json_schema_extra`` of a field that environment variables set, the strongest one first."""
+    return {"env": list(names)}
+
+
+def variables_of(field: FieldInfo) -> tuple[str, ...]:
+    """Return the environment variables that set a field, the strongest one first."""
+    extra = field.json_schema_extra
+    names = extra.get("env", []) if isinstance(extra, dict) else []
+    return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
 def _url(value: str) -> str:

@@ -159,7 +159,7 @@ def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
     )
     (one,) = found.plugin_facts
     assert (one.plugin, one.kind) == ("house-model", "wrong")
-    assert one.diagnostic.message == "there is no such setting; did you mean 'checkInterval'?"
+    assert one.diagnostic.text == "there is no such setting; did you mean 'checkInterval'?"
     assert one.diagnostic.location.startswith(f"{path}:1:") and one.diagnostic.key.endswith(
         "config.checkIntervl"
     )

@@ -78,7 +78,20 @@ def test_variables_come_from_the_file_that_is_named(home: Home) -> None:
     variables.write_text(f"GATE_TOKEN={TOKEN}\n")
     process = serving(home, "--env-file", str(variables))
     assert home.ask("/v1/models")[0] == 200
-    assert ended(process)[0] == 0
+    code, _, err = ended(process)
+    assert code == 0 and f"environment file read path={variables}" in err
+
+
+def test_what_another_user_can_change_is_logged_at_start(home: Home) -> None:
+    """And so is a `.env` of the working folder, which is not read."""
+    (home.folder / ".env").write_text("OPENCLAW_GATEWAY_PORT=1\n")
+    config = home.state / "openclaw.json"
+    config.chmod(0o666)
+    process = serving(home)
+    code, _, err = ended(process)
+    assert code == 0
+    assert f"{config}: other users can change it (mode 0666); run: chmod 600 {config}" in err
+    assert f"{home.folder / '.env'}: it is not read" in err
 
 
 def test_all_that_is_wrong_is_said_and_nothing_is_left(home: Home) -> None:

@@ -40,7 +40,7 @@ def test_all_problems_come_at_once_with_their_places_and_no_secret(tmp_path: Pat
         "idleTimeout",
         "(--port)",
         "(--remote-url)",
-        "(PROXY_BRIDGE_TOKEN)",
+        "(environment variable PROXY_BRIDGE_TOKEN)",
     ):
         assert part in found.stderr
     assert "canary" not in found.stderr + found.stdout
@@ -69,3 +69,20 @@ def test_what_cannot_be_used_is_refused_before_anything_listens(
     assert found.returncode == 2 and says in found.stderr
     assert "Traceback" not in found.stderr and "listening" not in found.stderr
     assert "canary" not in found.stderr + found.stdout
+
+
+def test_files_of_variables_are_reported_at_start(tmp_path: Path) -> None:
+    """The one that is named is read; the one of the working folder is not."""
+    (tmp_path / ".env").write_text("PROXY_BRIDGE_URL=http://attacker.test\n")
+    (tmp_path / "my.env").write_text("PROXY_BRIDGE_PORT=x\n")
+    (tmp_path / "my.env").chmod(0o622)
+    arguments = ["bridge", "run", "--proxy-token", TOKEN]
+    unread = command(*arguments, folder=tmp_path)
+    assert unread.returncode == 2 and "remoteUrl: is not set" in unread.stderr
+    assert f"clawgate: {tmp_path / '.env'}: it is not read" in unread.stderr
+    named = command(*arguments, "--env-file", "my.env", folder=tmp_path)
+    assert (
+        "clawgate: environment file read: my.env\n" in named.stderr and "it is not read" not in named.stderr
+    )
+    assert "my.env: other users can change it (mode 0622)" in named.stderr
+    assert "bridgePort (PROXY_BRIDGE_PORT in my.env): must be" in named.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from clawgate.plugins.api.plugin import PluginConfig, PluginError, env_var
+from clawgate.plugins.api.plugin import PluginConfig, PluginError
 
 
 def test_a_plugins_config_has_keys_as_the_file_has_them_and_no_others() -> None:
@@ -23,7 +23,3 @@ def test_a_plugins_error_says_what_to_do() -> None:
         == "the port is taken: choose another"
     )
     assert str(PluginError("the port is taken")) == "the port is taken"
-
-
-def test_variables_stand_in_the_order_given() -> None:
-    assert env_var("A", "B") == {"env": ["A", "B"]}

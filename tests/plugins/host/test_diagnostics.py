@@ -54,9 +54,7 @@ def test_wrong_settings_of_a_bundled_plugin_are_told_where_they_stand(tmp_path: 
 def test_settings_that_are_wrong_together_are_told_at_their_block(tmp_path: Path) -> None:
     (one,) = found_in(tmp_path, TEXT.replace("prot: 1,", "").replace('command: "bunx it",', ""))
     assert one.diagnostic.key == "plugins.entries.anthropic-claude-proxy.config"
-    assert (
-        one.diagnostic.location.endswith(":1:53") and "must be a loopback address" in one.diagnostic.message
-    )
+    assert one.diagnostic.location.endswith(":1:53") and "must be a loopback address" in one.diagnostic.text
 
 
 def test_what_is_lacking_is_told_of_a_plugin_that_is_on(tmp_path: Path) -> None:
@@ -77,7 +75,7 @@ def test_what_a_variable_says_wrongly_is_told_as_the_variables(tmp_path: Path) -
         entry("proxy-bridge", {"remoteUrl": "https://remote.test", "proxyToken": "t" * 20}),
         PROXY_BRIDGE_PORT="x",
     )
-    assert [one.diagnostic.location for one in found] == ["PROXY_BRIDGE_PORT"]
+    assert [one.diagnostic.location for one in found] == ["environment variable PROXY_BRIDGE_PORT"]
 
 
 @pytest.mark.parametrize("variables", [{}, {"TOKEN": "t" * 20}])
@@ -104,7 +102,7 @@ def test_an_installed_plugin_is_judged_once_it_is_on(tmp_path: Path) -> None:
     wrong = {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "checkIntervl": 3}
     assert found_in(tmp_path, entry("house-model", wrong, enabled=None)) == []
     (one,) = found_in(tmp_path, entry("house-model", wrong))
-    assert one.kind == "wrong" and "did you mean 'checkInterval'?" in one.diagnostic.message
+    assert one.kind == "wrong" and "did you mean 'checkInterval'?" in one.diagnostic.text
     assert one.diagnostic.key == "plugins.entries.house-model.config.checkIntervl"
 
 

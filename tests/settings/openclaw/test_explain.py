@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from clawgate.settings.environment import Environment
 from clawgate.settings.json5.file import Json5File, parsed
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.openclaw.explain import UNKNOWN, ConfigPaths, ExplainedValue, explained
+from clawgate.settings.openclaw.explain import UNKNOWN, ExplainedValue, explain
 from clawgate.settings.redaction import PLACEHOLDER
 
 BRIDGE: KeyPath = ("plugins", "entries", "proxy-bridge", "config")
@@ -20,46 +21,50 @@ TEXT = """{
 }"""
 
 
-def explain(
+STATE = {"OPENCLAW_STATE_DIR": "/nowhere"}
+
+
+def explained(
     path: KeyPath, environment: dict[str, str] | None = None, env_file: dict[str, str] | None = None
 ) -> ExplainedValue:
     file = Json5File(Path("openclaw.json"), TEXT, "", 0o600, *parsed(TEXT))
-    found = explained(path, file, ConfigPaths(environment or {}, environment or {}, env_file or {}, "my.env"))
+    variables = Environment(STATE | (environment or {})).below(env_file or {}, Path("my.env"))
+    found = explain(path, file, variables)
     assert found is not None
     return found
 
 
 def test_the_default_counts_where_nothing_else_is() -> None:
-    found = explain(("gateway", "bind"))
+    found = explained(("gateway", "bind"))
     assert (found.value, found.source, found.in_file) == ("loopback", "default", None)
 
 
 def test_the_file_wins_over_the_default() -> None:
-    found = explain(("gateway", "port"))
+    found = explained(("gateway", "port"))
     assert (found.value, found.source) == (1, "openclaw.json:2")
     assert "  default    18789" in found.lines()
 
 
 def test_a_variable_wins_over_the_file() -> None:
     """What it wins over is told, too."""
-    found = explain(("gateway", "port"), {"OPENCLAW_GATEWAY_PORT": "7"})
+    found = explained(("gateway", "port"), {"OPENCLAW_GATEWAY_PORT": "7"})
     assert (found.value, found.source) == ("7", "environment variable OPENCLAW_GATEWAY_PORT")
     assert "  overridden openclaw.json:2" in found.lines()
 
 
-def test_the_env_file_is_for_the_roles() -> None:
-    """The gateway takes none of its own settings from the folder that it happens to be started in."""
-    found = explain((*BRIDGE, "bridgePort"), env_file={"PROXY_BRIDGE_PORT": "7"})
+def test_the_named_env_file_counts_for_every_key() -> None:
+    """For the gateway's own as for the roles', as `gateway run --env-file` and `bridge run --env-file` take them."""
+    found = explained((*BRIDGE, "bridgePort"), env_file={"PROXY_BRIDGE_PORT": "7"})
     assert (found.value, found.source) == ("7", "PROXY_BRIDGE_PORT in my.env")
-    both = explain((*BRIDGE, "bridgePort"), {"PROXY_BRIDGE_PORT": "8"}, {"PROXY_BRIDGE_PORT": "7"})
+    both = explained((*BRIDGE, "bridgePort"), {"PROXY_BRIDGE_PORT": "8"}, {"PROXY_BRIDGE_PORT": "7"})
     assert both.value == "8"
-    assert explain(("gateway", "port"), env_file={"OPENCLAW_GATEWAY_PORT": "7"}).value == 1
+    assert explained(("gateway", "port"), env_file={"OPENCLAW_GATEWAY_PORT": "7"}).value == "7"
 
 
 @pytest.mark.parametrize("environment", [{}, {"OWL": "plain-secret-4"}])
 def test_a_reference_is_shown_as_one(environment: dict[str, str]) -> None:
     """Whether its variable is set, not what it holds."""
-    found = explain(("models", "providers", "owl", "apiKey"), environment)
+    found = explained(("models", "providers", "owl", "apiKey"), environment)
     assert (found.value, found.references) == ("${OWL}", {"OWL": bool(environment)})
     assert f"  refers to  OWL, which is {'set' if environment else 'not set'}" in found.lines()
 
@@ -77,15 +82,23 @@ def test_a_reference_is_shown_as_one(environment: dict[str, str]) -> None:
 )
 def test_a_secret_is_never_shown(path: KeyPath, environment: dict[str, str]) -> None:
     """Whatever it came from."""
-    found = explain(path, environment)
+    found = explained(path, environment)
     for shown in (str(found.lines()), str(found.as_json()), repr(found)):
         assert "plain-secret" not in shown and PLACEHOLDER in shown
 
 
+def test_a_variable_of_the_config_file_itself_counts_below_all_others() -> None:
+    text = "{env: {vars: {OPENCLAW_GATEWAY_PORT: '9'}}, gateway: {port: 1}}"
+    file = Json5File(Path("openclaw.json"), text, "", 0o600, *parsed(text))
+    found = explain(("gateway", "port"), file, STATE)
+    assert found is not None
+    assert (found.value, found.source) == ("9", "OPENCLAW_GATEWAY_PORT in env.vars of the config file")
+
+
 def test_what_is_not_ours_is_said_to_be_openclaws() -> None:
-    assert f"  {UNKNOWN}" in explain(("channels", "x")).lines()
+    assert f"  {UNKNOWN}" in explained(("channels", "x")).lines()
 
 
 def test_what_nobody_knows_is_not_explained() -> None:
     file = Json5File(Path("openclaw.json"), "{}", "", 0o600, *parsed("{}"))
-    assert explained(("gateway", "prt"), file, ConfigPaths({}, {}, {})) is None
+    assert explain(("gateway", "prt"), file, STATE) is None

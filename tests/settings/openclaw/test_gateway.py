@@ -30,8 +30,8 @@ def settings(
     path.touch(0o600)
     path.write_text(json.dumps({"gateway": block}))
     environment = {"HOME": str(folder), "OPENCLAW_STATE_DIR": str(folder), **(env or {})}
-    file = read_config(path, environment, required=True, folder=folder)
-    return gateway_settings(file, GatewayFlags(**flags), environment)
+    file = read_config(path, environment, required=True)
+    return gateway_settings(file, GatewayFlags(**flags))
 
 
 def problems(folder: Path, gateway: Mapping[str, Any] | None = None, **more: Any) -> list[str]:

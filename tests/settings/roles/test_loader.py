@@ -1,4 +1,4 @@
-"""Flag, environment, .env, file, default: the first that has it wins, and every problem says where it was found."""
+"""Flag, environment, file, default: the first that has it wins, and every problem says where it was found."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.environment import Environment
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.settings.roles.loader import (
     SettingsInvalid,
@@ -21,15 +22,15 @@ from clawgate.settings.roles.loader import (
 from tests.settings.canary import BRIDGE, CANARY, KEY, SERVER, TOKEN
 
 BLOCK = 'openclaw.json: plugins.entries."proxy-bridge".config'
-LEVELS = ["default", "file", ".env", "environment", "flag"]
+LEVELS = ["default", "file", "env file", "environment", "flag"]
+VARIABLE = "environment variable PROXY_BRIDGE_PORT"
 
 
 def sources(
     *, environment: Mapping[str, str] | None = None, env_file: Mapping[str, str] | None = None, **block: Any
 ) -> SettingsSources:
-    return SettingsSources(
-        environment=environment or {}, env_file=env_file or {}, block=BRIDGE | block, block_name=BLOCK
-    )
+    variables = Environment(environment or {}).below(env_file or {}, Path("my.env"))
+    return SettingsSources(environment=variables, block=BRIDGE | block, block_name=BLOCK)
 
 
 def invalid(*arguments: Any, **named: Any) -> list[Diagnostic]:
@@ -71,7 +72,7 @@ def test_a_problem_names_the_place_that_won(top: int) -> None:
             bridgePort=bad if top == 1 else 1001,
         ),
     )
-    places = ["", f"{BLOCK}.bridgePort", "PROXY_BRIDGE_PORT in .env", "PROXY_BRIDGE_PORT", "--port"]
+    places = ["", f"{BLOCK}.bridgePort", "PROXY_BRIDGE_PORT in my.env", VARIABLE, "--port"]
     assert (problem.key, problem.location) == ("bridgePort", places[top])
 
 
@@ -101,11 +102,14 @@ def test_all_problems_come_at_once_each_with_its_place() -> None:
     found = invalid(
         BridgeSettings,
         {"bridge_port": "99999"},
-        SettingsSources(environment={"PROXY_BRIDGE_LOCAL_TOKEN": "short"}, block=block, block_name=BLOCK),
+        SettingsSources(
+            environment=Environment({"PROXY_BRIDGE_LOCAL_TOKEN": "short"}), block=block, block_name=BLOCK
+        ),
     )
     assert {(problem.key, problem.location) for problem in found} == {
         ("remotUrl", BLOCK), ("nonsense", BLOCK), ("idleTimeout", f"{BLOCK}.idleTimeout"), ("remoteUrl", ""),
-        ("maxBodyMb", f"{BLOCK}.maxBodyMb"), ("bridgePort", "--port"), ("bridgeToken", "PROXY_BRIDGE_LOCAL_TOKEN"),
+        ("maxBodyMb", f"{BLOCK}.maxBodyMb"), ("bridgePort", "--port"),
+        ("bridgeToken", "environment variable PROXY_BRIDGE_LOCAL_TOKEN"),
     }  # fmt: skip
 
 
@@ -114,12 +118,12 @@ def test_all_problems_come_at_once_each_with_its_place() -> None:
 )  # fmt: skip
 def test_an_unknown_key_comes_with_a_suggestion(key: str, near: str) -> None:
     (problem,) = invalid(BridgeSettings, {}, SettingsSources(block=BRIDGE | {key: 1}, block_name=BLOCK))
-    assert f"did you mean '{near}'?" in problem.message
+    assert f"did you mean '{near}'?" in problem.text
 
 
 def test_an_unknown_key_that_is_like_none_comes_with_the_list() -> None:
     (problem,) = invalid(BridgeSettings, {}, sources(zzzz=1))
-    assert "known are" in problem.message and "remoteUrl" in problem.message
+    assert "known are" in problem.text and "remoteUrl" in problem.text
 
 
 def test_a_missing_setting_names_every_way_to_give_it() -> None:
@@ -158,13 +162,15 @@ def secret_cases() -> list[tuple[str, type[Any], dict[str, Any], SettingsSources
                 f"variable {bad!r}",
                 ServerSettings,
                 {},
-                SettingsSources(environment={"OPENAI_API_KEY": bad}, block=SERVER),
+                SettingsSources(environment=Environment({"OPENAI_API_KEY": bad}), block=SERVER),
             ),
             (
                 f".env {bad!r}",
                 ServerSettings,
                 {},
-                SettingsSources(env_file={"OPENAI_PROXY_TOKEN": bad}, block=SERVER),
+                SettingsSources(
+                    environment=Environment({}).below({"OPENAI_PROXY_TOKEN": bad}, Path(".env")), block=SERVER
+                ),
             ),
             (
                 f"file {bad!r}",

@@ -85,7 +85,7 @@ def _from_config(file: ConfigFile, environment: Mapping[str, str]) -> dict[str, 
     environment = {**file.environment, **environment}
     catalog = build_catalog(file.config, file.unset, environment)
     try:
-        settings = gateway_settings(file, GatewayFlags(), environment)
+        settings = gateway_settings(file, GatewayFlags())
         problems: tuple[str, ...] = ()
         port = settings.port
     except SettingsInvalid as error:

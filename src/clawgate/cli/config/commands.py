@@ -6,7 +6,6 @@ never written.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -21,7 +20,7 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import place_options, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from clawgate.settings.json5.file import Json5File
     from clawgate.settings.key_path import KeyPath
@@ -161,8 +160,7 @@ def validate(config: str | None, as_json: bool) -> None:
             notes = file.notes
     if as_json:
         issues = [
-            {"path": one.key or "config file", "place": one.location, "message": one.message}
-            for one in problems
+            {"path": one.key or "config file", "place": one.location, "message": one.text} for one in problems
         ]
         told = {"issues": issues, "warnings": warnings, "notes": notes}
         click.echo(as_text({"valid": not problems, "path": str(where), **told}))
@@ -182,26 +180,21 @@ def validate(config: str | None, as_json: bool) -> None:
 @_path
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option(
-    "--env-file", metavar="FILE", help="File with environment variables  [default .env, if there is one]"
+    "--env-file", metavar="FILE", help="File with environment variables; none is read that is not named"
 )
 @place_options
 def explain(path: KeyPath, config: str | None, as_json: bool, env_file: str | None) -> None:
     """What PATH is for, its effective value and where that came from, its default and its variables."""
-    from clawgate.settings.openclaw.config_file import read_config
-    from clawgate.settings.openclaw.explain import ConfigPaths, explained
+    from clawgate.settings.environment import named_environment
+    from clawgate.settings.openclaw.explain import explain as explained
     from clawgate.settings.problems import SettingsInvalid
-    from clawgate.settings.roles.loader import read_env_file
 
     where = places(config)
     file = read_file(where.config, required=where.config_named)
     try:
-        from_file = read_env_file(env_file)
+        found = explained(path, file, named_environment(os.environ, env_file))
     except SettingsInvalid as error:
         _unusable(error)
-    references: Mapping[str, str] = os.environ
-    with contextlib.suppress(SettingsInvalid):  # a file with problems can be explained, too
-        references = read_config(where.config, os.environ, required=False).environment
-    found = explained(path, file, ConfigPaths(os.environ, references, from_file, env_file or ".env"))
     if found is None:
         no_such_path(path, file)
     if as_json:

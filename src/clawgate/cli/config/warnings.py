@@ -54,11 +54,11 @@ def _wrong(text: str, where: Paths, path: KeyPath) -> list[PluginDiagnostic]:
     """None for a text that cannot be used: whoever writes it says so."""
     from clawgate.settings.json5.file import Json5File, parsed
     from clawgate.settings.json5.source_map import InvalidJson5
-    from clawgate.settings.openclaw.config_file import judged
+    from clawgate.settings.openclaw.config_file import validate
     from clawgate.settings.problems import SettingsInvalid
 
     try:
-        file = judged(Json5File(where.config, text, "", 0o600, *parsed(text)), os.environ)
+        file = validate(Json5File(where.config, text, "", 0o600, *parsed(text)), os.environ)
     except (InvalidJson5, SettingsInvalid):
         return []
     return [one for one in _examined(file, where, path) if one.kind == "wrong"]
@@ -75,7 +75,7 @@ def _examined(file: ConfigFile, where: Paths, path: KeyPath) -> list[PluginDiagn
 
 
 def _same(finding: PluginDiagnostic) -> tuple[str, str]:
-    return finding.diagnostic.key, finding.diagnostic.message
+    return finding.diagnostic.key, finding.diagnostic.text
 
 
 def _without_place(finding: PluginDiagnostic) -> str:

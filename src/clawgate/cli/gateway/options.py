@@ -32,7 +32,7 @@ _OPTIONS = (
     ),
     click.option("--verbose", is_flag=True, help="Log more"),
     click.option(
-        "--env-file", metavar="FILE", help="File with environment variables  [default .env, if there is one]"
+        "--env-file", metavar="FILE", help="File with environment variables; none is read that is not named"
     ),
 )
 

@@ -7,21 +7,25 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.options import plain_flags
-from clawgate.cli.paths import places
+from clawgate.cli.paths import Paths, places
 from clawgate.cli.relay.run import refuse, sockets_of
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.argv_redaction import redact_argv
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
 from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
+from clawgate.settings.environment import ignored_env_file, named_environment
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.roles.loader import read_env_file
+from clawgate.settings.regular_file import access_warnings
+
+if TYPE_CHECKING:
+    from clawgate.settings.openclaw.config_file import ConfigFile
 
 logger = logging.getLogger("clawgate.gateway")
 
@@ -61,9 +65,10 @@ def run_gateway(
         redactor.add(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
     try:
-        environment = dict(read_env_file(env_file)) | dict(os.environ) if env_file else dict(os.environ)
+        environment = named_environment(os.environ, env_file)
         file = read_config(where.config, environment, required=where.config_named)
         add_secrets(file.secrets())
+        _log_sources(where, file, env_file)
         for note in file.notes:
             logger.debug("%s", note)
         for warning in file.warnings:
@@ -104,6 +109,16 @@ def run_gateway(
     handover.close()
     instance.release()
     sys.exit(code)
+
+
+def _log_sources(where: Paths, file: ConfigFile, env_file: str | None) -> None:
+    """Log which files variables come from, and which files and folders another user can change."""
+    for path in file.environment.files:
+        logger.info("environment file read path=%s", path)
+    if note := ignored_env_file(Path.cwd(), env_file):
+        logger.info("%s", note)
+    for warning in access_warnings(file.path, file.path.parent, where.state, *file.environment.files):
+        logger.warning("%s", warning)
 
 
 def _claim(folder: Path) -> Instance:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import Any
 
@@ -158,7 +157,7 @@ def _configured(file: Any) -> tuple[str, int, list[str]]:
     if file is None:
         return _LOOPBACK, _DEFAULT_PORT, []
     try:
-        settings = gateway_settings(file, GatewayFlags(), {**file.environment, **os.environ})
+        settings = gateway_settings(file, GatewayFlags())
     except SettingsInvalid as error:
         return _LOOPBACK, file.config.gateway.port, [str(problem) for problem in error.problems]
     return settings.host, settings.port, []

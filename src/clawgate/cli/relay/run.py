@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from socket import socket
 from typing import Any, NoReturn, TypeVar
 
@@ -14,8 +15,10 @@ import click
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.argv_redaction import redact_argv
+from clawgate.settings.environment import ignored_env_file
+from clawgate.settings.regular_file import access_warnings
 from clawgate.settings.roles.bridge import RelaySettings
-from clawgate.settings.roles.loader import SettingsInvalid, load, read_sources
+from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
 
 _S = TypeVar("_S", bound=RelaySettings)
 
@@ -26,7 +29,7 @@ common_options = (
         help="OpenClaw's config file  [env OPENCLAW_CONFIG_PATH; default ~/.openclaw/openclaw.json]",
     ),
     click.option(
-        "--env-file", metavar="FILE", help="File with environment variables  [default .env, if there is one]"
+        "--env-file", metavar="FILE", help="File with environment variables; none is read that is not named"
     ),
 )
 
@@ -35,11 +38,23 @@ def settings_from(model: type[_S], entry: str, given: dict[str, Any]) -> _S:
     """The settings of a role, or the end of the command with what is wrong on standard error."""
     config, env_file = given.pop("config"), given.pop("env_file")
     try:
-        settings = load(model, given, read_sources(entry=entry, config=config, env_file=env_file))
+        sources = read_sources(entry=entry, config=config, env_file=env_file)
+        _print_sources(sources, env_file)
+        settings = load(model, given, sources)
     except SettingsInvalid as error:
         refuse(error)
     redact_argv(settings.secrets())
     return settings
+
+
+def _print_sources(sources: SettingsSources, env_file: str | None) -> None:
+    """Print which files variables come from, and which files and folders another user can change."""
+    for path in sources.environment.files:
+        click.echo(f"clawgate: environment file read: {path}", err=True)
+    if note := ignored_env_file(Path.cwd(), env_file):
+        click.echo(f"clawgate: {note}", err=True)
+    for warning in access_warnings(*sources.files):
+        click.echo(f"clawgate: warning: {warning}", err=True)
 
 
 def refuse(error: SettingsInvalid) -> NoReturn:

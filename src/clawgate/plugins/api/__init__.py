@@ -7,7 +7,7 @@ which hands over services, providers and commands.
 from __future__ import annotations
 
 from clawgate.plugins.api.command import CommandContext, CommandPlugin
-from clawgate.plugins.api.plugin import API_VERSION, Plugin, PluginConfig, PluginError, Registrar, env_var
+from clawgate.plugins.api.plugin import API_VERSION, Plugin, PluginConfig, PluginError, Registrar
 from clawgate.plugins.api.provider import (
     CheckResult,
     ChecksConfig,
@@ -39,7 +39,7 @@ from clawgate.plugins.api.service import (
     Unavailable,
 )
 from clawgate.settings.diagnostic import Diagnostic, Severity
-from clawgate.settings.fields import Port, Seconds, Secret, Url
+from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.roles.bridge import RelaySettings
 

@@ -6,7 +6,7 @@ no file.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -26,11 +26,6 @@ class PluginError(Exception):
         super().__init__(f"{message}: {next_step}" if next_step else message)
         self.message = message
         self.next_step = next_step
-
-
-def env_var(*names: str) -> dict[str, Any]:
-    """Return ``json_schema_extra`` for a config field: the variables that set it, highest precedence first."""
-    return {"env": list(names)}
 
 
 class PluginConfig(BaseModel):

@@ -20,6 +20,7 @@ from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
 from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, run_with_timeout
 from clawgate.plugins.host.manifest import Manifest
+from clawgate.settings.environment import Environment
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.loader import SettingsSources, load
 
@@ -221,7 +222,7 @@ def plugin_settings(
     Raises `SettingsInvalid` with every problem, and `PluginFailed` if a validator of the plugin fails otherwise.
     """
     sources = SettingsSources(
-        environment=environment,
+        environment=Environment.of(environment),
         block=block,
         block_name=f'plugins.entries."{loaded.id}".config',
         has_flags=False,

@@ -6,9 +6,7 @@ column, without the content. It does not know what the keys mean.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
 import stat
 from dataclasses import dataclass
@@ -20,9 +18,7 @@ from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.json5.source_map import InvalidJson5, SourceMap, scan
 from clawgate.settings.key_path import MAX_DEPTH
 from clawgate.settings.problems import SettingsInvalid
-
-MAX_BYTES = 2 * 1024 * 1024
-"""A hundred times a large config; much more than this would take seconds to read."""
+from clawgate.settings.regular_file import read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +36,12 @@ class Json5File:
         return f"{self.path}:{line}:{column}"
 
 
-def read_regular(path: Path) -> tuple[bytes, int] | None:
-    """The bytes and the permission bits of a regular file, None where there is none.
-
-    Raises `SettingsInvalid` for everything else that may be in its place; it never waits.
-    """
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            facts = os.fstat(file.fileno())
-            if stat.S_ISDIR(facts.st_mode):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if not stat.S_ISREG(facts.st_mode):
-                raise _refusal(path, "it cannot be read: it is no regular file")
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise _refusal(path, "it is a link to a file that does not exist") from None
-        return None
-    except OSError as error:
-        raise _refusal(path, f"it cannot be read: {error.strerror}") from error
-    except ValueError:
-        raise _refusal(path, "it cannot be read: its name holds a NUL") from None
-    if len(data) > MAX_BYTES:
-        raise _refusal(path, f"it cannot be read: it is larger than {MAX_BYTES // 1024 // 1024} MB")
-    return data, stat.S_IMODE(facts.st_mode)
-
-
 def read_json5(path: Path) -> Json5File | None:
     """The file, None where there is none; raises `SettingsInvalid` for one that cannot be read."""
     found = read_regular(path)
     if found is None:
         return None
-    data, mode = found
+    data, status = found
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -84,7 +54,9 @@ def read_json5(path: Path) -> Json5File | None:
     try:
         if text and not text.strip("\0"):
             raise InvalidJson5("it is nothing but NUL characters; restore a backup", 1, 1)
-        return Json5File(path, text, hashlib.sha256(data).hexdigest(), mode, *parsed(text))
+        return Json5File(
+            path, text, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode), *parsed(text)
+        )
     except InvalidJson5 as error:
         place = f"{path}:{error.line}:{error.column}"
         raise SettingsInvalid([Diagnostic((), f"it is not JSON5: {error.message}", location=place)]) from None
@@ -100,10 +72,6 @@ def parsed(text: str) -> tuple[object, SourceMap]:
         end = min(max(int(at[1]) - 1, 0), len(text)) if at else len(text)
         line, column = text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)
         raise InvalidJson5("it cannot be read from here on", line, column) from None
-
-
-def _refusal(path: Path, message: str) -> SettingsInvalid:
-    return SettingsInvalid([Diagnostic((), message, location=str(path))])
 
 
 def no_such_file(path: Path) -> SettingsInvalid:

@@ -1,13 +1,10 @@
 """Can OpenClaw's config file be used, what does it say, and if not: every reason at once, each with its line.
 
-Variables come from where OpenClaw takes them: the process, `.env` of the working folder (but no credentials and no
-settings of ours from there: whoever made that folder wrote it), `.env` of the state folder, ``env.vars`` of the file;
-the first that has one. No message holds a value that could be a secret.
+Variables come from `settings.environment`. No message holds a value that could be a secret.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,14 +15,14 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.json5.file import Json5File, no_such_file, read_json5, read_regular
+from clawgate.settings.environment import Environment, full_environment
+from clawgate.settings.json5.file import Json5File, no_such_file, read_json5
 from clawgate.settings.json5.source_map import SourceMap, nearest
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.compatibility import refusals, unknown_key
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.unknown_keys import unread_keys
 from clawgate.settings.openclaw.validate import findings
-from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import SettingsInvalid, worded
 from clawgate.settings.redaction import is_secret
 from clawgate.settings.references import resolve_references
@@ -46,13 +43,6 @@ _MOST_PROBLEMS = 100
 _MOST_KEYS = 1000
 """Keys that are not read and looked at for slips."""
 
-_NOT_FROM_HERE = re.compile(
-    r"\A(?:OPENCLAW|CLAWGATE|PROXY_BRIDGE|OPENAI_PROXY|PYTHON|LD|DYLD)_"
-    r"|(?:KEY|TOKEN|TOKENS|SECRET|PASSWORD|PASSWD|CREDENTIALS?)\Z|_PROXY\Z|\A(?:PATH|HOME)\Z|_(?:BASE_)?URL\Z",
-    re.IGNORECASE,
-)
-"""Variables that `.env` of the working folder cannot set."""
-
 
 @dataclass(frozen=True)
 class ConfigFile:
@@ -70,7 +60,7 @@ class ConfigFile:
     digest: str
     raw: Mapping[str, Any] = field(repr=False)
     config: OpenClawConfig = field(repr=False)
-    environment: Mapping[str, str] = field(repr=False)
+    environment: Environment = field(repr=False)
     unset: Mapping[str, str]
     notes: list[str]
     warnings: list[str]
@@ -100,25 +90,22 @@ class ConfigFile:
         return tuple(text for text in found if text)
 
 
-def read_config(
-    path: Path, environment: Mapping[str, str], *, required: bool, folder: Path | None = None
-) -> ConfigFile:
+def read_config(path: Path, environment: Mapping[str, str], *, required: bool) -> ConfigFile:
     """The file at ``path``; a missing one that is not ``required`` gives the defaults.
 
-    ``environment`` is that of the process, ``folder`` the working folder (the current one by default). Raises
-    `SettingsInvalid` with every problem: ``file:line:column``, key path, what is wrong, what to do.
+    ``environment`` is that of the process, or a `named_environment`. Raises `SettingsInvalid` with every problem.
     """
     file = read_json5(path)
     if file is None:
         if required:
             raise no_such_file(path)
         file = Json5File(path, "", "", 0o600, {}, SourceMap({}, ()))
-    return judged(file, environment, folder=folder)
+    return validate(file, environment)
 
 
-def judged(file: Json5File, environment: Mapping[str, str], *, folder: Path | None = None) -> ConfigFile:
-    """What a file that was read says. Raises as `read_config`."""
-    return _Reading(file).config_file(environment, folder or Path())
+def validate(file: Json5File, environment: Mapping[str, str]) -> ConfigFile:
+    """Return what a file that was read says. Raises as `read_config`."""
+    return _Reading(file).config_file(environment)
 
 
 class _Reading:
@@ -132,7 +119,7 @@ class _Reading:
         self._unset: dict[KeyPath, str] = {}
         self._left_out: set[KeyPath] = set()
 
-    def config_file(self, environment: Mapping[str, str], folder: Path) -> ConfigFile:
+    def config_file(self, environment: Mapping[str, str]) -> ConfigFile:
         raw = self._file.value
         for twice in self._file.scan.twice:
             self._add_at(
@@ -142,7 +129,7 @@ class _Reading:
             self._add((), "must be an object: { … }")
             raise self._invalid()
         self._includes(raw, ())
-        environment = self._environment(raw, environment, folder)
+        environment = self._environment(raw, environment)
         read = self._with_references({key: raw[key] for key in _READ if key in raw}, environment)
         self._slips(raw)
         config = self._validated(read)
@@ -210,53 +197,14 @@ class _Reading:
             for at, part in enumerate(value):
                 self._includes(part, (*path, at))
 
-    def _environment(
-        self, raw: Mapping[str, Any], environment: Mapping[str, str], folder: Path
-    ) -> Mapping[str, str]:
-        found = self._own_variables(raw)
-        found |= self._env_file(state_dir(environment) / ".env")
-        here = self._env_file(folder / ".env")
-        ignored = sorted(name for name in here if _NOT_FROM_HERE.search(name) and not environment.get(name))
-        if ignored:
-            self._notes.append(f"{folder / '.env'}: not taken from there: {', '.join(ignored)}")
-        found |= {name: value for name, value in here.items() if not _NOT_FROM_HERE.search(name)}
-        return found | {name: value for name, value in environment.items() if value}
-
-    def _own_variables(self, raw: Mapping[str, Any]) -> dict[str, str]:
-        env = raw.get("env", {})
-        if not isinstance(env, dict):
-            self._add(("env",), "must be an object")
-            return {}
-        own = env.get("vars", {})
-        if not isinstance(own, dict):
-            self._add(("env", "vars"), "must be an object")
-            return {}
-        for name, value in own.items():
-            if not isinstance(value, str):
-                self._add(("env", "vars", name), "must be text")
-        return {name: value for name, value in own.items() if isinstance(value, str) and value}
-
-    def _env_file(self, path: Path) -> dict[str, str]:
-        try:
-            found = read_regular(path)
-        except SettingsInvalid as error:
-            self._found += [(0, 0, Diagnostic((), it.message, location=it.location)) for it in error.problems]
-            return {}
-        if found is None:
-            return {}
-        try:
-            text = found[0].decode("utf-8-sig")
-        except UnicodeDecodeError:
-            self._found.append(
-                (0, 0, Diagnostic((), "it cannot be read: it is not UTF-8 text", location=str(path)))
-            )
-            return {}
-        from io import StringIO
-
-        from dotenv import dotenv_values
-
-        values = dotenv_values(stream=StringIO(text), interpolate=False)
-        return {name: value for name, value in values.items() if value}
+    def _environment(self, raw: Mapping[str, Any], environment: Mapping[str, str]) -> Environment:
+        found, problems = full_environment(environment, raw)
+        for problem in problems:
+            if problem.path:  # of the file itself
+                self._add(problem.path, problem.message)
+            else:
+                self._found.append((0, 0, problem))
+        return found
 
     def _with_references(self, read: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
         replaced, missing = resolve_references(read, environment)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clawgate.settings.environment import full_environment
 from clawgate.settings.json5.edit import NoSuchPath, value_at
 from clawgate.settings.json5.file import Json5File
 from clawgate.settings.json5.source_map import nearest
@@ -16,18 +17,9 @@ from clawgate.settings.key_path import KeyPath, format_key_path, in_document
 from clawgate.settings.openclaw.key_catalog import KeyInfo, applied_live, known_key
 from clawgate.settings.redaction import PLACEHOLDER, redact
 from clawgate.settings.references import resolve_references
+from clawgate.settings.resolve import Resolved, resolve
 
 UNKNOWN = "clawgate does not read it; it is OpenClaw's own."
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigPaths:
-    """Where else than in the file a value may come from. ``references`` is what ``${NAME}`` is looked up in."""
-
-    environment: Mapping[str, str]
-    references: Mapping[str, str]
-    env_file: Mapping[str, str]
-    env_file_name: str = ".env"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,7 @@ class ExplainedValue:
             ("value", _shown(self.value)),
             ("from", self.source),
             ("default", _shown(known.default) if known else ""),
-            ("set by", _ways(known)),
+            ("set by", _setters(known)),
             (
                 "a change",
                 "is taken over by a running gateway" if applied_live(self.path) else "needs a restart",
@@ -83,37 +75,30 @@ class ExplainedValue:
         ]
 
 
-def explained(path: KeyPath, file: Json5File, places: ConfigPaths) -> ExplainedValue | None:
-    """None for a key that neither stands in the file nor is known. ``file`` may be an empty one."""
-    where = in_document(path, file.value)
-    known = known_key(where)
+def explain(path: KeyPath, file: Json5File, environment: Mapping[str, str]) -> ExplainedValue | None:
+    """Return None for a key that neither stands in the file nor is known.
+
+    ``file`` may be an empty one; ``environment`` is that of the process, or a `named_environment`.
+    """
+    variables, _ = full_environment(environment, file.value)
+    key = in_document(path, file.value)
+    known = known_key(key)
     try:
-        value, in_file = value_at(file.value, where), _place(file, where)
+        in_file = Resolved(value_at(file.value, key), _location(file, key))
     except NoSuchPath:
-        value, in_file = None, None
-    if known is None and in_file is None:
-        return None
-    for variable in known.variables if known else ():
-        found, source = places.environment.get(variable), f"environment variable {variable}"
-        if not found and where[:2] == (
-            "plugins",
-            "entries",
-        ):  # the gateway itself takes none of its own from there
-            found, source = places.env_file.get(variable), f"{variable} in {places.env_file_name}"
-        if found:
-            shown = PLACEHOLDER if known and known.secret else redact(found, where)
-            return ExplainedValue(where, shown, source, known, {}, in_file)
-    if in_file is None:
-        assert known is not None
-        return ExplainedValue(where, known.default, "default", known, {}, None)
-    references = _references(value, places.references)
-    plain_secret = known is not None and known.secret and isinstance(value, str) and not references
-    return ExplainedValue(
-        where, PLACEHOLDER if plain_secret else redact(value, where), in_file, known, references, in_file
+        in_file = None
+        if known is None:
+            return None
+    found = resolve(
+        known.variables if known else (), variables, in_file=in_file, default=known.default if known else None
     )
+    references = _references(found.value, variables) if found is in_file else {}
+    is_secret = known is not None and known.secret and isinstance(found.value, str) and not references
+    value = found.value if found.is_default else PLACEHOLDER if is_secret else redact(found.value, key)
+    return ExplainedValue(key, value, found.origin, known, references, in_file.origin if in_file else None)
 
 
-def _place(file: Json5File, path: KeyPath) -> str:
+def _location(file: Json5File, path: KeyPath) -> str:
     return f"{file.path}:{nearest(file.scan.spans, path)[0]}"
 
 
@@ -131,7 +116,7 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _ways(known: KeyInfo | None) -> str:
+def _setters(known: KeyInfo | None) -> str:
     if known is None:
         return ""
     return ", ".join([*([known.flag] if known.flag else []), *known.variables])

@@ -10,16 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.fields import variables_of
+from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.config_file import ConfigFile
-from clawgate.settings.openclaw.schema import GatewayBlock, RateLimit
+from clawgate.settings.openclaw.schema import GatewayAuth, RateLimit
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.resolve import Resolved, resolve
 from clawgate.settings.secrets import secret_problem, token_problem
 
 _HOSTS = {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  # what "lan" means
-_VARIABLES = {"token": "OPENCLAW_GATEWAY_TOKEN", "password": "OPENCLAW_GATEWAY_PASSWORD"}
+_PORT: KeyPath = ("gateway", "port")
 _MAKE_ONE = "make one with: clawgate doctor --fix"
 
 
@@ -50,15 +53,13 @@ class GatewayFlags:
     password: str | None = None
 
 
-def gateway_settings(
-    file: ConfigFile, flags: GatewayFlags, environment: Mapping[str, str]
-) -> GatewaySettings:
+def gateway_settings(file: ConfigFile, flags: GatewayFlags) -> GatewaySettings:
     """Raises `SettingsInvalid` with every problem."""
     problems: list[Diagnostic] = []
     block = file.config.gateway
-    host = _host(block, flags.bind, problems)
-    port = _port(block, flags.port, environment, problems)
-    tokens = _tokens(block, flags, environment, problems)
+    host = _host(file, flags, problems)
+    port = _port(file, flags, problems)
+    tokens = _tokens(file, flags, problems)
     local = is_loopback(host)
     if block.auth.mode == "none" and not local:
         problems.append(
@@ -86,13 +87,32 @@ def gateway_settings(
     )
 
 
-def _host(block: GatewayBlock, flag: str | None, problems: list[Diagnostic]) -> str:
-    bind = flag or block.bind
+def _setting(file: ConfigFile, flags: GatewayFlags, path: KeyPath) -> Resolved:
+    """The value of a key under ``gateway`` that a flag or a variable may set, and its origin."""
+    block: BaseModel = file.config.gateway
+    for key in path[1:-1]:
+        block = getattr(block, str(key))
+    name = str(path[-1])
+    value = getattr(block, name)
+    in_file = Resolved(value, file.place(path)) if name in block.model_fields_set else None
+    flag = getattr(flags, name)
+    return resolve(
+        variables_of(type(block).model_fields[name]),
+        file.environment,
+        flag=Resolved(None if flag == "" else flag, f"--{name}"),
+        in_file=in_file,
+        default=value,
+    )
+
+
+def _host(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -> str:
+    found = _setting(file, flags, ("gateway", "bind"))
+    bind, custom = str(found.value), file.config.gateway.custom_bind_host
     if bind in _HOSTS:
         return _HOSTS[bind]
     if bind == "custom":
-        if block.custom_bind_host:
-            return block.custom_bind_host
+        if custom:
+            return custom
         problems.append(
             Diagnostic(("gateway", "customBindHost"), "is not set, and gateway.bind 'custom' needs it")
         )
@@ -111,33 +131,26 @@ def _host(block: GatewayBlock, flag: str | None, problems: list[Diagnostic]) -> 
                 Diagnostic(
                     ("gateway", "bind"),
                     f"'{bind}' is neither an address nor one of {known}",
-                    location="--bind",
+                    location=found.origin,
                 )
             )
     return "127.0.0.1"
 
 
-def _port(
-    block: GatewayBlock, flag: int | None, environment: Mapping[str, str], problems: list[Diagnostic]
-) -> int:
-    if flag is not None:
-        return flag
-    text = environment.get("OPENCLAW_GATEWAY_PORT")
-    if not text:
-        return block.port
+def _port(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -> int:
+    found = _setting(file, flags, _PORT)
+    if isinstance(found.value, int):
+        return found.value
+    text = str(found.value)
     if text.isascii() and text.isdigit() and int(text) <= 65_535:
         return int(text)
-    problems.append(
-        Diagnostic(("gateway", "port"), "must be a number from 0 to 65535", location="OPENCLAW_GATEWAY_PORT")
-    )
+    problems.append(Diagnostic(_PORT, "must be a number from 0 to 65535", location=found.origin))
     return 0
 
 
-def _tokens(
-    block: GatewayBlock, flags: GatewayFlags, environment: Mapping[str, str], problems: list[Diagnostic]
-) -> dict[str, str]:
+def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -> dict[str, str]:
     """What lets callers in, by name; every kind that is set, or the one that ``mode`` names."""
-    mode = block.auth.mode
+    mode = file.config.gateway.auth.mode
     if mode == "none":
         return {}
     if mode == "trusted-proxy":
@@ -151,32 +164,25 @@ def _tokens(
     found: dict[str, str] = {}
     known = len(problems)
     for kind in kinds:
-        value = _value(kind, block, flags, environment)
+        path = ("gateway", "auth", kind)
+        setting = _setting(file, flags, path)
+        value = setting.value.get_secret_value() if isinstance(setting.value, SecretStr) else setting.value
         if value is None:
             continue
-        reason = secret_problem(value)
+        reason = secret_problem(str(value))
         if reason is not None:
-            problems.append(Diagnostic(("gateway", "auth", kind), f"{reason}; {_MAKE_ONE}"))
+            problems.append(Diagnostic(path, reason, fix=_MAKE_ONE, location=setting.origin))
         else:
-            found[kind] = value
+            found[kind] = str(value)
     if not found and len(problems) == known:
-        what = " or ".join(f"gateway.auth.{kind} ({_VARIABLES[kind]})" for kind in kinds)
+        names = {kind: ", ".join(variables_of(GatewayAuth.model_fields[kind])) for kind in kinds}
+        what = " or ".join(f"gateway.auth.{kind} ({names[kind]})" for kind in kinds)
         problems.append(
             Diagnostic(("gateway", "auth"), f"no {what} is set, so nobody could be let in; {_MAKE_ONE}")
         )
     if len(set(found.values())) < len(found):
         del found["password"]
     return found
-
-
-def _value(kind: str, block: GatewayBlock, flags: GatewayFlags, environment: Mapping[str, str]) -> str | None:
-    given: str | None = getattr(flags, kind)
-    secret: SecretStr | None = getattr(block.auth, kind)
-    return (
-        given
-        or environment.get(_VARIABLES[kind])
-        or (secret.get_secret_value() if secret is not None else None)
-    )
 
 
 def is_loopback(host: str) -> bool:

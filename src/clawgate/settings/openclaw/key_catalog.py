@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.roles.bridge import BridgeSettings, RelaySettings, ServerSettings
@@ -22,11 +23,6 @@ from clawgate.settings.roles.bridge import BridgeSettings, RelaySettings, Server
 ROLES: dict[str, type[RelaySettings]] = {"proxy-bridge": BridgeSettings, "openai-proxy": ServerSettings}
 """The plugins whose settings are our own: by the id under ``plugins.entries``."""
 
-_GATEWAY_VARIABLES: dict[KeyPath, str] = {
-    ("gateway", "port"): "OPENCLAW_GATEWAY_PORT",
-    ("gateway", "auth", "token"): "OPENCLAW_GATEWAY_TOKEN",
-    ("gateway", "auth", "password"): "OPENCLAW_GATEWAY_PASSWORD",
-}
 _LIVE = ("models", "agents", "plugins", "tools", ("gateway", "auth"))
 _ANY = "*"
 
@@ -91,11 +87,6 @@ def _within(shape: object, path: KeyPath) -> Iterator[tuple[KeyPath, FieldInfo]]
 
 
 def _known(path: KeyPath, field: FieldInfo) -> KeyInfo:
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    variables = extra.get("env", [])
-    names = [str(name) for name in variables] if isinstance(variables, list) else []
-    if own := _GATEWAY_VARIABLES.get(path):
-        names.insert(0, own)
     flag = None
     if path[:2] == ("plugins", "entries") and path[2:3] != () and path[2] in ROLES and len(path) == 5:
         from clawgate.settings.roles.loader import flag_of
@@ -105,7 +96,7 @@ def _known(path: KeyPath, field: FieldInfo) -> KeyInfo:
     return KeyInfo(
         description=field.description or "",
         default=_plain_default(field),
-        variables=tuple(names),
+        variables=variables_of(field),
         flag=flag,
         secret=_holds_secret(field.annotation),
     )

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.fields import Port, Secret, Url, reject_bool
+from clawgate.settings.fields import Port, Secret, Url, env_var, reject_bool
 from clawgate.settings.secrets import REDACTION_MARKS
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
@@ -100,9 +100,15 @@ class GatewayAuth(Block):
         default=None, description="What callers must present."
     )
     token: Secret | None = Field(
-        default=None, description="The token of mode token; a reference such as ${NAME}."
+        default=None,
+        description="The token of mode token; a reference such as ${NAME}.",
+        json_schema_extra=env_var("OPENCLAW_GATEWAY_TOKEN"),
     )
-    password: Secret | None = Field(default=None, description="The password of mode password; a reference.")
+    password: Secret | None = Field(
+        default=None,
+        description="The password of mode password; a reference.",
+        json_schema_extra=env_var("OPENCLAW_GATEWAY_PASSWORD"),
+    )
     rate_limit: RateLimit | None = Field(
         default=None, description="Lockout of addresses that present wrong ones."
     )
@@ -136,7 +142,9 @@ class GatewayBlock(Block):
     mode: Literal["local", "remote"] | None = Field(
         default=None, description="local: this machine runs the gateway."
     )
-    port: Port = Field(default=18789, description="Port to listen on.")
+    port: Port = Field(
+        default=18789, description="Port to listen on.", json_schema_extra=env_var("OPENCLAW_GATEWAY_PORT")
+    )
     bind: Literal["loopback", "lan", "auto", "tailnet", "custom"] = Field(
         default="loopback", description="Addresses to listen on."
     )
@@ -342,4 +350,6 @@ def _with_references(part: object) -> object:
     if part.get("format") == "password":
         rest = {key: value for key, value in part.items() if key not in ("type", "format", "writeOnly")}
         return rest | {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/SecretRef"}]}
-    return {key: _with_references(value) for key, value in part.items()}
+    return {
+        key: _with_references(value) for key, value in part.items() if (key, type(value)) != ("env", list)
+    }

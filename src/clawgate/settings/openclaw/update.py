@@ -7,10 +7,10 @@ Every command that changes the file comes through here. What to change is the ca
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.settings.atomic_write import WriteFailed, locked, replace, resolve_symlink
@@ -41,7 +41,7 @@ class BringsProblems(SettingsInvalid):
     """The file would have problems that it has not now; nothing was written."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class WriteResult:
     """How it went. ``path`` is the file itself, behind links; ``backup`` holds the version before.
 
@@ -95,10 +95,10 @@ def update(
 
 def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Diagnostic]:
     """Everything that is wrong with a file that could be read, with the settings of our own roles in it."""
-    from clawgate.settings.openclaw.config_file import judged
+    from clawgate.settings.openclaw.config_file import validate
 
     try:
-        judged(file, environment)
+        validate(file, environment)
     except SettingsInvalid as error:
         found = error.problems
     else:
@@ -126,7 +126,7 @@ def _of_roles(file: Json5File) -> Iterator[Diagnostic]:
                 if problem.location.startswith("here") and not problem.unset:
                     own = (*path, *problem.path)
                     place = file.place(*nearest(file.scan.spans, own))
-                    yield Diagnostic(own, problem.message, location=place)
+                    yield dataclasses.replace(problem, path=own, location=place)
 
 
 def _judged(old: Json5File | None, new: Json5File, environment: Mapping[str, str]) -> tuple[Diagnostic, ...]:

@@ -24,15 +24,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from clawgate.settings.fields import Port, Seconds, Secret, Url, reject_bool
+from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var, reject_bool
 from clawgate.settings.problems import DOCUMENT
 from clawgate.settings.secrets import token_problem
 from clawgate.wire.http.url import parse_url
-
-
-def env_var(*names: str) -> dict[str, Any]:
-    """The environment variables of a field, the most specific one first."""
-    return {"env": list(names)}
 
 
 def _strong_token(value: SecretStr) -> SecretStr:

@@ -1,0 +1,87 @@
+"""Reads a regular file of bounded size, and reports who besides its owner can read or change a file.
+
+Must not wait: a pipe in the place of a file is refused, not read. Messages hold no content.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+
+from clawgate.settings.diagnostic import Diagnostic, Severity
+from clawgate.settings.problems import SettingsInvalid
+
+MAX_BYTES = 2 * 1024 * 1024
+"""A hundred times a large config; much more than this would take seconds to read."""
+
+ROOT = 0
+"""The user who can change every file anyhow."""
+
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def read_regular(path: Path) -> tuple[bytes, os.stat_result] | None:
+    """Return the bytes and the status of a regular file, None where there is none.
+
+    Raises `SettingsInvalid` for everything else that may be in its place.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not stat.S_ISREG(status.st_mode):
+                raise _unreadable(path, "it is no regular file")
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        if path.is_symlink():
+            message = "it is a link to a file that does not exist"
+            raise SettingsInvalid([Diagnostic((), message, location=str(path))]) from None
+        return None
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from error
+    except ValueError:
+        raise _unreadable(path, "its name holds a NUL") from None
+    if len(data) > MAX_BYTES:
+        raise _unreadable(path, f"it is larger than {MAX_BYTES // 1024 // 1024} MB")
+    return data, status
+
+
+def _unreadable(path: Path, reason: str | None) -> SettingsInvalid:
+    return SettingsInvalid([Diagnostic((), f"it cannot be read: {reason}", location=str(path))])
+
+
+def foreign_writer(status: os.stat_result, trusted: Collection[int] = ()) -> str | None:
+    """Return who else can change a file or folder, as the end of a sentence; None if only its owner can.
+
+    The owner has to be this process's user, root, or one of ``trusted``. In a folder with the sticky bit, as /tmp,
+    others can add files but not replace ours.
+    """
+    if status.st_uid not in {os.geteuid(), ROOT, *trusted}:
+        return f"it belongs to another user (uid {status.st_uid}), who can change it"
+    if status.st_mode & _OTHERS_MAY_WRITE and not status.st_mode & stat.S_ISVTX:
+        return f"other users can change it (mode {stat.S_IMODE(status.st_mode):04o})"
+    return None
+
+
+def access_warnings(*paths: Path) -> list[Diagnostic]:
+    """Return a warning for each of ``paths`` that another user can change; one that is not there is passed over."""
+    found = []
+    for path in dict.fromkeys(paths):
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            continue
+        if reason := foreign_writer(status):
+            fix = f"run: {closing_command(path, status)}"
+            found.append(Diagnostic((), reason, Severity.WARNING, fix, location=str(path)))
+    return found
+
+
+def closing_command(path: Path, status: os.stat_result) -> str:
+    """Return the command that leaves a file or folder to this process's user alone."""
+    own = f"chown {os.geteuid()} {path} && " if status.st_uid != os.geteuid() else ""
+    return f"{own}chmod {'700' if stat.S_ISDIR(status.st_mode) else '600'} {path}"
