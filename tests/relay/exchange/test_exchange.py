@@ -12,8 +12,9 @@ import pytest
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.plugins.api.provider import MappedError
+from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
-from clawgate.relay.exchange.exchange import Exchange
+from clawgate.relay.exchange.exchange import KEEPALIVE_LIMIT, Exchange
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.error_mapping import ErrorMappingWriter
 from clawgate.relay.response.writer import PassthroughWriter
@@ -34,6 +35,7 @@ from tests.relay.fakes import (
     FakeRouter,
     FakeTransport,
     Relay,
+    admitted,
     chunked,
     make_upstream,
     response,
@@ -162,18 +164,20 @@ def test_comments_do_not_reset_the_first_byte_limit(kind: Kind) -> None:
 
 
 @ROLES
-def test_pings_keep_a_stream_alive_that_has_begun(kind: Kind) -> None:
-    """After the first token any byte is a sign of life, far beyond the limits of idle and first byte."""
+def test_comments_do_not_reset_the_idle_limit(kind: Kind) -> None:
+    """They prove that a proxy lives, not that the model goes on; they reach the client all the same."""
 
     async def work() -> None:
-        script = (ReadBody(), Send(STREAM + chunk(EVENT)), Trickle(chunk(b": ping\n\n"), 0.03, 40),
-                  Send(chunk(b"data: [DONE]\n\n") + faults.LAST_CHUNK))  # fmt: skip
+        script = (ReadBody(), Send(STREAM + chunk(EVENT)), Trickle(chunk(b": ping\n\n"), 0.03))
         async with (
             FakeUpstream(script) as upstream,
-            serving(kind, upstream.url, first_byte_timeout=0.4, idle_timeout=0.4) as stand,
+            serving(kind, upstream.url, first_byte_timeout=9, idle_timeout=0.4) as stand,
+            await stand.client() as client,
         ):
-            response = await stand.fresh()
-            assert response.complete and response.body.count(b": ping") == 40
+            await stand.send(client)
+            assert len(await expect_event(client, "idle")) == 1
+            assert b": ping\n\n" in client.received
+            await upstream.saw_close(0)
 
     run(work())
 
@@ -426,3 +430,53 @@ async def test_a_stream_that_breaks_is_recorded_once(
     (record,) = relay.records
     assert (record.status, record.code, record.served) == (200, code, "up/m")
     assert record.reason and record.sent == len(client.sent) and client.calls == ["abort"]
+
+
+KEEPALIVES = [b": ping\n\n", b'event: ping\ndata: {"type": "ping"}\n\n', b'data: {"type":"ping"}\n\n']
+
+
+@pytest.mark.parametrize("keepalive", KEEPALIVES)
+@pytest.mark.parametrize("together", [1, 2], ids=["a chunk a read", "two chunks a read"])
+async def test_keepalives_in_the_middle_of_a_stream_are_no_progress(keepalive: bytes, together: int) -> None:
+    """Neither where chunks pass unparsed nor where they are parsed."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    exchange = await relay.post(client, admitted(make_upstream(dialer)))
+    event = chunked(b"data: {}\n\n")
+    dialer.transport().receive(STREAM_HEAD + event)
+    for second in range(0, 600, 20):
+        relay.clock.time = second
+        dialer.transport().receive((event if second < 200 else chunked(keepalive)) * together)
+        exchange.check_time(second)
+        if exchange.done:
+            break
+    assert (relay.clock.time, relay.records[0].code) == (480, "upstream_timed_out")
+    assert "idle" in str(relay.records[0].reason) or "silent" in str(relay.records[0].reason)
+    assert client.sent.count(b"ping") >= 14
+
+
+@pytest.mark.parametrize("keepalive", KEEPALIVES)
+async def test_keepalives_in_front_of_a_stream_are_not_its_beginning(keepalive: bytes) -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    limits = TimeLimits(first_byte=100, idle=50)
+    exchange = await relay.post(client, admitted(make_upstream(dialer, limits=limits)))
+    dialer.transport().receive(STREAM_HEAD)
+    for second in range(0, 600, 10):
+        relay.clock.time = second
+        dialer.transport().receive(chunked(keepalive))
+        exchange.check_time(second)
+        if exchange.done:
+            break
+    assert relay.clock.time == 100 and "'first_byte'" in str(relay.records[0].reason)
+
+
+async def test_a_stream_of_keepalives_alone_is_bounded_in_bytes() -> None:
+    """At full speed it would keep the loop busy until its time limit."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    await relay.post(client, admitted(make_upstream(dialer)))
+    dialer.transport().receive(STREAM_HEAD)
+    for _ in range(200):
+        dialer.transport().receive(chunked(b": x\n\n" * 2000))
+        if relay.records:
+            break
+    (record,) = relay.records
+    assert record.code == "upstream_malformed" and KEEPALIVE_LIMIT <= len(client.sent) < KEEPALIVE_LIMIT * 1.2

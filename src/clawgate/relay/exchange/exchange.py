@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from clawgate.errors import BodyTooLarge, GatewayError, InternalError
+from clawgate.errors import BodyTooLarge, GatewayError, InternalError, UpstreamMalformed
 from clawgate.policy.timeouts import Timestamps, expired_timeout
 from clawgate.relay.admission.plan import (
     AdmittedHead,
@@ -33,6 +33,7 @@ from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.http.message import LAST_CHUNK, chunk
 from clawgate.wire.json.model_field import peek_model, require_model
+from clawgate.wire.sse.progress import ProgressDetector
 
 logger = logging.getLogger("clawgate.relay")
 
@@ -42,6 +43,8 @@ REPLAY_LIMIT = 1_048_576
 """The largest request that is kept to be sent again when a reused connection turns out to be stale."""
 ROUTE_OFFLOAD_BYTES = 262_144
 """A body from here on is searched for its model in a thread, so that other requests are served meanwhile."""
+KEEPALIVE_LIMIT = 1_048_576
+"""The most bytes of comments and pings that a stream may send without an event between them."""
 _IDEMPOTENT_METHODS = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
@@ -61,6 +64,9 @@ class Exchange:
     _connection: UpstreamConnection | None = None
     _dialling: asyncio.Task[None] | None = None
     _delivery: ResponseSender | None = None
+    _stream: ProgressDetector | None = None  # of a response that is an event stream
+    _content_started = False
+    _progressed = False  # content came with the present read
     _plan: RoutePlan | None = None
     _attempt: UpstreamAttempt | None = None
     _no_room = False
@@ -233,7 +239,8 @@ class Exchange:
         if attempt is None:
             return False
         self._release_upstream()
-        self._connect_started_at = self._request_sent_at = self._replay = self._delivery = None
+        self._connect_started_at = self._request_sent_at = self._replay = self._delivery = self._stream = None
+        self._content_started = self._progressed = False
         self._upstream_full = False
         self._start_attempt(attempt)
         self.flush_request()
@@ -357,21 +364,40 @@ class Exchange:
         if head.status >= _FAILED and not writer.defers_status and self._try_next_attempt(status=head.status):
             return None
         self._delivery = ResponseSender(writer, self._client)
-        self._first_byte = self._shop.now() - self._started_at
+        now = self._shop.now()
+        self._first_byte = now - self._started_at
+        if head.content_type[:17].lower() == b"text/event-stream" and not head.encoded:
+            self._stream = ProgressDetector()
+        else:
+            self._progress, self._content_started = now, True
         return writer.extra_headers
 
     def on_response_body(self, body: bytes) -> None:
         """A piece of the answer's body."""
-        if self._delivery is not None:
-            try:
-                self._delivery.writer.feed(body)
-            except GatewayError as error:
-                self.fail(error)
+        if self._delivery is None:
+            return
+        stream = self._stream
+        if stream is None or stream.feed(body):
+            self._progressed = True
+        try:
+            self._delivery.writer.feed(body)
+        except GatewayError as error:
+            self.fail(error)
+            return
+        if stream is not None and stream.keepalive_bytes > KEEPALIVE_LIMIT:
+            self.fail(
+                UpstreamMalformed(
+                    f"{self._current_upstream().origin} sent over {KEEPALIVE_LIMIT} bytes of comments and pings "
+                    "without an event"
+                )
+            )
 
     def on_read_complete(self) -> None:
         """All of one read is here: send it on."""
         if self._delivery is not None:
-            self._progress = self._shop.now()
+            if self._progressed:  # comments and pings are no progress
+                self._progressed, self._content_started = False, True
+                self._progress = self._shop.now()
             try:
                 self._delivery.send()
             except GatewayError as error:
@@ -468,7 +494,7 @@ class Exchange:
         if delivery is not None and delivery.passthrough_active():
             self._progress = now
         limits = self._upstream.limits
-        answered = delivery is not None and delivery.writer.content_started
+        answered = self._content_started
         times = Timestamps(
             begun=self._started_at,
             progress=self._progress,

@@ -24,6 +24,7 @@ from clawgate.relay.response.chunk_passthrough import CHUNK_ENDS, chunk_beginnin
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.wire.http.message import HEAD_END
 from clawgate.wire.http.url import Origin
+from clawgate.wire.sse.progress import PING
 
 HEAD_LIMIT = 65_536
 """Bytes of an answer's head. Larger than what clients may send: upstreams add many rate-limit fields."""
@@ -126,9 +127,10 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         passthrough = self._passthrough
         if passthrough is not None:
-            # The short way: one chunk of whole events passes. The parser never sees it, and stays where it is.
+            # The fast path: one chunk of complete events passes. The parser never sees it, and stays where it is.
+            # A ping is parsed: it must not count as progress.
             length = len(data)
-            if data.startswith(chunk_beginnings(length)) and data.endswith(CHUNK_ENDS):
+            if data.startswith(chunk_beginnings(length)) and data.endswith(CHUNK_ENDS) and PING not in data:
                 for secret in passthrough.secrets:
                     if secret in data:
                         break

@@ -1,0 +1,120 @@
+"""Comments and pings are no progress, however they are spelt and cut; everything with data is."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawgate.wire.sse.progress import OPEN_LIMIT, ProgressDetector
+
+EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
+def progress_of(stream: bytes, size: int) -> list[bool]:
+    detector = ProgressDetector()
+    return [detector.feed(stream[at : at + size]) for at in range(0, len(stream), size)]
+
+
+KEEPALIVES = [
+    b": ping\n\n",
+    b":\n",
+    b"\n\n\n",
+    b": ping\r\n\r\n",
+    b": ping\r\r",
+    PING,
+    PING.replace(b"\n", b"\r\n"),
+    PING.replace(b"\n", b"\r"),
+    b'event:ping\ndata:{"type":"ping"}\n\n',
+    b"event: ping\ndata: {}\n\n",
+    b"event: ping\n\n",
+    b'data: {"type":"ping"}\n\n',
+    b'data: { "cost": "0", "type" : "ping" }\n\n',
+    b'id: 7\nevent: ping\ndata: {"type": "ping"}\n\n',
+    b": note\nevent: ping\ndata: {}\n\n",
+    b"retry: 3000\n\n",
+    b"data: \n\n",
+    b": " + b"x" * (3 * OPEN_LIMIT) + b"\n\n",
+    b"\xef\xbb\xbf: ping\n\n",
+]
+CONTENT = [
+    EVENT,
+    b"data: [DONE]\n\n",
+    b"data:x\n\n",
+    b"data: x\r\n\r\n",
+    b"data: x\r\r",
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"event: ping"}}\n\n',
+    b'data: {"delta":{"type":"ping"}}\n\n',
+    b"data: ping\n\n",
+    b': ping\ndata: {"a":1}\n\n',
+    b"event: pings\ndata: {}\n\n",
+    b"data: " + b"x" * (3 * OPEN_LIMIT) + b"\n\n",
+    b"event: ping\ndata: {}\n\n" * 3 + EVENT,
+]
+SIZES = pytest.mark.parametrize("size", [1, 2, 3, 7, 40, 10_000])
+
+
+@SIZES
+@pytest.mark.parametrize("keepalive", KEEPALIVES)
+def test_a_keepalive_is_no_progress(keepalive: bytes, size: int) -> None:
+    assert not any(progress_of(keepalive * 3, size))
+
+
+@SIZES
+@pytest.mark.parametrize("content", CONTENT)
+def test_content_is_progress(content: bytes, size: int) -> None:
+    assert any(progress_of(content, size))
+
+
+@SIZES
+@pytest.mark.parametrize("content", CONTENT)
+@pytest.mark.parametrize("keepalive", KEEPALIVES[:-1])
+def test_each_keeps_its_meaning_behind_the_other(keepalive: bytes, content: bytes, size: int) -> None:
+    detector = ProgressDetector()
+    for event, progress in ((keepalive, False), (content, True), (keepalive, False), (content, True)):
+        fed = [detector.feed(event[at : at + size]) for at in range(0, len(event), size)]
+        assert any(fed) is progress, event
+
+
+@given(st.lists(st.sampled_from(KEEPALIVES[:-1]), min_size=1), st.lists(st.integers(0, 400)))
+def test_keepalives_are_no_progress_wherever_they_are_cut(parts: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(parts)
+    detector, before = ProgressDetector(), 0
+    for cut in [*sorted(cut for cut in cuts if cut < len(stream)), len(stream)]:
+        assert not detector.feed(stream[before:cut])
+        before = cut
+    assert detector.keepalive_bytes == len(stream)
+    assert detector.feed(EVENT) and detector.keepalive_bytes == 0
+
+
+def test_a_long_event_is_progress_while_it_arrives() -> None:
+    """An image comes in one event of megabytes."""
+    fed = progress_of(b"data: " + b"x" * 100_000 + b"\n\n" + PING * 3, 1000)
+    assert all(fed[2:100]) and fed[-1:] == [True]
+    assert not any(progress_of(b": " + b"x" * 100_000, 1000))
+
+
+def test_a_comment_that_never_ends_takes_no_memory() -> None:
+    detector = ProgressDetector()
+    for _ in range(100):
+        detector.feed(b": " + b"x" * 5000)
+        assert len(detector._open) <= OPEN_LIMIT
+
+
+@pytest.mark.parametrize("unit", [b":\n\n", b"\n", b"\r", b": x\n", PING, EVENT, b"data: x\n", b"x"])
+def test_the_time_is_linear(unit: bytes) -> None:
+    """Twenty times the bytes take about twenty times the time, not four hundred."""
+
+    def seconds(stream: bytes) -> float:
+        best = 1.0
+        for _ in range(3):
+            begun = time.perf_counter()
+            progress_of(stream, 16_384)
+            best = min(best, time.perf_counter() - begun)
+        return best
+
+    small = seconds(unit * (50_000 // len(unit)))
+    assert seconds(unit * (1_000_000 // len(unit))) < small * 100 + 0.05
