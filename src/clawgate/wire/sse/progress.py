@@ -1,6 +1,6 @@
-"""Tells the events of a stream that carry content from those that only keep the connection alive.
+"""Distinguishes the events of a stream that carry content from those that only keep the connection alive.
 
-A proxy that sends ``: ping`` or ``event: ping`` every few seconds proves that it is alive, not that the model goes on:
+A proxy that sends ``: ping`` or ``event: ping`` every few seconds proves that it is alive, not that the model works:
 comments, pings, blank lines and events without data are no progress. Framing as in `wire.sse.tail`. Linear in the
 bytes, with a bounded memory, whatever is sent.
 """
