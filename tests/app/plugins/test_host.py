@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.plugins.host import HostEnvironment, PluginHost, plugin_folder, plugin_logger
+from clawgate.app.plugins.host import HostEnvironment, PluginHost, plugin_logger
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from tests.e2e.stand import run, until
@@ -247,13 +247,7 @@ def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     run(work())
 
 
-def test_a_folder_for_itself_and_lines_with_its_name(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = plugin_folder(tmp_path, "a")
-    assert (
-        folder.is_dir() and folder.stat().st_mode & 0o777 == 0o700 and plugin_folder(tmp_path, "a") == folder
-    )
+def test_a_plugins_log_lines_begin_with_its_id(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(2):
         plugin_logger("sample-x").info("hello %s", "you")

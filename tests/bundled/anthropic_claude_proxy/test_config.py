@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,10 @@ from pydantic import ValidationError
 
 from clawgate.bundled.anthropic_claude_proxy.config import (
     ProxyConfig,
+    host_problem,
     is_loopback,
+    models_problem,
     origin,
-    why_no_host,
-    why_no_models,
 )
 
 
@@ -31,6 +32,8 @@ def test_an_empty_config_is_what_users_expect() -> None:
         "host": "127.0.0.1",
         "port": 3456,
         "command": ("bunx", "opencode-claude-max-proxy"),
+        "cwd": None,
+        "env": {},
         "models": (
             "claude-opus-4.6", "claude-opus-4-6-thinking", "claude-sonnet-4.6", "claude-sonnet-4-6-thinking",
             "claude-haiku-4",
@@ -75,7 +78,8 @@ def test_a_proxy_that_we_start_listens_for_this_machine_alone() -> None:
     [
         {"port": 0}, {"port": 65_536}, {"port": True}, {"restartDelayMs": 0}, {"restartDelayMs": 60_001},
         {"autoStart": "yes"}, {"host": "http://127.0.0.1"}, {"host": ""}, {"models": ["a b"]}, {"models": [""]},
-        {"models": "claude"}, {"restartDelayMS": 1},
+        {"models": "claude"}, {"restartDelayMS": 1}, {"cwd": "relative/folder"}, {"cwd": ""}, {"cwd": 7},
+        {"env": {"A B": "x"}}, {"env": {"": "x"}}, {"env": {"A": 1}}, {"env": {"A": "\0"}}, {"env": ["A=b"]},
     ],
 )  # fmt: skip
 def test_what_means_nothing_is_refused(settings: dict[str, Any]) -> None:
@@ -87,11 +91,35 @@ def test_addresses() -> None:
     assert not is_loopback("192.168.0.2") and not is_loopback("localhost.example.com")
     assert origin("::1", 1) == "http://[::1]:1"
     assert (
-        why_no_host("127.0.0.1") is None and why_no_host("a b") is not None and why_no_host("x/y") is not None
+        host_problem("127.0.0.1") is None
+        and host_problem("a b") is not None
+        and host_problem("x/y") is not None
     )
 
 
 def test_one_wrong_model_of_a_list_is_named() -> None:
-    assert why_no_models("claude-opus-4.6, gpt-4o") is None
-    assert "no id" in (why_no_models("claude-opus-4.6, \x1b[31m") or "")
-    assert "\x1b" not in (why_no_models("\x1b[31m") or "")
+    assert models_problem("claude-opus-4.6, gpt-4o") is None
+    assert "not a model id" in (models_problem("claude-opus-4.6, \x1b[31m") or "")
+    assert "\x1b" not in (models_problem("\x1b[31m") or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("MERIDIAN_PORT", "set `port`"),
+        ("CLAUDE_PROXY_HOST", "set `host`"),
+        ("MERIDIAN_PASSTHROUGH", "never starts a proxy in its internal mode"),
+        ("CLAWGATE_CHILD", "finds its processes"),
+    ],
+)
+def test_variables_of_the_gateways_own_cannot_be_set(name: str, says: str) -> None:
+    assert says in problem(env={name: "0"})
+
+
+def test_a_program_with_a_relative_path_needs_a_folder() -> None:
+    """The gateway's working directory is not the program's."""
+    assert "relative path" in problem(command=["./proxy"])
+    assert ProxyConfig.model_validate({"command": ["./proxy"], "cwd": "/opt/proxy"}).folder == Path(
+        "/opt/proxy"
+    )
+    assert ProxyConfig.model_validate({"cwd": "~/proxy"}).folder == Path.home() / "proxy"

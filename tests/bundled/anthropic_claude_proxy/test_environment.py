@@ -52,3 +52,10 @@ def test_what_it_needs_it_gets(name: str) -> None:
 
 def test_only_root_is_called_a_sandbox() -> None:
     assert child_environment({}, host="h", port=1, is_root=True)["IS_SANDBOX"] == "1"
+
+
+def test_variables_of_the_config_win_over_the_gateways_and_not_over_host_port_and_mode() -> None:
+    extra = {"HTTPS_PROXY": "http://a", "OWN": "b", "MERIDIAN_PASSTHROUGH": "0", "MERIDIAN_PORT": "1"}
+    found = child_environment({"HTTPS_PROXY": "http://gateway"}, extra, host="h", port=2)
+    assert (found["HTTPS_PROXY"], found["OWN"]) == ("http://a", "b")
+    assert (found["MERIDIAN_PASSTHROUGH"], found["MERIDIAN_PORT"]) == ("1", "2")

@@ -10,12 +10,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from clawgate.app.plugins.fetch import fetched
+from clawgate.app.plugins.folders import child_folder, plugin_folder
 from clawgate.app.plugins.relay import serve_relay
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import (
@@ -24,6 +25,7 @@ from clawgate.plugins.api import (
     FetchRequest,
     FetchResponse,
     MapsErrors,
+    PluginError,
     Probe,
     RelaySpec,
     RunningRelay,
@@ -60,16 +62,6 @@ class HostEnvironment:
     add_secrets: Callable[[Iterable[str]], None]
 
 
-def plugin_folder(state: Path, plugin: str) -> Path:
-    """A plugin's own folder, made with mode 0700, as all folders on the way to it. Raises OSError."""
-    folder = state
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for part in ("clawgate", "plugin-state", plugin):
-        folder /= part
-        folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
-
-
 def plugin_logger(plugin: str) -> logging.Logger:
     """A logger whose lines begin with the plugin's id, as people look for them."""
     found = logging.getLogger(f"clawgate.plugins.{plugin}")
@@ -104,6 +96,14 @@ class Context:
         return relay
 
     def supervise(self, plan: ChildSpec, probe: Probe) -> ChildHandle:
+        if plan.cwd is None:
+            try:
+                plan = replace(plan, cwd=child_folder(self.state_dir, plan.name))
+            except OSError as error:
+                raise PluginError(
+                    f"the working folder of {plan.name} cannot be used: {error.filename} {error.strerror}",
+                    next_step="remove it, or configure another one",
+                ) from error
         child = Supervisor(
             plan,
             clock=asyncio.get_running_loop().time,

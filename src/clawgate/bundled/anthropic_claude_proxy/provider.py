@@ -20,10 +20,10 @@ from clawgate.bundled.anthropic_claude_proxy.config import (
     DEFAULT_PORT,
     ID,
     ProxyConfig,
+    host_problem,
     is_loopback,
+    models_problem,
     origin,
-    why_no_host,
-    why_no_models,
 )
 from clawgate.bundled.anthropic_claude_proxy.fitting import at, notes
 from clawgate.bundled.anthropic_claude_proxy.health import look
@@ -83,7 +83,7 @@ class ProxyProvider:
                 default=previous.text("host") or DEFAULT_HOST,
                 variables=("MERIDIAN_HOST", "CLAUDE_PROXY_HOST"),
                 help="Where the proxy listens. Stay with 127.0.0.1 if the gateway is to start it.",
-                check=why_no_host,
+                check=host_problem,
             ),
             Question(
                 name="port",
@@ -98,7 +98,7 @@ class ProxyProvider:
                 kind="list",
                 default=previous.text("models") or ", ".join(DEFAULT_MODELS),
                 help="Ids with commas between them; the first one gets the alias claude-max-proxy.",
-                check=why_no_models,
+                check=models_problem,
                 choices=self._choices,
             ),
         ]
@@ -263,7 +263,7 @@ async def _listed(answers: Answers, context: SetupContext) -> tuple[tuple[str, .
     said = answer.json()
     entries = _list(said.get("data")) if isinstance(said, dict) else []
     ids = [one["id"] for one in entries if isinstance(one, dict) and isinstance(one.get("id"), str)]
-    return tuple(one for one in ids if why_no_models(one) is None), False
+    return tuple(one for one in ids if models_problem(one) is None), False
 
 
 def _list(value: object) -> list[Any]:

@@ -128,8 +128,9 @@ def plan_of(config: ProxyConfig, environment: Any) -> ChildSpec:
         name="the Claude proxy",
         argv=config.command,
         environment=child_environment(
-            environment, host=config.host, port=config.port, is_root=os.geteuid() == 0
+            environment, config.env, host=config.host, port=config.port, is_root=os.geteuid() == 0
         ),
+        cwd=config.folder,
         host=config.host,
         port=config.port,
         auto_start=config.auto_start,

@@ -71,7 +71,7 @@ class _Context:
     @property
     def state_dir(self) -> Path:
         """Made when it is asked for: help needs none."""
-        from clawgate.app.plugins.host import plugin_folder
+        from clawgate.app.plugins.folders import plugin_folder
 
         return plugin_folder(self.state, self.plugin)
 

@@ -154,9 +154,10 @@ Probe = Callable[[], Awaitable[ProbeResult]]
 class ChildSpec:
     """A program that the host starts, probes and restarts. ``argv`` never goes through a shell; times are in seconds.
 
-    ``environment`` is the whole environment of the child. ``port`` 0: it listens on none. ``ready_timeout`` runs from
-    the start to the first successful probe; ``grace`` from SIGTERM to SIGKILL of the whole process group. ``secrets``
-    are redacted in its output, in addition to those of its environment.
+    ``environment`` is the whole environment of the child. ``cwd`` None: a private folder of its own below the plugin's
+    folder, mode 0700; never the gateway's working directory. ``port`` 0: it listens on none. ``ready_timeout`` runs
+    from the start to the first successful probe; ``grace`` from SIGTERM to SIGKILL of the whole process group.
+    ``secrets`` are redacted in its output, in addition to those of its environment.
     """
 
     name: str

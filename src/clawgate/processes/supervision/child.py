@@ -28,6 +28,8 @@ _LAST_READS = 16
 """What a pipe can hold; a process that inherited the pipe may write to it forever."""
 _POLL_SECONDS = 0.005
 _POLLS_BEFORE_KILL = 400
+_NEUTRAL_FOLDER = "/"
+"""Where a child runs if its spec names no folder: the gateway's working directory is not the child's."""
 _TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EIO)
 
 
@@ -81,7 +83,7 @@ class Child:
             stderr=stream,
             pass_fds=(report,),
             env={**self._spec.environment, subreaper.MARKER: self._marker},
-            cwd=self._spec.cwd,
+            cwd=self._spec.cwd or _NEUTRAL_FOLDER,
             start_new_session=True,
         )
         for fd in (report, stream, control):
