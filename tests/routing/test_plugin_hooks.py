@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.errors import ProviderUnavailable
+from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import UpstreamRequest
-from clawgate.routing.plugin_hooks import NoHooks, transform_request
+from clawgate.routing.plugin_hooks import NoHooks, TransformRequest, read_for_hook
+from clawgate.routing.plugin_hooks import transform_request as transform_read
 
 SAID = {
     "messages": [{"role": "user", "content": "a private word"}],
@@ -24,6 +25,13 @@ SAID = {
 
 def request(**more: object) -> bytes:
     return json.dumps({"model": "m", **SAID, **more}).encode()
+
+
+def transform_request(
+    transform: TransformRequest, provider: str, body: bytes, *, dialect: str = ""
+) -> tuple[bytes, bytes]:
+    """The two steps of an attempt."""
+    return transform_read(transform, provider, read_for_hook(provider, body, dialect=dialect))
 
 
 def seen_in(body: bytes) -> UpstreamRequest:
@@ -133,3 +141,17 @@ def test_without_plugins_nobody_says_anything() -> None:
         None,
         None,
     )
+
+
+def test_fields_of_over_a_megabyte_are_rejected_and_a_conversation_is_not() -> None:
+    """What a plugin is shown becomes objects, which take many times their bytes."""
+    large = "x" * 1_048_576
+    assert seen_in(request(messages=[{"role": "user", "content": large}])).model == "m"
+    with pytest.raises(InvalidRequest, match="over 1048576 bytes"):
+        seen_in(request(metadata={"x": large}))
+
+
+@pytest.mark.parametrize("role", [b"\xff", b"\\ud800"])
+def test_a_role_that_is_not_utf8_does_not_fail_the_gateway(role: bytes) -> None:
+    body = b'{"model":"m","messages":[{"role":"%b"},{"role":"user"}]}' % role
+    assert seen_in(body).session_id != ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ HELLO, ANSWER, MORE, LAST = (
 
 def name(known: SessionTracker, *turns: Any, provider: str = "a", **more: Any) -> str:
     body = json.dumps({"messages": turns, **more}).encode()
-    return known.name(provider, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
+    return known.session_id(provider, msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
 
 
 def test_a_conversation_keeps_its_name_as_it_goes_on() -> None:
@@ -71,7 +72,7 @@ def test_what_does_not_go_on_with_it_has_another_name(turns: tuple[Any, ...], mo
 @pytest.mark.parametrize("body", [{}, {"messages": []}, {"messages": "no list"}, {"messages": None}])
 def test_where_nothing_is_said_there_is_no_conversation(body: dict[str, Any]) -> None:
     raw = msgspec.json.decode(json.dumps(body), type=dict[str, msgspec.Raw])
-    assert SessionTracker().name("a", raw) == ""
+    assert SessionTracker().session_id("a", raw) == ""
 
 
 def test_turns_that_cannot_be_read_begin_a_conversation() -> None:
@@ -80,8 +81,35 @@ def test_turns_that_cannot_be_read_begin_a_conversation() -> None:
 
 
 def test_only_so_many_are_remembered() -> None:
-    known = SessionTracker(most=2)
+    known = SessionTracker(max_sessions=2)
     first = name(known, HELLO)
     name(known, MORE)
     name(known, LAST)
     assert name(known, HELLO, ANSWER, MORE) != first
+
+
+@pytest.mark.parametrize("role", [b"\xff", b"\\ud800", b"assistant\xff"])
+def test_a_role_that_is_no_text_begins_a_conversation(role: bytes) -> None:
+    """And fails nobody's request: what is wrong with it is the upstream's to say."""
+    known = SessionTracker()
+    messages = b'[{"role":"user","content":"hi"},{"role":"%b","content":"x"}]' % role
+    ids = {known.session_id("a", {"messages": msgspec.Raw(messages)}) for _ in range(2)}
+    assert len(ids) == 2 and "" not in ids
+
+
+@pytest.mark.parametrize("turn", [b"0,", b"{},", b'"",', b'{"role":""},', b'[{"role":""}],'])
+def test_a_list_of_many_small_turns_takes_no_more_than_its_size(turn: bytes) -> None:
+    """Each element could be an object of ours."""
+    messages = b"[%b0]" % (turn * 200_000)
+    tracemalloc.start()
+    assert SessionTracker().session_id("a", {"messages": msgspec.Raw(messages)}) != ""
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(messages)
+
+
+def test_a_long_conversation_is_still_one() -> None:
+    known = SessionTracker()
+    turns = [HELLO, ANSWER] * 4000
+    first = name(known, *turns, MORE)
+    assert name(known, *turns, MORE, ANSWER, LAST) == first

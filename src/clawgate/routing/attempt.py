@@ -7,7 +7,6 @@ Where client and provider speak the same dialect only the model's name is replac
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,7 +20,7 @@ from clawgate.relay.response.error_mapping import ErrorMappingWriter
 from clawgate.relay.response.stream_error_mapping import StreamErrorMappingWriter
 from clawgate.relay.response.translated import TranslatingWriter
 from clawgate.relay.response.writer import PassthroughWriter
-from clawgate.routing.plugin_hooks import ProviderHooks, transform_request
+from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.table import RouteTarget, attribution_headers
 from clawgate.wire.dialect import Dialect
@@ -31,7 +30,7 @@ from clawgate.wire.translate.translator import Translation, translation
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
 _JSON = b"content-type: application/json\r\n"
 OFFLOAD_BYTES = 512 * 1024
-"""A body from here on is translated in a thread: a large one of many parts takes seconds."""
+"""A body from here on is translated, and read for a plugin, in a thread: a large one of many parts takes seconds."""
 COPY_BYTES = 16_384
 """Below this, joining buffers costs less than sending several."""
 _OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
@@ -55,11 +54,12 @@ class ProviderAttempt:
     """
 
     __slots__ = (
-        "_asks_chat",
         "_client",
         "_head",
+        "_hook_request",
         "_map_error",
         "_provider",
+        "_speaks_chat",
         "_transform",
         "_translation",
         "attribution_headers",
@@ -89,23 +89,32 @@ class ProviderAttempt:
         self.upstream = provider.upstream
         self.served_by = target.name
         self.attribution_headers = attribution_headers(target.ref, failed) if failed else target.attribution
+        self._hook_request: HookRequest | None = None
         self.request: list[Buffer] = []
         self.offload: Callable[[], bytes] | None = None
-        self._asks_chat = api != Dialect.MESSAGES and head.path in (_CHAT, _MESSAGES)
+        self._speaks_chat = api != Dialect.MESSAGES and head.path in (_CHAT, _MESSAGES)
         same_dialect = (head.dialect is Dialect.MESSAGES) == (api == Dialect.MESSAGES)
         self._translation = (
             None if same_dialect else _translation_for(target, request, int(now), fallback=bool(failed))
         )
         self.passthrough = same_dialect and self._map_error is None
-        if self._translation is not None:
-            if len(request.body) < OFFLOAD_BYTES:
-                self.complete(self._translation.request(request.body))
-            else:
-                self.offload = partial(self._translation.request, request.body)
-        elif self._transform is not None:
-            self.complete(request.field.replaced(request.body, target.ref.model))
-        else:
+        if self._translation is None and self._transform is None:
             self._splice(request, target.ref.model)
+        elif len(request.body) < OFFLOAD_BYTES:
+            self.complete(self._make_body(request, target.ref.model))
+        else:
+            self.offload = lambda: self._make_body(request, target.ref.model)
+
+    def _make_body(self, request: ModelRequest, model: str) -> bytes:
+        """Return the body in the provider's dialect, before the plugin's hook. May run in a thread."""
+        if self._translation is not None:
+            body = self._translation.request(request.body)
+        else:
+            body = request.field.replaced(request.body, model)
+        if self._transform is not None:
+            known = self._provider.provider
+            self._hook_request = read_for_hook(known.id, body, dialect=known.api)
+        return body
 
     def _splice(self, request: ModelRequest, model: str) -> None:
         """Make the request of the client's own bytes, with another model's name in them."""
@@ -125,11 +134,10 @@ class ProviderAttempt:
         target, lines = head.target, head.header_lines
         if self._translation is not None:
             target, lines = self._translation.target, _JSON
-        if self._transform is None:
+        if self._transform is None or self._hook_request is None:
             encoded = provider.head(target, lines, head.via)
         else:
-            known = provider.provider
-            body, added = transform_request(self._transform, known.id, body, dialect=known.api)
+            body, added = transform_request(self._transform, provider.provider.id, self._hook_request)
             encoded = provider.encode_head(target, lines + added, head.via)
         self.request = [b"%b%d\r\n\r\n" % (encoded, len(body)), body]
 
@@ -137,10 +145,10 @@ class ProviderAttempt:
         """Raises `UpstreamMalformed` for a response that is a web page or empty, or cannot be translated."""
         if head.status < _FAILED and head.content_type[:9].lower() == b"text/html":
             raise UpstreamMalformed(
-                f"{self.upstream.origin} answered with a web page: is something between here and the model's API?"
+                f"{self.upstream.origin} sent a web page instead of a model's response; check what is at this address"
             )
         if head.status == _OK and head.length == 0:
-            raise UpstreamMalformed(f"{self.upstream.origin} answered with nothing")
+            raise UpstreamMalformed(f"{self.upstream.origin} sent an empty response")
         if self._map_error is not None and head.status >= _FAILED and not head.encoded:
             translation = self._translation
             return ErrorMappingWriter(
@@ -156,7 +164,7 @@ class ProviderAttempt:
         event_stream = head.content_type[:17].lower() == b"text/event-stream"
         if self._map_error is not None and head.status < _FAILED and event_stream and not head.encoded:
             secrets = self.upstream.secrets
-            return StreamErrorMappingWriter(writer, self._map_error, secrets=secrets, chat=self._asks_chat)
+            return StreamErrorMappingWriter(writer, self._map_error, secrets=secrets, chat=self._speaks_chat)
         return writer
 
     def _plain_writer(

@@ -1,77 +1,92 @@
-"""Which request goes on with which conversation? Told by what was said before, and remembered for a while.
+"""Assigns a session id to each conversation, for upstreams that keep sessions.
 
-For upstreams that keep sessions of their own. The name of a conversation is random and means nothing. A request gets
-the name of the one that it goes on with, once, if all that was said in that one stands in it as it was; every other
-request begins a conversation. So two that begin with the same words never share a session: a proxy that resumes by the
-first words alone, or by a name that is made of them, may answer one of them out of the other (read in the source of
-@rynfar/meridian, "modified continuation"). It keeps no words, only keyed hashes of them.
+A session id is random and means nothing. A request gets the id of the conversation that it continues, once: every turn
+of that conversation must be in the request as it was. Every other request starts a conversation. So two that begin with
+the same words never share a session: a proxy that resumes by the first words alone, or by an id that is made of them,
+may continue one with the words of the other (read in the source of @rynfar/meridian, "modified continuation").
+Must not keep words, only keyed hashes of them. May be used from several threads.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
+import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-_ABOUT = ("metadata", "user", "system")
-_MOST = 4096
+_CONTEXT_FIELDS = ("metadata", "user", "system")
+_MAX_SESSIONS = 4096
+_MAX_TURNS = 10_000
 
 
 class _Turn(msgspec.Struct):
-    role: str = ""
+    role: str
 
 
-_turns = msgspec.json.Decoder(list[msgspec.Raw])
-_turn = msgspec.json.Decoder(_Turn)
+_is_empty = re.compile(rb"\[[ \t\r\n]*+\]").fullmatch
+_turns = msgspec.json.Decoder(list[_Turn])
+_raw_turns = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class SessionTracker:
-    """Of the last ``most`` requests."""
+    """The sessions of the last ``max_sessions`` requests."""
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
+    def __init__(self, max_sessions: int = _MAX_SESSIONS) -> None:
+        self._max_sessions = max_sessions
         self._key = secrets.token_bytes(16)
-        self._names: OrderedDict[bytes, str] = OrderedDict()
+        self._ids: OrderedDict[bytes, str] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def name(self, provider: str, members: Mapping[str, msgspec.Raw]) -> str:
-        """The name for a request with this body; empty where nothing is said."""
-        turns = _read(members)
-        if not turns:
+    def session_id(self, provider: str, members: Mapping[str, msgspec.Raw]) -> str:
+        """Return the session id of a request whose body has these ``members``; empty where there are no messages."""
+        messages = bytes(members.get("messages", b""))
+        if not messages.startswith(b"[") or _is_empty(messages):
             return ""
-        about = [provider.encode(), *(bytes(members.get(name, b"")) for name in _ABOUT)]
-        answered = _last_answer(turns)
-        name = self._names.pop(self._hash(about, turns[:answered]), "") if answered else ""
-        name = name or secrets.token_hex(16)
-        self._names[self._hash(about, turns)] = name
-        if len(self._names) > self._most:
-            self._names.popitem(last=False)
-        return name
+        turns = _read(messages)
+        if turns is None:
+            return secrets.token_hex(16)  # a conversation that nothing can continue
+        hashed = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in (provider.encode(), *(bytes(members.get(name, b"")) for name in _CONTEXT_FIELDS)):
+            _add(hashed, part)
+        continued = b""
+        for index, turn in enumerate(turns.raw):
+            if index and index == turns.last_response:
+                continued = hashed.digest()
+            _add(hashed, bytes(turn))
+        with self._lock:
+            found = self._ids.pop(continued, "") or secrets.token_hex(16)
+            self._ids[hashed.digest()] = found
+            if len(self._ids) > self._max_sessions:
+                self._ids.popitem(last=False)
+        return found
 
-    def _hash(self, about: Iterable[bytes], turns: Iterable[msgspec.Raw]) -> bytes:
-        found = hmac.new(self._key, digestmod=hashlib.sha256)
-        for piece in (*about, *map(bytes, turns)):
-            found.update(b"%d:" % len(piece))
-            found.update(piece)
-        return found.digest()
+
+class _Turns(msgspec.Struct):
+    """``last_response`` is the index of the model's last turn, 0 where there is none to continue."""
+
+    raw: Sequence[msgspec.Raw]
+    last_response: int
 
 
-def _read(members: Mapping[str, msgspec.Raw]) -> Sequence[msgspec.Raw]:
+def _read(messages: bytes) -> _Turns | None:
+    """None for a list that cannot be read, or is longer than any conversation."""
+    # Each turn that can be read has the text "role" in quotes, which no string can hold: there its quotes are escaped.
+    if messages.count(b'"role"') > _MAX_TURNS:
+        return None
     try:
-        return _turns.decode(members.get("messages", b"[]"))
-    except msgspec.MsgspecError:
-        return ()
+        roles = [turn.role for turn in _turns.decode(messages)]
+        raw = _raw_turns.decode(messages)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    last = next((index for index in range(len(roles) - 1, 0, -1) if roles[index] == "assistant"), 0)
+    return _Turns(raw, last)
 
 
-def _last_answer(turns: Sequence[msgspec.Raw]) -> int:
-    """Where the model spoke last; 0 where it has not, or where that cannot be read."""
-    for at in range(len(turns) - 1, 0, -1):
-        try:
-            if _turn.decode(turns[at]).role == "assistant":
-                return at
-        except (msgspec.MsgspecError, RecursionError):
-            return 0
-    return 0
+def _add(hashed: hmac.HMAC, part: bytes) -> None:
+    hashed.update(b"%d:" % len(part))
+    hashed.update(part)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.json.surrogates import SurrogateJoiner, whole
+from clawgate.wire.json.surrogates import REPLACEMENT, SurrogateJoiner, whole
 
 
 @given(st.text(st.sampled_from('a\\"u\ud83d\ude00\ud83e🦞'), max_size=12))
@@ -29,3 +30,13 @@ def test_halves_in_neighbouring_events_are_put_together() -> None:
     assert joiner.mend(rb'{"a":"\udd9e\ud83d"}') == rb'{"a":"\ud83e\udd9e"}'
     assert joiner.mend(rb'{"a":"\ude00y"}') == rb'{"a":"\ud83d\ude00y"}'
     assert joiner.mend(rb'{"a":"\ude00"}') == rb'{"a":"\ufffd"}'
+
+
+def test_many_halves_take_no_more_than_their_size() -> None:
+    """Each could be an object of ours."""
+    body = b'{"x":"%b"}' % (b"\\ud800ab" * 200_000)
+    tracemalloc.start()
+    assert whole(body).count(REPLACEMENT) == 200_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(body)
