@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.cli.completion import SHELLS, detected
+from clawgate.cli.completion import SHELLS, detect_shell
 from tests.cli.command import command
 
 PLACES = {
@@ -52,7 +52,7 @@ def test_without_a_name_the_login_shell_is_taken(tmp_path: Path, flag: str) -> N
 
 def test_a_shell_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
     done = command("--show-completion", folder=tmp_path, environment={"SHELL": "/bin/tcsh"})
-    assert done.returncode == 2 and "name one of bash, zsh, fish" in done.stderr
+    assert done.returncode == 2 and "name one of: bash, zsh, fish" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_shell_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
 def test_the_shell_that_asks_counts_before_the_login_shell(
     parent: str, login: str, found: str | None
 ) -> None:
-    assert detected(parent, login) == found
+    assert detect_shell(parent, login) == found
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:

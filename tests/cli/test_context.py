@@ -1,63 +1,55 @@
-"""Commands get what the config makes, or end with what is wrong; a shell that completes gets words or nothing."""
+"""Commands get a usable config or end with its problems; a change that would break the file is not written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import click
 import pytest
-from click.shell_completion import CompletionItem
 
-from clawgate.cli import context as module
-from clawgate.cli.context import configured, known_refs, refused, write
+from clawgate.cli.context import load_config, print_written, write_config
 from clawgate.policy.model_routing import ModelRef
-from tests.cli.catalogs import catalog, config_file
-
-Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+from clawgate.settings.json5.edit import set_value, unset_value
+from tests.cli.catalogs import alone, config_file
 
 
 @pytest.fixture(autouse=True)
 def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH", "OPENCLAW_HOME"):
-        monkeypatch.delenv(name, raising=False)
+    alone(tmp_path, monkeypatch)
 
 
-def test_what_the_file_makes(tmp_path: Path) -> None:
-    known = configured(str(config_file(tmp_path)))
-    assert known.choose("").chain == (ModelRef("owl", "qwen"), ModelRef("far", "sonnet"))
-    assert known.meant("smart") == ModelRef("far", "sonnet") and known.meant("a/b") == ModelRef("a", "b")
-    assert known.meant("bare") is None
+def test_a_loaded_config_resolves_models(tmp_path: Path) -> None:
+    loaded = load_config(str(config_file(tmp_path)))
+    assert loaded.resolve("").chain == (ModelRef("owl", "qwen"), ModelRef("far", "sonnet"))
+    assert loaded.parse_model("smart") == ModelRef("far", "sonnet")
+    assert loaded.parse_model("a/b") == ModelRef("a", "b") and loaded.parse_model("bare") is None
+
+
+def test_the_catalog_is_built_once(tmp_path: Path) -> None:
+    loaded = load_config(str(config_file(tmp_path)))
+    assert loaded.catalog is loaded.catalog
 
 
 def test_without_a_file_there_are_the_built_ins() -> None:
-    assert set(configured(None).catalog.providers) == {"openai", "anthropic"}
+    assert set(load_config(None).catalog.providers) == {"openai", "anthropic"}
 
 
-def test_a_file_that_is_named_has_to_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_named_must_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        configured(str(tmp_path / "none.json"))
+        load_config(str(tmp_path / "none.json"))
     assert caught.value.code == 2 and "does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "text", ["{", "{ models: 5 }", "{ models: { providers: { owl: { baseUrl: 'canary' } } } }"]
 )
-def test_a_file_that_cannot_be_used_is_refused(
+def test_an_unusable_file_ends_the_command_with_its_problems(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        configured(str(config_file(tmp_path, text)))
-    said = capsys.readouterr().err
-    assert caught.value.code == 2 and "openclaw.json:1" in said and "canary" not in said
-
-
-def test_a_refusal_says_that_nothing_was_changed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        refused("no such thing.")
-    assert caught.value.code == 1
-    assert capsys.readouterr().err == "clawgate: no such thing. Config was not changed.\n"
+        load_config(str(config_file(tmp_path, text)))
+    shown = capsys.readouterr().err
+    assert caught.value.code == 2 and "openclaw.json:1" in shown and "canary" not in shown
 
 
 @pytest.mark.parametrize(
@@ -66,8 +58,16 @@ def test_a_refusal_says_that_nothing_was_changed(capsys: pytest.CaptureFixture[s
         (lambda text: text.replace("models:", "models: 5, old:"), "models"),
         (lambda text: text.replace('gateway: { mode: "local" },', ""), "gateway.mode"),
         (lambda text: "{", "could not be read"),
+        (lambda text: unset_value(text, ("nothing", "there")), "nothing"),
+        (lambda text: set_value(text, ("plugins", "entries", "x", "enabled"), "maybe"), "enabled"),
     ],
-    ids=["a value that cannot be", "what OpenClaw needs", "no JSON5"],
+    ids=[
+        "a value that cannot be",
+        "what OpenClaw needs",
+        "no JSON5",
+        "a key that is not set",
+        "an invalid value",
+    ],
 )
 def test_a_change_that_would_break_the_file_is_not_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], edit: Callable[[str], str], says: str
@@ -75,41 +75,19 @@ def test_a_change_that_would_break_the_file_is_not_written(
     path = config_file(tmp_path)
     before = path.read_bytes()
     with pytest.raises(SystemExit):
-        write(path, edit)
+        write_config(path, edit)
     assert path.read_bytes() == before
-    said = capsys.readouterr().err
-    assert says in said and "Config was not changed" in said and "canary" not in said
+    shown = capsys.readouterr().err
+    assert says in shown and ("was not changed" in shown or "was changed" in shown) and "canary" not in shown
 
 
-@pytest.mark.parametrize(
-    ("complete", "incomplete", "words"),
-    [
-        (module.complete_provider, "o", ["openai", "owl"]),
-        (module.complete_alias, "", ["fast", "smart"]),
-        (module.complete_ref, "o", ["owl/qwen"]),
-        (module.complete_model, "f", ["far/sonnet", "fast"]),
-        (module.complete_fallback, "", ["far/sonnet"]),
-    ],
-)
-def test_a_shell_completes_from_the_config(
-    tmp_path: Path, complete: Completion, incomplete: str, words: list[str]
+def test_a_change_is_written_and_printed_with_its_backup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    context = click.Context(click.Command("x"))
-    context.params["config"] = str(config_file(tmp_path))
-    found = complete(context, click.Argument(["x"]), incomplete)
-    assert [item.value for item in found] == words
-
-
-@pytest.mark.parametrize("text", ["{", None])
-def test_a_shell_that_completes_hears_no_complaints(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None
-) -> None:
-    context = click.Context(click.Command("x"))
-    path = config_file(tmp_path, text) if text is not None else tmp_path / "none.json"
-    context.params["config"] = str(path)
-    assert module.complete_provider(context, click.Argument(["x"]), "") == []
-    assert capsys.readouterr() == ("", "")
-
-
-def test_every_model_is_known_once() -> None:
-    assert list(map(str, known_refs(catalog()))) == ["owl/qwen", "far/sonnet"]
+    path = config_file(tmp_path)
+    edit = lambda text: set_value(text, ("plugins", "entries", "x", "enabled"), True)  # noqa: E731
+    print_written(path, write_config(path, edit))
+    assert "// mine" in path.read_text()
+    assert capsys.readouterr().out == f"Updated config: {path}\n  Backup: {path}.bak\n"
+    print_written(path, write_config(path, edit))
+    assert capsys.readouterr().out == ""

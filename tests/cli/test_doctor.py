@@ -33,7 +33,9 @@ def test_a_sound_installation_has_nothing_to_be_mended(home: Home) -> None:
 def test_what_is_wrong_is_said_and_nothing_is_changed(home: Home) -> None:
     done = home.run("doctor")
     assert done.returncode == 1 and list(home.state.iterdir()) == []
-    assert "error   no token is set" in done.stdout and "clawgate doctor --fix mends 1" in done.stdout
+    assert (
+        "error   no token is set" in done.stdout and "to fix 1 of them: clawgate doctor --fix" in done.stdout
+    )
     assert "fix: clawgate doctor --fix makes one" in done.stdout
 
 
@@ -49,7 +51,7 @@ def test_mended_it_starts(home: Home) -> None:
 
 def test_without_somebody_to_ask_nothing_is_mended(home: Home) -> None:
     done = home.run("doctor", "--fix")
-    assert done.returncode == 1 and "add --yes" in done.stderr and list(home.state.iterdir()) == []
+    assert done.returncode == 1 and "pass --yes" in done.stderr and list(home.state.iterdir()) == []
 
 
 def test_modes_and_leftovers_are_mended(home: Home) -> None:
@@ -85,14 +87,14 @@ def test_a_file_that_a_variable_names_is_made(home: Home) -> None:
 
 
 def test_a_path_is_asked_about_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    questions: list[str] = []
 
-    def confirmed(question: str, **_: object) -> bool:
-        asked.append(question)
+    def confirm(question: str, **_: object) -> bool:
+        questions.append(question)
         return False
 
-    monkeypatch.setattr(doctor, "confirmed", confirmed)
+    monkeypatch.setattr(doctor, "confirm", confirm)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     mend = Fix("remove", "/Home/Me/Left")
-    assert not doctor._agreed(Finding(Severity.INFO, "left", "there", "remove it", mend))
-    assert asked == ["  Remove /Home/Me/Left?"]
+    assert not doctor._confirmed(Finding(Severity.INFO, "left", "there", "remove it", mend))
+    assert questions == ["  Remove /Home/Me/Left?"]

@@ -114,8 +114,8 @@ def conversation(server: ModelList) -> list[tuple[str, str]]:
         ("Credential [bearer]: ", "1\n"),
         ("Secret (not shown): ", f"{KEY}\n"),
         ("private address? [y/n]: ", "y\n"),
-        ("commas between them: ", "2, 1\n"),
-        ("answers by default? [Y/n]: ", "\n"),
+        ("separated by commas: ", "2, 1\n"),
+        ("the default model? [Y/n]: ", "\n"),
         ("? [Y/n]: ", "y\n"),
     ]
 
@@ -145,7 +145,7 @@ def test_ctrl_c_and_the_end_of_the_input_leave_the_file_as_it_was(
             person.answer(prompt, text)
         person.answer(steps[at][0], key)
         assert person.end() == 130
-    assert "Nothing was changed." in person.shown and "Traceback" not in person.shown
+    assert "Config was not changed." in person.shown and "Traceback" not in person.shown
     assert (home / ".openclaw" / "openclaw.json").read_text() == TEXT
     assert [entry.name for entry in (home / ".openclaw").iterdir() if entry.is_file()] == ["openclaw.json"]
 
@@ -162,16 +162,16 @@ def test_a_wrong_secret_can_be_mended(home: Path, server: ModelList) -> None:
     flags = ("--provider", "custom", "--id", "hut", "--base-url", server.url, "--auth", "bearer")
     with terminal(home, "login", *flags, "--dialect", "openai-completions", "--private-network") as person:
         person.answer("Secret (not shown): ", "canary-wrong-key\n")
-        person.answer("commas between them: ", "qwen\n")
+        person.answer("separated by commas: ", "qwen\n")
         person.until("unauthorized")
         person.answer("What now? [edit]: ", "\n")
         for prompt in ("Name of the provider [hut]: ", "Base URL [", "Dialect [", "Credential ["):
             person.answer(prompt, "\n")
         person.answer("[Enter keeps c...y]: ", f"{KEY}\n")
         person.answer("private address? [Y/n]: ", "\n")
-        person.answer("commas between them [qwen]: ", "\n")
+        person.answer("separated by commas [qwen]: ", "\n")
         person.until("ok: ")
-        person.answer("answers by default? [Y/n]: ", "n\n")
+        person.answer("the default model? [Y/n]: ", "n\n")
         person.answer("? [Y/n]: ", "\n")
         assert person.end() == 0
     assert KEY in (home / ".openclaw" / "openclaw.json").read_text() and "canary" not in person.shown

@@ -1,4 +1,4 @@
-"""How does a shell learn to complete ``clawgate``? With click's own scripts, put where the shell looks for them."""
+"""Installs shell completion: click's own script, in the place where the shell looks for it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ DETECT = "detect"
 
 
 def show(context: click.Context, option: click.Parameter, shell: str | None) -> None:
-    """The callback of ``--show-completion``: print the script and end."""
+    """The callback of ``--show-completion``: print the script and exit."""
     if shell is not None and not context.resilient_parsing:
         click.echo(script(_chosen(shell), context.command))
         context.exit()
 
 
 def install(context: click.Context, option: click.Parameter, shell: str | None) -> None:
-    """The callback of ``--install-completion``: write the script, say what is to be done next, and end."""
+    """The callback of ``--install-completion``: write the script, print the next step, and exit."""
     if shell is None or context.resilient_parsing:
         return
     name = _chosen(shell)
-    path = place(name)
+    path = script_path(name)
     content = script(name, context.command) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") == content:
         click.echo(f"Completion for {name} is already installed: {path}")
@@ -41,7 +41,7 @@ def install(context: click.Context, option: click.Parameter, shell: str | None) 
 
 
 def script(shell: str, command: click.Command) -> str:
-    """What the shell has to read."""
+    """Return the completion script of ``command`` for ``shell``."""
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)
@@ -50,8 +50,8 @@ def script(shell: str, command: click.Command) -> str:
     return str(kind(command, {}, PROGRAM, VARIABLE).source())
 
 
-def place(shell: str) -> Path:
-    """Where the shell, or its package of completions, looks for the script by itself."""
+def script_path(shell: str) -> Path:
+    """Return where the shell, or its bash-completion package, looks for the script by itself."""
     if shell == "fish":
         return _folder("XDG_CONFIG_HOME", ".config") / "fish" / "completions" / f"{PROGRAM}.fish"
     if shell == "zsh":
@@ -59,8 +59,8 @@ def place(shell: str) -> Path:
     return _folder("XDG_DATA_HOME", ".local/share") / "bash-completion" / "completions" / PROGRAM
 
 
-def detected(parent: str, login_shell: str) -> str | None:
-    """The shell that we were called from: by the name of the parent process, else the login shell."""
+def detect_shell(parent: str, login_shell: str) -> str | None:
+    """Return the calling shell: by the name of the parent process, else the login shell."""
     for name in (parent.lstrip("-"), Path(login_shell).name):
         if name in SHELLS:
             return name
@@ -70,10 +70,10 @@ def detected(parent: str, login_shell: str) -> str | None:
 def _chosen(shell: str) -> str:
     if shell != DETECT:
         return shell
-    found = detected(_parent(), os.environ.get("SHELL", ""))
-    if found is None:
-        raise click.UsageError(f"which shell this is cannot be told; name one of {', '.join(SHELLS)}")
-    return found
+    name = detect_shell(_parent(), os.environ.get("SHELL", ""))
+    if name is None:
+        raise click.UsageError(f"the shell cannot be detected; name one of: {', '.join(SHELLS)}")
+    return name
 
 
 def _parent() -> str:
@@ -90,13 +90,13 @@ def _folder(variable: str, default: str) -> Path:
 def _next_step(shell: str, path: Path) -> str:
     if shell == "zsh":
         return (
-            "  next: have these two lines in ~/.zshrc, then open a new shell:\n"
+            "  next: add these two lines to ~/.zshrc, then open a new shell:\n"
             f"    fpath+=({path.parent})\n"
             "    autoload -Uz compinit && compinit"
         )
     if shell == "bash":
         return (
-            "  next: open a new shell. It is read by the package bash-completion; "
-            f"without that, add to ~/.bashrc:\n    source {path}"
+            "  next: open a new shell. This needs the package bash-completion; "
+            f"without it, add this line to ~/.bashrc:\n    source {path}"
         )
     return "  next: open a new shell"

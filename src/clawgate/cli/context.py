@@ -1,75 +1,83 @@
-"""How do commands about models come by what the config makes, and by the words that a shell may complete?"""
+"""Loads the config for commands and writes their changes to it.
+
+The only place in which a command reads a config that has to be usable. A config that is not ends the command with
+every problem; a change that would break the file is not written.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
-from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import places, read
-from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
+from clawgate.cli.errors import UNCHANGED, fail, fail_invalid_config
+from clawgate.cli.paths import Paths, find_paths, read_config_at
 
 if TYPE_CHECKING:
+    from clawgate.policy.model_routing import ModelRef, ResolvedModel
     from clawgate.providers.catalog import Catalog
+    from clawgate.settings.key_path import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
     from clawgate.settings.openclaw.update import WriteResult
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LoadedConfig:
-    """The config file (a default one may be missing) and what it makes."""
+    """A usable config file (the default one may be missing) and the catalog of providers that it makes."""
 
-    path: Path
+    paths: Paths
     file: ConfigFile
-    catalog: Catalog
 
-    def choose(self, asked: str) -> ResolvedModel:
-        """Who is to answer ``asked``; raises `ModelNotFound`."""
-        found = self.catalog
+    @property
+    def path(self) -> Path:
+        return self.paths.config
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        from clawgate.providers.catalog import build_catalog
+
+        return build_catalog(self.file.config, self.file.unset, self.file.environment)
+
+    def resolve(self, model: str) -> ResolvedModel:
+        """Return the chain of models that would serve a request for ``model``. Raises `ModelNotFound`."""
+        from clawgate.policy.model_routing import resolve
+
+        catalog = self.catalog
         return resolve(
-            asked,
-            providers=found.providers,
-            aliases=found.aliases,
-            primary=found.primary,
-            fallbacks=found.fallbacks,
-            listed=found.listed(),
+            model,
+            providers=catalog.providers,
+            aliases=catalog.aliases,
+            primary=catalog.primary,
+            fallbacks=catalog.fallbacks,
+            listed=catalog.listed(),
         )
 
-    def meant(self, name: str) -> ModelRef | None:
-        """What an operator means by ``name``: an alias, or a model in full, of whichever provider."""
+    def parse_model(self, name: str) -> ModelRef | None:
+        """Return the model of an alias or of ``provider/model``, whether its provider exists or not."""
+        from clawgate.policy.model_routing import ModelRef
+
         return self.catalog.aliases.get(name) or ModelRef.parse(name)
 
 
-def configured(config: str | None) -> LoadedConfig:
-    """What ``--config`` or the environment lead to; ends the command where that file cannot be used."""
-    from clawgate.providers.catalog import build_catalog
-
-    where = places(config)
-    file, problems = read(where)
+def load_config(config: str | None) -> LoadedConfig:
+    """Read the file that ``--config`` or the environment names; an unusable one ends the command."""
+    paths = find_paths(config)
+    file, problems = read_config_at(paths)
     if file is None:
-        click.echo("clawgate: these settings cannot be used:", err=True)
-        for problem in problems:
-            click.echo(f"  - {problem}", err=True)
-        sys.exit(ExitCode.USAGE)
-    return LoadedConfig(where.config, file, build_catalog(file.config, file.unset, file.environment))
+        fail_invalid_config(problems)
+    return LoadedConfig(paths, file)
 
 
-def refused(message: str) -> NoReturn:
-    """End a command that would have changed the file."""
-    click.echo(f"clawgate: {message.rstrip('.')}. Config was not changed.", err=True)
-    sys.exit(ExitCode.FAILED)
+def write_config(path: Path, edit: Callable[[str], str], *, dropped: Collection[KeyPath] = ()) -> WriteResult:
+    """Apply ``edit`` to the text of the config file; a change that cannot be written ends the command.
 
-
-def write(path: Path, edit: Callable[[str], str]) -> WriteResult:
-    """Through the one careful writer; ends the command where nothing could be written, and says why."""
+    ``dropped`` are key paths that may go even if OpenClaw needs them.
+    """
     from clawgate.settings.atomic_write import WriteFailed
     from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed
     from clawgate.settings.json5.source_map import InvalidJson5
@@ -77,59 +85,26 @@ def write(path: Path, edit: Callable[[str], str]) -> WriteResult:
     from clawgate.settings.problems import SettingsInvalid
 
     try:
-        written = update(path, dict(os.environ), edit)
+        written = update(path, dict(os.environ), edit, dropped=dropped, may_shrink=bool(dropped))
     except SettingsInvalid as error:
-        refused("; ".join(map(str, error.problems)))
-    except (WriteFailed, EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
-        refused(str(error))
-    for problem in written.remaining:
-        click.echo(f"Warning: still wrong with the file: {problem}", err=True)
+        fail("; ".join(map(str, error.problems)), outcome=UNCHANGED)
+    except WriteFailed as error:
+        fail(str(error))  # which says that nothing was changed
+    except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
+        fail(str(error), outcome=UNCHANGED)
+    print_remaining(written)
     return written
 
 
-def _catalog_for_completion(ctx: click.Context) -> Catalog | None:
-    """None for a file that cannot be read: a shell that completes is no place for complaints."""
-    from clawgate.providers.catalog import build_catalog
-
-    with contextlib.suppress(click.UsageError, OSError):
-        file, _ = read(places(ctx.params.get("config")))
-        return build_catalog(file.config, file.unset, file.environment) if file else None
-    return None
+def print_written(path: Path, written: WriteResult) -> None:
+    """Print which file was changed, and where its previous version is."""
+    if written.changed:
+        click.echo(f"Updated config: {path}")
+        if written.backup:
+            click.echo(f"  Backup: {written.backup}")
 
 
-def _beginning(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(word) for word in sorted(words) if word.startswith(incomplete)]
-
-
-def complete_provider(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    found = _catalog_for_completion(ctx)
-    return _beginning(found.providers, incomplete) if found else []
-
-
-def complete_alias(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    found = _catalog_for_completion(ctx)
-    return _beginning(found.aliases, incomplete) if found else []
-
-
-def complete_ref(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Models in full, as the config lists or names them."""
-    found = _catalog_for_completion(ctx)
-    return _beginning(map(str, known_refs(found)), incomplete) if found else []
-
-
-def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Models in full, and aliases."""
-    found = _catalog_for_completion(ctx)
-    return _beginning({*map(str, known_refs(found)), *found.aliases}, incomplete) if found else []
-
-
-def complete_fallback(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    found = _catalog_for_completion(ctx)
-    return _beginning(map(str, found.fallbacks), incomplete) if found else []
-
-
-def known_refs(catalog: Catalog) -> list[ModelRef]:
-    """Every model that the config lists or names, each once: in its providers' order, then what is only named."""
-    listed = [ModelRef(name, model) for name, models in catalog.listed().items() for model in models]
-    named = [catalog.primary] if catalog.primary else []
-    return list(dict.fromkeys([*named, *listed, *catalog.fallbacks, *catalog.aliases.values()]))
+def print_remaining(written: WriteResult) -> None:
+    """Warn of the problems that the file had before the change and still has."""
+    for problem in written.remaining:
+        click.echo(f"Warning: the config still has a problem: {problem}", err=True)

@@ -1,4 +1,4 @@
-"""``clawgate doctor``: what is wrong with this installation, and shall it be mended?"""
+"""``clawgate doctor``: reports what is wrong with this installation, and fixes it on request."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clawgate.cli.errors import print_error
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import place_options
-from clawgate.cli.terminal.confirm import confirmed
+from clawgate.cli.paths import json_option, path_options
+from clawgate.cli.terminal.confirm import confirm
 
 if TYPE_CHECKING:
     from clawgate.app.doctor.checks import Finding
 
-_COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
+_COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 
 
-@click.command()
-@place_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON")
-@click.option("--fix", is_flag=True, help="Mend what can be mended, asking before each change")
-@click.option("--yes", is_flag=True, help="With --fix: do not ask")
+@click.command(short_help="Find problems of the installation, and fix them.")
+@path_options
+@json_option
+@click.option("--fix", is_flag=True, help="Fix what can be fixed; asks before each change.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
-    """Look for what is wrong: config, credentials, ports, file modes, leftovers, this machine.
+    """Check config, credentials, ports, file modes, leftover files and this machine.
 
-    It ends with status 1 if there are errors. Nothing is changed without --fix, and nobody is asked but the gateway
-    of this machine.
+    The exit status is 1 if there are errors. Nothing is changed without --fix, and no request is sent except to the
+    gateway of this machine.
     """
-    findings = _look(config)
+    diagnostics = _examine(config)
     done: list[str] = []
     if fix:
-        done = _mend(findings, yes=yes, quiet=as_json)
-        findings = _look(config) if done else findings
-    errors = sum(name == "error" for name in map(_severity, findings))
+        done = _fix(diagnostics, yes=yes, quiet=as_json)
+        diagnostics = _examine(config) if done else diagnostics
+    errors = sum(name == "error" for name in map(_severity, diagnostics))
     if as_json:
-        click.echo(
-            json.dumps({"ok": not errors, "findings": list(map(_plain, findings)), "done": done}, indent=2)
-        )
+        output = {"ok": not errors, "findings": list(map(_to_json, diagnostics)), "done": done}
+        click.echo(json.dumps(output, indent=2))
     else:
-        _show(findings, errors)
+        _print_diagnostics(diagnostics, errors)
     if errors:
         sys.exit(ExitCode.FAILED)
 
 
-def _look(config: str | None) -> list[Finding]:
+def _examine(config: str | None) -> list[Finding]:
     from clawgate.app.doctor.checks import run_checks
     from clawgate.app.doctor.facts import gather
     from clawgate.settings.problems import SettingsInvalid
@@ -57,62 +57,60 @@ def _look(config: str | None) -> list[Finding]:
         raise click.UsageError(str(error)) from error
 
 
-def _mend(findings: list[Finding], *, yes: bool, quiet: bool) -> list[str]:
-    """Do what can be done and is agreed to; what was done, in words."""
+def _fix(diagnostics: list[Finding], *, yes: bool, quiet: bool) -> list[str]:
+    """Apply the fixes that the user confirms; return what was done, one phrase each."""
     from clawgate.app.doctor.fixes import CannotFix, apply_fix
 
     done: list[str] = []
-    for finding in findings:
-        if finding.mend is None:
-            continue
-        if not (yes or _agreed(finding)):
+    for diagnostic in diagnostics:
+        if diagnostic.mend is None or not (yes or _confirmed(diagnostic)):
             continue
         try:
-            said = apply_fix(finding.mend, dict(os.environ))
+            lines = apply_fix(diagnostic.mend, dict(os.environ))
         except CannotFix as error:
-            click.echo(f"clawgate: could not {finding.mend}: {error}", err=True)
+            print_error(f"could not {diagnostic.mend}: {error}")
             continue
-        done.append(str(finding.mend))
+        done.append(str(diagnostic.mend))
         if not quiet:
-            for line in said:
+            for line in lines:
                 click.echo(line)
     return done
 
 
-def _agreed(finding: Finding) -> bool:
+def _confirmed(diagnostic: Finding) -> bool:
     if not sys.stdin.isatty():
-        click.echo(f"clawgate: there is nobody to ask; to {finding.mend}, add --yes", err=True)
+        print_error(f"not a terminal: pass --yes to {diagnostic.mend}")
         return False
-    click.echo(f"{_severity(finding)}: {finding.what} ({finding.where})", err=True)
-    words = str(finding.mend)  # with a path, whose capitals count
-    return confirmed(
-        f"  {words[:1].upper()}{words[1:]}?", default=True, left="Nothing more was changed.", err=True
+    click.echo(f"{_severity(diagnostic)}: {diagnostic.what} ({diagnostic.where})", err=True)
+    action = str(diagnostic.mend)  # not str.capitalize: it holds a path
+    return confirm(
+        f"  {action[:1].upper()}{action[1:]}?", default=True, on_abort="Nothing more was changed.", err=True
     )
 
 
-def _show(findings: list[Finding], errors: int) -> None:
-    for finding in findings:
-        name = _severity(finding)
-        click.echo(f"{click.style(f'{name:7}', fg=_COLOURS[name])} {finding.what}")
-        click.echo(f"        at:  {finding.where}")
-        click.echo(f"        fix: {finding.fix}")
-    if not findings:
+def _print_diagnostics(diagnostics: list[Finding], errors: int) -> None:
+    for diagnostic in diagnostics:
+        name = _severity(diagnostic)
+        click.echo(f"{click.style(f'{name:7}', fg=_COLORS[name])} {diagnostic.what}")
+        click.echo(f"        at:  {diagnostic.where}")
+        click.echo(f"        fix: {diagnostic.fix}")
+    if not diagnostics:
         click.echo("No problems found.")
         return
-    mendable = sum(finding.mend is not None for finding in findings)
-    hint = f"; clawgate doctor --fix mends {mendable}" if mendable else ""
-    click.echo(f"{errors} error(s), {len(findings) - errors} other finding(s){hint}")
+    fixable = sum(diagnostic.mend is not None for diagnostic in diagnostics)
+    hint = f"; to fix {fixable} of them: clawgate doctor --fix" if fixable else ""
+    click.echo(f"{errors} error(s), {len(diagnostics) - errors} other(s){hint}")
 
 
-def _severity(finding: Finding) -> str:
-    return finding.severity.name.lower()
+def _severity(diagnostic: Finding) -> str:
+    return diagnostic.severity.name.lower()
 
 
-def _plain(finding: Finding) -> dict[str, object]:
+def _to_json(diagnostic: Finding) -> dict[str, object]:
     return {
-        "severity": _severity(finding),
-        "what": finding.what,
-        "where": finding.where,
-        "fix": finding.fix,
-        "canMend": finding.mend is not None,
+        "severity": _severity(diagnostic),
+        "what": diagnostic.what,
+        "where": diagnostic.where,
+        "fix": diagnostic.fix,
+        "canFix": diagnostic.mend is not None,
     }

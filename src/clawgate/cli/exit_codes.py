@@ -1,12 +1,16 @@
-"""With which status does a command end? Supervisors read these; a port that is taken must not be tried in a loop."""
+"""Exit statuses of all commands, documented in docs/errors.md.
+
+Supervisors read them: a port that is taken must not be tried again in a loop.
+"""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Documented in docs/errors.md."""
+    """The values are public; a new one needs a row in docs/errors.md."""
 
     OK = 0
     FAILED = 1
-    USAGE = 2  # flags, environment or config file cannot be used
-    PORT_TAKEN = 78  # EX_CONFIG of sysexits.h, as OpenClaw uses it
+    USAGE = 2  # invalid flags, environment or config file
+    PORT_TAKEN = 78  # EX_CONFIG of sysexits.h, as in OpenClaw
+    INTERRUPTED = 130  # 128 + SIGINT, as in shells

@@ -1,4 +1,4 @@
-"""The ``clawgate`` command. It only dispatches: a command's module is imported when that command is asked for."""
+"""The ``clawgate`` command: dispatches to a command, whose module is imported only when that command is called."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _COMMANDS = {
-    "gateway": ("gateway.commands", "The gateway: run, start, stop, restart, status, health, install."),
-    "models": ("models.commands", "Models and providers: status, default, fallbacks, aliases."),
+    "gateway": ("gateway.commands", "The gateway: run, start, stop, restart, status, install."),
+    "models": ("models.commands", "Models and providers: list, status, sign in, set default."),
     "plugins": ("plugins.commands", "Plugins: list, install, enable, disable, uninstall."),
     "config": ("config.commands", "The config file: get, set, unset, validate, explain."),
     "route": ("models.route", "The provider that would serve a request, and the hops to it."),
     "logs": ("gateway.logs", "The log of the gateway."),
-    "doctor": ("doctor", "Find problems, and fix them."),
+    "doctor": ("doctor", "Find problems of the installation, and fix them."),
     "bridge": ("relay.bridge", "The local bridge: Bearer in, X-Proxy-Token out."),
     "server": ("relay.server", "The remote proxy: tokens in, the real key out."),
 }
 """Each command: the module below `clawgate.cli` that defines it under its name, and its help."""
 
-_OF_PLUGINS = {
-    "proxy-bridge": "How the local bridge and its remote are.",
-    "anthropic-claude-proxy": "How the supervised Claude proxy is.",
+_BUNDLED_PLUGIN_COMMANDS = {
+    "proxy-bridge": "State of the local bridge and its remote.",
+    "anthropic-claude-proxy": "State of the supervised Claude proxy.",
 }
-"""Those that come with clawgate. Those of packages beside it are not looked for: that takes longer than help may."""
+"""Commands of bundled plugins. Those of packages are not searched for: that takes longer than help may."""
 
 _SHELL = click.Choice(["bash", "zsh", "fish", "detect"])
 
@@ -44,14 +44,14 @@ def _completion(context: click.Context, option: click.Parameter, shell: str | No
         )
 
 
-def _of_plugins() -> dict[str, str]:
+def _plugin_commands() -> dict[str, str]:
     from clawgate.cli.plugins.installed_commands import installed_commands
 
-    return installed_commands() | _OF_PLUGINS
+    return installed_commands() | _BUNDLED_PLUGIN_COMMANDS
 
 
 class _Commands(click.Group):
-    """Loads the module of a command only when it is needed: `clawgate --help` has to be quick."""
+    """Imports the module of a command only when it is needed: `clawgate --help` has to be quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -68,15 +68,15 @@ class _Commands(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        named = sorted(_of_plugins().items())
-        of_plugins = [CompletionItem(name, help=text) for name, text in named if name.startswith(incomplete)]
-        return [*super().shell_complete(ctx, incomplete), *of_plugins]
+        commands = sorted(_plugin_commands().items())
+        matching = [CompletionItem(name, help=text) for name, text in commands if name.startswith(incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *matching]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
         with formatter.section("Commands of plugins (more: clawgate plugins list)"):
-            formatter.write_dl(sorted(_of_plugins().items()))
+            formatter.write_dl(sorted(_plugin_commands().items()))
 
 
 @click.command(
@@ -89,7 +89,7 @@ class _Commands(click.Group):
     type=_SHELL,
     expose_value=False,
     callback=_completion,
-    help="Let the shell complete commands; without a name it is detected.",
+    help="Install shell completion; without a name the shell is detected.",
 )
 @click.option(
     "--show-completion",
@@ -98,7 +98,7 @@ class _Commands(click.Group):
     type=_SHELL,
     expose_value=False,
     callback=_completion,
-    help="Print the script for that.",
+    help="Print the shell completion script.",
 )
 @click.version_option(__version__, prog_name="clawgate", message="%(prog)s %(version)s")
 def clawgate() -> None:

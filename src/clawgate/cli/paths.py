@@ -1,4 +1,4 @@
-"""Where are the files of this user's gateway, and can its config be used? For commands that look after a gateway."""
+"""Locates the config file, the state folder and the log files of this user's gateway; reads the config file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """``folder`` is our own within the state folder; ``log`` and ``output`` are of a gateway in the background."""
+    """``folder`` is clawgate's own, in the state folder; ``log`` and ``output`` belong to a background gateway.
+
+    ``config_named``: by ``--config``. A file that is named must exist, the default one may be missing.
+    """
 
     config: Path
     config_named: bool
@@ -37,44 +40,52 @@ class Paths:
         return self.folder / "logs" / "gateway.out"
 
 
-def places(config: str | None = None, environment: Mapping[str, str] | None = None) -> Paths:
-    """The places as the environment and ``--config`` say; raises click.UsageError where there is no home."""
+def find_paths(config: str | None = None, environment: Mapping[str, str] | None = None) -> Paths:
+    """Return the paths that ``--config`` and the environment name.
+
+    Raises click.UsageError if there is no home folder.
+    """
     from clawgate.settings.paths import config_path, state_dir
     from clawgate.settings.problems import SettingsInvalid
 
     environment = os.environ if environment is None else environment
     try:
         path, _ = config_path(environment, config)
-        named = config is not None  # a variable may name a file that is still to be made
+        named = config is not None  # OPENCLAW_CONFIG_PATH may name a file that is still to be created
         return Paths(path, named, state_dir(environment))
     except SettingsInvalid as error:
         raise click.UsageError(str(error)) from error
 
 
-def read(where: Paths) -> tuple[ConfigFile | None, list[str]]:
-    """The config file, or everything that is wrong with it."""
+def read_config_at(paths: Paths) -> tuple[ConfigFile | None, list[str]]:
+    """Return the config file, or None and every problem that makes it unusable."""
     from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.problems import SettingsInvalid
 
     try:
-        return read_config(where.config, dict(os.environ), required=where.config_named), []
+        return read_config(paths.config, dict(os.environ), required=paths.config_named), []
     except SettingsInvalid as error:
         return None, [str(problem) for problem in error.problems]
 
 
-def _set_state_folder(context: click.Context, option: click.Parameter, value: str | None) -> None:
+def set_state_folder(folder: str) -> None:
+    """Make ``--state-dir`` known to this process and to those that it starts."""
+    os.environ["OPENCLAW_STATE_DIR"] = str(Path(folder).expanduser().absolute())
+
+
+def _on_state_dir(context: click.Context, option: click.Parameter, value: str | None) -> None:
     if value:
-        os.environ["OPENCLAW_STATE_DIR"] = str(Path(value).expanduser().absolute())
+        set_state_folder(value)
 
 
-def place_options(command: _F) -> _F:
-    """``--config`` and ``--state-dir``, as every command of this kind has them."""
+def path_options(command: _F) -> _F:
+    """Add ``--config`` and ``--state-dir``."""
     state = click.option(
         "--state-dir",
         metavar="FOLDER",
         expose_value=False,
         is_eager=True,
-        callback=_set_state_folder,
+        callback=_on_state_dir,
         help="OpenClaw's state folder  [env OPENCLAW_STATE_DIR; default ~/.openclaw]",
     )
     config = click.option(
@@ -83,3 +94,8 @@ def place_options(command: _F) -> _F:
         help="OpenClaw's config file  [env OPENCLAW_CONFIG_PATH; default openclaw.json in the state folder]",
     )
     return config(state(command))
+
+
+def json_option(command: _F) -> _F:
+    """Add ``--json``, as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)

@@ -1,157 +1,16 @@
-"""`clawgate models auth`: without a terminal by flags and environment; what does not work writes nothing."""
+"""`clawgate models auth`: help with the questions of a provider, the list, completion."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pyjson5
-import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from clawgate.cli.auth import commands as auth
 from clawgate.cli.main import clawgate
-from tests.cli.catalogs import CONFIG, alone, config_file
-from tests.cli.model_list import ModelList
-
-KEY = "canary-auth-key-0123"
-
-
-@pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    alone(tmp_path, monkeypatch)
-    return config_file(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[ModelList]:
-    found = ModelList(KEY)
-    yield found
-    found.close()
-
-
-def run(path: Path, *arguments: str, given: str = "", **environment: str) -> Result:
-    found = CliRunner().invoke(
-        clawgate, ["models", "auth", *arguments, "--config", str(path)], input=given, env=environment
-    )
-    assert "canary" not in found.output and "Traceback" not in found.output
-    return found
-
-
-def untouched(path: Path) -> bool:
-    return path.read_text() == CONFIG and [entry.name for entry in path.parent.iterdir()] == [path.name]
-
-
-def login(path: Path, server: ModelList, *arguments: str, given: str = "", **environment: str) -> Result:
-    flags = ("--provider", "custom", "--id", "hut2", "--base-url", server.url, "--private-network")
-    return run(path, "login", *flags, *arguments, given=given, **environment)
-
-
-def test_the_environment_and_flags_are_enough(path: Path, server: ModelList) -> None:
-    found = login(path, server, "--yes", "--key", "${HUT_KEY}", "--models", "qwen,llama", HUT_KEY=KEY)
-    assert found.exit_code == 0 and server.asked == 1
-    block = pyjson5.decode(path.read_text())["models"]["providers"]["hut2"]
-    assert block["apiKey"] == "${HUT_KEY}" and [model["id"] for model in block["models"]] == ["qwen", "llama"]
-    assert f"Updated config: {path}\n  Backup: {path}.bak\nProvider: hut2\n" in found.stdout
-    assert (
-        "Default model available: hut2/qwen (current default unchanged; run clawgate models set"
-        in found.stdout
-    )
-    assert "the file refers to HUT_KEY" in found.stdout and "Next: clawgate gateway run" in found.stdout
-    assert "// mine" in path.read_text() and "\x1b" not in found.stdout
-
-
-def test_a_secret_comes_by_standard_input(path: Path, server: ModelList) -> None:
-    found = login(
-        path, server, "--yes", "--stdin-secret", "--set-default", "--models", "qwen", given=KEY + "\n"
-    )
-    config = pyjson5.decode(path.read_text())
-    assert found.exit_code == 0 and found.stderr == "" and "Default model set to hut2/qwen" in found.stdout
-    assert config["models"]["providers"]["hut2"]["apiKey"] == KEY
-    assert config["agents"]["defaults"]["model"] == {"primary": "hut2/qwen", "fallbacks": ["far/sonnet"]}
-
-
-def test_a_secret_among_the_arguments_is_warned_of(path: Path, server: ModelList) -> None:
-    assert "seen by every user" in login(path, server, "--yes", "--key", KEY).stderr
-
-
-def test_without_a_terminal_the_missing_flags_are_named(path: Path) -> None:
-    found = run(path, "login", "--provider", "openai")
-    assert found.exit_code == 1 and untouched(path)
-    assert "API key: --key ..., or --stdin-secret, or the variable OPENAI_API_KEY" in found.stderr
-    assert "and --yes" in found.stderr and "Config was not changed." in found.stderr
-    found = run(path, "login", "--provider", "custom", "--yes", "--base-url", "http://127.0.0.1:9/v1")
-    assert found.exit_code == 1 and untouched(path) and "and --yes" not in found.stderr
-    assert all(text in found.stderr for text in ("--id", "--key", "--private-network/--no-private-network"))
-
-
-def test_without_a_terminal_nothing_is_written_without_a_yes(path: Path, server: ModelList) -> None:
-    found = login(path, server, "--key", "${HUT_KEY}", HUT_KEY=KEY)
-    assert found.exit_code == 1 and "run it again with --yes" in found.stderr and server.asked == 0
-    assert untouched(path)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "says"),
-    [
-        (("login",), 1, "name the provider with --provider: openai, anthropic"),
-        (("login", "--provider", "owll", "--yes"), 1, 'Did you mean "owl"?'),
-        (("edit", "--provider", "gone", "--models", "a"), 1, 'Unknown model provider "gone"'),
-        (("login", "--provider", "owll", "--no-such-flag"), 1, 'Did you mean "owl"?'),
-        (("edit", "--provider", "openai", "--yes"), 1, '"openai" is not in the config yet; to set it up'),
-        (("edit", "--provider", "owl", "--yes", "--base-url", "ftp://x"), 2, "Base URL (--base-url): "),
-        (("edit", "--provider", "lan", "--yes"), 2, "the variable NO_SUCH_KEY is not set here"),
-        (("edit", "--provider", "owl", "--yes", "--nope"), 2, "No such option"),
-        (("edit", "--provider", "owl", "--yes", "--set", "nope=1"), 2, "no such question"),
-        (("edit", "--provider", "owl", "--yes"), 1, "unreachable"),
-        (("edit", "--provider", "hut", "--yes", "--no-private-network"), 1, "blocked"),
-        (("edit", "--provider", "owl", "--yes", "--stdin-secret"), 1, "standard input is empty"),
-        (
-            ("edit", "--provider", "far", "--yes", "--no-check", "--models", "", "--set-default"),
-            1,
-            "--models",
-        ),
-        (
-            ("logout", "--provider", "nope", "--yes"),
-            1,
-            '"nope" is not in the config; it has: owl, hut, far, lan',
-        ),
-        (("logout", "--provider", "owl"), 1, "run it with --yes"),
-    ],
-)
-def test_what_is_refused_writes_nothing(
-    path: Path, arguments: tuple[str, ...], status: int, says: str
-) -> None:
-    found = run(path, *arguments)
-    assert found.exit_code == status and says in found.output and untouched(path)
-
-
-def test_a_wrong_secret_is_told_before_anything_is_written(path: Path, server: ModelList) -> None:
-    found = login(path, server, "--yes", "--stdin-secret", given="canary-wrong-key")
-    assert found.exit_code == 1 and "failed" in found.stdout and "unauthorized" in found.stdout
-    assert "look at the secret" in found.stdout and "--no-check" in found.stderr and untouched(path)
-
-
-def test_an_edit_changes_what_is_said_and_keeps_the_rest(path: Path) -> None:
-    found = run(path, "edit", "--provider", "far", "--yes", "--no-check", "--models", "sonnet,opus")
-    far = pyjson5.decode(path.read_text())["models"]["providers"]["far"]
-    assert found.exit_code == 0 and [model["id"] for model in far["models"]] == ["sonnet", "opus"]
-    assert far["apiKey"] == "canary-far-key" and far["baseUrl"] == "https://far.test"
-    again = run(path, "edit", "--provider", "far", "--yes", "--no-check")
-    assert (again.exit_code, again.stdout) == (0, "No change: the config says all of this already.\n")
-
-
-def test_the_first_login_makes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    alone(tmp_path, monkeypatch)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    found = CliRunner().invoke(
-        clawgate, ["models", "auth", "login", "--provider", "openai", "--yes", "--no-check"]
-    )
-    made = tmp_path / ".openclaw" / "openclaw.json"
-    assert found.exit_code == 0 and "canary" not in found.output and made.stat().st_mode & 0o777 == 0o600
-    assert pyjson5.decode(made.read_text())["models"]["providers"]["openai"]["apiKey"] == "${OPENAI_API_KEY}"
+from tests.cli.auth.auth_command import run, untouched
 
 
 def test_help_shows_the_questions_of_the_provider(path: Path) -> None:
@@ -168,23 +27,6 @@ def test_list_shows_where_each_credential_is_from(path: Path) -> None:
     assert rows["far"]["source"] == "openclaw.json:10" and rows["far"]["maskedSecret"] == "c...y"
     assert rows["openai"]["source"] is None
     assert untouched(path)
-
-
-def test_logout_takes_all_that_leads_there(path: Path) -> None:
-    found = run(path, "logout", "--provider", "owl", "--yes")
-    config = pyjson5.decode(path.read_text())
-    assert (
-        found.exit_code == 0 and "Signed out: owl" in found.stdout and f"Backup: {path}.bak" in found.stdout
-    )
-    assert "there is no default model now" in found.stdout
-    assert sorted(config["models"]["providers"]) == ["far", "hut", "lan"] and "owl" not in path.read_text()
-    assert config["agents"]["defaults"]["model"] == {"fallbacks": ["far/sonnet"]}
-
-
-def test_logout_says_that_a_variable_still_answers(path: Path) -> None:
-    run(path, "login", "--provider", "openai", "--yes", "--no-check", OPENAI_API_KEY=KEY)
-    found = run(path, "logout", "--provider", "openai", "--yes", OPENAI_API_KEY=KEY)
-    assert "OPENAI_API_KEY is still set" in found.stdout
 
 
 def test_help_is_there_for_a_provider_that_is_not(path: Path) -> None:

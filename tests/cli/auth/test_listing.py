@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.cli.auth.listing import auth_rows, show_rows
+from clawgate.cli.auth.listing import auth_rows, print_rows
 from clawgate.providers.catalog import build_catalog
 from clawgate.settings.openclaw.config_file import read_config
 from tests.cli.catalogs import config_file
@@ -24,7 +24,7 @@ def test_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "far": ("x-api-key", "openclaw.json:10"),
         "lan": ("bearer", "NO_SUCH_KEY (openclaw.json:11)"),
     }
-    show_rows(rows)
+    print_rows(rows)
     shown = capsys.readouterr().out
     assert "canary" not in shown and "lan: not ready: its credential is not set: set NO_SUCH_KEY" in shown
     assert shown.splitlines()[0].split() == ["Provider", "Auth", "Secret", "From", "Ready"]

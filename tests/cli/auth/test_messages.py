@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clawgate.cli.auth.messages import abandoned, show_diff, tell_after_logout, tell_done, tell_missing
+from clawgate.cli.auth.messages import (
+    exit_aborted,
+    fail_missing,
+    print_after_logout,
+    print_diff_line,
+    print_result,
+)
 from clawgate.cli.auth.wizard.answers import MissingAnswer
 from clawgate.cli.auth.wizard.flow import SignInResult
-from clawgate.cli.context import LoadedConfig, configured
+from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.plugins.api.provider import ConfigChange
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.settings.openclaw.update import WriteResult
-from tests.cli.catalogs import alone, config_file
-from tests.cli.wizard.scripted import EVERY_KIND
+from tests.cli.auth.wizard.scripted import EVERY_KIND
+from tests.cli.catalogs import CONFIG, alone, config_file
 
 CHANGE = ConfigChange(plugin_config={}, provider={}, default_model="far/opus", notes=("terms apply",))
 
@@ -25,7 +30,7 @@ CHANGE = ConfigChange(plugin_config={}, provider={}, default_model="far/opus", n
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedConfig:
     alone(tmp_path, monkeypatch)
     (tmp_path / ".openclaw").mkdir(mode=0o700)
-    return configured(str(config_file(tmp_path / ".openclaw")))
+    return load_config(str(config_file(tmp_path / ".openclaw")))
 
 
 @pytest.fixture
@@ -37,38 +42,39 @@ def gateway(known: LoadedConfig) -> Iterator[Instance]:
 
 def done(known: LoadedConfig, **changes: object) -> SignInResult:
     said: dict[str, object] = {
-        "provider": "far", "change": CHANGE, "default": False, "references": (),
+        "provider": "far", "change": CHANGE, "is_default": False, "references": (),
         "written": WriteResult(known.path, changed=True, backup=known.path.with_name("x.bak")),
     }  # fmt: skip
     return SignInResult(**(said | changes))  # type: ignore[arg-type]  # each has its type above
 
 
 def test_what_was_done_and_what_comes_next(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    tell_done(known, None, done(known, references=("FAR_KEY",)))
+    print_result(known, None, done(known, references=("FAR_KEY",)))
     assert capsys.readouterr().out == (
         f"Updated config: {known.path}\n"
         f"  Backup: {known.path.with_name('x.bak')}\n"
         "Provider: far\n"
         "Default model available: far/opus (current default unchanged; run clawgate models set far/opus to apply)\n"
         "Note: terms apply\n"
-        "Note: the file refers to FAR_KEY; the gateway has to find that variable, too "
-        f"(in its environment, or in {known.path.parent / '.env'})\n"
-        "Next: clawgate gateway run, or clawgate models status --probe\n"
+        "Note: the config refers to the variable FAR_KEY; the gateway needs it too, in its environment "
+        f"or in {known.path.parent / '.env'}\n"
+        "Next: clawgate gateway start, or clawgate models status --probe\n"
     )
 
 
 def test_a_default_is_told_once(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    tell_done(known, None, done(known, default=True))
+    print_result(known, None, done(known, is_default=True))
     assert "Default model set to far/opus\n" in capsys.readouterr().out
     present = ConfigChange(plugin_config={}, provider={}, default_model="owl/qwen")
-    tell_done(known, None, done(known, change=present))
+    print_result(known, None, done(known, change=present))
     assert "Default model" not in capsys.readouterr().out
 
 
 def test_where_there_is_no_default_yet_that_is_told(
     known: LoadedConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_done(replace(known, catalog=replace(known.catalog, primary=None)), None, done(known))
+    known.path.write_text(CONFIG.replace('primary: "owl/qwen", ', ""))
+    print_result(load_config(str(known.path)), None, done(known))
     assert "available: far/opus (there is no default yet; run clawgate models set" in capsys.readouterr().out
 
 
@@ -76,39 +82,43 @@ def test_a_gateway_that_runs_takes_it_over(
     known: LoadedConfig, gateway: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.announce("http://127.0.0.1:1", 1, known.path, None)
-    tell_done(known, None, done(known, references=("FAR_KEY",)))
+    print_result(known, None, done(known, references=("FAR_KEY",)))
     shown = capsys.readouterr().out
-    assert "takes this over by itself" in shown and "Next:" not in shown and "that runs has to find" in shown
+    assert (
+        "reloads its config by itself" in shown
+        and "Next:" not in shown
+        and "the running gateway needs it" in shown
+    )
 
 
 def test_a_gateway_with_another_config_does_not(
     known: LoadedConfig, gateway: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.announce("http://127.0.0.1:1", 1, known.path.with_name("other.json"), None)
-    tell_done(known, None, done(known))
-    assert "reads another config" in capsys.readouterr().out
+    print_result(known, None, done(known))
+    assert "uses another config" in capsys.readouterr().out
 
 
 def test_what_is_missing_is_told_with_every_way_to_give_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        tell_missing(MissingAnswer(EVERY_KIND), yes=False)
+        fail_missing(MissingAnswer(EVERY_KIND), yes=False)
     shown = capsys.readouterr().err
-    assert caught.value.code == 1 and "  Private?: --private/--no-private\n" in shown
-    assert "  Token: --token ..., or --stdin-secret, or the variable KIT_TOKEN\n" in shown
+    assert caught.value.code == 1 and "  - Private?: --private/--no-private\n" in shown
+    assert "  - Token: --token ..., or --stdin-secret, or the variable KIT_TOKEN\n" in shown
 
 
 def test_who_leaves_is_told_that_nothing_happened(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        abandoned()
-    assert caught.value.code == 130 and capsys.readouterr().err == "Nothing was changed.\n"
+        exit_aborted()
+    assert caught.value.code == 130 and capsys.readouterr().err == "Config was not changed.\n"
     with pytest.raises(SystemExit) as caught:
-        abandoned(declined=True)
+        exit_aborted(declined=True)
     assert caught.value.code == 1
 
 
 def test_a_logout_from_the_default_is_told(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    tell_after_logout(known, "owl")
-    tell_after_logout(known, "far")
+    print_after_logout(known, "owl")
+    print_after_logout(known, "far")
     assert capsys.readouterr().out.count("there is no default model now") == 1
 
 
@@ -119,8 +129,8 @@ def test_a_diff_is_plain_where_colours_are_not_wanted(
     monkeypatch.setattr("click.utils.should_strip_ansi", lambda *_: False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    show_diff("+new")
+    print_diff_line("+new")
     assert capsys.readouterr().out == "\x1b[32m+new\x1b[0m\n"
     monkeypatch.setenv(name, value)
-    show_diff("+new")
+    print_diff_line("+new")
     assert capsys.readouterr().out == "+new\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.cli.config.warnings import judged_for_plugins, warnings_at
+from clawgate.cli.config.warnings import validate_for_plugins, warnings_at
 from clawgate.cli.paths import Paths
 from clawgate.settings.openclaw.update import BringsProblems
 from tests.cli.catalogs import CONFIG, alone, config_file
@@ -73,7 +73,7 @@ def test_a_change_that_breaks_a_plugins_settings_is_none(tmp_path: Path) -> None
     where = Paths(tmp_path / "openclaw.json", True, tmp_path)
     wrong = UNFIT.replace("4000", "'x'")
     with pytest.raises(BringsProblems, match="must be a whole number"):
-        judged_for_plugins(wrong, UNFIT, where, CONFIG_OF_IT)
+        validate_for_plugins(wrong, UNFIT, where, CONFIG_OF_IT)
     other = wrong.replace("config: {", "config: { autoStart: false,")
-    assert judged_for_plugins(other, wrong, where, CONFIG_OF_IT) == other  # it was wrong before
-    assert judged_for_plugins("{", "{", where, CONFIG_OF_IT) == "{"
+    assert validate_for_plugins(other, wrong, where, CONFIG_OF_IT) == other  # it was wrong before
+    assert validate_for_plugins("{", "{", where, CONFIG_OF_IT) == "{"

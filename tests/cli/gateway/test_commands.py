@@ -46,7 +46,7 @@ def test_started_it_serves_and_stopped_it_is_gone(home: Home) -> None:
 
 def test_nothing_to_stop_is_no_failure(home: Home) -> None:
     stopped = home.gateway("stop")
-    assert (stopped.returncode, stopped.stdout) == (0, "The gateway does not run.\n")
+    assert (stopped.returncode, stopped.stdout) == (0, "The gateway is not running.\n")
 
 
 def test_a_secret_flag_reaches_it_by_its_environment(home: Home) -> None:
@@ -76,8 +76,8 @@ def test_started_twice_it_runs_once(home: Home) -> None:
     home.gateway("start")
     first = home.running()
     again, otherwise = home.gateway("start"), home.gateway("start", "--verbose")
-    assert again.returncode == 0 and f"already runs (pid {first.pid} at {first.url}" in again.stderr
-    assert otherwise.returncode == 78 and "started otherwise" in otherwise.stderr
+    assert again.returncode == 0 and f"already running (pid {first.pid} at {first.url}" in again.stderr
+    assert otherwise.returncode == 78 and "started with different flags" in otherwise.stderr
     assert home.running() == first
 
 
@@ -109,7 +109,7 @@ def test_killed_it_leaves_nothing_that_is_believed(home: Home) -> None:
     first = home.running()
     os.kill(first.pid, signal.SIGKILL)
     assert wait_for_exit(first.pid, first.identity, 30)
-    assert home.gateway("stop").stdout == "The gateway does not run.\n"
+    assert home.gateway("stop").stdout == "The gateway is not running.\n"
     assert home.gateway("start").returncode == 0 and home.running().pid != first.pid
 
 
@@ -159,7 +159,7 @@ def test_an_answer_under_way_survives_a_restart(home: Home, model: SlowModel) ->
     before = home.running()
     with under_way(home, model) as answers:
         too_short = home.gateway("restart", "--timeout", "0.5")
-        assert too_short.returncode == 1 and "may still finish what is under way" in too_short.stderr
+        assert too_short.returncode == 1 and "requests may still run" in too_short.stderr
         assert home.running().instance == before.instance
     assert [status for status, _ in answers] == [200]
     poll(lambda: home.running().instance not in (None, before.instance), "a new instance")
@@ -195,7 +195,9 @@ def test_a_restart_with_a_config_that_cannot_be_used_changes_nothing(home: Home)
     home.write("{gateway: {port: 'x'}}")
     refused = home.gateway("restart")
     assert (
-        refused.returncode == 1 and "gateway.port" in refused.stderr and "goes on as it is" in refused.stderr
+        refused.returncode == 1
+        and "gateway.port" in refused.stderr
+        and "keeps its old config" in refused.stderr
     )
     assert home.running() == before and home.ask()[0] == 200
 
@@ -205,7 +207,7 @@ def test_a_restart_that_fails_says_what_the_gateway_said(home: Home) -> None:
     home.gateway("start")
     home.configure(auth={})
     failed = home.gateway("restart")
-    assert failed.returncode == 1 and "ended instead of starting again" in failed.stderr
+    assert failed.returncode == 1 and "ended instead of restarting" in failed.stderr
     assert "  | " in failed.stderr and "gateway.auth" in failed.stderr and home.find_instance() is None
 
 
@@ -219,7 +221,7 @@ def test_a_restart_does_not_take_other_flags(home: Home) -> None:
 def test_a_restart_of_what_does_not_run_starts_it(home: Home) -> None:
     restarted = home.gateway("restart")
     assert restarted.returncode == 0 and restarted.stdout.startswith(
-        "The gateway does not run; starting it.\n"
+        "The gateway is not running; starting it.\n"
     )
     assert home.ask()[0] == 200
 
@@ -250,7 +252,7 @@ def test_a_holder_that_cannot_be_seen_is_not_signalled(home: Home) -> None:
     try:
         for verb in ("stop", "restart"):
             refused = home.gateway(verb)
-            assert refused.returncode == 1 and "cannot be seen from here" in refused.stderr
+            assert refused.returncode == 1 and "is not visible from here" in refused.stderr
     finally:
         lock.write_text(text)  # so that it is found and ended
     assert home.running() == found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.testing import CliRunner
 
-from clawgate.cli.gateway.options import SECRET_VARIABLES, plain_flags, run_options, seconds_option
+from clawgate.cli.gateway.options import SECRET_VARIABLES, public_flags, run_options, timeout_option
 
 
 def test_flags_are_handed_on_without_secrets() -> None:
@@ -19,13 +19,13 @@ def test_flags_are_handed_on_without_secrets() -> None:
         "log_file": "/l",
         "verbose": True,
     }
-    assert plain_flags(given) == (
+    assert public_flags(given) == (
         "--port", "0", "--bind", "lan", "--config", "/c", "--env-file", "x.env", "--verbose",
     )  # fmt: skip
 
 
 def test_what_was_not_given_is_not_handed_on() -> None:
-    assert plain_flags({"port": None, "verbose": False}) == () == plain_flags({})
+    assert public_flags({"port": None, "verbose": False}) == () == public_flags({})
 
 
 def test_every_flag_is_one_that_the_command_takes() -> None:
@@ -42,7 +42,7 @@ def test_every_flag_is_one_that_the_command_takes() -> None:
 
 def test_no_time_is_no_timeout() -> None:
     @click.command()
-    @seconds_option(5.0, "How long")
+    @timeout_option(5.0, "How long")
     def wait(timeout: float) -> None:
         click.echo(timeout)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clawgate import __version__
-from clawgate.cli.gateway.status import shown
+from clawgate.cli.gateway.status import to_lines
 from clawgate.processes.instance.instance_lock import Instance
 from tests.cli.gateway_home import TOKEN, Home
 
@@ -94,7 +94,7 @@ def test_of_a_config_that_cannot_be_used(home: Home) -> None:
     found = status(home)
     assert not found["config"]["valid"] and "gateway.port" in found["config"]["problems"][0]
     text = home.gateway("status").stdout
-    assert "cannot be used, 1 problem(s)" in text and "next: clawgate doctor" in text
+    assert "invalid, 1 problem(s)" in text and "next: clawgate doctor" in text
 
 
 def test_of_a_config_that_lets_nobody_in(home: Home) -> None:
@@ -121,6 +121,6 @@ def test_a_port_that_somebody_else_has_is_said() -> None:
         "cli": {"version": "1"},
         "logFile": None,
     }
-    text = "\n".join(shown(found))
-    assert "Port 5 is held by node (pid 3)" in text and "there is none; defaults are used" in text
+    text = "\n".join(to_lines(found))
+    assert "Port 5 is in use by node (pid 3)" in text and "does not exist; using defaults" in text
     assert "Log file: none yet" in text and "Service: systemd (active)" in text

@@ -33,7 +33,7 @@ def test_aliases(path: Path) -> None:
 def test_an_alias_that_is_replaced_is_named(path: Path) -> None:
     """A model has one alias, and whoever used the earlier one has to know that it means nothing any more."""
     found = run_models(path, "aliases", "add", "clever", "far/sonnet")
-    assert "Alias clever -> far/sonnet; 'smart', which it had, means nothing any more" in found.stdout
+    assert "Alias clever -> far/sonnet (replaces 'smart')" in found.stdout
     found = run_models(path, "aliases", "add", "bright", "far/sonnet", "--json")
     assert json.loads(found.stdout)["replaced"] == "clever"
     found = run_models(path, "aliases", "add", "bright", "far/sonnet", "--json")
@@ -43,12 +43,12 @@ def test_an_alias_that_is_replaced_is_named(path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("add", "a/b", "owl/qwen"), "looks like provider/model"),
-        (("add", "agent:b", "owl/qwen"), "looks like provider/model"),
-        (("add", "default", "owl/qwen"), "means the default model"),
+        (("add", "a/b", "owl/qwen"), "must not contain '/' or ':'"),
+        (("add", "agent:b", "owl/qwen"), "must not contain '/' or ':'"),
+        (("add", "default", "owl/qwen"), "stands for the default model"),
         (("add", "OWL", "owl/qwen"), "is the name of a provider"),
-        (("add", " x", "owl/qwen"), "without outer blanks"),
-        (("add", "fast", "far/x"), "means owl/qwen already"),
+        (("add", " x", "owl/qwen"), "without spaces around it"),
+        (("add", "fast", "far/x"), "is already the alias of owl/qwen"),
         (("add", "new", "nope/x"), 'Unknown model provider "nope"'),
         (("remove", "none"), "there is no alias 'none'; there are: fast, smart"),
     ],
@@ -62,4 +62,4 @@ def test_what_makes_no_sense_is_refused_and_nothing_written(
 def test_an_alias_that_the_default_stands_on_stays(path: Path) -> None:
     path.write_text(CONFIG.replace('primary: "owl/qwen"', 'primary: "fast"'))
     found = run_models(path, "aliases", "remove", "fast")
-    assert found.exit_code == 1 and "set that in full first" in found.stderr
+    assert found.exit_code == 1 and "first run: clawgate models set owl/qwen" in found.stderr

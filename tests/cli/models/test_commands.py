@@ -61,8 +61,8 @@ def test_set_for_programs(path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("owl/nope", 'Warning: Model "owl/nope" is not among the models that the config lists for owl'),
-        ("lan/x", "Warning: requests for it would fail: its credential is not set: set NO_SUCH_KEY"),
+        ("owl/nope", 'Warning: the config does not list the model "owl/nope"'),
+        ("lan/x", "Warning: requests for lan/x would fail: its credential is not set: set NO_SUCH_KEY"),
     ],
 )
 def test_set_warns_of_what_may_not_work(path: Path, model: str, says: str) -> None:
@@ -75,7 +75,7 @@ def test_set_warns_of_what_may_not_work(path: Path, model: str, says: str) -> No
     [
         ("nope/x", 'Unknown model provider "nope". Known: '),
         ("opnai/x", 'Unknown model provider "opnai". Did you mean "openai"? Known: '),
-        ("bare", "'bare' is not provider/model, nor an alias (fast, smart)"),
+        ("bare", "'bare' is not provider/model and not an alias (fast, smart)"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_written(path: Path, model: str, says: str) -> None:

@@ -22,7 +22,7 @@ def test_fallbacks(path: Path) -> None:
     assert run_models(path, "fallbacks", "list").stdout == "Fallbacks (1):\n- far/sonnet\n"
     found = run_models(path, "fallbacks", "add", "hut/m")
     assert "Fallbacks (2): far/sonnet, hut/m" in found.stdout
-    assert "From now on a request for the default model (owl/qwen)" in found.stdout
+    assert "If a request for the default model (owl/qwen) fails, it may now be sent to" in found.stdout
     assert "No change" in run_models(path, "fallbacks", "add", "hut/m").stdout
     assert json.loads(run_models(path, "fallbacks", "list", "--json").stdout) == {
         "fallbacks": ["far/sonnet", "hut/m"],
@@ -50,11 +50,11 @@ def test_a_fallback_that_never_is_asked_is_marked_and_not_counted(path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("add", "smart"), "in full, as provider/model, e.g. far/sonnet"),
-        (("add", "bare"), "in full, as provider/model: it decides"),
+        (("add", "smart"), "write a fallback in full (far/sonnet), since it decides"),
+        (("add", "bare"), "write a fallback in full, since it decides"),
         (("add", "nope/x"), 'Unknown model provider "nope"'),
         (("add", "owl/qwen"), "is the default model itself"),
-        (("remove", "owl/x"), "'owl/x' is no fallback; there are: far/sonnet"),
+        (("remove", "owl/x"), "'owl/x' is not a fallback; there are: far/sonnet"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_written(

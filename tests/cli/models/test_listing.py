@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.cli.context import known_refs
-from clawgate.cli.models.listing import model_rows, show_rows
+from clawgate.cli.completers import known_refs
+from clawgate.cli.models.listing import model_rows, print_rows
 from clawgate.policy.model_routing import ModelRef
 from tests.cli.catalogs import catalog
 
 
 def test_each_model_with_what_is_known_of_it() -> None:
     found = catalog()
-    rows = {str(row.ref): row.shown() for row in model_rows(found, known_refs(found))}
+    rows = {str(row.ref): row.to_json() for row in model_rows(found, known_refs(found))}
     assert list(rows) == ["owl/qwen", "far/sonnet"]
     assert rows["owl/qwen"] == {
         "key": "owl/qwen",
@@ -33,7 +33,7 @@ def test_a_model_of_no_provider_is_not_available() -> None:
 
 def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     found = catalog()
-    show_rows(model_rows(found, known_refs(found)), found, None)
+    print_rows(model_rows(found, known_refs(found)), found, None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["Model", "Input", "Ctx", "Local", "Auth", "Tags"]
     assert lines[1].split() == [
@@ -44,8 +44,8 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         "yes",
         "default,configured,alias:fast",
     ]
-    assert "far: the config lists no models of it; any far/<model> is sent there as it is" in lines
-    show_rows([], found, "hut")
+    assert "far: the config lists no models; every far/<model> is sent to it as it is" in lines
+    print_rows([], found, "hut")
     assert capsys.readouterr().out.splitlines() == [
-        "hut: the config lists no models of it; any hut/<model> is sent there as it is"
+        "hut: the config lists no models; every hut/<model> is sent to it as it is"
     ]

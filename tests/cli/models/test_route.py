@@ -41,13 +41,13 @@ def test_the_default_with_its_chain(explain: Explain, asked: tuple[str, ...]) ->
     for part in (
         "First: owl/qwen",
         "http://127.0.0.1:9/v1/chat/completions",
-        "spliced",
+        "passthrough: ",
         "header X-Proxy-Token (c...n)",
         "loopback; models.providers.owl.request.allowPrivateNetwork is true",
         "Fallback 1: far/sonnet",
         "https://far.test/v1/messages",
         "translated: the client speaks chat, the provider anthropic-messages",
-        "a name; judged when it is dialled (public addresses only)",
+        "a host name, checked when it is dialed (public addresses only)",
     ):
         assert part in found.output
     assert "canary" not in found.output
@@ -88,8 +88,8 @@ def test_what_would_fail_fails_here_with_the_reason(explain: Explain, asked: str
     ("asked", "client", "url", "way"),
     [
         ("owl/q", "messages", "http://127.0.0.1:9/v1/chat/completions", "translated"),
-        ("owl/q", "responses", "http://127.0.0.1:9/v1/responses", "spliced"),
-        ("far/s", "messages", "https://far.test/v1/messages", "spliced"),
+        ("owl/q", "responses", "http://127.0.0.1:9/v1/responses", "passthrough"),
+        ("far/s", "messages", "https://far.test/v1/messages", "passthrough"),
         ("far/s", "chat", "https://far.test/v1/messages", "translated"),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_model_that_wants_a_place_of_its_own_is_served_by_nobody(tmp_path: Pat
     assert (
         found.exit_code == 1
         and "has baseUrl of its own" in found.stderr
-        and "Served by : nobody" in found.stdout
+        and "Served by : none" in found.stdout
     )
     listed = json.loads(run_models(path, "list", "--json").stdout)["models"]
     assert {row["key"]: row["available"] for row in listed}["far/s"] is False

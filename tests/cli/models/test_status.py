@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clawgate.app.provider_probe import ProviderProbeResult
-from clawgate.cli.models.status import blocked, egress_rule, show_status, status_json
+from clawgate.cli.models.status import blocked, egress_rule, print_status, status_json
 from clawgate.providers.provider import Provider
 from clawgate.wire.http.url import parse_url
 from tests.cli.catalogs import catalog
@@ -22,10 +22,10 @@ SEEN = {
 
 
 def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    show_status(PATH, catalog(), SEEN)
+    print_status(PATH, catalog(), SEEN)
     said = capsys.readouterr().out
     for line in (
-        "Config        : /config/openclaw.json (does not exist; defaults)",
+        "Config        : /config/openclaw.json (does not exist; using defaults)",
         "Default       : owl/qwen",
         "Fallbacks (1) : far/sonnet",
         "Aliases (2)   : fast -> owl/qwen, smart -> far/sonnet",

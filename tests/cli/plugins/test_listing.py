@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from clawgate.cli.plugins.listing import COLUMNS, Row, aligned, manifest_facts
+from clawgate.cli.plugins.listing import COLUMNS, PluginRow, aligned, manifest_facts
 from clawgate.plugins.host.discovery import DiscoveredPlugin
 from clawgate.plugins.host.manifest import parse_manifest
 from tests.plugins.samples import docs_files
@@ -15,15 +15,17 @@ MANIFEST = parse_manifest(docs_files()["clawgate-plugin.toml"])
 def test_a_row_says_whether_it_is_on_off_or_broken() -> None:
     good = DiscoveredPlugin(id="a", origin="installed", source="s", manifest=MANIFEST)
     bad = DiscoveredPlugin(id="a", origin="installed", source="s", problem="no manifest")
-    assert [Row(good, True, "").status, Row(good, False, "").status, Row(bad, True, "").status] == [
+    assert [PluginRow(good, True, "").status, PluginRow(good, False, "").status, PluginRow(bad, True, "").status] == [
         "enabled", "disabled", "error",
     ]  # fmt: skip
-    assert len(Row(bad, True, "").cells()) == len(COLUMNS) == len(Row(good, True, "").cells())
+    assert len(PluginRow(bad, True, "").cells()) == len(COLUMNS) == len(PluginRow(good, True, "").cells())
 
 
 def test_what_cannot_be_read_can_be_shown() -> None:
-    row = Row(DiscoveredPlugin(id="a", origin="package", source="s", problem="no manifest"), False, "not set")
-    assert json.loads(json.dumps(row.shown()))["problem"] == "no manifest"
+    row = PluginRow(
+        DiscoveredPlugin(id="a", origin="package", source="s", problem="no manifest"), False, "not set"
+    )
+    assert json.loads(json.dumps(row.to_json()))["problem"] == "no manifest"
     assert "Problem : no manifest" in list(row.lines())
 
 

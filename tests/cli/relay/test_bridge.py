@@ -15,7 +15,7 @@ def test_nothing_set_names_every_way_to_set_it(tmp_path: Path) -> None:
     found = command("bridge", "run", folder=tmp_path)
     assert found.returncode == 2 and found.stdout == ""
     for part in (
-        "cannot be used",
+        "invalid configuration:",
         "--remote-url",
         "PROXY_BRIDGE_URL",
         "remoteUrl in",

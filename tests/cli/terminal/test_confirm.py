@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from clawgate.cli.terminal import confirm as confirming
-from clawgate.cli.terminal.confirm import confirmed
+from clawgate.cli.terminal.confirm import confirm
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from clawgate.cli.terminal.confirm import confirmed
 )
 def test_an_answer(typed: str, default: bool, means: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
-    assert confirmed("Do it?", default=default, left="Not done.") is means
+    assert confirm("Do it?", default=default, on_abort="Not done.") is means
 
 
 def test_whatever_else_is_asked_again(
@@ -37,7 +37,7 @@ def test_whatever_else_is_asked_again(
         return found
 
     monkeypatch.setattr(confirming, "read_line", read_line)
-    assert confirmed("Do it?", default=False, left="Not done.", err=True)
+    assert confirm("Do it?", default=False, on_abort="Not done.", err=True)
     shown = capsys.readouterr()
     assert shown.out == "" and shown.err.count("answer yes or no") == 2
 
@@ -51,5 +51,5 @@ def test_who_leaves_is_told_what_was_not_done(
 
     monkeypatch.setattr(confirming, "read_line", read_line)
     with pytest.raises(SystemExit) as ended:
-        confirmed("Do it?", default=True, left="Not done.")
+        confirm("Do it?", default=True, on_abort="Not done.")
     assert ended.value.code == 130 and capsys.readouterr().err == "\nNot done.\n"

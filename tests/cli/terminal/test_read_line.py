@@ -68,7 +68,7 @@ def test_a_hidden_line_is_not_echoed_and_the_terminal_is_left_as_it_was(
         if text == "? ":
             os.write(keyboard, b"canary\n")
 
-    monkeypatch.setattr(typed_line, "_show", show)
+    monkeypatch.setattr(typed_line, "_print", show)
     assert read_line("? ", hidden=True) == "canary" and shown == ["? ", "\n"]
     assert termios.tcgetattr(keyboard) == before
     os.write(keyboard, b"shown\n")

@@ -6,18 +6,18 @@ import sys
 
 import pytest
 
-from clawgate.cli.terminal.table import show_table
+from clawgate.cli.terminal.table import print_table
 
 LONG = "https://" + "x" * 300
 
 
 def test_in_a_pipe_columns_are_aligned_and_nothing_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table(("A", "Name"), [("1", "b"), ("2222", LONG), ("", "")])
+    print_table(("A", "Name"), [("1", "b"), ("2222", LONG), ("", "")])
     assert capsys.readouterr().out == f"A     Name\n1     b\n2222  {LONG}\n\n"
 
 
 def test_without_rows_there_are_the_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table(("A", "B"), [])
+    print_table(("A", "B"), [])
     assert capsys.readouterr().out == "A  B\n"
 
 
@@ -25,6 +25,6 @@ def test_on_a_terminal_it_is_ruled_and_a_cell_is_no_markup(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    show_table(("A",), [("[red]x[/red]",)])
+    print_table(("A",), [("[red]x[/red]",)])
     said = capsys.readouterr().out
     assert "[red]x[/red]" in said and len(said.splitlines()) > 3

@@ -1,4 +1,4 @@
-"""What does `clawgate models auth list` say of each provider: which kind of credential, and where is it from?"""
+"""The rows of `clawgate models auth list`: each provider's kind of credential, masked, and where it is from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from clawgate.cli.auth.wizard.credential_block import credential_of
-from clawgate.cli.terminal.table import show_table
+from clawgate.cli.terminal.table import print_table
 from clawgate.providers.catalog import BUILT_IN, Catalog
 from clawgate.providers.provider import Provider
 from clawgate.settings.key_path import format_key_path
@@ -18,9 +18,9 @@ from clawgate.settings.openclaw.config_file import ConfigFile
 
 @dataclass(frozen=True, slots=True)
 class AuthRow:
-    """``source`` is a place in the file or a variable; "" where there is no credential.
+    """``source`` is a place in the file or a variable; "" if there is no credential.
 
-    ``kind`` is also known of a credential that cannot be used yet.
+    ``kind`` is set for a credential that is not usable yet, too.
     """
 
     provider: Provider
@@ -28,8 +28,7 @@ class AuthRow:
     source: str
     variable: str | None
 
-    def shown(self) -> dict[str, object]:
-        """For programs."""
+    def to_json(self) -> dict[str, object]:
         return {
             "id": self.provider.id,
             "auth": self.kind,
@@ -42,21 +41,22 @@ class AuthRow:
 
 
 def auth_rows(file: ConfigFile, catalog: Catalog) -> list[AuthRow]:
-    """Of every provider, in the config's order."""
+    """Return a row for each provider, in the config's order."""
     return [_row(provider, file) for provider in catalog.providers.values()]
 
 
 def _row(provider: Provider, file: ConfigFile) -> AuthRow:
-    held = credential_of(_block(file.raw, provider.id))
-    if held is not None:
-        path = ("models", "providers", provider.id, *held.path)
+    stored = credential_of(_block(file.raw, provider.id))
+    if stored is not None:
+        path = ("models", "providers", provider.id, *stored.path)
         place = file.origins.get(format_key_path(path), file.path.name)
-        variable = held.secret[2:-1] if held.secret.startswith("${") and held.secret.endswith("}") else None
-        kind = provider.auth_kind if provider.credential.line() else f"{held.kind} {held.header}".rstrip()
+        is_reference = stored.secret.startswith("${") and stored.secret.endswith("}")
+        variable = stored.secret[2:-1] if is_reference else None
+        kind = provider.auth_kind if provider.credential.line() else f"{stored.kind} {stored.header}".rstrip()
         return AuthRow(provider, kind, f"{variable} ({place})" if variable else place, variable)
-    own = BUILT_IN.get(provider.id)
-    if own is not None and provider.credential.line():
-        return AuthRow(provider, provider.auth_kind, f"{own.variable} (environment)", own.variable)
+    built_in = BUILT_IN.get(provider.id)
+    if built_in is not None and provider.credential.line():
+        return AuthRow(provider, provider.auth_kind, f"{built_in.variable} (environment)", built_in.variable)
     return AuthRow(provider, provider.auth_kind, "", None)
 
 
@@ -67,9 +67,9 @@ def _block(raw: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
     return block if isinstance(block, dict) else {}
 
 
-def show_rows(rows: Sequence[AuthRow]) -> None:
-    """A table, and below it what keeps a provider from being asked."""
-    show_table(
+def print_rows(rows: Sequence[AuthRow]) -> None:
+    """Print the table, and below it why a provider is not ready."""
+    print_table(
         ("Provider", "Auth", "Secret", "From", "Ready"),
         [
             (

@@ -1,4 +1,4 @@
-"""What do the commands of ``clawgate models auth`` say at the end: what was done, what is missing, what comes next?"""
+"""What the commands of ``clawgate models auth`` print at their end: the result, what is missing, the next step."""
 
 from __future__ import annotations
 
@@ -9,105 +9,104 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from clawgate.cli.context import print_remaining, print_written
+from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import places
+from clawgate.cli.paths import find_paths
 
 if TYPE_CHECKING:
     from clawgate.cli.auth.wizard.answers import MissingAnswer
     from clawgate.cli.auth.wizard.flow import SignInResult
     from clawgate.cli.context import LoadedConfig
+    from clawgate.plugins.api.questions import Question
     from clawgate.processes.instance.instance_lock import RunningInstance
-    from clawgate.settings.openclaw.update import WriteResult
-
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
-def tell_missing(error: MissingAnswer, *, yes: bool) -> NoReturn:
-    click.echo("clawgate: nobody can be asked here, and these answers are missing:", err=True)
-    for question in error.questions:
-        flag = (
-            f"{question.flag_name}/--no-{question.flag_name[2:]}"
-            if question.kind == "confirm"
-            else (f"{question.flag_name} ...")
-        )
-        ways = [flag]
-        if question.kind == "secret":
-            ways.append("--stdin-secret")
-        ways += [f"the variable {name}" for name in question.variables]
-        click.echo(f"  {question.text}: {', or '.join(ways)}", err=True)
+def fail_missing(error: MissingAnswer, *, yes: bool) -> NoReturn:
+    """Exit with the flags that answer the missing questions; ``yes``: --yes was given."""
+    lines = [f"{question.text}: {', or '.join(_sources(question))}" for question in error.questions]
     if not yes:
-        click.echo("  and --yes, to write without being asked", err=True)
-    click.echo("Config was not changed.", err=True)
-    sys.exit(ExitCode.FAILED)
+        lines.append("--yes, to write without a prompt")
+    fail("not a terminal: missing options:", lines, outcome=UNCHANGED)
 
 
-def abandoned(*, declined: bool = False) -> NoReturn:
-    """``declined``: by an answer, and not by Ctrl-C."""
-    click.echo("Nothing was changed.", err=True)
-    sys.exit(ExitCode.FAILED if declined else _INTERRUPTED)
+def _sources(question: Question) -> list[str]:
+    """Return what can answer ``question``: flags and variables."""
+    flag = question.flag_name
+    sources = [f"{flag}/--no-{flag[2:]}" if question.kind == "confirm" else f"{flag} ..."]
+    if question.kind == "secret":
+        sources.append("--stdin-secret")
+    return sources + [f"the variable {name}" for name in question.variables]
 
 
-def who_runs(config: str | None) -> RunningInstance | None:
+def exit_aborted(*, declined: bool = False) -> NoReturn:
+    """Exit after Ctrl-C, or after a no (``declined``)."""
+    click.echo(UNCHANGED, err=True)
+    sys.exit(ExitCode.FAILED if declined else ExitCode.INTERRUPTED)
+
+
+def running_gateway(config: str | None) -> RunningInstance | None:
+    """Return the gateway that uses this user's state folder, None if there is none."""
     from clawgate.processes.instance.instance_lock import find_instance
 
     try:
-        return find_instance(places(config).folder)
+        return find_instance(find_paths(config).folder)
     except OSError:
         return None
 
 
-def show_diff(line: str) -> None:
+def print_diff_line(line: str) -> None:
+    """Print a line of a diff, colored if the terminal supports it and NO_COLOR is not set."""
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") == "dumb"
-    colour = None if plain or line.startswith(("---", "+++")) else {"+": "green", "-": "red"}.get(line[:1])
-    if colour is None:
+    color = None if plain or line.startswith(("---", "+++")) else {"+": "green", "-": "red"}.get(line[:1])
+    if color is None:
         click.echo(line)
     else:
-        click.secho(line, fg=colour)
+        click.secho(line, fg=color)
 
 
-def tell_written(known: LoadedConfig, written: WriteResult) -> None:
-    click.echo(f"Updated config: {known.path}")
-    if written.backup is not None:
-        click.echo(f"  Backup: {written.backup}")
-    for problem in written.remaining:
-        click.echo(f"Warning: still wrong with the file: {problem}", err=True)
-
-
-def tell_done(known: LoadedConfig, config: str | None, done: SignInResult) -> None:
-    if done.written is None:
-        click.echo("No change: the config says all of this already.")
+def print_result(loaded: LoadedConfig, config: str | None, result: SignInResult) -> None:
+    """Print what `login` or `edit` wrote, and what is left to do."""
+    if result.written is None:
+        click.echo("No change: the config has all of this already.")
         return
-    tell_written(known, done.written)
-    click.echo(f"Provider: {done.provider}")
-    if done.default:
-        click.echo(f"Default model set to {done.change.default_model}")
-    elif done.change.default_model and str(known.catalog.primary) != done.change.default_model:
-        model, is_one = done.change.default_model, known.catalog.primary is not None
-        now = "current default unchanged" if is_one else "there is no default yet"
-        click.echo(f"Default model available: {model} ({now}; run clawgate models set {model} to apply)")
-    for note in done.change.notes:
+    print_written(loaded.path, result.written)
+    print_remaining(result.written)
+    click.echo(f"Provider: {result.provider}")
+    _print_default(loaded, result)
+    for note in result.change.notes:
         click.echo(f"Note: {note}")
-    running = who_runs(config)
-    for name in done.references:
-        where = "the gateway that runs" if running else "the gateway"
+    running = running_gateway(config)
+    for name in result.references:
+        gateway = "the running gateway" if running else "the gateway"
         click.echo(
-            f"Note: the file refers to {name}; {where} has to find that variable, too "
-            f"(in its environment, or in {places(config).state / '.env'})"
+            f"Note: the config refers to the variable {name}; {gateway} needs it too, in its environment "
+            f"or in {find_paths(config).state / '.env'}"
         )
     if running is None:
-        click.echo("Next: clawgate gateway run, or clawgate models status --probe")
-    elif running.config is None or Path(running.config) == known.path.absolute():
-        click.echo(f"The gateway that runs (pid {running.pid}) takes this over by itself.")
+        click.echo("Next: clawgate gateway start, or clawgate models status --probe")
+    elif running.config is None or Path(running.config) == loaded.path.absolute():
+        click.echo(f"The running gateway (pid {running.pid}) reloads its config by itself.")
     else:
-        click.echo(f"Note: the gateway that runs (pid {running.pid}) reads another config: {running.config}")
+        click.echo(f"Note: the running gateway (pid {running.pid}) uses another config: {running.config}")
 
 
-def tell_after_logout(known: LoadedConfig, provider: str) -> None:
+def _print_default(loaded: LoadedConfig, result: SignInResult) -> None:
+    model, current = result.change.default_model, loaded.catalog.primary
+    if result.is_default:
+        click.echo(f"Default model set to {model}")
+    elif model and str(current) != model:
+        state = "current default unchanged" if current is not None else "there is no default yet"
+        click.echo(f"Default model available: {model} ({state}; run clawgate models set {model} to apply)")
+
+
+def print_after_logout(loaded: LoadedConfig, provider: str) -> None:
+    """Print what may surprise after a logout: a variable that still works, a missing default."""
     from clawgate.providers.catalog import BUILT_IN
 
-    own = BUILT_IN.get(provider)
-    if own is not None and known.file.environment.get(own.variable):
-        click.echo(f"Note: {own.variable} is still set, and {provider} can be asked with it.")
-    primary = known.catalog.primary
+    built_in = BUILT_IN.get(provider)
+    if built_in is not None and loaded.file.environment.get(built_in.variable):
+        click.echo(f"Note: {built_in.variable} is still set, so requests to {provider} still work.")
+    primary = loaded.catalog.primary
     if primary is not None and primary.provider == provider:
         click.echo("Note: there is no default model now. Next: clawgate models set <provider/model>")

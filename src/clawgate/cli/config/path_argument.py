@@ -1,17 +1,16 @@
-"""How does a path get from the command line to the config file? Read, completed by the shell, guessed at when wrong."""
+"""The PATH argument of `config` commands: parses it, completes it for the shell, suggests a key if it is missing."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-import sys
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
-from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import places
+from clawgate.cli.errors import fail
+from clawgate.cli.paths import find_paths
 
 if TYPE_CHECKING:
     from clawgate.settings.json5.file import Json5File
@@ -29,37 +28,34 @@ def path_argument(context: click.Context, option: click.Parameter, value: str) -
 
 
 def complete_path(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Paths of the file and of the models; a shell that completes is no place for complaints."""
+    """Complete the key paths of the file and the documented ones. Must not print, even for an unusable file."""
     from clawgate.settings.json5.file import read_json5
     from clawgate.settings.openclaw.key_catalog import known_paths
     from clawgate.settings.problems import SettingsInvalid
 
-    found = list(known_paths())
+    paths = list(known_paths())
     with contextlib.suppress(SettingsInvalid, click.UsageError, OSError):
-        file = read_json5(places(context.params.get("config")).config)
+        file = read_json5(find_paths(context.params.get("config")).config)
         if file is not None:
-            found += [path for path in file.scan.spans if path]
+            paths += [path for path in file.scan.spans if path]
     from clawgate.settings.key_path import format_key_path
 
-    words = sorted({format_key_path(path) for path in found})
-    fitting = [word for word in words if word.startswith(incomplete)]
-    short = [word for word in fitting if not any(sign in word[len(incomplete) + 1 :] for sign in ".[")]
-    return [CompletionItem(word) for word in short or fitting]
+    words = sorted({format_key_path(path) for path in paths})
+    matching = [word for word in words if word.startswith(incomplete)]
+    short = [word for word in matching if not any(sign in word[len(incomplete) + 1 :] for sign in ".[")]
+    return [CompletionItem(word) for word in short or matching]
 
 
-def no_such_path(path: KeyPath, file: Json5File) -> NoReturn:
-    """End the command: nothing stands at ``path``, and what may have been meant."""
+def fail_no_such_path(path: KeyPath, file: Json5File) -> NoReturn:
+    """End the command: the file has nothing at ``path``. Names the command or the key that may have been meant."""
     from clawgate.settings.key_path import format_key_path, in_document
     from clawgate.settings.openclaw.key_catalog import known_key, known_paths
 
     name = format_key_path(path)
-    message = f"clawgate: there is nothing at {name} in {file.path}"
-    where = in_document(path, file.value)
-    if known_key(where) is not None and not any(isinstance(key, int) for key in where):
-        message += f"; what holds without it: clawgate config explain '{name}'"
-    else:
-        names = dict.fromkeys(map(format_key_path, [*file.scan.spans, *known_paths()]))
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-        message += f"; did you mean {near[0]}?" if near else ""
-    click.echo(message, err=True)
-    sys.exit(ExitCode.FAILED)
+    message = f"{name} is not set in {file.path}"
+    document_path = in_document(path, file.value)
+    if known_key(document_path) is not None and not any(isinstance(key, int) for key in document_path):
+        fail(f"{message}; for its default, see: clawgate config explain '{name}'")
+    names = dict.fromkeys(map(format_key_path, [*file.scan.spans, *known_paths()]))
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
+    fail(message + (f"; did you mean {near[0]}?" if near else ""))

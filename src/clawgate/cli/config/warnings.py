@@ -1,8 +1,7 @@
-"""What of a config file that can be used does not do what somebody may think it does?
+"""Finds what a valid config does not do as its author may expect, for `config validate` and `config set`.
 
-What OpenClaw would refuse in it, providers that cannot serve, models that are named and that no provider has, plugins
-that could not run with it. One place for ``config validate``, which tells all of them, and ``config set``, which tells
-those that a change brings.
+That is: what OpenClaw would reject, providers that cannot serve, models that no provider has, and plugins that could
+not run. `config validate` prints all of it, `config set` what its change adds.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from clawgate.cli.paths import Paths, read
+from clawgate.cli.paths import Paths, read_config_at
 
 if TYPE_CHECKING:
     from clawgate.plugins.host.diagnostics import PluginDiagnostic
@@ -19,65 +18,69 @@ if TYPE_CHECKING:
 
 
 def warnings_of(file: ConfigFile) -> list[str]:
-    """One sentence each, with its key path; no value that could be a secret."""
+    """Return one sentence for each warning, with its key path. Must not hold a value that could be a secret."""
     from clawgate.providers.catalog import build_catalog
 
     catalog = build_catalog(file.config, file.unset, file.environment)
-    written = [found for name, found in catalog.providers.items() if name in file.config.models.providers]
-    lame = [f"{found.id} cannot serve: {found.why_not_ready}" for found in written if found.why_not_ready]
-    return [*file.warnings, *lame, *catalog.notes]
+    configured = [one for name, one in catalog.providers.items() if name in file.config.models.providers]
+    not_ready = [f"{one.id} cannot serve: {one.why_not_ready}" for one in configured if one.why_not_ready]
+    return [*file.warnings, *not_ready, *catalog.notes]
 
 
-def warnings_at(where: Paths, path: KeyPath) -> list[str]:
-    """The same for the file there, and what a plugin says of it if ``path`` may matter to one.
+def warnings_at(paths: Paths, path: KeyPath) -> list[str]:
+    """Return the warnings of the file, and those of plugins if ``path`` may concern one.
 
-    None for a file that cannot be used, of which worse things are told.
+    Empty for an invalid file, whose problems are reported instead.
     """
-    file, _ = read(where)
+    file, _ = read_config_at(paths)
     if file is None:
         return []
-    plugins = _examined(file, where, path)
-    return [*warnings_of(file), *(_without_place(one) for one in plugins if one.kind != "wrong")]
+    diagnostics = _examine(file, paths, path)
+    return [*warnings_of(file), *(_without_place(one) for one in diagnostics if one.kind != "wrong")]
 
 
-def judged_for_plugins(after: str, before: str, where: Paths, path: KeyPath) -> str:
-    """``after``, if no plugin's settings are wrong in it that were not in ``before``. Raises `BringsProblems`."""
+def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -> str:
+    """Return ``after``. Raises `BringsProblems` if it has invalid settings of plugins that ``before`` has not."""
     from clawgate.settings.openclaw.update import BringsProblems
 
-    had = {_same(one) for one in _wrong(before, where, path)}
-    if fresh := [one.diagnostic for one in _wrong(after, where, path) if _same(one) not in had]:
-        raise BringsProblems(fresh)
+    old = {_identity(one) for one in _invalid_settings(before, paths, path)}
+    new = [one for one in _invalid_settings(after, paths, path) if _identity(one) not in old]
+    if new:
+        raise BringsProblems([one.diagnostic for one in new])
     return after
 
 
-def _wrong(text: str, where: Paths, path: KeyPath) -> list[PluginDiagnostic]:
-    """None for a text that cannot be used: whoever writes it says so."""
+def _invalid_settings(text: str, paths: Paths, path: KeyPath) -> list[PluginDiagnostic]:
+    """Return the invalid settings of plugins; none for an invalid text, which its writer reports."""
     from clawgate.settings.json5.file import Json5File, parsed
     from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.config_file import validate
     from clawgate.settings.problems import SettingsInvalid
 
     try:
-        file = validate(Json5File(where.config, text, "", 0o600, *parsed(text)), os.environ)
+        file = validate(Json5File(paths.config, text, "", 0o600, *parsed(text)), os.environ)
     except (InvalidJson5, SettingsInvalid):
         return []
-    return [one for one in _examined(file, where, path) if one.kind == "wrong"]
+    return [one for one in _examine(file, paths, path) if one.kind == "wrong"]
 
 
-def _examined(file: ConfigFile, where: Paths, path: KeyPath) -> list[PluginDiagnostic]:
-    """Plugins are loaded for that, so not for a change that turns one on or off, or that none can mind."""
+def _examine(file: ConfigFile, paths: Paths, path: KeyPath) -> list[PluginDiagnostic]:
+    """Return the diagnostics of plugins.
+
+    Loads plugins, so not for a change that turns one on or off, nor for one that cannot concern any.
+    """
     of_plugin = path[:2] == ("plugins", "entries") and path[3:] != ("enabled",)
     if not of_plugin and path[:2] != ("models", "providers"):
         return []
     from clawgate.plugins.host.diagnostics import plugin_diagnostics
 
-    return plugin_diagnostics(file, where.state)
+    return plugin_diagnostics(file, paths.state)
 
 
-def _same(finding: PluginDiagnostic) -> tuple[str, str]:
-    return finding.diagnostic.key, finding.diagnostic.text
+def _identity(diagnostic: PluginDiagnostic) -> tuple[str, str]:
+    return diagnostic.diagnostic.key, diagnostic.diagnostic.text
 
 
-def _without_place(finding: PluginDiagnostic) -> str:
-    """A change moves lines, and what was wrong before stays the same."""
-    return f"{finding.diagnostic.key}: {finding.diagnostic.text}"
+def _without_place(diagnostic: PluginDiagnostic) -> str:
+    """Return the text without a line number: a change moves lines, and an old warning stays the same."""
+    return f"{diagnostic.diagnostic.key}: {diagnostic.diagnostic.text}"

@@ -1,25 +1,26 @@
-"""``clawgate gateway``: run it, put it into the background, end it, start it again."""
+"""``clawgate gateway``: run it, start it in the background, stop it, restart it."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
+from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.gateway.options import SECRET_VARIABLES, plain_flags, run_options, seconds_option
+from clawgate.cli.gateway.options import SECRET_VARIABLES, public_flags, run_options, timeout_option
 from clawgate.cli.gateway.service import install, uninstall
 from clawgate.cli.gateway.status import health, status
-from clawgate.cli.paths import Paths, place_options, places, read
+from clawgate.cli.paths import Paths, find_paths, path_options, read_config_at
 from clawgate.cli.terminal.progress import Progress
 
 _AFTER_FORCE_SECONDS = 5.0
-_LOOK_EVERY_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 @click.group()
@@ -27,67 +28,69 @@ def gateway() -> None:
     """The gateway: one OpenAI-compatible endpoint in front of the providers of OpenClaw's config."""
 
 
-@gateway.command("run")
+@gateway.command("run", short_help="Run the gateway in the foreground.")
 @run_options
 @click.option("--log-file", metavar="FILE", hidden=True)
 @click.option(
-    "--exit-on-stdin-eof", is_flag=True, help="Stop when standard input ends: for programs that start us."
+    "--exit-on-stdin-eof",
+    is_flag=True,
+    help="Stop when standard input ends, for programs that start the gateway.",
 )
-def run_here(**given: Any) -> None:
+def run_in_foreground(**flags: Any) -> None:
     """Run the gateway in the foreground until Ctrl-C."""
     from clawgate.processes.instance.reexec import ignore_restart_signal
 
     ignore_restart_signal()
-    from clawgate.cli.gateway.run import run_gateway
+    from clawgate.cli.gateway.run import GatewayRun, RunOptions
 
-    run_gateway(**given)
+    GatewayRun(RunOptions(**flags)).serve()
 
 
-@gateway.command("start")
+@gateway.command("start", short_help="Start the gateway in the background.")
 @run_options
-@seconds_option(30.0, "How long it may take")
-def start(timeout: float, **given: Any) -> None:
+@timeout_option(30.0, "Limit for the start")
+def start(timeout: float, **flags: Any) -> None:
     """Start the gateway in the background and wait until it serves."""
-    where = places(given["config"])
-    running = _find(where)
-    if running is not None:
-        flags = plain_flags(given)
-        click.echo(f"The gateway already runs ({running}).", err=True)
-        if flags and flags != running.flags:
-            click.echo(
-                "  It was started otherwise: clawgate gateway stop, then start again with these flags",
-                err=True,
-            )
-            sys.exit(ExitCode.PORT_TAKEN)
+    paths = find_paths(flags["config"])
+    running = _find(paths)
+    if running is None:
+        _start(paths, flags, timeout)
         return
-    _start(where, given, timeout)
+    click.echo(f"The gateway is already running ({running}).", err=True)
+    arguments = public_flags(flags)
+    if arguments and arguments != running.flags:
+        fail(
+            "the gateway was started with different flags; to change them: clawgate gateway stop, "
+            f"then clawgate gateway start {' '.join(arguments)}",
+            status=ExitCode.PORT_TAKEN,
+        )
 
 
-def _start(where: Paths, given: Mapping[str, Any], timeout: float) -> None:
+def _start(paths: Paths, flags: Mapping[str, Any], timeout: float) -> None:
     from clawgate.processes.instance.daemon import LaunchFailed, gateway_command, launch
     from clawgate.processes.instance.reexec import ignore_restart_signal
 
-    secrets = {variable: given[name] for name, variable in SECRET_VARIABLES.items() if given.get(name)}
-    command = gateway_command("gateway", "run", *plain_flags(given), "--log-file", str(where.log.absolute()))
+    secrets = {variable: flags[name] for name, variable in SECRET_VARIABLES.items() if flags.get(name)}
+    command = gateway_command("gateway", "run", *public_flags(flags), "--log-file", str(paths.log.absolute()))
     os.umask(0o077)
     _make_folder()
-    ignore_restart_signal()  # inherited: until it can be restarted, the signal for it must not end it
+    ignore_restart_signal()  # inherited: the signal must not end a gateway that cannot restart yet
     try:
         with Progress("starting") as progress:
-            begun = launch(
+            started = launch(
                 command,
-                where.folder,
-                output=where.output,
+                paths.folder,
+                output=paths.output,
                 environment=os.environ | secrets,
                 seconds=timeout,
                 progress=progress,
             )
     except OSError as error:
-        _fail(f"the gateway cannot be started: {error}")
-    if isinstance(begun, LaunchFailed):
-        _say_why_not(begun, where, timeout)
-    click.echo(f"Gateway started: {begun.url} (pid {begun.pid})")
-    click.echo(f"  log file: {where.log}")
+        fail(f"the gateway cannot be started: {error}")
+    if isinstance(started, LaunchFailed):
+        _fail_to_start(started, paths, timeout)
+    click.echo(f"Gateway started: {started.url} (pid {started.pid})")
+    click.echo(f"  log file: {paths.log}")
 
 
 def _make_folder() -> None:
@@ -97,41 +100,41 @@ def _make_folder() -> None:
     try:
         own_folder(os.environ)
     except SettingsInvalid as error:
-        click.echo(f"clawgate: {error}", err=True)
-        sys.exit(ExitCode.USAGE)
+        fail(str(error), status=ExitCode.USAGE)
 
 
-def _say_why_not(failed: Any, where: Paths, timeout: float) -> NoReturn:
-    for line in failed.last_lines:
-        click.echo(f"  | {line}", err=True)
+def _fail_to_start(failed: Any, paths: Paths, timeout: float) -> NoReturn:
+    _print_output(failed.last_lines)
     if failed.status is None:
-        _fail(f"the gateway did not serve within {timeout:g} s and was stopped; see {where.log}")
+        fail(f"the gateway did not serve within {timeout:g} s and was stopped; see {paths.log}")
     how = f"signal {-failed.status}" if failed.status < 0 else f"status {failed.status}"
-    click.echo(f"clawgate: the gateway did not start ({how}); log file: {where.log}", err=True)
-    sys.exit(failed.status if failed.status > 0 else ExitCode.FAILED)
+    fail(
+        f"the gateway did not start ({how}); log file: {paths.log}",
+        status=failed.status if failed.status > 0 else ExitCode.FAILED,
+    )
 
 
-@gateway.command("stop")
-@place_options
-@seconds_option(60.0, "How long answers under way may take")
-@click.option("--force", is_flag=True, help="End answers under way after that time")
+@gateway.command("stop", short_help="Stop the gateway.")
+@path_options
+@timeout_option(60.0, "Limit for the running requests to finish")
+@click.option("--force", is_flag=True, help="Abort the requests that still run after that time.")
 def stop(config: str | None, timeout: float, force: bool) -> None:
-    """Stop the gateway: answers under way may finish, new requests are not taken."""
-    running = _find(places(config))
+    """Stop the gateway. It takes no new requests; running requests may finish."""
+    running = _find(find_paths(config))
     if running is None:
-        click.echo("The gateway does not run.")
+        click.echo("The gateway is not running.")
         return
-    _refuse_if_elsewhere(running)
+    _fail_if_elsewhere(running)
     if not _stop(running, timeout, force):
-        _fail(
-            f"the gateway (pid {running.pid}) still finishes what is under way after {timeout:g} s; "
-            "wait, or end it with: clawgate gateway stop --force"
+        fail(
+            f"the gateway (pid {running.pid}) still has running requests after {timeout:g} s; "
+            "wait, or abort them with: clawgate gateway stop --force"
         )
     click.echo(f"Gateway stopped (pid {running.pid}).")
 
 
 def _stop(running: Any, timeout: float, force: bool) -> bool:
-    """Whether it has ended."""
+    """Return whether the gateway has ended."""
     from clawgate.processes.instance.pid_identity import send_signal
 
     _signal(running, signal.SIGTERM)
@@ -141,56 +144,53 @@ def _stop(running: Any, timeout: float, force: bool) -> bool:
         return False
     for sig in (signal.SIGTERM, signal.SIGKILL):
         send_signal(running.pid, running.identity, sig)
-        if _ended(running, _AFTER_FORCE_SECONDS, "ending"):
+        if _ended(running, _AFTER_FORCE_SECONDS, "aborting"):
             return True
     return False
 
 
-def _ended(running: Any, seconds: float, doing: str) -> bool:
-    import time
-
+def _ended(running: Any, seconds: float, activity: str) -> bool:
     from clawgate.processes.instance.pid_identity import wait_for_exit
 
     begun = time.monotonic()
-    with Progress(doing) as progress:
-        while (passed := time.monotonic() - begun) < seconds:
-            progress(passed)
-            if wait_for_exit(running.pid, running.identity, min(0.5, seconds - passed)):
+    with Progress(activity) as progress:
+        while (elapsed := time.monotonic() - begun) < seconds:
+            progress(elapsed)
+            if wait_for_exit(running.pid, running.identity, min(0.5, seconds - elapsed)):
                 return True
     return False
 
 
-@gateway.command("restart")
+@gateway.command("restart", short_help="Restart the gateway without refusing a connection.")
 @run_options
-@seconds_option(60.0, "How long answers under way and the start may take")
-def restart(timeout: float, **given: Any) -> None:
-    """Start the gateway again, as the same process: with its flags, its environment and its listener.
+@timeout_option(60.0, "Limit for running requests and the new start")
+def restart(timeout: float, **flags: Any) -> None:
+    """Restart the gateway as the same process, with its flags, its environment and its listener.
 
-    Answers under way may finish; connections that are made meanwhile wait and are not refused. Flags are for a
-    gateway that does not run yet.
+    Running requests may finish. Connections that clients open meanwhile wait, none is refused. Flags count only for
+    a gateway that is not running yet.
     """
-    where = places(given["config"])
-    running = _find(where)
+    paths = find_paths(flags["config"])
+    running = _find(paths)
     if running is None:
-        click.echo("The gateway does not run; starting it.")
-        _start(where, given, timeout)
+        click.echo("The gateway is not running; starting it.")
+        _start(paths, flags, timeout)
         return
-    _refuse_if_elsewhere(running)
-    if set(plain_flags(given)) - set(running.flags) or given["token"] or given["password"]:
-        _fail("it keeps the flags that it was started with; for others: clawgate gateway stop, then start")
+    _fail_if_elsewhere(running)
+    if set(public_flags(flags)) - set(running.flags) or flags["token"] or flags["password"]:
+        fail(
+            "a restart keeps the flags of the running gateway; to change them: clawgate gateway stop, "
+            "then clawgate gateway start with the new flags"
+        )
     if running.instance is None:
-        _fail(f"the gateway (pid {running.pid}) is still starting; see clawgate gateway status")
-    _, problems = read(Paths(Path(running.config or where.config), False, where.state))
+        fail(f"the gateway (pid {running.pid}) is still starting; see: clawgate gateway status")
+    _, problems = read_config_at(Paths(Path(running.config or paths.config), False, paths.state))
     if problems:
-        for problem in problems:
-            click.echo(f"  - {problem}", err=True)
-        _fail("the config cannot be used, so the gateway goes on as it is")
-    _again(running, where, timeout)
+        fail("the config is invalid, the running gateway keeps its old config:", problems)
+    _restart(running, paths, timeout)
 
 
-def _again(running: Any, where: Paths, timeout: float) -> None:
-    import time
-
+def _restart(running: Any, paths: Paths, timeout: float) -> None:
     from clawgate.processes.instance.daemon import last_lines, serving_instance
     from clawgate.processes.instance.pid_identity import identity_of
     from clawgate.processes.instance.reexec import RESTART_SIGNAL
@@ -199,37 +199,42 @@ def _again(running: Any, where: Paths, timeout: float) -> None:
     click.echo(f"Gateway restart request sent to process on port {running.port}: {running.pid}.")
     begun = time.monotonic()
     with Progress("restarting") as progress:
-        while (passed := time.monotonic() - begun) < timeout:
-            progress(passed)
-            now = serving_instance(where.folder)
+        while (elapsed := time.monotonic() - begun) < timeout:
+            progress(elapsed)
+            now = serving_instance(paths.folder)
             if now is not None and now.instance != running.instance:
-                click.echo(f"Gateway restarted: {now.url} (pid {now.pid}, after {passed:.1f} s)")
+                click.echo(f"Gateway restarted: {now.url} (pid {now.pid}, after {elapsed:.1f} s)")
                 return
             if now is None and identity_of(running.pid) != running.identity:
-                for line in last_lines(where.output) if running.log else ():
-                    click.echo(f"  | {line}", err=True)
-                _fail(f"the gateway ended instead of starting again; see {running.log or 'its output'}")
-            time.sleep(_LOOK_EVERY_SECONDS)
-    _fail(
-        f"the gateway (pid {running.pid}) has not started again within {timeout:g} s: it may still finish what is "
-        "under way; see clawgate gateway status"
+                _print_output(last_lines(paths.output) if running.log else ())
+                fail(f"the gateway ended instead of restarting; see {running.log or 'its output'}")
+            time.sleep(_POLL_SECONDS)
+    fail(
+        f"the gateway (pid {running.pid}) has not restarted within {timeout:g} s, requests may still run; "
+        "see: clawgate gateway status"
     )
 
 
-def _find(where: Paths) -> Any:
+def _print_output(lines: tuple[str, ...]) -> None:
+    """Print the last output of a gateway that failed."""
+    for line in lines:
+        click.echo(f"  | {line}", err=True)
+
+
+def _find(paths: Paths) -> Any:
     from clawgate.processes.instance.instance_lock import find_instance
 
     try:
-        return find_instance(where.folder)
+        return find_instance(paths.folder)
     except OSError as error:
-        _fail(f"the state folder cannot be looked at: {error}")
+        fail(f"the state folder cannot be read: {error}")
 
 
-def _refuse_if_elsewhere(running: Any) -> None:
+def _fail_if_elsewhere(running: Any) -> None:
     if not running.is_visible:
-        _fail(
-            f"a gateway holds this state folder ({running}), but its process cannot be seen from here: "
-            "it runs in another container or on another machine; do it there"
+        fail(
+            f"a gateway uses this state folder ({running}), but its process is not visible from here: "
+            "it runs in another container or on another machine; run the command there"
         )
 
 
@@ -239,12 +244,7 @@ def _signal(running: Any, sig: signal.Signals) -> None:
     try:
         send_signal(running.pid, running.identity, sig)
     except PermissionError:
-        _fail(f"the gateway (pid {running.pid}) belongs to another user")
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(f"clawgate: {message}", err=True)
-    sys.exit(ExitCode.FAILED)
+        fail(f"the gateway (pid {running.pid}) belongs to another user; run the command as that user")
 
 
 gateway.add_command(status)

@@ -1,4 +1,4 @@
-"""``clawgate logs``: what the gateway wrote, for people or for programs."""
+"""``clawgate logs``: prints the log of the gateway, for people or for programs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import click
 
+from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import Paths, place_options, places
+from clawgate.cli.paths import Paths, find_paths, path_options
 
-_LOOK_EVERY_SECONDS = 0.25
-_INTERRUPTED = 130
+_POLL_SECONDS = 0.25
 _LEVELS = ("debug", "info", "warning", "error")
 
 
 @click.command()
-@place_options
-@click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on, until Ctrl-C")
+@path_options
+@click.option("--follow", "-f", is_flag=True, help="Print new lines as they come, until Ctrl-C.")
 @click.option(
     "--limit",
     "-n",
@@ -27,72 +27,66 @@ _LEVELS = ("debug", "info", "warning", "error")
     default=200,
     show_default=True,
     metavar="NUMBER",
-    help="How many lines of the past",
+    help="Number of past lines to show",
 )
 @click.option(
     "--level",
     type=click.Choice(_LEVELS),
     default="debug",
     show_default=True,
-    help="Leave out what is less serious",
+    help="Minimum level",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object per line, for programs.")
 def logs(config: str | None, follow: bool, limit: int, level: str, as_json: bool) -> None:
-    """Show the gateway's log."""
-    path = _log_of(places(config), follow)
-    _say("meta", f"Log file: {path}", as_json, file=str(path))
+    """Print the log of the gateway."""
+    path = _find_log(find_paths(config), follow)
+    _print_note("meta", f"Log file: {path}", as_json, file=str(path))
     try:
-        _show(path, follow, limit, level, as_json)
+        _print_log(path, follow, limit, level, as_json)
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        click.echo(f"clawgate: {path} cannot be read: {error.strerror}", err=True)
-        sys.exit(ExitCode.FAILED)
+        fail(f"{path} cannot be read: {error.strerror}")
 
 
-def _show(path: Path, follow: bool, limit: int, level: str, as_json: bool) -> None:
+def _print_log(path: Path, follow: bool, limit: int, level: str, as_json: bool) -> None:
     from clawgate.processes.instance.log_tail import Follower, last_entries
 
-    follower = (
-        Follower(path) if follow else None
-    )  # from before the past is read: nothing falls between the two
+    # The follower starts before the past is read, so that no line between the two is lost.
+    follower = Follower(path) if follow else None
     for entry in last_entries(path, limit, level):
         click.echo(entry.as_json() if as_json else entry.as_text())
     while follower is not None:
         entries = follower.read()
         for text in follower.notices:
-            _say("notice", f"-- {text}", as_json, message=text)
+            _print_note("notice", f"-- {text}", as_json, message=text)
         follower.notices.clear()
         for entry in entries:
             if entry.is_at_least(level):
                 click.echo(entry.as_json() if as_json else entry.as_text())
-        time.sleep(_LOOK_EVERY_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
-def _log_of(where: Paths, follow: bool) -> Path:
-    """The log of the gateway that runs, or that of the last one that was started; the end if there is none."""
+def _find_log(paths: Paths, follow: bool) -> Path:
+    """Return the log of the running gateway, or of the last background one; without either the command ends."""
     from clawgate.processes.instance.instance_lock import find_instance
 
     try:
-        running = find_instance(where.folder)
+        running = find_instance(paths.folder)
     except OSError:
         running = None
     if running is not None and running.url and running.log is None:
-        click.echo(
-            f"clawgate: the gateway runs in the foreground ({running}) and writes no log file:", err=True
+        fail(
+            f"the gateway runs in the foreground ({running}) and writes no log file; see the terminal that it "
+            "was started in, or run it in the background with: clawgate gateway start"
         )
-        click.echo("  its lines are where it was started; for a file: clawgate gateway start", err=True)
-        sys.exit(ExitCode.FAILED)
-    path = Path(running.log) if running is not None and running.log else where.log
+    path = Path(running.log) if running is not None and running.log else paths.log
     if not path.exists() and not follow:
-        click.echo(
-            f"clawgate: there is no log file {path} yet; it begins with: clawgate gateway start", err=True
-        )
-        sys.exit(ExitCode.FAILED)
+        fail(f"there is no log file {path} yet; start the gateway with: clawgate gateway start")
     return path
 
 
-def _say(kind: str, text: str, as_json: bool, **fields: str) -> None:
+def _print_note(kind: str, text: str, as_json: bool, **fields: str) -> None:
     click.echo(json.dumps({"type": kind, **fields}) if as_json else text)

@@ -1,4 +1,4 @@
-"""With which flags is a gateway run? Shared by the commands that run, start and restart one."""
+"""The flags that run a gateway, shared by `gateway run`, `gateway start` and `gateway restart`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
-from clawgate.cli.paths import place_options
+from clawgate.cli.paths import path_options
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 SECRET_VARIABLES = {"token": "OPENCLAW_GATEWAY_TOKEN", "password": "OPENCLAW_GATEWAY_PASSWORD"}
-"""Secrets reach a process that we start in its environment: others can read its command line."""
+"""A background gateway gets its secrets in these variables: other users can read its command line."""
 
 _OPTIONS = (
     click.option(
@@ -26,11 +26,15 @@ _OPTIONS = (
         metavar="TEXT",
         help="loopback, lan, auto, tailnet, custom or an address  [default loopback]",
     ),
-    click.option("--token", metavar="SECRET", help="Token that callers need  [env OPENCLAW_GATEWAY_TOKEN]"),
     click.option(
-        "--password", metavar="SECRET", help="Password that callers need  [env OPENCLAW_GATEWAY_PASSWORD]"
+        "--token", metavar="SECRET", help="Token that callers must present  [env OPENCLAW_GATEWAY_TOKEN]"
     ),
-    click.option("--verbose", is_flag=True, help="Log more"),
+    click.option(
+        "--password",
+        metavar="SECRET",
+        help="Password that callers must present  [env OPENCLAW_GATEWAY_PASSWORD]",
+    ),
+    click.option("--verbose", is_flag=True, help="Log more."),
     click.option(
         "--env-file", metavar="FILE", help="File with environment variables; none is read that is not named"
     ),
@@ -38,14 +42,14 @@ _OPTIONS = (
 
 
 def run_options(command: _F) -> _F:
-    """Adds them, and those that say where the files are."""
+    """Add the flags that run a gateway, and ``--config`` and ``--state-dir``."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return place_options(command)
+    return path_options(command)
 
 
-def seconds_option(default: float, text: str) -> Callable[[_F], _F]:
-    """``--timeout``."""
+def timeout_option(default: float, text: str) -> Callable[[_F], _F]:
+    """Return a decorator that adds ``--timeout``, in seconds."""
     return click.option(
         "--timeout",
         type=click.FloatRange(0, min_open=True),
@@ -56,10 +60,10 @@ def seconds_option(default: float, text: str) -> Callable[[_F], _F]:
     )
 
 
-def plain_flags(given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The flags of `gateway run` that stand for ``given``, without the secrets and the file for the log."""
-    flags: list[str] = []
+def public_flags(flags: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the arguments of `gateway run` for ``flags``, without the secrets and ``--log-file``."""
+    arguments: list[str] = []
     for name in ("port", "bind", "config", "env_file"):
-        if given.get(name) is not None:
-            flags += [f"--{name.replace('_', '-')}", str(given[name])]
-    return (*flags, "--verbose") if given.get("verbose") else tuple(flags)
+        if flags.get(name) is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(flags[name])]
+    return (*arguments, "--verbose") if flags.get("verbose") else tuple(arguments)

@@ -1,4 +1,4 @@
-"""How does ``clawgate gateway run`` go from the config file to serving, and to its next self?"""
+"""Runs a gateway in this process: from the config file to serving, and to the process that replaces it on restart."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, NoReturn
 
-import click
-
+from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.gateway.options import plain_flags
-from clawgate.cli.paths import Paths, places
-from clawgate.cli.relay.run import refuse, sockets_of
+from clawgate.cli.gateway.options import public_flags
+from clawgate.cli.listener import open_sockets
+from clawgate.cli.paths import find_paths
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.argv_redaction import redact_argv
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
@@ -25,120 +26,142 @@ from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import access_warnings
 
 if TYPE_CHECKING:
+    from clawgate.app.gateway import GatewayRole
     from clawgate.settings.openclaw.config_file import ConfigFile
 
 logger = logging.getLogger("clawgate.gateway")
 
 
-def run_gateway(
-    *,
-    port: int | None,
-    bind: str | None,
-    token: str | None,
-    password: str | None,
-    verbose: bool,
-    config: str | None,
-    env_file: str | None,
-    log_file: str | None,
-    exit_on_stdin_eof: bool = False,
-) -> NoReturn:
-    """Serve until stopped; the body of the command."""
-    from clawgate.app.gateway import build_gateway
-    from clawgate.app.log_setup import set_up_logging
-    from clawgate.app.run import serve
-    from clawgate.relay.upstream.upstream import SHORTEST_SECRET
-    from clawgate.settings.openclaw.config_file import read_config
-    from clawgate.settings.openclaw.gateway import GatewayFlags
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The flags of `gateway run`."""
 
-    redact_argv(secret for secret in (token, password) if secret)
-    os.umask(0o077)  # whatever is ever written is for its owner alone
-    inherited = inherited_sockets()
-    where = places(config)
-    instance = _claim(where.folder)
-    redactor = Redactor(())
-    set_up_logging(redactor, verbose=verbose)
-    if log_file is not None:
-        _log_to(Path(log_file), redactor)
+    port: int | None
+    bind: str | None
+    token: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+    verbose: bool
+    config: str | None
+    env_file: str | None
+    log_file: str | None
+    exit_on_stdin_eof: bool = False
 
-    def add_secrets(secrets: Iterable[str]) -> None:
-        # A dummy such as "local" is a word of many lines, the provider's own name among them.
-        redactor.add(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
-    try:
-        environment = named_environment(os.environ, env_file)
-        file = read_config(where.config, environment, required=where.config_named)
-        add_secrets(file.secrets())
-        _log_sources(where, file, env_file)
+class GatewayRun:
+    """One run of a gateway in this process; `serve` does not return."""
+
+    def __init__(self, options: RunOptions) -> None:
+        redact_argv(secret for secret in (options.token, options.password) if secret)
+        os.umask(0o077)  # every file that this process writes is for its owner alone
+        self._options = options
+        self._inherited = inherited_sockets()
+        self._paths = find_paths(options.config)
+        self._instance = _claim(self._paths.folder)
+        self._redactor = Redactor(())
+
+    def serve(self) -> NoReturn:
+        """Serve until stopped; after a restart signal, replace this process by its successor."""
+        from clawgate.app.run import serve
+
+        self._set_up_logging()
+        try:
+            role = self._build()
+        except SettingsInvalid as error:
+            fail_invalid_config(error.problems)
+        role.parent_fd = 0 if self._options.exit_on_stdin_eof else None
+        sockets, url = open_sockets(role, matching_sockets(self._inherited, role.host, role.port))
+        role.plugins.around.gateway_url = url
+        handover = SocketHandover(sockets)
+
+        def on_ready() -> None:
+            handover.install()
+            self._announce(role, url, sockets)
+
+        status = serve(role, sockets, on_ready)
+        if handover.requested:
+            try:
+                handover.reexec(self._instance.hand_over())
+            except OSError as error:
+                logger.error("restart failed: %s", error)  # noqa: TRY400  # the message is all there is
+                status = ExitCode.FAILED
+        handover.close()
+        self._instance.release()
+        sys.exit(status)
+
+    def _set_up_logging(self) -> None:
+        from clawgate.app.log_setup import set_up_logging
+
+        set_up_logging(self._redactor, verbose=self._options.verbose)
+        if self._options.log_file is None:
+            return
+        try:
+            logging.getLogger().handlers[:] = [file_handler(Path(self._options.log_file), self._redactor)]
+        except OSError as error:
+            fail(
+                f"the log file {self._options.log_file} cannot be written: {error.strerror}",
+                status=ExitCode.USAGE,
+            )
+
+    def _build(self) -> GatewayRole:
+        """Read the config and build the role. Raises `SettingsInvalid`."""
+        from clawgate.app.gateway import build_gateway
+        from clawgate.settings.openclaw.config_file import read_config
+        from clawgate.settings.openclaw.gateway import GatewayFlags
+
+        options, paths = self._options, self._paths
+        environment = named_environment(os.environ, options.env_file)
+        file = read_config(paths.config, environment, required=paths.config_named)
+        self._add_secrets(file.secrets())
+        self._log_sources(file)
         for note in file.notes:
             logger.debug("%s", note)
         for warning in file.warnings:
             logger.warning("%s", warning)
-        role = build_gateway(
+        return build_gateway(
             file,
-            GatewayFlags(port=port, bind=bind, token=token, password=password),
+            GatewayFlags(
+                port=options.port, bind=options.bind, token=options.token, password=options.password
+            ),
             environment,
-            instance=instance.id,
-            state=where.state,
-            verbose=verbose,
-            add_secrets=add_secrets,
+            instance=self._instance.id,
+            state=paths.state,
+            verbose=options.verbose,
+            add_secrets=self._add_secrets,
         )
-    except SettingsInvalid as error:
-        refuse(error)
-    role.parent_fd = 0 if exit_on_stdin_eof else None
-    sockets, url = sockets_of(role, matching_sockets(inherited, role.host, role.port))
-    role.plugins.around.gateway_url = url
-    handover = SocketHandover(sockets)
-    flags = plain_flags(
-        {"port": port, "bind": bind, "config": config, "env_file": env_file, "verbose": verbose}
-    )
 
-    def ready() -> None:
-        handover.install()
-        served_port = sockets[0].getsockname()[1]
-        instance.announce(url, served_port, where.config, Path(log_file) if log_file else None, flags=flags)
-        serving = [p.id for p in role.direct.catalog.providers.values() if p.why_not_ready is None]
-        logger.info("http server listening on %s (providers: %s)", url, ", ".join(serving) or "none is ready")
+    def _log_sources(self, file: ConfigFile) -> None:
+        """Log which files variables come from, and which files and folders another user can change."""
+        for path in file.environment.files:
+            logger.info("environment file read path=%s", path)
+        if note := ignored_env_file(Path.cwd(), self._options.env_file):
+            logger.info("%s", note)
+        folders = (file.path.parent, self._paths.state)
+        for warning in access_warnings(file.path, *folders, *file.environment.files):
+            logger.warning("%s", warning)
 
-    code = serve(role, sockets, ready)
-    if handover.requested:
-        try:
-            handover.reexec(instance.hand_over())
-        except OSError as error:
-            logger.error("cannot start again: %s", error)  # noqa: TRY400  # the reason is all there is
-            code = ExitCode.FAILED
-    handover.close()
-    instance.release()
-    sys.exit(code)
+    def _add_secrets(self, secrets: Iterable[str]) -> None:
+        """Redact ``secrets`` from the log; a dummy such as "local" is also an ordinary word, and is left."""
+        from clawgate.relay.upstream.upstream import SHORTEST_SECRET
 
+        self._redactor.add(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
-def _log_sources(where: Paths, file: ConfigFile, env_file: str | None) -> None:
-    """Log which files variables come from, and which files and folders another user can change."""
-    for path in file.environment.files:
-        logger.info("environment file read path=%s", path)
-    if note := ignored_env_file(Path.cwd(), env_file):
-        logger.info("%s", note)
-    for warning in access_warnings(file.path, file.path.parent, where.state, *file.environment.files):
-        logger.warning("%s", warning)
+    def _announce(self, role: GatewayRole, url: str, sockets: list[socket]) -> None:
+        port = sockets[0].getsockname()[1]
+        log = Path(self._options.log_file) if self._options.log_file else None
+        flags = public_flags(asdict(self._options))
+        self._instance.announce(url, port, self._paths.config, log, flags=flags)
+        ready = [one.id for one in role.direct.catalog.providers.values() if one.why_not_ready is None]
+        logger.info("http server listening on %s (providers: %s)", url, ", ".join(ready) or "none is ready")
 
 
 def _claim(folder: Path) -> Instance:
     try:
         return Instance.claim(folder)
     except AlreadyRunning as error:
-        click.echo(f"clawgate: {error}; stop it with: clawgate gateway stop", err=True)
-        sys.exit(ExitCode.PORT_TAKEN)
+        fail(f"{error}; stop it with: clawgate gateway stop", status=ExitCode.PORT_TAKEN)
     except OSError as error:
-        click.echo(
-            f"clawgate: the state folder {folder} cannot be used: {error.strerror or error}; "
+        fail(
+            f"the state folder {folder} cannot be used: {error.strerror or error}; "
             "set OPENCLAW_STATE_DIR to a folder of yours",
-            err=True,
+            status=ExitCode.USAGE,
         )
-        sys.exit(ExitCode.USAGE)
-
-
-def _log_to(path: Path, redactor: Redactor) -> None:
-    try:
-        logging.getLogger().handlers[:] = [file_handler(path, redactor)]
-    except OSError as error:
-        click.echo(f"clawgate: the log file {path} cannot be written: {error.strerror}", err=True)
-        sys.exit(ExitCode.USAGE)

@@ -1,4 +1,4 @@
-"""``clawgate gateway status`` and ``health``: is it there, is it well, and where is everything?"""
+"""``clawgate gateway status`` and ``health``: whether the gateway runs and is healthy, and where its files are."""
 
 from __future__ import annotations
 
@@ -9,59 +9,60 @@ from typing import Any
 import click
 
 from clawgate import __version__
+from clawgate.cli.errors import print_error
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.gateway.options import seconds_option
-from clawgate.cli.paths import Paths, place_options, places, read
+from clawgate.cli.gateway.options import timeout_option
+from clawgate.cli.paths import Paths, find_paths, json_option, path_options, read_config_at
 
 _PROBE_SECONDS = 3.0
 _DEFAULT_PORT = 18789
 _LOOPBACK = "127.0.0.1"
 
 
-@click.command("status")
-@place_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON")
-@click.option("--require-ok", is_flag=True, help="End with status 1 unless the gateway runs and is well")
+@click.command("status", short_help="Show service, config, process, address, log file.")
+@path_options
+@json_option
+@click.option("--require-ok", is_flag=True, help="Exit with status 1 unless the gateway runs and is healthy.")
 def status(config: str | None, as_json: bool, require_ok: bool) -> None:
-    """Say how the gateway is: service, config, process, address, log file.
+    """Show the state of the gateway: service, config, process, address, log file.
 
-    It ends with status 0 whatever it finds; scripts use --require-ok or `clawgate gateway health`.
+    The exit status is 0 in every state; scripts use --require-ok or `clawgate gateway health`.
     """
-    found = gather(places(config))
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(shown(found)))
-    if require_ok and not (found["probe"]["ok"] and found["runtime"]["status"] == "running"):
+    state = gather(find_paths(config))
+    click.echo(json.dumps(state, indent=2) if as_json else "\n".join(to_lines(state)))
+    if require_ok and not (state["probe"]["ok"] and state["runtime"]["status"] == "running"):
         sys.exit(ExitCode.FAILED)
 
 
-@click.command("health")
-@place_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON")
-@seconds_option(_PROBE_SECONDS, "How long the answer may take")
+@click.command("health", short_help="Check that the gateway responds and is healthy.")
+@path_options
+@json_option
+@timeout_option(_PROBE_SECONDS, "Limit for the response")
 def health(config: str | None, as_json: bool, timeout: float) -> None:
-    """Ask the gateway whether it is well; status 1 if it is not."""
-    where = places(config)
-    running = _running(where)
-    file, _ = (None, []) if running else read(where)
-    found = _probe(running, file, timeout)
+    """Check that the gateway responds and is healthy; the exit status is 1 if not."""
+    paths = find_paths(config)
+    running = _running(paths)
+    file, _ = (None, []) if running else read_config_at(paths)
+    probe = _probe(running, file, timeout)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(probe))
     else:
         click.echo("Gateway Health")
-        click.echo(f"OK ({found['durationMs']:.0f}ms)" if found["ok"] else f"Not healthy: {found['error']}")
-        if not found["ok"] and running is None:
+        click.echo(f"OK ({probe['durationMs']:.0f}ms)" if probe["ok"] else f"Not healthy: {probe['error']}")
+        if not probe["ok"] and running is None:
             click.echo("  next: clawgate gateway start, or clawgate gateway status")
-    if not found["ok"]:
+    if not probe["ok"]:
         sys.exit(ExitCode.FAILED)
 
 
-def gather(where: Paths) -> dict[str, Any]:
-    """Everything that `status` tells, as it stands in its JSON."""
+def gather(paths: Paths) -> dict[str, Any]:
+    """Return the JSON of `gateway status`."""
     from clawgate.cli.gateway.service import service_state
     from clawgate.processes.port_owner import port_owner
 
-    running = _running(where)
-    file, problems = read(where)
-    host, port, why_not = _configured(file)
+    running = _running(paths)
+    file, problems = read_config_at(paths)
+    host, port, start_problems = _configured(file)
     runtime: dict[str, Any] = {"status": "stopped"}
     if running is not None:
         runtime = {
@@ -77,10 +78,10 @@ def gather(where: Paths) -> dict[str, Any]:
     return {
         "cli": {"version": __version__},
         "service": service_state(),
-        "stateDir": str(where.state),
+        "stateDir": str(paths.state),
         "config": {
-            "path": str(where.config),
-            "exists": where.config.exists(),
+            "path": str(paths.config),
+            "exists": paths.config.exists(),
             "valid": not problems,
             "problems": problems,
         },
@@ -90,23 +91,23 @@ def gather(where: Paths) -> dict[str, Any]:
             "port": port,
             "url": running.url if running else None,
             "portOwner": port_owner(port),
-            "wouldNotStart": [] if running else why_not,
+            "wouldNotStart": [] if running else start_problems,
         },
         "runtime": runtime,
         "probe": _probe(running, file, _PROBE_SECONDS),
-        "logFile": running.log if running else str(where.log) if where.log.exists() else None,
+        "logFile": running.log if running else str(paths.log) if paths.log.exists() else None,
     }
 
 
-def shown(found: dict[str, Any]) -> list[str]:
-    """The same for people."""
-    config, gateway, runtime, probe = (found[name] for name in ("config", "gateway", "runtime", "probe"))
-    valid = "valid" if config["valid"] else f"cannot be used, {len(config['problems'])} problem(s)"
+def to_lines(state: dict[str, Any]) -> list[str]:
+    """Return the result of `gather` as text."""
+    config, gateway, runtime, probe = (state[name] for name in ("config", "gateway", "runtime", "probe"))
+    valid = "valid" if config["valid"] else f"invalid, {len(config['problems'])} problem(s)"
     if not config["exists"] and config["valid"]:
-        valid = "there is none; defaults are used"
+        valid = "does not exist; using defaults"
     lines = [
-        f"Service: {found['service']['kind']} ({found['service']['state']})",
-        f"State dir: {found['stateDir']}",
+        f"Service: {state['service']['kind']} ({state['service']['state']})",
+        f"State dir: {state['stateDir']}",
         f"Config: {config['path']} ({valid})",
         *(f"  - {problem}" for problem in config["problems"]),
         f"Gateway: bind={gateway['bind'] or 'unknown'} ({gateway['host']}), port={gateway['port']}",
@@ -114,43 +115,47 @@ def shown(found: dict[str, Any]) -> list[str]:
     if gateway["url"]:
         lines.append(f"Listening: {gateway['url']}")
     elif gateway["portOwner"]:
-        lines.append(f"Port {gateway['port']} is held by {gateway['portOwner']}")
-    lines.append(f"CLI version: {found['cli']['version']}")
-    if runtime["status"] == "stopped":
-        lines.append("Runtime: stopped")
-        lines += [f"  would not start: {problem}" for problem in gateway["wouldNotStart"]]
-        cannot = gateway["wouldNotStart"] or not config["valid"]
-        lines.append(f"  next: {'clawgate doctor' if cannot else 'clawgate gateway start'}")
-    else:
-        if runtime["version"]:
-            lines.append(f"Gateway version: {runtime['version']}")
-        elsewhere = "" if runtime["here"] else ", in another container or on another machine"
-        lines.append(
-            f"Runtime: {runtime['status']} (pid {runtime['pid']}, since {runtime['since']}{elsewhere})"
-        )
+        lines.append(f"Port {gateway['port']} is in use by {gateway['portOwner']}")
+    lines.append(f"CLI version: {state['cli']['version']}")
+    lines += _runtime_lines(state)
     lines.append(
         f"Connectivity probe: ok ({probe['durationMs']:.0f} ms)"
         if probe["ok"]
         else f"Connectivity probe: failed ({probe['error']})"
     )
-    log = found["logFile"] or (
+    log = state["logFile"] or (
         "none; it logs to its standard error" if runtime["status"] != "stopped" else "none yet"
     )
     return [*lines, f"Log file: {log}"]
 
 
-def _running(where: Paths) -> Any:
+def _runtime_lines(state: dict[str, Any]) -> list[str]:
+    config, gateway, runtime = (state[name] for name in ("config", "gateway", "runtime"))
+    if runtime["status"] == "stopped":
+        unable = gateway["wouldNotStart"] or not config["valid"]
+        return [
+            "Runtime: stopped",
+            *(f"  would not start: {problem}" for problem in gateway["wouldNotStart"]),
+            f"  next: {'clawgate doctor' if unable else 'clawgate gateway start'}",
+        ]
+    lines = [f"Gateway version: {runtime['version']}"] if runtime["version"] else []
+    elsewhere = "" if runtime["here"] else ", in another container or on another machine"
+    process = f"pid {runtime['pid']}, since {runtime['since']}{elsewhere}"
+    return [*lines, f"Runtime: {runtime['status']} ({process})"]
+
+
+def _running(paths: Paths) -> Any:
     from clawgate.processes.instance.instance_lock import find_instance
 
     try:
-        return find_instance(where.folder)
+        return find_instance(paths.folder)
     except OSError as error:
-        click.echo(f"clawgate: the state folder cannot be looked at: {error}", err=True)
+        print_error(f"the state folder cannot be read: {error}")
         return None
 
 
 def _configured(file: Any) -> tuple[str, int, list[str]]:
-    """Where a gateway would listen, by config and environment, and why it would not start."""
+    """Return host and port of the config and the environment, and the problems that would prevent a start."""
     from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
     from clawgate.settings.problems import SettingsInvalid
 
@@ -164,7 +169,7 @@ def _configured(file: Any) -> tuple[str, int, list[str]]:
 
 
 def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
-    """Ask whoever holds the state folder; if nobody does, whoever listens on the configured port of this machine."""
+    """Probe the gateway that holds the state folder, else the configured port of this machine."""
     from clawgate.processes.instance.daemon import endpoint_of
     from clawgate.processes.instance.health_client import check_health
 
@@ -172,5 +177,5 @@ def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
         return {"ok": False, "durationMs": 0, "error": "it does not serve yet"}
     host, port, tls = endpoint_of(running.url) if running else (_LOOPBACK, _configured(file)[1], False)
     found = check_health(host, port, seconds=seconds, instance=running.instance if running else None, tls=tls)
-    told: dict[str, Any] = {"ok": found.ok, "durationMs": found.milliseconds, "address": f"{host}:{port}"}
-    return told if found.ok else told | {"error": found.error}
+    probe: dict[str, Any] = {"ok": found.ok, "durationMs": found.milliseconds, "address": f"{host}:{port}"}
+    return probe if found.ok else probe | {"error": found.error}

@@ -6,8 +6,11 @@ import json
 
 import click
 
-from clawgate.cli.context import LoadedConfig, complete_alias, complete_ref, configured, refused
-from clawgate.cli.model_changes import known_ref, model_options, warn_if_unlisted, write_change
+from clawgate.cli.completers import complete_alias, complete_ref
+from clawgate.cli.context import LoadedConfig, load_config
+from clawgate.cli.errors import UNCHANGED, fail
+from clawgate.cli.models.changes import known_ref, warn_if_unlisted, write_change
+from clawgate.cli.paths import json_option, path_options
 from clawgate.policy.model_routing import DEFAULT_NAMES
 
 
@@ -17,79 +20,89 @@ def aliases() -> None:
 
 
 @aliases.command("list")
-@model_options
+@json_option
+@path_options
 def list_aliases(config: str | None, as_json: bool) -> None:
-    """What each alias means."""
-    found = {alias: str(ref) for alias, ref in configured(config).catalog.aliases.items()}
+    """List the aliases and their models."""
+    models = {alias: str(ref) for alias, ref in load_config(config).catalog.aliases.items()}
     if as_json:
-        click.echo(json.dumps({"aliases": found}, indent=2))
+        click.echo(json.dumps({"aliases": models}, indent=2))
         return
-    click.echo(f"Aliases ({len(found)}):")
-    for line in [f"- {alias} -> {ref}" for alias, ref in found.items()] or ["- none"]:
+    click.echo(f"Aliases ({len(models)}):")
+    for line in [f"- {alias} -> {ref}" for alias, ref in models.items()] or ["- none"]:
         click.echo(line)
 
 
-@aliases.command("add")
+@aliases.command("add", short_help="Make ALIAS a short name for MODEL.")
 @click.argument("alias")
 @click.argument("model", shell_complete=complete_ref)
-@model_options
+@json_option
+@path_options
 def add_alias(alias: str, model: str, config: str | None, as_json: bool) -> None:
-    """Let ALIAS mean MODEL (provider/model). A model has one alias: an earlier one of it is replaced."""
+    """Make ALIAS a short name for MODEL (provider/model). A model has one alias: a new one replaces the old."""
     from clawgate.settings.openclaw.model_edits import with_alias
 
-    known = configured(config)
-    if reason := _why_no_alias(known, alias):
-        refused(reason)
-    ref = known_ref(known, model)
-    other = next(
-        (held for name, held in known.catalog.aliases.items() if name.casefold() == alias.casefold()), None
+    loaded = load_config(config)
+    if problem := _alias_problem(loaded, alias):
+        fail(problem, outcome=UNCHANGED)
+    ref = known_ref(loaded, model)
+    present = next(
+        (other for name, other in loaded.catalog.aliases.items() if name.casefold() == alias.casefold()), None
     )
-    if other not in (None, ref):
-        refused(f"'{alias}' means {other} already; remove that first: clawgate models aliases remove {alias}")
-    earlier = next((name for name, held in known.catalog.aliases.items() if held == ref), alias)
-    replaced = earlier if earlier != alias else None
-    instead = f"; '{replaced}', which it had, means nothing any more" if replaced else ""
+    if present not in (None, ref):
+        fail(
+            f"'{alias}' is already the alias of {present}; remove it first: clawgate models aliases remove {alias}",
+            outcome=UNCHANGED,
+        )
+    old = next((name for name, other in loaded.catalog.aliases.items() if other == ref), alias)
+    replaced = old if old != alias else None
+    note = f" (replaces '{replaced}')" if replaced else ""
     write_change(
-        known,
+        loaded,
         lambda text: with_alias(text, alias, ref),
-        lambda: f"Alias {alias} -> {ref}{instead}",
+        lambda: f"Alias {alias} -> {ref}{note}",
         {"alias": alias, "model": str(ref), "replaced": replaced},
         as_json=as_json,
     )
-    warn_if_unlisted(known, ref)
+    warn_if_unlisted(loaded, ref)
 
 
-@aliases.command("remove")
+@aliases.command("remove", short_help="Remove ALIAS.")
 @click.argument("alias", shell_complete=complete_alias)
-@model_options
+@json_option
+@path_options
 def remove_alias(alias: str, config: str | None, as_json: bool) -> None:
-    """Let ALIAS mean nothing again."""
+    """Remove ALIAS; its model stays."""
     from clawgate.settings.openclaw.model_edits import without_alias
 
-    known = configured(config)
-    held = next((name for name in known.catalog.aliases if name.casefold() == alias.casefold()), None)
-    if held is None:
-        refused(f"there is no alias '{alias}'; there are: {', '.join(known.catalog.aliases) or 'none'}")
-    if known.file.config.agents.defaults.model.primary == held:
-        refused(
-            f"'{alias}' is what the default model is set to; set that in full first: clawgate models set ..."
+    loaded = load_config(config)
+    present = next((name for name in loaded.catalog.aliases if name.casefold() == alias.casefold()), None)
+    if present is None:
+        known = ", ".join(loaded.catalog.aliases) or "none"
+        fail(f"there is no alias '{alias}'; there are: {known}", outcome=UNCHANGED)
+    if loaded.file.config.agents.defaults.model.primary == present:
+        ref = loaded.catalog.aliases[present]
+        fail(
+            f"the default model is set to the alias '{alias}'; first run: clawgate models set {ref}",
+            outcome=UNCHANGED,
         )
     write_change(
-        known,
-        lambda text: without_alias(text, held),
-        lambda: f"Alias removed: {held}",
-        {"alias": held},
+        loaded,
+        lambda text: without_alias(text, present),
+        lambda: f"Alias removed: {present}",
+        {"alias": present},
         as_json=as_json,
     )
 
 
-def _why_no_alias(known: LoadedConfig, alias: str) -> str | None:
+def _alias_problem(loaded: LoadedConfig, alias: str) -> str | None:
+    """Return why ``alias`` cannot be an alias, None if it can."""
     if not alias or alias != alias.strip() or not alias.isprintable():
-        return "an alias is a word without outer blanks"
+        return "an alias needs a printable name without spaces around it"
     if "/" in alias or ":" in alias:
-        return f"'{alias}' looks like provider/model or an agent; an alias has no '/' and no ':'"
+        return f"'{alias}' is not an alias: it must not contain '/' or ':'"
     if alias.lower() in DEFAULT_NAMES:
-        return f"'{alias}' means the default model; set that with: clawgate models set"
-    if alias.casefold() in {name.casefold() for name in known.catalog.providers}:
-        return f"'{alias}' is the name of a provider"
+        return f"'{alias}' stands for the default model; to set that: clawgate models set <provider/model>"
+    if alias.casefold() in {name.casefold() for name in loaded.catalog.providers}:
+        return f"'{alias}' is the name of a provider; choose another alias"
     return None

@@ -1,4 +1,7 @@
-"""``clawgate models fallbacks``: what may stand in for the default model. Nothing does that was not written down."""
+"""``clawgate models fallbacks``: which models may replace the default model when its provider fails.
+
+A fallback is used only if the operator configured it: prompts then go to that provider as well.
+"""
 
 from __future__ import annotations
 
@@ -7,105 +10,114 @@ from collections.abc import Callable
 
 import click
 
-from clawgate.cli.context import LoadedConfig, complete_fallback, complete_ref, configured, refused
-from clawgate.cli.model_changes import known_ref, model_options, warn_if_unlisted, write_change
+from clawgate.cli.completers import complete_fallback, complete_ref
+from clawgate.cli.context import LoadedConfig, load_config
+from clawgate.cli.errors import UNCHANGED, fail
+from clawgate.cli.models.changes import known_ref, warn_if_unlisted, write_change
+from clawgate.cli.paths import json_option, path_options
 from clawgate.policy.model_routing import ModelRef
 
-_STANDS_IN = (
-    "From now on a request for the default model ({primary}) that fails there may be answered by {ref}:\n"
-    "the prompt is sent to that provider as well. It fails over when a provider cannot be reached, times out,\n"
-    "refuses its credential or model (401, 402, 403, 404), limits (429) or breaks (5xx), never for a request's\n"
-    "own faults (400, 413, 422), and never once an answer has begun. A request that names another model is not\n"
-    "affected. Answers say who served: x-clawgate-provider, x-clawgate-model, x-clawgate-attempts."
-)
+_EFFECT = """\
+If a request for the default model ({primary}) fails, it may now be sent to {ref}:
+that provider then receives the prompt too. This happens when the provider before it cannot be
+reached, times out, rejects its credential or the model (401, 402, 403, 404), limits the rate (429)
+or fails (5xx). It does not happen for invalid requests (400, 413, 422), after the response has
+begun, or for a request that names another model. The response names the provider that served it:
+x-clawgate-provider, x-clawgate-model, x-clawgate-attempts."""
 
 
 @click.group()
 def fallbacks() -> None:
-    """What may stand in for the default model, if anything."""
+    """Models that may replace the default model when it fails."""
 
 
 @fallbacks.command("list")
-@model_options
+@json_option
+@path_options
 def list_fallbacks(config: str | None, as_json: bool) -> None:
-    """In the order in which they are tried."""
-    catalog = configured(config).catalog
-    found = catalog.fallbacks
-    left_out = [ref for ref in found if ref.provider not in catalog.providers]
+    """List the fallbacks in the order of their use."""
+    catalog = load_config(config).catalog
+    refs = catalog.fallbacks
+    left_out = [ref for ref in refs if ref.provider not in catalog.providers]
     if as_json:
-        shown = {"fallbacks": list(map(str, found)), "leftOut": list(map(str, left_out))}
-        click.echo(json.dumps(shown, indent=2))
+        output = {"fallbacks": list(map(str, refs)), "leftOut": list(map(str, left_out))}
+        click.echo(json.dumps(output, indent=2))
         return
-    click.echo(f"Fallbacks ({len(found) - len(left_out)}):")
-    for ref in found:
-        mark = f" (left out: there is no provider '{ref.provider}')" if ref in left_out else ""
-        click.echo(f"- {ref}{mark}")
-    if not found:
+    click.echo(f"Fallbacks ({len(refs) - len(left_out)}):")
+    for ref in refs:
+        note = f" (left out: there is no provider '{ref.provider}')" if ref in left_out else ""
+        click.echo(f"- {ref}{note}")
+    if not refs:
         click.echo("- none")
 
 
-@fallbacks.command("add")
+@fallbacks.command("add", short_help="Add MODEL (provider/model) as the last fallback.")
 @click.argument("model", shell_complete=complete_ref)
-@model_options
+@json_option
+@path_options
 def add_fallback(model: str, config: str | None, as_json: bool) -> None:
-    """Let MODEL stand in for the default model, after those that are there. It has to be written in full."""
+    """Add MODEL as the last fallback of the default model. It must be provider/model, not an alias."""
     from clawgate.settings.openclaw.model_edits import with_fallback
 
-    known = configured(config)
-    present = known.catalog.fallbacks
+    loaded = load_config(config)
+    present = loaded.catalog.fallbacks
     if ModelRef.parse(model) is None:
-        meant = known.catalog.aliases.get(model)
-        hint = f", e.g. {meant}" if meant else ""
-        refused(f"a fallback has to be written in full, as provider/model{hint}: it decides where prompts go")
-    ref = known_ref(known, model)
-    if ref == known.catalog.primary:
-        refused(f"{ref} is the default model itself")
-    _write_fallbacks(known, lambda text: with_fallback(text, ref), as_json=as_json)
+        ref = loaded.catalog.aliases.get(model)
+        hint = f" ({ref})" if ref else ""
+        fail(
+            f"'{model}' is not provider/model; write a fallback in full{hint}, since it decides where prompts go",
+            outcome=UNCHANGED,
+        )
+    ref = known_ref(loaded, model)
+    if ref == loaded.catalog.primary:
+        fail(f"{ref} is the default model itself", outcome=UNCHANGED)
+    _write_fallbacks(loaded, lambda text: with_fallback(text, ref), as_json=as_json)
     if ref not in present and not as_json:
-        primary = known.catalog.primary or "none is set yet"
-        click.echo(_STANDS_IN.format(primary=primary, ref=ref))
-    warn_if_unlisted(known, ref)
+        primary = loaded.catalog.primary or "none is set yet"
+        click.echo(_EFFECT.format(primary=primary, ref=ref))
+    warn_if_unlisted(loaded, ref)
 
 
-@fallbacks.command("remove")
+@fallbacks.command("remove", short_help="Remove MODEL from the fallbacks.")
 @click.argument("model", shell_complete=complete_fallback)
-@model_options
+@json_option
+@path_options
 def remove_fallback(model: str, config: str | None, as_json: bool) -> None:
-    """Let MODEL stand in no more."""
+    """Remove MODEL from the fallbacks."""
     from clawgate.settings.openclaw.model_edits import without_fallbacks
 
-    known = configured(config)
-    held = known.file.config.agents.defaults.model.fallbacks
-    if model not in held:
-        there = ", ".join(held) or "none"
-        refused(f"'{model}' is no fallback; there are: {there}")
-    _write_fallbacks(known, lambda text: without_fallbacks(text, model), as_json=as_json)
+    loaded = load_config(config)
+    present = loaded.file.config.agents.defaults.model.fallbacks
+    if model not in present:
+        fail(f"'{model}' is not a fallback; there are: {', '.join(present) or 'none'}", outcome=UNCHANGED)
+    _write_fallbacks(loaded, lambda text: without_fallbacks(text, model), as_json=as_json)
 
 
-@fallbacks.command("clear")
-@model_options
+@fallbacks.command("clear", short_help="Remove all fallbacks.")
+@json_option
+@path_options
 def clear_fallbacks(config: str | None, as_json: bool) -> None:
-    """Let nothing stand in: when the default model's provider fails, the request fails."""
+    """Remove all fallbacks: if the provider of the default model fails, the request fails."""
     from clawgate.settings.openclaw.model_edits import without_fallbacks
 
-    _write_fallbacks(configured(config), without_fallbacks, as_json=as_json)
+    _write_fallbacks(load_config(config), without_fallbacks, as_json=as_json)
 
 
-def _write_fallbacks(known: LoadedConfig, edit: Callable[[str], str], *, as_json: bool) -> None:
-    """``edit`` decides within the writer's lock: two that add at once both have their way."""
+def _write_fallbacks(loaded: LoadedConfig, edit: Callable[[str], str], *, as_json: bool) -> None:
+    """Apply ``edit`` under the writer's lock, to the text of that moment: two concurrent additions both count."""
     from clawgate.settings.openclaw.model_edits import fallbacks_in
 
     names: list[str] = []
 
-    def edited(text: str) -> str:
+    def edit_and_list(text: str) -> str:
         after = edit(text)
         names[:] = fallbacks_in(after)
         return after
 
     result: dict[str, object] = {"fallbacks": names}
     write_change(
-        known,
-        edited,
+        loaded,
+        edit_and_list,
         lambda: f"Fallbacks ({len(names)}): {', '.join(names) or '(none)'}",
         result,
         as_json=as_json,

@@ -1,4 +1,4 @@
-"""``clawgate route``: who would answer a request for this model, and by which way? Nothing is sent to find out."""
+"""``clawgate route``: shows which provider would serve a request, and the hops to it. Must not send anything."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import click
 
-from clawgate.cli.context import LoadedConfig, complete_model, configured
+from clawgate.cli.completers import complete_model
+from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.models.status import blocked
-from clawgate.cli.paths import place_options
+from clawgate.cli.paths import json_option, path_options
 from clawgate.errors import ModelNotFound
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import ModelRef, ResolvedModel
@@ -23,12 +24,12 @@ _TARGETS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "respons
 
 @dataclass(frozen=True, slots=True)
 class HopRow:
-    """One of the chain, as it would be asked. ``why_not`` is why it could not be."""
+    """One provider of the chain. ``conversion`` is what happens to the body, ``why_not`` why a request would fail."""
 
     ref: ModelRef
     provider: Provider
     url: str
-    way: str
+    conversion: str
     why_not: str | None
 
     @property
@@ -38,22 +39,22 @@ class HopRow:
         if origin is None:
             return "none"
         if self.provider.proxy is not None:
-            return "behind a proxy, which resolves it"
+            return "resolved by a proxy"
         kind = address_kind(origin)
         if kind is Reason.NOT_AN_ADDRESS:
-            rule = "private addresses too" if self.provider.trusted else "public addresses only"
-            return f"a name; judged when it is dialled ({rule})"
+            rule = "private addresses allowed" if self.provider.trusted else "public addresses only"
+            return f"a host name, checked when it is dialed ({rule})"
         if kind in (Reason.LOOPBACK, Reason.PRIVATE):
             state = "is true" if self.provider.trusted else "is not true: blocked"
             return f"{kind}; {self.provider.trust_setting} {state}"
         return str(kind)
 
-    def shown(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         return {
             "model": str(self.ref),
             "url": self.url or None,
             "dialect": self.provider.api,
-            "way": self.way,
+            "way": self.conversion,
             "address": self.address,
             "auth": self.provider.auth_kind,
             "maskedSecret": self.provider.masked() or None,
@@ -64,99 +65,95 @@ class HopRow:
 
 @click.group()
 def route() -> None:
-    """Who answers a request, and by which way."""
+    """The provider that would serve a request, and the hops to it."""
 
 
-@route.command()
+@route.command(short_help="Show which provider would serve a request for MODEL.")
 @click.argument("model", default="", shell_complete=complete_model)
-@place_options
+@path_options
 @click.option(
     "--client",
     type=click.Choice(list(_TARGETS)),
     default="chat",
     show_default=True,
-    help="The API that the client speaks.",
+    help="API that the client speaks",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option
 def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
-    """Say who would answer a request for MODEL (provider/model, an alias, or nothing for the default), and how.
+    """Show which provider would serve a request for MODEL, and how.
 
-    Nothing is sent. Ends with status 1 if such a request would fail, with the reason.
+    MODEL is provider/model, an alias, or empty for the default. Nothing is sent. If the request would fail, the
+    reason is printed and the exit status is 1.
     """
-    known = configured(config)
+    loaded = load_config(config)
     try:
-        choice = known.choose(model)
+        resolved = loaded.resolve(model)
     except ModelNotFound as error:
         if as_json:
-            click.echo(json.dumps({"asked": model, "ok": False, "reason": error.message}, indent=2))
+            click.echo(json.dumps({"requested": model, "ok": False, "reason": error.message}, indent=2))
         else:
             click.echo(f"A request for '{model}' would fail: {error.message}", err=True)
         sys.exit(ExitCode.FAILED)
-    links = [_link(known, ref, client) for ref in choice.chain]
-    served_by = next((link for link in links if link.why_not is None), None)
+    hops = [_hop(loaded, ref, client) for ref in resolved.chain]
+    served_by = next((hop for hop in hops if hop.why_not is None), None)
     if as_json:
-        said = {
-            "asked": model,
+        output = {
+            "requested": model,
             "ok": served_by is not None,
-            "model": str(choice.ref),
-            "why": choice.why,
+            "model": str(resolved.ref),
+            "why": resolved.why,
             "servedBy": str(served_by.ref) if served_by else None,
-            "reason": None if served_by else links[0].why_not,
-            "chain": [link.shown() for link in links],
+            "reason": None if served_by else hops[0].why_not,
+            "chain": [hop.to_json() for hop in hops],
         }
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(output, indent=2))
     else:
-        _show(model, choice, links, served_by)
+        _print_route(model, resolved, hops, served_by)
     sys.exit(ExitCode.OK if served_by else ExitCode.FAILED)
 
 
-def _link(known: LoadedConfig, ref: ModelRef, client: str) -> HopRow:
-    provider = known.catalog.providers[ref.provider]
+def _hop(loaded: LoadedConfig, ref: ModelRef, client: str) -> HopRow:
+    provider = loaded.catalog.providers[ref.provider]
     anthropic = provider.api == "anthropic-messages"
     target, why_not = _TARGETS[client], provider.why_not(ref.model)
     if (client == "messages") == anthropic:
-        way = "spliced: bytes pass as they are, but for the model's name"
+        conversion = "passthrough: the body is unchanged, except for the model's name"
     elif client == "responses":
-        way = "none"
+        conversion = "none"
         why_not = why_not or f"'{ref.provider}' speaks {provider.api}, which has no counterpart of {target}"
     else:
-        way = f"translated: the client speaks {client}, the provider {provider.api}"
+        conversion = f"translated: the client speaks {client}, the provider {provider.api}"
         target = _TARGETS["messages" if anthropic else "chat"]
     if why_not is None and blocked(provider):
+        kind = address_kind(provider.origin) if provider.origin else "unknown"
         why_not = (
-            f"its address {provider.origin} is {address_kind_of(provider)} and may not be dialled: "
-            f"set {provider.trust_setting} to true if the server is yours"
+            f"its address {provider.origin} is {kind} and must not be dialed; "
+            f"if the server is yours, set {provider.trust_setting} to true"
         )
     url = f"{provider.base_url}{target.removeprefix('/v1')}" if provider.origin else ""
-    return HopRow(ref, provider, url, way, why_not)
+    return HopRow(ref, provider, url, conversion, why_not)
 
 
-def address_kind_of(provider: Provider) -> str:
-    return str(address_kind(provider.origin)) if provider.origin else "unknown"
-
-
-def _show(asked: str, choice: ResolvedModel, links: list[HopRow], served_by: HopRow | None) -> None:
-    click.echo(f"Asked for : {asked or '(nothing)'}")
-    click.echo(f"Means     : {choice.ref} ({choice.why})")
-    click.echo(f"Served by : {served_by.ref if served_by else 'nobody'}")
-    for number, link in enumerate(links):
-        click.echo(f"\n{'First' if number == 0 else f'Fallback {number}'}: {link.ref}")
-        masked = link.provider.masked()
-        auth = f"{link.provider.auth_kind} ({masked})" if masked else link.provider.auth_kind
+def _print_route(model: str, resolved: ResolvedModel, hops: list[HopRow], served_by: HopRow | None) -> None:
+    click.echo(f"Requested : {model or '(nothing)'}")
+    click.echo(f"Resolved  : {resolved.ref} ({resolved.why})")
+    click.echo(f"Served by : {served_by.ref if served_by else 'none'}")
+    for number, hop in enumerate(hops):
+        click.echo(f"\n{'First' if number == 0 else f'Fallback {number}'}: {hop.ref}")
+        masked = hop.provider.masked()
+        auth = f"{hop.provider.auth_kind} ({masked})" if masked else hop.provider.auth_kind
         for name, value in (
-            ("URL", link.url or "(none)"),
-            ("Dialect", f"{link.provider.api}, {link.way}"),
-            ("Address", link.address),
+            ("URL", hop.url or "(none)"),
+            ("Dialect", f"{hop.provider.api}, {hop.conversion}"),
+            ("Address", hop.address),
             ("Auth", auth),
-            ("State", f"cannot be asked: {link.why_not}" if link.why_not else "ready"),
+            ("State", f"not usable: {hop.why_not}" if hop.why_not else "ready"),
         ):
             click.echo(f"  {name:<8}: {value}")
     click.echo("")
-    if len(links) == 1:
-        click.echo(f"No fallbacks: if {choice.ref} fails, the request fails.")
+    if len(hops) == 1:
+        click.echo(f"No fallbacks: if {resolved.ref} fails, the request fails.")
     else:
-        click.echo(
-            "A fallback is tried only where the one before it failed before its first byte of an answer."
-        )
+        click.echo("A fallback is used only if the provider before it failed before its response began.")
     if served_by is None:
-        click.echo(f"A request for '{asked}' would fail: {links[0].why_not}", err=True)
+        click.echo(f"A request for '{model}' would fail: {hops[0].why_not}", err=True)

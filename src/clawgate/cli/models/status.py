@@ -1,4 +1,4 @@
-"""What does `clawgate models status` say, for people and for programs? From a catalog alone; secrets are masked."""
+"""The output of `clawgate models status`, made from a catalog alone. Must not print a secret unmasked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clawgate.cli.terminal.table import show_table
+from clawgate.cli.terminal.table import print_table
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.endpoint import address_kind
@@ -18,20 +18,20 @@ if TYPE_CHECKING:  # the probe itself is loaded only for --probe
     from clawgate.app.provider_probe import ProviderProbeResult
 
 
-def status_json(path: Path, catalog: Catalog, seen: Mapping[str, ProviderProbeResult]) -> dict[str, object]:
-    """Names of the top level as OpenClaw's own `models status --json` has them, where it has them."""
+def status_json(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProbeResult]) -> dict[str, object]:
+    """Return the JSON output; its keys are those of OpenClaw's own `models status --json`, where it has them."""
     return {
         "configPath": str(path),
         "defaultModel": str(catalog.primary) if catalog.primary else None,
         "fallbacks": [str(ref) for ref in catalog.fallbacks],
         "aliases": {alias: str(ref) for alias, ref in catalog.aliases.items()},
         "notes": list(catalog.notes),
-        "providers": [_provider_json(found, seen.get(name)) for name, found in catalog.providers.items()],
+        "providers": [_provider_json(one, probes.get(name)) for name, one in catalog.providers.items()],
     }
 
 
-def _provider_json(provider: Provider, seen: ProviderProbeResult | None) -> dict[str, object]:
-    said: dict[str, object] = {
+def _provider_json(provider: Provider, probe: ProviderProbeResult | None) -> dict[str, object]:
+    output: dict[str, object] = {
         "id": provider.id,
         "baseUrl": provider.base_url or None,
         "api": provider.api,
@@ -44,18 +44,18 @@ def _provider_json(provider: Provider, seen: ProviderProbeResult | None) -> dict
         "models": len(provider.models),
         "notes": list(provider.notes),
     }
-    if seen is not None:
-        said["probe"] = {"state": seen.state, "message": seen.message, "latencyMs": seen.latency_ms}
-    return said
+    if probe is not None:
+        output["probe"] = {"state": probe.state, "message": probe.message, "latencyMs": probe.latency_ms}
+    return output
 
 
-def show_status(path: Path, catalog: Catalog, seen: Mapping[str, ProviderProbeResult]) -> None:
-    """The same on standard output."""
+def print_status(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProbeResult]) -> None:
+    """Print the text output."""
     fallbacks = ", ".join(map(str, catalog.fallbacks)) or "(none)"
     aliases = ", ".join(f"{alias} -> {ref}" for alias, ref in catalog.aliases.items()) or "(none)"
     rows = {
-        "Config": str(path) if path.exists() else f"{path} (does not exist; defaults)",
-        "Default": str(catalog.primary or "(none: set it with clawgate models set <provider/model>)"),
+        "Config": str(path) if path.exists() else f"{path} (does not exist; using defaults)",
+        "Default": str(catalog.primary or "(none; to set it: clawgate models set <provider/model>)"),
         f"Fallbacks ({len(catalog.fallbacks)})": fallbacks,
         f"Aliases ({len(catalog.aliases)})": aliases,
     }
@@ -64,22 +64,22 @@ def show_status(path: Path, catalog: Catalog, seen: Mapping[str, ProviderProbeRe
     for note in catalog.notes:
         click.echo(f"  note: {note}")
     click.echo("")
-    show_table(
+    print_table(
         ("Provider", "Endpoint", "Dialect", "Auth", "Egress", "Health"),
-        [_row(found, seen.get(name)) for name, found in catalog.providers.items()],
+        [_row(provider, probes.get(name)) for name, provider in catalog.providers.items()],
     )
-    for name, found in catalog.providers.items():
-        said = [f"not ready: {found.why_not_ready}"] if found.why_not_ready else []
-        if name in seen and seen[name].message:
-            said.append(f"{seen[name].state}: {seen[name].message}")
-        said += found.notes
-        if said:
+    for name, provider in catalog.providers.items():
+        lines = [f"not ready: {provider.why_not_ready}"] if provider.why_not_ready else []
+        if name in probes and probes[name].message:
+            lines.append(f"{probes[name].state}: {probes[name].message}")
+        lines += provider.notes
+        if lines:
             click.echo(f"\n{name}:")
-            for text in said:
-                click.echo(f"  {text}")
+            for line in lines:
+                click.echo(f"  {line}")
 
 
-def _row(provider: Provider, seen: ProviderProbeResult | None) -> tuple[str, ...]:
+def _row(provider: Provider, probe: ProviderProbeResult | None) -> tuple[str, ...]:
     masked = provider.masked()
     health = "not ready" if provider.why_not_ready else "blocked" if blocked(provider) else "ready"
     return (
@@ -88,12 +88,12 @@ def _row(provider: Provider, seen: ProviderProbeResult | None) -> tuple[str, ...
         provider.api,
         f"{provider.auth_kind} ({masked})" if masked else provider.auth_kind,
         egress_rule(provider),
-        seen.text if seen is not None else health,
+        probe.text if probe is not None else health,
     )
 
 
 def egress_rule(provider: Provider) -> str:
-    """What the addresses of a provider may be. Metadata and link-local ones are never dialled, whatever it says."""
+    """Return which addresses the provider may have. Metadata and link-local ones are never dialed."""
     if provider.trusted:
         return "private allowed"
     if blocked(provider):
@@ -102,7 +102,7 @@ def egress_rule(provider: Provider) -> str:
 
 
 def blocked(provider: Provider) -> bool:
-    """Whether it is known before dialling that its address is private and not allowed to be."""
+    """Return whether the address is private and not allowed; False for a host name, which is checked when dialed."""
     if provider.origin is None or provider.trusted or provider.proxy is not None:
         return False
     return address_kind(provider.origin) in (Reason.LOOPBACK, Reason.PRIVATE)

@@ -1,6 +1,6 @@
-"""Which commands did installed plugins bring, for ``clawgate --help``? By the notes of their installation alone.
+"""Lists the commands of installed plugins for ``clawgate --help``, from the records of their installation alone.
 
-Help has to be quick: no manifest is read here, and nothing imported that takes time.
+Must not read a manifest or import anything slow: help has to be quick.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 
 
 def installed_commands() -> dict[str, str]:
-    """By name, with what its plugin says of itself; empty where nothing can be told."""
+    """Return the description of the plugin by command name; empty if there are no readable records."""
     from clawgate.settings.paths import state_dir
     from clawgate.settings.problems import SettingsInvalid
 
@@ -18,14 +18,16 @@ def installed_commands() -> dict[str, str]:
         records = sorted((state_dir(os.environ) / "clawgate" / "plugins").glob("[!.]*/installed.json"))
     except (SettingsInvalid, OSError, ValueError):
         return {}
-    found: dict[str, str] = {}
+    commands: dict[str, str] = {}
     for record in records:
         try:
-            note = json.loads(record.read_bytes()[:100_000])
-            commands, description = note["commands"], str(note["description"])
+            content = json.loads(record.read_bytes()[:100_000])
+            names, description = content["commands"], str(content["description"])
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             continue
-        named = commands if isinstance(commands, list) else []
-        said = description if description.isprintable() else ""
-        found |= {name: said for name in named if isinstance(name, str) and name.isprintable()}
-    return found
+        if not description.isprintable():
+            description = ""
+        for name in names if isinstance(names, list) else []:
+            if isinstance(name, str) and name.isprintable():
+                commands[name] = description
+    return commands

@@ -1,4 +1,4 @@
-"""How do plugins look to whoever lists or inspects them? Rows, lines and JSON of what is known without their code."""
+"""The output of `plugins list` and `plugins inspect`: rows, lines and JSON. Must not run code of a plugin."""
 
 from __future__ import annotations
 
@@ -13,80 +13,80 @@ COLUMNS = ("Name", "ID", "Status", "Source", "Version")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A plugin and what the config says of it."""
+class PluginRow:
+    """A plugin, whether the config enables it, and which setting decides."""
 
-    found: DiscoveredPlugin
-    on: bool
-    why: str
+    plugin: DiscoveredPlugin
+    enabled: bool
+    reason: str
 
     @property
     def status(self) -> str:
-        if self.found.problem is not None:
+        if self.plugin.problem is not None:
             return "error"
-        return "enabled" if self.on else "disabled"
+        return "enabled" if self.enabled else "disabled"
 
     def cells(self) -> tuple[str, ...]:
-        manifest = self.found.manifest
+        manifest = self.plugin.manifest
         name, version = (manifest.name, manifest.version) if manifest else ("?", "?")
-        return name, self.found.id, self.status, self.found.source, version
+        return name, self.plugin.id, self.status, self.plugin.source, version
 
-    def shown(self) -> dict[str, object]:
-        """As JSON."""
-        manifest = self.found.manifest
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON output; `problem` is None for a usable plugin."""
+        manifest = self.plugin.manifest
         return {
-            "id": self.found.id,
+            "id": self.plugin.id,
             "name": manifest.name if manifest else None,
             "version": manifest.version if manifest else None,
             "description": manifest.description if manifest else None,
-            "origin": self.found.origin,
-            "source": self.found.source,
-            "rootDir": str(self.found.folder) if self.found.folder else None,
-            "enabled": self.on,
-            "why": self.why,
+            "origin": self.plugin.origin,
+            "source": self.plugin.source,
+            "rootDir": str(self.plugin.folder) if self.plugin.folder else None,
+            "enabled": self.enabled,
+            "why": self.reason,
             "status": self.status,
             "registers": list(manifest.registers) if manifest else [],
             "providerIds": list(manifest.providers) if manifest else [],
             "cliCommands": list(manifest.commands) if manifest else [],
-            "problem": self.found.problem,
-            "install": dict(self.found.record) if self.found.record else None,
+            "problem": self.plugin.problem,
+            "install": dict(self.plugin.record) if self.plugin.record else None,
         }
 
     def lines(self) -> Iterator[str]:
-        """For people."""
-        found, manifest = self.found, self.found.manifest
+        """Yield the lines of `plugins inspect`."""
+        plugin, manifest = self.plugin, self.plugin.manifest
         if manifest is not None:
-            yield f"{manifest.name} ({found.id})"
+            yield f"{manifest.name} ({plugin.id})"
             yield manifest.description
             yield ""
         facts = [
-            ("Status", f"{self.status} ({self.why})"),
-            ("Origin", found.origin),
-            ("Source", found.source),
+            ("Status", f"{self.status} ({self.reason})"),
+            ("Origin", plugin.origin),
+            ("Source", plugin.source),
         ]
-        if found.problem is not None:
-            facts.insert(1, ("Problem", found.problem))
+        if plugin.problem is not None:
+            facts.insert(1, ("Problem", plugin.problem))
         if manifest is not None:
             facts += manifest_facts(manifest)
             facts.append(("Module", manifest.module))
-        if found.folder is not None:
-            facts.append(("Folder", str(found.folder)))
-        if found.record is not None:
+        if plugin.folder is not None:
+            facts.append(("Folder", str(plugin.folder)))
+        if plugin.record is not None:
             facts += [
-                ("Installed", str(found.record.get("installed"))),
-                ("Digest", str(found.record.get("digest"))),
+                ("Installed", str(plugin.record.get("installed"))),
+                ("Digest", str(plugin.record.get("digest"))),
             ]
-            if found.record.get("revision"):
-                facts.append(("Revision", str(found.record["revision"])))
+            if plugin.record.get("revision"):
+                facts.append(("Revision", str(plugin.record["revision"])))
         yield from aligned(facts)
         if manifest is not None and manifest.config:
             yield ""
-            yield f'Settings (plugins.entries."{found.id}".config):'
+            yield f'Settings (plugins.entries."{plugin.id}".config):'
             yield from (f"  {key}: {text}" for key, text in manifest.config.items())
 
 
 def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
-    """What a plugin may do, by its own word."""
+    """Return what the manifest declares that the plugin does."""
     return [
         ("Version", manifest.version),
         ("Service", "runs inside the gateway" if "service" in manifest.registers else "none"),
@@ -96,12 +96,13 @@ def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
 
 
 def aligned(facts: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield one `name : text` line for each fact."""
     width = max(len(name) for name, _ in facts)
     yield from (f"{name:<{width}} : {text}" for name, text in facts)
 
 
-def runtime_shown(loaded: LoadedPlugin) -> dict[str, object]:
-    """What its code registered, as JSON."""
+def runtime_json(loaded: LoadedPlugin) -> dict[str, object]:
+    """Return what the code of a loaded plugin registered."""
     return {
         "imported": True,
         "services": len(loaded.services),

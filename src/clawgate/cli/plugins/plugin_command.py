@@ -1,4 +1,4 @@
-"""How does a plugin's command become a command of ``clawgate``? Found by its manifest, loaded when it is asked for."""
+"""Runs a plugin's command as a command of ``clawgate``: found by manifest, loaded only when it is called."""
 
 from __future__ import annotations
 
@@ -13,41 +13,43 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from clawgate.cli.context import LoadedConfig, load_config
+from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import Paths, places
+from clawgate.cli.paths import find_paths
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from clawgate.plugins.api import FetchRequest, FetchResponse
     from clawgate.plugins.host.discovery import DiscoveredPlugin
-    from clawgate.settings.openclaw.config_file import ConfigFile
+    from clawgate.plugins.host.loader import LoadedPlugin
 
-_PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+_PASS_ALL = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
 def plugin_commands() -> dict[str, str]:
-    """The commands of all plugins that are there, enabled or not, with what they are; reads manifests alone."""
+    """Return the description of each plugin command by name, of enabled and disabled plugins; reads manifests alone."""
     from clawgate.plugins.host.discovery import find_plugins
 
     try:
-        found = find_plugins(places().state)
+        plugins = find_plugins(find_paths().state)
     except (click.UsageError, OSError):
         return {}
     return {
         name: one.manifest.description
-        for one in found
+        for one in plugins
         if one.manifest is not None
         for name in one.manifest.commands
     }
 
 
 def plugin_command(name: str) -> click.Command | None:
-    """The command of that name, if a plugin has it."""
+    """Return the command of that name, None if no plugin has it."""
     if name not in plugin_commands():
         return None
 
-    @click.command(name, context_settings=_PASS_ON, add_help_option=False)
+    @click.command(name, context_settings=_PASS_ALL, add_help_option=False)
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(arguments: tuple[str, ...]) -> None:
         _run(name, arguments)
@@ -57,7 +59,7 @@ def plugin_command(name: str) -> click.Command | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Context:
-    """What the command gets."""
+    """Implements `plugins.api.CommandContext`."""
 
     config: BaseModel | None
     problems: tuple[str, ...]
@@ -70,7 +72,7 @@ class _Context:
 
     @property
     def state_dir(self) -> Path:
-        """Made when it is asked for: help needs none."""
+        """The plugin's own state folder, created on first use: help needs none."""
         from clawgate.app.plugins.folders import plugin_folder
 
         return plugin_folder(self.state, self.plugin)
@@ -89,44 +91,50 @@ class _Context:
 
 
 def _run(name: str, arguments: Sequence[str]) -> NoReturn:
-    from clawgate.cli.paths import read
-    from clawgate.plugins.host.discovery import enabled_reason, find_plugins
     from clawgate.plugins.host.isolation import PluginFailed, reason_of
     from clawgate.plugins.host.loader import load_plugin
 
-    where = places()
-    file, problems = read(where)
-    if file is None:
-        _fail("the config file cannot be used", problems)
-
-    def usable(one: DiscoveredPlugin) -> bool:
-        return (
-            one.origin == "bundled"
-            or enabled_reason(one, file.config.plugins, file.config.models.providers)[0]
-        )
-
-    having = [
-        one for one in find_plugins(where.state) if one.manifest is not None and name in one.manifest.commands
-    ]
-    found = next((one for one in having if usable(one)), having[0])  # one that is off hides no other
-    if not usable(found):
-        _fail(f"the plugin '{found.id}' is not enabled; enable it with: clawgate plugins enable {found.id}")
+    loaded = load_config(None)
+    plugin = _find(name, loaded)
     try:
-        loaded = load_plugin(found)
+        loaded_plugin = load_plugin(plugin)
     except PluginFailed as error:
-        _fail(f"the plugin '{found.id}' cannot be used: {error}")
-    command = next(one for one in loaded.commands if one.name == name)
-    context = _context(loaded, file, where)
+        fail(f"the plugin '{plugin.id}' cannot be used: {error}")
+    command = next(one for one in loaded_plugin.commands if one.name == name)
+    context = _context(loaded_plugin, loaded)
     try:
         result = command.run(context, list(arguments))
         status = asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001  # the plugin boundary
-        _fail(f"the plugin '{found.id}' failed: {reason_of(error)}")
+        fail(f"the plugin '{plugin.id}' failed: {reason_of(error)}")
     if not isinstance(status, int) or isinstance(status, bool) or not 0 <= status <= 255:
         status = ExitCode.FAILED
     sys.exit(status)
+
+
+def _find(name: str, loaded: LoadedConfig) -> DiscoveredPlugin:
+    """Return the first usable plugin with a command of that name; a disabled one does not hide an enabled one."""
+    from clawgate.plugins.host.discovery import enabled_reason, find_plugins
+
+    config = loaded.file.config
+
+    def usable(plugin: DiscoveredPlugin) -> bool:
+        return (
+            plugin.origin == "bundled" or enabled_reason(plugin, config.plugins, config.models.providers)[0]
+        )
+
+    plugins = [
+        one
+        for one in find_plugins(loaded.paths.state)
+        if one.manifest is not None and name in one.manifest.commands
+    ]
+    plugin = next((one for one in plugins if usable(one)), None)
+    if plugin is None:
+        disabled = plugins[0].id
+        fail(f"the plugin '{disabled}' is not enabled; enable it with: clawgate plugins enable {disabled}")
+    return plugin
 
 
 async def _awaited(result: object) -> object:
@@ -134,37 +142,30 @@ async def _awaited(result: object) -> object:
     return await result
 
 
-def _context(loaded: object, file: ConfigFile, where: Paths) -> _Context:
+def _context(plugin: LoadedPlugin, loaded: LoadedConfig) -> _Context:
     from clawgate.plugins.host.isolation import PluginFailed
-    from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings
+    from clawgate.plugins.host.loader import plugin_settings
     from clawgate.processes.instance.instance_lock import find_instance
     from clawgate.settings.problems import SettingsInvalid
 
-    assert isinstance(loaded, LoadedPlugin)
-    entry = file.config.plugins.entries.get(loaded.id)
+    file, paths = loaded.file, loaded.paths
+    entry = file.config.plugins.entries.get(plugin.id)
     config: BaseModel | None = None
     problems: tuple[str, ...] = ()
     try:
-        config = plugin_settings(loaded, entry.config if entry is not None else {}, file.environment)
+        config = plugin_settings(plugin, entry.config if entry is not None else {}, file.environment)
     except SettingsInvalid as error:
         problems = tuple(map(str, error.problems))
     except PluginFailed as error:
         problems = (str(error),)
-    running = find_instance(where.folder)
+    running = find_instance(paths.folder)
     return _Context(
         config=config,
         problems=problems,
         config_file=file.raw,
         environment=dict(os.environ),
-        state=where.state,
-        plugin=loaded.id,
+        state=paths.state,
+        plugin=plugin.id,
         gateway_url=running.url if running is not None else None,
         instance=running.instance if running is not None else None,
     )
-
-
-def _fail(message: str, details: Sequence[str] = ()) -> NoReturn:
-    click.echo(f"clawgate: {message}", err=True)
-    for detail in details:
-        click.echo(f"  - {detail}", err=True)
-    sys.exit(ExitCode.FAILED)

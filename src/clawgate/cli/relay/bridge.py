@@ -1,4 +1,4 @@
-"""``clawgate bridge``: the local bridge that swaps Bearer for ``X-Proxy-Token``."""
+"""``clawgate bridge``: the local bridge that replaces the client's Bearer token with ``X-Proxy-Token``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from clawgate.cli.relay.options import settings_options
-from clawgate.cli.relay.run import common_options, run, settings_from
+from clawgate.cli.relay.run import file_options, run, settings_from
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.roles.bridge import BridgeSettings
 
@@ -16,20 +16,19 @@ ENTRY = "proxy-bridge"
 
 @click.group()
 def bridge() -> None:
-    """The local bridge: clients speak to 127.0.0.1, the remote proxy gets its X-Proxy-Token."""
+    """The local bridge: any OpenAI client in front, a proxy that wants X-Proxy-Token behind."""
 
 
-@bridge.command("run")
-@common_options[0]
-@common_options[1]
+@bridge.command("run", short_help="Run the bridge in the foreground.")
+@file_options
 @settings_options(BridgeSettings, leave_out=("models",))
-def run_bridge(**given: Any) -> None:
+def run_bridge(**flags: Any) -> None:
     """Run the bridge in the foreground until Ctrl-C.
 
-    Point any OpenAI client at http://127.0.0.1:18800/v1 with any API key: the key is dropped, every path below
-    /v1 goes to the remote with its token, and answers come back byte for byte as they arrive.
+    Point any OpenAI client at http://127.0.0.1:18800/v1 with any API key. The key is dropped, every path below
+    /v1 goes to the remote with its token, and responses come back byte for byte as they arrive.
     """
-    settings = settings_from(BridgeSettings, ENTRY, given)
+    settings = settings_from(BridgeSettings, ENTRY, flags)
 
     def build(redactor: Redactor) -> Any:
         from clawgate.app import build_bridge
@@ -41,7 +40,7 @@ def run_bridge(**given: Any) -> None:
 
         lines = [
             f"clawgate bridge listening on {url} -> {role.upstream.origin}",
-            f"  use it as base URL {url}/v1; is the remote well? curl '{url}/health?deep=1'",
+            f"  base URL for clients: {url}/v1; to test the remote: curl '{url}/health?deep=1'",
         ]
         if travels_unencrypted(role.upstream.origin):
             lines.append("  warning: token and prompts travel to the remote unencrypted; use https if it can")

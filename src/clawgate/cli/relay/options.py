@@ -1,4 +1,4 @@
-"""How does a setting look on the command line? Flags, their help and their types come from the settings' fields."""
+"""Makes a command-line flag of each field of a settings model: its name, help, type and default."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def settings_options(model: type[BaseModel], *, leave_out: tuple[str, ...] = ()) -> Callable[[_F], _F]:
-    """A decorator that adds one flag for each field of ``model``; not given, its value is None or ()."""
+    """Return a decorator that adds a flag for each field of ``model``; a flag that is not given is None or ()."""
 
     def add(command: _F) -> _F:
         for name, field in reversed(model.model_fields.items()):
@@ -44,17 +44,19 @@ def _option(name: str, field: FieldInfo) -> Callable[[_F], _F]:
     elif field.is_required():
         notes.append("required")
     text = (field.description or "") + (f"  [{'; '.join(notes)}]" if notes else "")
-    kind = _plain_type(field.annotation)
-    if kind is bool:
+    value_type = _plain_type(field.annotation)
+    if value_type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
-    if kind is tuple:
+    if value_type is tuple:
         return click.option(flag, name, multiple=True, help=text, metavar="TEXT")
-    metavar = {int: "NUMBER", float: "NUMBER", SecretStr: "SECRET", dict: "NAME:SECRET,..."}.get(kind, "TEXT")
+    metavar = {int: "NUMBER", float: "NUMBER", SecretStr: "SECRET", dict: "NAME:SECRET,..."}.get(
+        value_type, "TEXT"
+    )
     return click.option(flag, name, default=None, help=text, metavar=metavar)
 
 
 def _plain_type(annotation: Any) -> type:
-    """The type behind Annotated and Optional. Values stay text: the settings check them, with better words."""
+    """Return the type behind Annotated and Optional. Values stay text: the settings validate them."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
         inner = [part for part in typing.get_args(annotation) if part is not type(None)]

@@ -1,4 +1,4 @@
-"""``clawgate server``: the remote proxy that holds the real key and hands out tokens instead."""
+"""``clawgate server``: the remote proxy that holds the real key and accepts tokens instead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from clawgate.cli.relay.options import settings_options
-from clawgate.cli.relay.run import common_options, run, settings_from
+from clawgate.cli.relay.run import file_options, run, settings_from
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.roles.bridge import ServerSettings
 
@@ -17,26 +17,25 @@ ENTRY = "openai-proxy"
 
 @click.group()
 def server() -> None:
-    """The remote proxy: it holds the real key, clients hold tokens that can be revoked."""
+    """The remote proxy: it holds the real key, clients hold tokens that you can revoke."""
 
 
 @server.command("new-token")
 def make_token() -> None:
-    """Print a new token that nobody guesses."""
+    """Print a new random token."""
     click.echo(secrets.token_urlsafe(32))
 
 
-@server.command("run")
-@common_options[0]
-@common_options[1]
+@server.command("run", short_help="Run the remote proxy in the foreground.")
+@file_options
 @settings_options(ServerSettings)
-def run_server(**given: Any) -> None:
+def run_server(**flags: Any) -> None:
     """Run the remote proxy in the foreground until Ctrl-C.
 
-    Clients present their token as X-Proxy-Token or as Authorization: Bearer; the upstream sees the real key only.
+    Clients present their token as X-Proxy-Token or as Authorization: Bearer; the upstream sees only the real key.
     Listens on 127.0.0.1 by default: put a TLS proxy in front, or give --tls-certificate and --tls-key with --host.
     """
-    settings = settings_from(ServerSettings, ENTRY, given)
+    settings = settings_from(ServerSettings, ENTRY, flags)
 
     def build(redactor: Redactor) -> Any:
         from clawgate.app import build_server

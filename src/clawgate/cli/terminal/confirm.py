@@ -1,4 +1,4 @@
-"""Does a person agree? A yes or no for commands that change something, with Ctrl-C as a no that is never lost."""
+"""Asks for a yes or no before a command changes something. Ctrl-C counts as no and ends the command."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import sys
 
 import click
 
+from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.terminal.read_line import read_line
 
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _WORDS = {"y": True, "yes": True, "n": False, "no": False}
 
 
-def confirmed(question: str, *, default: bool, left: str, err: bool = False) -> bool:
-    """Enter takes ``default``. Ctrl-C and the end of the input end the command, which says ``left``."""
+def confirm(question: str, *, default: bool, on_abort: str, err: bool = False) -> bool:
+    """Return the answer; Enter takes ``default``.
+
+    Ctrl-C and the end of the input print ``on_abort`` and exit with status 130.
+    """
     known = {**_WORDS, "": default}
     while True:
         try:
-            said = read_line(f"{question} [{'Y/n' if default else 'y/N'}]: ", err=err).strip().lower()
+            answer = read_line(f"{question} [{'Y/n' if default else 'y/N'}]: ", err=err).strip().lower()
         except UnicodeDecodeError:
-            said = "?"
+            answer = "?"
         except (EOFError, KeyboardInterrupt):
-            click.echo(f"\n{left}", err=True)
-            sys.exit(_INTERRUPTED)
-        if said in known:
-            return known[said]
+            click.echo(f"\n{on_abort}", err=True)
+            sys.exit(ExitCode.INTERRUPTED)
+        if answer in known:
+            return known[answer]
         click.echo("  ! answer yes or no", err=err)

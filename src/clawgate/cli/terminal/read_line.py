@@ -1,7 +1,7 @@
-"""How does a line get from the keyboard to the program, so that Ctrl-C is never lost and a secret never shown?
+"""Reads a line from the keyboard; a signal interrupts the wait, and a secret is not echoed.
 
-``input`` and ``getpass`` look for signals and then wait for the terminal; a Ctrl-C between the two is only seen after
-the next key. Here the wait itself ends with a signal.
+``input`` and ``getpass`` check for signals and then wait for the terminal: a Ctrl-C between the two takes effect only
+after the next key. Here the wait itself ends with a signal.
 """
 
 from __future__ import annotations
@@ -18,59 +18,58 @@ from typing import TextIO
 
 
 def read_line(prompt: str, *, hidden: bool = False, err: bool = False) -> str:
-    """Show ``prompt`` (``err``: on standard error); return a line of standard input without its end.
+    """Print ``prompt`` (``err``: on standard error) and return a line of standard input without its line end.
 
     Raises EOFError, KeyboardInterrupt, or UnicodeDecodeError.
 
-    ``hidden``: what is typed is not shown, where standard input is a terminal; not even what is typed the moment that
-    the prompt is there.
+    ``hidden``: a terminal does not echo the input. Echo is off before the prompt appears: no key is shown.
     """
     stream = sys.stdin
     if not stream.isatty():
-        _show(prompt, err=err)
+        _print(prompt, err=err)
         line = stream.readline()
     else:
-        with _unseen(stream, err=err) if hidden else contextlib.nullcontext():
-            _show(prompt, err=err)
-            _wait(stream)
+        with _echo_off(stream, err=err) if hidden else contextlib.nullcontext():
+            _print(prompt, err=err)
+            _wait_for_line(stream)
             line = stream.readline()
     if not line:
         raise EOFError
     return line.removesuffix("\n")
 
 
-def _show(text: str, *, err: bool) -> None:
+def _print(text: str, *, err: bool) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write(text)
     stream.flush()
 
 
-def _wait(stream: TextIO) -> None:
-    """Until a line is there. A signal writes a byte to the other socket, so it ends the wait whenever it comes."""
+def _wait_for_line(stream: TextIO) -> None:
+    """Wait until a line can be read. A signal writes a byte to a socket pair, so it ends the wait whenever it comes."""
     if threading.current_thread() is not threading.main_thread():
-        return  # signals are none of its business
+        return  # only the main thread may set a wakeup descriptor
     fd = stream.fileno()
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.setblocking(False)
-        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         try:
-            while fd not in select.select([fd, ours.fileno()], [], [])[0]:
-                ours.recv(64)
+            while fd not in select.select([fd, reader.fileno()], [], [])[0]:
+                reader.recv(64)
         finally:
-            signal.set_wakeup_fd(before)
+            signal.set_wakeup_fd(previous)
 
 
 @contextlib.contextmanager
-def _unseen(stream: TextIO, *, err: bool) -> Iterator[None]:
-    """No echo; the line's end is shown after it all the same."""
+def _echo_off(stream: TextIO, *, err: bool) -> Iterator[None]:
+    """Turn echo off; the line end, which the terminal did not echo either, is printed at the end."""
     fd = stream.fileno()
-    before = termios.tcgetattr(fd)
+    previous = termios.tcgetattr(fd)
     silent = termios.tcgetattr(fd)
     silent[3] &= ~termios.ECHO
     try:
         termios.tcsetattr(fd, termios.TCSADRAIN, silent)
         yield
     finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
-        _show("\n", err=err)
+        termios.tcsetattr(fd, termios.TCSADRAIN, previous)
+        _print("\n", err=err)

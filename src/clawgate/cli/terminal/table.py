@@ -1,4 +1,4 @@
-"""How does a table reach whoever reads it? Ruled on a terminal, in aligned columns everywhere else."""
+"""Prints tables: ruled on a terminal, in aligned columns everywhere else. Must not truncate a cell."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import click
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print ``rows`` below ``columns``; nothing is cut, so that what is piped on is whole."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print ``rows`` below ``columns``; each row has a cell for each column."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table

@@ -11,12 +11,12 @@ from clawgate.cli.auth.wizard.answers import (
     AnswerSources,
     InvalidAnswer,
     MissingAnswer,
-    by_asking,
-    without_asking,
+    collect_answers,
+    prompt_answers,
 )
 from clawgate.cli.auth.wizard.prompter import Aborted
 from clawgate.plugins.api.questions import Answers, Choice, Question
-from tests.cli.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Scripted
+from tests.cli.auth.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Scripted
 
 URL = Question(
     name="url", text="URL", kind="url", variables=("A_URL", "B_URL"), default="https://default.test"
@@ -31,7 +31,7 @@ def asked(
     offered: Sequence[Choice] = (),
     taken: int = 0,
 ) -> AnswerSet:
-    return by_asking(
+    return prompt_answers(
         questions,
         sources or AnswerSources(),
         person,
@@ -47,15 +47,15 @@ def test_every_kind_of_question_is_asked_and_answered() -> None:
 
 
 def test_every_kind_of_question_is_answered_by_flags() -> None:
-    assert dict(without_asking(EVERY_KIND, AnswerSources(flags=ANSWERS)).plain) == ANSWERS
+    assert dict(collect_answers(EVERY_KIND, AnswerSources(flags=ANSWERS)).plain) == ANSWERS
     person = Scripted()
     assert (
-        dict(asked(EVERY_KIND, person, AnswerSources(flags=ANSWERS)).plain) == ANSWERS and person.said == []
+        dict(asked(EVERY_KIND, person, AnswerSources(flags=ANSWERS)).plain) == ANSWERS and person.shown == []
     )
 
 
 def test_a_question_that_does_not_apply_is_left_out() -> None:
-    found = without_asking(EVERY_KIND, AnswerSources(flags=ANSWERS | {"private": "no"}))
+    found = collect_answers(EVERY_KIND, AnswerSources(flags=ANSWERS | {"private": "no"}))
     assert "why" not in found.plain
     person = Scripted("n")
     assert "why" not in asked(EVERY_KIND, person, AnswerSources(flags=dict(list(ANSWERS.items())[:-2]))).plain
@@ -85,22 +85,22 @@ def test_what_is_wrong_is_told_at_once_and_asked_again(name: str, wrong: str, sa
     )
     person = Scripted(wrong, ANSWERS[name])
     assert asked([question], person).plain[name] == ANSWERS[name]
-    assert any(says in text for text in person.said)
+    assert any(says in text for text in person.shown)
     if wrong:
         with pytest.raises(InvalidAnswer, match=says) as caught:
-            without_asking([question], AnswerSources(flags={name: wrong}))
+            collect_answers([question], AnswerSources(flags={name: wrong}))
         assert wrong not in str(caught.value) or name != "token" or wrong.startswith("$")
 
 
 def test_all_that_is_missing_is_told_in_one_go() -> None:
     with pytest.raises(MissingAnswer) as caught:
-        without_asking(EVERY_KIND, AnswerSources(environment={"KIT_URL": "https://remote.test"}))
+        collect_answers(EVERY_KIND, AnswerSources(environment={"KIT_URL": "https://remote.test"}))
     assert [one.name for one in caught.value.questions] == ["team", "token", "mode", "private"]
 
 
 def test_all_that_is_wrong_is_told_in_one_go() -> None:
     with pytest.raises(InvalidAnswer) as caught:
-        without_asking(EVERY_KIND, AnswerSources(flags=ANSWERS | {"port": "x", "count": "y"}))
+        collect_answers(EVERY_KIND, AnswerSources(flags=ANSWERS | {"port": "x", "count": "y"}))
     assert [text.partition(":")[0] for text in caught.value.problems] == ["Port (--port)", "Count (--count)"]
 
 
@@ -114,19 +114,19 @@ def test_flags_go_before_the_environment_that_before_the_file_and_a_default_is_l
         ({}, {}, {}, "https://default.test"),
     ):
         sources = AnswerSources(flags=flags, environment=variables, earlier=file)
-        assert without_asking([URL], sources).plain["url"] == winner
+        assert collect_answers([URL], sources).plain["url"] == winner
 
 
 def test_who_edits_keeps_what_is_configured() -> None:
     sources = AnswerSources(
         environment={"A_URL": "https://a.test"}, earlier={"url": "https://file.test"}, earlier_first=True
     )
-    assert without_asking([URL], sources).plain["url"] == "https://file.test"
+    assert collect_answers([URL], sources).plain["url"] == "https://file.test"
 
 
 def test_a_secret_of_the_environment_is_written_as_a_reference() -> None:
     for found in (
-        without_asking([TOKEN], AnswerSources(environment={"A_TOKEN": SECRET})),
+        collect_answers([TOKEN], AnswerSources(environment={"A_TOKEN": SECRET})),
         asked([TOKEN], Scripted(""), AnswerSources(environment={"A_TOKEN": SECRET})),
     ):
         assert found.plain["token"] == SECRET and found.written["token"] == "${A_TOKEN}"
@@ -141,20 +141,20 @@ def test_a_typed_reference_stays_one() -> None:
 def test_a_configured_secret_is_kept_and_shown_by_its_ends_alone() -> None:
     person = Scripted("")
     assert asked([TOKEN], person, AnswerSources(earlier={"token": SECRET})).written["token"] == SECRET
-    assert "Enter keeps c...c" in person.said[-1] and SECRET not in "".join(person.said)
+    assert "Enter keeps c...c" in person.shown[-1] and SECRET not in "".join(person.shown)
 
 
 def test_an_unset_reference_stays_only_where_nobody_tries_it() -> None:
     with pytest.raises(InvalidAnswer, match="the variable GONE is not set here"):
-        without_asking([TOKEN], AnswerSources(earlier={"token": "${GONE}"}))
-    found = without_asking([TOKEN], AnswerSources(earlier={"token": "${GONE}"}, unset_allowed=True))
+        collect_answers([TOKEN], AnswerSources(earlier={"token": "${GONE}"}))
+    found = collect_answers([TOKEN], AnswerSources(earlier={"token": "${GONE}"}, unset_allowed=True))
     assert (found.plain["token"], found.written["token"]) == ("", "${GONE}")
 
 
 def test_each_line_of_standard_input_is_one_secret() -> None:
     more = Question(name="more", text="More", kind="secret")
     left_out = Question(name="none", text="None", kind="secret", when=lambda answers: False)
-    found = without_asking([left_out, TOKEN, more], AnswerSources(stdin=[SECRET, "other-s3cret-0123"]))
+    found = collect_answers([left_out, TOKEN, more], AnswerSources(stdin=[SECRET, "other-s3cret-0123"]))
     assert dict(found.plain) == {"token": SECRET, "more": "other-s3cret-0123"}
 
 
@@ -162,14 +162,14 @@ def test_a_wrong_variable_is_told_and_the_question_asked() -> None:
     person = Scripted("https://typed.test")
     found = asked([URL], person, AnswerSources(environment={"A_URL": "nonsense"}))
     assert found.plain["url"] == "https://typed.test"
-    assert any("not used: A_URL: " in text for text in person.said)
+    assert any("not used: A_URL: " in text for text in person.shown)
 
 
 def test_what_a_server_offers_is_shown_and_need_not_be_taken() -> None:
     models = next(one for one in EVERY_KIND if one.name == "models")
     person = Scripted("three, one")
     found = asked([models], person, offered=[Choice("one"), Choice("two")])
-    assert found.plain.words("models") == ("three", "one") and "two" in person.said
+    assert found.plain.words("models") == ("three", "one") and "two" in person.shown
 
 
 def test_a_dash_clears_what_is_optional() -> None:
@@ -183,7 +183,7 @@ def test_a_taken_port_is_only_used_after_a_yes() -> None:
     port = Question(name="port", text="Port", kind="port")
     person = Scripted("4000", "n", "4001")
     assert (
-        asked([port], person, taken=4000).plain["port"] == "4001" and "  ! port 4000 is taken" in person.said
+        asked([port], person, taken=4000).plain["port"] == "4001" and "  ! port 4000 is taken" in person.shown
     )
     assert asked([port], Scripted("4000", "y"), taken=4000).plain["port"] == "4000"
 
@@ -198,7 +198,7 @@ def test_who_leaves_at_a_question_has_answered_nothing(answered: int) -> None:
 def test_a_confirmation_without_a_default_has_to_be_given() -> None:
     private = next(one for one in EVERY_KIND if one.name == "private")
     person = Scripted("", "n")
-    assert asked([private], person).plain["private"] == "no" and "answer yes or no" in person.said
+    assert asked([private], person).plain["private"] == "no" and "answer yes or no" in person.shown
     assert (
         asked([private], Scripted(""), AnswerSources(earlier=Answers({"private": "yes"}))).plain["private"]
         == "yes"

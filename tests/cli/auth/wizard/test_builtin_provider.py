@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.cli.auth.wizard.answers import AnswerSources, MissingAnswer, without_asking
-from clawgate.cli.auth.wizard.builtin_provider import OwnProvider
+from clawgate.cli.auth.wizard.answers import AnswerSources, MissingAnswer, collect_answers
+from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.cli.auth.wizard.setup_context import Setup
 from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.plugins.api.questions import Answers
@@ -31,7 +31,7 @@ OWL = {
 
 def block_of(provider: ProviderPlugin, sources: AnswerSources) -> Any:
     questions = provider.questions(Answers(), sources.environment)
-    return provider.config_change(without_asking(questions, sources).written).provider
+    return provider.config_change(collect_answers(questions, sources).written).provider
 
 
 def missing_of(provider: ProviderPlugin, sources: AnswerSources) -> list[str]:
@@ -41,7 +41,7 @@ def missing_of(provider: ProviderPlugin, sources: AnswerSources) -> list[str]:
 
 
 def test_a_built_in_needs_its_key_alone() -> None:
-    openai = OwnProvider("openai", {})
+    openai = BuiltinProvider("openai", {})
     assert missing_of(openai, AnswerSources()) == ["key"]
     assert block_of(openai, AnswerSources(environment={"OPENAI_API_KEY": KEY})) == {
         "baseUrl": "https://api.openai.com/v1",
@@ -52,7 +52,9 @@ def test_a_built_in_needs_its_key_alone() -> None:
 
 
 def test_anthropic_speaks_its_own_dialect() -> None:
-    found = block_of(OwnProvider("anthropic", {}), AnswerSources(flags={"key": KEY, "models": "claude-x"}))
+    found = block_of(
+        BuiltinProvider("anthropic", {}), AnswerSources(flags={"key": KEY, "models": "claude-x"})
+    )
     assert found == {
         "baseUrl": "https://api.anthropic.com",
         "api": "anthropic-messages",
@@ -66,14 +68,14 @@ def test_the_variable_of_a_built_in_is_not_taken_for_another_place() -> None:
     sources = AnswerSources(
         flags={"base_url": "https://elsewhere.test/v1"}, environment={"OPENAI_API_KEY": KEY}
     )
-    assert missing_of(OwnProvider("openai", {}), sources) == ["key"]
+    assert missing_of(BuiltinProvider("openai", {}), sources) == ["key"]
 
 
 def test_a_new_one_needs_a_name_a_place_and_a_secret() -> None:
-    assert missing_of(OwnProvider("", {}), AnswerSources()) == ["id", "base_url", "key"]
+    assert missing_of(BuiltinProvider("", {}), AnswerSources()) == ["id", "base_url", "key"]
     flags = {"id": "hut", "base_url": "http://127.0.0.1:8000/v1", "key": KEY}
-    assert missing_of(OwnProvider("", {}), AnswerSources(flags=flags)) == ["private_network"]
-    found = block_of(OwnProvider("", {}), AnswerSources(flags=flags | {"private_network": "yes"}))
+    assert missing_of(BuiltinProvider("", {}), AnswerSources(flags=flags)) == ["private_network"]
+    found = block_of(BuiltinProvider("", {}), AnswerSources(flags=flags | {"private_network": "yes"}))
     assert found["request"] == {"allowPrivateNetwork": True} and found["apiKey"] == KEY
 
 
@@ -90,13 +92,13 @@ def test_a_private_address_has_to_be_allowed_in_so_many_words(url: str, asked: b
     """A name is taken for a public one: nothing is allowed without being said."""
     sources = AnswerSources(flags={"id": "hut", "base_url": url, "auth": "none"})
     if asked:
-        assert missing_of(OwnProvider("", {}), sources) == ["private_network"]
+        assert missing_of(BuiltinProvider("", {}), sources) == ["private_network"]
     else:
-        assert "request" not in block_of(OwnProvider("", {}), sources)
+        assert "request" not in block_of(BuiltinProvider("", {}), sources)
 
 
 def test_an_edit_without_a_change_changes_nothing() -> None:
-    owl = OwnProvider("owl", OWL)
+    owl = BuiltinProvider("owl", OWL)
     earlier = owl.previous_answers({})
     assert earlier["models"] == "qwen, old" and earlier["key"] == "${OWL_TOKEN}"
     sources = AnswerSources(earlier=earlier, earlier_first=True, environment={"OWL_TOKEN": KEY})
@@ -104,7 +106,7 @@ def test_an_edit_without_a_change_changes_nothing() -> None:
 
 
 def test_an_edit_keeps_what_was_not_asked() -> None:
-    owl = OwnProvider("owl", OWL)
+    owl = BuiltinProvider("owl", OWL)
     sources = AnswerSources(
         flags={"models": "new,qwen", "auth": "bearer", "key": KEY},
         earlier=owl.previous_answers({}),
@@ -117,7 +119,7 @@ def test_an_edit_keeps_what_was_not_asked() -> None:
 
 
 def test_what_was_allowed_for_a_private_address_ends_with_it() -> None:
-    owl = OwnProvider("owl", OWL)
+    owl = BuiltinProvider("owl", OWL)
     sources = AnswerSources(
         flags={"base_url": "https://8.8.8.8/v1"},
         earlier=owl.previous_answers({}),
@@ -128,30 +130,30 @@ def test_what_was_allowed_for_a_private_address_ends_with_it() -> None:
 
 
 def test_a_login_is_asked_for_as_such() -> None:
-    provider = OwnProvider("", {})
+    provider = BuiltinProvider("", {})
     flags = {"id": "hut", "base_url": "https://hut.test/v1", "auth": "basic"}
     assert missing_of(provider, AnswerSources(flags=flags)) == ["login"]
     found = block_of(provider, AnswerSources(flags=flags | {"login": "user:pass"}))
     assert found["request"]["auth"]["value"] == "dXNlcjpwYXNz"
-    assert OwnProvider("hut", found).previous_answers({})["login"] == "dXNlcjpwYXNz"
+    assert BuiltinProvider("hut", found).previous_answers({})["login"] == "dXNlcjpwYXNz"
 
 
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("id", "My Owl", "made of a-z"),
+        ("id", "My Owl", "must consist of a-z"),
         ("id", "owl", "auth edit --provider owl"),
         ("base_url", "http://169.254.169.254/v1", "never dialled"),
         ("base_url", "http://169.254.1.1/v1", "never dialled"),
-        ("header", "X Token", "name of a header"),
-        ("header", "Cookie", "not for a credential"),
+        ("header", "X Token", "valid header name"),
+        ("header", "Cookie", "not a header for a credential"),
         ("login", "username", "user:password"),
-        ("models", "two words", "no model id"),
-        ("models", "/x", "no model id"),
+        ("models", "two words", "not a model id"),
+        ("models", "/x", "not a model id"),
     ],
 )
 def test_what_is_refused(name: str, text: str, says: str) -> None:
-    questions = OwnProvider("", {}, {"owl"}).questions(Answers(), {})
+    questions = BuiltinProvider("", {}, {"owl"}).questions(Answers(), {})
     question = next(one for one in questions if one.name == name)
     assert says in (question.problem(text) or "")
 
@@ -161,7 +163,7 @@ def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
 
     async def work() -> tuple[list[str], bool, int]:
         async with FakeUpstream(faults.json_answer({"data": [{"id": "qwen"}]})) as upstream:
-            provider, context = OwnProvider("owl", {}), Setup({}, {})
+            provider, context = BuiltinProvider("owl", {}), Setup({}, {})
             answers = Answers(
                 {"base_url": f"{upstream.url}/v1", "auth": "bearer", "key": KEY, "private_network": "yes"}
             )
@@ -176,7 +178,7 @@ def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "owl", ""])
 def test_it_has_the_shape_of_a_plugins_provider(name: str) -> None:
-    provider = OwnProvider(name, {})
+    provider = BuiltinProvider(name, {})
     assert isinstance(provider, ProviderPlugin)
     assert provider.label
     assert provider.dialect == ("anthropic-messages" if name == "anthropic" else "openai-completions")

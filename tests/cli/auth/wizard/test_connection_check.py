@@ -41,10 +41,10 @@ def test_it_answers_with_its_models() -> None:
 @pytest.mark.parametrize(
     ("answer", "says", "step"),
     [
-        (faults.error_answer(401), "unauthorized", "look at the secret"),
+        (faults.error_answer(401), "unauthorized", "check the secret"),
         (faults.error_answer(404), "not_found", "most end in /v1"),
         (faults.error_answer(500), "failing", ""),
-        (faults.json_answer(["no list"]), "no list of models", "most end in /v1"),
+        (faults.json_answer(["no list"]), "not with a list of models", "most end in /v1"),
     ],
 )
 def test_what_is_wrong_is_told_with_a_next_step(answer: Any, says: str, step: str) -> None:
@@ -64,7 +64,7 @@ def test_nobody_there() -> None:
         return await try_block("it", {"baseUrl": url, "request": {"allowPrivateNetwork": True}}, {})
 
     found = asyncio.run(work())
-    assert not found.ok and "unreachable" in found.message and "whether the server runs" in found.next_step
+    assert not found.ok and "unreachable" in found.message and "the server is running" in found.next_step
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from clawgate.cli.auth.wizard.credential_block import (
+    basic_problem,
     basic_written,
     credential_of,
-    why_no_basic,
     with_credential,
 )
 from clawgate.providers.catalog import build_catalog
@@ -102,4 +102,4 @@ def test_a_login_is_encoded_and_a_reference_is_not() -> None:
     ("text", "good"), [("user:pass", True), ("dXNlcjpwYXNz", True), ("user", False), ("dXNlcg==", False)]
 )
 def test_a_login_has_a_colon(text: str, good: bool) -> None:
-    assert (why_no_basic(text) is None) == good
+    assert (basic_problem(text) is None) == good

@@ -6,9 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from clawgate.cli.auth.wizard.flags import ProviderCommand, answers_of, options_of, warn_of_secrets
+from clawgate.cli.auth.wizard.flags import ProviderCommand, answers_of, options_of, secret_warning
 from clawgate.plugins.api.questions import Question
-from tests.cli.wizard.scripted import EVERY_KIND
+from tests.cli.auth.wizard.scripted import EVERY_KIND
 
 
 class _Kit(ProviderCommand):
@@ -46,8 +46,8 @@ def test_flags_answer() -> None:
     [
         (("--team", "red"), "No such option"),
         (("--provider", "kit", "--taem", "red"), "--team"),
-        (("--provider", "kit", "--set", "nope=1"), "there is no such question; there are: team, remote_url"),
-        (("--provider", "kit", "--set", "team"), "--set wants name=value"),
+        (("--provider", "kit", "--set", "nope=1"), "no such question; there are: team, remote_url"),
+        (("--provider", "kit", "--set", "team"), "--set needs name=value"),
     ],
 )
 def test_what_is_no_flag(arguments: tuple[str, ...], says: str) -> None:
@@ -67,5 +67,5 @@ def test_a_flag_of_the_command_goes_first_and_a_name_is_one_flag() -> None:
 
 @pytest.mark.parametrize(("text", "warned"), [("canary-secret", True), ("${KEY}", False), ("", False)])
 def test_a_secret_among_the_arguments_is_warned_of(text: str, warned: bool) -> None:
-    warning = warn_of_secrets({"token": text}, EVERY_KIND)
+    warning = secret_warning({"token": text}, EVERY_KIND)
     assert (warning is not None) == warned and "canary" not in str(warning)

@@ -16,18 +16,18 @@ from clawgate.cli.auth.wizard.flow import (
     SignInFailed,
     SignInOptions,
     SignInResult,
-    ask_for_answers,
+    check_answers,
     sign_in,
     sign_out,
 )
 from clawgate.cli.auth.wizard.prompter import Aborted, Declined, Prompter
 from clawgate.cli.auth.wizard.targets import ProviderTarget
-from clawgate.cli.context import configured
+from clawgate.cli.context import load_config
 from clawgate.plugins.api import PluginError
 from clawgate.plugins.api.provider import CheckResult
 from clawgate.plugins.api.questions import Answers, Question
+from tests.cli.auth.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Kit, Scripted
 from tests.cli.catalogs import alone
-from tests.cli.wizard.scripted import ANSWERS, EVERY_KIND, SECRET, Kit, Scripted
 
 TEXT = """\
 {
@@ -42,7 +42,7 @@ TYPED = [text if text != "yes" else "y" for text in ANSWERS.values()]
 
 
 class Stand:
-    """A config file, and a desk at which everything that is shown is kept."""
+    """A config file, and a context that keeps everything that is shown."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "openclaw.json"
@@ -50,14 +50,14 @@ class Stand:
         self.path.chmod(0o600)
         self.shown: list[str] = []
 
-    def desk(self, asker: Prompter | None) -> SignInContext:
+    def context(self, prompter: Prompter | None) -> SignInContext:
         keep = self.shown.append
         return SignInContext(
-            known=configured(str(self.path)), asker=asker, show=keep, show_diff=keep, warn=keep
+            loaded=load_config(str(self.path)), prompter=prompter, show=keep, show_diff=keep, warn=keep
         )
 
-    def sign_in(self, kit: Kit, asker: Prompter | None = None, **wishes: Any) -> SignInResult:
-        return sign_in(ProviderTarget(kit, "kit"), SignInOptions(**wishes), self.desk(asker))
+    def sign_in(self, kit: Kit, prompter: Prompter | None = None, **options: Any) -> SignInResult:
+        return sign_in(ProviderTarget(kit, "kit"), SignInOptions(**options), self.context(prompter))
 
     def read(self) -> Any:
         return pyjson5.decode(self.path.read_text())
@@ -77,7 +77,7 @@ def test_flags_are_enough(stand: Stand) -> None:
     kit = Kit()
     done = stand.sign_in(kit, flags=ANSWERS)
     found = stand.read()
-    assert dict(kit.tried[0]) == ANSWERS and done.provider == "kit" and not done.default
+    assert dict(kit.tried[0]) == ANSWERS and done.provider == "kit" and not done.is_default
     assert found["plugins"]["entries"]["kit"] == {"enabled": True, "config": ANSWERS}
     assert found["agents"]["defaults"]["model"] == {"primary": "owl/a", "fallbacks": ["owl/b"]}
     assert found["agents"]["defaults"]["models"] == {"kit/one": {"alias": "kitty"}}
@@ -88,7 +88,7 @@ def test_a_person_is_asked_shown_the_change_and_asked_again(stand: Stand) -> Non
     person = Scripted(*TYPED, "y")
     done = stand.sign_in(Kit(), person)
     assert done.written is not None and done.written.changed and person.answers == []
-    assert person.said[-1] == f"Write this to {stand.path}? [y]"
+    assert person.shown[-1] == f"Write this to {stand.path}? [y]"
     assert any(line.startswith("+") and "kit" in line for line in stand.shown)
 
 
@@ -96,7 +96,7 @@ def test_no_secret_is_shown(stand: Stand) -> None:
     person = Scripted(*TYPED, "y")
     stand.sign_in(Kit(), person)
     assert SECRET in stand.path.read_text()
-    assert "canary" not in "".join([*stand.shown, *person.said])
+    assert "canary" not in "".join([*stand.shown, *person.shown])
 
 
 def test_a_secret_of_the_environment_is_tried_and_a_reference_is_written(
@@ -132,7 +132,7 @@ def test_what_does_not_work_is_not_written(stand: Stand) -> None:
 
 def test_unless_it_is_not_tried(stand: Stand) -> None:
     kit = Kit(found=lambda answers: BAD)
-    stand.sign_in(kit, flags=ANSWERS, try_first=False)
+    stand.sign_in(kit, flags=ANSWERS, test_connection=False)
     assert kit.tried == [] and "kit" in stand.read()["models"]["providers"]
 
 
@@ -156,13 +156,13 @@ def test_a_person_may_mend_the_answers(stand: Stand) -> None:
 
 
 def test_a_default_is_set_when_it_is_asked_for(stand: Stand) -> None:
-    assert stand.sign_in(Kit(), flags=ANSWERS, default=True).default
+    assert stand.sign_in(Kit(), flags=ANSWERS, set_default=True).is_default
     assert stand.read()["agents"]["defaults"]["model"] == {"primary": "kit/one", "fallbacks": []}
 
 
 def test_where_there_is_no_default_a_person_is_asked(stand: Stand) -> None:
     stand.path.write_text(TEXT.replace('primary: "owl/a", ', ""))
-    assert stand.sign_in(Kit(), Scripted(*TYPED, "y", "y")).default
+    assert stand.sign_in(Kit(), Scripted(*TYPED, "y", "y")).is_default
     assert stand.read()["agents"]["defaults"]["model"]["primary"] == "kit/one"
 
 
@@ -179,8 +179,8 @@ def test_what_is_missing_or_wrong_is_told_before_anything_is_tried(stand: Stand)
     with pytest.raises(InvalidAnswer):
         stand.sign_in(kit, flags=ANSWERS | {"port": "x"})
     with pytest.raises(MissingAnswer):
-        ask_for_answers(ProviderTarget(kit, "kit"), SignInOptions(), stand.desk(None))
-    ask_for_answers(ProviderTarget(kit, "kit"), SignInOptions(flags=ANSWERS), stand.desk(None))
+        check_answers(ProviderTarget(kit, "kit"), SignInOptions(), stand.context(None))
+    check_answers(ProviderTarget(kit, "kit"), SignInOptions(flags=ANSWERS), stand.context(None))
     assert kit.tried == [] and stand.is_untouched()
 
 
@@ -189,7 +189,7 @@ def test_a_taken_port_is_warned_of(stand: Stand) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         stand.sign_in(Kit(), flags=ANSWERS | {"port": port})
-        assert any(f"Warning: port {port} is taken" in line for line in stand.shown)
+        assert any(f"Warning: port {port} is already in use" in line for line in stand.shown)
         stand.shown.clear()
         stand.sign_in(Kit(), flags={"team": "blue"}, editing=True)
         assert not any("Warning" in line for line in stand.shown)
@@ -227,10 +227,10 @@ def test_a_question_that_fails_is_told_by_its_plugins_name(stand: Stand, broken:
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        (_raises(RuntimeError("boom")), "the check itself failed: RuntimeError: boom"),
+        (_raises(RuntimeError("boom")), "the connection test itself failed: RuntimeError: boom"),
         (_raises(PluginError("cannot")), "failed: cannot"),
-        (_raises(TimeoutError()), "did not answer within"),
-        (lambda answers: None, "the check said nothing"),
+        (_raises(TimeoutError()), "no response within"),
+        (lambda answers: None, "the connection test returned no result"),
     ],
 )
 def test_a_check_that_fails_is_no_success(stand: Stand, found: Callable[[Answers], Any], says: str) -> None:
@@ -243,7 +243,7 @@ def test_choices_that_cannot_be_had_are_typed(stand: Stand) -> None:
     question = Question(name="models", text="Models", kind="list", choices=_raises(RuntimeError("boom")))
     person = Scripted("one", "y")
     stand.sign_in(Kit([question]), person)
-    assert "  (nothing to choose from: RuntimeError: boom)" in person.said
+    assert "  (no choices: RuntimeError: boom)" in person.shown
 
 
 def test_ctrl_c_while_the_connection_is_tried_leaves(stand: Stand) -> None:
@@ -259,14 +259,14 @@ def test_a_file_that_changed_meanwhile_is_not_written(stand: Stand) -> None:
         stand.path.write_text(theirs)
         return CheckResult(ok=True, message="yes")
 
-    with pytest.raises(SignInFailed, match="changed by somebody else"):
+    with pytest.raises(SignInFailed, match="changed by another process"):
         stand.sign_in(Kit(found=found), flags=ANSWERS)
     assert stand.path.read_text() == theirs
 
 
 def test_signing_out_undoes_signing_in(stand: Stand) -> None:
-    stand.sign_in(Kit(), flags=ANSWERS, default=True)
-    written = sign_out("kit", ProviderTarget(Kit(), "kit"), stand.desk(Scripted("y")))
+    stand.sign_in(Kit(), flags=ANSWERS, set_default=True)
+    written = sign_out("kit", ProviderTarget(Kit(), "kit"), stand.context(Scripted("y")))
     found = stand.read()
     assert written is not None and "kit" not in stand.path.read_text()
     assert found["models"]["providers"] == {"owl": pyjson5.decode(TEXT)["models"]["providers"]["owl"]}
@@ -275,7 +275,7 @@ def test_signing_out_undoes_signing_in(stand: Stand) -> None:
 @pytest.mark.parametrize("answers", [[], ["n"]])
 def test_signing_out_asks_first(stand: Stand, answers: Sequence[str]) -> None:
     with pytest.raises(Aborted):
-        sign_out("owl", None, stand.desk(Scripted(*answers)))
+        sign_out("owl", None, stand.context(Scripted(*answers)))
     assert stand.is_untouched() and "canary" not in "".join(stand.shown)
 
 

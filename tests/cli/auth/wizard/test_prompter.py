@@ -19,19 +19,19 @@ def typed(text: str, ask: str) -> tuple[object, str]:
 
     @click.command()
     def command() -> None:
-        asker: Prompter = TerminalPrompter()
+        prompter: Prompter = TerminalPrompter()
 
         def right(answer: str) -> str | None:
             return "that is wrong" if answer == "wrong" else None
 
         try:
             ways: dict[str, Callable[[], object]] = {
-                "line": lambda: asker.line("Team", "red", right),
-                "secret": lambda: asker.secret("Token", right),
-                "yes": lambda: asker.yes("Sure?", offered=None),
-                "offered": lambda: asker.yes("Sure?", offered=True),
-                "one_of": lambda: asker.one_of("Mode", CHOICES, "slow", right),
-                "some_of": lambda: asker.some_of("Modes", CHOICES, "", right),
+                "line": lambda: prompter.ask_text("Team", "red", right),
+                "secret": lambda: prompter.ask_secret("Token", right),
+                "yes": lambda: prompter.confirm("Sure?", default=None),
+                "offered": lambda: prompter.confirm("Sure?", default=True),
+                "one_of": lambda: prompter.choose_one("Mode", CHOICES, "slow", right),
+                "some_of": lambda: prompter.choose_many("Modes", CHOICES, "", right),
             }
             found.append(ways[ask]())
         except Aborted:
@@ -89,14 +89,14 @@ def test_text_is_wrapped_to_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    TerminalPrompter().say("  one two three four five six seven eight nine ten\nshort")
+    TerminalPrompter().show("  one two three four five six seven eight nine ten\nshort")
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["  one two three four five six seven", "  eight nine ten", "short"]
 
 
 def test_a_long_list_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    TerminalPrompter()._list([(f"m{number}", "") for number in range(100)])
-    assert capsys.readouterr().out.splitlines()[-1] == "  and 60 more; any of them can be typed"
+    TerminalPrompter()._show_choices([(f"m{number}", "") for number in range(100)])
+    assert capsys.readouterr().out.splitlines()[-1] == "  and 60 more; you can type any of them"
 
 
 def test_pipes_are_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,8 +72,8 @@ def test_a_port_that_is_free_or_ours_is_nothing_to_speak_of() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         ports = Ports(owner=lambda port: "node (pid 7)")
-        assert ports.note(port, here) == f"port {port} is taken: node (pid 7) listens there"
-        assert "somebody" in (Ports(owner=lambda port: None).note(port, Answers()) or "")
+        assert ports.note(port, here) == f"port {port} is already in use by node (pid 7)"
+        assert "another process" in (Ports(owner=lambda port: None).note(port, Answers()) or "")
         assert replace(ports, gateway_pid=7).note(port, here) is None
         assert replace(ports, configured=frozenset({port})).note(port, here) is None
         assert ports.note(port, Answers({"host": "192.0.2.1"})) is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.cli.auth.wizard.builtin_provider import OwnProvider
+from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.cli.auth.wizard.targets import ProviderTargets, UnknownTarget
 from clawgate.settings.openclaw.schema import OpenClawConfig
 
@@ -26,7 +26,7 @@ providers = ["kit"]
 """
 
 
-def subjects(folder: Path, **entries: Any) -> ProviderTargets:
+def targets(folder: Path, **entries: Any) -> ProviderTargets:
     raw = RAW | {"plugins": {"entries": entries}}
     return ProviderTargets(OpenClawConfig.model_validate(raw), raw, folder)
 
@@ -42,7 +42,7 @@ def installed(folder: Path, code: str) -> None:
 
 def test_what_can_be_chosen(tmp_path: Path) -> None:
     """Those of plugins with what the plugin is for, by its manifest."""
-    offers = {offer.id: offer for offer in subjects(tmp_path).offers()}
+    offers = {offer.id: offer for offer in targets(tmp_path).candidates()}
     assert "remote proxy that wants X-Proxy-Token" in offers["proxy-bridge"].label
     assert list(offers)[:2] == ["openai", "anthropic"] and list(offers)[-2:] == ["owl", "custom"]
     assert [offer.id for offer in offers.values() if offer.configured] == ["owl"]
@@ -50,8 +50,8 @@ def test_what_can_be_chosen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "id"), [("openai", "openai"), ("owl", "owl"), ("custom", "")])
 def test_a_name_leads_to_its_provider(tmp_path: Path, name: str, id: str) -> None:  # noqa: A002  # as it is called
-    found = subjects(tmp_path).find(name, new=True)
-    assert isinstance(found.provider, OwnProvider) and (found.provider.id, found.plugin) == (id, None)
+    found = targets(tmp_path).find(name, new=True)
+    assert isinstance(found.provider, BuiltinProvider) and (found.provider.id, found.plugin) == (id, None)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,15 @@ def test_a_name_leads_to_its_provider(tmp_path: Path, name: str, id: str) -> Non
 )
 def test_an_unknown_name_is_told_with_the_known_ones(tmp_path: Path, name: str, new: bool, says: str) -> None:
     with pytest.raises(UnknownTarget) as caught:
-        subjects(tmp_path).find(name, new=new)
+        targets(tmp_path).find(name, new=new)
     assert says in str(caught.value)
 
 
 def test_a_plugin_that_is_not_wanted_does_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     installed(tmp_path, f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n")
-    found = subjects(tmp_path)
-    assert "kit" in [offer.id for offer in found.offers()]
+    found = targets(tmp_path)
+    assert "kit" in [offer.id for offer in found.candidates()]
     with pytest.raises(UnknownTarget, match="clawgate plugins enable kitten"):
         found.find("kit", new=True)
     assert not mark.exists()
@@ -85,4 +85,4 @@ def test_a_plugin_that_is_not_wanted_does_not_run(tmp_path: Path) -> None:
 def test_a_plugin_that_cannot_be_loaded_is_told_by_name(tmp_path: Path) -> None:
     installed(tmp_path, "raise RuntimeError('boom')\n")
     with pytest.raises(UnknownTarget, match=r"the plugin 'kitten' cannot be used: .*boom"):
-        subjects(tmp_path, kitten={"enabled": True}).find("kit", new=True)
+        targets(tmp_path, kitten={"enabled": True}).find("kit", new=True)

@@ -30,7 +30,7 @@ def test_it_is_written_and_the_version_before_is_kept(path: Path) -> None:
 
 def test_a_file_that_somebody_else_changed_stays(path: Path) -> None:
     path.write_text(BEFORE + "// theirs\n")
-    with pytest.raises(NothingWritten, match="changed by somebody else"):
+    with pytest.raises(NothingWritten, match="changed by another process"):
         write_shown(path, BEFORE, AFTER, {})
     assert path.read_text() == BEFORE + "// theirs\n"
 

@@ -1,7 +1,7 @@
-"""Which answer does a question get: from a flag, the environment, the file, a default, or a person?
+"""Finds the answer to each question: from a flag, standard input, the environment, the file, a default, or a prompt.
 
-Secrets have two texts: the one that is written (``${NAME}`` where it came from a variable) and the one that it stands
-for. Knows no provider and no file; what asks a server is passed in.
+A secret has two texts: the one that is written (``${NAME}`` if it came from a variable) and the one that it stands for.
+Must not know a provider or a file; what contacts a server is passed in.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerSources:
-    """Where answers come from. ``flags`` and ``earlier`` by the question's name; ``stdin`` are secrets, in order.
+    """Where answers come from. ``flags`` and ``earlier`` by the question's name; ``stdin`` holds secrets, in order.
 
-    ``earlier_first``: what the file says goes before the environment, as when something is edited.
-    ``unset_allowed``: a reference to a variable that is not set here may stay: nobody is going to try it.
+    ``earlier_first``: the file precedes the environment, as for an edit.
+    ``unset_allowed``: a reference to a variable that is not set here is valid, because the connection is not tested.
     """
 
     flags: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -35,13 +35,13 @@ class AnswerSources:
 
 @dataclass(frozen=True, slots=True)
 class AnswerSet:
-    """``plain`` is what to try the connection with, ``written`` what to write; they differ in references alone."""
+    """``plain`` is for the connection test, ``written`` for the file; they differ only in references."""
 
     plain: Answers
     written: Answers
 
     def secrets(self, questions: Sequence[Question]) -> tuple[str, ...]:
-        """What may not be shown."""
+        """Return the texts that must not be printed."""
         return tuple(
             self.plain.text(one.name)
             for one in questions
@@ -51,7 +51,7 @@ class AnswerSet:
 
 @dataclass(frozen=True, slots=True)
 class _AnswerCandidate:
-    """An answer that nobody has given yet. ``origin`` says where it is from, for people."""
+    """A possible answer. ``origin`` names its source in messages."""
 
     written: str
     plain: str
@@ -59,7 +59,7 @@ class _AnswerCandidate:
 
 
 class InvalidAnswer(Exception):
-    """A flag, a variable or the file answers a question with what it does not take. Never holds a secret."""
+    """An answer of a flag, a variable or the file is not valid. Must not hold a secret."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -67,7 +67,7 @@ class InvalidAnswer(Exception):
 
 
 class MissingAnswer(Exception):
-    """Nobody can be asked, and these are needed."""
+    """Required questions have no answer, and there is no terminal to prompt on."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
         super().__init__(", ".join(question.flag_name for question in questions))
@@ -75,29 +75,32 @@ class MissingAnswer(Exception):
 
 
 PortNote = Callable[[int, Answers], str | None]
-"""What there is to say about a port that would be listened on."""
+"""Returns a warning about a port to listen on, or None."""
 
-AnswerCandidate = Callable[[Question, Answers], Sequence[Choice]]
-"""What can be chosen for a question, given the answers so far."""
+ChoiceLookup = Callable[[Question, Answers], Sequence[Choice]]
+"""Returns what a question offers to choose from, given the answers so far."""
 
 
-def without_asking(questions: Sequence[Question], sources: AnswerSources) -> AnswerSet:
-    """Every answer from its best source; raises `InvalidAnswer` or `MissingAnswer` with all of them."""
+def collect_answers(questions: Sequence[Question], sources: AnswerSources) -> AnswerSet:
+    """Answer every question from its best source, without a prompt.
+
+    Raises `InvalidAnswer` with all invalid answers, or `MissingAnswer` with all missing ones.
+    """
     plain, written = Answers(), Answers()
     missing, problems = [], []
-    given = _Provided(sources)
+    provided = _Provided(sources)
     for question in questions:
         if question.when is not None and not question.when(plain):
             continue
-        offer = given.flag(question) or next(given.offers(question), None)
-        problem = given.problem(question, offer)
-        if offer is None or (problem and not offer.written):
+        candidate = provided.for_this_run(question) or next(provided.candidates(question), None)
+        problem = provided.problem(question, candidate)
+        if candidate is None or (problem and not candidate.written):
             if question.required:
                 missing.append(question)
         elif problem:
-            problems.append(f"{question.text} ({offer.origin}): {problem}")
+            problems.append(f"{question.text} ({candidate.origin}): {problem}")
         else:
-            plain, written = _with(plain, written, question, offer)
+            plain, written = _with(plain, written, question, candidate)
     if problems:
         raise InvalidAnswer(problems)
     if missing:
@@ -105,57 +108,57 @@ def without_asking(questions: Sequence[Question], sources: AnswerSources) -> Ans
     return AnswerSet(plain, written)
 
 
-def by_asking(
+def prompt_answers(
     questions: Sequence[Question],
     sources: AnswerSources,
-    asker: Prompter,
-    offered: AnswerCandidate,
+    prompter: Prompter,
+    lookup: ChoiceLookup,
     port_note: PortNote,
 ) -> AnswerSet:
-    """Ask for all that no flag says. Raises `InvalidAnswer` for a flag that is wrong, `Abandoned`."""
+    """Prompt for every answer that no flag gives. Raises `InvalidAnswer` for an invalid flag, `Aborted`."""
     plain, written = Answers(), Answers()
-    given = _Provided(sources)
+    provided = _Provided(sources)
     for question in questions:
         if question.when is not None and not question.when(plain):
             continue
-        offer = given.flag(question)
-        if offer is not None:
-            if problem := given.problem(question, offer):
-                raise InvalidAnswer([f"{question.text} ({offer.origin}): {problem}"])
+        candidate = provided.for_this_run(question)
+        if candidate is not None:
+            if problem := provided.problem(question, candidate):
+                raise InvalidAnswer([f"{question.text} ({candidate.origin}): {problem}"])
         else:
-            offer = _Asking(question, given, asker, offered, port_note).ask(plain)
-        plain, written = _with(plain, written, question, offer)
+            candidate = _QuestionPrompt(question, provided, prompter, lookup, port_note).run(plain)
+        plain, written = _with(plain, written, question, candidate)
     return AnswerSet(plain, written)
 
 
 def _with(
-    plain: Answers, written: Answers, question: Question, offer: _AnswerCandidate
+    plain: Answers, written: Answers, question: Question, candidate: _AnswerCandidate
 ) -> tuple[Answers, Answers]:
-    return plain.merged({question.name: offer.plain}), written.merged({question.name: offer.written})
+    return plain.merged({question.name: candidate.plain}), written.merged({question.name: candidate.written})
 
 
 class _Provided:
-    """What is known before anybody is asked."""
+    """The answers that are known without a prompt."""
 
     def __init__(self, sources: AnswerSources) -> None:
         self._sources = sources
         self._stdin = iter(sources.stdin)
 
-    def flag(self, question: Question) -> _AnswerCandidate | None:
-        """What was given for this very run. Each secret of standard input answers one question."""
+    def for_this_run(self, question: Question) -> _AnswerCandidate | None:
+        """Return the answer of a flag or of standard input, of which each line answers one secret question."""
         if question.name in self._sources.flags:
-            return self.read(question, self._sources.flags[question.name], question.flag_name)
+            return self.parse(question, self._sources.flags[question.name], question.flag_name)
         text = next(self._stdin, None) if question.kind == "secret" else None
-        return None if text is None else self.read(question, text, "standard input")
+        return None if text is None else self.parse(question, text, "standard input")
 
-    def offers(self, question: Question) -> Iterator[_AnswerCandidate]:
-        """What else could be the answer, the best first."""
-        found = [self._variable(question), self._earlier(question)]
+    def candidates(self, question: Question) -> Iterator[_AnswerCandidate]:
+        """Yield the answers of the environment, the file and the default, the best first."""
+        candidates = [self._variable(question), self._earlier(question)]
         if self._sources.earlier_first:
-            found.reverse()
+            candidates.reverse()
         if question.default:
-            found.append(self.read(question, question.default, "offered"))
-        return (offer for offer in found if offer is not None)
+            candidates.append(self.parse(question, question.default, "default"))
+        return (one for one in candidates if one is not None)
 
     def _variable(self, question: Question) -> _AnswerCandidate | None:
         for name in question.variables:
@@ -166,115 +169,117 @@ class _Provided:
 
     def _earlier(self, question: Question) -> _AnswerCandidate | None:
         text = self._sources.earlier.get(question.name, "")
-        return self.read(question, text, "configured") if text else None
+        return self.parse(question, text, "config") if text else None
 
-    def read(self, question: Question, text: str, origin: str) -> _AnswerCandidate:
-        """A text as somebody gave it; of a reference, what it stands for."""
+    def parse(self, question: Question, text: str, origin: str) -> _AnswerCandidate:
+        """Return the answer that ``text`` is; ``${NAME}`` is resolved for a secret."""
         text = text.strip()
         reference = _REFERENCE.match(text) if question.kind == "secret" else None
         if reference is None:
             return _AnswerCandidate(text, text, origin)
         return _AnswerCandidate(text, self._sources.environment.get(reference[1], ""), origin)
 
-    def problem(self, question: Question, offer: _AnswerCandidate | None) -> str | None:
-        if offer is None:
+    def problem(self, question: Question, candidate: _AnswerCandidate | None) -> str | None:
+        """Return why the answer is not valid, None if it is."""
+        if candidate is None:
             return "an answer is needed" if question.required else None
-        if offer.written != offer.plain and not offer.plain:
-            name = offer.written[2:-1]
+        if candidate.written != candidate.plain and not candidate.plain:
+            name = candidate.written[2:-1]
             return None if self._sources.unset_allowed else f"the variable {name} is not set here"
-        return question.problem(offer.plain)
+        return question.problem(candidate.plain)
 
 
-class _Asking:
-    """One question, put to a person."""
+class _QuestionPrompt:
+    """The prompt for one question."""
 
     def __init__(
         self,
         question: Question,
-        given: _Provided,
-        asker: Prompter,
-        offered: AnswerCandidate,
+        provided: _Provided,
+        prompter: Prompter,
+        lookup: ChoiceLookup,
         port_note: PortNote,
     ) -> None:
         self._question = question
-        self._given = given
-        self._asker = asker
-        self._offered = offered
+        self._provided = provided
+        self._prompter = prompter
+        self._lookup = lookup
         self._port_note = port_note
 
-    def ask(self, answers: Answers) -> _AnswerCandidate:
+    def run(self, answers: Answers) -> _AnswerCandidate:
+        """Prompt until the answer is valid; ``answers`` are those to the questions before it."""
         question = self._question
-        self._asker.say("")
+        self._prompter.show("")
         if question.help:
-            self._asker.say(question.help)
-        offer = self._first_right()
+            self._prompter.show(question.help)
+        candidate = self._first_valid()
         match question.kind:
             case "secret":
-                return self._secret(offer)
+                return self._secret(candidate)
             case "confirm":
-                default = Answers({"it": offer.plain}).confirmed("it") if offer else None
-                text = "yes" if self._asker.yes(question.text, default) else "no"
+                default = Answers({"_": candidate.plain}).confirmed("_") if candidate else None
+                text = "yes" if self._prompter.confirm(question.text, default) else "no"
             case "choice" | "list":
-                text = self._chosen(offer, answers)
+                text = self._choice(candidate, answers)
             case "port":
-                text = self._port(offer, answers)
+                text = self._port(candidate, answers)
             case _:
-                text = self._asker.line(question.text, offer.plain if offer else "", self._why_not)
+                default_text = candidate.plain if candidate else ""
+                text = self._prompter.ask_text(question.text, default_text, self._problem)
         return _AnswerCandidate(self._cleared(text), self._cleared(text), "typed")
 
-    def _first_right(self) -> _AnswerCandidate | None:
-        """The best offer that the question takes; what is wrong with a better one is told."""
-        for offer in self._given.offers(self._question):
-            problem = self._given.problem(self._question, offer)
+    def _first_valid(self) -> _AnswerCandidate | None:
+        """Return the best valid candidate, and show why a better one is not used."""
+        for candidate in self._provided.candidates(self._question):
+            problem = self._provided.problem(self._question, candidate)
             if problem is None:
-                return offer
-            self._asker.say(f"  (not used: {offer.origin}: {problem})")
+                return candidate
+            self._prompter.show(f"  (not used: {candidate.origin}: {problem})")
         return None
 
-    def _why_not(self, text: str) -> str | None:
+    def _problem(self, text: str) -> str | None:
         return self._question.problem(self._cleared(text))
 
     def _cleared(self, text: str) -> str:
         return "" if text == NOTHING and not self._question.required else text
 
-    def _secret(self, offer: _AnswerCandidate | None) -> _AnswerCandidate:
-        question, taken = self._question, ""
-        if offer is not None:
-            if offer.written == offer.plain:
-                taken = f" [Enter keeps {mask(offer.plain)}]"
+    def _secret(self, candidate: _AnswerCandidate | None) -> _AnswerCandidate:
+        question, on_enter = self._question, ""
+        if candidate is not None:
+            if candidate.written == candidate.plain:
+                on_enter = f" [Enter keeps {mask(candidate.plain)}]"
             else:
-                self._asker.say(
-                    f"  {offer.written[2:-1]} is set ({mask(offer.plain) if offer.plain else '?'})."
-                )
-                taken = f" [Enter writes the reference {offer.written}]"
+                value = mask(candidate.plain) if candidate.plain else "?"
+                self._prompter.show(f"  {candidate.written[2:-1]} is set ({value}).")
+                on_enter = f" [Enter writes the reference {candidate.written}]"
 
-        def why_not(text: str) -> str | None:
-            if not text and offer is not None:
+        def problem(text: str) -> str | None:
+            if not text and candidate is not None:
                 return None
-            read = self._given.read(question, self._cleared(text), "typed")
-            return self._given.problem(question, read)
+            return self._provided.problem(question, self._typed(text))
 
-        text = self._asker.secret(f"{question.text} (not shown){taken}", why_not)
-        if not text and offer is not None:
-            return offer
-        return self._given.read(question, self._cleared(text), "typed")
+        text = self._prompter.ask_secret(f"{question.text} (not shown){on_enter}", problem)
+        return candidate if not text and candidate is not None else self._typed(text)
 
-    def _chosen(self, offer: _AnswerCandidate | None, answers: Answers) -> str:
+    def _typed(self, text: str) -> _AnswerCandidate:
+        return self._provided.parse(self._question, self._cleared(text), "typed")
+
+    def _choice(self, candidate: _AnswerCandidate | None, answers: Answers) -> str:
         question = self._question
-        found = [(one.value, one.label) for one in (*question.options, *self._offered(question, answers))]
-        choices = list(dict(found).items())
-        shown = offer.plain if offer else ""
+        options = (*question.options, *self._lookup(question, answers))
+        choices = list({one.value: one.label for one in options}.items())
+        default = candidate.plain if candidate else ""
         if question.kind == "list":
-            return self._asker.some_of(question.text, choices, shown, self._why_not)
-        return self._asker.one_of(question.text, choices, shown, self._why_not)
+            return self._prompter.choose_many(question.text, choices, default, self._problem)
+        return self._prompter.choose_one(question.text, choices, default, self._problem)
 
-    def _port(self, offer: _AnswerCandidate | None, answers: Answers) -> str:
-        shown = offer.plain if offer else ""
+    def _port(self, candidate: _AnswerCandidate | None, answers: Answers) -> str:
+        default = candidate.plain if candidate else ""
         while True:
-            text = self._asker.line(self._question.text, shown, self._why_not)
+            text = self._prompter.ask_text(self._question.text, default, self._problem)
             note = self._port_note(int(text), answers) if text.isdigit() else None
             if note is None:
                 return text
-            self._asker.say(f"  ! {note}")
-            if self._asker.yes("Use it all the same?", offered=False):
+            self._prompter.show(f"  ! {note}")
+            if self._prompter.confirm("Use it anyway?", default=False):
                 return text

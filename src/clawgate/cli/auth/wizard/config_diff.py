@@ -1,4 +1,4 @@
-"""What changes in the config file, for people to read? Secrets are masked, in the lines around a change as well."""
+"""The change of a config file as a diff for people. Must mask every secret, in the lines around a change too."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from clawgate.settings.redaction import is_secret
 
 _CONTEXT = 2
 _SHORTEST_KNOWN = 8
-"""What is shorter is a word of many lines."""
+"""A shorter text may be an ordinary word."""
 
 
 def config_diff(name: str, before: str, after: str, known: Collection[str] = ()) -> Iterator[str]:
-    """The lines of a unified diff. ``known`` are secrets wherever they stand, in comments too.
+    """Yield the lines of a unified diff. ``known`` are secrets to mask everywhere, in comments too.
 
     A secret that was not in ``before`` is marked as new: two masks may look the same.
     """
     old = _secrets(before)
     old_texts = set(old.values())
-    had = _masked(before, old, old_texts, known).splitlines()
-    has = _masked(after, _secrets(after), old_texts, known).splitlines()
-    yield from difflib.unified_diff(had, has, fromfile=name, tofile=f"{name} (new)", n=_CONTEXT, lineterm="")
+    old_lines = _masked(before, old, old_texts, known).splitlines()
+    new_lines = _masked(after, _secrets(after), old_texts, known).splitlines()
+    yield from difflib.unified_diff(
+        old_lines, new_lines, fromfile=name, tofile=f"{name} (new)", n=_CONTEXT, lineterm=""
+    )
 
 
 def _secrets(text: str) -> dict[KeyPath, str]:
-    """By the path of each; empty for a text that cannot be read."""
+    """Return the secrets by key path; empty for a text that is not JSON5."""
     try:
         document = pyjson5.decode(text)
         spans = positions(text)
@@ -60,8 +62,8 @@ def _masked(text: str, secrets: dict[KeyPath, str], old: Collection[str], known:
 
 
 def _printable(line: str) -> str:
-    """Nothing that a terminal would obey; a comment that holds what looks like a secret is not shown."""
+    """Return the line without control characters; a comment that may hold a secret is hidden."""
     line = line.replace("\t", "    ")
     if is_secret((), line):
-        return f"{line[: len(line) - len(line.lstrip())]}(hidden: this line holds what looks like a secret)"
+        return f"{line[: len(line) - len(line.lstrip())]}(hidden: this line may contain a secret)"
     return line if line.isprintable() else ascii(line)[1:-1]

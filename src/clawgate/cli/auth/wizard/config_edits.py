@@ -1,6 +1,6 @@
-"""How does what a provider wants written stand in the text of the config file? Text in, text out.
+"""Edits the text of the config file for a provider that is set up or removed. Text in, text out.
 
-What nobody asked to change stays byte for byte, comments included.
+Invariant: what is not part of the change stays byte for byte, comments included.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _MODELS: KeyPath = ("agents", "defaults", "models")
 def with_provider(
     text: str, provider: str, change: ConfigChange, *, plugin: str | None, default: bool
 ) -> str:
-    """``change`` made. ``plugin`` is whose provider it is, None for one of clawgate's own or of the operator's.
+    """Return ``text`` with ``change`` applied. ``plugin`` is the plugin of the provider, None if it has none.
 
-    Of a plugin's provider, keys of the block that the change does not name stay, and so does what somebody has set by
-    hand for a model that is still in the list; any other provider is as the change has it.
-    ``default``: its default model becomes the one that answers.
+    A plugin's provider keeps the keys of its block that the change does not name, and what the operator has set for a
+    model that is still in the list; any other provider is replaced.
+    ``default``: the default model of the change becomes the default of the config.
     """
-    where = ("models", "providers", provider)
+    path = ("models", "providers", provider)
     block = dict(change.provider)
     if plugin is not None:
-        present = _at(text, where)
+        present = _at(text, path)
         block = _joined(present if isinstance(present, dict) else {}, block)
         text = _with_plugin(text, plugin, change.plugin_config)
-    text = set_value(text, where, block)
+    text = set_value(text, path, block)
     for alias, model in change.aliases.items():
         if (ref := ModelRef.parse(model)) is not None:
             text = with_alias(text, alias, ref)
@@ -49,7 +49,7 @@ def with_provider(
 
 
 def _joined(present: Mapping[str, Any], change: Mapping[str, object]) -> dict[str, object]:
-    """``change`` over ``present``; only the models of ``present`` go before those of the change."""
+    """Return ``change`` merged over ``present``; of a model, the keys of ``present`` precede."""
     joined = {**present, **change}
     for key, new in change.items():
         old = present.get(key)
@@ -61,7 +61,7 @@ def _joined(present: Mapping[str, Any], change: Mapping[str, object]) -> dict[st
 
 
 def _model(present: object, entry: object) -> object:
-    """``entry``, with what stands in the file about the same model: somebody may have corrected it."""
+    """Return ``entry`` with the keys that the file has for the same model: the operator may have corrected them."""
     if not isinstance(entry, Mapping) or not isinstance(present, list):
         return entry
     same = (one for one in present if isinstance(one, dict) and one.get("id") == entry.get("id"))
@@ -83,7 +83,7 @@ def _with_plugin(text: str, plugin: str, config: Mapping[str, object]) -> str:
 
 
 def without_provider(text: str, provider: str, owned: Sequence[KeyPath]) -> str:
-    """All that was written for ``provider`` gone: ``owned``, its block, and every name that leads to its models."""
+    """Return ``text`` without ``owned``, the provider's block, and every default, fallback and alias of its models."""
     for path in (*owned, ("models", "providers", provider)):
         text = _without(text, path)
     for name in fallbacks_in(text):
@@ -118,4 +118,4 @@ def _at(text: str, path: KeyPath) -> object:
     try:
         return value_at(pyjson5.decode(text), path)
     except (NoSuchPath, pyjson5.Json5Exception):
-        return None  # what edits the text says what is wrong with it
+        return None  # the edit that follows reports an invalid text

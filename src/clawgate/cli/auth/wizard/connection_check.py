@@ -1,4 +1,4 @@
-"""Does a provider answer that is not in the config yet? One GET for its models, by the way that requests take."""
+"""Tests the connection to a provider that is not in the config yet: one GET for its models, as requests are sent."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from clawgate.settings.problems import worded
 from clawgate.settings.references import resolve_references
 
 _NEXT_STEPS = {
-    "unauthorized": "look at the secret, and at the kind of credential",
-    "not_found": "look at the base URL: most end in /v1",
-    "blocked": "allow a private address for this provider if it is meant",
-    "unreachable": "look at the base URL, and whether the server runs",
-    "timed out": "look at the base URL, and whether the server runs",
+    "unauthorized": "check the secret and the kind of credential",
+    "not_found": "check the base URL; most end in /v1",
+    "blocked": "if the server is yours, allow a private address for this provider",
+    "unreachable": "check the base URL, and that the server is running",
+    "timed out": "check the base URL, and that the server is running",
 }
-_MOST_MODELS = 2000
+_MAX_MODELS = 2000
 
 
 def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str, str]) -> Provider:
-    """What ``block`` would make as ``models.providers.<name>``. Raises ValueError with what is wrong with it."""
-    where = ("models", "providers", name)
-    read, missing = resolve_references(dict(block), environment, where)
+    """Return the provider that ``block`` makes as ``models.providers.<name>``. Raises ValueError with the problem."""
+    path = ("models", "providers", name)
+    resolved, missing = resolve_references(dict(block), environment, path)
     for one in missing:
         raise ValueError(f"{format_key_path(one.path)}: {one}")
     try:
         config = OpenClawConfig.model_validate(
-            {"models": {"providers": {name: read}}}, by_alias=True, by_name=False
+            {"models": {"providers": {name: resolved}}}, by_alias=True, by_name=False
         )
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -46,38 +46,38 @@ def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str
 async def try_block(
     name: str, block: Mapping[str, object], environment: Mapping[str, str], dialer: Dialer | None = None
 ) -> CheckResult:
-    """Whether it answers and takes the credential; its models, where it lists them."""
+    """Return whether the provider responds and accepts the credential, and the models that it lists."""
     try:
         provider = provider_of(name, block, environment)
     except ValueError as error:
         return CheckResult(ok=False, message=str(error))
     if provider.why_not_ready is not None:
         return CheckResult(ok=False, message=provider.why_not_ready)
-    seen, body = await look(provider, dialer or Dialer())
-    if seen.state != "reachable":
+    probe, body = await look(provider, dialer or Dialer())
+    if probe.state != "reachable":
         return CheckResult(
             ok=False,
-            message=f"{provider.base_url}: {seen.state}: {seen.message}",
-            next_step=_NEXT_STEPS.get(seen.state, ""),
+            message=f"{provider.base_url}: {probe.state}: {probe.message}",
+            next_step=_NEXT_STEPS.get(probe.state, ""),
         )
     models = listed_models(body)
     if models is None:
         return CheckResult(
             ok=False,
-            message=f"{provider.base_url} answers, but with no list of models",
+            message=f"{provider.base_url} responds, but not with a list of models",
             next_step=_NEXT_STEPS["not_found"],
         )
-    took = f" in {seen.latency_ms:g} ms" if seen.latency_ms is not None else ""
+    took = f" in {probe.latency_ms:g} ms" if probe.latency_ms is not None else ""
     count = f"{len(models)} models" if len(models) != 1 else "1 model"
     return CheckResult(
-        ok=True, message=f"{provider.base_url} answers{took}; {count} listed", models=tuple(models)
+        ok=True, message=f"{provider.base_url} responds{took}; {count} listed", models=tuple(models)
     )
 
 
 def listed_models(body: bytes) -> list[str] | None:
-    """Ids of OpenAI's and Anthropic's list of models (``data[].id``), None where the body is none.
+    """Return the ids of OpenAI's or Anthropic's list of models (``data[].id``); None if the body is no such list.
 
-    A list longer than what was read of it has no ids here: the body is cut.
+    Empty for a list that is longer than the part that was read.
     """
     if body.lstrip()[:1] != b"{":
         return None
@@ -90,5 +90,5 @@ def listed_models(body: bytes) -> list[str] | None:
     if not isinstance(data, list):
         return None
     ids = [entry.get("id") for entry in data if isinstance(entry, dict)]
-    good = [one for one in ids if isinstance(one, str) and one and one.isprintable() and "," not in one]
-    return list(dict.fromkeys(one for one in good if one == one.strip() and len(one) <= 200))[:_MOST_MODELS]
+    valid = [one for one in ids if isinstance(one, str) and one and one.isprintable() and "," not in one]
+    return list(dict.fromkeys(one for one in valid if one == one.strip() and len(one) <= 200))[:_MAX_MODELS]

@@ -1,7 +1,6 @@
-"""Where in a provider's block does its credential stand, and how is another one put there?
+"""Reads and writes the credential in a provider's block of the config.
 
-Which credential leaves is decided by `providers.credential_selection`; this reads and writes the same
-places in its order.
+Which credential is sent is decided by `providers.credential_selection`; this must use the same keys in the same order.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from clawgate.settings.key_path import KeyPath
 
 KINDS = {
     "bearer": "Authorization: Bearer",
-    "x-api-key": "x-api-key, as Anthropic has it",
-    "header": "a header of another name",
+    "x-api-key": "x-api-key, as Anthropic uses it",
+    "header": "another header",
     "basic": "user and password",
-    "none": "it asks for none",
+    "none": "no credential",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCredential:
-    """``secret`` as it stands in the file, a reference as ``${NAME}``; ``path`` within the block."""
+    """``secret`` is the text in the file, ``${NAME}`` for a reference; ``path`` is the key path within the block."""
 
     kind: str
     header: str
@@ -35,7 +34,7 @@ class StoredCredential:
 
 
 def credential_of(block: Mapping[str, Any]) -> StoredCredential | None:
-    """The one that counts, None where there is none or it is kept where only OpenClaw looks."""
+    """Return the credential that is sent; None if there is none, or only one that OpenClaw alone reads."""
     request = block.get("request")
     request = request if isinstance(request, dict) else {}
     auth = request.get("auth")
@@ -81,16 +80,16 @@ def _text(value: object) -> str:
 
 
 def with_credential(block: Mapping[str, Any], kind: str, header: str, secret: str) -> dict[str, Any]:
-    """``block`` with this credential and no other. One that says the same already stays where it stands."""
-    made = dict(block)
-    held = credential_of(block)
-    if held is not None and (held.kind, held.header, held.secret) == (kind, header, secret):
-        return made
-    request = dict(made["request"]) if isinstance(made.get("request"), dict) else {}
+    """Return ``block`` with this credential and no other; an equal one keeps its place."""
+    new = dict(block)
+    present = credential_of(block)
+    if present is not None and (present.kind, present.header, present.secret) == (kind, header, secret):
+        return new
+    request = dict(new["request"]) if isinstance(new.get("request"), dict) else {}
     request.pop("auth", None)
-    made.pop("apiKey", None)
-    made.pop("authHeader", None)
-    for holder in (made, request):
+    new.pop("apiKey", None)
+    new.pop("authHeader", None)
+    for holder in (new, request):
         if isinstance(holder.get("headers"), dict):
             kept = {
                 name: value for name, value in holder["headers"].items() if not looks_like_a_credential(name)
@@ -98,31 +97,31 @@ def with_credential(block: Mapping[str, Any], kind: str, header: str, secret: st
             holder["headers"] = kept
             if not kept:
                 del holder["headers"]
-    anthropic = made.get("api") == "anthropic-messages"
+    anthropic = new.get("api") == "anthropic-messages"
     if kind == "bearer" or (kind == "x-api-key" and anthropic):
-        made["apiKey"] = secret
+        new["apiKey"] = secret
         if kind == "bearer" and anthropic:
-            made["authHeader"] = True
+            new["authHeader"] = True
     elif kind != "none":
         name = {"basic": "Authorization", "x-api-key": "x-api-key"}.get(kind, header)
         request["auth"] = {"mode": "header", "headerName": name, "value": secret}
         if kind == "basic":
             request["auth"]["prefix"] = "Basic"
-    made.pop("request", None)
+    new.pop("request", None)
     if request:
-        made["request"] = request
-    return made
+        new["request"] = request
+    return new
 
 
 def basic_written(secret: str) -> str:
-    """``user:password`` as a header has it; OpenClaw sends the value as it stands. A reference stays one."""
+    """Return ``user:password`` in base64, since OpenClaw sends the value unchanged. A reference stays one."""
     if secret.startswith("${") or ":" not in secret:
         return secret
     return base64.b64encode(secret.encode()).decode("ascii")
 
 
-def why_no_basic(text: str) -> str | None:
-    """What is wrong with ``user:password``, or with what base64 makes of it."""
+def basic_problem(text: str) -> str | None:
+    """Return why the text is neither ``user:password`` nor its base64 form, None if it is one."""
     if ":" in text:
         return None
     try:

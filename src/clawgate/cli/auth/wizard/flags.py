@@ -1,4 +1,4 @@
-"""How do questions become flags of a command? Each question is one, with its own name, and all are in --help."""
+"""Makes a flag of each question of a provider, so that ``--help`` lists them all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _METAVARS = {"url": "URL", "port": "PORT", "number": "NUMBER", "list": "A,B,..."
 
 
 class ProviderCommand(click.Command):
-    """Has the flags of the questions of whichever provider the arguments name.
+    """A command with a flag for each question of the provider that its arguments name.
 
-    ``questions`` may raise `click.ClickException`: of a provider that cannot be set up, no flag is known, and to say
-    that of the flags would lead astray.
+    ``questions`` may raise `click.ClickException` for a provider that cannot be set up: its flags are unknown, and that
+    error says more than one about an unknown flag.
     """
 
     questions: Callable[[Sequence[str]], Sequence[Question]] = staticmethod(lambda arguments: ())
@@ -37,12 +37,12 @@ class ProviderCommand(click.Command):
 
 
 def options_of(questions: Iterable[Question], taken: Collection[str]) -> list[click.Option]:
-    """One option for each name; one whose flag the command has itself is only there as ``--set name=value``."""
-    found: dict[str, click.Option] = {}
+    """Return an option per name; a question whose flag the command itself has can only be answered by ``--set``."""
+    options: dict[str, click.Option] = {}
     used = {*taken, "--help", "-h"}
     for question in questions:
         flag = question.flag_name
-        if question.name in found or flag in used or not flag.startswith("--"):
+        if question.name in options or flag in used or not flag.startswith("--"):
             continue
         used |= {flag, f"--no-{flag[2:]}"}
         variables = f"  [env {', '.join(question.variables)}]" if question.variables else ""
@@ -54,38 +54,38 @@ def options_of(questions: Iterable[Question], taken: Collection[str]) -> list[cl
         else:
             metavar = _METAVARS.get(question.kind, "TEXT")
             option = click.Option([flag, name], metavar=metavar, help=help_text)
-        found[question.name] = option
-    return list(found.values())
+        options[question.name] = option
+    return list(options.values())
 
 
 def answers_of(
-    given: dict[str, object], pairs: Iterable[str], questions: Sequence[Question]
+    flags: dict[str, object], pairs: Iterable[str], questions: Sequence[Question]
 ) -> dict[str, str]:
-    """What flags and ``--set name=value`` answer, by the names of the questions. Raises `click.UsageError`."""
-    found = {}
-    for name, value in given.items():
+    """Return the answers of flags and of ``--set name=value`` by the question's name. Raises `click.UsageError`."""
+    answers = {}
+    for name, value in flags.items():
         if name.startswith(_PREFIX) and value is not None:
             text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
-            found[name.removeprefix(_PREFIX)] = text
+            answers[name.removeprefix(_PREFIX)] = text
     known = list(dict.fromkeys(question.name for question in questions))
     for pair in pairs:
         name, equals, text = pair.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
-            raise click.UsageError("--set wants name=value")
+            raise click.UsageError("--set needs name=value")
         if name not in known:
-            raise click.UsageError(f"--set {name}: there is no such question; there are: {', '.join(known)}")
-        found[name] = text
-    return found
+            raise click.UsageError(f"--set {name}: no such question; there are: {', '.join(known)}")
+        answers[name] = text
+    return answers
 
 
-def warn_of_secrets(given: dict[str, str], questions: Sequence[Question]) -> str | None:
-    """What to say to somebody who wrote a secret among the arguments."""
+def secret_warning(answers: dict[str, str], questions: Sequence[Question]) -> str | None:
+    """Return a warning if a secret was given as an argument, where other users and the shell's history can see it."""
     for question in questions:
-        text = given.get(question.name, "")
+        text = answers.get(question.name, "")
         if question.kind == "secret" and text and not text.startswith("${"):
             return (
-                "Warning: a secret among the arguments is seen by every user of this machine (ps) and kept by the "
-                "shell; give it with --stdin-secret, by the environment, or as a reference such as '${NAME}'."
+                "Warning: every user of this machine can see a secret in the arguments (ps), and the shell keeps it; "
+                "use --stdin-secret, an environment variable, or a reference such as '${NAME}'."
             )
     return None

@@ -1,6 +1,7 @@
-"""How is a provider set up, or taken away? Asked, tried, shown, agreed to, written; before that nothing happens.
+"""Sets a provider up, or removes it: answers, connection test, shown change, confirmation, write; in this order.
 
-The one wizard for all providers. What is asked, tried and written is the provider's; who answers is `answering`'s.
+The one wizard for all providers: the questions, the test and the change belong to the provider, the answers to
+`answers`. Must not write before the change was shown and confirmed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from clawgate.cli.auth.wizard.answers import (
     AnswerSources,
     InvalidAnswer,
     MissingAnswer,
-    by_asking,
-    without_asking,
+    collect_answers,
+    prompt_answers,
 )
 from clawgate.cli.auth.wizard.config_diff import config_diff
 from clawgate.cli.auth.wizard.config_edits import with_provider, without_provider
@@ -39,26 +40,26 @@ _T = TypeVar("_T")
 
 
 class SignInFailed(Exception):
-    """The command ends with status 1 and this text; the file is as it was."""
+    """Nothing was written; the text is the error message of the command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInOptions:
-    """What the command line says. ``editing``: what is configured goes before the environment."""
+    """The flags of the command. ``editing``: the configured values precede the environment."""
 
     flags: Mapping[str, str] = field(default_factory=dict, repr=False)
     stdin: Sequence[str] = field(default=(), repr=False)
-    try_first: bool = True
-    default: bool = False
+    test_connection: bool = True
+    set_default: bool = False
     editing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInContext:
-    """Where the work is done. ``asker`` is None where nobody can or shall be asked; ``show`` prints one line."""
+    """What the wizard works with. ``prompter`` is None without a terminal or with --yes; ``show`` prints a line."""
 
-    known: LoadedConfig
-    asker: Prompter | None
+    loaded: LoadedConfig
+    prompter: Prompter | None
     show: Callable[[str], None]
     show_diff: Callable[[str], None]
     warn: Callable[[str], None]
@@ -66,236 +67,238 @@ class SignInContext:
 
     @property
     def text(self) -> str:
-        """The file as it was read."""
-        return self.known.file.text or NEW_FILE
+        """The text of the config file as it was read."""
+        return self.loaded.file.text or NEW_FILE
+
+    @property
+    def setup(self) -> Setup:
+        """What the provider's questions and its connection test get."""
+        return Setup(self.loaded.file.environment, self.loaded.file.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """``written`` is None where the config said all of it before. ``secrets`` may not be shown."""
+    """``written`` is None if the config had all of it already; ``references`` are the variables that it refers to."""
 
     provider: str
     change: ConfigChange
     written: WriteResult | None
-    default: bool
+    is_default: bool
     references: tuple[str, ...]
 
 
-def questions_of(subject: ProviderTarget, setup: Setup) -> tuple[Answers, list[Question]]:
-    """What is answered already, and what there is to ask."""
-    previous = _called(subject, lambda: subject.provider.previous_answers(setup.config))
-    return previous, _called(subject, lambda: list(subject.provider.questions(previous, setup.environment)))
+def questions_of(target: ProviderTarget, setup: Setup) -> tuple[Answers, list[Question]]:
+    """Return the answers in the config, and the questions. Raises `SignInFailed`."""
+    previous = _call(target, lambda: target.provider.previous_answers(setup.config))
+    return previous, _call(target, lambda: list(target.provider.questions(previous, setup.environment)))
 
 
-def sign_in(subject: ProviderTarget, wishes: SignInOptions, desk: SignInContext) -> SignInResult:
-    """Raises `SignInFailed`, `Aborted`, or as `without_asking` does."""
-    setup = Setup(desk.known.file.environment, desk.known.file.raw)
-    previous, questions = questions_of(subject, setup)
-    answered = _right_answers(subject, questions, previous, wishes, desk, setup)
-    name = answered.plain.text("id") or subject.provider.id
-    change = _called(subject, lambda: subject.provider.config_change(answered.written))
-    default = _wants_default(change, wishes, desk)
+def sign_in(target: ProviderTarget, options: SignInOptions, context: SignInContext) -> SignInResult:
+    """Set the provider up. Raises `SignInFailed`, `Aborted`, or as `collect_answers` does."""
+    previous, questions = questions_of(target, context.setup)
+    answers = _working_answers(target, questions, previous, options, context)
+    name = answers.plain.text("id") or target.provider.id
+    change = _call(target, lambda: target.provider.config_change(answers.written))
+    is_default = _make_default(change, options, context)
     try:
-        after = with_provider(desk.text, name, change, plugin=subject.plugin, default=default)
+        after = with_provider(context.text, name, change, plugin=target.plugin, default=is_default)
     except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
         raise SignInFailed(str(error)) from error
     references = tuple(
         text[2:-1]
         for one in questions
-        if one.kind == "secret" and (text := answered.written.text(one.name)).startswith("${")
+        if one.kind == "secret" and (text := answers.written.text(one.name)).startswith("${")
     )
-    written = _agreed(desk, after, answered.secrets(questions))
-    return SignInResult(name, change, written, default, tuple(dict.fromkeys(references)))
+    written = _confirm_and_write(context, after, answers.secrets(questions))
+    return SignInResult(name, change, written, is_default, tuple(dict.fromkeys(references)))
 
 
-def sign_out(provider: str, subject: ProviderTarget | None, desk: SignInContext) -> WriteResult | None:
-    """Take away all that was written for ``provider``; None where nothing was. Raises `SignInFailed`, `Aborted`."""
-    raw = desk.known.file.raw
-    owned = _called(subject, lambda: list(subject.provider.owned_paths(raw))) if subject is not None else []
+def sign_out(provider: str, target: ProviderTarget | None, context: SignInContext) -> WriteResult | None:
+    """Remove all that was written for ``provider``; None if there was nothing. Raises `SignInFailed`, `Aborted`."""
+    raw = context.loaded.file.raw
+    owned = _call(target, lambda: list(target.provider.owned_paths(raw))) if target is not None else []
     try:
-        after = without_provider(desk.text, provider, owned)
+        after = without_provider(context.text, provider, owned)
     except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
         raise SignInFailed(str(error)) from error
-    return _agreed(desk, after, (), may_shrink=True)
+    return _confirm_and_write(context, after, (), may_shrink=True)
 
 
-def _right_answers(
-    subject: ProviderTarget,
+def check_answers(target: ProviderTarget, options: SignInOptions, context: SignInContext) -> None:
+    """Raise `InvalidAnswer` or `MissingAnswer` if the flags, the environment and the file do not suffice."""
+    previous, questions = questions_of(target, context.setup)
+    _call(target, lambda: collect_answers(questions, _sources(options, previous, context.setup)))
+
+
+def _working_answers(
+    target: ProviderTarget,
     questions: Sequence[Question],
     previous: Answers,
-    wishes: SignInOptions,
-    desk: SignInContext,
-    setup: Setup,
+    options: SignInOptions,
+    context: SignInContext,
 ) -> AnswerSet:
-    """Answers that work, or that are to be written all the same."""
-    sources = _sources(wishes, previous, setup)
-    before = [previous.text(one.name) for one in questions if one.kind == "port"]
-    known = frozenset(int(text) for text in before if text.isdecimal())
-    desk = replace(desk, ports=replace(desk.ports, configured=known))
-    asker = desk.asker
+    """Return answers that pass the connection test, or that the user wants to write anyway."""
+    sources = _sources(options, previous, context.setup)
+    ports = [previous.text(one.name) for one in questions if one.kind == "port"]
+    configured = frozenset(int(text) for text in ports if text.isdecimal())
+    context = replace(context, ports=replace(context.ports, configured=configured))
+    prompter = context.prompter
     while True:
-        answered = _answered(subject, questions, sources, desk, setup)
-        if not wishes.try_first:
-            return answered
-        desk.show("Trying the connection...")
-        found = _tried(subject, answered.plain, setup)
-        desk.show(f"  {'ok' if found.ok else 'failed'}: {found.message}")
-        if found.ok:
-            return answered
-        if found.next_step:
-            desk.show(f"  next: {found.next_step}")
-        if asker is None:
-            raise SignInFailed("the connection does not work; to write the answers all the same: --no-check")
-        match _what_now(asker):
+        answers = _get_answers(target, questions, sources, context)
+        if not options.test_connection:
+            return answers
+        context.show("Testing the connection...")
+        result = _test_connection(target, answers.plain, context.setup)
+        context.show(f"  {'ok' if result.ok else 'failed'}: {result.message}")
+        if result.ok:
+            return answers
+        if result.next_step:
+            context.show(f"  next: {result.next_step}")
+        if prompter is None:
+            raise SignInFailed("the connection test failed; to write the answers anyway: --no-check")
+        match _next_step(prompter):
             case "write":
-                return answered
+                return answers
             case "stop":
                 raise Declined
-        sources = AnswerSources(environment=setup.environment, earlier=answered.written, earlier_first=True)
+        sources = AnswerSources(
+            environment=context.setup.environment, earlier=answers.written, earlier_first=True
+        )
 
 
-def _answered(
-    subject: ProviderTarget,
-    questions: Sequence[Question],
-    sources: AnswerSources,
-    desk: SignInContext,
-    setup: Setup,
+def _get_answers(
+    target: ProviderTarget, questions: Sequence[Question], sources: AnswerSources, context: SignInContext
 ) -> AnswerSet:
-    asker = desk.asker
-    if asker is None:
-        answered = _called(subject, lambda: without_asking(questions, sources))
-        _tell_of_ports(questions, answered, desk)
-        return answered
-    offered = _Offered(asker, setup)
-    answered = _called(
-        subject, lambda: by_asking(questions, sources, asker, offered.choices, desk.ports.note)
+    prompter = context.prompter
+    if prompter is None:
+        answers = _call(target, lambda: collect_answers(questions, sources))
+        _warn_of_ports(questions, answers, context)
+        return answers
+    lookup = _ChoiceLookup(prompter, context.setup)
+    answers = _call(
+        target, lambda: prompt_answers(questions, sources, prompter, lookup.choices, context.ports.note)
     )
-    asker.say("")
-    return answered
+    prompter.show("")
+    return answers
 
 
-def ask_for_answers(subject: ProviderTarget, wishes: SignInOptions, desk: SignInContext) -> None:
-    """Raise `InvalidAnswer` or `MissingAnswer` unless all could be done without asking."""
-    setup = Setup(desk.known.file.environment, desk.known.file.raw)
-    previous, questions = questions_of(subject, setup)
-    _called(subject, lambda: without_asking(questions, _sources(wishes, previous, setup)))
-
-
-def _sources(wishes: SignInOptions, previous: Answers, setup: Setup) -> AnswerSources:
+def _sources(options: SignInOptions, previous: Answers, setup: Setup) -> AnswerSources:
     return AnswerSources(
-        flags=wishes.flags,
-        stdin=wishes.stdin,
+        flags=options.flags,
+        stdin=options.stdin,
         environment=setup.environment,
         earlier=previous,
-        earlier_first=wishes.editing,
-        unset_allowed=not wishes.try_first,
+        earlier_first=options.editing,
+        unset_allowed=not options.test_connection,
     )
 
 
-def _what_now(asker: Prompter) -> str:
-    ways = {"edit": "change the answers", "write": "write them all the same", "stop": "change nothing"}
-    return asker.one_of(
+def _next_step(prompter: Prompter) -> str:
+    steps = {"edit": "change the answers", "write": "write them anyway", "stop": "change nothing"}
+    return prompter.choose_one(
         "What now?",
-        list(ways.items()),
+        list(steps.items()),
         "edit",
-        lambda text: None if text in ways else f"one of {', '.join(ways)}",
+        lambda text: None if text in steps else f"one of {', '.join(steps)}",
     )
 
 
-def _tell_of_ports(questions: Sequence[Question], answered: AnswerSet, desk: SignInContext) -> None:
-    """Nobody can be asked; whether what listens there is what is meant, the check finds out."""
+def _warn_of_ports(questions: Sequence[Question], answers: AnswerSet, context: SignInContext) -> None:
+    """Warn of ports in use. Without a prompt it stays a warning: the connection test shows what listens there."""
     for question in questions:
-        text = answered.plain.text(question.name)
-        if question.kind == "port" and text and (note := desk.ports.note(int(text), answered.plain)):
-            desk.warn(f"Warning: {note}")
+        text = answers.plain.text(question.name)
+        if question.kind == "port" and text and (note := context.ports.note(int(text), answers.plain)):
+            context.warn(f"Warning: {note}")
 
 
-def _tried(subject: ProviderTarget, answers: Answers, setup: Setup) -> CheckResult:
+def _test_connection(target: ProviderTarget, answers: Answers, setup: Setup) -> CheckResult:
     try:
-        found: object = _awaited(subject.provider.check_connection(answers, setup))
+        result: object = _run(target.provider.check_connection(answers, setup))
     except Aborted:
         raise
     except TimeoutError:
-        return CheckResult(ok=False, message=f"it did not answer within {CHECK_SECONDS:g} s")
+        return CheckResult(ok=False, message=f"no response within {CHECK_SECONDS:g} s")
     except (FetchFailed, PluginError) as error:
         return CheckResult(ok=False, message=str(error))
     except Exception as error:  # noqa: BLE001  # the plugin boundary
-        return CheckResult(ok=False, message=f"the check itself failed: {reason_of(error)}")
-    return (
-        found if isinstance(found, CheckResult) else CheckResult(ok=False, message="the check said nothing")
-    )
+        return CheckResult(ok=False, message=f"the connection test itself failed: {reason_of(error)}")
+    if not isinstance(result, CheckResult):
+        return CheckResult(ok=False, message="the connection test returned no result")
+    return result
 
 
-def _awaited(waits: Awaitable[_T]) -> _T:
-    """Raises `Aborted` for Ctrl-C."""
+def _run(awaitable: Awaitable[_T]) -> _T:
+    """Run to the end. Raises `Aborted` for Ctrl-C, TimeoutError after `CHECK_SECONDS`."""
 
-    async def within() -> _T:
-        return await asyncio.wait_for(waits, CHECK_SECONDS)
+    async def with_timeout() -> _T:
+        return await asyncio.wait_for(awaitable, CHECK_SECONDS)
 
     try:
-        return asyncio.run(within())
+        return asyncio.run(with_timeout())
     except KeyboardInterrupt:
         raise Aborted from None
 
 
 @dataclass(frozen=True, slots=True)
-class _Offered:
-    """Asks for what can be chosen; that it cannot be told is no reason to stop."""
+class _ChoiceLookup:
+    """Gets the choices of a question from the provider; a failure is shown, and the user types the answer."""
 
-    asker: Prompter
+    prompter: Prompter
     setup: Setup
 
     def choices(self, question: Question, answers: Answers) -> Sequence[Choice]:
         if question.choices is None:
             return ()
         try:
-            return list(_awaited(question.choices(answers, self.setup)))
+            return list(_run(question.choices(answers, self.setup)))
         except Aborted:
             raise
         except TimeoutError:
-            self.asker.say("  (nothing to choose from: it took too long)")
+            self.prompter.show(f"  (no choices: no response within {CHECK_SECONDS:g} s)")
         except Exception as error:  # noqa: BLE001  # the plugin boundary
-            self.asker.say(f"  (nothing to choose from: {reason_of(error)})")
+            self.prompter.show(f"  (no choices: {reason_of(error)})")
         return ()
 
 
-def _called(subject: ProviderTarget, call: Callable[[], _T]) -> _T:
-    """What a provider returns; a plugin that fails is told by name."""
+def _call(target: ProviderTarget, call: Callable[[], _T]) -> _T:
+    """Call a method of a provider. Raises `SignInFailed` with the plugin's name if the plugin fails."""
     try:
         return call()
     except (Aborted, MissingAnswer, InvalidAnswer):
         raise
     except (PluginFailed, PluginError) as error:
-        raise SignInFailed(f"the plugin '{subject.plugin}' cannot go on: {error}") from error
+        raise SignInFailed(f"the plugin '{target.plugin}' cannot continue: {error}") from error
     except Exception as error:
-        if subject.plugin is None:
+        if target.plugin is None:
             raise
-        raise SignInFailed(f"the plugin '{subject.plugin}' failed: {reason_of(error)}") from error
+        raise SignInFailed(f"the plugin '{target.plugin}' failed: {reason_of(error)}") from error
 
 
-def _wants_default(change: ConfigChange, wishes: SignInOptions, desk: SignInContext) -> bool:
-    if wishes.default and not change.default_model:
-        raise SignInFailed("there is no model that could become the default: name one with --models")
-    if wishes.default or desk.asker is None or not change.default_model:
-        return wishes.default
-    if desk.known.catalog.primary is not None:
+def _make_default(change: ConfigChange, options: SignInOptions, context: SignInContext) -> bool:
+    """Return whether the change's model becomes the default; prompts if there is no default yet."""
+    if options.set_default and not change.default_model:
+        raise SignInFailed("there is no model to make the default; name one with --models")
+    if options.set_default or context.prompter is None or not change.default_model:
+        return options.set_default
+    if context.loaded.catalog.primary is not None:
         return False
-    desk.asker.say("")
-    return desk.asker.yes(f"Make {change.default_model} the model that answers by default?", offered=True)
+    context.prompter.show("")
+    return context.prompter.confirm(f"Make {change.default_model} the default model?", default=True)
 
 
-def _agreed(
-    desk: SignInContext, after: str, secrets: Sequence[str], *, may_shrink: bool = False
+def _confirm_and_write(
+    context: SignInContext, after: str, secrets: Sequence[str], *, may_shrink: bool = False
 ) -> WriteResult | None:
-    """Show the change, ask, write; None where there is none."""
-    before, path = desk.text, desk.known.path
+    """Show the change, confirm, write; None if there is no change. Raises `Declined`, `SignInFailed`."""
+    before, path = context.text, context.loaded.path
     if after == before:
         return None
-    desk.show("")
+    context.show("")
     for line in config_diff(path.name, before, after, secrets):
-        desk.show_diff(line)
-    desk.show("")
-    if desk.asker is not None and not desk.asker.yes(f"Write this to {path}?", offered=True):
+        context.show_diff(line)
+    context.show("")
+    prompter = context.prompter
+    if prompter is not None and not prompter.confirm(f"Write this to {path}?", default=True):
         raise Declined
     try:
         return write_shown(path, before, after, may_shrink=may_shrink)

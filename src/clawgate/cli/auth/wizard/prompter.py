@@ -1,7 +1,7 @@
-"""How does a question reach a person, and the answer come back? The only place of the wizard that knows a terminal.
+"""Prompts on the terminal and reads the answers. The only module of the wizard that knows a terminal.
 
-One line at a time, without moving the cursor: it works over a slow line, with TERM=dumb, for a screen reader, at 40
-columns. What may be answered is told by a check that is passed in.
+Works line by line without moving the cursor: on a slow line, with TERM=dumb, with a screen reader, in 40 columns.
+A check that is passed in decides which answers are valid.
 """
 
 from __future__ import annotations
@@ -17,52 +17,50 @@ import click
 from clawgate.cli.terminal.read_line import read_line
 
 Check = Callable[[str], str | None]
-"""What is wrong with an answer, None if nothing is."""
+"""Returns why an answer is not valid, None if it is."""
 
 NOTHING = "-"
-"""Typed instead of an answer: none, where Enter would take what is offered."""
+"""Typed to give no answer, where Enter would take the default."""
 
-_WIDEST = 100
-_MOST_LISTED = 40
+_MAX_WIDTH = 100
+_MAX_LISTED = 40
 
 
 class Aborted(Exception):
-    """The person left: Ctrl-C, or the end of the input. Nothing has been written."""
+    """The user pressed Ctrl-C, or the input ended. Nothing has been written."""
 
 
 class Declined(Aborted):
-    """The person was asked whether to go on, and said no."""
+    """The user answered no to a confirmation."""
 
 
 class Prompter(Protocol):
-    """Every method but ``say`` returns only what its ``check`` takes, and raises `Aborted`."""
+    """Every method except ``show`` returns only a valid answer, or raises `Aborted`. Enter takes ``default``."""
 
-    def say(self, text: str = "") -> None: ...
+    def show(self, text: str = "") -> None: ...
 
-    def line(self, prompt: str, offered: str, check: Check) -> str:
-        """Enter takes ``offered``."""
+    def ask_text(self, prompt: str, default: str, check: Check) -> str: ...
+
+    def ask_secret(self, prompt: str, check: Check) -> str:
+        """The input is not echoed; "" for Enter."""
         ...
 
-    def secret(self, prompt: str, check: Check) -> str:
-        """Not shown while it is typed; "" for Enter."""
+    def confirm(self, prompt: str, default: bool | None) -> bool: ...
+
+    def choose_one(self, prompt: str, choices: Sequence[tuple[str, str]], default: str, check: Check) -> str:
+        """``choices`` are pairs of value and label."""
         ...
 
-    def yes(self, prompt: str, offered: bool | None) -> bool: ...
-
-    def one_of(self, prompt: str, choices: Sequence[tuple[str, str]], offered: str, check: Check) -> str:
-        """``choices``: value and label."""
-        ...
-
-    def some_of(self, prompt: str, choices: Sequence[tuple[str, str]], offered: str, check: Check) -> str:
-        """A comma list of values; others than those of ``choices`` may be typed."""
+    def choose_many(self, prompt: str, choices: Sequence[tuple[str, str]], default: str, check: Check) -> str:
+        """Return values with commas between them; the user may type others than those of ``choices``."""
         ...
 
 
 class TerminalPrompter:
-    """Asks on standard output and reads from standard input."""
+    """Prompts on standard output, reads from standard input."""
 
-    def say(self, text: str = "") -> None:
-        width = min(max(shutil.get_terminal_size().columns, 20), _WIDEST) - 1
+    def show(self, text: str = "") -> None:
+        width = min(max(shutil.get_terminal_size().columns, 20), _MAX_WIDTH) - 1
         for line in text.splitlines() or [""]:
             indent = line[: len(line) - len(line.lstrip())]
             click.echo(
@@ -71,61 +69,58 @@ class TerminalPrompter:
                 )
             )
 
-    def line(self, prompt: str, offered: str, check: Check) -> str:
-        return self._until_right(
-            lambda: self._read(f"{prompt} [{offered}]" if offered else prompt, offered), check
-        )
+    def ask_text(self, prompt: str, default: str, check: Check) -> str:
+        return self._until_valid(lambda: self._read(_with_default(prompt, default), default), check)
 
-    def secret(self, prompt: str, check: Check) -> str:
-        return self._until_right(lambda: self._read(prompt, "", hidden=True), check)
+    def ask_secret(self, prompt: str, check: Check) -> str:
+        return self._until_valid(lambda: self._read(prompt, "", hidden=True), check)
 
-    def yes(self, prompt: str, offered: bool | None) -> bool:
-        word = {True: "Y/n", False: "y/N", None: "y/n"}[offered]
+    def confirm(self, prompt: str, default: bool | None) -> bool:
+        word = {True: "Y/n", False: "y/N", None: "y/n"}[default]
         known = {"y": True, "yes": True, "n": False, "no": False}
-        if offered is not None:
-            known[""] = offered
-        found = self._until_right(
+        if default is not None:
+            known[""] = default
+        answer = self._until_valid(
             lambda: self._read(f"{prompt} [{word}]", "").lower(),
             lambda text: None if text in known else "answer yes or no",
         )
-        return known[found]
+        return known[answer]
 
-    def one_of(self, prompt: str, choices: Sequence[tuple[str, str]], offered: str, check: Check) -> str:
-        self._list(choices)
-        return self._until_right(
-            lambda: _by_number(self._read(f"{prompt} [{offered}]" if offered else prompt, offered), choices),
-            check,
+    def choose_one(self, prompt: str, choices: Sequence[tuple[str, str]], default: str, check: Check) -> str:
+        self._show_choices(choices)
+        return self._until_valid(
+            lambda: _by_number(self._read(_with_default(prompt, default), default), choices), check
         )
 
-    def some_of(self, prompt: str, choices: Sequence[tuple[str, str]], offered: str, check: Check) -> str:
-        self._list(choices)
-        shown = f"{prompt} [{offered}]" if offered else prompt
-        return self._until_right(
+    def choose_many(self, prompt: str, choices: Sequence[tuple[str, str]], default: str, check: Check) -> str:
+        self._show_choices(choices)
+        text = _with_default(prompt, default)
+        return self._until_valid(
             lambda: ", ".join(
-                _by_number(word.strip(), choices) for word in self._read(shown, offered).split(",")
+                _by_number(word.strip(), choices) for word in self._read(text, default).split(",")
             ),
             check,
         )
 
-    def _list(self, choices: Sequence[tuple[str, str]]) -> None:
-        for number, (value, label) in enumerate(choices[:_MOST_LISTED], 1):
-            more = f": {label}" if label and label != value else ""
-            self.say(f"  {number}. {value}{more}")
-        if len(choices) > _MOST_LISTED:
-            self.say(f"  and {len(choices) - _MOST_LISTED} more; any of them can be typed")
+    def _show_choices(self, choices: Sequence[tuple[str, str]]) -> None:
+        for number, (value, label) in enumerate(choices[:_MAX_LISTED], 1):
+            description = f": {label}" if label and label != value else ""
+            self.show(f"  {number}. {value}{description}")
+        if len(choices) > _MAX_LISTED:
+            self.show(f"  and {len(choices) - _MAX_LISTED} more; you can type any of them")
 
-    def _until_right(self, read: Callable[[], str], check: Check) -> str:
+    def _until_valid(self, read: Callable[[], str], check: Check) -> str:
         while True:
             text = read()
             problem = check(text)
             if problem is None:
                 return text
-            self.say(f"  ! {problem}")
+            self.show(f"  ! {problem}")
 
     @staticmethod
-    def _read(prompt: str, offered: str, *, hidden: bool = False) -> str:
+    def _read(prompt: str, default: str, *, hidden: bool = False) -> str:
         try:
-            return read_line(f"{prompt}: ", hidden=hidden).strip() or offered
+            return read_line(f"{prompt}: ", hidden=hidden).strip() or default
         except (EOFError, KeyboardInterrupt):
             click.echo("")
             raise Aborted from None
@@ -134,12 +129,16 @@ class TerminalPrompter:
 
 
 def on_a_terminal() -> bool:
-    """Whether somebody can be asked."""
+    """Return whether standard input and output are terminals, so that a prompt can be answered."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def _with_default(prompt: str, default: str) -> str:
+    return f"{prompt} [{default}]" if default else prompt
+
+
 def _by_number(text: str, choices: Sequence[tuple[str, str]]) -> str:
-    """The value whose number was typed; a value that looks like a number goes before."""
+    """Return the value with the typed number; a value that looks like a number precedes."""
     if any(text == value for value, _ in choices):
         return text
     if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= len(choices):

@@ -1,4 +1,4 @@
-"""What is done for a provider that is being set up: the config to read, a small request, a look at a port?"""
+"""What the wizard gives a provider that is set up: the config, a small request, the state of local ports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clawgate.relay.upstream.dial import Dialer
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The context of a provider's questions and of its check."""
+    """The context of a provider's questions and of its connection test; implements `SetupContext`."""
 
     environment: Mapping[str, str] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
@@ -28,7 +28,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """``gateway_port`` is the gateway's own, ``gateway_pid`` of one that runs; ``configured`` are those of before."""
+    """``gateway_port`` is the gateway's own, ``gateway_pid`` a running gateway's; ``configured`` are in the config."""
 
     gateway_port: int | None = None
     gateway_pid: int | None = None
@@ -36,22 +36,21 @@ class Ports:
     owner: Callable[[int], str | None] = port_owner
 
     def note(self, port: int, answers: Answers) -> str | None:
-        """What there is to say about listening on ``port``; None where it is free or ours."""
+        """Return a warning about listening on ``port``; None if it is free or used by our gateway."""
         if port == self.gateway_port:
             return f"port {port} is the gateway's own"
-        if not _taken(answers.text("host") or "127.0.0.1", port):
+        if not _in_use(answers.text("host") or "127.0.0.1", port):
             return None
         owner = self.owner(port)
         if owner is not None and self.gateway_pid is not None and owner.endswith(f"(pid {self.gateway_pid})"):
             return None
-        who = owner or "somebody"
         if port in self.configured:
-            return None  # what runs there may well be what was set up before
-        return f"port {port} is taken: {who} listens there"
+            return None  # the listener is probably the service that was set up before
+        return f"port {port} is already in use by {owner or 'another process'}"
 
 
-def _taken(host: str, port: int) -> bool:
-    """Whether nobody else could listen there; an address that is not of this machine is somebody else's matter."""
+def _in_use(host: str, port: int) -> bool:
+    """Return whether the port is in use; False for an address that this machine does not have."""
     try:
         family, kind, number, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE

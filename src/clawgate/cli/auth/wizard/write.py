@@ -1,4 +1,4 @@
-"""How does what was shown get into the config file? As it was shown, or not at all."""
+"""Writes the change that was shown to the config file: exactly as it was shown, or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NothingWritten(Exception):
-    """The file is as it was; the text says why, and what to do."""
+    """The file is unchanged; the text is the reason and what to do."""
 
 
 def write_shown(
@@ -26,26 +26,27 @@ def write_shown(
     *,
     may_shrink: bool = False,
 ) -> WriteResult:
-    """Replace ``before`` by ``after``, unless the file says something else by now. Raises `NothingWritten`.
+    """Replace ``before`` by ``after`` if the file still has ``before``. Raises `NothingWritten`.
 
-    Ctrl-C waits until it is done: it is a matter of milliseconds, and nobody has to wonder which version stands.
+    Ctrl-C takes effect after the write, which takes milliseconds: the user must not have to guess which version is on
+    disk.
     """
     from clawgate.settings.atomic_write import WriteFailed
     from clawgate.settings.json5.edit import EditVerificationFailed
     from clawgate.settings.openclaw.update import update
     from clawgate.settings.problems import SettingsInvalid
 
-    def change(text: str) -> str:
+    def edit(text: str) -> str:
         if text != before:
             raise NothingWritten(
-                f"{path} was changed by somebody else since it was read. Nothing was written: run the command again"
+                f"{path} was changed by another process in the meantime. Nothing was written: run the command again"
             )
         return after
 
     try:
         with _uninterrupted():
             return update(
-                path, os.environ if environment is None else environment, change, may_shrink=may_shrink
+                path, os.environ if environment is None else environment, edit, may_shrink=may_shrink
             )
     except SettingsInvalid as error:
         raise NothingWritten("; ".join(map(str, error.problems))) from error
@@ -55,12 +56,12 @@ def write_shown(
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Without SIGINT, where this thread may say so."""
+    """Ignore SIGINT; only the main thread may set that."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGINT, previous)

@@ -15,46 +15,45 @@ SECRET = "canary-s3cret-9f8e7d6c"
 
 
 class Scripted:
-    """An `Asker` that answers from a list, and leaves when that is at its end. ``said`` is all that was shown."""
+    """A `Prompter` with a list of answers, which aborts at its end. ``shown`` is all that it showed."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
-        self.said: list[str] = []
+        self.shown: list[str] = []
 
-    def say(self, text: str = "") -> None:
-        self.said.append(text)
+    def show(self, text: str = "") -> None:
+        self.shown.append(text)
 
-    def line(self, prompt: str, offered: str, check: Check) -> str:
-        return self._next(prompt, offered, check)
+    def ask_text(self, prompt: str, default: str, check: Check) -> str:
+        return self._next(prompt, default, check)
 
-    def secret(self, prompt: str, check: Check) -> str:
+    def ask_secret(self, prompt: str, check: Check) -> str:
         return self._next(prompt, "", check)
 
-    def yes(self, prompt: str, offered: bool | None) -> bool:
-        default = {True: "y", False: "n", None: ""}[offered]
+    def confirm(self, prompt: str, default: bool | None) -> bool:
+        word = {True: "y", False: "n", None: ""}[default]
         return (
-            self._next(prompt, default, lambda text: None if text in ("y", "n") else "answer yes or no")
-            == "y"
+            self._next(prompt, word, lambda text: None if text in ("y", "n") else "answer yes or no") == "y"
         )
 
-    def one_of(self, prompt: str, choices: Sequence[tuple[str, str]], offered: str, check: Check) -> str:
-        self.said += [value for value, _ in choices]
-        return self._next(prompt, offered, check)
+    def choose_one(self, prompt: str, choices: Sequence[tuple[str, str]], default: str, check: Check) -> str:
+        self.shown += [value for value, _ in choices]
+        return self._next(prompt, default, check)
 
-    def some_of(self, prompt: str, choices: Sequence[tuple[str, str]], offered: str, check: Check) -> str:
-        self.said += [value for value, _ in choices]
-        return self._next(prompt, offered, check)
+    def choose_many(self, prompt: str, choices: Sequence[tuple[str, str]], default: str, check: Check) -> str:
+        self.shown += [value for value, _ in choices]
+        return self._next(prompt, default, check)
 
-    def _next(self, prompt: str, offered: str, check: Check) -> str:
-        self.said.append(f"{prompt} [{offered}]" if offered else prompt)
+    def _next(self, prompt: str, default: str, check: Check) -> str:
+        self.shown.append(f"{prompt} [{default}]" if default else prompt)
         while True:
             if not self.answers:
                 raise Aborted
-            text = self.answers.pop(0) or offered
+            text = self.answers.pop(0) or default
             problem = check(text)
             if problem is None:
                 return text
-            self.said.append(problem)
+            self.shown.append(problem)
 
 
 async def _models(answers: Answers, context: SetupContext) -> Sequence[Choice]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.cli.context import configured
-from clawgate.cli.model_changes import known_ref, unknown_provider, warn_if_unlisted, write_change
+from clawgate.cli.context import load_config
+from clawgate.cli.models.changes import known_ref, unknown_provider, warn_if_unlisted, write_change
 from clawgate.policy.model_routing import ModelRef
 from tests.cli.catalogs import CONFIG, alone, config_file
 
@@ -23,32 +23,32 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("name", "ref"), [("smart", ModelRef("far", "sonnet")), ("hut/a/b", ModelRef("hut", "a/b"))]
 )
 def test_a_name_of_a_known_provider_is_taken(path: Path, name: str, ref: ModelRef) -> None:
-    assert known_ref(configured(str(path)), name) == ref
+    assert known_ref(load_config(str(path)), name) == ref
 
 
 @pytest.mark.parametrize("name", ["bare", "", "nope/x", "owl/", "/qwen"])
 def test_any_other_ends_the_command(path: Path, name: str) -> None:
     with pytest.raises(SystemExit) as caught:
-        known_ref(configured(str(path)), name)
+        known_ref(load_config(str(path)), name)
     assert caught.value.code == 1
 
 
 def test_an_unknown_provider_is_told_with_those_that_are_known(path: Path) -> None:
-    said = unknown_provider(configured(str(path)), "hutt")
+    said = unknown_provider(load_config(str(path)), "hutt")
     assert said == (
         'Unknown model provider "hutt". Did you mean "hut"? Known: anthropic, far, hut, lan, openai, owl.'
     )
 
 
 def test_what_will_not_work_is_warned_of(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = configured(str(path))
+    known = load_config(str(path))
     for ref, warnings in ((ModelRef("owl", "qwen"), 0), (ModelRef("owl", "x"), 1), (ModelRef("lan", "x"), 1)):
         warn_if_unlisted(known, ref)
         assert capsys.readouterr().err.count("Warning: ") == warnings
 
 
 def test_what_was_done_is_told(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = configured(str(path))
+    known = load_config(str(path))
     write_change(known, lambda text: text + "// more\n", lambda: "Done", {"x": 1}, as_json=False)
     assert capsys.readouterr().out == f"Updated config: {path}\n  Backup: {path}.bak\nDone\n"
     assert path.read_text() == CONFIG + "// more\n"

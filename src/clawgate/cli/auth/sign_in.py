@@ -1,0 +1,170 @@
+"""Runs the wizard for `models auth login`, `edit` and `logout`: what it gets, how its errors end the command."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from clawgate.cli.auth.messages import (
+    exit_aborted,
+    fail_missing,
+    print_after_logout,
+    print_diff_line,
+    print_result,
+    running_gateway,
+)
+from clawgate.cli.auth.wizard.answers import InvalidAnswer, MissingAnswer
+from clawgate.cli.auth.wizard.flags import answers_of, secret_warning
+from clawgate.cli.auth.wizard.flow import (
+    SignInContext,
+    SignInFailed,
+    SignInOptions,
+    check_answers,
+    questions_of,
+    sign_in,
+    sign_out,
+)
+from clawgate.cli.auth.wizard.prompter import Aborted, Declined, TerminalPrompter, on_a_terminal
+from clawgate.cli.auth.wizard.setup_context import Ports
+from clawgate.cli.auth.wizard.targets import ProviderTargets, UnknownTarget
+from clawgate.cli.context import LoadedConfig, load_config, print_remaining, print_written
+from clawgate.cli.errors import UNCHANGED, fail
+from clawgate.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from clawgate.cli.auth.wizard.targets import ProviderTarget
+
+_MAX_STDIN = 65_536
+
+
+def run_sign_in(provider: str | None, config: str | None, flags: dict[str, Any], *, editing: bool) -> None:
+    """Set up ``provider``, or one that the user chooses; ``flags`` are those of `models auth login`."""
+    loaded = load_config(config)
+    prompting = not flags["yes"] and on_a_terminal()
+    context = _context(loaded, config, prompting=prompting)
+    targets = _targets(loaded)
+    try:
+        if provider is None:
+            provider = _choose(targets, context, editing=editing)
+        target = targets.find(provider, new=not editing)
+        options = _options(target, context, flags, editing=editing)
+        if not prompting and not flags["yes"]:
+            _fail_without_terminal(target, options, context)
+        result = sign_in(target, options, context)
+    except (UnknownTarget, SignInFailed) as error:
+        fail(str(error), outcome=UNCHANGED)
+    except InvalidAnswer as error:
+        fail("invalid answers:", error.problems, outcome=UNCHANGED, status=ExitCode.USAGE)
+    except MissingAnswer as error:
+        fail_missing(error, yes=True)
+    except (Aborted, KeyboardInterrupt) as error:
+        exit_aborted(declined=isinstance(error, Declined))
+    print_result(loaded, config, result)
+
+
+def run_sign_out(provider: str, config: str | None, *, yes: bool) -> None:
+    """Remove ``provider`` from the config."""
+    loaded = load_config(config)
+    targets = _targets(loaded)
+    configured = targets.configured()
+    if provider not in configured:
+        fail(
+            f'"{provider}" is not in the config; it has: {", ".join(configured) or "none"}', outcome=UNCHANGED
+        )
+    target: ProviderTarget | None = None
+    try:
+        target = targets.find(provider, new=False)
+    except UnknownTarget as error:
+        click.echo(f"Warning: {error}. Only the provider's own block and its names are removed.", err=True)
+    if not yes and not on_a_terminal():
+        fail("not a terminal: pass --yes to confirm", outcome=UNCHANGED)
+    try:
+        written = sign_out(provider, target, _context(loaded, config, prompting=not yes))
+    except SignInFailed as error:
+        fail(str(error), outcome=UNCHANGED)
+    except (Aborted, KeyboardInterrupt) as error:
+        exit_aborted(declined=isinstance(error, Declined))
+    assert written is not None  # the provider was in the file
+    print_written(loaded.path, written)
+    print_remaining(written)
+    click.echo(f"Signed out: {provider}")
+    print_after_logout(loaded, provider)
+
+
+def _choose(targets: ProviderTargets, context: SignInContext, *, editing: bool) -> str:
+    candidates = [one for one in targets.candidates() if one.configured or not editing]
+    names = [one.id for one in candidates]
+    if context.prompter is None:
+        known = ", ".join(names) or "none is configured"
+        fail(f"not a terminal: name the provider with --provider: {known}", outcome=UNCHANGED)
+    if not names:
+        fail("no provider is configured; to set one up: clawgate models auth login", outcome=UNCHANGED)
+    labels = [f"{one.label}{' (configured)' if one.configured and not editing else ''}" for one in candidates]
+    context.prompter.show("Which provider?")
+    return context.prompter.choose_one(
+        "Provider",
+        list(zip(names, labels, strict=True)),
+        names[0],
+        lambda text: None if text in names else f"one of {', '.join(names)}",
+    )
+
+
+def _options(
+    target: ProviderTarget, context: SignInContext, flags: dict[str, Any], *, editing: bool
+) -> SignInOptions:
+    questions = questions_of(target, context.setup)[1]
+    answers = answers_of(flags, flags["pairs"], questions)
+    if warning := secret_warning(answers, questions):
+        click.echo(warning, err=True)
+    return SignInOptions(
+        flags=answers,
+        stdin=_read_secrets() if flags["stdin_secret"] else [],
+        test_connection=not flags["no_check"],
+        set_default=flags["set_default"],
+        editing=editing,
+    )
+
+
+def _read_secrets() -> list[str]:
+    """Return the lines of standard input that are not blank."""
+    if sys.stdin.isatty():
+        raise click.UsageError(
+            "--stdin-secret reads from a pipe; on a terminal you are prompted for the secret"
+        )
+    secrets = [line for line in sys.stdin.read(_MAX_STDIN).splitlines() if line.strip()]
+    if not secrets:
+        fail("--stdin-secret: standard input is empty", outcome=UNCHANGED)
+    return secrets
+
+
+def _fail_without_terminal(
+    target: ProviderTarget, options: SignInOptions, context: SignInContext
+) -> NoReturn:
+    """End the command with exactly the flags that it lacks."""
+    try:
+        check_answers(target, options, context)
+    except MissingAnswer as error:
+        fail_missing(error, yes=False)
+    fail("not a terminal: pass --yes to confirm; no answer is missing", outcome=UNCHANGED)
+
+
+def _targets(loaded: LoadedConfig) -> ProviderTargets:
+    return ProviderTargets(loaded.file.config, loaded.file.raw, loaded.paths.state)
+
+
+def _context(loaded: LoadedConfig, config: str | None, *, prompting: bool) -> SignInContext:
+    running = running_gateway(config)
+    prompter = TerminalPrompter() if prompting else None
+    return SignInContext(
+        loaded=loaded,
+        prompter=prompter,
+        show=prompter.show if prompter is not None else click.echo,
+        show_diff=print_diff_line,
+        warn=lambda text: click.echo(text, err=True),
+        ports=Ports(
+            gateway_port=loaded.file.config.gateway.port,
+            gateway_pid=running.pid if running else None,
+        ),
+    )

@@ -1,0 +1,172 @@
+"""The questions that set up a provider without a plugin, as a table: openai, anthropic, or any compatible server.
+
+What differs per provider (its name, its default address, its variable) is filled in by `provider_questions`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from clawgate.cli.auth.wizard.credential_block import KINDS, basic_problem
+from clawgate.plugins.api.questions import Answers, Choice, Choices, Question
+from clawgate.policy.egress import Reason
+from clawgate.providers.catalog import SUPPORTED_APIS, BuiltIn
+from clawgate.providers.endpoint import address_kind, endpoint_of
+from clawgate.wire.http.url import Origin, parse_url
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
+_NOT_FOR_CREDENTIALS = frozenset({"cookie", "proxy-authorization", "host", "content-length", "content-type"})
+_MAX_MODEL_ID = 200
+_SECRET_HELP = "A reference such as ${NAME} keeps the secret out of the file."
+_DIALECTS = {
+    "openai-completions": "OpenAI's chat completions; most servers",
+    "openai-responses": "OpenAI's responses",
+    "anthropic-messages": "Anthropic's messages",
+}
+
+
+def _header_problem(text: str) -> str | None:
+    if not _HEADER_NAME.match(text):
+        return "is not a valid header name"
+    return "is not a header for a credential" if text.lower() in _NOT_FOR_CREDENTIALS else None
+
+
+def _models_problem(text: str) -> str | None:
+    for word in Answers({"_": text}).words("_"):
+        if not word.isprintable() or " " in word or word[0] == "/" or len(word) > _MAX_MODEL_ID:
+            return f"{word[:60]!r} is not a model id"
+    return None
+
+
+def _base_url_problem(text: str) -> str | None:
+    return endpoint_of(text, "openai-completions", "it", {})[2]
+
+
+_ID = Question(
+    name="id", text="Name of the provider", help="A short name; a request names its models as name/model."
+)
+_BASE_URL = Question(
+    name="base_url",
+    text="Base URL",
+    kind="url",
+    help="The address of its API, with /v1 if it has that.",
+    check=_base_url_problem,
+)
+_DIALECT = Question(
+    name="dialect",
+    text="Dialect",
+    kind="choice",
+    default=SUPPORTED_APIS[0],
+    options=tuple(Choice(api, _DIALECTS[api]) for api in SUPPORTED_APIS),
+)
+_AUTH = Question(
+    name="auth",
+    text="Credential",
+    kind="choice",
+    default="bearer",
+    options=tuple(Choice(kind, label) for kind, label in KINDS.items()),
+)
+_HEADER = Question(
+    name="header",
+    text="Name of the header",
+    default="X-Proxy-Token",
+    check=_header_problem,
+    when=lambda answers: answers.text("auth") == "header",
+)
+_KEY = Question(name="key", text="Secret", kind="secret", help=_SECRET_HELP)
+_LOGIN = Question(
+    name="login",
+    text="User and password, as user:password",
+    kind="secret",
+    help=_SECRET_HELP,
+    check=basic_problem,
+    when=lambda answers: answers.text("auth") == "basic",
+)
+_PRIVATE_NETWORK = Question(
+    name="private_network",
+    text="Allow a loopback or private address?",
+    kind="confirm",
+    help="Loopback and private addresses are blocked unless you allow them for a provider.",
+)
+_MODELS = Question(
+    name="models",
+    text="Models, separated by commas",
+    kind="list",
+    help="The models to list. A request may also name others, as provider/model.",
+    required=False,
+    check=_models_problem,
+)
+
+
+def provider_questions(
+    provider_id: str,
+    built_in: BuiltIn | None,
+    *,
+    id_problem: Callable[[str], str | None],
+    models: Choices,
+) -> Sequence[Question]:
+    """Return the questions in their order; ``provider_id`` is "" for a provider that has no name yet."""
+    return (
+        *(() if provider_id else (replace(_ID, check=id_problem),)),
+        replace(_BASE_URL, default=built_in.base_url if built_in else ""),
+        *(() if built_in else (_DIALECT, _AUTH, _HEADER)),
+        *_key_questions(provider_id, built_in),
+        *(() if built_in else (_LOGIN,)),
+        *_private_network_questions(built_in),
+        replace(_MODELS, choices=models),
+    )
+
+
+def _key_questions(provider_id: str, built_in: BuiltIn | None) -> Sequence[Question]:
+    """Return the question for the key; of a built-in twice: its variable counts only for its own address."""
+    if built_in is None:
+        variable = re.sub(r"[^A-Z0-9]", "_", provider_id.upper()) + "_API_KEY"
+        usable = bool(provider_id) and not variable[0].isdigit()
+        return [replace(_KEY, variables=(variable,) if usable else (), when=_has_key)]
+
+    def at_home(answers: Answers) -> bool:
+        return origin_of(answers) == parse_url(built_in.base_url)[0]
+
+    question = replace(_KEY, text="API key")
+    return [
+        replace(
+            question,
+            variables=(built_in.variable,),
+            when=lambda answers: at_home(answers) and _has_key(answers),
+        ),
+        replace(question, when=lambda answers: not at_home(answers) and _has_key(answers)),
+    ]
+
+
+def _has_key(answers: Answers) -> bool:
+    return answers.text("auth") not in ("none", "basic")
+
+
+def _private_network_questions(built_in: BuiltIn | None) -> Sequence[Question]:
+    """Return two: a private address needs an explicit answer, a host name counts as public unless allowed."""
+
+    def for_kinds(*kinds: Reason) -> Callable[[Answers], bool]:
+        return lambda answers: _address_kind(answers, built_in) in kinds
+
+    return [
+        replace(_PRIVATE_NETWORK, when=for_kinds(Reason.LOOPBACK, Reason.PRIVATE)),
+        replace(_PRIVATE_NETWORK, when=for_kinds(Reason.NOT_AN_ADDRESS), default="no"),
+    ]
+
+
+def _address_kind(answers: Answers, built_in: BuiltIn | None) -> Reason:
+    """Return the kind of the address before it is resolved; a built-in's own address is public."""
+    origin = origin_of(answers)
+    if origin is None or (built_in is not None and origin == parse_url(built_in.base_url)[0]):
+        return Reason.PUBLIC
+    return address_kind(origin)
+
+
+def origin_of(answers: Answers) -> Origin | None:
+    """Return the origin of the base URL, None for an invalid one, which its own question reports."""
+    try:
+        return parse_url(answers.text("base_url"))[0]
+    except ValueError:
+        return None

@@ -1,0 +1,65 @@
+"""Completes providers, models and aliases for the shell. Must not print: an unusable config completes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from clawgate.cli.paths import find_paths, read_config_at
+
+if TYPE_CHECKING:
+    from clawgate.policy.model_routing import ModelRef
+    from clawgate.providers.catalog import Catalog
+
+
+def complete_provider(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    catalog = _catalog(ctx)
+    return _matching(catalog.providers, incomplete) if catalog else []
+
+
+def complete_alias(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    catalog = _catalog(ctx)
+    return _matching(catalog.aliases, incomplete) if catalog else []
+
+
+def complete_ref(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete ``provider/model`` from the models that the config lists or names."""
+    catalog = _catalog(ctx)
+    return _matching(map(str, known_refs(catalog)), incomplete) if catalog else []
+
+
+def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete ``provider/model`` and aliases."""
+    catalog = _catalog(ctx)
+    return _matching({*map(str, known_refs(catalog)), *catalog.aliases}, incomplete) if catalog else []
+
+
+def complete_fallback(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    catalog = _catalog(ctx)
+    return _matching(map(str, catalog.fallbacks), incomplete) if catalog else []
+
+
+def known_refs(catalog: Catalog) -> list[ModelRef]:
+    """Return each model that the config lists or names once: the default, the listed, then those only named."""
+    from clawgate.policy.model_routing import ModelRef
+
+    listed = [ModelRef(name, model) for name, models in catalog.listed().items() for model in models]
+    primary = [catalog.primary] if catalog.primary else []
+    return list(dict.fromkeys([*primary, *listed, *catalog.fallbacks, *catalog.aliases.values()]))
+
+
+def _catalog(ctx: click.Context) -> Catalog | None:
+    from clawgate.providers.catalog import build_catalog
+
+    with contextlib.suppress(click.UsageError, OSError):
+        file, _ = read_config_at(find_paths(ctx.params.get("config")))
+        return build_catalog(file.config, file.unset, file.environment) if file else None
+    return None
+
+
+def _matching(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(word) for word in sorted(words) if word.startswith(incomplete)]

@@ -1,0 +1,91 @@
+"""Writes a change of one value to the config file, and prints what it takes effect on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from clawgate.cli.config.path_argument import fail_no_such_path
+from clawgate.cli.context import print_remaining
+from clawgate.cli.errors import UNCHANGED, fail, fail_invalid_config
+from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.paths import find_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clawgate.settings.json5.file import Json5File
+    from clawgate.settings.key_path import KeyPath
+    from clawgate.settings.openclaw.update import WriteResult
+
+
+def write_value(
+    config: str | None,
+    edit: Callable[[str], str],
+    *,
+    path: KeyPath | None = None,
+    file: Json5File | None = None,
+    dropped: tuple[KeyPath, ...] = (),
+    may_shrink: bool = False,
+) -> WriteResult:
+    """Apply ``edit`` to the text of the file; a change that cannot be written ends the command.
+
+    ``path`` and ``file`` let the error for a missing key suggest a similar one.
+    """
+    from clawgate.settings.atomic_write import WriteFailed
+    from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed, NoSuchPath
+    from clawgate.settings.json5.source_map import InvalidJson5
+    from clawgate.settings.openclaw.update import BringsProblems, update
+    from clawgate.settings.problems import SettingsInvalid
+
+    config_path = find_paths(config).config
+    try:
+        return update(config_path, os.environ, edit, dropped=dropped, may_shrink=may_shrink)
+    except NoSuchPath as error:
+        if path is None or file is None:
+            fail(str(error), outcome=UNCHANGED)
+        fail_no_such_path(path, file)
+    except EditNotSupported as error:
+        fail(str(error), outcome=UNCHANGED)
+    except WriteFailed as error:
+        fail(str(error))  # which says that nothing was changed
+    except EditVerificationFailed as error:
+        fail(
+            f"the change cannot be made safely: {error}; this is a defect of clawgate, please report it",
+            outcome=UNCHANGED,
+        )
+    except InvalidJson5 as error:
+        fail(f"{config_path}:{error.line}:{error.column}: {error.message}", outcome=UNCHANGED)
+    except BringsProblems as error:
+        for problem in error.problems:
+            click.echo(f"Config validation failed: {problem}", err=True)
+        click.echo(UNCHANGED, err=True)
+        sys.exit(ExitCode.FAILED)
+    except SettingsInvalid as error:
+        fail_invalid_config(error.problems)
+
+
+def print_change(written: WriteResult, path: KeyPath, verb: str) -> None:
+    """Print what was changed, when it takes effect, and which set variables override it."""
+    from clawgate.settings.key_path import format_key_path
+    from clawgate.settings.openclaw.key_catalog import applied_live, known_key
+
+    if not written.changed:
+        click.echo("No change")
+        return
+    effect = (
+        "Change will apply without restarting the gateway."
+        if applied_live(path)
+        else "Restart the gateway to apply."
+    )
+    click.echo(f"{verb} {format_key_path(path)}. {effect}")
+    if written.backup is not None:
+        click.echo(f"  Backup: {written.backup}")
+    known = known_key(path)
+    for name in known.variables if known is not None else ():
+        if os.environ.get(name):
+            click.echo(f"Warning: environment variable {name} overrides the file", err=True)
+    print_remaining(written)

@@ -1,0 +1,47 @@
+"""Ends a command: one error line on standard error, the problems below it, an exit status.
+
+The line has the form `clawgate: <where>: <what is wrong>; <what to do>`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import NoReturn
+
+import click
+
+from clawgate.cli.exit_codes import ExitCode
+
+UNCHANGED = "Config was not changed."
+"""The ``outcome`` of a command that was to edit the config file."""
+
+
+def fail(
+    message: str,
+    problems: Iterable[object] = (),
+    *,
+    outcome: str = "",
+    status: int = ExitCode.FAILED,
+) -> NoReturn:
+    """Print ``message``, each of ``problems`` on a line of its own, and exit with ``status``.
+
+    ``outcome`` is a sentence on the state that the command leaves, such as `UNCHANGED`.
+    """
+    print_error(message, problems, outcome=outcome)
+    sys.exit(status)
+
+
+def fail_invalid_config(problems: Iterable[object]) -> NoReturn:
+    """Exit with status 2 and every problem of the flags, the environment or the config file."""
+    fail("invalid configuration:", problems, status=ExitCode.USAGE)
+
+
+def print_error(message: str, problems: Iterable[object] = (), *, outcome: str = "") -> None:
+    """Print an error in the form of `fail` without exiting."""
+    lines = [f"  - {problem}" for problem in problems]
+    if outcome and not lines:
+        message = f"{message.rstrip('.')}. {outcome}"
+    click.echo(f"clawgate: {message}", err=True)
+    for line in [*lines, outcome] if lines and outcome else lines:
+        click.echo(line, err=True)

@@ -1,0 +1,49 @@
+"""Finds the plugin that a command names; completes plugin ids for the shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from clawgate.cli.errors import fail
+from clawgate.cli.paths import find_paths
+
+if TYPE_CHECKING:
+    from clawgate.cli.context import LoadedConfig
+    from clawgate.plugins.host.discovery import DiscoveredPlugin
+    from clawgate.settings.openclaw.config_file import ConfigFile
+
+
+def _complete_id(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete plugin ids. Must not print, even for an unusable config."""
+    from clawgate.plugins.host.discovery import find_plugins
+
+    try:
+        plugins = find_plugins(find_paths(ctx.params.get("config")).state)
+    except (click.UsageError, OSError):
+        return []
+    return [CompletionItem(one.id) for one in plugins if one.id.startswith(incomplete)]
+
+
+plugin_argument = click.argument("plugin", metavar="ID", shell_complete=_complete_id)
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+
+
+def find_plugin(loaded: LoadedConfig, plugin: str) -> DiscoveredPlugin:
+    """Return the plugin of this id, a usable one if several have it; an unknown id ends the command."""
+    from clawgate.plugins.host.discovery import find_plugins
+
+    plugins = [one for one in find_plugins(loaded.paths.state) if one.id == plugin]
+    if not plugins:
+        shown = plugin if plugin.isprintable() else ascii(plugin)[1:-1]
+        fail(f"plugin not found: {shown}; to see all plugins: clawgate plugins list")
+    return next((one for one in plugins if one.problem is None), plugins[0])
+
+
+def enabled_by_config(plugin: DiscoveredPlugin, file: ConfigFile) -> tuple[bool, str]:
+    """Return whether the config enables the plugin, and which setting decides."""
+    from clawgate.plugins.host.discovery import enabled_reason
+
+    return enabled_reason(plugin, file.config.plugins, file.config.models.providers)

@@ -1,0 +1,66 @@
+"""The value of `config set`: JSON5 or text, from an argument or standard input, with its keys checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.config.config_file import SECRET, TEXT, run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        (["5"], 5),
+        (["true"], True),
+        (["null"], None),
+        (["{a: [1, 'x'],}"], {"a": [1, "x"]}),
+        (["gpt-4o"], "gpt-4o"),
+        (["'quoted'"], "quoted"),
+        (["5", "--string"], "5"),
+        (["'5'", "--json-value"], "5"),
+        (["--", "-5"], -5),
+        ([""], ""),
+        (["{a: 1"], "{a: 1"),
+        (["{a: 1, a: 2}"], "{a: 1, a: 2}"),
+    ],
+)
+def test_a_value_is_json5_if_it_can_be(file: Path, arguments: list[str], value: object) -> None:
+    """As in OpenClaw; --string and --json-value leave no doubt."""
+    assert run("set", "tools.x", *arguments).exit_code == 0
+    assert json.loads(run("get", "tools.x", "--json").stdout) == value
+
+
+def test_a_key_that_is_not_ours_is_written_with_a_warning(file: Path) -> None:
+    """OpenClaw has more keys than clawgate reads; a slip is guessed at."""
+    found = run("set", "channels.telegram.enabled", "true")
+    assert found.exit_code == 0 and "clawgate does not read channels" in found.stderr
+    assert "did you mean 'port'?" in run("set", "gateway.prt", "1").stderr
+
+
+def test_a_key_that_openclaw_does_not_know_either_is_written_with_what_comes_of_it(file: Path) -> None:
+    """A newer OpenClaw may know it; the one that is known here refuses the whole file."""
+    found = run("set", "gateway.novelty", "true")
+    assert found.exit_code == 0 and "gateway.novelty is no key of OpenClaw" in found.stderr
+    assert "refuses its whole config" in found.stderr
+
+
+def test_a_secret_comes_by_standard_input(file: Path) -> None:
+    """Then it never stands among the arguments; there, a warning says so. It is not shown either way."""
+    new = "another-s3cret-0123456789"
+    found = run("set", "gateway.auth.token", "--stdin", given=new + "\n")
+    assert found.exit_code == 0 and found.stderr == "" and new not in found.output
+    assert file.read_text() == TEXT.replace(SECRET, new)
+    found = run("set", "gateway.auth.token", SECRET)
+    assert found.exit_code == 0 and "--stdin" in found.stderr and SECRET not in found.output
+    assert run("set", "gateway.auth.token", "${A_TOKEN}").stderr.count("--stdin") == 0
+
+
+def test_standard_input_is_text_unless_said(file: Path) -> None:
+    """A token of digits is no number; lines of JSON5 are welcome with --json-value."""
+    assert run("set", "tools.x", "--stdin", given="123456\n").exit_code == 0
+    assert run("get", "tools.x", "--json").stdout == '"123456"\n'
+    assert run("set", "tools.x", "--stdin", "--json-value", given="{\n a: 1 }\n").exit_code == 0
+    assert run("get", "tools.x.a").stdout == "1\n"
