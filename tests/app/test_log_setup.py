@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 
 from clawgate.app.log_setup import (
+    ANONYMOUS_ERRORS_PER_MINUTE,
     AuthFailureMonitor,
-    log_all,
-    log_failures,
-    log_trouble,
+    RequestLog,
+    has_failed,
+    has_own_error,
     set_up_logging,
     tee_observers,
     write_line,
@@ -61,8 +62,17 @@ def own_root() -> Iterator[None]:
         logging.getLogger(name).setLevel(before)
 
 
+def clock() -> float:
+    return 1000.0
+
+
+own_errors = RequestLog(clock, has_own_error)
+failures = RequestLog(clock, has_failed)
+everything = RequestLog(clock)
+
+
 def test_a_failure_is_a_warning_with_its_reason(lines: list[tuple[str, str]]) -> None:
-    log_failures(FAILED)
+    own_errors(FAILED)
     assert lines == [
         (
             "WARNING",
@@ -73,11 +83,11 @@ def test_a_failure_is_a_warning_with_its_reason(lines: list[tuple[str, str]]) ->
 
 @pytest.mark.parametrize("record", [FINE, LEFT, UNAUTHORIZED])
 def test_what_is_no_failure_of_ours_is_not_said(record: RequestRecord, lines: list[tuple[str, str]]) -> None:
-    log_failures(record)
+    own_errors(record)
     assert lines == []
 
 
-@pytest.mark.parametrize("log", [log_failures, log_trouble])
+@pytest.mark.parametrize("log", [own_errors, failures])
 def test_a_response_that_broke_behind_its_head_is_logged(
     log: Callable[[RequestRecord], None], lines: list[tuple[str, str]]
 ) -> None:
@@ -91,22 +101,45 @@ def test_a_response_that_broke_behind_its_head_is_logged(
 
 @pytest.mark.parametrize("status", [200, 499])
 def test_a_client_that_left_is_no_failure_of_a_provider(status: int, lines: list[tuple[str, str]]) -> None:
-    log_trouble(replace(LEFT, status=status))
-    log_trouble(FINE)
+    failures(replace(LEFT, status=status))
+    failures(FINE)
     assert lines == []
 
 
 def test_verbose_says_everything_and_only_failures_are_warnings(lines: list[tuple[str, str]]) -> None:
     for record in (FINE, LEFT, FAILED):
-        log_all(record)
+        everything(record)
     assert [level for level, _ in lines] == ["INFO", "INFO", "WARNING"]
     assert lines[0][1] == "POST /v1/chat/completions: 200, 12 bytes in 250 ms"
 
 
-def test_a_path_cannot_make_a_line_of_its_own(lines: list[tuple[str, str]]) -> None:
-    log_all(replace(FINE, path=b"/v1/\r\n\x1b[2J\xff"))
-    text = lines[0][1]
-    assert text.isascii() and text.isprintable()
+def test_paths_and_reasons_are_cut(lines: list[tuple[str, str]]) -> None:
+    everything(replace(FAILED, path=b"/" + b"-eyJ" * 8_000, reason="r" * 60_000))
+    assert len(lines[0][1]) < 800
+
+
+def test_rejected_strangers_cannot_fill_the_log(lines: list[tuple[str, str]]) -> None:
+    """Callers with a token are logged all the same, and what was not logged is counted."""
+    now = 0.0
+    log = RequestLog(lambda: now, has_failed)
+    rejected = replace(FAILED, caller="-", status=401, code="missing_token", reason="no token")
+    for _ in range(8_000):
+        log(rejected)
+    assert len(lines) == ANONYMOUS_ERRORS_PER_MINUTE + 1 and "only counted" in lines[-1][1]
+    log(FAILED)
+    assert "upstream_closed" in lines[-1][1]
+    now = 60.0
+    log(rejected)
+    assert "7970 failed requests" in lines[-2][1] and "missing_token" in lines[-1][1]
+
+
+@pytest.mark.usefixtures("own_root")
+def test_hostile_text_stays_on_its_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a path, and of a reason that quotes a header, a message role or an upstream's error."""
+    set_up_logging(Redactor(), verbose=False)
+    RequestLog(clock)(replace(FAILED, path=b"/v1/\r\n\x1b[2J\xff", reason="'a\nb', \x1b]0;t\x07, \u202eevil"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable() and r"\u202eevil" in line
 
 
 def test_both_are_told_in_order() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from urllib.parse import quote
 
 import pytest
@@ -99,3 +100,31 @@ def test_no_text_shows_a_secret(secret: str, before: str, after: str, which: int
         return
     spelling = (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode())[which]
     assert spelling not in Redactor([secret]).redact(before + spelling + after)
+
+
+ATTACKS = [
+    "-eyJ", "eyJ", "-eyJaaaaaaaa", "-eyJ.", "eyJaaaaaaaa.", "-sk-", "-sk-ant-", "-sk-abcdefghijk ", "id_token=",
+    "idtoken:", "id_token ", "authorization", "authorization: ", "authorization:bearer ", "x-api-key='", "bearer ",
+    "bearer\t", "A_KEY=", "AKEYTOKENSECRET", "KEY ", "A-", "A.KEY:", "A" , " ", "=", ":", '"', "\t\n", "a.", "-", "é",
+    "Aa_", "1", "eyJ1", "idtoken=\"", "PASSWORD\"", "sk", "canar",
+]  # fmt: skip
+"""Repeated, each is the worst case of some part of the patterns."""
+
+
+def cpu_seconds(text: str) -> float:
+    redact = Redactor(["canary-secret"]).redact
+    best = 1.0
+    for _ in range(3):
+        start = time.thread_time()
+        redact(text)
+        best = min(best, time.thread_time() - start)
+    return best
+
+
+@pytest.mark.parametrize("head", ["", "authorization: ", "A_KEY=", "eyJaaaaaaaa"])
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_redaction_takes_linear_time(attack: str, head: str) -> None:
+    """Eight times the text may not take more than sixteen times as long; quadratic would be 64. In CPU time."""
+    small = head + attack * (8_000 // len(attack))
+    large = head + attack * (64_000 // len(attack))
+    assert cpu_seconds(large) < 16 * max(cpu_seconds(small), 0.0002)

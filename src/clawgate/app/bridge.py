@@ -14,7 +14,7 @@ from clawgate.app.factory import (
     time_limits,
     via_value,
 )
-from clawgate.app.log_setup import AuthFailureMonitor, log_all, log_failures, tee_observers
+from clawgate.app.log_setup import AuthFailureMonitor, RequestLog, has_own_error, tee_observers
 from clawgate.app.role import RelayRole
 from clawgate.control.health import HealthProbe, build_health
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
@@ -82,7 +82,8 @@ def build_bridge(
         "check --proxy-token (PROXY_BRIDGE_TOKEN), then /health?deep=1",
         time.monotonic,
     )
-    observer: Observer = tee_observers(log_all if settings.verbose else log_failures, watch)
+    log = RequestLog(time.monotonic) if settings.verbose else RequestLog(time.monotonic, has_own_error)
+    observer: Observer = tee_observers(log, watch)
     front = ConnectionManager(
         gate=gate,
         upstreams=(upstream,),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.app.factory import most_connections, via_value
-from clawgate.app.log_setup import log_all, log_trouble
+from clawgate.app.log_setup import RequestLog, has_failed
 from clawgate.app.plugins.host import HostEnvironment, PluginHost
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
@@ -98,7 +98,7 @@ def build_gateway(
         gate=gate,
         upstreams=direct.upstreams,
         limits=ClientLimits(body_bytes=BODY_LIMIT, connections=most_connections()),
-        observer=log_all if verbose else log_trouble,
+        observer=RequestLog(time.monotonic) if verbose else RequestLog(time.monotonic, has_failed),
         observes_all=verbose,
     )
     config = ConfigWatcher(file, flags, environment, direct, front, plugins, add_secrets)

@@ -1,4 +1,8 @@
-"""What may a log line say? Anything but secrets: ours, which are known by value, and others', known by their shape."""
+"""Redacts secrets from log lines: known ones by value, unknown ones by the shape of a credential.
+
+Must take linear time: strangers write into the texts. So a token is matched with possessive quantifiers, a lookahead is
+bounded, and no pattern scans the same run of characters from several starts.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +13,42 @@ from urllib.parse import quote
 
 REDACTED = "***"
 
-_TOKEN = r"[\w.~+/=-]"
+_TOKEN = r"[\w.~+/=-]{8,}+"
+_HAS_DIGIT = r"(?=[^\s\d]{0,64}+\d)"
+"""A credential has a digit within its first characters, an ordinary word has none."""
+
+_JWT = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}+(?P<payload>\.[\w-]{8,}+(?:\.[\w-]*+)?)?")
+"""JSON web tokens. Without a payload the match is kept, so that the next search begins behind it."""
 _SHAPES = re.compile(
-    # keys and OAuth tokens of Anthropic, keys of OpenAI and of those who took over its form; JSON web tokens
-    r"(?<![A-Za-z0-9])(?:sk-ant-[\w-]{8,}|sk-[\w-]{12,}|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"
-    # what stands behind a name that announces a credential
-    r"|(?P<named>(?i:authorization|x-api-key|proxy-token|(?:access|refresh|id)[_-]?token)[\"']?\s*[:=]\s*[\"']?"
-    rf"(?i:(?:bearer|basic)\s+)?)(?=\S*\d){_TOKEN}{{8,}}"
-    rf"|(?P<variable>\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)[\"']?\s*[:=]\s*[\"']?)(?=\S*\d){_TOKEN}{{8,}}"
-    # "Bearer" may also begin a sentence; no word of one has a digit
-    rf"|(?P<scheme>(?i:\bbearer\s+))(?=\S*\d){_TOKEN}{{8,}}",
+    # API keys and OAuth tokens of Anthropic; API keys of OpenAI and of providers with its form
+    r"(?<![A-Za-z0-9])(?:sk-ant-[\w-]{8,}+|sk-[\w-]{12,}+)"
+    # the value of a named credential
+    r"|(?P<named>(?i:authorization|x-api-key|proxy-token|(?:access|refresh|id)[_-]?token)[\"']?+\s*+[:=]\s*+[\"']?+"
+    rf"(?i:(?:bearer|basic)\s++)?+){_HAS_DIGIT}{_TOKEN}"
+    rf"|(?P<variable>\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)[\"']?+\s*+[:=]\s*+[\"']?+){_HAS_DIGIT}{_TOKEN}"
+    # "Bearer" may also begin a sentence, whose words have no digit
+    rf"|(?P<scheme>(?i:\bbearer\s++)){_HAS_DIGIT}{_TOKEN}",
 )
-"""Text that can only be a credential, whoever's it is: a child's program may print those that nobody told us of."""
+"""Text that can only be a credential: a child's program may print one that is not configured here."""
 
 
-def _blotted(found: re.Match[str]) -> str:
-    return (found["named"] or found["variable"] or found["scheme"] or "") + REDACTED
+def _redact_jwt(match: re.Match[str]) -> str:
+    return REDACTED if match["payload"] else match[0]
+
+
+def _redact_shape(match: re.Match[str]) -> str:
+    return (match["named"] or match["variable"] or match["scheme"] or "") + REDACTED
 
 
 class Redactor:
-    """Replaces every spelling of the given secrets: as they are, percent-encoded, and in base64."""
+    """Replaces every spelling of the given secrets: plain, percent-encoded and base64."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._spellings: list[str] = []
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """These are secrets too."""
+        """Redact these secrets too."""
         spellings = set(self._spellings)
         for secret in secrets:
             if secret:
@@ -47,8 +60,8 @@ class Redactor:
         self._spellings = sorted(spellings, key=len, reverse=True)
 
     def redact(self, text: str) -> str:
-        """``text`` without any of them, and without what has the shape of one."""
+        """Return ``text`` without the secrets and without anything that has the shape of one."""
         for spelling in self._spellings:
             if spelling in text:
                 text = text.replace(spelling, REDACTED)
-        return _SHAPES.sub(_blotted, text)
+        return _SHAPES.sub(_redact_shape, _JWT.sub(_redact_jwt, text))

@@ -68,3 +68,11 @@ def test_a_secret_is_blotted_out_even_where_the_line_is_cut() -> None:
     kept = OutputTail(lambda line: line.replace(secret, "***"), max_line_length=30)
     kept.feed(f"{'x' * 20} {secret} and more\n".encode())
     assert kept.lines() == (f"{'x' * 20} *** and m…",)
+
+
+def test_a_secret_that_crosses_the_cut_is_not_shown_in_part() -> None:
+    """Also where redaction made the text before it short."""
+    secret = "sekrit-token-1234567890"
+    kept = OutputTail(lambda line: line.replace(secret, "***"), max_line_length=30)
+    kept.feed((f"{secret} " * 4 + "x" * 5 + secret).encode())
+    assert "sekrit" not in "".join(kept.lines())

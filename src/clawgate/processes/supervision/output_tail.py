@@ -28,7 +28,7 @@ class OutputTail:
         self._redact = redact
         self._max_lines = max_lines
         self._max_line_length = max_line_length
-        self._max_bytes = max_line_length * 4  # a secret that crosses the cut is still recognized
+        self._max_bytes = max_line_length * 4
         self._lines: deque[bytes] = deque(maxlen=max_lines)
         self._partial = b""
 
@@ -61,6 +61,8 @@ class OutputTail:
     def _printable(self, line: bytes) -> str:
         text = _without_escapes(line.decode("utf-8", "replace"))
         text = self._redact("".join(char if char.isprintable() else " " for char in text).strip())
+        if len(line) >= self._max_bytes:  # a secret that crosses the cut is not recognized: not shown
+            text = f"{text[: -self._max_line_length]}…"
         return text if len(text) <= self._max_line_length else f"{text[: self._max_line_length]}…"
 
 
