@@ -190,9 +190,15 @@ class Listener:
         self._config = Config(no_control_api, ws="none", lifespan="off", log_config=None)
         self._config.load()
 
-    def connect(self, *, peer: str = "127.0.0.1", reads: bool = True) -> Client:
+    def handshake(self) -> RelayProtocol:
+        """A protocol that waits for its TLS handshake; `connect` it."""
+        return self.manager.make_protocol(self._config, ServerState(), {})
+
+    def connect(
+        self, *, peer: str = "127.0.0.1", reads: bool = True, protocol: RelayProtocol | None = None
+    ) -> Client:
         """Accept a client; one that does not read leaves everything in our write buffer."""
-        protocol = self.manager.make_protocol(self._config, ServerState(), {})
+        protocol = protocol or self.handshake()
         transport = ClientTransport(protocol, peer=peer)
         transport.peer_reads = reads
         protocol.connection_made(transport)

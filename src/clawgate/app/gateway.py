@@ -215,7 +215,7 @@ class ConfigWatcher:
         gate.exempt_loopback = settings.rate_limit is None or settings.rate_limit.exempt_loopback
         if before is None or before.rate_limit != settings.rate_limit or gate.failures is None:
             gate.failures = _limiter(settings.rate_limit)
-        self._front.forget_heads()  # what passed before has to be asked about again
+        self._front.invalidate_head_caches()  # what passed before has to be asked about again
         _say_what_is_missing(catalog)
 
 

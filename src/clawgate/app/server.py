@@ -169,7 +169,7 @@ def _look_at_tokens(
         return
     add_secrets(source.tokens.values())
     gate.tokens = source.book()
-    front.forget_heads()
+    front.invalidate_head_caches()
     logger.info("tokens read again: %s", ", ".join(sorted(source.tokens)))
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 
 import pytest
 
 from clawgate.relay.downstream import connections as front
 from clawgate.relay.downstream import protocol
+from clawgate.relay.downstream.connections import REJECTED_CONNECTIONS
+from clawgate.relay.downstream.protocol import RelayProtocol
+from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.script import Drip, Hold, ReadBody
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import CLIENT_TOKEN, KINDS, Kind, run, serving, until
+from tests.relay.fake_listener import BEARER, Listener, request
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_answer({"next": "fine"})
@@ -165,7 +170,7 @@ def test_strangers_make_room_for_strangers(kind: Kind) -> None:
     async def work() -> None:
         async with (
             FakeUpstream(GOOD) as upstream,
-            serving(kind, upstream.url, intake={"strangers": 10}) as stand,
+            serving(kind, upstream.url, intake={"unauthenticated": 10}) as stand,
             await stand.client() as known,
         ):
             assert (await stand.ask(known)).status == 200
@@ -189,7 +194,7 @@ def test_to_ask_for_health_makes_nobody_known_where_tokens_are_wanted(kind: Kind
     async def work() -> None:
         async with (
             FakeUpstream(GOOD) as upstream,
-            serving(kind, upstream.url, intake={"strangers": 2}) as stand,
+            serving(kind, upstream.url, intake={"unauthenticated": 2}) as stand,
             await stand.client() as client,
         ):
             await client.request(target="/health")
@@ -220,7 +225,7 @@ def test_a_wrong_token_does_not_make_a_stranger_known() -> None:
     async def work() -> None:
         async with (
             FakeUpstream(GOOD) as upstream,
-            serving("server", upstream.url, intake={"strangers": 2}) as stand,
+            serving("server", upstream.url, intake={"unauthenticated": 2}) as stand,
             await stand.client() as client,
         ):
             await client.request(fields=(("Authorization", f"Bearer {CLIENT_TOKEN}x"),), body=b"{}")
@@ -244,7 +249,8 @@ def test_more_connections_than_there_may_be_are_told_so(kind: Kind) -> None:
             serving(kind, upstream.url, intake={"connections": 3}) as stand,
         ):
             inside = [await stand.client() for _ in range(3)]
-            await until(lambda: stand.role.front.connection_count == 3, "all to be accepted")
+            for client in inside:
+                assert (await stand.ask(client)).status == 200
             async with await stand.client() as fourth:
                 response = await fourth.response()
                 assert response.status == 503 and response.json()["error"]["code"] == "overloaded"
@@ -266,7 +272,7 @@ def test_who_is_turned_away_is_logged_and_gets_time_to_read_why_within_bounds(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line each; the time to read is for so many, so that they cannot become another crowd."""
-    monkeypatch.setattr(front, "TURNED_AWAY", 2)
+    monkeypatch.setattr(front, "REJECTED_CONNECTIONS", 2)
     monkeypatch.setattr(protocol, "LINGER_SECONDS", 600.0)
 
     async def work() -> None:
@@ -275,7 +281,7 @@ def test_who_is_turned_away_is_logged_and_gets_time_to_read_why_within_bounds(
             serving("bridge", upstream.url, intake={"connections": 1}) as stand,
             await stand.client() as inside,
         ):
-            await until(lambda: stand.role.front.connection_count == 1, "the first to be accepted")
+            assert (await stand.ask(inside)).status == 200
             late = [await stand.client() for _ in range(4)]
             for client in late:
                 assert (await client.response()).status == 503
@@ -300,9 +306,9 @@ def test_a_request_that_finds_no_room_is_answered_and_not_reset(kind: Kind) -> N
         async with (
             FakeUpstream(GOOD) as upstream,
             serving(kind, upstream.url, intake={"connections": 1}) as stand,
-            await stand.client(),
+            await stand.client() as inside,
         ):
-            await until(lambda: stand.role.front.connection_count == 1, "the first to be accepted")
+            assert (await stand.ask(inside)).status == 200
             loop = asyncio.get_running_loop()
             host, port = stand.url.removeprefix("http://").split(":")
             with socket.create_connection(
@@ -331,7 +337,7 @@ def test_a_head_that_does_not_come_holds_up_no_stop(kind: Kind) -> None:
         ):
             await half.send(b"POST /v1/chat/completions HTTP/1.1\r\nX-Slow: ")
             await until(lambda: stand.role.front.busy_count == 1, "the head to begin")
-            stand.role.front.release_idle()
+            stand.role.front.close_idle_connections()
             response = await half.response()
             assert response.status == 503 and response.json()["error"]["code"] == "gateway_unavailable"
             assert response.header("retry-after") == "1"
@@ -357,3 +363,101 @@ def test_closing_the_front_ends_everything(kind: Kind) -> None:
             await client.close()
 
     run(work())
+
+
+# Without a port: `Listener` has fake sockets
+
+
+def unauthenticated(limit: int, **limits: int) -> Listener:
+    return Listener(tokens=True, limits=ClientLimits(unauthenticated=limit, **limits))
+
+
+@pytest.mark.anyio
+async def test_the_oldest_unauthenticated_connection_makes_room() -> None:
+    listener = unauthenticated(2)
+    first, second, third = (listener.connect() for _ in range(3))
+    assert first.transport.aborted and not second.transport.closed and not third.transport.closed
+    assert listener.manager.connection_count == 2
+
+
+@pytest.mark.anyio
+async def test_unfinished_handshakes_count_as_unauthenticated_connections() -> None:
+    """And like those the oldest makes room, be it a handshake or not."""
+    listener = unauthenticated(2)
+    first, aborted = listener.handshake(), []
+    listener.manager.handshake_started(first, lambda: aborted.append(first))
+    second = listener.connect()
+    assert listener.manager.connection_count == 2
+    third = listener.handshake()
+    listener.manager.handshake_started(third, lambda: aborted.append(third))
+    assert aborted == [first] and not second.transport.closed
+    fourth = listener.handshake()
+    listener.manager.handshake_started(fourth, lambda: aborted.append(fourth))
+    assert aborted == [first] and second.transport.aborted
+    assert listener.manager.connection_count == 2
+    listener.manager.handshake_ended(first)
+    assert listener.manager.connection_count == 2
+
+
+@pytest.mark.anyio
+async def test_a_finished_handshake_is_counted_once() -> None:
+    listener = unauthenticated(2)
+    protocol = listener.handshake()
+    listener.manager.handshake_started(protocol, lambda: None)
+    client = listener.connect(protocol=protocol)
+    listener.manager.handshake_ended(protocol)
+    assert (listener.manager.connection_count, listener.manager.accepted_count) == (1, 1)
+    client.send(request(b"/v1/models", BEARER))
+    others = [listener.connect() for _ in range(3)]
+    assert others[0].transport.aborted and not client.transport.closed
+
+
+@pytest.mark.anyio
+async def test_a_failed_handshake_is_counted_out() -> None:
+    listener = unauthenticated(2)
+    for _ in range(10):
+        protocol = listener.handshake()
+        listener.manager.handshake_started(protocol, lambda: pytest.fail("no room is needed"))
+        listener.manager.handshake_ended(protocol)
+    assert listener.manager.connection_count == 0
+
+
+@pytest.mark.anyio
+async def test_silent_connections_do_not_lock_out_where_there_are_few_descriptors() -> None:
+    """The limit of all connections may be smaller than that of the unauthenticated ones."""
+    listener = unauthenticated(200, connections=3)
+    known = listener.connect()
+    known.send(request(b"/v1/models", BEARER))
+    silent = [listener.connect() for _ in range(5)]
+    assert [client.transport.aborted for client in silent] == [True, True, True, False, False]
+    assert not known.transport.closed and listener.manager.connection_count == 3
+    for client in silent[3:]:
+        client.send(request(b"/v1/models", BEARER))
+    late = listener.connect()
+    assert late.statuses == [503]
+
+
+@pytest.mark.anyio
+async def test_handshakes_beyond_all_connections_are_aborted() -> None:
+    """Some may finish, so that a client can read why it is rejected."""
+    listener = unauthenticated(200, connections=2)
+    known = [listener.connect() for _ in range(2)]
+    for client in known:
+        client.send(request(b"/v1/models", BEARER))
+    aborted: list[RelayProtocol] = []
+    started = [listener.handshake() for _ in range(REJECTED_CONNECTIONS + 3)]
+    for one in started:
+        listener.manager.handshake_started(one, partial(aborted.append, one))
+    assert aborted == started[:3]
+    assert listener.connect(protocol=started[-1]).statuses == [503]
+    assert not any(client.transport.closed for client in known)
+
+
+@pytest.mark.anyio
+async def test_a_stop_does_not_wait_for_handshakes() -> None:
+    listener = unauthenticated(2)
+    protocol, aborted = listener.handshake(), []
+    listener.manager.handshake_started(protocol, lambda: aborted.append(1))
+    listener.manager.close_idle_connections()
+    listener.manager.handshake_ended(protocol)
+    assert aborted and listener.manager.connection_count == 0

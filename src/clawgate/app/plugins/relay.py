@@ -48,7 +48,7 @@ class Relay:
         self._front.draining = True
         for server in self._servers:
             server.close()
-        self._front.release_idle()
+        self._front.close_idle_connections()
         loop = asyncio.get_running_loop()
         until = loop.time() + _DRAIN_SECONDS
         while self._front.busy_count:

@@ -25,8 +25,8 @@ from clawgate.relay.upstream.upstream import Upstream
 
 logger = logging.getLogger("clawgate.relay")
 
-TURNED_AWAY = 64
-"""How many clients for whom there is no room get time to read that; for more of them there is no room either."""
+REJECTED_CONNECTIONS = 64
+"""Connections beyond the limit that get time to read the response that says so. Further ones are closed at once."""
 
 
 class ConnectionManager:
@@ -48,8 +48,10 @@ class ConnectionManager:
         self._observer = observer
         self._observes_all = observes_all
         self._connections: dict[RelayProtocol, None] = {}
-        self._strangers: dict[RelayProtocol, None] = {}
-        self._turned_away: dict[RelayProtocol, None] = {}
+        self._unauthenticated: dict[RelayProtocol, None] = {}
+        self._rejected: dict[RelayProtocol, None] = {}
+        self._handshakes: dict[RelayProtocol, Callable[[], object]] = {}
+        """Unfinished TLS handshakes, and how each is aborted."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timeout_timer: asyncio.TimerHandle | None = None
         self._clock = clock
@@ -63,8 +65,8 @@ class ConnectionManager:
 
     @property
     def connection_count(self) -> int:
-        """Open client connections."""
-        return len(self._connections)
+        """Open client connections, unfinished TLS handshakes included."""
+        return len(self._connections) + len(self._handshakes)
 
     @property
     def busy_count(self) -> int:
@@ -81,7 +83,7 @@ class ConnectionManager:
         """What uvicorn calls for each connection, in place of its own protocol class."""
         return RelayProtocol(self, config, server_state, app_state, _loop)
 
-    def passes_again(self, length: int, now: float) -> bool:
+    def can_skip_admission(self, length: int, now: float) -> bool:
         """Whether a request whose head passed before may pass unasked, with a body of ``length`` bytes.
 
         Not while rates are limited or anybody is locked out: the gate has to be asked each time.
@@ -91,10 +93,10 @@ class ConnectionManager:
             return False
         return gate.failures is None or not gate.failures.any_locked(now)
 
-    def forget_heads(self) -> None:
+    def invalidate_head_caches(self) -> None:
         """What passed before has to be asked about again: the gate's rules have changed."""
         for connection in self._connections:
-            connection.forget_head()
+            connection.invalidate_head_cache()
 
     # Life
 
@@ -119,13 +121,19 @@ class ConnectionManager:
             self._timeout_timer.cancel()
         for task in self._tasks:
             task.cancel()
-        for connection in [*self._connections, *self._turned_away]:
+        self._abort_handshakes()
+        for connection in [*self._connections, *self._rejected]:
             connection.transport.abort()
         for upstream in self._upstreams:
             upstream.pool.close()
 
-    def release_idle(self) -> None:
+    def _abort_handshakes(self) -> None:
+        for abort in list(self._handshakes.values()):
+            abort()
+
+    def close_idle_connections(self) -> None:
         """While draining: close the connections on which no request is under way."""
+        self._abort_handshakes()
         error = GatewayUnavailable("this process is stopping; try again", retry_after=1)
         for connection in list(self._connections):
             connection.close_if_idle(error)
@@ -149,7 +157,7 @@ class ConnectionManager:
     def check_timeouts(self) -> None:
         """End every connection and exchange whose time has run out."""
         now = self.now()
-        for connection in [*self._connections, *self._turned_away]:
+        for connection in [*self._connections, *self._rejected]:
             connection.check_timeouts(now)
         for upstream in self._upstreams:
             upstream.pool.close_expired(now)
@@ -160,37 +168,65 @@ class ConnectionManager:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # What connections report
+    # Callbacks of listeners and connections
 
-    def arrived(self, connection: RelayProtocol) -> None:
-        """A client has connected; the oldest that has shown nothing makes room when there are too many of them."""
+    def handshake_started(self, protocol: RelayProtocol, abort: Callable[[], object]) -> None:
+        """A TLS connection was accepted. It counts like one that has sent nothing yet."""
         self.accepted_count += 1
-        if len(self._connections) >= self.limits.connections:
-            self._turn_away(connection)
-            return
-        self._connections[connection] = None
-        self._strangers[connection] = None
-        if len(self._strangers) > self.limits.strangers:
-            oldest = next(iter(self._strangers))
-            del self._strangers[oldest]
-            oldest.transport.abort()
+        self._handshakes[protocol] = abort
+        self._unauthenticated[protocol] = None
+        too_many = self.connection_count > self.limits.connections + REJECTED_CONNECTIONS
+        if too_many or len(self._unauthenticated) > self.limits.unauthenticated:
+            self._evict()
 
-    def _turn_away(self, connection: RelayProtocol) -> None:
+    def handshake_ended(self, protocol: RelayProtocol) -> None:
+        """A TLS handshake failed, or was reported by `connection_opened` already."""
+        if self._handshakes.pop(protocol, None) is not None:
+            self._unauthenticated.pop(protocol, None)
+
+    def connection_opened(self, connection: RelayProtocol) -> None:
+        """A client has connected. The oldest unauthenticated connection makes room where there is none."""
+        if self._handshakes.pop(connection, None) is None:
+            self.accepted_count += 1
+        self._unauthenticated.pop(connection, None)
+        limit = self.limits.connections
+        if self.connection_count - len(self._unauthenticated) >= limit:
+            self._reject(connection)
+            return
+        while self.connection_count >= limit:
+            self._evict()
+        self._connections[connection] = None
+        self._unauthenticated[connection] = None
+        if len(self._unauthenticated) > self.limits.unauthenticated:
+            self._evict()
+
+    def _evict(self) -> None:
+        """Abort the oldest unauthenticated connection."""
+        oldest = next(iter(self._unauthenticated))
+        del self._unauthenticated[oldest]
+        self._connections.pop(oldest, None)
+        abort = self._handshakes.pop(oldest, None)
+        if abort is None:
+            oldest.transport.abort()
+        else:
+            abort()
+
+    def _reject(self, connection: RelayProtocol) -> None:
         limit = self.limits.connections
         connection.unreadable(
             Overloaded(f"{limit} connections are open, the most there may be; try again", retry_after=1)
         )
-        if len(self._turned_away) < TURNED_AWAY:
-            self._turned_away[connection] = None
+        if len(self._rejected) < REJECTED_CONNECTIONS:
+            self._rejected[connection] = None
         else:
             connection.transport.close()
 
-    def admitted(self, connection: RelayProtocol) -> None:
-        """The first request of this connection has passed the gate."""
-        self._strangers.pop(connection, None)
+    def authenticated(self, connection: RelayProtocol) -> None:
+        """The first request of this connection was admitted."""
+        self._unauthenticated.pop(connection, None)
 
-    def gone(self, connection: RelayProtocol) -> None:
+    def connection_closed(self, connection: RelayProtocol) -> None:
         """The client's connection is closed."""
         self._connections.pop(connection, None)
-        self._turned_away.pop(connection, None)
-        self._strangers.pop(connection, None)
+        self._rejected.pop(connection, None)
+        self._unauthenticated.pop(connection, None)

@@ -50,10 +50,10 @@ class Listener(Protocol):
     draining: bool
     now: Callable[[], float]
 
-    def arrived(self, connection: RelayProtocol) -> None: ...
-    def admitted(self, connection: RelayProtocol) -> None: ...
-    def gone(self, connection: RelayProtocol) -> None: ...
-    def passes_again(self, length: int, now: float) -> bool: ...
+    def connection_opened(self, connection: RelayProtocol) -> None: ...
+    def authenticated(self, connection: RelayProtocol) -> None: ...
+    def connection_closed(self, connection: RelayProtocol) -> None: ...
+    def can_skip_admission(self, length: int, now: float) -> bool: ...
 
 
 class RelayProtocol(HttpToolsProtocol):
@@ -96,10 +96,10 @@ class RelayProtocol(HttpToolsProtocol):
         self.write = transport.write
         self._since = self.front.now()
         self._draining = self.front.draining
-        self.front.arrived(self)
+        self.front.connection_opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.front.gone(self)
+        self.front.connection_closed(self)
         self._pipelined = self._known = None
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -126,7 +126,7 @@ class RelayProtocol(HttpToolsProtocol):
         missing = length - len(data) + body_at
         front = self.front
         ticket = known.meaning
-        if missing < 0 or (ticket.sized and not length) or not front.passes_again(length, self._since):
+        if missing < 0 or (ticket.sized and not length) or not front.can_skip_admission(length, self._since):
             return False
         self._waiting = False
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
@@ -235,7 +235,7 @@ class RelayProtocol(HttpToolsProtocol):
         known = isinstance(found, AdmittedHead) or found.caller is not None or self.front.gate.tokens is None
         if self._fresh and known:  # whoever may only ask for health stays a stranger
             self._fresh = False
-            self.front.admitted(self)
+            self.front.authenticated(self)
         if isinstance(found, ControlRequest):
             self._start_control(head, found)
             return
@@ -438,7 +438,7 @@ class RelayProtocol(HttpToolsProtocol):
         elif exchange.awaits_client:
             exchange.fail(RequestTimedOut(f"the rest of the body did not come within {limit:g} s"))
 
-    def forget_head(self) -> None:
+    def invalidate_head_cache(self) -> None:
         """The gate's rules have changed: the next head has to be asked about again."""
         self._known = None
 

@@ -32,7 +32,9 @@ class ClientLimits:
     body_idle_seconds: float = 60.0
     keep_alive_seconds: float = 75.0
     connections: int = 8_192
-    strangers: int = 200  # connections on which nothing was admitted yet
+    unauthenticated: int = 200
+    """Connections on which no request was admitted yet, unfinished TLS handshakes included."""
+    handshake_seconds: float = 10.0
 
 
 class RequestHandler(Protocol):

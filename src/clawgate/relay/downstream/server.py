@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
@@ -21,6 +22,8 @@ import uvicorn
 
 from clawgate.errors import GatewayStopping
 from clawgate.relay.downstream.connections import ConnectionManager
+from clawgate.relay.downstream.protocol import RelayProtocol
+from clawgate.relay.downstream.tls_listener import TlsListener
 
 logger = logging.getLogger("clawgate")
 
@@ -63,6 +66,7 @@ class Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._when_up = when_up
         self._kept: list[asyncio.Task[None]] = []
+        self._tls_listeners: list[TlsListener[RelayProtocol]] = []
         self._last_resort: threading.Timer | None = None
         self._owns_process = False  # whether the process ends with this listener
 
@@ -92,7 +96,10 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._front.open()
-        await super().startup(sockets)
+        tls = self.config.ssl
+        await super().startup([] if tls is not None else sockets)
+        if tls is not None:
+            self._tls_listeners = [self._accept_tls(sock, tls) for sock in sockets or []]
         if self._when_up is not None:
             self._when_up(self)
 
@@ -101,6 +108,8 @@ class Server(uvicorn.Server):
         await self._accept_what_waits()
         for server in self.servers:
             server.close()
+        for listener in self._tls_listeners:
+            listener.close()
         close(sockets or [])
         for connection in list(self.server_state.connections):
             connection.shutdown()
@@ -109,7 +118,7 @@ class Server(uvicorn.Server):
         if busy:
             logger.info("stopping: %d requests under way get up to %g s to finish", busy, drain)
         if not await self._emptied_within(min(IDLE_GRACE_SECONDS, drain)):
-            self._front.release_idle()
+            self._front.close_idle_connections()
             if not await self._emptied_within(max(drain - IDLE_GRACE_SECONDS, 0)):
                 self._front.stop_all(
                     GatewayStopping(
@@ -126,6 +135,16 @@ class Server(uvicorn.Server):
             self._last_resort = threading.Timer(_LAST_RESORT_SECONDS, _end_by_force)
             self._last_resort.daemon = True
             self._last_resort.start()
+
+    def _accept_tls(self, sock: socket.socket, context: ssl.SSLContext) -> TlsListener[RelayProtocol]:
+        """Serve TLS on ``sock``. uvicorn would count a connection only once its handshake is done."""
+        return TlsListener(
+            sock,
+            context,
+            lambda: self._front.make_protocol(self.config, self.server_state, self.lifespan.state),
+            self._front,
+            handshake_seconds=self._front.limits.handshake_seconds,
+        )
 
     async def _accept_what_waits(self) -> None:
         """Let the loop take the connections that the kernel has accepted for us: closing now would reset them."""
