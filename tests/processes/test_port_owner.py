@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes.port_owner import port_owner
+from clawgate.processes.port_owner import listener_uids, port_owner
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -23,16 +23,16 @@ def test_our_own_listener(family: socket.AddressFamily) -> None:
     assert port_owner(port) is None
 
 
-def test_another_users_process_is_not_guessed(tmp_path: Path) -> None:
-    """A port whose socket belongs to nobody that we can look into has no owner."""
+def test_of_another_users_process_the_user_is_named(tmp_path: Path) -> None:
+    """Its descriptors cannot be read; the socket's user can."""
     (tmp_path / "net").mkdir()
-    row = "0: 0100007F:1F99 00000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1"
+    row = "0: 0100007F:1F99 00000000:0000 {} 00000000:00000000 00:00000000 00000000 54321 0 {} 1"
     listens, is_connected = row.format("0A", 4242), row.format("01", 4343)
     (tmp_path / "net" / "tcp").write_text(f"header\n{is_connected}\n{listens}\n")
     (tmp_path / "7" / "fd").mkdir(parents=True)
     (tmp_path / "7" / "comm").write_text("visible\n")
     (tmp_path / "7" / "fd" / "2").symlink_to("socket:[4343]")
-    assert port_owner(0x1F99, tmp_path) is None
+    assert port_owner(0x1F99, tmp_path) == "a process of uid 54321"
     (tmp_path / "7" / "fd" / "3").symlink_to("socket:[4242]")
     assert port_owner(0x1F99, tmp_path) == "visible (pid 7)"
     assert port_owner(0x1F98, tmp_path) is None
@@ -41,3 +41,32 @@ def test_another_users_process_is_not_guessed(tmp_path: Path) -> None:
 def test_no_proc(tmp_path: Path) -> None:
     """Without /proc there is no answer, and no error."""
     assert port_owner(80, tmp_path) is None
+
+
+ROW = "0: {}:0D80 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {} 0 1 1"
+V4, V6, MAPPED = "0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the rows are those of a little-endian machine")
+@pytest.mark.parametrize(
+    ("table", "address", "host", "found"),
+    [
+        ("tcp", V4, "127.0.0.1", True),
+        ("tcp", V4, "localhost", True),
+        ("tcp", V4, "127.0.0.2", False),
+        ("tcp", V4, "::1", False),
+        ("tcp", "00000000", "127.0.0.2", True),
+        ("tcp6", V6, "::1", True),
+        ("tcp6", V6, "[::1]", True),
+        ("tcp6", V6, "localhost", True),
+        ("tcp6", V6, "127.0.0.1", False),
+        ("tcp6", MAPPED, "127.0.0.1", True),
+        ("tcp6", "0" * 32, "127.0.0.1", True),
+    ],
+)
+def test_only_listeners_that_a_connection_would_reach_count(
+    tmp_path: Path, table: str, address: str, host: str, found: bool
+) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / table).write_text(f"header\n{ROW.format(address, 1234)}\n")
+    assert listener_uids(host, 0x0D80, tmp_path) == (frozenset({1234}) if found else frozenset())

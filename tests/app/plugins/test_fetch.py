@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from clawgate.app.plugins.fetch import fetched
+from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.plugins.api import FetchFailed, FetchRequest
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Close, ReadBody
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
 from tests.e2e.stand import run
+from tests.other_user import NOBODY, listening_as, needs_another_user
 
 SECRET = "canary-9f8e7d6c5b4a3928"
 
@@ -22,7 +24,7 @@ SECRET = "canary-9f8e7d6c5b4a3928"
 async def failure(url: str, *, dialer: Dialer | None = None, **more: Any) -> FetchFailed:
     given: dict[str, Any] = {"allow_private": True, "connect_seconds": 5.0, "response_seconds": 5.0}
     with pytest.raises(FetchFailed) as caught:
-        await fetched(FetchRequest(url=url, **{**given, **more}), dialer or Dialer())
+        await fetch_for_plugin(FetchRequest(url=url, **{**given, **more}), dialer or Dialer())
     assert SECRET not in caught.value.message and caught.value.message.isprintable()
     return caught.value
 
@@ -39,12 +41,14 @@ def test_one_get_with_what_was_asked_for() -> None:
                 headers={"X-Other": "yes"},
                 allow_private=True,
             )
-            found = await fetched(plan, Dialer())
+            found = await fetch_for_plugin(plan, Dialer())
             assert (found.status, found.json()) == (200, {"a": 1}) and found.milliseconds > 0
             (request,) = upstream.requests
             assert (request.method, request.target) == ("GET", "/v1/models?deep=1&x=%20")
             assert request.header_all("x-key") == [SECRET] and request.header_all("x-other") == ["yes"]
-            assert (await fetched(FetchRequest(url=upstream.url, allow_private=True), Dialer())).status == 503
+            assert (
+                await fetch_for_plugin(FetchRequest(url=upstream.url, allow_private=True), Dialer())
+            ).status == 503
             assert upstream.requests[1].target == "/" and upstream.anomalies == []
 
     run(work())
@@ -53,7 +57,7 @@ def test_one_get_with_what_was_asked_for() -> None:
 def test_a_prefix_stands_before_the_secret() -> None:
     async def work() -> None:
         async with FakeUpstream(faults.json_answer({})) as upstream:
-            await fetched(
+            await fetch_for_plugin(
                 FetchRequest(
                     url=upstream.url,
                     header="Authorization",
@@ -132,3 +136,27 @@ def test_what_is_no_request_is_none(url: str, more: dict[str, Any]) -> None:
         assert len(dialer.ledger) == 0
 
     run(work())
+
+
+@needs_another_user
+def test_nothing_is_sent_to_another_users_process_on_a_loopback_port() -> None:
+    """Not even the request line; the secret would be in the head."""
+    with listening_as(NOBODY) as (port, program):
+        assert program.stdout is not None
+        url = f"http://127.0.0.1:{port}/v1/models"
+        given = FetchRequest(
+            url=url, header="x-api-key", secret=SecretStr(SECRET), allow_private=True, trusted_user="self"
+        )
+        with pytest.raises(FetchFailed, match=f"uid {NOBODY}") as caught:
+            asyncio.run(fetch_for_plugin(given, Dialer()))
+        program.kill()
+        assert caught.value.cause == "untrusted" and program.stdout.read() == b""
+
+
+def test_our_own_users_process_is_fetched_from() -> None:
+    async def work() -> int:
+        async with FakeUpstream(faults.json_answer({})) as upstream:
+            given = FetchRequest(url=upstream.url, allow_private=True, trusted_user="self")
+            return (await fetch_for_plugin(given, Dialer())).status
+
+    assert asyncio.run(work()) == 200

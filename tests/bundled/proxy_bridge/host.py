@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.app.plugins import relay as relays
-from clawgate.app.plugins.fetch import fetched
+from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.bundled.proxy_bridge.config import BridgeConfig
 from clawgate.plugins import api
 from clawgate.relay.upstream.dial import Dialer
@@ -47,7 +47,7 @@ class Host:
 
     async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
         self.fetched.append(plan)
-        return await fetched(plan, Dialer())
+        return await fetch_for_plugin(plan, Dialer())
 
     async def serve_relay(self, plan: api.RelaySpec) -> api.RunningRelay:
         return await relays.serve_relay(plan, Dialer(), instance=self.instance)

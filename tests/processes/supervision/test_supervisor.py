@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 import uvloop
 
-from clawgate.plugins.api import ChildHandle, Health, ProbeResult
+from clawgate.plugins.api import ChildHandle, Health, ProbeResult, TrustedUser
+from clawgate.processes.supervision import supervisor
 from clawgate.processes.supervision.status import ChildStatus
+from tests.other_user import NOBODY, listening_as, needs_another_user
 from tests.ports import free_port
 from tests.processes.supervised import QUICK, command, watched
 
@@ -208,5 +210,53 @@ def test_silence_on_a_port_without_a_listener_is_a_closed_port() -> None:
     async def work() -> None:
         async with watched(command("wait"), free_port(), probe=silent) as it:
             assert (await it.until(lambda shown: shown.pid is not None)).phase == "starting"
+
+    asyncio.run(work())
+
+
+@needs_another_user
+@pytest.mark.parametrize("auto_start", [True, False])
+def test_a_process_of_another_user_is_not_adopted_unless_the_spec_names_the_user(auto_start: bool) -> None:
+    """It responds as the expected program does; so could any user of this machine."""
+
+    async def work(port: int) -> None:
+        async with watched(command("wait"), port, probe=healthy, auto_start=auto_start) as it:
+            taken = await it.phase("port_taken")
+            assert not taken.serving and f"(uid {NOBODY})" in taken.reason
+            assert "name that user" in taken.next_step and it.supervisor.unavailable() is not None
+        named: TrustedUser = NOBODY
+        async with watched(command("wait"), port, probe=healthy, trusted_user=named) as it:
+            assert (await it.phase("adopted")).serving
+
+    with listening_as(NOBODY) as (port, _):
+        asyncio.run(work(port))
+
+
+@needs_another_user
+def test_a_process_of_another_user_does_not_stand_in_for_a_child_that_still_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between the spawn and the first response, as while a package is downloaded, any user may take the port.
+
+    Who is not root sees the user of the process, and not its pid.
+    """
+    monkeypatch.setattr(supervisor, "port_owner", lambda port: f"a process of uid {NOBODY}")
+    is_taken = False
+
+    async def probe() -> ProbeResult:
+        return await (healthy() if is_taken else closed())
+
+    async def work() -> None:
+        nonlocal is_taken
+        port = free_port()
+        async with watched(
+            command("wait"), port, probe=probe, limits=replace(QUICK, ready_timeout=1.0)
+        ) as it:
+            await it.until(lambda shown: shown.pid is not None)
+            with listening_as(NOBODY, port):
+                is_taken = True
+                stopping = await it.phase("stopping")
+                assert not stopping.serving and f"(uid {NOBODY})" in stopping.reason
+                is_taken = False
 
     asyncio.run(work())

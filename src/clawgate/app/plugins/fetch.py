@@ -1,28 +1,31 @@
-"""How does a plugin's small request leave? Through the dialer and the fetch of the gateway, like everything else."""
+"""Sends the GET requests of plugins through the gateway's dialer, like all other traffic."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from clawgate.errors import EgressDenied, GatewayError, UpstreamMalformed, UpstreamTimedOut
 from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
+from clawgate.processes.port_trust import distrust_reason
 from clawgate.providers.credential import Credential, HeaderToken, NoCredential
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.fetch import fetch
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
-from clawgate.wire.http.url import parse_url
+from clawgate.wire.http.url import Origin, parse_url
 
 _FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "te"})
 _VIA = b"clawgate-probe"
 
 
-async def fetched(plan: FetchRequest, dialer: Dialer) -> FetchResponse:
-    """The answer to ``plan``. Raises `FetchFailed`."""
-    upstream, target = _upstream(plan, dialer)
-    begun = time.monotonic()
+async def fetch_for_plugin(request: FetchRequest, dialer: Dialer) -> FetchResponse:
+    """Return the response. Raises `FetchFailed`."""
+    upstream, target = _upstream(request, dialer)
+    await _check_listener(request, upstream.origin)
+    started_at = time.monotonic()
     try:
-        found = await fetch(
-            upstream, target, connect_seconds=plan.connect_seconds, answer_seconds=plan.response_seconds
+        response = await fetch(
+            upstream, target, connect_seconds=request.connect_seconds, answer_seconds=request.response_seconds
         )
     except EgressDenied as error:
         raise FetchFailed("blocked", error.message) from error
@@ -32,23 +35,33 @@ async def fetched(plan: FetchRequest, dialer: Dialer) -> FetchResponse:
         raise FetchFailed("malformed", error.message) from error
     except (GatewayError, OSError) as error:
         raise FetchFailed("unreachable", getattr(error, "message", str(error))) from error
-    return FetchResponse(
-        status=found.status, body=found.body, milliseconds=round((time.monotonic() - begun) * 1000, 1)
+    milliseconds = round((time.monotonic() - started_at) * 1000, 1)
+    return FetchResponse(status=response.status, body=response.body, milliseconds=milliseconds)
+
+
+async def _check_listener(request: FetchRequest, origin: Origin) -> None:
+    """Raise `FetchFailed` if a user that is not trusted listens there."""
+    if request.trusted_user == "any":
+        return
+    reason = await asyncio.to_thread(
+        distrust_reason, origin.host, origin.port, request.trusted_user, unknown_is_trusted=True
     )
+    if reason is not None:
+        raise FetchFailed("untrusted", f"the program at {origin} is not used: {reason}")
 
 
-def _upstream(plan: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
-    base, mark, query = plan.url.partition("?")
+def _upstream(request: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
+    base, mark, query = request.url.partition("?")
     try:
         if not query.isascii() or not query.isprintable() or set(query) & set(" #"):
-            raise ValueError("the query holds what cannot stand in one")
-        headers = {name.lower(): value for name, value in plan.headers.items() if name.lower() != "accept"}
+            raise ValueError("its query contains characters that must be percent-encoded")
+        headers = {name.lower(): value for name, value in request.headers.items() if name.lower() != "accept"}
         if _FRAMING & headers.keys():
-            raise ValueError("Host and the framing are not the caller's to set")
+            raise ValueError("headers must not include Host, or those that frame the message")
         origin, path = parse_url(base)
         credential: Credential = NoCredential()
-        if plan.secret is not None and plan.header:
-            credential = HeaderToken(plan.header, plan.secret.get_secret_value(), plan.prefix)
+        if request.secret is not None and request.header:
+            credential = HeaderToken(request.header, request.secret.get_secret_value(), request.prefix)
         lines = b"".join(HeaderToken(name, value).line() for name, value in headers.items())
     except ValueError as error:
         raise FetchFailed("bad_url", str(error)) from error
@@ -57,7 +70,7 @@ def _upstream(plan: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
             name="probe",
             route=UpstreamEndpoint(
                 origin=origin,
-                allow_private=plan.allow_private,
+                allow_private=request.allow_private,
                 allow_private_setting="a private address for it",
                 tls=tls_context() if origin.scheme == "https" else None,
             ),

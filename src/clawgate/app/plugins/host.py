@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from clawgate.app.plugins.fetch import fetched
+from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.app.plugins.folders import child_folder, plugin_folder
 from clawgate.app.plugins.relay import serve_relay
 from clawgate.errors import ProviderUnavailable
@@ -120,7 +120,7 @@ class Context:
         await asyncio.gather(*(one.stop() for one in lent), return_exceptions=True)
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        return await fetched(plan, self._dialer)
+        return await fetch_for_plugin(plan, self._dialer)
 
 
 @dataclass(frozen=True, slots=True)

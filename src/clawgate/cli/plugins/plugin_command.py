@@ -84,10 +84,10 @@ class _Context:
         click.echo(line, err=True)
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        from clawgate.app.plugins.fetch import fetched
+        from clawgate.app.plugins.fetch import fetch_for_plugin
         from clawgate.relay.upstream.dial import Dialer
 
-        return await fetched(plan, Dialer())
+        return await fetch_for_plugin(plan, Dialer())
 
 
 def _run(name: str, arguments: Sequence[str]) -> NoReturn:

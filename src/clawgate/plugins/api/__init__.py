@@ -25,6 +25,7 @@ from clawgate.plugins.api.service import (
     ChildSpec,
     Fetch,
     FetchFailed,
+    FetchFailure,
     FetchRequest,
     FetchResponse,
     Health,
@@ -36,6 +37,7 @@ from clawgate.plugins.api.service import (
     ServiceContext,
     ServiceStatus,
     SetupContext,
+    TrustedUser,
     Unavailable,
 )
 from clawgate.settings.diagnostic import Diagnostic, Severity
@@ -59,6 +61,7 @@ __all__ = [
     "Dialect",
     "Fetch",
     "FetchFailed",
+    "FetchFailure",
     "FetchRequest",
     "FetchResponse",
     "Health",
@@ -86,6 +89,7 @@ __all__ = [
     "SetupContext",
     "Severity",
     "TransformsRequests",
+    "TrustedUser",
     "Unavailable",
     "UpstreamRequest",
     "Url",

@@ -41,12 +41,17 @@ class Unavailable:
     lines: tuple[str, ...] = ()
 
 
+TrustedUser = int | Literal["self", "any"]
+"""Whose process may listen on a loopback port: a uid, the gateway's own user, or any user."""
+
+FetchFailure = Literal["unreachable", "timed_out", "blocked", "untrusted", "malformed", "bad_url"]
+"""blocked: the egress rules forbid the address. untrusted: another user's process listens there."""
+
+
 class FetchFailed(Exception):
     """No response. ``cause`` is for programs, ``message`` for people; neither holds a secret."""
 
-    def __init__(
-        self, cause: Literal["unreachable", "timed_out", "blocked", "malformed", "bad_url"], message: str
-    ) -> None:
+    def __init__(self, cause: FetchFailure, message: str) -> None:
         super().__init__(message)
         self.cause = cause
         self.message = message
@@ -57,7 +62,8 @@ class FetchRequest:
     """One GET through the gateway's dialer. Redirects are not followed.
 
     ``secret`` is sent in ``header``, after ``prefix`` and a blank if there is one ("Bearer"). ``allow_private`` permits
-    a loopback or private address, for URLs that the operator configured.
+    a loopback or private address, for URLs that the operator configured. With ``trusted_user`` nothing is sent to a
+    loopback port on which the process of another user listens.
     """
 
     url: str
@@ -66,6 +72,7 @@ class FetchRequest:
     secret: SecretStr | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     allow_private: bool = False
+    trusted_user: TrustedUser = "any"
     connect_seconds: float = 5.0
     response_seconds: float = 10.0
 
@@ -157,7 +164,8 @@ class ChildSpec:
     ``environment`` is the whole environment of the child. ``cwd`` None: a private folder of its own below the plugin's
     folder, mode 0700; never the gateway's working directory. ``port`` 0: it listens on none. ``ready_timeout`` runs
     from the start to the first successful probe; ``grace`` from SIGTERM to SIGKILL of the whole process group.
-    ``secrets`` are redacted in its output, in addition to those of its environment.
+    ``secrets`` are redacted in its output, in addition to those of its environment. A program that already listens on
+    the port is adopted only if it runs as ``trusted_user``, and no other may respond in the child's place.
     """
 
     name: str
@@ -172,6 +180,7 @@ class ChildSpec:
     ready_timeout: float = 120.0
     grace: float = 5.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    trusted_user: TrustedUser = "self"
 
 
 class ChildHandle(Protocol):

@@ -15,6 +15,7 @@ from clawgate.plugins.api import ChildSpec, ProbeResult, ServiceStatus, Unavaila
 from clawgate.plugins.api import Probe as ProbeCall
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.port_owner import port_owner
+from clawgate.processes.port_trust import distrust_reason
 from clawgate.processes.supervision import status as child_status
 from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child import Child
@@ -220,16 +221,29 @@ class Supervisor:
         if not self._spec.port:
             return PortStatus(result.health, detail, next_step=next_step)
         ancestor = self._child.subreaper_pid if self._child is not None else 0
-        owner, is_own_child = await asyncio.to_thread(_find_owner, self._spec.port, ancestor)
+        owner, is_own_child, distrust = await asyncio.to_thread(_inspect_port, self._spec, ancestor)
         if result.health == "silent" and owner is None:
             return PortStatus("closed", detail)
-        return PortStatus(result.health, detail, owner, is_own_child, next_step)
+        status = PortStatus(result.health, detail, owner, is_own_child, next_step)
+        if not status.is_expected or distrust is None:
+            return status
+        next_step = f"stop it, configure another port, or name that user in the config of {self._spec.name}"
+        return PortStatus("stranger", distrust, owner, is_own_child, next_step)
 
 
-def _find_owner(port: int, ancestor: int) -> tuple[str | None, bool | None]:
-    """Return the listener of the port and whether it descends from ``ancestor``; None for what is not visible."""
-    owner = port_owner(port)
+def _inspect_port(spec: ChildSpec, ancestor: int) -> tuple[str | None, bool | None, str | None]:
+    """Return the listener of the port, whether it descends from ``ancestor``, and why it is not trusted.
+
+    None for what is not visible. A listener that is not visible is trusted only while a child of ours runs: it is the
+    child then, as far as this machine can tell.
+    """
+    owner = port_owner(spec.port)
     match = PID.search(owner or "")
-    if match is None or not ancestor:
-        return owner, None
-    return owner, int(match[1]) in subreaper.descendants(ancestor, subreaper.process_table())
+    is_own_child: bool | None = None
+    if match is not None and ancestor:
+        is_own_child = int(match[1]) in subreaper.descendants(ancestor, subreaper.process_table())
+    if is_own_child:
+        return owner, True, None
+    unknown_is_trusted = ancestor != 0
+    distrust = distrust_reason(spec.host, spec.port, spec.trusted_user, unknown_is_trusted=unknown_is_trusted)
+    return owner, is_own_child, distrust

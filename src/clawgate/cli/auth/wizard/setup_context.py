@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.app.plugins.fetch import fetched
+from clawgate.app.plugins.fetch import fetch_for_plugin
 from clawgate.plugins.api.questions import Answers
 from clawgate.plugins.api.service import FetchRequest, FetchResponse
 from clawgate.processes.port_owner import port_owner
@@ -23,7 +23,7 @@ class Setup:
     config: Mapping[str, Any] = field(repr=False)
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
-        return await fetched(plan, Dialer())
+        return await fetch_for_plugin(plan, Dialer())
 
 
 @dataclass(frozen=True, slots=True)
