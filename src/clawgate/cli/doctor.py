@@ -24,7 +24,7 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 @path_options
 @json_option
 @click.option("--fix", is_flag=True, help="Fix what can be fixed; asks before each change.")
-@click.option("--yes", is_flag=True, help="With --fix: do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="With --fix: do not ask.")
 def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
     """Check config, credentials, ports, file modes, leftover files and this machine.
 

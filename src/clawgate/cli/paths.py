@@ -78,6 +78,15 @@ def _on_state_dir(context: click.Context, option: click.Parameter, value: str | 
         set_state_folder(value)
 
 
+def config_option(command: _F) -> _F:
+    """Add ``--config``."""
+    return click.option(
+        "--config",
+        metavar="FILE",
+        help="OpenClaw's config file.  [env var: OPENCLAW_CONFIG_PATH; default: openclaw.json in the state folder]",
+    )(command)
+
+
 def path_options(command: _F) -> _F:
     """Add ``--config`` and ``--state-dir``."""
     state = click.option(
@@ -86,14 +95,16 @@ def path_options(command: _F) -> _F:
         expose_value=False,
         is_eager=True,
         callback=_on_state_dir,
-        help="OpenClaw's state folder  [env OPENCLAW_STATE_DIR; default ~/.openclaw]",
+        help="OpenClaw's state folder.  [env var: OPENCLAW_STATE_DIR; default: ~/.openclaw]",
     )
-    config = click.option(
-        "--config",
-        metavar="FILE",
-        help="OpenClaw's config file  [env OPENCLAW_CONFIG_PATH; default openclaw.json in the state folder]",
-    )
-    return config(state(command))
+    return config_option(state(command))
+
+
+def env_file_option(command: _F) -> _F:
+    """Add ``--env-file``."""
+    return click.option(
+        "--env-file", metavar="FILE", help="File with environment variables. Without it, none is read."
+    )(command)
 
 
 def json_option(command: _F) -> _F:

@@ -63,7 +63,8 @@ def test_what_is_given_stays_text(arguments: list[str], name: str, value: object
 
 def test_help_says_variable_default_and_need() -> None:
     text = re.sub(r"\s+", " ", run("--help")[1])
-    for part in ("Needed. [env A, B; required]", "A number. [default 5]", "A share. [default 2.5]", "--secret SECRET",
+    for part in ("Needed. [env var: A, B; required]", "A number. [default: 5]", "A share. [default: 2.5]",
+        "--secret SECRET",
                  "--number NUMBER", "--yes / --no-yes", "--named NAME:SECRET,..."):  # fmt: skip
         assert part in text
     assert "Undefined" not in text and "[]" not in text

@@ -88,7 +88,7 @@ def _complete_target(ctx: click.Context, param: click.Parameter, incomplete: str
 
 def _sign_in_options(command: _F) -> _F:
     options = (
-        click.option("--provider", metavar="ID", shell_complete=_complete_target, help="Provider to set up"),
+        click.option("--provider", metavar="ID", shell_complete=_complete_target, help="Provider to set up."),
         click.option(
             "--set",
             "pairs",
@@ -154,7 +154,7 @@ def list_credentials(config: str | None, as_json: bool) -> None:
 
 @auth.command(short_help="Remove a provider: secret, settings, aliases.")
 @click.option(
-    "--provider", metavar="ID", required=True, shell_complete=complete_provider, help="Provider to remove"
+    "--provider", metavar="ID", required=True, shell_complete=complete_provider, help="Provider to remove."
 )
 @click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 @path_options

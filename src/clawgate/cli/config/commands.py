@@ -20,7 +20,7 @@ from clawgate.cli.config.warnings import validate_for_plugins, warnings_at, warn
 from clawgate.cli.config.write import print_change, write_value
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import find_paths, json_option, path_options
+from clawgate.cli.paths import env_file_option, find_paths, json_option, path_options
 
 if TYPE_CHECKING:
     from clawgate.settings.diagnostic import Diagnostic
@@ -188,9 +188,7 @@ def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], lis
 @config.command(short_help="Explain PATH: its purpose, value, origin, default.")
 @_path
 @json_option
-@click.option(
-    "--env-file", metavar="FILE", help="File with environment variables  [none is read unless named]"
-)
+@env_file_option
 @path_options
 def explain(path: KeyPath, config: str | None, as_json: bool, env_file: str | None) -> None:
     """Explain PATH: its purpose, its effective value and where that is from, its default, its variables."""

@@ -48,7 +48,7 @@ def run_in_foreground(**flags: Any) -> None:
 
 @gateway.command("start", short_help="Start the gateway in the background.")
 @run_options
-@timeout_option(30.0, "Limit for the start")
+@timeout_option(30.0, "Time limit for the start.")
 def start(timeout: float, **flags: Any) -> None:
     """Start the gateway in the background and wait until it serves."""
     paths = find_paths(flags["config"])
@@ -116,7 +116,7 @@ def _fail_to_start(failed: Any, paths: Paths, timeout: float) -> NoReturn:
 
 @gateway.command("stop", short_help="Stop the gateway.")
 @path_options
-@timeout_option(60.0, "Limit for the running requests to finish")
+@timeout_option(60.0, "Time limit for the running requests.")
 @click.option("--force", is_flag=True, help="Abort the requests that still run after that time.")
 def stop(config: str | None, timeout: float, force: bool) -> None:
     """Stop the gateway. It takes no new requests; running requests may finish."""
@@ -163,7 +163,7 @@ def _ended(running: Any, seconds: float, activity: str) -> bool:
 
 @gateway.command("restart", short_help="Restart the gateway without refusing a connection.")
 @run_options
-@timeout_option(60.0, "Limit for running requests and the new start")
+@timeout_option(60.0, "Time limit for the running requests and the new start.")
 def restart(timeout: float, **flags: Any) -> None:
     """Restart the gateway as the same process, with its flags, its environment and its listener.
 

@@ -27,14 +27,14 @@ _LEVELS = ("debug", "info", "warning", "error")
     default=200,
     show_default=True,
     metavar="NUMBER",
-    help="Number of past lines to show",
+    help="Number of past lines to show.",
 )
 @click.option(
     "--level",
     type=click.Choice(_LEVELS),
     default="debug",
     show_default=True,
-    help="Minimum level",
+    help="Minimum level of the lines to show.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per line, for programs.")
 def logs(config: str | None, follow: bool, limit: int, level: str, as_json: bool) -> None:

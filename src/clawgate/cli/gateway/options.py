@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from clawgate.cli.paths import path_options
+from clawgate.cli.paths import env_file_option, path_options
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -19,25 +19,24 @@ _OPTIONS = (
         "--port",
         type=click.IntRange(0, 65_535),
         metavar="NUMBER",
-        help="Port to listen on  [env OPENCLAW_GATEWAY_PORT; default 18789]",
+        help="Port to listen on; 0 takes a free one.  [env var: OPENCLAW_GATEWAY_PORT; default: 18789]",
     ),
     click.option(
         "--bind",
         metavar="TEXT",
-        help="loopback, lan, auto, tailnet, custom or an address  [default loopback]",
+        help="Where to listen: loopback, lan, auto, tailnet, custom or an IP address.  [default: loopback]",
     ),
     click.option(
-        "--token", metavar="SECRET", help="Token that callers must present  [env OPENCLAW_GATEWAY_TOKEN]"
+        "--token",
+        metavar="SECRET",
+        help="Token that clients must present.  [env var: OPENCLAW_GATEWAY_TOKEN]",
     ),
     click.option(
         "--password",
         metavar="SECRET",
-        help="Password that callers must present  [env OPENCLAW_GATEWAY_PASSWORD]",
+        help="Password that clients must present.  [env var: OPENCLAW_GATEWAY_PASSWORD]",
     ),
     click.option("--verbose", is_flag=True, help="Log more."),
-    click.option(
-        "--env-file", metavar="FILE", help="File with environment variables; none is read that is not named"
-    ),
 )
 
 
@@ -45,7 +44,7 @@ def run_options(command: _F) -> _F:
     """Add the flags that run a gateway, and ``--config`` and ``--state-dir``."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return path_options(command)
+    return path_options(env_file_option(command))
 
 
 def timeout_option(default: float, text: str) -> Callable[[_F], _F]:

@@ -22,7 +22,7 @@ _SECRET_VARIABLES = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD")
 
 @click.command("install", short_help="Install the gateway as a service of this user.")
 @path_options
-@click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on  [default as in the config]")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on.  [default: the config's]")
 @click.option("--dry-run", is_flag=True, help="Print the file and the commands, and change nothing.")
 @click.option("--force", is_flag=True, help="Replace a service file that differs.")
 def install(config: str | None, port: int | None, dry_run: bool, force: bool) -> None:

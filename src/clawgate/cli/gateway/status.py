@@ -37,7 +37,7 @@ def status(config: str | None, as_json: bool, require_ok: bool) -> None:
 @click.command("health", short_help="Check that the gateway responds and is healthy.")
 @path_options
 @json_option
-@timeout_option(_PROBE_SECONDS, "Limit for the response")
+@timeout_option(_PROBE_SECONDS, "Time limit for the response.")
 def health(config: str | None, as_json: bool, timeout: float) -> None:
     """Check that the gateway responds and is healthy; the exit status is 1 if not."""
     paths = find_paths(config)

@@ -76,7 +76,7 @@ def route() -> None:
     type=click.Choice(list(_TARGETS)),
     default="chat",
     show_default=True,
-    help="API that the client speaks",
+    help="API that the client speaks.",
 )
 @json_option
 def explain(model: str, config: str | None, client: str, as_json: bool) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
-from clawgate.cli.relay.run import file_options, run, settings_from
+from clawgate.cli.relay.run import run, settings_from
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.roles.bridge import BridgeSettings
 
@@ -20,7 +21,8 @@ def bridge() -> None:
 
 
 @bridge.command("run", short_help="Run the bridge in the foreground.")
-@file_options
+@config_option
+@env_file_option
 @settings_options(BridgeSettings, leave_out=("models",))
 def run_bridge(**flags: Any) -> None:
     """Run the bridge in the foreground until Ctrl-C.

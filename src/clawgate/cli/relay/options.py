@@ -34,13 +34,13 @@ def _option(name: str, field: FieldInfo) -> Callable[[_F], _F]:
     variables = extra.get("env", [])
     notes = []
     if isinstance(variables, list) and variables:
-        notes.append("env " + ", ".join(map(str, variables)))
+        notes.append("env var: " + ", ".join(map(str, variables)))
     if isinstance(field.default, int | float | str) and not isinstance(field.default, bool):
         notes.append(
-            f"default {field.default:g}" if isinstance(field.default, float) else f"default {field.default}"
+            f"default: {field.default:g}" if isinstance(field.default, float) else f"default: {field.default}"
         )
     elif field.default is True:
-        notes.append("default yes")
+        notes.append("default: yes")
     elif field.is_required():
         notes.append("required")
     text = (field.description or "") + (f"  [{'; '.join(notes)}]" if notes else "")

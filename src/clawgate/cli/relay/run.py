@@ -20,20 +20,6 @@ from clawgate.settings.roles.bridge import RelaySettings
 from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
 
 _S = TypeVar("_S", bound=RelaySettings)
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def file_options(command: _F) -> _F:
-    """Add ``--config`` and ``--env-file``."""
-    env_file = click.option(
-        "--env-file", metavar="FILE", help="File with environment variables  [none is read unless named]"
-    )
-    config = click.option(
-        "--config",
-        metavar="FILE",
-        help="OpenClaw's config file  [env OPENCLAW_CONFIG_PATH; default ~/.openclaw/openclaw.json]",
-    )
-    return config(env_file(command))
 
 
 def settings_from(model: type[_S], entry: str, flags: dict[str, Any]) -> _S:

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
-from clawgate.cli.relay.run import file_options, run, settings_from
+from clawgate.cli.relay.run import run, settings_from
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.roles.bridge import ServerSettings
 
@@ -27,7 +28,8 @@ def make_token() -> None:
 
 
 @server.command("run", short_help="Run the remote proxy in the foreground.")
-@file_options
+@config_option
+@env_file_option
 @settings_options(ServerSettings)
 def run_server(**flags: Any) -> None:
     """Run the remote proxy in the foreground until Ctrl-C.

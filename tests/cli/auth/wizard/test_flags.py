@@ -29,7 +29,11 @@ def run(*arguments: str) -> str:
 def test_every_question_is_a_flag() -> None:
     shown = run("--provider", "kit", "--help")
     assert all(question.flag_name in shown for question in EVERY_KIND)
-    assert "--private / --no-private" in shown and "[env KIT_TOKEN]" in shown and "Mode: fast, slow" in shown
+    assert (
+        "--private / --no-private" in shown
+        and "[env var: KIT_TOKEN]" in shown
+        and "Mode: fast, slow" in shown
+    )
 
 
 def test_flags_answer() -> None:

@@ -33,7 +33,8 @@ class ProviderCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *ctx.meta.get(_PREFIX, ())]
+        *params, help_option = super().get_params(ctx)
+        return [*params, *ctx.meta.get(_PREFIX, ()), help_option]
 
 
 def options_of(questions: Iterable[Question], taken: Collection[str]) -> list[click.Option]:
@@ -45,9 +46,7 @@ def options_of(questions: Iterable[Question], taken: Collection[str]) -> list[cl
         if question.name in options or flag in used or not flag.startswith("--"):
             continue
         used |= {flag, f"--no-{flag[2:]}"}
-        variables = f"  [env {', '.join(question.variables)}]" if question.variables else ""
-        choices = ", ".join(one.value for one in question.options)
-        help_text = f"{question.text}{f': {choices}' if choices else ''}{variables}"
+        help_text = _help_of(question)
         name = _PREFIX + question.name
         if question.kind == "confirm":
             option = click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=help_text)
@@ -56,6 +55,17 @@ def options_of(questions: Iterable[Question], taken: Collection[str]) -> list[cl
             option = click.Option([flag, name], metavar=metavar, help=help_text)
         options[question.name] = option
     return list(options.values())
+
+
+def _help_of(question: Question) -> str:
+    choices = ", ".join(one.value for one in question.options)
+    text = f"{question.text}: {choices}" if choices else question.text
+    notes = [f"env var: {', '.join(question.variables)}"] if question.variables else []
+    if question.default and question.kind != "secret":
+        notes.append(f"default: {question.default}")
+    return f"{text.rstrip('.')}{'' if text.endswith('?') else '.'}" + (
+        f"  [{'; '.join(notes)}]" if notes else ""
+    )
 
 
 def answers_of(
