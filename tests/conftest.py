@@ -1,7 +1,8 @@
-"""What holds for every test: hypothesis judges claims, and never how fast a busy machine was."""
+"""Sets up what holds for every test: no time limits of hypothesis, Ctrl-C as in a terminal, the event loop."""
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -15,6 +16,10 @@ settings.register_profile(
     suppress_health_check={*settings.get_profile(_chosen).suppress_health_check, HealthCheck.too_slow},
 )
 settings.load_profile("untimed")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Inherited from a job in the background (`pytest &` in a script): programs that tests start would ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ def say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-def serve(listener: socket.socket, index: int, lifeline: int) -> int:
+def serve(listener: socket.socket, index: int, parent_fd: int) -> int:
     for sig in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(sig, lambda sig, frame: os._exit(0))
     say(f"worker {os.getpid()} {index}")
     while True:
-        ready, _, _ = select.select([listener.fileno(), lifeline], [], [])
-        if lifeline in ready:
+        ready, _, _ = select.select([listener.fileno(), parent_fd], [], [])
+        if parent_fd in ready:
             return 0
         try:
             connection, _ = listener.accept()
@@ -37,7 +37,7 @@ def serve(listener: socket.socket, index: int, lifeline: int) -> int:
         connection.close()
 
 
-def stubborn(index: int, lifeline: int) -> int:
+def stubborn(index: int, parent_fd: int) -> int:
     """Ends with the second signal."""
     signals = 0
 
@@ -54,12 +54,12 @@ def stubborn(index: int, lifeline: int) -> int:
         signal.pause()
 
 
-def look_at_signals(index: int, lifeline: int) -> int:
+def look_at_signals(index: int, parent_fd: int) -> int:
     say(f"handler {signal.getsignal(signal.SIGTERM) is signal.SIG_DFL}")
     return 3
 
 
-def fail(index: int, lifeline: int) -> int:
+def fail(index: int, parent_fd: int) -> int:
     raise ValueError("said by the worker")
 
 
@@ -95,15 +95,15 @@ def main() -> int:
         listener.setblocking(False)
         say(f"port {listener.getsockname()[1]}")
         return workers.run_workers(
-            count, lambda index, lifeline: serve(listener, index, lifeline), at_stop=listener.close
+            count, lambda index, parent_fd: serve(listener, index, parent_fd), on_stop=listener.close
         )
     if what == "stubborn":
-        return workers.run_workers(count, stubborn, at_stop=lambda: None)
+        return workers.run_workers(count, stubborn, on_stop=lambda: None)
     # Workers that end at once: the pauses are told instead of waited for.
     clock = Clock(interrupted=what == "interrupted")
     time.sleep, time.monotonic = clock.sleep, clock.monotonic
-    work = {"look": look_at_signals, "fail": fail}.get(what, lambda index, lifeline: 3)
-    status = workers.run_workers(count, work, at_stop=lambda: None)
+    work = {"look": look_at_signals, "fail": fail}.get(what, lambda index, parent_fd: 3)
+    status = workers.run_workers(count, work, on_stop=lambda: None)
     say(f"paused {clock.now:.2f}")
     return status
 

@@ -29,17 +29,17 @@ def serve(role: Role, sockets: list[socket.socket], ready: Callable[[], None]) -
     ready()
     return run_workers(
         role.workers,
-        lambda index, lifeline: _serve_here(role, sockets, [lifeline, *starter], lambda: None, index),
-        at_stop=lambda: close(sockets),
+        lambda index, parent_fd: _serve_here(role, sockets, [parent_fd, *starter], lambda: None, index),
+        on_stop=lambda: close(sockets),
     )
 
 
 def _serve_here(
-    role: Role, sockets: list[socket.socket], lifelines: list[int], ready: Callable[[], None], index: int = 0
+    role: Role, sockets: list[socket.socket], parent_fds: list[int], ready: Callable[[], None], index: int = 0
 ) -> int:
     def when_up(host: Server) -> None:
-        for lifeline in lifelines:
-            watch_parent(lifeline, host.stop)
+        for parent_fd in parent_fds:
+            watch_parent(parent_fd, host.stop)
         for every, chore in role.periodic_tasks:
             _repeat(every, chore)
         for task in role.tasks:

@@ -1,1 +1,1 @@
-"""Processes of this machine: our own workers, and whoever holds a port."""
+"""Manages processes: supervised children, workers, and the gateway's own instance."""

@@ -36,7 +36,7 @@ def port_owner(port: int, proc: Path = PROC) -> str | None:
     for folder in proc.iterdir():
         # Another user's process cannot be inspected, and any may exit meanwhile.
         with contextlib.suppress(OSError):
-            if folder.name.isdecimal() and _has_one_of(folder, links):
+            if folder.name.isdecimal() and _has_open(folder, links):
                 return f"{(folder / 'comm').read_text().strip()} (pid {folder.name})"
     return f"a process of {user_text(found[0].uid)}"
 
@@ -94,5 +94,5 @@ def _parse(text: str) -> Address:
     return _unmapped(ipaddress.ip_address(words))
 
 
-def _has_one_of(folder: Path, links: set[str]) -> bool:
+def _has_open(folder: Path, links: set[str]) -> bool:
     return any(str(entry.readlink()) in links for entry in (folder / "fd").iterdir())

@@ -1,1 +1,1 @@
-"""The program's own instance: lock, daemon, restart with sockets, unit files, log file."""
+"""Manages the program's own instance: lock, daemon, restart, unit files, log file."""
