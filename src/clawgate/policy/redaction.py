@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 REDACTED = "***"
+SHORTEST_SECRET = 8
+"""Shorter secrets are not searched for in responses and logs: they would be found in ordinary words."""
 
 _TOKEN = r"[\w.~+/=-]{8,}+"
 _HAS_DIGIT = r"(?=[^\s\d]{0,64}+\d)"

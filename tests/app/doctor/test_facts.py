@@ -12,8 +12,8 @@ import pytest
 
 from clawgate.app.doctor.checks import Facts
 from clawgate.app.doctor.facts import gather
+from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.processes.instance.instance_lock import Instance
-from clawgate.relay.upstream.upstream import SHORTEST_SECRET
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_plugin, imports_undone
 

@@ -16,12 +16,12 @@ from typing import Any
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
+from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.processes.instance.daemon import endpoint_of
 from clawgate.processes.instance.health_client import check_health
 from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import LOCAL_SERVICES, Catalog, build_catalog
-from clawgate.relay.upstream.upstream import SHORTEST_SECRET
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
 from clawgate.settings.paths import config_path, state_dir

@@ -141,7 +141,7 @@ class GatewayRun:
 
     def _add_secrets(self, secrets: Iterable[str]) -> None:
         """Redact ``secrets`` from the log; a dummy such as "local" is also an ordinary word, and is left."""
-        from clawgate.relay.upstream.upstream import SHORTEST_SECRET
+        from clawgate.policy.redaction import SHORTEST_SECRET
 
         self._redactor.add(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 

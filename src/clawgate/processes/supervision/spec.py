@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from clawgate.plugins.api import ChildSpec
+from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.processes.supervision.child_state import SupervisionLimits
 
 _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "AUTH")
-_SHORTEST_SECRET = 8
 
 
 def limits_of(spec: ChildSpec) -> SupervisionLimits:
@@ -23,6 +23,6 @@ def secrets_of(spec: ChildSpec) -> list[str]:
     from_environment = [
         value
         for name, value in spec.environment.items()
-        if len(value) >= _SHORTEST_SECRET and any(word in name.upper() for word in _SECRET_WORDS)
+        if len(value) >= SHORTEST_SECRET and any(word in name.upper() for word in _SECRET_WORDS)
     ]
     return [*spec.secrets, *from_environment]

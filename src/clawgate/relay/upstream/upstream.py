@@ -7,13 +7,12 @@ import re
 from dataclasses import dataclass, field
 
 from clawgate import __version__
+from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Credential
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.pool import Pool
 
-SHORTEST_SECRET = 8
-"""What is shorter is not looked for in answers, as it is not in logs."""
 _USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
 
 

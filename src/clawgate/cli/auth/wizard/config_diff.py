@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 
 import pyjson5
 
+from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.providers.provider import mask
 from clawgate.settings.json5.edit import value_at
 from clawgate.settings.json5.source_map import InvalidJson5, positions
@@ -15,8 +16,6 @@ from clawgate.settings.key_path import KeyPath
 from clawgate.settings.redaction import is_secret
 
 _CONTEXT = 2
-_SHORTEST_KNOWN = 8
-"""A shorter text may be an ordinary word."""
 
 
 def config_diff(name: str, before: str, after: str, known: Collection[str] = ()) -> Iterator[str]:
@@ -56,7 +55,7 @@ def _masked(text: str, secrets: dict[KeyPath, str], old: Collection[str], known:
         new = "" if value in old else " (new)"
         text = text[: span.value_start] + json.dumps(f"{mask(value)}{new}") + text[span.value_end :]
     for value in sorted({*known, *secrets.values()}, key=len, reverse=True):
-        if len(value) >= _SHORTEST_KNOWN:
+        if len(value) >= SHORTEST_SECRET:
             text = text.replace(value, mask(value))
     return "\n".join(map(_printable, text.splitlines()))
 
