@@ -90,7 +90,7 @@ def test_a_bridge_that_others_can_reach_needs_a_token(host: str) -> None:
     assert f"'{host}'" in str(caught.value)
     gate = bridge(host=host, bridgeToken=OTHER).front.gate
     assert gate.tokens is not None and gate.failures is not None
-    assert gate.tokens.holder(OTHER.encode()) == "bridge"
+    assert gate.tokens.authenticate(OTHER.encode()) == "bridge"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])
@@ -190,7 +190,7 @@ def test_a_failure_is_a_warning_with_its_reason(warnings: list[str]) -> None:
             assert warnings == []
             assert (await stand.fresh(target="/nowhere")).status == 404
             assert len(warnings) == 1 and warnings[0].startswith("POST /nowhere: 404 unknown_route, ")
-            assert "there is no route '/nowhere' here" in warnings[0]
+            assert "unknown route '/nowhere'; routes: /v1/..." in warnings[0]
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
         async with serving("bridge", f"http://127.0.0.1:{port}") as stand:

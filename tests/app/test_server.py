@@ -61,11 +61,11 @@ def test_the_account_is_the_operators_to_choose(own: dict[str, Any]) -> None:
 def test_every_server_asks_for_tokens_and_counts_failures() -> None:
     gate = server(maxAuthFailures=2, authLockout=7).front.gate
     assert gate.tokens is not None and gate.failures is not None
-    assert gate.tokens.holder(TOKEN.encode()) == "default"
+    assert gate.tokens.authenticate(TOKEN.encode()) == "default"
     with pytest.raises(InvalidToken):
-        gate.tokens.holder(KEY.encode())
-    gate.failures.failed("a", 0)
-    gate.failures.failed("a", 0)
+        gate.tokens.authenticate(KEY.encode())
+    gate.failures.record_failure("a", 0)
+    gate.failures.record_failure("a", 0)
     assert gate.failures.locked_for("a", 0) == 7
 
 

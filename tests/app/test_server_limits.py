@@ -48,13 +48,13 @@ def test_what_one_token_has_under_way_is_limited(how: str) -> None:
                 assert code(refused) == (429, "concurrency_limit_exceeded")
                 assert refused.header("retry-after") == "1"
             assert (await ask(waiting, BOB)).status == 200
-            assert rates.running("alice") == 1 and len(upstream.requests) == 2
+            assert rates.in_flight("alice") == 1 and len(upstream.requests) == 2
             if how == "answered":
                 gate.set()
                 assert (await client.response()).complete
             else:
                 client.reset() if how == "reset" else client.half_close()
-            await until(lambda: rates.running("alice") == 0, "the request to be counted out")
+            await until(lambda: rates.in_flight("alice") == 0, "the request to be counted out")
             assert (await ask(waiting, ALICE)).status == 200
             await client.close()
 
@@ -82,7 +82,7 @@ def test_every_way_to_fail_counts_out() -> None:
                 for body in (BODY, BODY, BODY, b"{}", b'{"model":"other"}', BODY)
             ]
             assert statuses == [200, 502, 500, 400, 404, 200]
-            await until(lambda: rates.running("alice") == 0, "everything to be counted out")
+            await until(lambda: rates.in_flight("alice") == 0, "everything to be counted out")
 
     run(work())
 

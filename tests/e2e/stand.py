@@ -130,7 +130,7 @@ class Stand:
     def running(self) -> int:
         """How many requests the role counts as under way (the server; the bridge does not count)."""
         rates = self.role.front.gate.rates
-        return 0 if rates is None else rates.running("default")
+        return 0 if rates is None else rates.in_flight("default")
 
     async def all_quiet(self, *, kept: int | None = None) -> None:
         """Nobody is connected, nothing is under way, no upstream connection is in use; ``kept`` of them are idle."""

@@ -208,7 +208,7 @@ def test_settings(
 def test_address(text: str, trusted: bool) -> None:
     """Any text: a verdict; what is allowed is an address. And any text has a key to count failures by."""
     assert isinstance(client_key(text), str)
-    if decide_text(text, trusted=trusted).allowed:
+    if decide_text(text, allow_private=trusted).allowed:
         ip_address(text.partition("%")[0])
 
 

@@ -78,7 +78,7 @@ def test_the_one_token_that_is_presented(
 
 def test_a_token_is_known_by_its_holder() -> None:
     book = TokenStore.of({"alice": T.decode(), "bob": U.decode()})
-    assert (book.holder(T), book.holder(U)) == ("alice", "bob")
+    assert (book.authenticate(T), book.authenticate(U)) == ("alice", "bob")
 
 
 @pytest.mark.parametrize(
@@ -89,19 +89,19 @@ def test_a_token_is_known_by_its_holder() -> None:
 def test_a_token_that_nobody_has(token: bytes) -> None:
     """One character less, more or in another case is wrong; no bytes make it fail otherwise; nothing is repeated."""
     with pytest.raises(InvalidToken) as caught:
-        TokenStore.of({"alice": T.decode()}).holder(token)
+        TokenStore.of({"alice": T.decode()}).authenticate(token)
     assert type(caught.value) is InvalidToken
-    assert caught.value.message == "the presented token is not valid here"
+    assert caught.value.message == "unknown token; check the token that this client is configured with"
 
 
 def test_no_token_is_not_a_wrong_token() -> None:
     with pytest.raises(MissingToken, match="X-Proxy-Token"):
-        TokenStore.of({"alice": T.decode()}).holder(None)
+        TokenStore.of({"alice": T.decode()}).authenticate(None)
 
 
 def test_nobody_comes_in_by_an_empty_book() -> None:
     with pytest.raises(InvalidToken):
-        TokenStore(()).holder(T)
+        TokenStore(()).authenticate(T)
 
 
 def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,9 +118,9 @@ def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -
         calls.clear()
         if token == b"nobody's":
             with pytest.raises(InvalidToken):
-                book.holder(token)
+                book.authenticate(token)
         else:
-            book.holder(token)
+            book.authenticate(token)
         assert len(calls) == 10 and {len(call) for call in calls} == {32}
 
 
@@ -133,14 +133,14 @@ def test_a_book_holds_no_token_in_plain_text() -> None:
 
 def fail(limiter: AuthLockout, key: str, times: int, now: float = 0.0) -> None:
     for _ in range(times):
-        limiter.failed(key, now)
+        limiter.record_failure(key, now)
 
 
 def test_the_last_failure_locks() -> None:
     limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
     assert limiter.locked_for("a", 0) is None and not limiter.any_locked(0)
-    limiter.failed("a", 0)
+    limiter.record_failure("a", 0)
     assert limiter.locked_for("a", 0) == 300 and limiter.any_locked(0)
 
 
@@ -167,21 +167,21 @@ def test_after_the_lock_the_count_begins_anew() -> None:
     fail(limiter, "a", 3)
     fail(limiter, "a", 2, now=300)
     assert limiter.locked_for("a", 300) is None
-    limiter.failed("a", 300)
+    limiter.record_failure("a", 300)
     assert limiter.locked_for("a", 300) == 300
 
 
 def test_failures_older_than_the_window_do_not_count() -> None:
     limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
-    limiter.failed("a", 60)
+    limiter.record_failure("a", 60)
     assert limiter.locked_for("a", 60) is None
 
 
 def test_failures_within_the_window_do() -> None:
     limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
-    limiter.failed("a", 59.9)
+    limiter.record_failure("a", 59.9)
     assert limiter.locked_for("a", 59.9) == 300
 
 
@@ -189,15 +189,15 @@ def test_the_window_is_any_sixty_seconds() -> None:
     """Three failures within three seconds lock, also when an earlier one's minute ends between them."""
     limiter = AuthLockout(RULE)
     for now in (0, 59, 60, 61):
-        limiter.failed("a", now)
+        limiter.record_failure("a", now)
     assert limiter.locked_for("a", 61) is not None
 
 
 def test_a_success_forgets_the_failures() -> None:
     limiter = AuthLockout(RULE)
     fail(limiter, "a", 2)
-    limiter.succeeded("a")
-    limiter.succeeded("nobody")
+    limiter.record_success("a")
+    limiter.record_success("nobody")
     fail(limiter, "a", 2)
     assert limiter.locked_for("a", 0) is None
 
@@ -206,7 +206,7 @@ def test_one_address_does_not_lock_another() -> None:
     limiter = AuthLockout(RULE)
     fail(limiter, "a", 3)
     assert limiter.locked_for("b", 0) is None
-    limiter.succeeded("b")
+    limiter.record_success("b")
     assert limiter.locked_for("a", 0) == 300
 
 
@@ -223,7 +223,7 @@ def test_as_many_tries_as_the_rule_says(most: int) -> None:
     limiter = AuthLockout(LockoutRule(max_failures=most))
     tries = 0
     while limiter.locked_for("a", 0) is None:
-        limiter.failed("a", 0)
+        limiter.record_failure("a", 0)
         tries += 1
     assert tries == most
 
@@ -240,7 +240,7 @@ def lines_run(limiter: AuthLockout, key: str) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        limiter.failed(key, 1.0)
+        limiter.record_failure(key, 1.0)
     finally:
         sys.settrace(before)
     return count
@@ -250,13 +250,13 @@ def test_a_flood_of_addresses_stays_bounded_costs_the_same_each_and_frees_nobody
     """100,000 addresses: never more than `max_keys` counts, the same work for each, and a lock survives them all."""
     limiter = AuthLockout(LockoutRule(max_keys=1000))
     fail(limiter, "locked", 10)
-    limiter.failed("counted", 0)
+    limiter.record_failure("counted", 0)
     costs = set()
     for number in range(100_000):
         if number % 10_000 == 5000:
             costs.add(lines_run(limiter, f"k{number}"))
         else:
-            limiter.failed(f"k{number}", 1.0)
+            limiter.record_failure(f"k{number}", 1.0)
         assert len(limiter) <= 1001
     assert len(costs) == 1
     assert limiter.locked_for("locked", 1) == 299
@@ -268,7 +268,7 @@ def test_only_newer_locks_push_out_locks() -> None:
     """Locks are bounded too: each costs its owner `max_failures` guesses, and the oldest goes first."""
     limiter = AuthLockout(LockoutRule(max_failures=1, max_keys=100))
     for number in range(1000):
-        limiter.failed(f"k{number}", float(number) / 100)
+        limiter.record_failure(f"k{number}", float(number) / 100)
         assert len(limiter) <= 100
     locked = [number for number in range(1000) if limiter.locked_for(f"k{number}", 10) is not None]
     assert locked == list(range(900, 1000))
@@ -286,10 +286,10 @@ def test_a_lock_needs_enough_failures_within_a_window(steps: list[tuple[str, int
         locked = limiter.locked_for(key, now) is not None
         assert locked == (locked_until.get(key, 0) > now)
         if right and not locked:
-            limiter.succeeded(key)
+            limiter.record_success(key)
             failed_at[key] = []
         elif not locked:
-            limiter.failed(key, now)
+            limiter.record_failure(key, now)
             failed_at.setdefault(key, []).append(now)
             if limiter.locked_for(key, now) is not None:
                 assert len([at for at in failed_at[key] if now - at < RULE.window]) >= RULE.max_failures

@@ -52,8 +52,8 @@ def test_the_client_behind_a_proxy_is_the_last_address_that_is_none(
     peer: str, forwarded: bytes | None, client: str
 ) -> None:
     proxies = TrustedProxies.of(["10.0.0.9", "172.16.0.1/12", "2001:db8::/64"])
-    assert proxies.client_behind(peer, forwarded) == client
-    assert TrustedProxies().client_behind(peer, forwarded) == peer
+    assert proxies.client_ip(peer, forwarded) == client
+    assert TrustedProxies().client_ip(peer, forwarded) == peer
 
 
 @pytest.mark.parametrize("text", ["localhost", "10.0.0.0/33", "10.0.0", "", "10.0.0.1:80", "*"])

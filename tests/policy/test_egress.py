@@ -13,10 +13,10 @@ from clawgate.policy.egress import (
     Decision,
     Reason,
     classify,
+    classify_host,
     decide,
     decide_text,
     embedded_ipv4,
-    kind_of_host,
 )
 from tests.policy.addresses import ROWS
 
@@ -63,7 +63,7 @@ def test_the_table_is_long_enough_and_has_no_row_twice() -> None:
 def test_every_address_has_its_reason(text: str, reason: str, why: str) -> None:
     """Untrusted: only public passes. Trusted: loopback and private as well, and nothing else."""
     assert classify(ip_address(text)) == reason, why
-    public, trusted = decide_text(text, trusted=False), decide_text(text, trusted=True)
+    public, trusted = decide_text(text, allow_private=False), decide_text(text, allow_private=True)
     assert public == Decision(reason == "public", Reason(reason))
     if reason in OPENED_BY_TRUST:
         assert trusted == Decision(True, Reason.TRUSTED_ORIGIN)
@@ -80,7 +80,7 @@ def test_every_address_has_its_reason(text: str, reason: str, why: str) -> None:
 @pytest.mark.parametrize("trusted", [False, True])
 def test_what_is_no_address_is_refused(text: str, trusted: bool) -> None:
     """A resolver answers with canonical addresses; anything else is not interpreted but refused."""
-    assert decide_text(text, trusted=trusted) == Decision(False, Reason.NOT_AN_ADDRESS)
+    assert decide_text(text, allow_private=trusted) == Decision(False, Reason.NOT_AN_ADDRESS)
 
 
 @settings(max_examples=800, deadline=None)
@@ -90,18 +90,18 @@ def test_what_is_no_address_is_refused(text: str, trusted: bool) -> None:
 @example(IPv4Address("0.0.255.255"), True)
 def test_no_spelling_and_no_embedding_changes_the_verdict(inner: IPv4Address, trusted: bool) -> None:
     """An IPv4 address is judged the same in every IPv6 form, however that is written."""
-    verdict = decide(inner, trusted=trusted)
+    verdict = decide(inner, allow_private=trusted)
     for name, address in embeddings(inner).items():
         assert embedded_ipv4(address) == inner, name
         for text in spellings(address):
-            assert decide_text(text, trusted=trusted) == verdict, (name, text)
+            assert decide_text(text, allow_private=trusted) == verdict, (name, text)
 
 
 @settings(max_examples=800, deadline=None)
 @given(st.integers(0, 2**128 - 1).map(IPv6Address))
 def test_trust_opens_loopback_and_private_and_nothing_else(address: IPv6Address) -> None:
     """For any address: what is refused with trust is refused without, and the reason is the same."""
-    plain, trusted = decide(address, trusted=False), decide(address, trusted=True)
+    plain, trusted = decide(address, allow_private=False), decide(address, allow_private=True)
     assert plain.allowed == (plain.reason is Reason.PUBLIC)
     if plain.reason in OPENED_BY_TRUST:
         assert trusted == Decision(True, Reason.TRUSTED_ORIGIN)
@@ -142,7 +142,7 @@ def _legacy(address: IPv4Address) -> list[str]:
 def test_an_address_is_known_in_every_spelling_that_resolvers_take(address: IPv4Address) -> None:
     for spelling in _legacy(address):
         assert socket.inet_aton(spelling) == address.packed
-        assert kind_of_host(spelling) is classify(address), spelling
+        assert classify_host(spelling) is classify(address), spelling
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_an_address_is_known_in_every_spelling_that_resolvers_take(address: IPv4
     ],
 )
 def test_what_a_host_says_of_itself(host: str, kind: Reason) -> None:
-    assert kind_of_host(host) is kind
+    assert classify_host(host) is kind

@@ -26,7 +26,7 @@ def test_every_other_status_ends_the_request() -> None:
     [
         (errors.UpstreamUnreachable("x"), "unreachable"),
         (errors.UpstreamClosed("x"), "closed early"),
-        (errors.UpstreamMalformed("x"), "malformed answer"),
+        (errors.UpstreamMalformed("x"), "malformed response"),
         (errors.UpstreamRedirected("x"), "redirect"),
         (errors.UpstreamTimedOut("x", limit="connect", seconds=1), "timed out (connect)"),
         (errors.UpstreamTimedOut("x", limit="first_byte", seconds=1), "timed out (first_byte)"),

@@ -10,9 +10,9 @@ from clawgate.policy.headers import (
     TO_CLIENT,
     TO_CLIENT_PREFIXES,
     TO_UPSTREAM,
+    hop_by_hop_names,
     lines_to_client,
     lines_to_upstream,
-    named_by_connection,
 )
 
 CREDENTIALS = {
@@ -88,7 +88,7 @@ def test_order_values_and_repetitions_are_kept() -> None:
     ],
 )  # fmt: skip
 def test_the_names_that_connection_declares(value: bytes, names: set[bytes]) -> None:
-    assert named_by_connection(value) == names
+    assert hop_by_hop_names(value) == names
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def route(
 def test_the_default_has_the_operators_chain(asked: str) -> None:
     choice = route(asked)
     assert choice.ref == OWL and choice.chain == (OWL, GPT)
-    assert "agents.defaults.model.primary" in choice.why
+    assert "agents.defaults.model.primary" in choice.reason
 
 
 @pytest.mark.parametrize(

@@ -12,45 +12,45 @@ from clawgate.policy.rate_limit import WINDOW_SECONDS, RateLimiter, RateRule
 
 def refused(limiter: RateLimiter, name: str, now: float) -> RateLimitExceeded:
     with pytest.raises(RateLimitExceeded) as caught:
-        limiter.begin(name, now)
+        limiter.acquire(name, now)
     return caught.value
 
 
 def test_no_rule_refuses_nothing() -> None:
     limiter = RateLimiter(RateRule())
     for _ in range(1000):
-        limiter.begin("a", 0)
-    assert limiter.running("a") == 1000
+        limiter.acquire("a", 0)
+    assert limiter.in_flight("a") == 1000
 
 
 def test_concurrency_is_counted_in_and_out() -> None:
     limiter = RateLimiter(RateRule(concurrent=2))
-    limiter.begin("a", 0)
-    limiter.begin("a", 0)
+    limiter.acquire("a", 0)
+    limiter.acquire("a", 0)
     error = refused(limiter, "a", 0)
     assert type(error) is ConcurrencyLimitExceeded and error.retry_after == 1 and "'a'" in error.message
-    assert limiter.running("a") == 2
-    limiter.end("a")
-    limiter.begin("a", 0)
-    limiter.end("a")
-    limiter.end("a")
-    assert limiter.running("a") == 0
+    assert limiter.in_flight("a") == 2
+    limiter.release("a")
+    limiter.acquire("a", 0)
+    limiter.release("a")
+    limiter.release("a")
+    assert limiter.in_flight("a") == 0
 
 
 def test_an_end_too_many_makes_no_room() -> None:
     limiter = RateLimiter(RateRule(concurrent=1))
-    limiter.end("a")
-    limiter.end("a")
-    limiter.begin("a", 0)
-    assert limiter.running("a") == 1
+    limiter.release("a")
+    limiter.release("a")
+    limiter.acquire("a", 0)
+    assert limiter.in_flight("a") == 1
     refused(limiter, "a", 0)
 
 
 def test_holders_are_counted_apart() -> None:
     limiter = RateLimiter(RateRule(concurrent=1, per_minute=1))
-    limiter.begin("a", 0)
-    limiter.begin("b", 0)
-    assert (limiter.running("a"), limiter.running("b"), limiter.running("c")) == (1, 1, 0)
+    limiter.acquire("a", 0)
+    limiter.acquire("b", 0)
+    assert (limiter.in_flight("a"), limiter.in_flight("b"), limiter.in_flight("c")) == (1, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -59,38 +59,38 @@ def test_holders_are_counted_apart() -> None:
 def test_the_window_ends_exactly_sixty_seconds_after_the_oldest(now: float, retry_after: int | None) -> None:
     """Retry-After is whole seconds, rounded up, and coming back then is never refused."""
     limiter = RateLimiter(RateRule(per_minute=2))
-    limiter.begin("a", 0)
-    limiter.begin("a", 0)
+    limiter.acquire("a", 0)
+    limiter.acquire("a", 0)
     if retry_after is None:
-        limiter.begin("a", now)
+        limiter.acquire("a", now)
         return
     error = refused(limiter, "a", now)
     assert type(error) is RateLimitExceeded and error.retry_after == retry_after
-    limiter.begin("a", now + retry_after)
+    limiter.acquire("a", now + retry_after)
 
 
 def test_the_window_slides() -> None:
     """Two at second 0 and 50 leave room for one at 60 and for none at 61."""
     limiter = RateLimiter(RateRule(per_minute=2))
-    limiter.begin("a", 0)
-    limiter.begin("a", 50)
-    limiter.begin("a", 60)
+    limiter.acquire("a", 0)
+    limiter.acquire("a", 50)
+    limiter.acquire("a", 60)
     assert refused(limiter, "a", 61).retry_after == 49
 
 
 def test_a_refused_request_is_not_counted() -> None:
     """Neither against the minute nor as running, whichever limit refused it."""
     limiter = RateLimiter(RateRule(concurrent=1, per_minute=2))
-    limiter.begin("a", 0)
+    limiter.acquire("a", 0)
     for _ in range(10):
         assert isinstance(refused(limiter, "a", 1), ConcurrencyLimitExceeded)
-    limiter.end("a")
-    limiter.begin("a", 2)
-    limiter.end("a")
+    limiter.release("a")
+    limiter.acquire("a", 2)
+    limiter.release("a")
     for _ in range(10):
         assert type(refused(limiter, "a", 3)) is RateLimitExceeded
-    assert limiter.running("a") == 0
-    limiter.begin("a", 60)
+    assert limiter.in_flight("a") == 0
+    limiter.acquire("a", 60)
 
 
 @settings(max_examples=150, deadline=None)
@@ -105,5 +105,5 @@ def test_never_more_than_the_rule_in_any_window(most: int, waits: list[float]) -
         if len(recent) >= most:
             refused(limiter, "a", now)
         else:
-            limiter.begin("a", now)
+            limiter.acquire("a", now)
             passed.append(now)

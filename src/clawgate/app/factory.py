@@ -8,7 +8,7 @@ import ssl
 from ipaddress import ip_address
 
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
-from clawgate.policy.egress import NEVER_ALLOWED, Reason, kind_of_host
+from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import basic_value
 from clawgate.relay.downstream.request_parser import ClientLimits
@@ -70,7 +70,7 @@ def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Diagnostic]:
     here = origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in _EVERYWHERE))
     if origin.port == port and here:
         return [Diagnostic((), "it is this listener itself", location=f"upstream URL {origin}")]
-    if (kind := kind_of_host(origin.host)) in NEVER_ALLOWED:
+    if (kind := classify_host(origin.host)) in NEVER_ALLOWED:
         return [Diagnostic((), f"this address is never dialled ({kind})", location=f"upstream URL {origin}")]
     return []
 
@@ -79,7 +79,7 @@ def travels_unencrypted(origin: Origin) -> bool:
     """Whether what is sent to ``origin`` can be read on the way there."""
     if origin.scheme == "https" or is_loopback(origin.host):
         return False
-    return kind_of_host(origin.host) in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
+    return classify_host(origin.host) in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
 
 
 def browser_rule(settings: RelaySettings, host: str) -> CrossOriginPolicy:

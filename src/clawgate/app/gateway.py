@@ -120,7 +120,7 @@ def build_gateway(
 
 
 def _routes(settings: GatewaySettings) -> RouteTable:
-    return GATEWAY_ROUTES if settings.serves_models else RouteTable(exact={}, below={})
+    return GATEWAY_ROUTES if settings.serves_models else RouteTable(exact={}, prefixes={})
 
 
 def _browser_rule(host: str) -> CrossOriginPolicy:

@@ -180,7 +180,7 @@ def _build_metrics(
 
     gate = Admission(
         upstream=upstream,
-        routes=RouteTable(exact={}, below={}),
+        routes=RouteTable(exact={}, prefixes={}),
         browser=CrossOriginPolicy(),
         body_limit=0,
         own_via=via_value(instance),

@@ -1,6 +1,6 @@
-"""Whose address does a request come from, and under which name are its failures counted?
+"""Determines a client's IP address behind reverse proxies, and the key that its failures are counted under.
 
-Forwarded addresses count only where a reverse proxy wrote them that the operator has named.
+Invariant: X-Forwarded-For counts only where the peer is a proxy that the operator configured.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Self
 
 
 def client_key(address: str) -> str:
-    """Whom failures are counted against: the IPv4 address (also when mapped into IPv6) or the IPv6 /64."""
+    """Return what failures are counted under: the IPv4 address (also when mapped into IPv6) or the IPv6 /64."""
     parsed = _address(address)
     if parsed is None:
         return address
@@ -24,31 +24,31 @@ def client_key(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The reverse proxies whose word on a client's address is believed."""
+    """The reverse proxies whose X-Forwarded-For is trusted."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
-        """From addresses and networks (``172.16.0.0/12``); raises ValueError for anything else."""
+        """Parse addresses and networks (``172.16.0.0/12``). Raises ValueError for anything else."""
         return cls(tuple(ip_network(text, strict=False) for text in texts))
 
-    def client_behind(self, peer: str, forwarded: bytes | None) -> str:
-        """Whose request it is: ``peer``, or behind a proxy the last address of X-Forwarded-For that is not one itself.
+    def client_ip(self, peer: str, forwarded: bytes | None) -> str:
+        """Return ``peer``, or behind a proxy the last address of X-Forwarded-For that is not a proxy itself.
 
-        Where that is no address, nobody knows, and the peer answers for it.
+        Where that is not an address, the client is unknown and the result is the peer.
         """
-        if not self.networks or not self._holds(_address(peer)):
+        if not self.networks or not self._contains(_address(peer)):
             return peer
         for hop in reversed((forwarded or b"").decode("latin-1").split(",")):
             address = _address(hop)
             if address is None:
                 return peer
-            if not self._holds(address):
+            if not self._contains(address):
                 return str(address)
         return peer
 
-    def _holds(self, address: IPv4Address | IPv6Address | None) -> bool:
+    def _contains(self, address: IPv4Address | IPv6Address | None) -> bool:
         return address is not None and any(address in network for network in self.networks)
 
 
@@ -56,11 +56,11 @@ _WITH_PORT = re.compile(r"\[(?P<six>[^\]]*)\](?::[0-9]+)?|(?P<four>[0-9.]+):[0-9
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address, also with the port that some proxies add; IPv4 in IPv6 as what it is."""
+    """Parse an address, also with the port that some proxies add; IPv4 in IPv6 becomes IPv4."""
     text = text.strip()
-    found = _WITH_PORT.fullmatch(text)
-    if found is not None:
-        text = found["six"] or found["four"] or ""
+    match = _WITH_PORT.fullmatch(text)
+    if match is not None:
+        text = match["six"] or match["four"] or ""
     try:
         parsed = ip_address(text.partition("%")[0])
     except ValueError:

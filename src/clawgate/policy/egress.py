@@ -1,4 +1,6 @@
-"""May this address be dialled? Judges addresses, never names or spellings, and gives its reason.
+"""Decides whether an IP address may be dialled, with the reason.
+
+Must not decide by names: a name is resolved first, and every resolved address is checked.
 
 The table is our own: `ipaddress.is_global` calls NAT64 of a metadata address and multicast global, and differs
 between Python versions. Sources: IANA special-purpose address registries (IPv4, IPv6); for the metadata addresses
@@ -17,7 +19,7 @@ Address = IPv4Address | IPv6Address
 
 
 class Reason(StrEnum):
-    """Why an address was judged as it was."""
+    """The kind of an address, and why a decision was made."""
 
     PUBLIC = "public"
     TRUSTED_ORIGIN = "trusted_origin"
@@ -30,12 +32,12 @@ class Reason(StrEnum):
 
 
 NEVER_ALLOWED = frozenset({Reason.METADATA, Reason.LINK_LOCAL, Reason.SPECIAL})
-"""What no setting opens."""
+"""Addresses of these kinds stay blocked whatever is configured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``allowed`` and why."""
+    """Whether an address may be dialled, and why."""
 
     allowed: bool
     reason: Reason
@@ -70,7 +72,7 @@ _COMPATIBLE = IPv6Network("::/96")
 
 
 def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that a network would take ``address`` to mean: mapped, compatible, NAT64 or 6to4."""
+    """Return the IPv4 address inside ``address``: mapped, compatible, NAT64 or 6to4; None where there is none."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
@@ -81,7 +83,7 @@ def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
 
 
 def classify(address: Address) -> Reason:
-    """What kind of place ``address`` is; an embedded IPv4 address is judged as what it embeds."""
+    """Return the kind of ``address``; of an embedded IPv4 address, the kind of that one."""
     if isinstance(address, IPv6Address):
         inner = embedded_ipv4(address)
         if inner is not None:
@@ -100,42 +102,43 @@ def classify(address: Address) -> Reason:
     return Reason.PUBLIC
 
 
-def decide(address: Address, *, trusted: bool) -> Decision:
-    """Whether to dial ``address``; ``trusted`` when the operator configured exactly this scheme, host and port.
+def decide(address: Address, *, allow_private: bool) -> Decision:
+    """Decide whether ``address`` may be dialled.
 
-    Trust opens loopback and private networks. Link-local and metadata addresses stay shut whatever is configured.
+    ``allow_private`` is set where the operator configured exactly this scheme, host and port; it opens loopback and
+    private networks. `NEVER_ALLOWED` stays blocked.
     """
     reason = classify(address)
     if reason is Reason.PUBLIC:
         return Decision(True, reason)
-    if trusted and reason in (Reason.LOOPBACK, Reason.PRIVATE):
+    if allow_private and reason in (Reason.LOOPBACK, Reason.PRIVATE):
         return Decision(True, Reason.TRUSTED_ORIGIN)
     return Decision(False, reason)
 
 
-def decide_text(text: str, *, trusted: bool) -> Decision:
-    """`decide` for an address as a resolver writes it; a zone index is dropped before judging."""
+def decide_text(text: str, *, allow_private: bool) -> Decision:
+    """Decide as `decide` for an address in text, as a resolver returns it; a zone index is dropped first."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return Decision(False, Reason.NOT_AN_ADDRESS)
-    return decide(address, trusted=trusted)
+    return decide(address, allow_private=allow_private)
 
 
-def kind_of_host(host: str) -> Reason:
-    """What can be said of a URL's host, in lower case, before anybody resolves it; NOT_AN_ADDRESS for a name.
+def classify_host(host: str) -> Reason:
+    """Return the kind of a URL's host, in lower case, without resolving it; NOT_AN_ADDRESS for a name.
 
-    Resolvers take IPv4 addresses in more spellings than four decimal numbers (`inet_aton`: 0x7f.1, 2130706433), and
-    some names are metadata wherever they are resolved: at a proxy, too, whose answer nobody here sees.
+    Resolvers accept IPv4 addresses in more spellings than four decimal numbers (`inet_aton`: 0x7f.1, 2130706433), and
+    some names are metadata wherever they are resolved, also at a proxy, whose resolved addresses are not seen here.
     """
     if host in _METADATA_NAMES:
         return Reason.METADATA
-    spelt = _ipv4_of(host)
-    return classify(spelt) if spelt is not None else decide_text(host, trusted=False).reason
+    address = _parse_ipv4(host)
+    return classify(address) if address is not None else decide_text(host, allow_private=False).reason
 
 
-def _ipv4_of(host: str) -> IPv4Address | None:
-    """The address of one to four numbers, decimal, octal or hexadecimal, of which the last fills what is left."""
+def _parse_ipv4(host: str) -> IPv4Address | None:
+    """Parse one to four numbers, decimal, octal or hexadecimal, of which the last fills the remaining bytes."""
     parts = host.split(".")
     if len(parts) > _IPV4_PARTS or not all(_NUMBER.fullmatch(part) for part in parts):
         return None

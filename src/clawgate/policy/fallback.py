@@ -1,7 +1,7 @@
-"""May the next model of a chain be tried after this failure? Only where another provider could do better.
+"""Decides whether the next model of a chain is tried after a failure: only where another provider could do better.
 
-The chain is the operator's own; this judges the failure alone. The caller asks before the first byte of an answer has
-gone to the client, and never after it.
+The chain is the operator's; this decides by the failure alone. Law: must be called before the first byte of a response
+has been sent to the client, and never after it.
 
 =========================================  ====  ==================================================================
 failure                                    next  because
@@ -18,8 +18,9 @@ address not allowed                        yes   a rule about that provider's ad
 unreachable, closed, malformed, redirect   yes   that provider's own trouble
 timed out: connect, first_byte, idle       yes   that provider's own trouble
 timed out: total                           no    the time that this request may take is used up
-this process is stopping, overloaded       no    the next provider would be asked by the same process
-the client left; the request is at fault   no    nobody wants the answer; nobody can give it
+this process is stopping, overloaded       no    the next attempt would be made by the same process
+the client disconnected                    no    there is no client to respond to
+the request is at fault                    no    it would fail elsewhere, too
 =========================================  ====  ==================================================================
 """
 
@@ -45,7 +46,7 @@ _SERVER_ERRORS = range(500, 600)
 _NAMES: tuple[tuple[type[GatewayError], str], ...] = (
     (UpstreamUnreachable, "unreachable"),
     (UpstreamClosed, "closed early"),
-    (UpstreamMalformed, "malformed answer"),
+    (UpstreamMalformed, "malformed response"),
     (UpstreamRedirected, "redirect"),
     (ProviderNotConfigured, "not configured"),
     (ProviderUnavailable, "not available"),
@@ -55,9 +56,9 @@ _NAMES: tuple[tuple[type[GatewayError], str], ...] = (
 
 
 def should_fall_back(status: int | None, error: GatewayError | None) -> str | None:
-    """Why the next may be tried ("status 503", "timed out (connect)"); None where it may not.
+    """Return why the next model is tried ("status 503", "timed out (connect)"); None where it is not.
 
-    ``status`` is the provider's answer, ``error`` our own finding where there is no usable answer; it counts first.
+    ``status`` is the response's, ``error`` is ours where there is no usable response; the error counts first.
     """
     if error is None:
         if status is not None and (status in _STATUSES or status in _SERVER_ERRORS):

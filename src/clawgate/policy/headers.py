@@ -1,7 +1,7 @@
-"""Which header fields cross the gateway, in each direction: allowlists, because a denylist is never complete.
+"""Filters the headers that are forwarded, in each direction: allowlists, because a denylist is never complete.
 
-Credentials are not decided here and can never come out of here: the fields that carry them are on no list, and
-the one credential that leaves is added by the upstream's own head lines.
+Invariant: no credential passes. The headers that carry them are on no list, and the one credential that leaves is added
+by the upstream's own header lines.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ TO_UPSTREAM = frozenset(
         b"openai-beta",
     }
 )
-"""What a client may say to the model's API. `OpenAI-Organization` and `-Project` are the key owner's to choose, and
-answers are asked for uncompressed, so that an error can be put at the end of a stream that breaks."""
+"""Headers of a client that reach the upstream. `OpenAI-Organization` and `-Project` are the key owner's to choose, and
+responses are requested uncompressed, so that an error can be put at the end of a stream that breaks."""
 
 TO_CLIENT = frozenset(
     {
@@ -42,7 +42,8 @@ TO_CLIENT = frozenset(
         b"x-should-retry",
     }
 )
-"""What an upstream may say to the client, beside `TO_CLIENT_PREFIXES`. Not the key owner's organisation, no cookies."""
+"""Headers of an upstream that reach the client, with `TO_CLIENT_PREFIXES`; not the key owner's organisation, no
+cookies."""
 
 TO_CLIENT_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-clawgate-")
 
@@ -51,20 +52,20 @@ _COMMON_CONNECTION = frozenset(
 )
 
 
-def named_by_connection(value: bytes) -> frozenset[bytes]:
-    """The field names that a ``Connection`` value declares hop-by-hop (RFC 9110 section 7.6.1), in lower case."""
+def hop_by_hop_names(value: bytes) -> frozenset[bytes]:
+    """Return the header names that a ``Connection`` value declares hop-by-hop (RFC 9110 7.6.1), in lower case."""
     if value in _COMMON_CONNECTION:
         return frozenset()
     return frozenset(name.strip().lower() for name in value.split(b","))
 
 
 def lines_to_upstream(headers: Headers) -> bytes:
-    """The client's fields that go on, as head lines ready to send."""
+    """Return the client's headers that are forwarded, as lines ready to send."""
     return _lines(headers, TO_UPSTREAM, ())
 
 
 def lines_to_client(headers: Headers) -> bytes:
-    """The upstream's fields that go back, as head lines ready to send."""
+    """Return the upstream's headers that are forwarded, as lines ready to send."""
     return _lines(headers, TO_CLIENT, TO_CLIENT_PREFIXES)
 
 
@@ -75,7 +76,7 @@ def _lines(headers: Headers, allowed: frozenset[bytes], prefixes: tuple[bytes, .
         if name in allowed or (prefixes and name.startswith(prefixes)):
             kept.append((name, value))
         elif name == b"connection":
-            hop_by_hop |= named_by_connection(value)
+            hop_by_hop |= hop_by_hop_names(value)
     if hop_by_hop:
         kept = [pair for pair in kept if pair[0] not in hop_by_hop]
     return b"".join([b"%b: %b\r\n" % pair for pair in kept])

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from clawgate.errors import ModelNotFound
 
 DEFAULT_NAMES = frozenset({"", "default", "openclaw", "openclaw/default", "openclaw:default"})
-"""What asks for the configured default, in lower case."""
+"""Names of the configured default, in lower case."""
 
 _AGENT_PREFIXES = ("openclaw/", "openclaw:", "agent:")
 _LONGEST_SHOWN = 80
 _MOST_SHOWN = 8
 NEAR = 0.7
-"""How alike an unknown provider and a suggestion are: who follows it sends prompts there."""
+"""How similar an unknown provider and a suggestion must be: following it sends prompts there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +44,22 @@ class ModelRef:
 
     @classmethod
     def parse(cls, text: str) -> ModelRef | None:
-        """The part before the first slash is the provider; None where either part is empty."""
+        """Split at the first slash; None where either part is empty."""
         provider, _, model = text.partition("/")
         return cls(provider, model) if provider and model else None
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """Who is to answer. ``chain`` begins with ``ref``; what follows may be tried after it, in this order."""
+    """The model of a request. ``chain`` is ``ref`` and its fallbacks, in order; ``reason`` is for people."""
 
     ref: ModelRef
     chain: tuple[ModelRef, ...]
-    why: str
+    reason: str
 
 
 def resolve(
-    asked: str,
+    name: str,
     *,
     providers: Collection[str],
     aliases: Mapping[str, ModelRef],
@@ -67,53 +67,56 @@ def resolve(
     fallbacks: Sequence[ModelRef],
     listed: Mapping[str, Collection[str]] | None = None,
 ) -> ResolvedModel:
-    """Who answers ``asked``; raises `ModelNotFound`. ``listed`` (provider to model ids) serves suggestions alone."""
-    if asked.lower() in DEFAULT_NAMES:
+    """Return the model that ``name`` means. Raises `ModelNotFound`.
+
+    ``listed`` maps providers to the ids of their models; it is used for suggestions only.
+    """
+    if name.lower() in DEFAULT_NAMES:
         if primary is None:
             raise ModelNotFound(
                 "no default model is configured: name one as provider/model, "
                 "or set it with: clawgate models set <provider/model>"
             )
-        ref, why = primary, "the configured default (agents.defaults.model.primary)"
-    elif (named := ModelRef.parse(asked)) is not None and named.provider in providers:
+        ref, reason = primary, "the configured default (agents.defaults.model.primary)"
+    elif (named := ModelRef.parse(name)) is not None and named.provider in providers:
         return ResolvedModel(named, (named,), "named in full")
-    elif (meant := _alias(asked, aliases)) is not None:
-        ref, why = meant, f"alias '{_shown(asked)}'"
+    elif (aliased := _alias(name, aliases)) is not None:
+        ref, reason = aliased, f"alias '{_shown(name)}'"
     else:
-        raise ModelNotFound(_not_found(asked, providers, aliases, listed or {}))
+        raise ModelNotFound(_not_found(name, providers, aliases, listed or {}))
     if ref.provider not in providers:
-        raise ModelNotFound(f"{why} is '{_shown(str(ref))}', and {_unknown(ref.provider, providers)}")
+        raise ModelNotFound(f"{reason} is '{_shown(str(ref))}', and {_unknown(ref.provider, providers)}")
     if ref != primary:
-        return ResolvedModel(ref, (ref,), why)
-    behind = (fallback for fallback in fallbacks if fallback.provider in providers)
-    return ResolvedModel(ref, tuple(dict.fromkeys((ref, *behind))), why)
+        return ResolvedModel(ref, (ref,), reason)
+    usable = (fallback for fallback in fallbacks if fallback.provider in providers)
+    return ResolvedModel(ref, tuple(dict.fromkeys((ref, *usable))), reason)
 
 
-def _alias(asked: str, aliases: Mapping[str, ModelRef]) -> ModelRef | None:
-    """As it is written, or in another case if that leaves no doubt."""
-    if asked in aliases:
-        return aliases[asked]
-    folded = asked.casefold()
-    found = {ref for name, ref in aliases.items() if name.casefold() == folded}
-    return found.pop() if len(found) == 1 else None
+def _alias(name: str, aliases: Mapping[str, ModelRef]) -> ModelRef | None:
+    """Return the model of an alias, as it is written, or in another case if only one matches."""
+    if name in aliases:
+        return aliases[name]
+    folded = name.casefold()
+    matches = {ref for alias, ref in aliases.items() if alias.casefold() == folded}
+    return matches.pop() if len(matches) == 1 else None
 
 
 def _not_found(
-    asked: str,
+    name: str,
     providers: Collection[str],
     aliases: Mapping[str, ModelRef],
     listed: Mapping[str, Collection[str]],
 ) -> str:
-    shown = _shown(asked)
-    if asked.lower().startswith(_AGENT_PREFIXES):
-        return f"'{shown}' names an agent, and agents are not served yet; ask for 'openclaw', or for a provider/model"
-    named = ModelRef.parse(asked)
+    shown = _shown(name)
+    if name.lower().startswith(_AGENT_PREFIXES):
+        return f"'{shown}' names an agent, and agents are not served yet; use 'openclaw', or a provider/model"
+    named = ModelRef.parse(name)
     if named is not None:
         return f"'{shown}': {_unknown(named.provider, providers, named.model)}"
-    having = [f"{provider}/{asked}" for provider in sorted(providers) if asked in listed.get(provider, ())]
-    near = difflib.get_close_matches(asked[:_LONGEST_SHOWN], list(aliases), n=1)
-    if having:
-        hint = f"write {_some(having, ' or ')}"
+    listing = [f"{provider}/{name}" for provider in sorted(providers) if name in listed.get(provider, ())]
+    near = difflib.get_close_matches(name[:_LONGEST_SHOWN], list(aliases), n=1)
+    if listing:
+        hint = f"write {_some(listing, ' or ')}"
     elif near:
         hint = f"did you mean the alias '{near[0]}'? Otherwise write it in full, as provider/model"
     else:

@@ -1,4 +1,4 @@
-"""Which paths are relayed, and with which methods? Everything that is not listed is refused."""
+"""Matches request paths and methods against a route table. Invariant: what is not listed is rejected."""
 
 from __future__ import annotations
 
@@ -9,41 +9,44 @@ from clawgate.errors import MethodNotAllowed, UnknownRoute
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """``exact`` and ``below`` map a path, or the path that others must begin with, to its methods.
+    """``exact`` maps a path to its methods, ``prefixes`` the beginning of paths.
 
-    ``below`` keys end with '/'; the rest of the path is not judged (its form has been: `wire.http1.split_target`).
+    The keys of ``prefixes`` end with '/'; the rest of the path is not checked here (`wire.http.message.split_target`
+    did).
     """
 
     exact: dict[bytes, tuple[bytes, ...]]
-    below: dict[bytes, tuple[bytes, ...]]
+    prefixes: dict[bytes, tuple[bytes, ...]]
 
     def check(self, method: bytes, path: bytes) -> None:
         """Raises `UnknownRoute` or `MethodNotAllowed`."""
         allowed = self.exact.get(path)
         if allowed is None:
-            allowed = next((methods for start, methods in self.below.items() if path.startswith(start)), None)
-            if allowed is None or path in self.below:
+            allowed = next(
+                (methods for start, methods in self.prefixes.items() if path.startswith(start)), None
+            )
+            if allowed is None or path in self.prefixes:
                 raise UnknownRoute(
-                    f"there is no route '{path[:200].decode('ascii', 'replace')}' here; {self._known()}"
+                    f"unknown route '{path[:200].decode('ascii', 'replace')}'; {self._known()}"
                 )
         if method not in allowed:
             raise MethodNotAllowed(
-                f"{method.decode('ascii')} is not a method of this route",
+                f"method {method.decode('ascii')} is not allowed on this route",
                 allow=tuple(name.decode("ascii") for name in allowed),
             )
 
     def _known(self) -> str:
-        paths = [*self.exact, *(start + b"..." for start in self.below)]
-        return "there are " + ", ".join(path.decode("ascii") for path in paths)
+        paths = [*self.exact, *(start + b"..." for start in self.prefixes)]
+        return "routes: " + (", ".join(path.decode("ascii") for path in paths) or "none")
 
 
 _POST = (b"POST",)
 _GET = (b"GET", b"HEAD")
 
 ANYTHING_BELOW_V1 = RouteTable(
-    exact={}, below={b"/v1/": (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE")}
+    exact={}, prefixes={b"/v1/": (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE")}
 )
-"""The bridge's: what the remote offers is the remote's to decide."""
+"""Of the bridge: the remote decides which routes it has."""
 
 MODEL_ROUTES = RouteTable(
     exact={
@@ -53,9 +56,9 @@ MODEL_ROUTES = RouteTable(
         b"/v1/completions": _POST,
         b"/v1/models": _GET,
     },
-    below={b"/v1/models/": _GET},
+    prefixes={b"/v1/models/": _GET},
 )
-"""The server's: what the key may be used for, and nothing that reads or changes the key owner's account."""
+"""Of the server: uses of the key, and nothing that reads or changes the key owner's account."""
 
 GATEWAY_ROUTES = RouteTable(
     exact={
@@ -65,6 +68,6 @@ GATEWAY_ROUTES = RouteTable(
         b"/v1/responses": _POST,
         b"/v1/embeddings": _POST,
     },
-    below={},
+    prefixes={},
 )
-"""The gateway's: every one names a model in its body."""
+"""Of the gateway: every route names a model in its body."""

@@ -1,6 +1,7 @@
-"""May this holder send one more request now? Concurrency and requests a minute, counted by token name.
+"""Limits concurrent requests and requests a minute of each caller.
 
-``now`` is seconds of any clock that only moves forward. The window is exact: a minute is any sixty seconds.
+Must not read a clock: ``now`` is in seconds of any clock that only moves forward. The window is exact: a minute is any
+sixty seconds.
 """
 
 from __future__ import annotations
@@ -16,49 +17,54 @@ WINDOW_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RateRule:
-    """Limits for each holder; None is no limit."""
+    """The limits of each caller; None is no limit."""
 
     concurrent: int | None = None
     per_minute: int | None = None
 
 
 class RateLimiter:
-    """Counts what each holder has under way and has begun within the last minute."""
+    """Counts the requests of each caller: those in flight, and those that started within the last minute."""
 
     def __init__(self, rule: RateRule) -> None:
         self._rule = rule
-        self._running: dict[str, int] = {}
-        self._begun: dict[str, deque[float]] = {}
+        self._in_flight: dict[str, int] = {}
+        self._started: dict[str, deque[float]] = {}
 
-    def begin(self, name: str, now: float) -> None:
-        """Count one request in, or raise `RateLimitExceeded`; a refused request is not counted."""
-        running = self._running.get(name, 0)
-        most = self._rule.concurrent
-        if most is not None and running >= most:
+    def acquire(self, name: str, now: float) -> None:
+        """Count one request of the caller ``name``. A rejected request is not counted.
+
+        Raises `RateLimitExceeded`, or `ConcurrencyLimitExceeded`.
+        """
+        in_flight = self._in_flight.get(name, 0)
+        limit = self._rule.concurrent
+        if limit is not None and in_flight >= limit:
             raise ConcurrencyLimitExceeded(
-                f"token '{name}' has {running} requests under way, the most it may have", retry_after=1
+                f"token '{name}' has {in_flight} requests in flight, the limit; try again when one is done",
+                retry_after=1,
             )
         if self._rule.per_minute is not None:
             self._count_minute(name, now, self._rule.per_minute)
-        self._running[name] = running + 1
+        self._in_flight[name] = in_flight + 1
 
-    def end(self, name: str) -> None:
-        """Count one request out, however it ended."""
-        running = self._running.get(name, 0) - 1
-        if running > 0:
-            self._running[name] = running
+    def release(self, name: str) -> None:
+        """One request of ``name`` is over, however it ended."""
+        in_flight = self._in_flight.get(name, 0) - 1
+        if in_flight > 0:
+            self._in_flight[name] = in_flight
         else:
-            self._running.pop(name, None)
+            self._in_flight.pop(name, None)
 
-    def running(self, name: str) -> int:
-        """How many requests of ``name`` are under way."""
-        return self._running.get(name, 0)
+    def in_flight(self, name: str) -> int:
+        """Return the number of requests of ``name`` in flight."""
+        return self._in_flight.get(name, 0)
 
-    def _count_minute(self, name: str, now: float, most: int) -> None:
-        begun = self._begun.setdefault(name, deque(maxlen=most))
-        if len(begun) == most and now - begun[0] < WINDOW_SECONDS:
-            wait = math.ceil(WINDOW_SECONDS - (now - begun[0]))
+    def _count_minute(self, name: str, now: float, limit: int) -> None:
+        started = self._started.setdefault(name, deque(maxlen=limit))
+        if len(started) == limit and now - started[0] < WINDOW_SECONDS:
+            wait = math.ceil(WINDOW_SECONDS - (now - started[0]))
             raise RateLimitExceeded(
-                f"token '{name}' has used its {most} requests a minute", retry_after=max(wait, 1)
+                f"token '{name}' has sent {limit} requests within a minute, the limit; try again in {max(wait, 1)} s",
+                retry_after=max(wait, 1),
             )
-        begun.append(now)
+        started.append(now)

@@ -1,4 +1,7 @@
-"""Has an exchange taken too long, and whose time ran out? Four named limits, judged from times that are passed in."""
+"""Decides whether an exchange has exceeded one of its four time limits.
+
+Must not read a clock: all times are passed in, in seconds of one clock.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ LimitName = Literal["connect", "first_byte", "idle", "total"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimits:
-    """Seconds. Sized for reasoning models, which may think for minutes before the first token."""
+    """Limits in seconds. Sized for reasoning models, which may think for minutes before the first token."""
 
     connect: float = 10.0
     first_byte: float = 600.0
@@ -18,43 +21,43 @@ class TimeLimits:
     total: float = 3600.0
 
     def shortest(self) -> float:
-        """The shortest of the four: how finely time has to be watched."""
+        """Return the shortest of the four: how often time has to be checked."""
         return min(self.connect, self.first_byte, self.idle, self.total)
 
 
 @dataclass(slots=True)
 class Timestamps:
-    """When things happened to one exchange, in seconds of one clock.
+    """The times of one exchange.
 
-    ``connecting`` is when the dial began, None when none is under way; ``asked`` is when the upstream had been
-    given the whole request, None before; ``answered`` is whether the first real byte of the answer is here
-    (comments of an event stream are not); ``progress`` is when a byte last moved.
+    ``connect_started_at`` is None unless a dial is under way, ``request_sent_at`` None before the whole request was
+    written; ``progress_at`` is when a byte last moved. ``response_started`` is whether the first byte of content has
+    come (comments of an event stream are none).
     """
 
-    begun: float
-    progress: float
-    connecting: float | None = None
-    asked: float | None = None
-    answered: bool = False
+    started_at: float
+    progress_at: float
+    connect_started_at: float | None = None
+    request_sent_at: float | None = None
+    response_started: bool = False
 
 
 def expired_timeout(
     times: Timestamps, limits: TimeLimits, now: float, *, upstream_stalled: bool
 ) -> LimitName | None:
-    """The name of the limit that has run out, the most telling one first.
+    """Return the name of the limit that was exceeded, the most specific first; None if none was.
 
-    ``upstream_stalled`` is whether a missing byte is the upstream's doing: not while the client is the one who
-    does not send the rest of its request or does not read the answer.
+    ``upstream_stalled`` is whether the exchange waits for the upstream: not while the client does not send the rest of
+    its request, or does not read the response.
     """
-    if times.connecting is not None:
-        if now - times.connecting >= limits.connect:
+    if times.connect_started_at is not None:
+        if now - times.connect_started_at >= limits.connect:
             return "connect"
-    elif times.answered:
-        if upstream_stalled and now - times.progress >= limits.idle:
+    elif times.response_started:
+        if upstream_stalled and now - times.progress_at >= limits.idle:
             return "idle"
-    elif times.asked is not None:
-        if now - times.asked >= limits.first_byte:
+    elif times.request_sent_at is not None:
+        if now - times.request_sent_at >= limits.first_byte:
             return "first_byte"
-    elif upstream_stalled and now - times.progress >= limits.idle:
+    elif upstream_stalled and now - times.progress_at >= limits.idle:
         return "idle"
-    return "total" if now - times.begun >= limits.total else None
+    return "total" if now - times.started_at >= limits.total else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clawgate.policy.egress import NEVER_ALLOWED, Reason, kind_of_host
+from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
 from clawgate.providers.credential_selection import CredentialSelection, how_to_set
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy
 from clawgate.wire.http.url import Origin, parse_url
@@ -42,7 +42,7 @@ def address_kind(origin: Origin) -> Reason:
     """What can be said of a place before its name is resolved; NOT_AN_ADDRESS for a name."""
     if origin.host == "localhost" or origin.host.endswith(".localhost"):
         return Reason.LOOPBACK
-    return kind_of_host(origin.host)
+    return classify_host(origin.host)
 
 
 def address_notes(

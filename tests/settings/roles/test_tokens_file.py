@@ -114,12 +114,12 @@ def test_a_name_or_a_token_that_comes_twice_or_not_at_all(
 
 def test_a_change_of_the_file_counts_and_no_change_does_not(file: Path) -> None:
     source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
-    assert not source.changed() and source.book().holder(A.encode()) == "alice"
+    assert not source.changed() and source.book().authenticate(A.encode()) == "alice"
     write(file, f"bob:{B}")
     assert source.changed() and not source.changed()
-    assert source.book().holder(B.encode()) == "bob"
+    assert source.book().authenticate(B.encode()) == "bob"
     with pytest.raises(InvalidToken):
-        source.book().holder(A.encode())
+        source.book().authenticate(A.encode())
 
 
 @pytest.mark.parametrize("broken", ["nonsense", "bob:short", "", f"a:{B}\nb:{B}", b"\xff"])
@@ -128,9 +128,9 @@ def test_a_broken_edit_is_said_once_and_keeps_the_earlier_tokens(file: Path, bro
     write(file, broken)
     with pytest.raises(SettingsInvalid):
         source.changed()
-    assert not source.changed() and source.book().holder(A.encode()) == "alice"
+    assert not source.changed() and source.book().authenticate(A.encode()) == "alice"
     write(file, f"alice:{C}")
-    assert source.changed() and source.book().holder(C.encode()) == "alice"
+    assert source.changed() and source.book().authenticate(C.encode()) == "alice"
 
 
 def test_a_file_that_is_gone_or_opened_to_others_keeps_the_earlier_tokens(file: Path) -> None:
@@ -154,7 +154,7 @@ def test_an_edit_in_place_counts(file: Path) -> None:
 
 def test_without_a_file_nothing_changes() -> None:
     source = TokenSource(settings(proxyToken=A))
-    assert not source.changed() and source.book().holder(A.encode()) == "default"
+    assert not source.changed() and source.book().authenticate(A.encode()) == "default"
 
 
 def test_no_problem_shows_a_token_in_the_place_of_its_name(file: Path) -> None:

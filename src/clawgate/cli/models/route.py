@@ -101,7 +101,7 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
             "requested": model,
             "ok": served_by is not None,
             "model": str(resolved.ref),
-            "why": resolved.why,
+            "why": resolved.reason,
             "servedBy": str(served_by.ref) if served_by else None,
             "reason": None if served_by else hops[0].why_not,
             "chain": [hop.to_json() for hop in hops],
@@ -136,7 +136,7 @@ def _hop(loaded: LoadedConfig, ref: ModelRef, client: str) -> HopRow:
 
 def _print_route(model: str, resolved: ResolvedModel, hops: list[HopRow], served_by: HopRow | None) -> None:
     click.echo(f"Requested : {model or '(nothing)'}")
-    click.echo(f"Resolved  : {resolved.ref} ({resolved.why})")
+    click.echo(f"Resolved  : {resolved.ref} ({resolved.reason})")
     click.echo(f"Served by : {served_by.ref if served_by else 'none'}")
     for number, hop in enumerate(hops):
         click.echo(f"\n{'First' if number == 0 else f'Fallback {number}'}: {hop.ref}")

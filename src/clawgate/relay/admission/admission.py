@@ -144,7 +144,7 @@ class Admission:
         """Count one request in; raises `RateLimitExceeded`. Each one that entered has to `leave`."""
         if self.rates is not None:
             try:
-                self.rates.begin(ticket.caller, now)
+                self.rates.acquire(ticket.caller, now)
             except RateLimitExceeded as error:
                 error.caller = ticket.caller
                 raise
@@ -152,7 +152,7 @@ class Admission:
     def leave(self, ticket: AdmittedHead) -> None:
         """Count one request out, however it ended."""
         if self.rates is not None:
-            self.rates.end(ticket.caller)
+            self.rates.release(ticket.caller)
 
     def _lookup(self, head: RequestHead) -> Get:
         fields = dict(head.fields)
@@ -185,7 +185,7 @@ class Admission:
     def _caller(self, head: RequestHead, get: Get, peer: str, now: float, *, required: bool) -> str | None:
         if self.tokens is None:
             return None
-        address = self.proxies.client_behind(peer, get(b"x-forwarded-for"))
+        address = self.proxies.client_ip(peer, get(b"x-forwarded-for"))
         failures = None if self.exempt_loopback and is_loopback(address) else self.failures
         key = client_key(address) if failures is not None else ""
         if failures is not None and (wait := failures.locked_for(key, now)) is not None:
@@ -195,21 +195,21 @@ class Admission:
                 f"too many wrong tokens from this address; try again in {wait} s", retry_after=wait
             )
         try:
-            name = self.tokens.holder(presented_token(head.fields, api_key=self.accepts_api_key))
+            name = self.tokens.authenticate(presented_token(head.fields, api_key=self.accepts_api_key))
         except MissingToken:
             if required:
                 raise
             return None
         except InvalidToken:
             if failures is not None:
-                failures.failed(key, now)
+                failures.record_failure(key, now)
             raise
         if failures is not None:
-            failures.succeeded(key)
+            failures.record_success(key)
         return name
 
     def _control(self, head: RequestHead, get: Get, path: bytes, caller: str | None) -> ControlRequest:
-        RouteTable(exact={path: (b"GET", b"HEAD")}, below={}).check(head.method, path)
+        RouteTable(exact={path: (b"GET", b"HEAD")}, prefixes={}).check(head.method, path)
         if self._body_length(head, get) != 0:
             raise MalformedRequest("this route takes no body")
         return ControlRequest(caller)

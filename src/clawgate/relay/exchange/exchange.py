@@ -496,11 +496,11 @@ class Exchange:
         limits = self._upstream.limits
         answered = self._content_started
         times = Timestamps(
-            begun=self._started_at,
-            progress=self._progress,
-            connecting=self._connect_started_at,
-            asked=self._request_sent_at,
-            answered=answered,
+            started_at=self._started_at,
+            progress_at=self._progress,
+            connect_started_at=self._connect_started_at,
+            request_sent_at=self._request_sent_at,
+            response_started=answered,
         )
         stalled = not self._client_full if answered else self._upstream_full
         limit = expired_timeout(times, limits, now, upstream_stalled=stalled)

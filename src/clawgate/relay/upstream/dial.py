@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from clawgate.errors import EgressDenied, PrivateNetworkBlocked, UpstreamUnreachable
-from clawgate.policy.egress import NEVER_ALLOWED, Decision, Reason, decide_text, kind_of_host
+from clawgate.policy.egress import NEVER_ALLOWED, Decision, Reason, classify_host, decide_text
 from clawgate.relay.upstream.tunnel import open_tunnel
 from clawgate.wire.http.url import Origin
 
@@ -97,7 +97,7 @@ class Dialer:
 
     async def _judged(self, target: Origin, route: UpstreamEndpoint) -> CheckedAddresses:
         """Every address of ``target`` with its verdict; raises unless all of them may be dialled."""
-        if route.proxy is not None and (kind := kind_of_host(route.origin.host)) in NEVER_ALLOWED:
+        if route.proxy is not None and (kind := classify_host(route.origin.host)) in NEVER_ALLOWED:
             self.ledger.append(DialRecord(route.origin.host, route.origin.port, (), None))
             raise EgressDenied(
                 f"{route.origin} may not be asked for, through a proxy neither ({kind}); configure an upstream at "
@@ -112,7 +112,7 @@ class Dialer:
                 f"{target}: the name cannot be resolved ({reason}); check the configured URL, and DNS here",
                 retry_after=5,
             ) from error
-        judged = tuple((text, decide_text(text, trusted=route.allow_private)) for text in addresses)
+        judged = tuple((text, decide_text(text, allow_private=route.allow_private)) for text in addresses)
         for text, verdict in judged or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
             if not verdict.allowed:
                 self.ledger.append(DialRecord(target.host, target.port, judged, None))
