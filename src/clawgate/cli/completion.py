@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from clawgate.settings.private_folder import make_private_folder
+
 PROGRAM = "clawgate"
 VARIABLE = "_CLAWGATE_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
@@ -31,7 +33,7 @@ def install(context: click.Context, option: click.Parameter, shell: str | None) 
         click.echo(f"Completion for {name} is already installed: {path}")
     else:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             path.write_text(content, encoding="utf-8")
         except OSError as error:
             raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error

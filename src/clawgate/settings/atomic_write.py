@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from clawgate.settings.private_folder import make_private_folder
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import read_regular
 
@@ -68,7 +69,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     target = resolve_symlink(path)
     with _said(target):
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(target.parent)
         lock = os.open(_beside(target, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with _said(target):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.private_folder import make_private_folder
 from clawgate.settings.problems import SettingsInvalid
 
 
@@ -34,8 +35,7 @@ def own_folder(environment: Mapping[str, str]) -> Path:
     """
     folder = state_dir(environment) / "clawgate"
     try:
-        folder.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        make_private_folder(folder)
         facts = folder.stat()
         if facts.st_uid != os.geteuid():
             raise SettingsInvalid([Diagnostic((), "it belongs to another user", location=str(folder))])

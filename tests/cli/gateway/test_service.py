@@ -51,6 +51,17 @@ def test_installed_it_is_enabled_and_started(home: Home) -> None:
     assert "Service: systemd (active)" in home.gateway("status", **manager(home)).stdout
 
 
+def test_under_any_umask_others_can_write_neither_the_file_nor_its_folder(home: Home) -> None:
+    before = os.umask(0)
+    try:
+        assert home.gateway("install", **manager(home)).returncode == 0
+    finally:
+        os.umask(before)
+    folder = unit(home).parent
+    paths = [unit(home), folder, folder.parent, folder.parent.parent]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o600, 0o700, 0o700, 0o700]
+
+
 def test_where_the_files_are_is_carried_and_no_secret(home: Home) -> None:
     done = home.gateway(
         "install",

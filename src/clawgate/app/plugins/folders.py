@@ -11,6 +11,8 @@ import re
 import stat
 from pathlib import Path
 
+from clawgate.settings.private_folder import make_private_folder
+
 FOLDER_MODE = 0o700
 _OTHERS = 0o077
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
@@ -18,9 +20,8 @@ _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 def plugin_folder(state: Path, plugin: str) -> Path:
     """Return the plugin's own folder below ``state``, OpenClaw's state folder. Raises OSError."""
-    state.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     folder = state / "clawgate"
-    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    make_private_folder(folder)
     return _private(_private(folder / "plugin-state") / plugin)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from clawgate.processes.instance.health_client import check_health
 from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
+from clawgate.settings.private_folder import make_private_folder
 
 _POLL_SECONDS = 0.05
 _HEALTH_SECONDS = 2.0
@@ -48,7 +49,7 @@ def launch(
     Its stdout and stderr go to ``output``, which is truncated. ``progress`` is called repeatedly with the elapsed
     seconds. A process that is not healthy within ``seconds`` is ended.
     """
-    output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(output.parent)
     fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         child = subprocess.Popen(

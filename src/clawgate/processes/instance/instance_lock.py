@@ -22,6 +22,7 @@ from typing import Any
 
 from clawgate import __version__
 from clawgate.processes.instance.pid_identity import identity_of
+from clawgate.settings.private_folder import make_private_folder
 
 LOCK_VARIABLE = "CLAWGATE_LOCK_FD"
 """Environment variable of a process that executed itself: the descriptor that holds the lock."""
@@ -79,7 +80,7 @@ class Instance:
 
         After `hand_over` and an exec the process still holds the lock and keeps it.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         path = _lock_path(folder)
         fd = _inherited_lock(path, os.environ if environment is None else environment)
         os.environ.pop(LOCK_VARIABLE, None)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.instance.log_format import JsonFormatter
+from clawgate.settings.private_folder import make_private_folder
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 OLDER_FILES = 5
@@ -23,7 +24,7 @@ def file_handler(
     path: Path, redactor: Redactor, *, max_file_bytes: int = MAX_FILE_BYTES, older_files: int = OLDER_FILES
 ) -> logging.Handler:
     """Return a handler that appends to ``path``. Files are 0600, a new folder 0700. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     handler = _PrivateRotatingFile(path, max_file_bytes, older_files)
     handler.setFormatter(JsonFormatter(redactor))
     return handler
