@@ -41,7 +41,8 @@ def print_error(message: str, problems: Iterable[object] = (), *, outcome: str =
     """Print an error in the form of `fail` without exiting."""
     lines = [f"  - {problem}" for problem in problems]
     if outcome and not lines:
-        message = f"{message.rstrip('.')}. {outcome}"
+        message = message.rstrip(".")
+        message += f"{'' if message.endswith('?') else '.'} {outcome}"
     click.echo(f"clawgate: {message}", err=True)
     for line in [*lines, outcome] if lines and outcome else lines:
         click.echo(line, err=True)

@@ -62,10 +62,10 @@ def test_without_a_terminal_nothing_is_written_without_a_yes(path: Path, server:
     ("arguments", "status", "says"),
     [
         (("login",), 1, "not a terminal: name the provider with --provider: openai, anthropic"),
-        (("login", "--provider", "owll", "--yes"), 1, 'Did you mean "owl"?'),
-        (("edit", "--provider", "gone", "--models", "a"), 1, 'Unknown model provider "gone"'),
-        (("login", "--provider", "owll", "--no-such-flag"), 1, 'Did you mean "owl"?'),
-        (("edit", "--provider", "openai", "--yes"), 1, '"openai" is not in the config yet; to set it up'),
+        (("login", "--provider", "owll", "--yes"), 1, "did you mean 'owl'?"),
+        (("edit", "--provider", "gone", "--models", "a"), 1, "unknown provider 'gone'"),
+        (("login", "--provider", "owll", "--no-such-flag"), 1, "did you mean 'owl'?"),
+        (("edit", "--provider", "openai", "--yes"), 1, "'openai' is not in the config yet; to set it up"),
         (("edit", "--provider", "owl", "--yes", "--base-url", "ftp://x"), 2, "Base URL (--base-url): "),
         (("edit", "--provider", "lan", "--yes"), 2, "the variable NO_SUCH_KEY is not set here"),
         (("edit", "--provider", "owl", "--yes", "--nope"), 2, "No such option"),
@@ -81,7 +81,7 @@ def test_without_a_terminal_nothing_is_written_without_a_yes(path: Path, server:
         (
             ("logout", "--provider", "nope", "--yes"),
             1,
-            '"nope" is not in the config; it has: owl, hut, far, lan',
+            "'nope' is not in the config; it has: owl, hut, far, lan",
         ),
         (("logout", "--provider", "owl"), 1, "pass --yes to confirm"),
     ],

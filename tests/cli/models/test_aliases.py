@@ -49,7 +49,7 @@ def test_an_alias_that_is_replaced_is_named(path: Path) -> None:
         (("add", "OWL", "owl/qwen"), "is the name of a provider"),
         (("add", " x", "owl/qwen"), "without spaces around it"),
         (("add", "fast", "far/x"), "is already the alias of owl/qwen"),
-        (("add", "new", "nope/x"), 'Unknown model provider "nope"'),
+        (("add", "new", "nope/x"), "unknown provider 'nope'"),
         (("remove", "none"), "there is no alias 'none'; there are: fast, smart"),
     ],
 )

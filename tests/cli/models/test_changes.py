@@ -36,7 +36,7 @@ def test_any_other_ends_the_command(path: Path, name: str) -> None:
 def test_an_unknown_provider_is_told_with_those_that_are_known(path: Path) -> None:
     said = unknown_provider(load_config(str(path)), "hutt")
     assert said == (
-        'Unknown model provider "hutt". Did you mean "hut"? Known: anthropic, far, hut, lan, openai, owl.'
+        "unknown provider 'hutt'; did you mean 'hut'? (known: anthropic, far, hut, lan, openai, owl)"
     )
 
 

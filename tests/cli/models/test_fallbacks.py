@@ -52,7 +52,7 @@ def test_a_fallback_that_never_is_asked_is_marked_and_not_counted(path: Path) ->
     [
         (("add", "smart"), "write a fallback in full (far/sonnet), since it decides"),
         (("add", "bare"), "write a fallback in full, since it decides"),
-        (("add", "nope/x"), 'Unknown model provider "nope"'),
+        (("add", "nope/x"), "unknown provider 'nope'"),
         (("add", "owl/qwen"), "is the default model itself"),
         (("remove", "owl/x"), "'owl/x' is not a fallback; there are: far/sonnet"),
     ],

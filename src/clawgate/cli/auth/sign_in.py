@@ -71,7 +71,7 @@ def run_sign_out(provider: str, config: str | None, *, yes: bool) -> None:
     configured = targets.configured()
     if provider not in configured:
         fail(
-            f'"{provider}" is not in the config; it has: {", ".join(configured) or "none"}', outcome=UNCHANGED
+            f"'{provider}' is not in the config; it has: {', '.join(configured) or 'none'}", outcome=UNCHANGED
         )
     target: ProviderTarget | None = None
     try:

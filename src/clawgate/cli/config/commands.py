@@ -235,13 +235,11 @@ def _load(path: Path, *, required: bool = True) -> Json5File:
 
 def _read(path: Path, *, required: bool = True) -> Json5File:
     """Return the parsed file, an empty one if it may be missing. Raises `SettingsInvalid`."""
-    from clawgate.settings.diagnostic import Diagnostic
-    from clawgate.settings.json5.file import Json5File, parsed, read_json5
-    from clawgate.settings.problems import SettingsInvalid
+    from clawgate.settings.json5.file import Json5File, no_such_file, parsed, read_json5
 
     file = read_json5(path)
     if file is not None:
         return file
     if required:
-        raise SettingsInvalid([Diagnostic((), "the file does not exist", location=str(path))])
+        raise no_such_file(path)
     return Json5File(path, "{}", "", 0o600, *parsed("{}"))

@@ -105,11 +105,12 @@ def _make_folder() -> None:
 
 def _fail_to_start(failed: Any, paths: Paths, timeout: float) -> NoReturn:
     _print_output(failed.last_lines)
+    see = "see its output above" if failed.last_lines else f"see {paths.log}"
     if failed.status is None:
-        fail(f"the gateway did not serve within {timeout:g} s and was stopped; see {paths.log}")
+        fail(f"the gateway did not serve within {timeout:g} s and was stopped; {see}")
     how = f"signal {-failed.status}" if failed.status < 0 else f"status {failed.status}"
     fail(
-        f"the gateway did not start ({how}); log file: {paths.log}",
+        f"the gateway did not start ({how}); {see}",
         status=failed.status if failed.status > 0 else ExitCode.FAILED,
     )
 

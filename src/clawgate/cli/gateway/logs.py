@@ -56,7 +56,10 @@ def _print_log(path: Path, follow: bool, limit: int, level: str, as_json: bool) 
 
     # The follower starts before the past is read, so that no line between the two is lost.
     follower = Follower(path) if follow else None
-    for entry in last_entries(path, limit, level):
+    past = last_entries(path, limit, level)
+    if not past and not follow:
+        _print_note("notice", "-- no lines", as_json, message="no lines")
+    for entry in past:
         click.echo(entry.as_json() if as_json else entry.as_text())
     while follower is not None:
         entries = follower.read()

@@ -48,7 +48,11 @@ def health(config: str | None, as_json: bool, timeout: float) -> None:
         click.echo(json.dumps(probe))
     else:
         click.echo("Gateway Health")
-        click.echo(f"OK ({probe['durationMs']:.0f}ms)" if probe["ok"] else f"Not healthy: {probe['error']}")
+        click.echo(
+            f"OK ({probe['durationMs']:.0f}ms)"
+            if probe["ok"]
+            else f"Not healthy ({probe.get('address', 'no address yet')}): {probe['error']}"
+        )
         if not probe["ok"] and running is None:
             click.echo("  next: clawgate gateway start, or clawgate gateway status")
     if not probe["ok"]:

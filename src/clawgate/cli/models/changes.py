@@ -28,9 +28,9 @@ def known_ref(loaded: LoadedConfig, name: str) -> ModelRef:
 def unknown_provider(loaded: LoadedConfig, provider: str) -> str:
     """Return the error message for a provider that the config does not have."""
     near = difflib.get_close_matches(provider, loaded.catalog.providers, n=1, cutoff=NEAR)
-    suggestion = f' Did you mean "{near[0]}"?' if near else ""
+    suggestion = f"; did you mean '{near[0]}'?" if near else ""
     known = ", ".join(sorted(loaded.catalog.providers))
-    return f'Unknown model provider "{provider}".{suggestion} Known: {known}.'
+    return f"unknown provider '{provider}'{suggestion} (known: {known})"
 
 
 def warn_if_unlisted(loaded: LoadedConfig, ref: ModelRef) -> None:
@@ -39,8 +39,8 @@ def warn_if_unlisted(loaded: LoadedConfig, ref: ModelRef) -> None:
     listed = {model.id for model in provider.models}
     if listed and ref.model not in listed:
         click.echo(
-            f'Warning: the config does not list the model "{ref}"; requests for it are sent to '
-            f"{ref.provider}, which accepts or rejects them.",
+            f"Warning: the config does not list the model {ref}; requests for it are sent to "
+            f"{ref.provider}, which accepts or rejects them",
             err=True,
         )
     if (reason := provider.why_not(ref.model)) is not None:

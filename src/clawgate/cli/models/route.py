@@ -92,7 +92,7 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"requested": model, "ok": False, "reason": error.message}, indent=2))
         else:
-            click.echo(f"A request for '{model}' would fail: {error.message}", err=True)
+            _print_failure(model, error.message)
         sys.exit(ExitCode.FAILED)
     hops = [_hop(loaded, ref, client) for ref in resolved.chain]
     served_by = next((hop for hop in hops if hop.why_not is None), None)
@@ -156,4 +156,9 @@ def _print_route(model: str, resolved: ResolvedModel, hops: list[HopRow], served
     else:
         click.echo("A fallback is used only if the provider before it failed before its response began.")
     if served_by is None:
-        click.echo(f"A request for '{model}' would fail: {hops[0].why_not}", err=True)
+        _print_failure(model, hops[0].why_not)
+
+
+def _print_failure(model: str, reason: str | None) -> None:
+    name = f"'{model}'" if model else "the default model"
+    click.echo(f"A request for {name} would fail: {reason}", err=True)

@@ -141,9 +141,9 @@ def _print_removed(discovered: DiscoveredPlugin, plugin: str, *, anything: bool)
             click.echo(f"Uninstalled plugin: {plugin}")
         case "bundled":
             result = "was removed from the config" if anything else "is not in the config"
-            click.echo(f'"{plugin}" is part of clawgate, so its files stay; it {result}.')
+            click.echo(f"'{plugin}' is part of clawgate, so its files stay; it {result}.")
         case "package":
             click.echo(
-                f'"{plugin}" came with a {discovered.source}; remove that with the tool that installed it '
+                f"'{plugin}' came with a {discovered.source}; remove that with the tool that installed it "
                 "(pip uninstall)."
             )

@@ -1,7 +1,7 @@
 """The client's connection: uvicorn's HTTP protocol class with the data path spliced in.
 
 Relay routes go to an `Exchange`, without an ASGI scope, a task or a coroutine; everything else takes uvicorn's own
-ASGI path. What is overridden of uvicorn stands on this page, and `tests/relay/test_protocol.py` fails when
+ASGI path. What is overridden of uvicorn stands on this page, and `tests/relay/downstream/test_protocol.py` fails when
 uvicorn changes any of it.
 
 Requests are answered one at a time: bytes behind a finished request wait unread until its answer is out, so that

@@ -57,11 +57,11 @@ def test_a_name_leads_to_its_provider(tmp_path: Path, name: str, id: str) -> Non
 @pytest.mark.parametrize(
     ("name", "new", "says"),
     [
-        ("owll", True, 'Unknown model provider "owll". Did you mean "owl"? Known: openai, anthropic'),
+        ("owll", True, "unknown provider 'owll'; did you mean 'owl'? (known: openai, anthropic"),
         (
             "openai",
             False,
-            '"openai" is not in the config yet; to set it up: clawgate models auth login --provider openai',
+            "'openai' is not in the config yet; to set it up: clawgate models auth login --provider openai",
         ),
         ("custom", False, "clawgate models auth login --provider custom"),
     ],

@@ -80,7 +80,7 @@ class ProviderTargets:
         if not new and name not in configured:
             command = f"clawgate models auth login --provider {name}"
             if name in self._of_plugins or name in BUILT_IN:
-                raise UnknownTarget(f'"{name}" is not in the config yet; to set it up: {command}')
+                raise UnknownTarget(f"'{name}' is not in the config yet; to set it up: {command}")
             raise UnknownTarget(_unknown(name, configured))
         if name in self._of_plugins:
             return self._of_plugin(name, self._of_plugins[name])
@@ -109,7 +109,7 @@ class ProviderTargets:
         disabled = blocked or (entry is not None and entry.enabled is False)
         if not enabled and (disabled or plugin.origin != "bundled"):
             raise UnknownTarget(
-                f"\"{name}\" belongs to the plugin '{plugin.id}', which is disabled ({reason}); "
+                f"'{name}' belongs to the plugin '{plugin.id}', which is disabled ({reason}); "
                 f"enable it with: clawgate plugins enable {plugin.id}"
             )
         try:
@@ -126,8 +126,8 @@ class ProviderTargets:
 
 def _unknown(name: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    suggestion = f' Did you mean "{near[0]}"?' if near else ""
+    suggestion = f"; did you mean '{near[0]}'?" if near else ""
     return (
-        f'Unknown model provider "{name}".{suggestion} Known: {", ".join(known) or "none"}. '
-        f"To set up another server: clawgate models auth login --provider {CUSTOM}"
+        f"unknown provider '{name}'{suggestion} (known: {', '.join(known) or 'none'}); "
+        f"to set up another server: clawgate models auth login --provider {CUSTOM}"
     )
