@@ -39,7 +39,7 @@ def asked(client: Dialect, upstream: Dialect, model: str, body: object) -> dict[
     exchange = translation(
         client, upstream, requested_model="asked/for", upstream_model=model, created=1, max_tokens=None
     )
-    told = json.loads(exchange.request(json.dumps(body).encode()))
+    told = json.loads(exchange.translate_request(json.dumps(body).encode()))
     assert isinstance(told, dict)
     return told
 

@@ -17,13 +17,15 @@ from clawgate.policy.authentication import presented_token
 from clawgate.policy.client_ip import client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy, host_name
 from clawgate.policy.egress import decide_text
+from clawgate.relay.response.closing import closing_event
 from clawgate.settings.environment import Environment
 from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
 from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
+from clawgate.wire.anthropic.stream_end import EventKind, kind_of
 from clawgate.wire.http.message import split_target
 from clawgate.wire.http.url import parse_url
 from clawgate.wire.json.model_field import peek_model, require_model
-from clawgate.wire.sse.tail import FirstEventDetector, StreamTail
+from clawgate.wire.sse.reader import EventReader
 
 fuzz = settings(max_examples=400, deadline=None)
 
@@ -109,12 +111,14 @@ def test_target(target: bytes) -> None:
 @fuzz
 @given(st.lists(st.binary(max_size=300), max_size=6))
 def test_event_stream(chunks: list[bytes]) -> None:
-    """Any bytes in any chunks: an addition is our event or nothing."""
-    event, tail, first = b"data: {}\n\n", StreamTail(), FirstEventDetector()
-    for chunk in chunks:
-        tail.add(chunk)
-        assert first.feed(chunk) in (True, False)
-    assert tail.closing_chunk(event) in (b"", event, b"\n\n" + event)
+    """Any bytes in any chunks: none is lost, each event has a kind, and an addition is our event or nothing."""
+    closing, reader = b"data: {}\n\n", EventReader()
+    events = [event for chunk in chunks for event in reader.feed(chunk)]
+    rest = reader.close()
+    assert b"".join(event.raw for event in events) + (rest.raw if rest else b"") == b"".join(chunks)
+    assert all(kind_of(event) in EventKind for event in events)
+    last = next((event for event in reversed(events) if event.data is not None), None)
+    assert closing_event(reader, last, closing) in (b"", closing, b"\n\n" + closing)
 
 
 @fuzz

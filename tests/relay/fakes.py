@@ -21,7 +21,8 @@ from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseWriter
 from clawgate.relay.observe.record import RequestRecord
-from clawgate.relay.response.writer import PassthroughWriter
+from clawgate.relay.response.head import ResponseOptions
+from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.upstream.connection import UpstreamConnection
 from clawgate.relay.upstream.dial import UpstreamEndpoint
 from clawgate.relay.upstream.pool import Pool
@@ -399,14 +400,14 @@ class FakeAttempt:
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         if self.make_writer is not None:
             return self.make_writer(head)
-        return PassthroughWriter(
-            head,
+        options = ResponseOptions(
             http10=http10,
             close=close,
             bodiless=bodiless,
             secrets=self.upstream.secrets,
             names=self.attribution_headers,
         )
+        return PassthroughWriter(head, options)
 
 
 class FakeRouter:

@@ -12,15 +12,13 @@ import pytest
 from clawgate.relay import interfaces
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.exchange.exchange import Exchange
-from clawgate.relay.interfaces import ChunkPassthrough, ClientConnection, ResponseHandler, ResponseWriter
+from clawgate.relay.interfaces import ClientConnection, ResponseHandler, ResponseWriter
 from clawgate.relay.upstream.fetch import _Reply
 
 if TYPE_CHECKING:
-    from clawgate.relay.response.completeness import CompletenessCheckedWriter
-    from clawgate.relay.response.error_mapping import ErrorMappingWriter
-    from clawgate.relay.response.stream_error_mapping import StreamErrorMappingWriter
-    from clawgate.relay.response.translated import TranslatingWriter
-    from clawgate.relay.response.writer import PassthroughWriter
+    from clawgate.relay.response.buffered import BufferedWriter
+    from clawgate.relay.response.event_stream import EventStreamWriter
+    from clawgate.relay.response.passthrough import PassthroughWriter
 
     def handlers(exchange: Exchange, reply: _Reply) -> tuple[ResponseHandler, ...]:
         return exchange, reply
@@ -29,13 +27,9 @@ if TYPE_CHECKING:
         return (protocol,)
 
     def writers(
-        plain: PassthroughWriter,
-        checked: CompletenessCheckedWriter,
-        mapped: ErrorMappingWriter,
-        mapped_stream: StreamErrorMappingWriter,
-        translated: TranslatingWriter,
+        passed: PassthroughWriter, stream: EventStreamWriter, buffered: BufferedWriter
     ) -> tuple[ResponseWriter, ...]:
-        return plain, checked, mapped, mapped_stream, translated
+        return passed, stream, buffered
 
 
 def callbacks(protocol: type) -> list[str]:
@@ -60,9 +54,3 @@ def test_interfaces_import_no_implementation() -> None:
     tree = ast.parse(Path(str(interfaces.__file__)).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not any((module or "").startswith("clawgate.relay") for module in imported)
-
-
-def test_popping_the_last_chunk_returns_its_content_once() -> None:
-    passthrough = ChunkPassthrough(bytearray().extend, ())
-    passthrough.last_chunk = b"9\r\ndata: a\n\n\r\n"
-    assert (passthrough.pop_last_chunk(), passthrough.pop_last_chunk()) == (b"data: a\n\n", b"")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.translator import Translation, translation
 
 FOLDER = Path(__file__).with_name("transcripts")
@@ -34,10 +35,40 @@ def new(pair: str) -> Translation:
     return translation(client, upstream, requested_model="asked/model", upstream_model=model, created=CREATED)
 
 
+class EventSink(Protocol):
+    """What takes events and gives a client's bytes: a translation, or the stream within one."""
+
+    def feed(self, event: Event, out: list[bytes]) -> None: ...
+    def end(self, out: list[bytes]) -> None: ...
+
+
+class Fed:
+    """A translated stream that is fed with bytes, in any pieces."""
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+        self._reader = EventReader()
+        self._out: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The client's bytes; what came in front of an error that is raised is left for `rest`."""
+        for event in self._reader.feed(chunk):
+            self._sink.feed(event, self._out)
+        return self.rest()
+
+    def end(self) -> bytes:
+        self._sink.end(self._out)
+        return self.rest()
+
+    def rest(self) -> bytes:
+        out, self._out = self._out, []
+        return b"".join(out)
+
+
 def asked(name: str) -> Translation:
     """The exchange of a transcript, its request already translated."""
     exchange = new(name)
-    exchange.request(recorded(name, "request.json"))
+    exchange.translate_request(recorded(name, "request.json"))
     return exchange
 
 

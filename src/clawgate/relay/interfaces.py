@@ -59,10 +59,10 @@ class ChunkPassthrough:
         self.last_chunk = b""
         """The last forwarded chunk. Only its events can still matter to how the stream may end."""
 
-    def pop_last_chunk(self) -> bytes:
-        """Return the content of the last chunk and forget it; empty if none was forwarded since the last call."""
-        framed, self.last_chunk = self.last_chunk, b""
-        return framed[framed.find(b"\r\n") + 2 : -2] if framed else b""
+    @property
+    def last_content(self) -> bytes:
+        """The content of the last chunk."""
+        return self.last_chunk[self.last_chunk.find(b"\r\n") + 2 : -2]
 
 
 class ResponseHandler(Protocol):
@@ -109,12 +109,33 @@ class ResponseHandler(Protocol):
     def on_upstream_write_resumed(self) -> None: ...
 
 
+class ResponseProgress:
+    """What arrived of a response, for time limits. Keep-alive comments and pings of an event stream are no content."""
+
+    __slots__ = ("_progressed", "content_started", "keepalive_bytes")
+
+    def __init__(self, *, content_started: bool) -> None:
+        self.content_started = content_started
+        self._progressed = False
+        self.keepalive_bytes = 0
+        """Bytes of comments and pings since the last content."""
+
+    def note_content(self) -> None:
+        """Content arrived."""
+        self.content_started = self._progressed = True
+        self.keepalive_bytes = 0
+
+    def has_progressed(self) -> bool:
+        """Whether content arrived since the last call."""
+        progressed, self._progressed = self._progressed, False
+        return progressed
+
+
 class ResponseWriter(Protocol):
     """Encodes one response for one client: `feed` takes the upstream's body, `flush` returns what can be sent."""
 
     status: int
-    content_started: bool
-    """Whether anything but keep-alive comments of an event stream arrived."""
+    progress: ResponseProgress
     until_close: bool
     """Whether the body ends with the connection (HTTP/1.0 clients)."""
     defers_status: bool
@@ -138,8 +159,11 @@ class ResponseWriter(Protocol):
         """Return a passthrough for the next chunks, or None if each chunk must go through `feed`."""
         ...
 
-    def abort_message(self, error: GatewayError) -> bytes:
-        """Return the last bytes of a response that cannot be completed: an error event where one fits."""
+    def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
+        """Return the last bytes of a response that cannot be completed, and whether they contain an error event.
+
+        Where they do not, only the broken transfer shows the client that something is missing.
+        """
         ...
 
 

@@ -7,7 +7,6 @@ Where client and provider speak the same dialect only the model's name is replac
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -15,11 +14,8 @@ from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
-from clawgate.relay.response.completeness import CompletenessCheckedWriter
-from clawgate.relay.response.error_mapping import ErrorMappingWriter
-from clawgate.relay.response.stream_error_mapping import StreamErrorMappingWriter
-from clawgate.relay.response.translated import TranslatingWriter
-from clawgate.relay.response.writer import PassthroughWriter
+from clawgate.relay.response.head import ResponseOptions
+from clawgate.relay.response.writer import make_provider_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.table import RouteTarget, attribution_headers
@@ -108,7 +104,7 @@ class ProviderAttempt:
     def _make_body(self, request: ModelRequest, model: str) -> bytes:
         """Return the body in the provider's dialect, before the plugin's hook. May run in a thread."""
         if self._translation is not None:
-            body = self._translation.request(request.body)
+            body = self._translation.translate_request(request.body)
         else:
             body = request.field.replaced(request.body, model)
         if self._transform is not None:
@@ -149,49 +145,21 @@ class ProviderAttempt:
             )
         if head.status == _OK and head.length == 0:
             raise UpstreamMalformed(f"{self.upstream.origin} sent an empty response")
-        if self._map_error is not None and head.status >= _FAILED and not head.encoded:
-            translation = self._translation
-            return ErrorMappingWriter(
-                head,
-                self._map_error,
-                (lambda body: translation.refusal(head.status, body)) if translation else (lambda body: body),
-                client=self._client,
-                close=close,
-                secrets=self.upstream.secrets,
-                names=self.attribution_headers,
-            )
-        writer = self._plain_writer(head, http10=http10, close=close, bodiless=bodiless)
-        event_stream = head.content_type[:17].lower() == b"text/event-stream"
-        if self._map_error is not None and head.status < _FAILED and event_stream and not head.encoded:
-            secrets = self.upstream.secrets
-            return StreamErrorMappingWriter(writer, self._map_error, secrets=secrets, chat=self._speaks_chat)
-        return writer
-
-    def _plain_writer(
-        self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool
-    ) -> ResponseWriter:
-        """Return the writer of a response whose status means what it says."""
-        if self._translation is None:
-            options: dict[str, Any] = {
-                "http10": http10,
-                "close": close,
-                "bodiless": bodiless,
-                "secrets": self.upstream.secrets,
-                "names": self.attribution_headers,
-                "dialect": self._client,
-            }
-            if self._client is Dialect.MESSAGES:
-                return CompletenessCheckedWriter(head, origin=str(self.upstream.origin), **options)
-            return PassthroughWriter(head, **options)
-        return TranslatingWriter(
-            head,
-            self._translation,
-            client=self._client,
+        options = ResponseOptions(
             http10=http10,
             close=close,
+            bodiless=bodiless,
             secrets=self.upstream.secrets,
             names=self.attribution_headers,
+            dialect=self._client,
+        )
+        return make_provider_writer(
+            head,
+            options,
             origin=str(self.upstream.origin),
+            translation=self._translation,
+            map_error=self._map_error,
+            chat_upstream=self._speaks_chat,
         )
 
 

@@ -27,7 +27,8 @@ from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.exchange import exchange
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.observe.record import RequestRecord
-from clawgate.relay.response.writer import PassthroughWriter
+from clawgate.relay.response.head import ResponseOptions
+from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.testing.http import faults
@@ -62,9 +63,10 @@ class Asks:
         self.request = [b"%bcontent-length: %d\r\n\r\n" % (self._head, len(body)), body]
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
-        return PassthroughWriter(
-            head, http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.attribution_headers
+        options = ResponseOptions(
+            http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.attribution_headers
         )
+        return PassthroughWriter(head, options)
 
 
 class Scripted:

@@ -14,17 +14,18 @@ from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.plugins.api.provider import MappedError
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
-from clawgate.relay.exchange.exchange import KEEPALIVE_LIMIT, Exchange
+from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
-from clawgate.relay.response.error_mapping import ErrorMappingWriter
-from clawgate.relay.response.writer import PassthroughWriter
+from clawgate.relay.response.head import ResponseOptions
+from clawgate.relay.response.passthrough import PassthroughWriter
+from clawgate.relay.response.progress import KEEPALIVE_LIMIT
+from clawgate.relay.response.writer import make_provider_writer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
-from clawgate.wire.dialect import Dialect
 from tests.e2e.stand import KINDS, Kind, Stand, run, serving
 from tests.relay.fakes import (
     OK,
@@ -381,9 +382,10 @@ def refuses_empty(attempt: FakeAttempt) -> Callable[[ResponseHead], ResponseWrit
     def make(head: ResponseHead) -> ResponseWriter:
         if head.length == 0:
             raise UpstreamMalformed("no content")
-        return PassthroughWriter(
-            head, http10=False, close=False, bodiless=False, secrets=(), names=attempt.attribution_headers
+        options = ResponseOptions(
+            http10=False, close=False, bodiless=False, secrets=(), names=attempt.attribution_headers
         )
+        return PassthroughWriter(head, options)
 
     return make
 
@@ -394,14 +396,16 @@ HALF = STREAM_HEAD + chunked(b"data: {}\n\n")
 async def test_a_failure_that_a_plugin_mapped_is_recorded_with_its_reason() -> None:
     relay, dialer = Relay(observes_all=False), FakeDialer()
     attempt = FakeAttempt(make_upstream(dialer, credential=Bearer("a-secret-of-ours")))
-    attempt.make_writer = lambda head: ErrorMappingWriter(
+    options = ResponseOptions(
+        http10=False, close=False, bodiless=False, secrets=attempt.upstream.secrets, names=b"x-by: a\r\n"
+    )
+    attempt.make_writer = lambda head: make_provider_writer(
         head,
-        lambda status, body: MappedError(status=404, message="no such model, a-secret-of-ours"),
-        lambda body: body,
-        client=Dialect.CHAT,
-        close=False,
-        secrets=attempt.upstream.secrets,
-        names=b"",
+        options,
+        origin="http://a.example",
+        translation=None,
+        map_error=lambda status, body: MappedError(status=404, message="no such model, a-secret-of-ours"),
+        chat_upstream=True,
     )
     await relay.post(FakeClient(), routed(FakeRouter(attempt)))
     dialer.transport().receive(response(b"{}", 500))

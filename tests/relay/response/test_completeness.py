@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from clawgate.errors import UpstreamClosed
-from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.completeness import CompletenessCheckedWriter
+from clawgate.errors import UpstreamClosed, UpstreamFailed
+from clawgate.relay.interfaces import ResponseWriter
 from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import ReadBody, Send
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from tests.e2e.stand import run
 from tests.gateway.stand import ANTHROPIC, MESSAGES, config_of, provider, question, serving_gateway
-from tests.relay.response.test_translated import MESSAGES_FRAMES
+from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer, response_head, written
 from tests.wire.exchanges import sse
 
 STREAM = b"text/event-stream"
@@ -25,34 +24,16 @@ CUT_POLITELY = (*MESSAGES_FRAMES[:5], STOP)
 """The words, then message_stop, and never why."""
 
 
-def answer(
-    status: int = 200, content_type: bytes = STREAM, *, encoded: bool = False
-) -> CompletenessCheckedWriter:
-    found = ResponseHead(
-        status=status,
-        headers=[(b"content-type", content_type)],
-        length=None,
-        chunked=True,
-        content_type=content_type,
-        encoded=encoded,
-    )
-    given: dict[str, Any] = {"http10": False, "close": False, "bodiless": False, "secrets": ()}
-    return CompletenessCheckedWriter(found, origin="http://a.example", dialect=Dialect.MESSAGES, **given)
-
-
-def passed(writer: CompletenessCheckedWriter, body: bytes, size: int) -> bytes:
-    sent = b""
-    for at in range(0, len(body), size):
-        writer.feed(body[at : at + size])
-        sent += writer.flush(ended=False)
-    return sent + writer.flush(ended=True)
+def answer(status: int = 200, content_type: bytes = STREAM, *, encoded: bool = False) -> ResponseWriter:
+    found = response_head(status, content_type=content_type, encoded=encoded)
+    return provider_writer(found, client=Dialect.MESSAGES, secrets=())
 
 
 @pytest.mark.parametrize("size", [1, 13, 100_000])
 def test_a_stream_that_says_why_it_stopped_passes_as_it_came(size: int) -> None:
     """However it is cut."""
     whole = b"".join(MESSAGES_FRAMES)
-    _, _, body = passed(answer(), whole, size).partition(b"\r\n\r\n")
+    _, _, body = written(answer(), whole, size).partition(b"\r\n\r\n")
     content = b""
     while body != LAST_CHUNK:
         length, _, rest = body.partition(b"\r\n")
@@ -63,17 +44,24 @@ def test_a_stream_that_says_why_it_stopped_passes_as_it_came(size: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 13, 100_000])
 @pytest.mark.parametrize(
-    ("frames", "why"),
-    [
-        (CUT_POLITELY, "without a stop_reason"),
-        (MESSAGES_FRAMES[:1], "without a stop_reason"),
-        ((*MESSAGES_FRAMES, ERROR), "after it told an error"),
-        ((*MESSAGES_FRAMES[:5], ERROR), "after it told an error"),
-    ],
+    "frames", [CUT_POLITELY, MESSAGES_FRAMES[:1], ()], ids=["cut politely", "cut", "nothing"]
 )
-def test_one_that_does_not_has_no_end(frames: tuple[bytes, ...], why: str, size: int) -> None:
-    with pytest.raises(UpstreamClosed, match=f"^http://a.example ended its stream {why}$"):
-        passed(answer(), b"".join(frames), size)
+def test_one_that_does_not_has_no_end(frames: tuple[bytes, ...], size: int) -> None:
+    with pytest.raises(UpstreamClosed, match=r"^http://a.example ended its stream without a stop_reason$"):
+        written(answer(), b"".join(frames), size)
+
+
+@pytest.mark.parametrize("size", [1, 13, 100_000])
+@pytest.mark.parametrize("frames", [MESSAGES_FRAMES, MESSAGES_FRAMES[:5], ()], ids=["end", "middle", "front"])
+def test_an_error_event_is_the_last_of_a_stream(frames: tuple[bytes, ...], size: int) -> None:
+    """It is passed on, nothing follows it, and it counts as a failure with its words."""
+    writer = answer()
+    with pytest.raises(
+        UpstreamFailed, match=r"http://a.example sent an error event: .*overloaded_error\): full"
+    ):
+        written(writer, b"".join(frames) + ERROR + STOP, size)
+    data, has_event = writer.abort_message(UpstreamFailed("x"))
+    assert data.count(b"event: error") == 1 and STOP not in data.partition(ERROR)[2] and has_event
 
 
 @pytest.mark.parametrize(
@@ -81,7 +69,7 @@ def test_one_that_does_not_has_no_end(frames: tuple[bytes, ...], why: str, size:
 )
 def test_what_is_no_stream_of_a_success_is_not_watched(status: int, content_type: bytes) -> None:
     """A failure says itself that it is one."""
-    assert passed(answer(status, content_type), b'{"a":1}', 3).endswith(LAST_CHUNK)
+    assert written(answer(status, content_type), b'{"a":1}', 3).endswith(LAST_CHUNK)
 
 
 @pytest.mark.parametrize("frames", [MESSAGES_FRAMES, CUT_POLITELY], ids=["ended", "cut politely"])
@@ -113,5 +101,5 @@ def test_the_chunks_of_a_stream_do_not_pass_unseen() -> None:
     """Or its end could not be judged."""
     watched = answer()
     watched.feed(MESSAGES_FRAMES[0])
-    assert watched.flush(ended=False) and watched.content_started
+    assert watched.flush(ended=False) and watched.progress.content_started
     assert watched.passthrough(bytearray().extend) is None

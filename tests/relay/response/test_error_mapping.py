@@ -10,11 +10,12 @@ import pytest
 
 from clawgate.plugins.api import MappedError
 from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.error_mapping import MOST_BYTES, ErrorMappingWriter
+from clawgate.relay.response.buffered import BufferedWriter
+from clawgate.relay.response.error_mapping import MAX_MAPPED_BYTES, map_response
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.dialect import Dialect
+from tests.relay.response.streams import ORIGIN, SECRET, response_options
 
-SECRET = b"sk-canary-0123456789"
 Judge = Callable[[int, bytes], MappedError | None]
 
 
@@ -26,25 +27,20 @@ def head(status: int, *fields: tuple[bytes, bytes]) -> ResponseHead:
 
 
 def told(judge: Judge, body: bytes, *, status: int = 500, size: int = 100_000, **more: Any) -> Any:
-    """The answer as a client reads it: status, fields by name, body."""
-    writer = ErrorMappingWriter(
-        head(status, *more.pop("fields", ())),
-        judge,
-        more.pop("otherwise", lambda whole: whole),
-        **{
-            "client": Dialect.CHAT,
-            "close": False,
-            "secrets": (SECRET,),
-            "names": b"x-clawgate-provider: a\r\n",
-            **more,
-        },
+    """The response as a client reads it: status, header lines, body."""
+    writer = BufferedWriter(
+        found := head(status, *more.pop("fields", ())),
+        options := response_options(**{"secrets": (SECRET,)} | more.pop("options", {})),
+        map_response(found, options, judge, more.pop("otherwise", lambda whole: whole)),
+        origin=ORIGIN,
+        maps_status=True,
     )
     for at in range(0, len(body), size):
         assert writer.headers_pending
         writer.feed(body[at : at + size])
         assert writer.flush(ended=False) == b""
     sent = writer.flush(ended=True)
-    assert not writer.headers_pending
+    assert not writer.headers_pending and writer.defers_status
     reader = MessageReader("response", to_method="POST")
     reader.feed(sent)
     assert reader.anomalies == [] and reader.unread == b""
@@ -71,7 +67,7 @@ def test_a_verdict_is_the_answer_in_the_clients_dialect(
         seen.append((status, body))
         return MappedError(status=404, message="no such model")
 
-    status, fields, content = told(judge, b"<html>", size=size, client=client)
+    status, fields, content = told(judge, b"<html>", size=size, options={"dialect": client})
     assert seen == [(500, b"<html>")], "judged once, and whole"
     said = json.loads(content)
     assert status == 404 and said[where[0]][where[1]] == "no such model"
@@ -100,7 +96,7 @@ def test_no_credential_goes_back_in_either() -> None:
 
 
 def test_when_to_come_again_and_when_not_to_stay() -> None:
-    _, fields, _ = told(says(429, retry_after=7), b"", close=True)
+    _, fields, _ = told(says(429, retry_after=7), b"", options={"close": True})
     assert {"retry-after: 7", "connection: close"} <= set(fields)
     _, fields, _ = told(says(429), b"")
     assert not [field for field in fields if field.startswith(("retry-after", "connection"))]
@@ -118,6 +114,6 @@ def test_a_judge_gets_the_first_of_a_body_that_is_long() -> None:
         lengths.append(len(body))
         return MappedError(status=502, message="long")
 
-    told(judge, b"x" * (MOST_BYTES + 5000), size=1000)
-    told(judge, b"x" * (2 * MOST_BYTES))
-    assert lengths == [MOST_BYTES, MOST_BYTES]
+    told(judge, b"x" * (MAX_MAPPED_BYTES + 5000), size=1000)
+    told(judge, b"x" * (2 * MAX_MAPPED_BYTES))
+    assert lengths == [MAX_MAPPED_BYTES, MAX_MAPPED_BYTES]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from clawgate.errors import GatewayStopping
 from clawgate.relay.interfaces import ClientConnection, ResponseHead
+from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.response.sender import ResponseSender
-from clawgate.relay.response.writer import PassthroughWriter
+from tests.relay.response.streams import response_options
 
 CHUNK = b"9\r\ndata: b\n\n\r\n"
 
@@ -47,7 +48,7 @@ def streaming(
         encoded=False,
     )
     delivery = ResponseSender(
-        PassthroughWriter(head, http10=http10, close=False, bodiless=False, secrets=()), client
+        PassthroughWriter(head, response_options(http10=http10, secrets=(), names=b"")), client
     )
     delivery.writer.feed(told)
     delivery.send()
@@ -76,12 +77,17 @@ def test_what_passes_counts_as_sent_with_what_is_told() -> None:
     assert delivery.sent == len(client.received) and client.received.endswith(b"0\r\n\r\n")
 
 
-def test_chunks_that_have_passed_are_told_once() -> None:
-    """So that whoever watches the time sees each stretch of silence."""
+def test_content_is_progress_once_and_a_keepalive_is_none() -> None:
+    """Past the writer as well as through it."""
     delivery = streaming(Client())
-    assert not delivery.passthrough_active()
+    assert delivery.has_progressed() and not delivery.has_progressed()
     let_pass(delivery, CHUNK)
-    assert delivery.passthrough_active() and not delivery.passthrough_active()
+    assert delivery.has_progressed() and not delivery.has_progressed()
+    for warm in (b": ping\n\n", b'event: ping\ndata: {"type": "ping"}\n\n', b"\n"):
+        delivery.writer.feed(warm)
+        assert not delivery.has_progressed()
+    delivery.writer.feed(b"data: b\n\n")
+    assert delivery.has_progressed()
 
 
 def test_an_answer_is_broken_off_with_last_words_and_without_an_end() -> None:
@@ -98,3 +104,19 @@ def test_where_no_words_fit_and_only_the_end_of_the_connection_ends_it_that_end_
     client = Client()
     streaming(client, http10=True, told=b"data: [DONE]\n\n").abort(GatewayStopping("it stops"))
     assert client.cuts == [True] and b"it stops" not in client.received
+
+
+def test_the_bytes_that_wait_are_no_error_event() -> None:
+    """An HTTP/1.0 client is sent them, and then a reset: or what came would look whole."""
+    client = Client()
+    delivery = streaming(client, http10=True)
+    delivery.writer.feed(b"event: x\ndata")
+    delivery.abort(GatewayStopping("it stops"))
+    assert client.received.endswith(b"event: x\ndata") and client.cuts == [True]
+
+
+def test_an_error_event_of_the_upstreams_own_shows_that_the_response_is_broken() -> None:
+    client = Client()
+    delivery = streaming(client, http10=True, told=b'data: {"error":{"message":"no"}}\n\n')
+    delivery.abort(GatewayStopping("it stops"))
+    assert client.cuts == [False] and b"it stops" not in client.received

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from clawgate.bundled.anthropic_claude_proxy.judgement import judge
 from clawgate.errors import UpstreamClosed, UpstreamFailed
 from clawgate.plugins.api import MappedError
-from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.completeness import CompletenessCheckedWriter
-from clawgate.relay.response.stream_error_mapping import MOST_COMMENTS, StreamErrorMappingWriter
+from clawgate.relay.interfaces import ResponseWriter
+from clawgate.relay.response.error_mapping import MapError
+from clawgate.relay.response.event_stream import MAX_KEEPALIVES
 from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import Hold, ReadBody, Send, Step, Wait
 from clawgate.testing.http.upstream import FakeUpstream
@@ -22,13 +21,12 @@ from clawgate.wire.dialect import Dialect
 from tests.bundled.anthropic_claude_proxy.stand_in import FAULTS
 from tests.e2e.stand import run
 from tests.gateway.stand import ANTHROPIC, CHAT, KEY, MESSAGES, config_of, provider, question, serving_gateway
-from tests.relay.response.test_translated import MESSAGES_FRAMES
+from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer
 from tests.routing.test_attempt import Hooks
 from tests.wire.event_stream import dispatched
 from tests.wire.exchanges import sse
 
 PING = b": ping\n\n"
-STREAM = b"text/event-stream"
 
 
 def error(name: str) -> bytes:
@@ -36,14 +34,11 @@ def error(name: str) -> bytes:
     return sse({"type": "error", "error": {"type": kind, "message": message}})
 
 
-def stream(judged: Any = judge, secrets: tuple[bytes, ...] = ()) -> StreamErrorMappingWriter:
-    found = ResponseHead(200, [(b"content-type", STREAM)], None, True, STREAM, False)
-    given: dict[str, Any] = {"http10": False, "close": False, "bodiless": False, "secrets": ()}
-    inner = CompletenessCheckedWriter(found, origin="http://a.example", dialect=Dialect.MESSAGES, **given)
-    return StreamErrorMappingWriter(inner, judged, secrets=secrets)
+def stream(map_error: MapError = judge, secrets: tuple[bytes, ...] = ()) -> ResponseWriter:
+    return provider_writer(client=Dialect.MESSAGES, map_error=map_error, secrets=secrets)
 
 
-def passed(writer: StreamErrorMappingWriter, body: bytes, size: int) -> tuple[bytes, UpstreamFailed]:
+def passed(writer: ResponseWriter, body: bytes, size: int) -> tuple[bytes, UpstreamFailed]:
     """What was sent until the writer raised, and what it raised."""
     sent = b""
     for at in range(0, len(body), size):
@@ -60,7 +55,11 @@ def test_the_head_waits_for_the_first_event_and_comments_with_it(size: int) -> N
     """Then everything goes on as it came, event by event."""
     writer = stream()
     writer.feed(PING * 2)
-    assert (writer.flush(ended=False), writer.headers_pending, writer.content_started) == (b"", True, False)
+    assert (writer.flush(ended=False), writer.headers_pending, writer.progress.content_started) == (
+        b"",
+        True,
+        False,
+    )
     whole, sent = b"".join(MESSAGES_FRAMES), b""
     for at in range(0, len(whole), size):
         writer.feed(whole[at : at + size])
@@ -71,7 +70,7 @@ def test_the_head_waits_for_the_first_event_and_comments_with_it(size: int) -> N
     assert (
         sent.startswith(b"HTTP/1.1 200 OK\r\n")
         and sent.endswith(b"\n\n\r\n" + LAST_CHUNK)
-        and writer.content_started
+        and writer.progress.content_started
     )
     assert dispatched(sent.partition(b"\r\n\r\n")[2]) == dispatched(whole)
 
@@ -90,7 +89,7 @@ def test_one_that_has_begun_ends_with_what_the_failure_is(size: int) -> None:
     """In place of the upstream's own event, of which not a byte was sent."""
     writer = stream()
     sent, failure = passed(writer, b"".join(MESSAGES_FRAMES[:5]) + error("529"), size)
-    sent += writer.abort_message(failure)
+    sent += writer.abort_message(failure)[0]
     assert not sent.endswith(LAST_CHUNK) and sent.count(b"event: error") == 1
     told = json.loads(dispatched(sent.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n"))[-1].splitlines()[0])
     assert told["error"]["type"] == "overloaded_error" and "overloaded" in told["error"]["message"]
@@ -120,20 +119,21 @@ def test_the_end_goes_on_with_the_end_or_with_what_comes_behind_it() -> None:
 
 def test_a_client_is_not_left_without_a_head_for_ever() -> None:
     writer = stream()
-    for _ in range(MOST_COMMENTS - 1):
+    for _ in range(MAX_KEEPALIVES - 1):
         writer.feed(PING)
         assert writer.flush(ended=False) == b""
     writer.feed(PING)
     assert writer.flush(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
-    assert not writer.headers_pending and not writer.content_started
+    assert not writer.headers_pending and not writer.progress.content_started
 
 
 @pytest.mark.parametrize("ping", [PING, sse({"type": "ping"})], ids=["comments", "events"])
 def test_pings_are_no_beginning(ping: bytes) -> None:
     """So that the limit for the first byte goes on, also where the client was told that there is a stream."""
     writer = stream()
-    writer.feed(ping * 2 * MOST_COMMENTS)
-    assert writer.flush(ended=False) != b"" and not writer.content_started
+    for _ in range(2 * MAX_KEEPALIVES):
+        writer.feed(ping)
+    assert writer.flush(ended=False) != b"" and not writer.progress.content_started
 
 
 def test_half_of_an_event_at_the_end_is_none() -> None:
@@ -143,7 +143,7 @@ def test_half_of_an_event_at_the_end_is_none() -> None:
     sent = writer.flush(ended=False)
     with pytest.raises(UpstreamClosed) as caught:
         writer.flush(ended=True)
-    sent += writer.abort_message(caught.value)
+    sent += writer.abort_message(caught.value)[0]
     assert [json.loads(line[6:]) for line in sent.split(b"\n") if line.startswith(b"data: ")]
 
 

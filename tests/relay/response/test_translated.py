@@ -11,16 +11,14 @@ from typing import Any
 import pytest
 
 from clawgate.errors import GatewayStopping, UpstreamFailed, UpstreamMalformed
-from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.translated import WHOLE_LIMIT, TranslatingWriter
+from clawgate.relay.interfaces import ResponseHead, ResponseWriter
+from clawgate.relay.response.buffered import LIMIT
 from clawgate.testing.http import faults
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.testing.http.response import Response
 from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from clawgate.wire.dialect import Dialect
-from clawgate.wire.translate.translator import translation
 from tests.e2e.stand import run
 from tests.gateway.stand import (
     ANTHROPIC,
@@ -33,84 +31,26 @@ from tests.gateway.stand import (
     question,
     serving_gateway,
 )
+from tests.relay.response.streams import (
+    COMPLETE,
+    EVENT_STREAM,
+    FRAMES,
+    MESSAGES_FRAMES,
+    PAIRS,
+    SECRET,
+    TRANSLATED,
+    provider_writer,
+    response_head,
+)
 from tests.wire.exchanges import events, sse
 
-SECRET = b"sk-canary-0123456789"
 CUT = GatewayStopping("it stops")
-EVENT_STREAM = b"text/event-stream; charset=utf-8"
-
-CHAT_FRAMES = faults.CHAT_FRAMES
-MESSAGES_FRAMES = tuple(
-    sse(event)
-    for event in (
-        {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "model": "m",
-         "content": [], "stop_reason": None, "usage": {"input_tokens": 3, "output_tokens": 1}}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "ping"},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Grüße, "}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "🦞"}},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-         "usage": {"output_tokens": 5}},
-        {"type": "message_stop"},
-    )
-)  # fmt: skip
-FRAMES = {OPENAI: CHAT_FRAMES, ANTHROPIC: MESSAGES_FRAMES}
-ANSWERS: dict[str, dict[str, Any]] = {
-    OPENAI: {
-        "id": "c", "object": "chat.completion", "created": 1, "model": "m",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-    },
-    ANTHROPIC: {
-        "id": "m", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "hi"}],
-        "stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
-    },
-}  # fmt: skip
-PAIRS = pytest.mark.parametrize(
-    ("path", "api"),
-    [(CHAT, OPENAI), (CHAT, ANTHROPIC), (MESSAGES, OPENAI), (MESSAGES, ANTHROPIC)],
-    ids=["chat", "chat to messages", "messages to chat", "messages"],
-)
-TRANSLATED = pytest.mark.parametrize(
-    ("path", "api"), [(CHAT, ANTHROPIC), (MESSAGES, OPENAI)], ids=["chat to messages", "messages to chat"]
-)
+JSON = b"application/json"
 
 
-def answer_head(status: int = 200, **more: Any) -> ResponseHead:
-    content_type = more.pop("content_type", b"application/json")
-    fields = [(b"content-type", content_type), (b"request-id", b"r1"), (b"set-cookie", b"a=b"),
-              (b"x-clawgate-provider", b"forged"), (b"openai-version", SECRET), *more.pop("fields", [])]  # fmt: skip
-    made: dict[str, Any] = {
-        "status": status, "headers": fields, "length": None, "chunked": True, "content_type": content_type,
-        "encoded": False,
-    }  # fmt: skip
-    return ResponseHead(**{**made, **more})
-
-
-def writer(
-    answer: ResponseHead,
-    *,
-    stream: bool = True,
-    http10: bool = False,
-    close: bool = False,
-    secrets: tuple[bytes, ...] = (SECRET,),
-) -> TranslatingWriter:
-    """A chat client's answer from a server that speaks Messages."""
-    exchange = translation(
-        Dialect.CHAT, Dialect.MESSAGES, requested_model="a/m", upstream_model="m", created=1_700_000_000
-    )
-    exchange.request(question("a/m", stream=stream))
-    return TranslatingWriter(
-        answer,
-        exchange,
-        client=Dialect.CHAT,
-        http10=http10,
-        close=close,
-        secrets=secrets,
-        names=b"x-clawgate-provider: a\r\n",
-        origin="http://a.example",
-    )
+def writer(head: ResponseHead, *, stream: bool = True, **options: Any) -> ResponseWriter:
+    """A chat client's response from a server that speaks Messages."""
+    return provider_writer(head, stream=stream, **options)
 
 
 def read(sent: bytes) -> MessageReader:
@@ -126,7 +66,7 @@ def read(sent: bytes) -> MessageReader:
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_a_stream_goes_on_as_it_comes_and_ends_with_its_upstream(size: int) -> None:
     """However it is cut: one head, chunks, the last one only at the end."""
-    stream = writer(answer_head(content_type=EVENT_STREAM))
+    stream = writer(response_head(content_type=EVENT_STREAM))
     whole = b"".join(MESSAGES_FRAMES)
     sent = b""
     for at in range(0, len(whole), size):
@@ -144,17 +84,17 @@ def test_a_stream_goes_on_as_it_comes_and_ends_with_its_upstream(size: int) -> N
 
 def test_the_head_of_a_stream_does_not_wait_for_its_first_event() -> None:
     """Comments keep the client warm, and are no beginning for the first-byte limit."""
-    stream = writer(answer_head(content_type=EVENT_STREAM))
-    assert (stream.headers_pending, stream.content_started) == (True, False)
+    stream = writer(response_head(content_type=EVENT_STREAM))
+    assert (stream.headers_pending, stream.progress.content_started) == (True, False)
     stream.feed(b": ping\n\n")
     assert stream.flush(ended=False).startswith(b"HTTP/1.1 200 OK\r\n")
-    assert (stream.headers_pending, stream.content_started) == (False, False)
+    assert (stream.headers_pending, stream.progress.content_started) == (False, False)
     stream.feed(MESSAGES_FRAMES[0])
-    assert stream.content_started
+    assert stream.progress.content_started
 
 
 def test_http10_gets_no_chunks_and_its_end_announced() -> None:
-    stream = writer(answer_head(content_type=EVENT_STREAM), http10=True)
+    stream = writer(response_head(content_type=EVENT_STREAM), http10=True)
     stream.feed(b"".join(MESSAGES_FRAMES))
     sent = stream.flush(ended=True)
     assert b"transfer-encoding" not in sent and b"connection: close\r\n" in sent and stream.until_close
@@ -162,10 +102,14 @@ def test_http10_gets_no_chunks_and_its_end_announced() -> None:
 
 
 def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
-    whole = writer(answer_head(), stream=False)
-    body = json.dumps(ANSWERS[ANTHROPIC]).encode()
+    whole = writer(response_head(content_type=JSON), stream=False)
+    body = json.dumps(COMPLETE[ANTHROPIC]).encode()
     whole.feed(body[:9])
-    assert (whole.flush(ended=False), whole.headers_pending, whole.abort_message(CUT)) == (b"", True, b"")
+    assert (whole.flush(ended=False), whole.headers_pending, whole.abort_message(CUT)) == (
+        b"",
+        True,
+        (b"", False),
+    )
     whole.feed(body[9:])
     reader = read(whole.flush(ended=True))
     assert reader.complete and reader.framing == "length" and not whole.headers_pending
@@ -178,7 +122,7 @@ def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
 )
 def test_a_whole_answer_that_means_nothing_is_the_upstreams_fault(body: bytes) -> None:
     """And can still have a status of its own."""
-    whole = writer(answer_head(), stream=False)
+    whole = writer(response_head(content_type=JSON), stream=False)
     whole.feed(body)
     with pytest.raises(UpstreamFailed):
         whole.flush(ended=True)
@@ -186,21 +130,21 @@ def test_a_whole_answer_that_means_nothing_is_the_upstreams_fault(body: bytes) -
 
 
 def test_a_whole_answer_has_a_bound() -> None:
-    whole = writer(answer_head(), stream=False)
-    piece = bytes(WHOLE_LIMIT // 4)
+    whole = writer(response_head(content_type=JSON), stream=False)
+    piece = bytes(LIMIT // 4)
     for _ in range(4):
         whole.feed(piece)
-    with pytest.raises(UpstreamMalformed, match="as one answer"):
+    with pytest.raises(UpstreamMalformed, match="body of over"):
         whole.feed(b"x")
 
 
 @pytest.mark.parametrize(
     ("answer", "stream"),
     [
-        (answer_head(encoded=True), False),
-        (answer_head(content_type=EVENT_STREAM, encoded=True), True),
-        (answer_head(500, encoded=True), False),
-        (answer_head(content_type=EVENT_STREAM), False),
+        (response_head(content_type=JSON, encoded=True), False),
+        (response_head(content_type=EVENT_STREAM, encoded=True), True),
+        (response_head(500, content_type=JSON, encoded=True), False),
+        (response_head(content_type=EVENT_STREAM), False),
     ],
 )  # fmt: skip
 def test_what_was_not_asked_for_is_refused_at_its_head(answer: ResponseHead, stream: bool) -> None:
@@ -211,8 +155,8 @@ def test_what_was_not_asked_for_is_refused_at_its_head(answer: ResponseHead, str
 
 @pytest.mark.parametrize("http10", [True, False])
 def test_a_whole_answer_where_a_stream_was_asked_for_becomes_one(http10: bool) -> None:
-    made = writer(answer_head(), http10=http10)
-    made.feed(json.dumps(ANSWERS[ANTHROPIC]).encode())
+    made = writer(response_head(content_type=JSON), http10=http10)
+    made.feed(json.dumps(COMPLETE[ANTHROPIC]).encode())
     assert made.flush(ended=False) == b""
     sent = made.flush(ended=True)
     _, _, body = sent.partition(b"\r\n\r\n")
@@ -224,7 +168,7 @@ def test_a_whole_answer_where_a_stream_was_asked_for_becomes_one(http10: bool) -
 
 @pytest.mark.parametrize("content_type", [b"application/json", EVENT_STREAM])
 def test_an_error_at_status_200_is_raised_with_its_words_and_without_our_secrets(content_type: bytes) -> None:
-    made = writer(answer_head(content_type=content_type))
+    made = writer(response_head(content_type=content_type))
     error = {"type": "error", "error": {"type": "x", "message": f"no {SECRET.decode()}"}}
     body = sse(error) if content_type == EVENT_STREAM else json.dumps(error).encode()
     with pytest.raises(UpstreamFailed, match=r"no \*+$"):
@@ -234,29 +178,29 @@ def test_an_error_at_status_200_is_raised_with_its_words_and_without_our_secrets
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_answer_that_repeats_our_credential_does_not_pass_it_on(stream: bool) -> None:
-    made = writer(answer_head(), stream=stream)
+    made = writer(response_head(content_type=JSON), stream=stream)
     body = json.dumps(
-        ANSWERS[ANTHROPIC] | {"content": [{"type": "text", "text": f"it is {SECRET.decode()}"}]}
+        COMPLETE[ANTHROPIC] | {"content": [{"type": "text", "text": f"it is {SECRET.decode()}"}]}
     )
     sent = _read_out(made, body.encode())
     assert SECRET not in sent and b"it is ****" in sent
 
 
 def test_a_password_that_is_not_ascii_is_hidden_in_words_of_the_upstream() -> None:
-    made = writer(answer_head(), secrets=("geheimnis-für-alle".encode(),))
+    made = writer(response_head(content_type=JSON), secrets=("geheimnis-für-alle".encode(),))
     with pytest.raises(UpstreamFailed, match=r"no \*+$"):
         _read_out(made, json.dumps({"error": "no geheimnis-für-alle"}).encode())
 
 
-def _read_out(made: TranslatingWriter, body: bytes) -> bytes:
+def _read_out(made: ResponseWriter, body: bytes) -> bytes:
     made.feed(body)
     return made.flush(ended=True)
 
 
 @pytest.mark.parametrize("content_type", [b"text/html", b""])
 def test_what_is_neither_a_stream_nor_an_object_is_refused_at_its_beginning(content_type: bytes) -> None:
-    made = writer(answer_head(content_type=content_type))
-    with pytest.raises(UpstreamMalformed, match="asked for a stream"):
+    made = writer(response_head(content_type=content_type))
+    with pytest.raises(UpstreamMalformed, match='although "stream" was requested'):
         made.feed(b" <html>")
 
 
@@ -266,7 +210,7 @@ def test_an_error_keeps_its_status_and_becomes_the_clients(stream: bool, content
     """Its credential hidden, also where a piece ends within it; whatever the server sent as its type."""
     body = b'{"type":"error","error":{"type":"overloaded_error","message":"no ' + SECRET + b'"}}'
     error = writer(
-        answer_head(529, content_type=content_type, fields=[(b"retry-after", b"7")]), stream=stream
+        response_head(529, content_type=content_type, headers=[(b"retry-after", b"7")]), stream=stream
     )
     for at in range(0, len(body), 11):
         error.feed(body[at : at + 11])
@@ -280,9 +224,9 @@ def test_an_error_keeps_its_status_and_becomes_the_clients(stream: bool, content
 @pytest.mark.parametrize("at", range(len(MESSAGES_FRAMES)))
 def test_the_last_words_of_a_stream_are_an_error_and_no_end(at: int) -> None:
     """Wherever it stops."""
-    stream = writer(answer_head(content_type=EVENT_STREAM))
+    stream = writer(response_head(content_type=EVENT_STREAM))
     stream.feed(b"".join(MESSAGES_FRAMES[:at]))
-    sent = stream.flush(ended=False) + stream.abort_message(CUT)
+    sent = stream.flush(ended=False) + stream.abort_message(CUT)[0]
     reader = read(sent)
     assert not reader.complete
     *before, last = events(bytes(reader.body))
@@ -293,24 +237,24 @@ def test_the_last_words_of_a_stream_are_an_error_and_no_end(at: int) -> None:
 
 
 def test_nothing_that_came_is_lost_before_an_untimely_end() -> None:
-    stream = writer(answer_head(content_type=EVENT_STREAM))
+    stream = writer(response_head(content_type=EVENT_STREAM))
     sent = stream.flush(ended=False)
     stream.feed(b"".join(MESSAGES_FRAMES[:5]))
     with pytest.raises(UpstreamFailed):
         stream.flush(ended=True)
-    assert "Grüße".encode() in sent + stream.abort_message(CUT)
+    assert "Grüße".encode() in sent + stream.abort_message(CUT)[0]
 
 
 def test_nothing_that_came_is_lost_before_nonsense_in_the_same_chunk() -> None:
-    stream = writer(answer_head(content_type=EVENT_STREAM))
+    stream = writer(response_head(content_type=EVENT_STREAM))
     sent = stream.flush(ended=False)
     with pytest.raises(UpstreamMalformed):
         stream.feed(b"".join(MESSAGES_FRAMES[:5]) + b"data: nonsense\n\n")
-    assert "Grüße".encode() in sent + stream.abort_message(CUT)
+    assert "Grüße".encode() in sent + stream.abort_message(CUT)[0]
 
 
 def test_a_stream_that_failed_before_its_head_can_still_have_a_status() -> None:
-    stream = writer(answer_head(content_type=EVENT_STREAM))
+    stream = writer(response_head(content_type=EVENT_STREAM))
     with pytest.raises(UpstreamFailed):
         stream.flush(ended=True)
     assert stream.headers_pending
@@ -318,16 +262,16 @@ def test_a_stream_that_failed_before_its_head_can_still_have_a_status() -> None:
 
 @pytest.mark.parametrize("close", [True, False])
 def test_the_end_of_the_connection_is_announced(close: bool) -> None:
-    stream = writer(answer_head(content_type=EVENT_STREAM), close=close)
+    stream = writer(response_head(content_type=EVENT_STREAM), close=close)
     assert (b"connection: close\r\n" in stream.flush(ended=False)) is close
 
 
 # Served.
 
 
-def error_of(answer: Response, path: str, *, ended: bool = False) -> dict[str, Any]:
-    """The error as the last event, in the dialect of ``path``; ``ended``: the body itself came to its end."""
-    assert answer.status == 200 and answer.complete is ended, answer
+def error_of(answer: Response, path: str) -> dict[str, Any]:
+    """The error as the last event, in the dialect of ``path``."""
+    assert answer.status == 200 and not answer.complete, answer
     text = answer.body.decode()
     assert "[DONE]" not in text and '"message_stop"' not in text and '"finish_reason":"' not in text
     *_, last = [event for event in text.split("\n\n") if event]
@@ -417,7 +361,7 @@ def test_an_answer_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
     """As JSON, whole, with the connection good for more."""
 
     async def work() -> None:
-        good = faults.json_answer(ANSWERS[api])
+        good = faults.json_answer(COMPLETE[api])
         async with (
             FakeUpstream(script, good) as upstream,
             serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
@@ -452,7 +396,7 @@ def test_an_error_that_the_provider_tells_in_its_stream_is_the_last_event(
             answer = await stand.ask(question("x/m", stream=True), target=path)
             assert b"too busy" in answer.body and KEY.encode() not in answer.body
             if answer.status == 200:
-                assert "too busy" in error_of(answer, path, ended=True)["message"]
+                assert "too busy" in error_of(answer, path)["message"]
 
     run(work())
 
@@ -490,7 +434,7 @@ def test_a_planned_exchange_keeps_its_limits(path: str, api: str, limit: str, tm
 @TRANSLATED
 def test_a_whole_answer_that_stands_still_is_a_504(path: str, api: str, tmp_path: Path) -> None:
     """It is held back, so its failure can have a status."""
-    wire = faults.answer(json.dumps(ANSWERS[api]).encode())
+    wire = faults.answer(json.dumps(COMPLETE[api]).encode())
 
     async def work() -> None:
         async with (

@@ -317,12 +317,14 @@ def test_a_head_with_a_body_behind_it_for_a_head_request_does_not_poison() -> No
     run(work())
 
 
+WORDS = b"x" * 70
 CHUNKS = [
-    b"data: 1\n\n", b"data: 2\n\n", b"d", b"x" * 300, b"data: \r\n0\r\n\r\n", b"event: e\ndata: 3\n\n",
-    b": warm\n\n", b"data: %b\r\n\r\n" % (b"x" * 300), b"data: KEY\n\n", b"data: last\n\n",
+    b"data: 1%b\n\n" % WORDS, b"data: 2%b\n\n" % WORDS, b"d", b"x" * 300, b"data: %b\r\n0\r\n\r\n" % WORDS,
+    b"event: e\ndata: 3%b\n\n" % WORDS, b": warm\n\n", b"data: %b\r\n\r\n" % (b"x" * 300),
+    b"data: KEY%b\n\n" % WORDS, b"data: last%b\n\n" % WORDS, b"data: [DONE]\n\n",
 ]  # fmt: skip
 PASS = [1, 4, 5, 7, 9]
-"""Which of them pass: not the first one behind the head, no part of an event, no comment, no credential."""
+"""Which of them pass: not the first one behind the head, no part of an event, no comment, no credential, no end."""
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 300, 10_000])

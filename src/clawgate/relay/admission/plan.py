@@ -12,7 +12,8 @@ from typing import Protocol
 
 from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
-from clawgate.relay.response.writer import PassthroughWriter
+from clawgate.relay.response.head import ResponseOptions
+from clawgate.relay.response.writer import make_relay_writer
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import Dialect
 
@@ -142,8 +143,7 @@ def make_response_writer(
     bodiless = request.method == b"HEAD" or head.status in (204, 304)
     if attempt is not None:
         return attempt.writer(head, http10=http10, close=close, bodiless=bodiless)
-    return PassthroughWriter(
-        head,
+    options = ResponseOptions(
         http10=http10,
         close=close,
         bodiless=bodiless,
@@ -151,3 +151,4 @@ def make_response_writer(
         served_by=upstream.name,
         dialect=request.dialect,
     )
+    return make_relay_writer(head, options, origin=str(upstream.origin))

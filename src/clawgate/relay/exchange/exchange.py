@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from clawgate.errors import BodyTooLarge, GatewayError, InternalError, UpstreamMalformed
+from clawgate.errors import BodyTooLarge, GatewayError, InternalError
 from clawgate.policy.timeouts import Timestamps, expired_timeout
 from clawgate.relay.admission.plan import (
     AdmittedHead,
@@ -33,7 +33,6 @@ from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.http.message import LAST_CHUNK, chunk
 from clawgate.wire.json.model_field import peek_model, require_model
-from clawgate.wire.sse.progress import ProgressDetector
 
 logger = logging.getLogger("clawgate.relay")
 
@@ -43,8 +42,6 @@ REPLAY_LIMIT = 1_048_576
 """The largest request that is kept to be sent again when a reused connection turns out to be stale."""
 ROUTE_OFFLOAD_BYTES = 262_144
 """A body from here on is searched for its model in a thread, so that other requests are served meanwhile."""
-KEEPALIVE_LIMIT = 1_048_576
-"""The most bytes of comments and pings that a stream may send without an event between them."""
 _IDEMPOTENT_METHODS = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
@@ -64,9 +61,6 @@ class Exchange:
     _connection: UpstreamConnection | None = None
     _dialling: asyncio.Task[None] | None = None
     _delivery: ResponseSender | None = None
-    _stream: ProgressDetector | None = None  # of a response that is an event stream
-    _content_started = False
-    _progressed = False  # content came with the present read
     _plan: RoutePlan | None = None
     _attempt: UpstreamAttempt | None = None
     _no_room = False
@@ -239,8 +233,7 @@ class Exchange:
         if attempt is None:
             return False
         self._release_upstream()
-        self._connect_started_at = self._request_sent_at = self._replay = self._delivery = self._stream = None
-        self._content_started = self._progressed = False
+        self._connect_started_at = self._request_sent_at = self._replay = self._delivery = None
         self._upstream_full = False
         self._start_attempt(attempt)
         self.flush_request()
@@ -366,37 +359,22 @@ class Exchange:
         self._delivery = ResponseSender(writer, self._client)
         now = self._shop.now()
         self._first_byte = now - self._started_at
-        if head.content_type[:17].lower() == b"text/event-stream" and not head.encoded:
-            self._stream = ProgressDetector()
-        else:
-            self._progress, self._content_started = now, True
+        if writer.progress.content_started:
+            self._progress = now
         return writer.extra_headers
 
     def on_response_body(self, body: bytes) -> None:
         """A piece of the answer's body."""
-        if self._delivery is None:
-            return
-        stream = self._stream
-        if stream is None or stream.feed(body):
-            self._progressed = True
-        try:
-            self._delivery.writer.feed(body)
-        except GatewayError as error:
-            self.fail(error)
-            return
-        if stream is not None and stream.keepalive_bytes > KEEPALIVE_LIMIT:
-            self.fail(
-                UpstreamMalformed(
-                    f"{self._current_upstream().origin} sent over {KEEPALIVE_LIMIT} bytes of comments and pings "
-                    "without an event"
-                )
-            )
+        if self._delivery is not None:
+            try:
+                self._delivery.writer.feed(body)
+            except GatewayError as error:
+                self.fail(error)
 
     def on_read_complete(self) -> None:
         """All of one read is here: send it on."""
         if self._delivery is not None:
-            if self._progressed:  # comments and pings are no progress
-                self._progressed, self._content_started = False, True
+            if self._delivery.has_progressed():
                 self._progress = self._shop.now()
             try:
                 self._delivery.send()
@@ -491,10 +469,10 @@ class Exchange:
         if self._upstream is None:  # the request itself is still on its way: the listener watches that
             return
         delivery = self._delivery
-        if delivery is not None and delivery.passthrough_active():
+        if delivery is not None and delivery.has_progressed():
             self._progress = now
         limits = self._upstream.limits
-        answered = self._content_started
+        answered = delivery is not None and delivery.writer.progress.content_started
         times = Timestamps(
             started_at=self._started_at,
             progress_at=self._progress,

@@ -1,8 +1,8 @@
-"""Which chunk of a stream may go from one connection to the other just as it was read, HTTP framing and all?
+"""Recognises chunks of an event stream that can be forwarded exactly as they were read, HTTP framing included.
 
-One that is exactly one chunk and begins and ends as whole events do, once the stream stands between two events. Its
-length tells how it has to begin, so nothing of it is parsed, and none of it is copied. This is the path of nearly
-every token that a model says: it is kept to one function call (`UpstreamConnection.data_received`).
+Such a read is exactly one chunk that begins and ends as complete events do. Its length tells how it has to begin, so
+nothing of it is parsed and none of it is copied. Nearly every token of a model takes this path: it is kept to one
+function call (`UpstreamConnection.data_received`, decision 0015).
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ import functools
 
 CHUNK_ENDS = (b"\n\n\r\n", b"\n\r\n\r\n")
 """How a chunk ends whose content ends with a blank line."""
+SHORTEST_CONTENT = 72
+"""Shorter content is read: it may be a ``ping`` or ``[DONE]``, which mean something to limits and to how a stream ends.
+A token of a model in any dialect takes more."""
 
 _LENGTHS = 4096
 
 
 @functools.lru_cache(maxsize=_LENGTHS)
-def chunk_beginnings(length: int) -> tuple[bytes, ...]:
-    """How ``length`` bytes begin that are one whole chunk with events in it, as servers write that.
+def chunk_prefixes(length: int) -> tuple[bytes, ...]:
+    """Return how ``length`` bytes begin that are exactly one chunk of events, as servers write that.
 
-    Other spellings of a size (capitals, leading zeros, extensions; RFC 9112 section 7.1) are no less right, and
-    take the long way.
+    Other spellings of a size (capitals, leading zeros, extensions; RFC 9112 section 7.1) are valid and are parsed.
     """
     for digits in range(1, 9):
         size = length - digits - 4  # the size, CRLF, the content, CRLF
         line = b"%x\r\n" % max(size, 0)
-        if size > 0 and len(line) == digits + 2:
+        if size >= SHORTEST_CONTENT and len(line) == digits + 2:
             return line + b"data:", line + b"event:"
     return ()

@@ -1,53 +1,51 @@
-"""Did an Anthropic stream that passes as it came really end? One that did not is not given a proper end."""
+"""Detects truncated Messages streams: one without a ``stop_reason`` is aborted, never terminated cleanly."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from clawgate.errors import GatewayError, UpstreamClosed
-from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.writer import PassthroughWriter
-from clawgate.wire.anthropic.stream_end import MessagesStreamEnd
-
-_FAILED = 400
-_STOP = b"event: message_stop"
+from clawgate.errors import UpstreamClosed, UpstreamFailed
+from clawgate.relay.response.redact import masked
+from clawgate.wire.anthropic.stream_end import EventKind, MessagesStreamEnd
+from clawgate.wire.sse.reader import Event
+from clawgate.wire.translate.errors import WORDLESS, within
 
 
-class CompletenessCheckedWriter(PassthroughWriter):
-    """An answer that passes byte for byte, but for the end of a stream in which no ``stop_reason`` came."""
+class CompletenessFilter:
+    """Passes the events of a Messages stream until it fails.
 
-    def __init__(self, head: ResponseHead, *, origin: str, **given: Any) -> None:
-        super().__init__(head, **given)
+    ``origin`` names the upstream in errors, ``secrets`` must not be in an error event that passes.
+    """
+
+    def __init__(self, *, origin: str, secrets: tuple[bytes, ...]) -> None:
         self._origin = origin
-        self._end = MessagesStreamEnd() if self.event_stream and head.status < _FAILED else None
-        self._passes = self._passes and self._end is None
+        self._secrets = secrets
+        self._end = MessagesStreamEnd()
+        self._has_content = False
 
-    def feed(self, body: bytes) -> None:
-        """Raises `UpstreamClosed` in front of a ``message_stop`` that nothing led to: clients stop reading there."""
-        if self._end is None:
-            super().feed(body)
-            return
-        self._end.feed(body)
-        stop = body.find(_STOP)
-        if stop >= 0 and self._end.stop_reason is None:
-            super().feed(body[:stop])
-            raise self._not_finished()
-        super().feed(body)
+    def feed(self, event: Event) -> Iterator[Event]:
+        """Raises `UpstreamClosed` in place of a premature ``message_stop``: clients stop reading there.
 
-    def flush(self, *, ended: bool) -> bytes:
-        """Raises `UpstreamClosed` for an end that is none."""
-        if ended and self._end is not None and not self._end.finished:
-            raise self._not_finished()
-        return super().flush(ended=ended)
+        Raises `UpstreamFailed` behind an error event, since nothing that follows one is part of the message; in its
+        place if there was no content, so that the failure can have a status.
+        """
+        kind = self._end.feed(event)
+        if kind is EventKind.MESSAGE_STOP and not self._end.has_stop_reason:
+            raise self._incomplete()
+        if kind is not EventKind.ERROR:
+            self._has_content = self._has_content or kind is not EventKind.KEEPALIVE
+            yield event
+        else:
+            if self._has_content:
+                yield Event(masked(event.raw, self._secrets), event.name, event.data)
+            error = within(event.data or b"") or WORDLESS
+            raise UpstreamFailed(f"{self._origin} sent an error event: {error.as_failure().message}")
 
-    def _not_finished(self) -> UpstreamClosed:
-        said = self._end is not None and self._end.said_error
-        return UpstreamClosed(
-            f"{self._origin} ended its stream {'after it told an error' if said else 'without a stop_reason'}"
-        )
+    def close(self) -> Iterator[Event]:
+        """Raises `UpstreamClosed` for a stream that did not end normally."""
+        if not self._end.finished:
+            raise self._incomplete()
+        yield from ()
 
-    def abort_message(self, error: GatewayError) -> bytes:
-        """Nothing of ours behind an error of the upstream's own, which says more."""
-        if self._end is not None and self._end.said_error:
-            return self.flush(ended=False)
-        return super().abort_message(error)
+    def _incomplete(self) -> UpstreamClosed:
+        return UpstreamClosed(f"{self._origin} ended its stream without a stop_reason")

@@ -1,7 +1,7 @@
-"""What does a client get for a failure that says something else than it is? Read whole, judged, and told anew.
+"""Maps an error response to its real status, for a provider whose plugin knows what its errors are.
 
-Some servers wrap the failures of what stands behind them: a 500 that holds a 404. Whoever knows that server gives a
-status and words; what it does not know goes on as it came.
+Some servers wrap the failures of the program behind them: a 500 that contains a 404. What the plugin does not know
+passes unchanged.
 """
 
 from __future__ import annotations
@@ -9,22 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from clawgate.errors import GatewayError, UpstreamFailed, UpstreamMalformed
-from clawgate.policy.headers import lines_to_client
-from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
+from clawgate.errors import UpstreamFailed
+from clawgate.relay.interfaces import ResponseHead
+from clawgate.relay.response.buffered import MadeResponse
+from clawgate.relay.response.head import ResponseOptions, header_lines
+from clawgate.relay.response.redact import masked, masked_error
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import STATUS_LINE
 from clawgate.wire.openai import errors as openai_errors
 from clawgate.wire.translate import errors as foreign_errors
 
-MOST_BYTES = 65_536
-"""What is shown to who judges."""
-WHOLE_LIMIT = 16 * 1024 * 1024
+MAX_MAPPED_BYTES = 65_536
+"""How much of an error body the plugin gets."""
+_BAD_GATEWAY = 502
+_OWN_BODY = (b"content-type", b"content-encoding")
 
 
-class Judgement(Protocol):
-    """The status that the client should see, and words for people."""
+class MappedError(Protocol):
+    """The status that the client should see, a message for people, and when to try again (seconds)."""
 
     @property
     def status(self) -> int: ...
@@ -34,82 +37,43 @@ class Judgement(Protocol):
     def retry_after(self) -> int | None: ...
 
 
-class ErrorMappingWriter:
-    """One failed answer. ``otherwise`` makes the body where nobody knows better."""
+MapError = Callable[[int, bytes], MappedError | None]
+"""Maps status and body of an error; None if it does not know better."""
 
-    extra_headers: bytes | None = None
-    failure: GatewayError | None = None
-    defers_status = True
-    content_started = True
-    until_close = False
 
-    def __init__(
-        self,
-        head: ResponseHead,
-        judge: Callable[[int, bytes], Judgement | None],
-        otherwise: Callable[[bytes], bytes],
-        *,
-        client: Dialect,
-        close: bool,
-        secrets: tuple[bytes, ...],
-        names: bytes,
-    ) -> None:
-        self.status = head.status
-        self.headers_pending = True
-        self._head = head
-        self._judge = judge
-        self._otherwise = otherwise
-        self._client = client
-        self._close = close
-        self._secrets = secrets
-        self._names = names
-        self._whole = bytearray()
+def map_response(
+    head: ResponseHead,
+    options: ResponseOptions,
+    map_error: MapError,
+    unmapped: Callable[[bytes], bytes],
+) -> Callable[[bytes], MadeResponse]:
+    """Return what makes the client's response of the body; ``unmapped`` makes the body where there is no mapping."""
 
-    def feed(self, body: bytes) -> None:
-        self._whole += body
-        if len(self._whole) > WHOLE_LIMIT:
-            raise UpstreamMalformed(f"an error of over {WHOLE_LIMIT} bytes is no error that can be told")
+    def make(body: bytes) -> MadeResponse:
+        mapped = map_error(head.status, body[:MAX_MAPPED_BYTES])
+        if mapped is None:
+            lines = header_lines(head.headers, options.secrets)
+            return MadeResponse(head.status, lines + options.names, masked(unmapped(body), options.secrets))
+        status = mapped.status if mapped.status in STATUS_LINE else _BAD_GATEWAY
+        without = (*_OWN_BODY, b"retry-after") if mapped.retry_after else _OWN_BODY
+        lines = (
+            header_lines(head.headers, options.secrets, without=without)
+            + b"content-type: application/json\r\n"
+        )
+        if mapped.retry_after is not None:
+            lines += b"retry-after: %d\r\n" % mapped.retry_after
+        render = anthropic_errors if options.dialect is Dialect.MESSAGES else openai_errors
+        error = render.error_body(
+            message=mapped.message,
+            kind=foreign_errors.kind_of(status, options.dialect) or "upstream_error",
+            code=UpstreamFailed.code,
+        )
+        failure = UpstreamFailed(mapped.message, retry_after=mapped.retry_after, status=status)
+        return MadeResponse(
+            status,
+            lines + options.names,
+            masked(error, options.secrets),
+            failure=masked_error(failure, options.secrets),
+        )
 
-    def flush(self, *, ended: bool) -> bytes:
-        if not ended:
-            return b""
-        self.headers_pending = False
-        whole = bytes(self._whole)
-        found = self._judge(self.status, whole[:MOST_BYTES])
-        kept: tuple[bytes, ...] = ()
-        if found is not None:
-            kept = (b"content-type", b"content-encoding") + ((b"retry-after",) if found.retry_after else ())
-        lines = lines_to_client(pair for pair in self._head.headers if pair[0] not in kept)
-        if found is None:
-            body = self._otherwise(whole)
-        else:
-            self.status = found.status if found.status in STATUS_LINE else 502
-            render = (
-                anthropic_errors.error_body if self._client is Dialect.MESSAGES else openai_errors.error_body
-            )
-            body = render(
-                message=found.message,
-                kind=foreign_errors.kind_of(self.status, self._client) or "upstream_error",
-                code=UpstreamFailed.code,
-            )
-            lines += b"content-type: application/json\r\n"
-            if found.retry_after is not None:
-                lines += b"retry-after: %d\r\n" % found.retry_after
-        reason = found.message if found is not None else ""
-        for secret in self._secrets:
-            mask = b"*" * len(secret)
-            lines, body = lines.replace(secret, mask), body.replace(secret, mask)
-            reason = reason.replace(secret.decode("utf-8", "replace"), mask.decode())
-        if found is not None:
-            self.failure = UpstreamFailed(reason, retry_after=found.retry_after, status=self.status)
-        close = b"connection: close\r\n" if self._close else b""
-        return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (
-            STATUS_LINE[self.status], lines, self._names, close, len(body), body,
-        )  # fmt: skip
-
-    def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
-        """None: nothing passes as it came."""
-        return None
-
-    def abort_message(self, error: GatewayError) -> bytes:
-        return b""
+    return make

@@ -1,16 +1,17 @@
-"""How far is one answer on its way to its client? What was sent of it, and how it can still end.
+"""Sends one response to its client: joins a `ResponseWriter`, which encodes it, to the `ClientConnection`.
 
-Joins a `ResponseWriter`, which knows what an answer looks like, to the `ClientConnection` that takes its bytes.
+Counts what was sent, and knows how a response that cannot be completed has to end.
 """
 
 from __future__ import annotations
 
 from clawgate.errors import GatewayError
 from clawgate.relay.interfaces import ChunkPassthrough, ClientConnection, ResponseWriter
+from clawgate.relay.response.progress import has_content
 
 
 class ResponseSender:
-    """One answer that is told in pieces. What it is told raises `UpstreamFailed` where it cannot be understood."""
+    """One response; `send` raises `UpstreamFailed` for one that makes no sense."""
 
     __slots__ = ("_client", "_passed", "_passthrough", "_written", "writer")
 
@@ -19,44 +20,46 @@ class ResponseSender:
         self._client = client
         self._written = 0
         self._passthrough: ChunkPassthrough | None = None
-        self._passed = 0  # what had passed when that was asked last
+        self._passed = 0  # bytes that `has_progressed` has seen
 
     @property
     def started(self) -> bool:
-        """Whether the client has got, or is about to get, what can only be finished and not be replaced."""
+        """Whether the client was sent a status, which can only be finished and not be replaced."""
         return not self.writer.headers_pending and not self.writer.defers_status
 
     @property
     def sent(self) -> int:
-        """Bytes of the answer that the client was sent, head and framing included."""
+        """Bytes that the client was sent, head and framing included."""
         return self._written + (self._passthrough.sent if self._passthrough is not None else 0)
 
     def send(self) -> None:
-        """Send what can be sent of an answer that goes on."""
+        """Send what can be sent while the response is not complete."""
         self.write(self.writer.flush(ended=False))
 
     def passthrough(self) -> ChunkPassthrough | None:
-        """Leave for the next chunks to pass."""
-        found = self.writer.passthrough(self._client.write)
-        if found is not None:
-            self._passthrough = found
-        return found
+        """Return a passthrough for the next chunks, or None if each has to be fed to the writer."""
+        passthrough = self.writer.passthrough(self._client.write)
+        if passthrough is not None:
+            self._passthrough = passthrough
+        return passthrough
 
-    def passthrough_active(self) -> bool:
-        """Whether chunks have passed since this was asked last."""
-        before = self._passed
-        if self._passthrough is not None:
+    def has_progressed(self) -> bool:
+        """Whether content arrived since the last call, through the writer or past it."""
+        progressed = self.writer.progress.has_progressed()
+        if self._passthrough is not None and self._passthrough.sent != self._passed:
             self._passed = self._passthrough.sent
-        return self._passed != before
+            progressed = progressed or has_content(self._passthrough.last_content)
+        return progressed
 
     def abort(self, error: GatewayError) -> None:
-        """End an answer that cannot be finished so that the client sees it: last words where they fit, a broken end."""
-        words = self.writer.abort_message(error)
-        self.write(words)
-        self._client.abort_response(at_once=self.writer.until_close and not words)
+        """End a response that cannot be completed, with an error event if one fits, and a broken transfer."""
+        data, has_error_event = self.writer.abort_message(error)
+        self.write(data)
+        # Where the end of the connection ends the body, only a reset shows that something is missing.
+        self._client.abort_response(at_once=self.writer.until_close and not has_error_event)
 
     def write(self, data: bytes) -> None:
-        """Send these bytes of the answer."""
+        """Send bytes of the response."""
         if data:
             self._written += len(data)
             self._client.write(data)

@@ -20,11 +20,10 @@ import httptools
 
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
 from clawgate.relay.interfaces import Buffer, ChunkPassthrough, ResponseHandler, ResponseHead
-from clawgate.relay.response.chunk_passthrough import CHUNK_ENDS, chunk_beginnings
+from clawgate.relay.response.chunk_passthrough import CHUNK_ENDS, chunk_prefixes
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.wire.http.message import HEAD_END
 from clawgate.wire.http.url import Origin
-from clawgate.wire.sse.progress import PING
 
 HEAD_LIMIT = 65_536
 """Bytes of an answer's head. Larger than what clients may send: upstreams add many rate-limit fields."""
@@ -128,9 +127,8 @@ class UpstreamConnection(asyncio.Protocol):
         passthrough = self._passthrough
         if passthrough is not None:
             # The fast path: one chunk of complete events passes. The parser never sees it, and stays where it is.
-            # A ping is parsed: it must not count as progress.
             length = len(data)
-            if data.startswith(chunk_beginnings(length)) and data.endswith(CHUNK_ENDS) and PING not in data:
+            if data.startswith(chunk_prefixes(length)) and data.endswith(CHUNK_ENDS):
                 for secret in passthrough.secrets:
                     if secret in data:
                         break

@@ -1,116 +1,109 @@
-"""Did a stream of Anthropic's Messages API come to its end, or was it only cut off politely?
+"""Classifies the events of a Messages stream, and detects whether the stream ended normally.
 
-For streams that pass through as they are. A stream has ended well if a ``message_delta`` gave a ``stop_reason`` and no
-error was told, before or after. ``message_stop`` proves nothing: a Claude proxy sends it after a failure, too (measured
-at @rynfar/meridian 1.43.0). Only the few events that can matter are decoded.
+A stream ended normally if a ``message_delta`` gave a ``stop_reason`` and no error event came, before or after.
+``message_stop`` proves nothing: a Claude proxy sends it after a failure, too (measured at @rynfar/meridian 1.43.0).
+An event is what its name or the type in its data says, since clients read the one or the other; nothing is searched
+for in its text, which may contain anything.
 """
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 import msgspec
 
-from clawgate.wire.sse.splitter import EventSplitter, fields_of
+from clawgate.wire.json.lenient import decode
+from clawgate.wire.sse.reader import Event
+
+
+class EventKind(Enum):
+    """What an event means to the stream that it is part of."""
+
+    KEEPALIVE = auto()
+    """A comment, a blank line, an event without data or a ``ping``: no progress."""
+    CONTENT = auto()
+    ERROR = auto()
+    """An error of either dialect."""
+    STOP_REASON = auto()
+    """A ``message_delta`` that says why the model stopped."""
+    MESSAGE_STOP = auto()
 
 
 class _Delta(msgspec.Struct):
-    stop_reason: str | None = None
+    stop_reason: object = None
 
 
-class _Event(msgspec.Struct):
-    type: str = ""
+class _Data(msgspec.Struct):
+    type: object = None
     delta: msgspec.Raw = msgspec.Raw(b"")
     error: msgspec.Raw = msgspec.Raw(b"")
 
 
-_event = msgspec.json.Decoder(_Event)
+_data = msgspec.json.Decoder(_Data)
 _delta = msgspec.json.Decoder(_Delta)
 
 
-class MessagesStreamEnd:
-    """Feed it what passes; ask at the end whether that was all."""
+def kind_of(event: Event) -> EventKind:
+    """Classify an event. It never raises, whatever the event contains."""
+    name = event.name
+    data = event.data
+    if not data or data.isspace():
+        return EventKind.KEEPALIVE if name in (b"", b"ping") else _KIND_OF_NAME.get(name, EventKind.CONTENT)
+    found = decode(data, _data)
+    if found is None:
+        return _KIND_OF_NAME.get(name, EventKind.CONTENT)
+    kind = found.type
+    if kind == "error" or name == b"error" or (not kind and bytes(found.error) not in (b"", b"null")):
+        return EventKind.ERROR
+    if kind == "message_stop" or name == b"message_stop":
+        return EventKind.MESSAGE_STOP
+    if kind == "message_delta" or (not kind and name == b"message_delta"):
+        delta = decode(found.delta, _delta)
+        return EventKind.STOP_REASON if delta is not None and delta.stop_reason else EventKind.CONTENT
+    if kind == "ping" or (not kind and name == b"ping"):
+        return EventKind.KEEPALIVE
+    return EventKind.CONTENT
 
-    __slots__ = ("_events", "_in_event", "said_error", "stop_reason")
+
+_KIND_OF_NAME = {
+    b"error": EventKind.ERROR,
+    b"message_stop": EventKind.MESSAGE_STOP,
+    b"ping": EventKind.KEEPALIVE,
+}
+"""Of events without data that can be read."""
+
+
+LONGEST_KEEPALIVE = 64
+"""Bytes of the longest event that is looked at as a possible ``ping`` without a name; Anthropic's has 22."""
+
+
+def is_keepalive(event: Event) -> bool:
+    """Whether `kind_of` an event is KEEPALIVE; cheap for events with content."""
+    if event.data is not None and len(event.data) > LONGEST_KEEPALIVE and event.name != b"ping":
+        return False
+    return kind_of(event) is EventKind.KEEPALIVE
+
+
+class MessagesStreamEnd:
+    """Whether a stream ended normally: `feed` it each event."""
+
+    __slots__ = ("has_stop_reason", "reported_error")
 
     def __init__(self) -> None:
-        self.said_error = False
-        """Whether an ``error`` event came, also one behind ``message_stop``."""
-        self.stop_reason: str | None = None
-        """The last one that a ``message_delta`` gave."""
-        self._events = EventSplitter()
-        self._in_event = False
+        self.has_stop_reason = False
+        self.reported_error = False
+        """Whether an error event came, also behind ``message_stop``."""
 
     @property
     def finished(self) -> bool:
-        """Whether the model said why it stopped, and nobody said that something failed."""
-        return self.stop_reason is not None and not self.said_error
+        """Whether the model stopped for a reason and nothing failed."""
+        return self.has_stop_reason and not self.reported_error
 
-    def feed(self, chunk: bytes) -> None:
-        """The stream goes on with ``chunk``. Raises nothing, whatever that is."""
-        whole = chunk.endswith(b"\n\n")
-        if whole and not self._in_event and not _can_matter(chunk):
-            return
-        self._in_event = not whole
-        for event, is_whole in self._events.feed(chunk):
-            if is_whole and _can_matter(event):
-                self._take(event)
-
-    def _take(self, event: bytes) -> None:
-        """One event, or the beginning of one that is too long."""
-        named, data = fields_of(event)
-        if tells_error(named, data):
-            self.said_error = True
-            return
-        try:
-            said = _event.decode(data)
-            if said.type == "message_delta":
-                self.stop_reason = _delta.decode(said.delta).stop_reason or self.stop_reason
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return
-
-
-def ends_message(event: bytes) -> bool:
-    """Whether the message is over with it: a ``message_delta`` with a ``stop_reason``, or a ``message_stop``."""
-    if b"message_stop" not in event and b"stop_reason" not in event:
-        return False
-    try:
-        said = _event.decode(fields_of(event)[1])
-        if said.type == "message_delta":
-            return _delta.decode(said.delta).stop_reason is not None
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return said.type == "message_stop"
-
-
-def keeps_warm(event: bytes) -> bool:
-    """Whether it only says that somebody is there: a comment, a blank line, a ``ping``."""
-    named, data = fields_of(event)
-    if not data:
-        return named in (b"", b"ping")
-    try:
-        return _event.decode(data).type == "ping"
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-
-
-def error_in(event: bytes) -> bytes | None:
-    """The data of an event that tells an error, in either dialect; None for every other one."""
-    if b"error" not in event:
-        return None
-    named, data = fields_of(event)
-    return data if tells_error(named, data) else None
-
-
-def tells_error(named: bytes, data: bytes) -> bool:
-    """Whether an event of that name with that data says that something failed."""
-    if named == b"error":
-        return True
-    try:
-        said = _event.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return said.type == "error" or (not said.type and bytes(said.error) not in (b"", b"null"))
-
-
-def _can_matter(piece: bytes) -> bool:
-    """Asked of every chunk: a model that talks about errors costs a closer look, and nothing else."""
-    return b"message_delta" in piece or b"error" in piece
+    def feed(self, event: Event) -> EventKind:
+        """Take the next event; returns what kind it is."""
+        kind = kind_of(event)
+        if kind is EventKind.STOP_REASON:
+            self.has_stop_reason = True
+        elif kind is EventKind.ERROR:
+            self.reported_error = True
+        return kind

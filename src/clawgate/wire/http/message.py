@@ -30,8 +30,8 @@ STATUS_LINE = {status: _status_line(status) for status in range(100, 1000)}
 
 
 def chunk(body: bytes) -> bytes:
-    """``body`` (not empty: an empty chunk would end the message) as one chunk, RFC 9112 section 7.1."""
-    return b"%x\r\n%b\r\n" % (len(body), body)
+    """Return ``body`` as one chunk (RFC 9112 section 7.1), nothing for an empty one: that would end the message."""
+    return b"%x\r\n%b\r\n" % (len(body), body) if body else b""
 
 
 def split_target(target: bytes) -> tuple[bytes, bytes]:

@@ -8,11 +8,39 @@ here raises.
 from __future__ import annotations
 
 import re
+from typing import TypeVar
+
+import msgspec
+
+from clawgate.wire.json.surrogates import whole
+
+T = TypeVar("T")
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 _NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9]")
 _MOST_OF_AN_ID = 24
 _MOST = 1 << 53
 """More tokens than there are; JSON's readers disagree about larger numbers."""
+
+
+def decode(json: bytes | msgspec.Raw, shape: msgspec.json.Decoder[T]) -> T | None:
+    """Return ``json`` in its shape, None if it has none; lone surrogates read as U+FFFD."""
+    try:
+        return shape.decode(json)
+    except _UNREADABLE:
+        pass
+    try:
+        return shape.decode(whole(bytes(json)))
+    except _UNREADABLE:
+        return None
+
+
+def is_json(data: bytes) -> bool:
+    """Whether ``data`` is a complete JSON value."""
+    return decode(data, _any_value) is not None
+
+
+_any_value = msgspec.json.Decoder(msgspec.Raw)
 
 
 def count(value: object) -> int | None:

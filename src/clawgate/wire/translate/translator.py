@@ -9,6 +9,7 @@ from typing import Protocol
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 
@@ -22,45 +23,48 @@ class Translation(Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether the client asked for a stream, and the upstream therefore was; valid after `request`."""
+        """Whether the client asked for a stream, and the upstream therefore was; valid after `translate_request`."""
 
-    def request(self, body: bytes) -> bytes:
+    def translate_request(self, body: bytes) -> bytes:
         """The upstream's whole JSON body for the client's, with the upstream's model id in it.
 
         Raises `InvalidRequest` with the field as ``param`` for what is malformed or cannot be carried.
         """
 
-    def answer(self, body: bytes) -> bytes:
+    def translate_response(self, body: bytes) -> bytes:
         """The client's body for the upstream's whole 2xx body that is no stream; raises `UpstreamMalformed`.
 
         Raises `UpstreamFailed` with the upstream's words where the body is an error, whatever its status says.
         """
 
-    def answer_as_stream(self, body: bytes) -> bytes:
+    def response_as_stream(self, body: bytes) -> bytes:
         """The client's whole stream for such a body, of an upstream that did not stream as it was asked to.
 
-        Raises as `answer`, and `UpstreamClosed` where the body does not say that it is finished.
+        Raises as `translate_response`, and `UpstreamClosed` where the body does not say that it is finished.
         """
 
-    def refusal(self, status: int, body: bytes) -> bytes:
+    def translate_error(self, status: int, body: bytes) -> bytes:
         """The client's error body for the upstream's, whatever bytes those are; never raises."""
 
-    def feed(self, chunk: bytes) -> bytes:
-        """The client's bytes for a chunk of the upstream's event stream, empty if nothing can be said yet.
+    def feed(self, event: Event, out: list[bytes]) -> None:
+        """Append the client's bytes for an event of the upstream's stream to ``out``, if there are any yet.
 
-        Raises `UpstreamMalformed` on what makes no sense. An error that the upstream tells in its stream comes out
-        as an error in the client's stream; after it nothing more comes out, from `end` neither. Where nothing had come
-        out before, it is raised as `UpstreamFailed` instead, since the client can still be answered with a status.
+        Raises `UpstreamMalformed` for what makes no sense, and `UpstreamFailed` for an error event; nothing more comes
+        out after either.
         """
 
-    def unsaid(self) -> bytes:
-        """What `feed` had of a chunk before it raised for what came later in it: empty where nothing was."""
+    def end(self, out: list[bytes]) -> None:
+        """Append the client's last bytes, once the upstream's stream has ended.
 
-    def end(self) -> bytes:
-        """The client's last bytes, once the upstream's stream has ended.
-
-        Raises `UpstreamClosed` where the upstream had not said that it was finished.
+        Raises `UpstreamClosed` if the upstream had not finished.
         """
+
+    @property
+    def finished(self) -> bool:
+        """Whether the client's stream has its end: nothing may follow."""
+
+    def error_event(self) -> bytes:
+        """The client's event for the error that `feed` raised, if the upstream's stream reported it; else empty."""
 
 
 def translation(

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire.translate.anthropic_to_openai import stream as messages_stream
 from clawgate.wire.translate.anthropic_to_openai.stream import KEEP_ALIVE, PING, MessagesStream
-from tests.wire.exchanges import check_messages, events, sse
+from clawgate.wire.translate.errors import messages_event
+from tests.wire.exchanges import Fed, check_messages, events, sse
 
 DONE = b"data: [DONE]\n\n"
 EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
@@ -31,8 +32,12 @@ def call(index: int | None, arguments: str = "", **more: Any) -> dict[str, Any]:
     return chunk(tool_calls=[piece])
 
 
+def new() -> Fed:
+    return Fed(MessagesStream(model="m"))
+
+
 def read(*upstream: object, done: bytes = DONE) -> bytes:
-    stream = MessagesStream(model="m")
+    stream = new()
     return stream.feed(sse(*upstream) + done) + stream.end()
 
 
@@ -115,7 +120,7 @@ def test_the_sdk_adds_a_stream_up_to_what_was_said(
 
 
 def test_the_first_call_streams_while_the_second_waits() -> None:
-    stream = MessagesStream(model="m")
+    stream = new()
     stream.feed(sse(call(0, id="a", name="f"), call(1, id="b", name="f")))
     assert b'"partial_json":"{"' in stream.feed(sse(call(0, "{")))
     assert stream.feed(sse(call(1, "{}"))) == b""
@@ -219,29 +224,35 @@ def test_other_choices_are_not_read() -> None:
 
 
 def test_a_comment_is_a_ping_once_the_message_has_begun() -> None:
-    stream = MessagesStream(model="m")
+    stream = new()
     assert stream.feed(b": warm\n\n") == KEEP_ALIVE
     stream.feed(sse(chunk(role="assistant")))
     assert stream.feed(b": warm\n\n") == PING
 
 
-@pytest.mark.parametrize("error", [{"message": "Busy.", "type": "server_error"}, "Busy."])
-def test_an_error_in_the_stream_is_told_and_nothing_after_it(error: object) -> None:
+def failed(error: bytes, *before: object) -> tuple[bytes, dict[str, Any]]:
+    """What a stream gave in front of an error event, and the client's event for that."""
     stream = MessagesStream(model="m")
-    said = stream.feed(sse(chunk(content="a"), {"error": error}, chunk("stop")) + DONE) + stream.end()
+    fed = Fed(stream)
+    with pytest.raises(UpstreamFailed):
+        fed.feed(sse(*before) + error + sse(chunk("stop")) + DONE)
+    assert stream.error is not None and not stream.finished
+    said = fed.rest()
     check_messages(said, whole=False)
-    told = events(said)[-1]
-    assert (
-        told["type"] == "error"
-        and told["error"]["message"] == "Busy."
-        and told["error"]["type"] == "api_error"
-    )
+    assert fed.feed(DONE) == fed.end() == b"", "nothing comes out behind it"
+    return said, events(messages_event(stream.error))[0]
+
+
+@pytest.mark.parametrize("error", [{"message": "Busy.", "type": "server_error"}, "Busy."])
+def test_an_error_event_ends_the_stream_and_has_its_words(error: object) -> None:
+    said, event = failed(sse({"error": error}), chunk(content="a"))
+    assert b'"text":"a"' in said
+    assert event["type"] == "error" and event["error"]["message"] == "Busy."
+    assert event["error"]["type"] == "api_error"
 
 
 def test_an_error_without_words_is_still_an_error() -> None:
-    stream = MessagesStream(model="m")
-    stream.feed(sse(chunk(content="a")))
-    assert b"without saying why" in stream.feed(sse({"error": {}}))
+    assert "without saying why" in failed(sse({"error": {}}), chunk(content="a"))[1]["error"]["message"]
 
 
 ERRORS = [
@@ -252,17 +263,15 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_an_error_of_any_form_is_told_and_raised_where_it_comes_first(error: bytes) -> None:
+def test_an_error_of_any_form_is_raised_with_its_words(error: bytes) -> None:
     with pytest.raises(UpstreamFailed, match="boom"):
-        MessagesStream(model="m").feed(error)
-    stream = MessagesStream(model="m")
-    stream.feed(sse(chunk(content="a")))
-    assert events(stream.feed(error))[-1]["error"]["message"] == "boom" and stream.end() == b""
+        new().feed(error)
+    assert failed(error, chunk(content="a"))[1]["error"]["message"] == "boom"
 
 
 def test_a_character_that_was_cut_in_two_is_whole_again() -> None:
     halves = sse(chunk(content="\ud83e"), chunk(content="\udd9e"), chunk(content="\udd9e."), chunk("stop"))
-    stream = MessagesStream(model="m")
+    stream = new()
     (block,) = added_up(stream.feed(halves + DONE)).content
     assert block.text == "🦞\ufffd."
 
@@ -288,17 +297,18 @@ def test_a_finish_reason_without_a_word_is_none() -> None:
 
 
 def test_a_stream_that_failed_is_not_finished() -> None:
-    assert events(read(chunk(content="a"), chunk("error")))[-1]["type"] == "error"
+    said, event = failed(sse(chunk("error", content="b")), chunk(content="a"))
+    assert b'"text":"b"' in said and event["type"] == "error"
 
 
 def test_nothing_is_read_behind_done() -> None:
-    stream = MessagesStream(model="m")
+    stream = new()
     stream.feed(sse(chunk("stop")) + DONE)
     assert stream.feed(b"data: nonsense\n\n") == stream.end() == b""
 
 
 def test_done_without_a_finish_reason_is_malformed_and_an_early_end_is_a_cut() -> None:
-    stream = MessagesStream(model="m")
+    stream = new()
     said = stream.feed(sse(chunk(content="a")))
     check_messages(said, whole=False)
     with pytest.raises(UpstreamClosed):
@@ -309,10 +319,10 @@ def test_done_without_a_finish_reason_is_malformed_and_an_early_end_is_a_cut() -
 
 def test_what_stands_in_front_of_nonsense_is_not_lost() -> None:
     """However the bytes were cut: it was said."""
-    stream = MessagesStream(model="m")
+    stream = new()
     with pytest.raises(UpstreamMalformed):
         stream.feed(sse(chunk(content="hi")) + DONE)
-    assert b'"text":"hi"' in stream.unsaid() and stream.unsaid() == b""
+    assert b'"text":"hi"' in stream.rest() and stream.rest() == b""
 
 
 def test_an_answer_that_comes_whole_in_one_event_is_told() -> None:
@@ -324,13 +334,13 @@ def test_an_answer_that_comes_whole_in_one_event_is_told() -> None:
 
 @pytest.mark.parametrize("warm", [b"data:\n\n", b"data\n\n", b"data:  \ndata:\n\n"])
 def test_an_event_of_nothing_keeps_the_stream_warm(warm: bytes) -> None:
-    stream = MessagesStream(model="m")
+    stream = new()
     said = stream.feed(warm + sse(chunk(content="hi")) + warm + sse(chunk("stop")) + warm + DONE)
     assert said.startswith(messages_stream.KEEP_ALIVE) and added_up(said).content[0].text == "hi"
 
 
 def test_a_call_that_never_gets_a_name_is_malformed() -> None:
-    stream = MessagesStream(model="m")
+    stream = new()
     stream.feed(sse(call(0, "{}", id="a"), chunk("tool_calls")))
     with pytest.raises(UpstreamMalformed, match="without a name"):
         stream.end()
@@ -344,7 +354,7 @@ def test_what_waits_for_the_open_call_is_bounded(
     monkeypatch: pytest.MonkeyPatch, piece: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(messages_stream, "MAX_EVENT_BYTES", 1000)
-    stream = MessagesStream(model="m")
+    stream = new()
     stream.feed(sse(call(0, id="a", name="f")))
     with pytest.raises(UpstreamMalformed, match="1000"):
         stream.feed(sse(*[piece] * 20))

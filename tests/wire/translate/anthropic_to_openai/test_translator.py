@@ -20,7 +20,7 @@ def exchange(**settings: Any) -> MessagesToChat:
 
 def told(settings: dict[str, Any] | None = None, **fields: Any) -> Any:
     body = json.dumps({"model": "x", "max_tokens": 9, "messages": [USER], **fields}).encode()
-    return json.loads(exchange(**(settings or {})).request(body))
+    return json.loads(exchange(**(settings or {})).translate_request(body))
 
 
 def test_it_goes_to_the_chat_endpoint() -> None:
@@ -112,15 +112,15 @@ def test_a_tool_of_a_long_name_is_called_by_the_clients_name_again() -> None:
         "tool_choice": {"type": "tool", "name": name},
     }
     asking = exchange()
-    sent = json.loads(asking.request(json.dumps(fields).encode()))
+    sent = json.loads(asking.translate_request(json.dumps(fields).encode()))
     short = sent["tools"][0]["function"]["name"]
     assert len(name) > 64 == len(short) and sent["tool_choice"]["function"]["name"] == short
     assert sent["messages"][1]["tool_calls"][0]["function"]["name"] == short
     call = {"id": "c", "function": {"name": short, "arguments": "{}"}}
     choice = {"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}
     answer = json.dumps({"choices": [choice]}).encode()
-    assert json.loads(asking.answer(answer))["content"][0]["name"] == name
-    assert f'"name":"{name}"'.encode() in asking.answer_as_stream(answer)
+    assert json.loads(asking.translate_response(answer))["content"][0]["name"] == name
+    assert f'"name":"{name}"'.encode() in asking.response_as_stream(answer)
 
 
 def test_a_tool_is_a_function() -> None:
@@ -171,5 +171,5 @@ def test_a_refusal_shows_little_of_what_is_refused() -> None:
 
 def test_a_refusal_keeps_its_words() -> None:
     body = b'{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}'
-    told = json.loads(exchange().refusal(429, body))
+    told = json.loads(exchange().translate_error(429, body))
     assert told["error"]["message"] == "Rate limit reached" and told["error"]["type"] == "rate_limit_error"

@@ -12,9 +12,10 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk, ParsedChatCompletion
 
 from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
+from clawgate.wire.translate.errors import chat_event
 from clawgate.wire.translate.openai_to_anthropic import stream as chat_stream
 from clawgate.wire.translate.openai_to_anthropic.stream import DONE, KEEP_ALIVE, ChatStream
-from tests.wire.exchanges import check_chat, events, sse
+from tests.wire.exchanges import Fed, check_chat, events, sse
 
 BEGUN = {"id": "msg_1", "content": [], "usage": {"input_tokens": 7, "output_tokens": 1}}
 START = {"type": "message_start", "message": BEGUN}
@@ -37,8 +38,8 @@ def noted(reason: str | None = "end_turn", **delta: Any) -> dict[str, Any]:
     return {"type": "message_delta", "delta": {"stop_reason": reason, **delta}, "usage": {"output_tokens": 3}}
 
 
-def new(*, include_usage: bool = False) -> ChatStream:
-    return ChatStream(model="m", created=1, include_usage=include_usage)
+def new(*, include_usage: bool = False) -> Fed:
+    return Fed(ChatStream(model="m", created=1, include_usage=include_usage))
 
 
 def read(*upstream: object, include_usage: bool = False) -> bytes:
@@ -175,21 +176,29 @@ def test_what_keeps_the_stream_warm_is_passed_on_as_a_comment(warm: bytes) -> No
     assert new().feed(warm) == KEEP_ALIVE
 
 
-def test_an_error_in_the_stream_is_told_and_nothing_after_it() -> None:
-    stream = new()
-    said = stream.feed(sse(START, opened(0, type="text", text="a")))
-    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Busy."}}
-    said += stream.feed(sse(error) + sse(closed(0), noted(), STOP)) + stream.end()
+def failed(error: object) -> dict[str, Any]:
+    """The client's event for an error event in the middle of a stream."""
+    stream = ChatStream(model="m", created=1, include_usage=False)
+    fed = Fed(stream)
+    with pytest.raises(UpstreamFailed):
+        fed.feed(sse(START, opened(0, type="text", text="a"), error, closed(0), noted(), STOP))
+    said = fed.rest()
     check_chat(said, whole=False)
-    assert events(said)[-1]["error"] == {
+    assert b'"content":"a"' in said and fed.feed(sse(STOP)) == fed.end() == b""
+    assert stream.error is not None and not stream.finished
+    event: dict[str, Any] = events(chat_event(stream.error))[0]
+    return event
+
+
+def test_an_error_event_ends_the_stream_and_has_its_words() -> None:
+    event = failed({"type": "error", "error": {"type": "overloaded_error", "message": "Busy."}})
+    assert event["error"] == {
         "message": "Busy.", "type": "service_unavailable", "code": "overloaded_error", "param": None
     }  # fmt: skip
 
 
 def test_an_error_without_words_is_still_an_error() -> None:
-    stream = new()
-    stream.feed(sse(START))
-    assert b"without saying why" in stream.feed(sse({"type": "error"}))
+    assert "without saying why" in failed({"type": "error"})["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -309,7 +318,7 @@ def test_what_stands_in_front_of_nonsense_is_not_lost() -> None:
     stream = new()
     with pytest.raises(UpstreamMalformed):
         stream.feed(sse(START, opened(0, type="text", text="hi"), "nonsense"))
-    assert b'"content":"hi"' in stream.unsaid() and stream.unsaid() == b""
+    assert b'"content":"hi"' in stream.rest() and stream.rest() == b""
 
 
 def test_blocks_that_are_never_closed_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

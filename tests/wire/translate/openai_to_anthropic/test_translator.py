@@ -10,6 +10,7 @@ import pytest
 from clawgate.errors import InvalidRequest, UpstreamClosed
 from clawgate.wire.translate.openai_to_anthropic.translator import MAX_TOKENS, ChatToMessages
 from clawgate.wire.translate.reasoning_effort import BUDGETS
+from tests.wire.exchanges import Fed
 
 USER = {"role": "user", "content": "hi"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -22,7 +23,7 @@ def exchange(model: str = OLD, **settings: Any) -> ChatToMessages:
 
 def told(model: str = OLD, settings: dict[str, Any] | None = None, **fields: Any) -> Any:
     body = json.dumps({"model": "x", "messages": [USER], **fields}).encode()
-    return json.loads(exchange(model, **(settings or {})).request(body))
+    return json.loads(exchange(model, **(settings or {})).translate_request(body))
 
 
 def test_it_goes_to_the_messages_endpoint() -> None:
@@ -229,17 +230,17 @@ def test_usage_comes_at_the_end_of_a_stream_only_if_it_was_asked_for() -> None:
     )
     for options, expected in (({}, False), ({"stream_options": {"include_usage": True}}, True)):
         asking = exchange()
-        asking.request(json.dumps({"messages": [USER], "stream": True, **options}).encode())
+        asking.translate_request(json.dumps({"messages": [USER], "stream": True, **options}).encode())
         assert asking.streams
-        assert (b'"usage"' in asking.feed(stream) + asking.end()) is expected
+        fed = Fed(asking)
+        assert (b'"usage"' in fed.feed(stream) + fed.end()) is expected
 
 
 def test_a_stream_that_nobody_asked_for_is_still_read() -> None:
-    asking = exchange()
     with pytest.raises(UpstreamClosed):
-        asking.end()
+        Fed(exchange()).end()
 
 
 def test_a_refusal_keeps_its_words() -> None:
     body = b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}'
-    assert json.loads(exchange().refusal(404, body))["error"]["message"] == "model: x"
+    assert json.loads(exchange().translate_error(404, body))["error"]["message"] == "model: x"

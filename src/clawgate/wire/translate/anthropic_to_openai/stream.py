@@ -8,6 +8,8 @@ cut stream never looks finished.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
@@ -15,7 +17,7 @@ from clawgate.wire.json import lenient as loose
 from clawgate.wire.json import strict as strict_json
 from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.openai import types as chat
-from clawgate.wire.sse.reader import COMMENT, MAX_EVENT_BYTES, EventReader
+from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as foreign_errors
 from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
@@ -52,28 +54,28 @@ class MessagesStream:
         "_names",
         "_open",
         "_open_call",
-        "_out",
         "_over",
-        "_reader",
         "_refused",
         "_slots",
         "_started",
-        "_told",
         "_usage",
         "_waiting",
         "_waiting_calls",
+        "error",
+        "finished",
     )
 
     def __init__(self, *, model: str, names: ToolNames | None = None) -> None:
-        self._reader = EventReader()
         self._halves = SurrogateJoiner()
-        self._out: list[bytes] = []  # what the present chunk gave
-        self._told = False  # whether anything was said
         self._model = model
         self._names = names or ToolNames()
         self._id: object = None  # of the upstream's answer
         self._started = False
-        self._over = False  # finished, or broken off by an error that was told
+        self._over = False  # finished or failed
+        self.finished = False
+        """Whether the client's stream has its end."""
+        self.error: foreign_errors.UpstreamError | None = None
+        """The error that the upstream's stream reported."""
         self._blocks = 0  # how many were opened; the open one's index is one less
         self._open = ""  # the kind of the open block: text, thinking, tool
         self._open_call = -1  # our number of the call that is open
@@ -87,51 +89,40 @@ class MessagesStream:
         self._finish: str | None = None
         self._usage: object = None
 
-    def feed(self, chunk: bytes) -> bytes:
-        """The client's bytes for the upstream's ``chunk``; raises `UpstreamMalformed`.
+    def feed(self, event: Event, out: list[bytes]) -> None:
+        """Append the client's bytes for an event to ``out``.
 
-        Raises `UpstreamFailed` for an error of the upstream's before anything was said.
+        Raises `UpstreamMalformed` for what makes no sense, `UpstreamFailed` for an error event.
         """
-        out = self._out
-        for data in self._reader.feed(chunk):
-            if self._over:
-                break
-            if data == COMMENT:
-                out.append(PING if self._started else KEEP_ALIVE)
-            elif data.startswith(b"[DONE]"):
-                if self._finish is None:
-                    raise UpstreamMalformed("the upstream's stream says [DONE] without a finish_reason")
-                self._end(out)
-            else:
-                self._chunk(data, out)
-        return self.unsaid()
-
-    def unsaid(self) -> bytes:
-        """What the beginning of a chunk gave whose rest raised."""
-        out, self._out = self._out, []
-        if out:
-            self._told = True
-        return out[0] if len(out) == 1 else b"".join(out)
-
-    def end(self) -> bytes:
-        """The last events if the upstream left out `[DONE]`; raises `UpstreamClosed` if it had not finished."""
         if self._over:
-            return b""
+            return
+        data = event.data
+        if not data or data.isspace():
+            if event.raw.strip():
+                out.append(PING if self._started else KEEP_ALIVE)
+        elif data.startswith(b"[DONE]"):
+            if self._finish is None:
+                raise UpstreamMalformed("the upstream's stream says [DONE] without a finish_reason")
+            self._end(out)
+        else:
+            self._chunk(data, out)
+
+    def end(self, out: list[bytes]) -> None:
+        """Append the last events if the upstream left out `[DONE]`; raises `UpstreamClosed` if it had not finished."""
+        if self._over:
+            return
         if self._finish is None:
             raise UpstreamClosed("the upstream's stream ended before a finish_reason")
-        out: list[bytes] = []
         self._end(out)
-        return b"".join(out)
 
     def _chunk(self, data: bytes, out: list[bytes]) -> None:
         try:
             chunk = strict_json.answer(data, chat.CHAT_CHUNK, self._halves)
         except UpstreamMalformed:
-            if not self._is_error(data, out):
-                raise
-            return
-        if (chunk.error is not None or chunk.choices is None) and self._is_error(data, out):
-            return
+            self._fail_if_error(data)
+            raise
+        if chunk.error is not None or chunk.choices is None:
+            self._fail_if_error(data)
         self._id = self._id or chunk.id
         if not self._started:
             self._start(chunk, out)
@@ -147,8 +138,7 @@ class MessagesStream:
             if choice.finish_reason:
                 self._finish = choice.finish_reason
                 if self._finish == messages_answer.FAILED:
-                    self._break_off(foreign_errors.WORDLESS, out)
-                    return
+                    self._fail(foreign_errors.WORDLESS)
 
     def _add(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
         if delta.reasoning_content or delta.thinking_blocks or delta.reasoning:
@@ -166,19 +156,15 @@ class MessagesStream:
             for call in messages_answer.calls_of(delta):
                 self._call(call, out)
 
-    def _is_error(self, data: bytes, out: list[bytes]) -> bool:
-        """Whether an event that is no usual chunk is an error; if so, it is told."""
-        error = foreign_errors.within(data)
-        if error is not None:
-            self._break_off(error, out)
-        return error is not None
+    def _fail_if_error(self, data: bytes) -> None:
+        """Fail with the error that an event reports, if it does."""
+        if (error := foreign_errors.within(data)) is not None:
+            self._fail(error)
 
-    def _break_off(self, error: foreign_errors.UpstreamError, out: list[bytes]) -> None:
-        """Tell the error and nothing after it; raises `UpstreamFailed` where it is the first thing to be told."""
+    def _fail(self, error: foreign_errors.UpstreamError) -> NoReturn:
         self._over = True
-        if not self._told and not out:
-            raise error.as_failure()
-        out.append(foreign_errors.messages_event(error))
+        self.error = error
+        raise error.as_failure()
 
     def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
         self._started = True
@@ -356,7 +342,7 @@ class MessagesStream:
         told = {"delta": {"stop_reason": reason, "stop_sequence": None}}
         out.append(_event("message_delta", {**told, "usage": messages_answer.usage(self._usage)}))
         out.append(MESSAGE_STOP)
-        self._over = True
+        self._over = self.finished = True
 
 
 def _event(name: str, content: dict[str, object]) -> bytes:

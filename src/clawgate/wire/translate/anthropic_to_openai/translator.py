@@ -15,6 +15,7 @@ from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict as strict_json
 from clawgate.wire.openai.types import CHAT_ANSWER, ChatCompletion
+from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate import errors as foreign_errors
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
@@ -52,7 +53,7 @@ class MessagesToChat:
         self._names = ToolNames()
         self._stream = MessagesStream(model=requested_model, names=self._names)
 
-    def request(self, body: bytes) -> bytes:
+    def translate_request(self, body: bytes) -> bytes:
         """The chat request for a Messages request; raises `InvalidRequest`."""
         asked = strict_json.request(body, messages.MESSAGES_REQUEST)
         for name in ("mcp_servers", "container"):
@@ -92,14 +93,14 @@ class MessagesToChat:
             told["stream_options"] = {"include_usage": True}
         return strict_json.write_request(told)
 
-    def answer(self, body: bytes) -> bytes:
+    def translate_response(self, body: bytes) -> bytes:
         """The message for a chat completion; raises `UpstreamMalformed`."""
         said = self._read(body)
         return strict_json.write_answer(
             messages_answer.message(said, model=self._requested, names=self._names)
         )
 
-    def answer_as_stream(self, body: bytes) -> bytes:
+    def response_as_stream(self, body: bytes) -> bytes:
         """A whole chat completion as the client's stream; raises `UpstreamMalformed`."""
         said = self._read(body)
         if not said.choices:
@@ -109,7 +110,10 @@ class MessagesToChat:
             call.index = number
         told = {"index": 0, "delta": choice.message, "finish_reason": choice.finish_reason}
         chunk = {"id": said.id, "choices": [told], "usage": said.usage, "error": choice.error or None}
-        return self.feed(b"data: %b\n\n" % strict_json.write_answer(chunk)) + self.end()
+        out: list[bytes] = []
+        self._stream.feed(Event(b"", b"", strict_json.write_answer(chunk)), out)
+        self._stream.end(out)
+        return b"".join(out)
 
     def _read(self, body: bytes) -> ChatCompletion:
         """The completion; raises `UpstreamFailed` with the upstream's words where it is an error instead."""
@@ -123,21 +127,26 @@ class MessagesToChat:
             raise error.as_failure()
         return said
 
-    def refusal(self, status: int, body: bytes) -> bytes:
+    def translate_error(self, status: int, body: bytes) -> bytes:
         """The upstream's error as Anthropic's error object."""
         return foreign_errors.messages_body(foreign_errors.read(body, status), status)
 
-    def feed(self, chunk: bytes) -> bytes:
-        """The next bytes of the client's stream; raises `UpstreamMalformed`."""
-        return self._stream.feed(chunk)
+    def feed(self, event: Event, out: list[bytes]) -> None:
+        """See `Translation`."""
+        self._stream.feed(event, out)
 
-    def unsaid(self) -> bytes:
-        """What the beginning of a chunk gave whose rest raised."""
-        return self._stream.unsaid()
+    def end(self, out: list[bytes]) -> None:
+        """See `Translation`."""
+        self._stream.end(out)
 
-    def end(self) -> bytes:
-        """The last bytes of the client's stream; raises `UpstreamClosed` for one that was cut."""
-        return self._stream.end()
+    @property
+    def finished(self) -> bool:
+        """See `Translation`."""
+        return self._stream.finished
+
+    def error_event(self) -> bytes:
+        """See `Translation`."""
+        return foreign_errors.messages_event(self._stream.error) if self._stream.error is not None else b""
 
 
 def _user(name: str) -> str:

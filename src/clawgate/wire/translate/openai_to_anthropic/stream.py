@@ -10,6 +10,8 @@ Source of the event order: Anthropic's documentation of streaming.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
@@ -17,7 +19,7 @@ from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient as loose
 from clawgate.wire.json import strict as strict_json
 from clawgate.wire.json.surrogates import SurrogateJoiner
-from clawgate.wire.sse.reader import COMMENT, MAX_EVENT_BYTES, EventReader
+from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as foreign_errors
 from clawgate.wire.translate.openai_to_anthropic import response as chat_answer
 
@@ -65,29 +67,29 @@ class ChatStream:
         "_head",
         "_id",
         "_model",
-        "_out",
         "_over",
-        "_reader",
         "_started",
         "_stop",
         "_thoughts",
-        "_told",
         "_usage",
         "_with_usage",
+        "error",
+        "finished",
     )
 
     def __init__(self, *, model: str, created: int, include_usage: bool) -> None:
-        self._reader = EventReader()
         self._halves = SurrogateJoiner()
-        self._out: list[bytes] = []  # what the present chunk gave
-        self._told = False  # whether anything was said
         self._model = model
         self._created = created
         self._with_usage = include_usage
         self._head = b""  # of every chunk, up to its choices
         self._id: object = None  # of the upstream's answer
         self._started = False
-        self._over = False  # finished, or broken off by an error that was told
+        self._over = False  # finished or failed
+        self.finished = False
+        """Whether the client's stream has its end."""
+        self.error: foreign_errors.UpstreamError | None = None
+        """The error that the upstream's stream reported."""
         self._blocks: dict[int | None, _Open] = {}  # the open ones, by the upstream's index
         self._calls = 0  # how many tool calls were told
         self._entries = 0  # how many thinking blocks were told
@@ -95,32 +97,30 @@ class ChatStream:
         self._stop: str | None = None
         self._usage: dict[object, object] = {}
 
-    def feed(self, chunk: bytes) -> bytes:
-        """The client's bytes for the upstream's ``chunk``; raises `UpstreamMalformed`.
+    def feed(self, event: Event, out: list[bytes]) -> None:
+        """Append the client's bytes for an event to ``out``.
 
-        Raises `UpstreamFailed` for an error of the upstream's before anything was said.
+        Raises `UpstreamMalformed` for what makes no sense, `UpstreamFailed` for an error event.
         """
-        for data in self._reader.feed(chunk):
-            if self._over:
-                break
-            said = KEEP_ALIVE if data == COMMENT else self._event(data)
-            if said:
-                self._told = True
-                self._out.append(said)
-        return self.unsaid()
-
-    def unsaid(self) -> bytes:
-        """What the beginning of a chunk gave whose rest raised."""
-        out, self._out = self._out, []
-        return out[0] if len(out) == 1 else b"".join(out)
-
-    def end(self) -> bytes:
-        """The last bytes if the upstream left out `message_stop`; raises `UpstreamClosed` if it had not finished."""
         if self._over:
-            return b""
+            return
+        if not event.data or event.data.isspace():
+            if event.raw.strip():
+                out.append(KEEP_ALIVE)
+            return
+        if translated := self._event(event.data):
+            out.append(translated)
+
+    def end(self, out: list[bytes]) -> None:
+        """Append the last bytes if the upstream left out `message_stop`.
+
+        Raises `UpstreamClosed` if it had not finished.
+        """
+        if self._over:
+            return
         if self._stop is None:
             raise UpstreamClosed("the upstream's stream ended before a stop_reason")
-        return self._finish()
+        out.append(self._finish())
 
     def _event(self, data: bytes) -> bytes:
         if data.startswith(b"[DONE]"):  # servers that speak both dialects may end both in the same way
@@ -129,7 +129,7 @@ class ChatStream:
             event = strict_json.answer(data, messages.MESSAGES_EVENT, self._halves)
         except UpstreamMalformed:
             if (error := foreign_errors.within(data)) is not None:
-                return self._break_off(error)
+                self._fail(error)
             if strict_json.answer(data, messages.MESSAGES_EVENT_TYPE).type not in KNOWN:
                 return b""
             raise
@@ -139,7 +139,7 @@ class ChatStream:
         if kind == "ping":
             return KEEP_ALIVE
         if kind == "error":
-            return self._break_off(foreign_errors.within(data) or foreign_errors.WORDLESS)
+            self._fail(foreign_errors.within(data) or foreign_errors.WORDLESS)
         if kind not in KNOWN:
             return b""
         if kind == "message_start":
@@ -154,11 +154,10 @@ class ChatStream:
             return self._note(event)
         return self._finish()
 
-    def _break_off(self, error: foreign_errors.UpstreamError) -> bytes:
+    def _fail(self, error: foreign_errors.UpstreamError) -> NoReturn:
         self._over = True
-        if not self._told:
-            raise error.as_failure()
-        return foreign_errors.chat_event(error)
+        self.error = error
+        raise error.as_failure()
 
     def _start(self, event: messages.Event) -> bytes:
         if self._started:
@@ -286,7 +285,7 @@ class ChatStream:
     def _finish(self) -> bytes:
         if self._stop is None:
             raise UpstreamMalformed("the upstream's stream says that it is over and gave no stop_reason")
-        self._over = True
+        self._over = self.finished = True
         said = b"".join(self._closed(opened) for opened in self._blocks.values())
         said += self._chunk(b"{}", _text(chat_answer.finish_reason(self._stop, called=self._calls > 0)))
         if self._with_usage:

@@ -19,6 +19,7 @@ from clawgate.wire.anthropic.types import MESSAGES_ANSWER
 from clawgate.wire.anthropic.types import MessageResponse as MessagesAnswer
 from clawgate.wire.json import strict as strict_json
 from clawgate.wire.openai import types as chat
+from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate import errors as foreign_errors
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.openai_to_anthropic import messages as conversation
@@ -54,7 +55,7 @@ class ChatToMessages:
         self._reasoning = reasoning
         self._stream: ChatStream | None = None
 
-    def request(self, body: bytes) -> bytes:
+    def translate_request(self, body: bytes) -> bytes:
         """The Messages request for a chat request; raises `InvalidRequest`."""
         asked = strict_json.request(body, chat.CHAT_REQUEST)
         _refuse_foreign(asked)
@@ -92,13 +93,13 @@ class ChatToMessages:
             )
         return strict_json.write_request(told)
 
-    def answer(self, body: bytes) -> bytes:
+    def translate_response(self, body: bytes) -> bytes:
         """The chat completion for a message; raises `UpstreamMalformed`."""
         said = self._read(body)
         told = chat_answer.completion(said, model=self._requested, created=self._created)
         return strict_json.write_answer(told)
 
-    def answer_as_stream(self, body: bytes) -> bytes:
+    def response_as_stream(self, body: bytes) -> bytes:
         """A whole message as the client's stream; raises `UpstreamMalformed`."""
         said = self._read(body)
         events: list[dict[str, object]] = [
@@ -109,9 +110,11 @@ class ChatToMessages:
             events.append({"type": "content_block_stop", "index": index})
         stop = {"stop_reason": said.stop_reason, "stop_details": said.stop_details}
         events += [{"type": "message_delta", "delta": stop}, {"type": "message_stop"}]
-        stream = self._streamed
-        told = b"".join(stream.feed(b"data: %b\n\n" % strict_json.write_answer(event)) for event in events)
-        return told + stream.end()
+        out: list[bytes] = []
+        for event in events:
+            self._streamed.feed(Event(b"", b"", strict_json.write_answer(event)), out)
+        self._streamed.end(out)
+        return b"".join(out)
 
     def _read(self, body: bytes) -> MessagesAnswer:
         """The message; raises `UpstreamFailed` with the upstream's words where it is an error instead."""
@@ -122,21 +125,26 @@ class ChatToMessages:
                 raise error.as_failure() from None
             raise
 
-    def refusal(self, status: int, body: bytes) -> bytes:
+    def translate_error(self, status: int, body: bytes) -> bytes:
         """The upstream's error as OpenAI's error object."""
         return foreign_errors.chat_body(foreign_errors.read(body, status), status)
 
-    def feed(self, chunk: bytes) -> bytes:
-        """The next bytes of the client's stream; raises `UpstreamMalformed`."""
-        return self._streamed.feed(chunk)
+    def feed(self, event: Event, out: list[bytes]) -> None:
+        """See `Translation`."""
+        self._streamed.feed(event, out)
 
-    def unsaid(self) -> bytes:
-        """What the beginning of a chunk gave whose rest raised."""
-        return self._streamed.unsaid()
+    def end(self, out: list[bytes]) -> None:
+        """See `Translation`."""
+        self._streamed.end(out)
 
-    def end(self) -> bytes:
-        """The last bytes of the client's stream; raises `UpstreamClosed` for one that was cut."""
-        return self._streamed.end()
+    @property
+    def finished(self) -> bool:
+        """See `Translation`."""
+        return self._streamed.finished
+
+    def error_event(self) -> bytes:
+        """See `Translation`."""
+        return foreign_errors.chat_event(self._streamed.error) if self._streamed.error is not None else b""
 
     @property
     def _streamed(self) -> ChatStream:

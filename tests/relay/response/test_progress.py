@@ -8,14 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.sse.progress import OPEN_LIMIT, ProgressDetector
+from clawgate.errors import UpstreamMalformed
+from clawgate.relay.interfaces import ResponseProgress
+from clawgate.relay.response.progress import KEEPALIVE_LIMIT, has_content, note_events
+from clawgate.wire.sse.reader import EventReader
 
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
+class Detector:
+    """A stream that is read, and what came of it."""
+
+    def __init__(self) -> None:
+        self.progress = ResponseProgress(content_started=False)
+        self._reader = EventReader()
+
+    def feed(self, chunk: bytes) -> bool:
+        note_events(self.progress, self._reader.feed(chunk), self._reader)
+        return self.progress.has_progressed()
+
+
 def progress_of(stream: bytes, size: int) -> list[bool]:
-    detector = ProgressDetector()
+    detector = Detector()
     return [detector.feed(stream[at : at + size]) for at in range(0, len(stream), size)]
 
 
@@ -37,7 +52,7 @@ KEEPALIVES = [
     b": note\nevent: ping\ndata: {}\n\n",
     b"retry: 3000\n\n",
     b"data: \n\n",
-    b": " + b"x" * (3 * OPEN_LIMIT) + b"\n\n",
+    b": " + b"x" * (3000) + b"\n\n",
     b"\xef\xbb\xbf: ping\n\n",
 ]
 CONTENT = [
@@ -51,7 +66,7 @@ CONTENT = [
     b"data: ping\n\n",
     b': ping\ndata: {"a":1}\n\n',
     b"event: pings\ndata: {}\n\n",
-    b"data: " + b"x" * (3 * OPEN_LIMIT) + b"\n\n",
+    b"data: " + b"x" * (3000) + b"\n\n",
     b"event: ping\ndata: {}\n\n" * 3 + EVENT,
 ]
 SIZES = pytest.mark.parametrize("size", [1, 2, 3, 7, 40, 10_000])
@@ -73,7 +88,7 @@ def test_content_is_progress(content: bytes, size: int) -> None:
 @pytest.mark.parametrize("content", CONTENT)
 @pytest.mark.parametrize("keepalive", KEEPALIVES[:-1])
 def test_each_keeps_its_meaning_behind_the_other(keepalive: bytes, content: bytes, size: int) -> None:
-    detector = ProgressDetector()
+    detector = Detector()
     for event, progress in ((keepalive, False), (content, True), (keepalive, False), (content, True)):
         fed = [detector.feed(event[at : at + size]) for at in range(0, len(event), size)]
         assert any(fed) is progress, event
@@ -82,12 +97,12 @@ def test_each_keeps_its_meaning_behind_the_other(keepalive: bytes, content: byte
 @given(st.lists(st.sampled_from(KEEPALIVES[:-1]), min_size=1), st.lists(st.integers(0, 400)))
 def test_keepalives_are_no_progress_wherever_they_are_cut(parts: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(parts)
-    detector, before = ProgressDetector(), 0
+    detector, before = Detector(), 0
     for cut in [*sorted(cut for cut in cuts if cut < len(stream)), len(stream)]:
         assert not detector.feed(stream[before:cut])
         before = cut
-    assert detector.keepalive_bytes == len(stream)
-    assert detector.feed(EVENT) and detector.keepalive_bytes == 0
+    assert detector.progress.keepalive_bytes == len(stream)
+    assert detector.feed(EVENT) and detector.progress.keepalive_bytes == 0
 
 
 def test_a_long_event_is_progress_while_it_arrives() -> None:
@@ -97,11 +112,18 @@ def test_a_long_event_is_progress_while_it_arrives() -> None:
     assert not any(progress_of(b": " + b"x" * 100_000, 1000))
 
 
-def test_a_comment_that_never_ends_takes_no_memory() -> None:
-    detector = ProgressDetector()
-    for _ in range(100):
-        detector.feed(b": " + b"x" * 5000)
-        assert len(detector._open) <= OPEN_LIMIT
+@pytest.mark.parametrize("unit", [b": " + b"x" * 5000, b": ping\n\n", PING])
+def test_a_stream_of_keepalives_alone_is_malformed_at_the_bound(unit: bytes) -> None:
+    """Whether its comments end or not."""
+    detector = Detector()
+    for _ in range(KEEPALIVE_LIMIT // len(unit)):
+        assert not detector.feed(unit)
+    with pytest.raises(UpstreamMalformed, match="comments and pings"):
+        detector.feed(unit * 2)
+
+
+def test_complete_events_have_content_unless_all_of_them_are_keepalives() -> None:
+    assert has_content(PING + EVENT) and not has_content(PING * 3) and not has_content(b"")
 
 
 @pytest.mark.parametrize("unit", [b":\n\n", b"\n", b"\r", b": x\n", PING, EVENT, b"data: x\n", b"x"])

@@ -1,0 +1,167 @@
+"""Sends an event stream event by event: one reader at the bottom, filters above it, then translation and redaction.
+
+A client gets complete events only, so an error event always fits behind them. The stream is framed anew: what the
+upstream announced as its length says nothing about what the client gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Protocol
+
+from clawgate.errors import GatewayError
+from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
+from clawgate.relay.response.closing import is_final, lacks_only_its_end, reports_error
+from clawgate.relay.response.error_response import stream_event
+from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
+from clawgate.relay.response.progress import note_events
+from clawgate.relay.response.redact import masked, masked_error, secrets_in_content
+from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_lines
+from clawgate.wire.anthropic.stream_end import is_keepalive
+from clawgate.wire.sse.reader import Event, EventReader
+from clawgate.wire.translate.translator import Translation
+
+MAX_KEEPALIVES = 16
+"""How many keep-alive events may come before a held head is sent. Claude proxies send one every 15 s, and some clients
+wait 5 minutes for a head (read: Node's fetch)."""
+
+
+class EventFilter(Protocol):
+    """One look at each event of a stream: passes it on, holds it back, or raises `UpstreamFailed`."""
+
+    def feed(self, event: Event) -> Iterator[Event]:
+        """Yield what passes now that ``event`` came."""
+
+    def close(self) -> Iterator[Event]:
+        """Yield what was held back, now that the stream has ended in order."""
+
+
+class EventStreamWriter:
+    """Writes one event stream of a successful response.
+
+    A failure in front of all content has a status of its own unless the head was sent before, which ``holds_head``
+    prevents; one behind content never has, however the bytes arrived.
+    """
+
+    extra_headers: bytes | None = None
+    defers_status = False
+    failure: GatewayError | None = None
+
+    def __init__(
+        self,
+        head: ResponseHead,
+        options: ResponseOptions,
+        *,
+        filters: Sequence[EventFilter] = (),
+        translation: Translation | None = None,
+        holds_head: bool = False,
+    ) -> None:
+        self.status = head.status
+        self.headers_pending = True
+        self.progress = ResponseProgress(content_started=False)
+        self._framing = Framing(None, http10=options.http10)
+        self.until_close = self._framing.until_close
+        if translation is not None:
+            lines = translated_lines(head, options) + EVENT_STREAM_LINES
+        else:
+            lines = header_lines(head.headers, options.secrets) + options.names
+        self._head = encode_head(head.status, lines, self._framing, close=options.close, event_stream=True)
+        self._dialect = options.dialect
+        self._secrets = options.secrets
+        self._reader = EventReader()
+        self._filters = filters
+        self._translation = translation
+        self._holds_head = holds_head
+        self._keepalives = 0
+        self._out: list[bytes] = []
+        self._last: Event | None = None  # with data that the client was sent
+        self._error_event = b""  # of the upstream's stream, translated
+
+    def feed(self, body: bytes) -> None:
+        """Raises `UpstreamFailed` for a stream that fails; what came before the failure is kept."""
+        try:
+            events = self._reader.feed(body)
+            note_events(self.progress, events, self._reader)
+            for event in events:
+                has_content = not is_keepalive(event)
+                self._keepalives += not has_content
+                for passed in self._through(self._filters, (event,)):
+                    self._encode(passed)
+                    self.headers_pending = self.headers_pending and not has_content
+        except GatewayError as error:
+            raise masked_error(error, self._secrets) from None
+
+    def flush(self, *, ended: bool) -> bytes:
+        """Return the head and the complete events so far; raises `UpstreamFailed` for a stream that did not finish."""
+        if ended:
+            try:
+                self._finish()
+            except GatewayError as error:
+                raise masked_error(error, self._secrets) from None
+        elif self._holds_head and self.headers_pending and self._keepalives < MAX_KEEPALIVES:
+            return b""
+        return self._take(b"") + (self._framing.end() if ended else b"")
+
+    def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
+        """Return None: each event has to be read."""
+        return None
+
+    def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
+        """Return what passed before the failure, and an error event unless the client has seen a final one."""
+        if self._error_event:
+            closing = self._error_event
+        elif self._is_closed:
+            closing = b""
+        else:
+            closing = stream_event(error, self._dialect)
+        return self._take(closing), bool(closing) or reports_error(self._last)
+
+    @property
+    def _is_closed(self) -> bool:
+        if self._translation is not None:
+            return self._translation.finished
+        return self._last is not None and is_final(self._last)
+
+    def _through(self, filters: Sequence[EventFilter], events: Iterable[Event]) -> Iterable[Event]:
+        """Run ``events`` through filters lazily, so that what passes before one raises is passed."""
+        for one in filters:
+            events = chain.from_iterable(map(one.feed, events))
+        return events
+
+    def _closed(self) -> Iterator[Event]:
+        """Close each filter; what it held back passes those above it."""
+        for number, one in enumerate(self._filters, 1):
+            yield from self._through(self._filters[number:], one.close())
+
+    def _encode(self, event: Event) -> None:
+        if self._translation is None:
+            self._out.append(event.raw)
+            if event.data is not None:
+                self._last = event
+            return
+        try:
+            self._translation.feed(event, self._out)
+        except GatewayError:
+            self._error_event = masked(self._translation.error_event(), self._secrets)
+            raise
+
+    def _finish(self) -> None:
+        """End the stream, whose last event may lack its blank line. What follows it is passed as it came."""
+        rest = self._reader.close()
+        is_event = rest is not None and lacks_only_its_end(rest)
+        last = list(self._through(self._filters, (rest,))) if rest is not None and is_event else []
+        last += self._closed()  # raises in front of anything that lacks its end
+        for event in last:
+            self._encode(event)
+        if self._translation is not None:
+            self._translation.end(self._out)
+        elif rest is not None and not is_event:
+            self._out.append(rest.raw)
+
+    def _take(self, closing: bytes) -> bytes:
+        self.headers_pending = False
+        head, self._head = self._head, b""
+        out, self._out = self._out, []
+        body = masked(out[0] if len(out) == 1 else b"".join(out), secrets_in_content(self._secrets))
+        return head + self._framing.frame(body + closing)

@@ -1,0 +1,169 @@
+"""Passes a response's body on as it came; only a credential of ours that is repeated in it is masked.
+
+An event stream is read beside that, to know whether its content has begun and what may follow where it breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed, UpstreamMalformed
+from clawgate.policy.headers import lines_to_client
+from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
+from clawgate.relay.response.closing import closing_event, lacks_only_its_end, reports_error
+from clawgate.relay.response.error_response import stream_event
+from clawgate.relay.response.head import (
+    FAILED,
+    OWN_PREFIX,
+    Framing,
+    ResponseOptions,
+    encode_head,
+    header_lines,
+    is_event_stream,
+)
+from clawgate.relay.response.progress import note_events
+from clawgate.relay.response.redact import BodyMask, masked, secrets_in_content
+from clawgate.wire.openai.stream_end import is_last_event
+from clawgate.wire.sse.reader import Event, EventReader
+
+_PROVIDER = OWN_PREFIX + b"provider: "
+_NO_CONTENT = 204
+
+
+class PassthroughWriter:
+    """One response for one client, byte for byte."""
+
+    headers_pending = False
+    defers_status = False
+    failure: GatewayError | None = None
+    extra_headers: bytes | None = None
+    _mask: BodyMask | None = None
+    _reader: EventReader | None = None
+    _passthrough: ChunkPassthrough | None = None
+    _passed = 0  # bytes of it that were observed
+    _last: Event | None = None  # with data
+    _last_but_one: Event | None = None
+
+    def __init__(self, head: ResponseHead, options: ResponseOptions) -> None:
+        self.status = head.status
+        self._dialect = options.dialect
+        is_gateway = bool(options.names)
+        event_stream = is_event_stream(head)
+        self.progress = ResponseProgress(content_started=not event_stream)
+        bodiless = options.bodiless
+        length = None if bodiless and head.status == _NO_CONTENT else head.length
+        self._ends_with_connection = length is None and not (bodiless or head.chunked)
+        # Bridge and server pass an end that shows a failure as it came, see docs/decisions/0010.
+        self._checks_end = is_gateway and event_stream and not bodiless and head.status < FAILED
+        self._framing = Framing(
+            None if self._checks_end else length, http10=options.http10, bodiless=bodiless
+        )
+        self.until_close = self._framing.until_close
+        self._secrets: tuple[bytes, ...] = ()
+        if not head.encoded:
+            if head.status >= FAILED:
+                self._secrets = options.secrets
+            elif is_gateway:
+                self._secrets = secrets_in_content(options.secrets)
+        if self._secrets:
+            self._mask = BodyMask(self._secrets)
+        if event_stream:
+            self._reader = EventReader()
+        self._passes_chunks = event_stream and self._framing.chunked and head.status < FAILED
+        self._out: list[bytes] = []
+        own = b""
+        if is_gateway:
+            lines = header_lines(head.headers, options.secrets) + options.names
+        else:
+            lines = masked(lines_to_client(head.headers), options.secrets)
+            if options.served_by and _PROVIDER not in lines:  # unless a clawgate further upstream did
+                own = b"%b%b\r\n" % (_PROVIDER, options.served_by)
+                lines += own
+        self._head = encode_head(
+            head.status, lines, self._framing, close=options.close, event_stream=event_stream
+        )
+        unchanged = (
+            length is not None and head.status < FAILED and not (bodiless or options.close or event_stream)
+        )
+        if unchanged and not (is_gateway and any(name.startswith(OWN_PREFIX) for name, _ in head.headers)):
+            self.extra_headers = own
+
+    def feed(self, body: bytes) -> None:
+        """Add bytes of the body, as they came."""
+        self._out.append(body if self._mask is None else self._mask.feed(body))
+        events: list[Event] = []
+        if self._reader is not None:
+            self._catch_up()
+            events = self._observe(body)
+        if self._reader is not None:
+            note_events(self.progress, events, self._reader)
+        else:  # no stream, or an event that is too large to be kept: it passes all the same, and is not read on
+            self.progress.note_content()
+
+    def flush(self, *, ended: bool) -> bytes:
+        """Return what can be sent now; raises `UpstreamFailed` in a gateway for a stream that shows that it failed."""
+        if ended:
+            self._check_end()
+            if self._mask is not None:
+                self._out.append(self._mask.flush())
+        return self._take() + (self._framing.end() if ended else b"")
+
+    def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
+        """Return a passthrough for the next chunks, or None if each chunk must go through `feed`."""
+        if not (self._passes_chunks and self.progress.content_started):
+            return None
+        if self._reader is None or not self._reader.is_between_events:
+            return None
+        if self._mask is not None and self._mask.holds_back:
+            return None
+        if self._passthrough is None:
+            self._passthrough = ChunkPassthrough(write, self._secrets)
+        return self._passthrough
+
+    def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
+        """Return what was held back and, behind an event stream, an error event where one fits."""
+        if self._mask is not None:
+            self._out.append(self._mask.flush())
+        closing = b""
+        if self._reader is not None and self._framing.length is None:
+            self._catch_up()
+            closing = closing_event(self._reader, self._last, stream_event(error, self._dialect))
+        rest = self._take()
+        return rest + self._framing.frame(closing), bool(closing) or reports_error(self._last)
+
+    def _take(self) -> bytes:
+        head, self._head = self._head, b""
+        out, self._out = self._out, []
+        return head + self._framing.frame(out[0] if len(out) == 1 else b"".join(out))
+
+    def _catch_up(self) -> None:
+        """Read the last of the chunks that passed by: the events before it can no longer matter."""
+        passthrough = self._passthrough
+        if self._reader is not None and passthrough is not None and passthrough.sent != self._passed:
+            self._passed = passthrough.sent
+            self._observe(passthrough.last_content)
+
+    def _observe(self, body: bytes) -> list[Event]:
+        assert self._reader is not None, "only event streams are observed"
+        try:
+            events = self._reader.feed(body)
+        except UpstreamMalformed:
+            self._reader = None
+            return []
+        for event in events:
+            if event.data is not None:
+                self._last_but_one, self._last = self._last, event
+        return events
+
+    def _check_end(self) -> None:
+        if not self._checks_end or self._reader is None:
+            return
+        self._catch_up()
+        rest = self._reader.close()
+        if self._ends_with_connection and rest is not None and not lacks_only_its_end(rest):
+            raise UpstreamClosed("the upstream closed the connection in the middle of an event")
+        last = self._last
+        if last is not None and is_last_event(last):
+            last = self._last_but_one
+        if reports_error(last):
+            raise UpstreamFailed("the upstream's stream ended with an error event")

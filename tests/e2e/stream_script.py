@@ -1,0 +1,294 @@
+"""Scripted event streams through a real gateway, and the promises that every response has to keep.
+
+A script is what an upstream sends, in segments of their own. What the client has to see follows from the script: it is
+read here with the tests' own readers, which know nothing of the product's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from clawgate.bundled.anthropic_claude_proxy.judgement import judge
+from clawgate.routing.plugin_hooks import MapError, NoHooks
+from clawgate.testing.http.client import RawClient
+from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
+from clawgate.testing.http.message_reader import MessageReader
+from clawgate.testing.http.response import Response
+from clawgate.testing.http.script import Close, ReadBody, Reset, Send, Step, Wait
+from tests.gateway.stand import (
+    ANTHROPIC,
+    CLIENT_TOKEN,
+    OPENAI,
+    GatewayStand,
+    config_of,
+    provider,
+    question,
+)
+from tests.wire.event_stream import dispatched
+
+FOLDER = Path(__file__).with_name("stream_scripts")
+PATHS = {"m": "/v1/messages", "o": "/v1/chat/completions"}
+APIS = {"m": ANTHROPIC, "o": OPENAI}
+SECRET = "sk-upstream-Zq8RtY3uW0pLk5mN7bVc2xHd9sFg1j"
+SHORT_SECRET = "local-key"
+"""A credential that could be a word of a model's."""
+
+Dialect = Literal["m", "o"]
+Lane = Literal["plain", "short", "judged"]
+"""A provider with a real credential, with a short one, and one whose plugin maps failures."""
+LANES: tuple[Lane, ...] = ("plain", "short", "judged")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamScript:
+    """What one upstream sends, the dialects of both sides, and how its connection ends."""
+
+    name: str
+    client: Dialect
+    upstream: Dialect
+    segments: tuple[bytes, ...]
+    end: str = "keep"
+    http: str = "1.1"
+
+    @property
+    def wire(self) -> bytes:
+        return b"".join(self.segments)
+
+    def steps(self) -> tuple[Step, ...]:
+        """The script for a `FakeUpstream`: each segment is read before the next one is sent."""
+        sent: list[Step] = []
+        for segment in self.segments:
+            sent += [Send(segment), *[Wait(0.0)] * 3]
+        ends: dict[str, tuple[Step, ...]] = {"keep": (), "fin": (Close(),), "reset": (Reset(),)}
+        return (ReadBody(), *sent, *ends[self.end])
+
+
+def recorded() -> list[StreamScript]:
+    """The scripts of `FOLDER`; those of time limits are not among them."""
+    found = []
+    for path in sorted(FOLDER.glob("*.json")):
+        case = json.loads(path.read_text())
+        if any(act == "repeat" for act, _ in case["script"]):
+            continue
+        segments = tuple(data.encode("latin-1") for act, data in case["script"] if act == "send")
+        client: Dialect = "m" if case["path"] == PATHS["m"] else "o"
+        found.append(StreamScript(case["id"], client, case["upstream"], segments, case["end"], case["http"]))
+    return found
+
+
+Framing = Literal["chunked", "length", "close"]
+
+
+def scripted(
+    name: str,
+    client: Dialect,
+    upstream: Dialect,
+    body: Sequence[bytes],
+    *,
+    framing: Framing = "chunked",
+    cut: bool = False,
+    http: str = "1.1",
+) -> StreamScript:
+    """A script of these pieces of a body, each in a segment; ``cut``: the connection ends without the proper end."""
+    if framing == "chunked":
+        start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
+        segments = [start, *map(chunk, body)]
+        if not cut:
+            segments.append(LAST_CHUNK)
+        return StreamScript(name, client, upstream, tuple(segments), "fin" if cut else "keep", http)
+    if framing == "length":
+        length = sum(map(len, body)) + (7 if cut else 0)
+        start = head(200, [*SSE_FIELDS, ("Content-Length", str(length))])
+        return StreamScript(name, client, upstream, (start, *body), "fin" if cut else "keep", http)
+    start = head(200, [*SSE_FIELDS, ("Connection", "close")])
+    return StreamScript(name, client, upstream, (start, *body), "reset" if cut else "fin", http)
+
+
+class JudgedHooks(NoHooks):
+    """Maps the failures of the provider ``judged`` as the plugin for Claude proxies does."""
+
+    def error_mapper(self, provider: str) -> MapError | None:
+        return judge if provider.startswith("judged") else None
+
+
+def config(urls: Mapping[Dialect, str]) -> dict[str, Any]:
+    """A provider for each lane and dialect."""
+    made: dict[str, Any] = {}
+    for dialect, url in urls.items():
+        for lane in LANES:
+            block = provider(url, APIS[dialect])
+            block["apiKey"] = SHORT_SECRET if lane == "short" else SECRET
+            made[f"{lane}-{dialect}"] = block
+    return config_of(made)
+
+
+async def ask(stand: GatewayStand, script: StreamScript, lane: Lane) -> tuple[Response, str | None, bytes]:
+    """The client's response, how its connection ended (None: it did not), and what came behind the response."""
+    body = question(f"{lane}-{script.upstream}/m", stream=True, **options(script.client))
+    lines = [
+        f"POST {PATHS[script.client]} HTTP/{script.http}",
+        f"Host: {stand.url.removeprefix('http://')}",
+        f"Authorization: Bearer {CLIENT_TOKEN}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    async with await stand.client() as client:
+        await client.send("".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + body)
+        found = await client.response()
+        return found, *await _rest(stand, client, found)
+
+
+def options(client: Dialect) -> dict[str, Any]:
+    return {"stream_options": {"include_usage": True}} if client == "o" else {}
+
+
+async def _rest(stand: GatewayStand, client: RawClient, found: Response) -> tuple[str | None, bytes]:
+    """What follows a response: another request shows that the connection is still in step."""
+    if not found.complete or found.framing == "close" or found.header("connection") == "close":
+        ended = await client.ended()
+        return ended.how, ended.trailing
+    await client.request("/healthz")
+    follower = await client.response()
+    assert follower.status, f"nothing that is a response follows: {client.state()}"
+    return None, b""
+
+
+@dataclass(slots=True)
+class Truth:
+    """What a stream's bytes say."""
+
+    finished: bool = False
+    """A reason to stop was given."""
+    terminated: bool = False
+    """``message_stop`` or ``[DONE]`` came."""
+    errors: list[str] = field(default_factory=list)
+    behind_end: bool = False
+    """An error event stands behind the terminator."""
+    words: str = ""
+
+
+def read(body: bytes) -> Truth:
+    """Read an event stream of either dialect as a client would."""
+    truth = Truth()
+    for data in dispatched(body):
+        if data.strip() == "[DONE]":
+            truth.terminated = True
+            continue
+        try:
+            event = json.loads(data)
+        except ValueError:
+            continue
+        if not isinstance(event, dict):
+            continue
+        if event.get("type") == "error" or (not event.get("type") and event.get("error")):
+            truth.errors.append(json.dumps(event["error"]))
+            truth.behind_end = truth.behind_end or truth.terminated
+        _read_messages(event, truth)
+        _read_chat(event, truth)
+    return truth
+
+
+def _read_messages(event: dict[str, Any], truth: Truth) -> None:
+    delta: dict[str, Any] = event.get("delta") or {}
+    if event.get("type") == "message_delta" and delta.get("stop_reason"):
+        truth.finished = True
+    if event.get("type") == "message_stop":
+        truth.terminated = True
+    if event.get("type") == "content_block_delta":
+        truth.words += delta.get("text", "") + delta.get("thinking", "") + delta.get("partial_json", "")
+
+
+def _read_chat(event: dict[str, Any], truth: Truth) -> None:
+    for choice in event.get("choices") or ():
+        truth.finished = truth.finished or choice.get("finish_reason") is not None
+        delta = choice.get("delta") or {}
+        truth.words += (delta.get("content") or "") + (delta.get("reasoning_content") or "")
+        for call in delta.get("tool_calls") or ():
+            truth.words += call["function"].get("arguments") or ""
+
+
+def sent_by(script: StreamScript) -> tuple[bytes, bool]:
+    """The body that the upstream sent, and whether its transfer was complete."""
+    reader = MessageReader("response", to_method="POST")
+    reader.feed(script.wire)
+    if script.end != "keep":
+        reader.feed_eof(reset=script.end == "reset")
+    partial = b"" if reader.complete or reader.framing == "chunked" else reader.unread
+    return bytes(reader.body) + partial, reader.complete
+
+
+def broken_promises(
+    script: StreamScript, lane: Lane, found: Response, how: str | None, trailing: bytes
+) -> Iterator[str]:
+    """What the client was promised and did not get."""
+    body, transferred = sent_by(script)
+    upstream = read(body)
+    whole = transferred and upstream.finished and not upstream.errors
+    got_bytes = found.body + found.partial
+    got = read(got_bytes)
+    secret = SHORT_SECRET if lane == "short" else SECRET
+    if lane != "short" and secret.encode() in got_bytes:
+        yield "our credential is in the body"
+    if found.anomalies and found.complete:
+        yield f"not correct HTTP: {found.anomalies}"
+    if trailing:
+        yield f"bytes follow the response: {trailing[:200]!r}"
+    if got.behind_end:
+        yield "an error event stands behind the end of the message"
+    if len(got.errors) > 1:
+        yield f"more than one error event: {got.errors}"
+    if whole:
+        yield from _whole(script, found, _masked(body, lane), upstream, got)
+    elif found.status == 200:
+        yield from _cut(script, lane, found, how, transferred, upstream, got)
+    elif not found.complete:
+        yield "an error response is broken"
+
+
+def _whole(script: StreamScript, found: Response, body: bytes, upstream: Truth, got: Truth) -> Iterator[str]:
+    if found.status != 200 or not found.complete:
+        yield f"a whole response is {found.status}, complete: {found.complete}, {found.anomalies}"
+        return
+    if script.client == script.upstream and found.body != body:
+        yield f"the bytes differ: {found.body[-300:]!r}"
+    if got.words != read(body).words:
+        yield f"the words differ: {got.words[-300:]!r}"
+    if not got.finished or got.errors or (script.client != script.upstream and not got.terminated):
+        yield f"it does not look finished: {got}"
+
+
+def _cut(
+    script: StreamScript,
+    lane: Lane,
+    found: Response,
+    how: str | None,
+    transferred: bool,
+    upstream: Truth,
+    got: Truth,
+) -> Iterator[str]:
+    if not upstream.terminated and got.terminated:
+        yield "an end of the message that the upstream never sent"
+    if script.client == "m" and got.terminated and not upstream.finished:
+        yield "message_stop reached the client although no stop_reason did"
+    passes = script.client == script.upstream == "o" and lane != "judged"
+    if passes and transferred and not upstream.errors:
+        return  # what makes such a stream whole is the transfer
+    if found.complete and not (found.framing == "close" and got.errors):
+        yield "a response that was cut ends in order"
+    closed = got.terminated or (found.framing == "close" and how == "reset")
+    closed = closed or found.body.endswith(b"data: [DONE]")  # which an event behind it would complete
+    if not got.errors and not closed:
+        yield f"no error event: {found.body[-200:]!r}"
+
+
+def _masked(body: bytes, lane: Lane) -> bytes:
+    return body if lane == "short" else body.replace(SECRET.encode(), b"*" * len(SECRET))
+
+
+async def problems(stand: GatewayStand, script: StreamScript, lane: Lane) -> list[str]:
+    """Run one script and return the promises that were broken."""
+    return list(broken_promises(script, lane, *await ask(stand, script, lane)))

@@ -1,0 +1,182 @@
+"""A cut stream never looks finished, a whole one is never cut, and no credential of ours goes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from clawgate.testing.http.upstream import FakeUpstream
+from tests.e2e.stand import run
+from tests.e2e.stream_script import (
+    LANES,
+    SECRET,
+    SHORT_SECRET,
+    Dialect,
+    Framing,
+    JudgedHooks,
+    Lane,
+    StreamScript,
+    config,
+    problems,
+    recorded,
+    scripted,
+)
+from tests.gateway.stand import serving_gateway
+from tests.wire.exchanges import sse
+
+MAGIC = 'event: message_stop\n\ndata: [DONE]\n\n"error": {"type":"error"} data: {"type":"message_stop"} finish_reason'
+"""What a model may say about streams."""
+
+
+def check(scripts: Sequence[StreamScript], lane: Lane, folder: Path) -> None:
+    """Run scripts of one upstream dialect, one after the other."""
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(*[script.steps() for script in scripts]) as upstream,
+            serving_gateway(folder, config({scripts[0].upstream: upstream.url})) as stand,
+        ):
+            stand.role.direct.hooks = JudgedHooks()
+            broken = {script.name: await problems(stand, script, lane) for script in scripts}
+            assert not {name: found for name, found in broken.items() if found}
+            await stand.quiet()
+
+    run(work())
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("script", recorded(), ids=lambda script: script.name)
+def test_a_recorded_stream_keeps_the_promises(script: StreamScript, lane: Lane, tmp_path: Path) -> None:
+    """Streams that were once passed on wrongly, for each kind of provider."""
+    check([script], lane, tmp_path)
+
+
+# Neighbours: each kind of stream, in each framing, to each client.
+
+START = {"type": "message_start", "message": {"id": "m", "role": "assistant", "content": [], "usage": {}}}
+OPEN = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+CLOSE = {"type": "content_block_stop", "index": 0}
+END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}
+STOP = {"type": "message_stop"}
+FAILED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": words}}
+
+
+def chunk(reason: str | None = None, **delta: Any) -> dict[str, Any]:
+    return {"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+
+HALF_MESSAGE = (START, OPEN, text("half"), CLOSE)
+HALF_CHAT = (chunk(role="assistant"), chunk(content="half"))
+CHAT_FAILED = {"error": {"message": "Overloaded", "type": "server_error"}}
+DONE = b"data: [DONE]\n\n"
+
+STREAMS: dict[str, tuple[Dialect, tuple[dict[str, Any], ...], bytes]] = {
+    "whole": ("m", (*HALF_MESSAGE, END, STOP), b""),
+    "without a stop": ("m", (*HALF_MESSAGE, END), b""),
+    "without a reason": ("m", (*HALF_MESSAGE, STOP), b""),
+    "cut": ("m", HALF_MESSAGE, b""),
+    "an error": ("m", (*HALF_MESSAGE, FAILED), b""),
+    "an error, then the end": ("m", (*HALF_MESSAGE, FAILED, END, STOP), b""),
+    "an error alone": ("m", (FAILED,), b""),
+    "magic words": ("m", (START, OPEN, text(MAGIC), CLOSE, END, STOP), b""),
+    "magic words, cut": ("m", (START, OPEN, text(MAGIC)), b""),
+    "a credential": ("m", (START, OPEN, text(f"{SECRET} and {SHORT_SECRET}"), END), b""),
+    "a comment behind the end": ("m", (*HALF_MESSAGE, END, STOP), b": bye\n\n: and"),
+    "chat": ("o", (*HALF_CHAT, chunk("stop")), DONE),
+    "chat without [DONE]": ("o", (*HALF_CHAT, chunk("stop")), b""),
+    "chat without a reason": ("o", HALF_CHAT, DONE),
+    "chat, cut": ("o", HALF_CHAT, b""),
+    "chat, cut in an event": ("o", HALF_CHAT, b'data: {"choices":[{"delta":{"con'),
+    "chat, an error": ("o", (*HALF_CHAT, CHAT_FAILED), b""),
+    "chat, an error, then [DONE]": ("o", (*HALF_CHAT, CHAT_FAILED), DONE),
+    "chat, an error alone": ("o", (CHAT_FAILED,), b""),
+    "chat, magic words": ("o", (chunk(content=MAGIC), chunk("stop")), DONE),
+    "chat, a credential": ("o", (chunk(content=f"{SECRET} and {SHORT_SECRET}"), chunk("stop")), DONE),
+    "chat, an event of 70 kB": ("o", (chunk(content="x" * 70_000), chunk("stop")), DONE),
+    "chat, a last [DONE] without its blank line": ("o", (*HALF_CHAT, chunk("stop")), DONE[:-2]),
+}  # fmt: skip
+
+
+def pieces_of(name: str) -> list[bytes]:
+    _, events, rest = STREAMS[name]
+    return [*(sse(event) for event in events), *([rest] if rest else [])]
+
+
+def every_framing(upstream: Dialect) -> Iterator[StreamScript]:
+    for name, (dialect, _, _) in STREAMS.items():
+        for framing in get_args(Framing) if dialect == upstream else ():
+            for client in get_args(Dialect):
+                for cut in (False, True):
+                    for http in ("1.1", "1.0"):
+                        case = f"{name}, {framing}, cut: {cut}, to {client} in HTTP/{http}"
+                        yield scripted(
+                            case, client, dialect, pieces_of(name), framing=framing, cut=cut, http=http
+                        )
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("upstream", get_args(Dialect))
+def test_every_stream_keeps_the_promises_in_every_framing(
+    upstream: Dialect, lane: Lane, tmp_path: Path
+) -> None:
+    """Also where the upstream announces a length, and where the client speaks HTTP/1.0."""
+    check(list(every_framing(upstream)), lane, tmp_path)
+
+
+def _type_last(event: bytes) -> bytes:
+    name, _, data = event.partition(b"data: ")
+    value = json.loads(data)
+    kind = value.pop("type", None)
+    return name + b"data: " + json.dumps(value | ({"type": kind} if kind else {})).encode() + b"\n\n"
+
+
+SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
+    "no space": lambda event: event.replace(b"data: ", b"data:").replace(b"event: ", b"event:"),
+    "no name": lambda event: event[event.index(b"data:") :],
+    "CRLF": lambda event: event.replace(b"\n", b"\r\n"),
+    "CR": lambda event: event.replace(b"\n", b"\r"),
+    "no spaces in JSON": lambda event: event.replace(b'": ', b'":'),
+    "type last": _type_last,
+    "escaped": lambda event: event.replace(b'"type": "message_', b'"t\\u0079pe": "message\\u005f'),
+    "the name behind the data": lambda event: b"\n".join([*reversed(event.strip().split(b"\n")), b"", b""]),
+    "the name alone": lambda event: event.replace(b'"type": "message_stop"', b""),
+    "two data lines": lambda event: event.replace(b"{", b"{\ndata: ", 1),
+    "a comment within": lambda event: b": c\n" + event.replace(b"\ndata", b"\n: c\ndata"),
+    "an id": lambda event: b"id: 7\nretry: 5\n" + event,
+}
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_how_an_event_is_spelled_does_not_matter(lane: Lane, tmp_path: Path) -> None:
+    scripts = [
+        scripted(f"{spelling}: {name} to {client}", client, "m", list(map(spell, pieces_of(name))))
+        for spelling, spell in SPELLINGS.items()
+        for name in ("whole", "without a reason", "an error", "an error, then the end", "magic words")
+        for client in get_args(Dialect)
+        if spelling != "the name alone" or client == "m"  # a translator needs the type in the data
+    ]
+    check(scripts, lane, tmp_path)
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("client", get_args(Dialect))
+@pytest.mark.parametrize(
+    "name", ["without a reason", "an error, then the end", "whole", "chat", "chat, cut in an event"]
+)
+def test_where_the_bytes_are_cut_does_not_matter(
+    name: str, client: Dialect, lane: Lane, tmp_path: Path
+) -> None:
+    """Behind each of the last bytes, where the end of the message is."""
+    upstream = STREAMS[name][0]
+    stream = b"".join(pieces_of(name))
+    places = range(len(stream) - 150, len(stream), 1 if lane == "plain" else 7)
+    scripts = [scripted(f"{at}", client, upstream, [stream[:at], stream[at:]]) for at in places]
+    check(scripts, lane, tmp_path)
