@@ -97,3 +97,31 @@ def test_an_exact_route_wins_over_the_one_below() -> None:
     with pytest.raises(MethodNotAllowed):
         table.check(b"POST", b"/a/b")
     table.check(b"POST", b"/a/c")
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "query", "upstream"),
+    [
+        (BRIDGE, b"/v1/files", b"?limit=2&after=f_1&order=asc", b"?limit=2&after=f_1&order=asc"),
+        (BRIDGE, b"/v1/responses/r", b"?include[]=a&include%5B%5D=b", b"?include[]=a&include%5B%5D=b"),
+        (BRIDGE, b"/v1/chat/completions", b"?metadata[a]=b", b"?metadata[a]=b"),
+        (BRIDGE, b"/v1/files", b"?api_key=k", b""),
+        (BRIDGE, b"/v1/files", b"?%61pi_key=k&API_KEY=k&api-key=k&key=k&token=k&access_token=k", b""),
+        (BRIDGE, b"/v1/files", b"?limit=2&api_key=k&after=x", b"?limit=2&after=x"),
+        (BRIDGE, b"/v1/files", b"?limit=2;api_key=k", b""),
+        (BRIDGE, b"/v1/files", b"?=x&&limit", b"?limit"),
+        (BRIDGE, b"/v1/files", b"?", b""),
+        (BRIDGE, b"/v1/files", b"", b""),
+        (SERVER, b"/v1/models", b"?limit=2&beta=true", b"?limit=2"),
+        (SERVER, b"/v1/models/m", b"?limit=2", b""),
+        (SERVER, b"/v1/chat/completions", b"?beta=true", b""),
+        (GATEWAY, b"/v1/messages", b"?beta=true&x=y", b"?beta=true"),
+        (GATEWAY, b"/v1/messages/count_tokens", b"?beta=true", b"?beta=true"),
+        (GATEWAY, b"/v1/chat/completions", b"?beta=true", b""),
+    ],
+)  # fmt: skip
+def test_only_listed_parameters_go_upstream(
+    table: RouteTable, path: bytes, query: bytes, upstream: bytes
+) -> None:
+    """Whatever they are called: `?api_key=` is only the best known way to put a credential there."""
+    assert table.query_upstream(path, query) == upstream

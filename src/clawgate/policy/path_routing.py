@@ -1,8 +1,10 @@
-"""Matches request paths and methods against a route table. Invariant: what is not listed is rejected."""
+"""Matches paths, methods and query parameters against a route table. Invariant: what is not listed does not pass."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 from clawgate.errors import MethodNotAllowed, UnknownRoute
 
@@ -11,12 +13,14 @@ from clawgate.errors import MethodNotAllowed, UnknownRoute
 class RouteTable:
     """``exact`` maps a path to its methods, ``prefixes`` the beginning of paths.
 
-    The keys of ``prefixes`` end with '/'; the rest of the path is not checked here (`wire.http.message.split_target`
-    did).
+    The keys of ``prefixes`` end with '/'; the rest of the path is not checked here, but `wire.http.message.split_target` has
+    checked its form. ``query`` maps the same keys to the names of the query parameters that go upstream. No other
+    parameter does: a query ends up in logs, and some servers take a credential from it.
     """
 
     exact: dict[bytes, tuple[bytes, ...]]
     prefixes: dict[bytes, tuple[bytes, ...]]
+    query: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict)
 
     def check(self, method: bytes, path: bytes) -> None:
         """Raises `UnknownRoute` or `MethodNotAllowed`."""
@@ -35,16 +39,43 @@ class RouteTable:
                 allow=tuple(name.decode("ascii") for name in allowed),
             )
 
+    def query_upstream(self, path: bytes, query: bytes) -> bytes:
+        """Return ``query`` (with its ``?``, or empty) without the parameters that are not allowed for ``path``."""
+        if not query:
+            return b""
+        route = (
+            path
+            if path in self.exact
+            else next((start for start in self.prefixes if path.startswith(start)), b"")
+        )
+        names = self.query.get(route, frozenset())
+        kept = [pair for pair in query[1:].split(b"&") if _parameter(pair) in names and b";" not in pair]
+        return b"?" + b"&".join(kept) if kept else b""
+
     def _known(self) -> str:
         paths = [*self.exact, *(start + b"..." for start in self.prefixes)]
         return "routes: " + (", ".join(path.decode("ascii") for path in paths) or "none")
 
 
+def _parameter(pair: bytes) -> bytes:
+    """The name of a query parameter; of ``include[]`` and ``metadata[key]`` what is before the bracket."""
+    return unquote_to_bytes(pair.partition(b"=")[0]).partition(b"[")[0]
+
+
 _POST = (b"POST",)
 _GET = (b"GET", b"HEAD")
 
+_PAGES = frozenset({b"after", b"after_id", b"before", b"before_id", b"limit"})
+_PARAMETERS = _PAGES | {
+    b"api-version", b"beta", b"filter", b"include", b"include_obfuscation", b"metadata", b"model", b"order",
+    b"order_by", b"purpose", b"run_id", b"starting_after", b"status", b"stream", b"variant",
+}  # fmt: skip
+"""Those of the API references of OpenAI and Anthropic, and the version that Azure wants."""
+
 ANYTHING_BELOW_V1 = RouteTable(
-    exact={}, prefixes={b"/v1/": (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE")}
+    exact={},
+    prefixes={b"/v1/": (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE")},
+    query={b"/v1/": _PARAMETERS},
 )
 """Of the bridge: the remote decides which routes it has."""
 
@@ -57,6 +88,7 @@ MODEL_ROUTES = RouteTable(
         b"/v1/models": _GET,
     },
     prefixes={b"/v1/models/": _GET},
+    query={b"/v1/models": _PAGES},
 )
 """Of the server: uses of the key, and nothing that reads or changes the key owner's account."""
 
@@ -69,5 +101,6 @@ GATEWAY_ROUTES = RouteTable(
         b"/v1/embeddings": _POST,
     },
     prefixes={},
+    query={b"/v1/messages": frozenset({b"beta"}), b"/v1/messages/count_tokens": frozenset({b"beta"})},
 )
 """Of the gateway: every route names a model in its body."""

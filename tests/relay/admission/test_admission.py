@@ -27,7 +27,7 @@ from clawgate.errors import (
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy
-from clawgate.policy.path_routing import MODEL_ROUTES
+from clawgate.policy.path_routing import GATEWAY_ROUTES, MODEL_ROUTES
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import Bearer
 from clawgate.relay.admission.admission import (
@@ -328,12 +328,13 @@ def routing_gate(**parts: object) -> Admission:
 def test_where_the_body_decides_a_ticket_waits_for_it() -> None:
     """No head yet, and what the client said kept apart; what the head decides may be taken again."""
     ticket = admit(
-        head({b"via": b"1.1 them", b"cookie": b"a=b"}, target=b"/v1/chat/completions?q=1"), routing_gate()
+        head({b"via": b"1.1 them", b"cookie": b"a=b"}, target=b"/v1/messages?beta=true&api_key=k"),
+        routing_gate(routes=GATEWAY_ROUTES),
     )
     assert ticket.upstream is None and ticket.head == b"" and ticket.head_for(7) == b""
-    assert ticket.waits and ticket.repeatable and ticket.path == b"/v1/chat/completions"
+    assert ticket.waits and ticket.repeatable and ticket.path == b"/v1/messages"
     assert (ticket.target, ticket.header_lines, ticket.via) == (
-        b"/v1/chat/completions?q=1", b"content-type: application/json\r\n", b"1.1 them"
+        b"/v1/messages?beta=true", b"content-type: application/json\r\n", b"1.1 them"
     )  # fmt: skip
 
 

@@ -27,11 +27,11 @@ GOOD = [
     (b"/v1/%61", b"", "an escaped letter, which stays escaped"),
     (b"/v1/a%2Fb", b"", "an escaped slash between names"),
     (b"/v1/%E2%9C%93", b"", "escaped UTF-8"),
-    (b"/v1/%zz", b"", "a percent sign that escapes nothing"),
-    (b"/v1/100%", b"", "one at the end"),
     (b"/v1/a;b=c", b"", "parameters of a segment"),
+    (b"/v1/100%25", b"", "an escaped percent sign"),
+    (b"/v1/a%252fb", b"", "a slash that is escaped twice"),
+    (b"/v1/models", b"?a=100%", "a query's percent signs are the reader's own"),
     (b"/v1/@:!$&'()*+,=~-_", b"", "all that RFC 3986 allows in a segment"),
-    (b"/v1/%252e%252e", b"", "an escape of an escape is read once"),
 ]
 BAD = [
     (b"", "empty"),
@@ -74,6 +74,23 @@ BAD = [
     (b"/v1/%0d%0aX:%20y", "an escaped line break"),
     (b"/v1/%1F", "an escaped control character"),
     (b"/v1/%7f", "an escaped DEL"),
+    (b"/v1/%zz", "a percent sign that escapes nothing"),
+    (b"/v1/100%", "one at the end"),
+    (b"/v1/%u002e%u002e/x", "dots as IIS reads them"),
+    (b"/v1/%252e%252e/x", "double dots that are escaped twice"),
+    (b"/v1/%25%32%65%2e/x", "an escape of which each character is escaped"),
+    (b"/v1/%25252e%25252e/x", "double dots that are escaped three times"),
+    (b"/v1/%252525", "an escape of an escape of an escape"),
+    (b"/v1/%255cx", "a backslash that is escaped twice"),
+    (b"/v1/%2500", "a NUL that is escaped twice"),
+    (b"/v1/%252f%252fx", "an empty segment that is escaped twice"),
+    (b"/v1/..;/x", "a double dot with a parameter"),
+    (b"/v1/..%3Ba=b/x", "one whose semicolon is escaped"),
+    (b"/v1/.;/x", "a dot with a parameter"),
+    (b"/v1/;a/x", "a parameter of an empty segment"),
+    (b"/v1/..%20/x", "a double dot with a blank, as Windows reads it"),
+    (b"/v1/%c0%ae%c0%ae/x", "dots in overlong UTF-8"),
+    (b"/v1/%ff", "an escaped byte that is not UTF-8"),
 ]
 
 

@@ -131,7 +131,9 @@ class Admission:
         if length != 0 and head.method not in _NO_BODY:
             credential = get(b"authorization") or get(b"x-proxy-token") or get(b"x-api-key")
             self.browser.check_content_type(get(b"content-type"), has_credential=credential is not None)
-        return self._ticket(head, get, caller or ANONYMOUS, path + query, length)
+        return self._ticket(
+            head, get, caller or ANONYMOUS, path + self.routes.query_upstream(path, query), length
+        )
 
     def _is_own(self, path: bytes) -> bool:
         return any(path == own or (own.endswith(b"/") and path.startswith(own)) for own in self.own_paths)

@@ -11,7 +11,11 @@ from urllib.parse import unquote_to_bytes
 
 from clawgate.errors import MalformedRequest
 
-_NEVER_PLAIN = re.compile(rb"[\x00-\x20#\x7f-\xff]")
+_NEVER_PLAIN = re.compile(rb"[\x00-\x20#\x7f-\xff]|\A[^?]*%(?![0-9A-Fa-f]{2})")
+"""What a target must not hold; in its path also a '%' that begins no percent-encoding."""
+_ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
+_MOST_DECODINGS = 2
+"""Upstreams behind a proxy of their own may decode a path twice."""
 
 HEAD_END = b"\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -35,22 +39,45 @@ def chunk(body: bytes) -> bytes:
 
 
 def split_target(target: bytes) -> tuple[bytes, bytes]:
-    """Path and query (with its ``?``, or empty) of an origin-form target; refuses what readers read differently.
+    """Split an origin-form target into path and query (with its ``?``, or empty).
 
-    A path that one hop normalises and the next does not is how an allowlist is walked around, so dot segments,
-    empty segments, backslashes, fragments and control characters are refused, also percent-encoded.
+    Raises `MalformedRequest` for a path that readers read differently: what one hop normalises and the next does not
+    gets around an allowlist. Dot segments, empty segments, backslashes and control characters are rejected as they
+    are, percent-encoded once or twice, and with a path parameter behind them (``/..;/``, which Tomcat removes).
     """
     path, mark, query = target.partition(b"?")
     if not path.startswith(b"/"):
         raise MalformedRequest("the request target must be a path that starts with '/'")
     if _NEVER_PLAIN.search(target):
         raise MalformedRequest("the request target holds a character that must be percent-encoded")
-    plain = unquote_to_bytes(path) if b"%" in path else path
-    if b"//" in plain or b"\\" in plain or any(byte < 0x20 or byte == 0x7F for byte in plain):
-        raise MalformedRequest("the request path holds an empty segment, a backslash or a control character")
-    if b"/." in plain and any(segment in (b".", b"..") for segment in plain.split(b"/")):
-        raise MalformedRequest("the request path holds a '.' or '..' segment")
+    plain = path
+    _check_path(plain)
+    for _ in range(_MOST_DECODINGS):
+        if b"%" not in plain:
+            break
+        plain = unquote_to_bytes(plain)
+        _check_path(plain)
+    else:
+        if _ENCODED.search(plain):
+            raise MalformedRequest("the request path is percent-encoded more than twice")
     return path, mark + query
+
+
+def _check_path(path: bytes) -> None:
+    if b"//" in path or b"\\" in path or any(byte < 0x20 or byte == 0x7F for byte in path):
+        raise MalformedRequest("the request path holds an empty segment, a backslash or a control character")
+    if (b"/." in path or b";" in path) and any(map(_is_dots, path.split(b"/"))):
+        raise MalformedRequest("the request path holds a '.' or '..' segment")
+    try:
+        path.decode("utf-8")  # an overlong form of '.' or '/' is not UTF-8
+    except UnicodeDecodeError:
+        raise MalformedRequest("the request path is not UTF-8 once it is decoded") from None
+
+
+def _is_dots(segment: bytes) -> bool:
+    """Whether a reader that drops path parameters or trailing spaces takes ``segment`` for '.', '..' or nothing."""
+    name, parameter, _ = segment.partition(b";")
+    return name.rstrip(b" ") in (b".", b"..") or bool(parameter and not name)
 
 
 def path_of(target: bytes) -> bytes:
