@@ -65,7 +65,7 @@ def test_limits_are_those_of_the_settings(build: Any) -> None:
 @BUILDERS
 def test_two_processes_have_two_names(build: Any) -> None:
     """The loop check tells this process from another one that is configured alike."""
-    assert build().front.gate.own_via != build().front.gate.own_via
+    assert build().front.gate.via_pseudonym != build().front.gate.via_pseudonym
     assert via_value("ab12") == b"clawgate-ab12"
 
 

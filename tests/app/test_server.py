@@ -84,9 +84,9 @@ def test_only_what_the_models_need_is_relayed() -> None:
 def test_without_limits_nothing_is_counted() -> None:
     """A request on the short way costs no look at the limits."""
     gate = server().front.gate
-    assert gate.rates is None and gate.model_rule is None
+    assert gate.rates is None and gate.model_allowlist is None
     limited = server(maxConcurrent=1, models="a").front.gate
-    assert limited.rates is not None and limited.model_rule is not None
+    assert limited.rates is not None and limited.model_allowlist is not None
 
 
 def test_a_revoked_token_is_out_at_once_and_nobody_else_notices(tmp_path: Path) -> None:

@@ -33,7 +33,11 @@ def client(tally: RequestMetrics) -> Iterator[TestClient]:
     plan = UpstreamConfig(name="u", route=route, prefix="", credential=Bearer("canary-key"))
     upstream = Upstream(plan, Dialer(), via=b"v")
     gate = Admission(
-        upstream=upstream, routes=RouteTable({}, {}), browser=CrossOriginPolicy(), body_limit=0, own_via=b"v"
+        upstream=upstream,
+        routes=RouteTable({}, {}),
+        browser=CrossOriginPolicy(),
+        body_limit=0,
+        via_pseudonym=b"v",
     )
     front = ConnectionManager(gate=gate, upstreams=(upstream,), limits=ClientLimits(), observer=None)
     with TestClient(build_metrics(MetricsCollector(tally, front, upstream))) as found:

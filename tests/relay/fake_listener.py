@@ -34,7 +34,6 @@ class ClientTransport(asyncio.Transport):
     def __init__(self, protocol: asyncio.BaseProtocol | None = None, *, peer: str = "127.0.0.1") -> None:
         super().__init__()
         self.protocol = protocol
-        self.peer = peer
         self.written = bytearray()
         self.unsent = 0
         self.peer_reads = True
@@ -46,7 +45,7 @@ class ClientTransport(asyncio.Transport):
         self.high_water = 65_536
         self.on_write: Callable[[bytes], None] = lambda _: None
         self._lost = False
-        self._socket: tuple[socket.socket, socket.socket] | None = None
+        self.socket = ClientSocket(peer)
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         if self.closed:
@@ -109,21 +108,41 @@ class ClientTransport(asyncio.Transport):
     def _lose(self) -> None:
         if not self._lost:
             self._lost = True
-            if self._socket is not None:
-                for end in self._socket:
-                    end.close()
             asyncio.get_running_loop().call_soon(cast(asyncio.Protocol, self.protocol).connection_lost, None)
-
-    def __del__(self) -> None:
-        for end in self._socket or ():
-            end.close()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         if name == "socket":
-            if self._socket is None:
-                self._socket = socket.socketpair()
-            return self._socket[0]
-        return {"peername": (self.peer, 50_000), "sockname": ("127.0.0.1", 18_800)}.get(name, default)
+            return self.socket
+        return default
+
+
+class ClientSocket:
+    """Of a socket what the relay asks for: who the peer is, whether it has hung up, and how the connection ends."""
+
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+        self._ours, self._theirs = socket.socketpair()
+        self.options: list[tuple[int, int, bytes]] = []
+
+    def __del__(self) -> None:
+        self._ours.close()
+        self._theirs.close()
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def getpeername(self) -> tuple[str, int]:
+        return self._peer, 50_000
+
+    def getsockname(self) -> tuple[str, int]:
+        return "127.0.0.1", 18_800
+
+    def setsockopt(self, level: int, option: int, value: bytes) -> None:
+        self.options.append((level, option, value))
+
+    def hang_up(self) -> None:
+        """The peer closes its end."""
+        self._theirs.close()
 
 
 class Client:
@@ -172,7 +191,7 @@ class Listener:
             "routes": ANYTHING_BELOW_V1,
             "browser": CrossOriginPolicy(),
             "body_limit": limits.body_bytes,
-            "own_via": b"clawgate-test",
+            "via_pseudonym": b"clawgate-test",
             "tokens": TokenStore.of({"alice": TOKEN}) if tokens else None,
             "failures": AuthLockout(LockoutRule()) if tokens else None,
             **admission,

@@ -336,9 +336,9 @@ def admitted(upstream: Upstream | None, **changes: Any) -> AdmittedHead:
         "method": b"POST",
         "path": b"/v1/chat/completions",
         "head": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: ",
-        "sized": True,
+        "has_content_length": True,
         "chunked": False,
-        "wants_continue": False,
+        "expect_continue": False,
         "dialect": Dialect.CHAT,
     }
     return AdmittedHead(**(fields | changes))
@@ -373,7 +373,7 @@ class Relay:
     async def post(self, client: FakeClient, head: AdmittedHead, body: bytes = b"{}") -> Exchange:
         """An exchange whose request was sent, as far as it can be by now."""
         exchange = self.exchange(client, head)
-        exchange.start_request(head.head_for(len(body)))
+        exchange.start_request(head.encode_head(len(body)))
         exchange.request_body(body)
         exchange.request_complete()
         exchange.flush_request()

@@ -41,8 +41,8 @@ from tests.gateway.stand import (
 def head_of(path: bytes, lines: bytes = b"content-type: application/json\r\n") -> AdmittedHead:
     """What admission made of a request for ``path``."""
     return AdmittedHead(
-        upstream=None, caller="me", method=b"POST", path=path, head=b"", sized=True, chunked=False,
-        wants_continue=False, dialect=dialect_of(path), target=path, header_lines=lines,
+        upstream=None, caller="me", method=b"POST", path=path, head=b"", has_content_length=True, chunked=False,
+        expect_continue=False, dialect=dialect_of(path), target=path, header_lines=lines,
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def build_bridge(
     ``instance`` is what its health says of whose it is, where it is a part of something larger.
     """
     origin, path = parse_url(settings.remote_url)
-    own_via = via_value(secrets.token_hex(6))
+    via_pseudonym = via_value(secrets.token_hex(6))
     dialer = dialer or Dialer()
     upstream = Upstream(
         UpstreamConfig(
@@ -55,7 +55,7 @@ def build_bridge(
             limits=time_limits(settings),
         ),
         dialer,
-        via=own_via,
+        via=via_pseudonym,
     )
     token = settings.bridge_token
     if token is None and not is_loopback(settings.host):
@@ -73,7 +73,7 @@ def build_bridge(
         routes=ANYTHING_BELOW_V1,
         browser=browser_rule(settings, settings.host),
         body_limit=body_limit(settings),
-        own_via=own_via,
+        via_pseudonym=via_pseudonym,
         tokens=None if token is None else TokenStore.of({"bridge": token.get_secret_value()}),
         failures=None if token is None else AuthLockout(LockoutRule()),
     )

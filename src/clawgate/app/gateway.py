@@ -67,7 +67,7 @@ def build_gateway(
     """
     settings = gateway_settings(file, flags)
     dialer = dialer or Dialer()
-    own_via = via_value(instance)
+    via_pseudonym = via_value(instance)
     plugins = PluginHost(
         HostEnvironment(
             state=state or file.path.parent,
@@ -79,7 +79,9 @@ def build_gateway(
     )
     plugins.load(file)
     direct = ModelRouter(
-        lambda provider: provider_upstream(provider, dialer, via=own_via, listening=settings.listens_at),
+        lambda provider: provider_upstream(
+            provider, dialer, via=via_pseudonym, listening=settings.listens_at
+        ),
         time.time,
         plugins,
     )
@@ -89,7 +91,7 @@ def build_gateway(
         routes=_routes(settings),
         browser=_browser_rule(settings.host),
         body_limit=BODY_LIMIT,
-        own_via=own_via,
+        via_pseudonym=via_pseudonym,
         control_paths=CONTROL_PATHS,
         own_paths=OWN_PATHS,
         accepts_api_key=True,

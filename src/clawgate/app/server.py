@@ -67,13 +67,13 @@ def build_server(
         routes=MODEL_ROUTES,
         browser=browser_rule(settings, settings.host),
         body_limit=body_limit(settings),
-        own_via=via_value(instance),
+        via_pseudonym=via_value(instance),
         tokens=source.book(),
         failures=AuthLockout(
             LockoutRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout)
         ),
         rates=RateLimiter(rates) if rates != RateRule() else None,
-        model_rule=ModelAllowlist(frozenset(settings.models)) if settings.models else None,
+        model_allowlist=ModelAllowlist(frozenset(settings.models)) if settings.models else None,
         proxies=TrustedProxies.of(settings.trusted_proxy),
     )
     tally = RequestMetrics()
@@ -183,7 +183,7 @@ def _build_metrics(
         routes=RouteTable(exact={}, prefixes={}),
         browser=CrossOriginPolicy(),
         body_limit=0,
-        own_via=via_value(instance),
+        via_pseudonym=via_value(instance),
         control_paths=frozenset({b"/metrics"}),
     )
     front = ConnectionManager(gate=gate, upstreams=(), limits=ClientLimits(connections=32), observer=None)

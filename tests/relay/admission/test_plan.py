@@ -123,7 +123,7 @@ async def served(
 ) -> AsyncIterator[tuple[RawClient, list[RequestRecord]]]:
     """A client of a listener with ``router``, and the records of its requests."""
     records: list[RequestRecord] = []
-    parts = {"upstream": None, "body_limit": 1000, "own_via": OWN.encode(), **admission}
+    parts = {"upstream": None, "body_limit": 1000, "via_pseudonym": OWN.encode(), **admission}
     gate = Admission(router=router, routes=GATEWAY_ROUTES, browser=CrossOriginPolicy(), **parts)
     front = ConnectionManager(
         gate=gate, upstreams=[], limits=ClientLimits(body_bytes=1000), observer=records.append
@@ -296,7 +296,7 @@ def test_the_model_of_a_large_body_is_checked_in_a_thread(
         )
         async with FakeUpstream(faults.json_answer({"a": 1})) as one:
             rule = ModelAllowlist(frozenset({"m"}))
-            async with served(None, upstream=upstream(one.url, "one"), model_rule=rule) as (client, _):
+            async with served(None, upstream=upstream(one.url, "one"), model_allowlist=rule) as (client, _):
                 for model, status in (("n", 404), ("m", 200)):
                     body = b'{"model":"%b"}' % model.encode()
                     await client.send(head + (faults.chunk(body) + faults.LAST_CHUNK if chunked else body))

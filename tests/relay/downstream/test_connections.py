@@ -8,17 +8,22 @@ from functools import partial
 
 import pytest
 
+from clawgate.policy.client_ip import TrustedProxies
+from clawgate.relay.admission.admission import Admission, ControlRequest
+from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.downstream import connections as front
 from clawgate.relay.downstream import protocol
 from clawgate.relay.downstream.connections import REJECTED_CONNECTIONS
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.request_parser import ClientLimits
+from clawgate.relay.interfaces import RequestHead
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.script import Drip, Hold, ReadBody
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import CLIENT_TOKEN, KINDS, Kind, run, serving, until
-from tests.relay.fake_listener import BEARER, Listener, request
+from tests.relay.fake_listener import BEARER, Client, Listener, request, turns
+from tests.relay.fakes import OK
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_answer({"next": "fine"})
@@ -461,3 +466,56 @@ async def test_a_stop_does_not_wait_for_handshakes() -> None:
     listener.manager.close_idle_connections()
     listener.manager.handshake_ended(protocol)
     assert aborted and listener.manager.connection_count == 0
+
+
+@pytest.mark.anyio
+async def test_a_lockout_of_one_address_does_not_send_others_through_admission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A head that was admitted is used again, unless its own address is locked out."""
+    listener = Listener(tokens=True)
+    friend, stranger = listener.connect(peer="192.0.2.7"), listener.connect(peer="192.0.2.8")
+    admitted: list[str] = []
+    admit = Admission.admit
+
+    def counted(self: Admission, head: RequestHead, peer: str, now: float) -> AdmittedHead | ControlRequest:
+        admitted.append(peer)
+        return admit(self, head, peer, now)
+
+    monkeypatch.setattr(Admission, "admit", counted)
+    good = request(b"/v1/models", BEARER)
+    for client in (friend, stranger):
+        await ask(listener, client, good)
+    assert admitted == ["192.0.2.7", "192.0.2.8"]
+    foe = listener.connect(peer="192.0.2.8")
+    for _ in range(10):
+        foe.send(request(b"/v1/models", b"Authorization: Bearer wrong"))
+    admitted.clear()
+    await ask(listener, friend, good)
+    assert admitted == []
+    stranger.send(good)
+    assert admitted == ["192.0.2.8"] and stranger.statuses == [200, 429]
+
+
+@pytest.mark.anyio
+async def test_a_lockout_behind_a_trusted_proxy_is_of_the_forwarded_address() -> None:
+    """Not of the proxy, whose connection carries them all."""
+    listener = Listener(tokens=True, proxies=TrustedProxies.of(["10.0.0.9"]))
+    proxy = listener.connect(peer="10.0.0.9")
+    heads = [request(b"/v1/models", BEARER, b"X-Forwarded-For: 192.0.2.%d" % n) for n in (7, 8)]
+    await ask(listener, proxy, heads[0])
+    other = listener.connect(peer="10.0.0.9")
+    for _ in range(10):
+        other.send(request(b"/v1/models", b"Authorization: Bearer wrong", b"X-Forwarded-For: 192.0.2.8"))
+    await ask(listener, proxy, heads[0])
+    proxy.send(heads[1])
+    assert proxy.statuses == [200, 200, 429]
+
+
+async def ask(listener: Listener, client: Client, data: bytes) -> None:
+    """One request and its response, on the upstream connection that is kept."""
+    client.send(data)
+    await turns()
+    listener.dialer.transport().receive(OK)
+    await turns()
+    assert client.statuses[-1] == 200

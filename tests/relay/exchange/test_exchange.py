@@ -332,7 +332,12 @@ def test_a_client_is_read_again_although_the_stale_connection_had_been_full() ->
         upstream, resumed = StaleOrNew(), asyncio.Event()
         client = SimpleNamespace(pause_reading=lambda: None, resume_reading=resumed.set)
         ticket = SimpleNamespace(
-            upstream=upstream, method=b"POST", chunked=False, waits=False, router=None, model_rule=None
+            upstream=upstream,
+            method=b"POST",
+            chunked=False,
+            buffers_body=False,
+            router=None,
+            model_allowlist=None,
         )
         shop = SimpleNamespace(
             now=lambda: 0.0, spawn=asyncio.ensure_future, body_limit=1_000_000, observes_all=False

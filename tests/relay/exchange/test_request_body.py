@@ -14,8 +14,8 @@ from clawgate.wire.dialect import Dialect
 
 def ticket(**more: Any) -> AdmittedHead:
     given: dict[str, Any] = {
-        "upstream": None, "caller": "-", "method": b"POST", "path": b"/v1/x", "head": b"", "sized": True,
-        "chunked": False, "wants_continue": False, "dialect": Dialect.CHAT,
+        "upstream": None, "caller": "-", "method": b"POST", "path": b"/v1/x", "head": b"", "has_content_length": True,
+        "chunked": False, "expect_continue": False, "dialect": Dialect.CHAT,
     }  # fmt: skip
     return AdmittedHead(**{**given, **more})
 
@@ -32,7 +32,7 @@ def test_a_chunked_body_gets_chunks_of_ours() -> None:
     assert body(chunked=True).feed(b"abc") == b"3\r\nabc\r\n"
 
 
-@pytest.mark.parametrize("reader", [{"router": object()}, {"model_rule": ModelAllowlist(frozenset())}])
+@pytest.mark.parametrize("reader", [{"router": object()}, {"model_allowlist": ModelAllowlist(frozenset())}])
 def test_what_is_read_first_does_not_go_on(reader: dict[str, Any]) -> None:
     """Whoever reads it says what is sent."""
     read = body(**reader)
@@ -48,7 +48,7 @@ def test_nothing_is_kept_where_nobody_reads_it() -> None:
 
 @pytest.mark.parametrize("pieces", [[], [b"abc"], [b"a", b"bc"]])
 def test_what_is_read_is_all_of_it_once(pieces: list[bytes]) -> None:
-    ruled = body(model_rule=ModelAllowlist(frozenset()))
+    ruled = body(model_allowlist=ModelAllowlist(frozenset()))
     for piece in pieces:
         ruled.feed(piece)
     assert ruled.read() == b"".join(pieces)
@@ -57,7 +57,7 @@ def test_what_is_read_is_all_of_it_once(pieces: list[bytes]) -> None:
 
 def test_a_log_does_not_have_large_bodies_kept_and_a_rule_does() -> None:
     large = b"x" * (PEEK_BYTES + 1)
-    for more, kept in (({"peeks": True}, False), ({"model_rule": ModelAllowlist(frozenset())}, True)):
+    for more, kept in (({"peeks": True}, False), ({"model_allowlist": ModelAllowlist(frozenset())}, True)):
         found = body(len(large), **more)
         found.feed(large)
         assert (found.read() is not None) is kept

@@ -34,41 +34,46 @@ class ModelAllowlist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmittedHead:
-    """A request head after admission: its caller, and where it goes. It can be used for every request with this head.
-
-    ``head`` is what goes upstream: whole, or with ``sized`` up to where the digits of the body's length belong; empty
-    where a ``router`` makes it, from ``target``, the ``header_lines`` that may pass, and the client's ``via``.
-    ``model_rule`` is asked for the body's model before anything is sent.
-    """
+    """A request head after admission: its caller, and where it goes. It serves every request with this head."""
 
     upstream: Upstream | None
+    """Where the request goes; None where ``router`` chooses by the body."""
+    router: Router | None = None
+    model_allowlist: ModelAllowlist | None = None
+    """Checked against the body's model before anything is sent."""
     caller: str
+    lockout_key: str | None = None
+    """The client's address as the lockout counts it; None where no lockout applies."""
     method: bytes
     path: bytes
-    head: bytes
-    sized: bool
-    chunked: bool
-    wants_continue: bool
-    dialect: Dialect
-    model_rule: ModelAllowlist | None = None
-    router: Router | None = None
     target: bytes = b""
+    """Path, and of the query what may go upstream."""
+    dialect: Dialect
+    head: bytes
+    """What goes upstream: whole, or with ``has_content_length`` without the digits; empty with a ``router``."""
     header_lines: bytes = b""
+    """The client's headers that may go upstream."""
     via: bytes = b""
+    """The client's own Via."""
+    has_content_length: bool
+    chunked: bool
+    expect_continue: bool
 
     @property
-    def repeatable(self) -> bool:
-        """Whether the same head may be taken to mean the same again."""
-        return not (self.chunked or self.wants_continue or self.model_rule is not None)
-
-    def head_for(self, length: int) -> bytes:
-        """What goes upstream before a body of ``length`` bytes; empty where a plan makes it."""
-        return b"%b%d\r\n\r\n" % (self.head, length) if self.sized and self.router is None else self.head
+    def cacheable(self) -> bool:
+        """Whether the next request with this head may skip admission."""
+        return not (self.chunked or self.expect_continue or self.model_allowlist is not None)
 
     @property
-    def waits(self) -> bool:
-        """Whether nothing can be sent before the body was read."""
-        return self.model_rule is not None or self.router is not None
+    def buffers_body(self) -> bool:
+        """Whether the whole body has to be read before anything is sent."""
+        return self.model_allowlist is not None or self.router is not None
+
+    def encode_head(self, length: int) -> bytes:
+        """Return what goes upstream before a body of ``length`` bytes; empty where a plan makes it."""
+        if self.has_content_length and self.router is None:
+            return b"%b%d\r\n\r\n" % (self.head, length)
+        return self.head
 
 
 class UpstreamAttempt(Protocol):

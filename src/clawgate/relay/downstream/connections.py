@@ -83,16 +83,6 @@ class ConnectionManager:
         """What uvicorn calls for each connection, in place of its own protocol class."""
         return RelayProtocol(self, config, server_state, app_state, _loop)
 
-    def can_skip_admission(self, length: int, now: float) -> bool:
-        """Whether a request whose head passed before may pass unasked, with a body of ``length`` bytes.
-
-        Not while rates are limited or anybody is locked out: the gate has to be asked each time.
-        """
-        gate = self.gate
-        if gate.rates is not None or length > self.limits.body_bytes:
-            return False
-        return gate.failures is None or not gate.failures.any_locked(now)
-
     def invalidate_head_caches(self) -> None:
         """What passed before has to be asked about again: the gate's rules have changed."""
         for connection in self._connections:

@@ -53,7 +53,6 @@ class Listener(Protocol):
     def connection_opened(self, connection: RelayProtocol) -> None: ...
     def authenticated(self, connection: RelayProtocol) -> None: ...
     def connection_closed(self, connection: RelayProtocol) -> None: ...
-    def can_skip_admission(self, length: int, now: float) -> bool: ...
 
 
 class RelayProtocol(HttpToolsProtocol):
@@ -126,20 +125,22 @@ class RelayProtocol(HttpToolsProtocol):
         missing = length - len(data) + body_at
         front = self.front
         ticket = known.meaning
-        if missing < 0 or (ticket.sized and not length) or not front.can_skip_admission(length, self._since):
+        if missing < 0 or (ticket.has_content_length and not length):
+            return False
+        if not front.gate.still_admits(ticket, length, self._since):
             return False
         self._waiting = False
         self._exchange = exchange = Exchange(front.shop, self, ticket, self._since)
         if missing:
             self._reader.take_head(missing)
-            exchange.start_request(ticket.head_for(length))
+            exchange.start_request(ticket.encode_head(length))
             if body_at < len(data):
                 exchange.request_body(data[body_at:])
             exchange.flush_request()
             return True
         self._reader.take_whole()
         if ticket.router is None:
-            exchange.send_complete_request(ticket.head_for(length), data, body_at)
+            exchange.send_complete_request(ticket.encode_head(length), data, body_at)
         else:
             exchange.send_routed_request(data[body_at:])
         return True
@@ -225,7 +226,7 @@ class RelayProtocol(HttpToolsProtocol):
         try:
             found = self.front.gate.admit(head, self._peer, now)
             if isinstance(found, AdmittedHead):
-                self.front.gate.enter(found, now)
+                self.front.gate.acquire(found, now)
         except GatewayError as error:
             self._refusal = error
             self._refused_head = head
@@ -239,14 +240,14 @@ class RelayProtocol(HttpToolsProtocol):
         if isinstance(found, ControlRequest):
             self._start_control(head, found)
             return
-        if found.wants_continue:
+        if found.expect_continue:
             self.transport.write(CONTINUE)
         length = int(dict(head.fields).get(b"content-length", b"0"))
         # With and without a body are two cases for the gate: only the one that was judged may be known again.
-        if raw is not None and found.repeatable and found.sized == (length > 0):
+        if raw is not None and found.cacheable and found.has_content_length == (length > 0):
             self._known = CachedHead.of(raw, length, found)
         self._exchange = Exchange(self.front.shop, self, found, now)
-        self._exchange.start_request(found.head_for(length))
+        self._exchange.start_request(found.encode_head(length))
 
     def body_read(self, piece: bytes) -> None:
         """A piece of the body."""

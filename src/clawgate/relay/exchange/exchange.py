@@ -122,7 +122,7 @@ class Exchange:
         except BodyTooLarge as error:
             self.fail(error)
             return
-        if self._ticket.waits and not self._shop.held.may_go_on(self, self._body.size):
+        if self._ticket.buffers_body and not self._shop.held.may_go_on(self, self._body.size):
             self._no_room = True
             self._client.pause_reading()
 
@@ -136,20 +136,20 @@ class Exchange:
         if self.done:
             return
         self._request_done = True
-        if self._ticket.waits:
+        if self._ticket.buffers_body:
             self._shop.held.let_go(self)
             if self._no_room:
                 self.body_may_go_on()
         whole = self._body.read() if self._body is not None else None
         if whole is not None:
             self._read(whole)
-        if self._ticket.chunked and not self._ticket.waits:
+        if self._ticket.chunked and not self._ticket.buffers_body:
             self._outgoing.append(LAST_CHUNK)
 
     def _read(self, body: bytes) -> None:
         """Decide what depends on the body: the upstream, whether its model is allowed, or just its name for the log."""
         ticket = self._ticket
-        rule = ticket.model_rule
+        rule = ticket.model_allowlist
         if ticket.router is not None:
             self._route(body)
         elif rule is None:
@@ -246,7 +246,7 @@ class Exchange:
 
     def flush_request(self) -> None:
         """Send on what has come; called at the end of each read from the client."""
-        if self.done or not self._outgoing or (self._ticket.waits and not self._request_done):
+        if self.done or not self._outgoing or (self._ticket.buffers_body and not self._request_done):
             return
         if self._connection is None:
             if self._dialling is None:
@@ -514,10 +514,10 @@ class Exchange:
     def _finalize(self, status: int, error: GatewayError | None) -> None:
         self.done = True
         shop = self._shop
-        if self._ticket.waits:
+        if self._ticket.buffers_body:
             shop.held.let_go(self)
         if shop.gate.rates is not None:
-            shop.gate.leave(self._ticket)
+            shop.gate.release(self._ticket)
         observer = shop.observer_of(status, ours=error is not None)
         if observer is not None:
             ticket = self._ticket

@@ -21,7 +21,7 @@ class RequestBody:
         self.size = 0
         """Bytes of content so far."""
         # Kept whole where a rule has to read it, and up to a size for a glance where a log wants it.
-        self._kept: list[bytes] | None = [] if ticket.waits or peeks else None
+        self._kept: list[bytes] | None = [] if ticket.buffers_body or peeks else None
 
     def feed(self, data: bytes) -> bytes:
         """What goes upstream for a piece, framed anew; nothing where all is read first. Raises `BodyTooLarge`."""
@@ -29,11 +29,11 @@ class RequestBody:
         if self.size > self._limit:
             raise BodyTooLarge(f"the body is over the limit of {self._limit} bytes")
         if self._kept is not None:
-            if self.size > PEEK_BYTES and not self._ticket.waits:
+            if self.size > PEEK_BYTES and not self._ticket.buffers_body:
                 self._kept = None
             else:
                 self._kept.append(data)
-        if self._ticket.waits:
+        if self._ticket.buffers_body:
             return b""
         return chunk(data) if self._ticket.chunked else data
 
