@@ -13,8 +13,8 @@ from clawgate.errors import MethodNotAllowed, UnknownRoute
 class RouteTable:
     """``exact`` maps a path to its methods, ``prefixes`` the beginning of paths.
 
-    The keys of ``prefixes`` end with '/'; the rest of the path is not checked here, but `wire.http.message.split_target` has
-    checked its form. ``query`` maps the same keys to the names of the query parameters that go upstream. No other
+    The keys of ``prefixes`` end with '/'; the rest of the path is not checked here (`wire.http.message.split_target`
+    did). ``query`` maps the same keys to the names of the query parameters that go upstream. No other
     parameter does: a query ends up in logs, and some servers take a credential from it.
     """
 

@@ -196,7 +196,9 @@ class Admission:
     # The route and the body
 
     def _admit_control(self, request: _Request) -> ControlRequest:
-        RouteTable(exact={request.path: (b"GET", b"HEAD")}, prefixes={}).check(request.head.method, request.path)
+        RouteTable(exact={request.path: (b"GET", b"HEAD")}, prefixes={}).check(
+            request.head.method, request.path
+        )
         if body_length(request.head, request.get, self.body_limit) != 0:
             raise MalformedRequest("this route takes no body")
         return ControlRequest(request.caller)
