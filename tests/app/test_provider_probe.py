@@ -19,8 +19,8 @@ from clawgate.wire.http.url import parse_url
 
 KEY = "canary-probe-key"
 OWL = Provider(
-    id="owl", api="openai-completions", origin=None, path="/v1", credential=Bearer(KEY), trusted=True,
-    trust_setting="models.providers.owl.request.allowPrivateNetwork", headers=(("X-Team", "a1"),),
+    id="owl", api="openai-completions", origin=None, path="/v1", credential=Bearer(KEY), allow_private=True,
+    allow_private_setting="models.providers.owl.request.allowPrivateNetwork", headers=(("X-Team", "a1"),),
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_an_answer_that_is_no_success_is_told_apart(status: int, state: str) -> 
 
 
 def test_an_address_that_may_not_be_dialled_is_not_dialled() -> None:
-    seen, requests = asked(dataclasses.replace(OWL, trusted=False), faults.json_answer([]))
+    seen, requests = asked(dataclasses.replace(OWL, allow_private=False), faults.json_answer([]))
     assert seen.state == "blocked" and requests == []
 
 
@@ -85,6 +85,6 @@ def test_what_cannot_be_set_up_is_not_ready(change: Callable[[], Provider]) -> N
 
 
 def test_only_what_is_ready_is_asked() -> None:
-    unready = dataclasses.replace(OWL, id="lan", why_not_ready="its key is not set")
+    unready = dataclasses.replace(OWL, id="lan", problem="its key is not set")
     assert set(probe_all([OWL, unready])) == {"owl"}
     assert probe_all([unready]) == {}

@@ -36,7 +36,7 @@ def upstream(
         "origin": origin,
         "path": path or "/v1",
         "credential": Bearer(KEY),
-        "trusted": True,
+        "allow_private": True,
         **more,
     }
     found = Provider(id="x", api="openai-completions", **made)
@@ -112,7 +112,7 @@ def test_how_long_a_provider_may_be_silent(seconds: float | None, limits: TimeLi
 def test_trust_is_the_providers_own() -> None:
     """The switch that opens private places, and its name for who asks why one is shut."""
     for trusted in (True, False):
-        route = upstream("http://h/v1", trusted=trusted, trust_setting="the.key").pool._route
+        route = upstream("http://h/v1", allow_private=trusted, allow_private_setting="the.key").pool._route
         assert (route.allow_private, route.allow_private_setting) == (trusted, "the.key")
 
 

@@ -35,7 +35,7 @@ def ready(name: str, *models: str, why: str | None = None) -> Provider:
         api="openai-completions",
         origin=None,
         models=tuple(Model(one, one) for one in models),
-        why_not_ready=why,
+        problem=why,
     )
 
 

@@ -32,6 +32,6 @@ def test_both_providers_are_ready_once_their_secrets_are_there(tmp_path: Path) -
     ):
         file = read_config(path, given, required=True)
         catalog = build_catalog(file.config, file.unset, file.environment)
-        assert [name for name, found in catalog.providers.items() if found.why_not_ready is None] == ready
+        assert [name for name, found in catalog.providers.items() if found.problem is None] == ready
         assert str(catalog.primary) == f"{BRIDGE}/gpt-4o-mini"
     assert "of-the-demo" not in path.read_text()

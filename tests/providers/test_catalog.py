@@ -47,7 +47,7 @@ def only(block: dict[str, Any], name: str = "owl", **more: Any) -> Provider:
 )
 def test_the_built_ins_are_there_without_config(name: str, url: str, line: bytes) -> None:
     found = catalog().providers[name]
-    assert found.built_in and found.why_not_ready is None and found.base_url == url and found.models == ()
+    assert found.built_in and found.problem is None and found.base_url == url and found.models == ()
     assert found.credential.line() == line
     assert found.notes == (f"its key comes from {BUILT_IN[name].variable}",)
 
@@ -63,13 +63,13 @@ def test_a_built_in_without_its_key_is_not_ready(name: str, held: str | None) ->
     variable = BUILT_IN[name].variable
     environment = {} if held is None else {variable: held}
     found = catalog(environment=environment).providers[name]
-    assert found.why_not_ready == f"its key is not set: set {variable}, or models.providers.{name}.apiKey"
+    assert found.problem == f"its key is not set: set {variable}, or models.providers.{name}.apiKey"
     assert found.credential.line() == b""
 
 
 def test_a_placeholder_in_the_environment_is_no_key() -> None:
     found = catalog(environment={"OPENAI_API_KEY": "your-api-key"}).providers["openai"]
-    assert found.why_not_ready == "its key cannot be used: OPENAI_API_KEY is a placeholder"
+    assert found.problem == "its key cannot be used: OPENAI_API_KEY is a placeholder"
 
 
 def test_config_overrides_parts_of_a_built_in() -> None:
@@ -85,19 +85,16 @@ def test_the_environments_key_goes_to_its_own_origin_only(url: str) -> None:
     """Another host, another port, or the same host unencrypted: the key stays here, and the reason says so."""
     found = only({"baseUrl": url}, "openai")
     assert found.credential.line() == b"" and "canary" not in repr(found)
-    assert (
-        found.why_not_ready is not None
-        and "OPENAI_API_KEY belongs to https://api.openai.com" in found.why_not_ready
-    )
+    assert found.problem is not None and "OPENAI_API_KEY belongs to https://api.openai.com" in found.problem
 
 
 def test_another_path_of_its_own_origin_takes_the_environments_key() -> None:
-    assert only({"baseUrl": "https://api.openai.com/v2"}, "openai").why_not_ready is None
+    assert only({"baseUrl": "https://api.openai.com/v2"}, "openai").problem is None
 
 
 def test_a_built_in_elsewhere_with_a_configured_key_is_ready() -> None:
     found = only({"baseUrl": "https://elsewhere.test/v1", "apiKey": "canary-else"}, "openai")
-    assert found.why_not_ready is None and found.credential.line() == b"authorization: Bearer canary-else\r\n"
+    assert found.problem is None and found.credential.line() == b"authorization: Bearer canary-else\r\n"
 
 
 @pytest.mark.parametrize(
@@ -108,27 +105,22 @@ def test_a_built_in_elsewhere_with_a_configured_key_is_ready() -> None:
 def test_a_setting_that_is_not_set_is_never_taken_as_left_out(key: str) -> None:
     """Without it another credential would leave, no proxy be asked, or another dialect be spoken."""
     found = only(OWL, unset={f"models.providers.owl.{key}": "SITE"})
-    assert found.why_not_ready == (
+    assert found.problem == (
         f"a setting of it is not set: set SITE (models.providers.owl.{key} refers to it)"
     )
 
 
 def test_what_openclaw_owns_may_be_unset() -> None:
-    assert only(OWL, unset={"models.providers.owl.localService.env.A": "SITE"}).why_not_ready is None
+    assert only(OWL, unset={"models.providers.owl.localService.env.A": "SITE"}).problem is None
 
 
 def test_a_built_in_whose_address_is_not_set_is_asked_nowhere() -> None:
     """Least of all at its own address, with the key of the environment."""
     found = only({}, "openai", unset={"models.providers.openai.baseUrl": "SITE"})
     assert found.origin is None and found.credential.line() == b""
-    assert (
-        found.why_not_ready
-        == "its address is not set: set SITE (models.providers.openai.baseUrl refers to it)"
-    )
+    assert found.problem == "its address is not set: set SITE (models.providers.openai.baseUrl refers to it)"
     whole = only({}, "openai", unset={"models.providers.openai": "SITE"})
-    assert (
-        whole.why_not_ready == "a setting of it is not set: set SITE (models.providers.openai refers to it)"
-    )
+    assert whole.problem == "a setting of it is not set: set SITE (models.providers.openai refers to it)"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +129,7 @@ def test_a_built_in_whose_address_is_not_set_is_asked_nowhere() -> None:
         ({"apiKey": "k12"}, "its address is not set: set models.providers.owl.baseUrl"),
         (
             {**OWL, "api": "google-generative-ai"},
-            "clawgate does not speak models.providers.owl.api 'google-g",
+            "api 'google-generative-ai' is not supported; use one of",
         ),
         ({**OWL, "auth": "aws-sdk"}, "'aws-sdk' is not supported"),
         ({**OWL, "baseUrl": "http://169.254.169.254"}, "never dialled (metadata)"),
@@ -149,8 +141,8 @@ def test_a_built_in_whose_address_is_not_set_is_asked_nowhere() -> None:
 def test_a_provider_that_cannot_serve_says_why(block: dict[str, Any], says: str) -> None:
     """And stays an entry, so that requests for it fail by name and go nowhere else."""
     found = catalog({"owl": block, "other": OWL})
-    reason = found.providers["owl"].why_not_ready
-    assert reason is not None and says in reason and found.providers["other"].why_not_ready is None
+    reason = found.providers["owl"].problem
+    assert reason is not None and says in reason and found.providers["other"].problem is None
 
 
 @pytest.mark.parametrize(
@@ -164,9 +156,9 @@ def test_a_provider_that_cannot_serve_says_why(block: dict[str, Any], says: str)
 def test_a_variable_that_is_not_set_is_found_however_its_path_is_written(path: str) -> None:
     block = {"baseUrl": OWL["baseUrl"]}
     found = catalog({"my.owl": block, "my": block}, unset={path: "OWL_KEY"})
-    reason = found.providers["my.owl"].why_not_ready
+    reason = found.providers["my.owl"].problem
     assert reason is not None and "set OWL_KEY" in reason
-    assert found.providers["my"].why_not_ready is None
+    assert found.providers["my"].problem is None
 
 
 @pytest.mark.parametrize(
@@ -175,13 +167,13 @@ def test_a_variable_that_is_not_set_is_found_however_its_path_is_written(path: s
     'models.providers["owl"].headers."X-Team"'],
 )  # fmt: skip
 def test_a_header_whose_variable_is_not_set(path: str) -> None:
-    assert only(OWL, unset={path: "TEAM"}).why_not_ready == (
+    assert only(OWL, unset={path: "TEAM"}).problem == (
         "its header X-Team is not set: set TEAM (models.providers.owl.headers.X-Team refers to it)"
     )
 
 
 def test_a_reference_to_no_variable_is_said_to_be_one() -> None:
-    reason = only(OWL, unset={"models.providers.owl.apiKey": "exec:vault"}).why_not_ready
+    reason = only(OWL, unset={"models.providers.owl.apiKey": "exec:vault"}).problem
     assert reason is not None and "refers to 'exec:vault', which clawgate cannot follow" in reason
 
 
@@ -191,11 +183,7 @@ def test_a_missing_key_is_never_the_environments_nor_another_providers() -> None
     found = only(
         {"baseUrl": "https://api.openai.com/v1"}, "openai", unset={"models.providers.openai.apiKey": "OTHER"}
     )
-    assert (
-        found.credential.line() == b""
-        and found.why_not_ready is not None
-        and "set OTHER" in found.why_not_ready
-    )
+    assert found.credential.line() == b"" and found.problem is not None and "set OTHER" in found.problem
     assert found.notes == ()
 
 
@@ -219,8 +207,8 @@ def test_what_the_config_says_arrives() -> None:
             },
         }
     )  # fmt: skip
-    assert found.why_not_ready is None and found.trusted and found.timeout_seconds == 45
-    assert found.trust_setting == "models.providers.owl.request.allowPrivateNetwork"
+    assert found.problem is None and found.allow_private and found.timeout_seconds == 45
+    assert found.allow_private_setting == "models.providers.owl.request.allowPrivateNetwork"
     assert found.headers == (("X-Team", "a1"),) and found.proxy == "http://p.test:3128"
     tls = (found.ca, found.certificate, found.key, found.server_name, found.insecure)
     assert tls == ("/ca.pem", "/c.pem", "/k.pem", "owl", True)
@@ -251,9 +239,11 @@ def test_a_model_that_wants_another_way_than_its_provider_says_why_it_is_not_ask
 ) -> None:
     """It is never asked in its provider's way instead."""
     found = only({**OWL, "models": [{"id": "q", key: value}, {"id": "r"}]})
-    said = f"the model 'owl/q' has {why} of its own, which is not supported: make it a provider of its own"
-    assert found.why_not("q") == (said if why else None)
-    assert found.why_not_ready is found.why_not("r") is found.why_not("not listed") is None
+    problem = (
+        f"the model 'owl/q' has its own {why}, which is not supported; configure it as a separate provider"
+    )
+    assert found.model_problem("q") == (problem if why else None)
+    assert found.problem is found.model_problem("r") is found.model_problem("not listed") is None
 
 
 def test_a_dialect_that_is_assumed_is_said() -> None:
@@ -268,7 +258,7 @@ def test_a_private_address_without_the_switch_is_noted(url: str) -> None:
         "blocked until models.providers.owl.request.allowPrivateNetwork is true" in note
         for note in found.notes
     )
-    assert not found.trusted and found.why_not_ready is None
+    assert not found.allow_private and found.problem is None
 
 
 def test_the_default_its_chain_and_the_aliases() -> None:
@@ -283,7 +273,7 @@ def test_the_default_its_chain_and_the_aliases() -> None:
     assert found.fallbacks == (ModelRef("openai", "x"), ModelRef("openrouter", "a/b"))
     assert dict(found.aliases) == {"fast": ModelRef("owl", "q"), "Smart": ModelRef("openai", "y")}
     assert found.notes == (
-        "agents.defaults.model.fallbacks[1]: 'openrouter/a/b' is left out: there is no provider 'openrouter'",
+        "agents.defaults.model.fallbacks[1]: 'openrouter/a/b' is ignored: there is no provider 'openrouter'",
     )
     assert found.listed() == {"openai": (), "anthropic": (), "owl": ()}
 
@@ -301,9 +291,9 @@ def test_an_alias_that_could_mislead_is_left_out() -> None:
     config = OpenClawConfig.model_validate({"agents": {"defaults": defaults}})
     notes: list[str] = []
     assert _aliases(config, notes) == {"b": ModelRef("owl", "b")}
-    assert [note.partition(" is left out: ")[2][:12] for note in notes] == [
+    assert [note.partition(" is ignored: ")[2][:12] for note in notes] == [
         "'openai/x' l",
-        "'B' is anoth",
+        "'B' is alrea",
         "'bare' is no",
     ]
 
@@ -369,6 +359,6 @@ def test_no_provider_keeps_the_catalog_from_being_built(
     for name, provider in found.providers.items():
         line = provider.credential.line()
         assert line.count(b"\n") <= 1
-        assert provider.origin is not None or provider.why_not_ready
+        assert provider.origin is not None or provider.problem
         if b"sk-canary" in line:
             assert provider.origin is not None and f"api.{name}.com" == provider.origin.host

@@ -46,7 +46,7 @@ def unchecked(block: dict[str, Any]) -> ProviderBlock:
 
 def choose(block: dict[str, Any], *, api: str = "openai-completions", **unset: str) -> CredentialSelection:
     paths = {key.replace("__", "."): variable for key, variable in unset.items()}
-    return choose_credential(unchecked(block), where=WHERE, api=api, unset=paths)
+    return choose_credential(unchecked(block), key_path=WHERE, api=api, unset=paths)
 
 
 def in_header(**auth: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def in_header(**auth: str) -> dict[str, Any]:
 )
 def test_the_one_that_leaves(block: dict[str, Any], line: str) -> None:
     found = choose(block)
-    assert found.why_not is None and found.credential.line() == (f"{line}\r\n".encode() if line else b"")
+    assert found.problem is None and found.credential.line() == (f"{line}\r\n".encode() if line else b"")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_anthropics_api_takes_its_key_in_its_own_header(block: dict[str, Any], l
             {"headers": {"Api-Key": "h"}, **in_header(headerName="X-T", value="t")},
             ["headers.Api-Key is not sent: request.auth is"],
         ),
-        ({"headers": {"Host": "elsewhere"}}, ["headers.Host is not sent: it is clawgate's own"]),
+        ({"headers": {"Host": "elsewhere"}}, ["headers.Host is not sent: clawgate sets"]),
         (
             {"headers": {"X-T": "a"}, **in_header(headerName="x-t", value="t")},
             ["headers.X-T is not sent: the cred"],
@@ -159,29 +159,29 @@ def test_what_is_not_sent_is_noted(block: dict[str, Any], notes: list[str]) -> N
         ({"headers": {"Proxy-Authorization": "Basic x"}}, {}, "request.proxy.url"),
         (in_header(headerName="Proxy-Authorization", value="v"), {}, "request.proxy.url"),
         (in_header(headerName="Cookie", value="v"), {}, "clawgate sends no cookies"),
-        (in_header(headerName="Host", value="v"), {}, "clawgate's own to write"),
+        (in_header(headerName="Host", value="v"), {}, "a header that clawgate sets itself"),
         (in_header(headerName="X T", value="v"), {}, "is not a header name"),
         ({"headers": {"X Team": "v"}}, {}, "is not a header name"),
-        ({"headers": {"X-Api-Key": "1", "x-api-key": "2"}}, {}, "headers holds the same header twice"),
+        ({"headers": {"X-Api-Key": "1", "x-api-key": "2"}}, {}, "headers has the same header twice"),
     ],
 )
 def test_half_a_credential_is_none_and_no_other_takes_its_place(
     block: dict[str, Any], unset: dict[str, str], says: str
 ) -> None:
     found = choose(block, **unset)
-    assert found.why_not is not None and says in found.why_not
+    assert found.problem is not None and says in found.problem
     assert found.credential.line() == b""
 
 
 def test_a_variable_that_would_not_be_sent_anyway_is_not_missed() -> None:
     found = choose(in_header(headerName="X-T", value="t1"), apiKey="OWL_KEY")
-    assert found.why_not is None and found.credential.line() == b"x-t: t1\r\n"
-    assert found.notes == ("apiKey is not sent: request.auth is what leaves",)
+    assert found.problem is None and found.credential.line() == b"x-t: t1\r\n"
+    assert found.notes == ("apiKey is not sent: request.auth is used instead",)
 
 
 def test_where_a_key_is_needed_its_absence_is_the_reason() -> None:
-    found = choose_credential(ProviderBlock(), where=WHERE, api="x", unset={}, missing_key="set SOME_KEY")
-    assert found.why_not == "set SOME_KEY"
+    found = choose_credential(ProviderBlock(), key_path=WHERE, api="x", unset={}, missing_key="set SOME_KEY")
+    assert found.problem == "set SOME_KEY"
 
 
 def test_no_credential_is_left_among_the_headers() -> None:
@@ -255,13 +255,13 @@ def test_at_most_one_credential_line_for_any_config(
     block: dict[str, Any], unset: dict[str, str], api: str
 ) -> None:
     """And no header beside it that could be one; nothing at all where there is a reason against it."""
-    found = choose_credential(unchecked(block), where=WHERE, api=api, unset=unset)
+    found = choose_credential(unchecked(block), key_path=WHERE, api=api, unset=unset)
     line = found.credential.line()
     assert line.count(b"\r\n") <= 1 and (line == b"" or line.endswith(b"\r\n"))
     assert not [name for name, _ in found.headers if looks_like_a_credential(name)]
     name = line.partition(b":")[0].decode()
     assert name not in [header.lower() for header, _ in found.headers]
-    if found.why_not is not None:
+    if found.problem is not None:
         assert line == b"" and found.headers == ()
-    said = " ".join((found.why_not or "", *found.notes, repr(found)))
+    said = " ".join((found.problem or "", *found.notes, repr(found)))
     assert "cred-" not in said

@@ -8,9 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from clawgate.policy.egress import Reason
-from clawgate.providers.credential import Bearer
-from clawgate.providers.credential_selection import CredentialSelection
-from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_trouble
+from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_problem
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy, RequestTls
 from clawgate.wire.http.url import Origin, parse_url
 
@@ -74,7 +72,7 @@ def test_what_a_place_says_of_itself(url: str, kind: Reason) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "trusted", "proxy", "says"),
+    ("url", "allow_private", "proxy", "note"),
     [
         (
             "http://127.0.0.1",
@@ -86,19 +84,26 @@ def test_what_a_place_says_of_itself(url: str, kind: Reason) -> None:
         ("http://127.0.0.1", True, False, None),
         ("http://10.0.0.1", False, True, None),
         ("https://owl.test", False, False, None),
-        ("http://owl.test", False, False, "its credential travels unencrypted to http://owl.test"),
+        ("http://owl.test", False, False, "its credential is sent unencrypted to http://owl.test"),
     ],
 )
-def test_what_the_operator_is_told_of_an_address(
-    url: str, trusted: bool, proxy: bool, says: str | None
-) -> None:
-    chosen = CredentialSelection(credential=Bearer("k"))
-    notes = address_notes(parse_url(url)[0], chosen, trusted, "the.setting", proxy)
-    assert notes == ([says] if says else [])
+def test_the_notes_of_an_address(url: str, allow_private: bool, proxy: bool, note: str | None) -> None:
+    notes = address_notes(
+        parse_url(url)[0],
+        sends_credential=True,
+        allow_private=allow_private,
+        allow_private_setting="the.setting",
+        has_proxy=proxy,
+    )
+    assert notes == ([note] if note else [])
 
 
-def test_without_a_credential_none_travels_unencrypted() -> None:
-    assert address_notes(Origin("http", "owl.test", 80), CredentialSelection(), False, "x", False) == []
+def test_without_a_credential_there_is_no_note_of_an_unencrypted_one() -> None:
+    origin = Origin("http", "owl.test", 80)
+    notes = address_notes(
+        origin, sends_credential=False, allow_private=False, allow_private_setting="x", has_proxy=False
+    )
+    assert notes == []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +153,7 @@ def test_tls_that_cannot_be_set_up(
     tls: dict[str, str] | None, unset: dict[str, str], says: str | None
 ) -> None:
     block = ProviderBlock.model_validate({"request": {"tls": tls} if tls else {}})
-    reason = tls_trouble(block, WHERE, unset)
+    reason = tls_problem(block, WHERE, unset)
     assert (
         reason is None if says is None else reason is not None and says in reason and "canary" not in reason
     )

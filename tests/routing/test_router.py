@@ -188,7 +188,7 @@ def test_openai_is_told_the_limit_by_the_only_name_that_all_its_models_take(
 
 def test_a_provider_that_is_not_ready_is_not_asked() -> None:
     """Whether its config says so or its connections cannot be made."""
-    made = direct(known("a", why_not_ready="its key is not set"), known("b", origin=None))
+    made = direct(known("a", problem="its key is not set"), known("b", origin=None))
     for name, why in (("a", "its key is not set"), ("b", "it has no place")):
         with pytest.raises(ProviderNotConfigured, match=f"'{name}' is not configured: {why}"):
             made.route(HEAD, question(f"{name}/m")).first_attempt()

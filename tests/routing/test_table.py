@@ -24,12 +24,12 @@ def test_a_route_holds_its_targets_in_order() -> None:
 
 def test_a_problem_of_the_model_is_not_one_of_its_provider() -> None:
     """A provider that is not ready says so itself, with its own next step."""
-    elsewhere = (Model("m", "m", elsewhere="a baseUrl"),)
+    elsewhere = (Model("m", "m", unsupported_setting="baseUrl"),)
     table = RoutingTable(
-        catalog(known("a", models=elsewhere), known("b", models=elsewhere, why_not_ready="no key"))
+        catalog(known("a", models=elsewhere), known("b", models=elsewhere, problem="no key"))
     )
     problem = table.route("a/m").targets[0].problem
-    assert problem is not None and "a baseUrl of its own" in problem
+    assert problem is not None and "its own baseUrl" in problem
     assert table.route("b/m").targets[0].problem is None
 
 

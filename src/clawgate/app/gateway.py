@@ -253,8 +253,8 @@ def _say_what_is_missing(catalog: Catalog) -> None:
     for note in catalog.notes:
         logger.warning("%s", note)
     for provider in catalog.providers.values():
-        if provider.why_not_ready is not None and not provider.built_in:
-            logger.warning("the provider '%s' is not ready: %s", provider.id, provider.why_not_ready)
+        if provider.problem is not None and not provider.built_in:
+            logger.warning("the provider '%s' is not ready: %s", provider.id, provider.problem)
         for note in provider.notes:
             logger.info("%s: %s", provider.id, note)
     if catalog.primary is not None:

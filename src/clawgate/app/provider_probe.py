@@ -32,7 +32,7 @@ class ProviderProbeResult:
 
 def probe_all(providers: Iterable[Provider], dialer: Dialer | None = None) -> dict[str, ProviderProbeResult]:
     """Every provider that is ready, all at once; each has `SECONDS` to connect and as long again to answer."""
-    ready = [provider for provider in providers if provider.why_not_ready is None]
+    ready = [provider for provider in providers if provider.problem is None]
 
     async def all_of_them() -> list[ProviderProbeResult]:
         found = dialer or Dialer()

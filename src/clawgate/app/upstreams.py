@@ -40,8 +40,8 @@ def provider_upstream(
             name=provider.id,
             route=UpstreamEndpoint(
                 origin=origin,
-                allow_private=provider.trusted,
-                allow_private_setting=provider.trust_setting,
+                allow_private=provider.allow_private,
+                allow_private_setting=provider.allow_private_setting,
                 tls=_tls(provider) if origin.scheme == "https" else None,
                 server_name=provider.server_name,
                 proxy=proxy,

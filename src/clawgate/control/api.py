@@ -95,11 +95,11 @@ def listed_models(catalog: Catalog) -> Mapping[str, tuple[str, Provider]]:
     found: dict[str, tuple[str, Provider]] = {}
     for provider in catalog.providers.values():
         for model in provider.models:
-            if provider.why_not(model.id) is None:
+            if provider.model_problem(model.id) is None:
                 found[f"{provider.id}/{model.id}"] = f"{provider.id}/{model.id}", provider
     for alias, ref in catalog.aliases.items():
         known = catalog.providers.get(ref.provider)
-        if known is not None and known.why_not(ref.model) is None:
+        if known is not None and known.model_problem(ref.model) is None:
             found.setdefault(alias, (str(ref), known))
     return found
 

@@ -1,4 +1,4 @@
-"""Which one credential goes on a request that leaves? The only place that writes a credential on the wire."""
+"""Encodes the one credential of a request. Law: no other module writes a credential on the wire."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SHORTEST_PASSWORD = 4
 
 
 class Credential(Protocol):
-    """Renders itself as one head line and names what must never be shown."""
+    """A credential as one header line, and the secrets in it."""
 
     def line(self) -> bytes:
-        """The head line with its CRLF; empty for no credential."""
+        """Return the header line with its CRLF; empty for no credential."""
         ...
 
     def secrets(self) -> tuple[bytes, ...]:
-        """Every spelling of the secret that could be recognised in an answer or a log."""
+        """Return every spelling of the secret that could be recognised in a response or a log."""
         ...
 
 
@@ -33,7 +33,7 @@ def _checked(value: str, what: str) -> str:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NoCredential:
-    """Nothing: a server of one's own that asks for none."""
+    """No credential: for a server that needs none."""
 
     def line(self) -> bytes:
         return b""
@@ -44,7 +44,7 @@ class NoCredential:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HeaderToken:
-    """A secret in a header of any name, as ``X-Proxy-Token``; ``scheme`` goes in front of it, with one blank."""
+    """A secret in a header of any name, as ``X-Proxy-Token``; ``scheme`` is put before it, with one space."""
 
     name: str
     value: str
@@ -55,7 +55,7 @@ class HeaderToken:
             raise ValueError(f"'{self.name}' is not a header name")
         _checked(self.value, f"the value of {self.name}")
         if self.scheme:
-            _checked(self.scheme, f"what stands before the value of {self.name}")
+            _checked(self.scheme, f"the scheme of {self.name}")
 
     def line(self) -> bytes:
         scheme = f"{self.scheme} " if self.scheme else ""
@@ -67,9 +67,9 @@ class HeaderToken:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Basic:
-    """User and password as RFC 7617 has them, by default in ``Authorization``.
+    """User and password (RFC 7617), by default in ``Authorization``.
 
-    ``value`` is ``user:password``, or what base64 makes of it: base64 knows no colon, so there is no doubt which.
+    ``value`` is ``user:password``, or that in base64: base64 has no colon, so the two cannot be confused.
     """
 
     value: str
@@ -89,7 +89,7 @@ class Basic:
         return f"{self.name.lower()}: Basic {self.encoded}\r\n".encode("ascii")
 
     def secrets(self) -> tuple[bytes, ...]:
-        """Encoded, plain, and the password alone unless it is so short that it would be found everywhere."""
+        """Return it encoded, plain, and the password alone unless it is so short that it would be found everywhere."""
         encoded = self.encoded
         try:
             plain = base64.b64decode(encoded, validate=True)
@@ -117,5 +117,5 @@ class Bearer:
 
 
 def basic_value(userinfo: str) -> str:
-    """The value of a Basic credential (RFC 7617) for ``user:password``."""
+    """Return the header value of a Basic credential (RFC 7617) for ``user:password``."""
     return "Basic " + base64.b64encode(userinfo.encode()).decode("ascii")

@@ -1,6 +1,6 @@
-"""What is known of a configured model provider? Where it is, how it speaks, its one credential, and what it lacks.
+"""A configured model provider: its address, dialect, one credential, models, and its problem where it cannot be used.
 
-A value without behaviour on the wire: nothing is dialled here, and nothing here shows a secret.
+A value without I/O. Must not show a secret.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ class Model:
     input: tuple[str, ...] = ("text",)
     reasoning: bool = False
     compat: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    elsewhere: str | None = None
-    """A setting that wants it asked in another way than its provider's other models, which cannot be done."""
+    unsupported_setting: str | None = None
+    """A setting of this model alone that would need another request than its provider's; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One of ``models.providers``, or a built-in.
 
-    ``path`` takes the place of ``/v1`` in a target, so it holds the ``v1`` itself where the API has one.
-    ``headers`` are the operator's own, without a credential. ``trusted``: loopback and private addresses may be
-    dialled; ``trust_setting`` is the key that says so. ``ca``, ``certificate`` and ``key`` are PEM files or texts.
-    ``proxy`` is ``http://[user:password@]host:port``. ``why_not_ready`` is the reason with its next step, None when
-    requests can be sent. ``origin`` is None only where that is why. ``notes`` are for the operator to read.
+    ``path`` replaces ``/v1`` in a target, so it holds the ``v1`` itself where the API has one. ``headers`` are the
+    operator's, without a credential. ``allow_private``: loopback and private addresses may be dialled;
+    ``allow_private_setting`` is the key path of that setting. ``ca``, ``certificate`` and ``key`` are PEM files or
+    texts. ``proxy`` is ``http://[user:password@]host:port``. ``problem`` is why no request can be sent, with the next
+    step; None where requests can be sent. ``origin`` is None only with a problem. ``notes`` are for the operator.
     """
 
     id: str
@@ -48,8 +48,8 @@ class Provider:
     path: str = ""
     credential: Credential = field(default_factory=NoCredential)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    trusted: bool = False
-    trust_setting: str = ""
+    allow_private: bool = False
+    allow_private_setting: str = ""
     timeout_seconds: float | None = None
     models: tuple[Model, ...] = ()
     ca: str | None = None
@@ -59,24 +59,24 @@ class Provider:
     insecure: bool = False
     proxy: str | None = field(default=None, repr=False)
     built_in: bool = False
-    why_not_ready: str | None = None
+    problem: str | None = None
     notes: tuple[str, ...] = ()
 
-    def why_not(self, model: str) -> str | None:
-        """Why requests for ``model`` cannot be sent there, with the next step; None when they can."""
-        if self.why_not_ready is not None:
-            return self.why_not_ready
+    def model_problem(self, model: str) -> str | None:
+        """Return why no request for ``model`` can be sent, with the next step; None where it can."""
+        if self.problem is not None:
+            return self.problem
         listed = next((known for known in self.models if known.id == model), None)
-        if listed is None or listed.elsewhere is None:
+        if listed is None or listed.unsupported_setting is None:
             return None
         return (
-            f"the model '{self.id}/{model}' has {listed.elsewhere} of its own, which is not supported: "
-            "make it a provider of its own"
+            f"the model '{self.id}/{model}' has its own {listed.unsupported_setting}, which is not supported; "
+            "configure it as a separate provider"
         )
 
     @property
     def base_url(self) -> str:
-        """Where requests go, for people; empty where nothing is known."""
+        """Return the base URL for people; empty where the address is unknown."""
         return "" if self.origin is None else f"{self.origin}{self.path}"
 
     @property
@@ -95,22 +95,22 @@ class Provider:
         return "none"
 
     def masked(self) -> str:
-        """The credential's ends, ``b...e``: enough to tell two apart, too little to use. Empty for none."""
+        """Return the credential's ends, ``b...e``: enough to recognise it, too little to use. Empty for none."""
         if isinstance(self.credential, Basic):
             return mask(self.credential.encoded)
-        secrets = self.credential.secrets()
-        return mask(secrets[0].decode("ascii", "replace")) if secrets else ""
+        spellings = self.credential.secrets()
+        return mask(spellings[0].decode("ascii", "replace")) if spellings else ""
 
     def secrets(self) -> tuple[str, ...]:
-        """All that no log and no answer may show: the credential's spellings, the proxy's user info, a key's text."""
-        found = [secret.decode("utf-8", "replace") for secret in self.credential.secrets()]
+        """Return what no log and no response may show: spellings of the credential, the proxy's user info, a key."""
+        secrets = [secret.decode("utf-8", "replace") for secret in self.credential.secrets()]
         userinfo = (self.proxy or "").partition("://")[2].rpartition("@")[0]
-        found += [userinfo, userinfo.partition(":")[2]]
+        secrets += [userinfo, userinfo.partition(":")[2]]
         if self.key is not None and "-----BEGIN" in self.key:
-            found.append(self.key)
-        return tuple(text for text in found if text)
+            secrets.append(self.key)
+        return tuple(text for text in secrets if text)
 
 
 def mask(secret: str) -> str:
-    """First and last character of a secret; of a short one nothing at all."""
+    """Return the first and last character of a secret; of a short one nothing at all."""
     return f"{secret[0]}...{secret[-1]}" if len(secret) >= _SHORTEST_MASKED else "..."

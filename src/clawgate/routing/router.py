@@ -83,7 +83,7 @@ class ModelRouter:
         known = self._providers.get(provider.id)
         if known is not None and (known.provider is provider or known.provider == provider):
             return known
-        problem = provider.why_not_ready
+        problem = provider.problem
         if problem is None:
             try:
                 upstream = self._make_upstream(provider)

@@ -79,7 +79,7 @@ class RoutingTable:
             name=str(ref),
             provider=provider,
             model=next((model for model in provider.models if model.id == ref.model), None),
-            problem=provider.why_not(ref.model) if provider.why_not_ready is None else None,
+            problem=provider.model_problem(ref.model) if provider.problem is None else None,
             attribution=attribution_headers(ref),
         )
 

@@ -90,7 +90,11 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         "owl cannot serve",
     ),
     "a private address is blocked": (
-        {"providers": (ProviderFact("owl", None, ("egress: blocked until x is true",), trust_setting="x"),)},
+        {
+            "providers": (
+                ProviderFact("owl", None, ("egress: blocked until x is true",), allow_private_setting="x"),
+            )
+        },
         Severity.WARNING,
         "blocked until x",
     ),
@@ -115,7 +119,7 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         "no provider can serve",
     ),
     "no default model": ({"primary": None}, Severity.WARNING, "no default model"),
-    "an alias was left out": ({"catalog_notes": ("alias x is left out",)}, Severity.WARNING, "alias x"),
+    "an alias was left out": ({"catalog_notes": ("alias x is ignored",)}, Severity.WARNING, "alias x"),
     "a plugin that is misspelt": ({"plugins": ("proxybridge",)}, Severity.WARNING, "no plugin 'proxybridge'"),
     "a plugin of OpenClaw's": ({"plugins": ("telegram",)}, Severity.INFO, "left to OpenClaw"),
     "a clock that never was set": ({"now": datetime(1970, 1, 1, tzinfo=UTC)}, Severity.ERROR, "1970-01-01"),
@@ -145,7 +149,7 @@ def test_what_is_wrong_is_found(case: str) -> None:
 def test_the_way_to_an_address_that_is_blocked_is_the_command_itself(key_path: str, command: str) -> None:
     """With the key path as a shell takes it, and no placeholder in it."""
     notes = (f"egress: blocked until {key_path} is true",)
-    (found,) = findings(providers=(ProviderFact("owl", None, notes, trust_setting=key_path),))
+    (found,) = findings(providers=(ProviderFact("owl", None, notes, allow_private_setting=key_path),))
     assert (found.where, found.fix) == (key_path, command)
 
 

@@ -43,7 +43,7 @@ def test_what_a_config_says(tmp_path: Path) -> None:
     assert (found.config_exists, found.config_problems, found.start_problems) == (True, (), ())
     assert (found.mode, found.auth_is_set, found.primary) == ("local", True, "owl/m")
     assert found.plugins == ("telegram",) and found.running is None
-    used = {provider.name: (provider.why_not_ready, provider.is_used) for provider in found.providers}
+    used = {provider.name: (provider.problem, provider.is_used) for provider in found.providers}
     assert used["owl"] == (None, True) and not used["openai"][1] and used["openai"][0]
 
 
@@ -62,7 +62,7 @@ def test_a_key_too_short_to_be_masked_is_seen(tmp_path: Path, key: str | None, s
     found = facts(tmp_path, {"models": {"providers": {"owl": owl}}})
     (provider,) = [provider for provider in found.providers if provider.name == "owl"]
     assert provider.shortest_masked == shortest
-    assert provider.trust_setting == "models.providers.owl.request.allowPrivateNetwork"
+    assert provider.allow_private_setting == "models.providers.owl.request.allowPrivateNetwork"
 
 
 def test_the_placeholder_of_a_service_of_ours_is_nothing_to_tell(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_what_openclaw_refuses_and_what_has_no_provider_are_told_together(tmp_pa
     text = GOOD.replace(', name: "Qwen"', "").replace('"far/sonnet"]', '"nope/x"]')
     refused, unserved = at(tmp_path, text)
     assert "models[0].name is missing" in refused
-    assert unserved.startswith("agents.defaults.model.fallbacks[0]: 'nope/x' is left out")
+    assert unserved.startswith("agents.defaults.model.fallbacks[0]: 'nope/x' is ignored")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_what_openclaw_refuses_and_what_has_no_provider_are_told_together(tmp_pa
         ('baseUrl: "http://169.254.169.254/v1"', "is never dialled"),
         (
             'baseUrl: "https://a.test", api: "ollama"',
-            "clawgate does not speak models.providers.hut.api 'ollama'",
+            "models.providers.hut.api 'ollama' is not supported",
         ),
         ('baseUrl: "https://a.test", apiKey: "${NO_SUCH_KEY}"', "set NO_SUCH_KEY"),
     ],

@@ -111,9 +111,7 @@ def test_a_model_that_wants_a_place_of_its_own_is_served_by_nobody(tmp_path: Pat
     path = config_file(tmp_path, own)
     found = CliRunner().invoke(clawgate, ["route", "explain", "far/s", "--config", str(path)])
     assert (
-        found.exit_code == 1
-        and "has baseUrl of its own" in found.stderr
-        and "Served by : none" in found.stdout
+        found.exit_code == 1 and "has its own baseUrl" in found.stderr and "Served by : none" in found.stdout
     )
     listed = json.loads(run_models(path, "list", "--json").stdout)["models"]
     assert {row["key"]: row["available"] for row in listed}["far/s"] is False

@@ -29,7 +29,7 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         "Default       : owl/qwen",
         "Fallbacks (1) : far/sonnet",
         "Aliases (2)   : fast -> owl/qwen, smart -> far/sonnet",
-        "  apiKey is not sent: request.auth is what leaves",
+        "  apiKey is not sent: request.auth is used instead",
         "  not ready: its credential is not set: set NO_SUCH_KEY (models.providers.lan.apiKey refers to it)",
         "  unauthorized: it refuses a credential",
     ):
@@ -71,5 +71,5 @@ def test_for_programs() -> None:
 )
 def test_the_egress_rule(url: str | None, trusted: bool, proxy: str | None, rule: str) -> None:
     origin = parse_url(url)[0] if url else None
-    provider = Provider(id="a", api="x", origin=origin, trusted=trusted, proxy=proxy)
+    provider = Provider(id="a", api="x", origin=origin, allow_private=trusted, proxy=proxy)
     assert egress_rule(provider) == rule and blocked(provider) == (rule == "blocked")

@@ -84,15 +84,15 @@ class FileFact:
 class ProviderFact:
     """``is_used``: it is the default, a fallback, or written in the config; a built-in may well lack a key.
 
-    ``trust_setting`` is the key path that lets it have a private address. ``shortest_masked``: characters that its
+    ``allow_private_setting`` is the key path that allows a private address. ``shortest_masked``: characters that its
     credential has to have to be masked in logs and errors, 0 where it has them or where there is none.
     """
 
     name: str
-    why_not_ready: str | None
+    problem: str | None
     notes: tuple[str, ...] = ()
     is_used: bool = True
-    trust_setting: str = ""
+    allow_private_setting: str = ""
     shortest_masked: int = 0
 
 
@@ -237,16 +237,16 @@ def running(facts: Facts) -> Iterator[Finding]:
 
 def providers(facts: Facts) -> Iterator[Finding]:
     used = [provider for provider in facts.providers if provider.is_used]
-    ready = [provider for provider in facts.providers if provider.why_not_ready is None]
+    ready = [provider for provider in facts.providers if provider.problem is None]
     for provider in used:
         where = f"models.providers.{provider.name}"
-        if provider.why_not_ready is not None:
-            yield Finding(Severity.WARNING, f"{provider.name} cannot serve", where, provider.why_not_ready)
+        if provider.problem is not None:
+            yield Finding(Severity.WARNING, f"{provider.name} cannot serve", where, provider.problem)
         for note in provider.notes:
             what = f"{provider.name}: {note}"
-            if provider.trust_setting and "blocked" in note:
-                fix = f"clawgate config set {_quoted(provider.trust_setting)} true"
-                yield Finding(Severity.WARNING, what, provider.trust_setting, fix)
+            if provider.allow_private_setting and "blocked" in note:
+                fix = f"clawgate config set {_quoted(provider.allow_private_setting)} true"
+                yield Finding(Severity.WARNING, what, provider.allow_private_setting, fix)
             else:
                 yield Finding(Severity.INFO, what, where, "clawgate models status")
         if provider.shortest_masked:

@@ -122,10 +122,10 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
         )
         yield ProviderFact(
             provider.id,
-            provider.why_not_ready,
+            provider.problem,
             provider.notes,
             used,
-            trust_setting=provider.trust_setting,
+            allow_private_setting=provider.allow_private_setting,
             shortest_masked=SHORTEST_SECRET if short else 0,
         )
 

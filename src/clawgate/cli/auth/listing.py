@@ -35,8 +35,8 @@ class AuthRow:
             "maskedSecret": self.provider.masked() or None,
             "source": self.source or None,
             "variable": self.variable,
-            "ready": self.provider.why_not_ready is None,
-            "whyNotReady": self.provider.why_not_ready,
+            "ready": self.provider.problem is None,
+            "whyNotReady": self.provider.problem,
         }
 
 
@@ -77,11 +77,11 @@ def print_rows(rows: Sequence[AuthRow]) -> None:
                 row.kind,
                 row.provider.masked() or "-",
                 row.source or "-",
-                "no" if row.provider.why_not_ready else "yes",
+                "no" if row.provider.problem else "yes",
             )
             for row in rows
         ],
     )
     for row in rows:
-        if row.provider.why_not_ready:
-            click.echo(f"\n{row.provider.id}: not ready: {row.provider.why_not_ready}")
+        if row.provider.problem:
+            click.echo(f"\n{row.provider.id}: not ready: {row.provider.problem}")

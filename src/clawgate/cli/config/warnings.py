@@ -23,7 +23,7 @@ def warnings_of(file: ConfigFile) -> list[str]:
 
     catalog = build_catalog(file.config, file.unset, file.environment)
     configured = [one for name, one in catalog.providers.items() if name in file.config.models.providers]
-    not_ready = [f"{one.id} cannot serve: {one.why_not_ready}" for one in configured if one.why_not_ready]
+    not_ready = [f"{one.id} cannot serve: {one.problem}" for one in configured if one.problem]
     return [*file.warnings, *not_ready, *catalog.notes]
 
 

@@ -150,7 +150,7 @@ class GatewayRun:
         log = Path(self._options.log_file) if self._options.log_file else None
         flags = public_flags(asdict(self._options))
         self._instance.announce(url, port, self._paths.config, log, flags=flags)
-        ready = [one.id for one in role.direct.catalog.providers.values() if one.why_not_ready is None]
+        ready = [one.id for one in role.direct.catalog.providers.values() if one.problem is None]
         logger.info("http server listening on %s (providers: %s)", url, ", ".join(ready) or "none is ready")
 
 

@@ -43,7 +43,7 @@ def warn_if_unlisted(loaded: LoadedConfig, ref: ModelRef) -> None:
             f"{ref.provider}, which accepts or rejects them",
             err=True,
         )
-    if (reason := provider.why_not(ref.model)) is not None:
+    if (reason := provider.model_problem(ref.model)) is not None:
         click.echo(f"Warning: requests for {ref} would fail: {reason}", err=True)
 
 

@@ -32,7 +32,7 @@ class ModelRow:
 
     @property
     def available(self) -> bool:
-        return self.provider is not None and self.provider.why_not(self.ref.model) is None
+        return self.provider is not None and self.provider.model_problem(self.ref.model) is None
 
     def to_json(self) -> dict[str, object]:
         """Return the object of OpenClaw's own `models list --json`."""

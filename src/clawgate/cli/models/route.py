@@ -42,11 +42,11 @@ class HopRow:
             return "resolved by a proxy"
         kind = address_kind(origin)
         if kind is Reason.NOT_AN_ADDRESS:
-            rule = "private addresses allowed" if self.provider.trusted else "public addresses only"
+            rule = "private addresses allowed" if self.provider.allow_private else "public addresses only"
             return f"a host name, checked when it is dialed ({rule})"
         if kind in (Reason.LOOPBACK, Reason.PRIVATE):
-            state = "is true" if self.provider.trusted else "is not true: blocked"
-            return f"{kind}; {self.provider.trust_setting} {state}"
+            state = "is true" if self.provider.allow_private else "is not true: blocked"
+            return f"{kind}; {self.provider.allow_private_setting} {state}"
         return str(kind)
 
     def to_json(self) -> dict[str, object]:
@@ -115,7 +115,7 @@ def explain(model: str, config: str | None, client: str, as_json: bool) -> None:
 def _hop(loaded: LoadedConfig, ref: ModelRef, client: str) -> HopRow:
     provider = loaded.catalog.providers[ref.provider]
     anthropic = provider.api == "anthropic-messages"
-    target, why_not = _TARGETS[client], provider.why_not(ref.model)
+    target, why_not = _TARGETS[client], provider.model_problem(ref.model)
     if (client == "messages") == anthropic:
         conversion = "passthrough: the body is unchanged, except for the model's name"
     elif client == "responses":
@@ -128,7 +128,7 @@ def _hop(loaded: LoadedConfig, ref: ModelRef, client: str) -> HopRow:
         kind = address_kind(provider.origin) if provider.origin else "unknown"
         why_not = (
             f"its address {provider.origin} is {kind} and must not be dialed; "
-            f"if the server is yours, set {provider.trust_setting} to true"
+            f"if the server is yours, set {provider.allow_private_setting} to true"
         )
     url = f"{provider.base_url}{target.removeprefix('/v1')}" if provider.origin else ""
     return HopRow(ref, provider, url, conversion, why_not)

@@ -37,8 +37,8 @@ def _provider_json(provider: Provider, probe: ProviderProbeResult | None) -> dic
         "api": provider.api,
         "auth": provider.auth_kind,
         "maskedSecret": provider.masked() or None,
-        "ready": provider.why_not_ready is None,
-        "whyNotReady": provider.why_not_ready,
+        "ready": provider.problem is None,
+        "whyNotReady": provider.problem,
         "egress": egress_rule(provider),
         "builtIn": provider.built_in,
         "models": len(provider.models),
@@ -69,7 +69,7 @@ def print_status(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProb
         [_row(provider, probes.get(name)) for name, provider in catalog.providers.items()],
     )
     for name, provider in catalog.providers.items():
-        lines = [f"not ready: {provider.why_not_ready}"] if provider.why_not_ready else []
+        lines = [f"not ready: {provider.problem}"] if provider.problem else []
         if name in probes and probes[name].message:
             lines.append(f"{probes[name].state}: {probes[name].message}")
         lines += provider.notes
@@ -81,7 +81,7 @@ def print_status(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProb
 
 def _row(provider: Provider, probe: ProviderProbeResult | None) -> tuple[str, ...]:
     masked = provider.masked()
-    health = "not ready" if provider.why_not_ready else "blocked" if blocked(provider) else "ready"
+    health = "not ready" if provider.problem else "blocked" if blocked(provider) else "ready"
     return (
         provider.id,
         provider.base_url or "(none)",
@@ -94,7 +94,7 @@ def _row(provider: Provider, probe: ProviderProbeResult | None) -> tuple[str, ..
 
 def egress_rule(provider: Provider) -> str:
     """Return which addresses the provider may have. Metadata and link-local ones are never dialed."""
-    if provider.trusted:
+    if provider.allow_private:
         return "private allowed"
     if blocked(provider):
         return "blocked"
@@ -103,6 +103,6 @@ def egress_rule(provider: Provider) -> str:
 
 def blocked(provider: Provider) -> bool:
     """Return whether the address is private and not allowed; False for a host name, which is checked when dialed."""
-    if provider.origin is None or provider.trusted or provider.proxy is not None:
+    if provider.origin is None or provider.allow_private or provider.proxy is not None:
         return False
     return address_kind(provider.origin) in (Reason.LOOPBACK, Reason.PRIVATE)

@@ -72,7 +72,7 @@ def test_nobody_there() -> None:
     [
         ({"apiKey": "${GONE}"}, "models.providers.it.apiKey: the environment variable GONE is not set"),
         ({"timeoutSeconds": "long"}, "models.providers.it.timeoutSeconds: "),
-        ({"api": "smoke-signals"}, "does not speak"),
+        ({"api": "smoke-signals"}, "is not supported"),
         ({"baseUrl": "http://169.254.169.254/v1"}, "never dialled"),
     ],
 )

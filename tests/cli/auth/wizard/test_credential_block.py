@@ -88,7 +88,7 @@ def test_what_is_written_is_what_leaves(before: dict[str, Any], api: str, kind: 
     )
     config = OpenClawConfig.model_validate({"models": {"providers": {"it": made}}})
     provider = build_catalog(config, {}, {}).providers["it"]
-    assert provider.why_not_ready is None and provider.credential.line() == line
+    assert provider.problem is None and provider.credential.line() == line
     assert provider.headers == (("X-Team", "a"),) and "old" not in str(made) and not provider.notes
 
 

@@ -51,8 +51,8 @@ async def try_block(
         provider = provider_of(name, block, environment)
     except ValueError as error:
         return CheckResult(ok=False, message=str(error))
-    if provider.why_not_ready is not None:
-        return CheckResult(ok=False, message=provider.why_not_ready)
+    if provider.problem is not None:
+        return CheckResult(ok=False, message=provider.problem)
     probe, body = await look(provider, dialer or Dialer())
     if probe.state != "reachable":
         return CheckResult(
