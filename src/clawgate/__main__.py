@@ -1,4 +1,7 @@
-"""The ``clawgate`` command, and ``python -m clawgate``: begins with nothing that takes time, so Ctrl-C is heard."""
+"""Starts the ``clawgate`` command, also as ``python -m clawgate``.
+
+Must import nothing slow at the top: Ctrl-C is handled, and secrets are hidden from the process list, before that.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run the command."""
     try:
+        from clawgate.processes.argv_redaction import hide_arguments
+
+        hide_arguments()
         from clawgate.cli.main import main as run
 
         run()
-    except KeyboardInterrupt:  # before the command was there to say what that means for it
+    except KeyboardInterrupt:  # before a command was imported that handles it
         sys.exit(130)
 
 

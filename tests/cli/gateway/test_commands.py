@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -237,6 +238,22 @@ def test_one_in_the_foreground_restarts_and_stops_alike(home: Home) -> None:
             assert logs.returncode == 1 and "runs in the foreground" in logs.stderr
             assert home.gateway("stop").returncode == 0
             assert process.wait(30) == 0
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the process list is hidden on Linux only")
+def test_a_restart_keeps_a_secret_flag_and_does_not_show_it(home: Home) -> None:
+    home.configure(auth={"token": "another-token-than-that-of-the-flag"})
+    with home.begin("gateway", "run", "--token", TOKEN, "--port", "0") as process:
+        try:
+            poll(lambda: (found := home.find_instance()) is not None and found.url is not None, "it serves")
+            assert home.gateway("restart").returncode == 0
+            assert home.ask()[0] == 200
+            shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            assert b"--token" in shown and TOKEN.encode() not in shown
+            assert home.gateway("stop").returncode == 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -67,6 +67,7 @@ def test_flags_win_over_the_file(home: Home) -> None:
     assert url is not None and url.startswith("http://127.0.0.2:")
     code, _, err = ended(process)
     assert code == 0 and TOKEN not in err
+    assert "--token: other users can read it in the process list" in err
 
 
 def test_variables_come_from_the_file_that_is_named(home: Home) -> None:

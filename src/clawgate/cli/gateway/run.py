@@ -17,7 +17,7 @@ from clawgate.cli.gateway.options import public_flags
 from clawgate.cli.listener import open_sockets
 from clawgate.cli.paths import find_paths
 from clawgate.policy.redaction import Redactor
-from clawgate.processes.argv_redaction import redact_argv
+from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
 from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
@@ -131,6 +131,8 @@ class GatewayRun:
 
     def _log_sources(self, file: ConfigFile) -> None:
         """Log which files variables come from, and which files and folders another user can change."""
+        for text in argument_warnings(sys.argv):
+            logger.warning("%s", text)
         for path in file.environment.files:
             logger.info("environment file read path=%s", path)
         if note := ignored_env_file(Path.cwd(), self._options.env_file):

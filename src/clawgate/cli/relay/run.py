@@ -13,7 +13,7 @@ import click
 from clawgate.cli.errors import fail_invalid_config
 from clawgate.cli.listener import open_sockets
 from clawgate.policy.redaction import Redactor
-from clawgate.processes.argv_redaction import redact_argv
+from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.settings.environment import ignored_env_file
 from clawgate.settings.regular_file import access_warnings
 from clawgate.settings.roles.bridge import RelaySettings
@@ -41,7 +41,7 @@ def _print_sources(sources: SettingsSources, env_file: str | None) -> None:
         click.echo(f"clawgate: environment file read: {path}", err=True)
     if note := ignored_env_file(Path.cwd(), env_file):
         click.echo(f"clawgate: {note}", err=True)
-    for warning in access_warnings(*sources.files):
+    for warning in (*argument_warnings(sys.argv), *access_warnings(*sources.files)):
         click.echo(f"clawgate: warning: {warning}", err=True)
 
 

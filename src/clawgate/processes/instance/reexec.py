@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
+from clawgate.processes.argv_redaction import hand_over_arguments
+
 logger = logging.getLogger("clawgate")
 
 SOCKETS_VARIABLE = "CLAWGATE_LISTEN_FDS"
@@ -113,9 +115,15 @@ class SocketHandover:
         for sock in self._sockets:
             sock.set_inheritable(True)
         numbers = ",".join(str(sock.fileno()) for sock in self._sockets)
-        environment = os.environ | {SOCKETS_VARIABLE: numbers, OWNER_VARIABLE: str(os.getpid()), **variables}
+        arguments, restore = hand_over_arguments()
+        environment = os.environ | {
+            SOCKETS_VARIABLE: numbers,
+            OWNER_VARIABLE: str(os.getpid()),
+            **restore,
+            **variables,
+        }
         logger.info("restarting")
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
-        os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606  # no shell is used
+        os.execve(sys.executable, arguments, environment)  # noqa: S606  # no shell is used
