@@ -126,7 +126,7 @@ def test_a_proxy_is_asked_to_connect_with_its_own_credential() -> None:
             dialer = Dialer()
             made = upstream("http://inside.example/v1", proxy=f"http://user:secret@{place}", dialer=dialer)
             with pytest.raises(GatewayError, match="proxy"):
-                await fetch(made, b"/v1/models", connect_seconds=5, answer_seconds=5)
+                await fetch(made, b"/v1/models", connect_seconds=5, response_seconds=5)
             (request,) = proxy.requests
             assert request.raw_head.startswith(b"CONNECT inside.example:80 HTTP/1.1\r\n")
             assert request.header("proxy-authorization") == "Basic dXNlcjpzZWNyZXQ="
@@ -144,7 +144,7 @@ def test_a_proxy_needs_no_user() -> None:
 async def _asked(made: Upstream) -> str:
     """What came of one request: its status, or the class of the error."""
     try:
-        return str((await fetch(made, b"/v1/models", connect_seconds=5, answer_seconds=5)).status)
+        return str((await fetch(made, b"/v1/models", connect_seconds=5, response_seconds=5)).status)
     except Exception as error:  # noqa: BLE001  # the class is what is asked for
         return type(error).__name__
     finally:

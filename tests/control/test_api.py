@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clawgate import __version__
-from clawgate.control.api import listed_models
+from clawgate.control.api import list_models
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
@@ -43,8 +43,12 @@ def test_every_model_that_would_be_served_is_listed_and_no_other() -> None:
     """In full, then by alias; an alias never stands in a full name's place."""
     providers = {"a": ready("a", "x", "y/z"), "b": ready("b", "w", why="no key")}
     aliases = {"short": ModelRef("a", "x"), "dead": ModelRef("b", "w"), "gone": ModelRef("c", "v")}
-    found = listed_models(Catalog(providers, aliases, None, ()))
-    assert {name: ref for name, (ref, _) in found.items()} == {"a/x": "a/x", "a/y/z": "a/y/z", "short": "a/x"}
+    found = list_models(Catalog(providers, aliases, None, ()))
+    assert {name: model.full_name for name, model in found.items()} == {
+        "a/x": "a/x",
+        "a/y/z": "a/y/z",
+        "short": "a/x",
+    }
 
 
 async def _get(stand: GatewayStand, target: str, *fields: tuple[str, str], token: bool = True) -> Response:

@@ -17,8 +17,8 @@ from clawgate.control.health import (
     FRESH_SECONDS,
     REFUSED_FRESH_SECONDS,
     HealthProbe,
-    ProbeResult,
-    build_health,
+    UpstreamHealth,
+    build_health_app,
     classify_response,
 )
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut, UpstreamUnreachable
@@ -68,7 +68,7 @@ class Answers:
 
     async def __call__(self, upstream: Upstream, target: bytes, **limits: float) -> FetchResponse:
         assert target == b"/v1/models"
-        assert set(limits) == {"connect_seconds", "answer_seconds"}
+        assert set(limits) == {"connect_seconds", "response_seconds"}
         self.limits = limits
         self.asked += 1
         await asyncio.sleep(0)
@@ -82,7 +82,7 @@ def health_of(
     monkeypatch: pytest.MonkeyPatch, answers: Answers, *, caller: str | None, deep_for_callers: bool
 ) -> TestClient:
     monkeypatch.setattr(health, "fetch", answers)
-    app = build_health(
+    app = build_health_app(
         role="server", instance="abc123", probe=HealthProbe(upstream()), deep_for_callers=deep_for_callers
     )
 
@@ -129,11 +129,11 @@ def test_who_is_refused_asks_less_often(monkeypatch: pytest.MonkeyPatch) -> None
     loop, probe = Clock(), HealthProbe(upstream())
 
     async def ask() -> None:
-        assert (await probe.ask()).state == "unauthorized"
+        assert (await probe.check()).state == "unauthorized"
         loop.now += REFUSED_FRESH_SECONDS - 0.001
-        assert (await probe.ask()).state == "unauthorized" and answers.asked == 1
+        assert (await probe.check()).state == "unauthorized" and answers.asked == 1
         loop.now += 0.001
-        assert (await probe.ask()).state == "reachable" and answers.asked == 2
+        assert (await probe.check()).state == "reachable" and answers.asked == 2
 
     assert REFUSED_FRESH_SECONDS > FRESH_SECONDS
     on(loop, ask())
@@ -154,8 +154,8 @@ def test_a_failure_is_a_finding(
 ) -> None:
     """It says which limit expired where one did, and is never an exception."""
     monkeypatch.setattr(health, "fetch", Answers(error))
-    found = on(Clock(), HealthProbe(upstream()).ask())
-    assert found == ProbeResult(state, error.message, limit=limit)  # type: ignore[arg-type]
+    found = on(Clock(), HealthProbe(upstream()).check())
+    assert found == UpstreamHealth(state, error.message, limit=limit)  # type: ignore[arg-type]
 
 
 def test_many_questions_are_one_request_and_its_answer_ages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,14 +164,14 @@ def test_many_questions_are_one_request_and_its_answer_ages(monkeypatch: pytest.
     loop, probe = Clock(), HealthProbe(upstream())
 
     async def ask() -> None:
-        together = await asyncio.gather(*(probe.ask() for _ in range(50)))
+        together = await asyncio.gather(*(probe.check() for _ in range(50)))
         assert answers.asked == 1 and {found.state for found in together} == {"reachable"}
         loop.now += FRESH_SECONDS - 0.001
-        assert (await probe.ask()).state == "reachable" and answers.asked == 1
+        assert (await probe.check()).state == "reachable" and answers.asked == 1
         loop.now += 0.001
-        assert (await probe.ask()).state == "failing" and answers.asked == 2
+        assert (await probe.check()).state == "failing" and answers.asked == 2
         loop.now += FRESH_SECONDS
-        assert (await probe.ask()).state == "reachable"
+        assert (await probe.check()).state == "reachable"
 
     on(loop, ask())
 
@@ -217,7 +217,7 @@ def test_the_deep_answer_shows_the_upstream_and_no_secret(
     assert said["upstream"].pop("latencyMs") >= 0
     assert said["upstream"] == {
         "url": "https://api.example:8443", "state": "reachable", "status": 200,
-        "message": "it answers and accepts our credential",
+        "message": "it responds and accepts our credential",
     }  # fmt: skip
     assert "canary" not in answer.text
 
@@ -267,5 +267,5 @@ def test_a_probe_keeps_to_the_configured_limits(
     """Health says what requests would meet; only for its answer it does not wait as long as a model may think."""
     answers = Answers(200)
     monkeypatch.setattr(health, "fetch", answers)
-    assert on(Clock(), HealthProbe(upstream(limits)).ask()).ok
-    assert answers.limits == {"connect_seconds": connect, "answer_seconds": answer}
+    assert on(Clock(), HealthProbe(upstream(limits)).check()).ok
+    assert answers.limits == {"connect_seconds": connect, "response_seconds": answer}

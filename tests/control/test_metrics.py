@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from clawgate.control.metrics import CONTENT_TYPE, MetricsCollector, build_metrics
+from clawgate.control.metrics import CONTENT_TYPE, MetricsCollector, build_metrics_app
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import RouteTable
 from clawgate.providers.credential import Bearer
@@ -40,7 +40,7 @@ def client(tally: RequestMetrics) -> Iterator[TestClient]:
         via_pseudonym=b"v",
     )
     front = ConnectionManager(gate=gate, upstreams=(upstream,), limits=ClientLimits(), observer=None)
-    with TestClient(build_metrics(MetricsCollector(tally, front, upstream))) as found:
+    with TestClient(build_metrics_app(MetricsCollector(tally, front, upstream))) as found:
         yield found
 
 

@@ -16,7 +16,7 @@ from clawgate.app.factory import (
 )
 from clawgate.app.log_setup import AuthFailureMonitor, RequestLog, has_own_error, tee_observers
 from clawgate.app.role import RelayRole
-from clawgate.control.health import HealthProbe, build_health
+from clawgate.control.health import HealthProbe, build_health_app
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.path_routing import ANYTHING_BELOW_V1
 from clawgate.providers.credential import Credential, HeaderToken
@@ -94,7 +94,7 @@ def build_bridge(
     return RelayRole(
         name="bridge",
         front=front,
-        app=build_health(
+        app=build_health_app(
             role="bridge",
             instance=instance or secrets.token_hex(6),
             probe=HealthProbe(upstream),

@@ -13,7 +13,7 @@ from clawgate.app.log_setup import RequestLog, has_failed
 from clawgate.app.plugins.host import HostEnvironment, PluginHost
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
-from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, build_surface
+from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, ControlApi
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
@@ -108,7 +108,7 @@ def build_gateway(
     return GatewayRole(
         name="gateway",
         front=front,
-        app=build_surface(direct, instance=instance, draining=lambda: front.draining),
+        app=ControlApi(direct, instance=instance, draining=lambda: front.draining).app(),
         dialer=dialer,
         host=settings.host,
         port=settings.port,

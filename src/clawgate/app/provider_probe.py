@@ -54,7 +54,7 @@ async def look(provider: Provider, dialer: Dialer) -> tuple[ProviderProbeResult,
             _with_version(provider), dialer, via=b"clawgate-probe", listening=("", 0)
         )
         begun = loop.time()
-        fetched = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, answer_seconds=SECONDS)
+        fetched = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, response_seconds=SECONDS)
     except UpstreamTimedOut as error:
         return ProviderProbeResult("timed out", error.message), b""
     except EgressDenied as error:

@@ -20,7 +20,7 @@ from clawgate.app.factory import (
 )
 from clawgate.app.log_setup import AuthFailureMonitor, tee_observers, write_line
 from clawgate.app.role import RelayRole
-from clawgate.control.health import HealthProbe, build_health
+from clawgate.control.health import HealthProbe, build_health_app
 from clawgate.policy.authentication import AuthLockout, LockoutRule
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy
@@ -91,7 +91,7 @@ def build_server(
     role = RelayRole(
         name="server",
         front=front,
-        app=build_health(
+        app=build_health_app(
             role="server", instance=instance, probe=HealthProbe(upstream), deep_for_callers=True
         ),
         upstream=upstream,
@@ -176,7 +176,7 @@ def _look_at_tokens(
 def _build_metrics(
     tally: RequestMetrics, measured: ConnectionManager, upstream: Upstream, instance: str
 ) -> tuple[ConnectionManager, Any]:
-    from clawgate.control.metrics import MetricsCollector, build_metrics
+    from clawgate.control.metrics import MetricsCollector, build_metrics_app
 
     gate = Admission(
         upstream=upstream,
@@ -187,4 +187,4 @@ def _build_metrics(
         control_paths=frozenset({b"/metrics"}),
     )
     front = ConnectionManager(gate=gate, upstreams=(), limits=ClientLimits(connections=32), observer=None)
-    return front, build_metrics(MetricsCollector(tally, measured, upstream))
+    return front, build_metrics_app(MetricsCollector(tally, measured, upstream))

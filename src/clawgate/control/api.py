@@ -1,7 +1,7 @@
-"""What does the gateway say of itself? Liveness for everybody, the list of models for callers.
+"""Serves the gateway's control API: liveness and readiness for everyone, the list of models for callers.
 
-Answers for OpenAI's clients and for Anthropic's, told apart by the header that every client of Anthropic's sends. Knows
-the catalog alone: nothing is asked of a provider.
+Responds in OpenAI's or in Anthropic's dialect; clients of Anthropic's API send `anthropic-version`. Must not contact a
+provider: the catalog alone is read.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -28,95 +29,109 @@ OWN_PATHS = (b"/v1/models", b"/v1/models/")
 _NOT_STORED = {"cache-control": "no-store"}
 
 
-def build_surface(direct: ModelRouter, *, instance: str, draining: Callable[[], bool]) -> Starlette:
-    """The control plane of the gateway. ``instance`` tells who asks `/health` that it is this very process."""
-    begun = time.monotonic()
+class ListedModel(msgspec.Struct, frozen=True):
+    """A value of ``model`` that requests may have: an id or an alias, with the model's full name and its provider."""
 
-    async def health(request: Request) -> JSONResponse:
-        said: dict[str, object] = {"ok": True, "status": "live", "version": __version__}
-        said |= {"role": "gateway", "instance": instance}
-        return JSONResponse(said, headers=_NOT_STORED)
+    name: str
+    full_name: str
+    provider: Provider
 
-    async def ready(request: Request) -> JSONResponse:
-        failing = ["gateway-draining"] if draining() else []
-        said = {
-            "ready": not failing,
-            "failing": failing,
-            "uptimeMs": round((time.monotonic() - begun) * 1000),
-        }
-        return JSONResponse(said, status_code=503 if failing else 200, headers=_NOT_STORED)
 
-    async def models(request: Request) -> JSONResponse:
-        found = listed_models(direct.catalog)
-        if "anthropic-version" in request.headers:
-            data = [_for_anthropic(name, model) for name, model in found.items()]
-            ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {}
-            return JSONResponse({"data": data, "has_more": False, "first_id": None, "last_id": None} | ends)
-        return JSONResponse(
-            {"object": "list", "data": [_for_openai(name, model) for name, model in found.items()]}
+class ControlApi:
+    """The handlers of one gateway. ``instance`` identifies this process to `clawgate gateway health`."""
+
+    def __init__(self, router: ModelRouter, *, instance: str, draining: Callable[[], bool]) -> None:
+        self._router = router
+        self._instance = instance
+        self._draining = draining
+        self._started_at = time.monotonic()
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                *(Route(path, self.health) for path in ("/health", "/healthz")),
+                *(Route(path, self.ready) for path in ("/ready", "/readyz")),
+                Route("/v1/models", self.models),
+                Route("/v1/models/{name:path}", self.model),
+            ]
         )
 
-    async def model(request: Request) -> JSONResponse:
-        name = request.path_params["name"]
-        anthropic = "anthropic-version" in request.headers
-        found = listed_models(direct.catalog).get(name)
-        if found is None:
-            try:
-                if not name:
-                    raise ModelNotFound("no model is named; all of them are at /v1/models")
-                ref = direct.resolve(name).ref
-                found = str(ref), direct.catalog.providers[ref.provider]
-            except GatewayError as error:
-                return _refusal(error, anthropic=anthropic)
-            if all(ref.model != known.id for known in found[1].models):
-                return _refusal(
-                    ModelNotFound(
-                        f"the model '{ref}' is not listed in the config; requests for it are sent on all the same"
-                    ),
-                    anthropic=anthropic,
-                )
-        return JSONResponse(_for_anthropic(name, found) if anthropic else _for_openai(name, found))
+    async def health(self, request: Request) -> JSONResponse:
+        body = {
+            "ok": True, "status": "live", "version": __version__, "role": "gateway", "instance": self._instance,
+        }  # fmt: skip
+        return JSONResponse(body, headers=_NOT_STORED)
 
-    return Starlette(
-        routes=[
-            *(Route(path, health) for path in ("/health", "/healthz")),
-            *(Route(path, ready) for path in ("/ready", "/readyz")),
-            Route("/v1/models", models),
-            Route("/v1/models/{name:path}", model),
-        ]
-    )
+    async def ready(self, request: Request) -> JSONResponse:
+        failing = ["gateway-draining"] if self._draining() else []
+        uptime = round((time.monotonic() - self._started_at) * 1000)
+        body = {"ready": not failing, "failing": failing, "uptimeMs": uptime}
+        return JSONResponse(body, status_code=503 if failing else 200, headers=_NOT_STORED)
+
+    async def models(self, request: Request) -> JSONResponse:
+        models = list_models(self._router.catalog).values()
+        if not _is_anthropic(request):
+            return JSONResponse({"object": "list", "data": [_to_openai(model) for model in models]})
+        data = [_to_anthropic(model) for model in models]
+        ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+        return JSONResponse({"data": data, "has_more": False, "first_id": ends[0], "last_id": ends[1]})
+
+    async def model(self, request: Request) -> JSONResponse:
+        try:
+            model = self._find(request.path_params["name"])
+        except GatewayError as error:
+            return _error_response(error, anthropic=_is_anthropic(request))
+        return JSONResponse(_to_anthropic(model) if _is_anthropic(request) else _to_openai(model))
+
+    def _find(self, name: str) -> ListedModel:
+        """Raises `ModelNotFound` for a model that the config does not list."""
+        catalog = self._router.catalog
+        listed = list_models(catalog).get(name)
+        if listed is not None:
+            return listed
+        if not name:
+            raise ModelNotFound("missing model name; GET /v1/models lists all models")
+        ref = self._router.resolve(name).ref
+        provider = catalog.providers[ref.provider]
+        if all(ref.model != model.id for model in provider.models):
+            raise ModelNotFound(
+                f"the model '{ref}' is not listed in the config; requests for it are forwarded"
+            )
+        return ListedModel(name, str(ref), provider)
 
 
-def listed_models(catalog: Catalog) -> Mapping[str, tuple[str, Provider]]:
-    """From what may stand in ``model`` to the model in full and its provider: every listed model, then every alias.
-
-    What would be refused is left out.
-    """
-    found: dict[str, tuple[str, Provider]] = {}
+def list_models(catalog: Catalog) -> Mapping[str, ListedModel]:
+    """Return every listed model, then every alias, by name; without those for which requests would be rejected."""
+    models: dict[str, ListedModel] = {}
     for provider in catalog.providers.values():
         for model in provider.models:
             if provider.model_problem(model.id) is None:
-                found[f"{provider.id}/{model.id}"] = f"{provider.id}/{model.id}", provider
+                name = f"{provider.id}/{model.id}"
+                models[name] = ListedModel(name, name, provider)
     for alias, ref in catalog.aliases.items():
         known = catalog.providers.get(ref.provider)
         if known is not None and known.model_problem(ref.model) is None:
-            found.setdefault(alias, (str(ref), known))
-    return found
+            models.setdefault(alias, ListedModel(alias, str(ref), known))
+    return models
 
 
-def _for_openai(name: str, found: tuple[str, Provider]) -> dict[str, object]:
-    """OpenAI's API reference, "Models"; ``created`` is not known here."""
-    return {"id": name, "object": "model", "created": 0, "owned_by": found[1].id}
+def _is_anthropic(request: Request) -> bool:
+    return "anthropic-version" in request.headers
 
 
-def _for_anthropic(name: str, found: tuple[str, Provider]) -> dict[str, object]:
-    """Anthropic's API reference, "Models"; the epoch stands for a date that is not known, as it says there."""
-    return {"type": "model", "id": name, "display_name": found[0], "created_at": "1970-01-01T00:00:00Z"}
+def _to_openai(model: ListedModel) -> dict[str, object]:
+    """OpenAI's API reference, "Models"; ``created`` is not known."""
+    return {"id": model.name, "object": "model", "created": 0, "owned_by": model.provider.id}
 
 
-def _refusal(error: GatewayError, *, anthropic: bool) -> JSONResponse:
+def _to_anthropic(model: ListedModel) -> dict[str, object]:
+    """Anthropic's API reference, "Models"; the epoch is used where the date is not known, as the reference says."""
+    return {
+        "type": "model", "id": model.name, "display_name": model.full_name, "created_at": "1970-01-01T00:00:00Z",
+    }  # fmt: skip
+
+
+def _error_response(error: GatewayError, *, anthropic: bool) -> JSONResponse:
     render = anthropic_errors.error_body if anthropic else openai_errors.error_body
-    import msgspec
-
     body = render(message=error.message, kind="invalid_request_error", code=error.code, param=error.param)
     return JSONResponse(msgspec.json.decode(body), status_code=status_of(error))

@@ -1,8 +1,7 @@
-"""Is this process well, and is what stands behind it? `GET /health`, with ``?deep=1`` the upstream as well.
+"""Serves `GET /health` of bridge and server: this process, and with ``?deep=1`` its upstream.
 
-The plain answer asks nobody and tells no secret; on a server, a caller with a token gets the deep one. The deep one
-makes one small request, at most one every few seconds however often it is asked for, and says which limit expired
-where one did.
+The plain response contacts no upstream and shows no secret. The deep one is for callers with a token where the listener
+has tokens; it sends one small request upstream, at most one every few seconds however often it is requested.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from clawgate.errors import GatewayError, UpstreamTimedOut
 from clawgate.relay.upstream.fetch import FetchResponse, fetch
 from clawgate.relay.upstream.upstream import Upstream
 
-ANSWER_SECONDS = 10.0
-"""A list of models needs no thinking: where the limit for a first byte is longer, this one counts."""
+RESPONSE_SECONDS = 10.0
+"""A list of models needs no thinking: it counts where the limit for the first byte is longer."""
 FRESH_SECONDS = 5.0
 REFUSED_FRESH_SECONDS = 60.0
-"""How long a refusal counts: asking again and again with a wrong token would get this address locked out."""
+"""How long a rejected credential counts: repeated requests with a wrong token would get this address locked out."""
 
 State = Literal["reachable", "unauthorized", "not_found", "failing", "unreachable", "timed_out"]
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """What a probe found. ``latency_ms`` only where an answer came, ``limit`` only where one expired."""
+class UpstreamHealth:
+    """The result of a probe. ``latency_ms`` is set after a response, ``limit`` where a time limit was exceeded."""
 
     state: State
     message: str
@@ -47,9 +46,9 @@ class ProbeResult:
         """Whether requests can be expected to work."""
         return self.state == "reachable"
 
-    def shown(self, upstream: Upstream) -> dict[str, object]:
-        """As it stands in the health answer."""
-        found = {
+    def to_json(self, upstream: Upstream) -> dict[str, object]:
+        """Return the object of the health response."""
+        fields = {
             "url": str(upstream.origin),
             "state": self.state,
             "message": self.message,
@@ -57,42 +56,42 @@ class ProbeResult:
             "latencyMs": self.latency_ms,
             "limit": self.limit,
         }
-        return {key: value for key, value in found.items() if value is not None}
+        return {key: value for key, value in fields.items() if value is not None}
 
 
-def classify_response(fetched: FetchResponse, latency_ms: float) -> ProbeResult:
-    """What the probe's answer says about the upstream; a clawgate behind it is told apart by its error codes."""
-    status = fetched.status
-    code = _error_code(fetched.body)
+def classify_response(response: FetchResponse, latency_ms: float) -> UpstreamHealth:
+    """Return the upstream's health from a probe's response. Another clawgate is recognised by its error codes."""
+    status = response.status
+    code = _error_code(response.body)
     if code in ("invalid_token", "missing_token"):
-        return ProbeResult(
-            "unauthorized", "it refuses our token; check the configured token", status, latency_ms
+        return UpstreamHealth(
+            "unauthorized", "it rejects our token; check the configured token", status, latency_ms
         )
     if code == "auth_locked":
-        return ProbeResult(
+        return UpstreamHealth(
             "unauthorized",
-            "it has locked this address out after wrong tokens; wait, with the right one",
+            "it has locked out this address after wrong tokens; configure the right one, and wait",
             status,
             latency_ms,
         )
     if status in (401, 403):
-        return ProbeResult(
+        return UpstreamHealth(
             "unauthorized",
-            "it refuses a credential: the one configured here, or one that it uses for its own upstream",
+            "it rejects a credential: the one configured here, or one that it uses for its own upstream",
             status,
             latency_ms,
         )
     if status == 404:
-        return ProbeResult(
-            "not_found", "it has no /v1/models: check the path of the configured URL", status, latency_ms
+        return UpstreamHealth(
+            "not_found", "it has no /v1/models; check the path of the configured URL", status, latency_ms
         )
     if status >= 300:
-        return ProbeResult("failing", f"it answers with {status}", status, latency_ms)
-    return ProbeResult("reachable", "it answers and accepts our credential", status, latency_ms)
+        return UpstreamHealth("failing", f"it responds with status {status}", status, latency_ms)
+    return UpstreamHealth("reachable", "it responds and accepts our credential", status, latency_ms)
 
 
 def _error_code(body: bytes) -> str | None:
-    """The ``code`` of an error object in the shape of the OpenAI API, if the body is one."""
+    """Return the ``code`` of an error object as OpenAI's API has it; None for any other body."""
     try:
         code = msgspec.json.decode(body)["error"]["code"]
     except (msgspec.MsgspecError, KeyError, TypeError, RecursionError, UnicodeDecodeError):
@@ -101,61 +100,62 @@ def _error_code(body: bytes) -> str | None:
 
 
 class HealthProbe:
-    """Asks one upstream for its models; one question at a time, its answer good for a few seconds."""
+    """Requests the models of one upstream: one request at a time, whose result is kept for a few seconds."""
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
         self._lock = asyncio.Lock()
-        self._found: ProbeResult | None = None
-        self._found_at = 0.0
+        self._health: UpstreamHealth | None = None
+        self._checked_at = 0.0
 
-    async def ask(self) -> ProbeResult:
-        """The present finding."""
+    async def check(self) -> UpstreamHealth:
+        """Return the present health."""
         loop = asyncio.get_running_loop()
         async with self._lock:
-            refused = self._found is not None and self._found.state == "unauthorized"
-            fresh = REFUSED_FRESH_SECONDS if refused else FRESH_SECONDS
-            if self._found is None or loop.time() - self._found_at >= fresh:
-                self._found = await self._look()
-                self._found_at = loop.time()
-            return self._found
+            rejected = self._health is not None and self._health.state == "unauthorized"
+            fresh = REFUSED_FRESH_SECONDS if rejected else FRESH_SECONDS
+            if self._health is None or loop.time() - self._checked_at >= fresh:
+                self._health = await self._request()
+                self._checked_at = loop.time()
+            return self._health
 
-    async def _look(self) -> ProbeResult:
+    async def _request(self) -> UpstreamHealth:
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        started_at = loop.time()
         limits = self.upstream.limits
         try:
-            fetched = await fetch(
+            response = await fetch(
                 self.upstream,
                 b"/v1/models",
                 connect_seconds=limits.connect,
-                answer_seconds=min(limits.first_byte, limits.total, ANSWER_SECONDS),
+                response_seconds=min(limits.first_byte, limits.total, RESPONSE_SECONDS),
             )
         except UpstreamTimedOut as error:
-            return ProbeResult("timed_out", error.message, limit=error.limit)
+            return UpstreamHealth("timed_out", error.message, limit=error.limit)
         except GatewayError as error:
-            return ProbeResult("unreachable", error.message)
-        return classify_response(fetched, round((loop.time() - begun) * 1000, 1))
+            return UpstreamHealth("unreachable", error.message)
+        return classify_response(response, round((loop.time() - started_at) * 1000, 1))
 
 
-def build_health(*, role: str, instance: str, probe: HealthProbe, deep_for_callers: bool) -> Starlette:
-    """The control plane of a role.
+def build_health_app(*, role: str, instance: str, probe: HealthProbe, deep_for_callers: bool) -> Starlette:
+    """Make the control API of a role.
 
-    ``deep_for_callers``: the upstream's state is for callers with a token, and they always get it; otherwise it is
-    for everybody who asks with ``?deep=1``.
+    ``deep_for_callers``: callers with a token always get the upstream's health, and no one else does; otherwise every
+    request with ``?deep=1`` gets it.
     """
-    begun = time.monotonic()
+    started_at = time.monotonic()
 
     async def health(request: Request) -> JSONResponse:
         known = request.scope["state"].get("caller") is not None
-        said: dict[str, object] = {"ok": True, "status": "live", "version": __version__}
+        body: dict[str, object] = {"ok": True, "status": "live", "version": __version__}
         if known or not deep_for_callers:
-            said |= {"role": role, "instance": instance, "uptimeSeconds": round(time.monotonic() - begun, 1)}
+            uptime = round(time.monotonic() - started_at, 1)
+            body |= {"role": role, "instance": instance, "uptimeSeconds": uptime}
         status = 200
         if known if deep_for_callers else request.query_params.get("deep") in ("1", "true"):
-            finding = await probe.ask()
-            said |= {"ok": finding.ok, "upstream": finding.shown(probe.upstream)}
-            status = 200 if finding.ok else 503
-        return JSONResponse(said, status_code=status, headers={"cache-control": "no-store"})
+            result = await probe.check()
+            body |= {"ok": result.ok, "upstream": result.to_json(probe.upstream)}
+            status = 200 if result.ok else 503
+        return JSONResponse(body, status_code=status, headers={"cache-control": "no-store"})
 
     return Starlette(routes=[Route("/health", health), Route("/healthz", health)])

@@ -1,4 +1,4 @@
-"""What can a monitoring system count? The tally in Prometheus' text format, on a listener of its own."""
+"""Serves the request metrics in Prometheus' text format, on a listener of its own."""
 
 from __future__ import annotations
 
@@ -13,44 +13,50 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clawgate.relay.downstream.connections import ConnectionManager
-from clawgate.relay.observe.metrics import SECONDS, Histogram, RequestMetrics
+from clawgate.relay.observe.metrics import CANCEL_PHASES, SECONDS, Histogram, RequestMetrics
 from clawgate.relay.upstream.upstream import Upstream
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class MetricsCollector:
-    """Reads the counts at each scrape."""
+    """Reads the metrics at each scrape."""
 
-    def __init__(self, tally: RequestMetrics, front: ConnectionManager, upstream: Upstream) -> None:
-        self._tally = tally
-        self._front = front
+    def __init__(self, metrics: RequestMetrics, connections: ConnectionManager, upstream: Upstream) -> None:
+        self._metrics = metrics
+        self._connections = connections
         self._upstream = upstream
 
     def collect(self) -> Iterator[Metric]:
-        """The families of one scrape."""
-        tally = self._tally
+        """Yield the metrics of one scrape."""
+        metrics = self._metrics
         requests = CounterMetricFamily("clawgate_requests", "Finished requests.", labels=["status", "error"])
-        for (status, code), count in sorted(tally.requests.items()):
+        for (status, code), count in sorted(metrics.requests.items()):
             requests.add_metric([str(status), code], count)
         yield requests
         cancelled = CounterMetricFamily(
-            "clawgate_upstream_cancelled", "Requests whose client left before the end.", labels=["phase"]
+            "clawgate_upstream_cancelled",
+            "Requests whose client disconnected before the end.",
+            labels=["phase"],
         )
-        for phase in ("waiting", "answer"):
-            cancelled.add_metric([phase], tally.cancelled[phase])
+        for phase in CANCEL_PHASES:
+            cancelled.add_metric([phase], metrics.cancelled[phase])
         yield cancelled
         yield CounterMetricFamily(
-            "clawgate_sent_bytes", "Bytes of answers sent to clients.", value=tally.sent_bytes
+            "clawgate_sent_bytes", "Bytes of responses sent to clients.", value=metrics.sent_bytes
         )
         yield _family(
-            "clawgate_first_byte_seconds", "From a request's head to its answer's.", tally.first_byte
+            "clawgate_first_byte_seconds",
+            "From a request's head to the head of its response.",
+            metrics.first_byte,
         )
         yield _family(
-            "clawgate_request_seconds", "From a request's head to the end of its answer.", tally.total
+            "clawgate_request_seconds", "From a request's head to the end of its response.", metrics.total
         )
         yield GaugeMetricFamily(
-            "clawgate_client_connections", "Open connections of clients.", value=self._front.connection_count
+            "clawgate_client_connections",
+            "Open connections of clients.",
+            value=self._connections.connection_count,
         )
         pool = self._upstream.pool
         connections = GaugeMetricFamily(
@@ -71,8 +77,8 @@ def _family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily
     )
 
 
-def build_metrics(collector: MetricsCollector) -> Starlette:
-    """The application of the metrics listener."""
+def build_metrics_app(collector: MetricsCollector) -> Starlette:
+    """Make the application of the metrics listener."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
 

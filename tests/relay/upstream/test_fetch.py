@@ -25,7 +25,7 @@ async def fetched(kind: Kind, url: str, *, seconds: float = 5, dialer: Dialer | 
     async with serving(kind, url, dialer=dialer) as stand:
         upstream = stand.role.upstream
         try:
-            return await fetch(upstream, b"/v1/models", connect_seconds=seconds, answer_seconds=seconds)
+            return await fetch(upstream, b"/v1/models", connect_seconds=seconds, response_seconds=seconds)
         finally:
             await until(lambda: upstream.pool.open_count == 0, lambda: repr(upstream.pool))
 

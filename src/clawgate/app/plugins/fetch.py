@@ -25,7 +25,10 @@ async def fetch_for_plugin(request: FetchRequest, dialer: Dialer) -> FetchRespon
     started_at = time.monotonic()
     try:
         response = await fetch(
-            upstream, target, connect_seconds=request.connect_seconds, answer_seconds=request.response_seconds
+            upstream,
+            target,
+            connect_seconds=request.connect_seconds,
+            response_seconds=request.response_seconds,
         )
     except EgressDenied as error:
         raise FetchFailed("blocked", error.message) from error

@@ -9,6 +9,9 @@ from clawgate.relay.observe.record import RequestRecord
 SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the histograms' buckets; longer than any of them counts in the total alone."""
 
+CANCEL_PHASES = ("waiting", "answer")
+"""Where a client disconnected: before the response began, and within it; label values of the metric."""
+
 
 class Histogram:
     """Counts of durations by bucket, with their sum."""
@@ -44,4 +47,4 @@ class RequestMetrics:
         if record.first_byte is not None:
             self.first_byte.add(record.first_byte)
         if record.code == "client_left":
-            self.cancelled["answer" if record.first_byte is not None else "waiting"] += 1
+            self.cancelled[CANCEL_PHASES[record.first_byte is not None]] += 1

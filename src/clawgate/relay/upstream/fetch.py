@@ -63,7 +63,7 @@ class _Reply:
 
 
 async def fetch(
-    upstream: Upstream, target: bytes, *, connect_seconds: float, answer_seconds: float
+    upstream: Upstream, target: bytes, *, connect_seconds: float, response_seconds: float
 ) -> FetchResponse:
     """GET ``target`` on a connection of its own. Raises `GatewayError`; a limit that ran out as `UpstreamTimedOut`."""
     limit: LimitName = "connect"
@@ -75,10 +75,10 @@ async def fetch(
         reply = _Reply()
         connection.start_response(reply, head_only=False)
         connection.write([upstream.head(b"GET", target, b"accept: application/json\r\n") + b"\r\n"])
-        async with asyncio.timeout(answer_seconds):
+        async with asyncio.timeout(response_seconds):
             return await reply.done
     except TimeoutError:
-        seconds = connect_seconds if limit == "connect" else answer_seconds
+        seconds = connect_seconds if limit == "connect" else response_seconds
         raise UpstreamTimedOut(
             f"{upstream.origin} did not answer within {seconds:g} s (limit '{limit}')",
             limit=limit,
