@@ -1,4 +1,4 @@
-"""What the documentation says of the code is so."""
+"""What the documentation claims about the code is true."""
 
 from __future__ import annotations
 
@@ -9,19 +9,36 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.errors import all_errors
 from clawgate.relay.response.error_response import TABLE
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
-def test_every_error_code_stands_in_the_docs_with_its_status() -> None:
+def test_every_error_code_is_in_the_docs_with_its_status() -> None:
     """docs/errors.md has one row for each code, with the status of the table, and no row for a code that is gone."""
     rows = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", (DOCS / "errors.md").read_text(), flags=re.MULTILINE))
     expected = {error.code: str(TABLE[error][0]) for error in all_errors()}
     assert rows == expected
 
 
-def test_every_exit_status_stands_in_the_docs() -> None:
+def test_every_exit_status_is_in_the_docs() -> None:
     """docs/errors.md lists the statuses of the commands."""
     section = (DOCS / "errors.md").read_text().partition("## Exit statuses")[2]
     assert set(re.findall(r"^\| (\d+) \|", section, flags=re.MULTILINE)) == {
         str(int(code)) for code in ExitCode
     }
+
+
+def test_every_news_fragment_has_a_kind_of_the_list() -> None:
+    """changes/README.md lists the kinds; a fragment of another one would be left out of the release notes."""
+    kinds = set(
+        re.findall(r"^\| `(\w+)` \|", (ROOT / "changes" / "README.md").read_text(), flags=re.MULTILINE)
+    )
+    fragments = [path.name for path in (ROOT / "changes").iterdir() if path.name != "README.md"]
+    assert fragments
+    assert [name for name in fragments if not re.fullmatch(rf"\d+\.({'|'.join(kinds)})\.md", name)] == []
+
+
+def test_the_readme_names_the_installation_before_the_first_command() -> None:
+    readme = (ROOT / "README.md").read_text()
+    first = re.search(r"^clawgate ", readme, flags=re.MULTILINE)
+    assert first and 0 < readme.index("pip install .") < first.start()

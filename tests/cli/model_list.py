@@ -1,4 +1,4 @@
-"""A server on loopback, in a thread, that lists two models to whoever presents the right Bearer token."""
+"""A server on loopback, in a thread, that lists two models for the right Bearer token."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_without_a_name_the_login_shell_is_taken(tmp_path: Path, flag: str) -> N
     assert done.returncode == 0 and "fish" in done.stdout
 
 
-def test_a_shell_that_is_not_known_is_asked_for(tmp_path: Path) -> None:
+def test_an_undetected_shell_is_a_usage_error(tmp_path: Path) -> None:
     done = command("--show-completion", folder=tmp_path, environment={"SHELL": "/bin/tcsh"})
     assert done.returncode == 2 and "name one of: bash, zsh, fish" in done.stderr
 
@@ -70,7 +70,7 @@ def test_the_shell_that_asks_counts_before_the_login_shell(
     assert detect_shell(parent, login) == found
 
 
-def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_script_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".zfunc").write_text("")
     done = command("--install-completion", "zsh", folder=tmp_path)
     assert done.returncode == 1 and "cannot be written" in done.stderr

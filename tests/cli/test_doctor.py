@@ -1,4 +1,4 @@
-"""`clawgate doctor`: from nothing to a gateway that starts, with nobody asked who did not ask for it."""
+"""`clawgate doctor`: from nothing to a gateway that starts, with no prompt and no change without --fix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made.close()
 
 
-def test_a_sound_installation_has_nothing_to_be_mended(home: Home) -> None:
+def test_a_sound_installation_has_no_problems(home: Home) -> None:
     home.configure()
     done = home.run("doctor", "--json")
     found = json.loads(done.stdout)
@@ -30,7 +30,7 @@ def test_a_sound_installation_has_nothing_to_be_mended(home: Home) -> None:
     assert not [finding for finding in found["findings"] if finding["severity"] == "error"]
 
 
-def test_what_is_wrong_is_said_and_nothing_is_changed(home: Home) -> None:
+def test_problems_are_printed_and_nothing_is_changed(home: Home) -> None:
     done = home.run("doctor")
     assert done.returncode == 1 and list(home.state.iterdir()) == []
     assert (
@@ -39,7 +39,7 @@ def test_what_is_wrong_is_said_and_nothing_is_changed(home: Home) -> None:
     assert "fix: clawgate doctor --fix makes one" in done.stdout
 
 
-def test_mended_it_starts(home: Home) -> None:
+def test_the_gateway_starts_after_fix(home: Home) -> None:
     """A token is made, and shown to nobody; the gateway of the next command lets its holder in."""
     done = home.run("doctor", "--fix", "--yes")
     config = pyjson5.decode((home.state / "openclaw.json").read_text())
@@ -49,12 +49,12 @@ def test_mended_it_starts(home: Home) -> None:
     assert home.gateway("start", "--port", "0").returncode == 0
 
 
-def test_without_somebody_to_ask_nothing_is_mended(home: Home) -> None:
+def test_without_a_terminal_nothing_is_fixed(home: Home) -> None:
     done = home.run("doctor", "--fix")
     assert done.returncode == 1 and "pass --yes" in done.stderr and list(home.state.iterdir()) == []
 
 
-def test_modes_and_leftovers_are_mended(home: Home) -> None:
+def test_fix_repairs_modes_and_removes_leftovers(home: Home) -> None:
     home.configure()
     config, left = home.state / "openclaw.json", home.state / "clawgate" / "gateway.json"
     config.chmod(0o644)
@@ -86,7 +86,7 @@ def test_a_file_that_a_variable_names_is_made(home: Home) -> None:
     assert f"Wrote config: {named}" in done.stdout and named.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_path_is_asked_about_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_confirmation_shows_a_path_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     questions: list[str] = []
 
     def confirm(question: str, **_: object) -> bool:

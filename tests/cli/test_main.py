@@ -103,7 +103,7 @@ main()
 """
 
 
-def test_ctrl_c_is_heard_while_the_command_still_loads(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_command_that_is_still_loading(tmp_path: Path) -> None:
     """Status 130, and nothing of a traceback."""
     found = command(folder=tmp_path, code=INTERRUPTED)
     assert (found.returncode, found.stdout, found.stderr) == (130, "", "")

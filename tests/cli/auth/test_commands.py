@@ -29,7 +29,7 @@ def test_list_shows_where_each_credential_is_from(path: Path) -> None:
     assert untouched(path)
 
 
-def test_help_is_there_for_a_provider_that_is_not(path: Path) -> None:
+def test_help_works_for_an_unknown_provider(path: Path) -> None:
     found = run(path, "login", "--provider", "owll", "--help")
     assert found.exit_code == 0 and "--set-default" in found.output
 

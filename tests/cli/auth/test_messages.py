@@ -1,4 +1,4 @@
-"""What is said at the end: the backup, what is to be done next, and whether a gateway takes the change over."""
+"""What the commands print at their end: the backup, the next step, and whether a running gateway reloads."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_was_done_and_what_comes_next(known: LoadedConfig, capsys: pytest.C
     )
 
 
-def test_a_default_is_told_once(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_is_printed_once(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
     print_result(known, None, done(known, is_default=True))
     assert "Default model set to far/opus\n" in capsys.readouterr().out
     present = ConfigChange(plugin_config={}, provider={}, default_model="owl/qwen")
@@ -70,9 +70,7 @@ def test_a_default_is_told_once(known: LoadedConfig, capsys: pytest.CaptureFixtu
     assert "Default model" not in capsys.readouterr().out
 
 
-def test_where_there_is_no_default_yet_that_is_told(
-    known: LoadedConfig, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_default_is_printed(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
     known.path.write_text(CONFIG.replace('primary: "owl/qwen", ', ""))
     print_result(load_config(str(known.path)), None, done(known))
     assert "available: far/opus (there is no default yet; run clawgate models set" in capsys.readouterr().out
@@ -99,7 +97,7 @@ def test_a_gateway_with_another_config_does_not(
     assert "uses another config" in capsys.readouterr().out
 
 
-def test_what_is_missing_is_told_with_every_way_to_give_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_answers_list_every_flag_and_variable(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         fail_missing(MissingAnswer(EVERY_KIND), yes=False)
     shown = capsys.readouterr().err
@@ -107,7 +105,7 @@ def test_what_is_missing_is_told_with_every_way_to_give_it(capsys: pytest.Captur
     assert "  - Token: --token ..., or --stdin-secret, or the variable KIT_TOKEN\n" in shown
 
 
-def test_who_leaves_is_told_that_nothing_happened(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_abort_says_that_nothing_changed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         exit_aborted()
     assert caught.value.code == 130 and capsys.readouterr().err == "Config was not changed.\n"
@@ -116,7 +114,9 @@ def test_who_leaves_is_told_that_nothing_happened(capsys: pytest.CaptureFixture[
     assert caught.value.code == 1
 
 
-def test_a_logout_from_the_default_is_told(known: LoadedConfig, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_logout_from_the_default_provider_is_noted(
+    known: LoadedConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
     print_after_logout(known, "owl")
     print_after_logout(known, "far")
     assert capsys.readouterr().out.count("there is no default model now") == 1

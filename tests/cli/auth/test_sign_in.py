@@ -93,13 +93,13 @@ def test_what_is_refused_writes_nothing(
     assert found.exit_code == status and says in found.output and untouched(path)
 
 
-def test_a_wrong_secret_is_told_before_anything_is_written(path: Path, server: ModelList) -> None:
+def test_a_wrong_secret_fails_before_anything_is_written(path: Path, server: ModelList) -> None:
     found = login(path, server, "--yes", "--stdin-secret", given="canary-wrong-key")
     assert found.exit_code == 1 and "failed" in found.stdout and "unauthorized" in found.stdout
     assert "check the secret" in found.stdout and "--no-check" in found.stderr and untouched(path)
 
 
-def test_an_edit_changes_what_is_said_and_keeps_the_rest(path: Path) -> None:
+def test_an_edit_changes_only_what_the_flags_name(path: Path) -> None:
     found = run(path, "edit", "--provider", "far", "--yes", "--no-check", "--models", "sonnet,opus")
     far = pyjson5.decode(path.read_text())["models"]["providers"]["far"]
     assert found.exit_code == 0 and [model["id"] for model in far["models"]] == ["sonnet", "opus"]

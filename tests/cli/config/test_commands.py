@@ -1,4 +1,4 @@
-"""`clawgate config`: looks into the file and changes it; says what it did, and never shows a secret."""
+"""`clawgate config` reads and changes the file, prints what it did, and never prints a secret."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_value_is_shown(file: Path, arguments: list[str], shown: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["gateway.port", "gateway"])
-def test_a_value_that_is_there_twice_is_not_shown(file: Path, path: str) -> None:
+def test_get_rejects_a_duplicate_key(file: Path, path: str) -> None:
     """Readers differ in which of the two counts; what stands elsewhere is shown."""
     file.write_text("{\n gateway: { port: 1,\n mode: 'local', port: 2 } }")
     found = run("get", path)
@@ -51,7 +51,7 @@ def test_a_value_that_is_there_twice_is_not_shown(file: Path, path: str) -> None
     ],
 )
 @pytest.mark.parametrize("verb", ["get", "unset"])
-def test_what_is_not_there_is_said(file: Path, verb: str, path: str, hint: str) -> None:
+def test_a_missing_key_is_an_error_with_a_hint(file: Path, verb: str, path: str, hint: str) -> None:
     """With what may have been meant."""
     found = run(verb, path)
     assert found.exit_code == 1 and hint in found.stderr and found.stdout == ""
@@ -154,7 +154,7 @@ def test_a_valid_file_is_called_valid(file: Path) -> None:
     assert json.loads(run("validate", "--json").stdout)["valid"] is True
 
 
-def test_everything_that_is_wrong_is_told_with_its_line(file: Path) -> None:
+def test_validate_prints_every_problem_with_its_line(file: Path) -> None:
     """Also in the settings of our own roles."""
     file.write_text(
         '{\n gateway: {port: "x"},\n plugins: {entries: {"proxy-bridge": {config: {remotUrl: 1}}}}\n}'
@@ -247,7 +247,7 @@ WRONG_PLUGIN = """{
 """
 
 
-def test_validate_judges_the_settings_of_plugins(file: Path) -> None:
+def test_validate_checks_the_settings_of_plugins(file: Path) -> None:
     """Each once, where it stands, with what was meant."""
     file.write_text(WRONG_PLUGIN)
     found = run("validate")

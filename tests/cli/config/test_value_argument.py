@@ -58,7 +58,7 @@ def test_a_secret_comes_by_standard_input(file: Path) -> None:
     assert run("set", "gateway.auth.token", "${A_TOKEN}").stderr.count("--stdin") == 0
 
 
-def test_standard_input_is_text_unless_said(file: Path) -> None:
+def test_standard_input_is_text_by_default(file: Path) -> None:
     """A token of digits is no number; lines of JSON5 are welcome with --json-value."""
     assert run("set", "tools.x", "--stdin", given="123456\n").exit_code == 0
     assert run("get", "tools.x", "--json").stdout == '"123456"\n'

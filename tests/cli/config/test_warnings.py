@@ -1,4 +1,4 @@
-"""What a file that can be used does not do is told; of one that cannot be used, worse is told elsewhere."""
+"""Warnings for a valid file that does not do what it seems to; none for an invalid one, whose problems come first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def at(folder: Path, text: str, *path: str) -> list[str]:
     return warnings_at(Paths(config_file(folder, text), True, folder), path or ("gateway",))
 
 
-def test_what_openclaw_refuses_and_what_has_no_provider_are_told_together(tmp_path: Path) -> None:
+def test_warnings_hold_what_openclaw_rejects_and_models_without_a_provider(tmp_path: Path) -> None:
     assert at(tmp_path, GOOD) == []
     text = GOOD.replace(', name: "Qwen"', "").replace('"far/sonnet"]', '"nope/x"]')
     refused, unserved = at(tmp_path, text)
@@ -44,7 +44,7 @@ def test_what_openclaw_refuses_and_what_has_no_provider_are_told_together(tmp_pa
         ('baseUrl: "https://a.test", apiKey: "${NO_SUCH_KEY}"', "set NO_SUCH_KEY"),
     ],
 )
-def test_a_provider_that_cannot_serve_is_told(tmp_path: Path, provider: str, says: str) -> None:
+def test_a_provider_that_cannot_serve_is_a_warning(tmp_path: Path, provider: str, says: str) -> None:
     """Only one that is written down: a built-in without a key is nobody's mistake."""
     (said,) = at(tmp_path, f"{{models: {{providers: {{hut: {{{provider}}}}}}}}}")
     assert says in said
@@ -61,7 +61,7 @@ UNFIT = """{ plugins: { entries: { "anthropic-claude-proxy": { enabled: true, co
 CONFIG_OF_IT = ("plugins", "entries", "anthropic-claude-proxy", "config", "port")
 
 
-def test_what_a_plugin_says_is_told_of_a_change_that_it_may_mind(tmp_path: Path) -> None:
+def test_a_change_that_concerns_a_plugin_brings_its_warnings(tmp_path: Path) -> None:
     """And not of one that turns a plugin on or off: it may be the way out of a plugin that hangs."""
     (said,) = at(tmp_path, UNFIT, *CONFIG_OF_IT)
     assert "leads to 127.0.0.1:3456" in said and "openclaw.json:" not in said

@@ -11,21 +11,19 @@ from tests.cli.config.config_file import TEXT, run
 
 
 @pytest.mark.parametrize("path", ["agents.defaults.model.primary", "models.mode", "gateway.auth.mode"])
-def test_what_a_running_gateway_takes_over_is_said(file: Path, path: str) -> None:
+def test_a_change_that_applies_live_says_so(file: Path, path: str) -> None:
     value = {"models.mode": "replace", "gateway.auth.mode": "token"}.get(path, "owl/a")
     found = run("set", path, value)
     assert "Change will apply without restarting the gateway." in found.stdout
 
 
-def test_no_change_is_said(file: Path) -> None:
+def test_an_equal_value_is_no_change(file: Path) -> None:
     found = run("set", "gateway.port", "0x4966")
     assert (found.exit_code, found.stdout) == (0, "No change\n")
     assert file.read_text() == TEXT and not Path(f"{file}.bak").exists()
 
 
-def test_a_variable_that_wins_over_what_was_written_is_told(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_variable_that_overrides_the_file_is_warned_of(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that was started with it goes on with the value that it has."""
     assert "OPENCLAW_GATEWAY_PORT" not in run("set", "gateway.port", "18791").stderr
     monkeypatch.setenv("OPENCLAW_GATEWAY_PORT", "18999")
@@ -45,7 +43,7 @@ def test_what_openclaw_needs_has_to_be_named(file: Path) -> None:
     assert run("unset", "gateway.mode").exit_code == 0
 
 
-def test_a_failed_write_is_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_is_an_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Status 1; the file is as it was."""
 
     def full(*_: object) -> int:

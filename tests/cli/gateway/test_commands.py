@@ -90,7 +90,7 @@ def test_a_second_one_in_the_foreground_is_refused(home: Home) -> None:
     assert home.running() == first
 
 
-def test_a_port_that_is_taken_is_said_with_its_owner(home: Home) -> None:
+def test_start_names_the_owner_of_a_taken_port(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         started = home.gateway("start", "--port", str(port))
@@ -203,7 +203,7 @@ def test_a_restart_with_a_config_that_cannot_be_used_changes_nothing(home: Home)
     assert home.running() == before and home.ask()[0] == 200
 
 
-def test_a_restart_that_fails_says_what_the_gateway_said(home: Home) -> None:
+def test_a_failed_restart_prints_the_output_of_the_gateway(home: Home) -> None:
     """The file is as it should be, and lets nobody in: that shows only when the gateway is built."""
     home.gateway("start")
     home.configure(auth={})

@@ -49,7 +49,7 @@ def test_without_a_log_there_is_a_next_step(home: Home) -> None:
     assert done.returncode == 1 and "clawgate gateway start" in done.stderr and done.stdout == ""
 
 
-def test_a_log_that_cannot_be_read_is_said(home: Home) -> None:
+def test_an_unreadable_log_is_an_error(home: Home) -> None:
     home.log.mkdir()
     done = home.run("logs")
     assert done.returncode == 1 and "cannot be read: Is a directory" in done.stderr

@@ -1,4 +1,4 @@
-"""``clawgate gateway run`` in the foreground: it serves what the config says, or says all that is wrong with it."""
+"""``clawgate gateway run`` in the foreground: it serves the config, or prints all its problems."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ended(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_stop(how: signal.Signals, home: Home) -> None:
+def test_it_serves_until_it_is_stopped(how: signal.Signals, home: Home) -> None:
     """It can be found while it serves and not afterwards; it ends with 0 and tells where it was."""
     process = serving(home)
     found = home.running()
@@ -95,7 +95,7 @@ def test_what_another_user_can_change_is_logged_at_start(home: Home) -> None:
     assert f"{home.folder / '.env'}: it is not read" in err
 
 
-def test_all_that_is_wrong_is_said_and_nothing_is_left(home: Home) -> None:
+def test_all_problems_are_printed_and_nothing_is_left(home: Home) -> None:
     """On standard error, with status 2, and no secret among it."""
     home.configure(bind="tailnet", auth={"mode": "token"})
     done = home.gateway("run", OPENCLAW_GATEWAY_PORT="x", OPENCLAW_GATEWAY_TOKEN=f"{OTHER} ")
@@ -154,12 +154,12 @@ def test_a_log_file_is_the_owners_alone(home: Home) -> None:
     assert "POST /v1/chat/completions: 404 model_not_found" in text and TOKEN not in text
 
 
-def test_a_log_file_that_cannot_be_written_is_said(home: Home) -> None:
+def test_an_unwritable_log_file_is_an_error(home: Home) -> None:
     done = home.gateway("run", "--log-file", str(home.folder))
     assert done.returncode == 2 and "cannot be written" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_state_folder_that_cannot_be_used_is_said(home: Home) -> None:
+def test_an_unusable_state_folder_is_an_error(home: Home) -> None:
     """A file stands where the folder should be."""
     blocked = home.folder / "blocked"
     blocked.write_text("")

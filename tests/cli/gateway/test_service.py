@@ -1,4 +1,4 @@
-"""`gateway install` and `uninstall`: the file is right, the steps are taken or said, and nothing else is touched."""
+"""`gateway install` and `uninstall`: the file is right, the steps are run or printed, and nothing else is touched."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def test_a_manager_that_does_not_answer_leaves_the_next_steps(home: Home) -> Non
     assert "clawgate gateway start" in done.stderr
 
 
-def test_without_a_manager_the_next_steps_are_said(home: Home) -> None:
+def test_install_prints_the_commands_when_there_is_no_service_manager(home: Home) -> None:
     done = home.gateway("install", PATH="/nonexistent", XDG_CONFIG_HOME="")
     assert done.returncode == 1 and "there is no systemctl" in done.stderr and unit(home).exists()
 
 
-def test_a_file_that_somebody_changed_is_kept(home: Home) -> None:
+def test_install_keeps_a_service_file_that_differs(home: Home) -> None:
     home.gateway("install", **manager(home))
     unit(home).write_text("mine\n")
     refused = home.gateway("install", **manager(home))

@@ -97,13 +97,13 @@ def test_of_a_config_that_cannot_be_used(home: Home) -> None:
     assert "invalid, 1 problem(s)" in text and "next: clawgate doctor" in text
 
 
-def test_of_a_config_that_lets_nobody_in(home: Home) -> None:
+def test_status_reports_a_config_that_would_reject_every_request(home: Home) -> None:
     home.write("{}")
     text = home.gateway("status").stdout
     assert "would not start: gateway.auth" in text and "next: clawgate doctor" in text
 
 
-def test_a_port_that_somebody_else_has_is_said() -> None:
+def test_status_names_the_owner_of_the_port() -> None:
     found: dict[str, Any] = {
         "service": {"kind": "systemd", "state": "active"},
         "stateDir": "/s",

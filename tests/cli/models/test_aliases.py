@@ -59,7 +59,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_written(
     assert refused_as(run_models(path, "aliases", *arguments), path, says)
 
 
-def test_an_alias_that_the_default_stands_on_stays(path: Path) -> None:
+def test_an_alias_in_use_as_default_cannot_be_removed(path: Path) -> None:
     path.write_text(CONFIG.replace('primary: "owl/qwen"', 'primary: "fast"'))
     found = run_models(path, "aliases", "remove", "fast")
     assert found.exit_code == 1 and "first run: clawgate models set owl/qwen" in found.stderr

@@ -1,4 +1,4 @@
-"""A change is checked, written once, and told: for people and for programs."""
+"""A change is checked, written once, and printed as text or JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_any_other_ends_the_command(path: Path, name: str) -> None:
     assert caught.value.code == 1
 
 
-def test_an_unknown_provider_is_told_with_those_that_are_known(path: Path) -> None:
+def test_an_unknown_provider_lists_the_known_ones(path: Path) -> None:
     said = unknown_provider(load_config(str(path)), "hutt")
     assert said == (
         "unknown provider 'hutt'; did you mean 'hut'? (known: anthropic, far, hut, lan, openai, owl)"
@@ -47,7 +47,7 @@ def test_what_will_not_work_is_warned_of(path: Path, capsys: pytest.CaptureFixtu
         assert capsys.readouterr().err.count("Warning: ") == warnings
 
 
-def test_what_was_done_is_told(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_written_change_is_printed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = load_config(str(path))
     write_change(known, lambda text: text + "// more\n", lambda: "Done", {"x": 1}, as_json=False)
     assert capsys.readouterr().out == f"Updated config: {path}\n  Backup: {path}.bak\nDone\n"

@@ -1,4 +1,4 @@
-"""`clawgate models fallbacks`: what stands in for the default was written in full, by somebody who was told."""
+"""`clawgate models fallbacks`: a fallback is written in full, and its effect is printed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_fallbacks(path: Path) -> None:
     }
 
 
-def test_a_fallback_that_never_is_asked_is_marked_and_not_counted(path: Path) -> None:
+def test_an_unusable_fallback_is_marked_and_not_counted(path: Path) -> None:
     """Its provider is not there, so nothing stands in at that place."""
     path.write_text(CONFIG.replace('["far/sonnet"]', '["nope/x", "far/sonnet"]'))
     assert run_models(path, "fallbacks", "list").stdout == (

@@ -1,4 +1,4 @@
-"""`clawgate route explain` says beforehand what a request would meet, and fails when the request would."""
+"""`clawgate route explain` shows the route of a request, and fails when the request would."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_dialect_without_a_counterpart_would_fail(explain: Explain) -> None:
     assert found.exit_code == 1 and "has no counterpart of /v1/responses" in found.output
 
 
-def test_a_model_that_wants_a_place_of_its_own_is_served_by_nobody(tmp_path: Path) -> None:
+def test_a_model_with_its_own_base_url_is_not_served(tmp_path: Path) -> None:
     own = CONFIG.replace(
         '"canary-far-key"', '"canary-far-key", models: [{ id: "s", baseUrl: "https://else.test" }]'
     )

@@ -30,6 +30,6 @@ def test_one_whose_files_were_spoiled_is_listed_with_its_problem(home: Path) -> 
         (("install", "/nonexistent", "--yes"), "Plugin path not found: /nonexistent. Nothing was installed."),
     ],
 )
-def test_what_is_not_there_is_said_in_one_line(home: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_an_unknown_plugin_is_one_error_line(home: Path, arguments: tuple[str, ...], says: str) -> None:
     found = run(*arguments)
     assert found.exit_code == 1 and says in found.stderr and found.stderr.count("\n") == 1

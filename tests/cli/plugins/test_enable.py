@@ -9,7 +9,7 @@ from tests.cli.plugins.plugin_home import installed, run
 from tests.plugins.samples import plugin_folder
 
 
-def test_one_that_is_broken_is_told_and_can_be_enabled_disabled_and_removed(home: Path) -> None:
+def test_a_broken_plugin_can_be_enabled_and_removed(home: Path) -> None:
     run("install", str(plugin_folder(home / "a", code="1 / 0\n")), "--yes")
     found = run("enable", "sample")
     assert found.exit_code == 0 and "the plugin 'sample' cannot be used: ZeroDivisionError" in found.stderr
@@ -35,7 +35,7 @@ def test_enable_minds_the_lists_of_what_may_be_on(home: Path, path: Path) -> Non
     assert [one["enabled"] for one in shown if one["id"] == "proxy-bridge"] == [False]
 
 
-def test_plugins_that_are_all_off_are_told_so(home: Path, path: Path) -> None:
+def test_enable_warns_when_all_plugins_are_disabled(home: Path, path: Path) -> None:
     path.write_text("{ plugins: { enabled: false } }")
     run("install", str(plugin_folder(home / "a")), "--yes")
     assert "to change that: clawgate config set plugins.enabled true" in run("enable", "sample").stderr

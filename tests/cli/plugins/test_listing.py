@@ -29,7 +29,7 @@ def test_what_cannot_be_read_can_be_shown() -> None:
     assert "Problem : no manifest" in list(row.lines())
 
 
-def test_everything_that_a_plugin_may_do_is_said() -> None:
+def test_the_facts_of_a_manifest_are_complete() -> None:
     assert dict(manifest_facts(MANIFEST)) == {
         "Version": "0.1.0",
         "Service": "runs inside the gateway",

@@ -1,4 +1,4 @@
-"""`clawgate server`: a token that nobody guesses, and no start without what is needed."""
+"""`clawgate server`: a random token, and no start without what is required."""
 
 from __future__ import annotations
 

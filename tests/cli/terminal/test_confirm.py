@@ -1,4 +1,4 @@
-"""A yes or a no and nothing else counts; who leaves is told what was not done."""
+"""Only yes or no is an answer; an abort prints what was not done."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_an_answer(typed: str, default: bool, means: bool, monkeypatch: pytest.M
     assert confirm("Do it?", default=default, on_abort="Not done.") is means
 
 
-def test_whatever_else_is_asked_again(
+def test_an_invalid_answer_prompts_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also what is not text of this terminal."""
@@ -43,7 +43,7 @@ def test_whatever_else_is_asked_again(
 
 
 @pytest.mark.parametrize("leaving", [EOFError, KeyboardInterrupt])
-def test_who_leaves_is_told_what_was_not_done(
+def test_an_abort_prints_what_was_not_done(
     leaving: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def read_line(prompt: str, *, err: bool) -> str:

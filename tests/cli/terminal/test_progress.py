@@ -1,4 +1,4 @@
-"""Who waits at a terminal sees it; a script sees nothing of it."""
+"""A terminal shows the progress, a script sees nothing of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an answer comes from (flags, standard input, environment, file, default, a person), and what is refused."""
+"""Where an answer comes from (flags, standard input, environment, file, default, prompt), and which are invalid."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def asked(
     )
 
 
-def test_every_kind_of_question_is_asked_and_answered() -> None:
+def test_every_kind_of_question_can_be_prompted() -> None:
     person = Scripted(*(text if text != "yes" else "y" for text in ANSWERS.values()))
     found = asked(EVERY_KIND, person)
     assert dict(found.plain) == ANSWERS == dict(found.written) and person.answers == []
@@ -77,7 +77,7 @@ def test_a_question_that_does_not_apply_is_left_out() -> None:
         ("models", ",", "is an empty list"),
     ],
 )
-def test_what_is_wrong_is_told_at_once_and_asked_again(name: str, wrong: str, says: str) -> None:
+def test_an_invalid_answer_is_explained_and_prompted_again(name: str, wrong: str, says: str) -> None:
     """And a flag with the same answer ends it, with the reason."""
     question = next(one for one in EVERY_KIND if one.name == name)
     question = Question(
@@ -92,13 +92,13 @@ def test_what_is_wrong_is_told_at_once_and_asked_again(name: str, wrong: str, sa
         assert wrong not in str(caught.value) or name != "token" or wrong.startswith("$")
 
 
-def test_all_that_is_missing_is_told_in_one_go() -> None:
+def test_all_missing_answers_are_reported_together() -> None:
     with pytest.raises(MissingAnswer) as caught:
         collect_answers(EVERY_KIND, AnswerSources(environment={"KIT_URL": "https://remote.test"}))
     assert [one.name for one in caught.value.questions] == ["team", "token", "mode", "private"]
 
 
-def test_all_that_is_wrong_is_told_in_one_go() -> None:
+def test_all_invalid_answers_are_reported_together() -> None:
     with pytest.raises(InvalidAnswer) as caught:
         collect_answers(EVERY_KIND, AnswerSources(flags=ANSWERS | {"port": "x", "count": "y"}))
     assert [text.partition(":")[0] for text in caught.value.problems] == ["Port (--port)", "Count (--count)"]
@@ -117,7 +117,7 @@ def test_flags_go_before_the_environment_that_before_the_file_and_a_default_is_l
         assert collect_answers([URL], sources).plain["url"] == winner
 
 
-def test_who_edits_keeps_what_is_configured() -> None:
+def test_an_edit_prefers_the_configured_answer() -> None:
     sources = AnswerSources(
         environment={"A_URL": "https://a.test"}, earlier={"url": "https://file.test"}, earlier_first=True
     )
@@ -144,7 +144,7 @@ def test_a_configured_secret_is_kept_and_shown_by_its_ends_alone() -> None:
     assert "Enter keeps c...c" in person.shown[-1] and SECRET not in "".join(person.shown)
 
 
-def test_an_unset_reference_stays_only_where_nobody_tries_it() -> None:
+def test_an_unset_reference_is_valid_only_without_a_connection_test() -> None:
     with pytest.raises(InvalidAnswer, match="the variable GONE is not set here"):
         collect_answers([TOKEN], AnswerSources(earlier={"token": "${GONE}"}))
     found = collect_answers([TOKEN], AnswerSources(earlier={"token": "${GONE}"}, unset_allowed=True))
@@ -158,7 +158,7 @@ def test_each_line_of_standard_input_is_one_secret() -> None:
     assert dict(found.plain) == {"token": SECRET, "more": "other-s3cret-0123"}
 
 
-def test_a_wrong_variable_is_told_and_the_question_asked() -> None:
+def test_an_invalid_variable_is_explained_and_the_question_prompted() -> None:
     person = Scripted("https://typed.test")
     found = asked([URL], person, AnswerSources(environment={"A_URL": "nonsense"}))
     assert found.plain["url"] == "https://typed.test"
@@ -189,7 +189,7 @@ def test_a_taken_port_is_only_used_after_a_yes() -> None:
 
 
 @pytest.mark.parametrize("answered", range(len(ANSWERS)))
-def test_who_leaves_at_a_question_has_answered_nothing(answered: int) -> None:
+def test_an_abort_at_any_question_returns_no_answers(answered: int) -> None:
     texts = [text if text != "yes" else "y" for text in ANSWERS.values()]
     with pytest.raises(Aborted):
         asked(EVERY_KIND, Scripted(*texts[:answered]))

@@ -1,4 +1,4 @@
-"""The built-ins and the operator's own: what is asked of whom, and the block that the answers make."""
+"""Built-in, configured and new providers: the questions of each, and the block that the answers make."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_an_edit_without_a_change_changes_nothing() -> None:
     assert block_of(owl, sources) == OWL
 
 
-def test_an_edit_keeps_what_was_not_asked() -> None:
+def test_an_edit_keeps_keys_without_a_question() -> None:
     owl = BuiltinProvider("owl", OWL)
     sources = AnswerSources(
         flags={"models": "new,qwen", "auth": "bearer", "key": KEY},
@@ -129,7 +129,7 @@ def test_what_was_allowed_for_a_private_address_ends_with_it() -> None:
     assert "allowPrivateNetwork" not in block_of(owl, sources)["request"]
 
 
-def test_a_login_is_asked_for_as_such() -> None:
+def test_basic_auth_asks_for_user_and_password() -> None:
     provider = BuiltinProvider("", {})
     flags = {"id": "hut", "base_url": "https://hut.test/v1", "auth": "basic"}
     assert missing_of(provider, AnswerSources(flags=flags)) == ["login"]

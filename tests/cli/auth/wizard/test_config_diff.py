@@ -74,7 +74,7 @@ def test_a_text_that_cannot_be_read_is_compared_as_it_is() -> None:
     assert "+{ a: 2" in shown("{ a: 2", "{ a: 1")
 
 
-def test_a_short_secret_is_hidden_where_it_stands() -> None:
+def test_a_short_secret_is_masked_in_its_place() -> None:
     """Elsewhere it is a word like others."""
     lines = shown(BEFORE.replace("canary-owl-key-1", "mine5").replace("// mine", "// mine5"))
     assert "+  // mine5" in lines and any('apiKey: "... (new)"' in line for line in lines)

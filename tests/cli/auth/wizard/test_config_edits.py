@@ -101,7 +101,7 @@ def test_another_default_keeps_the_operators_fallbacks() -> None:
     assert found["models"]["providers"]["owl"] == {"baseUrl": "https://x.test"}
 
 
-def test_what_is_there_already_is_no_change() -> None:
+def test_an_equal_provider_is_no_change() -> None:
     once = with_provider(TEXT, "kit", CHANGE, plugin="kit", default=True)
     assert with_provider(once, "kit", CHANGE, plugin="kit", default=True) == once
 

@@ -1,4 +1,4 @@
-"""A block that is not in the config yet is tried by the way that requests will take, with its credential alone."""
+"""A block that is not in the config yet is tested as requests are sent, with its credential alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_it_answers_with_its_models() -> None:
         (faults.json_answer(["no list"]), "not with a list of models", "most end in /v1"),
     ],
 )
-def test_what_is_wrong_is_told_with_a_next_step(answer: Any, says: str, step: str) -> None:
+def test_a_failed_test_has_a_next_step(answer: Any, says: str, step: str) -> None:
     found, _ = tried(answer)
     assert not found.ok and says in found.message and step in found.next_step and KEY not in found.message
 
@@ -57,7 +57,7 @@ def test_a_private_address_is_not_dialled_unless_allowed() -> None:
     assert not found.ok and "blocked" in found.message and requests == []
 
 
-def test_nobody_there() -> None:
+def test_a_refused_connection_is_unreachable() -> None:
     async def work() -> CheckResult:
         async with FakeUpstream() as upstream:
             url = upstream.url

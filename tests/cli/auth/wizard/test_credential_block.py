@@ -44,7 +44,7 @@ def auth(**given: str) -> dict[str, Any]:
         (PLAIN | {"request": {"headers": {"Authorization": "Bearer k"}}}, "bearer", "", "k"),
     ],
 )
-def test_a_credential_is_read_where_it_stands(
+def test_a_credential_is_read_from_its_place(
     block: dict[str, Any], kind: str, header: str, secret: str
 ) -> None:
     """And the same one, written again, changes nothing."""

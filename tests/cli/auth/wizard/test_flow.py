@@ -1,4 +1,4 @@
-"""Asked, tried, shown, agreed to, written: and whoever stops on the way leaves the file byte for byte as it was."""
+"""Prompt, test, show, confirm, write: an abort at any point leaves the file byte for byte as it was."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_flags_are_enough(stand: Stand) -> None:
     assert "// mine" in stand.path.read_text() and "// mine" in Path(f"{stand.path}.bak").read_text()
 
 
-def test_a_person_is_asked_shown_the_change_and_asked_again(stand: Stand) -> None:
+def test_the_change_is_shown_and_confirmed_after_the_prompts(stand: Stand) -> None:
     person = Scripted(*TYPED, "y")
     done = stand.sign_in(Kit(), person)
     assert done.written is not None and done.written.changed and person.answers == []
@@ -110,7 +110,7 @@ def test_a_secret_of_the_environment_is_tried_and_a_reference_is_written(
 
 
 @pytest.mark.parametrize("answered", range(len(TYPED) + 1))
-def test_who_leaves_anywhere_leaves_the_file_as_it_was(stand: Stand, answered: int) -> None:
+def test_an_abort_anywhere_leaves_the_file_as_it_was(stand: Stand, answered: int) -> None:
     """At every question, and at the last one, when the change was shown."""
     with pytest.raises(Aborted):
         stand.sign_in(Kit(), Scripted(*TYPED[:answered]))
@@ -147,7 +147,7 @@ def test_a_person_may_stop_there(stand: Stand) -> None:
     assert stand.is_untouched()
 
 
-def test_a_person_may_mend_the_answers(stand: Stand) -> None:
+def test_answers_can_be_corrected_after_a_failed_test(stand: Stand) -> None:
     """They are offered again; Enter keeps each of them, the secret too."""
     kit = Kit(found=lambda answers: BAD if answers["team"] == "red" else CheckResult(ok=True, message="yes"))
     stand.sign_in(kit, Scripted(*TYPED, "edit", "blue", *[""] * (len(TYPED) - 1), "y"))
@@ -155,12 +155,12 @@ def test_a_person_may_mend_the_answers(stand: Stand) -> None:
     assert stand.read()["plugins"]["entries"]["kit"]["config"] == ANSWERS | {"team": "blue"}
 
 
-def test_a_default_is_set_when_it_is_asked_for(stand: Stand) -> None:
+def test_set_default_sets_the_default(stand: Stand) -> None:
     assert stand.sign_in(Kit(), flags=ANSWERS, set_default=True).is_default
     assert stand.read()["agents"]["defaults"]["model"] == {"primary": "kit/one", "fallbacks": []}
 
 
-def test_where_there_is_no_default_a_person_is_asked(stand: Stand) -> None:
+def test_without_a_default_the_wizard_offers_one(stand: Stand) -> None:
     stand.path.write_text(TEXT.replace('primary: "owl/a", ', ""))
     assert stand.sign_in(Kit(), Scripted(*TYPED, "y", "y")).is_default
     assert stand.read()["agents"]["defaults"]["model"]["primary"] == "kit/one"
@@ -172,7 +172,7 @@ def test_answers_that_say_nothing_new_change_nothing(stand: Stand) -> None:
     assert stand.sign_in(Kit(), editing=True).written is None and stand.path.read_bytes() == before
 
 
-def test_what_is_missing_or_wrong_is_told_before_anything_is_tried(stand: Stand) -> None:
+def test_answers_are_checked_before_the_connection_test(stand: Stand) -> None:
     kit = Kit()
     with pytest.raises(MissingAnswer):
         stand.sign_in(kit)
@@ -207,7 +207,7 @@ def _raises(error: BaseException) -> Callable[..., Any]:
     ("error", "says"),
     [(RuntimeError("boom"), "RuntimeError: boom"), (PluginError("no", next_step="do this"), "no: do this")],
 )
-def test_a_plugin_that_fails_is_told_by_name(
+def test_a_plugin_that_fails_is_named(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception, says: str
 ) -> None:
     monkeypatch.setattr(Kit, broken, _raises(error))
@@ -217,7 +217,7 @@ def test_a_plugin_that_fails_is_told_by_name(
 
 
 @pytest.mark.parametrize("broken", ["check", "when"])
-def test_a_question_that_fails_is_told_by_its_plugins_name(stand: Stand, broken: str) -> None:
+def test_a_question_that_fails_names_its_plugin(stand: Stand, broken: str) -> None:
     question = Question(name="team", text="Team", **{broken: _raises(RuntimeError("boom"))})  # type: ignore[arg-type]  # any of them
     for person in (None, Scripted("red")):
         with pytest.raises(SignInFailed, match="the plugin 'kit' failed: RuntimeError: boom"):

@@ -1,4 +1,4 @@
-"""The terminal: one line at a time, wrapped to its width, wrong answers asked again, and Ctrl-C leaves."""
+"""The terminal: line by line, wrapped to its width, invalid answers prompt again, and Ctrl-C aborts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_end_of_the_input_leaves(ask: str) -> None:
     assert typed("", ask)[0] is Aborted
 
 
-def test_what_is_wrong_is_said_before_it_is_asked_again() -> None:
+def test_an_invalid_answer_is_explained_before_the_next_prompt() -> None:
     shown = typed("wrong\nblue\n", "line")[1]
     assert shown.index("! that is wrong") < shown.rindex("Team [red]")
 

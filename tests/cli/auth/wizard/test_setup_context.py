@@ -1,4 +1,4 @@
-"""What a provider gets while it is set up: one GET through the dialer, its failures told apart; a look at a port."""
+"""What a provider gets while it is set up: a GET through the dialer with distinct failures, the state of a port."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def test_a_port_that_is_free_or_ours_is_nothing_to_speak_of() -> None:
     assert ports.note(port, here) is None
 
 
-def test_the_gateways_own_port_is_told() -> None:
+def test_the_gateways_own_port_is_warned_of() -> None:
     assert Ports(gateway_port=18789).note(18789, Answers()) == "port 18789 is the gateway's own"

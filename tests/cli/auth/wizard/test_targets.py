@@ -1,4 +1,4 @@
-"""A name leads to a built-in, a plugin's provider, an own or a new one; code that nobody wants does not run."""
+"""A name finds a built-in, a plugin's, a configured or a new provider; code of a disabled plugin does not run."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_name_leads_to_its_provider(tmp_path: Path, name: str, id: str) -> Non
         ("custom", False, "clawgate models auth login --provider custom"),
     ],
 )
-def test_an_unknown_name_is_told_with_the_known_ones(tmp_path: Path, name: str, new: bool, says: str) -> None:
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path, name: str, new: bool, says: str) -> None:
     with pytest.raises(UnknownTarget) as caught:
         targets(tmp_path).find(name, new=new)
     assert says in str(caught.value)
@@ -82,7 +82,7 @@ def test_a_plugin_that_is_not_wanted_does_not_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-def test_a_plugin_that_cannot_be_loaded_is_told_by_name(tmp_path: Path) -> None:
+def test_a_plugin_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     installed(tmp_path, "raise RuntimeError('boom')\n")
     with pytest.raises(UnknownTarget, match=r"the plugin 'kitten' cannot be used: .*boom"):
         targets(tmp_path, kitten={"enabled": True}).find("kit", new=True)

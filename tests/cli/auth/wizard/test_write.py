@@ -1,4 +1,4 @@
-"""What was shown is what is written; if the file says something else by now, nothing is."""
+"""What was shown is written; if the file has changed since, nothing is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_it_is_written_and_the_version_before_is_kept(path: Path) -> None:
     assert path.read_text() == AFTER and written.backup is not None and written.backup.read_text() == BEFORE
 
 
-def test_a_file_that_somebody_else_changed_stays(path: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_kept(path: Path) -> None:
     path.write_text(BEFORE + "// theirs\n")
     with pytest.raises(NothingWritten, match="changed by another process"):
         write_shown(path, BEFORE, AFTER, {})
@@ -41,7 +41,7 @@ def test_a_file_that_would_be_wrong_stays(path: Path) -> None:
     assert path.read_text() == BEFORE
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NothingWritten, match="cannot be"):
         write_shown(tmp_path / "file" / "openclaw.json", "{\n}\n", AFTER, {})
