@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clawgate.errors import UpstreamMalformed
 from clawgate.relay.interfaces import ResponseProgress
-from clawgate.relay.response.progress import KEEPALIVE_LIMIT, has_content, note_events
+from clawgate.relay.response.progress import KEEPALIVE_LIMIT, has_content, note_event, note_open_event
 from clawgate.wire.sse.reader import EventReader
 
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
@@ -25,7 +25,10 @@ class Detector:
         self._reader = EventReader()
 
     def feed(self, chunk: bytes) -> bool:
-        note_events(self.progress, self._reader.feed(chunk), self._reader)
+        for event in self._reader.feed(chunk):
+            note_event(self.progress, event)
+        if self._reader.open_bytes:
+            note_open_event(self.progress, self._reader)
         return self.progress.has_progressed()
 
 

@@ -15,10 +15,9 @@ from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponsePr
 from clawgate.relay.response.closing import is_final, lacks_only_its_end, reports_error
 from clawgate.relay.response.error_response import stream_event
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
-from clawgate.relay.response.progress import note_events
+from clawgate.relay.response.progress import note_event, note_open_event
 from clawgate.relay.response.redact import masked, masked_error, secrets_in_content
 from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_lines
-from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.translator import Translation
 
@@ -69,6 +68,7 @@ class EventStreamWriter:
         self._head = encode_head(head.status, lines, self._framing, close=options.close, event_stream=True)
         self._dialect = options.dialect
         self._secrets = options.secrets
+        self._content_secrets = secrets_in_content(options.secrets)
         self._reader = EventReader()
         self._filters = filters
         self._translation = translation
@@ -81,14 +81,15 @@ class EventStreamWriter:
     def feed(self, body: bytes) -> None:
         """Raises `UpstreamFailed` for a stream that fails; what came before the failure is kept."""
         try:
-            events = self._reader.feed(body)
-            note_events(self.progress, events, self._reader)
-            for event in events:
-                has_content = not is_keepalive(event)
-                self._keepalives += not has_content
-                for passed in self._through(self._filters, (event,)):
+            for event in self._reader.feed(body):
+                has_content = note_event(self.progress, event)
+                if not has_content:
+                    self._keepalives += 1
+                for passed in self._filtered(event):
                     self._encode(passed)
                     self.headers_pending = self.headers_pending and not has_content
+            if self._reader.open_bytes:
+                note_open_event(self.progress, self._reader)
         except GatewayError as error:
             raise masked_error(error, self._secrets) from None
 
@@ -123,16 +124,16 @@ class EventStreamWriter:
             return self._translation.finished
         return self._last is not None and is_final(self._last)
 
-    def _through(self, filters: Sequence[EventFilter], events: Iterable[Event]) -> Iterable[Event]:
-        """Run ``events`` through filters lazily, so that what passes before one raises is passed."""
-        for one in filters:
-            events = chain.from_iterable(map(one.feed, events))
-        return events
+    def _filtered(self, event: Event) -> Iterable[Event]:
+        """Run ``event`` through all filters, lazily: what passes before one raises is passed."""
+        if not self._filters:
+            return (event,)
+        return _through(self._filters[1:], self._filters[0].feed(event))
 
     def _closed(self) -> Iterator[Event]:
         """Close each filter; what it held back passes those above it."""
         for number, one in enumerate(self._filters, 1):
-            yield from self._through(self._filters[number:], one.close())
+            yield from _through(self._filters[number:], one.close())
 
     def _encode(self, event: Event) -> None:
         if self._translation is None:
@@ -150,7 +151,7 @@ class EventStreamWriter:
         """End the stream, whose last event may lack its blank line. What follows it is passed as it came."""
         rest = self._reader.close()
         is_event = rest is not None and lacks_only_its_end(rest)
-        last = list(self._through(self._filters, (rest,))) if rest is not None and is_event else []
+        last = list(self._filtered(rest)) if rest is not None and is_event else []
         last += self._closed()  # raises in front of anything that lacks its end
         for event in last:
             self._encode(event)
@@ -163,5 +164,11 @@ class EventStreamWriter:
         self.headers_pending = False
         head, self._head = self._head, b""
         out, self._out = self._out, []
-        body = masked(out[0] if len(out) == 1 else b"".join(out), secrets_in_content(self._secrets))
+        body = masked(out[0] if len(out) == 1 else b"".join(out), self._content_secrets)
         return head + self._framing.frame(body + closing)
+
+
+def _through(filters: Sequence[EventFilter], events: Iterable[Event]) -> Iterable[Event]:
+    for one in filters:
+        events = chain.from_iterable(map(one.feed, events))
+    return events

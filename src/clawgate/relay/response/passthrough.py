@@ -10,6 +10,7 @@ from collections.abc import Callable
 from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
+from clawgate.relay.response.chunk_passthrough import SHORTEST_CONTENT
 from clawgate.relay.response.closing import closing_event, lacks_only_its_end, reports_error
 from clawgate.relay.response.error_response import stream_event
 from clawgate.relay.response.head import (
@@ -21,13 +22,15 @@ from clawgate.relay.response.head import (
     header_lines,
     is_event_stream,
 )
-from clawgate.relay.response.progress import note_events
+from clawgate.relay.response.progress import note_event, note_open_event
 from clawgate.relay.response.redact import BodyMask, masked, secrets_in_content
 from clawgate.wire.openai.stream_end import is_last_event
 from clawgate.wire.sse.reader import Event, EventReader
 
 _PROVIDER = OWN_PREFIX + b"provider: "
 _NO_CONTENT = 204
+_EVENT = (b"data:", b"event: c", b"event: m", b"event: r")
+"""How an event with content begins: in Anthropic's streams content_block or message, in OpenAI's response."""
 
 
 class PassthroughWriter:
@@ -40,7 +43,8 @@ class PassthroughWriter:
     _mask: BodyMask | None = None
     _reader: EventReader | None = None
     _passthrough: ChunkPassthrough | None = None
-    _passed = 0  # bytes of it that were observed
+    _passed = 0  # bytes of it that `_read_latest` need not look at
+    _unread = b""
     _last: Event | None = None  # with data
     _last_but_one: Event | None = None
 
@@ -91,14 +95,22 @@ class PassthroughWriter:
     def feed(self, body: bytes) -> None:
         """Add bytes of the body, as they came."""
         self._out.append(body if self._mask is None else self._mask.feed(body))
-        events: list[Event] = []
-        if self._reader is not None:
-            self._catch_up()
-            events = self._observe(body)
-        if self._reader is not None:
-            note_events(self.progress, events, self._reader)
-        else:  # no stream, or an event that is too large to be kept: it passes all the same, and is not read on
+        reader = self._reader
+        if reader is None:
             self.progress.note_content()
+        elif (
+            len(body) >= SHORTEST_CONTENT
+            and body.startswith(_EVENT)
+            and body.endswith(b"\n\n")
+            and reader.is_between_events
+        ):
+            # Complete events, as nearly always: only the last of them may have to be read.
+            self._unread = body
+            self._passed = self._passthrough.sent if self._passthrough is not None else 0
+            self.progress.note_content()
+        else:
+            self._read_latest()
+            self._read(body, reader)
 
     def flush(self, *, ended: bool) -> bytes:
         """Return what can be sent now; raises `UpstreamFailed` in a gateway for a stream that shows that it failed."""
@@ -126,7 +138,7 @@ class PassthroughWriter:
             self._out.append(self._mask.flush())
         closing = b""
         if self._reader is not None and self._framing.length is None:
-            self._catch_up()
+            self._read_latest()
             closing = closing_event(self._reader, self._last, stream_event(error, self._dialect))
         rest = self._take()
         return rest + self._framing.frame(closing), bool(closing) or reports_error(self._last)
@@ -136,29 +148,40 @@ class PassthroughWriter:
         out, self._out = self._out, []
         return head + self._framing.frame(out[0] if len(out) == 1 else b"".join(out))
 
-    def _catch_up(self) -> None:
-        """Read the last of the chunks that passed by: the events before it can no longer matter."""
+    def _read_latest(self) -> None:
+        """Read the latest of the events that were not read: those before it can no longer matter."""
+        events, self._unread = self._unread, b""
         passthrough = self._passthrough
-        if self._reader is not None and passthrough is not None and passthrough.sent != self._passed:
+        if passthrough is not None and passthrough.sent != self._passed:
             self._passed = passthrough.sent
-            self._observe(passthrough.last_content)
+            events = passthrough.last_content
+        if self._reader is not None:
+            self._keep_last(self._reader.feed(events))
 
-    def _observe(self, body: bytes) -> list[Event]:
-        assert self._reader is not None, "only event streams are observed"
+    def _read(self, body: bytes, reader: EventReader) -> None:
         try:
-            events = self._reader.feed(body)
-        except UpstreamMalformed:
+            events = reader.feed(body)
+        except (
+            UpstreamMalformed
+        ):  # an event that is too large to be kept passes all the same, and is not read on
             self._reader = None
-            return []
+            self.progress.note_content()
+            return
+        self._keep_last(events)
+        for event in events:
+            note_event(self.progress, event)
+        if reader.open_bytes:
+            note_open_event(self.progress, reader)
+
+    def _keep_last(self, events: list[Event]) -> None:
         for event in events:
             if event.data is not None:
                 self._last_but_one, self._last = self._last, event
-        return events
 
     def _check_end(self) -> None:
         if not self._checks_end or self._reader is None:
             return
-        self._catch_up()
+        self._read_latest()
         rest = self._reader.close()
         if self._ends_with_connection and rest is not None and not lacks_only_its_end(rest):
             raise UpstreamClosed("the upstream closed the connection in the middle of an event")

@@ -6,8 +6,6 @@ comments, pings, blank lines and events without data are no progress.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from clawgate.errors import UpstreamMalformed
 from clawgate.relay.interfaces import ResponseProgress
 from clawgate.wire.anthropic.stream_end import LONGEST_KEEPALIVE, is_keepalive
@@ -17,19 +15,32 @@ KEEPALIVE_LIMIT = 1_048_576
 """The most bytes of comments and pings that a stream may send without an event between them."""
 
 
-def note_events(progress: ResponseProgress, events: Iterable[Event], reader: EventReader) -> None:
-    """Record what a read of a stream brought, of which ``reader`` holds an event that is not complete.
+def note_event(progress: ResponseProgress, event: Event) -> bool:
+    """Record a complete event; return whether it carries content.
 
     Raises `UpstreamMalformed` for a stream of nothing but keep-alives.
     """
-    for event in events:
-        if is_keepalive(event):
-            progress.keepalive_bytes += len(event.raw)
-        else:
-            progress.note_content()
-    if reader.open_bytes > LONGEST_KEEPALIVE and not reader.is_in_comment:
-        progress.note_content()  # a large event has begun, although its end is not here yet
-    if progress.keepalive_bytes + (reader.open_bytes if reader.is_in_comment else 0) > KEEPALIVE_LIMIT:
+    if not is_keepalive(event):
+        progress.note_content()
+        return True
+    progress.keepalive_bytes += len(event.raw)
+    _check_keepalives(progress.keepalive_bytes)
+    return False
+
+
+def note_open_event(progress: ResponseProgress, reader: EventReader) -> None:
+    """Record what arrived of an event that is not complete: a large one has begun, although its end is not here yet.
+
+    Raises `UpstreamMalformed` for an endless comment.
+    """
+    if reader.is_in_comment:
+        _check_keepalives(progress.keepalive_bytes + reader.open_bytes)
+    elif reader.open_bytes > LONGEST_KEEPALIVE:
+        progress.note_content()
+
+
+def _check_keepalives(count: int) -> None:
+    if count > KEEPALIVE_LIMIT:
         raise UpstreamMalformed(
             f"the upstream sent over {KEEPALIVE_LIMIT} bytes of comments and pings without an event"
         )

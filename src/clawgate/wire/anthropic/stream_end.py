@@ -49,6 +49,8 @@ def kind_of(event: Event) -> EventKind:
     data = event.data
     if not data or data.isspace():
         return EventKind.KEEPALIVE if name in (b"", b"ping") else _KIND_OF_NAME.get(name, EventKind.CONTENT)
+    if name in _CONTENT_NAMES and b"\\" not in data and b"message_" not in data and b'"error"' not in data:
+        return EventKind.CONTENT  # without an escape, no other type can be in it
     found = decode(data, _data)
     if found is None:
         return _KIND_OF_NAME.get(name, EventKind.CONTENT)
@@ -65,6 +67,7 @@ def kind_of(event: Event) -> EventKind:
     return EventKind.CONTENT
 
 
+_CONTENT_NAMES = (b"content_block_delta", b"content_block_start", b"content_block_stop")
 _KIND_OF_NAME = {
     b"error": EventKind.ERROR,
     b"message_stop": EventKind.MESSAGE_STOP,
