@@ -42,7 +42,7 @@ def help_of(arguments: tuple[str, ...]) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("arguments", [*commands(clawgate), *LOGINS], ids=" ".join)
+@pytest.mark.parametrize("arguments", [*commands(clawgate), *LOGINS, *PLUGINS], ids=" ".join)
 def test_help_fits_the_terminal(arguments: tuple[str, ...]) -> None:
     """click cuts the short help of a command that is too long, and ends it with "..."."""
     for line in help_of(arguments).splitlines():

@@ -23,7 +23,7 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 @click.command(short_help="Find problems of the installation, and fix them.")
 @path_options
 @json_option
-@click.option("--fix", is_flag=True, help="Fix what can be fixed; asks before each change.")
+@click.option("--fix", is_flag=True, help="Fix what can be fixed; each change needs a confirmation.")
 @click.option("--yes", "-y", is_flag=True, help="With --fix: do not ask.")
 def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
     """Check config, credentials, ports, file modes, leftover files and this machine.
@@ -63,14 +63,14 @@ def _fix(diagnostics: list[Finding], *, yes: bool, quiet: bool) -> list[str]:
 
     done: list[str] = []
     for diagnostic in diagnostics:
-        if diagnostic.mend is None or not (yes or _confirmed(diagnostic)):
+        if diagnostic.repair is None or not (yes or _confirmed(diagnostic)):
             continue
         try:
-            lines = apply_fix(diagnostic.mend, dict(os.environ))
+            lines = apply_fix(diagnostic.repair, dict(os.environ))
         except CannotFix as error:
-            print_error(f"could not {diagnostic.mend}: {error}")
+            print_error(f"could not {diagnostic.repair}: {error}")
             continue
-        done.append(str(diagnostic.mend))
+        done.append(str(diagnostic.repair))
         if not quiet:
             for line in lines:
                 click.echo(line)
@@ -79,10 +79,10 @@ def _fix(diagnostics: list[Finding], *, yes: bool, quiet: bool) -> list[str]:
 
 def _confirmed(diagnostic: Finding) -> bool:
     if not sys.stdin.isatty():
-        print_error(f"not a terminal: pass --yes to {diagnostic.mend}")
+        print_error(f"not a terminal: pass --yes to {diagnostic.repair}")
         return False
     click.echo(f"{_severity(diagnostic)}: {diagnostic.what} ({diagnostic.where})", err=True)
-    action = str(diagnostic.mend)  # not str.capitalize: it holds a path
+    action = str(diagnostic.repair)  # not str.capitalize: it holds a path
     return confirm(
         f"  {action[:1].upper()}{action[1:]}?", default=True, on_abort="Nothing more was changed.", err=True
     )
@@ -97,7 +97,7 @@ def _print_diagnostics(diagnostics: list[Finding], errors: int) -> None:
     if not diagnostics:
         click.echo("No problems found.")
         return
-    fixable = sum(diagnostic.mend is not None for diagnostic in diagnostics)
+    fixable = sum(diagnostic.repair is not None for diagnostic in diagnostics)
     hint = f"; to fix {fixable} of them: clawgate doctor --fix" if fixable else ""
     click.echo(f"{errors} error(s), {len(diagnostics) - errors} other(s){hint}")
 
@@ -112,5 +112,5 @@ def _to_json(diagnostic: Finding) -> dict[str, object]:
         "what": diagnostic.what,
         "where": diagnostic.where,
         "fix": diagnostic.fix,
-        "canFix": diagnostic.mend is not None,
+        "canFix": diagnostic.repair is not None,
     }

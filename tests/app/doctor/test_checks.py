@@ -180,7 +180,7 @@ def test_a_port_of_our_own_is_not_taken() -> None:
 )
 def test_what_can_be_mended(change: dict[str, Any], mend: Fix) -> None:
     (found,) = findings(**change)
-    assert found.mend == mend and mend.path in str(mend)
+    assert found.repair == mend and mend.path in str(mend)
 
 
 @pytest.mark.parametrize(

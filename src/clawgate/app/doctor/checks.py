@@ -60,13 +60,13 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``fix`` is a sentence or a command; ``mend`` does it."""
+    """``fix`` is a sentence or a command; ``repair`` is what `doctor --fix` does, None if it can do nothing."""
 
     severity: Severity
     what: str
     where: str
     fix: str
-    mend: Fix | None = None
+    repair: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from clawgate.plugins.api import CommandContext
 
 _USAGE = f"""Usage: clawgate {ID} status [--json]
 
-Say how the Claude proxy is: its process, its health, its login, the last lines that it wrote.
+Show the Claude proxy: its process, its health, its login, its last output.
 The exit status is 0 only if requests would work."""
 _UNUSABLE = "edit the file; clawgate config validate says where"
 _HEALTH = {"ready": "healthy", "silent": "no answer", "stranger": "something else answers"}
@@ -28,7 +28,7 @@ class StatusCommand:
     """``clawgate anthropic-claude-proxy status [--json]``."""
 
     name = ID
-    help = "Say how the Claude proxy is."
+    help = "State of the supervised Claude proxy."
 
     async def run(self, context: CommandContext, arguments: Sequence[str]) -> int:
         words = list(arguments)

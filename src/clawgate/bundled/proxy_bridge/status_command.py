@@ -18,8 +18,8 @@ from clawgate.plugins.api import CommandContext
 
 _USAGE = f"""Usage: clawgate {ID} status [--json]
 
-Say how the bridge is: whether the gateway's own one listens, and whether its remote answers and takes the token.
-The exit status is 0 only if both are well."""
+Show whether the gateway's bridge listens, and whether the remote responds and
+accepts the token. The exit status is 0 only if both are true."""
 _UNUSABLE = (
     f"clawgate models auth login --provider {ID}; "
     "a variable that the file refers to has to be set here, too, or in .env of the state folder"
@@ -32,7 +32,7 @@ class StatusCommand:
     """``clawgate proxy-bridge status [--json]``."""
 
     name = ID
-    help = "Say how the bridge and its remote are."
+    help = "State of the local bridge and its remote."
 
     async def run(self, context: CommandContext, arguments: Sequence[str]) -> int:
         words = list(arguments)
