@@ -6,7 +6,8 @@ from typing import Any
 
 from clawgate.app import build_bridge, build_server
 from clawgate.app.role import RelayRole
-from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.server import ServerSettings
 from tests.settings.canary import BRIDGE, SERVER
 
 OTHER = "Vx4-other-8Rt2_mN6q"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from clawgate.errors import UnknownRoute
-from clawgate.settings.roles.loader import SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.roles import OTHER, bridge, sent

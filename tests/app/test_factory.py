@@ -12,8 +12,8 @@ from clawgate.app import Role
 from clawgate.app.factory import intake_limits, is_loopback, travels_unencrypted, via_value
 from clawgate.errors import HostNotAllowed, OriginNotAllowed
 from clawgate.providers.credential import basic_value
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.wire.http.url import parse_url
 from tests.app.roles import OTHER, bridge, server
 from tests.settings.canary import BRIDGE

@@ -8,7 +8,8 @@ import pytest
 
 from clawgate.app import Role, build_bridge, build_server
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.server import ServerSettings
 from tests.app.roles import bridge, server
 from tests.settings.canary import BRIDGE, SERVER
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from clawgate.errors import InvalidToken, MethodNotAllowed, UnknownRoute
-from clawgate.settings.roles.bridge import ServerSettings
-from clawgate.settings.roles.loader import SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.server import ServerSettings
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, code, write_tokens

@@ -13,7 +13,8 @@ import uvloop
 
 from clawgate.app import Role, build_bridge, build_server, open_listener
 from clawgate.relay.downstream.server import Server
-from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.server import ServerSettings
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.connection import Request

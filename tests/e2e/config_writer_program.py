@@ -39,7 +39,7 @@ def write_for_ever(path: Path, number: int, report: int) -> None:
     while True:
         with locked(path):
             seen = read_optional(path)
-            replace(path, version(number), seen=seen)
+            replace(path, version(number), old=seen)
         os.write(report, b"%d\n" % number)
         number += 1
 

@@ -18,7 +18,8 @@ from clawgate.app import build_bridge, build_server
 from clawgate.app.role import RelayRole
 from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.server import ServerSettings
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
 

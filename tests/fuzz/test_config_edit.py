@@ -9,8 +9,9 @@ import pyjson5
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clawgate.settings.json5.edit import EditNotSupported, same_value, set_value, unset_value, value_at
-from clawgate.settings.json5.source_map import positions
+from clawgate.settings.json5.document import EditNotSupported, same_value, value_at
+from clawgate.settings.json5.edit import set_value, unset_value
+from clawgate.settings.json5.source_map import spans_of
 from clawgate.settings.key_path import KeyPath
 
 KEYS = st.sampled_from(["a", "b", "gateway", "$x", "openai/gpt-4.1", "a b", "0", "ключ", "it's", 'q"q'])
@@ -97,7 +98,7 @@ def outside(text: str, path: KeyPath) -> list[str]:
     """Every value that stands neither at ``path`` nor around nor within it, as it is written."""
     return [
         text[span.value_start : span.value_end]
-        for found, span in positions(text).items()
+        for found, span in spans_of(text).items()
         if found[: len(path)] != path and path[: len(found)] != found
     ]
 
@@ -105,7 +106,7 @@ def outside(text: str, path: KeyPath) -> list[str]:
 def comments(text: str, path: KeyPath | None = None) -> list[str]:
     """The comments in their order, without those within the member at ``path``."""
     if path is not None:
-        span = positions(text)[path]
+        span = spans_of(text)[path]
         text = text[: span.key_start] + text[span.value_end :]
     return COMMENT.findall(text)
 
@@ -123,14 +124,14 @@ PROFILE = settings(max_examples=120, deadline=None, suppress_health_check=list(H
 def test_what_is_replaced_leaves_every_other_byte_alone(data: st.DataObject) -> None:
     """The text before the value and behind it is the same; only a value of the same kind is changed within."""
     text = Writer(data).text()
-    spans = positions(text)
+    spans = spans_of(text)
     path = data.draw(st.sampled_from(sorted(spans, key=repr)))
     value = data.draw(VALUES)
     if path == () and not isinstance(value, dict):
         value = {"a": value}
     new = set_value(text, path, value)
     assert same_value(value_at(pyjson5.decode(new), path), value)
-    old, now = spans[path], positions(new)[path]
+    old, now = spans[path], spans_of(new)[path]
     assert new[: now.value_start] == text[: old.value_start]
     assert new[now.value_end :] == text[old.value_end :]
 
@@ -140,7 +141,7 @@ def test_what_is_replaced_leaves_every_other_byte_alone(data: st.DataObject) -> 
 def test_what_is_new_leaves_every_other_byte_alone(data: st.DataObject) -> None:
     """Take the new member and at most one comma away, and the old text is there, blanks apart."""
     text = Writer(data).text()
-    spans = positions(text)
+    spans = spans_of(text)
     boxes = [path for path, span in spans.items() if span.kind != "scalar"]
     box = data.draw(st.sampled_from(sorted(boxes, key=repr)))
     size = sum(len(path) == len(box) + 1 and path[: len(box)] == box for path in spans)
@@ -161,7 +162,7 @@ def test_what_is_new_leaves_every_other_byte_alone(data: st.DataObject) -> None:
 def test_what_is_unset_takes_nothing_else_along(data: st.DataObject) -> None:
     """Neither another value nor a comment outside of it."""
     text = Writer(data).text()
-    spans = positions(text)
+    spans = spans_of(text)
     paths = sorted((path for path in spans if path), key=repr)
     if not paths:
         return

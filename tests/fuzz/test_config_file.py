@@ -12,7 +12,7 @@ import pyjson5
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clawgate.settings.json5.source_map import InvalidJson5, positions, scan
+from clawgate.settings.json5.source_map import InvalidJson5, source_map, spans_of
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.problems import SettingsInvalid
@@ -79,14 +79,14 @@ def read(data: bytes) -> None:
 @example("[1_0]")
 def test_what_both_readers_take_means_the_same_to_both(text: str) -> None:
     try:
-        found = scan(text)
+        found = source_map(text)
     except InvalidJson5:
         return
     try:
         value = pyjson5.decode(text)
     except pyjson5.Json5Exception:
         return
-    if not found.twice:
+    if not found.duplicates:
         assert set(found.spans) == set(paths_of(value))
         for path, span in found.spans.items():
             part = text[span.value_start : span.value_end]
@@ -96,7 +96,7 @@ def test_what_both_readers_take_means_the_same_to_both(text: str) -> None:
 @given(DOCUMENTS, st.sampled_from([None, 1, "\t"]))
 def test_all_that_json_can_write_is_read_with_its_places(document: object, indent: int | str | None) -> None:
     text = json.dumps(document, indent=indent)
-    spans = positions(text)
+    spans = spans_of(text)
     assert list(spans) == list(paths_of(json.loads(text)))
     for path, span in spans.items():
         found = json.loads(text[span.value_start : span.value_end])

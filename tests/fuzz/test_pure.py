@@ -19,8 +19,10 @@ from clawgate.policy.cross_origin import CrossOriginPolicy, host_name
 from clawgate.policy.egress import decide_text
 from clawgate.relay.response.closing import closing_event
 from clawgate.settings.environment import Environment
-from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
-from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.loader import SettingsSources, load, read_sources
+from clawgate.settings.roles.server import ServerSettings
 from clawgate.wire.anthropic.stream_end import EventKind, kind_of
 from clawgate.wire.http.message import split_target
 from clawgate.wire.http.url import parse_url

@@ -69,7 +69,7 @@ def test_a_built_in_without_its_key_is_not_ready(name: str, held: str | None) ->
 
 def test_a_placeholder_in_the_environment_is_no_key() -> None:
     found = catalog(environment={"OPENAI_API_KEY": "your-api-key"}).providers["openai"]
-    assert found.problem == "its key cannot be used: OPENAI_API_KEY is a placeholder"
+    assert found.problem == "its key cannot be used: OPENAI_API_KEY is an example, not a secret"
 
 
 def test_config_overrides_parts_of_a_built_in() -> None:

@@ -47,7 +47,7 @@ def mode(path: Path) -> int:
 
 def write(path: Path, content: bytes = NEW, seen: bytes | None = OLD) -> Path | None:
     with locked(path):
-        return replace(path, content, seen=seen)
+        return replace(path, content, old=seen)
 
 
 def test_a_version_replaces_the_other_and_is_kept(file: Path) -> None:
@@ -166,13 +166,13 @@ def test_a_file_that_appeared_underneath_is_left_alone(file: Path) -> None:
 
 def test_a_change_is_seen_until_the_last_moment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that comes while the backup is made."""
-    real = atomic._keep
+    real = atomic._rotate_backups
 
     def keep(*given: Any) -> Path:
         file.write_bytes(b"{a: 3}\n")
         return real(*given)
 
-    monkeypatch.setattr(atomic, "_keep", keep)
+    monkeypatch.setattr(atomic, "_rotate_backups", keep)
     with pytest.raises(ConcurrentModification):
         write(file)
     assert file.read_bytes() == b"{a: 3}\n"
@@ -255,7 +255,7 @@ CLOSE = os.close
 def outcome(file: Path) -> str | None:
     """What the error says, None without one."""
     try:
-        replace(file, NEW, seen=OLD)
+        replace(file, NEW, old=OLD)
     except WriteFailed as error:
         return str(error)
     return None
@@ -291,7 +291,7 @@ def test_whatever_the_system_refuses_the_old_version_stands(
 
 
 def test_a_folder_that_cannot_be_synced_for_good_is_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the way back fails as well, the error says that the new version stands."""
+    """If the way back fails as well, the error says that the new version is in place."""
     real = os.fsync
     folder = file.parent.stat().st_ino
     seen: list[int] = []
@@ -303,7 +303,7 @@ def test_a_folder_that_cannot_be_synced_for_good_is_told(file: Path, monkeypatch
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(WriteFailed, match="new version stands"):
+    with pytest.raises(WriteFailed, match="new version is in place"):
         write(file)
     assert file.read_bytes() == NEW and ".new-" not in str(names(file.parent))
 
@@ -341,7 +341,7 @@ path = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
     with locked(path):
-        replace(path, b"x" * 10000, seen=path.read_bytes())
+        replace(path, b"x" * 10000, old=path.read_bytes())
 except WriteFailed as error:
     sys.exit(str(error))
 """

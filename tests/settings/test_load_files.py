@@ -10,8 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
+from clawgate.settings.roles.loader import SettingsSources, load, read_sources
 from tests.settings.canary import CANARY, TOKEN
 
 ENTRY = "proxy-bridge"
@@ -213,7 +214,7 @@ def test_variables_in_lists_are_substituted(tmp_path: Path, monkeypatch: pytest.
 def test_a_reference_that_cannot_be_followed_is_a_problem(tmp_path: Path, value: str) -> None:
     """It never becomes the secret itself."""
     (problem,) = problems(tmp_path, f"{{proxyToken: {value}}}")
-    assert problem.key == "proxyToken" and "is not set" in problem.text
+    assert problem.key == "proxyToken" and problem.unset
 
 
 # The .env file

@@ -57,7 +57,7 @@ def test_the_state_folder_itself_is_left_as_it_is(tmp_path: Path) -> None:
 
 def test_what_is_in_the_place_of_our_folder_is_a_problem_with_a_name(tmp_path: Path) -> None:
     (tmp_path / "clawgate").write_text("x")
-    with pytest.raises(SettingsInvalid, match=r"clawgate: it cannot be made or used"):
+    with pytest.raises(SettingsInvalid, match=r"clawgate: it cannot be created or used"):
         own_folder({"OPENCLAW_STATE_DIR": str(tmp_path)})
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.problems import SettingsInvalid, worded
+from clawgate.settings.problems import SettingsInvalid, format_message
 
 
 def test_all_problems_are_in_the_text_of_the_exception() -> None:
@@ -23,7 +23,7 @@ def test_a_wrong_type_is_told_in_our_words_and_without_its_value(kind: type, val
 
     with pytest.raises(ValidationError) as caught:
         One.model_validate({"it": value})
-    said = worded(caught.value.errors()[0])
+    said = format_message(caught.value.errors()[0])
     assert said.startswith("must be ") and repr(value) not in said
 
 
@@ -33,4 +33,4 @@ def test_what_is_missing_is_called_missing() -> None:
 
     with pytest.raises(ValidationError) as caught:
         One.model_validate({})
-    assert worded(caught.value.errors()[0]) == "is missing"
+    assert format_message(caught.value.errors()[0]) == "is missing"

@@ -10,7 +10,8 @@ from pydantic.alias_generators import to_camel
 
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.key_catalog import ROLES, known_key
-from clawgate.settings.redaction import PLACEHOLDER, contains_placeholder, is_secret, redact
+from clawgate.settings.redaction import contains_placeholder, is_secret, redact
+from clawgate.settings.secrets import PLACEHOLDER
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,11 @@ def test_what_can_be_followed_is_replaced_once(value: object, found: object) -> 
         ("a${EMPTY}", "EMPTY", "unset"),
         ({"source": "env", "id": "NONE"}, "NONE", "unset"),
         ({"source": "env", "provider": "default", "id": "EMPTY"}, "EMPTY", "unset"),
-        ("${my-key}", "${my-key}", "odd"),
-        ("${", "${", "odd"),
-        ("${}", "${}", "odd"),
-        ({"source": "exec", "provider": "vault", "id": "x"}, "exec:vault", "elsewhere"),
-        ({"source": "file", "provider": "f", "id": "/x"}, "file:f", "elsewhere"),
+        ("${my-key}", "${my-key}", "malformed"),
+        ("${", "${", "malformed"),
+        ("${}", "${}", "malformed"),
+        ({"source": "exec", "provider": "vault", "id": "x"}, "exec:vault", "unsupported"),
+        ({"source": "file", "provider": "f", "id": "/x"}, "file:f", "unsupported"),
     ],
 )
 def test_what_cannot_be_followed_is_told_with_its_place_and_stays_as_it_was(
@@ -47,12 +47,13 @@ def test_what_cannot_be_followed_is_told_with_its_place_and_stays_as_it_was(
     found, (missing,) = resolve_references({"k": [value]}, VARIABLES)
     assert found == {"k": [value]}
     assert (missing.path, missing.name, missing.kind) == (("k", 0), name, kind)
-    assert ("not set" in str(missing)) == (kind != "elsewhere")
+    says = {"unset": "is not set", "malformed": "is not a reference", "unsupported": "are not supported"}
+    assert says[kind] in missing.message and missing.fix
 
 
 def test_every_reference_of_one_text_is_told() -> None:
     _, missing = resolve_references("${X}${Y}", {})
-    assert [it.name for it in missing] == ["X", "Y"]
+    assert [one.name for one in missing] == ["X", "Y"]
 
 
 def test_what_only_looks_a_little_like_a_secret_reference_is_an_object() -> None:

@@ -6,26 +6,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawgate.settings.secrets import MIN_TOKEN_LENGTH, REDACTION_MARKS, secret_problem, token_problem
+from clawgate.settings.secrets import MIN_TOKEN_LENGTH, PLACEHOLDERS, secret_problem, token_problem
 
 GOOD = "k7Q-canary_9xZ2.pw4~"
 
 NO_SECRETS = {
     "empty": ("", "is empty"),
     "blanks": (" \t\n", "is empty"),
-    "OpenClaw's mark": ("__OPENCLAW_REDACTED__", "mark"),
-    "a mark inside": ("sk-[REDACTED]", "mark"),
-    "stars": ("*****", "mark"),
-    "bullets": ("••••1234", "mark"),
-    "shortened": ("sk-abc...wxyz", "mark"),
-    "an ellipsis": ("sk-abc…", "mark"),
-    "angle brackets": ("<your key>", "mark"),
-    "changeme": ("changeme", "placeholder"),
-    "in capitals": ("CHANGEME", "placeholder"),
-    "from a README": ("your-secret-token", "placeholder"),
-    "your-anything": ("your-openai-key-here", "placeholder"),
-    "your_anything": ("YOUR_KEY", "placeholder"),
-    "xxx": ("xxx", "placeholder"),
+    "OpenClaw's placeholder": ("__OPENCLAW_REDACTED__", "redaction placeholder"),
+    "a placeholder inside": ("sk-[REDACTED]", "redaction placeholder"),
+    "stars": ("*****", "redaction placeholder"),
+    "bullets": ("••••1234", "redaction placeholder"),
+    "shortened": ("sk-abc...wxyz", "redaction placeholder"),
+    "an ellipsis": ("sk-abc…", "redaction placeholder"),
+    "angle brackets": ("<your key>", "redaction placeholder"),
+    "changeme": ("changeme", "an example"),
+    "in capitals": ("CHANGEME", "an example"),
+    "from a README": ("your-secret-token", "an example"),
+    "your-anything": ("your-openai-key-here", "an example"),
+    "your_anything": ("YOUR_KEY", "an example"),
+    "xxx": ("xxx", "an example"),
     "a blank inside": ("abc def", "character"),
     "a blank behind": ("abcdefgh ", "character"),
     "a line break behind": ("abcdefgh\n", "character"),
@@ -61,8 +61,9 @@ def test_a_variable_with_an_odd_name_is_no_secret_either() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("abcdef", "shorter than 16"), (GOOD[: MIN_TOKEN_LENGTH - 1], "shorter than 16"), ("a" * 40, "repeats"),
-        ("abababababababababab", "repeats"), ("abcde" * 5, "repeats"), ("abcdef" * 3, None),
+        ("abcdef", "shorter than 16"), (GOOD[: MIN_TOKEN_LENGTH - 1], "shorter than 16"),
+        ("a" * 40, "different characters"),
+        ("abababababababababab", "different characters"), ("abcde" * 5, "different characters"), ("abcdef" * 3, None),
         (GOOD[:MIN_TOKEN_LENGTH], None),
     ],
 )  # fmt: skip
@@ -83,4 +84,4 @@ def test_no_reason_holds_the_value(value: str) -> None:
 def test_whatever_is_taken_can_stand_in_a_header(value: str) -> None:
     if secret_problem(value) is None:
         assert value and all("!" <= char <= "~" for char in value)
-        assert not any(mark in value for mark in REDACTION_MARKS)
+        assert not any(mark in value for mark in PLACEHOLDERS)

@@ -26,8 +26,8 @@ from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import SettingsInvalid
 from clawgate.wire.http.url import parse_url
 
 

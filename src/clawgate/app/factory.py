@@ -14,8 +14,8 @@ from clawgate.providers.credential import basic_value
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.upstream.dial import UpstreamEndpoint, tls_context
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.roles.bridge import RelaySettings
-from clawgate.settings.roles.loader import SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.relay import RelaySettings
 from clawgate.wire.http.url import Origin, parse_url
 
 logger = logging.getLogger("clawgate")

@@ -37,8 +37,8 @@ from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.roles.bridge import ServerSettings
-from clawgate.settings.roles.loader import SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.server import ServerSettings
 from clawgate.settings.roles.tokens_file import TokenSource
 from clawgate.wire.http.url import parse_url
 
@@ -68,7 +68,7 @@ def build_server(
         browser=browser_rule(settings, settings.host),
         body_limit=body_limit(settings),
         via_pseudonym=via_value(instance),
-        tokens=source.book(),
+        tokens=source.store(),
         failures=AuthLockout(
             LockoutRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout)
         ),
@@ -162,13 +162,13 @@ def _look_at_tokens(
     add_secrets: Callable[[Iterable[str]], None],
 ) -> None:
     try:
-        if not source.changed():
+        if not source.reload_if_changed():
             return
     except SettingsInvalid as error:
         logger.warning("the changed tokens file is not used, the earlier tokens stay valid: %s", error)
         return
     add_secrets(source.tokens.values())
-    gate.tokens = source.book()
+    gate.tokens = source.store()
     front.invalidate_head_caches()
     logger.info("tokens read again: %s", ", ".join(sorted(source.tokens)))
 

@@ -79,7 +79,8 @@ def write_config(path: Path, edit: Callable[[str], str], *, dropped: Collection[
     ``dropped`` are key paths that may go even if OpenClaw needs them.
     """
     from clawgate.settings.atomic_write import WriteFailed
-    from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed
+    from clawgate.settings.json5.document import EditNotSupported
+    from clawgate.settings.json5.edit import EditVerificationFailed
     from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.update import update
     from clawgate.settings.problems import SettingsInvalid

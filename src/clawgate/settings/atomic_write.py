@@ -1,8 +1,8 @@
-"""How does a file change without ever being anything but the old or the new version, whatever fails on the way?
+"""Replaces a file atomically, with a lock and backups: whatever fails, it is the old or the new version.
 
-A sibling is written and synced, the old version goes to the backups, then one rename does it. It knows bytes and
-files, nothing of what stands in them. Known limit: a program that does not take the lock and writes between the last
-look at the file and the rename loses its write (it is then in no backup); that is a matter of microseconds.
+A sibling is written and synced, the old version goes to the backups, then one rename replaces it. Must not look at the
+content. Known limit: a program that does not take the lock and writes between the last comparison and the rename,
+within microseconds, loses its write (no backup has it).
 """
 
 from __future__ import annotations
@@ -29,60 +29,60 @@ _LOCK_PAUSE = 0.01
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 _SIBLING = "new-"
 _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
-_WAYS_OUT = {
-    errno.ENOSPC: "; make room on the disk",
-    errno.EDQUOT: "; make room within the quota",
-    errno.EFBIG: "; a limit on the size of files is in force (ulimit -f)",
-    errno.EACCES: "; look who may write the file and its folder",
-    errno.EPERM: "; look who may write the file and its folder",
-    errno.EROFS: "; its file system is mounted read-only",
+_FIXES = {
+    errno.ENOSPC: "free space on the disk",
+    errno.EDQUOT: "free space within the quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EACCES: "check the owner and mode of the file and its folder",
+    errno.EPERM: "check the owner and mode of the file and its folder",
+    errno.EROFS: "remount its file system, which is read-only",
 }
 
 
 class WriteFailed(Exception):
-    """Nothing was written: the old version stands. The text is for people: the file, the cause, the way out."""
+    """Nothing was written, the file is the old version. The message names the file, the cause and the fix."""
 
 
 class ConcurrentModification(WriteFailed):
-    """Somebody else wrote the file after it was read."""
+    """Another program wrote the file after it was read."""
 
 
 def resolve_symlink(path: Path) -> Path:
-    """The file itself: ``path``, or what it links to. Raises `WriteFailed` for a link that leads nowhere."""
+    """Return the file itself: ``path``, or what it links to. Raises `WriteFailed` for a link that leads nowhere."""
     try:
         if not path.is_symlink():
             return path.absolute()
         return path.resolve(strict=True)
     except (OSError, RuntimeError) as error:
-        reason = "is a link that leads nowhere; mend or remove the link"
+        reason = "is a link that leads nowhere; repair or remove the link"
         if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.ELOOP):
-            reason = f"cannot be looked at: {error.strerror}"
-        raise WriteFailed(f"{path} {reason}") from error
+            reason = f"cannot be resolved: {error.strerror}"
+        raise WriteFailed(f"{path}: {reason}") from error
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep the other writers of ``path`` waiting, from before it is read until it is written.
+    """Exclude other writers of ``path`` from before it is read until it is written.
 
-    The lock is a file beside it that stays there, empty; the lock itself ends with the process that holds it.
-    Makes the folder (0700) if there is none. Raises `WriteFailed`, also after `LOCK_SECONDS` of waiting.
+    The lock is an empty file beside it that stays; it is released when its process ends. Makes the folder (0700) if
+    there is none. Raises `WriteFailed`, also after `LOCK_SECONDS` of waiting.
     """
     target = resolve_symlink(path)
-    with _said(target):
+    with _write_errors(target):
         make_private_folder(target.parent)
         lock = os.open(_beside(target, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        with _said(target):
-            if _take(lock, target):
-                _sweep(target)
+        with _write_errors(target):
+            if _acquire(lock, target):
+                _remove_leftovers(target)
         yield
     finally:
-        with contextlib.suppress(OSError):  # the lock ends all the same
+        with contextlib.suppress(OSError):  # closed or not, it is released at the end of the process
             os.close(lock)
 
 
 def read_optional(path: Path) -> bytes | None:
-    """What stands in ``path`` now, None if there is no such file. Raises `WriteFailed` if it cannot be read."""
+    """Return the bytes of ``path``, None if there is no such file. Raises `WriteFailed` if it cannot be read."""
     try:
         found = read_regular(resolve_symlink(path))
     except SettingsInvalid as error:
@@ -90,32 +90,32 @@ def read_optional(path: Path) -> bytes | None:
     return None if found is None else found[0]
 
 
-def replace(path: Path, content: bytes, *, seen: bytes | None) -> Path | None:
-    """Make ``content`` the new version of ``path``; the name of the backup, if there was an old one.
+def replace(path: Path, content: bytes, *, old: bytes | None) -> Path | None:
+    """Make ``content`` the new version of ``path``. Return the backup, None if there was no old version.
 
-    ``seen`` is the version that the change was made from, None where there was no file. Call it within `locked`.
-    A new file is for its owner alone; an old one keeps its mode, and its owner where the system allows it. Raises
-    `ConcurrentModification`, or `WriteFailed` for whatever the system refuses; the old version then stands as it was.
+    ``old`` is the version that the change was made from, None where there was no file. Call it within `locked`. A new
+    file is for its owner alone; an old one keeps its mode, and its owner where the system allows it. Raises
+    `ConcurrentModification`, or `WriteFailed` for whatever the system refuses; the file is the old version then.
     """
     target = resolve_symlink(path)
-    _ask_for_unchanged(target, seen)
-    with _said(target), contextlib.ExitStack() as cleanup:
-        old = None if seen is None else target.stat()
-        if old is not None and not os.access(target, os.W_OK):
+    _check_unchanged(target, old)
+    with _write_errors(target), contextlib.ExitStack() as cleanup:
+        status = None if old is None else target.stat()
+        if status is not None and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, "it is read-only")
         new = cleanup.enter_context(_sibling(target))
-        _fill(new, content, old)
+        _write_new(new, content, status)
         backup = None
-        if seen is not None:
+        if old is not None:
             kept = cleanup.enter_context(_sibling(target))
-            _fill(kept, seen, None)
-            backup = _keep(kept, target, seen)
-        _ask_for_unchanged(target, seen)
+            _write_new(kept, old, None)
+            backup = _rotate_backups(kept, target, old)
+        _check_unchanged(target, old)
         new.replace(target)
         try:
             _sync_folder(target.parent)
         except OSError:
-            _undo(target, seen, old)
+            _restore(target, old, status)
             raise
         return backup
 
@@ -124,28 +124,26 @@ def _beside(target: Path, ending: str) -> Path:
     return target.with_name(f".{target.name}.{ending}")
 
 
-def _ask_for_unchanged(target: Path, seen: bytes | None) -> None:
-    found = read_optional(target)
-    if (found is None) != (seen is None) or (found or b"") != (seen or b""):
+def _check_unchanged(target: Path, old: bytes | None) -> None:
+    if read_optional(target) != old:
         raise ConcurrentModification(
-            f"{target} was changed by somebody else in the meantime. Nothing was written: run the command again"
+            f"{target}: another program changed it in the meantime; nothing was written, run the command again"
         )
 
 
 @contextlib.contextmanager
-def _said(target: Path) -> Iterator[None]:
-    """What the system refuses, in our words."""
+def _write_errors(target: Path) -> Iterator[None]:
+    """Raise what the system refuses as `WriteFailed`."""
     try:
         yield
     except OSError as error:
-        way = _WAYS_OUT.get(error.errno or 0, "")
-        raise WriteFailed(
-            f"{target} cannot be written: {error.strerror or error}{way}. Nothing was changed"
-        ) from error
+        fix = _FIXES.get(error.errno or 0)
+        message = f"{target}: cannot be written: {error.strerror or error}; nothing was changed"
+        raise WriteFailed(f"{message}, {fix}" if fix else message) from error
 
 
-def _take(lock: int, target: Path) -> bool:
-    """Whether the lock is ours; False on a file system that knows no locks (the second look still guards)."""
+def _acquire(lock: int, target: Path) -> bool:
+    """Take the lock. Return False on a file system without locks, where comparing before the rename still guards."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -153,8 +151,8 @@ def _take(lock: int, target: Path) -> bool:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise WriteFailed(
-                    f"{target} has been held by another writer for {LOCK_SECONDS:g} s. Nothing was changed: "
-                    "try again when that one is done"
+                    f"{target}: locked by another writer for {LOCK_SECONDS:g} s; nothing was changed, "
+                    "run the command again when that writer has ended"
                 ) from None
             time.sleep(_LOCK_PAUSE)
         except OSError as error:
@@ -165,8 +163,8 @@ def _take(lock: int, target: Path) -> bool:
             return True
 
 
-def _sweep(target: Path) -> None:
-    """Remove what writers left behind that were killed: while the lock is ours, nobody else is writing."""
+def _remove_leftovers(target: Path) -> None:
+    """Remove the files of writers that were killed: while the lock is held, no other one writes."""
     prefix = _beside(target, _SIBLING).name
     for entry in target.parent.iterdir():
         if entry.name.startswith(prefix):
@@ -175,7 +173,7 @@ def _sweep(target: Path) -> None:
 
 @contextlib.contextmanager
 def _sibling(target: Path) -> Iterator[Path]:
-    """A name in the same folder, for a file that is gone at the end unless it was renamed."""
+    """Yield a name in the same folder, for a file that is removed at the end unless it was renamed."""
     path = _beside(target, _SIBLING + secrets.token_hex(8))
     try:
         yield path
@@ -184,7 +182,7 @@ def _sibling(target: Path) -> Iterator[Path]:
             path.unlink(missing_ok=True)
 
 
-def _fill(path: Path, content: bytes, like: os.stat_result | None) -> None:
+def _write_new(path: Path, content: bytes, like: os.stat_result | None) -> None:
     """Write and sync a new file, with the mode and owner of ``like``."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -194,7 +192,7 @@ def _fill(path: Path, content: bytes, like: os.stat_result | None) -> None:
         if like is not None:
             mode = stat.S_IMODE(like.st_mode)
             if not _same_owner(file, like):
-                mode &= ~stat.S_IRWXG  # what one group might read is not for another
+                mode &= ~stat.S_IRWXG  # the group would be another one
             os.fchmod(file, mode)
         os.fsync(file)
     finally:
@@ -212,13 +210,13 @@ def _same_owner(file: int, like: os.stat_result) -> bool:
     return True
 
 
-def _keep(kept: Path, target: Path, seen: bytes) -> Path:
-    """Make ``kept`` the newest backup; the others move on, the oldest falls off.
+def _rotate_backups(kept: Path, target: Path, old: bytes) -> Path:
+    """Make ``kept`` the newest backup; the others move up by one, the oldest is replaced.
 
     A version that is the newest backup already (a write after it failed) is not kept twice.
     """
     names = [target.with_name(target.name + ending) for ending in BACKUPS]
-    if read_optional(names[0]) != seen:
+    if read_optional(names[0]) != old:
         free = next((index for index, name in enumerate(names) if not name.exists()), len(names) - 1)
         for index in range(free, 0, -1):  # a gap is filled first: it may be of a write that failed half-way
             names[index - 1].replace(names[index])
@@ -227,7 +225,7 @@ def _keep(kept: Path, target: Path, seen: bytes) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the renames last. Some file systems cannot, and say so with EINVAL and the like."""
+    """Make the renames durable. File systems that cannot report EINVAL and the like."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -238,17 +236,17 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _undo(target: Path, seen: bytes | None, old: os.stat_result | None) -> None:
-    """Put the old version back: it may be that the new one would not outlive a power cut."""
+def _restore(target: Path, old: bytes | None, status: os.stat_result | None) -> None:
+    """Put the old version back: the new one might not survive a power cut."""
     try:
-        if seen is None:
+        if old is None:
             target.unlink()
             return
         with _sibling(target) as again:
-            _fill(again, seen, old)
+            _write_new(again, old, status)
             again.replace(target)
     except OSError as error:
         raise WriteFailed(
-            f"{target} was written, but its folder cannot be synced ({error.strerror or error}): "
-            "the new version stands, and may not outlive a power cut"
+            f"{target}: written, but its folder cannot be synced ({error.strerror or error}); "
+            "the new version is in place and may not survive a power cut"
         ) from error

@@ -5,10 +5,11 @@ Must not hold a value that could be a secret. Plugins make it too (`clawgate.plu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.redaction import redact_path
 
 
 class Severity(IntEnum):
@@ -37,13 +38,17 @@ class Diagnostic:
 
     @property
     def key(self) -> str:
-        """``path`` as text."""
-        return format_key_path(self.path)
+        """``path`` as text, without a secret that is used as a key."""
+        return format_key_path(redact_path(self.path))
 
     @property
     def text(self) -> str:
         """What is wrong and what to do, without where."""
         return f"{self.message}; {self.fix}" if self.fix else self.message
+
+    def without_location(self) -> Diagnostic:
+        """Return the same for comparing before and after a change of the file, which moves lines."""
+        return replace(self, location="")
 
     def __str__(self) -> str:
         key = self.key

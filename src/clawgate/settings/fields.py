@@ -1,6 +1,6 @@
-"""What kinds of values are there in settings of every sort, and when is one not of its kind? Pure.
+"""Defines the kinds of values that settings of every role have, and how a field names its environment variables.
 
-Of its own, so that who reads one file need not build the settings of every role.
+Pure. Apart from the roles, so that reading one file does not build the settings of all of them.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ def variables_of(field: FieldInfo) -> tuple[str, ...]:
     return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
-def _url(value: str) -> str:
-    parse_url(value)
-    return value
-
-
-def _real_secret(value: SecretStr) -> SecretStr:
-    if reason := secret_problem(value.get_secret_value()):
-        raise ValueError(reason)
-    return value
-
-
 def reject_bool(value: object) -> object:
-    """pydantic takes true for 1; nobody means that."""
+    """Raise ValueError for true and false, which pydantic takes for 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueError
     return value
 
 
-Url = Annotated[str, AfterValidator(_url)]
+def _check_url(value: str) -> str:
+    parse_url(value)
+    return value
+
+
+def _check_secret(value: SecretStr) -> SecretStr:
+    if reason := secret_problem(value.get_secret_value()):
+        raise ValueError(f"{reason}; enter the real value")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
 """An http(s) URL that `parse_url` takes."""
 
-Secret = Annotated[SecretStr, AfterValidator(_real_secret)]
-"""A secret that can stand in a header."""
+Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+"""A secret that can be sent in a header."""
 
 Seconds = Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
-"""Of a day at most."""
+"""A duration of at most a day."""
 
 Port = Annotated[int, BeforeValidator(reject_bool), Field(ge=0, le=65_535)]
-"""0 takes a free one."""
+"""A TCP port; 0 takes a free one."""

@@ -1,7 +1,7 @@
-"""How does a person write down a place in the config file? ``agents.defaults.models["openai/gpt-4o"].alias``.
+"""Parses and formats the path of a key in the config file: ``agents.defaults.models["openai/gpt-4o"].alias``.
 
 Dots between keys; brackets around an index, or around a key with dots or slashes (quoted, or plain as OpenClaw takes
-it); a backslash before a dot keeps the dot in the key. It knows no file and no schema.
+it); a backslash before a dot keeps the dot in the key. Pure: knows no file and no schema.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _QUOTED_KEY = re.compile(_TEXT)
 _BARE = re.compile(r"\[([^\[\]]*)\]")
 _KEY = re.compile(r"(?:[^.\[\]\\]|\\.)+")
 _ESCAPED = re.compile(r"\\(.)")
-_NOT_FOR_JAVASCRIPT = frozenset({"__proto__", "prototype", "constructor"})
+_RESERVED = frozenset({"__proto__", "prototype", "constructor"})
 
 
 def parse_key_path(text: str) -> KeyPath:
-    """The keys of a path; ``[0]`` is an int, all else text. Raises ValueError in words for a person."""
+    """Return the keys of a path; ``[0]`` is an int, all else text. Raises ValueError with what is wrong."""
     keys: list[str | int] = []
     rest = text.strip()
     if not rest:
@@ -35,57 +35,57 @@ def parse_key_path(text: str) -> KeyPath:
     while rest:
         key: str | int
         if rest[0] == "[":
-            key, rest = _bracket(rest, text)
+            key, rest = _parse_bracket(rest, text)
         elif quoted := _QUOTED_KEY.match(rest):  # as messages show it: models."openai/gpt-4o"
-            key, rest = _unquoted(quoted[1], text), rest[quoted.end() :]
+            key, rest = _unquote(quoted[1], text), rest[quoted.end() :]
         else:
             match = _KEY.match(rest)
             if match is None:
-                raise ValueError(f"{text!r} is no path: a key is missing before {rest!r}")
+                raise ValueError(f"{text!r} is not a key path: a key is missing before {rest!r}")
             key, rest = _ESCAPED.sub(r"\1", match[0]).strip(), rest[match.end() :]
             if not key:
-                raise ValueError(f"{text!r} is no path: a key in it is empty")
-        if key in _NOT_FOR_JAVASCRIPT:
-            raise ValueError(f"the key {key!r} means something else to OpenClaw and may not stand in a path")
+                raise ValueError(f"{text!r} is not a key path: a key in it is empty")
+        if key in _RESERVED:
+            raise ValueError(f"{text!r} is not a key path: OpenClaw does not allow the key {key!r}")
         keys.append(key)
         if rest.startswith("."):
             rest = rest[1:]
             if not rest or rest[0] in ".[":
-                raise ValueError(f"{text!r} is no path: a key is missing behind a dot")
+                raise ValueError(f"{text!r} is not a key path: a key is missing after a dot")
         elif rest and rest[0] != "[":
-            raise ValueError(f"{text!r} is no path: a dot is missing before {rest!r}")
+            raise ValueError(f"{text!r} is not a key path: a dot is missing before {rest!r}")
     if len(keys) > MAX_DEPTH:
         raise ValueError(f"the path is deeper than {MAX_DEPTH} keys")
     return tuple(keys)
 
 
-def _bracket(rest: str, text: str) -> tuple[str | int, str]:
+def _parse_bracket(rest: str, text: str) -> tuple[str | int, str]:
     if quoted := _QUOTED.match(rest):
-        return _unquoted(quoted[1], text), rest[quoted.end() :]
+        return _unquote(quoted[1], text), rest[quoted.end() :]
     bare = _BARE.match(rest)
     if bare is None:
-        raise ValueError(f"{text!r} is no path: a bracket is not closed")
+        raise ValueError(f"{text!r} is not a key path: a bracket is not closed")
     key = bare[1].strip()
     if not key or key[0] in "\"'":
-        raise ValueError(f"{text!r} is no path: what stands in a bracket must be an index or a key")
+        raise ValueError(f"{text!r} is not a key path: a bracket holds neither an index nor a key")
     return (int(key) if key.isascii() and key.isdigit() and len(key) < 10 else key), rest[bare.end() :]
 
 
-def _unquoted(quoted: str, text: str) -> str:
+def _unquote(quoted: str, text: str) -> str:
     inner = quoted[1:-1]
     if quoted[0] == "'":
         inner = inner.replace("\\'", "'")
         inner = re.sub(r'(?<!\\)((?:\\\\)*)"', r'\1\\"', inner)
     try:
-        found = json.loads(f'"{inner}"')
+        key = json.loads(f'"{inner}"')
     except ValueError:
-        raise ValueError(f"{text!r} is no path: the text in a bracket is not as in JSON") from None
-    assert isinstance(found, str)
-    return found
+        raise ValueError(f"{text!r} is not a key path: the text in a bracket is not a JSON string") from None
+    assert isinstance(key, str)
+    return key
 
 
 def format_key_path(path: Sequence[str | int]) -> str:
-    """The path as a person would write it, printable; `parse_key_path` reads it back."""
+    """Return the path as a person would write it, printable; `parse_key_path` reads it back."""
     text = ""
     for key in path:
         if isinstance(key, int):
@@ -98,20 +98,20 @@ def format_key_path(path: Sequence[str | int]) -> str:
 
 
 def in_document(path: Sequence[str | int], document: object) -> KeyPath:
-    """``path`` with each index an int and each key a text, as the containers of ``document`` have them.
+    """Return ``path`` with each index an int and each key a text, as the containers of ``document`` have them.
 
     ``list.0`` and ``list[0]`` are the same place, and so are ``ports.80`` and ``ports[80]`` of an object.
     """
-    found: list[str | int] = []
+    keys: list[str | int] = []
     for key in path:
         if isinstance(document, list):
             number = int(key) if isinstance(key, int) or (key.isascii() and key.isdigit()) else None
-            found.append(key if number is None else number)
+            keys.append(key if number is None else number)
             document = document[number] if number is not None and number < len(document) else None
         elif isinstance(document, dict):
-            found.append(str(key))
+            keys.append(str(key))
             document = document.get(str(key))
         else:
-            found.append(key)
+            keys.append(key)
             document = None
-    return tuple(found)
+    return tuple(keys)

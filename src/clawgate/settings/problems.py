@@ -1,4 +1,7 @@
-"""How is it told that settings cannot be used? All reasons at once, each with its place; never with a value."""
+"""Collects all validation problems of settings, each with its key path.
+
+Must not contain values: pydantic's input is left out of its messages.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,16 @@ from clawgate.settings.diagnostic import Diagnostic
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-DOCUMENT = "of_the_whole"
-"""The type of a pydantic error that speaks of no one setting, wherever it was found."""
-_PLAIN_WORDS = {
+DOCUMENT = "of_the_document"
+"""The type of a pydantic error that is about no one setting, whichever field reports it."""
+
+_MESSAGES = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
-    "finite_number": "must be a number, and no infinite one",
+    "finite_number": "must be a finite number",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
@@ -27,6 +31,7 @@ _PLAIN_WORDS = {
     "string_too_short": "is empty",
     "missing": "is missing",
 }
+"""By pydantic's error type."""
 
 
 class SettingsInvalid(Exception):
@@ -37,8 +42,8 @@ class SettingsInvalid(Exception):
         self.problems = problems
 
 
-def worded(detail: ErrorDetails) -> str:
-    """One pydantic error in our words; its input is left out, for it may be a secret."""
-    message = _PLAIN_WORDS.get(detail["type"], detail["msg"].removeprefix("Value error, "))
+def format_message(detail: ErrorDetails) -> str:
+    """Return a pydantic error in the words of this project, without its input, which may be a secret."""
+    message = _MESSAGES.get(detail["type"], detail["msg"].removeprefix("Value error, "))
     message = message.replace("Input should be ", "must be ")
     return message[0].lower() + message[1:]

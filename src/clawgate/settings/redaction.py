@@ -1,7 +1,7 @@
-"""Which values of the config file are secrets, by where they stand and how they look? No file, no environment.
+"""Finds the secrets of a config document by the names of their keys and by their shape, and masks them.
 
-OpenClaw's plugins bring keys that nobody here knows, so names decide; what only looks like a secret is hidden too: a
-value that is hidden for nothing is a nuisance, one that is shown is a leak.
+Pure. OpenClaw's plugins bring keys that are unknown here, so a value that only looks like a secret is masked too: one
+that is masked for nothing is a nuisance, one that is shown is a leak.
 """
 
 from __future__ import annotations
@@ -9,10 +9,7 @@ from __future__ import annotations
 import re
 
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.secrets import REDACTION_MARKS
-
-PLACEHOLDER = "__OPENCLAW_REDACTED__"
-"""What OpenClaw prints in place of a secret."""
+from clawgate.settings.secrets import PLACEHOLDER, PLACEHOLDERS, has_secret_shape, looks_random
 
 _SECRET_NAME = re.compile(
     r"token|password|passwd|passphrase|passcode|secret|credential|api[-_ ]?key|private[-_ ]?key|access[-_ ]?key|cookie"
@@ -24,39 +21,34 @@ _NOT_SECRET = re.compile(
     r"|^authHeader$|(?:password|secret|key|credential)s?(?:File|Path)$|^(?:session|public|cache|sort|group|primary)Key$",
     re.IGNORECASE,
 )
-_NAMED_FREELY: tuple[KeyPath, ...] = (
+_FREE_NAMES: tuple[KeyPath, ...] = (
     ("plugins", "entries"),
     ("models", "providers"),
     ("agents", "defaults", "models"),
 )
-"""What stands in these is called as somebody likes: such a name says nothing."""
+"""The user names what is in these: such a name says nothing about its value."""
 
 _PARTS_OF_AUTH = {"auth": {"value", "token"}, "tls": {"key", "passphrase"}, "proxy": {"url"}}
 _REFERENCE = re.compile(r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*\}|\s|Bearer|Basic)*\Z")
-_LOOKS_SECRET = re.compile(
-    r"://[^/\s@]*:[^/\s@]*@|(?:\b|_)(?:sk|pk|rk|ghp|gho|xox[abp]|glpat|AIza|AKIA|eyJ)[-_A-Za-z0-9]{16,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY|(?i:\b(?:bearer|basic)\s+(?!\$\{)[\w+/=.~-]{8,})"
-    r"|[?&](?i:key|token|sig|signature|api_?key|access_token)=[^&\s$]"
-)
-_ALWAYS_MARKS = REDACTION_MARKS[:2]
 _REFERENCE_KEYS = frozenset({"source", "provider", "id"})
+_ONLY_PLACEHOLDERS = PLACEHOLDERS[:2]
 
 
 def is_secret(path: KeyPath, value: object) -> bool:
-    """Whether the text or number at ``path`` may not be shown. ``${NAME}`` alone is a reference, no secret."""
+    """Return whether the text or number at ``path`` must not be shown. ``${NAME}`` alone is a reference, no secret."""
     if value is None or isinstance(value, bool | dict | list) or value == "":
         return False
     names = [
-        key for index, key in enumerate(path) if isinstance(key, str) and path[:index] not in _NAMED_FREELY
+        key for index, key in enumerate(path) if isinstance(key, str) and path[:index] not in _FREE_NAMES
     ]
     if isinstance(value, str) and _REFERENCE.match(value):
         return False
-    if isinstance(value, str) and _LOOKS_SECRET.search(value):
+    if isinstance(value, str) and has_secret_shape(value):
         return True
     if not names or _NOT_SECRET.search(names[-1]):
         return False
     if isinstance(value, str):
-        return any(map(_is_secret_name, names)) or _in_its_place(names)
+        return any(map(_is_secret_name, names)) or _is_secret_place(names)
     return _is_secret_name(names[-1])
 
 
@@ -64,21 +56,33 @@ def _is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None and _NOT_SECRET.search(name) is None
 
 
-def _in_its_place(names: list[str]) -> bool:
+def _is_secret_place(names: list[str]) -> bool:
     if names[:1] == ["env"] and "shellEnv" not in names:
         return True
     return len(names) > 1 and names[-1] in _PARTS_OF_AUTH.get(names[-2], ())
 
 
 def redact(value: object, path: KeyPath = ()) -> object:
-    """A copy of ``value``, which stands at ``path``, with `PLACEHOLDER` for every secret."""
+    """Return a copy of the value at ``path`` with `PLACEHOLDER` for every secret, also for one that is a key."""
     if isinstance(value, dict):
         if _is_reference(value):
             return value
-        return {key: redact(part, (*path, key)) for key, part in value.items()}
+        return {redact_name(key): redact(part, (*path, key)) for key, part in value.items()}
     if isinstance(value, list):
         return [redact(part, (*path, index)) for index, part in enumerate(value)]
     return PLACEHOLDER if is_secret(path, value) else value
+
+
+def redact_name(name: str) -> str:
+    """Return the name of a key or a variable, or `PLACEHOLDER` for one that is a secret given the wrong way round."""
+    return PLACEHOLDER if has_secret_shape(name) or looks_random(name) else name
+
+
+def redact_path(path: KeyPath) -> KeyPath:
+    """Return ``path`` with `PLACEHOLDER` for every key that is a secret. Names of headers are left out."""
+    if "headers" in path[:-1]:
+        path = path[: path.index("headers") + 1]
+    return tuple(key if isinstance(key, int) else redact_name(key) for key in path)
 
 
 def _is_reference(value: dict[str, object]) -> bool:
@@ -90,17 +94,17 @@ def _is_reference(value: dict[str, object]) -> bool:
 
 
 def contains_placeholder(path: KeyPath, value: object) -> KeyPath | None:
-    """The path of a text that stands for a hidden secret, as no config file should hold; None if there is none."""
+    """Return the path of a text that stands for a hidden secret, as no config file should hold; None without one."""
     if isinstance(value, dict):
-        found = (contains_placeholder((*path, key), part) for key, part in value.items())
+        paths = (contains_placeholder((*path, key), part) for key, part in value.items())
     elif isinstance(value, list):
-        found = (contains_placeholder((*path, index), part) for index, part in enumerate(value))
+        paths = (contains_placeholder((*path, index), part) for index, part in enumerate(value))
     else:
-        return path if isinstance(value, str) and _is_mark(path, value) else None
-    return next((part for part in found if part is not None), None)
+        return path if isinstance(value, str) and _is_placeholder(path, value) else None
+    return next((found for found in paths if found is not None), None)
 
 
-def _is_mark(path: KeyPath, value: str) -> bool:
-    if any(mark in value for mark in _ALWAYS_MARKS) or value.strip() in REDACTION_MARKS:
+def _is_placeholder(path: KeyPath, value: str) -> bool:
+    if any(text in value for text in _ONLY_PLACEHOLDERS) or value.strip() in PLACEHOLDERS:
         return True
-    return is_secret(path, value) and any(mark in value for mark in REDACTION_MARKS)
+    return is_secret(path, value) and any(text in value for text in PLACEHOLDERS)

@@ -1,6 +1,7 @@
-"""What do ``${NAME}`` and OpenClaw's secret references stand for? The environment is passed in; nothing is dialled.
+"""Resolves ``${NAME}`` and OpenClaw's secret references in a config document.
 
-A reference that cannot be followed is told, and never becomes an empty value or the secret itself.
+Pure: the environment is passed in, nothing is dialled. A reference that cannot be resolved is reported; it never
+becomes an empty value or the secret itself.
 """
 
 from __future__ import annotations
@@ -11,67 +12,90 @@ from dataclasses import dataclass
 from typing import Literal
 
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.redaction import redact_name
 
 _REFERENCE = re.compile(r"\$?\$\{[^}]*\}?")
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")
-_ELSEWHERE = frozenset({"file", "exec", "store"})
+_UNSUPPORTED_SOURCES = frozenset({"file", "exec", "store"})
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A reference that leads nowhere. ``name`` is the variable, the odd text, or ``exec:vault``."""
+class UnresolvedReference:
+    """A reference that leads nowhere.
+
+    ``kind`` is "unset" (``name`` is the variable), "malformed" (``name`` is the text) or "unsupported" (``name`` is the
+    source and its provider, as ``exec:vault``).
+    """
 
     path: KeyPath
     name: str
-    kind: Literal["unset", "odd", "elsewhere"]
+    kind: Literal["unset", "malformed", "unsupported"]
+
+    @property
+    def message(self) -> str:
+        """What is wrong."""
+        if self.kind == "unsupported":
+            return f"secret references of the source '{self.name.partition(':')[0]}' are not supported"
+        if self.kind == "malformed":
+            return f"{redact_name(self.name)} is not a reference"
+        return f"the environment variable {redact_name(self.name)} is not set"
 
     def __str__(self) -> str:
-        if self.kind == "elsewhere":
-            return f"clawgate does not follow secret references of the source '{self.name.partition(':')[0]}' yet"
-        return f"the environment variable {self.name} is not set; set it, or put the value itself here"
+        return f"{self.message}; {self.fix}"
+
+    @property
+    def fix(self) -> str:
+        """What to do."""
+        if self.kind == "unsupported":
+            return "use the source 'env', or enter the value itself"
+        if self.kind == "malformed":
+            return "write ${NAME}, or $${ for a plain ${"
+        return "set it, or enter the value itself"
 
 
 def resolve_references(
     value: object, environment: Mapping[str, str], path: KeyPath = ()
-) -> tuple[object, list[Missing]]:
-    """``value`` with every reference replaced, and those that could not be; their texts stay as they were.
+) -> tuple[object, list[UnresolvedReference]]:
+    """Return ``value`` with every reference replaced, and those that could not be; their texts stay as they were.
 
     ``${NAME}`` (``$${NAME}`` is the plain text ``${NAME}``) and ``{"source": "env", "id": NAME}``. An empty variable is
-    an unset one. What a variable holds is not substituted again.
+    an unset one. What a variable holds is not resolved again.
     """
-    missing: list[Missing] = []
-    return _replaced(value, environment, path, missing), missing
+    unresolved: list[UnresolvedReference] = []
+    return _resolve(value, environment, path, unresolved), unresolved
 
 
-def _replaced(value: object, environment: Mapping[str, str], path: KeyPath, missing: list[Missing]) -> object:
+def _resolve(
+    value: object, environment: Mapping[str, str], path: KeyPath, unresolved: list[UnresolvedReference]
+) -> object:
     if isinstance(value, dict):
         source, name = value.get("source"), value.get("id")
         if source == "env" and isinstance(name, str):
             if not environment.get(name):
-                missing.append(Missing(path, name, "unset"))
+                unresolved.append(UnresolvedReference(path, name, "unset"))
                 return value
             return environment[name]
-        known = isinstance(source, str) and source in _ELSEWHERE
-        if known and isinstance(name, str) and isinstance(value.get("provider"), str):
-            missing.append(Missing(path, f"{source}:{value['provider']}", "elsewhere"))
+        unsupported = isinstance(source, str) and source in _UNSUPPORTED_SOURCES
+        if unsupported and isinstance(name, str) and isinstance(value.get("provider"), str):
+            unresolved.append(UnresolvedReference(path, f"{source}:{value['provider']}", "unsupported"))
             return value
-        return {key: _replaced(part, environment, (*path, key), missing) for key, part in value.items()}
+        return {key: _resolve(part, environment, (*path, key), unresolved) for key, part in value.items()}
     if isinstance(value, list):
-        return [_replaced(part, environment, (*path, at), missing) for at, part in enumerate(value)]
+        return [_resolve(part, environment, (*path, at), unresolved) for at, part in enumerate(value)]
     if not isinstance(value, str) or "${" not in value:
         return value
 
-    def look_up(match: re.Match[str]) -> str:
-        whole = match[0]
-        name = _NAME.match(whole.removeprefix("$") if whole.startswith("$$") else whole)
-        if name and whole.startswith("$$"):
-            return whole[1:]
+    def replacement(match: re.Match[str]) -> str:
+        text = match[0]
+        name = _NAME.match(text.removeprefix("$") if text.startswith("$$") else text)
+        if name and text.startswith("$$"):
+            return text[1:]
         if name is None:
-            missing.append(Missing(path, whole, "odd"))
-            return whole
+            unresolved.append(UnresolvedReference(path, text, "malformed"))
+            return text
         if not environment.get(name[1]):
-            missing.append(Missing(path, name[1], "unset"))
-            return whole
+            unresolved.append(UnresolvedReference(path, name[1], "unset"))
+            return text
         return environment[name[1]]
 
-    return _REFERENCE.sub(look_up, value)
+    return _REFERENCE.sub(replacement, value)

@@ -1,40 +1,70 @@
-"""Is this a secret that anybody could guess, or only the mark of one?"""
+"""Decides whether a text can be a real secret, and whether it looks like one.
+
+Pure. Must not put the text itself into its results.
+"""
 
 from __future__ import annotations
 
 import re
 
 MIN_TOKEN_LENGTH = 16
+_MIN_DISTINCT_CHARACTERS = 6
 _VARIABLE_NAME = re.compile(r"\$(\{[^}]*\}?|[A-Za-z0-9_]*)\Z")
-REDACTION_MARKS = ("__OPENCLAW_REDACTED__", "[REDACTED]", "***", "•••", "...", "…")
-_PLACEHOLDERS = frozenset(
+PLACEHOLDER = "__OPENCLAW_REDACTED__"
+"""What OpenClaw prints in place of a secret."""
+
+PLACEHOLDERS = (PLACEHOLDER, "[REDACTED]", "***", "•••", "...", "…")
+"""What programs print in place of a secret. The first two stand for nothing else, the others may be part of a text."""
+
+_EXAMPLES = frozenset(
     {
         "changeme", "change-me", "secret", "token", "password", "your-secret-token", "your-token", "your-api-key",
         "your_secret_token", "your_api_key", "my-secret-token", "example", "placeholder", "xxx", "todo", "test",
     }
 )  # fmt: skip
+_KNOWN_SHAPE = re.compile(
+    r"://[^/\s@]*:[^/\s@]*@|(?:\b|_)(?:sk|pk|rk|ghp|gho|xox[abp]|glpat|AIza|AKIA|eyJ)[-_A-Za-z0-9]{16,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY|(?i:\b(?:bearer|basic)\s+(?!\$\{)[\w+/=.~-]{8,})"
+    r"|[?&](?i:key|token|sig|signature|api_?key|access_token)=[^&\s$]"
+)
+_RUN = re.compile(r"[A-Za-z0-9]{16,}")
+_MIXED_RUN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])")
+_LONG_NUMBER = re.compile(r"[0-9]{10,}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-")
 
 
 def secret_problem(value: str) -> str | None:
-    """Why ``value`` cannot be a real secret; None if it may be one. The value itself is not in the answer."""
+    """Return why ``value`` cannot be a real secret, None if it may be one."""
     if not value.strip():
         return "is empty"
-    if any(mark in value for mark in REDACTION_MARKS) or (value.startswith("<") and value.endswith(">")):
-        return "is the mark that stands for a hidden secret, not the secret"
+    if any(text in value for text in PLACEHOLDERS) or (value.startswith("<") and value.endswith(">")):
+        return "is a redaction placeholder, not a secret"
     if _VARIABLE_NAME.match(value):
         return "is the name of a variable, not its value"
-    if value.lower() in _PLACEHOLDERS or value.lower().startswith(("your-", "your_")):
-        return "is a placeholder"
+    if value.lower() in _EXAMPLES or value.lower().startswith(("your-", "your_")):
+        return "is an example, not a secret"
     if not value.isascii() or not value.isprintable() or value != value.strip() or " " in value:
-        return "holds a character that cannot stand in a header (space, line break or non-ASCII)"
+        return "contains a character that is not allowed in a header (space, line break or non-ASCII)"
     return None
 
 
 def token_problem(value: str) -> str | None:
-    """The same for a token that lets people in: it must also be long enough not to be guessed."""
+    """Return why ``value`` cannot admit callers: not a real secret, or easy to guess. None if it can."""
     reason = secret_problem(value)
     if reason is None and len(value) < MIN_TOKEN_LENGTH:
         reason = f"is shorter than {MIN_TOKEN_LENGTH} characters"
-    if reason is None and len(set(value)) < 6:
-        reason = "repeats a few characters"
+    if reason is None and len(set(value)) < _MIN_DISTINCT_CHARACTERS:
+        reason = f"has fewer than {_MIN_DISTINCT_CHARACTERS} different characters"
     return reason
+
+
+def has_secret_shape(text: str) -> bool:
+    """Return whether ``text`` has the shape of a credential: a known prefix, a URL with a password, a PEM key."""
+    return _KNOWN_SHAPE.search(text) is not None
+
+
+def looks_random(text: str) -> bool:
+    """Return whether a name looks generated: a long run of letters mixed with digits, a long number, a UUID.
+
+    Names of keys, models and variables do not: their runs are short words, versions and dates.
+    """
+    return _LONG_NUMBER.search(text) is not None or any(_MIXED_RUN.match(run) for run in _RUN.findall(text))

@@ -75,7 +75,7 @@ def test_the_placeholder_of_a_service_of_ours_is_nothing_to_tell(tmp_path: Path)
 
 def test_what_openclaw_would_refuse_is_a_fact(tmp_path: Path) -> None:
     (warning,) = facts(tmp_path, LOCAL).config_warnings
-    assert warning.startswith("models.providers.owl.models[0].name is missing")
+    assert warning.startswith("models.providers.owl.models[0].name (")
 
 
 def test_without_a_config_nobody_is_let_in(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
     )
     (one,) = found.plugin_facts
     assert (one.plugin, one.kind) == ("house-model", "wrong")
-    assert one.diagnostic.text == "there is no such setting; did you mean 'checkInterval'?"
+    assert one.diagnostic.text == "is not a setting; did you mean 'checkInterval'?"
     assert one.diagnostic.location.startswith(f"{path}:1:") and one.diagnostic.key.endswith(
         "config.checkIntervl"
     )

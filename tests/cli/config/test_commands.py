@@ -37,7 +37,7 @@ def test_get_rejects_a_duplicate_key(file: Path, path: str) -> None:
     file.write_text("{\n gateway: { port: 1,\n mode: 'local', port: 2 } }")
     found = run("get", path)
     assert (found.exit_code, found.stdout) == (1, "")
-    assert f"{file}:3:17: duplicate key gateway.port, first on line 2" in found.stderr
+    assert f"{file}:3:17: gateway.port: duplicate key, first set on line 2" in found.stderr
     assert run("get", "gateway.mode").stdout == "local\n"
 
 
@@ -72,8 +72,8 @@ def test_a_value_is_set(file: Path) -> None:
     [
         (["gateway.port", "many"], "Config validation failed: gateway.port ("),
         (["gateway.port", "{a:", "--json-value"], "not JSON5"),
-        (["gateway.port.x", "1"], "no object"),
-        (["gateway.port", "__OPENCLAW_REDACTED__"], "mark that stands for a hidden secret"),
+        (["gateway.port.x", "1"], "not an object"),
+        (["gateway.port", "__OPENCLAW_REDACTED__"], "redaction placeholder"),
         (["gateway.port", "NaN"], "finite"),
         (["meta", "{}", "--json-value", "--config", "/dev/null/x"], "/dev/null/x"),
         (["models", "{providers:{Owl:{}}}"], "Config validation failed: models.providers.Owl ("),
@@ -109,7 +109,7 @@ def test_wrong_usage_ends_with_the_usage(file: Path, arguments: list[str]) -> No
         (("models.providers.owl.models", '[{id: "b"}, {id: "c", name: "C"}]'), None),
         (
             ("models.providers.hut", '{baseUrl: "http://a.test", models: [{id: "b"}]}'),
-            "models.providers.hut.models[0].name is missing",
+            "models.providers.hut.models[0].name: is missing",
         ),
     ],
 )
@@ -251,9 +251,9 @@ def test_validate_checks_the_settings_of_plugins(file: Path) -> None:
     """Each once, where it stands, with what was meant."""
     file.write_text(WRONG_PLUGIN)
     found = run("validate")
-    assert found.exit_code == 1 and found.stderr.count("there is no such setting") == 2
-    assert f"({file}:4:43): there is no such setting; did you mean 'port'?" in found.stderr
-    assert f"({file}:5:33): there is no such setting; did you mean 'bridgePort'?" in found.stderr
+    assert found.exit_code == 1 and found.stderr.count("is not a setting") == 2
+    assert f"({file}:4:43): is not a setting; did you mean 'port'?" in found.stderr
+    assert f"({file}:5:33): is not a setting; did you mean 'bridgePort'?" in found.stderr
     paths = [issue["path"] for issue in json.loads(run("validate", "--json").stdout)["issues"]]
     assert sorted(paths) == [
         "plugins.entries.anthropic-claude-proxy.config.prot", "plugins.entries.proxy-bridge.config.bridgePrt",
@@ -272,3 +272,39 @@ def test_a_setting_that_a_plugin_refuses_is_not_written(file: Path) -> None:
         found = run("set", path, value)
         assert found.exit_code == 1 and says in found.stderr and file.read_text() == text
     assert run("set", f"{place}.port", "4000").exit_code == 0 and "port: 4000" in file.read_text()
+
+
+KEYS_THAT_ARE_SECRETS = [
+    "{gateway: {auth: {'KEY': 'token'}}}",
+    "{gateway: {'KEY': 1}}",
+    "{'KEY': {token: 1}}",
+    "{gateway: {auth: {'KEY': 'a', 'KEY': 'b'}}}",
+    "{'KEY': 1, 'KEY': 2}",
+    "{models: {providers: {'KEY': {apiKey: 'owl'}}}}",
+    "{models: {providers: {owl: {headers: {'KEY': 'Authorization'}}}}}",
+    "{models: {providers: {owl: {headers: {'KEY x': 'Authorization'}}}}}",
+    "{models: {providers: {owl: {request: {auth: {mode: 'header', 'KEY': 'value'}}}}}}",
+    "{models: {providers: {owl: {models: [{id: 'a', 'KEY': 'x'}]}}}}",
+    "{agents: {defaults: {models: {'KEY': {alias: 5}}}}}",
+    "{plugins: {entries: {'KEY': {enabled: 1}}}}",
+    "{plugins: {entries: {'openai-proxy': {config: {'KEY': 'openaiApiKey'}}}}}",
+    "{plugins: {entries: {'openai-proxy': {config: {proxyTokens: {'KEY': 'alice'}}}}}}",
+    "{plugins: {entries: {'proxy-bridge': {config: {'KEY': 'proxyToken'}}}}}",
+    "{env: {vars: {'KEY': 5}}}",
+    "{env: {vars: {'KEY': 'OPENAI_API_KEY'}}, gateway: {auth: {token: '${KEY}'}}}",
+]
+
+
+@pytest.mark.parametrize("text", KEYS_THAT_ARE_SECRETS)
+@pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize(
+    "secret", ["9f8e7d6c5b4a39281706f5e4d3c2b1a0", "sk-proj-Vx3Rk8LmQ2wZt7Yb", "Vx3Rk8LmQ2wZt7YbN5pHs4Jd"]
+)
+def test_validate_shows_no_secret_that_is_a_key(
+    file: Path, text: str, arguments: list[str], secret: str
+) -> None:
+    """A name and a value given the wrong way round are located, and not shown."""
+    file.write_text(text.replace("KEY", secret))
+    found = run("validate", *arguments)
+    assert secret not in found.output
+    assert found.exception is None or isinstance(found.exception, SystemExit)

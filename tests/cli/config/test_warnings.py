@@ -28,7 +28,7 @@ def test_warnings_hold_what_openclaw_rejects_and_models_without_a_provider(tmp_p
     assert at(tmp_path, GOOD) == []
     text = GOOD.replace(', name: "Qwen"', "").replace('"far/sonnet"]', '"nope/x"]')
     refused, unserved = at(tmp_path, text)
-    assert "models[0].name is missing" in refused
+    assert "models[0].name: is missing" in refused
     assert unserved.startswith("agents.defaults.model.fallbacks[0]: 'nope/x' is ignored")
 
 

@@ -52,7 +52,7 @@ def test_a_failed_write_is_an_error(file: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "write", full)
     found = run("set", "gateway.port", "1")
     monkeypatch.undo()
-    assert found.exit_code == 1 and "make room on the disk" in found.stderr
+    assert found.exit_code == 1 and "free space on the disk" in found.stderr
     assert file.read_text() == TEXT
 
 

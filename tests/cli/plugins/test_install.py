@@ -37,7 +37,7 @@ def test_from_install_to_uninstall_as_a_user_does_it(home: Path, path: Path) -> 
     assert "Enable it with: clawgate plugins enable house-model" in found.stdout
     enabled = run("enable", "house-model")
     assert 'Enabled plugin "house-model".' in enabled.stdout and "Backup:" in enabled.stdout
-    assert "config.baseUrl (" in enabled.stderr and "): is not set; give it as" in enabled.stderr
+    assert "config.baseUrl (" in enabled.stderr and "): is not set; set " in enabled.stderr
     assert "clawgate models auth login --provider house-model" in enabled.stderr
     assert "Plugins (1/" in run("list").stdout
     shown = json.loads(run("inspect", "house-model", "--runtime", "--json").stdout)

@@ -36,11 +36,11 @@ def test_without_a_key_or_a_token_it_does_not_start(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["--proxy-token", "short"], "new-token"),
-        (["--proxy-tokens", f"default:{TOKEN}x"], "'default' is taken"),
+        (["--proxy-tokens", f"default:{TOKEN}x"], "the name 'default'"),
         (["--proxy-tokens", f"a:{TOKEN}"], "same token"),
         (["--proxy-tokens-file", "none"], "cannot be read"),
         (["--proxy-tokens-file", "open"], "chmod 600"),
-        (["--tls-key", "k"], "belong together"),
+        (["--tls-key", "k"], "is missing; set both"),
         (["--max-auth-failures", "0"], "maxAuthFailures"),
         (["--workers", "0"], "workers"),
     ],

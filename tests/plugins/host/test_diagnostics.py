@@ -65,7 +65,7 @@ def test_what_is_lacking_is_told_of_a_plugin_that_is_on(tmp_path: Path) -> None:
     assert found_in(tmp_path, entry("proxy-bridge", bridge), TOKEN="t" * 20) == []
     lacking = found_in(tmp_path, entry("proxy-bridge", {}))
     assert [one.kind for one in lacking] == ["unset", "unset"]
-    assert "give it as PROXY_BRIDGE_URL or remoteUrl in plugins" in str(lacking[0])  # and not as a flag
+    assert "set PROXY_BRIDGE_URL or remoteUrl in plugins" in str(lacking[0])  # and not as a flag
     assert found_in(tmp_path, entry("proxy-bridge", {"models": ["a"]}, enabled=None)) == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.settings.json5.file import parsed, read_json5
+from clawgate.settings.json5.file import json5_file, read_json5
 from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.problems import SettingsInvalid
 
@@ -28,7 +28,7 @@ def test_a_file_is_read_with_its_digest_and_its_mode(tmp_path: Path) -> None:
     assert found is not None
     assert found.value == {"a": 1} and found.text == "\ufeff// c\r\n{a: 1}" and found.mode == 0o640
     assert found.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert found.place(2, 1) == f"{path}:2:1"
+    assert found.location(2, 1) == f"{path}:2:1"
 
 
 def test_a_file_that_is_not_there_is_none(tmp_path: Path) -> None:
@@ -45,7 +45,8 @@ def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "it is empty"), (b"\n\n", "it is empty"), (b"\xef\xbb\xbf", "it is empty"), (b"\0" * 512, "NUL"),
+        (b"", "the text is empty"), (b"\n\n", "the text is empty"), (b"\xef\xbb\xbf", "the text is empty"),
+        (b"\0" * 512, "NUL"),
         ("{}".encode("utf-16"), "not UTF-8"), (b"{a: '\xe9'}", "not UTF-8"), (b"\xff", "not UTF-8"),
         (b"{a: '\xed\xa0\x80'}", "not UTF-8"), (b"<html>", "unexpected '<'"), (b"a = 1", "unexpected 'a'"),
     ],
@@ -65,4 +66,4 @@ def test_bytes_that_are_no_text_have_a_place(tmp_path: Path) -> None:
 def test_what_only_one_of_the_two_readers_takes_is_refused() -> None:
     """`\u00b2` counts as a letter for one of them."""
     with pytest.raises(InvalidJson5, match="from here on"):
-        parsed("{\n a: 1, a\u00b2: 1}")
+        json5_file(Path("c.json"), "{\n a: 1, a\u00b2: 1}")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.settings.json5.source_map import positions
+from clawgate.settings.json5.source_map import spans_of
 from clawgate.settings.json5.style import (
     Style,
     begins_line,
@@ -33,13 +33,13 @@ from clawgate.settings.json5.style import (
     ],
 )
 def test_the_style_of_a_text_is_seen(text: str, style: Style) -> None:
-    assert style_of(text, positions(text)) == style
+    assert style_of(text, spans_of(text)) == style
 
 
 def test_the_siblings_have_the_last_word() -> None:
     """An object may be written otherwise than the rest."""
     text = "{\n  a: {\n    'b': 1\n  },\n  c: 1,\n}"
-    spans = positions(text)
+    spans = spans_of(text)
     found = sibling_style(style_of(text, spans), text, {("a", "b"): spans["a", "b"]})
     assert (found.key_quote, found.trailing) == ("'", False)
 

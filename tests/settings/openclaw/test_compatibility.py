@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.settings.openclaw.compatibility import refusals, unknown_key
+from clawgate.settings.diagnostic import Severity
+from clawgate.settings.openclaw.compatibility import incompatibilities, unknown_key
 from clawgate.settings.openclaw.unknown_keys import UnknownKey
 
 PATH = ("gateway", "prot")
@@ -13,21 +14,27 @@ PATH = ("gateway", "prot")
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        (UnknownKey(PATH, None, there=False), "gateway.prot is no key of OpenClaw"),
-        (UnknownKey(PATH, "port", there=True, read=True), "'port' beside it is"),
-        (UnknownKey(PATH, "portals", there=False), "did you mean 'portals'?"),
+        (UnknownKey(PATH), "is not a key"),
+        (UnknownKey(PATH, "port", is_beside=True, is_read=True), "'port' beside it is"),
+        (UnknownKey(PATH, "portals"), "did you mean 'portals'?"),
     ],
 )
 def test_a_key_that_nobody_knows(key: UnknownKey, says: str) -> None:
-    said = unknown_key(key)
-    assert said.startswith("gateway.prot ") and says in said and "refuses its whole config" in said
+    warning = unknown_key(key)
+    assert warning.key == "gateway.prot" and warning.severity is Severity.WARNING
+    assert says in warning.text and "rejects its whole config" in warning.text
+
+
+def test_a_key_that_may_be_a_secret_is_not_shown() -> None:
+    warning = unknown_key(UnknownKey(("gateway", "auth", "hunter2"), may_be_secret=True))
+    assert warning.key == "gateway.auth" and "hunter2" not in str(warning)
 
 
 def test_a_model_without_a_name_is_told_with_the_command_that_names_it() -> None:
     models = [{"id": "a", "name": "A"}, {"id": "b"}]
-    (said,) = refusals({"models": {"providers": {"owl": {"models": models}}}})
-    assert said.startswith("models.providers.owl.models[1].name is missing")
-    assert "clawgate config set 'models.providers.owl.models[1].name' " in said
+    (warning,) = incompatibilities({"models": {"providers": {"owl": {"models": models}}}})
+    assert str(warning).startswith("models.providers.owl.models[1].name: is missing")
+    assert "clawgate config set 'models.providers.owl.models[1].name' " in warning.fix
 
 
 @pytest.mark.parametrize(
@@ -35,20 +42,20 @@ def test_a_model_without_a_name_is_told_with_the_command_that_names_it() -> None
     [
         ("openai-chat", "did you mean 'openai-completions'?"),
         ("olama", "did you mean 'ollama'?"),
-        ("xyz", "it takes openai-completions, "),
+        ("xyz", "use one of openai-completions, "),
     ],
 )
 def test_a_dialect_that_openclaw_does_not_have_is_told_with_those_that_it_has(api: str, says: str) -> None:
     """A provider's and a model's; one that only clawgate does not speak is no matter of OpenClaw's."""
     entry = {"id": "a", "name": "A", "api": api}
-    found = list(refusals({"models": {"providers": {"owl": {"api": api, "models": [entry]}}}}))
-    assert [said.split()[0] for said in found] == [
+    found = list(incompatibilities({"models": {"providers": {"owl": {"api": api, "models": [entry]}}}}))
+    assert [warning.key for warning in found] == [
         "models.providers.owl.api",
         "models.providers.owl.models[0].api",
     ]
-    assert all(says in said for said in found)
+    assert all(says in warning.fix for warning in found)
     for fine in ("ollama", "${API}"):
-        assert list(refusals({"models": {"providers": {"owl": {"api": fine}}}})) == []
+        assert list(incompatibilities({"models": {"providers": {"owl": {"api": fine}}}})) == []
 
 
 @pytest.mark.parametrize(
@@ -57,4 +64,4 @@ def test_a_dialect_that_openclaw_does_not_have_is_told_with_those_that_it_has(ap
      {"models": {"providers": {"p": {"models": {"id": 1}}}}}, {"models": {"providers": {"p": {"models": ["x"]}}}}],
 )  # fmt: skip
 def test_what_is_of_a_wrong_type_is_passed_over(document: object) -> None:
-    assert list(refusals(document)) == []
+    assert list(incompatibilities(document)) == []

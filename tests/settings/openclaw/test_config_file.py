@@ -168,7 +168,7 @@ def test_a_variable_of_a_plugin_that_is_not_set_is_told_and_left_as_it_stands(wo
 
 def test_what_looks_like_a_reference_outside_the_gateway_is_a_note(world: dict[str, str]) -> None:
     file = read(world, "{agents: {entries: {main: {prompt: 'say ${my name}'}}}}")
-    assert any("agents.entries.main.prompt" in note for note in file.notes)
+    assert any("agents.entries.main.prompt" in note.key for note in file.notes)
 
 
 def test_a_reference_with_two_dollars_is_plain_text(world: dict[str, str]) -> None:
@@ -221,12 +221,12 @@ def test_a_file_that_others_may_read_is_noted_with_the_way_out(world: dict[str, 
     path = Path(world["HOME"]) / "openclaw.json"
     path.chmod(mode)
     (note,) = read_config(path, world, required=True).notes
-    assert f"mode {mode:04o}" in note and f"chmod 600 {path}" in note
+    assert f"mode {mode:04o}" in note.message and f"chmod 600 {path}" in note.fix
 
 
 def test_what_openclaw_owns_is_one_line_a_block(world: dict[str, str]) -> None:
     file = read(world, "{meta: {}, channels: {x: {}}, gateway: {tailscale: {}, reload: {}}}")
-    assert file.notes == [
+    assert list(map(str, file.notes)) == [
         "OpenClaw's own, not read: meta, channels",
         "gateway: OpenClaw's own, not read: tailscale, reload",
     ]
@@ -235,17 +235,21 @@ def test_what_openclaw_owns_is_one_line_a_block(world: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        (owl("baseUrl: 'http://a', baseURL: 'http://b'"), "owl.baseURL is not read, 'baseUrl' beside it is;"),
-        ("{gateway: {tailscal: {}}}", "gateway.tailscal is not read; .* did you mean 'tailscale'"),
-        ("{gateway: {novelty: 1}}", "gateway.novelty is no key of OpenClaw "),
-        (owl("models: [{id: 'a', name: 'A'}, {id: 'b'}]"), r"owl.models\[1\].name is missing"),
+        (
+            owl("baseUrl: 'http://a', baseURL: 'http://b'"),
+            r"owl.baseURL .*: is not read, 'baseUrl' beside it is;",
+        ),
+        ("{gateway: {tailscal: {}}}", r"gateway.tailscal .*: is not read; .* did you mean 'tailscale'"),
+        ("{gateway: {novelty: 1}}", r"gateway.novelty .*: is not a key"),
+        (owl("models: [{id: 'a', name: 'A'}, {id: 'b'}]"), r"owl.models\[1\].name .*: is missing"),
     ],
 )
 def test_what_openclaw_would_refuse_is_a_warning(world: dict[str, str], text: str, warning: str) -> None:
     """Clawgate can do its work with it, so it is no problem; one file is meant to serve both, so it is no note."""
     file = read(world, text)
-    (said,) = file.warnings
-    assert re.search(warning, said) and "refuses its whole config" in said and file.notes == []
+    (found,) = file.warnings
+    assert re.search(warning, str(found)) and "rejects its whole config" in found.message and file.notes == []
+    assert found.location.startswith(f"{file.path}:1:")
 
 
 def test_a_slip_of_two_letters_that_changed_places_is_a_problem(world: dict[str, str]) -> None:

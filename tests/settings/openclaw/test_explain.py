@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from clawgate.settings.environment import Environment
-from clawgate.settings.json5.file import Json5File, parsed
+from clawgate.settings.json5.file import json5_file
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.openclaw.explain import UNKNOWN, ExplainedValue, explain
-from clawgate.settings.redaction import PLACEHOLDER
+from clawgate.settings.openclaw.explain import NOT_READ, ExplainedValue, explain
+from clawgate.settings.secrets import PLACEHOLDER
 
 BRIDGE: KeyPath = ("plugins", "entries", "proxy-bridge", "config")
 TEXT = """{
@@ -27,7 +27,7 @@ STATE = {"OPENCLAW_STATE_DIR": "/nowhere"}
 def explained(
     path: KeyPath, environment: dict[str, str] | None = None, env_file: dict[str, str] | None = None
 ) -> ExplainedValue:
-    file = Json5File(Path("openclaw.json"), TEXT, "", 0o600, *parsed(TEXT))
+    file = json5_file(Path("openclaw.json"), TEXT)
     variables = Environment(STATE | (environment or {})).below(env_file or {}, Path("my.env"))
     found = explain(path, file, variables)
     assert found is not None
@@ -89,16 +89,16 @@ def test_a_secret_is_never_shown(path: KeyPath, environment: dict[str, str]) -> 
 
 def test_a_variable_of_the_config_file_itself_counts_below_all_others() -> None:
     text = "{env: {vars: {OPENCLAW_GATEWAY_PORT: '9'}}, gateway: {port: 1}}"
-    file = Json5File(Path("openclaw.json"), text, "", 0o600, *parsed(text))
+    file = json5_file(Path("openclaw.json"), text)
     found = explain(("gateway", "port"), file, STATE)
     assert found is not None
     assert (found.value, found.source) == ("9", "OPENCLAW_GATEWAY_PORT in env.vars of the config file")
 
 
 def test_what_is_not_ours_is_said_to_be_openclaws() -> None:
-    assert f"  {UNKNOWN}" in explained(("channels", "x")).lines()
+    assert f"  {NOT_READ}" in explained(("channels", "x")).lines()
 
 
 def test_what_nobody_knows_is_not_explained() -> None:
-    file = Json5File(Path("openclaw.json"), "{}", "", 0o600, *parsed("{}"))
+    file = json5_file(Path("openclaw.json"), "{}")
     assert explain(("gateway", "prt"), file, STATE) is None

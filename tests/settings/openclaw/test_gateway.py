@@ -70,8 +70,8 @@ def test_where_it_listens(block: dict[str, Any], flag: str | None, host: str, tm
     ("block", "flag", "message"),
     [
         ({"bind": "custom"}, None, "gateway.customBindHost: is not set"),
-        ({"bind": "tailnet"}, None, "'tailnet' cannot be found out here"),
-        ({}, "everywhere", "'everywhere' is neither an address nor one of"),
+        ({"bind": "tailnet"}, None, "'tailnet' is not supported"),
+        ({}, "everywhere", "'everywhere' is neither an address nor a known name"),
         ({}, "localhost:1", "is neither an address"),
         ({}, "", None),
     ],
@@ -143,13 +143,17 @@ def test_what_lets_in(
 @pytest.mark.parametrize(
     ("auth", "more", "message"),
     [
-        ({}, {}, "no gateway.auth.token (OPENCLAW_GATEWAY_TOKEN) or gateway.auth.password"),
-        ({"mode": "token"}, {}, "no gateway.auth.token (OPENCLAW_GATEWAY_TOKEN) is set"),
-        ({"mode": "password", "token": TOKEN}, {}, "no gateway.auth.password"),
-        ({"mode": "trusted-proxy", "token": TOKEN}, {}, "'trusted-proxy' is not served here"),
-        ({}, {"token": "changeme"}, "is a placeholder"),
+        ({}, {}, "gateway.auth.token (OPENCLAW_GATEWAY_TOKEN) or gateway.auth.password"),
+        ({"mode": "token"}, {}, "gateway.auth.token (OPENCLAW_GATEWAY_TOKEN) is not set"),
+        (
+            {"mode": "password", "token": TOKEN},
+            {},
+            "gateway.auth.password (OPENCLAW_GATEWAY_PASSWORD) is not set",
+        ),
+        ({"mode": "trusted-proxy", "token": TOKEN}, {}, "'trusted-proxy' is not supported"),
+        ({}, {"token": "changeme"}, "is an example"),
         ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "${TOKEN}"}}, "is the name of a variable"),
-        ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "a b"}}, "cannot stand in a header"),
+        ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "a b"}}, "not allowed in a header"),
         ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "   "}}, "is empty"),
     ],
 )

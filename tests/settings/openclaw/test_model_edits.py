@@ -8,7 +8,7 @@ import pyjson5
 import pytest
 
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.json5.edit import EditNotSupported
+from clawgate.settings.json5.document import EditNotSupported
 from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.openclaw.model_edits import (
     fallbacks_in,

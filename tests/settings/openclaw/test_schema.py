@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from clawgate.settings.openclaw import schema as openclaw
-from clawgate.settings.openclaw.schema import LONGEST_WAIT, Block, OpenClawConfig, schema
+from clawgate.settings.openclaw.schema import MAX_SECONDS, Block, OpenClawConfig, schema
 
 
 def provider(**values: Any) -> openclaw.ProviderBlock:
@@ -50,7 +50,7 @@ def test_dialects_that_clawgate_does_not_speak_are_no_mistake_of_the_file(api: s
     assert provider(api=api).api == api
 
 
-@pytest.mark.parametrize(("value", "seconds"), [(1, 1), (2.5, 2.5), (1_000_000, LONGEST_WAIT)])
+@pytest.mark.parametrize(("value", "seconds"), [(1, 1), (2.5, 2.5), (1_000_000, MAX_SECONDS)])
 def test_a_wait_of_any_length_is_taken_and_has_an_end(value: float, seconds: float) -> None:
     assert provider(timeoutSeconds=value).timeout_seconds == seconds
 

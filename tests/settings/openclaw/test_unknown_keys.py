@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.settings.openclaw.unknown_keys import unread_keys
+from clawgate.settings.openclaw.unknown_keys import unknown_keys
 
 OWN = {
     "": "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels cloudWorkers commands "
@@ -37,13 +37,13 @@ def at(place: str, value: object) -> object:
 @pytest.mark.parametrize("place", OWN)
 def test_openclaws_own_keys_are_no_slips(place: str) -> None:
     keys = OWN[place].split()
-    found = list(unread_keys(at(place, dict.fromkeys(keys, 1))))
-    assert [it.path[-1] for it in found] == keys
-    assert {(it.meant, it.openclaws) for it in found} == {(None, True)}
+    found = list(unknown_keys(at(place, dict.fromkeys(keys, 1))))
+    assert [one.path[-1] for one in found] == keys
+    assert {(one.suggestion, one.is_openclaw) for one in found} == {(None, True)}
 
 
 @pytest.mark.parametrize(
-    ("place", "key", "meant"),
+    ("place", "key", "suggestion"),
     [
         ("models.providers.p", "baseURL", "baseUrl"), ("models.providers.p", "base_url", "baseUrl"),
         ("models.providers.p", "apikey", "apiKey"), ("models.providers.p", "api_key", "apiKey"),
@@ -54,33 +54,47 @@ def test_openclaws_own_keys_are_no_slips(place: str) -> None:
         ("", "gatway", "gateway"), ("plugins", "entry", None), ("plugins.entries.x", "configs", "config"),
     ],
 )  # fmt: skip
-def test_a_slip_is_told_from_a_key_of_somebody_elses(place: str, key: str, meant: str | None) -> None:
-    (found,) = unread_keys(at(place, {key: 1}))
-    assert (found.meant, found.there, found.openclaws) == (meant, False, False)
-    assert found.read is (meant is not None)
+def test_a_slip_is_told_from_a_key_of_somebody_elses(place: str, key: str, suggestion: str | None) -> None:
+    (found,) = unknown_keys(at(place, {key: 1}))
+    assert (found.suggestion, found.is_beside, found.is_openclaw) == (suggestion, False, False)
+    assert found.is_read is (suggestion is not None)
 
 
 def test_a_slip_for_a_key_of_openclaws_own_is_found_too() -> None:
     """Clawgate does not read the one that is meant, so it can do its work all the same."""
-    (found,) = unread_keys(at("gateway", {"tailscal": 1}))
-    assert (found.meant, found.read, found.openclaws) == ("tailscale", False, False)
+    (found,) = unknown_keys(at("gateway", {"tailscal": 1}))
+    assert (found.suggestion, found.is_read, found.is_openclaw) == ("tailscale", False, False)
 
 
 def test_a_slip_beside_the_real_key_is_known_to_be_beside_it() -> None:
-    (found,) = unread_keys(at("models.providers.p", {"baseUrl": "x", "baseURL": "y"}))
-    assert found.path == ("models", "providers", "p", "baseURL") and found.there
+    (found,) = unknown_keys(at("models.providers.p", {"baseUrl": "x", "baseURL": "y"}))
+    assert found.path == ("models", "providers", "p", "baseURL") and found.is_beside
 
 
 def test_elements_of_lists_are_looked_into() -> None:
-    (found,) = unread_keys(at("models.providers.p", {"models": [{"id": "a"}, {"id": "b", "nam": 1}]}))
-    assert found.path == ("models", "providers", "p", "models", 1, "nam") and found.meant == "name"
+    (found,) = unknown_keys(at("models.providers.p", {"models": [{"id": "a"}, {"id": "b", "nam": 1}]}))
+    assert found.path == ("models", "providers", "p", "models", 1, "nam") and found.suggestion == "name"
 
 
 @pytest.mark.parametrize("value", [None, 5, "x", [], [[]]])
 @pytest.mark.parametrize("place", ["", "gateway", "models.providers", "models.providers.p.models"])
 def test_what_is_of_a_wrong_type_is_passed_over(place: str, value: object) -> None:
-    assert list(unread_keys(at(place, value))) == []
+    assert list(unknown_keys(at(place, value))) == []
 
 
 def test_settings_of_plugins_are_nobodys_here() -> None:
-    assert list(unread_keys(at("plugins.entries.x.config", {"confg": {"portt": 1}}))) == []
+    assert list(unknown_keys(at("plugins.entries.x.config", {"confg": {"portt": 1}}))) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "may_be_secret"),
+    [("novelty", 1, False), ("9f8e7d6c", 1, True), ("correcthorse", "token", True), ("novelty", "x", False)],
+)
+def test_a_key_that_may_be_a_secret_given_the_wrong_way_round_is_marked(
+    key: str, value: object, may_be_secret: bool
+) -> None:
+    """It is no word, or its value is the name of a key."""
+    (found,) = unknown_keys(at("gateway.auth", {key: value}))
+    assert found.may_be_secret is may_be_secret
+    (elsewhere,) = unknown_keys(at("gateway.http", {key: value}))
+    assert not elsewhere.may_be_secret

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clawgate.settings.atomic_write import ConcurrentModification
-from clawgate.settings.json5.edit import EditVerificationFailed, NoSuchPath, set_value, unset_value
+from clawgate.settings.json5.document import NoSuchPath
+from clawgate.settings.json5.edit import EditVerificationFailed, set_value, unset_value
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.update import BringsProblems, LosesTooMuch, WriteResult, update
 from clawgate.settings.problems import SettingsInvalid

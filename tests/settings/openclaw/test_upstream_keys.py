@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.openclaw.schema import Block
-from clawgate.settings.openclaw.upstream_keys import OPENCLAWS_OWN
+from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
 
 
 def test_every_part_has_its_keys() -> None:
     """A part that is missing here would be a key error for whoever writes something odd into it."""
-    assert set(OPENCLAWS_OWN) == set(Block.__subclasses__())
+    assert set(OPENCLAW_KEYS) == set(Block.__subclasses__())
 
 
 def test_no_key_is_of_both_sorts() -> None:
-    for block, keys in OPENCLAWS_OWN.items():
+    for block, keys in OPENCLAW_KEYS.items():
         assert not keys & {to_camel(name) for name in block.model_fields}, block.__name__

@@ -8,14 +8,14 @@ import pytest
 
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
-from clawgate.settings.openclaw.validate import findings
+from clawgate.settings.openclaw.validate import problems
 
 OWL = ("models", "providers", "owl")
 
 
 def judged(document: dict[str, Any], unset: tuple[KeyPath, ...] = ()) -> dict[str, str]:
     config = OpenClawConfig.model_validate(document)
-    return {format_key_path(path): message for path, message in findings(config, unset)}
+    return {format_key_path(one.path): one.text for one in problems(config, unset)}
 
 
 def provider(unset: tuple[KeyPath, ...] = (), **values: Any) -> dict[str, str]:
@@ -59,7 +59,7 @@ def test_plain_ids_of_providers(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "Owl", "a/b", "a b", "-a", "\u00fcber", "a\n", "."])
 def test_odd_ids_of_providers(name: str) -> None:
     (message,) = judged({"models": {"providers": {name: {}}}}).values()
-    assert "a provider's id" in message
+    assert "the id of the provider" in message
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_odd_ids_of_providers(name: str) -> None:
         ({"headers": {"X A": "v"}}, 'headers["X A"]', "character"),
         ({"headers": {"": "v"}}, 'headers[""]', "character"),
         ({"headers": {"X:": "v"}}, "headers.X:", "character"),
-        ({"headers": {"X-A": "v", "x-a": "w"}}, "headers.x-a", "twice"),
-        ({"headers": {"X-Api-Key": "changeme"}}, "headers.X-Api-Key", "placeholder"),
-        ({"headers": {"Authorization": "Bearer your-token"}}, "headers.Authorization", "placeholder"),
+        ({"headers": {"X-A": "v", "x-a": "w"}}, "headers.x-a", "duplicate"),
+        ({"headers": {"X-Api-Key": "changeme"}}, "headers.X-Api-Key", "an example"),
+        ({"headers": {"Authorization": "Bearer your-token"}}, "headers.Authorization", "an example"),
         ({"request": {"headers": {"a\u00e9": "v"}}}, "request.headers.a\u00e9", "character"),
         ({"request": {"auth": {"mode": "header"}}}, "request.auth.value", "mode 'header' needs it"),
         (
@@ -81,7 +81,7 @@ def test_odd_ids_of_providers(name: str) -> None:
         (
             {"request": {"auth": {"mode": "header", "headerName": "A", "value": "***x***"}}},
             "request.auth.value",
-            "mark",
+            "redaction placeholder",
         ),
         ({"request": {"auth": {"mode": "authorization-bearer"}}}, "request.auth.token", "is missing"),
         (
@@ -94,7 +94,7 @@ def test_odd_ids_of_providers(name: str) -> None:
             "request.auth.prefix",
             "header",
         ),
-        ({"models": [{"id": "a"}, {"id": "b"}, {"id": "a"}]}, "models[2].id", "as number 0"),
+        ({"models": [{"id": "a"}, {"id": "b"}, {"id": "a"}]}, "models[2].id", "the same as models[0]"),
         ({"models": [{"id": "a\u0000"}]}, "models[0].id", "printed"),
         ({"models": [{"id": " a"}]}, "models[0].id", "blank"),
         ({"models": [{"id": "a", "baseUrl": "http://u:p@h"}]}, "models[0].baseUrl", "password"),
@@ -136,9 +136,13 @@ def test_models_that_are_named_in_full_or_by_an_alias(model: object) -> None:
         ("owl/", "primary", "neither"),
         ("Fast", "primary", "neither"),
         ("owl/a\n", "primary", "neither"),
-        ({"fallbacks": ["a/b", "gpt-4o"]}, "fallbacks[1]", "'gpt-4o': write it in full, e.g. openai/gpt-4o"),
+        (
+            {"fallbacks": ["a/b", "gpt-4o"]},
+            "fallbacks[1]",
+            "'gpt-4o' is not provider/model; write it in full, as openai/gpt-4o",
+        ),
         ({"fallbacks": ["fast"]}, "fallbacks[0]", "write it in full"),
-        ({"fallbacks": ["sk-canary51JxQm8v51JxQm8v51JxQm8v"]}, "fallbacks[0]", "the entry: write"),
+        ({"fallbacks": ["sk-canary51JxQm8v51JxQm8v51JxQm8v"]}, "fallbacks[0]", "the entry is not"),
         ({"fallbacks": ["x" * 5000]}, "fallbacks[0]", "write it in full"),
     ],
 )
@@ -158,8 +162,8 @@ def test_an_agents_model_of_a_wrong_type(model: object) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "says"),
     [
-        ("fast", "fast", "taken already, by 'owl/a'"),
-        ("fast", "FAST", "taken already"),
+        ("fast", "fast", "that of 'owl/a'"),
+        ("fast", "FAST", "that of 'owl/a'"),
         ("x", "owl", "id of a provider"),
         ("x", "Owl", "id of a provider"),
         ("x", "owl/fast", "slash"),

@@ -10,15 +10,16 @@ import pytest
 
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.environment import Environment
-from clawgate.settings.roles.bridge import BridgeSettings, ServerSettings
+from clawgate.settings.paths import config_path
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.loader import (
-    SettingsInvalid,
     SettingsSources,
-    config_path,
     flag_of,
     load,
     read_sources,
 )
+from clawgate.settings.roles.server import ServerSettings
 from tests.settings.canary import BRIDGE, CANARY, KEY, SERVER, TOKEN
 
 BLOCK = 'openclaw.json: plugins.entries."proxy-bridge".config'
@@ -123,14 +124,14 @@ def test_an_unknown_key_comes_with_a_suggestion(key: str, near: str) -> None:
 
 def test_an_unknown_key_that_is_like_none_comes_with_the_list() -> None:
     (problem,) = invalid(BridgeSettings, {}, sources(zzzz=1))
-    assert "known are" in problem.text and "remoteUrl" in problem.text
+    assert "use one of" in problem.text and "remoteUrl" in problem.text
 
 
 def test_a_missing_setting_names_every_way_to_give_it() -> None:
     found = invalid(BridgeSettings, {}, SettingsSources(block_name=BLOCK))
     assert [problem.key for problem in found] == ["remoteUrl", "proxyToken"]
     for way in ("--remote-url", "PROXY_BRIDGE_URL", f"remoteUrl in {BLOCK}"):
-        assert way in found[0].message
+        assert way in found[0].text
 
 
 def test_a_problem_of_the_whole_is_said_once() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from clawgate.errors import InvalidToken
-from clawgate.settings.roles.bridge import ServerSettings
-from clawgate.settings.roles.loader import SettingsInvalid
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.server import ServerSettings
 from clawgate.settings.roles.tokens_file import TokenSource, gather_tokens, read_tokens_file
 from tests.settings.canary import CANARY, KEY
 
@@ -59,7 +59,8 @@ def test_a_file_for_its_owner_alone_is_read(file: Path, mode: int) -> None:
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777])
 def test_a_file_that_others_may_touch_is_refused_with_the_remedy(file: Path, mode: int) -> None:
     write(file, f"a:{A}", mode)
-    assert refused(file) == [f"proxyTokensFile ({file}): others may read it; run: chmod 600 {file}"]
+    message = f"other users have access to it (mode {mode:04o}); run: chmod 600 {file}"
+    assert refused(file) == [f"proxyTokensFile ({file}): {message}"]
 
 
 def test_every_problem_has_its_line(file: Path) -> None:
@@ -69,7 +70,7 @@ def test_every_problem_has_its_line(file: Path) -> None:
     assert "chmod 600" in found[0]
     assert lines == ["2", "3", "4", "5", "6", "7"]
     for text, says in zip(
-        found[1:], ["name:TOKEN", "name:TOKEN", "twice", "shorter", "empty", "placeholder"], strict=True
+        found[1:], ["name:TOKEN", "name:TOKEN", "not unique", "shorter", "empty", "an example"], strict=True
     ):
         assert says in text
 
@@ -90,13 +91,13 @@ def test_tokens_are_gathered_from_all_places(file: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "text", "says"),
     [
-        ({"proxyToken": A}, f"default:{B}", "'default' is also set elsewhere"),
-        ({"proxyTokens": {"bob": A}}, f"bob:{B}", "'bob' is also set elsewhere"),
+        ({"proxyToken": A}, f"default:{B}", "also set elsewhere: 'default'"),
+        ({"proxyTokens": {"bob": A}}, f"bob:{B}", "also set elsewhere: 'bob'"),
         ({"proxyToken": A}, f"bob:{A}", "'default' and 'bob' have the same token"),
         ({"proxyToken": A, "proxyTokens": {"bob": A}}, f"carol:{C}", "have the same token"),
         ({}, f"a:{A}\nb:{A}", "'a' and 'b' have the same token"),
-        ({}, "# nobody\n", "it holds no token"),
-        ({}, "", "it holds no token"),
+        ({}, "# nobody\n", "it contains no token"),
+        ({}, "", "it contains no token"),
     ],
 )
 def test_a_name_or_a_token_that_comes_twice_or_not_at_all(
@@ -114,12 +115,12 @@ def test_a_name_or_a_token_that_comes_twice_or_not_at_all(
 
 def test_a_change_of_the_file_counts_and_no_change_does_not(file: Path) -> None:
     source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
-    assert not source.changed() and source.book().authenticate(A.encode()) == "alice"
+    assert not source.reload_if_changed() and source.store().authenticate(A.encode()) == "alice"
     write(file, f"bob:{B}")
-    assert source.changed() and not source.changed()
-    assert source.book().authenticate(B.encode()) == "bob"
+    assert source.reload_if_changed() and not source.reload_if_changed()
+    assert source.store().authenticate(B.encode()) == "bob"
     with pytest.raises(InvalidToken):
-        source.book().authenticate(A.encode())
+        source.store().authenticate(A.encode())
 
 
 @pytest.mark.parametrize("broken", ["nonsense", "bob:short", "", f"a:{B}\nb:{B}", b"\xff"])
@@ -127,21 +128,21 @@ def test_a_broken_edit_is_said_once_and_keeps_the_earlier_tokens(file: Path, bro
     source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
     write(file, broken)
     with pytest.raises(SettingsInvalid):
-        source.changed()
-    assert not source.changed() and source.book().authenticate(A.encode()) == "alice"
+        source.reload_if_changed()
+    assert not source.reload_if_changed() and source.store().authenticate(A.encode()) == "alice"
     write(file, f"alice:{C}")
-    assert source.changed() and source.book().authenticate(C.encode()) == "alice"
+    assert source.reload_if_changed() and source.store().authenticate(C.encode()) == "alice"
 
 
 def test_a_file_that_is_gone_or_opened_to_others_keeps_the_earlier_tokens(file: Path) -> None:
     source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
     file.unlink()
     with pytest.raises(SettingsInvalid):
-        source.changed()
-    assert not source.changed()
+        source.reload_if_changed()
+    assert not source.reload_if_changed()
     write(file, f"alice:{A}\nbob:{B}", 0o644)
     with pytest.raises(SettingsInvalid):
-        source.changed()
+        source.reload_if_changed()
     assert source.tokens == {"alice": A}
 
 
@@ -149,12 +150,12 @@ def test_an_edit_in_place_counts(file: Path) -> None:
     source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
     file.write_text(f"alice:{B}")
     os.utime(file, ns=(1, 1))
-    assert source.changed() and source.tokens == {"alice": B}
+    assert source.reload_if_changed() and source.tokens == {"alice": B}
 
 
 def test_without_a_file_nothing_changes() -> None:
     source = TokenSource(settings(proxyToken=A))
-    assert not source.changed() and source.book().authenticate(A.encode()) == "default"
+    assert not source.reload_if_changed() and source.store().authenticate(A.encode()) == "default"
 
 
 def test_no_problem_shows_a_token_in_the_place_of_its_name(file: Path) -> None:

@@ -93,7 +93,7 @@ def _from_config(file: ConfigFile, environment: Mapping[str, str]) -> dict[str, 
         port = gateway.port
     return {
         "wanted_port": port,
-        "config_warnings": tuple(file.warnings),
+        "config_warnings": tuple(map(str, file.warnings)),
         "start_problems": problems,
         "mode": gateway.mode,
         "auth_is_set": bool(

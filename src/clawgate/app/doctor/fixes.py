@@ -11,13 +11,8 @@ import pyjson5
 
 from clawgate.app.doctor.checks import Fix
 from clawgate.settings.atomic_write import WriteFailed
-from clawgate.settings.json5.edit import (
-    EditNotSupported,
-    EditVerificationFailed,
-    NoSuchPath,
-    set_value,
-    value_at,
-)
+from clawgate.settings.json5.document import EditNotSupported, NoSuchPath, value_at
+from clawgate.settings.json5.edit import EditVerificationFailed, set_value
 from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.openclaw.update import update
 from clawgate.settings.problems import SettingsInvalid

@@ -52,20 +52,17 @@ def print_file(config: str | None) -> None:
 @path_options
 def get(path: KeyPath, config: str | None, as_json: bool) -> None:
     """Print the value at PATH: text as it is, the rest as JSON; a secret as __OPENCLAW_REDACTED__."""
-    from clawgate.settings.json5.edit import NoSuchPath, value_at
+    from clawgate.settings.json5.document import NoSuchPath, value_at
     from clawgate.settings.key_path import format_key_path, in_document
     from clawgate.settings.redaction import redact
 
     paths = find_paths(config)
     file = _load(paths.config, required=paths.config_named)
-    for duplicate in file.scan.twice:
+    for duplicate in file.source_map.duplicates:
         shorter = min(len(path), len(duplicate.path))
         if in_document(path, file.value)[:shorter] == duplicate.path[:shorter]:
-            place = file.place(duplicate.again_line, duplicate.again_column)
-            fail(
-                f"{place}: duplicate key {format_key_path(duplicate.path)}, first on line {duplicate.line}; "
-                "remove one of them"
-            )
+            location = file.location(duplicate.line, duplicate.column)
+            fail(f"{location}: {format_key_path(duplicate.path)}: {duplicate.message}; remove one of them")
     try:
         value = redact(value_at(file.value, path), in_document(path, file.value))
     except NoSuchPath:
@@ -182,7 +179,11 @@ def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], lis
     problems += [one for one in wrong if (one.path, one.location) not in known]
     if problems:
         return problems, [], []
-    return [], [*warnings_of(file), *(str(one) for one in diagnostics if one.kind != "wrong")], file.notes
+    return (
+        [],
+        [*warnings_of(file), *(str(one) for one in diagnostics if one.kind != "wrong")],
+        list(map(str, file.notes)),
+    )
 
 
 @config.command(short_help="Explain PATH: its purpose, value, origin, default.")
@@ -235,11 +236,11 @@ def _load(path: Path, *, required: bool = True) -> Json5File:
 
 def _read(path: Path, *, required: bool = True) -> Json5File:
     """Return the parsed file, an empty one if it may be missing. Raises `SettingsInvalid`."""
-    from clawgate.settings.json5.file import Json5File, no_such_file, parsed, read_json5
+    from clawgate.settings.json5.file import json5_file, missing_file, read_json5
 
     file = read_json5(path)
     if file is not None:
         return file
     if required:
-        raise no_such_file(path)
-    return Json5File(path, "{}", "", 0o600, *parsed("{}"))
+        raise missing_file(path)
+    return json5_file(path, "{}")

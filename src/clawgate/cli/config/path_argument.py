@@ -37,7 +37,7 @@ def complete_path(context: click.Context, option: click.Parameter, incomplete: s
     with contextlib.suppress(SettingsInvalid, click.UsageError, OSError):
         file = read_json5(find_paths(context.params.get("config")).config)
         if file is not None:
-            paths += [path for path in file.scan.spans if path]
+            paths += [path for path in file.source_map.spans if path]
     from clawgate.settings.key_path import format_key_path
 
     words = sorted({format_key_path(path) for path in paths})
@@ -56,6 +56,6 @@ def fail_no_such_path(path: KeyPath, file: Json5File) -> NoReturn:
     document_path = in_document(path, file.value)
     if known_key(document_path) is not None and not any(isinstance(key, int) for key in document_path):
         fail(f"{message}; for its default, see: clawgate config explain '{name}'")
-    names = dict.fromkeys(map(format_key_path, [*file.scan.spans, *known_paths()]))
+    names = dict.fromkeys(map(format_key_path, [*file.source_map.spans, *known_paths()]))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     fail(message + (f"; did you mean {near[0]}?" if near else ""))

@@ -41,10 +41,10 @@ def parse_value(text: str, kind: str | None) -> object:
         return text
     import pyjson5
 
-    from clawgate.settings.json5.source_map import InvalidJson5, positions
+    from clawgate.settings.json5.source_map import InvalidJson5, spans_of
 
     try:
-        positions(text)
+        spans_of(text)
         return pyjson5.decode(text)
     except (InvalidJson5, pyjson5.Json5Exception) as error:
         if kind is None:
@@ -55,7 +55,7 @@ def parse_value(text: str, kind: str | None) -> object:
 
 def warn_of_secret(path: KeyPath, value: object) -> None:
     """Warn if a secret was given as an argument, where other users and the shell's history can see it."""
-    from clawgate.settings.json5.edit import same_value
+    from clawgate.settings.json5.document import same_value
     from clawgate.settings.redaction import redact
 
     if not same_value(redact(value, path), value):
@@ -69,19 +69,19 @@ def warn_of_secret(path: KeyPath, value: object) -> None:
 def check_keys(path: KeyPath, value: object) -> None:
     """Warn of keys that only OpenClaw reads; a misspelled key ends the command, since OpenClaw rejects it."""
     from clawgate.settings.key_path import format_key_path
-    from clawgate.settings.openclaw.unknown_keys import unread_keys
+    from clawgate.settings.openclaw.unknown_keys import unknown_keys
     from clawgate.settings.openclaw.upstream_keys import VERSION
 
     document: Any = value
     for key in reversed(path):
         document = [document] if isinstance(key, int) else {key: document}
-    for unread in unread_keys(document):
+    for unread in unknown_keys(document):
         name = format_key_path((*path[: len(unread.path)], *unread.path[len(path) :]))
-        if unread.openclaws:
+        if unread.is_openclaw:
             click.echo(f"Warning: clawgate does not read {name}; the key is kept for OpenClaw", err=True)
-        elif unread.meant is not None:
+        elif unread.suggestion is not None:
             fail(
                 f"{name} is a key of neither clawgate nor OpenClaw {VERSION}, which rejects its whole config for it; "
-                f"did you mean '{unread.meant}'?",
+                f"did you mean '{unread.suggestion}'?",
                 outcome=UNCHANGED,
             )

@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 
 def warnings_of(file: ConfigFile) -> list[str]:
     """Return one sentence for each warning, with its key path. Must not hold a value that could be a secret."""
+    return [*map(str, file.warnings), *_of_catalog(file)]
+
+
+def _of_catalog(file: ConfigFile) -> list[str]:
     from clawgate.providers.catalog import build_catalog
+    from clawgate.settings.redaction import redact_name
 
     catalog = build_catalog(file.config, file.unset, file.environment)
     configured = [one for name, one in catalog.providers.items() if name in file.config.models.providers]
     not_ready = [f"{one.id} cannot serve: {one.problem}" for one in configured if one.problem]
-    return [*file.warnings, *not_ready, *catalog.notes]
+    texts = [*not_ready, *catalog.notes]
+    for name in file.config.models.providers:  # one may be a key, given the wrong way round
+        texts = [text.replace(name, redact_name(name)) for text in texts]
+    return texts
 
 
 def warnings_at(paths: Paths, path: KeyPath) -> list[str]:
@@ -35,8 +43,10 @@ def warnings_at(paths: Paths, path: KeyPath) -> list[str]:
     file, _ = read_config_at(paths)
     if file is None:
         return []
-    diagnostics = _examine(file, paths, path)
-    return [*warnings_of(file), *(_without_place(one) for one in diagnostics if one.kind != "wrong")]
+    plugins = [one.diagnostic for one in _examine(file, paths, path) if one.kind != "wrong"]
+    # Without a line number: a change moves lines, and an old warning stays the same.
+    located = [*file.warnings, *plugins]
+    return [*(str(one.without_location()) for one in located), *_of_catalog(file)]
 
 
 def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -> str:
@@ -52,13 +62,13 @@ def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -
 
 def _invalid_settings(text: str, paths: Paths, path: KeyPath) -> list[PluginDiagnostic]:
     """Return the invalid settings of plugins; none for an invalid text, which its writer reports."""
-    from clawgate.settings.json5.file import Json5File, parsed
+    from clawgate.settings.json5.file import json5_file
     from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.config_file import validate
     from clawgate.settings.problems import SettingsInvalid
 
     try:
-        file = validate(Json5File(paths.config, text, "", 0o600, *parsed(text)), os.environ)
+        file = validate(json5_file(paths.config, text), os.environ)
     except (InvalidJson5, SettingsInvalid):
         return []
     return [one for one in _examine(file, paths, path) if one.kind == "wrong"]
@@ -79,8 +89,3 @@ def _examine(file: ConfigFile, paths: Paths, path: KeyPath) -> list[PluginDiagno
 
 def _identity(diagnostic: PluginDiagnostic) -> tuple[str, str]:
     return diagnostic.diagnostic.key, diagnostic.diagnostic.text
-
-
-def _without_place(diagnostic: PluginDiagnostic) -> str:
-    """Return the text without a line number: a change moves lines, and an old warning stays the same."""
-    return f"{diagnostic.diagnostic.key}: {diagnostic.diagnostic.text}"

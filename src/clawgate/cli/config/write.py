@@ -36,7 +36,8 @@ def write_value(
     ``path`` and ``file`` let the error for a missing key suggest a similar one.
     """
     from clawgate.settings.atomic_write import WriteFailed
-    from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed, NoSuchPath
+    from clawgate.settings.json5.document import EditNotSupported, NoSuchPath
+    from clawgate.settings.json5.edit import EditVerificationFailed
     from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.update import BringsProblems, update
     from clawgate.settings.problems import SettingsInvalid

@@ -15,9 +15,10 @@ from clawgate.cli.listener import open_sockets
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.settings.environment import ignored_env_file
+from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import access_warnings
-from clawgate.settings.roles.bridge import RelaySettings
-from clawgate.settings.roles.loader import SettingsInvalid, SettingsSources, load, read_sources
+from clawgate.settings.roles.loader import SettingsSources, load, read_sources
+from clawgate.settings.roles.relay import RelaySettings
 
 _S = TypeVar("_S", bound=RelaySettings)
 

@@ -11,7 +11,7 @@ from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import run, settings_from
 from clawgate.policy.redaction import Redactor
-from clawgate.settings.roles.bridge import ServerSettings
+from clawgate.settings.roles.server import ServerSettings
 
 ENTRY = "openai-proxy"
 

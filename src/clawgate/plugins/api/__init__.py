@@ -43,7 +43,7 @@ from clawgate.plugins.api.service import (
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.roles.bridge import RelaySettings
+from clawgate.settings.roles.relay import RelaySettings
 
 __all__ = [
     "API_VERSION",

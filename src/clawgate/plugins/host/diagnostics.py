@@ -73,7 +73,7 @@ def _check(plugin: DiscoveredPlugin, file: ConfigFile) -> Iterator[PluginDiagnos
             f"the plugin '{plugin.id}' cannot be used: {error}",
             Severity.WARNING,
             f"fix the plugin, or: clawgate plugins disable {plugin.id}",
-            location=file.place(path),
+            location=file.location(path),
         )
         yield PluginDiagnostic(plugin.id, "broken", broken)
 
@@ -121,7 +121,7 @@ def _check_together(
 ) -> Iterator[PluginDiagnostic]:
     for provider in loaded.providers:
         for found in check_config(provider, file.raw, settings):
-            located = replace(found, severity=Severity.WARNING, location=file.place(found.path))
+            located = replace(found, severity=Severity.WARNING, location=file.location(found.path))
             yield PluginDiagnostic(loaded.id, "unfit", located)
 
 
@@ -134,4 +134,4 @@ def _locate(block: KeyPath, problem: Diagnostic, file: ConfigFile) -> Diagnostic
     block_name = f'plugins.entries."{block[2]}".config'
     in_file = not problem.location or problem.location.startswith(block_name)
     path = (*block, *problem.path)
-    return replace(problem, path=path, location=file.place(path) if in_file else problem.location)
+    return replace(problem, path=path, location=file.location(path) if in_file else problem.location)

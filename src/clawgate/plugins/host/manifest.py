@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from clawgate.plugins.api import API_VERSION
-from clawgate.settings.problems import worded
+from clawgate.settings.problems import format_message
 
 FILE_NAME = "clawgate-plugin.toml"
 _MAX_BYTES = 65_536
@@ -158,7 +158,7 @@ def parse_manifest(text: str) -> Manifest:
         problems = []
         for detail in error.errors(include_url=False):
             field = ".".join(map(str, detail["loc"])) or "manifest"
-            problems.append(f"{field} {_printable(worded(detail))}")
+            problems.append(f"{field} {_printable(format_message(detail))}")
         raise ManifestInvalid(f"{FILE_NAME}: {'; '.join(map(_printable, problems[:8]))}") from None
 
 

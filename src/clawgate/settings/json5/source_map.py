@@ -1,7 +1,7 @@
-"""Where in a JSON5 text does each value stand? Strict, pure, and bounded in depth; it changes nothing.
+"""Maps each value of a JSON5 text to its place: line and column for messages, exact characters for edits.
 
-Whoever reports a problem needs a line, whoever edits needs the exact characters, and both must read the text as every
-other reader does: what readers take differently (a key twice in one object) is refused here. It knows no file.
+Strict, pure, and bounded in depth. What readers take differently (a duplicate key in one object) is an error here, so
+that a text that is edited says the same to all of them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import pyjson5
 from clawgate.settings.key_path import MAX_DEPTH, KeyPath
 
 MAX_NUMBER = 100
-"""Characters of a number; what is longer was not meant to be one."""
+"""Characters of a number; a longer one is a mistake."""
 
 MAX_VALUES = 50_000
-"""Values in one text: what bounds the time that a hostile one takes, to about a second."""
+"""Values in one text: bounds the time that a hostile one takes to about a second."""
 
 _HEX = r"[0-9a-fA-F]"
 _BLANK = re.compile(
@@ -63,7 +63,7 @@ class Span:
 
 
 class InvalidJson5(ValueError):
-    """The text cannot be read. The message shows one character of it at most."""
+    """The text is not JSON5. The message shows one character of it at most."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(f"line {line}, column {column}: {message}")
@@ -78,103 +78,99 @@ class DuplicateKey(InvalidJson5):
 
 @dataclass(frozen=True, slots=True)
 class DuplicateKeyAt:
-    """A key that its object has more than once: where it stands first, and where again."""
+    """A key that its object has more than once: the line of the first, and the place of the next."""
 
     path: KeyPath
+    first_line: int
     line: int
-    again_line: int
-    again_column: int
+    column: int
+
+    @property
+    def message(self) -> str:
+        """What is wrong."""
+        return f"duplicate key, first set on line {self.first_line}"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceMap:
-    """All spans in the order of the text (a container before what is in it), and every key that is there twice.
+    """All spans in the order of the text (a container before what is in it), and every duplicate key.
 
-    With a key twice the span is the later one's, and what was in the earlier one may be among ``spans`` too.
+    The span of a duplicate key is the later one's; what was in the earlier one may be among ``spans`` too.
     """
 
     spans: Mapping[KeyPath, Span]
-    twice: tuple[DuplicateKeyAt, ...]
+    duplicates: tuple[DuplicateKeyAt, ...]
 
 
-def positions(text: str) -> Mapping[KeyPath, Span]:
-    """The span of every value. Raises `InvalidJson5`, for a duplicate key `DuplicateKey`."""
-    found = scan(text)
-    for twice in found.twice:
-        raise DuplicateKey(_said_twice(twice), twice.again_line, twice.again_column)
+def spans_of(text: str) -> Mapping[KeyPath, Span]:
+    """Return the span of every value. Raises `InvalidJson5`, for a duplicate key `DuplicateKey`."""
+    found = source_map(text)
+    for duplicate in found.duplicates:
+        raise DuplicateKey(duplicate.message, duplicate.line, duplicate.column)
     return found.spans
 
 
-def position(text: str, path: KeyPath) -> tuple[int, int]:
-    """Line and column of a key path, or of its nearest parent that is there; raises `InvalidJson5`."""
-    return nearest(scan(text).spans, path)
-
-
-def nearest(spans: Mapping[KeyPath, Span], path: KeyPath) -> tuple[int, int]:
-    """The same among spans that are at hand; the beginning where there are none."""
+def nearest_position(spans: Mapping[KeyPath, Span], path: KeyPath) -> tuple[int, int]:
+    """Return line and column of a key path, or of its nearest parent among ``spans``; (1, 1) if there is none."""
     while path and path not in spans:
         path = path[:-1]
     return (spans[path].line, spans[path].column) if path in spans else (1, 1)
 
 
-def scan(text: str) -> SourceMap:
-    """Like `positions`, but a key that is there twice is told rather than raised; raises `InvalidJson5`."""
+def source_map(text: str) -> SourceMap:
+    """Return the spans of a text and its duplicate keys. Raises `InvalidJson5`."""
     reader = _Reader(text)
-    reader.whole()
-    return SourceMap(reader.spans, tuple(reader.twice))
-
-
-def _said_twice(twice: DuplicateKeyAt) -> str:
-    return f"the key '{twice.path[-1]}' is there twice, on line {twice.line} and on line {twice.again_line}"
+    reader.document()
+    return SourceMap(reader.spans, tuple(reader.duplicates))
 
 
 class _Reader:
-    """One pass over one text. Each method takes the offset where its part begins and gives the one behind it."""
+    """One pass over one text. Each method takes the offset of its part and returns the offset after it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.spans: dict[KeyPath, Span] = {}
-        self.twice: list[DuplicateKeyAt] = []
+        self.duplicates: list[DuplicateKeyAt] = []
         lines = text.replace("\r\n", " \n").replace("\r", "\n").split("\n")  # of the same length as it was
         self._line_starts = [0, *accumulate(len(line) + 1 for line in lines[:-1])]
         if text.startswith("\ufeff"):
-            self._line_starts[0] = 1  # no editor shows the mark
+            self._line_starts[0] = 1  # no editor shows the byte order mark
 
-    def place(self, at: int) -> tuple[int, int]:
+    def position(self, at: int) -> tuple[int, int]:
         line = max(bisect_right(self._line_starts, at), 1)
         return line, max(at - self._line_starts[line - 1], 0) + 1
 
-    def refusal(self, message: str, at: int) -> InvalidJson5:
-        return InvalidJson5(message, *self.place(at))
+    def error(self, message: str, at: int) -> InvalidJson5:
+        return InvalidJson5(message, *self.position(at))
 
     def unexpected(self, at: int) -> InvalidJson5:
-        found = self.text[at : at + 1]
-        if not found:
-            return self.refusal("it ends too early", at)
+        character = self.text[at : at + 1]
+        if not character:
+            return self.error("the text ends too early", at)
         if self.text.startswith("/*", at):
-            return self.refusal("a comment is never closed", at)
-        return self.refusal(f"unexpected {found!r}", at)
+            return self.error("a comment is not closed", at)
+        return self.error(f"unexpected {character!r}", at)
 
     def blank(self, at: int) -> int:
         match = _BLANK.match(self.text, at)
         return match.end() if match else at
 
-    def whole(self) -> None:
+    def document(self) -> None:
         at = self.blank(0)
         if at == len(self.text):
-            raise self.refusal("it is empty", 0)
+            raise self.error("the text is empty", 0)
         end = self.blank(self.value((), at, at, at, 0))
         if end < len(self.text):
             raise self.unexpected(end)
 
     def value(self, path: KeyPath, key_start: int, key_end: int, at: int, depth: int) -> int:
-        """A value and the comma behind it, if there is one."""
-        line, column = self.place(key_start)
+        """Read a value and the comma after it, if there is one."""
+        line, column = self.position(key_start)
         first = self.text[at : at + 1]
         kind: Literal["object", "array", "scalar"] = "scalar"
         if first == "{" or first == "[":
             if depth == MAX_DEPTH:
-                raise self.refusal(f"it is nested more than {MAX_DEPTH} deep", at)
+                raise self.error(f"nested more than {MAX_DEPTH} deep", at)
             kind = "object" if first == "{" else "array"
             self.spans[path] = Span(key_start, key_end, at, at, None, kind, line, column)  # before its parts
             inside = self.members if first == "{" else self.elements
@@ -183,17 +179,17 @@ class _Reader:
             end = self.string(at)
         elif match := _NUMBER.match(self.text, at):
             end = match.end()
-            self.judge_number(match[0], at)
+            self.check_number(match[0], at)
         elif match := _WORD.match(self.text, at):
             end = match.end()
         else:
             raise self.unexpected(at)
         if len(self.spans) > MAX_VALUES:
-            raise self.refusal(f"it holds more than {MAX_VALUES} values", at)
-        behind = self.blank(end)
-        comma = behind if path and self.text.startswith(",", behind) else None
+            raise self.error(f"more than {MAX_VALUES} values", at)
+        after = self.blank(end)
+        comma = after if path and self.text.startswith(",", after) else None
         self.spans[path] = Span(key_start, key_end, at, end, comma, kind, line, column)
-        return behind if comma is None else self.blank(comma + 1)
+        return after if comma is None else self.blank(comma + 1)
 
     def members(self, path: KeyPath, at: int, depth: int) -> int:
         at = self.blank(at)
@@ -205,8 +201,7 @@ class _Reader:
                 raise self.unexpected(colon)
             own = (*path, name)
             if name in names:
-                again_line, again_column = self.place(at)
-                self.twice.append(DuplicateKeyAt(own, self.place(names[name])[0], again_line, again_column))
+                self.duplicates.append(DuplicateKeyAt(own, self.position(names[name])[0], *self.position(at)))
             names.setdefault(name, at)
             at = self.value(own, at, key_end, self.blank(colon + 1), depth)
             if self.spans[own].comma is None and not self.text.startswith("}", at):
@@ -243,8 +238,8 @@ class _Reader:
         end = match.end() if match else at + 1
         if not self.text.startswith(quote, end):
             if self.text.startswith("\\", end) and end + 1 < len(self.text):
-                raise self.refusal("unexpected '\\\\': there is no such escape", end)
-            raise self.refusal(f"a text is never closed: it begins with {quote} here", at)
+                raise self.error("unexpected '\\\\': no such escape", end)
+            raise self.error(f"a string is not closed: it begins with {quote} here", at)
         if match and _SURROGATE.search(match[0]):
             self.decoded(self.text[at : end + 1], at)
         return end + 1
@@ -253,10 +248,10 @@ class _Reader:
         try:
             return pyjson5.decode(literal)
         except pyjson5.Json5Exception:
-            raise self.refusal("an escape names half a character (a lone surrogate)", at) from None
+            raise self.error("an escape is a lone surrogate, half of a character", at) from None
 
-    def judge_number(self, number: str, at: int) -> None:
+    def check_number(self, number: str, at: int) -> None:
         if len(number) > MAX_NUMBER:
-            raise self.refusal(f"a number has more than {MAX_NUMBER} characters", at)
+            raise self.error(f"a number has more than {MAX_NUMBER} characters", at)
         if "e" in number.lower() and "x" not in number.lower() and math.isinf(float(number)):
-            raise self.refusal("a number is too large", at)
+            raise self.error("a number is too large", at)

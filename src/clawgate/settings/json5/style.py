@@ -1,6 +1,6 @@
-"""How does the writer of this JSON5 text write? What is new looks like the rest.
+"""Detects the style of a JSON5 text, and writes new values in it.
 
-It reads spans and makes text for new values; where that text goes is not its question.
+Pure. Where the new text goes is decided by `settings.json5.edit`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from clawgate.settings.json5.document import Plain
 from clawgate.settings.json5.source_map import Span
 from clawgate.settings.key_path import KeyPath
 
@@ -22,15 +23,13 @@ _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
 _LONGEST_LINE = 80
 _DEFAULT_UNIT = "  "
 
-Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
-
 
 @dataclass(frozen=True, slots=True)
 class Style:
     """``key_quote`` is empty where keys that need no quotes have none; ``unit`` is one step of indentation.
 
-    ``line_end`` is empty for a text that has all on one line; ``compact``: short values stand on one line;
-    ``trailing``: a comma stands behind the last member too.
+    ``line_end`` is empty for a text of one line; ``compact``: short values are written on one line; ``trailing``: the
+    last member has a comma too.
     """
 
     key_quote: str = '"'
@@ -41,13 +40,13 @@ class Style:
     trailing: bool = False
 
     def key(self, name: str) -> str:
-        """A key as it stands in the text."""
+        """Return a key as it is written."""
         if not self.key_quote and _IDENTIFIER.match(name):
             return name
         return quoted(name, self.key_quote or self.quote)
 
     def value(self, value: Plain, indent: str, *, in_line: bool = False) -> str:
-        """A value as it stands in the text; ``indent`` is that of the line where it begins. Only finite numbers."""
+        """Return a value as it is written; ``indent`` is that of its first line. Numbers must be finite."""
         if not isinstance(value, dict | list):
             return scalar(value, self.quote)
         if not value:
@@ -77,20 +76,20 @@ class Style:
 
 
 def parts(value: dict[str, Plain] | list[Plain]) -> Iterable[Plain]:
-    """What is in a container, without the keys."""
+    """Return what is in a container, without the keys."""
     return value.values() if isinstance(value, dict) else value
 
 
 def quoted(text: str, quote: str) -> str:
-    """A text in JSON5."""
-    found = json.dumps(text, ensure_ascii=False)
+    """Return a text as a JSON5 string."""
+    literal = json.dumps(text, ensure_ascii=False)
     if quote == '"':
-        return found
-    return "'" + found[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
+        return literal
+    return "'" + literal[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
 
 
 def scalar(value: bool | int | float | str | None, quote: str) -> str:
-    """What is no container, in JSON5. Raises ValueError for a number that JSON has no word for."""
+    """Return a value that is no container in JSON5. Raises ValueError for a number that is not finite."""
     if isinstance(value, str):
         return quoted(value, quote)
     if isinstance(value, float) and not math.isfinite(value):
@@ -99,13 +98,13 @@ def scalar(value: bool | int | float | str | None, quote: str) -> str:
 
 
 def begins_line(text: str, at: int) -> bool:
-    """Whether only blanks stand before ``at`` on its line."""
+    """Return whether only blanks are before ``at`` on its line."""
     start = blanks_before(text, at)
     return start == 0 or text[start - 1] in LINE_BREAKS
 
 
 def indent_at(text: str, at: int) -> str:
-    """The blanks at the beginning of the line of ``at``."""
+    """Return the blanks at the beginning of the line of ``at``."""
     start = at
     while start and text[start - 1] not in LINE_BREAKS:
         start -= 1
@@ -116,19 +115,19 @@ def indent_at(text: str, at: int) -> str:
 
 
 def has_break(text: str) -> bool:
-    """Whether a line ends in ``text``."""
+    """Return whether a line ends in ``text``."""
     return _BREAK.search(text) is not None
 
 
 def blanks_before(text: str, at: int) -> int:
-    """Where the blanks before ``at`` begin."""
+    """Return the offset where the blanks before ``at`` begin."""
     while at and text[at - 1] in BLANKS:
         at -= 1
     return at
 
 
 def style_of(text: str, spans: Mapping[KeyPath, Span]) -> Style:
-    """The style of a whole text."""
+    """Return the style of a whole text."""
     root = spans[()]
     line_end = _LINE_END.search(text)
     lasts: dict[KeyPath, tuple[Span, Span]] = {}
@@ -142,7 +141,7 @@ def style_of(text: str, spans: Mapping[KeyPath, Span]) -> Style:
                 unit = inner.removeprefix(outer) if inner.startswith(outer) else ""
     in_lines = has_break(text[root.value_start : root.value_end]) or len(lasts) == 0
     strings = [text[span.value_start] for span in spans.values() if text[span.value_start] in "\"'"]
-    keys = [text[span.key_start] for path, span in spans.items() if _key_says(path, span)]
+    keys = [text[span.key_start] for path, span in spans.items() if _is_key_choice(path, span)]
     key_quote = '"'
     if keys:
         key_quote = keys[-1] if keys[-1] in "\"'" else ""
@@ -159,8 +158,8 @@ def style_of(text: str, spans: Mapping[KeyPath, Span]) -> Style:
     )
 
 
-def _key_says(path: KeyPath, span: Span) -> bool:
-    """Whether the key could have been written without quotes, so that its quotes are a choice."""
+def _is_key_choice(path: KeyPath, span: Span) -> bool:
+    """Return whether the key could have been written without quotes, so that its quotes are a choice."""
     return (
         span.key_end > span.key_start
         and isinstance(path[-1], str)
@@ -169,8 +168,8 @@ def _key_says(path: KeyPath, span: Span) -> bool:
 
 
 def sibling_style(style: Style, text: str, siblings: Mapping[KeyPath, Span]) -> Style:
-    """``style`` as the members of one object have it: their choice of quotes, their comma behind the last."""
-    chosen = [text[span.key_start] for path, span in siblings.items() if _key_says(path, span)]
+    """Return ``style`` with the choices of one object: its quotes of keys, its comma after the last member."""
+    chosen = [text[span.key_start] for path, span in siblings.items() if _is_key_choice(path, span)]
     key_quote = style.key_quote
     if chosen:
         key_quote = chosen[-1] if chosen[-1] in "\"'" else ""

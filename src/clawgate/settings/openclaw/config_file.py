@@ -1,12 +1,12 @@
-"""Can OpenClaw's config file be used, what does it say, and if not: every reason at once, each with its line.
+"""Reads OpenClaw's config file: what it says, or every reason why it cannot be used, each with its line.
 
-Variables come from `settings.environment`. No message holds a value that could be a secret.
+Must not put a value that could be a secret into a message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -14,45 +14,44 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.environment import Environment, full_environment
-from clawgate.settings.json5.file import Json5File, no_such_file, read_json5
-from clawgate.settings.json5.source_map import SourceMap, nearest
+from clawgate.settings.json5.file import PRIVATE_MODE, Json5File, missing_file, read_json5
+from clawgate.settings.json5.source_map import SourceMap, nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path
-from clawgate.settings.openclaw.compatibility import refusals, unknown_key
+from clawgate.settings.openclaw.compatibility import incompatibilities, unknown_key
 from clawgate.settings.openclaw.schema import OpenClawConfig
-from clawgate.settings.openclaw.unknown_keys import unread_keys
-from clawgate.settings.openclaw.validate import findings
-from clawgate.settings.problems import SettingsInvalid, worded
+from clawgate.settings.openclaw.unknown_keys import unknown_keys
+from clawgate.settings.openclaw.validate import problems
+from clawgate.settings.problems import SettingsInvalid, format_message
 from clawgate.settings.redaction import is_secret
 from clawgate.settings.references import resolve_references
 
 _READ = ("gateway", "models", "agents", "plugins", "tools")
-"""The parts of the file that are read, and in which references are followed."""
+"""The sections that are read, and in which references are resolved."""
 
-_MAY_LACK = frozenset({"baseUrl", "apiKey", "headers", "request", "api", "auth"})
+_OPTIONAL = frozenset({"baseUrl", "apiKey", "headers", "request", "api", "auth"})
 """Settings of a provider that it can lack: it is not ready then, and the others are. Better without a credential than
 with the name of a variable in its place."""
 
-_ROUNDS = 10
-"""How often what is left of a wrong file is looked at again, for further problems."""
+_MAX_PASSES = 10
+"""How often what is left of an invalid file is validated again, for further problems."""
 
-_MOST_PROBLEMS = 100
-"""More are counted and not told: somebody has to read them."""
+_MAX_PROBLEMS = 100
+"""More are counted and not listed."""
 
-_MOST_KEYS = 1000
-"""Keys that are not read and looked at for slips."""
+_MAX_UNKNOWN_KEYS = 1000
+"""Unknown keys that are examined for typos."""
 
 
 @dataclass(frozen=True)
 class ConfigFile:
     """The file and what it says. Not shown by ``repr``: text, raw and environment, which hold secrets.
 
-    ``raw`` is the file as parsed, with its references as they stand; ``config`` has them replaced. ``digest`` is the
-    SHA-256 of the bytes (``""`` for a file that is not there): who writes compares it first. ``unset`` is the key path
-    of each reference that leads nowhere, with its variable (or ``exec:vault``, for secrets kept where clawgate does
-    not ask): the part that needs it does without. ``notes`` are worth one debug line each, ``warnings`` tell what
-    OpenClaw would refuse in this file.
+    ``raw`` is the file as parsed, with its references unresolved; ``config`` has them resolved. ``digest`` is the
+    SHA-256 of the bytes ("" for a missing file): writers compare it first. ``unset`` maps the key path of each
+    reference that leads nowhere to its variable (or ``exec:vault``): the part that needs it does without.
+    ``diagnostics`` are notes (`Severity.INFO`) and warnings, such as what OpenClaw would reject in this file.
     """
 
     path: Path
@@ -62,217 +61,226 @@ class ConfigFile:
     config: OpenClawConfig = field(repr=False)
     environment: Environment = field(repr=False)
     unset: Mapping[str, str]
-    notes: list[str]
-    warnings: list[str]
-    _scan: SourceMap = field(repr=False)
-    _shared: tuple[str, ...] = field(repr=False)
+    diagnostics: tuple[Diagnostic, ...]
+    _source_map: SourceMap = field(repr=False)
+    _secret_texts: tuple[str, ...] = field(repr=False)
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        return [one for one in self.diagnostics if one.severity is Severity.WARNING]
+
+    @property
+    def notes(self) -> list[Diagnostic]:
+        return [one for one in self.diagnostics if one.severity is Severity.INFO]
 
     @cached_property
     def origins(self) -> Mapping[str, str]:
-        """Key path -> ``openclaw.json:LINE``, for everything that stands in the file."""
+        """Return key path -> ``openclaw.json:LINE`` for everything in the file."""
         return {
             format_key_path(path): f"{self.path.name}:{span.line}"
-            for path, span in self._scan.spans.items()
+            for path, span in self._source_map.spans.items()
             if path
         }
 
-    def place(self, path: KeyPath) -> str:
-        """``/path/openclaw.json:LINE:COLUMN`` of a key, or of the nearest that it would be in."""
-        line, column = nearest(self._scan.spans, path)
+    def location(self, path: KeyPath) -> str:
+        """Return ``/path/openclaw.json:LINE:COLUMN`` of a key, or of its nearest parent in the file."""
+        line, column = nearest_position(self._source_map.spans, path)
         return f"{self.path}:{line}:{column}"
 
     def secrets(self) -> tuple[str, ...]:
-        """Every secret that the file holds or refers to, as text: for those who have to know what never to show."""
-        found = dict.fromkeys(self._shared)
-        found |= dict.fromkeys(_secrets_of(self.config))
-        for text in tuple(found):
-            found |= dict.fromkeys(_parts_of(text))
-        return tuple(text for text in found if text)
+        """Return every secret that the file has or refers to, as text: what must never be shown."""
+        texts = dict.fromkeys((*self._secret_texts, *_secrets_of(self.config)))
+        for text in tuple(texts):
+            texts |= dict.fromkeys(_parts_of(text))
+        return tuple(text for text in texts if text)
 
 
 def read_config(path: Path, environment: Mapping[str, str], *, required: bool) -> ConfigFile:
-    """The file at ``path``; a missing one that is not ``required`` gives the defaults.
+    """Return the file at ``path``; a missing one that is not ``required`` has the defaults.
 
     ``environment`` is that of the process, or a `named_environment`. Raises `SettingsInvalid` with every problem.
     """
     file = read_json5(path)
     if file is None:
         if required:
-            raise no_such_file(path)
-        file = Json5File(path, "", "", 0o600, {}, SourceMap({}, ()))
+            raise missing_file(path)
+        file = Json5File(path, "", "", PRIVATE_MODE, {}, SourceMap({}, ()))
     return validate(file, environment)
 
 
 def validate(file: Json5File, environment: Mapping[str, str]) -> ConfigFile:
-    """Return what a file that was read says. Raises as `read_config`."""
-    return _Reading(file).config_file(environment)
+    """Return what a parsed file says. Raises as `read_config`."""
+    return _Validation(file).config_file(environment)
 
 
-class _Reading:
-    """One file, and all that is found wrong with it."""
+class _Validation:
+    """One file, and everything that is wrong with it."""
 
     def __init__(self, file: Json5File) -> None:
         self._file = file
-        self._found: list[tuple[int, int, Diagnostic]] = []
-        self._notes: list[str] = []
-        self._warnings: list[str] = []
+        self._problems: list[tuple[int, int, Diagnostic]] = []
+        self._diagnostics: list[Diagnostic] = []
         self._unset: dict[KeyPath, str] = {}
-        self._left_out: set[KeyPath] = set()
+        self._removed: set[KeyPath] = set()
 
     def config_file(self, environment: Mapping[str, str]) -> ConfigFile:
         raw = self._file.value
-        for twice in self._file.scan.twice:
-            self._add_at(
-                twice.again_line, twice.again_column, twice.path, f"is there already, on line {twice.line}"
-            )
+        for duplicate in self._file.source_map.duplicates:
+            self._add_at(duplicate.line, duplicate.column, Diagnostic(duplicate.path, duplicate.message))
         if not isinstance(raw, dict):
-            self._add((), "must be an object: { … }")
+            self._add(Diagnostic((), "must be an object: { … }"))
             raise self._invalid()
-        self._includes(raw, ())
-        environment = self._environment(raw, environment)
-        read = self._with_references({key: raw[key] for key in _READ if key in raw}, environment)
-        self._slips(raw)
-        config = self._validated(read)
-        for finding in findings(config, {*self._unset, *self._left_out}):
-            self._add(*finding)
-        if self._found:
+        self._check_includes(raw, ())
+        variables = self._environment(raw, environment)
+        read = self._resolve({key: raw[key] for key in _READ if key in raw}, variables)
+        self._check_keys(raw)
+        config = self._parse(read)
+        for problem in problems(config, {*self._unset, *self._removed}):
+            self._add(problem)
+        if self._problems:
             raise self._invalid()
-        self._judge_mode()
+        self._check_mode()
+        for warning in islice(incompatibilities(raw), _MAX_PROBLEMS):
+            self._diagnostics.append(self._located(warning))
         return ConfigFile(
             path=self._file.path,
             text=self._file.text,
             digest=self._file.digest,
             raw=raw,
             config=config,
-            environment=environment,
+            environment=variables,
             unset={format_key_path(path): name for path, name in self._unset.items()},
-            notes=self._notes,
-            warnings=[*self._warnings, *islice(refusals(raw), _MOST_PROBLEMS)],
-            _scan=self._file.scan,
-            _shared=tuple(_secret_texts({**raw, **read}, ())),
+            diagnostics=tuple(self._diagnostics),
+            _source_map=self._file.source_map,
+            _secret_texts=tuple(_secret_texts({**raw, **read}, ())),
         )
 
-    def _validated(self, read: dict[str, Any]) -> OpenClawConfig:
-        """What is of a wrong type is told and left out, so that the rest can be judged in the same go."""
-        for _ in range(_ROUNDS):
+    def _parse(self, read: dict[str, Any]) -> OpenClawConfig:
+        """Validate types. What is of a wrong type is reported and removed, so that the rest is checked, too."""
+        for _ in range(_MAX_PASSES):
             try:
                 return OpenClawConfig.model_validate(read, by_alias=True, by_name=False)
             except ValidationError as error:
-                left_out = len(self._left_out)
+                removed = len(self._removed)
                 for detail in error.errors(include_url=False):
-                    path, missing = detail["loc"], detail["type"] == "missing"
-                    if path not in self._left_out:
-                        self._add(path, _with_way_out(path, worded(detail)), missing=missing)
-                    self._leave_out(read, path[:-1] if missing else path)
-                if len(self._left_out) == left_out:
+                    path, is_missing = detail["loc"], detail["type"] == "missing"
+                    if path not in self._removed:
+                        self._add(Diagnostic(path, format_message(detail), fix=_fix(path, detail["msg"])))
+                    self._remove(read, path[:-1] if is_missing else path)
+                if len(self._removed) == removed:
                     break
         raise self._invalid()
 
-    def _add(self, path: KeyPath, message: str, *, missing: bool = False) -> None:
-        line, column = nearest(self._file.scan.spans, path[:-1] if missing else path)
-        self._add_at(line, column, path, message)
+    def _add(self, problem: Diagnostic) -> None:
+        self._add_at(*self._position(problem.path), problem)
 
-    def _add_at(self, line: int, column: int, path: KeyPath, message: str) -> None:
-        if "headers" in path[:-1]:  # a header may be given the wrong way round: its name may be the secret
-            path = path[: path.index("headers") + 1]
-        problem = Diagnostic(path, message, location=self._file.place(line, column))
-        self._found.append((line, column, problem))
+    def _add_at(self, line: int, column: int, problem: Diagnostic) -> None:
+        located = replace(problem, location=self._file.location(line, column))
+        self._problems.append((line, column, located))
+
+    def _located(self, diagnostic: Diagnostic) -> Diagnostic:
+        return replace(diagnostic, location=self._file.location(*self._position(diagnostic.path)))
+
+    def _position(self, path: KeyPath) -> tuple[int, int]:
+        return nearest_position(self._file.source_map.spans, path)
+
+    def _note(self, path: KeyPath, message: str, fix: str = "") -> None:
+        self._diagnostics.append(Diagnostic(path, message, Severity.INFO, fix))
 
     def _invalid(self) -> SettingsInvalid:
-        problems = [problem for _, _, problem in sorted(self._found, key=lambda one: one[:2])]
-        if len(problems) > _MOST_PROBLEMS:
-            more = f"and {len(problems) - _MOST_PROBLEMS} more problems"
-            problems[_MOST_PROBLEMS:] = [Diagnostic((), more, location=str(self._file.path))]
-        return SettingsInvalid(problems)
+        found = [problem for _, _, problem in sorted(self._problems, key=lambda one: one[:2])]
+        if len(found) > _MAX_PROBLEMS:
+            message = f"and {len(found) - _MAX_PROBLEMS} more problems"
+            found[_MAX_PROBLEMS:] = [Diagnostic((), message, location=str(self._file.path))]
+        return SettingsInvalid(found)
 
-    def _includes(self, value: object, path: KeyPath) -> None:
-        """What OpenClaw would bring in from other files is not in sight here, so nothing may be concluded from it."""
+    def _check_includes(self, value: object, path: KeyPath) -> None:
+        """Reject what OpenClaw would read from other files: without it nothing can be concluded."""
         if isinstance(value, dict):
             if "$include" in value:
-                self._add((*path, "$include"), "is not supported yet: move what it names into this file")
+                fix = "move what it names into this file"
+                self._add(Diagnostic((*path, "$include"), "is not supported", fix=fix))
             for key, part in value.items():
                 if path or key in _READ or key == "env":
-                    self._includes(part, (*path, key))
+                    self._check_includes(part, (*path, key))
         elif isinstance(value, list):
-            for at, part in enumerate(value):
-                self._includes(part, (*path, at))
+            for index, part in enumerate(value):
+                self._check_includes(part, (*path, index))
 
     def _environment(self, raw: Mapping[str, Any], environment: Mapping[str, str]) -> Environment:
-        found, problems = full_environment(environment, raw)
-        for problem in problems:
-            if problem.path:  # of the file itself
-                self._add(problem.path, problem.message)
-            else:
-                self._found.append((0, 0, problem))
-        return found
+        variables, found = full_environment(environment, raw)
+        for problem in found:
+            if problem.path:
+                self._add(problem)
+            else:  # of another file
+                self._problems.append((0, 0, problem))
+        return variables
 
-    def _with_references(self, read: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-        replaced, missing = resolve_references(read, environment)
-        assert isinstance(replaced, dict)
-        for reference in missing:
+    def _resolve(self, read: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+        resolved, unresolved = resolve_references(read, environment)
+        assert isinstance(resolved, dict)
+        for reference in unresolved:
             path = reference.path
             if path[0] == "gateway":
-                self._add(path, str(reference))
-                self._leave_out(replaced, path)
-            elif reference.kind == "odd":
-                self._notes.append(
-                    f"{format_key_path(path)}: what looks like a reference is taken as it stands"
-                )
+                self._add(Diagnostic(path, reference.message, fix=reference.fix))
+                self._remove(resolved, path)
+            elif reference.kind == "malformed":
+                self._note(path, "a text that looks like a reference is used unchanged")
             else:
                 self._unset[path] = reference.name
-                if path[:2] == ("models", "providers") and len(path) > 3 and path[3] in _MAY_LACK:
-                    self._leave_out(replaced, path)
-        return replaced
+                if path[:2] == ("models", "providers") and len(path) > 3 and path[3] in _OPTIONAL:
+                    self._remove(resolved, path)
+        return resolved
 
-    def _leave_out(self, document: dict[str, Any], path: KeyPath) -> None:
-        """Take what stands at ``path`` out of the document; an element of a list with its list."""
+    def _remove(self, document: dict[str, Any], path: KeyPath) -> None:
+        """Remove what is at ``path`` from the document; an element of a list with its list."""
         while path and isinstance(path[-1], int):
             path = path[:-1]
-        holder: Any = document
+        parent: Any = document
         for key in path[:-1]:
             try:
-                holder = holder[key]
+                parent = parent[key]
             except (KeyError, IndexError, TypeError):
-                return  # with what it is in
-        if path and isinstance(holder, dict) and path[-1] in holder:
-            del holder[path[-1]]
-            self._left_out.add(path)
+                return  # removed with its parent
+        if path and isinstance(parent, dict) and path[-1] in parent:
+            del parent[path[-1]]
+            self._removed.add(path)
 
-    def _slips(self, raw: Mapping[str, Any]) -> None:
-        others: dict[KeyPath, list[str]] = {}
-        for key in islice(unread_keys(raw), _MOST_KEYS):
-            if key.openclaws:
-                others.setdefault(key.path[:-1], []).append(str(key.path[-1]))
-            elif key.read and not key.there:
-                self._add(key.path, f"is not read; did you mean '{key.meant}'?")
+    def _check_keys(self, raw: Mapping[str, Any]) -> None:
+        openclaw: dict[KeyPath, list[str]] = {}
+        for key in islice(unknown_keys(raw), _MAX_UNKNOWN_KEYS):
+            if key.is_openclaw:
+                openclaw.setdefault(key.path[:-1], []).append(str(key.path[-1]))
+            elif key.is_read and not key.is_beside:
+                self._add(Diagnostic(key.path, "is not read", fix=f"did you mean '{key.suggestion}'?"))
             else:
-                self._warnings.append(unknown_key(key))
-        for path, keys in others.items():
-            place = f"{format_key_path(path)}: " if path else ""
-            self._notes.append(
-                f"{place}OpenClaw's own, not read: {', '.join(format_key_path((key,)) for key in keys)}"
-            )
+                location = self._file.location(*self._position(key.path))
+                self._diagnostics.append(replace(unknown_key(key), location=location))
+        for path, keys in openclaw.items():
+            names = ", ".join(format_key_path((key,)) for key in keys)
+            self._note(path, f"OpenClaw's own, not read: {names}")
 
-    def _judge_mode(self) -> None:
+    def _check_mode(self) -> None:
         if self._file.mode & 0o077:
-            self._notes.append(
-                f"{self._file.path}: other users may read or change it (mode {self._file.mode:04o}); "
-                f"mend that with: chmod 600 {self._file.path}"
+            message = f"other users may read or change it (mode {self._file.mode:04o})"
+            fix = f"run: chmod 600 {self._file.path}"
+            self._diagnostics.append(
+                Diagnostic((), message, Severity.INFO, fix, location=str(self._file.path))
             )
 
 
-def _with_way_out(path: KeyPath, message: str) -> str:
-    if path[-1] == "baseUrl" and "password" in message:
-        return f"{message}, in {format_key_path((*path[:3], 'request', 'auth'))}"
-    return message
+def _fix(path: KeyPath, message: str) -> str:
+    if path and path[-1] == "baseUrl" and "password" in message:
+        return f"move it to {format_key_path((*path[:3], 'request', 'auth'))}"
+    return ""
 
 
 def _secret_texts(value: object, path: KeyPath) -> list[str]:
-    """What stands where a secret would, also in what nobody here knows, such as the settings of plugins."""
+    """Every text in the place of a secret, also under keys that are unknown here, such as the settings of plugins."""
     if isinstance(value, dict):
         return [text for key, part in value.items() for text in _secret_texts(part, (*path, key))]
     if isinstance(value, list):
-        return [text for at, part in enumerate(value) for text in _secret_texts(part, (*path, at))]
+        return [text for index, part in enumerate(value) for text in _secret_texts(part, (*path, index))]
     return [value] if isinstance(value, str) and is_secret(path, value) else []
 
 
@@ -289,7 +297,7 @@ def _secrets_of(value: object) -> list[str]:
 
 
 def _parts_of(text: str) -> list[str]:
-    """The credential behind a scheme (``Basic …``), and the user and password of a URL."""
+    """The credential after a scheme (``Basic …``), and the user and password of a URL."""
     parts = [text.rpartition(" ")[2]] if " " in text and "\n" not in text else []
     if "://" in text and "@" in text:
         user = text.partition("://")[2].rpartition("@")[0]

@@ -1,7 +1,7 @@
-"""Where does the gateway listen, and who may come in? From flags, environment and the config file, in this order.
+"""Resolves where the gateway listens and who may use it: flags, then environment, then config file.
 
-No request is served without a decision about who may send it: a gateway that anybody could use has to be asked for in
-so many words (``gateway.auth.mode: "none"``), and then it listens on this machine alone.
+Invariant: no request is served without a decision on who may send it. A gateway that is open to every caller has to be
+configured as such (``gateway.auth.mode: "none"``), and then listens on this machine alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr
 
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.fields import variables_of
-from clawgate.settings.key_path import KeyPath
+from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.schema import GatewayAuth, RateLimit
 from clawgate.settings.problems import SettingsInvalid
@@ -23,12 +23,17 @@ from clawgate.settings.secrets import secret_problem, token_problem
 
 _HOSTS = {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  # what "lan" means
 _PORT: KeyPath = ("gateway", "port")
+_BIND: KeyPath = ("gateway", "bind")
+_AUTH: KeyPath = ("gateway", "auth")
 _MAKE_ONE = "make one with: clawgate doctor --fix"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
-    """``tokens``: from the names of callers to what they present; empty lets everybody on this machine in."""
+    """``tokens`` maps the names of callers to what they present; empty admits every caller on this machine.
+
+    ``serves_models``: whether the model routes are on (``gateway.http.endpoints.chatCompletions.enabled``).
+    """
 
     host: str
     port: int
@@ -36,7 +41,6 @@ class GatewaySettings:
     rate_limit: RateLimit | None
     trusted_proxies: tuple[str, ...]
     serves_models: bool
-    """Whether the model routes are on: not after ``gateway.http.endpoints.chatCompletions.enabled: false``."""
 
     @property
     def listens_at(self) -> tuple[str, int]:
@@ -45,7 +49,7 @@ class GatewaySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayFlags:
-    """What `gateway run` was given; None where it was not."""
+    """The flags of `gateway run`; None where not given."""
 
     port: int | None = None
     bind: str | None = None
@@ -54,27 +58,14 @@ class GatewayFlags:
 
 
 def gateway_settings(file: ConfigFile, flags: GatewayFlags) -> GatewaySettings:
-    """Raises `SettingsInvalid` with every problem."""
+    """Return the settings of the gateway. Raises `SettingsInvalid` with every problem."""
     problems: list[Diagnostic] = []
     block = file.config.gateway
     host = _host(file, flags, problems)
     port = _port(file, flags, problems)
     tokens = _tokens(file, flags, problems)
-    local = is_loopback(host)
-    if block.auth.mode == "none" and not local:
-        problems.append(
-            Diagnostic(
-                ("gateway", "auth", "mode"),
-                f"'none' would let everybody in who reaches {host}",
-                location=str(file.path),
-            )
-        )
-    if not local:
-        problems += [
-            Diagnostic(("gateway", "auth", name), f"{reason}, and {host} can be reached from elsewhere")
-            for name, token in tokens.items()
-            if (reason := token_problem(token)) is not None
-        ]
+    if not is_loopback(host):
+        problems += _weak_admission(file, host, tokens)
     if problems:
         raise SettingsInvalid(problems)
     return GatewaySettings(
@@ -87,6 +78,22 @@ def gateway_settings(file: ConfigFile, flags: GatewayFlags) -> GatewaySettings:
     )
 
 
+def _weak_admission(file: ConfigFile, host: str, tokens: Mapping[str, str]) -> list[Diagnostic]:
+    """What admits callers on this machine only, on an address that others reach."""
+    fix = f"{_MAKE_ONE}, or set gateway.bind to loopback"
+    found = [
+        Diagnostic((*_AUTH, name), f"{reason}, and {host} can be reached from other machines", fix=fix)
+        for name, token in tokens.items()
+        if (reason := token_problem(token)) is not None
+    ]
+    if file.config.gateway.auth.mode == "none":
+        path = (*_AUTH, "mode")
+        message = f"'none' would admit every caller that reaches {host}"
+        fix = "use 'token', or set gateway.bind to loopback"
+        found.append(Diagnostic(path, message, fix=fix, location=file.location(path)))
+    return found
+
+
 def _setting(file: ConfigFile, flags: GatewayFlags, path: KeyPath) -> Resolved:
     """The value of a key under ``gateway`` that a flag or a variable may set, and its origin."""
     block: BaseModel = file.config.gateway
@@ -94,77 +101,66 @@ def _setting(file: ConfigFile, flags: GatewayFlags, path: KeyPath) -> Resolved:
         block = getattr(block, str(key))
     name = str(path[-1])
     value = getattr(block, name)
-    in_file = Resolved(value, file.place(path)) if name in block.model_fields_set else None
     flag = getattr(flags, name)
     return resolve(
         variables_of(type(block).model_fields[name]),
         file.environment,
         flag=Resolved(None if flag == "" else flag, f"--{name}"),
-        in_file=in_file,
+        in_file=Resolved(value, file.location(path)) if name in block.model_fields_set else None,
         default=value,
     )
 
 
 def _host(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -> str:
-    found = _setting(file, flags, ("gateway", "bind"))
-    bind, custom = str(found.value), file.config.gateway.custom_bind_host
+    setting = _setting(file, flags, _BIND)
+    bind, custom = str(setting.value), file.config.gateway.custom_bind_host
     if bind in _HOSTS:
         return _HOSTS[bind]
     if bind == "custom":
         if custom:
             return custom
-        problems.append(
-            Diagnostic(("gateway", "customBindHost"), "is not set, and gateway.bind 'custom' needs it")
-        )
+        fix = "set it to an address of this machine"
+        path = ("gateway", "customBindHost")
+        problems.append(Diagnostic(path, "is not set, and gateway.bind 'custom' needs it", fix=fix))
     elif bind == "tailnet":
-        problems.append(
-            Diagnostic(
-                ("gateway", "bind"), "'tailnet' cannot be found out here; use 'custom' with customBindHost"
-            )
-        )
+        fix = "use 'custom' with gateway.customBindHost"
+        message = "'tailnet' is not supported"
+        problems.append(Diagnostic(_BIND, message, fix=fix, location=setting.origin))
     else:
         try:
             return str(ip_address(bind))
         except ValueError:
-            known = ", ".join((*_HOSTS, "custom"))
-            problems.append(
-                Diagnostic(
-                    ("gateway", "bind"),
-                    f"'{bind}' is neither an address nor one of {known}",
-                    location=found.origin,
-                )
-            )
+            fix = f"use an address or one of {', '.join((*_HOSTS, 'custom'))}"
+            message = f"'{bind}' is neither an address nor a known name"
+            problems.append(Diagnostic(_BIND, message, fix=fix, location=setting.origin))
     return "127.0.0.1"
 
 
 def _port(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -> int:
-    found = _setting(file, flags, _PORT)
-    if isinstance(found.value, int):
-        return found.value
-    text = str(found.value)
+    setting = _setting(file, flags, _PORT)
+    if isinstance(setting.value, int):
+        return setting.value
+    text = str(setting.value)
     if text.isascii() and text.isdigit() and int(text) <= 65_535:
         return int(text)
-    problems.append(Diagnostic(_PORT, "must be a number from 0 to 65535", location=found.origin))
+    problems.append(Diagnostic(_PORT, "must be a number from 0 to 65535", location=setting.origin))
     return 0
 
 
 def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -> dict[str, str]:
-    """What lets callers in, by name; every kind that is set, or the one that ``mode`` names."""
+    """What admits callers, by name: every kind that is set, or the one that ``mode`` names."""
     mode = file.config.gateway.auth.mode
     if mode == "none":
         return {}
     if mode == "trusted-proxy":
-        problems.append(
-            Diagnostic(
-                ("gateway", "auth", "mode"), "'trusted-proxy' is not served here; use 'token' or 'password'"
-            )
-        )
+        fix = "use 'token' or 'password'"
+        problems.append(Diagnostic((*_AUTH, "mode"), "'trusted-proxy' is not supported", fix=fix))
         return {}
     kinds = ("token", "password") if mode is None else (mode,)
-    found: dict[str, str] = {}
+    tokens: dict[str, str] = {}
     known = len(problems)
     for kind in kinds:
-        path = ("gateway", "auth", kind)
+        path = (*_AUTH, kind)
         setting = _setting(file, flags, path)
         value = setting.value.get_secret_value() if isinstance(setting.value, SecretStr) else setting.value
         if value is None:
@@ -173,20 +169,25 @@ def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -
         if reason is not None:
             problems.append(Diagnostic(path, reason, fix=_MAKE_ONE, location=setting.origin))
         else:
-            found[kind] = str(value)
-    if not found and len(problems) == known:
-        names = {kind: ", ".join(variables_of(GatewayAuth.model_fields[kind])) for kind in kinds}
-        what = " or ".join(f"gateway.auth.{kind} ({names[kind]})" for kind in kinds)
-        problems.append(
-            Diagnostic(("gateway", "auth"), f"no {what} is set, so nobody could be let in; {_MAKE_ONE}")
-        )
-    if len(set(found.values())) < len(found):
-        del found["password"]
-    return found
+            tokens[kind] = str(value)
+    if not tokens and len(problems) == known:
+        problems.append(_no_token(kinds))
+    if len(set(tokens.values())) < len(tokens):
+        del tokens["password"]
+    return tokens
+
+
+def _no_token(kinds: tuple[str, ...]) -> Diagnostic:
+    setters = [
+        f"{format_key_path((*_AUTH, kind))} ({', '.join(variables_of(GatewayAuth.model_fields[kind]))})"
+        for kind in kinds
+    ]
+    message = f"{' or '.join(setters)} is not set: every request would be rejected"
+    return Diagnostic(_AUTH, message, fix=_MAKE_ONE)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine alone."""
+    """Return whether an address to listen on can be reached from this machine alone."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

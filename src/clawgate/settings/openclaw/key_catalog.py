@@ -1,16 +1,14 @@
-"""What is known about a key of the config file: what it is for, its default, its variables? Read from the models.
+"""Describes each key of the config file: what it is for, its default, its variables and flag, read from the models.
 
-Must not read a file. Keys that the models lack are `settings.openclaw.unknown_keys`'s subject.
+Must not read a file. Keys that the models lack are the subject of `settings.openclaw.unknown_keys`.
 """
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -18,10 +16,14 @@ from pydantic_core import PydanticUndefined
 from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.schema import OpenClawConfig
-from clawgate.settings.roles.bridge import BridgeSettings, RelaySettings, ServerSettings
+from clawgate.settings.openclaw.schema_walk import holds_secret, models_in
+from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.settings.roles.loader import flag_of
+from clawgate.settings.roles.relay import RelaySettings
+from clawgate.settings.roles.server import ServerSettings
 
 ROLES: dict[str, type[RelaySettings]] = {"proxy-bridge": BridgeSettings, "openai-proxy": ServerSettings}
-"""The plugins whose settings are our own: by the id under ``plugins.entries``."""
+"""The settings of our own roles, by the id under ``plugins.entries``."""
 
 _LIVE = ("models", "agents", "plugins", "tools", ("gateway", "auth"))
 _ANY = "*"
@@ -39,66 +41,51 @@ class KeyInfo:
 
 
 def known_key(path: KeyPath) -> KeyInfo | None:
-    """None for a key that no model has. A list's index and a provider's id may be any."""
-    for found, field in _fields():
-        if len(found) == len(path) and all(
-            key in (_ANY, mine) for key, mine in zip(found, map(str, path), strict=True)
+    """Return what is known of a key, None for one that no model has. Indexes and ids may be any."""
+    keys = tuple(map(str, path))
+    for pattern, field in _fields():
+        if len(pattern) == len(keys) and all(
+            one in (_ANY, key) for one, key in zip(pattern, keys, strict=True)
         ):
-            return _known(path, field)
+            return _key_info(keys, field)
     return None
 
 
 def known_paths() -> Iterator[KeyPath]:
-    """Every path that the models name in full: without those in which an id or an index would stand."""
+    """Yield every path that the models name in full: those without an id or an index."""
     yield from (path for path, _ in _fields() if _ANY not in path)
 
 
 def applied_live(path: KeyPath) -> bool:
-    """Whether a gateway that runs takes a change of this key over by itself."""
+    """Return whether a running gateway applies a change of this key without a restart."""
     return path[:1] in {(one,) for one in _LIVE if isinstance(one, str)} or path[:2] in _LIVE
 
 
-def _fields() -> Iterator[tuple[KeyPath, FieldInfo]]:
-    yield from _of_model(OpenClawConfig, ())
+def _fields() -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    yield from _fields_of(OpenClawConfig, ())
     for entry, model in ROLES.items():
-        yield from _of_model(model, ("plugins", "entries", entry, "config"))
+        yield from _fields_of(model, ("plugins", "entries", entry, "config"))
 
 
-def _of_model(model: type[BaseModel], path: KeyPath) -> Iterator[tuple[KeyPath, FieldInfo]]:
+def _fields_of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     for name, field in model.model_fields.items():
         own = (*path, to_camel(name))
         yield own, field
-        yield from _within(field.annotation, own)
+        for steps, inner in models_in(field.annotation):
+            yield from _fields_of(inner, (*own, *(_ANY for _ in steps)))
 
 
-def _within(shape: object, path: KeyPath) -> Iterator[tuple[KeyPath, FieldInfo]]:
-    origin, parts = get_origin(shape), get_args(shape)
-    if isinstance(shape, type) and issubclass(shape, BaseModel):
-        yield from _of_model(shape, path)
-    elif origin is Annotated:
-        yield from _within(parts[0], path)
-    elif origin in (Union, types.UnionType):
-        for part in parts:
-            yield from _within(part, path)
-    elif origin is dict:
-        yield from _within(parts[1], (*path, _ANY))
-    elif origin in (tuple, list):
-        yield from _within(parts[0], (*path, _ANY))
-
-
-def _known(path: KeyPath, field: FieldInfo) -> KeyInfo:
+def _key_info(path: tuple[str, ...], field: FieldInfo) -> KeyInfo:
     flag = None
-    if path[:2] == ("plugins", "entries") and path[2:3] != () and path[2] in ROLES and len(path) == 5:
-        from clawgate.settings.roles.loader import flag_of
-
-        by_key = {to_camel(name): name for name in ROLES[str(path[2])].model_fields}
-        flag = flag_of(by_key[str(path[4])])
+    if path[:2] == ("plugins", "entries") and len(path) == 5 and path[2] in ROLES:
+        by_key = {to_camel(name): name for name in ROLES[path[2]].model_fields}
+        flag = flag_of(by_key[path[4]])
     return KeyInfo(
         description=field.description or "",
         default=_plain_default(field),
         variables=variables_of(field),
         flag=flag,
-        secret=_holds_secret(field.annotation),
+        secret=holds_secret(field.annotation),
     )
 
 
@@ -108,9 +95,3 @@ def _plain_default(field: FieldInfo) -> object:
     if isinstance(field.default, BaseModel):
         return None
     return list(field.default) if isinstance(field.default, tuple) else field.default
-
-
-def _holds_secret(shape: Any) -> bool:
-    if isinstance(shape, type):
-        return issubclass(shape, SecretStr)
-    return any(map(_holds_secret, get_args(shape)))

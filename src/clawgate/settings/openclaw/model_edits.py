@@ -1,6 +1,7 @@
-"""How do the default model, its fallbacks and aliases stand in the text of the config file? Text in, text out.
+"""Edits the default model, its fallbacks and aliases in the text of the config file.
 
-``agents.defaults.model`` may be a plain text in OpenClaw's file; it stays one for as long as it has to say no more.
+Pure: text in, text out. ``agents.defaults.model`` may be a plain text in OpenClaw's file; it stays one for as long as
+it only names the primary model.
 """
 
 from __future__ import annotations
@@ -8,66 +9,65 @@ from __future__ import annotations
 import pyjson5
 
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.json5.edit import NoSuchPath, set_value, unset_value, value_at
+from clawgate.settings.json5.document import NoSuchPath, value_at
+from clawgate.settings.json5.edit import set_value, unset_value
 
 _MODEL = ("agents", "defaults", "model")
 _MODELS = ("agents", "defaults", "models")
 
 
 def with_default(text: str, ref: ModelRef) -> str:
-    """``ref`` answers when nothing else is asked for."""
-    if isinstance(_at(text, _MODEL), str):
+    """Make ``ref`` the default model."""
+    if isinstance(_value(text, _MODEL), str):
         return set_value(text, _MODEL, str(ref))
     return set_value(text, (*_MODEL, "primary"), str(ref))
 
 
 def fallbacks_in(text: str) -> list[str]:
-    """What may stand in for the default, in its order."""
-    found = _at(text, (*_MODEL, "fallbacks"))
-    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+    """Return the fallbacks of the default model, in their order."""
+    names = _value(text, (*_MODEL, "fallbacks"))
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def with_fallback(text: str, ref: ModelRef) -> str:
-    """``ref`` may stand in for the default, after those that may already."""
+    """Append ``ref`` to the fallbacks of the default model."""
     names = fallbacks_in(text)
     if str(ref) in names:
         return text
-    present = _at(text, _MODEL)
-    if isinstance(present, str):
-        return set_value(text, _MODEL, {"primary": present, "fallbacks": [str(ref)]})
+    model = _value(text, _MODEL)
+    if isinstance(model, str):
+        return set_value(text, _MODEL, {"primary": model, "fallbacks": [str(ref)]})
     return set_value(text, (*_MODEL, "fallbacks"), [*names, str(ref)])
 
 
 def without_fallbacks(text: str, name: str | None = None) -> str:
-    """``name`` stands in no more; by default none does."""
+    """Remove the fallback ``name``, or all of them."""
     names = fallbacks_in(text)
-    kept = [held for held in names if name is not None and held != name]
+    kept = [one for one in names if name is not None and one != name]
     return text if kept == names else set_value(text, (*_MODEL, "fallbacks"), kept)
 
 
 def with_alias(text: str, alias: str, ref: ModelRef) -> str:
-    """``alias`` means ``ref``, and no other model any more."""
+    """Make ``alias`` the alias of ``ref``, and of no other model."""
     return set_value(_without_alias(text, alias, ref), (*_MODELS, str(ref), "alias"), alias)
 
 
 def without_alias(text: str, alias: str) -> str:
-    """``alias`` means nothing."""
+    """Remove ``alias``."""
     return _without_alias(text, alias, None)
 
 
-def _without_alias(text: str, alias: str, but: ModelRef | None) -> str:
-    models = _at(text, _MODELS)
+def _without_alias(text: str, alias: str, kept: ModelRef | None) -> str:
+    models = _value(text, _MODELS)
     for name, settings in models.items() if isinstance(models, dict) else ():
-        held = settings.get("alias") if isinstance(settings, dict) else None
-        if isinstance(held, str) and held.casefold() == alias.casefold() and name != str(but):
+        present = settings.get("alias") if isinstance(settings, dict) else None
+        if isinstance(present, str) and present.casefold() == alias.casefold() and name != str(kept):
             text = unset_value(text, (*_MODELS, name, "alias"))
     return text
 
 
-def _at(text: str, path: tuple[str, ...]) -> object:
+def _value(text: str, path: tuple[str, ...]) -> object:
     try:
         return value_at(pyjson5.decode(text), path)
-    except NoSuchPath:
-        return None
-    except pyjson5.Json5Exception:
-        return None  # what edits it says so, with line and column
+    except (NoSuchPath, pyjson5.Json5Exception):
+        return None  # the edit reports a text that cannot be read, with line and column

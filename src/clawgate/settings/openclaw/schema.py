@@ -1,8 +1,8 @@
-"""Which parts of OpenClaw's config file does clawgate read, and what may stand there? No file, no environment.
+"""Declares the parts of OpenClaw's config file that clawgate reads, and which values they may have.
 
-Keys are OpenClaw's, with OpenClaw's meaning, so that one file serves both. What OpenClaw owns and clawgate does not
-read is kept and ignored (``extra="allow"``); only what clawgate reads is judged, and no value that OpenClaw takes is
-refused for its type. Sources: the configuration schema that OpenClaw 2026.9.6 prints, and its recorded behaviour.
+Pure. Keys are OpenClaw's, with OpenClaw's meaning, so that one file serves both programs. What clawgate does not read
+is kept and ignored (``extra="allow"``), and no value that OpenClaw accepts is rejected for its type. Sources: the
+configuration schema that OpenClaw 2026.9.6 prints, and its recorded behaviour.
 """
 
 from __future__ import annotations
@@ -14,61 +14,64 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.fields import Port, Secret, Url, env_var, reject_bool
-from clawgate.settings.secrets import REDACTION_MARKS
+from clawgate.settings.secrets import PLACEHOLDERS
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
 """The dialects that clawgate speaks to a provider. The file may name others; such a provider is not ready."""
 
-LONGEST_WAIT = 86_400.0
-"""Seconds; OpenClaw takes any number, and a longer one is read as this."""
+MAX_SECONDS = 86_400.0
+"""OpenClaw accepts any number of seconds; a larger one is read as this."""
 
 
-def _whole(value: object) -> object:
-    """OpenClaw takes numbers with a fraction where only whole ones mean something."""
+def _round_down(value: object) -> object:
+    """OpenClaw accepts fractions where only whole numbers mean something."""
     reject_bool(value)
     return math.floor(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
-def _header_text(value: SecretStr) -> SecretStr:
+def _check_header(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    if any(mark in text for mark in REDACTION_MARKS[:2]) or text in REDACTION_MARKS:
-        raise ValueError("is the mark that stands for a hidden secret, not the secret")
+    _check_not_placeholder(text)
     if not text.isascii() or not text.isprintable() or text != text.strip() or not text:
         raise ValueError(
-            "is empty or holds a character that cannot stand in a header (line break, non-ASCII)"
+            "is empty or contains a character that is not allowed in a header (line break, non-ASCII)"
         )
     return value
 
 
-def _no_mark(value: SecretStr) -> SecretStr:
+def _check_text(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text.strip():
         raise ValueError("is empty")
-    if any(mark in text for mark in REDACTION_MARKS[:2]) or text in REDACTION_MARKS:
-        raise ValueError("is the mark that stands for a hidden secret, not the secret")
+    _check_not_placeholder(text)
     return value
 
 
-def _primary_alone(value: object) -> object:
+def _check_not_placeholder(text: str) -> None:
+    if any(placeholder in text for placeholder in PLACEHOLDERS[:2]) or text in PLACEHOLDERS:
+        raise ValueError("is a redaction placeholder, not a secret; enter the real value")
+
+
+def _primary_only(value: object) -> object:
     return {"primary": value} if isinstance(value, str) else value
 
 
-NonNegativeInt = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+NonNegativeInt = Annotated[int, BeforeValidator(_round_down), Field(ge=1)]
 Duration = Annotated[
     float,
     BeforeValidator(reject_bool),
     Field(gt=0, allow_inf_nan=False),
-    AfterValidator(lambda seconds: min(seconds, LONGEST_WAIT)),
+    AfterValidator(lambda seconds: min(seconds, MAX_SECONDS)),
 ]
-HeaderSecret = Annotated[SecretStr, AfterValidator(_header_text)]
-"""The value of a header: like a secret, but blanks may stand in it (``Basic dXNlcg==``)."""
+HeaderSecret = Annotated[SecretStr, AfterValidator(_check_header)]
+"""The value of a header: like a secret, but it may contain blanks (``Basic dXNlcg==``)."""
 
-LongSecret = Annotated[SecretStr, AfterValidator(_no_mark)]
-"""A secret that never stands in a header and may have several lines, as a PEM key has."""
+LongSecret = Annotated[SecretStr, AfterValidator(_check_text)]
+"""A secret that is never sent in a header and may have several lines, as a PEM key has."""
 
 
 class Block(BaseModel):
-    """A part of OpenClaw's file: keys in camelCase, unknown ones OpenClaw's own."""
+    """An object of OpenClaw's file: keys in camelCase, unknown ones are OpenClaw's own."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -76,12 +79,12 @@ class Block(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        defer_build=True,  # the whole is built once, where it is first used, and not each part on its own
+        defer_build=True,  # built once as a whole at its first use, not part by part at import
     )
 
 
 class RateLimit(Block):
-    """``gateway.auth.rateLimit``: wrong tokens from one address."""
+    """``gateway.auth.rateLimit``: the lockout of addresses that present wrong tokens."""
 
     max_attempts: NonNegativeInt = Field(
         default=10, description="Wrong tokens before an address is locked out."
@@ -94,7 +97,7 @@ class RateLimit(Block):
 
 
 class GatewayAuth(Block):
-    """``gateway.auth``: who may come in."""
+    """``gateway.auth``: who may use the gateway."""
 
     mode: Literal["token", "password", "none", "trusted-proxy"] | None = Field(
         default=None, description="What callers must present."
@@ -115,7 +118,7 @@ class GatewayAuth(Block):
 
 
 class Toggle(Block):
-    """Something that can be on or off."""
+    """A feature that is on or off."""
 
     enabled: StrictBool | None = Field(default=None, description="Whether it is on.")
 
@@ -132,12 +135,12 @@ class GatewayHttp(Block):
     """``gateway.http``."""
 
     endpoints: HttpEndpoints = Field(
-        default_factory=HttpEndpoints, description="What is answered over plain HTTP."
+        default_factory=HttpEndpoints, description="The endpoints of the HTTP API."
     )
 
 
 class GatewayBlock(Block):
-    """``gateway``: where to listen, who may come in."""
+    """``gateway``: where to listen, who may use it."""
 
     mode: Literal["local", "remote"] | None = Field(
         default=None, description="local: this machine runs the gateway."
@@ -149,7 +152,7 @@ class GatewayBlock(Block):
         default="loopback", description="Addresses to listen on."
     )
     custom_bind_host: str | None = Field(default=None, description="The address of bind custom.")
-    auth: GatewayAuth = Field(default_factory=GatewayAuth, description="Who may come in.")
+    auth: GatewayAuth = Field(default_factory=GatewayAuth, description="Who may use the gateway.")
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
     )
@@ -157,10 +160,10 @@ class GatewayBlock(Block):
 
 
 class RequestAuth(Block):
-    """``request.auth``: the credential in any header."""
+    """``request.auth``: the credential, in any header."""
 
     mode: Literal["provider-default", "authorization-bearer", "header"] = Field(
-        description="How the credential is shown to the provider."
+        description="How the credential is sent to the provider."
     )
     token: Secret | None = Field(
         default=None, description="The token of mode authorization-bearer; a reference."
@@ -168,8 +171,8 @@ class RequestAuth(Block):
     header_name: str | None = Field(
         default=None, description="The header of mode header, such as X-Proxy-Token."
     )
-    value: HeaderSecret | None = Field(default=None, description="What stands in it; a reference.")
-    prefix: str | None = Field(default=None, description="What stands before the value, such as Basic.")
+    value: HeaderSecret | None = Field(default=None, description="Its value; a reference.")
+    prefix: str | None = Field(default=None, description="The scheme before the value, such as Basic.")
 
 
 class RequestTls(Block):
@@ -183,7 +186,7 @@ class RequestTls(Block):
     passphrase: LongSecret | None = Field(default=None, description="The passphrase of the key; a reference.")
     server_name: str | None = Field(default=None, description="The name that its certificate must be for.")
     insecure_skip_verify: StrictBool = Field(
-        default=False, description="Take any certificate: whoever answers is believed."
+        default=False, description="Accept any certificate: the server is not authenticated."
     )
 
 
@@ -218,10 +221,10 @@ class ModelEntry(Block):
     name: str | None = Field(default=None, description="Its name for people.")
     api: str | None = Field(default=None, description="Its dialect, where it is not the provider's.")
     base_url: str | None = Field(default=None, description="Its address, where it is not the provider's.")
-    reasoning: StrictBool = Field(default=False, description="Whether it thinks before it answers.")
-    input: tuple[str, ...] = Field(default=("text",), description="What it takes: text, image, video, audio.")
-    context_window: NonNegativeInt | None = Field(default=None, description="Tokens that it can hold.")
-    max_tokens: NonNegativeInt | None = Field(default=None, description="Tokens that one answer may have.")
+    reasoning: StrictBool = Field(default=False, description="Whether it reasons before it responds.")
+    input: tuple[str, ...] = Field(default=("text",), description="Its inputs: text, image, video, audio.")
+    context_window: NonNegativeInt | None = Field(default=None, description="Tokens of its context window.")
+    max_tokens: NonNegativeInt | None = Field(default=None, description="Tokens that one response may have.")
     headers: dict[str, HeaderSecret] = Field(
         default_factory=dict, description="Further headers for it alone."
     )
@@ -246,7 +249,7 @@ class ProviderBlock(Block):
     request: ProviderRequest = Field(
         default_factory=ProviderRequest, description="How requests to it are made."
     )
-    timeout_seconds: Duration | None = Field(default=None, description="Seconds that one answer may take.")
+    timeout_seconds: Duration | None = Field(default=None, description="Seconds that one response may take.")
     models: tuple[ModelEntry, ...] = Field(default=(), description="The models that it has.")
 
 
@@ -260,11 +263,11 @@ class ModelsBlock(Block):
 
 
 class ModelChoice(Block):
-    """What answers when nothing else is asked for, and what may stand in for it."""
+    """The default model and its fallbacks."""
 
     primary: str | None = Field(default=None, description="provider/model, or an alias.")
     fallbacks: tuple[str, ...] = Field(
-        default=(), description="What may stand in for it, each as provider/model."
+        default=(), description="The models tried after it, each as provider/model."
     )
 
 
@@ -278,7 +281,7 @@ class AgentDefaults(Block):
     """``agents.defaults``."""
 
     model: Annotated[
-        ModelChoice, BeforeValidator(_primary_alone, json_schema_input_type=str | ModelChoice)
+        ModelChoice, BeforeValidator(_primary_only, json_schema_input_type=str | ModelChoice)
     ] = Field(default_factory=ModelChoice, description="The model; a plain text is its primary.")
     models: dict[str, ModelSettings] = Field(
         default_factory=dict, description="Settings of models, by provider/model."
@@ -288,10 +291,8 @@ class AgentDefaults(Block):
 class AgentsBlock(Block):
     """``agents``."""
 
-    defaults: AgentDefaults = Field(default_factory=AgentDefaults, description="What holds for every agent.")
-    list: tuple[dict[str, Any], ...] = Field(
-        default=(), description="Agents, as files before 2026.9 have them."
-    )
+    defaults: AgentDefaults = Field(default_factory=AgentDefaults, description="Settings of every agent.")
+    list: tuple[dict[str, Any], ...] = Field(default=(), description="Agents, as in files before 2026.9.")
     entries: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Agents by their id.")
 
 
@@ -307,9 +308,11 @@ class PluginsBlock(Block):
 
     enabled: StrictBool | None = Field(default=None, description="Whether any plugin is on.")
     allow: tuple[str, ...] = Field(
-        default=(), description="The only plugins that may be on; nothing, or an empty list: any."
+        default=(), description="The only plugins that may be on; absent or empty: any."
     )
-    deny: tuple[str, ...] = Field(default=(), description="Plugins that are off, whatever else says so.")
+    deny: tuple[str, ...] = Field(
+        default=(), description="Plugins that are off, whatever other settings are."
+    )
     entries: dict[str, PluginEntry] = Field(default_factory=dict, description="Plugins by their id.")
 
 
@@ -317,18 +320,18 @@ class OpenClawConfig(Block):
     """The file, as far as clawgate reads it."""
 
     gateway: GatewayBlock = Field(
-        default_factory=GatewayBlock, description="Where to listen, who may come in."
+        default_factory=GatewayBlock, description="Where to listen, who may use the gateway."
     )
     models: ModelsBlock = Field(default_factory=ModelsBlock, description="The providers and their models.")
-    agents: AgentsBlock = Field(default_factory=AgentsBlock, description="Who answers, and with which model.")
+    agents: AgentsBlock = Field(default_factory=AgentsBlock, description="The agents and their models.")
     plugins: PluginsBlock = Field(default_factory=PluginsBlock, description="Plugins and their settings.")
     tools: dict[str, Any] = Field(default_factory=dict, description="What agents may use.")
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of the file for editors. What OpenClaw owns may stand everywhere; secrets may be references."""
-    found = OpenClawConfig.model_json_schema(by_alias=True, mode="validation")
-    found |= {
+    """Return the JSON schema of the file for editors: OpenClaw's keys are allowed, secrets may be references."""
+    document = OpenClawConfig.model_json_schema(by_alias=True, mode="validation")
+    document |= {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "OpenClaw's config, as clawgate reads it",
     }
@@ -338,8 +341,8 @@ def schema() -> dict[str, Any]:
         "properties": {"source": {"enum": ["env", "file", "exec", "store"]}, "id": {"type": "string"}},
         "required": ["source", "id"],
     }
-    found["$defs"]["SecretRef"] = reference
-    return {key: _with_references(part) for key, part in found.items()}
+    document["$defs"]["SecretRef"] = reference
+    return {key: _with_references(part) for key, part in document.items()}
 
 
 def _with_references(part: object) -> object:

@@ -1,78 +1,84 @@
-"""Which keys of the file does clawgate not read, and is one of them a slip for a key that it does read?
+"""Finds the keys of the config file that clawgate does not read, and typos among them.
 
-OpenClaw owns most of its file, so a key of its own that is not read is no mistake; one that neither of the two knows
-and that is a letter away from one that they know, is. It judges keys, never values.
+Pure. OpenClaw owns most of its file, so a key of its own that is not read is no mistake;
+one that neither of the two knows and that is a letter away from a known one is.
 """
 
 from __future__ import annotations
 
 import difflib
-import types
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.openclaw import schema as openclaw
-from clawgate.settings.openclaw.schema import Block
-from clawgate.settings.openclaw.upstream_keys import OPENCLAWS_OWN
+from clawgate.settings.openclaw.schema import Block, OpenClawConfig
+from clawgate.settings.openclaw.schema_walk import Steps, holds_secret, models_in
+from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
 
-_CLOSE = 0.75
-"""How alike two keys are, of 1, for one to be a slip for the other: ``prot`` for ``port`` is one."""
+_SIMILARITY = 0.75
+"""How alike two keys are, of 1, for one to be a typo of the other: ``prot`` of ``port`` is one."""
+
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownKey:
-    """A key that is not read. ``meant`` is the one that it may be a slip for; ``there``: that one is, too.
+    """A key that is not read.
 
-    ``openclaws``: it is one of OpenClaw's own, and no slip; ``read``: clawgate reads the one that is meant.
+    ``suggestion`` is the key that it may be a typo of; ``is_beside``: that one is set, too; ``is_read``: clawgate reads
+    that one. ``is_openclaw``: it is a key of OpenClaw's, and no typo. ``may_be_secret``: it may be a secret of its
+    block that was given the wrong way round, so it must not be shown.
     """
 
     path: KeyPath
-    meant: str | None
-    there: bool
-    openclaws: bool = False
-    read: bool = False
+    suggestion: str | None = None
+    is_beside: bool = False
+    is_read: bool = False
+    is_openclaw: bool = False
+    may_be_secret: bool = False
 
 
-def unread_keys(document: object) -> Iterator[UnknownKey]:
-    """Every key that is not read, in the blocks that are; what is not an object is passed over."""
-    return _of_block(document, openclaw.OpenClawConfig, ())
+def unknown_keys(document: object) -> Iterator[UnknownKey]:
+    """Yield every key that is not read, in the blocks that are; what is not an object is skipped."""
+    return _in_block(document, OpenClawConfig, ())
 
 
-def _of_block(value: object, block: type[Block], path: KeyPath) -> Iterator[UnknownKey]:
+def _in_block(value: object, block: type[Block], path: KeyPath) -> Iterator[UnknownKey]:
     if not isinstance(value, dict):
         return
     keys = _keys(block)
     for key, part in value.items():
+        own = (*path, key)
         if key in keys:
-            yield from _of_shape(part, keys[key], (*path, key))
-        elif key in OPENCLAWS_OWN[block]:
-            yield UnknownKey((*path, key), None, there=False, openclaws=True)
+            for steps, inner in models_in(keys[key]):
+                assert issubclass(inner, Block)
+                for inner_path, inner_value in _values(part, steps, own):
+                    yield from _in_block(inner_value, inner, inner_path)
+        elif key in OPENCLAW_KEYS[block]:
+            yield UnknownKey(own, is_openclaw=True)
+        elif suggestion := _similar(key, (*keys, *sorted(OPENCLAW_KEYS[block]))):
+            yield UnknownKey(own, suggestion, is_beside=suggestion in value, is_read=suggestion in keys)
         else:
-            meant = _near(key, (*keys, *sorted(OPENCLAWS_OWN[block])))
-            yield UnknownKey((*path, key), meant, there=meant in value, read=meant in keys)
+            is_swapped = not _WORD.match(key) or (isinstance(part, str) and part in keys)
+            yield UnknownKey(own, may_be_secret=is_swapped and any(map(holds_secret, keys.values())))
 
 
-def _of_shape(value: object, shape: object, path: KeyPath) -> Iterator[UnknownKey]:
-    """``shape`` is the annotation of the field."""
-    origin, parts = get_origin(shape), get_args(shape)
-    if isinstance(shape, type) and issubclass(shape, Block):
-        yield from _of_block(value, shape, path)
-    elif origin is Annotated:
-        yield from _of_shape(value, parts[0], path)
-    elif origin in (Union, types.UnionType):
-        for part in parts:
-            yield from _of_shape(value, part, path)
-    elif origin is dict and isinstance(value, dict):
+def _values(value: object, steps: Steps, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
+    """Yield what is behind ``steps``, as far as the containers are of the right type."""
+    if not steps:
+        yield path, value
+    elif steps[0] is dict and isinstance(value, dict):
         for key, part in value.items():
-            yield from _of_shape(part, parts[1], (*path, key))
-    elif origin is tuple and isinstance(value, list):
-        for at, part in enumerate(value):
-            yield from _of_shape(part, parts[0], (*path, at))
+            yield from _values(part, steps[1:], (*path, key))
+    elif steps[0] is list and isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _values(part, steps[1:], (*path, index))
 
 
 @cache
@@ -80,12 +86,12 @@ def _keys(block: type[Block]) -> Mapping[str, Any]:
     return {to_camel(name): field.annotation for name, field in block.model_fields.items()}
 
 
-def _near(key: str, keys: Sequence[str]) -> str | None:
-    plain = _letters(key)
+def _similar(key: str, keys: Sequence[str]) -> str | None:
+    letters = _letters(key)
     for known in keys:
-        if _letters(known) == plain:
+        if _letters(known) == letters:
             return known
-    return next(iter(difflib.get_close_matches(key, keys, n=1, cutoff=_CLOSE)), None)
+    return next(iter(difflib.get_close_matches(key, keys, n=1, cutoff=_SIMILARITY)), None)
 
 
 def _letters(key: str) -> str:

@@ -1,8 +1,7 @@
-"""How does a change get into the config file? Read, changed, judged as a whole, written: or nothing happens at all.
+"""Changes the config file: read, change, validate as a whole, write; or nothing happens at all.
 
-Every command that changes the file comes through here. What to change is the caller's decision
-(`settings.json5.edit`), what the file may say is `settings.openclaw.config_file`'s, how the bytes get there is
-`settings.atomic_write`'s.
+Every command that changes the file uses this. What to change is the caller's decision (`settings.json5.edit`), what the
+file may say is that of `settings.openclaw.config_file`, how the bytes are replaced that of `settings.atomic_write`.
 """
 
 from __future__ import annotations
@@ -13,28 +12,30 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from clawgate.settings.atomic_write import WriteFailed, locked, replace, resolve_symlink
+from clawgate.settings import atomic_write
+from clawgate.settings.atomic_write import WriteFailed
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.json5.edit import EditVerificationFailed, NoSuchPath, value_at
-from clawgate.settings.json5.file import Json5File, parsed, read_json5
-from clawgate.settings.json5.source_map import InvalidJson5, nearest
+from clawgate.settings.json5.document import NoSuchPath, value_at
+from clawgate.settings.json5.edit import EditVerificationFailed
+from clawgate.settings.json5.file import PRIVATE_MODE, Json5File, json5_file, read_json5
+from clawgate.settings.json5.source_map import InvalidJson5, nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.problems import SettingsInvalid
 
 NEW_FILE = "{\n}\n"
-"""What a change is made to where there is no file yet."""
+"""The text that a change is made to where there is no file yet."""
 
 _NEVER_DROPPED: dict[KeyPath, str] = {
-    ("gateway", "mode"): "without it OpenClaw does not start",
+    ("gateway", "mode"): "OpenClaw does not start without it",
     ("meta",): "without it OpenClaw takes the file for damaged and restores a backup over it",
 }
 _INDEX = re.compile(r"\[\d+\]")
-_SMALL = 512
-"""Bytes; a smaller file may halve without anybody asking whether it was meant."""
+_SMALL_BYTES = 512
+"""A smaller file may halve without being a mistake."""
 
 
 class LosesTooMuch(WriteFailed):
-    """The change would take away what nobody said should go."""
+    """The change would remove what was not named."""
 
 
 class BringsProblems(SettingsInvalid):
@@ -43,9 +44,9 @@ class BringsProblems(SettingsInvalid):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WriteResult:
-    """How it went. ``path`` is the file itself, behind links; ``backup`` holds the version before.
+    """What was written. ``path`` is the file itself, links resolved; ``backup`` has the version before.
 
-    ``remaining`` are problems that the file had before and still has: worth a warning, no reason to refuse.
+    ``remaining`` are problems that the file had before and still has: worth a warning, no reason to reject.
     """
 
     path: Path
@@ -63,106 +64,109 @@ def update(
     dropped: Collection[KeyPath] = (),
     may_shrink: bool = False,
 ) -> WriteResult:
-    """Replace the text of ``path`` by what ``change`` makes of it; other writers wait until it is done.
+    """Replace the text of ``path`` by the result of ``change``; other writers wait until it is done.
 
-    ``dropped`` are the paths that are meant to go even if OpenClaw needs them; ``may_shrink``: the file may become
-    less than half as large. ``change`` may raise what it likes; nothing is written then. Raises `SettingsInvalid` for a
-    file that cannot be read, `BringsProblems` for those that the change would add (a file with others may be changed),
-    `WriteFailed` with its cause if the file could not be written, `EditVerificationFailed` for a text that cannot be
-    read.
+    ``dropped`` are the paths that may go even if OpenClaw needs them; ``may_shrink``: the file may become less than
+    half as large. ``change`` may raise anything; nothing is written then. Raises `SettingsInvalid` for a file that
+    cannot be read, `BringsProblems` for those that the change would add (a file with others may be changed),
+    `WriteFailed` if the file could not be written, `EditVerificationFailed` for a text that cannot be read.
     """
     import clawgate.settings.openclaw.config_file
-    import clawgate.settings.openclaw.key_catalog  # noqa: F401  # what takes time is done before others have to wait
+    import clawgate.settings.openclaw.key_catalog  # noqa: F401  # imports take time, and other writers wait
 
-    with locked(path):
-        target = resolve_symlink(path)
+    with atomic_write.locked(path):
+        target = atomic_write.resolve_symlink(path)
         old = read_json5(target)
         before = old.text if old is not None else NEW_FILE
         after = change(before)
         if after == before:
             return WriteResult(target, changed=False)
         try:
-            new = Json5File(target, after, "", old.mode if old else 0o600, *parsed(after))
+            new = json5_file(target, after, mode=old.mode if old else PRIVATE_MODE)
         except InvalidJson5 as error:
             raise EditVerificationFailed(f"the new text could not be read: {error.message}") from error
-        remaining = _judged(old, new, environment)
+        remaining = _remaining_problems(old, new, environment)
         if old is not None:
-            _ask_for_loss(old, new, dropped, may_shrink=may_shrink)
-        seen = old.text.encode() if old is not None else None
-        backup = replace(target, after.encode(), seen=seen)
+            _check_loss(old, new, dropped, may_shrink=may_shrink)
+        backup = atomic_write.replace(
+            target, after.encode(), old=old.text.encode() if old is not None else None
+        )
     return WriteResult(target, changed=True, created=old is None, backup=backup, remaining=remaining)
 
 
 def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Diagnostic]:
-    """Everything that is wrong with a file that could be read, with the settings of our own roles in it."""
+    """Return everything that is wrong with a parsed file, with the settings of our own roles in it."""
     from clawgate.settings.openclaw.config_file import validate
 
     try:
         validate(file, environment)
     except SettingsInvalid as error:
-        found = error.problems
+        problems = error.problems
     else:
-        found = []
-    return [*found, *_of_roles(file)]
+        problems = []
+    return [*problems, *_role_problems(file)]
 
 
-def _of_roles(file: Json5File) -> Iterator[Diagnostic]:
+def _role_problems(file: Json5File) -> Iterator[Diagnostic]:
     """What is wrong in ``plugins.entries.<role>.config``; what is missing there may be set elsewhere."""
     from clawgate.settings.openclaw.key_catalog import ROLES
     from clawgate.settings.roles.loader import SettingsSources, load
 
+    in_block = "block"
     for entry, model in ROLES.items():
-        path: KeyPath = ("plugins", "entries", entry, "config")
+        section: KeyPath = ("plugins", "entries", entry, "config")
         try:
-            block = value_at(file.value, path)
+            block = value_at(file.value, section)
         except NoSuchPath:
             continue
         if not isinstance(block, dict):
-            continue  # told already: no plugin's may be anything else
+            continue  # reported for every plugin
         try:
-            load(model, {}, SettingsSources(block=block, block_name="here"))
+            load(model, {}, SettingsSources(block=block, block_name=in_block))
         except SettingsInvalid as error:
             for problem in error.problems:
-                if problem.location.startswith("here") and not problem.unset:
-                    own = (*path, *problem.path)
-                    place = file.place(*nearest(file.scan.spans, own))
-                    yield dataclasses.replace(problem, path=own, location=place)
+                if problem.location.startswith(in_block) and not problem.unset:
+                    path = (*section, *problem.path)
+                    location = file.location(*nearest_position(file.source_map.spans, path))
+                    yield dataclasses.replace(problem, path=path, location=location)
 
 
-def _judged(old: Json5File | None, new: Json5File, environment: Mapping[str, str]) -> tuple[Diagnostic, ...]:
-    """The problems that were there before; raises `BringsProblems` with those that were not."""
-    found = problems_of(new, environment)
-    if not found:
+def _remaining_problems(
+    old: Json5File | None, new: Json5File, environment: Mapping[str, str]
+) -> tuple[Diagnostic, ...]:
+    """The problems that were there before. Raises `BringsProblems` with those that were not."""
+    problems = problems_of(new, environment)
+    if not problems:
         return ()
-    had = Counter(map(_sort, problems_of(old, environment) if old is not None else ()))
-    fresh = []
-    for problem in found:
-        had[_sort(problem)] -= 1
-        if had[_sort(problem)] < 0:
-            fresh.append(problem)
-    if fresh:
-        raise BringsProblems(fresh)
-    return tuple(found)
+    before = Counter(map(_identity, problems_of(old, environment) if old is not None else ()))
+    added = []
+    for problem in problems:
+        before[_identity(problem)] -= 1
+        if before[_identity(problem)] < 0:
+            added.append(problem)
+    if added:
+        raise BringsProblems(added)
+    return tuple(problems)
 
 
-def _sort(problem: Diagnostic) -> tuple[str, str]:
+def _identity(problem: Diagnostic) -> tuple[str, str]:
     """What stays the same about a problem when lines and entries before it come or go."""
     return _INDEX.sub("[]", problem.key), problem.message
 
 
-def _ask_for_loss(old: Json5File, new: Json5File, dropped: Collection[KeyPath], *, may_shrink: bool) -> None:
-    for path, why in _NEVER_DROPPED.items():
+def _check_loss(old: Json5File, new: Json5File, dropped: Collection[KeyPath], *, may_shrink: bool) -> None:
+    for path, reason in _NEVER_DROPPED.items():
         if path not in dropped and _has(old.value, path) and not _has(new.value, path):
             name = format_key_path(path)
             raise LosesTooMuch(
-                f"This would drop {name}: {why}. Nothing was changed; "
-                f"if it is meant, run: clawgate config unset {name}"
+                f"{name}: would be removed, and {reason}; nothing was changed, "
+                f"to remove it run: clawgate config unset {name}"
             )
     before, after = len(old.text.encode()), len(new.text.encode())
-    if not may_shrink and before >= _SMALL and after * 2 < before:
+    if not may_shrink and before >= _SMALL_BYTES and after * 2 < before:
         raise LosesTooMuch(
-            f"This would shrink {old.path} from {before} to {after} bytes. Nothing was changed; "
-            "if it is meant, take away what should go with: clawgate config unset PATH"
+            f"{old.path}: would shrink from {before} to {after} bytes; nothing was changed, "
+            "to remove parts of it run: clawgate config unset PATH"
         )
 
 

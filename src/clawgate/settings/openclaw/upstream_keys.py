@@ -1,8 +1,8 @@
-"""Which keys does OpenClaw have in the parts of its file that clawgate reads, besides those that clawgate reads?
+"""Lists OpenClaw's own keys in the blocks of its file that clawgate reads: those that clawgate does not read.
 
-Each of these parts is closed in OpenClaw: for one key that it does not know it refuses its whole config. Source: the
-configuration schema that OpenClaw 2026.9.6 prints. A newer OpenClaw may have more, so that a key which is missing here
-is worth a warning and no more, unless it looks like a slip.
+Each of these blocks is closed in OpenClaw: for one unknown key it rejects its whole config. Source: the configuration
+schema that OpenClaw 2026.9.6 prints. A newer OpenClaw may have more keys, so one that is missing here is worth a
+warning and no more, unless it looks like a typo.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from clawgate.settings.openclaw import schema as openclaw
 from clawgate.settings.openclaw.schema import Block
 
 VERSION = "2026.9.6"
-"""The OpenClaw that the keys are of."""
+"""The version of OpenClaw that has these keys."""
 
 DIALECTS = (
     "openai-completions", "anthropic-messages", "openai-responses", "openai-chatgpt-responses",
     "azure-openai-responses", "google-generative-ai", "google-vertex", "github-copilot", "bedrock-converse-stream",
     "ollama", "pi-messages",
 )  # fmt: skip
-"""What OpenClaw takes for ``api``; clawgate speaks some of them."""
+"""The values that OpenClaw accepts for ``api``; clawgate speaks some of them."""
 
 _KEYS: dict[type[Block], str] = {
     openclaw.OpenClawConfig: "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels "
@@ -57,7 +57,7 @@ _KEYS: dict[type[Block], str] = {
     openclaw.PluginEntry: "hooks llm subagent",
 }
 
-OPENCLAWS_OWN: Mapping[type[Block], frozenset[str]] = MappingProxyType(
+OPENCLAW_KEYS: Mapping[type[Block], frozenset[str]] = MappingProxyType(
     {block: frozenset(keys.split()) for block, keys in _KEYS.items()}
 )
-"""By the block in which they may stand: keys that clawgate does not read."""
+"""Keys that clawgate does not read, by their block."""

@@ -1,109 +1,112 @@
-"""Does what stands in OpenClaw's file make sense together? Each value is of the right type already.
+"""Checks that the settings of OpenClaw's file agree: names, references between parts, parts that need each other.
 
-Judges names, references between parts, and parts that are only of use together. It knows no file and no environment.
+Pure: each value is of the right type already; no file and no environment is read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from clawgate.policy.model_routing import ModelRef
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.schema import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
-from clawgate.settings.redaction import is_secret
+from clawgate.settings.redaction import is_secret, redact_name
 from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import parse_url
 
 _PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
-_CREDENTIAL = re.compile(r"authorization|token(?!s)|api-?key|secret|(?:^|-)key\Z", re.IGNORECASE)
-_SHOWN = 60
+_CREDENTIAL_HEADER = re.compile(r"authorization|token(?!s)|api-?key|secret|(?:^|-)key\Z", re.IGNORECASE)
+_SHOWN_CHARACTERS = 60
+_IN_FULL = "write it in full, as openai/gpt-4o"
+_UNPRINTABLE = "begins or ends with a blank, or contains a character that cannot be printed"
 
 
-class Finding(NamedTuple):
-    """What is wrong, and at which key path."""
+def problems(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Diagnostic]:
+    """Yield everything that does not agree.
 
-    path: KeyPath
-    message: str
-
-
-def findings(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Finding]:
-    """``unset``: the paths of references that lead nowhere; what is missing there is not missing by mistake."""
+    ``unset``: the paths of references that lead nowhere; what is missing there is not missing by mistake.
+    """
     aliases = list(_aliases(config))
     for name, block in config.models.providers.items():
         yield from _provider(name, block, unset)
-    yield from _judged_aliases(aliases, config.models.providers)
+    yield from _alias_problems(aliases, config.models.providers)
     known = {alias for _, alias in aliases}
     yield from _choice(config.agents.defaults.model, ("agents", "defaults", "model"), known)
     for agent, entry in config.agents.entries.items():
         yield from _agent(entry, ("agents", "entries", agent, "model"), known)
-    for at, entry in enumerate(config.agents.list):
-        yield from _agent(entry, ("agents", "list", at, "model"), known)
+    for index, entry in enumerate(config.agents.list):
+        yield from _agent(entry, ("agents", "list", index, "model"), known)
 
 
-def _provider(name: str, block: ProviderBlock, unset: Collection[KeyPath]) -> Iterator[Finding]:
+def _provider(name: str, block: ProviderBlock, unset: Collection[KeyPath]) -> Iterator[Diagnostic]:
     path: KeyPath = ("models", "providers", name)
     if not _PROVIDER_ID.match(name):
-        yield Finding(path, "a provider's id is made of a-z 0-9 . _ -, and begins with a letter or digit")
+        fix = "use a-z 0-9 . _ -, and begin with a letter or digit"
+        yield Diagnostic(path, "the id of the provider has a character that is not allowed", fix=fix)
     yield from _headers(block.headers, (*path, "headers"))
     yield from _headers(block.request.headers, (*path, "request", "headers"))
     if block.request.auth is not None:
         yield from _auth(block.request.auth, (*path, "request", "auth"), unset)
     first: dict[str, int] = {}
-    for at, model in enumerate(block.models):
-        place = (*path, "models", at)
+    for index, model in enumerate(block.models):
+        own = (*path, "models", index)
         if model.id in first:
-            yield Finding(
-                (*place, "id"), f"the model stands in this list already, as number {first[model.id]}"
+            yield Diagnostic(
+                (*own, "id"), f"duplicate model, the same as models[{first[model.id]}]", fix="remove one"
             )
-        first.setdefault(model.id, at)
-        if not model.id.isprintable() or model.id != model.id.strip():
-            yield Finding((*place, "id"), "holds a blank at an end or a character that cannot be printed")
-        yield from _headers(model.headers, (*place, "headers"))
-        if model.base_url is not None and (*place, "baseUrl") not in unset:
+        first.setdefault(model.id, index)
+        if not _is_clean(model.id):
+            yield Diagnostic((*own, "id"), _UNPRINTABLE)
+        yield from _headers(model.headers, (*own, "headers"))
+        if model.base_url is not None and (*own, "baseUrl") not in unset:
             try:
                 parse_url(model.base_url)
             except ValueError as error:
-                yield Finding((*place, "baseUrl"), str(error))
+                yield Diagnostic((*own, "baseUrl"), str(error))
 
 
-def _headers(headers: Mapping[str, SecretStr], path: KeyPath) -> Iterator[Finding]:
+def _headers(headers: Mapping[str, SecretStr], path: KeyPath) -> Iterator[Diagnostic]:
+    """Headers are counted: a name may be the secret, given the wrong way round."""
     seen: set[str] = set()
-    for at, (name, value) in enumerate(headers.items()):
-        place = (*path, name)
+    for number, (name, value) in enumerate(headers.items(), 1):
+        own = (*path, name)
         if not _HEADER_NAME.match(name):
-            yield Finding(place, f"the name of header {at + 1} holds a character that cannot stand in one")
+            yield Diagnostic(
+                own, f"the name of header {number} contains a character that is not allowed there"
+            )
         elif name.lower() in seen:
-            yield Finding(place, f"header {at + 1} is there twice; upper and lower case are the same")
+            message = f"header {number} is a duplicate: upper and lower case are the same"
+            yield Diagnostic(own, message, fix="remove one")
         seen.add(name.lower())
-        if _CREDENTIAL.search(name) and (reason := _no_credential(value)):
-            yield Finding(place, reason)
+        if _CREDENTIAL_HEADER.search(name) and (reason := _credential_problem(value)):
+            yield Diagnostic(own, reason, fix="enter the real value")
 
 
-def _no_credential(value: SecretStr) -> str | None:
-    """A scheme such as Basic may stand before the credential."""
+def _credential_problem(value: SecretStr) -> str | None:
+    """A scheme such as Basic may precede the credential."""
     return secret_problem(value.get_secret_value().rpartition(" ")[2])
 
 
-def _auth(auth: RequestAuth, path: KeyPath, unset: Collection[KeyPath]) -> Iterator[Finding]:
-    parts = {
+def _auth(auth: RequestAuth, path: KeyPath, unset: Collection[KeyPath]) -> Iterator[Diagnostic]:
+    needed = {
         "header": (("headerName", auth.header_name), ("value", auth.value)),
         "authorization-bearer": (("token", auth.token),),
         "provider-default": (),
     }
-    for key, part in parts[auth.mode]:
+    for key, part in needed[auth.mode]:
         if not part and (*path, key) not in unset:
-            yield Finding((*path, key), f"is missing; mode '{auth.mode}' needs it")
+            yield Diagnostic((*path, key), f"is missing; mode '{auth.mode}' needs it")
     if auth.header_name and not _HEADER_NAME.match(auth.header_name):
-        yield Finding((*path, "headerName"), "holds a character that cannot stand in the name of a header")
-    if auth.value is not None and (reason := _no_credential(auth.value)):
-        yield Finding((*path, "value"), reason)
+        yield Diagnostic((*path, "headerName"), "contains a character that is not allowed in a header name")
+    if auth.value is not None and (reason := _credential_problem(auth.value)):
+        yield Diagnostic((*path, "value"), reason, fix="enter the real value")
     if auth.prefix is not None and not (auth.prefix.isascii() and auth.prefix.isprintable()):
-        yield Finding((*path, "prefix"), "holds a character that cannot stand in a header")
+        yield Diagnostic((*path, "prefix"), "contains a character that is not allowed in a header")
 
 
 def _aliases(config: OpenClawConfig) -> Iterator[tuple[KeyPath, str]]:
@@ -112,22 +115,25 @@ def _aliases(config: OpenClawConfig) -> Iterator[tuple[KeyPath, str]]:
             yield ("agents", "defaults", "models", name, "alias"), settings.alias
 
 
-def _judged_aliases(aliases: list[tuple[KeyPath, str]], providers: Collection[str]) -> Iterator[Finding]:
-    seen: dict[str, str] = {}
+def _alias_problems(aliases: list[tuple[KeyPath, str]], providers: Collection[str]) -> Iterator[Diagnostic]:
+    models: dict[str, str] = {}
     for path, alias in aliases:
         plain = alias.strip().casefold()
         if "/" in alias:
-            yield Finding(path, "an alias may not hold a slash: it would look like provider/model")
+            fix = "remove the slash: it looks like provider/model"
+            yield Diagnostic(path, "an alias must not contain a slash", fix=fix)
         elif plain in providers:
-            yield Finding(path, "the alias is the id of a provider; choose another")
-        elif plain in seen:
-            yield Finding(path, f"the alias is taken already, by '{seen[plain]}'")
-        elif not alias.isprintable() or alias != alias.strip():
-            yield Finding(path, "holds a blank at an end or a character that cannot be printed")
-        seen.setdefault(plain, str(path[3]))
+            yield Diagnostic(path, "the alias is the id of a provider", fix="choose another")
+        elif plain in models:
+            yield Diagnostic(
+                path, f"the alias is that of '{redact_name(models[plain])}'", fix="choose another"
+            )
+        elif not _is_clean(alias):
+            yield Diagnostic(path, _UNPRINTABLE)
+        models.setdefault(plain, str(path[3]))
 
 
-def _agent(entry: Mapping[str, object], path: KeyPath, aliases: Collection[str]) -> Iterator[Finding]:
+def _agent(entry: Mapping[str, object], path: KeyPath, aliases: Collection[str]) -> Iterator[Diagnostic]:
     """An agent's own ``model``: a text, or an object as that of the defaults. Its other keys are OpenClaw's."""
     model = entry.get("model")
     if isinstance(model, str):
@@ -135,34 +141,38 @@ def _agent(entry: Mapping[str, object], path: KeyPath, aliases: Collection[str])
     elif isinstance(model, dict):
         primary, fallbacks = model.get("primary"), model.get("fallbacks", ())
         if not isinstance(primary, str | None):
-            yield Finding((*path, "primary"), "must be text")
+            yield Diagnostic((*path, "primary"), "must be text")
             primary = None
         if not isinstance(fallbacks, list | tuple) or not all(isinstance(one, str) for one in fallbacks):
-            yield Finding((*path, "fallbacks"), "must be a list of texts")
+            yield Diagnostic((*path, "fallbacks"), "must be a list of texts")
             fallbacks = ()
         yield from _choice(ModelChoice(primary=primary, fallbacks=tuple(fallbacks)), path, aliases)
     elif model is not None:
-        yield Finding(path, "must be text or an object")
+        yield Diagnostic(path, "must be text or an object")
 
 
-def _choice(choice: ModelChoice, path: KeyPath, aliases: Collection[str]) -> Iterator[Finding]:
-    if choice.primary is not None and choice.primary not in aliases and not _in_full(choice.primary):
-        shown = _shown((*path, "primary"), choice.primary)
-        yield Finding(
-            (*path, "primary"), f"{shown} is neither provider/model nor an alias of agents.defaults.models"
+def _choice(choice: ModelChoice, path: KeyPath, aliases: Collection[str]) -> Iterator[Diagnostic]:
+    if choice.primary is not None and choice.primary not in aliases and not _is_full_name(choice.primary):
+        own = (*path, "primary")
+        message = (
+            f"{_shown(own, choice.primary)} is neither provider/model nor an alias of agents.defaults.models"
         )
-    for at, text in enumerate(choice.fallbacks):
-        if not _in_full(text):
-            shown = _shown((*path, "fallbacks", at), text)
-            yield Finding((*path, "fallbacks", at), f"{shown}: write it in full, e.g. openai/gpt-4o")
+        yield Diagnostic(own, message, fix=_IN_FULL)
+    for index, text in enumerate(choice.fallbacks):
+        if not _is_full_name(text):
+            own = (*path, "fallbacks", index)
+            yield Diagnostic(own, f"{_shown(own, text)} is not provider/model", fix=_IN_FULL)
 
 
-def _in_full(text: str) -> bool:
-    found = ModelRef.parse(text)
-    return found is not None and text.isprintable() and text == text.strip()
+def _is_full_name(text: str) -> bool:
+    return ModelRef.parse(text) is not None and _is_clean(text)
+
+
+def _is_clean(text: str) -> bool:
+    return text.isprintable() and text == text.strip()
 
 
 def _shown(path: KeyPath, text: str) -> str:
-    if is_secret(path, text):
+    if is_secret(path, text) or redact_name(text) != text:
         return "the entry"
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")

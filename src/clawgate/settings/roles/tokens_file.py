@@ -1,4 +1,4 @@
-"""Who holds a token of the server's? Gathers them from all places, and reads the tokens file again when it changes."""
+"""Gathers the server's tokens from all sources, and reads the tokens file again when it changes."""
 
 from __future__ import annotations
 
@@ -7,41 +7,45 @@ from pathlib import Path
 
 from clawgate.policy.authentication import TokenStore
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.roles.bridge import TOKEN_NAME, ServerSettings
-from clawgate.settings.roles.loader import SettingsInvalid
+from clawgate.settings.key_path import KeyPath
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.redaction import redact_name
+from clawgate.settings.roles.server import TOKEN_NAME, TOKEN_NAME_RULE, ServerSettings
 from clawgate.settings.secrets import token_problem
+
+_FILE: KeyPath = ("proxyTokensFile",)
+_MAKE_ONE = "make one with: clawgate server new-token"
 
 
 def read_tokens_file(path: Path) -> dict[str, str]:
-    """``name:TOKEN`` on each line, '#' for comments. Raises `SettingsInvalid` with every problem, by line."""
+    """Return the tokens by name: ``name:TOKEN`` on each line, '#' for comments.
+
+    Raises `SettingsInvalid` with every problem, by line.
+    """
     try:
         mode = path.stat().st_mode
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsInvalid(
-            [Diagnostic(("proxyTokensFile",), f"it cannot be read: {reason}", location=str(path))]
-        ) from error
+        raise _invalid(f"it cannot be read: {reason}", location=path) from error
     problems = []
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        problems.append(
-            Diagnostic(("proxyTokensFile",), f"others may read it; run: chmod 600 {path}", location=str(path))
-        )
+        message = f"other users have access to it (mode {stat.S_IMODE(mode):04o})"
+        problems.append(Diagnostic(_FILE, message, fix=f"run: chmod 600 {path}", location=str(path)))
     tokens: dict[str, str] = {}
     for number, text in enumerate(lines, 1):
-        content = text.strip()
-        if not content or content.startswith("#"):
+        line = text.strip()
+        if not line or line.startswith("#"):
             continue
-        name, colon, token = (part.strip() for part in content.partition(":"))
-        where = f"{path}:{number}"
+        name, colon, token = (part.strip() for part in line.partition(":"))
+        location = f"{path}:{number}"
         if not colon or not TOKEN_NAME.match(name):
-            problems.append(Diagnostic(("proxyTokensFile",), "must be name:TOKEN", location=where))
+            problems.append(Diagnostic(_FILE, "must be name:TOKEN", fix=TOKEN_NAME_RULE, location=location))
         elif name in tokens:
-            problems.append(
-                Diagnostic(("proxyTokensFile",), f"the name '{name}' stands there twice", location=where)
-            )
+            message = f"the name '{redact_name(name)}' is not unique"
+            problems.append(Diagnostic(_FILE, message, fix="choose another", location=location))
         elif reason := token_problem(token):
-            problems.append(Diagnostic(("proxyTokensFile",), f"its token {reason}", location=where))
+            problems.append(Diagnostic(_FILE, f"its token {reason}", fix=_MAKE_ONE, location=location))
         else:
             tokens[name] = token
     if problems:
@@ -50,64 +54,60 @@ def read_tokens_file(path: Path) -> dict[str, str]:
 
 
 def gather_tokens(settings: ServerSettings) -> dict[str, str]:
-    """Every holder's token by name; a name or a token that comes twice is a problem."""
+    """Return every token by name. Raises `SettingsInvalid` for a name or a token that is not unique."""
     tokens = {name: token.get_secret_value() for name, token in settings.proxy_tokens.items()}
     if settings.proxy_token is not None:
         tokens["default"] = settings.proxy_token.get_secret_value()
     if settings.proxy_tokens_file is not None:
         path = Path(settings.proxy_tokens_file)
         from_file = read_tokens_file(path)
-        if twice := sorted(tokens.keys() & from_file.keys()):
-            raise SettingsInvalid(
-                [
-                    Diagnostic(
-                        ("proxyTokensFile",), f"the name '{name}' is also set elsewhere", location=str(path)
-                    )
-                    for name in twice
-                ]
-            )
+        if shared := sorted(tokens.keys() & from_file.keys()):
+            names = ", ".join(f"'{redact_name(name)}'" for name in shared)
+            raise _invalid(f"also set elsewhere: {names}", fix="choose other names", location=path)
         tokens |= from_file
-    by_token: dict[str, str] = {}
+    names_by_token: dict[str, str] = {}
     for name, token in tokens.items():
-        if token in by_token:
-            raise SettingsInvalid(
-                [Diagnostic(("tokens",), f"'{by_token[token]}' and '{name}' have the same token")]
-            )
-        by_token[token] = name
+        if token in names_by_token:
+            one, other = map(redact_name, (names_by_token[token], name))
+            message = f"'{one}' and '{other}' have the same token"
+            raise SettingsInvalid([Diagnostic(("proxyTokens",), message, fix=_MAKE_ONE)])
+        names_by_token[token] = name
     if not tokens:
-        raise SettingsInvalid(
-            [Diagnostic(("proxyTokensFile",), "it holds no token", location=str(settings.proxy_tokens_file))]
-        )
+        raise _invalid("it contains no token", fix=_MAKE_ONE, location=settings.proxy_tokens_file)
     return tokens
 
 
+def _invalid(message: str, *, fix: str = "", location: Path | str | None) -> SettingsInvalid:
+    return SettingsInvalid([Diagnostic(_FILE, message, fix=fix, location=str(location))])
+
+
 class TokenSource:
-    """The present book of tokens, and a newer one when the file has changed."""
+    """The current tokens, read again when their file has changed."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._path = Path(settings.proxy_tokens_file) if settings.proxy_tokens_file else None
-        self._seen = self._stamp()
+        self._read_stamp = self._stamp()
         self.tokens = gather_tokens(settings)
 
     def _stamp(self) -> tuple[int, int, int] | None:
         if self._path is None:
             return None
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
-    def book(self) -> TokenStore:
-        """The holders by hash."""
+    def store(self) -> TokenStore:
+        """Return the tokens by hash, as admission checks them."""
         return TokenStore.of(self.tokens)
 
-    def changed(self) -> bool:
-        """Whether the file has changed and was read again; raises `SettingsInvalid` once for a broken one."""
+    def reload_if_changed(self) -> bool:
+        """Read a changed file again. Return whether it had changed; raises `SettingsInvalid` once if it is invalid."""
         stamp = self._stamp()
-        if stamp == self._seen:
+        if stamp == self._read_stamp:
             return False
-        self._seen = stamp
+        self._read_stamp = stamp
         self.tokens = gather_tokens(self._settings)
         return True

@@ -63,7 +63,7 @@ def test_ctrl_c_waits_for_the_write(path: Path, monkeypatch: pytest.MonkeyPatch)
         os.kill(os.getpid(), signal.SIGINT)
         return locked(target)
 
-    monkeypatch.setattr("clawgate.settings.openclaw.update.locked", interrupted)
+    monkeypatch.setattr("clawgate.settings.atomic_write.locked", interrupted)
     handler = signal.getsignal(signal.SIGINT)
     assert write_shown(path, BEFORE, AFTER, {}).changed and signal.getsignal(signal.SIGINT) is handler
 

@@ -10,8 +10,8 @@ import pyjson5
 
 from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.providers.provider import mask
-from clawgate.settings.json5.edit import value_at
-from clawgate.settings.json5.source_map import InvalidJson5, positions
+from clawgate.settings.json5.document import value_at
+from clawgate.settings.json5.source_map import InvalidJson5, spans_of
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.redaction import is_secret
 
@@ -36,7 +36,7 @@ def _secrets(text: str) -> dict[KeyPath, str]:
     """Return the secrets by key path; empty for a text that is not JSON5."""
     try:
         document = pyjson5.decode(text)
-        spans = positions(text)
+        spans = spans_of(text)
     except (InvalidJson5, pyjson5.Json5Exception):
         return {}
     found = {}
@@ -49,7 +49,7 @@ def _secrets(text: str) -> dict[KeyPath, str]:
 
 
 def _masked(text: str, secrets: dict[KeyPath, str], old: Collection[str], known: Collection[str]) -> str:
-    spans = positions(text) if secrets else {}
+    spans = spans_of(text) if secrets else {}
     for path, value in sorted(secrets.items(), key=lambda item: -spans[item[0]].value_start):
         span = spans[path]
         new = "" if value in old else " (new)"

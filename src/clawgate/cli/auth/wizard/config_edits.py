@@ -12,7 +12,8 @@ import pyjson5
 
 from clawgate.plugins.api.provider import ConfigChange
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.json5.edit import NoSuchPath, set_value, unset_value, value_at
+from clawgate.settings.json5.document import NoSuchPath, value_at
+from clawgate.settings.json5.edit import set_value, unset_value
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.model_edits import fallbacks_in, with_alias, with_default, without_fallbacks
 

@@ -14,7 +14,7 @@ from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
-from clawgate.settings.problems import worded
+from clawgate.settings.problems import format_message
 from clawgate.settings.references import resolve_references
 
 _NEXT_STEPS = {
@@ -39,7 +39,7 @@ def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str
         )
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise ValueError(f"{format_key_path(first['loc'])}: {worded(first)}") from None
+        raise ValueError(f"{format_key_path(first['loc'])}: {format_message(first)}") from None
     return build_catalog(config, {}, environment).providers[name]
 
 

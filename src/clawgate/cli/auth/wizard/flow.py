@@ -31,7 +31,8 @@ from clawgate.plugins.api.provider import CheckResult, ConfigChange
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import FetchFailed
 from clawgate.plugins.host.isolation import PluginFailed, reason_of
-from clawgate.settings.json5.edit import EditNotSupported, EditVerificationFailed
+from clawgate.settings.json5.document import EditNotSupported
+from clawgate.settings.json5.edit import EditVerificationFailed
 from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.openclaw.update import NEW_FILE, WriteResult
 

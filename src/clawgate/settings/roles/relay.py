@@ -1,0 +1,132 @@
+"""Declares the settings that the bridge and the server have in common.
+
+Pure: no file, no environment, nothing is dialled. One declaration per option: the flag (``--remote-url``), the key in
+the config file (``remoteUrl``) and the environment variable (``PROXY_BRIDGE_URL``) are all derived from the field.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic.alias_generators import to_camel
+
+from clawgate.settings.fields import Seconds, reject_bool
+from clawgate.settings.secrets import token_problem
+from clawgate.wire.http.url import parse_url
+
+
+def _check_token(value: SecretStr) -> SecretStr:
+    if reason := token_problem(value.get_secret_value()):
+        raise ValueError(f"{reason}; make one with: clawgate server new-token")
+    return value
+
+
+def _check_proxy_url(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    _, _, address = text.removeprefix("http://").rpartition("@")
+    try:
+        _, path = parse_url(f"http://{address}")
+    except ValueError as error:
+        raise ValueError(f"its address {error}") from None
+    if path or not text.startswith("http://"):
+        raise ValueError("must be http://[user:password@]host:port")
+    return value
+
+
+def _split_words(value: object) -> object:
+    """Split comma lists, as flags and environment variables have them. Raises ValueError for one without a name."""
+    if isinstance(value, str):
+        value = (value,)
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        words = [word.strip() for part in value for word in part.split(",") if word.strip()]
+        if value and not words:
+            raise ValueError("lists no name")
+        return words
+    return value
+
+
+Token = Annotated[SecretStr, AfterValidator(_check_token)]
+"""A secret that admits callers."""
+
+StringList = Annotated[tuple[str, ...], BeforeValidator(_split_words)]
+"""A list of names; a flag or variable may give it as a comma list."""
+
+
+class RelaySettings(BaseModel):
+    """Settings of bridge and server."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+    connect_timeout: Seconds = Field(10, description="Seconds for a connection to the upstream.")
+    first_byte_timeout: Seconds = Field(
+        600,
+        description="Seconds from the whole request to the first byte; comments that keep a stream warm do not count.",
+    )
+    idle_timeout: Seconds = Field(300, description="Seconds of silence within a response.")
+    total_timeout: Seconds = Field(3600, description="Seconds for one exchange from head to end.")
+    drain_timeout: Seconds = Field(
+        30, description="Seconds that responses in progress get to finish when the role stops."
+    )
+    max_body_mb: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=1024)] = Field(
+        20, description="Largest request body, in MB (2^20 bytes)."
+    )
+    ca_file: str | None = Field(
+        None, description="PEM file of the only authorities that the upstream is checked against."
+    )
+    client_certificate: str | None = Field(
+        None, description="PEM file of the certificate shown to the upstream."
+    )
+    client_key: str | None = Field(
+        None, description="PEM file of that certificate's key, if it is a file of its own."
+    )
+    upstream_proxy: Annotated[SecretStr, AfterValidator(_check_proxy_url)] | None = Field(
+        None,
+        description="HTTP proxy (http://[user:password@]host:port) that CONNECTs to the upstream; "
+        "variables such as HTTPS_PROXY are never read.",
+    )
+    allow_host: StringList = Field(
+        (),
+        description="Further names to accept in Host, '*' for any; repeat it, or give a comma list.",
+    )
+    allow_origin: StringList = Field(
+        (), description="Web origins whose pages may call this; repeat it, or give a comma list."
+    )
+    exit_on_stdin_eof: bool = Field(
+        False, description="Stop when standard input ends: for programs that start clawgate."
+    )
+
+    @model_validator(mode="after")
+    def _key_needs_certificate(self) -> Self:
+        if self.client_key is not None and self.client_certificate is None:
+            raise ValueError("clientKey is set without clientCertificate; set both or neither")
+        return self
+
+    @property
+    def upstream_url(self) -> str:
+        """The URL that all requests are sent to; empty where that is not a setting."""
+        return ""
+
+    @model_validator(mode="after")
+    def _certificates_need_tls(self) -> Self:
+        if self.upstream_url.lower().startswith("http://"):
+            for name, value in (("caFile", self.ca_file), ("clientCertificate", self.client_certificate)):
+                if value is not None:
+                    raise ValueError(
+                        f"{name} is set, but the upstream's URL begins with http://, where no certificate is shown or "
+                        "checked; use https://"
+                    )
+        return self
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every secret among the settings, as text: what must never be shown."""
+        secrets: list[str] = []
+        for value in self.__dict__.values():
+            parts = value.values() if isinstance(value, dict) else (value,)
+            secrets += [part.get_secret_value() for part in parts if isinstance(part, SecretStr)]
+        if self.upstream_proxy is not None:
+            userinfo = self.upstream_proxy.get_secret_value().removeprefix("http://").rpartition("@")[0]
+            secrets += [text for text in (userinfo, userinfo.partition(":")[2]) if text]
+        return tuple(secrets)
