@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.wire.json import lenient as loose
+from clawgate.wire.json import lenient
 
 
 @pytest.mark.parametrize(
@@ -13,18 +13,21 @@ from clawgate.wire.json import lenient as loose
      ([], None), (10**400, None), (1 << 60, None)],
 )  # fmt: skip
 def test_a_count_is_a_number_of_tokens_or_nothing(value: object, read: int | None) -> None:
-    assert loose.count(value) == read
+    assert lenient.as_int(value) == read
 
 
 def test_a_member_is_to_be_had_of_objects_only() -> None:
-    assert loose.member({"a": 1}, "a") == 1
-    assert loose.member([], "a") is None and loose.member({}, "a") is None
+    assert lenient.as_member({"a": 1}, "a") == 1
+    assert lenient.as_member([], "a") is None and lenient.as_member({}, "a") is None
 
 
 def test_a_word_says_something() -> None:
-    assert loose.word("a") == "a"
-    assert loose.word("") is None and loose.word(1) is None
-    assert loose.text("a") == "a" and loose.text("") == loose.text(None) == loose.text(1) == ""
+    assert lenient.as_word("a") == "a"
+    assert lenient.as_word("") is None and lenient.as_word(1) is None
+    assert (
+        lenient.as_text("a") == "a"
+        and lenient.as_text("") == lenient.as_text(None) == lenient.as_text(1) == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_a_call_without_an_id_gets_one_of_its_own(
     given: object, answer: object, number: int, found: str
 ) -> None:
     """In two answers of a conversation it is not the same."""
-    assert loose.call_id(given, answer, number) == found and len(found) <= 40
+    assert lenient.call_id(given, answer, number) == found and len(found) <= 40
 
 
 @pytest.mark.parametrize(
@@ -58,4 +61,4 @@ def test_a_call_without_an_id_gets_one_of_its_own(
     ],
 )  # fmt: skip
 def test_content_is_text_and_thinking_in_order(content: object, read: list[tuple[str, str]]) -> None:
-    assert loose.parts(content) == read
+    assert lenient.content_parts(content) == read

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from clawgate.errors import InvalidRequest, UpstreamMalformed
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import strict
 
 
 class Inner(msgspec.Struct):
@@ -40,14 +40,14 @@ WRONG = [
 @pytest.mark.parametrize(("body", "param"), WRONG)
 def test_a_wrong_request_is_the_client_s_fault_and_names_the_field(body: bytes, param: str | None) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        strict_json.request(body, SHAPE)
+        strict.parse_request(body, SHAPE)
     assert refused.value.param == param
 
 
 @pytest.mark.parametrize(("body", "param"), WRONG)
 def test_a_wrong_answer_is_the_upstream_s_fault(body: bytes, param: str | None) -> None:
     with pytest.raises(UpstreamMalformed, match=re.escape(f" at {param}: ") if param else "cannot be read: "):
-        strict_json.answer(body, SHAPE)
+        strict.parse_response(body, SHAPE)
 
 
 class Tagged(msgspec.Struct, tag_field="type", tag="a"):
@@ -62,31 +62,33 @@ def test_an_error_shows_little_of_a_value() -> None:
     """It may be of any length, and what stands in it goes into logs."""
     body = json.dumps([{"type": "canary" + "x" * 100_000}]).encode()
     with pytest.raises(InvalidRequest) as refused:
-        strict_json.request(body, msgspec.json.Decoder(list[Tagged | Other]))
+        strict.parse_request(body, msgspec.json.Decoder(list[Tagged | Other]))
     assert "Invalid value 'canaryxxx" in refused.value.message and len(refused.value.message) < 300
 
 
 def test_a_right_body_is_read() -> None:
     body = b'{"items":[{"name":"a"}],"unknown":1}'
-    assert strict_json.request(body, SHAPE) == strict_json.answer(body, SHAPE) == Shape([Inner("a")])
+    assert strict.parse_request(body, SHAPE) == strict.parse_response(body, SHAPE) == Shape([Inner("a")])
 
 
 def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
     body = b'\xef\xbb\xbf{"items":[]}'
-    assert strict_json.answer(body, SHAPE) == Shape([])
+    assert strict.parse_response(body, SHAPE) == Shape([])
     with pytest.raises(InvalidRequest):
-        strict_json.request(body, SHAPE)
+        strict.parse_request(body, SHAPE)
 
 
 def test_half_a_character_is_read_as_its_replacement() -> None:
     body = b'{"items":[{"name":"a\\ud800"}]}'
-    assert strict_json.request(body, SHAPE) == strict_json.answer(body, SHAPE) == Shape([Inner("a\ufffd")])
-    assert strict_json.arguments('{"a":"\\ude00"}') == {"a": "\ufffd"}
+    assert (
+        strict.parse_request(body, SHAPE) == strict.parse_response(body, SHAPE) == Shape([Inner("a\ufffd")])
+    )
+    assert strict.parse_arguments('{"a":"\\ude00"}') == {"a": "\ufffd"}
 
 
 def test_arguments_that_are_no_object_stand_whole_in_one() -> None:
-    assert strict_json.arguments_or_raw('{"a":') == {"_raw": '{"a":'}
-    assert strict_json.arguments_or_raw('{"a":1}') == {"a": 1}
+    assert strict.arguments_or_raw('{"a":') == {"_raw": '{"a":'}
+    assert strict.arguments_or_raw('{"a":1}') == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_arguments_that_are_no_object_stand_whole_in_one() -> None:
     ],
 )
 def test_arguments_are_an_object_or_nothing(text: str, read: dict[str, object] | None) -> None:
-    assert strict_json.arguments(text) == read
+    assert strict.parse_arguments(text) == read
 
 
 def test_what_is_nested_too_deeply_to_be_written_is_an_error_of_the_side_that_sent_it() -> None:
@@ -112,8 +114,8 @@ def test_what_is_nested_too_deeply_to_be_written_is_an_error_of_the_side_that_se
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(InvalidRequest):
-        strict_json.write_request(deep)
+        strict.encode_request(deep)
     with pytest.raises(UpstreamMalformed):
-        strict_json.write_answer(deep)
+        strict.encode_response(deep)
     while deep:  # taken apart by hand: the interpreter would go down the same way
         deep = deep[0]

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.json.surrogates import REPLACEMENT, SurrogateJoiner, whole
+from clawgate.wire.json.surrogates import REPLACEMENT, SurrogateJoiner, replace_lone_surrogates
 
 
 @given(st.text(st.sampled_from('a\\"u\ud83d\ude00\ud83e🦞'), max_size=12))
 def test_whatever_is_cut_can_be_written_and_the_rest_stays(text: str) -> None:
-    mended = json.loads(whole(json.dumps(text).encode()))
+    mended = json.loads(replace_lone_surrogates(json.dumps(text).encode()))
     joined = json.loads(json.dumps(text))  # as JSON reads it: halves that met are one character
     assert mended == "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in joined)
 
 
 @pytest.mark.parametrize("json_text", [rb'"\\ud83d"', rb'"\ud83d\ude00"', b'"plain"'])
 def test_what_is_no_half_stays(json_text: bytes) -> None:
-    assert whole(json_text) == json_text == SurrogateJoiner().mend(json_text)
+    assert replace_lone_surrogates(json_text) == json_text == SurrogateJoiner().mend(json_text)
 
 
 def test_halves_in_neighbouring_events_are_put_together() -> None:
@@ -36,7 +36,7 @@ def test_many_halves_take_no_more_than_their_size() -> None:
     """Each could be an object of ours."""
     body = b'{"x":"%b"}' % (b"\\ud800ab" * 200_000)
     tracemalloc.start()
-    assert whole(body).count(REPLACEMENT) == 200_000
+    assert replace_lone_surrogates(body).count(REPLACEMENT) == 200_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3 * len(body)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.translate import errors as foreign_errors
-from clawgate.wire.translate.errors import UpstreamError, read
+from clawgate.wire.translate import errors as upstream_errors
+from clawgate.wire.translate.errors import UpstreamError, parse_error
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from clawgate.wire.translate.errors import UpstreamError, read
     ],
 )
 def test_the_message_is_found_in_any_form(body: bytes, message: str) -> None:
-    assert message in read(body, 502).message
+    assert message in parse_error(body, 502).message
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_the_message_is_found_in_any_form(body: bytes, message: str) -> None:
 def test_a_chat_client_reads_its_own_words_and_anthropic_s_as_the_code(
     status: int, body: dict[str, str], kind: str, code: str | None
 ) -> None:
-    error = read(json.dumps({"type": "error", "error": body}).encode(), status)
-    told = json.loads(foreign_errors.chat_body(error, status))["error"]
+    error = parse_error(json.dumps({"type": "error", "error": body}).encode(), status)
+    told = json.loads(upstream_errors.chat_body(error, status))["error"]
     assert told == {"message": "m", "type": kind, "code": code, "param": None}
 
 
@@ -85,8 +85,8 @@ def test_a_chat_client_reads_its_own_words_and_anthropic_s_as_the_code(
 def test_an_anthropic_client_reads_the_type_that_its_status_has(
     status: int, error: dict[str, str], named: str
 ) -> None:
-    found = read(json.dumps({"error": {"message": "m", **error}}).encode(), status)
-    told = json.loads(foreign_errors.messages_body(found, status))
+    found = parse_error(json.dumps({"error": {"message": "m", **error}}).encode(), status)
+    told = json.loads(upstream_errors.messages_body(found, status))
     assert told["type"] == "error" and told["error"]["type"] == named and told["error"]["message"] == "m"
     assert told["error"].get("param") == error.get("param")
 
@@ -96,18 +96,18 @@ def test_an_anthropic_client_reads_the_type_that_its_status_has(
     [("c", "c"), (502, "502"), ("", None), (True, None), (-1, None), (10**30, None), ([], None)],
 )
 def test_a_code_is_a_word_or_a_status(code: object, read_as: str | None) -> None:
-    assert read(json.dumps({"error": {"message": "m", "code": code}}).encode(), 500).code == read_as
+    assert parse_error(json.dumps({"error": {"message": "m", "code": code}}).encode(), 500).code == read_as
 
 
 def test_in_a_stream_there_is_no_status_and_the_type_decides() -> None:
     error = UpstreamError("Busy.", "overloaded_error")
-    assert b'"type":"service_unavailable"' in foreign_errors.chat_event(error)
-    assert b'"type":"overloaded_error"' in foreign_errors.messages_event(error)
-    assert b'"type":"overloaded_error"' in foreign_errors.messages_event(
+    assert b'"type":"service_unavailable"' in upstream_errors.chat_event(error)
+    assert b'"type":"overloaded_error"' in upstream_errors.messages_event(error)
+    assert b'"type":"overloaded_error"' in upstream_errors.messages_event(
         UpstreamError("B", "server_error", "overloaded")
     )
-    assert b'"type":"rate_limit_error"' in foreign_errors.messages_event(UpstreamError("B", None, "429"))
-    assert b'"type":"api_error"' in foreign_errors.messages_event(UpstreamError("Hm.", "odd"))
+    assert b'"type":"rate_limit_error"' in upstream_errors.messages_event(UpstreamError("B", None, "429"))
+    assert b'"type":"api_error"' in upstream_errors.messages_event(UpstreamError("Hm.", "odd"))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_in_a_stream_there_is_no_status_and_the_type_decides() -> None:
     [b"nonsense", b"[]", b'{"id":"c","choices":[],"error":null}', b'{"type":"message_start","message":{}}'],
 )
 def test_what_may_be_an_answer_is_no_error(body: bytes) -> None:
-    assert foreign_errors.within(body) is None
+    assert upstream_errors.find_error(body) is None
 
 
 json_values = st.recursive(
@@ -132,10 +132,10 @@ json_values = st.recursive(
     st.binary(max_size=50) | json_values.map(lambda value: json.dumps(value).encode()), st.integers(100, 599)
 )
 def test_no_body_is_too_strange(body: bytes, status: int) -> None:
-    error = read(body, status)
+    error = parse_error(body, status)
     assert error.message.strip()
-    assert json.loads(foreign_errors.chat_body(error, status))["error"]["message"] == error.message
-    assert json.loads(foreign_errors.messages_body(error, status))["error"]["message"] == error.message
+    assert json.loads(upstream_errors.chat_body(error, status))["error"]["message"] == error.message
+    assert json.loads(upstream_errors.messages_body(error, status))["error"]["message"] == error.message
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,4 @@ def test_no_body_is_too_strange(body: bytes, status: int) -> None:
     ],
 )
 def test_nesting_and_numbers_without_measure_are_only_an_error(body: bytes) -> None:
-    assert read(body, 500).message
+    assert parse_error(body, 500).message

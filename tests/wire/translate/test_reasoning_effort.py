@@ -28,23 +28,23 @@ from clawgate.wire.translate import reasoning_effort as effort
     ],
 )
 def test_claude_decides_for_itself_from_4_6_on(model: str, itself: bool) -> None:
-    assert effort.decides_itself(model) is itself
+    assert effort.uses_adaptive_thinking(model) is itself
 
 
 @pytest.mark.parametrize(("level", "tokens"), effort.BUDGETS.items())
 def test_a_budget_fits_under_the_limit_with_room_for_an_answer(level: str, tokens: int) -> None:
-    assert effort.budget(level, 10**6) == tokens
+    assert effort.budget_tokens(level, 10**6) == tokens
     for limit in (1, 1365, 1366, 2000, 20_000):
-        found = effort.budget(level, limit)
+        found = effort.budget_tokens(level, limit)
         assert found is None or effort.LEAST_BUDGET <= found <= limit * 3 / 4
         assert (found is None) == (limit * 3 / 4 < effort.LEAST_BUDGET)
 
 
 @pytest.mark.parametrize("level", ["low", "medium", "high"])
 def test_an_effort_comes_back_from_its_budget(level: str) -> None:
-    assert effort.effort_of(effort.BUDGETS[level]) == level
+    assert effort.effort_for_budget(effort.BUDGETS[level]) == level
 
 
 def test_minimal_is_low_in_anthropic_s_words() -> None:
-    assert effort.own_effort("minimal") == "low"
-    assert effort.own_effort("xhigh") == "xhigh"
+    assert effort.effort_name("minimal") == "low"
+    assert effort.effort_name("xhigh") == "xhigh"

@@ -8,7 +8,7 @@ from clawgate.errors import UpstreamClosed, UpstreamFailed
 from clawgate.relay.response.redact import masked
 from clawgate.wire.anthropic.stream_end import EventKind, MessagesStreamEnd
 from clawgate.wire.sse.reader import Event
-from clawgate.wire.translate.errors import WORDLESS, within
+from clawgate.wire.translate.errors import UNSPECIFIED, find_error
 
 
 class CompletenessFilter:
@@ -38,7 +38,7 @@ class CompletenessFilter:
         else:
             if self._has_content:
                 yield Event(masked(event.raw, self._secrets), event.name, event.data)
-            error = within(event.data or b"") or WORDLESS
+            error = find_error(event.data or b"") or UNSPECIFIED
             raise UpstreamFailed(f"{self._origin} sent an error event: {error.as_failure().message}")
 
     def close(self) -> Iterator[Event]:

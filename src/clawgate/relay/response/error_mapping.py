@@ -18,7 +18,7 @@ from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import STATUS_LINE
 from clawgate.wire.openai import errors as openai_errors
-from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate import errors as upstream_errors
 
 MAX_MAPPED_BYTES = 65_536
 """How much of an error body the plugin gets."""
@@ -65,7 +65,7 @@ def map_response(
         render = anthropic_errors if options.dialect is Dialect.MESSAGES else openai_errors
         error = render.error_body(
             message=mapped.message,
-            kind=foreign_errors.kind_of(status, options.dialect) or "upstream_error",
+            kind=upstream_errors.kind_of(status, options.dialect) or "upstream_error",
             code=UpstreamFailed.code,
         )
         failure = UpstreamFailed(mapped.message, retry_after=mapped.retry_after, status=status)

@@ -12,7 +12,7 @@ from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import STATUS_LINE
 from clawgate.wire.openai import errors as openai_errors
-from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate import errors as upstream_errors
 
 TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.InternalError: (500, "api_error"),
@@ -69,7 +69,7 @@ def status_of(error: GatewayError) -> int:
 def _kind_of(error: GatewayError, dialect: Dialect) -> str:
     kind = TABLE[type(error)][1]
     if isinstance(error, UpstreamFailed) and error.status is not None:
-        return foreign_errors.kind_of(error.status, dialect) or kind
+        return upstream_errors.kind_of(error.status, dialect) or kind
     return kind
 
 

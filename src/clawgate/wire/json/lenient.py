@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from clawgate.wire.json.surrogates import whole
+from clawgate.wire.json.surrogates import replace_lone_surrogates
 
 T = TypeVar("T")
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
@@ -30,7 +30,7 @@ def decode(json: bytes | msgspec.Raw, shape: msgspec.json.Decoder[T]) -> T | Non
     except _UNREADABLE:
         pass
     try:
-        return shape.decode(whole(bytes(json)))
+        return shape.decode(replace_lone_surrogates(bytes(json)))
     except _UNREADABLE:
         return None
 
@@ -43,7 +43,7 @@ def is_json(data: bytes) -> bool:
 _any_value = msgspec.json.Decoder(msgspec.Raw)
 
 
-def count(value: object) -> int | None:
+def as_int(value: object) -> int | None:
     """A number of tokens, from a number or from text; None for what is none."""
     if isinstance(value, str):
         try:
@@ -55,17 +55,17 @@ def count(value: object) -> int | None:
     return int(value) if 0 <= value <= _MOST else None  # which neither infinity nor NaN is
 
 
-def member(value: object, name: str) -> object:
+def as_member(value: object, name: str) -> object:
     """``value[name]``, None where that is not to be had."""
     return value.get(name) if isinstance(value, dict) else None
 
 
-def word(value: object) -> str | None:
+def as_word(value: object) -> str | None:
     """Text that says something."""
     return value if isinstance(value, str) and value else None
 
 
-def text(value: object) -> str:
+def as_text(value: object) -> str:
     """Text, empty for what is none."""
     return value if isinstance(value, str) else ""
 
@@ -78,11 +78,11 @@ def call_id(given: object, answer: object, number: int) -> str:
     """
     if given and isinstance(given, str):
         return given
-    of = _NOT_OF_AN_ID.sub("", text(answer))[-_MOST_OF_AN_ID:]
+    of = _NOT_OF_AN_ID.sub("", as_text(answer))[-_MOST_OF_AN_ID:]
     return f"call_{of}_{number}" if of else f"call_{number}"
 
 
-def parts(content: object) -> list[tuple[str, str]]:
+def content_parts(content: object) -> list[tuple[str, str]]:
     """The pieces of a message's content, in order, each "text" or "thinking" with what it says.
 
     A string is one text. Mistral's reasoning models answer with a list, whose thinking is a list of texts in turn.
@@ -91,18 +91,18 @@ def parts(content: object) -> list[tuple[str, str]]:
         return [("text", content)] if content else []
     found: list[tuple[str, str]] = []
     for part in content if isinstance(content, list) else ():
-        kind = member(part, "type")
+        kind = as_member(part, "type")
         if isinstance(part, str):
             found.append(("text", part))
         elif kind in ("thinking", "reasoning"):
-            found.append(("thinking", _said(member(part, "thinking") or member(part, "text"))))
+            found.append(("thinking", _said(as_member(part, "thinking") or as_member(part, "text"))))
         else:
-            found.append(("text", _said(member(part, "text") or member(part, "refusal"))))
+            found.append(("text", _said(as_member(part, "text") or as_member(part, "refusal"))))
     return [piece for piece in found if piece[1]]
 
 
 def _said(value: object) -> str:
     """A text, or the texts of a list of parts."""
     if isinstance(value, list):
-        return "".join(text for text in (word(member(part, "text")) for part in value) if text)
-    return word(value) or ""
+        return "".join(as_text for as_text in (as_word(as_member(part, "text")) for part in value) if as_text)
+    return as_word(value) or ""

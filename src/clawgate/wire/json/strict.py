@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from clawgate.errors import InvalidRequest, UpstreamMalformed
-from clawgate.wire.json.surrogates import SurrogateJoiner, whole
+from clawgate.wire.json.surrogates import SurrogateJoiner, replace_lone_surrogates
 
 T = TypeVar("T")
 
@@ -28,19 +28,19 @@ _LONGEST_SHOWN = 120
 _encoder = msgspec.json.Encoder()
 
 
-def request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
+def parse_request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
     """The client's ``body`` in its shape; raises `InvalidRequest` with the field's path as ``param``."""
     try:
         try:
             return shape.decode(body)
         except _WRONG:
-            return shape.decode(whole(body))
+            return shape.decode(replace_lone_surrogates(body))
     except _WRONG as error:
         what, param = _said(error)
         raise InvalidRequest(f"the request body cannot be read: {what}", param=param) from None
 
 
-def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: SurrogateJoiner | None = None) -> T:
+def parse_response(body: bytes, shape: msgspec.json.Decoder[T], halves: SurrogateJoiner | None = None) -> T:
     """The upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
 
     ``halves`` puts characters together again that were cut between two events of a stream. A byte order mark in front
@@ -51,14 +51,14 @@ def answer(body: bytes, shape: msgspec.json.Decoder[T], halves: SurrogateJoiner 
         try:
             return shape.decode(body)
         except _WRONG:
-            return shape.decode(halves.mend(body) if halves is not None else whole(body))
+            return shape.decode(halves.mend(body) if halves is not None else replace_lone_surrogates(body))
     except _WRONG as error:
         what, param = _said(error)
         place = f" at {param}" if param else ""
         raise UpstreamMalformed(f"the upstream's answer cannot be read{place}: {what}") from None
 
 
-def arguments(text: str) -> dict[str, object] | None:
+def parse_arguments(text: str) -> dict[str, object] | None:
     """A tool call's arguments as an object, ``{}`` for no text at all or null; None for what is not a JSON object."""
     if text.strip() in ("", "null"):
         return {}
@@ -66,7 +66,7 @@ def arguments(text: str) -> dict[str, object] | None:
         try:
             return _object.decode(text)
         except _WRONG:
-            return _object.decode(whole(text.encode()))
+            return _object.decode(replace_lone_surrogates(text.encode()))
     except _WRONG:
         return None
 
@@ -77,11 +77,11 @@ def arguments_or_raw(text: str) -> dict[str, object]:
     A call that the token limit cut off, or that a small model got wrong, is part of a conversation that goes on: the
     tool said so, and the model has to see what it had written.
     """
-    found = arguments(text)
+    found = parse_arguments(text)
     return {RAW: text} if found is None else found
 
 
-def write_request(value: object) -> bytes:
+def encode_request(value: object) -> bytes:
     """``value`` as compact JSON; raises `InvalidRequest` for what is nested too deeply to be written."""
     try:
         return _encoder.encode(value)
@@ -89,7 +89,7 @@ def write_request(value: object) -> bytes:
         raise InvalidRequest("the request body is nested too deeply") from None
 
 
-def write_answer(value: object) -> bytes:
+def encode_response(value: object) -> bytes:
     """``value`` as compact JSON; raises `UpstreamMalformed` for what is nested too deeply to be written."""
     try:
         return _encoder.encode(value)
@@ -108,10 +108,10 @@ def _said(error: Exception) -> tuple[str, str | None]:
     text = _PLACE.sub("", text)
     if missing := _MISSING.search(text):
         path = f"{path}.{missing[1]}" if path else missing[1]
-    return shown(text), shown(path) or None
+    return abbreviated(text), abbreviated(path) or None
 
 
-def shown(text: str) -> str:
+def abbreviated(text: str) -> str:
     """``text`` as an error shows it."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 

@@ -20,7 +20,7 @@ _FOUND = re.compile(
 _QUOTE = b'"'
 
 
-def whole(json: bytes) -> bytes:
+def replace_lone_surrogates(json: bytes) -> bytes:
     """``json`` with U+FFFD for every half of a character; the same object where there is none."""
     if rb"\ud" not in json and rb"\uD" not in json:
         return json
@@ -54,7 +54,7 @@ class SurrogateJoiner:
             event = event[: end.start(2)] + event[end.end() :]
         if first and _is_second(begin[2]) and event[at - 1 : at] == _QUOTE:
             event = event[:at] + first + event[at:]
-        return whole(event)
+        return replace_lone_surrogates(event)
 
 
 def _is_second(half: bytes) -> bool:

@@ -103,44 +103,44 @@ class UpstreamError:
         return int(self.code) if self.code and len(self.code) == 3 and self.code.isdecimal() else None
 
 
-WORDLESS = UpstreamError("the upstream broke off without saying why")
+UNSPECIFIED = UpstreamError("the upstream broke off without saying why")
 
 
-def read(body: bytes, status: int) -> UpstreamError:
+def parse_error(body: bytes, status: int) -> UpstreamError:
     """The error in an answer's ``body``, of any form."""
     try:
         said: object = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return UpstreamError(_plain(body, status))
-    return of_json(said) or UpstreamError(f"the upstream answered {status} without saying why")
+    return error_in_json(said) or UpstreamError(f"the upstream answered {status} without saying why")
 
 
-def within(body: bytes) -> UpstreamError | None:
+def find_error(body: bytes) -> UpstreamError | None:
     """The error that ``body`` is although nothing around it says so: a body at status 200, or an event of a stream.
 
     OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, or the error's members without either. None for
     everything that may be an answer.
     """
     try:
-        said: object = msgspec.json.decode(half_characters.whole(body))
+        said: object = msgspec.json.decode(half_characters.replace_lone_surrogates(body))
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return None
     if not isinstance(said, dict):
         return None
     if said.get("error") is not None and (said["error"] or "choices" not in said):
-        return of_json({"error": said["error"]}) or of_json(said) or WORDLESS
+        return error_in_json({"error": said["error"]}) or error_in_json(said) or UNSPECIFIED
     if said.get("type") == "error":
-        return of_json({**said, "type": None}) or WORDLESS
+        return error_in_json({**said, "type": None}) or UNSPECIFIED
     words = said.get("message") or said.get("detail")
-    return of_json(said) if isinstance(words, str) and not said.get("choices") else None
+    return error_in_json(said) if isinstance(words, str) and not said.get("choices") else None
 
 
-def of_json(said: object) -> UpstreamError | None:
+def error_in_json(said: object) -> UpstreamError | None:
     """The error in a decoded object, or in the `error` member of an event; None where no message can be found."""
     if isinstance(said, str):
         return UpstreamError(said[:SHOWN_CHARACTERS]) if said.strip() else None
     if isinstance(said, list) and len(said) == 1:
-        return of_json(said[0])
+        return error_in_json(said[0])
     if not isinstance(said, dict):
         return None
     inner = said.get("error")

@@ -20,23 +20,23 @@ _DECIDES_ITSELF = re.compile(
 )
 
 
-def decides_itself(model: str) -> bool:
+def uses_adaptive_thinking(model: str) -> bool:
     """Whether ``model`` is a Claude that takes an effort and no budget (4.6 and later, by its name)."""
     return _DECIDES_ITSELF.search(model) is not None
 
 
-def own_effort(effort: str) -> str:
+def effort_name(effort: str) -> str:
     """OpenAI's effort in the words of `output_config.effort`, which knows no "minimal"."""
     return "low" if effort == "minimal" else effort
 
 
-def budget(effort: str, max_tokens: int) -> int | None:
+def budget_tokens(effort: str, max_tokens: int) -> int | None:
     """Thinking tokens for ``effort``, three quarters of ``max_tokens`` at most; None where that is too little."""
     tokens = min(BUDGETS[effort], max_tokens * 3 // 4)
     return tokens if tokens >= LEAST_BUDGET else None
 
 
-def effort_of(tokens: int) -> str:
+def effort_for_budget(tokens: int) -> str:
     """The effort of OpenAI that is nearest to a budget of so many ``tokens``."""
     if tokens < 4096:
         return "low"

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic import types as messages
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import strict
 from clawgate.wire.translate import data_url
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
@@ -171,7 +171,7 @@ def _assistant(
             case messages.RedactedThinking() if keeps_thinking:
                 signed.append({"type": "redacted_thinking", "data": block.data})
             case messages.ToolUse():
-                arguments = strict_json.write_request(block.input).decode()
+                arguments = strict.encode_request(block.input).decode()
                 call = {"name": names.there(block.name), "arguments": arguments}
                 calls.append({"id": block.id, "type": "function", "function": call})
     said: Message = {"role": "assistant", "content": "".join(text) if text or not calls else None}

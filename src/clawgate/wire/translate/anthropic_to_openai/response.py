@@ -8,10 +8,9 @@ with an empty one: it can be shown, and `messages_conversation` knows it again.
 from __future__ import annotations
 
 from clawgate.errors import UpstreamMalformed
-from clawgate.wire.json import lenient as loose
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
-from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
 ContentBlock = dict[str, object]
@@ -49,9 +48,9 @@ def usage(counts: object) -> dict[str, object]:
     """The counts of a chat completion in Anthropic's fields; zeros where the upstream said nothing of sense."""
 
     def of(name: str, inside: object = counts) -> int:
-        return loose.count(loose.member(inside, name)) or 0
+        return lenient.as_int(lenient.as_member(inside, name)) or 0
 
-    prompt = loose.member(counts, "prompt_tokens_details")
+    prompt = lenient.as_member(counts, "prompt_tokens_details")
     read, write = of("cached_tokens", prompt), of("cache_write_tokens", prompt)
     told: dict[str, object] = {
         "input_tokens": max(0, of("prompt_tokens") - read - write),
@@ -59,7 +58,9 @@ def usage(counts: object) -> dict[str, object]:
         "cache_creation_input_tokens": write,
         "cache_read_input_tokens": read,
     }
-    thought = loose.count(loose.member(loose.member(counts, "completion_tokens_details"), "reasoning_tokens"))
+    thought = lenient.as_int(
+        lenient.as_member(lenient.as_member(counts, "completion_tokens_details"), "reasoning_tokens")
+    )
     if thought is not None:
         told["output_tokens_details"] = {"thinking_tokens": thought}
     return told
@@ -67,12 +68,12 @@ def usage(counts: object) -> dict[str, object]:
 
 def reasoning_of(said: chat.ChoiceDelta) -> str:
     """What the model thought aloud: `reasoning_content`, or `reasoning` as other servers call it."""
-    return loose.word(said.reasoning_content) or loose.word(said.reasoning) or ""
+    return lenient.as_word(said.reasoning_content) or lenient.as_word(said.reasoning) or ""
 
 
 def written(arguments: str | chat.Json | None) -> str:
     """A call's arguments as text, as most servers write them."""
-    return strict_json.write_answer(arguments).decode() if isinstance(arguments, dict) else arguments or ""
+    return strict.encode_response(arguments).decode() if isinstance(arguments, dict) else arguments or ""
 
 
 def message(answer: chat.ChatCompletion, *, model: str, names: ToolNames) -> dict[str, object]:
@@ -86,23 +87,25 @@ def message(answer: chat.ChatCompletion, *, model: str, names: ToolNames) -> dic
     choice = answer.choices[0]
     said = choice.message
     if choice.error or choice.finish_reason == FAILED:
-        raise (foreign_errors.of_json({"error": choice.error}) or foreign_errors.WORDLESS).as_failure()
+        raise (
+            upstream_errors.error_in_json({"error": choice.error}) or upstream_errors.UNSPECIFIED
+        ).as_failure()
     if not choice.finish_reason:
         raise UpstreamMalformed("the upstream's answer has no finish_reason: it may not be whole")
     content = _thinking(said)
-    for kind, piece in loose.parts(said.content):
+    for kind, piece in lenient.content_parts(said.content):
         if kind == "text":
             content.append({"type": "text", "text": piece})
         else:
             content.append({"type": "thinking", "thinking": piece, "signature": ""})
-    refusal = loose.word(said.refusal)
+    refusal = lenient.as_word(said.refusal)
     if refusal:
         content.append({"type": "text", "text": refusal})
     told = calls_of(said)
     calls = [_call(answer.id, number, call, choice.finish_reason, names) for number, call in enumerate(told)]
     content += [call for call in calls if call is not None]
     return {
-        "id": loose.word(answer.id) or UNNAMED,
+        "id": lenient.as_word(answer.id) or UNNAMED,
         "type": "message",
         "role": "assistant",
         "model": model,
@@ -140,17 +143,17 @@ def _call(
 ) -> ContentBlock | None:
     """The call as a block; None for one that the token limit cut off, which nobody can run.
 
-    Arguments that are no JSON object for another reason stand whole under `strict_json.RAW`: the tool will refuse
+    Arguments that are no JSON object for another reason stand whole under `strict.RAW`: the tool will refuse
     them, and the model can mend them.
     """
     if call.function is None or not call.function.name:
         raise UpstreamMalformed("the upstream's answer calls something that is not a function")
     given = written(call.function.arguments)
-    if finish == "length" and strict_json.arguments(given) is None:
+    if finish == "length" and strict.parse_arguments(given) is None:
         return None
     return {
         "type": "tool_use",
-        "id": loose.call_id(call.id, answer, number),
+        "id": lenient.call_id(call.id, answer, number),
         "name": names.own(call.function.name),
-        "input": strict_json.arguments_or_raw(given),
+        "input": strict.arguments_or_raw(given),
     }

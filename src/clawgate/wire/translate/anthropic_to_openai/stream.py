@@ -13,12 +13,11 @@ from typing import NoReturn
 import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
-from clawgate.wire.json import lenient as loose
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import lenient, strict
 from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.openai import types as chat
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
-from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
@@ -74,7 +73,7 @@ class MessagesStream:
         self._over = False  # finished or failed
         self.finished = False
         """Whether the client's stream has its end."""
-        self.error: foreign_errors.UpstreamError | None = None
+        self.error: upstream_errors.UpstreamError | None = None
         """The error that the upstream's stream reported."""
         self._blocks = 0  # how many were opened; the open one's index is one less
         self._open = ""  # the kind of the open block: text, thinking, tool
@@ -117,7 +116,7 @@ class MessagesStream:
 
     def _chunk(self, data: bytes, out: list[bytes]) -> None:
         try:
-            chunk = strict_json.answer(data, chat.CHAT_CHUNK, self._halves)
+            chunk = strict.parse_response(data, chat.CHAT_CHUNK, self._halves)
         except UpstreamMalformed:
             self._fail_if_error(data)
             raise
@@ -138,7 +137,7 @@ class MessagesStream:
             if choice.finish_reason:
                 self._finish = choice.finish_reason
                 if self._finish == messages_answer.FAILED:
-                    self._fail(foreign_errors.WORDLESS)
+                    self._fail(upstream_errors.UNSPECIFIED)
 
     def _add(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
         if delta.reasoning_content or delta.thinking_blocks or delta.reasoning:
@@ -147,9 +146,9 @@ class MessagesStream:
             if isinstance(delta.content, str):
                 self._said("text", delta.content, out)
             else:
-                for kind, piece in loose.parts(delta.content):
+                for kind, piece in lenient.content_parts(delta.content):
                     self._said(kind, piece, out)
-        if delta.refusal and (refusal := loose.word(delta.refusal)):
+        if delta.refusal and (refusal := lenient.as_word(delta.refusal)):
             self._refused = True
             self._said("text", refusal, out)
         if delta.tool_calls or delta.function_call is not None:
@@ -158,10 +157,10 @@ class MessagesStream:
 
     def _fail_if_error(self, data: bytes) -> None:
         """Fail with the error that an event reports, if it does."""
-        if (error := foreign_errors.within(data)) is not None:
+        if (error := upstream_errors.find_error(data)) is not None:
             self._fail(error)
 
-    def _fail(self, error: foreign_errors.UpstreamError) -> NoReturn:
+    def _fail(self, error: upstream_errors.UpstreamError) -> NoReturn:
         self._over = True
         self.error = error
         raise error.as_failure()
@@ -169,7 +168,7 @@ class MessagesStream:
     def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
         self._started = True
         message: dict[str, object] = {
-            "id": loose.word(chunk.id) or messages_answer.UNNAMED,
+            "id": lenient.as_word(chunk.id) or messages_answer.UNNAMED,
             "type": "message",
             "role": "assistant",
             "model": self._model,
@@ -305,7 +304,7 @@ class MessagesStream:
             raise UpstreamMalformed("the upstream's stream calls a tool without a name")
         else:
             self._close(out)
-            called = loose.call_id(self._calls[block.number], self._id, block.number)
+            called = lenient.call_id(self._calls[block.number], self._id, block.number)
             name = self._names.own(block.name)
             self._begin("tool", {"type": "tool_use", "id": called, "name": name, "input": {}}, out)
             self._open_call = block.number

@@ -13,10 +13,10 @@ from typing import NoReturn
 
 from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import strict
 from clawgate.wire.openai.types import CHAT_ANSWER, ChatCompletion
 from clawgate.wire.sse.reader import Event
-from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
 from clawgate.wire.translate.anthropic_to_openai.messages import chat_messages
@@ -55,7 +55,7 @@ class MessagesToChat:
 
     def translate_request(self, body: bytes) -> bytes:
         """The chat request for a Messages request; raises `InvalidRequest`."""
-        asked = strict_json.request(body, messages.MESSAGES_REQUEST)
+        asked = strict.parse_request(body, messages.MESSAGES_REQUEST)
         for name in ("mcp_servers", "container"):
             if getattr(asked, name):
                 _refuse(name, "is a service of Anthropic's own: leave it out")
@@ -91,14 +91,12 @@ class MessagesToChat:
         if self.streams:
             told["stream"] = True
             told["stream_options"] = {"include_usage": True}
-        return strict_json.write_request(told)
+        return strict.encode_request(told)
 
     def translate_response(self, body: bytes) -> bytes:
         """The message for a chat completion; raises `UpstreamMalformed`."""
         said = self._read(body)
-        return strict_json.write_answer(
-            messages_answer.message(said, model=self._requested, names=self._names)
-        )
+        return strict.encode_response(messages_answer.message(said, model=self._requested, names=self._names))
 
     def response_as_stream(self, body: bytes) -> bytes:
         """A whole chat completion as the client's stream; raises `UpstreamMalformed`."""
@@ -111,25 +109,25 @@ class MessagesToChat:
         told = {"index": 0, "delta": choice.message, "finish_reason": choice.finish_reason}
         chunk = {"id": said.id, "choices": [told], "usage": said.usage, "error": choice.error or None}
         out: list[bytes] = []
-        self._stream.feed(Event(b"", b"", strict_json.write_answer(chunk)), out)
+        self._stream.feed(Event(b"", b"", strict.encode_response(chunk)), out)
         self._stream.end(out)
         return b"".join(out)
 
     def _read(self, body: bytes) -> ChatCompletion:
         """The completion; raises `UpstreamFailed` with the upstream's words where it is an error instead."""
         try:
-            said = strict_json.answer(body, CHAT_ANSWER)
+            said = strict.parse_response(body, CHAT_ANSWER)
         except UpstreamMalformed:
-            if (error := foreign_errors.within(body)) is not None:
+            if (error := upstream_errors.find_error(body)) is not None:
                 raise error.as_failure() from None
             raise
-        if not said.choices and (error := foreign_errors.within(body)) is not None:
+        if not said.choices and (error := upstream_errors.find_error(body)) is not None:
             raise error.as_failure()
         return said
 
     def translate_error(self, status: int, body: bytes) -> bytes:
         """The upstream's error as Anthropic's error object."""
-        return foreign_errors.messages_body(foreign_errors.read(body, status), status)
+        return upstream_errors.messages_body(upstream_errors.parse_error(body, status), status)
 
     def feed(self, event: Event, out: list[bytes]) -> None:
         """See `Translation`."""
@@ -146,7 +144,7 @@ class MessagesToChat:
 
     def error_event(self) -> bytes:
         """See `Translation`."""
-        return foreign_errors.messages_event(self._stream.error) if self._stream.error is not None else b""
+        return upstream_errors.messages_event(self._stream.error) if self._stream.error is not None else b""
 
 
 def _user(name: str) -> str:
@@ -156,7 +154,7 @@ def _user(name: str) -> str:
 
 def _tool(tool: messages.Tool, path: str, names: ToolNames) -> dict[str, object]:
     if tool.type is not None and tool.type != "custom":
-        what = strict_json.shown(tool.type)
+        what = strict.abbreviated(tool.type)
         _refuse(
             path,
             f"is {what!r}, a tool of Anthropic's own: only tools with an 'input_schema' can be carried",
@@ -199,7 +197,7 @@ def _effort(asked: messages.MessagesRequest) -> str | None:
     if asked.output_config is not None and asked.output_config.effort is not None:
         return asked.output_config.effort
     if asked.thinking is not None and asked.thinking.budget_tokens is not None:
-        return effort.effort_of(asked.thinking.budget_tokens)
+        return effort.effort_for_budget(asked.thinking.budget_tokens)
     return None
 
 

@@ -5,7 +5,7 @@ turn, so that the results of parallel tool calls arrive together and in front of
 asks. Text of nothing but white space is left out, and so is white space at the end of words that the model is to go
 on from, since Anthropic refuses both. Signed thinking in `thinking_blocks` goes back in front of its turn;
 `reasoning_content` without a signature cannot. `cache_control` on parts is kept. Arguments that are not a JSON object
-(a call that was cut off, a small model's mistake) stand under `strict_json.RAW`, so that the conversation can go on.
+(a call that was cut off, a small model's mistake) stand under `strict.RAW`, so that the conversation can go on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from clawgate.errors import InvalidRequest
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import data_url
 
@@ -115,7 +115,7 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
                 "type": "tool_use",
                 "id": tool_id(call.id),
                 "name": call.function.name,
-                "input": strict_json.arguments_or_raw(call.function.arguments),
+                "input": strict.arguments_or_raw(call.function.arguments),
             }
         )
     return said

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
-from clawgate.wire.json import lenient as loose
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import lenient, strict
 
 FINISH = {
     "stop_sequence": "stop",
@@ -42,12 +41,14 @@ def usage(counts: object) -> dict[str, object]:
     """Anthropic's counts as the usage object of a chat completion; zeros for what cannot be understood."""
 
     def of(name: str) -> int:
-        return loose.count(loose.member(counts, name)) or 0
+        return lenient.as_int(lenient.as_member(counts, name)) or 0
 
     read, write = of("cache_read_input_tokens"), of("cache_creation_input_tokens")
     prompt = of("input_tokens") + read + write
     completion = of("output_tokens")
-    thought = loose.count(loose.member(loose.member(counts, "output_tokens_details"), "thinking_tokens"))
+    thought = lenient.as_int(
+        lenient.as_member(lenient.as_member(counts, "output_tokens_details"), "thinking_tokens")
+    )
     told: dict[str, object] = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -62,19 +63,19 @@ def usage(counts: object) -> dict[str, object]:
 def thinking_entry(block: messages.ContentBlock) -> dict[str, object]:
     """A thinking block as an entry of `thinking_blocks`."""
     if block.type == "redacted_thinking":
-        return {"type": block.type, "data": loose.text(block.data)}
+        return {"type": block.type, "data": lenient.as_text(block.data)}
     return {
         "type": "thinking",
-        "thinking": loose.text(block.thinking),
-        "signature": loose.text(block.signature),
+        "thinking": lenient.as_text(block.thinking),
+        "signature": lenient.as_text(block.signature),
     }
 
 
 def arguments_of(block: messages.ContentBlock) -> str:
     """The text of a call's arguments; some servers write them as text already."""
     if isinstance(block.input, dict):
-        return strict_json.write_answer(block.input).decode()
-    return loose.word(block.input) or "{}"
+        return strict.encode_response(block.input).decode()
+    return lenient.as_word(block.input) or "{}"
 
 
 def completion(answer: messages.MessageResponse, *, model: str, created: int) -> dict[str, object]:
@@ -92,9 +93,9 @@ def completion(answer: messages.MessageResponse, *, model: str, created: int) ->
     for block in answer.content:
         match block.type:
             case "text":
-                text.append(loose.text(block.text))
+                text.append(lenient.as_text(block.text))
             case "thinking":
-                reasoning.append(loose.text(block.thinking))
+                reasoning.append(lenient.as_text(block.thinking))
                 thinking.append(thinking_entry(block))
             case "redacted_thinking":
                 thinking.append(thinking_entry(block))
@@ -106,7 +107,9 @@ def completion(answer: messages.MessageResponse, *, model: str, created: int) ->
     message: dict[str, object] = {
         "role": "assistant",
         "content": "".join(text) if text or not (calls or refused) else None,
-        "refusal": loose.word(loose.member(answer.stop_details, "explanation")) if refused else None,
+        "refusal": lenient.as_word(lenient.as_member(answer.stop_details, "explanation"))
+        if refused
+        else None,
     }
     if thinking:
         message["reasoning_content"] = "".join(reasoning)
@@ -114,7 +117,7 @@ def completion(answer: messages.MessageResponse, *, model: str, created: int) ->
     if calls:
         message["tool_calls"] = calls
     told: dict[str, object] = {
-        "id": loose.word(answer.id) or UNNAMED,
+        "id": lenient.as_word(answer.id) or UNNAMED,
         "object": "chat.completion",
         "created": created,
         "model": model,
@@ -129,15 +132,15 @@ def completion(answer: messages.MessageResponse, *, model: str, created: int) ->
     }
     if answer.usage is not None:
         told["usage"] = usage(answer.usage)
-        tier = loose.word(loose.member(answer.usage, "service_tier"))
+        tier = lenient.as_word(lenient.as_member(answer.usage, "service_tier"))
         if tier in TIERS:
             told["service_tier"] = TIERS[tier]
     return told
 
 
 def _call(answer: object, number: int, block: messages.ContentBlock) -> dict[str, object]:
-    name = loose.word(block.name)
+    name = lenient.as_word(block.name)
     if name is None:
         raise UpstreamMalformed("the upstream's answer calls a tool without a name")
     function = {"name": name, "arguments": arguments_of(block)}
-    return {"id": loose.call_id(block.id, answer, number), "type": "function", "function": function}
+    return {"id": lenient.call_id(block.id, answer, number), "type": "function", "function": function}

@@ -16,11 +16,10 @@ import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
-from clawgate.wire.json import lenient as loose
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import lenient, strict
 from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
-from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.openai_to_anthropic import response as chat_answer
 
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -40,7 +39,7 @@ KNOWN = frozenset(
 )
 """Events of other types are passed over, as Anthropic's versioning policy asks."""
 
-MOST_OPEN = 1000
+MAX_OPEN_BLOCKS = 1000
 """Blocks that are open at a time."""
 
 _text = msgspec.json.Encoder().encode
@@ -88,7 +87,7 @@ class ChatStream:
         self._over = False  # finished or failed
         self.finished = False
         """Whether the client's stream has its end."""
-        self.error: foreign_errors.UpstreamError | None = None
+        self.error: upstream_errors.UpstreamError | None = None
         """The error that the upstream's stream reported."""
         self._blocks: dict[int | None, _Open] = {}  # the open ones, by the upstream's index
         self._calls = 0  # how many tool calls were told
@@ -126,11 +125,11 @@ class ChatStream:
         if data.startswith(b"[DONE]"):  # servers that speak both dialects may end both in the same way
             return self._finish()
         try:
-            event = strict_json.answer(data, messages.MESSAGES_EVENT, self._halves)
+            event = strict.parse_response(data, messages.MESSAGES_EVENT, self._halves)
         except UpstreamMalformed:
-            if (error := foreign_errors.within(data)) is not None:
+            if (error := upstream_errors.find_error(data)) is not None:
                 self._fail(error)
-            if strict_json.answer(data, messages.MESSAGES_EVENT_TYPE).type not in KNOWN:
+            if strict.parse_response(data, messages.MESSAGES_EVENT_TYPE).type not in KNOWN:
                 return b""
             raise
         kind = event.type
@@ -139,7 +138,7 @@ class ChatStream:
         if kind == "ping":
             return KEEP_ALIVE
         if kind == "error":
-            self._fail(foreign_errors.within(data) or foreign_errors.WORDLESS)
+            self._fail(upstream_errors.find_error(data) or upstream_errors.UNSPECIFIED)
         if kind not in KNOWN:
             return b""
         if kind == "message_start":
@@ -154,7 +153,7 @@ class ChatStream:
             return self._note(event)
         return self._finish()
 
-    def _fail(self, error: foreign_errors.UpstreamError) -> NoReturn:
+    def _fail(self, error: upstream_errors.UpstreamError) -> NoReturn:
         self._over = True
         self.error = error
         raise error.as_failure()
@@ -163,15 +162,15 @@ class ChatStream:
         if self._started:
             raise UpstreamMalformed("the upstream's stream holds a message_start that is not its beginning")
         self._started = True
-        self._id = loose.member(event.message, "id")
+        self._id = lenient.as_member(event.message, "id")
         head = {
-            "id": loose.word(self._id) or chat_answer.UNNAMED,
+            "id": lenient.as_word(self._id) or chat_answer.UNNAMED,
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._model,
         }
-        self._head = b"data: " + strict_json.write_answer(head)[:-1]
-        self._count(loose.member(event.message, "usage"))
+        self._head = b"data: " + strict.encode_response(head)[:-1]
+        self._count(lenient.as_member(event.message, "usage"))
         return self._chunk(b'{"role":"assistant","content":""}')
 
     def _open(self, event: messages.Event) -> bytes:
@@ -182,8 +181,10 @@ class ChatStream:
         return said + self._begin(event.index, block)
 
     def _begin(self, index: int | None, block: messages.ContentBlock) -> bytes:
-        if len(self._blocks) == MOST_OPEN:
-            raise UpstreamMalformed(f"the upstream's stream opens more than {MOST_OPEN} blocks at a time")
+        if len(self._blocks) == MAX_OPEN_BLOCKS:
+            raise UpstreamMalformed(
+                f"the upstream's stream opens more than {MAX_OPEN_BLOCKS} blocks at a time"
+            )
         opened = self._blocks[index] = _Open(block)
         match block.type:
             case "text":
@@ -191,14 +192,14 @@ class ChatStream:
             case "thinking":
                 return self._think(opened, block.thinking)
             case "tool_use":
-                name = loose.word(block.name)
+                name = lenient.as_word(block.name)
                 if name is None:
                     raise UpstreamMalformed("the upstream's stream calls a tool without a name")
                 opened.number = self._calls
                 self._calls += 1
                 call = {
                     "index": opened.number,
-                    "id": loose.call_id(block.id, self._id, opened.number),
+                    "id": lenient.call_id(block.id, self._id, opened.number),
                     "type": "function",
                     "function": {"name": name, "arguments": ""},
                 }
@@ -223,7 +224,7 @@ class ChatStream:
         if kind == "text_delta" and opens == "text":
             return self._say(delta.text)
         if kind == "input_json_delta" and opens == "tool_use":
-            return self._arguments(opened, loose.text(delta.partial_json))
+            return self._arguments(opened, lenient.as_text(delta.partial_json))
         if kind == "thinking_delta" and opens == "thinking":
             return self._think(opened, delta.thinking)
         if kind == "signature_delta" and opens == "thinking":
@@ -263,7 +264,7 @@ class ChatStream:
         block.thinking = "".join(opened.pieces)
         entry = {"index": self._entries, **chat_answer.thinking_entry(block)}
         self._entries += 1
-        return self._chunk(b'{"thinking_blocks":[' + strict_json.write_answer(entry) + b"]}")
+        return self._chunk(b'{"thinking_blocks":[' + strict.encode_response(entry) + b"]}")
 
     def _note(self, event: messages.Event) -> bytes:
         """Remember why the model stopped and what it cost: told when all is said."""
@@ -272,7 +273,7 @@ class ChatStream:
         if delta is None or delta.stop_reason is None:
             return b""
         self._stop = delta.stop_reason
-        explanation = loose.word(loose.member(delta.stop_details, "explanation"))
+        explanation = lenient.as_word(lenient.as_member(delta.stop_details, "explanation"))
         if delta.stop_reason == "refusal" and explanation:
             return self._chunk(b'{"refusal":' + _text(explanation) + b"}")
         return b""

@@ -17,10 +17,10 @@ from typing import NoReturn
 from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.anthropic.types import MESSAGES_ANSWER
 from clawgate.wire.anthropic.types import MessageResponse as MessagesAnswer
-from clawgate.wire.json import strict as strict_json
+from clawgate.wire.json import strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.sse.reader import Event
-from clawgate.wire.translate import errors as foreign_errors
+from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.openai_to_anthropic import messages as conversation
 from clawgate.wire.translate.openai_to_anthropic import response as chat_answer
@@ -57,7 +57,7 @@ class ChatToMessages:
 
     def translate_request(self, body: bytes) -> bytes:
         """The Messages request for a chat request; raises `InvalidRequest`."""
-        asked = strict_json.request(body, chat.CHAT_REQUEST)
+        asked = strict.parse_request(body, chat.CHAT_REQUEST)
         _refuse_foreign(asked)
         system, turns = conversation.system_and_turns(asked.messages)
         told: dict[str, object] = {"model": self._model, "messages": turns}
@@ -91,13 +91,13 @@ class ChatToMessages:
                 created=self._created,
                 include_usage=options is not None and bool(options.include_usage),
             )
-        return strict_json.write_request(told)
+        return strict.encode_request(told)
 
     def translate_response(self, body: bytes) -> bytes:
         """The chat completion for a message; raises `UpstreamMalformed`."""
         said = self._read(body)
         told = chat_answer.completion(said, model=self._requested, created=self._created)
-        return strict_json.write_answer(told)
+        return strict.encode_response(told)
 
     def response_as_stream(self, body: bytes) -> bytes:
         """A whole message as the client's stream; raises `UpstreamMalformed`."""
@@ -112,22 +112,22 @@ class ChatToMessages:
         events += [{"type": "message_delta", "delta": stop}, {"type": "message_stop"}]
         out: list[bytes] = []
         for event in events:
-            self._streamed.feed(Event(b"", b"", strict_json.write_answer(event)), out)
+            self._streamed.feed(Event(b"", b"", strict.encode_response(event)), out)
         self._streamed.end(out)
         return b"".join(out)
 
     def _read(self, body: bytes) -> MessagesAnswer:
         """The message; raises `UpstreamFailed` with the upstream's words where it is an error instead."""
         try:
-            return strict_json.answer(body, MESSAGES_ANSWER)
+            return strict.parse_response(body, MESSAGES_ANSWER)
         except UpstreamMalformed:
-            if (error := foreign_errors.within(body)) is not None:
+            if (error := upstream_errors.find_error(body)) is not None:
                 raise error.as_failure() from None
             raise
 
     def translate_error(self, status: int, body: bytes) -> bytes:
         """The upstream's error as OpenAI's error object."""
-        return foreign_errors.chat_body(foreign_errors.read(body, status), status)
+        return upstream_errors.chat_body(upstream_errors.parse_error(body, status), status)
 
     def feed(self, event: Event, out: list[bytes]) -> None:
         """See `Translation`."""
@@ -144,7 +144,7 @@ class ChatToMessages:
 
     def error_event(self) -> bytes:
         """See `Translation`."""
-        return foreign_errors.chat_event(self._streamed.error) if self._streamed.error is not None else b""
+        return upstream_errors.chat_event(self._streamed.error) if self._streamed.error is not None else b""
 
     @property
     def _streamed(self) -> ChatStream:
@@ -168,12 +168,12 @@ class ChatToMessages:
         if level != "none" and level not in effort.BUDGETS:
             _refuse("reasoning_effort", f"has to be none or one of {', '.join(effort.BUDGETS)}")
         if level == "none":
-            if effort.decides_itself(self._model):
+            if effort.uses_adaptive_thinking(self._model):
                 told["thinking"] = {"type": "disabled"}
             return
         forced = isinstance(choice := told.get("tool_choice"), dict) and choice["type"] in ("any", "tool")
-        if effort.decides_itself(self._model):
-            output.setdefault("effort", effort.own_effort(level))
+        if effort.uses_adaptive_thinking(self._model):
+            output.setdefault("effort", effort.effort_name(level))
             if not forced:
                 told["thinking"] = {"type": "adaptive"}
                 _drop_sampling(told)
@@ -183,7 +183,7 @@ class ChatToMessages:
         if limit is None:
             limit = MAX_TOKENS + effort.BUDGETS[level]
             told["max_tokens"] = limit
-        tokens = effort.budget(level, limit)
+        tokens = effort.budget_tokens(level, limit)
         if tokens is not None:
             told["thinking"] = {"type": "enabled", "budget_tokens": tokens}
             _drop_sampling(told)
