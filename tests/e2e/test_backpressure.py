@@ -111,7 +111,7 @@ def test_a_body_that_comes_before_the_connection_waits_in_the_kernel(kind: Kind)
                 await until(lambda: any(c.flow.read_paused for c in stand.role.front._connections), "a pause")
                 [connection] = stand.role.front._connections
                 exchange = connection._exchange
-                assert exchange is not None and sum(map(len, exchange._outgoing)) < 1_000_000
+                assert exchange is not None and sum(map(len, exchange._request._pending)) < 1_000_000
                 go.set()
                 assert (await client.response(within=30)).json() == {"next": "fine"}
                 await sending

@@ -24,7 +24,7 @@ from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, RoutePla
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.downstream.server import Server, listen
-from clawgate.relay.exchange import exchange
+from clawgate.relay.exchange import attempts
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.observe.record import RequestRecord
 from clawgate.relay.response.head import ResponseOptions
@@ -241,7 +241,7 @@ def test_a_body_that_cannot_be_planned_is_refused_as_it_is() -> None:
 @pytest.fixture
 def every_body_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is read in a thread."""
-    monkeypatch.setattr(exchange, "ROUTE_OFFLOAD_BYTES", 1)
+    monkeypatch.setattr(attempts, "OFFLOAD_BYTES", 1)
 
 
 @pytest.mark.usefixtures("every_body_is_large")
@@ -286,7 +286,7 @@ def test_the_model_of_a_large_body_is_checked_in_a_thread(
         threads.append(threading.current_thread())
         return model_field.require_model(body)
 
-    monkeypatch.setattr(exchange, "require_model", require_model)
+    monkeypatch.setattr(attempts, "require_model", require_model)
 
     async def work() -> None:
         length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 13"

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from clawgate.errors import UpstreamClosed, UpstreamMalformed
+from clawgate.errors import GatewayStopping, UpstreamClosed, UpstreamMalformed
 from clawgate.plugins.api.provider import MappedError
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
 from clawgate.relay.exchange.exchange import Exchange
+from clawgate.relay.exchange.state import State
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.response.progress import KEEPALIVE_LIMIT
 from clawgate.relay.response.writer import make_provider_writer
 from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.upstream import Upstream
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
@@ -435,6 +438,7 @@ async def test_a_stream_that_breaks_is_recorded_once(
     relay, dialer, client = Relay(observes_all=False), FakeDialer(), FakeClient()
     exchange = await relay.post(client, routed(FakeRouter(FakeAttempt(make_upstream(dialer)))))
     dialer.transport().receive(HALF)
+    exchange.check_time(0.0)
     end(exchange, dialer.transport())
     (record,) = relay.records
     assert (record.status, record.code, record.served) == (200, code, "up/m")
@@ -489,3 +493,149 @@ async def test_a_stream_of_keepalives_alone_is_bounded_in_bytes() -> None:
             break
     (record,) = relay.records
     assert record.code == "upstream_malformed" and KEEPALIVE_LIMIT <= len(client.sent) < KEEPALIVE_LIMIT * 1.2
+
+
+class Held(FakeAttempt):
+    """An attempt whose request is made in a thread, once ``go`` is set."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        super().__init__(upstream)
+        self.go = threading.Event()
+        self.request = []
+        self.offload = self._make
+
+    def _make(self) -> bytes:
+        assert self.go.wait(30)
+        return b"{}"
+
+
+class Staged:
+    """An exchange that was brought to a state, and what it leads to."""
+
+    def __init__(self) -> None:
+        self.relay, self.dialer, self.client = Relay(), FakeDialer(), FakeClient()
+        self.upstream = make_upstream(
+            self.dialer, limits=TimeLimits(connect=5, first_byte=60, idle=30, total=600)
+        )
+        self.held = Held(self.upstream)
+        self.exchange = self.relay.exchange(self.client, admitted(self.upstream))
+
+    async def reach(self, state: State) -> None:
+        client, dialer, exchange = self.client, self.dialer, self.exchange
+        if state is State.PREPARING:
+            self.exchange = await self.relay.post(client, routed(FakeRouter(self.held)))
+            return
+        exchange.start_request(b"head")
+        exchange.request_body(b"{")
+        if state is State.RECEIVING:
+            return
+        dialer.held = state is State.CONNECTING
+        exchange.flush_request()
+        await settle()
+        if state in (State.CONNECTING, State.SENDING):
+            return
+        exchange.request_body(b"}")
+        exchange.request_complete()
+        exchange.flush_request()
+        if state >= State.STREAMING:
+            dialer.transport().receive(HALF)
+            exchange.check_time(0.0)
+        if state is State.DONE:
+            dialer.transport().receive(chunked(b""))
+
+    async def close(self) -> None:
+        self.held.go.set()
+        self.dialer.let_dial()
+        while self.relay.tasks:
+            await asyncio.wait(self.relay.tasks)
+        await settle()
+
+
+@pytest.fixture
+async def staged() -> AsyncIterator[Staged]:
+    found = Staged()
+    yield found
+    await found.close()
+    assert found.upstream.pool.open_count == found.upstream.pool.idle_count, "no connection is forgotten"
+
+
+@pytest.mark.parametrize("state", State)
+async def test_an_exchange_shows_its_state(state: State, staged: Staged) -> None:
+    await staged.reach(state)
+    assert staged.exchange.state is state and staged.exchange.done is (state is State.DONE)
+    assert f"<Exchange {state.name} POST /v1/chat/completions upstream=" in repr(staged.exchange)
+    staged.exchange.client_disconnected()
+
+
+@pytest.mark.parametrize("state", State)
+async def test_a_client_that_leaves_frees_the_upstream_in_every_state(state: State, staged: Staged) -> None:
+    """At once, and it is recorded once."""
+    await staged.reach(state)
+    records = len(staged.relay.records)
+    staged.exchange.client_disconnected()
+    staged.exchange.client_disconnected()
+    assert staged.exchange.state is State.DONE and staged.exchange._connection is None
+    assert len(staged.relay.records) == 1 and records == (state is State.DONE)
+    assert staged.relay.records[0].code == (None if state is State.DONE else "client_left")
+    await staged.close()
+    assert staged.upstream.pool.open_count == (state is State.DONE)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.DONE])
+async def test_what_fails_in_every_state_is_told_in_its_form(state: State, staged: Staged) -> None:
+    await staged.reach(state)
+    staged.exchange.fail(GatewayStopping("stopping"))
+    assert staged.client.calls == (["abort"] if state is State.STREAMING else ["error gateway_stopping"])
+    staged.exchange.fail(GatewayStopping("again"))
+    assert len(staged.client.calls) == len(staged.relay.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "limit", "at"),
+    [
+        (State.PREPARING, "total", 600.0),
+        (State.CONNECTING, "connect", 5.0),
+        (State.SENDING, "total", 600.0),
+        (State.AWAITING_HEAD, "first_byte", 60.0),
+        (State.STREAMING, "idle", 30.0),
+    ],
+)
+async def test_each_state_has_its_time_limit(state: State, limit: str, at: float, staged: Staged) -> None:
+    """By the time that is passed in, and not a moment earlier."""
+    await staged.reach(state)
+    staged.exchange.check_time(at - 0.01)
+    assert not staged.relay.records
+    staged.exchange.check_time(at)
+    (record,) = staged.relay.records
+    assert record.code == "upstream_timed_out" and f"'{limit}'" in str(record.reason)
+
+
+async def test_an_upstream_that_does_not_take_the_request_has_the_idle_limit(staged: Staged) -> None:
+    await staged.reach(State.SENDING)
+    staged.dialer.connections[0].pause_writing()
+    staged.exchange.check_time(30.0)
+    assert "'idle'" in str(staged.relay.records[0].reason)
+
+
+async def test_a_client_that_does_not_read_is_not_the_upstreams_silence(staged: Staged) -> None:
+    """The reading of the upstream pauses with it, and its time begins anew."""
+    await staged.reach(State.STREAMING)
+    staged.exchange.on_client_write_paused()
+    assert staged.exchange.client_write_paused and not staged.dialer.transport().reading
+    staged.exchange.check_time(100.0)
+    assert not staged.relay.records
+    staged.relay.clock.time = 100.0
+    staged.exchange.on_client_write_resumed()
+    assert staged.dialer.transport().reading
+    staged.exchange.check_time(129.0)
+    assert not staged.relay.records
+    staged.exchange.check_time(130.0)
+    assert staged.relay.records
+
+
+async def test_time_does_not_run_for_an_upstream_that_is_not_chosen_yet() -> None:
+    relay, client = Relay(), FakeClient()
+    exchange = relay.exchange(client, routed(FakeRouter()))
+    exchange.start_request(b"")
+    exchange.check_time(10_000.0)
+    assert exchange.state is State.RECEIVING and client.calls == []

@@ -1,539 +1,230 @@
-"""One relayed exchange: takes a request's bytes to the upstream and the answer's back, until either side ends.
+"""One relayed exchange: carries a request to its upstream and the response back, until either side ends.
 
-It settles what is sent when: when to dial, when a stale connection may be tried once more, how a failure is shown
-at each stage, and who has to wait for whom. It opens and reads no socket; the client's side is a `ClientConnection`,
-the upstream's an `UpstreamConnection`.
+Decides what is sent when: when to connect, when a stale connection may be tried once more, how a failure is shown at
+each stage, and who has to wait for whom. Must not open or read a socket: the client is a `ClientConnection`, the
+upstream an `UpstreamConnection`, and both call back.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from functools import partial
-
-from clawgate.errors import BodyTooLarge, GatewayError, InternalError
+from clawgate.errors import GatewayError
 from clawgate.policy.timeouts import Timestamps, expired_timeout
-from clawgate.relay.admission.plan import (
-    AdmittedHead,
-    ModelAllowlist,
-    RoutePlan,
-    Router,
-    UpstreamAttempt,
-    make_response_writer,
-)
-from clawgate.relay.exchange.context import ExchangeContext
+from clawgate.relay.admission.plan import make_response_writer
 from clawgate.relay.exchange.failures import CLIENT_DISCONNECTED, redirect_error, timeout_error
-from clawgate.relay.exchange.request_body import RequestBody
-from clawgate.relay.interfaces import Buffer, ChunkPassthrough, ClientConnection, ResponseHead
+from clawgate.relay.exchange.request_side import RequestSide
+from clawgate.relay.exchange.state import DONE, STREAMING
+from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
 from clawgate.relay.observe.record import CLIENT_LEFT, RequestRecord
 from clawgate.relay.response.error_response import status_of
 from clawgate.relay.response.sender import ResponseSender
-from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
-from clawgate.relay.upstream.upstream import Upstream
-from clawgate.wire.http.message import LAST_CHUNK, chunk
-from clawgate.wire.json.model_field import peek_model, require_model
-
-logger = logging.getLogger("clawgate.relay")
-
-BODY_HIGH_WATER = 65_536
-"""How much of a body waits in memory for a connection before the client has to wait as well."""
-REPLAY_LIMIT = 1_048_576
-"""The largest request that is kept to be sent again when a reused connection turns out to be stale."""
-ROUTE_OFFLOAD_BYTES = 262_144
-"""A body from here on is searched for its model in a thread, so that other requests are served meanwhile."""
-_IDEMPOTENT_METHODS = (b"GET", b"HEAD", b"PUT", b"DELETE")  # RFC 9110 section 9.2.2
 
 _FAILED = 400
 
 
-class Exchange:
-    """See the module. ``done`` is True once nothing more can happen to it."""
+class Exchange(RequestSide):
+    """See the module. Its state is one value of `State`."""
 
-    # Defaults stand on the class: most exchanges never touch them, and creation is on every request's path.
-    done = False
-    _request_done = False
-    _connect_started_at: float | None = None
-    _request_sent_at: float | None = None
-    _body: RequestBody | None = None  # where the request is told in pieces
-    _model: str | None = None
-    _replay: list[Buffer] | None = None
-    _connection: UpstreamConnection | None = None
-    _dialling: asyncio.Task[None] | None = None
-    _delivery: ResponseSender | None = None
-    _plan: RoutePlan | None = None
-    _attempt: UpstreamAttempt | None = None
-    _no_room = False
-    _client_full = False
-    _upstream_full = False
-    _sent = 0  # without a delivery
-    _first_byte: float | None = None
+    _first_byte_seconds: float | None = None
+    _bytes_sent = 0  # without a sender
 
-    def __init__(
-        self, shop: ExchangeContext, client: ClientConnection, ticket: AdmittedHead, now: float
-    ) -> None:
-        self._shop = shop
-        self._client = client
-        self._ticket = ticket
-        self._upstream = ticket.upstream
-        self._started_at = self._progress = now
-        self._outgoing: list[Buffer] = []
-
-    # The request's way: `start_request`, pieces of the body, `request_complete`; or all of it at once
-
-    def start_request(self, head: bytes) -> None:
-        """``head`` is what goes upstream first."""
-        if head:
-            self._outgoing.append(head)
-        shop = self._shop
-        self._body = RequestBody(self._ticket, shop.body_limit, peeks=shop.observes_all)
-
-    def send_complete_request(self, head: bytes, data: bytes, body_at: int) -> None:
-        """The short way: ``head`` goes upstream, and ``data`` from ``body_at`` on, which is all of the body.
-
-        No rule reads that; a log may glance at it.
-        """
-        self._request_done = True
-        if self._shop.observes_all:
-            self._model = peek_model(data[body_at:])
-        # A large body is not copied for the sake of one buffer.
-        request: list[Buffer] = (
-            [head + data[body_at:]] if len(data) < COPY_BYTES else [head, memoryview(data)[body_at:]]
+    def __repr__(self) -> str:
+        upstream = self._upstream.origin if self._upstream is not None else "-"
+        return (
+            f"<Exchange {self.state.name} {self._head.method.decode('latin-1')} "
+            f"{self._head.path.decode('latin-1')} upstream={upstream}>"
         )
-        connection = self._current_upstream().pool.acquire()
-        if connection is None:
-            self._outgoing = request
-            self._dial()
-            return
-        self._connection = connection
-        self._request_sent_at = self._started_at
-        if len(data) <= REPLAY_LIMIT:
-            self._replay = request
-        connection.start_response(self, head_only=self._ticket.method == b"HEAD")
-        connection.write(request)
 
-    def request_body(self, data: bytes) -> None:
-        """A piece of the request's body."""
-        if self.done or self._body is None:
-            return
-        try:
-            if piece := self._body.feed(data):
-                self._outgoing.append(piece)
-        except BodyTooLarge as error:
-            self.fail(error)
-            return
-        if self._ticket.buffers_body and not self._shop.held.may_go_on(self, self._body.size):
-            self._no_room = True
-            self._client.pause_reading()
+    @property
+    def done(self) -> bool:
+        """Whether nothing more can happen."""
+        return self.state is DONE
 
-    def body_may_go_on(self) -> None:
-        """There is room for the rest of the body."""
-        self._no_room = False
-        self._client.resume_reading()
-
-    def request_complete(self) -> None:
-        """The request is whole."""
-        if self.done:
-            return
-        self._request_done = True
-        if self._ticket.buffers_body:
-            self._shop.held.let_go(self)
-            if self._no_room:
-                self.body_may_go_on()
-        whole = self._body.read() if self._body is not None else None
-        if whole is not None:
-            self._read(whole)
-        if self._ticket.chunked and not self._ticket.buffers_body:
-            self._outgoing.append(LAST_CHUNK)
-
-    def _read(self, body: bytes) -> None:
-        """Decide what depends on the body: the upstream, whether its model is allowed, or just its name for the log."""
-        ticket = self._ticket
-        rule = ticket.model_allowlist
-        if ticket.router is not None:
-            self._route(body)
-        elif rule is None:
-            self._model = peek_model(body)
-        elif len(body) >= ROUTE_OFFLOAD_BYTES:
-            self._spawn(partial(self._check_model_in_thread, rule, body))
-        else:
-            try:
-                self._check_model(rule, require_model(body), body)
-            except GatewayError as error:
-                self.fail(error)
-
-    def _check_model(self, rule: ModelAllowlist, model: str, body: bytes) -> None:
-        """Send ``body`` if its model is allowed. Raises `ModelNotFound`."""
-        self._model = model
-        rule.check(model)
-        if body:
-            self._outgoing.append(chunk(body) if self._ticket.chunked else body)
-        if self._ticket.chunked:
-            self._outgoing.append(LAST_CHUNK)
-
-    async def _check_model_in_thread(self, rule: ModelAllowlist, body: bytes) -> None:
-        model = await asyncio.to_thread(require_model, body)
-        self._dialling = None
-        self._check_model(rule, model, body)
-        self.flush_request()
-
-    def send_routed_request(self, body: bytes) -> None:
-        """The short way where the upstream depends on the body: all of it came in one read."""
-        self._request_done = True
-        self._route(body)
-        self.flush_request()
-
-    def _route(self, body: bytes) -> None:
-        """Choose the upstream by the body."""
-        router = self._ticket.router
-        assert router is not None
-        if len(body) >= ROUTE_OFFLOAD_BYTES:
-            self._spawn(partial(self._route_in_thread, router, body))
-            return
-        try:
-            self._follow(router.route(self._ticket, body))
-        except GatewayError as error:
-            self.fail(error)
-        except Exception:  # a router has many parts, plugins among them; the client must get a response
-            logger.exception("routing failed with an unforeseen error")
-            self.fail(InternalError("an internal error; the log of clawgate says more"))
-
-    async def _route_in_thread(self, router: Router, body: bytes) -> None:
-        plan = await asyncio.to_thread(router.route, self._ticket, body)
-        self._dialling = None
-        self._follow(plan)
-        self.flush_request()
-
-    def _follow(self, plan: RoutePlan) -> None:
-        """Begin with the first attempt of ``plan``."""
-        self._plan = plan
-        self._model = plan.model
-        self._start_attempt(plan.first_attempt())
-
-    def _start_attempt(self, attempt: UpstreamAttempt) -> None:
-        self._attempt = attempt
-        self._upstream = attempt.upstream
-        self._outgoing = list(attempt.request)
-        if attempt.offload is not None:
-            self._spawn(partial(self._complete, attempt, attempt.offload))
-
-    async def _complete(self, attempt: UpstreamAttempt, offload: Callable[[], bytes]) -> None:
-        """Other requests go on while the body is made."""
-        attempt.complete(await asyncio.to_thread(offload))
-        self._dialling = None
-        self._outgoing = list(attempt.request)
-        self.flush_request()
-
-    def _try_next_attempt(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
-        """Whether another upstream is asked now that the present one has failed; only a plan can name one."""
-        begun = self._delivery is not None and self._delivery.started
-        if self._plan is None or self._attempt is None or begun:
-            return False
-        attempt = self._plan.next_attempt(status=status, error=error)
-        if attempt is None:
-            return False
-        self._release_upstream()
-        self._connect_started_at = self._request_sent_at = self._replay = self._delivery = None
-        self._upstream_full = False
-        self._start_attempt(attempt)
-        self.flush_request()
-        return True
-
-    def _current_upstream(self) -> Upstream:
-        """The upstream that is being asked."""
-        assert self._upstream is not None, "nothing is sent before it is known where to"
-        return self._upstream
-
-    def flush_request(self) -> None:
-        """Send on what has come; called at the end of each read from the client."""
-        if self.done or not self._outgoing or (self._ticket.buffers_body and not self._request_done):
-            return
-        if self._connection is None:
-            if self._dialling is None:
-                reused = self._current_upstream().pool.acquire()
-                if reused is None:
-                    self._dial()
-                else:
-                    self._attach(reused)
-            elif not self._request_done and self._size() > BODY_HIGH_WATER:
-                self._client.pause_reading()
-            return
-        pieces, self._outgoing = self._outgoing, []
-        if self._replay is not None:
-            if self._size() > REPLAY_LIMIT:
-                self._replay = None
-            else:
-                self._replay += pieces
-        self._progress = self._shop.now()
-        if self._request_done:
-            self._request_sent_at = self._progress
-        self._connection.write(pieces)
-
-    def _size(self) -> int:
-        """Of the body, as far as it was told in pieces."""
-        return self._body.size if self._body is not None else 0
-
-    def _dial(self) -> None:
-        self._connect_started_at = self._shop.now()
-        self._spawn(self._connect)
-
-    async def _connect(self) -> None:
-        connection = await self._current_upstream().pool.dial()
-        self._dialling = self._connect_started_at = None
-        self._attach(connection)
-
-    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do what has to be waited for before anything can be sent."""
-        self._dialling = self._shop.spawn(self._run_task(work))
-
-    async def _run_task(self, work: Callable[[], Awaitable[None]]) -> None:
-        """The outermost frame of a task: whoever waits for it must hear of its failure."""
-        try:
-            await work()
-        except GatewayError as error:
-            self._dialling = None
-            self.fail(error)
-        except Exception:
-            origin = self._upstream.origin if self._upstream is not None else None
-            logger.exception("exchange failed with an unforeseen error upstream=%s", origin)
-            self._dialling = None
-            self.fail(InternalError("an internal error; the log of clawgate says more"))
-
-    def _attach(self, connection: UpstreamConnection) -> None:
-        self._connection = connection
-        if connection.reused:
-            self._replay = []
-        connection.start_response(self, head_only=self._ticket.method == b"HEAD")
-        self.flush_request()
-        if not connection.reused and not self._upstream_full:
-            self._client.resume_reading()
-
-    # The answer's way: what an upstream connection tells its consumer
+    # The response: what an upstream connection calls back.
 
     def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
-        """The short way: a whole answer of a known shape. False where it has to go the long way."""
+        """The fast path of a response in one read with a known head. False: it has to be parsed."""
         client = self._client
         connection = self._connection
         upstream = self._current_upstream()
-        if not self._request_done or connection is None or client.must_close():
+        if not self._request.complete or connection is None or client.must_close():
             return False
-        attempt = self._attempt
+        attempts = self._attempts
+        attempt = attempts.current if attempts is not None else None
         if attempt is not None and not attempt.passthrough:
             return False
         for secret in upstream.secrets:
             if secret in head or (attempt is not None and secret in body):
                 return False
         self._connection = None
-        now = self._shop.now()
-        self._first_byte = now - self._started_at
+        now = self._context.now()
+        self._first_byte_seconds = now - self._started_at
         upstream.pool.release(connection, now)
-        answer = (
-            head + body if attempt is None else b"%b%b\r\n%b" % (head[:-2], attempt.attribution_headers, body)
-        )
-        self._sent = len(answer)
-        client.write(answer)
+        if attempt is not None:
+            head = b"%b%b\r\n" % (head[:-2], attempt.attribution_headers)
+        response = head + body
+        self._bytes_sent = len(response)
+        client.write(response)
         self._finalize(status, None)
         client.response_complete()
         return True
 
     def on_response_head(self, head: ResponseHead) -> bytes | None:
-        """The answer begins."""
-        self._replay = None
+        """The response begins."""
+        self._request.discard_replay()
+        self._sent_whole = None
+        upstream = self._current_upstream()
+        attempt = self._attempt
         if 300 <= head.status < 400 and head.status != 304:
-            self.fail(redirect_error(self._current_upstream().origin, head, self._current_upstream().secrets))
+            self.fail(redirect_error(upstream.origin, head, upstream.secrets))
             return None
+        close = not self._request.complete or self._client.must_close()
         try:
             writer = make_response_writer(
-                self._ticket,
-                self._attempt,
-                self._current_upstream(),
-                head,
-                http10=self._client.http10,
-                close=not self._request_done or self._client.must_close(),
+                self._head, attempt, upstream, head, http10=self._client.http10, close=close
             )
         except GatewayError as error:
             self.fail(error)
             return None
         if head.status >= _FAILED and not writer.defers_status and self._try_next_attempt(status=head.status):
             return None
-        self._delivery = ResponseSender(writer, self._client)
-        now = self._shop.now()
-        self._first_byte = now - self._started_at
-        if writer.progress.content_started:
-            self._progress = now
+        self.state = STREAMING
+        self._response = ResponseSender(writer, self._client)
+        self._progress_at = self._context.now()
+        self._first_byte_seconds = self._progress_at - self._started_at
         return writer.extra_headers
 
     def on_response_body(self, body: bytes) -> None:
-        """A piece of the answer's body."""
-        if self._delivery is not None:
+        """Bytes of the response's body."""
+        if self._response is not None:
             try:
-                self._delivery.writer.feed(body)
+                self._response.writer.feed(body)
             except GatewayError as error:
                 self.fail(error)
 
     def on_read_complete(self) -> None:
-        """All of one read is here: send it on."""
-        if self._delivery is not None:
-            if self._delivery.has_progressed():
-                self._progress = self._shop.now()
+        """Send what came with one read."""
+        if self._response is not None:
             try:
-                self._delivery.send()
+                self._response.send()
             except GatewayError as error:
                 self.fail(error)
 
     def chunk_passthrough(self) -> ChunkPassthrough | None:
-        """Asked between two chunks."""
-        return self._delivery.passthrough() if self._delivery is not None and not self.done else None
+        """Return a passthrough for the next chunks if none of them has to be looked at."""
+        response = self._response
+        return response.passthrough() if response is not None and self.state is not DONE else None
 
     def on_response_complete(self) -> None:
-        """The answer is whole."""
+        """The response is complete."""
         connection, self._connection = self._connection, None
-        delivery = self._delivery
-        assert connection is not None and delivery is not None
-        if not self._request_done:
+        response = self._response
+        assert connection is not None and response is not None
+        writer = response.writer
+        if not self._request.complete:
             connection.reusable = False
-        self._current_upstream().pool.release(connection, self._shop.now())
+        self._current_upstream().pool.release(connection, self._context.now())
         try:
-            answer = delivery.writer.flush(ended=True)
+            rest = writer.flush(ended=True)
         except GatewayError as error:
             self.fail(error)
             return
-        if delivery.writer.defers_status and self._try_next_attempt(status=delivery.writer.status):
+        if writer.defers_status and self._try_next_attempt(status=writer.status):
             return
-        delivery.write(answer)
-        self._finalize(delivery.writer.status, delivery.writer.failure)
+        response.write(rest)
+        self._finalize(writer.status, writer.failure)
         self._client.response_complete()
 
-    def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
-        """The connection ended before the answer did."""
-        replay, self._replay = self._replay, None
-        self._connection = None
-        if (
-            replay is not None
-            and no_response
-            and (not_received or self._ticket.method in _IDEMPOTENT_METHODS)
-        ):
-            self._outgoing = replay + self._outgoing
-            self._upstream_full = False  # that was the other connection
-            self._dial()
-            return
-        self.fail(error)
-
-    def on_upstream_write_paused(self) -> None:
-        """The upstream reads more slowly than the client sends."""
-        self._upstream_full = True
-        self._client.pause_reading()
-
-    def on_upstream_write_resumed(self) -> None:
-        """The upstream has caught up."""
-        self._upstream_full = False
-        self._progress = self._shop.now()
-        self._client.resume_reading()
-
-    # The client's side
+    # The client.
 
     def on_client_write_paused(self) -> None:
-        """The client reads more slowly than the upstream answers."""
-        self._client_full = True
+        """The client reads more slowly than the upstream responds."""
+        self._own_flow().client_write_paused = True
         if self._connection is not None:
             self._connection.transport.pause_reading()
 
     def on_client_write_resumed(self) -> None:
         """The client has caught up."""
-        self._client_full = False
+        self._own_flow().client_write_paused = False
         if self._connection is not None:
-            self._progress = self._shop.now()
+            self._progress_at = self._context.now()
             self._connection.transport.resume_reading()
 
     def client_disconnected(self) -> None:
-        """Nobody waits for the answer any more: the upstream is freed at once, at whatever stage."""
-        if not self.done:
+        """The client is gone: free the upstream at once, in whatever state."""
+        if self.state is not DONE:
             self._release_upstream()
             self._finalize(CLIENT_LEFT, CLIENT_DISCONNECTED)
 
-    # How it can go wrong
-
-    @property
-    def awaits_client(self) -> bool:
-        """Whether the next step is the client's: the rest of its body, with nobody in its way."""
-        in_its_way = self._upstream_full or self._no_room or self._dialling is not None
-        return not self._request_done and not in_its_way
-
     @property
     def client_write_paused(self) -> bool:
-        """Whether the answer waits for the client to read."""
-        return self._client_full
+        """Whether the response waits for the client to read."""
+        return self._flow.client_write_paused
+
+    # How it ends.
 
     def check_time(self, now: float) -> None:
-        """Fail if one of the four limits has run out."""
-        if self._upstream is None:  # the request itself is still on its way: the listener watches that
+        """Fail if one of the four limits has run out. Called about once a second: progress counts from this call on."""
+        if self._upstream is None:  # the request is still being received: the listener watches that
             return
-        delivery = self._delivery
-        if delivery is not None and delivery.has_progressed():
-            self._progress = now
-        limits = self._upstream.limits
-        answered = delivery is not None and delivery.writer.progress.content_started
+        response, flow, limits = self._response, self._flow, self._upstream.limits
+        if response is not None and response.has_progressed():
+            self._progress_at = now
+        started = response is not None and response.writer.progress.content_started
         times = Timestamps(
             started_at=self._started_at,
-            progress_at=self._progress,
+            progress_at=self._progress_at,
             connect_started_at=self._connect_started_at,
             request_sent_at=self._request_sent_at,
-            response_started=answered,
+            response_started=started,
         )
-        stalled = not self._client_full if answered else self._upstream_full
+        stalled = not flow.client_write_paused if started else flow.upstream_write_paused
         limit = expired_timeout(times, limits, now, upstream_stalled=stalled)
         if limit is not None:
             self.fail(timeout_error(self._upstream.origin, limit, getattr(limits, limit)))
 
     def fail(self, error: GatewayError) -> None:
-        """End the exchange with our own error, in the form that its stage allows."""
-        if self.done or self._try_next_attempt(error=error):
+        """End the exchange with an error of our own, in the form that its state allows."""
+        if self.state is DONE or self._try_next_attempt(error=error):
             return
         self._release_upstream()
-        if self._plan is not None:
-            error = self._plan.map_error(error)
-        delivery = self._delivery
-        if delivery is None or delivery.writer.headers_pending:
-            self._delivery = None
-            self._sent = self._client.send_error_response(
-                error, self._attempt.attribution_headers if self._attempt is not None else b""
+        attempts, attempt = self._attempts, self._attempt
+        if attempts is not None:
+            error = attempts.map_error(error)
+        response = self._response
+        if response is None or response.writer.headers_pending:
+            self._response = None
+            self._bytes_sent = self._client.send_error_response(
+                error, attempt.attribution_headers if attempt is not None else b""
             )
             self._finalize(status_of(error), error)
             return
-        delivery.abort(error)
-        self._finalize(delivery.writer.status, error)
-
-    def _release_upstream(self) -> None:
-        if self._dialling is not None:
-            self._dialling.cancel()
-            self._dialling = None
-        if self._connection is not None:
-            self._connection.abort()
-            self._connection = None
+        response.abort(error)
+        self._finalize(response.writer.status, error)
 
     def _finalize(self, status: int, error: GatewayError | None) -> None:
-        self.done = True
-        shop = self._shop
-        if self._ticket.buffers_body:
-            shop.held.let_go(self)
-        if shop.gate.rates is not None:
-            shop.gate.release(self._ticket)
-        observer = shop.observer_of(status, ours=error is not None)
+        """Give back what the exchange holds, and record it."""
+        self.state = DONE
+        context, head = self._context, self._head
+        if head.buffers_body:
+            context.held.let_go(self)
+        if context.gate.rates is not None:
+            context.gate.release(head)
+        observer = context.observer_of(status, ours=error is not None)
         if observer is not None:
-            ticket = self._ticket
-            total = shop.now() - self._started_at
-            observer(
-                RequestRecord(
-                    method=ticket.method,
-                    path=ticket.path,
-                    caller=ticket.caller,
-                    model=self._model,
-                    status=status,
-                    code=error.code if error is not None else None,
-                    sent=self._sent if self._delivery is None else self._delivery.sent,
-                    first_byte=self._first_byte,
-                    total=total,
-                    reason=error.message if error is not None else None,
-                    served=self._attempt.served_by if self._attempt is not None else None,
-                )
-            )
+            observer(self._record(status, error))
+
+    def _record(self, status: int, error: GatewayError | None) -> RequestRecord:
+        head, attempts, response, attempt = self._head, self._attempts, self._response, self._attempt
+        return RequestRecord(
+            method=head.method,
+            path=head.path,
+            caller=head.caller,
+            model=attempts.model if attempts is not None else self._model,
+            status=status,
+            code=error.code if error is not None else None,
+            sent=response.sent if response is not None else self._bytes_sent,
+            first_byte=self._first_byte_seconds,
+            total=self._context.now() - self._started_at,
+            reason=error.message if error is not None else None,
+            served=attempt.served_by if attempt is not None else None,
+        )

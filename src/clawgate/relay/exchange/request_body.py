@@ -1,4 +1,4 @@
-"""What becomes of a request's body on its way: how it is framed, how large it may be, and whether anybody reads it."""
+"""Frames the body of one request for its upstream, bounds its size, and keeps it where it has to be read."""
 
 from __future__ import annotations
 
@@ -7,38 +7,39 @@ from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.wire.http.message import chunk
 
 PEEK_BYTES = 1_048_576
-"""The largest body that is looked into for the log's model name."""
+"""The largest body that is kept only so that a log can name its model."""
 
 
 class RequestBody:
-    """The body of one request, told in pieces."""
+    """The body of one request, as it comes; ``peeks`` to keep it for a log, up to `PEEK_BYTES`."""
 
-    __slots__ = ("_kept", "_limit", "_ticket", "size")
+    __slots__ = ("_chunked", "_kept", "_limit", "buffers", "size")
 
-    def __init__(self, ticket: AdmittedHead, limit: int, *, peeks: bool) -> None:
-        self._ticket = ticket
-        self._limit = limit
+    def __init__(self, head: AdmittedHead, limit: int, *, peeks: bool) -> None:
+        self.buffers = head.buffers_body
+        """Whether nothing of it can be sent before all of it was read."""
         self.size = 0
         """Bytes of content so far."""
-        # Kept whole where a rule has to read it, and up to a size for a glance where a log wants it.
-        self._kept: list[bytes] | None = [] if ticket.buffers_body or peeks else None
+        self._chunked = head.chunked
+        self._limit = limit
+        self._kept: list[bytes] | None = [] if self.buffers or peeks else None
 
     def feed(self, data: bytes) -> bytes:
-        """What goes upstream for a piece, framed anew; nothing where all is read first. Raises `BodyTooLarge`."""
+        """Return what goes upstream for ``data``: nothing where the body is buffered. Raises `BodyTooLarge`."""
         self.size += len(data)
         if self.size > self._limit:
             raise BodyTooLarge(f"the body is over the limit of {self._limit} bytes")
         if self._kept is not None:
-            if self.size > PEEK_BYTES and not self._ticket.buffers_body:
+            if self.size > PEEK_BYTES and not self.buffers:
                 self._kept = None
             else:
                 self._kept.append(data)
-        if self._ticket.buffers_body:
+        if self.buffers:
             return b""
-        return chunk(data) if self._ticket.chunked else data
+        return chunk(data) if self._chunked else data
 
     def read(self) -> bytes | None:
-        """All of it, once, for whoever has to read it; None where nobody does."""
+        """Return all of it, once; None where it was not kept."""
         kept, self._kept = self._kept, None
         if kept is None:
             return None

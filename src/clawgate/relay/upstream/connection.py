@@ -306,8 +306,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._interim:
+            head_bytes = (
+                self._head_bytes
+            )  # counted on: interim responses are bounded, and a response has begun
             self._reset_answer()
-            self._untouched = False
+            self._untouched, self._head_bytes = False, head_bytes
         elif not self._in_head:
             self._ended = True
 

@@ -1,0 +1,235 @@
+"""The request half of an exchange: which connection it takes, what waits, and what is sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from clawgate.errors import UpstreamUnreachable
+from clawgate.relay.exchange import attempts as attempts_module
+from clawgate.relay.exchange.exchange import Exchange
+from clawgate.relay.exchange.request_stream import BODY_HIGH_WATER
+from clawgate.relay.exchange.state import State
+from clawgate.relay.upstream.upstream import Upstream
+from tests.relay.fakes import (
+    OK,
+    FakeAttempt,
+    FakeClient,
+    FakeDialer,
+    FakeRouter,
+    FakeTransport,
+    Relay,
+    admitted,
+    make_upstream,
+    routed,
+    settle,
+)
+
+METHODS = [(b"POST", False), (b"GET", True), (b"HEAD", True), (b"PUT", True), (b"DELETE", True)]
+
+
+async def warm(relay: Relay, upstream: Upstream) -> FakeTransport:
+    """The transport of an idle connection that has served a request."""
+    await relay.post(FakeClient(), admitted(upstream))
+    (connection,) = upstream.pool._open
+    transport = connection.transport
+    assert isinstance(transport, FakeTransport)
+    transport.receive(OK)
+    transport.written = b""
+    return transport
+
+
+def fast(
+    relay: Relay, client: FakeClient, upstream: Upstream, body: bytes = b"{}", **head: object
+) -> Exchange:
+    """The fast path: a request in one read, whose head was known."""
+    known = admitted(upstream, **head)
+    exchange = relay.exchange(client, known)
+    data = b"POST /v1/x HTTP/1.1\r\n\r\n" + body
+    exchange.send_complete_request(known.encode_head(len(body)), data, len(data) - len(body))
+    return exchange
+
+
+async def slow(
+    relay: Relay, client: FakeClient, upstream: Upstream, body: bytes = b"{}", **head: object
+) -> Exchange:
+    return await relay.post(client, admitted(upstream, **head), body)
+
+
+@pytest.mark.parametrize("path", ["fast", "slow"])
+async def test_a_request_takes_an_idle_connection_and_is_sent_at_once(path: str) -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = make_upstream(dialer)
+    transport = await warm(relay, upstream)
+    exchange = fast(relay, client, upstream) if path == "fast" else await slow(relay, client, upstream)
+    assert exchange.state is State.AWAITING_HEAD and dialer.dials == 1
+    assert transport.written == b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
+    transport.receive(OK)
+    assert client.calls == ["complete"]
+
+
+@pytest.mark.parametrize("path", ["fast", "slow"])
+async def test_without_an_idle_connection_one_is_opened(path: str) -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = make_upstream(dialer)
+    dialer.held = True
+    exchange = fast(relay, client, upstream) if path == "fast" else await slow(relay, client, upstream)
+    await settle()
+    assert exchange.state is State.CONNECTING
+    dialer.let_dial()
+    await settle()
+    assert exchange.state.name == "AWAITING_HEAD" and dialer.transport().written.endswith(b"\r\n\r\n{}")
+
+
+@pytest.mark.parametrize("path", ["fast", "slow"])
+@pytest.mark.parametrize(("method", "repeatable"), METHODS)
+async def test_a_request_on_a_stale_connection_is_sent_again_only_where_that_is_safe(
+    method: bytes, repeatable: bool, path: str
+) -> None:
+    """RFC 9112 section 9.3.1: a POST may have been executed although nothing of a response came."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = make_upstream(dialer)
+    stale = await warm(relay, upstream)
+    if path == "fast":
+        fast(relay, client, upstream, method=method)
+    else:
+        await slow(relay, client, upstream, method=method)
+    sent = stale.written
+    stale.lose()
+    await settle()
+    if repeatable:
+        assert client.calls == [] and dialer.dials == 2 and dialer.transport().written == sent
+    else:
+        assert client.calls == ["error upstream_closed"] and dialer.dials == 1
+
+
+async def test_a_post_that_was_not_received_is_sent_again() -> None:
+    """The kernel still held all of it when the connection ended."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = make_upstream(dialer)
+    stale = await warm(relay, upstream)
+    exchange = fast(relay, client, upstream)
+    exchange.on_upstream_error(UpstreamUnreachable("reset"), no_response=True, not_received=True)
+    await settle()
+    assert dialer.dials == 2 and dialer.transport().written == stale.written
+    dialer.transport().receive(OK)
+    assert client.calls == ["complete"]
+
+
+@pytest.mark.parametrize("heard", [b"HTTP/1.1 2", b"HTTP/1.1 100 Continue\r\n\r\n", OK[:-2]])
+async def test_nothing_is_sent_again_once_a_byte_of_a_response_came(heard: bytes) -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = make_upstream(dialer)
+    stale = await warm(relay, upstream)
+    fast(relay, client, upstream, method=b"GET")
+    stale.receive(heard)
+    stale.lose()
+    await settle()
+    assert dialer.dials == 1 and client.calls in (["error upstream_closed"], ["abort"])
+
+
+async def test_a_new_connection_that_ends_is_not_tried_again() -> None:
+    """It was no stale one: the upstream refuses the request."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    await slow(relay, client, make_upstream(dialer), method=b"GET")
+    dialer.transport().lose()
+    await settle()
+    assert client.calls == ["error upstream_closed"] and dialer.dials == 1
+
+
+async def test_a_request_is_sent_again_once() -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = make_upstream(dialer)
+    stale = await warm(relay, upstream)
+    fast(relay, client, upstream, method=b"GET")
+    stale.lose()
+    await settle()
+    dialer.transport().lose()
+    await settle()
+    assert client.calls == ["error upstream_closed"] and dialer.dials == 2
+
+
+async def test_a_client_waits_while_its_body_waits_for_a_connection() -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    dialer.held = True
+    exchange = relay.exchange(client, admitted(make_upstream(dialer)))
+    exchange.start_request(b"head")
+    exchange.request_body(b"x" * BODY_HIGH_WATER)
+    exchange.flush_request()
+    reading = [client.reading]
+    exchange.request_body(b"x")
+    exchange.flush_request()
+    reading.append(client.reading)
+    assert not exchange.awaits_client
+    dialer.let_dial()
+    await settle()
+    assert [*reading, client.reading, exchange.awaits_client] == [True, False, True, True]
+    assert exchange.state is State.SENDING
+    assert dialer.transport().written == b"head" + b"x" * (BODY_HIGH_WATER + 1)
+
+
+async def test_a_client_waits_while_the_upstream_does_not_read() -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    exchange = relay.exchange(client, admitted(make_upstream(dialer)))
+    exchange.start_request(b"head")
+    exchange.flush_request()
+    await settle()
+    reading = []
+    for call in (dialer.connections[0].pause_writing, dialer.connections[0].resume_writing):
+        call()
+        reading += [client.reading, exchange.awaits_client]
+    assert reading == [False, False, True, True]
+
+
+async def test_a_chunked_request_ends_with_its_last_chunk() -> None:
+    relay, dialer = Relay(), FakeDialer()
+    head = admitted(make_upstream(dialer), chunked=True, has_content_length=False, head=b"head ")
+    await relay.post(FakeClient(), head, b"abc")
+    assert dialer.transport().written == b"head 3\r\nabc\r\n0\r\n\r\n"
+
+
+async def test_a_dial_that_fails_is_the_response() -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    dialer.error = UpstreamUnreachable("refused")
+    exchange = await slow(relay, client, make_upstream(dialer))
+    assert client.calls == ["error upstream_unreachable"] and exchange.done
+
+
+async def test_a_dial_that_fails_leads_to_the_next_attempt() -> None:
+    relay, dialers, client = Relay(), (FakeDialer(), FakeDialer()), FakeClient()
+    dialers[0].error = UpstreamUnreachable("refused")
+    router = FakeRouter(*(FakeAttempt(make_upstream(dialer)) for dialer in dialers))
+    await relay.post(client, routed(router))
+    dialers[1].transport().receive(OK)
+    assert client.calls == ["complete"] and router.failures == ["upstream_unreachable"]
+
+
+@pytest.mark.parametrize("size", [1, 300_000], ids=["at once", "in a thread"])
+async def test_what_a_router_did_not_foresee_is_an_internal_error(
+    size: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client gets a response, and the log the reason."""
+
+    class Broken(FakeRouter):
+        def route(self, head: object, body: bytes) -> FakeRouter:
+            raise ZeroDivisionError("of a plugin")
+
+    monkeypatch.setattr(attempts_module, "OFFLOAD_BYTES", 100_000)
+    relay, client = Relay(), FakeClient()
+    with caplog.at_level(logging.ERROR, "clawgate"):
+        await relay.post(client, routed(Broken()), b"x" * size)
+        while relay.tasks:
+            await asyncio.wait(relay.tasks)
+    assert client.calls == ["error internal_error"] and "of a plugin" in caplog.text
+
+
+async def test_an_attempt_under_way_is_cut_before_the_next_begins() -> None:
+    relay, dialers, client = Relay(), (FakeDialer(), FakeDialer()), FakeClient()
+    router = FakeRouter(*(FakeAttempt(make_upstream(dialer)) for dialer in dialers))
+    exchange = await relay.post(client, routed(router))
+    dialers[0].transport().receive(OK.replace(b"200 OK", b"503 No"))
+    await settle()
+    assert dialers[0].transport().calls == ["abort"]
+    assert exchange.state is State.AWAITING_HEAD and "STREAMING" not in repr(exchange)
