@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clawgate.app import Role
-from clawgate.app.factory import intake_limits, is_loopback, travels_unencrypted, via_value
+from clawgate.app.factory import intake_limits, travels_unencrypted, via_value
 from clawgate.errors import HostNotAllowed, OriginNotAllowed
 from clawgate.providers.credential import basic_value
 from clawgate.settings.problems import SettingsInvalid
@@ -146,17 +146,6 @@ def test_the_operators_own_networks_are_no_problem(host: str) -> None:
 def test_what_is_sent_in_the_open(url: str, open_to_all: bool) -> None:
     """A name may be anywhere; a private network is the operator's own matter."""
     assert travels_unencrypted(parse_url(url)[0]) is open_to_all
-
-
-@pytest.mark.parametrize(
-    ("host", "here"),
-    [
-        ("127.0.0.1", True), ("127.255.0.1", True), ("::1", True), ("localhost", True), ("LocalHost", True),
-        ("0.0.0.0", False), ("::", False), ("", False), ("10.0.0.1", False), ("localhost.evil.example", False),
-    ],
-)  # fmt: skip
-def test_which_addresses_only_this_machine_reaches(host: str, here: bool) -> None:
-    assert is_loopback(host) is here
 
 
 def test_clients_leave_descriptors_for_their_upstreams(monkeypatch: pytest.MonkeyPatch) -> None:

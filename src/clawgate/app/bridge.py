@@ -9,7 +9,6 @@ from clawgate.app.factory import (
     body_limit,
     browser_rule,
     intake_limits,
-    is_loopback,
     route,
     time_limits,
     via_value,
@@ -18,6 +17,7 @@ from clawgate.app.log_setup import AuthFailureMonitor, RequestLog, has_own_error
 from clawgate.app.role import RelayRole
 from clawgate.control.health import HealthProbe, build_health_app
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
+from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import ANYTHING_BELOW_V1
 from clawgate.providers.credential import Credential, HeaderToken
 from clawgate.relay.admission.admission import Admission

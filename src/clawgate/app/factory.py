@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import resource
 import ssl
-from ipaddress import ip_address
 
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
 from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
+from clawgate.policy.local_hosts import WILDCARDS, is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import basic_value
 from clawgate.relay.downstream.request_parser import ClientLimits
@@ -16,11 +16,10 @@ from clawgate.relay.upstream.dial import UpstreamEndpoint, tls_context
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.relay import RelaySettings
-from clawgate.wire.http.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
 
 logger = logging.getLogger("clawgate")
 
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # not to listen on, to recognise
 _SPARE_FILES = 64  # descriptors that are not connections: listeners, logs, pipes, modules
 
 
@@ -40,11 +39,9 @@ def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -
             )
     proxy, authorization = None, None
     if settings.upstream_proxy is not None:
-        userinfo, at, place = (
-            settings.upstream_proxy.get_secret_value().removeprefix("http://").rpartition("@")
-        )
-        proxy, _ = parse_url(f"http://{place}")
-        authorization = basic_value(userinfo) if at else None
+        url, userinfo = split_proxy_url(settings.upstream_proxy.get_secret_value())
+        proxy, _ = parse_url(url)
+        authorization = basic_value(userinfo) if userinfo else None
     if problems:
         raise SettingsInvalid(problems)
     return UpstreamEndpoint(
@@ -67,7 +64,7 @@ def why_unusable(error: OSError, *files: str | None) -> str:
 def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Diagnostic]:
     """What can be known to be wrong with an upstream's place before anything is sent to it."""
     host, port = listening
-    here = origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in _EVERYWHERE))
+    here = origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in WILDCARDS))
     if origin.port == port and here:
         return [Diagnostic((), "it is this listener itself", location=f"upstream URL {origin}")]
     if (kind := classify_host(origin.host)) in NEVER_ALLOWED:
@@ -122,11 +119,3 @@ def most_connections() -> int:
 
 def via_value(instance: str) -> bytes:
     return f"clawgate-{instance}".encode("ascii")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -17,6 +17,7 @@ from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, ControlApi
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
+from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import GATEWAY_ROUTES, RouteTable
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.relay.admission.admission import Admission
@@ -25,7 +26,7 @@ from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.routing.router import ModelRouter
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
-from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
+from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings
 from clawgate.settings.openclaw.schema import RateLimit
 from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import SettingsInvalid

@@ -8,13 +8,13 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 
-from clawgate.app.factory import is_loopback
+from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
-from clawgate.wire.http.url import parse_url
+from clawgate.wire.http.url import parse_url, split_proxy_url
 
 _PEM = "-----BEGIN"
 _CONNECT_SECONDS = 10.0
@@ -32,9 +32,9 @@ def provider_upstream(
         raise ValueError(f"its baseUrl {origin} is this gateway itself")
     proxy, authorization = None, None
     if provider.proxy is not None:
-        userinfo, at, place = provider.proxy.removeprefix("http://").rpartition("@")
-        proxy, _ = parse_url(f"http://{place}")
-        authorization = basic_value(userinfo) if at else None
+        url, userinfo = split_proxy_url(provider.proxy)
+        proxy, _ = parse_url(url)
+        authorization = basic_value(userinfo) if userinfo else None
     return Upstream(
         UpstreamConfig(
             name=provider.id,

@@ -17,6 +17,7 @@ The first row that matches decides:
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,11 +26,17 @@ from clawgate.errors import ModelNotFound
 DEFAULT_NAMES = frozenset({"", "default", "openclaw", "openclaw/default", "openclaw:default"})
 """Names of the configured default, in lower case."""
 
+_PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _AGENT_PREFIXES = ("openclaw/", "openclaw:", "agent:")
 _LONGEST_SHOWN = 80
 _MOST_SHOWN = 8
 NEAR = 0.7
 """How similar an unknown provider and a suggestion must be: following it sends prompts there."""
+
+
+def is_provider_id(text: str) -> bool:
+    """Whether ``text`` can be the id of a provider: a-z 0-9 . _ -, and a letter or digit first."""
+    return _PROVIDER_ID.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ of this machine could listen on the port and answer as the expected program does
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from pathlib import Path
 
 from clawgate.plugins.api import TrustedUser
+from clawgate.policy.local_hosts import is_loopback
 from clawgate.processes.port_owner import PROC, listener_uids, user_text
 
 
@@ -22,7 +22,7 @@ def distrust_reason(
     ``unknown_is_trusted`` decides if the user is not visible: without /proc, or in another network namespace. A host
     that is not a loopback address is another machine that the config names, of which nothing can be checked.
     """
-    if trusted_user == "any" or not _is_loopback(host):
+    if trusted_user == "any" or not is_loopback(host):
         return None
     uids = listener_uids(host, port, proc)
     if not uids:
@@ -32,10 +32,3 @@ def distrust_reason(
     if not foreign:
         return None
     return f"it runs as {user_text(foreign[0])}, and only {user_text(trusted)} is trusted"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass
 from typing import Protocol
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
-_VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z")
+from clawgate.wire.http.header import is_header_name, is_header_value
+
 _SHORTEST_PASSWORD = 4
 
 
@@ -26,7 +25,7 @@ class Credential(Protocol):
 
 
 def _checked(value: str, what: str) -> str:
-    if not _VISIBLE.match(value):
+    if not is_header_value(value):
         raise ValueError(f"{what} must be visible ASCII characters, without line breaks or outer spaces")
     return value
 
@@ -51,7 +50,7 @@ class HeaderToken:
     scheme: str = ""
 
     def __post_init__(self) -> None:
-        if not _TOKEN.match(self.name):
+        if not is_header_name(self.name):
             raise ValueError(f"'{self.name}' is not a header name")
         _checked(self.value, f"the value of {self.name}")
         if self.scheme:
@@ -76,7 +75,7 @@ class Basic:
     name: str = "authorization"
 
     def __post_init__(self) -> None:
-        if not _TOKEN.match(self.name):
+        if not is_header_name(self.name):
             raise ValueError(f"'{self.name}' is not a header name")
         if ":" not in self.value:
             _checked(self.value, "the encoded user and password")

@@ -14,17 +14,13 @@ there).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from clawgate.policy.secret_names import is_credential_header
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestAuth
 
-_CREDENTIAL_LIKE = re.compile(
-    r"token(?!s)|secret|api-?key|auth(?!or(?!i[sz]))|passw|credential|(?:^|-)key\Z|^cookie\Z", re.IGNORECASE
-)
-_NO_CREDENTIAL = frozenset({"idempotency-key"})
 _NEVER_SENT = {
     "proxy-authorization": "it is for a proxy; put user and password into request.proxy.url",
     "cookie": "clawgate sends no cookies",
@@ -61,12 +57,6 @@ class _Incomplete(Exception):
     """Carries the problem to `choose_credential`."""
 
 
-def looks_like_a_credential(header: str) -> bool:
-    """Whether a header of this name carries a credential, by its name alone."""
-    name = header.lower().replace("_", "-")
-    return name not in _NO_CREDENTIAL and _CREDENTIAL_LIKE.search(name) is not None
-
-
 def choose_credential(
     block: ProviderBlock, *, key_path: str, api: str, unset: Mapping[str, str], missing_key: str | None = None
 ) -> CredentialSelection:
@@ -96,7 +86,7 @@ class _Selector:
         self._headers = self._merged_headers()
 
     def choose(self, missing_key: str | None) -> CredentialSelection:
-        likely = [name for name in self._headers if looks_like_a_credential(name)]
+        likely = [name for name in self._headers if is_credential_header(name)]
         auth = self._block.request.auth
         credential: Credential
         if auth is not None and auth.mode != "provider-default":

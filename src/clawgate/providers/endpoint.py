@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
 from clawgate.providers.credential_selection import how_to_set
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy
-from clawgate.wire.http.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
 
 
 def endpoint_of(
@@ -83,9 +83,9 @@ def proxy_of(
     if proxy.url is None:
         return None, f"its proxy is not set: set {prefix}.url"
     text = proxy.url.get_secret_value()
-    authority = text.removeprefix("http://").rpartition("@")[2].removesuffix("/")
+    url, _ = split_proxy_url(text.removesuffix("/"))
     try:
-        _, path = parse_url(f"http://{authority}")
+        _, path = parse_url(url)
     except ValueError:
         path = "?"
     if path or not text.startswith("http://"):

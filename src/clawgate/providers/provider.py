@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
-from clawgate.wire.http.url import Origin
+from clawgate.wire.http.url import Origin, split_proxy_url, userinfo_secrets
 
 _SHORTEST_MASKED = 8
 
@@ -104,8 +104,7 @@ class Provider:
     def secrets(self) -> tuple[str, ...]:
         """Return what no log and no response may show: spellings of the credential, the proxy's user info, a key."""
         secrets = [secret.decode("utf-8", "replace") for secret in self.credential.secrets()]
-        userinfo = (self.proxy or "").partition("://")[2].rpartition("@")[0]
-        secrets += [userinfo, userinfo.partition(":")[2]]
+        secrets += userinfo_secrets(split_proxy_url(self.proxy or "")[1])
         if self.key is not None and "-----BEGIN" in self.key:
             secrets.append(self.key)
         return tuple(text for text in secrets if text)

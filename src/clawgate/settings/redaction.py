@@ -8,19 +8,10 @@ from __future__ import annotations
 
 import re
 
+from clawgate.policy.secret_names import is_known_plain_key, is_secret_key
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.secrets import PLACEHOLDER, PLACEHOLDERS, has_secret_shape, looks_random
 
-_SECRET_NAME = re.compile(
-    r"token|password|passwd|passphrase|passcode|secret|credential|api[-_ ]?key|private[-_ ]?key|access[-_ ]?key|cookie"
-    r"|^authorization$|_key$|[a-z]Key$|bearer|^headers$|webhook",
-    re.IGNORECASE,
-)
-_NOT_SECRET = re.compile(
-    r"tokens?(?:Budget|Limit|Count|File|Path|Window|Ratio|Url)$|^(?:max|min|context|reserve|input|output|total|cache)\w*Tokens"
-    r"|^authHeader$|(?:password|secret|key|credential)s?(?:File|Path)$|^(?:session|public|cache|sort|group|primary)Key$",
-    re.IGNORECASE,
-)
 _FREE_NAMES: tuple[KeyPath, ...] = (
     ("plugins", "entries"),
     ("models", "providers"),
@@ -45,15 +36,11 @@ def is_secret(path: KeyPath, value: object) -> bool:
         return False
     if isinstance(value, str) and has_secret_shape(value):
         return True
-    if not names or _NOT_SECRET.search(names[-1]):
+    if not names or is_known_plain_key(names[-1]):
         return False
     if isinstance(value, str):
-        return any(map(_is_secret_name, names)) or _is_secret_place(names)
-    return _is_secret_name(names[-1])
-
-
-def _is_secret_name(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None and _NOT_SECRET.search(name) is None
+        return any(map(is_secret_key, names)) or _is_secret_place(names)
+    return is_secret_key(names[-1])
 
 
 def _is_secret_place(names: list[str]) -> bool:

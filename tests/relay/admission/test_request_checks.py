@@ -16,7 +16,7 @@ from clawgate.errors import (
     UnsupportedContentType,
 )
 from clawgate.relay.admission import request_checks
-from clawgate.relay.admission.request_checks import headers_of, is_loopback
+from clawgate.relay.admission.request_checks import headers_of
 from clawgate.relay.interfaces import RequestHead
 
 
@@ -153,18 +153,3 @@ def test_a_compressed_body_is_not_readable(coding: bytes) -> None:
 def test_an_uncompressed_body_is_readable() -> None:
     request_checks.check_readable_body({b"content-encoding": b"identity"}.get)
     request_checks.check_readable_body(lambda name: None)
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("::1", True),
-        ("::1%lo", True),
-        ("10.0.0.1", False),
-        ("localhost", False),
-        ("", False),
-    ],
-)
-def test_which_peers_are_this_machine(address: str, expected: bool) -> None:
-    assert is_loopback(address) is expected

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clawgate.settings.openclaw.config_file import read_config
-from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings, is_loopback
+from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings
 from clawgate.settings.problems import SettingsInvalid
 
 TOKEN, PASSWORD, THIRD = "tok-Zk3vN8pQ1rXwLm", "pw-Wm4yRb8TqLz6Hd", "third-Kd5WmR7yLpN3vQ"
@@ -227,12 +227,3 @@ def test_limits_and_proxies_are_taken_over(tmp_path: Path) -> None:
     assert found.rate_limit is not None and found.rate_limit.max_attempts == 3
     assert (found.rate_limit.window_ms, found.rate_limit.lockout_ms) == (60_000, 300_000)
     assert found.trusted_proxies == ("10.0.0.1",)
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("LOCALHOST", True),
-     ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("example.com", False), ("", False)],
-)  # fmt: skip
-def test_which_addresses_are_this_machine_alone(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.wire.http.url import Origin, parse_url
+from clawgate.wire.http.url import Origin, parse_url, split_proxy_url, userinfo_secrets
 
 GOOD = [
     ("http://a", "http", "a", 80, "", "the shortest"),
@@ -179,3 +179,23 @@ def test_no_refusal_shows_the_password() -> None:
     with pytest.raises(ValueError, match="user name") as caught:
         parse_url("https://user:canary-9f2@host/v1")
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "plain", "userinfo"),
+    [
+        ("http://p.test:3128", "http://p.test:3128", ""),
+        ("http://u:p@p.test:1", "http://p.test:1", "u:p"),
+        ("http://u:p@q@p.test", "http://p.test", "u:p@q"),
+        ("http://:p@p.test", "http://p.test", ":p"),
+    ],
+)
+def test_the_user_info_of_a_proxy_url(url: str, plain: str, userinfo: str) -> None:
+    assert split_proxy_url(url) == (plain, userinfo)
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "secrets"), [("", []), ("u", ["u"]), ("u:p", ["u:p", "p"]), ("u:p:q", ["u:p:q", "p:q"])]
+)
+def test_the_secrets_in_user_info(userinfo: str, secrets: list[str]) -> None:
+    assert userinfo_secrets(userinfo) == secrets

@@ -14,8 +14,9 @@ from typing import Any
 
 import httptools
 
+from clawgate.policy.local_hosts import connectable
+
 _MAX_BYTES = 65_536
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # not to listen on
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def check_health(
         return HealthCheck(not error, round((time.monotonic() - start) * 1000, 1), error, body)
 
     try:
-        status, content = _get(_WILDCARDS.get(host, host), port, start + seconds, tls)
+        status, content = _get(connectable(host), port, start + seconds, tls)
     except TimeoutError:
         return result(f"no response within {seconds:g} s")
     except ConnectionRefusedError:

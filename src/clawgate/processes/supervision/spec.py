@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from clawgate.plugins.api import ChildSpec
 from clawgate.policy.redaction import SHORTEST_SECRET
+from clawgate.policy.secret_names import is_secret_variable
 from clawgate.processes.supervision.child_state import SupervisionLimits
-
-_SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "AUTH")
 
 
 def limits_of(spec: ChildSpec) -> SupervisionLimits:
@@ -23,6 +22,6 @@ def secrets_of(spec: ChildSpec) -> list[str]:
     from_environment = [
         value
         for name, value in spec.environment.items()
-        if len(value) >= SHORTEST_SECRET and any(word in name.upper() for word in _SECRET_WORDS)
+        if len(value) >= SHORTEST_SECRET and is_secret_variable(name)
     ]
     return [*spec.secrets, *from_environment]

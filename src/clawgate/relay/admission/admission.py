@@ -23,6 +23,7 @@ from clawgate.policy.authentication import AuthLockout, TokenStore, presented_to
 from clawgate.policy.client_ip import TrustedProxies, client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.headers import lines_to_upstream
+from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, Router
@@ -34,7 +35,6 @@ from clawgate.relay.admission.request_checks import (
     check_version,
     expects_continue,
     headers_of,
-    is_loopback,
     required_host,
     split_request_target,
     via_without_loop,

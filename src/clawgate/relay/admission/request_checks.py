@@ -6,8 +6,6 @@ Must not read state or a clock. Each function raises the `GatewayError` that the
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from ipaddress import ip_address
 
 from clawgate.errors import (
     BodyTooLarge,
@@ -118,12 +116,3 @@ def check_readable_body(get: Get) -> None:
         raise UnsupportedContentType(
             "a compressed body cannot be searched for its model; send it uncompressed"
         )
-
-
-@lru_cache(1024)
-def is_loopback(address: str) -> bool:
-    """Whether ``address`` is of this machine."""
-    try:
-        return ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return False

@@ -26,6 +26,7 @@ from clawgate.settings.openclaw.validate import problems
 from clawgate.settings.problems import SettingsInvalid, format_message
 from clawgate.settings.redaction import is_secret
 from clawgate.settings.references import resolve_references
+from clawgate.wire.http.url import userinfo_secrets
 
 _READ = ("gateway", "models", "agents", "plugins", "tools")
 """The sections that are read, and in which references are resolved."""
@@ -300,6 +301,5 @@ def _parts_of(text: str) -> list[str]:
     """The credential after a scheme (``Basic …``), and the user and password of a URL."""
     parts = [text.rpartition(" ")[2]] if " " in text and "\n" not in text else []
     if "://" in text and "@" in text:
-        user = text.partition("://")[2].rpartition("@")[0]
-        parts += [user, user.partition(":")[2]]
+        parts += userinfo_secrets(text.partition("://")[2].rpartition("@")[0])
     return parts

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 
 from pydantic import BaseModel, SecretStr
 
+from clawgate.policy.local_hosts import is_loopback
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath, format_key_path
@@ -184,11 +185,3 @@ def _no_token(kinds: tuple[str, ...]) -> Diagnostic:
     ]
     message = f"{' or '.join(setters)} is not set: every request would be rejected"
     return Diagnostic(_AUTH, message, fix=_MAKE_ONE)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address to listen on can be reached from this machine alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

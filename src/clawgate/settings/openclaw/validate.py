@@ -5,22 +5,20 @@ Pure: each value is of the right type already; no file and no environment is rea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import SecretStr
 
-from clawgate.policy.model_routing import ModelRef
+from clawgate.policy.model_routing import ModelRef, is_provider_id
+from clawgate.policy.secret_names import is_credential_header
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.schema import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.redaction import is_secret, redact_name
 from clawgate.settings.secrets import secret_problem
+from clawgate.wire.http.header import is_header_name
 from clawgate.wire.http.url import parse_url
 
-_PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
-_CREDENTIAL_HEADER = re.compile(r"authorization|token(?!s)|api-?key|secret|(?:^|-)key\Z", re.IGNORECASE)
 _SHOWN_CHARACTERS = 60
 _IN_FULL = "write it in full, as openai/gpt-4o"
 _UNPRINTABLE = "begins or ends with a blank, or contains a character that cannot be printed"
@@ -45,7 +43,7 @@ def problems(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Dia
 
 def _provider(name: str, block: ProviderBlock, unset: Collection[KeyPath]) -> Iterator[Diagnostic]:
     path: KeyPath = ("models", "providers", name)
-    if not _PROVIDER_ID.match(name):
+    if not is_provider_id(name):
         fix = "use a-z 0-9 . _ -, and begin with a letter or digit"
         yield Diagnostic(path, "the id of the provider has a character that is not allowed", fix=fix)
     yield from _headers(block.headers, (*path, "headers"))
@@ -75,7 +73,7 @@ def _headers(headers: Mapping[str, SecretStr], path: KeyPath) -> Iterator[Diagno
     seen: set[str] = set()
     for number, (name, value) in enumerate(headers.items(), 1):
         own = (*path, name)
-        if not _HEADER_NAME.match(name):
+        if not is_header_name(name):
             yield Diagnostic(
                 own, f"the name of header {number} contains a character that is not allowed there"
             )
@@ -83,7 +81,7 @@ def _headers(headers: Mapping[str, SecretStr], path: KeyPath) -> Iterator[Diagno
             message = f"header {number} is a duplicate: upper and lower case are the same"
             yield Diagnostic(own, message, fix="remove one")
         seen.add(name.lower())
-        if _CREDENTIAL_HEADER.search(name) and (reason := _credential_problem(value)):
+        if is_credential_header(name) and (reason := _credential_problem(value)):
             yield Diagnostic(own, reason, fix="enter the real value")
 
 
@@ -101,7 +99,7 @@ def _auth(auth: RequestAuth, path: KeyPath, unset: Collection[KeyPath]) -> Itera
     for key, part in needed[auth.mode]:
         if not part and (*path, key) not in unset:
             yield Diagnostic((*path, key), f"is missing; mode '{auth.mode}' needs it")
-    if auth.header_name and not _HEADER_NAME.match(auth.header_name):
+    if auth.header_name and not is_header_name(auth.header_name):
         yield Diagnostic((*path, "headerName"), "contains a character that is not allowed in a header name")
     if auth.value is not None and (reason := _credential_problem(auth.value)):
         yield Diagnostic((*path, "value"), reason, fix="enter the real value")

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from clawgate.settings.fields import Seconds, reject_bool
 from clawgate.settings.secrets import token_problem
-from clawgate.wire.http.url import parse_url
+from clawgate.wire.http.url import parse_url, split_proxy_url, userinfo_secrets
 
 
 def _check_token(value: SecretStr) -> SecretStr:
@@ -24,9 +24,9 @@ def _check_token(value: SecretStr) -> SecretStr:
 
 def _check_proxy_url(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    _, _, address = text.removeprefix("http://").rpartition("@")
+    url, _ = split_proxy_url(text)
     try:
-        _, path = parse_url(f"http://{address}")
+        _, path = parse_url(url)
     except ValueError as error:
         raise ValueError(f"its address {error}") from None
     if path or not text.startswith("http://"):
@@ -127,6 +127,5 @@ class RelaySettings(BaseModel):
             parts = value.values() if isinstance(value, dict) else (value,)
             secrets += [part.get_secret_value() for part in parts if isinstance(part, SecretStr)]
         if self.upstream_proxy is not None:
-            userinfo = self.upstream_proxy.get_secret_value().removeprefix("http://").rpartition("@")[0]
-            secrets += [text for text in (userinfo, userinfo.partition(":")[2]) if text]
+            secrets += userinfo_secrets(split_proxy_url(self.upstream_proxy.get_secret_value())[1])
         return tuple(secrets)

@@ -1,7 +1,7 @@
-"""Which place does a configured URL mean? One parse, once, strict; everything after it works on its parts.
+"""Parses configured URLs, once and strictly; what follows works on the parts.
 
-Browsers, resolvers and URL libraries disagree on user info, backslashes, odd digits and escapes in hosts, so a
-URL that could be read in two ways is refused rather than normalised.
+Invariant: a URL that could be read in two ways is rejected, not normalised. Browsers, resolvers and URL libraries
+disagree on user info, backslashes, unusual digits and escapes in hosts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host (lower case, IPv6 without brackets) and port: what trust is given to, exactly."""
+    """Scheme, host (lower case, IPv6 without brackets) and port: the unit of trust."""
 
     scheme: Literal["http", "https"]
     host: str
@@ -32,7 +32,7 @@ class Origin:
 
     @property
     def authority(self) -> str:
-        """The Host field: the port only where it is not the scheme's own."""
+        """The value of a Host header: with the port only where it is not the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORT[self.scheme] else f"{host}:{self.port}"
 
@@ -41,7 +41,7 @@ class Origin:
 
 
 def parse_url(url: str) -> tuple[Origin, str]:
-    """Origin and path (without a trailing slash, so empty for none) of ``url``; raises ValueError with the reason."""
+    """Return the origin and the path (without a trailing slash, so empty for none). Raises ValueError."""
     if "@" in url.partition("//")[2].partition("/")[0]:
         raise ValueError("a URL must not carry a user name or password; configure the credential on its own")
     if "?" in url or "#" in url:
@@ -62,3 +62,14 @@ def parse_url(url: str) -> tuple[Origin, str]:
     if any(segment in (".", "..", "") for segment in path.split("/")[1:]):
         raise ValueError("the path must not hold empty, '.' or '..' segments")
     return Origin(scheme, host, port), path
+
+
+def split_proxy_url(url: str) -> tuple[str, str]:
+    """Split ``http://[user:password@]host:port`` into the URL without user info, and the user info; empty for none."""
+    userinfo, _, authority = url.removeprefix("http://").rpartition("@")
+    return f"http://{authority}", userinfo
+
+
+def userinfo_secrets(userinfo: str) -> list[str]:
+    """Return what must not be shown of ``user:password``: all of it, and the password alone."""
+    return [text for text in (userinfo, userinfo.partition(":")[2]) if text]

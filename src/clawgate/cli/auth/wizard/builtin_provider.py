@@ -7,7 +7,6 @@ that no question is about; what the block means is decided in `providers.catalog
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -18,10 +17,10 @@ from clawgate.plugins.api import PluginError
 from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext
+from clawgate.policy.model_routing import is_provider_id
 from clawgate.providers.catalog import BUILT_IN
 from clawgate.settings.key_path import KeyPath
 
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _LABELS = {"openai": "OpenAI", "anthropic": "Anthropic"}
 
 
@@ -71,7 +70,7 @@ class BuiltinProvider:
         )
 
     def _id_problem(self, text: str) -> str | None:
-        if not _ID.match(text):
+        if not is_provider_id(text):
             return "must consist of a-z 0-9 . _ - and begin with a letter or digit"
         if text in self._taken:
             return f"{text} already exists; to change it: clawgate models auth edit --provider {text}"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clawgate.providers.credential_selection import looks_like_a_credential
+from clawgate.policy.secret_names import is_credential_header
 from clawgate.settings.key_path import KeyPath
 
 KINDS = {
@@ -43,7 +43,7 @@ def credential_of(block: Mapping[str, Any]) -> StoredCredential | None:
     for path in (("request", "headers"), ("headers",)):
         headers = (request if len(path) == 2 else block).get("headers")
         for name, value in headers.items() if isinstance(headers, dict) else ():
-            if looks_like_a_credential(name) and (text := _text(value)):
+            if is_credential_header(name) and (text := _text(value)):
                 return _in_header(name, text, "", (*path, name))
     if text := _text(block.get("apiKey")):
         by_name = block.get("api") == "anthropic-messages" and block.get("authHeader") is not True
@@ -92,7 +92,7 @@ def with_credential(block: Mapping[str, Any], kind: str, header: str, secret: st
     for holder in (new, request):
         if isinstance(holder.get("headers"), dict):
             kept = {
-                name: value for name, value in holder["headers"].items() if not looks_like_a_credential(name)
+                name: value for name, value in holder["headers"].items() if not is_credential_header(name)
             }
             holder["headers"] = kept
             if not kept:

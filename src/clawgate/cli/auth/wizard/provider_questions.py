@@ -14,9 +14,9 @@ from clawgate.plugins.api.questions import Answers, Choice, Choices, Question
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import SUPPORTED_APIS, BuiltIn
 from clawgate.providers.endpoint import address_kind, endpoint_of
+from clawgate.wire.http.header import is_header_name
 from clawgate.wire.http.url import Origin, parse_url
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
 _NOT_FOR_CREDENTIALS = frozenset({"cookie", "proxy-authorization", "host", "content-length", "content-type"})
 _MAX_MODEL_ID = 200
 _SECRET_HELP = "A reference such as ${NAME} keeps the secret out of the file."
@@ -28,7 +28,7 @@ _DIALECTS = {
 
 
 def _header_problem(text: str) -> str | None:
-    if not _HEADER_NAME.match(text):
+    if not is_header_name(text):
         return "is not a valid header name"
     return "is not a header for a credential" if text.lower() in _NOT_FOR_CREDENTIALS else None
 
