@@ -33,6 +33,8 @@ MAY_PROMPT = (
     "plugins/api/__init__.py",
     "bundled/",
     "plugins/api/plugin.py",
+    "plugins/host/loader.py",
+    "testing/plugins/",
 )
 
 ALLOWED: dict[str, int] = {

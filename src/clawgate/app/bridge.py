@@ -36,7 +36,7 @@ def build_bridge(
     *,
     dialer: Dialer | None = None,
     instance: str | None = None,
-    name: str = "proxy-bridge",
+    name: str = BridgeSettings.ENTRY,
     credential: Credential | None = None,
 ) -> RelayRole:
     """The local bridge: any client in, `X-Proxy-Token` out, or another ``credential``.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from clawgate.app.factory import most_connections, via_value
 from clawgate.app.log_setup import RequestLog, has_failed
-from clawgate.app.plugins.host import HostEnvironment, PluginHost
+from clawgate.app.plugins.context import HostEnvironment
+from clawgate.app.plugins.host import PluginHost
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
 from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, ControlApi
@@ -208,7 +209,7 @@ class ConfigWatcher:
             self._add_secrets(provider.secrets())
         before, self._settings = self._settings, settings
         if before is not None:
-            plugins = self._plugins.follow(file)
+            plugins = self._plugins.reload(file)
             _say_what_changed(before, settings, self._direct.catalog, catalog, plugins)
         self._direct.use(catalog)
         gate = self._front.gate

@@ -26,12 +26,6 @@ _COMMANDS = {
 }
 """Each command: the module below `clawgate.cli` that defines it under its name, and its help."""
 
-_BUNDLED_PLUGIN_COMMANDS = {
-    "proxy-bridge": "State of the local bridge and its remote.",
-    "anthropic-claude-proxy": "State of the supervised Claude proxy.",
-}
-"""Commands of bundled plugins. Those of packages are not searched for: that takes longer than help may."""
-
 _SHELL = click.Choice(["bash", "zsh", "fish", "detect"])
 
 
@@ -45,9 +39,10 @@ def _completion(context: click.Context, option: click.Parameter, shell: str | No
 
 
 def _plugin_commands() -> dict[str, str]:
-    from clawgate.cli.plugins.installed_commands import installed_commands
+    """Those of packages are not searched for: that takes longer than help may."""
+    from clawgate.cli.plugins.installed_commands import bundled_commands, installed_commands
 
-    return installed_commands() | _BUNDLED_PLUGIN_COMMANDS
+    return installed_commands() | bundled_commands()
 
 
 class _Commands(click.Group):

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from clawgate.plugins.host.bundled import local_providers
 from clawgate.policy.egress import Reason
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.credential_selection import choose_credential, how_to_set
@@ -49,9 +50,6 @@ class BuiltIn:
     variable: str
     api: str
 
-
-LOCAL_SERVICES = frozenset({"proxy-bridge", "anthropic-claude-proxy"})
-"""Providers that are services of this gateway on loopback, which needs no permission."""
 
 BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
     {
@@ -205,7 +203,7 @@ def _provider(
             if key in unset
         ),
     ]
-    local = name in LOCAL_SERVICES and origin is not None and address_kind(origin) is Reason.LOOPBACK
+    local = name in local_providers() and origin is not None and address_kind(origin) is Reason.LOOPBACK
     allow_private = request.allow_private_network is True or (local and request.allow_private_network is None)
     allow_private_setting = f"{key_path}.request.allowPrivateNetwork"
     if origin is not None:

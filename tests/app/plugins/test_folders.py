@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from clawgate.app.plugins.context import HostEnvironment, PluginContext
 from clawgate.app.plugins.folders import child_folder, plugin_folder
-from clawgate.app.plugins.host import Context, HostEnvironment
 from clawgate.plugins.api import ChildSpec, PluginConfig, PluginError, ProbeResult
 from clawgate.relay.upstream.dial import Dialer
 from tests.e2e.stand import until
@@ -22,7 +22,7 @@ REPORT = (
 )
 
 
-def context_of(state: Path) -> Context:
+def context_of(state: Path) -> PluginContext:
     environment = HostEnvironment(
         state=state,
         dialer=Dialer(),
@@ -30,14 +30,14 @@ def context_of(state: Path) -> Context:
         gateway_url="http://127.0.0.1:1",
         add_secrets=lambda found: None,
     )
-    return Context("sample", PluginConfig(), {}, environment)
+    return PluginContext("sample", PluginConfig(), {}, environment)
 
 
 async def silent() -> ProbeResult:
     return ProbeResult("silent", "no response")
 
 
-def working_folder_of(context: Context, report: Path, **more: Any) -> tuple[Path, list[str]]:
+def working_folder_of(context: PluginContext, report: Path, **more: Any) -> tuple[Path, list[str]]:
     """Start a child that reports its working directory and what is in it."""
 
     async def work() -> None:
@@ -86,7 +86,7 @@ def test_a_link_in_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
         asyncio.run(_supervise(context))
 
 
-async def _supervise(context: Context) -> None:
+async def _supervise(context: PluginContext) -> None:
     context.supervise(ChildSpec(name="the sample", argv=("/bin/true",)), silent)
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from clawgate.app.plugins.host import HostEnvironment, PluginHost, plugin_logger
+from clawgate.app.plugins.context import HostEnvironment
+from clawgate.app.plugins.host import PluginHost
+from clawgate.app.plugins.status_file import read_statuses
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from tests.e2e.stand import run, until
@@ -108,12 +110,12 @@ def config(state: Path, **plugins: Mapping[str, Any] | None) -> ConfigFile:
     return read_config(path, own, required=True)
 
 
-def host_in(state: Path) -> tuple[PluginHost, list[str]]:
+def host_in(state: Path, status_seconds: float = 30.0) -> tuple[PluginHost, list[str]]:
     learned: list[str] = []
     around = HostEnvironment(
         state=state, dialer=Dialer(), instance="i", gateway_url="http://g", add_secrets=learned.extend
     )
-    return PluginHost(around), learned
+    return PluginHost(around, status_seconds=status_seconds), learned
 
 
 def test_at_the_end_no_plugin_waits_for_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -152,10 +154,10 @@ def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
         host.load(config(tmp_path, a=steps[0]))
         task = asyncio.ensure_future(host.run())
         for number, step in enumerate(steps, 1):
-            host.follow(config(tmp_path, a=step))
+            host.reload(config(tmp_path, a=step))
             starts = ["start"] * number
             await until(lambda: [one[:5] for one in said(a) if one != "stop"] == starts, lambda: said(a))  # noqa: B023  # awaited here
-        await until(lambda: host.unavailable("a") is None, host.states)
+        await until(lambda: host.unavailable("a") is None, host.statuses)
         task.cancel()
         await asyncio.wait({task})
 
@@ -176,11 +178,11 @@ def test_a_plugin_whose_files_were_replaced_goes_on(tmp_path: Path) -> None:
         host, _ = host_in(tmp_path)
         host.load(config(tmp_path, a={}, b={}))
         task = asyncio.ensure_future(host.run())
-        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.states)
+        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
         home = tmp_path / "clawgate" / "plugins" / "a"
         (home / "tree").rename(home / "tree2")
         (home / "installed.json").write_text(json.dumps({"tree": "tree2", "source": "here"}))
-        host.follow(config(tmp_path, a={}, b={"word": "two"}))
+        host.reload(config(tmp_path, a={}, b={"word": "two"}))
         await until(lambda: said(b)[-1] == "start two", lambda: said(b))
         assert host.unavailable("a") is None and said(a) == ["start one"]
         task.cancel()
@@ -199,24 +201,24 @@ def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
         before = host.unavailable("a")
         assert before is not None and "is starting" in before.message and said(a) == []
         task = asyncio.ensure_future(host.run())
-        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.states)
+        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
         assert "canary-key-1" in learned
-        assert host.states()["b"][0].details == {"url": "http://g"}
+        assert host.statuses()["b"][0].details == {"url": "http://g"}
 
-        assert host.follow(config(tmp_path, a={"word": "two"}, b={})) == ["a"]
+        assert host.reload(config(tmp_path, a={"word": "two"}, b={})) == ["a"]
         await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
         assert said(b) == ["start one"]
-        assert host.follow(config(tmp_path, a=None, b={"word": "busy"})) == ["a", "b"]
+        assert host.reload(config(tmp_path, a=None, b={"word": "busy"})) == ["a", "b"]
         await until(
-            lambda: said(b)[-1] == "start busy" and host.states()["b"][0].state == "up", lambda: said(b)
+            lambda: said(b)[-1] == "start busy" and host.statuses()["b"][0].state == "up", lambda: said(b)
         )
-        await until(lambda: said(a)[-1] == "stop" and "a" not in host.states(), lambda: said(a))
+        await until(lambda: said(a)[-1] == "stop" and "a" not in host.statuses(), lambda: said(a))
         busy = host.unavailable("b")
         assert busy is not None and busy.retry_after == 3
         assert busy.message == "the provider 'b' is not available: it is busy; its last lines: last | words"
         task.cancel()
         await asyncio.wait({task})
-        assert said(b) == ["start one", "stop", "start busy", "stop"] and host.states() == {}
+        assert said(b) == ["start one", "stop", "start busy", "stop"] and host.statuses() == {}
 
     run(work())
 
@@ -230,11 +232,11 @@ def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
         host, _ = host_in(tmp_path)
         host.load(config(tmp_path, a={"word": "fail"}, b={"nonsense": 1}, c={}))
         task = asyncio.ensure_future(host.run())
-        await until(lambda: "c" in host.states() and host.unavailable("c") is None, host.states)
+        await until(lambda: "c" in host.statuses() and host.unavailable("c") is None, host.statuses)
         failed, wrong = host.unavailable("a"), host.unavailable("b")
         assert failed is not None and "it will not: do something" in failed.message
         assert wrong is not None and "nonsense" in wrong.message
-        host.follow(config(tmp_path, a={}, b={}, c={}))
+        host.reload(config(tmp_path, a={}, b={}, c={}))
         await until(
             lambda: all(host.unavailable(name) is None for name in ("a", "b", "c")),
             lambda: [str(host.unavailable(name)) for name in ("a", "b", "c")],
@@ -247,8 +249,21 @@ def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     run(work())
 
 
-def test_a_plugins_log_lines_begin_with_its_id(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    for _ in range(2):
-        plugin_logger("sample-x").info("hello %s", "you")
-    assert [record.getMessage() for record in caplog.records] == ["sample-x: hello you"] * 2
+def test_the_status_of_a_service_is_written_for_commands_and_removed_with_its_end(tmp_path: Path) -> None:
+    """The gateway may run without the plugin later: an old status would be taken for the present one."""
+    installed(tmp_path, "a")
+    folder = tmp_path / "clawgate" / "plugin-state" / "a"
+
+    async def work() -> None:
+        host, _ = host_in(tmp_path, status_seconds=0.0)
+        host.load(config(tmp_path, a={}))
+        task = asyncio.get_running_loop().create_task(host.run())
+        await until(lambda: [one.state for one in read_statuses(folder, "i")] == ["up"], host.statuses)
+        assert read_statuses(folder, "i")[0].ok and read_statuses(folder, "other") == ()
+        host.reload(config(tmp_path, a=None))
+        await until(lambda: not (folder / "status.json").exists(), host.statuses)
+        task.cancel()
+        await asyncio.wait({task})
+        assert list(folder.glob("*status*")) == []
+
+    run(work())

@@ -47,8 +47,8 @@ STREAM_FAULTS = ("cut", "killed", "late", "pings", "html", "empty", "half")
 PAGE = b"<!DOCTYPE html><html><body><h1>Sign in</h1></body></html>"
 
 HEALTH: dict[str, tuple[int, dict[str, Any]]] = {
-    "healthy": (200, {"status": "healthy", "auth": {"loggedIn": True}, "mode": "internal"}),
-    "degraded": (200, {"status": "degraded", "error": "Could not verify auth status", "mode": "internal"}),
+    "healthy": (200, {"status": "healthy", "auth": {"loggedIn": True}}),
+    "degraded": (200, {"status": "degraded", "error": "Could not verify auth status"}),
     "unhealthy": (
         503,
         {"status": "unhealthy", "error": "Not logged in. Run: claude login", "auth": {"loggedIn": False}},
@@ -137,7 +137,8 @@ class Proxy(BaseHTTPRequestHandler):
             )
         else:
             status, body = HEALTH[self.server.health]
-            self._json(status, body | ({"version": "1.43.0"} if kind == "new" else {}))
+            mode = {"mode": self.server.mode} if self.server.health != "unhealthy" else {}
+            self._json(status, body | mode | ({"version": "1.43.0"} if kind == "new" else {}))
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))))
@@ -219,8 +220,9 @@ class StandIn(ThreadingHTTPServer):
         kind: str = "new",
         health: str = "healthy",
         record: str = "",
+        mode: str = "passthrough",
     ) -> None:
-        self.kind, self.health, self.record = kind, health, record
+        self.kind, self.health, self.record, self.mode = kind, health, record, mode
         self.requests: list[dict[str, Any]] = []
         self.over = threading.Event()
         super().__init__((host, port), Proxy)
@@ -259,7 +261,11 @@ def main() -> None:
         Path(given.environment).write_text(json.dumps(dict(os.environ)), encoding="utf-8")
     port = given.port if given.kind == "openai" and given.port is not None else int(said)
     try:
-        server = StandIn(host=host, port=port, kind=given.kind, health=given.health, record=given.record)
+        is_passthrough = any(os.environ.get(f"{one}_PASSTHROUGH") == "1" for one in prefixes)
+        mode = "passthrough" if is_passthrough else "internal"
+        server = StandIn(
+            host=host, port=port, kind=given.kind, health=given.health, record=given.record, mode=mode
+        )
     except OSError:
         sys.stderr.write(f"Error: Port {port} is already in use.\n")
         raise SystemExit(1) from None

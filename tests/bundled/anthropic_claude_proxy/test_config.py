@@ -34,6 +34,7 @@ def test_an_empty_config_is_what_users_expect() -> None:
         "command": ("bunx", "opencode-claude-max-proxy"),
         "cwd": None,
         "env": {},
+        "proxyUser": None,
         "models": (
             "claude-opus-4.6", "claude-opus-4-6-thinking", "claude-sonnet-4.6", "claude-sonnet-4-6-thinking",
             "claude-haiku-4",
@@ -123,3 +124,8 @@ def test_a_program_with_a_relative_path_needs_a_folder() -> None:
         "/opt/proxy"
     )
     assert ProxyConfig.model_validate({"cwd": "~/proxy"}).folder == Path.home() / "proxy"
+
+
+@pytest.mark.parametrize("user", ["", "a b", "../x", -1, True, 1.5, ["root"]])
+def test_what_is_no_user_is_rejected(user: Any) -> None:
+    assert "proxyUser" in problem(proxyUser=user)

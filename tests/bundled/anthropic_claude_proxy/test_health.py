@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from clawgate.bundled.anthropic_claude_proxy.health import look
+from clawgate.bundled.anthropic_claude_proxy.health import RESTART_IN_PASSTHROUGH, ProxyHealth, check_health
 from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
 from tests.bundled.anthropic_claude_proxy.stand_in import HEALTH, PAGE
 
@@ -23,8 +23,8 @@ def seen(health: tuple[int, Any], root: tuple[int, Any] = (404, b"")) -> tuple[s
             status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode()
         )
 
-    found = asyncio.run(look(fetch, ORIGIN))
-    return found.finding.health, found.logged_in
+    found = asyncio.run(check_health(fetch, ORIGIN))
+    return found.result.health, found.logged_in
 
 
 ROOT = {"status": "ok", "service": "claude-max-proxy", "format": "anthropic", "endpoints": []}
@@ -65,18 +65,18 @@ def test_no_answer_is_told_from_an_answer_of_somebody_else(
     async def fetch(plan: FetchRequest) -> FetchResponse:
         raise FetchFailed(cause, "words")
 
-    assert asyncio.run(look(fetch, ORIGIN)).finding.health == expected
+    assert asyncio.run(check_health(fetch, ORIGIN)).result.health == expected
 
 
 def test_a_proxy_of_the_other_dialect_is_told_with_the_way_out() -> None:
     async def fetch(plan: FetchRequest) -> FetchResponse:
         return FetchResponse(status=200, body=b'{"status":"ok","provider":"claude-code-cli"}')
 
-    found = asyncio.run(look(fetch, ORIGIN))
+    found = asyncio.run(check_health(fetch, ORIGIN))
     assert (
         not found.speaks_messages
-        and "openai-completions" in found.next_step
-        and f"{ORIGIN}/v1" in found.next_step
+        and "openai-completions" in found.result.next_step
+        and f"{ORIGIN}/v1" in found.result.next_step
     )
 
 
@@ -86,5 +86,48 @@ def test_words_of_the_proxy_are_fit_to_be_shown() -> None:
             status=200, body=json.dumps({"status": "degraded", "error": "\x1b[31m" + "x" * 999}).encode()
         )
 
-    reason = asyncio.run(look(fetch, ORIGIN)).finding.reason
+    reason = asyncio.run(check_health(fetch, ORIGIN)).result.reason
     assert reason.isprintable() and len(reason) <= 200
+
+
+def with_mode(mode: str | None, version: str | None, status: str = "healthy") -> ProxyHealth:
+    body = {"status": status, "auth": {"loggedIn": True}, "mode": mode, "version": version}
+
+    async def fetch(plan: FetchRequest) -> FetchResponse:
+        body_of = {name: value for name, value in body.items() if value is not None}
+        return FetchResponse(status=200, body=json.dumps(body_of).encode())
+
+    return asyncio.run(check_health(fetch, ORIGIN))
+
+
+def test_a_proxy_in_its_internal_mode_is_rejected_with_how_to_start_it() -> None:
+    """It would run a shell and write files on this machine, whatever the client asked for (up to 1.29)."""
+    found = with_mode("internal", None)
+    assert found.result.health == "unhealthy" and found.result.next_step == RESTART_IN_PASSTHROUGH
+    assert "a shell" in found.result.reason
+    assert with_mode("internal", None, "degraded").result.health == "unhealthy"
+
+
+def test_a_newer_proxy_that_may_be_in_its_internal_mode_is_used_with_a_warning() -> None:
+    """It says the same whether the variable is unset, which means passthrough there, or "0"."""
+    found = with_mode("internal", "1.43.0")
+    assert found.result.health == "degraded" and "MERIDIAN_PASSTHROUGH=0" in found.result.reason
+    assert RESTART_IN_PASSTHROUGH in found.result.next_step
+    both = with_mode("internal", "1.43.0", "degraded").result
+    assert "logged in is unknown" in both.reason and "claude login" in both.next_step
+    assert RESTART_IN_PASSTHROUGH in both.next_step
+
+
+@pytest.mark.parametrize("version", [None, "1.43.0"])
+@pytest.mark.parametrize("mode", ["passthrough", None])
+def test_a_proxy_in_passthrough_mode_is_ready(mode: str | None, version: str | None) -> None:
+    assert with_mode(mode, version).result.health == "ready"
+
+
+def test_another_users_process_is_a_stranger_and_the_setting_is_named() -> None:
+    async def fetch(plan: FetchRequest) -> FetchResponse:
+        assert plan.trusted_user == 7
+        raise FetchFailed("untrusted", "it runs as uid 8")
+
+    found = asyncio.run(check_health(fetch, ORIGIN, 7)).result
+    assert found.health == "stranger" and "proxyUser" in found.next_step and "uid 8" in found.reason

@@ -137,7 +137,7 @@ def test_a_proxy_whose_login_is_not_known_is_taken_with_a_word(kinds: dict[str, 
 def test_a_stranger_is_refused() -> None:
     with proxy(health="html") as server:
         found = checked(server.port)
-    assert not found.ok and "no Claude proxy" in found.message
+    assert not found.ok and "is not a Claude proxy" in found.message
 
 
 def test_a_proxy_without_the_messages_api_is_refused_with_the_way_out() -> None:

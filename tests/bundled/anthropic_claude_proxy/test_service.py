@@ -13,18 +13,12 @@ from typing import Any
 
 import pytest
 
-from clawgate.bundled.anthropic_claude_proxy import service as service_module
 from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
-from clawgate.bundled.anthropic_claude_proxy.service import (
-    STATE_FILE,
-    ProxyService,
-    plan_of,
-    read_state,
-    write_state,
-)
-from clawgate.plugins.api import Service
+from clawgate.bundled.anthropic_claude_proxy.service import ProxyService, child_spec, trusted_user
+from clawgate.plugins.api import PluginError, Service
 from tests.bundled.anthropic_claude_proxy.host import Host, command
 from tests.bundled.anthropic_claude_proxy.test_provider import proxy
+from tests.other_user import NOBODY, listening_as, needs_another_user
 from tests.ports import free_port
 
 
@@ -174,45 +168,55 @@ def test_with_auto_start_off_nothing_is_started(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-# The note for the status command
-
-
-def test_a_change_is_noted_for_the_status_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_module, "_NOTE_SECONDS", 0.0)
-
-    async def steps(host: Host, service: ProxyService) -> None:
-        await until_state(host, service, "ready")
-        path = tmp_path / STATE_FILE
-        while (read_state(tmp_path, host.instance) or {}).get("state") != "ready":  # noqa: ASYNC110  # a file
-            await asyncio.sleep(0)
-        assert path.stat().st_mode & 0o777 == 0o600
-        found = read_state(tmp_path, host.instance)
-        assert found is not None and found["details"]["pid"] > 0
-
-    served(tmp_path, steps)
-
-
-def test_what_does_not_run_any_more_has_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gateway may go on without it, as after `plugins disable`: its last state would be taken for its present."""
-    monkeypatch.setattr(service_module, "_NOTE_SECONDS", 0.0)
-
-    async def steps(host: Host, service: ProxyService) -> None:
-        while not (tmp_path / STATE_FILE).exists():  # noqa: ASYNC110  # a file
-            await asyncio.sleep(0)
-
-    served(tmp_path, steps)
-    assert not (tmp_path / STATE_FILE).exists()
-
-
-def test_a_note_of_another_run_is_none(tmp_path: Path) -> None:
-    """A gateway that was killed leaves its note behind."""
-    write_state(tmp_path, {"instance": "a"})
-    assert read_state(tmp_path, "a") == {"instance": "a"}
-    assert read_state(tmp_path, "b") is None and read_state(tmp_path, None) is None
-    (tmp_path / STATE_FILE).write_bytes(b"[" * 100_000)
-    assert read_state(tmp_path, "a") is None
-
-
 def test_times_are_seconds_for_the_host() -> None:
-    plan = plan_of(ProxyConfig.model_validate({"restartDelayMs": 1500, "autoRestart": False}), {})
+    plan = child_spec(ProxyConfig.model_validate({"restartDelayMs": 1500, "autoRestart": False}), {})
     assert (plan.restart_delay, plan.auto_restart, plan.argv[0]) == (1.5, False, "bunx")
+
+
+# Whom it trusts
+
+
+@pytest.mark.parametrize("auto_start", [True, False])
+def test_a_proxy_in_its_internal_mode_gets_no_request(
+    tmp_path: Path, auto_start: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A user may have started it so; the gateway's own is always started in passthrough mode."""
+
+    async def steps(host: Host, service: ProxyService) -> None:
+        await host.until(lambda: "internal mode" in service.status().reason)
+        why, status = service.unavailable(), service.status()
+        assert why is not None and "internal mode" in why.reason and not status.ok
+        assert "MERIDIAN_PASSTHROUGH=1" in status.next_step
+
+    with proxy(kind="old", mode="internal") as running:
+        served(tmp_path, steps, port=running.port, autoStart=auto_start)
+        assert running.requests == []
+    assert [one.levelname for one in caplog.records if "a shell" in one.message].count("WARNING") == 1
+
+
+@needs_another_user
+def test_a_proxy_of_another_user_is_used_only_if_the_config_names_the_user(tmp_path: Path) -> None:
+    """Any user of the machine can respond as a healthy Claude proxy does."""
+    body = b'{"status":"healthy","version":"1.43.0","auth":{"loggedIn":true},"mode":"passthrough"}'
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+
+    async def rejected(host: Host, service: ProxyService) -> None:
+        await until_state(host, service, "port_taken")
+        assert service.unavailable() is not None and f"uid {NOBODY}" in service.status().reason
+
+    async def used(host: Host, service: ProxyService) -> None:
+        await until_state(host, service, "adopted")
+        assert service.unavailable() is None
+
+    with listening_as(NOBODY, response=head + body) as (port, _):
+        served(tmp_path, rejected, port=port)
+        served(tmp_path, used, port=port, proxyUser=NOBODY)
+
+
+def test_the_user_of_the_proxy_is_a_name_a_number_or_any() -> None:
+    def user(value: Any) -> Any:
+        return trusted_user(ProxyConfig.model_validate({"proxyUser": value}))
+
+    assert (user(None), user("any"), user(1234), user("root")) == ("self", "any", 1234, 0)
+    with pytest.raises(PluginError, match="no user 'nobody-like-that'"):
+        user("nobody-like-that")

@@ -14,7 +14,6 @@ from typing import Any
 
 from clawgate.app.plugins import relay as relays
 from clawgate.app.plugins.fetch import fetch_for_plugin
-from clawgate.bundled.proxy_bridge.config import BridgeConfig
 from clawgate.plugins import api
 from clawgate.relay.upstream.dial import Dialer
 
@@ -25,7 +24,7 @@ INSTANCE = "0a1b2c3d4e5f"
 
 @dataclass
 class Host:
-    """Every context of the interface; ``fetched`` are the plans of the small requests."""
+    """Every context of the interface; ``requests`` are those that were fetched, ``services`` is of the gateway."""
 
     state_dir: Path
     config: Any = None
@@ -35,7 +34,8 @@ class Host:
     problems: tuple[str, ...] = ()
     config_file: Mapping[str, Any] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("test.proxy-bridge"))
-    fetched: list[api.FetchRequest] = field(default_factory=list)
+    services: tuple[api.ServiceStatus, ...] = ()
+    requests: list[api.FetchRequest] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
     complained: list[str] = field(default_factory=list)
 
@@ -46,7 +46,7 @@ class Host:
         self.complained.append(line)
 
     async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
-        self.fetched.append(plan)
+        self.requests.append(plan)
         return await fetch_for_plugin(plan, Dialer())
 
     async def serve_relay(self, plan: api.RelaySpec) -> api.RunningRelay:
@@ -66,9 +66,9 @@ class Down(Host):
         super().__init__(state_dir, config, gateway_url=None, instance=None)  # type: ignore[arg-type]  # as a command sees it
 
 
-def bridge(port: int, url: str, **more: Any) -> BridgeConfig:
+def bridge(port: int, url: str, **more: Any) -> api.BridgeSettings:
     settings = {"remoteUrl": url, "proxyToken": TOKEN, "bridgePort": port, **more}
-    return BridgeConfig.model_validate(settings)
+    return api.BridgeSettings.model_validate(settings)
 
 
 class _Answer(BaseHTTPRequestHandler):

@@ -1,62 +1,32 @@
-"""The bridge in the gateway is set as the bridge on its own is: no key, default or variable differs."""
+"""The addresses of the bridge; its settings are those of ``clawgate bridge run``."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from clawgate.bundled.proxy_bridge.config import (
-    BridgeConfig,
-    is_here,
+    has_own_route,
     is_the_bridge,
+    is_this_machine,
+    models_problem,
     models_url,
     origin,
-    why_no_models,
 )
-from clawgate.settings.roles.bridge import BridgeSettings
+from clawgate.plugins.api import BridgeSettings
 
 NEEDED = {"remoteUrl": "https://proxy.example.com", "proxyToken": "tok-Xc82Lm"}
 
 
-def told(field: FieldInfo) -> tuple[Any, ...]:
-    return field.alias, field.default, field.description, field.json_schema_extra, field.exclude
+def test_only_some_settings_give_the_bridge_a_route_of_its_own() -> None:
+    assert not has_own_route(BridgeSettings.model_validate(NEEDED | {"idleTimeout": 5}))
+    for more in ({"caFile": "x.pem"}, {"upstreamProxy": "http://p:1"}):
+        assert has_own_route(BridgeSettings.model_validate(NEEDED | more))
 
 
-def test_every_setting_is_the_one_of_clawgate_bridge_run() -> None:
-    ours = {name: told(field) for name, field in BridgeConfig.model_fields.items()}
-    theirs = {name: told(field) for name, field in BridgeSettings.model_fields.items()}
-    assert ours == theirs
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {}, {"bridgePort": 0}, {"bridgePort": 70000}, {"bridgePort": True}, {"host": "::1"}, {"verbose": True},
-        {"remoteUrl": "ftp://x"}, {"remoteUrl": "https://u:p@x"}, {"proxyToken": "${X}"}, {"proxyToken": ""},
-        {"maxBodyMb": 0}, {"maxBodyMb": True}, {"maxBodyMb": 32}, {"idleTimeout": 0}, {"idleTimeout": 5},
-        {"allowHost": "a, b"}, {"allowHost": ["a,b", "c"]}, {"allowHost": ","}, {"allowOrigin": [1]},
-        {"models": ["a", {"id": "b"}]}, {"unheard": 1}, {"bridgeToken": "wOrXc82LmQz91-long"}, {"models": "a"},
-        {"upstreamProxy": "http://127.0.0.1:3128"}, {"upstreamProxy": "127.0.0.1"}, {"clientKey": "/k.pem"},
-        {"remoteUrl": "HTTP://x", "caFile": "/c.pem"}, {"remoteUrl": "http://x", "upstreamProxy": "http://p:1"},
-    ],
-)  # fmt: skip
-def test_a_value_is_right_here_where_it_is_right_there(more: dict[str, Any]) -> None:
-    def read(model: Any) -> Any:
-        try:
-            return model.model_validate(NEEDED | more).model_dump()
-        except ValidationError:
-            return "refused"
-
-    assert read(BridgeConfig) == read(BridgeSettings)
-
-
-def test_what_was_not_set_is_left_to_the_host() -> None:
-    assert BridgeConfig.model_validate(NEEDED).limits() == {}
-    found = BridgeConfig.model_validate(NEEDED | {"idleTimeout": 5, "caFile": "x.pem", "models": ["a"]})
-    assert found.limits() == {"idle_timeout": 5.0, "ca_file": "x.pem"} and found.goes_its_own_way
+def test_a_weak_token_is_rejected_with_the_config() -> None:
+    with pytest.raises(ValidationError, match="shorter than 16"):
+        BridgeSettings.model_validate(NEEDED | {"bridgeToken": "short"})
 
 
 @pytest.mark.parametrize(
@@ -89,9 +59,9 @@ def test_a_remote_url_with_and_without_v1_is_the_same_remote() -> None:
 
 def test_a_bridge_that_listens_everywhere_is_asked_here() -> None:
     assert origin("0.0.0.0", 1) == "http://127.0.0.1:1" and origin("::", 1) == "http://[::1]:1"
-    assert is_here("::1") and not is_here("example.com")
+    assert is_this_machine("::1") and not is_this_machine("example.com")
 
 
 def test_what_is_no_id_of_a_model_is_told() -> None:
-    assert why_no_models("gpt-4o, o3:high, org/model@1") is None
-    assert "'two words'" in (why_no_models("a, two words") or "")
+    assert models_problem("gpt-4o, o3:high, org/model@1") is None
+    assert "'two words'" in (models_problem("a, two words") or "")

@@ -9,9 +9,10 @@ from pathlib import Path
 import pyjson5
 
 import clawgate.bundled.proxy_bridge as package
-from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
+from clawgate.bundled.proxy_bridge.config import ID
 from clawgate.bundled.proxy_bridge.plugin import plugin
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
+from clawgate.plugins.api import BridgeSettings
 from clawgate.plugins.host.discovery import enabled_reason, find_plugins
 from clawgate.plugins.host.loader import load_plugin
 from clawgate.plugins.host.manifest import FILE_NAME, read_manifest
@@ -40,7 +41,7 @@ def test_the_host_finds_and_loads_it(tmp_path: Path) -> None:
 
 
 def test_the_manifest_tells_every_setting_as_the_code_does() -> None:
-    fields = {field.alias: field.description for field in BridgeConfig.model_fields.values()}
+    fields = {field.alias: field.description for field in BridgeSettings.model_fields.values()}
     manifest = read_manifest(FOLDER / FILE_NAME)
     assert manifest.config == fields
     assert (manifest.name, manifest.description) == (plugin.name, plugin.description)
@@ -56,7 +57,7 @@ def test_the_config_that_users_of_the_javascript_plugin_have_works(tmp_path: Pat
     """As in the README: no ``enabled``, and the provider names the bridge."""
     for config in blocks((ROOT / "README.md").read_text(encoding="utf-8")) + blocks(DOCS):
         entry, provider = config.plugins.entries[ID], config.models.providers[ID]
-        settings = BridgeConfig.model_validate(entry.config | {"proxyToken": "tok-Xc82Lm"})
+        settings = BridgeSettings.model_validate(entry.config | {"proxyToken": "tok-Xc82Lm"})
         assert provider.base_url == f"http://127.0.0.1:{settings.bridge_port}/v1"
         assert (provider.api, settings.remote_url) == ("openai-completions", "https://proxy.example.com")
         found = next(one for one in find_plugins(tmp_path) if one.id == ID)
@@ -65,8 +66,8 @@ def test_the_config_that_users_of_the_javascript_plugin_have_works(tmp_path: Pat
 
 def test_the_docs_tell_every_setting_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", DOCS, re.MULTILINE))
-    assert rows.keys() == {field.alias for field in BridgeConfig.model_fields.values()}
-    for field in BridgeConfig.model_fields.values():
+    assert rows.keys() == {field.alias for field in BridgeSettings.model_fields.values()}
+    for field in BridgeSettings.model_fields.values():
         if isinstance(field.default, bool | int | float | str):
             shown = field.default if isinstance(field.default, str) else json.dumps(field.default)
             assert rows[str(field.alias)] == f"`{shown}`"
@@ -75,7 +76,7 @@ def test_the_docs_tell_every_setting_with_its_default() -> None:
 def test_the_docs_tell_every_variable_and_every_question() -> None:
     for question in BridgeProvider().questions(BridgeProvider().previous_answers({}), {}):
         assert f"`{question.flag_name}`" in DOCS
-    for field in BridgeConfig.model_fields.values():
+    for field in BridgeSettings.model_fields.values():
         extra = field.json_schema_extra
         for name in extra.get("env", []) if isinstance(extra, dict) else []:  # type: ignore[union-attr]  # a list
             assert f"`{name}`" in DOCS

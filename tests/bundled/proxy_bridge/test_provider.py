@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
+from clawgate.bundled.proxy_bridge.config import ID
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
 from clawgate.plugins.api import (
     Answers,
+    BridgeSettings,
     CheckResult,
     MapsErrors,
     PluginError,
@@ -127,7 +128,7 @@ def test_a_wrong_token_an_unreachable_host_and_a_wrong_path_are_told_apart(tmp_p
         path = checked(tmp_path, f"{server.url}/api")
     host = checked(tmp_path, f"http://127.0.0.1:{free_port()}")
     assert [one.ok for one in (token, host, path)] == [False, False, False]
-    assert "refuses the proxy token" in token.message and "PROXY_BRIDGE_TOKEN" in token.next_step
+    assert "rejects the proxy token" in token.message and "PROXY_BRIDGE_TOKEN" in token.next_step
     assert "refused" in host.message and "host and port" in host.next_step
     assert host.message.count("http://") == 1
     assert "no /v1/models" in path.message and "path" in path.next_step
@@ -138,13 +139,13 @@ def test_the_bridge_itself_is_not_even_asked(tmp_path: Path) -> None:
     host = Host(tmp_path, {})
     answers = ANSWERS.merged({"remote_url": "http://localhost:4000", "bridge_port": "4000"})
     found = asyncio.run(PROVIDER.check_connection(answers, host))
-    assert not found.ok and "bridge itself" in found.message and not host.fetched
+    assert not found.ok and "bridge itself" in found.message and not host.requests
 
 
 def test_a_stranger_on_the_port_of_the_bridge_is_told(tmp_path: Path) -> None:
     with remote() as server, remote((200, b"<html>")) as stranger:
         found = checked(tmp_path, server.url, bridge_port=str(stranger.port))
-    assert found.ok and f":{stranger.port} is no bridge of clawgate" in found.message
+    assert found.ok and f":{stranger.port} is not a bridge of clawgate" in found.message
 
 
 def test_a_way_that_only_the_bridge_knows_is_told_where_the_check_fails(tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_what_is_written_is_what_users_know() -> None:
 def test_what_is_written_is_read_by_the_gateway_and_by_the_plugin() -> None:
     config = OpenClawConfig.model_validate(written(ANSWERS.merged({"proxy_token": TOKEN})))
     assert config.models.providers[ID].base_url == "http://127.0.0.1:18800/v1"
-    settings = BridgeConfig.model_validate(config.plugins.entries[ID].config)
+    settings = BridgeSettings.model_validate(config.plugins.entries[ID].config)
     assert settings.remote_url == URL and settings.bridge_port == 18800
 
 

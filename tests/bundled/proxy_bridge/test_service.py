@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from clawgate.bundled.proxy_bridge.service import STATE_FILE, BridgeService, plan_of, read_note
+from clawgate.bundled.proxy_bridge.service import BridgeService, relay_spec
 from clawgate.plugins.api import FetchRequest, PluginError, Service
 from tests.bundled.proxy_bridge.host import INSTANCE, LOCAL_TOKEN, TOKEN, Host, bridge, remote
 from tests.e2e.stand import until
 from tests.ports import free_port
 
 
-def test_the_relay_is_what_the_config_says() -> None:
-    config = bridge(0, "https://x/v1", bridgeToken=LOCAL_TOKEN, maxBodyMb=32, exitOnStdinEof=True)
-    plan = plan_of(config)
-    assert (plan.header, plan.prefix, plan.secret.get_secret_value()) == ("X-Proxy-Token", "", TOKEN)
-    assert plan.local_token is not None and plan.limits == {"max_body_mb": 32.0}
+def test_the_relay_has_the_settings_of_the_config() -> None:
+    settings = bridge(0, "https://x/v1", bridgeToken=LOCAL_TOKEN, maxBodyMb=32, exitOnStdinEof=True)
+    spec = relay_spec(settings)
+    assert (spec.header, spec.prefix) == ("X-Proxy-Token", "") and spec.settings is settings
 
 
 def test_it_is_a_service_that_cannot_be_asked_before_it_started() -> None:
@@ -43,12 +41,10 @@ def test_it_relays_with_the_token_from_its_start_to_its_end(tmp_path: Path) -> N
         assert answer.status == 200
         health = await host.fetch(FetchRequest(url=f"{where.removesuffix('/v1')}/health", allow_private=True))
         assert health.json()["instance"] == INSTANCE
-        note = read_note(tmp_path, INSTANCE)
-        assert note is not None and where == f"http://127.0.0.1:{note['port']}/v1"
-        assert TOKEN not in (tmp_path / STATE_FILE).read_text()
+        assert where == f"http://127.0.0.1:{status.details['port']}/v1"
         await service.stop()
         await service.stop()
-        assert service.unavailable() is not None and read_note(tmp_path, INSTANCE) is None
+        assert service.unavailable() is not None and service.status().state == "stopped"
 
     with remote() as server:
         uvloop.run(lives(server.url))
@@ -68,8 +64,7 @@ def test_a_port_that_a_stranger_holds_is_told_and_taken_when_it_is_free(
             assert why is not None and f"port {stranger.port}" in why.reason and "bridgePort" in why.reason
             assert "bridge of clawgate" not in why.reason
             assert service.status().state == "port_taken" and str(stranger.port) in caplog.text
-            note = read_note(tmp_path, INSTANCE)
-            assert note is not None and "in use" in note["reason"] and note["next_step"]
+            assert "in use" in service.status().reason and service.status().next_step
         await until(lambda: service.unavailable() is None, "the port was not taken")
         assert service.status().ok
         await service.stop()
@@ -113,7 +108,6 @@ def test_who_waits_for_the_port_stops_at_once(tmp_path: Path) -> None:
     ("more", "told"),
     [
         ({"host": "0.0.0.0"}, "loopback"),
-        ({"bridgeToken": "short"}, "shorter than 16"),
         ({"remoteUrl": "https://x", "caFile": "/nonexistent.pem"}, "caFile"),
         ({"host": "192.0.2.1"}, "loopback"),
         ({"host": "192.0.2.1", "bridgeToken": LOCAL_TOKEN}, "cannot listen"),
@@ -127,9 +121,7 @@ def test_what_does_not_mend_itself_is_for_the_operator(
         with pytest.raises(PluginError, match=told) as caught:
             await service.start(Host(tmp_path, bridge(0, "https://proxy.example.com", **more)))
         assert TOKEN not in str(caught.value)
-        note = read_note(tmp_path, INSTANCE)
-        assert note is not None and told in note["reason"]
-        assert service.unavailable() is not None
+        assert told in service.status().reason and service.unavailable() is not None
         await service.stop()
 
     uvloop.run(fails())
@@ -142,11 +134,3 @@ def test_a_remote_that_is_the_bridge_itself_is_refused(tmp_path: Path) -> None:
             await BridgeService().start(Host(tmp_path, bridge(port, f"http://localhost:{port}/v1")))
 
     uvloop.run(fails())
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"instance":"other"}'])
-def test_a_note_of_another_gateway_is_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / STATE_FILE).write_text(text)
-    assert read_note(tmp_path, INSTANCE) is None
-    (tmp_path / STATE_FILE).write_text(json.dumps({"instance": INSTANCE}))
-    assert read_note(tmp_path, INSTANCE) is not None and read_note(tmp_path, None) is None

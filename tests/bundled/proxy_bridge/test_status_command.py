@@ -12,12 +12,12 @@ import pytest
 import uvloop
 
 from clawgate.bundled.proxy_bridge.service import BridgeService
-from clawgate.bundled.proxy_bridge.status_command import StatusCommand
+from clawgate.bundled.proxy_bridge.status_command import status_command
 from clawgate.plugins.api import CommandPlugin, PluginError
 from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN, Down, Host, bridge, remote
 from tests.ports import free_port
 
-COMMAND = StatusCommand()
+COMMAND = status_command()
 
 
 async def asked(host: Host) -> tuple[int, dict[str, Any]]:
@@ -39,6 +39,7 @@ def with_service(
         host = Host(folder, config) if instance is None else Host(folder, config, instance=instance)
         await service.start(host)
         try:
+            host.services = (service.status(),)
             return await while_it_runs(host)
         finally:
             await service.stop()
@@ -174,7 +175,7 @@ def test_a_provider_that_leads_elsewhere_is_told(tmp_path: Path) -> None:
         port = free_port()
         status, found, text = with_service(tmp_path, lambda: bridge(port, server.url), asked_so)
         assert status == 1 and not found["ok"] and found["bridge"]["ours"]
-        assert "it leads to 127.0.0.1:1, and the bridge listens at" in found["provider"]["problem"]
+        assert "it leads to 127.0.0.1:1, but the bridge listens at" in found["provider"]["problem"]
         assert found["nextStep"] == f"baseUrl: set it to http://127.0.0.1:{port}/v1, or bridgePort to 1"
         assert "provider:  baseUrl: it leads to" in text and "would fail" in text
         block["baseUrl"] = f"http://127.0.0.1:{port}/v1"
@@ -190,7 +191,7 @@ def test_a_bridge_without_a_provider_is_well_and_that_is_told(tmp_path: Path) ->
     with remote() as server:
         port = free_port()
         status, text = with_service(tmp_path, lambda: bridge(port, server.url), shown)
-    assert status == 0 and "none in the config, so the gateway has no models of it" in text
+    assert status == 0 and "not configured, so the gateway has no models of it" in text
 
 
 def test_what_does_not_mend_itself_is_for_the_operator(tmp_path: Path) -> None:
@@ -199,10 +200,12 @@ def test_what_does_not_mend_itself_is_for_the_operator(tmp_path: Path) -> None:
     async def fails() -> tuple[int, dict[str, Any]]:
         port = free_port()
         host = Host(tmp_path, bridge(port, f"http://127.0.0.1:{port}"))
+        service = BridgeService()
         with pytest.raises(PluginError):
-            await BridgeService().start(host)
+            await service.start(host)
+        host.services = (service.status(),)
         return await asked(host)
 
     status, found = uvloop.run(fails())
     assert status == 1 and "it is this listener itself" in found["bridge"]["reason"]
-    assert found["nextStep"].startswith('mend that in plugins.entries."proxy-bridge".config')
+    assert found["nextStep"].startswith('fix that in plugins.entries."proxy-bridge".config')

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from clawgate.cli.main import clawgate
-from clawgate.cli.plugins.installed_commands import installed_commands
+from clawgate.cli.plugins.installed_commands import bundled_commands, installed_commands
+from clawgate.plugins.host.bundled import bundled_manifests
 from tests.cli.catalogs import alone
 from tests.plugins.samples import docs_plugin, imports_undone
 
@@ -54,3 +55,8 @@ def test_a_note_that_is_none_is_passed_over(
 def test_without_a_home_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENCLAW_STATE_DIR", "/nowhere\\0".replace("\\0", ""))
     assert installed_commands() == {}
+
+
+def test_the_commands_of_bundled_plugins_are_those_of_their_manifests() -> None:
+    expected = {name: one.description for one in bundled_manifests() for name in one.commands}
+    assert bundled_commands() == expected and len(expected) >= 2

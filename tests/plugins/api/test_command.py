@@ -1,10 +1,17 @@
-"""A command of a plugin: what the type checker and the loader take for one."""
+"""A command of a plugin, and the usual one, which prints a report."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
-from clawgate.plugins.api.command import CommandContext, CommandPlugin
+import pytest
+
+from clawgate.plugins.api import PluginConfig
+from clawgate.plugins.api.command import CommandContext, CommandPlugin, StatusCommand, StatusReport
+from clawgate.testing.plugins.fake_host import FakeHost
 
 
 class Command:
@@ -19,3 +26,77 @@ def test_an_object_with_all_members_is_a_command_and_one_without_run_is_none() -
     command: CommandPlugin = Command()
     assert isinstance(command, CommandPlugin)
     assert not isinstance(object(), CommandPlugin)
+
+
+# The status command
+
+
+class Config(PluginConfig):
+    ok: bool = True
+
+
+async def report(context: CommandContext, config: Config) -> StatusReport:
+    return StatusReport(
+        ok=config.ok,
+        details={"server": "up"},
+        rows=[("server", "up")],
+        next_step="" if config.ok else "fix it",
+        lines=["last lines:", "  x"],
+    )
+
+
+COMMAND = StatusCommand(
+    name="sample",
+    help="Show the state.",
+    usage="Show the state of the sample.",
+    config_class=Config,
+    report=report,
+    invalid_config_step="edit the file",
+)
+
+
+def run(folder: Path, *words: str, ok: bool = True) -> tuple[int, FakeHost]:
+    host = FakeHost(state_dir=folder, config=Config(ok=ok))
+    return asyncio.run(COMMAND.run(host, words)), host
+
+
+def test_it_is_a_command_that_exits_with_0_only_if_the_report_is_ok(tmp_path: Path) -> None:
+    assert isinstance(COMMAND, CommandPlugin)
+    assert run(tmp_path, "status")[0] == 0 == run(tmp_path)[0]
+    assert run(tmp_path, "status", ok=False)[0] == 1
+
+
+def test_the_text_has_aligned_rows_the_verdict_the_next_step_and_the_lines(tmp_path: Path) -> None:
+    _, host = run(tmp_path, "status", ok=False)
+    assert host.printed == [
+        "server:    up",
+        "requests:  would fail, or may fail",
+        "next step: fix it",
+        "last lines:",
+        "  x",
+    ]
+    assert "requests: would succeed" in run(tmp_path)[1].printed
+
+
+def test_the_document_has_the_details(tmp_path: Path) -> None:
+    _, host = run(tmp_path, "status", "--json", ok=False)
+    assert json.loads("\n".join(host.printed)) == {"ok": False, "server": "up", "nextStep": "fix it"}
+
+
+def test_an_invalid_config_is_its_problems_and_what_to_do(tmp_path: Path) -> None:
+    host = FakeHost(state_dir=tmp_path, config=PluginConfig(), problems=("port: must be a number",))
+    assert asyncio.run(COMMAND.run(host, ["status", "--json"])) == 1
+    document = json.loads("\n".join(host.printed))
+    assert document == {"ok": False, "problems": ["port: must be a number"], "nextStep": "edit the file"}
+    assert host.printed_errors == ["port: must be a number", "next step: edit the file"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 0), (["-h"], 0), (["restart"], 2), (["status", "x"], 2)]
+)
+def test_help_and_unknown_words_print_the_usage(tmp_path: Path, words: list[str], status: int) -> None:
+    code, host = run(tmp_path, *words)
+    assert (
+        code == status
+        and "Usage: clawgate sample status [--json]" in (*host.printed, *host.printed_errors)[0]
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from clawgate.plugins.api import BridgeSettings
 from clawgate.plugins.api.service import (
     ChildSpec,
     FetchFailed,
@@ -23,9 +24,10 @@ def test_a_body_that_is_no_json_is_none() -> None:
 
 def test_plans_do_not_show_secrets_or_environments() -> None:
     secret = SecretStr("canary-secret")
+    settings = BridgeSettings.model_validate({"remote_url": "http://x.test", "proxy_token": secret})
     plans = (
         FetchRequest(url="http://x", header="Authorization", secret=secret),
-        RelaySpec(name="r", host="127.0.0.1", port=0, remote_url="http://x", header="X", secret=secret),
+        RelaySpec(name="r", settings=settings),
         ChildSpec(name="c", argv=("c",), port=1, environment={"TOKEN": "canary-secret"}),
     )
     assert "canary" not in repr(plans)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.bundled.anthropic_claude_proxy.judgement import judge
+from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
 from clawgate.errors import UpstreamClosed, UpstreamFailed
 from clawgate.plugins.api import MappedError
 from clawgate.relay.interfaces import ResponseWriter
@@ -81,7 +81,7 @@ def test_a_stream_that_begins_with_a_failure_has_said_nothing(size: int, pings: 
     writer = stream()
     sent, failure = passed(writer, PING * pings + error("404"), size)
     assert sent == b"" and writer.headers_pending and failure.status == 404
-    assert failure.message == "Claude answered 404: model: claude-opus-4.6"
+    assert failure.message == "Claude responded with 404: model: claude-opus-4.6"
 
 
 @pytest.mark.parametrize("size", [1, 100_000])

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from clawgate.plugins.api import (
+    BridgeSettings,
     ChildSpec,
     CommandContext,
     FetchFailed,
@@ -49,11 +49,11 @@ def test_relays_and_children_are_recorded(tmp_path: Path) -> None:
         return ProbeResult("ready")
 
     async def run() -> None:
-        plan = RelaySpec(
-            name="r", host="127.0.0.1", port=0, remote_url="http://a", header="X", secret=SecretStr("s")
+        settings = BridgeSettings.model_validate(
+            {"remote_url": "http://a.test", "proxy_token": "token-1234", "bridge_port": 0}
         )
-        relay = await host.serve_relay(plan)
-        assert relay.port and relay.host == "127.0.0.1" and relay.requests == 0
+        relay = await host.serve_relay(RelaySpec(name="r", settings=settings))
+        assert relay.port and relay.host == "127.0.0.1" and relay.connections == 0
         await relay.stop()
         child = host.supervise(ChildSpec(name="c", argv=("c",), port=1), probe)
         assert child.unavailable() is not None and child.status().state == "stopped"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
+from clawgate.plugins.host.bundled import local_providers
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.policy.redaction import SHORTEST_SECRET
@@ -21,15 +22,16 @@ from clawgate.processes.instance.daemon import endpoint_of
 from clawgate.processes.instance.health_client import check_health
 from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 from clawgate.processes.port_owner import port_owner
-from clawgate.providers.catalog import LOCAL_SERVICES, Catalog, build_catalog
+from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.server import ServerSettings
 
 logger = logging.getLogger("clawgate.doctor")
 
-_OWN_ENTRIES = ("openai-proxy", "owl")
+_OWN_ENTRIES = (ServerSettings.ENTRY, "owl")
 """Entries that clawgate reads and that are no plugins."""
 _SECONDS = 3.0
 _MOST_FILES = 200
@@ -118,7 +120,7 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
         short = (
             bool(spellings)
             and max(map(len, spellings)) < SHORTEST_SECRET
-            and provider.id not in LOCAL_SERVICES
+            and provider.id not in local_providers()
         )
         yield ProviderFact(
             provider.id,

@@ -1,4 +1,4 @@
-"""How does a bridge run inside another role's process? The same bridge, on the event loop that is there already."""
+"""Runs the bridge of ``clawgate bridge run`` inside another role's process, on its event loop."""
 
 from __future__ import annotations
 
@@ -6,27 +6,24 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
-from pydantic import SecretStr
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from clawgate.app.bridge import build_bridge
 from clawgate.app.role import RelayRole
-from clawgate.plugins.api import PluginError, RelaySpec
+from clawgate.plugins.api import BridgeSettings, PluginError, RelaySpec
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.credential import HeaderToken
 from clawgate.relay.downstream.server import close, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import SettingsSources, load
 
-_LOOK_EVERY_SECONDS = 0.02
+_DRAIN_POLL_SECONDS = 0.02
 _DRAIN_SECONDS = 5.0
 
 
 class Relay:
-    """A bridge that listens."""
+    """A bridge that is listening."""
 
     def __init__(self, role: RelayRole, sockets: list[socket.socket], servers: list[asyncio.Server]) -> None:
         self.host = role.host
@@ -36,12 +33,11 @@ class Relay:
         self._stopped = False
 
     @property
-    def requests(self) -> int:
-        """Connections that were accepted: what a listener that keeps no count of requests knows."""
+    def connections(self) -> int:
         return self._front.accepted_count
 
     async def stop(self) -> None:
-        """Take no more requests, let those under way end, close."""
+        """Accept no more requests, drain, close."""
         if self._stopped:
             return
         self._stopped = True
@@ -50,34 +46,33 @@ class Relay:
             server.close()
         self._front.close_idle_connections()
         loop = asyncio.get_running_loop()
-        until = loop.time() + _DRAIN_SECONDS
+        deadline = loop.time() + _DRAIN_SECONDS
         while self._front.busy_count:
-            if loop.time() >= until:
+            if loop.time() >= deadline:
                 break
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
         self._front.close()
 
 
-async def serve_relay(plan: RelaySpec, dialer: Dialer, *, instance: str) -> Relay:
-    """Listen as ``plan`` says; health names ``instance``. Raises `PluginError` where it cannot."""
+async def serve_relay(spec: RelaySpec, dialer: Dialer, *, instance: str) -> Relay:
+    """Listen; ``/health`` reports ``instance``. Raises `PluginError` if that fails."""
+    settings = spec.settings
     try:
         role = build_bridge(
-            _settings(plan),
+            settings,
             dialer=dialer,
             instance=instance,
-            name=plan.name,
-            credential=HeaderToken(plan.header, plan.secret.get_secret_value(), plan.prefix),
+            name=spec.name,
+            credential=HeaderToken(spec.header, settings.proxy_token.get_secret_value(), spec.prefix),
         )
     except (SettingsInvalid, ValueError) as error:
-        raise PluginError(f"its relay cannot be set up: {error}") from error
+        raise PluginError(f"its relay has invalid settings: {error}") from error
     try:
-        sockets = listen(plan.host, plan.port)
+        sockets = listen(settings.host, settings.bridge_port)
     except (OSError, UnicodeError) as error:
-        owner = port_owner(plan.port)
-        held = f" (held by {owner})" if owner else ""
         raise PluginError(
-            f"cannot listen on {plan.host} port {plan.port}: {getattr(error, 'strerror', None) or error}{held}",
-            next_step="stop what holds it, or configure another port",
+            f"cannot listen on {_address(settings)}: {_listen_error(error, settings.bridge_port)}",
+            next_step="stop the program on that port, or configure another port",
         ) from error
     config = Config(role.app, http=role.front.make_protocol, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
     config.load()
@@ -89,7 +84,7 @@ async def serve_relay(plan: RelaySpec, dialer: Dialer, *, instance: str) -> Rela
         servers = [await _serving(loop.create_server(make, sock=sock)) for sock in sockets]
     except OSError as error:
         close(sockets)
-        raise PluginError(f"cannot serve on port {plan.port}: {error}") from error
+        raise PluginError(f"cannot serve on {_address(settings)}: {error}") from error
     return Relay(role, sockets, servers)
 
 
@@ -97,16 +92,11 @@ async def _serving(server: Awaitable[asyncio.Server]) -> asyncio.Server:
     return await server
 
 
-def _settings(plan: RelaySpec) -> BridgeSettings:
-    values: dict[str, object] = {
-        "host": plan.host,
-        "bridge_port": plan.port,
-        "remote_url": plan.remote_url,
-        "proxy_token": SecretStr(plan.secret.get_secret_value()),
-        **plan.limits,
-    }
-    if unknown := values.keys() - BridgeSettings.model_fields.keys():
-        raise ValueError(f"there are no limits {', '.join(sorted(unknown))}")
-    if plan.local_token is not None:
-        values["bridge_token"] = plan.local_token
-    return load(BridgeSettings, values, SettingsSources())
+def _address(settings: BridgeSettings) -> str:
+    return f"{settings.host} port {settings.bridge_port}"
+
+
+def _listen_error(error: Exception, port: int) -> str:
+    owner = port_owner(port)
+    held = f" (held by {owner})" if owner else ""
+    return f"{getattr(error, 'strerror', None) or error}{held}"

@@ -35,6 +35,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _MODEL = re.compile(r"[A-Za-z0-9][\w.:@/\[\]-]{0,199}\Z", re.ASCII)
 _PLAIN_WORDS = re.compile(r"[\w./@ -]{1,120}\Z", re.ASCII)
 """Text that a message may repeat: it cannot be NAME=secret or a URL with a password."""
+_USER_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}\$?\Z", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _SET_BY_GATEWAY = {
     "CLAUDE_PROXY_HOST": "set `host`", "MERIDIAN_HOST": "set `host`",
@@ -126,6 +127,12 @@ def _absolute_folder(value: str) -> str:
     return value
 
 
+def _user(value: str) -> str:
+    if not _USER_NAME.match(value):
+        raise ValueError('must be a user name, a uid, or "any"')
+    return value
+
+
 def _variables(value: dict[str, str]) -> dict[str, str]:
     for name, text in value.items():
         if not _VARIABLE.match(name):
@@ -167,6 +174,12 @@ class ProxyConfig(PluginConfig):
     )
     env: Annotated[dict[StrictStr, StrictStr], AfterValidator(_variables)] = Field(
         default_factory=dict, description="Environment variables for the program, by name."
+    )
+    proxy_user: Annotated[StrictInt, Field(ge=0)] | Annotated[StrictStr, AfterValidator(_user)] | None = (
+        Field(
+            default=None,
+            description="The user that the proxy runs as, if not the gateway's: a name, a uid, or any.",
+        )
     )
     models: tuple[Annotated[StrictStr, AfterValidator(_model)], ...] = Field(
         default=DEFAULT_MODELS, description="Model ids that the wizard offers."

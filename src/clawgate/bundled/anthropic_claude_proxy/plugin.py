@@ -1,11 +1,11 @@
-"""What does the plugin register? A service, its provider, its command; nothing happens here."""
+"""Defines the plugin ``anthropic-claude-proxy``: a service, its provider and its command."""
 
 from __future__ import annotations
 
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
 from clawgate.bundled.anthropic_claude_proxy.service import ProxyService
-from clawgate.bundled.anthropic_claude_proxy.status_command import StatusCommand
+from clawgate.bundled.anthropic_claude_proxy.status_command import status_command
 from clawgate.plugins.api import Registrar
 
 
@@ -15,15 +15,13 @@ class ProxyPlugin:
     id = ID
     name = "Anthropic Claude proxy"
     version = "1.0.0"
-    description = (
-        "Starts and watches a local Claude proxy, and asks its models through Anthropic's Messages API."
-    )
+    description = "Runs a local Claude proxy and serves its models through Anthropic's Messages API."
     config_class = ProxyConfig
 
     def register(self, registrar: Registrar) -> None:
         registrar.add_service(ProxyService())
         registrar.add_provider(ProxyProvider())
-        registrar.add_command(StatusCommand())
+        registrar.add_command(status_command())
 
 
 plugin = ProxyPlugin()

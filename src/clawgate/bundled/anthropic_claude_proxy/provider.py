@@ -1,6 +1,6 @@
-"""What is asked when the proxy is set up, what is written, and how do requests to it differ from its dialect?
+"""Defines the provider: its setup questions, its config, and how requests to the proxy differ from its dialect.
 
-Never about the conversation, and never about the built-in provider ``anthropic``.
+Must not touch the built-in provider ``anthropic``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from clawgate.bundled.anthropic_claude_proxy import judgement
+from clawgate.bundled.anthropic_claude_proxy import error_mapping
 from clawgate.bundled.anthropic_claude_proxy.config import (
     ALIAS,
     DEFAULT_COMMAND,
@@ -25,9 +25,10 @@ from clawgate.bundled.anthropic_claude_proxy.config import (
     models_problem,
     origin,
 )
-from clawgate.bundled.anthropic_claude_proxy.fitting import at, notes
-from clawgate.bundled.anthropic_claude_proxy.health import look
+from clawgate.bundled.anthropic_claude_proxy.config_check import diagnostics, object_at
+from clawgate.bundled.anthropic_claude_proxy.health import check_health
 from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, family_of, sent_as, with_thinking
+from clawgate.bundled.anthropic_claude_proxy.service import trusted_user
 from clawgate.plugins.api import (
     Answers,
     CheckResult,
@@ -39,6 +40,7 @@ from clawgate.plugins.api import (
     FetchRequest,
     KeyPath,
     MappedError,
+    PluginError,
     Question,
     SetupContext,
     UpstreamRequest,
@@ -48,10 +50,10 @@ _KEY = "MERIDIAN_API_KEY"
 _CONFIG: KeyPath = ("plugins", "entries", ID, "config")
 _PROVIDER: KeyPath = ("models", "providers", ID)
 _MODELS: KeyPath = ("agents", "defaults", "models")
-_OURS = ("host", "port", "models")
+_WRITTEN_KEYS = ("host", "port", "models")
 _TERMS = (
-    "The proxy uses the login of a Claude subscription. Whether its terms allow this use is between you and "
-    "Anthropic; docs/anthropic-claude-proxy.md says more."
+    "The proxy uses the login of a Claude subscription. Check whether Anthropic's terms allow your use; "
+    "docs/anthropic-claude-proxy.md explains."
 )
 
 
@@ -63,26 +65,26 @@ class ProxyProvider:
     dialect: Dialect = "anthropic-messages"
 
     def previous_answers(self, config: Mapping[str, Any]) -> Answers:
-        block, provider = at(config, _CONFIG), at(config, _PROVIDER)
-        found = {name: str(block[name]) for name in ("host", "port") if _is_plain(block.get(name))}
+        block, provider = object_at(config, _CONFIG), object_at(config, _PROVIDER)
+        values = {name: str(block[name]) for name in ("host", "port") if _is_plain(block.get(name))}
         ids = [one for one in _list(block.get("models")) if isinstance(one, str)]
         ids = ids or [
             str(one["id"]) for one in _list(provider.get("models")) if isinstance(one, dict) and "id" in one
         ]
         if ids:
-            found["models"] = ", ".join(ids)
+            values["models"] = ", ".join(ids)
         if isinstance(provider.get("apiKey"), str):
-            found["api_key"] = provider["apiKey"]
-        return Answers(found)
+            values["api_key"] = provider["apiKey"]
+        return Answers(values)
 
     def questions(self, previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
-        asked = [
+        questions = [
             Question(
                 name="host",
                 text="Host of the proxy",
                 default=previous.text("host") or DEFAULT_HOST,
                 variables=("MERIDIAN_HOST", "CLAUDE_PROXY_HOST"),
-                help="Where the proxy listens. Stay with 127.0.0.1 if the gateway is to start it.",
+                help="Where the proxy listens. Keep 127.0.0.1 if the gateway starts it.",
                 check=host_problem,
             ),
             Question(
@@ -97,59 +99,62 @@ class ProxyProvider:
                 text="Models",
                 kind="list",
                 default=previous.text("models") or ", ".join(DEFAULT_MODELS),
-                help="Ids with commas between them; the first one gets the alias claude-max-proxy.",
+                help="Comma-separated ids; the first one gets the alias claude-max-proxy.",
                 check=models_problem,
                 choices=self._choices,
             ),
         ]
         if environment.get(_KEY, "").strip() or previous.text("api_key"):
-            asked.append(
+            questions.append(
                 Question(
                     name="api_key",
                     text="Key of the proxy",
                     kind="secret",
                     variables=(_KEY,),
                     required=False,
-                    help="What the proxy has as MERIDIAN_API_KEY. Leave it empty if it has none.",
+                    help="The MERIDIAN_API_KEY of the proxy. Leave it empty if it has none.",
                 )
             )
-        return asked
+        return questions
 
     async def _choices(self, answers: Answers, context: SetupContext) -> Sequence[Choice]:
-        found = [*DEFAULT_MODELS]
+        models = [*DEFAULT_MODELS]
         if answers.text("port").isdigit():
-            listed, _ = await _listed(answers, context)
-            found += [one for one in listed if one not in found]
-        return [Choice(one) for one in found]
+            listed, _ = await _fetch_models(answers, context)
+            models += [one for one in listed if one not in models]
+        return [Choice(one) for one in models]
 
     async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
-        """Ask the proxy, if it runs; if not, whether the gateway could start it."""
-        where = origin(answers.text("host"), answers.number("port"))
-        seen = await look(context.fetch, where)
-        finding = seen.finding
-        match finding.health:
+        """Check the running proxy; if none is running, whether the gateway could start it."""
+        try:
+            user = trusted_user(_settings_of_user(context))
+        except PluginError as error:
+            return CheckResult(ok=False, message=error.message, next_step=error.next_step)
+        url = origin(answers.text("host"), answers.number("port"))
+        health = await check_health(context.fetch, url, user)
+        result, next_step = health.result, health.result.next_step
+        match result.health:
             case "silent":
-                return _why_not_started(answers, context, where, finding.reason)
+                return _startable(answers, context, url, result.reason)
             case "stranger":
-                step = "end it, or choose another port"
-                return CheckResult(ok=False, message=finding.reason, next_step=step)
+                return CheckResult(ok=False, message=result.reason, next_step=next_step)
             case "unhealthy":
-                message = f"the proxy at {where} cannot work: {finding.reason}"
-                return CheckResult(ok=False, message=message, next_step=seen.next_step)
-        if not seen.speaks_messages:
-            message = f"the proxy at {where} has no Messages API: {finding.reason}"
-            return CheckResult(ok=False, message=message, next_step=seen.next_step)
-        listed, refused = await _listed(answers, context)
-        if refused:
-            message = f"the proxy at {where} does not take this key"
+                message = f"the proxy at {url} cannot work: {result.reason}"
+                return CheckResult(ok=False, message=message, next_step=next_step)
+        if not health.speaks_messages:
+            message = f"the proxy at {url} has no Messages API: {result.reason}"
+            return CheckResult(ok=False, message=message, next_step=next_step)
+        models, rejected = await _fetch_models(answers, context)
+        if rejected:
+            message = f"the proxy at {url} rejects this key"
             return CheckResult(
-                ok=False, message=message, next_step=f"set {_KEY} to the key that it was started with"
+                ok=False, message=message, next_step=f"set {_KEY} to the key that the proxy was started with"
             )
-        version = f" (version {finding.version})" if finding.version else ""
-        if finding.health == "degraded":
-            message = f"the proxy at {where} is up{version}, but: {finding.reason}"
-            return CheckResult(ok=True, message=message, next_step=seen.next_step, models=listed)
-        return CheckResult(ok=True, message=f"the proxy at {where} is ready{version}", models=listed)
+        version = f" (version {result.version})" if result.version else ""
+        if result.health == "degraded":
+            message = f"the proxy at {url} is running{version}, but: {result.reason}"
+            return CheckResult(ok=True, message=message, next_step=next_step, models=models)
+        return CheckResult(ok=True, message=f"the proxy at {url} is ready{version}", models=models)
 
     def config_change(self, answers: Answers) -> ConfigChange:
         models = answers.words("models") or DEFAULT_MODELS
@@ -174,31 +179,31 @@ class ProxyProvider:
         )
 
     def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
-        return notes(config, settings) if isinstance(settings, ProxyConfig) else ()
+        return diagnostics(config, settings) if isinstance(settings, ProxyConfig) else ()
 
     def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        block = at(config, _CONFIG)
-        found: list[KeyPath] = []
-        if set(block) <= set(_OURS):
-            if at(config, _CONFIG[:-1]):
-                found.append(_CONFIG[:-1])
-        else:  # settings of the operator's own stay, but nothing is started by them
-            found += [(*_CONFIG, name) for name in _OURS if name in block]
-            if at(config, _CONFIG[:-1]).get("enabled") is True:
-                found.append((*_CONFIG[:-1], "enabled"))
-        if at(config, _PROVIDER):
-            found.append(_PROVIDER)
-        for name, entry in at(config, _MODELS).items():
+        block = object_at(config, _CONFIG)
+        paths: list[KeyPath] = []
+        if set(block) <= set(_WRITTEN_KEYS):
+            if object_at(config, _CONFIG[:-1]):
+                paths.append(_CONFIG[:-1])
+        else:  # settings of the operator are kept, but must not start anything
+            paths += [(*_CONFIG, name) for name in _WRITTEN_KEYS if name in block]
+            if object_at(config, _CONFIG[:-1]).get("enabled") is True:
+                paths.append((*_CONFIG[:-1], "enabled"))
+        if object_at(config, _PROVIDER):
+            paths.append(_PROVIDER)
+        for name, entry in object_at(config, _MODELS).items():
             if isinstance(entry, dict) and name.startswith(f"{ID}/") and entry.get("alias") == ALIAS:
-                found.append((*_MODELS, name) if len(entry) == 1 else (*_MODELS, name, "alias"))
-        return found
+                paths.append((*_MODELS, name) if len(entry) == 1 else (*_MODELS, name, "alias"))
+        return paths
 
     def transform_request(self, request: UpstreamRequest) -> UpstreamRequest:
-        """``stream`` is said always, since older proxies take silence for a yes; the rest is in `model_ids`.
+        """Set ``stream``, which older proxies assume if it is missing, the model's real id, and a session.
 
-        The session keeps conversations apart that begin with the same words: by these alone the proxy would resume one
-        with what was said in another (read). ``user``, of OpenAI's dialect, is dropped:
-        claude-max-api-proxy takes it for the id of a session, and fails where it is none (measured).
+        Without a session id the proxy resumes a conversation that begins with the same words (read), so that one could
+        continue another. ``user``, of OpenAI's dialect, is removed: claude-max-api-proxy uses it as the id of a
+        session, and fails if it is none (measured).
         """
         model, thinks = sent_as(request.model)
         if request.dialect not in ("", self.dialect):
@@ -212,7 +217,7 @@ class ProxyProvider:
         return UpstreamRequest(model=model, fields=fields, session_id=request.session_id, headers=headers)
 
     def map_error(self, status: int, body: bytes) -> MappedError | None:
-        return judgement.judge(status, body)
+        return error_mapping.map_error(status, body)
 
 
 def _entry(model: str) -> dict[str, object]:
@@ -226,42 +231,57 @@ def _entry(model: str) -> dict[str, object]:
     }
 
 
-def _why_not_started(answers: Answers, context: SetupContext, where: str, reason: str) -> CheckResult:
-    """Nobody answers: fine, if the gateway will start it and can."""
-    block = at(context.config, _CONFIG)
+def _settings_of_user(context: SetupContext) -> ProxyConfig:
+    """Return the settings that say whom to trust, as far as the config file has valid ones."""
+    block = object_at(context.config, _CONFIG)
+    try:
+        return ProxyConfig.model_validate({"proxyUser": block.get("proxyUser")})
+    except ValidationError:
+        return ProxyConfig()
+
+
+def _startable(answers: Answers, context: SetupContext, url: str, reason: str) -> CheckResult:
+    """Return whether the gateway could start the proxy, which is not running."""
+    block = object_at(context.config, _CONFIG)
     command = block.get("command") or list(DEFAULT_COMMAND)
     if block.get("autoStart") is False or not is_loopback(answers.text("host")):
         step = "start the proxy, or let the gateway start it (autoStart true, host 127.0.0.1)"
-        return CheckResult(ok=False, message=f"no proxy answers at {where}: {reason}", next_step=step)
+        return CheckResult(ok=False, message=f"no proxy responds at {url}: {reason}", next_step=step)
     program = command[0] if isinstance(command, list) and command and isinstance(command[0], str) else ""
     if not program or shutil.which(program, path=context.environment.get("PATH", "")) is None:
         shown = program if program.isprintable() else ascii(program)[1:-1]
-        message = f"no proxy answers at {where}, and its program '{shown}' is not installed"
+        message = f"no proxy responds at {url}, and its program '{shown}' is not installed"
         example = """'["PROGRAM", "ARGUMENT"]'"""
-        step = f"install {shown}, or name another: clawgate config set plugins.entries.{ID}.config.command {example}"
+        step = f"install {shown}, or set another: clawgate config set plugins.entries.{ID}.config.command {example}"
         return CheckResult(ok=False, message=message, next_step=step)
-    return CheckResult(ok=True, message=f"no proxy answers at {where} yet; the gateway will start it")
+    return CheckResult(ok=True, message=f"no proxy responds at {url} yet; the gateway will start it")
 
 
-async def _listed(answers: Answers, context: SetupContext) -> tuple[tuple[str, ...], bool]:
-    """The models that the proxy lists, where it does; and whether it wants another key."""
+async def _fetch_models(answers: Answers, context: SetupContext) -> tuple[tuple[str, ...], bool]:
+    """Return the models that the proxy lists, if it does, and whether it rejects the key.
+
+    The key is sent to no process of another user.
+    """
     key = answers.text("api_key")
-    plan = FetchRequest(
-        url=f"{origin(answers.text('host'), answers.number('port'))}/v1/models",
-        header="x-api-key" if key else "",
-        secret=SecretStr(key) if key else None,
-        allow_private=True,
-        connect_seconds=2.0,
-        response_seconds=5.0,
-    )
     try:
-        answer = await context.fetch(plan)
-    except FetchFailed:
+        user = trusted_user(_settings_of_user(context))
+        response = await context.fetch(
+            FetchRequest(
+                url=f"{origin(answers.text('host'), answers.number('port'))}/v1/models",
+                header="x-api-key" if key else "",
+                secret=SecretStr(key) if key else None,
+                allow_private=True,
+                trusted_user=user,
+                connect_seconds=2.0,
+                response_seconds=5.0,
+            )
+        )
+    except (FetchFailed, PluginError):
         return (), False
-    if answer.status != 200:
-        return (), answer.status == 401
-    said = answer.json()
-    entries = _list(said.get("data")) if isinstance(said, dict) else []
+    if response.status != 200:
+        return (), response.status == 401
+    body = response.json()
+    entries = _list(body.get("data")) if isinstance(body, dict) else []
     ids = [one["id"] for one in entries if isinstance(one, dict) and isinstance(one.get("id"), str)]
     return tuple(one for one in ids if models_problem(one) is None), False
 

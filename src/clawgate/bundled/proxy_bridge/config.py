@@ -1,81 +1,34 @@
-"""What may an operator set for the bridge? The same keys, defaults and variables as ``clawgate bridge run`` has.
+"""Defines the ids and addresses of the bridge.
 
-What every relay has in common comes with the plugin interface; a test compares the rest. What only the host can judge
-(a weak token, a certificate that cannot be read) it says when the bridge starts.
+Its settings are `BridgeSettings`, those of ``clawgate bridge run``: the same keys, defaults and variables.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
-
-from clawgate.plugins.api import Port, RelaySettings, Secret, Url, env_var
+from clawgate.plugins.api import BridgeSettings
 
 ID = "proxy-bridge"
-"""Of the plugin, of its provider and of its command."""
+"""The id of the plugin, of its provider and of its command."""
 
 HEADER = "X-Proxy-Token"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 18800
-
-_NOT_LIMITS = frozenset(
-    {"host", "bridge_port", "remote_url", "proxy_token", "bridge_token", "models", "exit_on_stdin_eof"}
-)
-"""What a relay is told on its own, and what means nothing within a gateway."""
+OWN_ROUTE_KEYS = ("caFile", "clientCertificate", "upstreamProxy")
+"""Settings that only the bridge itself uses on its way to the remote: a plain request may fail without them."""
 
 
-class BridgeConfig(RelaySettings):
-    """``plugins.entries."proxy-bridge".config``."""
-
-    remote_url: Url = Field(
-        description="The remote proxy, without /v1.", json_schema_extra=env_var("PROXY_BRIDGE_URL")
-    )
-    proxy_token: Secret = Field(
-        description="What the remote proxy wants to see as X-Proxy-Token.",
-        json_schema_extra=env_var("PROXY_BRIDGE_TOKEN"),
-    )
-    bridge_port: Port = Field(
-        DEFAULT_PORT,
-        description="Port to listen on; 0 takes a free one.",
-        json_schema_extra=env_var("PROXY_BRIDGE_PORT"),
-    )
-    host: str = Field(
-        DEFAULT_HOST, description="Address to listen on.", json_schema_extra=env_var("PROXY_BRIDGE_HOST")
-    )
-    bridge_token: Secret | None = Field(
-        None,
-        description="Token that clients of the bridge must present.",
-        json_schema_extra=env_var("PROXY_BRIDGE_LOCAL_TOKEN"),
-    )
-    models: tuple[Any, ...] = Field(
-        (), description="Model ids for the wizard and for OpenClaw; the bridge relays them all.", exclude=True
-    )
-    verbose: bool = Field(False, description="Log every request, not only those that fail.")
-
-    @property
-    def upstream_url(self) -> str:
-        """The remote proxy."""
-        return self.remote_url
-
-    @property
-    def goes_its_own_way(self) -> bool:
-        """Whether only the bridge itself can reach the remote: by its own authorities, certificate or proxy."""
-        return any((self.ca_file, self.client_certificate, self.upstream_proxy))
-
-    def limits(self) -> dict[str, object]:
-        """What was set of all that a relay is told beside its place and its credential."""
-        return {
-            name: value
-            for name in self.model_fields_set - _NOT_LIMITS
-            if (value := getattr(self, name)) is not None
-        }
+def has_own_route(settings: BridgeSettings) -> bool:
+    """Whether one of `OWN_ROUTE_KEYS` is set."""
+    return any((settings.ca_file, settings.client_certificate, settings.upstream_proxy))
 
 
-def is_here(host: str) -> bool:
-    """Whether ``host`` is this machine, as far as its name tells."""
+def is_this_machine(host: str) -> bool:
+    """Whether ``host`` is this machine, as far as its name shows."""
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -84,32 +37,39 @@ def is_here(host: str) -> bool:
 
 
 def origin(host: str, port: int) -> str:
-    """Where a bridge that listens there is asked, without a path."""
+    """Return the URL, without a path, of a bridge that listens on ``host``."""
     if host in ("0.0.0.0", "::", ""):  # noqa: S104  # not to listen on, to recognise
         host = "::1" if host == "::" else DEFAULT_HOST
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def is_the_bridge(url: str, port: int) -> bool:
-    """Whether ``url`` is the bridge that listens on ``port`` of this machine."""
+    """Whether ``url`` leads to the bridge that listens on ``port`` of this machine."""
     try:
         parts = urlsplit(url)
-        usual = 443 if parts.scheme.lower() == "https" else 80
-        return is_here(parts.hostname or "") and (parts.port or usual) == port
+        default_port = 443 if parts.scheme.lower() == "https" else 80
+        return is_this_machine(parts.hostname or "") and (parts.port or default_port) == port
     except ValueError:
         return False
 
 
 def models_url(remote_url: str) -> str:
-    """Where the remote lists its models; its URL may end in /v1 or not."""
+    """Return where the remote lists its models. ``remote_url`` may end in /v1 or not."""
     return f"{remote_url.rstrip('/').removesuffix('/v1')}/v1/models"
 
 
-def why_no_models(text: str) -> str | None:
-    """What is wrong with a comma list of models."""
+def models_problem(text: str) -> str | None:
+    """Return what is wrong with a comma-separated list of model ids, or None."""
     for part in text.split(","):
         word = part.strip()
         if len(word) > 200 or not word.isprintable() or " " in word:
             shown = word[:60] if word.isprintable() else ascii(word[:60])[1:-1]
-            return f"'{shown}' is no id of a model, such as gpt-4o"
+            return f"'{shown}' is not a model id, such as gpt-4o"
     return None
+
+
+def object_at(value: object, *keys: str) -> Mapping[str, Any]:
+    """Return the object at a path of a parsed document; an empty one if there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}

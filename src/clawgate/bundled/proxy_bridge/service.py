@@ -1,22 +1,17 @@
-"""When does the bridge listen? From the gateway's start to its end; while its port is taken, it waits for it.
+"""Runs the bridge from the gateway's start to its end. While its port is taken, it waits for the port.
 
-Whoever asks from outside (the status command) reads a small file in the plugin's own folder: where the bridge listens,
-or why it does not.
+Invariant: it never uses another program that listens on the port; requests fail meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
-import json
-import os
-from pathlib import Path
-from typing import Any
 
-from clawgate.bundled.proxy_bridge import local
-from clawgate.bundled.proxy_bridge.config import HEADER, BridgeConfig, origin
+from clawgate.bundled.proxy_bridge.config import HEADER, origin
+from clawgate.bundled.proxy_bridge.listener_check import Listener, check_listener
 from clawgate.plugins.api import (
+    BridgeSettings,
     PluginError,
     RelaySpec,
     RunningRelay,
@@ -25,7 +20,6 @@ from clawgate.plugins.api import (
     Unavailable,
 )
 
-STATE_FILE = "status.json"
 RETRY_SECONDS = 1.0
 _NOT_STARTED = "the bridge was not started"
 
@@ -36,136 +30,96 @@ class BridgeService:
     def __init__(self, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self._retry_seconds = retry_seconds
         self._relay: RunningRelay | None = None
-        self._remote = ""
-        self._why = _NOT_STARTED
+        self._remote_url = ""
+        self._reason = _NOT_STARTED
         self._next_step = ""
-        self._told = ""  # by the host, why it cannot listen
+        self._listen_error = ""
         self._waiting: asyncio.Task[None] | None = None
-        self._folder: Path | None = None
 
     async def start(self, context: ServiceContext) -> None:
-        """Listen, or wait for the port. Raises `PluginError` for what does not mend itself."""
-        config = context.config
-        assert isinstance(config, BridgeConfig)
-        self._remote, self._folder = config.remote_url, context.state_dir
-        if await self._listens(context, config):
+        """Listen, or begin to wait for the port. Raises `PluginError` for what the operator has to fix."""
+        settings = context.config
+        assert isinstance(settings, BridgeSettings)
+        self._remote_url = settings.remote_url
+        if await self._listen(context, settings):
             return
-        context.log.error("%s; %s", self._why, self._next_step)
+        context.log.error("%s; %s", self._reason, self._next_step)
         self._waiting = asyncio.get_running_loop().create_task(
-            self._wait_for_port(context, config), name="proxy-bridge: waits for its port"
+            self._wait_for_port(context, settings), name="proxy-bridge: wait for the port"
         )
 
     async def stop(self) -> None:
-        """Take no more requests, let those under way end. Twice is harmless."""
+        """Accept no more requests and drain. Idempotent."""
         if self._waiting is not None:
             self._waiting.cancel()
             await asyncio.wait({self._waiting})
             self._waiting = None
         relay, self._relay = self._relay, None
-        self._why, self._next_step, self._told = _NOT_STARTED, "", ""
-        if self._folder is not None:
-            with contextlib.suppress(OSError):
-                (self._folder / STATE_FILE).unlink()
+        self._reason, self._next_step, self._listen_error = _NOT_STARTED, "", ""
         if relay is not None:
             await relay.stop()
 
     def status(self) -> ServiceStatus:
-        """Where it listens, for whom, and how much was asked."""
+        """Return where the bridge listens, its remote and the number of connections; or why it does not listen."""
         if self._relay is None:
-            state = "port_taken" if self._waiting is not None else "stopped"
             return ServiceStatus(
-                state=state,
+                state="port_taken" if self._waiting is not None else "stopped",
                 ok=False,
-                reason=self._why,
+                reason=self._reason,
                 next_step=self._next_step,
-                details={"remote": self._remote} if self._remote else {},
+                details={"remote": self._remote_url} if self._remote_url else {},
             )
         details: dict[str, object] = {
             "url": f"{origin(self._relay.host, self._relay.port)}/v1",
-            "remote": self._remote,
-            "requests": self._relay.requests,
+            "port": self._relay.port,
+            "remote": self._remote_url,
+            "connections": self._relay.connections,
         }
         return ServiceStatus(state="listening", ok=True, details=details)
 
     def unavailable(self) -> Unavailable | None:
         if self._relay is not None:
             return None
-        more = f"; {self._next_step}" if self._next_step else ""
-        return Unavailable(reason=f"{self._why}{more}", retry_after=5)
+        step = f"; {self._next_step}" if self._next_step else ""
+        return Unavailable(reason=f"{self._reason}{step}", retry_after=5)
 
-    async def _listens(self, context: ServiceContext, config: BridgeConfig) -> bool:
-        """Whether it does now; else why not is known. Raises `PluginError`."""
+    async def _listen(self, context: ServiceContext, settings: BridgeSettings) -> bool:
+        """Return whether the bridge listens now; if not, the reason is set. Raises `PluginError`."""
         try:
-            relay = await context.serve_relay(plan_of(config))
+            relay = await context.serve_relay(relay_spec(settings))
         except PluginError as error:
             cause = error.__cause__
             if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
-                self._note(context, reason=error.message, next_step=error.next_step)
+                self._reason, self._next_step = error.message, error.next_step
                 raise
-            if error.message != self._told:  # who holds it is asked once, not at every try
-                self._told = error.message
-                found = await local.look(context.fetch, origin(config.host, config.bridge_port))
-                ours = "; it is a bridge of clawgate, and not this gateway's" if found.who == "bridge" else ""
-                self._why, self._next_step = f"{error.message}{ours}", _next_step(found)
-                self._note(context, reason=self._why, next_step=self._next_step)
+            if error.message != self._listen_error:  # the listener is checked once, not at every try
+                self._listen_error = error.message
+                listener = await check_listener(context.fetch, origin(settings.host, settings.bridge_port))
+                more = "; it is a bridge of clawgate of another process" if listener.kind == "bridge" else ""
+                self._reason, self._next_step = f"{error.message}{more}", _next_step(listener)
             return False
-        self._relay, self._why, self._next_step, self._told = relay, "", "", ""
-        self._note(context, host=relay.host, port=relay.port)
-        context.log.info("bridge listening on %s -> %s", origin(relay.host, relay.port), config.remote_url)
+        self._relay, self._reason, self._next_step, self._listen_error = relay, "", "", ""
+        context.log.info("bridge listening on %s -> %s", origin(relay.host, relay.port), settings.remote_url)
         return True
 
-    async def _wait_for_port(self, context: ServiceContext, config: BridgeConfig) -> None:
+    async def _wait_for_port(self, context: ServiceContext, settings: BridgeSettings) -> None:
         while True:
             await asyncio.sleep(self._retry_seconds)
             try:
-                if await self._listens(context, config):
+                if await self._listen(context, settings):
                     return
             except PluginError as error:
-                self._why, self._next_step = error.message, error.next_step
-                self._note(context, reason=self._why, next_step=self._next_step)
-                context.log.error("%s", error)  # noqa: TRY400  # for the operator to mend
+                context.log.error("%s", error)  # noqa: TRY400  # for the operator to fix
                 return
 
-    def _note(self, context: ServiceContext, **known: Any) -> None:
-        """For the status command; where it cannot be written, that command asks the port alone."""
-        with contextlib.suppress(OSError):
-            _write(context.state_dir / STATE_FILE, {"instance": context.instance, **known})
+
+def relay_spec(settings: BridgeSettings) -> RelaySpec:
+    return RelaySpec(name="proxy-bridge", settings=settings, header=HEADER)
 
 
-def plan_of(config: BridgeConfig) -> RelaySpec:
-    """The relay as the config has it."""
-    return RelaySpec(
-        name="proxy-bridge",
-        host=config.host,
-        port=config.bridge_port,
-        remote_url=config.remote_url,
-        header=HEADER,
-        secret=config.proxy_token,
-        local_token=config.bridge_token,
-        limits=config.limits(),
+def _next_step(listener: Listener) -> str:
+    if listener.kind == "bridge":
+        return "stop the other bridge ('clawgate bridge run', or another gateway), or set another bridgePort"
+    return (
+        "stop the program on the port, or set another bridgePort and the same port in the provider's baseUrl"
     )
-
-
-def _next_step(found: local.Local) -> str:
-    if found.who == "bridge":
-        return "end the other bridge ('clawgate bridge run', or another gateway), or set another bridgePort"
-    return "end what holds the port, or set another bridgePort and the same port in the provider's baseUrl"
-
-
-def _write(path: Path, known: dict[str, Any]) -> None:
-    """At once or not at all. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(known, file)
-    draft.replace(path)
-
-
-def read_note(folder: Path, instance: str | None) -> dict[str, Any] | None:
-    """What the gateway that is running noted last; None where none runs or it noted nothing."""
-    try:
-        found = json.loads((folder / STATE_FILE).read_bytes()[:100_000])
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict) or instance is None or found.get("instance") != instance:
-        return None
-    return found

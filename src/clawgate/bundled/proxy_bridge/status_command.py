@@ -1,188 +1,199 @@
-"""How is the bridge, for a person or a script: does the gateway's own one listen, does its remote take the token?
+"""Defines ``clawgate proxy-bridge status``: whether the gateway's bridge listens, and its remote accepts the token.
 
-Works with the gateway down, too: then it says so, and asks the remote all the same.
+Works without a running gateway, too: then only the remote is checked.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
-from clawgate.bundled.proxy_bridge import local, remote
-from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig, origin
-from clawgate.bundled.proxy_bridge.fitting import PROVIDER, notes
-from clawgate.bundled.proxy_bridge.remote import part
-from clawgate.bundled.proxy_bridge.service import read_note
-from clawgate.plugins.api import CommandContext
-
-_USAGE = f"""Usage: clawgate {ID} status [--json]
-
-Show whether the gateway's bridge listens, and whether the remote responds and
-accepts the token. The exit status is 0 only if both are true."""
-_UNUSABLE = (
-    f"clawgate models auth login --provider {ID}; "
-    "a variable that the file refers to has to be set here, too, or in .env of the state folder"
+from clawgate.bundled.proxy_bridge.config import ID, has_own_route, object_at, origin
+from clawgate.bundled.proxy_bridge.config_check import PROVIDER, diagnostics
+from clawgate.bundled.proxy_bridge.listener_check import Listener, check_listener
+from clawgate.bundled.proxy_bridge.remote_check import RemoteStatus, check_remote, check_through_bridge
+from clawgate.plugins.api import (
+    BridgeSettings,
+    CommandContext,
+    Diagnostic,
+    ServiceStatus,
+    StatusCommand,
+    StatusReport,
 )
-_MOST_SHOWN = 12
-_TOKEN = {True: "accepted", False: "refused", None: "not known"}
+
+_MAX_SHOWN_MODELS = 12
+_TOKEN = {True: "accepted", False: "rejected", None: "not known"}
+_REACHABLE = {True: "yes", False: "no", None: "not known"}
 
 
-class StatusCommand:
-    """``clawgate proxy-bridge status [--json]``."""
-
-    name = ID
-    help = "State of the local bridge and its remote."
-
-    async def run(self, context: CommandContext, arguments: Sequence[str]) -> int:
-        words = list(arguments)
-        if "--help" in words or "-h" in words:
-            context.out(_USAGE)
-            return 0
-        as_json = "--json" in words
-        if [word for word in words if word != "--json"] not in (["status"], []):
-            context.err(_USAGE)
-            return 2
-        config = context.config
-        if not isinstance(config, BridgeConfig):
-            problems = list(context.problems) or ["the config cannot be used"]
-            if as_json:
-                context.out(json.dumps({"ok": False, "problems": problems, "nextStep": _UNUSABLE}, indent=2))
-            for problem in problems:
-                context.err(problem)
-            context.err(f"next step: {_UNUSABLE}")
-            return 1
-        found = await report(context, config)
-        if as_json:
-            context.out(json.dumps(found, indent=2))
-        else:
-            for line in _lines(found):
-                context.out(line)
-        return 0 if found["ok"] else 1
+def status_command() -> StatusCommand[BridgeSettings]:
+    return StatusCommand(
+        name=ID,
+        help="Show the state of the bridge and its remote.",
+        usage=(
+            "Show whether the gateway's bridge listens, and whether its remote responds and accepts the token.\n"
+            "The exit status is 0 only if both are true."
+        ),
+        config_class=BridgeSettings,
+        report=report,
+        invalid_config_step=(
+            f"clawgate models auth login --provider {ID}; "
+            "set the variables that the file refers to here, too, or in .env of the state folder"
+        ),
+    )
 
 
-async def report(context: CommandContext, config: BridgeConfig) -> dict[str, Any]:
-    """All that is known, without secrets."""
-    runs = context.gateway_url is not None
-    note = read_note(context.state_dir, context.instance) or {}
-    noted_port = note.get("port") if isinstance(note.get("port"), int) else None
-    port = config.bridge_port or noted_port
-    where = origin(config.host, port) if port else None
-    if where is None:
-        here = local.Local(
-            who="nobody", reason="it takes any free port (bridgePort 0), and no gateway says which"
+async def report(context: CommandContext, settings: BridgeSettings) -> StatusReport:
+    is_running = context.gateway_url is not None
+    service = next(iter(context.services), None)
+    noted_port = service.details.get("port") if service is not None else None
+    port = settings.bridge_port or (noted_port if isinstance(noted_port, int) else None)
+    url = origin(settings.host, port) if port else None
+    listener = await _listener(context, url)
+    is_same = listener.instance == context.instance if listener.instance else noted_port == port
+    is_ours = is_running and listener.kind == "bridge" and is_same
+    remote = await _remote(context, settings, url, is_ours=is_ours)
+    problem = next(iter(diagnostics(context.config_file, settings)), None)
+    reason = _reason(listener, service, is_running=is_running, is_ours=is_ours)
+    next_step = _next_step(listener, remote, service, is_running=is_running, is_ours=is_ours)
+    if not next_step and problem is not None:
+        next_step = f"{problem.path[-1]}: {problem.fix}"
+    return StatusReport(
+        ok=is_ours and remote.ok and problem is None,
+        details={
+            "gateway": {"running": is_running, "url": context.gateway_url},
+            "bridge": {
+                "url": f"{url}/v1" if url else None,
+                "listening": listener.kind == "bridge",
+                "ours": is_ours,
+                "instance": listener.instance,
+                "version": listener.version or None,
+                "reason": reason,
+            },
+            "remote": _remote_details(settings.remote_url, remote),
+            "provider": _provider_details(context, problem),
+        },
+        rows=[
+            ("gateway", f"running at {context.gateway_url}" if is_running else "not running"),
+            (
+                "bridge",
+                f"{f'{url}/v1' if url else 'any free port'}, {_state(listener, reason, is_ours=is_ours)}",
+            ),
+            ("remote", settings.remote_url),
+            *_remote_rows(remote),
+            ("provider", _provider_text(context, problem)),
+            *_model_rows(remote.models),
+        ],
+        next_step=next_step,
+    )
+
+
+async def _listener(context: CommandContext, url: str | None) -> Listener:
+    if url is None:
+        return Listener(
+            kind="none", reason="it takes any free port (bridgePort 0), and no gateway reports which"
         )
-    else:
-        here = await local.look(context.fetch, where)
-    same = here.instance == context.instance if here.instance else noted_port == port
-    ours = runs and here.who == "bridge" and same
-    if where is not None and config.goes_its_own_way:
-        there = await _asked_by_bridge(context, config, where, ours=ours)
-    else:
-        there = await remote.look(context.fetch, config.remote_url, config.proxy_token)
-    unfit = next(iter(notes(context.config_file, config)), None)
-    return {
-        "ok": ours and there.ok and unfit is None,
-        "gateway": {"running": runs, "url": context.gateway_url},
-        "bridge": {
-            "url": f"{where}/v1" if where else None,
-            "listening": here.who == "bridge",
-            "ours": ours,
-            "instance": here.instance,
-            "version": here.version or None,
-            "reason": _why_not(here, note, runs=runs, ours=ours),
-        },
-        "remote": {
-            "url": config.remote_url,
-            "state": there.state,
-            "reachable": there.answers,
-            "authorized": there.authorized,
-            "latencyMs": there.milliseconds,
-            "models": list(there.models),
-            "message": there.message,
-        },
-        "provider": {
-            "configured": bool(part(context.config_file, *PROVIDER)),
-            "baseUrl": _text(part(context.config_file, *PROVIDER).get("baseUrl")),
-            "problem": f"{unfit.path[-1]}: {unfit.message}" if unfit is not None else None,
-        },
-        "nextStep": _next_step(here, there, note, runs=runs, ours=ours)
-        or (f"{unfit.path[-1]}: {unfit.fix}" if unfit is not None else ""),
-    }
+    return await check_listener(context.fetch, url)
 
 
-async def _asked_by_bridge(
-    context: CommandContext, config: BridgeConfig, where: str, *, ours: bool
-) -> remote.Remote:
-    """Its token of the bridge is shown to nobody but the gateway's own bridge."""
-    if ours:
-        return await remote.look_through(context.fetch, where, config.bridge_token)
-    message = "not asked: its own authorities, certificate or proxy are known to the gateway's bridge alone"
-    return remote.Remote(state="unknown", message=message)
+async def _remote(
+    context: CommandContext, settings: BridgeSettings, url: str | None, *, is_ours: bool
+) -> RemoteStatus:
+    """The bridge's token is sent to the gateway's own bridge only."""
+    if url is None or not has_own_route(settings):
+        return await check_remote(context.fetch, settings.remote_url, settings.proxy_token)
+    if is_ours:
+        return await check_through_bridge(context.fetch, url, settings.bridge_token)
+    message = "not checked: only the gateway's bridge uses its certificates or its upstreamProxy"
+    return RemoteStatus(state="unknown", message=message)
 
 
-def _why_not(here: local.Local, note: dict[str, Any], *, runs: bool, ours: bool) -> str:
-    if ours:
+def _reason(listener: Listener, service: ServiceStatus | None, *, is_running: bool, is_ours: bool) -> str:
+    if is_ours:
         return ""
-    said = note.get("reason")
-    if isinstance(said, str) and said:
-        return said
-    if here.who != "bridge":
-        return here.reason
-    if not runs:
+    if service is not None and service.reason:
+        return service.reason
+    if listener.kind != "bridge":
+        return listener.reason
+    if not is_running:
         return "the gateway is not running; this bridge is of another process, such as 'clawgate bridge run'"
     return "this bridge is of another process, and the gateway's own does not listen"
 
 
 def _next_step(
-    here: local.Local, there: remote.Remote, note: dict[str, Any], *, runs: bool, ours: bool
+    listener: Listener,
+    remote: RemoteStatus,
+    service: ServiceStatus | None,
+    *,
+    is_running: bool,
+    is_ours: bool,
 ) -> str:
-    if not runs:
+    if not is_running:
         return "start the gateway: clawgate gateway run"
-    if ours:
-        return there.next_step
-    said = note.get("next_step")
-    if isinstance(said, str) and said:
-        return said
-    if note.get("reason"):
-        return f'mend that in plugins.entries."{ID}".config; clawgate config validate, clawgate logs'
-    if here.who == "nobody":
-        return f"look whether the plugin is on: clawgate plugins inspect {ID}; and at clawgate logs"
-    return "end what holds the port, or set another bridgePort"
+    if is_ours:
+        return remote.next_step
+    if service is not None and service.next_step:
+        return service.next_step
+    if service is not None and service.reason:
+        return f'fix that in plugins.entries."{ID}".config; clawgate config validate, clawgate logs'
+    if listener.kind == "none":
+        return f"check that the plugin is enabled: clawgate plugins inspect {ID}; and clawgate logs"
+    return "stop the program on the port, or set another bridgePort"
 
 
-def _about(provider: dict[str, Any]) -> str:
-    if not provider["configured"]:
-        return f"none in the config, so the gateway has no models of it: clawgate models auth login --provider {ID}"
-    return provider["problem"] or f"its baseUrl is the bridge's ({provider['baseUrl'] or 'not set'})"
+def _remote_details(url: str, remote: RemoteStatus) -> dict[str, Any]:
+    return {
+        "url": url,
+        "state": remote.state,
+        "reachable": remote.responds,
+        "authorized": remote.authorized,
+        "latencyMs": remote.milliseconds,
+        "models": list(remote.models),
+        "message": remote.message,
+    }
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.isprintable() else None
+def _provider_details(context: CommandContext, problem: Diagnostic | None) -> dict[str, Any]:
+    block = object_at(context.config_file, *PROVIDER)
+    return {
+        "configured": bool(block),
+        "baseUrl": _printable(block.get("baseUrl")),
+        "problem": f"{problem.path[-1]}: {problem.message}" if problem is not None else None,
+    }
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    gateway, bridge, there = found["gateway"], found["bridge"], found["remote"]
-    version = f", version {bridge['version']}" if bridge["version"] else ""
-    if bridge["ours"]:
-        state = f"listening, the gateway's own{version}"
-    else:
-        state = f"{'not ours' if bridge['listening'] else 'not listening'}{version}: {bridge['reason']}"
-    answers = {True: "yes", False: "no", None: "not known"}[there["reachable"]]
-    took = f", {there['latencyMs']:.0f} ms" if there["latencyMs"] is not None else ""
-    why = f": {there['message']}" if there["state"] != "reachable" else ""
-    rows = [
-        ("gateway", f"running at {gateway['url']}" if gateway["running"] else "not running"),
-        ("bridge", f"{bridge['url'] or 'any free port'}, {state}"),
-        ("remote", there["url"]),
-        ("reachable", f"{answers}{took}{why}"),
-        ("token", _TOKEN[there["authorized"]]),
+def _state(listener: Listener, reason: str, *, is_ours: bool) -> str:
+    version = f", version {listener.version}" if listener.version else ""
+    if is_ours:
+        return f"listening, the gateway's own{version}"
+    return f"{'not ours' if listener.kind == 'bridge' else 'not listening'}{version}: {reason}"
+
+
+def _remote_rows(remote: RemoteStatus) -> list[tuple[str, str]]:
+    latency = f", {remote.milliseconds:.0f} ms" if remote.milliseconds is not None else ""
+    reason = f": {remote.message}" if not remote.ok else ""
+    return [
+        ("reachable", f"{_REACHABLE[remote.responds]}{latency}{reason}"),
+        ("token", _TOKEN[remote.authorized]),
     ]
-    rows.append(("provider", _about(found["provider"])))
-    if models := there["models"]:
-        more = ", ..." if len(models) > _MOST_SHOWN else ""
-        rows.append(("models", f"{len(models)}: {', '.join(models[:_MOST_SHOWN])}{more}"))
-    rows.append(("requests", "would work" if found["ok"] else "would fail, or are not sure to work"))
-    if found["nextStep"]:
-        rows.append(("next step", found["nextStep"]))
-    return [f"{name + ':':<11}{value}" for name, value in rows]
+
+
+def _provider_text(context: CommandContext, problem: Diagnostic | None) -> str:
+    block = object_at(context.config_file, *PROVIDER)
+    if not block:
+        return (
+            f"not configured, so the gateway has no models of it: clawgate models auth login --provider {ID}"
+        )
+    if problem is not None:
+        return f"{problem.path[-1]}: {problem.message}"
+    return f"its baseUrl is the bridge's ({_printable(block.get('baseUrl')) or 'not set'})"
+
+
+def _model_rows(models: tuple[str, ...]) -> list[tuple[str, str]]:
+    if not models:
+        return []
+    more = ", ..." if len(models) > _MAX_SHOWN_MODELS else ""
+    return [("models", f"{len(models)}: {', '.join(models[:_MAX_SHOWN_MODELS])}{more}")]
+
+
+def _printable(value: object) -> str | None:
+    return value if isinstance(value, str) and value.isprintable() else None

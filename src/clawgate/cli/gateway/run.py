@@ -70,7 +70,7 @@ class GatewayRun:
             fail_invalid_config(error.problems)
         role.parent_fd = 0 if self._options.exit_on_stdin_eof else None
         sockets, url = open_sockets(role, matching_sockets(self._inherited, role.host, role.port))
-        role.plugins.around.gateway_url = url
+        role.plugins.environment.gateway_url = url
         handover = SocketHandover(sockets)
 
         def on_ready() -> None:

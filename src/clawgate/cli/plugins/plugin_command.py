@@ -21,7 +21,7 @@ from clawgate.cli.paths import find_paths
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from clawgate.plugins.api import FetchRequest, FetchResponse
+    from clawgate.plugins.api import FetchRequest, FetchResponse, ServiceStatus
     from clawgate.plugins.host.discovery import DiscoveredPlugin
     from clawgate.plugins.host.loader import LoadedPlugin
 
@@ -76,6 +76,12 @@ class _Context:
         from clawgate.app.plugins.folders import plugin_folder
 
         return plugin_folder(self.state, self.plugin)
+
+    @property
+    def services(self) -> tuple[ServiceStatus, ...]:
+        from clawgate.app.plugins.status_file import read_statuses
+
+        return read_statuses(self.state_dir, self.instance)
 
     def out(self, line: str) -> None:
         click.echo(line)

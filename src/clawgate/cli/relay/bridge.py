@@ -12,8 +12,6 @@ from clawgate.cli.relay.run import run, settings_from
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.roles.bridge import BridgeSettings
 
-ENTRY = "proxy-bridge"
-
 
 @click.group()
 def bridge() -> None:
@@ -30,7 +28,7 @@ def run_bridge(**flags: Any) -> None:
     Point any OpenAI client at http://127.0.0.1:18800/v1 with any API key. The key is dropped, every path below
     /v1 goes to the remote with its token, and responses come back byte for byte as they arrive.
     """
-    settings = settings_from(BridgeSettings, ENTRY, flags)
+    settings = settings_from(BridgeSettings, BridgeSettings.ENTRY, flags)
 
     def build(redactor: Redactor) -> Any:
         from clawgate.app import build_bridge

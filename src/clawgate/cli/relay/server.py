@@ -13,8 +13,6 @@ from clawgate.cli.relay.run import run, settings_from
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.roles.server import ServerSettings
 
-ENTRY = "openai-proxy"
-
 
 @click.group()
 def server() -> None:
@@ -37,7 +35,7 @@ def run_server(**flags: Any) -> None:
     Clients present their token as X-Proxy-Token or as Authorization: Bearer; the upstream sees only the real key.
     Listens on 127.0.0.1 by default: put a TLS proxy in front, or give --tls-certificate and --tls-key with --host.
     """
-    settings = settings_from(ServerSettings, ENTRY, flags)
+    settings = settings_from(ServerSettings, ServerSettings.ENTRY, flags)
 
     def build(redactor: Redactor) -> Any:
         from clawgate.app import build_server

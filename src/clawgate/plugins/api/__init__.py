@@ -6,7 +6,7 @@ which hands over services, providers and commands.
 
 from __future__ import annotations
 
-from clawgate.plugins.api.command import CommandContext, CommandPlugin
+from clawgate.plugins.api.command import CommandContext, CommandPlugin, StatusCommand, StatusReport
 from clawgate.plugins.api.plugin import API_VERSION, Plugin, PluginConfig, PluginError, Registrar
 from clawgate.plugins.api.provider import (
     CheckResult,
@@ -43,11 +43,13 @@ from clawgate.plugins.api.service import (
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.relay import RelaySettings
 
 __all__ = [
     "API_VERSION",
     "Answers",
+    "BridgeSettings",
     "CheckResult",
     "ChecksConfig",
     "ChildHandle",
@@ -88,6 +90,8 @@ __all__ = [
     "ServiceStatus",
     "SetupContext",
     "Severity",
+    "StatusCommand",
+    "StatusReport",
     "TransformsRequests",
     "TrustedUser",
     "Unavailable",

@@ -1,17 +1,19 @@
-"""Defines the commands that a plugin adds to ``clawgate``.
+"""Defines the commands that a plugin adds to ``clawgate``, and implements the usual one, ``status``.
 
 Part of `clawgate.plugins.api`. A command runs in a process of its own, whether or not a gateway is running.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
-from clawgate.plugins.api.service import FetchRequest, FetchResponse
+from clawgate.plugins.api.service import FetchRequest, FetchResponse, ServiceStatus
 
 
 class CommandContext(Protocol):
@@ -60,6 +62,11 @@ class CommandContext(Protocol):
         """Writes one line to standard error."""
         ...
 
+    @property
+    def services(self) -> Sequence[ServiceStatus]:
+        """The last status of each of the plugin's services in the running gateway; empty if none is running."""
+        ...
+
     async def fetch(self, request: FetchRequest) -> FetchResponse:
         """Send one GET. Raises `FetchFailed`."""
         ...
@@ -80,3 +87,76 @@ class CommandPlugin(Protocol):
     def run(self, context: CommandContext, arguments: Sequence[str]) -> int | Awaitable[int]:
         """Return the exit status, 0 for success. ``arguments`` are all words after the name, options included."""
         ...
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """What a status command shows.
+
+    ``ok``: whether requests to the plugin's providers would be served. ``details`` go into the JSON document, ``rows``
+    and ``lines`` into the text. None of them may hold a secret.
+    """
+
+    ok: bool
+    details: Mapping[str, object]
+    rows: Sequence[tuple[str, str]]
+    next_step: str = ""
+    lines: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCommand(Generic[ConfigT]):
+    """``clawgate <name> status [--json]``: a `CommandPlugin` that prints a report. It exits with 0 only if that is ok.
+
+    ``usage`` describes the report in one or more lines. ``invalid_config_step`` is what to do about an invalid config.
+    """
+
+    name: str
+    help: str
+    usage: str
+    config_class: type[ConfigT]
+    report: Callable[[CommandContext, ConfigT], Awaitable[StatusReport]]
+    invalid_config_step: str
+
+    async def run(self, context: CommandContext, arguments: Sequence[str]) -> int:
+        usage = f"Usage: clawgate {self.name} status [--json]\n\n{self.usage}"
+        words = list(arguments)
+        if "--help" in words or "-h" in words:
+            context.out(usage)
+            return 0
+        as_json = "--json" in words
+        if [word for word in words if word != "--json"] not in (["status"], []):
+            context.err(usage)
+            return 2
+        if not isinstance(context.config, self.config_class):
+            return self._print_problems(context, as_json=as_json)
+        report = await self.report(context, context.config)
+        if as_json:
+            document = {"ok": report.ok, **report.details, "nextStep": report.next_step}
+            context.out(json.dumps(document, indent=2))
+        else:
+            for line in _text(report):
+                context.out(line)
+        return 0 if report.ok else 1
+
+    def _print_problems(self, context: CommandContext, *, as_json: bool) -> int:
+        problems = list(context.problems) or ["the config is invalid"]
+        if as_json:
+            document = {"ok": False, "problems": problems, "nextStep": self.invalid_config_step}
+            context.out(json.dumps(document, indent=2))
+        for problem in problems:
+            context.err(problem)
+        context.err(f"next step: {self.invalid_config_step}")
+        return 1
+
+
+def _text(report: StatusReport) -> list[str]:
+    requests = "would succeed" if report.ok else "would fail, or may fail"
+    rows = [*report.rows, ("requests", requests)]
+    if report.next_step:
+        rows.append(("next step", report.next_step))
+    width = max(len(name) for name, _ in rows) + 2
+    return [*(f"{name + ':':<{width}}{value}" for name, value in rows), *report.lines]

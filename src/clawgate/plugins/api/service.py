@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, SecretStr
 
+from clawgate.settings.roles.bridge import BridgeSettings
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStatus:
@@ -101,21 +103,15 @@ Fetch = Callable[[FetchRequest], Awaitable[FetchResponse]]
 class RelaySpec:
     """A local listener that forwards everything below ``/v1`` to one remote with one credential.
 
-    ``/v1/x`` here is ``<remote_url>/v1/x`` there, whether or not ``remote_url`` ends in ``/v1``. ``secret`` is sent in
-    ``header``, after ``prefix`` and a blank if there is one. Clients must present ``local_token``; without it the host
-    must be a loopback address. ``limits``: time limits and sizes of the settings of ``clawgate bridge``, by field name
-    (``first_byte_timeout``, ``max_body_mb``, ``ca_file``, ...).
+    ``settings`` are those of ``clawgate bridge run``: ``/v1/x`` at ``host`` and ``bridge_port`` is
+    ``<remote_url>/v1/x``, with ``proxy_token`` in ``header``, after ``prefix`` and a blank if there is one. Clients
+    must present ``bridge_token``; without it the host must be a loopback address.
     """
 
     name: str
-    host: str
-    port: int
-    remote_url: str
-    header: str
-    secret: SecretStr
+    settings: BridgeSettings
+    header: str = "X-Proxy-Token"
     prefix: str = ""
-    local_token: SecretStr | None = None
-    limits: Mapping[str, object] = field(default_factory=dict)
 
 
 class RunningRelay(Protocol):
@@ -126,11 +122,11 @@ class RunningRelay(Protocol):
 
     @property
     def port(self) -> int:
-        """The port it listens on, also where the spec has 0."""
+        """The port it listens on, also if the settings have 0."""
         ...
 
     @property
-    def requests(self) -> int:
+    def connections(self) -> int:
         """The number of accepted connections; each may carry many requests."""
         ...
 

@@ -18,7 +18,7 @@ from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-import clawgate
+from clawgate.plugins.host.bundled import bundled_folder
 from clawgate.plugins.host.manifest import (
     FILE_NAME,
     Manifest,
@@ -62,7 +62,7 @@ def installed_folder(state_dir: Path) -> Path:
 
 def find_plugins(state_dir: Path, *, bundled: Path | None = None) -> list[DiscoveredPlugin]:
     """Return all plugins. Of two with the same id neither can be loaded, unless one is bundled: that one can."""
-    bundled = bundled or Path(clawgate.__file__).parent / "bundled"
+    bundled = bundled or bundled_folder()
     plugins = [*_bundled(bundled), *_packages(), *_installed(installed_folder(state_dir))]
     return list(_mark_duplicates(plugins))
 

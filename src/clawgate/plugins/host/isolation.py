@@ -167,8 +167,12 @@ class IsolatedService:
     def status(self) -> ServiceStatus:
         """Return the service's own status, or one that holds the failure."""
         if not self._is_running:
-            reason = self.failure or "it is not started"
-            return ServiceStatus(state="failed" if self.failure else "stopped", ok=False, reason=reason)
+            if self.failure:
+                return ServiceStatus(state="failed", ok=False, reason=self.failure)
+            state, reason = (
+                ("starting", "it is starting") if self._has_begun else ("stopped", "it is not started")
+            )
+            return ServiceStatus(state=state, ok=False, reason=reason)
         try:
             with alarm_after(STEP_SECONDS):
                 status: object = self._service.status()

@@ -79,6 +79,10 @@ class Manifest(BaseModel):
 
     The plugin may register only what ``registers``, ``providers`` and ``commands`` list. ``config`` maps its settings
     to descriptions, for people. ``module`` names the plugin object: ``package.module:plugin``.
+
+    ``local_providers`` are served by the plugin's own service on loopback; for a bundled plugin they need no
+    ``request.allowPrivateNetwork``. ``supervised_providers`` get no request while the plugin is disabled: nothing would
+    check which program listens at their address.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +96,8 @@ class Manifest(BaseModel):
     registers: tuple[Kind, ...]
     providers: tuple[ProviderId, ...] = ()
     commands: tuple[CommandName, ...] = ()
+    local_providers: tuple[ProviderId, ...] = ()
+    supervised_providers: tuple[ProviderId, ...] = ()
     config: dict[Line, Line] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -103,6 +109,9 @@ class Manifest(BaseModel):
                 )
             if names and kind not in self.registers:
                 raise ValueError(f"'{kind}s' is set but 'registers' does not list '{kind}'; add it")
+        for field in ("local_providers", "supervised_providers"):
+            if unknown := set(getattr(self, field)) - set(self.providers):
+                raise ValueError(f"'{field}' lists {', '.join(sorted(unknown))}, which 'providers' does not")
         if not self.registers:
             raise ValueError(
                 "'registers' is empty; list what the plugin registers: service, provider, command"

@@ -14,6 +14,7 @@ from clawgate.plugins.api import CommandPlugin, ProviderPlugin
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed
 from clawgate.plugins.host.loader import EarlierVersionLoaded, LoadedPlugin, load_plugin
+from clawgate.plugins.host.manifest import Manifest
 from clawgate.settings.openclaw.schema import OpenClawConfig
 
 
@@ -39,6 +40,8 @@ class Registry:
 
     loaded: tuple[LoadedPlugin, ...]
     failures: tuple[PluginFailure, ...]
+    disabled: tuple[Manifest, ...] = ()
+    """Of the plugins that the config does not enable."""
 
     def after(self, before: Registry) -> Registry:
         """Return this registry with plugins of ``before`` in place of replaced files that cannot be loaded now."""
@@ -46,7 +49,7 @@ class Registry:
         kept = tuple(one for one in before.loaded if one.id in replaced)
         ids = {one.id for one in kept}
         left = tuple(failure for failure in self.failures if failure.plugin not in ids)
-        return Registry((*self.loaded, *kept), left)
+        return Registry((*self.loaded, *kept), left, self.disabled)
 
     def provider(self, provider: str) -> tuple[LoadedPlugin, ProviderPlugin] | None:
         """Return the provider with this id and its plugin."""
@@ -54,6 +57,10 @@ class Registry:
 
     def command(self, name: str) -> tuple[LoadedPlugin, CommandPlugin] | None:
         return next(((one, its) for one in self.loaded for its in one.commands if its.name == name), None)
+
+    def disabled_supervisor(self, provider: str) -> str | None:
+        """Return the disabled plugin without which nothing checks who listens at the provider's address."""
+        return next((one.id for one in self.disabled if provider in one.supervised_providers), None)
 
     def failure_of(self, provider: str) -> str | None:
         """Return why requests to ``provider`` must be rejected: its plugin cannot be used. None if it can."""
@@ -71,8 +78,13 @@ def load_plugins(
     """Load the plugins that ``config`` enables and ``selects`` accepts."""
     loaded: list[LoadedPlugin] = []
     failures: list[PluginFailure] = []
+    disabled: list[Manifest] = []
     for plugin in find_plugins(state_dir, bundled=bundled):
-        if not enabled_reason(plugin, config.plugins, config.models.providers)[0] or not selects(plugin):
+        if not enabled_reason(plugin, config.plugins, config.models.providers)[0]:
+            if plugin.manifest is not None:
+                disabled.append(plugin.manifest)
+            continue
+        if not selects(plugin):
             continue
         try:
             _check_names_are_free(plugin, loaded)
@@ -83,7 +95,7 @@ def load_plugins(
             rejected = tuple(provider for provider in providers if provider not in taken)
             replaced = isinstance(error, EarlierVersionLoaded)
             failures.append(PluginFailure(plugin.id, str(error), rejected, replaced))
-    return Registry(tuple(loaded), tuple(failures))
+    return Registry(tuple(loaded), tuple(failures), tuple(disabled))
 
 
 def _check_names_are_free(plugin: DiscoveredPlugin, loaded: list[LoadedPlugin]) -> None:

@@ -22,7 +22,10 @@ from clawgate.settings.roles.loader import flag_of
 from clawgate.settings.roles.relay import RelaySettings
 from clawgate.settings.roles.server import ServerSettings
 
-ROLES: dict[str, type[RelaySettings]] = {"proxy-bridge": BridgeSettings, "openai-proxy": ServerSettings}
+ROLES: dict[str, type[RelaySettings]] = {
+    BridgeSettings.ENTRY: BridgeSettings,
+    ServerSettings.ENTRY: ServerSettings,
+}
 """The settings of our own roles, by the id under ``plugins.entries``."""
 
 _LIVE = ("models", "agents", "plugins", "tools", ("gateway", "auth"))

@@ -5,7 +5,7 @@ Pure: no file, no environment, nothing is dialled. See `settings.roles.relay` fo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -14,7 +14,9 @@ from clawgate.settings.roles.relay import RelaySettings, Token
 
 
 class BridgeSettings(RelaySettings):
-    """``clawgate bridge run``; in the config file: ``plugins.entries."proxy-bridge".config``."""
+    """``clawgate bridge run``; in the config file: ``plugins.entries.<ENTRY>.config``."""
+
+    ENTRY: ClassVar[str] = "proxy-bridge"
 
     remote_url: Url = Field(
         description="The remote proxy, without /v1.", json_schema_extra=env_var("PROXY_BRIDGE_URL")

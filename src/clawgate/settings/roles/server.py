@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -59,7 +59,9 @@ NamedTokens = Annotated[dict[str, Token], BeforeValidator(_parse_tokens)]
 
 
 class ServerSettings(RelaySettings):
-    """``clawgate server run``; in the config file: ``plugins.entries."openai-proxy".config``."""
+    """``clawgate server run``; in the config file: ``plugins.entries.<ENTRY>.config``."""
+
+    ENTRY: ClassVar[str] = "openai-proxy"
 
     openai_api_key: Secret = Field(
         description="The key that the upstream wants; it never leaves in any other direction.",

@@ -35,14 +35,14 @@ class FakeRelay:
 
     @property
     def host(self) -> str:
-        return self.spec.host
+        return self.spec.settings.host
 
     @property
     def port(self) -> int:
-        return self.spec.port or 40_000
+        return self.spec.settings.bridge_port or 40_000
 
     @property
-    def requests(self) -> int:
+    def connections(self) -> int:
         return 0
 
     async def stop(self) -> None:
@@ -92,6 +92,7 @@ class FakeHost:
     requests: list[FetchRequest] = field(default_factory=list)
     relays: list[FakeRelay] = field(default_factory=list)
     children: list[FakeChild] = field(default_factory=list)
+    services: Sequence[ServiceStatus] = ()
     printed: list[str] = field(default_factory=list)
     printed_errors: list[str] = field(default_factory=list)
 

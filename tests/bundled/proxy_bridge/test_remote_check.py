@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from clawgate.bundled.proxy_bridge.remote import Remote, State, ids_in, judge, look
+from clawgate.bundled.proxy_bridge.remote_check import RemoteStatus, State, check_remote, classify, model_ids
 from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
 from tests.bundled.proxy_bridge.host import TOKEN, Host, remote
 from tests.ports import free_port
@@ -44,39 +44,39 @@ def error(code: str) -> bytes:
     ],
 )
 def test_an_answer_says_what_is_wrong(status: int, body: bytes, state: str) -> None:
-    found = judge(FetchResponse(status=status, body=body, milliseconds=3.0))
+    found = classify(FetchResponse(status=status, body=body, milliseconds=3.0))
     assert found.state == state and "never shown" not in found.message
     assert found.ok is (state == "reachable") and bool(found.next_step) is not found.ok
-    assert found.answers is True and found.milliseconds == 3.0
+    assert found.responds is True and found.milliseconds == 3.0
 
 
 def test_only_an_answer_that_tells_says_whether_the_token_is_right() -> None:
-    states = {state: Remote(state=state, message="").authorized for state in get_args(State)}
+    states = {state: RemoteStatus(state=state, message="").authorized for state in get_args(State)}
     assert {state for state, authorized in states.items() if authorized is not None} == {
         "reachable",
         "unauthorized",
     }
-    assert states["reachable"] and Remote(state="unknown", message="").answers is None
+    assert states["reachable"] and RemoteStatus(state="unknown", message="").responds is None
 
 
 @given(st.integers(200, 599), st.binary(max_size=200))
 def test_no_answer_is_too_odd(status: int, body: bytes) -> None:
-    assert judge(FetchResponse(status=status, body=body)).message
+    assert classify(FetchResponse(status=status, body=body)).message
 
 
 @pytest.mark.parametrize(
     "said", [None, 1, {"data": 7}, {"data": [{"id": 7}, "x", {"id": "a b"}, {"id": "\x1b"}]}]
 )
 def test_ids_that_nobody_could_write_are_left_out(said: Any) -> None:
-    assert ids_in(said) == ()
+    assert model_ids(said) == ()
 
 
 def test_the_remote_is_asked_with_our_token_alone(tmp_path: Path) -> None:
     host = Host(tmp_path)
     with remote() as server:
-        found = asyncio.run(look(host.fetch, f"{server.url}/v1/", SecretStr(TOKEN)))
-        wrong = asyncio.run(look(host.fetch, server.url, SecretStr("another-token-123")))
-        elsewhere = asyncio.run(look(host.fetch, f"{server.url}/api", SecretStr(TOKEN)))
+        found = asyncio.run(check_remote(host.fetch, f"{server.url}/v1/", SecretStr(TOKEN)))
+        wrong = asyncio.run(check_remote(host.fetch, server.url, SecretStr("another-token-123")))
+        elsewhere = asyncio.run(check_remote(host.fetch, f"{server.url}/api", SecretStr(TOKEN)))
     assert found.ok and found.models == ("gpt-4o", "gpt-4o-mini") and found.milliseconds
     assert (wrong.state, elsewhere.state) == ("unauthorized", "not_found")
     path, headers = server.asked[0]
@@ -84,13 +84,15 @@ def test_the_remote_is_asked_with_our_token_alone(tmp_path: Path) -> None:
 
 
 def test_nobody_there_is_unreachable(tmp_path: Path) -> None:
-    found = asyncio.run(look(Host(tmp_path).fetch, f"http://127.0.0.1:{free_port()}", SecretStr(TOKEN)))
-    assert found.state == "unreachable" and found.answers is False and found.authorized is None
+    found = asyncio.run(
+        check_remote(Host(tmp_path).fetch, f"http://127.0.0.1:{free_port()}", SecretStr(TOKEN))
+    )
+    assert found.state == "unreachable" and found.responds is False and found.authorized is None
 
 
 def test_a_limit_that_ran_out_is_told_as_such() -> None:
     async def late(plan: FetchRequest) -> FetchResponse:
         raise FetchFailed("timed_out", "it did not answer within 5 s")
 
-    found = asyncio.run(look(late, "http://127.0.0.1:1", SecretStr(TOKEN)))
+    found = asyncio.run(check_remote(late, "http://127.0.0.1:1", SecretStr(TOKEN)))
     assert (found.state, found.message) == ("timed_out", "it did not answer within 5 s")

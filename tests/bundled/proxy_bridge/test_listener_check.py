@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.bundled.proxy_bridge.local import look
+from clawgate.bundled.proxy_bridge.listener_check import check_listener
 from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
 from tests.bundled.proxy_bridge.host import Host, remote
 from tests.ports import free_port
@@ -30,15 +30,15 @@ def test_a_bridge_is_known_by_its_health(
 ) -> None:
     host = Host(tmp_path)
     with remote((200, said)) as server:
-        found = asyncio.run(look(host.fetch, server.url))
-    assert (found.who, found.instance) == (who, instance) and bool(found.reason) is (who != "bridge")
-    assert [(plan.secret, dict(plan.headers)) for plan in host.fetched] == [(None, {})]
+        found = asyncio.run(check_listener(host.fetch, server.url))
+    assert (found.kind, found.instance) == (who, instance) and bool(found.reason) is (who != "bridge")
+    assert [(plan.secret, dict(plan.headers)) for plan in host.requests] == [(None, {})]
 
 
 def test_nobody_is_told_from_somebody_who_is_odd(tmp_path: Path) -> None:
-    assert asyncio.run(look(Host(tmp_path).fetch, f"http://127.0.0.1:{free_port()}")).who == "nobody"
+    assert asyncio.run(check_listener(Host(tmp_path).fetch, f"http://127.0.0.1:{free_port()}")).kind == "none"
 
     async def odd(plan: FetchRequest) -> FetchResponse:
         raise FetchFailed("malformed", "no HTTP")
 
-    assert asyncio.run(look(odd, "http://127.0.0.1:1")).who == "other"
+    assert asyncio.run(check_listener(odd, "http://127.0.0.1:1")).kind == "other"

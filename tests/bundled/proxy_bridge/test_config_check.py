@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from clawgate.bundled.proxy_bridge.config import ID, BridgeConfig
-from clawgate.bundled.proxy_bridge.fitting import notes
+from clawgate.bundled.proxy_bridge.config import ID
+from clawgate.bundled.proxy_bridge.config_check import diagnostics
 from clawgate.bundled.proxy_bridge.provider import BridgeProvider
-from clawgate.plugins.api import ChecksConfig
+from clawgate.plugins.api import BridgeSettings, ChecksConfig
 from tests.bundled.proxy_bridge.host import LOCAL_TOKEN, TOKEN
 
 
 def told(provider: dict[str, Any], **config: Any) -> list[str]:
-    settings = BridgeConfig.model_validate(
+    settings = BridgeSettings.model_validate(
         {"remoteUrl": "https://remote.test", "proxyToken": TOKEN, **config}
     )
     file = {"models": {"providers": {ID: provider}}, "plugins": {"entries": {ID: {"config": config}}}}
-    found = notes(file, settings)
+    found = diagnostics(file, settings)
     assert all(LOCAL_TOKEN not in str(note) for note in found)
     return [f"{note.path[-1]}: {note.message}: {note.fix}" for note in found]
 
@@ -45,7 +45,7 @@ def test_what_leads_there_or_cannot_be_told_fits(url: str | None, config: dict[s
     ("url", "config", "says"),
     [
         ("http://127.0.0.1:18801/v1", {}, "set it to http://127.0.0.1:18800/v1, or bridgePort to 18801"),
-        ("http://127.0.0.1:18800/v1", {"bridgePort": 18801}, "leads to 127.0.0.1:18800, and the bridge listens at"),
+        ("http://127.0.0.1:18800/v1", {"bridgePort": 18801}, "leads to 127.0.0.1:18800, but the bridge listens at"),
         ("http://[::1]:18800/v1", {}, "leads to ::1:18800"),
         ("https://localhost/v1", {}, "leads to localhost:443"),
         ("http://127.0.0.1:18800/v1", {"bridgePort": 0}, "bridgePort: the bridge takes any free port (0)"),
@@ -71,7 +71,7 @@ def test_what_leads_elsewhere_does_not(url: str, config: dict[str, Any], says: s
 def test_a_bridge_that_wants_a_token_gets_the_same(key: object, token: str | None, fits: bool) -> None:
     provider = {"baseUrl": "http://127.0.0.1:18800/v1"} | ({} if key is None else {"apiKey": key})
     found = told(provider, **({"bridgeToken": token} if token else {}))
-    assert (found == []) is fits and all("set both to one value" in one for one in found)
+    assert (found == []) is fits and all("set both to the same value" in one for one in found)
 
 
 def test_another_way_to_give_the_token_is_not_judged() -> None:
@@ -80,7 +80,7 @@ def test_another_way_to_give_the_token_is_not_judged() -> None:
 
 
 def test_without_a_provider_there_is_nothing_to_fit() -> None:
-    settings = BridgeConfig.model_validate(
+    settings = BridgeSettings.model_validate(
         {"remoteUrl": "https://remote.test", "proxyToken": TOKEN, "bridgeToken": LOCAL_TOKEN}
     )
-    assert notes({}, settings) == [] and isinstance(BridgeProvider(), ChecksConfig)
+    assert diagnostics({}, settings) == [] and isinstance(BridgeProvider(), ChecksConfig)

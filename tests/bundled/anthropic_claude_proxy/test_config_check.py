@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
-from clawgate.bundled.anthropic_claude_proxy.fitting import models_in, notes, why_none_come
+from clawgate.bundled.anthropic_claude_proxy.config_check import diagnostics, models_in, unreachable_reason
 from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
 from clawgate.plugins.api import ChecksConfig
 
@@ -29,7 +29,7 @@ def file(**provider: Any) -> dict[str, Any]:
     ],
 )
 def test_what_leads_there_or_cannot_be_told_fits(url: object, config: dict[str, Any]) -> None:
-    assert notes(file(baseUrl=url), ProxyConfig.model_validate(config)) == []
+    assert diagnostics(file(baseUrl=url), ProxyConfig.model_validate(config)) == []
 
 
 @pytest.mark.parametrize(
@@ -40,18 +40,18 @@ def test_what_leads_there_or_cannot_be_told_fits(url: object, config: dict[str, 
     ],
 )
 def test_what_leads_elsewhere_does_not(url: str, step: str) -> None:
-    (note,) = notes(file(baseUrl=url), ProxyConfig())
-    assert note.path == ("models", "providers", ID, "baseUrl") and note.fix.startswith(step)
-    assert "the proxy is at http://127.0.0.1:3456" in note.message
-    assert list(ProxyProvider().check_config(file(baseUrl=url), ProxyConfig())) == [note]
+    (found,) = diagnostics(file(baseUrl=url), ProxyConfig())
+    assert found.path == ("models", "providers", ID, "baseUrl") and found.fix.startswith(step)
+    assert "the proxy is at http://127.0.0.1:3456" in found.message
+    assert list(ProxyProvider().check_config(file(baseUrl=url), ProxyConfig())) == [found]
     assert isinstance(ProxyProvider(), ChecksConfig)
 
 
 def test_why_no_request_comes() -> None:
     there = file(baseUrl="http://127.0.0.1:3456")
-    assert why_none_come(there) is None
-    assert why_none_come(there | {"plugins": {"entries": {ID: {"enabled": True}}}}) is None
-    assert why_none_come(there | {"plugins": {"allow": [ID], "deny": ["other"]}}) is None
+    assert unreachable_reason(there) is None
+    assert unreachable_reason(there | {"plugins": {"entries": {ID: {"enabled": True}}}}) is None
+    assert unreachable_reason(there | {"plugins": {"allow": [ID], "deny": ["other"]}}) is None
     for config in (
         {},
         there | {"plugins": {"enabled": False}},
@@ -59,7 +59,7 @@ def test_why_no_request_comes() -> None:
         there | {"plugins": {"allow": ["other"]}},
         {"models": "odd"},
     ):
-        assert why_none_come(config) is not None
+        assert unreachable_reason(config) is not None
 
 
 @pytest.mark.parametrize("odd", [None, {}, "x", [1, {"id": 2}, {"id": "a\x1b"}]])

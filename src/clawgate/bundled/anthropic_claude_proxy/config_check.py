@@ -1,0 +1,81 @@
+"""Checks whether the config file leads requests for the proxy's models to the proxy that is watched.
+
+A value that is not known here, such as an address by a reference, counts as right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
+from clawgate.plugins.api import Diagnostic, KeyPath
+
+PROVIDER: KeyPath = ("models", "providers", ID)
+
+
+def diagnostics(config: Mapping[str, Any], settings: ProxyConfig) -> list[Diagnostic]:
+    """Return what in ``config``, the whole file, leads requests elsewhere."""
+    address = _address(object_at(config, PROVIDER).get("baseUrl"))
+    if address is None:
+        return []
+    host, port = address
+    same_host = host == settings.host.lower() or "localhost" in (host, settings.host)
+    if same_host and port == settings.port:
+        return []
+    other = f", or port to {port}" if same_host else f", or host to {host} and port to {port}"
+    return [
+        Diagnostic(
+            path=(*PROVIDER, "baseUrl"),
+            message=f"it leads to {host}:{port}, but the proxy is at {settings.origin}",
+            fix=f'set it to {settings.origin}{other} (in plugins.entries."{ID}".config)',
+        )
+    ]
+
+
+def unreachable_reason(config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return why no request reaches the proxy and what to do; None if some may."""
+    plugins = object_at(config, ("plugins",))
+    if plugins.get("enabled") is False:
+        return "plugins.enabled is false", "clawgate config set plugins.enabled true"
+    if _lists(plugins.get("deny"), ID):
+        return "plugins.deny lists the plugin", "remove it from that list"
+    if plugins.get("allow") and not _lists(plugins.get("allow"), ID):
+        return "plugins.allow does not list the plugin", f"clawgate plugins enable {ID}"
+    if object_at(config, ("plugins", "entries", ID)).get("enabled") is False:
+        return "the plugin is disabled", f"clawgate plugins enable {ID}"
+    if not object_at(config, PROVIDER):
+        return f'the config has no models.providers."{ID}"', f"clawgate models auth login --provider {ID}"
+    return None
+
+
+def _lists(value: object, plugin: str) -> bool:
+    return isinstance(value, list | tuple) and plugin in value
+
+
+def models_in(config: Mapping[str, Any]) -> list[str]:
+    """Return the model ids that the provider lists."""
+    models = object_at(config, PROVIDER).get("models")
+    ids = [one.get("id") for one in models if isinstance(one, Mapping)] if isinstance(models, list) else []
+    return [one for one in ids if isinstance(one, str) and one.isprintable()]
+
+
+def object_at(config: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any]:
+    """Return the object at a path of the config file; an empty one if there is none."""
+    value: Any = config
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _address(url: object) -> tuple[str, int] | None:
+    """Return host and port; None for anything but a plain URL, which the catalog validates."""
+    if not isinstance(url, str) or "$" in url:
+        return None
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
+    except ValueError:
+        return None
+    return (parts.hostname.lower(), port) if parts.hostname else None
