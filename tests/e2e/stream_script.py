@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
-
 from clawgate.routing.plugin_hooks import MapError, NoHooks
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
 
+from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
 from clawgate.errors import GatewayError, GatewayStopping, UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseWriter
 from clawgate.relay.response.event_stream import MAX_KEEPALIVES, EventStreamWriter
