@@ -10,13 +10,14 @@ from clawgate.cli.exit_codes import ExitCode
 from tests.cli.command import command
 
 TOKEN = "canary-2Wd8-Xs4Gk"
-BRIDGE = ["bridge", "run", "--remote-url", "http://127.0.0.1:1", "--proxy-token", TOKEN]
+BRIDGE = ["bridge", "run", "--remote-url", "http://127.0.0.1:1"]
+SECRETS = {"PROXY_BRIDGE_TOKEN": TOKEN}
 
 
 def test_a_port_that_is_taken_is_78_and_names_port_and_owner(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        found = command(*BRIDGE, "--port", str(port), folder=tmp_path)
+        found = command(*BRIDGE, "--port", str(port), folder=tmp_path, environment=SECRETS)
     assert found.returncode == ExitCode.PORT_TAKEN
     assert (
         f"port {port} on 127.0.0.1 is already in use" in found.stderr and len(found.stderr.splitlines()) == 1
@@ -26,6 +27,14 @@ def test_a_port_that_is_taken_is_78_and_names_port_and_owner(tmp_path: Path) -> 
 
 
 def test_an_address_that_is_not_ours_is_1(tmp_path: Path) -> None:
-    found = command(*BRIDGE, "--port", "0", "--host", "192.0.2.1", "--bridge-token", TOKEN, folder=tmp_path)
+    found = command(
+        *BRIDGE,
+        "--port",
+        "0",
+        "--host",
+        "192.0.2.1",
+        folder=tmp_path,
+        environment=SECRETS | {"PROXY_BRIDGE_LOCAL_TOKEN": TOKEN},
+    )
     assert found.returncode == ExitCode.FAILED and "cannot listen on 192.0.2.1 port 0" in found.stderr
     assert "canary" not in found.stderr

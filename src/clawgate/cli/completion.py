@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from clawgate.cli.errors import fail
 from clawgate.settings.private_folder import make_private_folder
 
 PROGRAM = "clawgate"
@@ -36,7 +37,7 @@ def install(context: click.Context, option: click.Parameter, shell: str | None) 
             make_private_folder(path.parent)
             path.write_text(content, encoding="utf-8")
         except OSError as error:
-            raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+            fail(f"{path} cannot be written: {error.strerror}")
         click.echo(f"Completion for {name} installed: {path}")
     click.echo(_next_step(name, path))
     context.exit()
