@@ -17,7 +17,7 @@ from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run
-from tests.gateway.stand import (
+from tests.routing.gateway_server import (
     CHAT,
     CLIENT_TOKEN,
     KEY,

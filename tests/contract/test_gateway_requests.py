@@ -24,7 +24,7 @@ from clawgate.testing.http.script import Script
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.contract.case import chunked, get, post
 from tests.e2e.stand import run
-from tests.gateway.stand import (
+from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,
     KEY,

@@ -15,7 +15,7 @@ from clawgate.providers.provider import Model, Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http.response import Response
 from tests.e2e.stand import run
-from tests.gateway.stand import ANTHROPIC, GatewayStand, config_of, provider, serving_gateway
+from tests.routing.gateway_server import ANTHROPIC, GatewayStand, config_of, provider, serving_gateway
 
 NOWHERE = "http://127.0.0.1:9"
 CONFIG = config_of(

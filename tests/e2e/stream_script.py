@@ -19,7 +19,7 @@ from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.testing.http.response import Response
 from clawgate.testing.http.script import Close, ReadBody, Reset, Send, Step, Wait
-from tests.gateway.stand import (
+from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,
     OPENAI,

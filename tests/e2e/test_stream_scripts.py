@@ -25,7 +25,7 @@ from tests.e2e.stream_script import (
     recorded,
     scripted,
 )
-from tests.gateway.stand import serving_gateway
+from tests.routing.gateway_server import serving_gateway
 from tests.wire.exchanges import sse
 
 MAGIC = 'event: message_stop\n\ndata: [DONE]\n\n"error": {"type":"error"} data: {"type":"message_stop"} finish_reason'

@@ -31,7 +31,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 from tests.e2e.stand import run, until
-from tests.gateway.stand import (
+from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,
     KEY,

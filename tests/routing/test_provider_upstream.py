@@ -6,7 +6,7 @@ import pytest
 
 from clawgate.routing import provider_upstream as module
 from clawgate.routing.provider_upstream import ProviderUpstream
-from tests.gateway.stand import ANTHROPIC, KEY
+from tests.routing.gateway_server import ANTHROPIC, KEY
 from tests.routing.test_router import connect, known
 
 TARGET = b"/v1/chat/completions"

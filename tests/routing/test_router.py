@@ -25,7 +25,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import dialect_of
 from clawgate.wire.http.url import Origin
 from tests.e2e.stand import run
-from tests.gateway.stand import (
+from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,
     CLIENT_TOKEN,

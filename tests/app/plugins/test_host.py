@@ -17,8 +17,8 @@ from clawgate.app.plugins.status_file import read_statuses
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from tests.e2e.stand import run, until
-from tests.gateway.stand import config_of, write
 from tests.plugins.samples import imports_undone, manifest, unique, write_files
+from tests.routing.gateway_server import config_of, write
 
 CODE = """\
 import asyncio

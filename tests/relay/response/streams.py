@@ -13,7 +13,7 @@ from clawgate.relay.response.writer import make_provider_writer
 from clawgate.testing.http import faults
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.translator import translation
-from tests.gateway.stand import ANTHROPIC, CHAT, MESSAGES, OPENAI, question
+from tests.routing.gateway_server import ANTHROPIC, CHAT, MESSAGES, OPENAI, question
 from tests.wire.exchanges import sse
 
 SECRET = b"sk-canary-0123456789"

@@ -13,8 +13,8 @@ from clawgate.testing.http.script import ReadBody, Send
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from tests.e2e.stand import run
-from tests.gateway.stand import ANTHROPIC, MESSAGES, config_of, provider, question, serving_gateway
 from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer, response_head, written
+from tests.routing.gateway_server import ANTHROPIC, MESSAGES, config_of, provider, question, serving_gateway
 from tests.wire.exchanges import sse
 
 STREAM = b"text/event-stream"

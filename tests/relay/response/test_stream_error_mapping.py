@@ -20,8 +20,17 @@ from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from tests.bundled.anthropic_claude_proxy.stand_in import FAULTS
 from tests.e2e.stand import run
-from tests.gateway.stand import ANTHROPIC, CHAT, KEY, MESSAGES, config_of, provider, question, serving_gateway
 from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer
+from tests.routing.gateway_server import (
+    ANTHROPIC,
+    CHAT,
+    KEY,
+    MESSAGES,
+    config_of,
+    provider,
+    question,
+    serving_gateway,
+)
 from tests.routing.test_attempt import Hooks
 from tests.wire.event_stream import dispatched
 from tests.wire.exchanges import sse

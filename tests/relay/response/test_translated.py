@@ -20,17 +20,6 @@ from clawgate.testing.http.response import Response
 from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run
-from tests.gateway.stand import (
-    ANTHROPIC,
-    CHAT,
-    KEY,
-    MESSAGES,
-    OPENAI,
-    config_of,
-    provider,
-    question,
-    serving_gateway,
-)
 from tests.relay.response.streams import (
     COMPLETE,
     EVENT_STREAM,
@@ -41,6 +30,17 @@ from tests.relay.response.streams import (
     TRANSLATED,
     provider_writer,
     response_head,
+)
+from tests.routing.gateway_server import (
+    ANTHROPIC,
+    CHAT,
+    KEY,
+    MESSAGES,
+    OPENAI,
+    config_of,
+    provider,
+    question,
+    serving_gateway,
 )
 from tests.wire.exchanges import events, sse
 
