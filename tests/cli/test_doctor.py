@@ -10,7 +10,7 @@ from pathlib import Path
 import pyjson5
 import pytest
 
-from clawgate.app.doctor.checks import Finding, Fix, Severity
+from clawgate.app.doctor.checks import Fix, FixableDiagnostic
 from clawgate.cli import doctor
 from tests.cli.gateway_home import TOKEN, Home
 
@@ -95,6 +95,6 @@ def test_a_confirmation_shows_a_path_unchanged(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(doctor, "confirm", confirm)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    mend = Fix("remove", "/Home/Me/Left")
-    assert not doctor._confirmed(Finding(Severity.INFO, "left", "there", "remove it", mend))
+    fix = Fix("remove", "/Home/Me/Left")
+    assert not doctor._confirmed(FixableDiagnostic((), "left behind", repair=fix), fix)
     assert questions == ["  Remove /Home/Me/Left?"]

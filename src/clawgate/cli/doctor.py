@@ -15,7 +15,8 @@ from clawgate.cli.paths import json_option, path_options
 from clawgate.cli.terminal.confirm import confirm
 
 if TYPE_CHECKING:
-    from clawgate.app.doctor.checks import Finding
+    from clawgate.app.doctor.checks import Fix
+    from clawgate.settings.diagnostic import Diagnostic
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 
@@ -46,7 +47,7 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
         sys.exit(ExitCode.FAILED)
 
 
-def _examine(config: str | None) -> list[Finding]:
+def _examine(config: str | None) -> list[Diagnostic]:
     from clawgate.app.doctor.checks import run_checks
     from clawgate.app.doctor.facts import gather
     from clawgate.settings.problems import SettingsInvalid
@@ -57,60 +58,67 @@ def _examine(config: str | None) -> list[Finding]:
         raise click.UsageError(str(error)) from error
 
 
-def _fix(diagnostics: list[Finding], *, yes: bool, quiet: bool) -> list[str]:
+def _fix(diagnostics: list[Diagnostic], *, yes: bool, quiet: bool) -> list[str]:
     """Apply the fixes that the user confirms; return what was done, one phrase each."""
     from clawgate.app.doctor.fixes import CannotFix, apply_fix
 
     done: list[str] = []
     for diagnostic in diagnostics:
-        if diagnostic.repair is None or not (yes or _confirmed(diagnostic)):
+        repair = _repair(diagnostic)
+        if repair is None or not (yes or _confirmed(diagnostic, repair)):
             continue
         try:
-            lines = apply_fix(diagnostic.repair, dict(os.environ))
+            lines = apply_fix(repair, dict(os.environ))
         except CannotFix as error:
-            print_error(f"could not {diagnostic.repair}: {error}")
+            print_error(f"could not {repair}: {error}")
             continue
-        done.append(str(diagnostic.repair))
+        done.append(str(repair))
         if not quiet:
             for line in lines:
                 click.echo(line)
     return done
 
 
-def _confirmed(diagnostic: Finding) -> bool:
+def _repair(diagnostic: Diagnostic) -> Fix | None:
+    from clawgate.app.doctor.checks import FixableDiagnostic
+
+    return diagnostic.repair if isinstance(diagnostic, FixableDiagnostic) else None
+
+
+def _confirmed(diagnostic: Diagnostic, repair: Fix) -> bool:
     if not sys.stdin.isatty():
-        print_error(f"not a terminal: pass --yes to {diagnostic.repair}")
+        print_error(f"not a terminal: pass --yes to {repair}")
         return False
-    click.echo(f"{_severity(diagnostic)}: {diagnostic.what} ({diagnostic.where})", err=True)
-    action = str(diagnostic.repair)  # not str.capitalize: it holds a path
+    click.echo(f"{_severity(diagnostic)}: {diagnostic.message} ({diagnostic.where})", err=True)
+    action = str(repair)  # not str.capitalize: it holds a path
     return confirm(
         f"  {action[:1].upper()}{action[1:]}?", default=True, on_abort="Nothing more was changed.", err=True
     )
 
 
-def _print_diagnostics(diagnostics: list[Finding], errors: int) -> None:
+def _print_diagnostics(diagnostics: list[Diagnostic], errors: int) -> None:
     for diagnostic in diagnostics:
         name = _severity(diagnostic)
-        click.echo(f"{click.style(f'{name:7}', fg=_COLORS[name])} {diagnostic.what}")
+        click.echo(f"{click.style(f'{name:7}', fg=_COLORS[name])} {diagnostic.message}")
         click.echo(f"        at:  {diagnostic.where}")
         click.echo(f"        fix: {diagnostic.fix}")
     if not diagnostics:
         click.echo("No problems found.")
         return
-    fixable = sum(diagnostic.repair is not None for diagnostic in diagnostics)
+    fixable = sum(_repair(diagnostic) is not None for diagnostic in diagnostics)
     hint = f"; to fix {fixable} of them: clawgate doctor --fix" if fixable else ""
     click.echo(f"{errors} error(s), {len(diagnostics) - errors} other(s){hint}")
 
 
-def _severity(diagnostic: Finding) -> str:
+def _severity(diagnostic: Diagnostic) -> str:
     return diagnostic.severity.name.lower()
 
 
-def _to_json(diagnostic: Finding) -> dict[str, object]:
+def _to_json(diagnostic: Diagnostic) -> dict[str, object]:
     return {
         "severity": _severity(diagnostic),
-        "what": diagnostic.what,
+        "what": diagnostic.message,
         "where": diagnostic.where,
         "fix": diagnostic.fix,
-        "canFix": diagnostic.repair is not None,
+        "canFix": _repair(diagnostic) is not None,
     }

@@ -37,9 +37,19 @@ class Diagnostic:
     unset: bool = field(default=False, kw_only=True)
 
     @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR
+
+    @property
     def key(self) -> str:
         """``path`` as text, without a secret that is used as a key."""
         return format_key_path(redact_path(self.path))
+
+    @property
+    def where(self) -> str:
+        """The key, the location, or both."""
+        key = self.key
+        return f"{key} ({self.location})" if key and self.location else key or self.location
 
     @property
     def text(self) -> str:
@@ -51,6 +61,4 @@ class Diagnostic:
         return replace(self, location="")
 
     def __str__(self) -> str:
-        key = self.key
-        where = f"{key} ({self.location})" if key and self.location else key or self.location
-        return f"{where}: {self.text}" if where else self.text
+        return f"{self.where}: {self.text}" if self.where else self.text

@@ -1,8 +1,8 @@
 """Gathers environment variables from their sources and keeps the source of each.
 
 The process comes first, then a file named with --env-file, then `.env` of the state folder, then ``env.vars`` of the
-config file; the first that has a value counts. Must not read a file of the working folder that was not named: whoever
-made that folder would set variables of the gateway and of the children that it starts.
+config file; the first that has a value counts. Must not read a file of the working folder that was not named: its
+author, who may be anyone, would set variables of the gateway and of the children that it starts.
 """
 
 from __future__ import annotations

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from clawgate.app.doctor.checks import (
     Facts,
     FileFact,
-    Finding,
     Fix,
+    FixableDiagnostic,
     ProviderFact,
-    Severity,
     run_checks,
 )
-from clawgate.plugins.host.diagnostics import PluginDiagnostic
-from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.diagnostic import Diagnostic, Severity
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 KNOWN = ("owl", "proxy-bridge")
@@ -42,7 +40,7 @@ SOUND = Facts(
 )
 
 
-def findings(**change: Any) -> list[Finding]:
+def findings(**change: Any) -> list[Diagnostic]:
     return run_checks(replace(SOUND, **change))
 
 
@@ -55,13 +53,17 @@ def test_a_sound_installation_has_no_finding() -> None:
 
 
 CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
-    "the config cannot be used": ({"config_problems": ("x: must be y",)}, Severity.ERROR, "x: must be y"),
+    "the config cannot be used": (
+        {"config_problems": (Diagnostic(("x",), "must be y"),)},
+        Severity.ERROR,
+        "must be y",
+    ),
     "there is no config": ({"config_exists": False}, Severity.INFO, "there is no config file"),
     "nobody could be let in": ({"auth_is_set": False}, Severity.ERROR, "no token is set"),
     "what a start would refuse": (
-        {"start_problems": ("gateway.bind: no",)},
+        {"start_problems": (Diagnostic(("gateway", "bind"), "bad host"),)},
         Severity.ERROR,
-        "gateway.bind: no",
+        "bad host",
     ),
     "OpenClaw would not start": ({"mode": None}, Severity.WARNING, "gateway.mode is not set"),
     "the gateway is elsewhere": ({"mode": "remote"}, Severity.WARNING, "'remote'"),
@@ -77,8 +79,8 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         Severity.WARNING,
         "changed in the future",
     ),
-    "something was left behind": ({"leftovers": ("/s/gateway.json",)}, Severity.INFO, "left it behind"),
-    "it runs and is not well": ({"why_not_well": "no answer"}, Severity.ERROR, "no answer"),
+    "something was left behind": ({"leftovers": ("/s/gateway.json",)}, Severity.INFO, "left behind"),
+    "it runs and is not well": ({"health_problem": "no answer"}, Severity.ERROR, "no answer"),
     "the port is taken": (
         {"running": None, "port_owner": "node (pid 3)"},
         Severity.ERROR,
@@ -104,9 +106,9 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         "owl: its credential is shorter than 8 characters",
     ),
     "what OpenClaw would refuse": (
-        {"config_warnings": ("gateway.novelty is no key",)},
+        {"config_warnings": (Diagnostic(("x",), "is not a key", Severity.WARNING),)},
         Severity.WARNING,
-        "gateway.novelty",
+        "is not a key",
     ),
     "a note about a provider": (
         {"providers": (ProviderFact("owl", None, ("apiKey is not sent",)),)},
@@ -127,7 +129,7 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
     "an old OpenSSL": ({"openssl": (1, 1, 1)}, Severity.WARNING, "1.1.1"),
     "few files": ({"open_files": 256}, Severity.WARNING, "only 256 files"),
     "a full disk": ({"free_bytes": 1024}, Severity.WARNING, "only 0 MB"),
-    "what could not be seen": ({"not_looked_at": ("/s: no",)}, Severity.WARNING, "/s: no"),
+    "what could not be seen": ({"not_gathered": ("/s: no",)}, Severity.WARNING, "/s: no"),
 }
 
 
@@ -135,7 +137,7 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
 def test_what_is_wrong_is_found(case: str) -> None:
     """Once, with its severity, its place and a way out."""
     change, severity, text = CASES[case]
-    (found,) = [finding for finding in findings(**change) if text in finding.what]
+    (found,) = [finding for finding in findings(**change) if text in finding.message]
     assert found.severity is severity and found.where and found.fix
 
 
@@ -160,8 +162,10 @@ def test_the_worst_comes_first() -> None:
 
 def test_a_config_that_cannot_be_read_is_not_judged_further() -> None:
     """What is not known of it is not complained about."""
-    found = findings(config_problems=("x",), providers=(), primary=None, auth_is_set=False, mode=None)
-    assert [finding.what for finding in found] == ["x"]
+    found = findings(
+        config_problems=(Diagnostic((), "x"),), providers=(), primary=None, auth_is_set=False, mode=None
+    )
+    assert [finding.message for finding in found] == ["x"]
 
 
 def test_a_port_of_our_own_is_not_taken() -> None:
@@ -169,7 +173,7 @@ def test_a_port_of_our_own_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "mend"),
+    ("change", "fix"),
     [
         ({"files": file(mode=0o640)}, Fix("close_to_others", "/c.json", 0o600)),
         ({"files": file(mode=0o755, is_folder=True)}, Fix("close_to_others", "/c.json", 0o700)),
@@ -178,33 +182,32 @@ def test_a_port_of_our_own_is_not_taken() -> None:
         ({"leftovers": ("/x",)}, Fix("remove", "/x")),
     ],
 )
-def test_what_can_be_mended(change: dict[str, Any], mend: Fix) -> None:
+def test_what_can_be_fixed_has_its_fix(change: dict[str, Any], fix: Fix) -> None:
     (found,) = findings(**change)
-    assert found.repair == mend and mend.path in str(mend)
+    assert isinstance(found, FixableDiagnostic)
+    assert found.repair == fix and fix.path in str(fix)
+
+
+KIT = Diagnostic(("plugins", "entries", "kit", "x"), "it is so", location="/c.json:3:5")
 
 
 @pytest.mark.parametrize(
-    ("kind", "severity", "fix"),
+    ("diagnostic", "fix"),
     [
-        ("wrong", Severity.ERROR, "edit the file"),
-        ("unset", Severity.WARNING, "does not run until it is set"),
-        ("unfit", Severity.WARNING, "clawgate config set"),
-        ("broken", Severity.WARNING, "clawgate plugins disable kit"),
+        (KIT, "edit the file"),
+        (replace(KIT, severity=Severity.WARNING, unset=True), "does not run until it is set"),
+        (replace(KIT, severity=Severity.WARNING), "clawgate config set"),
     ],
 )
-def test_a_plugins_settings(
-    kind: Literal["broken", "wrong", "unset", "unfit"], severity: Severity, fix: str
-) -> None:
-    """Wrong ones are as wrong as any others in the file; the way out that is known goes before the usual one."""
-    diagnostic = Diagnostic(("plugins", "entries", "kit", "x"), "it is so", location="/c.json:3:5")
-    fact = PluginDiagnostic("kit", kind, diagnostic)
-    (found,) = run_checks(replace(SOUND, plugin_facts=(fact,)))
-    assert (found.severity, found.where) == (
-        severity,
-        "/c.json:3:5: plugins.entries.kit.x",
-    ) and fix in found.fix
-    assert "it is so" in found.what
-    (known,) = run_checks(
-        replace(SOUND, plugin_facts=(replace(fact, diagnostic=replace(diagnostic, fix="do this")),))
-    )
+def test_a_plugins_setting_keeps_its_severity_and_gets_a_fix(diagnostic: Diagnostic, fix: str) -> None:
+    """Its own fix, where it has one."""
+    (found,) = findings(plugin_diagnostics=(diagnostic,))
+    assert (found.severity, found.where) == (diagnostic.severity, "plugins.entries.kit.x (/c.json:3:5)")
+    assert fix in found.fix and "it is so" in found.message
+    (known,) = findings(plugin_diagnostics=(replace(diagnostic, fix="do this"),))
     assert known.fix == "do this"
+
+
+@pytest.mark.parametrize(("mode", "found"), [(0o755, False), (0o775, True), (0o757, True)])
+def test_a_parent_folder_may_be_read_and_not_changed(mode: int, found: bool) -> None:
+    assert bool(findings(files=file(mode=mode, is_folder=True, is_private=False))) is found

@@ -75,7 +75,7 @@ def test_the_placeholder_of_a_service_of_ours_is_nothing_to_tell(tmp_path: Path)
 
 def test_what_openclaw_would_refuse_is_a_fact(tmp_path: Path) -> None:
     (warning,) = facts(tmp_path, LOCAL).config_warnings
-    assert warning.startswith("models.providers.owl.models[0].name (")
+    assert warning.key == "models.providers.owl.models[0].name"
 
 
 def test_without_a_config_nobody_is_let_in(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_what_a_killed_gateway_left_behind(tmp_path: Path) -> None:
     found = facts(tmp_path, None)
     instance.release()
     assert found.leftovers == () and found.running is not None and f"pid {os.getpid()}" in found.running
-    assert found.why_not_well == "nothing listens there"
+    assert found.health_problem == "nothing listens there"
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the owner of a port is seen on Linux only")
@@ -157,9 +157,6 @@ def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
     assert {"house-model", "proxy-bridge", "anthropic-claude-proxy", "openai-proxy"} <= set(
         found.known_plugins
     )
-    (one,) = found.plugin_facts
-    assert (one.plugin, one.kind) == ("house-model", "wrong")
-    assert one.diagnostic.text == "is not a setting; did you mean 'checkInterval'?"
-    assert one.diagnostic.location.startswith(f"{path}:1:") and one.diagnostic.key.endswith(
-        "config.checkIntervl"
-    )
+    (one,) = found.plugin_diagnostics
+    assert one.is_error and one.text == "is not a setting; did you mean 'checkInterval'?"
+    assert one.location.startswith(f"{path}:1:") and one.key.endswith("config.checkIntervl")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.plugins.host.diagnostics import PluginDiagnostic, plugin_diagnostics
+from clawgate.plugins.host.diagnostics import plugin_diagnostics
+from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.openclaw.config_file import read_config
 from tests.plugins.host.test_discovery import installed
 from tests.plugins.samples import docs_plugin, imports_undone, plugin_folder
@@ -23,7 +24,7 @@ def _undone() -> Iterator[None]:
         yield
 
 
-def found_in(folder: Path, config: str | dict[str, Any], **environment: str) -> list[PluginDiagnostic]:
+def found_in(folder: Path, config: str | dict[str, Any], **environment: str) -> list[Diagnostic]:
     path = folder / "openclaw.json"
     path.write_text(config if isinstance(config, str) else json.dumps(config))
     path.chmod(0o600)
@@ -45,26 +46,28 @@ TEXT = """{ plugins: { entries: { "anthropic-claude-proxy": { config: {
 def test_wrong_settings_of_a_bundled_plugin_are_told_where_they_stand(tmp_path: Path) -> None:
     """All of them, with what was meant; also while nobody wants the plugin."""
     found = found_in(tmp_path, TEXT)
-    assert {(one.kind, one.diagnostic.location) for one in found} == {
-        ("wrong", f"{tmp_path}/openclaw.json:2:3"), ("wrong", f"{tmp_path}/openclaw.json:3:3"),
+    assert {(one.severity.name, one.location) for one in found} == {
+        ("ERROR", f"{tmp_path}/openclaw.json:2:3"), ("ERROR", f"{tmp_path}/openclaw.json:3:3"),
     }  # fmt: skip
     assert "did you mean 'port'?" in str(found[0]) and "must be a list of words" in str(found[1])
 
 
 def test_settings_that_are_wrong_together_are_told_at_their_block(tmp_path: Path) -> None:
     (one,) = found_in(tmp_path, TEXT.replace("prot: 1,", "").replace('command: "bunx it",', ""))
-    assert one.diagnostic.key == "plugins.entries.anthropic-claude-proxy.config"
-    assert one.diagnostic.location.endswith(":1:53") and "must be a loopback address" in one.diagnostic.text
+    assert one.key == "plugins.entries.anthropic-claude-proxy.config"
+    assert one.location.endswith(":1:53") and "must be a loopback address" in one.text
 
 
 def test_what_is_lacking_is_told_of_a_plugin_that_is_on(tmp_path: Path) -> None:
     """And that a variable is not set in this environment is no mistake of the file."""
     bridge = {"remoteUrl": "https://remote.test", "proxyToken": "${TOKEN}"}
     (one,) = found_in(tmp_path, entry("proxy-bridge", bridge))
-    assert one.kind == "unset" and "TOKEN is not set" in str(one) and "openclaw.json:1:" in str(one)
+    assert (
+        one.unset and not one.is_error and "TOKEN is not set" in str(one) and "openclaw.json:1:" in str(one)
+    )
     assert found_in(tmp_path, entry("proxy-bridge", bridge), TOKEN="t" * 20) == []
     lacking = found_in(tmp_path, entry("proxy-bridge", {}))
-    assert [one.kind for one in lacking] == ["unset", "unset"]
+    assert [one.unset for one in lacking] == [True, True]
     assert "set PROXY_BRIDGE_URL or remoteUrl in plugins" in str(lacking[0])  # and not as a flag
     assert found_in(tmp_path, entry("proxy-bridge", {"models": ["a"]}, enabled=None)) == []
 
@@ -75,7 +78,7 @@ def test_what_a_variable_says_wrongly_is_told_as_the_variables(tmp_path: Path) -
         entry("proxy-bridge", {"remoteUrl": "https://remote.test", "proxyToken": "t" * 20}),
         PROXY_BRIDGE_PORT="x",
     )
-    assert [one.diagnostic.location for one in found] == ["environment variable PROXY_BRIDGE_PORT"]
+    assert [one.location for one in found] == ["environment variable PROXY_BRIDGE_PORT"]
 
 
 @pytest.mark.parametrize("variables", [{}, {"TOKEN": "t" * 20}])
@@ -89,9 +92,9 @@ def test_settings_that_do_not_fit_together_are_told_with_the_way_out(
     block = {"baseUrl": "http://127.0.0.1:18800/v1", "apiKey": "bridge", "models": []}
     config["models"] = {"providers": {"proxy-bridge": block}}
     found = found_in(tmp_path, config, **variables)
-    (unfit,) = [one for one in found if one.kind == "unfit"]
-    assert unfit.diagnostic.key == "models.providers.proxy-bridge.baseUrl"
-    assert unfit.diagnostic.location.startswith(f"{tmp_path}/openclaw.json:1:")
+    (unfit,) = [one for one in found if not one.unset]
+    assert unfit.key == "models.providers.proxy-bridge.baseUrl"
+    assert unfit.location.startswith(f"{tmp_path}/openclaw.json:1:")
     assert "or bridgePort to 18800" in str(unfit)
     config["plugins"]["entries"]["proxy-bridge"]["enabled"] = False
     assert found_in(tmp_path, config, **variables) == []
@@ -102,8 +105,8 @@ def test_an_installed_plugin_is_judged_once_it_is_on(tmp_path: Path) -> None:
     wrong = {"baseUrl": "https://a.test/v1", "apiKey": "k" * 20, "checkIntervl": 3}
     assert found_in(tmp_path, entry("house-model", wrong, enabled=None)) == []
     (one,) = found_in(tmp_path, entry("house-model", wrong))
-    assert one.kind == "wrong" and "did you mean 'checkInterval'?" in one.diagnostic.text
-    assert one.diagnostic.key == "plugins.entries.house-model.config.checkIntervl"
+    assert one.is_error and "did you mean 'checkInterval'?" in one.text
+    assert one.key == "plugins.entries.house-model.config.checkIntervl"
 
 
 def test_code_of_a_plugin_that_is_off_does_not_run(tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ def test_code_of_a_plugin_that_is_off_does_not_run(tmp_path: Path) -> None:
     )
     assert found_in(tmp_path, entry("one", {"a": 1}, enabled=False)) == [] and not mark.exists()
     (one,) = found_in(tmp_path, entry("one", {}))
-    assert one.kind == "broken" and mark.exists() and "clawgate plugins disable one" in str(one)
+    assert not one.is_error and mark.exists() and "clawgate plugins disable one" in str(one)
 
 
 NOTES = """\
@@ -139,9 +142,10 @@ plugin = Plugin()
 """
 
 
-@pytest.mark.parametrize(("does", "kinds"), [("raise SystemExit(3)", ["broken"]), ("return [1, None]", [])])
-def test_a_plugin_that_cannot_say_it_is_a_finding_itself(tmp_path: Path, does: str, kinds: list[str]) -> None:
+@pytest.mark.parametrize(("does", "count"), [("raise SystemExit(3)", 1), ("return [1, None]", 0)])
+def test_a_plugin_that_cannot_say_it_is_a_finding_itself(tmp_path: Path, does: str, count: int) -> None:
     more = {"registers": '["provider"]', "providers": '["noted"]'}
     installed(tmp_path, plugin_folder(tmp_path / "a", "noted", NOTES.replace("BODY", does), **more))
     found = found_in(tmp_path, entry("noted", {}))
-    assert [one.kind for one in found] == kinds and all("check_config failed" in str(one) for one in found)
+    assert len(found) == count and not any(one.is_error for one in found)
+    assert all("check_config failed" in str(one) for one in found)

@@ -1,1 +1,1 @@
-"""What is wrong with an installation, and what mends it? Facts are gathered first; the judgement over them is pure."""
+"""Examines an installation: facts are gathered first, pure checks find what is wrong, fixes repair it."""

@@ -1,7 +1,7 @@
-"""What do the facts of an installation say is wrong? Each check reads `Facts` and returns its findings; no I/O here.
+"""Checks the facts of an installation: each check yields a diagnostic for whatever is wrong.
 
-A finding says what is wrong, where, and what to do. What can be done without a decision of the operator's is a
-`Fix`, which `clawgate doctor --fix` offers to do.
+Pure: reads `Facts`, does no I/O. What can be fixed without a decision of the operator has a `Fix`, which
+`clawgate doctor --fix` applies.
 """
 
 from __future__ import annotations
@@ -9,38 +9,34 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from clawgate.plugins.host.diagnostics import PluginDiagnostic
-    from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.diagnostic import Diagnostic, Severity
+from clawgate.settings.key_path import KeyPath, parse_key_path
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 _OTHERS = 0o077
+_OTHERS_MAY_WRITE = 0o022
 _OLDEST_PYTHON = (3, 11)
 _OLDEST_OPENSSL = (3, 0)
 _FEW_FILES = 1024
 _LITTLE_SPACE = 100 * 1024 * 1024
 _SANE_YEAR = 2025
 _CLOCK_SLACK = timedelta(minutes=5)
-_LIKE = 0.75
-
-
-class Severity(IntEnum):
-    """An error keeps the gateway from serving, or lets others read what they must not."""
-
-    INFO = 0
-    WARNING = 1
-    ERROR = 2
+_SIMILARITY = 0.75
+_MODE: KeyPath = ("gateway", "mode")
+_MACHINE = "this machine"
+_EDIT = "edit the file; clawgate config validate"
+_SET = "clawgate config set, for this setting"
+_STATUS = "clawgate models status"
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Something that can be done at once. ``path`` is the file or folder that it changes."""
+    """A change that can be made at once. ``path`` is the file or folder that it changes."""
 
     kind: Literal["close_to_others", "remove", "make_token", "set_mode"]
     path: str
@@ -59,33 +55,33 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """``fix`` is a sentence or a command; ``repair`` is what `doctor --fix` does, None if it can do nothing."""
+class FixableDiagnostic(Diagnostic):
+    """A diagnostic that `doctor --fix` can resolve."""
 
-    severity: Severity
-    what: str
-    where: str
-    fix: str
-    repair: Fix | None = None
+    repair: Fix = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class FileFact:
-    """A file or folder of ours, or the config file. ``mode`` as chmod(1) takes it."""
+    """A file or folder of ours, or the config file. ``mode`` as chmod(1) takes it.
+
+    ``is_private``: others must not read it either, and not only not change it.
+    """
 
     path: str
     mode: int
     is_folder: bool
     is_ours: bool
     modified: datetime
+    is_private: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderFact:
-    """``is_used``: it is the default, a fallback, or written in the config; a built-in may well lack a key.
+    """``is_used``: it is the default, a fallback, or in the config; a built-in provider that is not may lack a key.
 
-    ``allow_private_setting`` is the key path that allows a private address. ``shortest_masked``: characters that its
-    credential has to have to be masked in logs and errors, 0 where it has them or where there is none.
+    ``allow_private_setting`` is the key path that allows a private address. ``shortest_masked``: the least length of a
+    credential that is masked in logs and errors, 0 if its credential is long enough or there is none.
     """
 
     name: str
@@ -98,16 +94,16 @@ class ProviderFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that is known about an installation; what could not be found out keeps its default."""
+    """All that is known about an installation; what could not be gathered keeps its default."""
 
     config_path: str
     config_exists: bool
     now: datetime
-    config_problems: tuple[str, ...] = ()
-    config_warnings: tuple[str, ...] = ()
-    """What OpenClaw would refuse in the file."""
-    start_problems: tuple[str, ...] = ()
-    """What `gateway run` would refuse, of settings that are each right by themselves."""
+    config_problems: tuple[Diagnostic, ...] = ()
+    config_warnings: tuple[Diagnostic, ...] = ()
+    """What OpenClaw would reject in the file."""
+    start_problems: tuple[Diagnostic, ...] = ()
+    """What `gateway run` would reject, of settings that are each valid."""
     mode: str | None = None
     """``gateway.mode``."""
     auth_is_set: bool = True
@@ -115,261 +111,208 @@ class Facts:
     files: tuple[FileFact, ...] = ()
     leftovers: tuple[str, ...] = ()
     running: str | None = None
-    why_not_well: str | None = None
-    """What the gateway that runs answers, if it is not well."""
+    health_problem: str | None = None
+    """What is wrong with the gateway that runs."""
     port: int = 0
     port_owner: str | None = None
-    """Who else has the port that the gateway would want."""
+    """The other program that has the port of the gateway."""
     providers: tuple[ProviderFact, ...] = ()
     primary: str | None = None
     catalog_notes: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     known_plugins: tuple[str, ...] = ()
-    plugin_facts: tuple[PluginDiagnostic, ...] = ()
+    plugin_diagnostics: tuple[Diagnostic, ...] = ()
     python: tuple[int, ...] = _OLDEST_PYTHON
     openssl: tuple[int, ...] = _OLDEST_OPENSSL
     open_files: int = _FEW_FILES
     free_bytes: int | None = None
-    not_looked_at: tuple[str, ...] = field(default=())
+    not_gathered: tuple[str, ...] = ()
     """What could not be gathered, and why."""
 
 
-def run_checks(facts: Facts) -> list[Finding]:
-    """Every finding, the worst first."""
-    found = [finding for check in CHECKS for finding in check(facts)]
-    return sorted(found, key=lambda finding: -finding.severity)
+def run_checks(facts: Facts) -> list[Diagnostic]:
+    """Return every diagnostic, the most severe first."""
+    found = [diagnostic for check in CHECKS for diagnostic in check(facts)]
+    return sorted(found, key=lambda diagnostic: -diagnostic.severity)
 
 
-def config_file(facts: Facts) -> Iterator[Finding]:
-    for problem in facts.config_problems:
-        yield Finding(Severity.ERROR, problem, facts.config_path, "edit the file; clawgate config validate")
-    for warning in facts.config_warnings:
-        yield Finding(Severity.WARNING, warning, facts.config_path, "edit the file; clawgate config validate")
+def check_config_file(facts: Facts) -> Iterator[Diagnostic]:
+    for diagnostic in (*facts.config_problems, *facts.config_warnings):
+        yield _with_fix(diagnostic, _EDIT)
     if not facts.config_exists and not facts.config_problems:
-        yield Finding(
-            Severity.INFO,
-            "there is no config file; defaults are used",
-            facts.config_path,
-            "it is made by clawgate config set, or by doctor --fix",
-        )
+        fix = "clawgate config set creates it, and so does doctor --fix"
+        message = "there is no config file; defaults are used"
+        yield Diagnostic((), message, Severity.INFO, fix, location=facts.config_path)
 
 
-def admission(facts: Facts) -> Iterator[Finding]:
+def check_admission(facts: Facts) -> Iterator[Diagnostic]:
     if facts.config_problems:
         return
     if not facts.auth_is_set:
-        yield Finding(
-            Severity.ERROR,
+        yield FixableDiagnostic(
+            ("gateway", "auth", "token"),
             "no token is set, so the gateway does not start",
-            f"{facts.config_path}: gateway.auth.token",
-            "clawgate doctor --fix makes one; or set OPENCLAW_GATEWAY_TOKEN",
-            Fix("make_token", facts.config_path),
+            fix="clawgate doctor --fix makes one; or set OPENCLAW_GATEWAY_TOKEN",
+            location=facts.config_path,
+            repair=Fix("make_token", facts.config_path),
         )
     else:
         for problem in facts.start_problems:
-            yield Finding(
-                Severity.ERROR, problem, facts.config_path, "clawgate config set, for the setting named"
-            )
+            yield _with_fix(problem, _SET)
     if facts.mode is None and facts.config_exists:
-        yield Finding(
+        yield FixableDiagnostic(
+            _MODE,
+            "gateway.mode is not set: OpenClaw does not start its gateway with this file",
             Severity.WARNING,
-            "gateway.mode is not set: the real OpenClaw does not start its gateway with this file",
-            f"{facts.config_path}: gateway.mode",
             "clawgate config set gateway.mode local",
-            Fix("set_mode", facts.config_path),
+            location=facts.config_path,
+            repair=Fix("set_mode", facts.config_path),
         )
     elif facts.mode == "remote":
-        yield Finding(
-            Severity.WARNING,
-            "gateway.mode is 'remote': OpenClaw then uses a gateway elsewhere",
-            f"{facts.config_path}: gateway.mode",
-            "clawgate config set gateway.mode local, if this machine is to serve",
-        )
+        message = "gateway.mode is 'remote': OpenClaw uses a gateway on another machine"
+        fix = "clawgate config set gateway.mode local, if this machine is to serve"
+        yield Diagnostic(_MODE, message, Severity.WARNING, fix, location=facts.config_path)
 
 
-def modes(facts: Facts) -> Iterator[Finding]:
+def check_modes(facts: Facts) -> Iterator[Diagnostic]:
     for file in facts.files:
         if not file.is_ours:
-            yield Finding(
-                Severity.ERROR,
-                "it belongs to another user, who can change it",
-                file.path,
-                "chown it to the user that runs the gateway",
-            )
-        elif file.mode & _OTHERS:
+            message = "it belongs to another user, who can change it"
+            fix = "chown it to the user that runs the gateway"
+            yield Diagnostic((), message, fix=fix, location=file.path)
+        elif file.mode & (_OTHERS if file.is_private else _OTHERS_MAY_WRITE):
+            action = "change" if file.mode & _OTHERS_MAY_WRITE else "read"
             mode = FOLDER_MODE if file.is_folder else FILE_MODE
-            yield Finding(
-                Severity.ERROR,
-                f"others may read it or what is in it (mode {file.mode:04o})",
-                file.path,
-                f"chmod {mode:o} it",
-                Fix("close_to_others", file.path, mode),
+            yield FixableDiagnostic(
+                (),
+                f"other users can {action} it or what is in it (mode {file.mode:04o})",
+                fix=f"chmod {mode:o} it",
+                location=file.path,
+                repair=Fix("close_to_others", file.path, mode),
             )
 
 
-def leftovers(facts: Facts) -> Iterator[Finding]:
+def check_leftovers(facts: Facts) -> Iterator[Diagnostic]:
     for path in facts.leftovers:
-        yield Finding(
-            Severity.INFO,
-            "a process that was killed left it behind; it does no harm",
-            path,
-            "remove it",
-            Fix("remove", path),
-        )
+        message = "left behind by a process that was killed; harmless"
+        repair = Fix("remove", path)
+        yield FixableDiagnostic((), message, Severity.INFO, "remove it", location=path, repair=repair)
 
 
-def running(facts: Facts) -> Iterator[Finding]:
-    if facts.running is not None and facts.why_not_well is not None:
-        yield Finding(
-            Severity.ERROR,
-            f"a gateway runs and does not answer well: {facts.why_not_well}",
-            facts.running,
-            "clawgate logs; clawgate gateway restart",
-        )
+def check_running_gateway(facts: Facts) -> Iterator[Diagnostic]:
+    if facts.running is not None and facts.health_problem is not None:
+        message = f"a gateway runs and its health check fails: {facts.health_problem}"
+        fix = "clawgate logs; clawgate gateway restart"
+        yield Diagnostic((), message, fix=fix, location=facts.running)
     if facts.running is None and facts.port_owner is not None:
-        yield Finding(
-            Severity.ERROR,
-            f"the port is taken by {facts.port_owner}",
-            f"port {facts.port}",
-            "stop that, or: clawgate config set gateway.port NUMBER",
-        )
+        fix = "stop that program, or: clawgate config set gateway.port NUMBER"
+        message = f"the port is taken by {facts.port_owner}"
+        yield Diagnostic((), message, fix=fix, location=f"port {facts.port}")
 
 
-def providers(facts: Facts) -> Iterator[Finding]:
-    used = [provider for provider in facts.providers if provider.is_used]
-    ready = [provider for provider in facts.providers if provider.problem is None]
-    for provider in used:
-        where = f"models.providers.{provider.name}"
-        if provider.problem is not None:
-            yield Finding(Severity.WARNING, f"{provider.name} cannot serve", where, provider.problem)
-        for note in provider.notes:
-            what = f"{provider.name}: {note}"
-            if provider.allow_private_setting and "blocked" in note:
-                fix = f"clawgate config set {_quoted(provider.allow_private_setting)} true"
-                yield Finding(Severity.WARNING, what, provider.allow_private_setting, fix)
-            else:
-                yield Finding(Severity.INFO, what, where, "clawgate models status")
-        if provider.shortest_masked:
-            yield Finding(
-                Severity.INFO,
-                f"{provider.name}: its credential is shorter than {provider.shortest_masked} characters, is taken for "
-                "a placeholder, and is not masked in logs and errors",
-                where,
-                "nothing, if that server wants no key",
-            )
+def check_providers(facts: Facts) -> Iterator[Diagnostic]:
+    for provider in facts.providers:
+        if provider.is_used:
+            yield from _check_provider(provider)
     if facts.config_problems:
         return
-    if facts.providers and not ready:
-        yield Finding(
-            Severity.ERROR,
-            "no provider can serve, so every request fails",
-            "models.providers",
-            "set a key, as OPENAI_API_KEY, or configure a provider; clawgate models status",
-        )
+    if facts.providers and all(provider.problem is not None for provider in facts.providers):
+        fix = f"set a key, as OPENAI_API_KEY, or configure a provider; {_STATUS}"
+        yield Diagnostic(("models", "providers"), "no provider can serve, so every request fails", fix=fix)
     elif facts.primary is None:
-        yield Finding(
-            Severity.WARNING,
-            "no default model is set: only requests that name provider/model are served",
-            "agents.defaults.model.primary",
-            "clawgate models set PROVIDER/MODEL",
-        )
+        path = ("agents", "defaults", "model", "primary")
+        message = "no default model is set: only requests that name provider/model are served"
+        yield Diagnostic(path, message, Severity.WARNING, "clawgate models set PROVIDER/MODEL")
     for note in facts.catalog_notes:
-        yield Finding(Severity.WARNING, note, facts.config_path, "clawgate models status")
+        yield Diagnostic((), note, Severity.WARNING, _STATUS, location=facts.config_path)
 
 
-def plugins(facts: Facts) -> Iterator[Finding]:
+def _check_provider(provider: ProviderFact) -> Iterator[Diagnostic]:
+    path: KeyPath = ("models", "providers", provider.name)
+    if provider.problem is not None:
+        yield Diagnostic(path, f"{provider.name} cannot serve", Severity.WARNING, provider.problem)
+    for note in provider.notes:
+        message = f"{provider.name}: {note}"
+        if provider.allow_private_setting and "blocked" in note:
+            fix = f"clawgate config set {_quote(provider.allow_private_setting)} true"
+            setting = parse_key_path(provider.allow_private_setting)
+            yield Diagnostic(setting, message, Severity.WARNING, fix)
+        else:
+            yield Diagnostic(path, message, Severity.INFO, _STATUS)
+    if provider.shortest_masked:
+        message = (
+            f"{provider.name}: its credential is shorter than {provider.shortest_masked} characters, is taken for a "
+            "placeholder, and is not masked in logs and errors"
+        )
+        yield Diagnostic(path, message, Severity.INFO, "nothing, if that server needs no key")
+
+
+def check_plugins(facts: Facts) -> Iterator[Diagnostic]:
     for name in facts.plugins:
         if name in facts.known_plugins:
             continue
-        near = difflib.get_close_matches(name, facts.known_plugins, n=1, cutoff=_LIKE)
-        where = f"{facts.config_path}: plugins.entries.{name}"
+        path, location = ("plugins", "entries", name), facts.config_path
+        near = difflib.get_close_matches(name, facts.known_plugins, n=1, cutoff=_SIMILARITY)
         if near:
-            yield Finding(
-                Severity.WARNING, f"there is no plugin '{name}'", where, f"did you mean '{near[0]}'?"
-            )
+            message, fix = f"there is no plugin '{name}'", f"did you mean '{near[0]}'?"
+            yield Diagnostic(path, message, Severity.WARNING, fix, location=location)
         else:
-            yield Finding(
-                Severity.INFO,
-                f"plugin '{name}' is not one of clawgate's and is left to OpenClaw",
-                where,
-                f"nothing, if that is meant; clawgate's are {', '.join(facts.known_plugins)}",
-            )
+            message = f"plugin '{name}' is not one of clawgate's and is left to OpenClaw"
+            fix = f"nothing, if that is intended; clawgate's are {', '.join(facts.known_plugins)}"
+            yield Diagnostic(path, message, Severity.INFO, fix, location=location)
 
 
-def plugin_settings(facts: Facts) -> Iterator[Finding]:
+def check_plugin_settings(facts: Facts) -> Iterator[Diagnostic]:
     """An invalid setting is an error, as in `config validate`."""
-    for fact in facts.plugin_facts:
-        found = fact.diagnostic
-        severity = Severity.ERROR if fact.kind == "wrong" else Severity.WARNING
-        steps = {
-            "broken": f"fix the plugin, or: clawgate plugins disable {fact.plugin}",
-            "wrong": "edit the file; clawgate config validate",
-            "unset": "the plugin does not run until it is set, here or in the gateway's environment",
-            "unfit": "clawgate config set, for the setting named",
-        }
-        what = (
-            found.message if fact.kind == "broken" else f"{fact.plugin}: {_last_key(found)}: {found.message}"
-        )
-        yield Finding(severity, what, f"{found.location}: {found.key}", found.fix or steps[fact.kind])
+    for diagnostic in facts.plugin_diagnostics:
+        if diagnostic.unset:
+            fix = "the plugin does not run until it is set, here or in the gateway's environment"
+        else:
+            fix = _EDIT if diagnostic.severity is Severity.ERROR else _SET
+        yield _with_fix(diagnostic, fix)
 
 
-def _last_key(found: Diagnostic) -> str:
-    return str(found.path[-1]) if found.path else ""
-
-
-def machine(facts: Facts) -> Iterator[Finding]:
+def check_clock(facts: Facts) -> Iterator[Diagnostic]:
     if facts.now.year < _SANE_YEAR:
-        yield Finding(
-            Severity.ERROR,
-            f"the clock says {facts.now:%Y-%m-%d}; certificates cannot be judged by it",
-            "this machine",
-            "set the clock",
-        )
-    else:
-        for file in facts.files:
-            if file.modified > facts.now + _CLOCK_SLACK:
-                yield Finding(
-                    Severity.WARNING,
-                    f"it was changed in the future ({file.modified:%Y-%m-%d %H:%M} UTC): the clock was or is wrong",
-                    file.path,
-                    "look at the clock of this machine",
-                )
+        message = f"the clock is at {facts.now:%Y-%m-%d}, where certificates cannot be verified"
+        yield Diagnostic((), message, fix="set the clock", location=_MACHINE)
+        return
+    for file in facts.files:
+        if file.modified > facts.now + _CLOCK_SLACK:
+            message = f"changed in the future ({file.modified:%Y-%m-%d %H:%M} UTC): the clock was or is wrong"
+            fix = "check the clock of this machine"
+            yield Diagnostic((), message, Severity.WARNING, fix, location=file.path)
+
+
+def check_machine(facts: Facts) -> Iterator[Diagnostic]:
     if facts.python[:2] < _OLDEST_PYTHON:
-        yield Finding(
-            Severity.ERROR, f"Python {_version(facts.python)} is too old", "this machine", "use 3.11 or newer"
-        )
+        message = f"Python {_version(facts.python)} is too old"
+        yield Diagnostic((), message, fix="use 3.11 or newer", location=_MACHINE)
     if facts.openssl[:2] < _OLDEST_OPENSSL:
-        yield Finding(
-            Severity.WARNING,
-            f"OpenSSL {_version(facts.openssl)} gets no security fixes any more",
-            "this Python",
-            "use a Python that is built with OpenSSL 3",
-        )
+        message = f"OpenSSL {_version(facts.openssl)} gets no security fixes any more"
+        fix = "use a Python that is built with OpenSSL 3"
+        yield Diagnostic((), message, Severity.WARNING, fix, location="this Python")
     if facts.open_files < _FEW_FILES:
-        yield Finding(
-            Severity.WARNING,
-            f"only {facts.open_files} files may be open at once, two for each client",
-            "this shell",
-            f"ulimit -n {_FEW_FILES * 8}; a service sets LimitNOFILE itself",
-        )
+        message = f"only {facts.open_files} files may be open at once, two for each client"
+        fix = f"ulimit -n {_FEW_FILES * 8}; a service sets LimitNOFILE itself"
+        yield Diagnostic((), message, Severity.WARNING, fix, location="this shell")
     if facts.free_bytes is not None and facts.free_bytes < _LITTLE_SPACE:
-        yield Finding(
-            Severity.WARNING,
-            f"only {facts.free_bytes // (1024 * 1024)} MB are free for state and logs",
-            "the state folder's disk",
-            "make room",
-        )
+        message = f"only {facts.free_bytes // (1024 * 1024)} MB are free for state and logs"
+        yield Diagnostic((), message, Severity.WARNING, "free space", location="the state folder's disk")
 
 
-def unknown_facts(facts: Facts) -> Iterator[Finding]:
-    for what in facts.not_looked_at:
-        yield Finding(
-            Severity.WARNING, f"this could not be looked at: {what}", "doctor", "look at it by hand"
-        )
+def check_gathering(facts: Facts) -> Iterator[Diagnostic]:
+    for what in facts.not_gathered:
+        yield Diagnostic((), f"not checked: {what}", Severity.WARNING, "check it by hand", location="doctor")
 
 
-def _quoted(key_path: str) -> str:
-    """For a shell; a key path may hold quotes and brackets."""
+def _with_fix(diagnostic: Diagnostic, fix: str) -> Diagnostic:
+    """Return the diagnostic with its own fix, or ``fix`` if it has none."""
+    return diagnostic if diagnostic.fix else replace(diagnostic, fix=fix)
+
+
+def _quote(key_path: str) -> str:
+    """Quote for a shell; a key path may contain quotes and brackets."""
     quoted = shlex.quote(key_path)
     return quoted if quoted != key_path else f"'{key_path}'"
 
@@ -378,15 +321,16 @@ def _version(numbers: tuple[int, ...]) -> str:
     return ".".join(map(str, numbers))
 
 
-CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
-    config_file,
-    admission,
-    running,
-    modes,
-    providers,
-    plugins,
-    plugin_settings,
-    machine,
-    leftovers,
-    unknown_facts,
+CHECKS: tuple[Callable[[Facts], Iterator[Diagnostic]], ...] = (
+    check_config_file,
+    check_admission,
+    check_running_gateway,
+    check_modes,
+    check_providers,
+    check_plugins,
+    check_plugin_settings,
+    check_clock,
+    check_machine,
+    check_leftovers,
+    check_gathering,
 )

@@ -1,4 +1,7 @@
-"""What are the facts of this installation? Looks at files, the machine and loopback; changes and judges nothing."""
+"""Gathers the facts of this installation from its files, the machine and loopback.
+
+Must not change anything, and draws no conclusion: that is the subject of `app.doctor.checks`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ import os
 import resource
 import shutil
 import ssl
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,53 +28,59 @@ from clawgate.processes.instance.health_client import check_health
 from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import Catalog, build_catalog
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.fields import variables_of
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
+from clawgate.settings.openclaw.schema import GatewayAuth
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.regular_file import ROOT, foreign_writer
 from clawgate.settings.roles.server import ServerSettings
 
 logger = logging.getLogger("clawgate.doctor")
 
 _OWN_ENTRIES = (ServerSettings.ENTRY, "owl")
-"""Entries that clawgate reads and that are no plugins."""
+"""Entries that clawgate reads although they are no plugins."""
 _SECONDS = 3.0
 _MOST_FILES = 200
-_AUTH_VARIABLES = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD")
+_AUTH_VARIABLES = [
+    variable for name in ("token", "password") for variable in variables_of(GatewayAuth.model_fields[name])
+]
 _DEFAULT_PORT = 18789
 
 
 def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
-    """Raises `SettingsInvalid` only where it cannot even be told which files are meant."""
+    """Return the facts. Raises `SettingsInvalid` only if the files cannot be located."""
     path, _ = config_path(environment, config)
     named = config is not None  # a variable may name a file that is still to be made
     state = state_dir(environment)
     folder = state / "clawgate"
-    missing: list[str] = []
+    not_gathered: list[str] = []
     try:
         running = find_instance(folder)
     except OSError as error:
         running = None
-        missing.append(f"{folder}: {error.strerror}")
+        not_gathered.append(f"{folder}: {error.strerror}")
     found: dict[str, Any] = {}
     try:
         file = read_config(path, environment, required=named)
     except SettingsInvalid as error:
-        found["config_problems"] = tuple(map(str, error.problems))
+        found["config_problems"] = tuple(error.problems)
         port = _DEFAULT_PORT
     else:
         found |= _from_config(file, environment)
-        found["plugin_facts"] = tuple(plugin_diagnostics(file, state))
+        found["plugin_diagnostics"] = tuple(plugin_diagnostics(file, state))
         port = found.pop("wanted_port")
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Facts(
         config_path=str(path),
         config_exists=path.exists(),
         now=datetime.now(UTC),
-        files=tuple(_files(path, folder)),
+        files=tuple(_files(path, state)),
         leftovers=() if running else tuple(_leftovers(folder)),
         running=str(running) if running else None,
-        why_not_well=_why_not_well(running),
+        health_problem=_health_problem(running),
         port=port,
         port_owner=None if running or not port else port_owner(port),
         known_plugins=tuple(sorted({*_OWN_ENTRIES, *(one.id for one in find_plugins(state))})),
@@ -77,7 +88,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         openssl=ssl.OPENSSL_VERSION_INFO[:3],
         open_files=soft if soft != resource.RLIM_INFINITY else sys.maxsize,
         free_bytes=_free(state),
-        not_looked_at=tuple(missing),
+        not_gathered=tuple(not_gathered),
         **found,
     )
 
@@ -88,14 +99,14 @@ def _from_config(file: ConfigFile, environment: Mapping[str, str]) -> dict[str, 
     catalog = build_catalog(file.config, file.unset, environment)
     try:
         settings = gateway_settings(file, GatewayFlags())
-        problems: tuple[str, ...] = ()
+        problems: tuple[Diagnostic, ...] = ()
         port = settings.port
     except SettingsInvalid as error:
-        problems = tuple(map(str, error.problems))
+        problems = tuple(error.problems)
         port = gateway.port
     return {
         "wanted_port": port,
-        "config_warnings": tuple(map(str, file.warnings)),
+        "config_warnings": tuple(file.warnings),
         "start_problems": problems,
         "mode": gateway.mode,
         "auth_is_set": bool(
@@ -116,7 +127,7 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
     for provider in catalog.providers.values():
         used = not provider.built_in or provider.id in named
         spellings = provider.credential.secrets()
-        # What a service of our own on this machine is sent is a placeholder: "bridge".
+        # A service of our own on this machine is sent a placeholder: "bridge".
         short = (
             bool(spellings)
             and max(map(len, spellings)) < SHORTEST_SECRET
@@ -132,36 +143,37 @@ def _providers(catalog: Catalog) -> Iterator[ProviderFact]:
         )
 
 
-def _why_not_well(running: RunningInstance | None) -> str | None:
+def _health_problem(running: RunningInstance | None) -> str | None:
     if running is None or running.url is None:
         return None
     host, port, tls = endpoint_of(running.url)
     return check_health(host, port, seconds=_SECONDS, instance=running.instance, tls=tls).error or None
 
 
-def _files(config: Path, folder: Path) -> Iterator[FileFact]:
-    """The config file with its backups, the variables that it refers to, and everything in our folder."""
+def _files(config: Path, state: Path) -> Iterator[FileFact]:
+    """The config file with its backups, the variables that it refers to, everything in our folder, and the parents."""
     beside = (path for path in config.parent.glob(f"{config.name}*") if path.is_file())
-    count = 0
-    for path in (*sorted(beside), folder.parent / ".env", folder, *sorted(folder.rglob("*"))):
+    folder = state / "clawgate"
+    private = (*sorted(beside), state / ".env", folder, *sorted(folder.rglob("*")))
+    for path in islice((*private, *dict.fromkeys((config.parent, state))), _MOST_FILES):
         try:
-            facts = path.stat()
+            status = path.stat()
         except OSError:
-            continue  # it is not there, went while we looked, or points nowhere
-        count += 1
-        if count > _MOST_FILES:
-            return
-        yield FileFact(
-            str(path),
-            facts.st_mode & 0o777,
-            path.is_dir(),
-            facts.st_uid == os.geteuid(),
-            datetime.fromtimestamp(facts.st_mtime, UTC),
-        )
+            continue  # missing, removed meanwhile, or a link that leads nowhere
+        is_private = path not in (config.parent, state)
+        if is_private or foreign_writer(status):
+            yield FileFact(
+                str(path),
+                stat.S_IMODE(status.st_mode),
+                stat.S_ISDIR(status.st_mode),
+                status.st_uid in (os.geteuid(), ROOT),
+                datetime.fromtimestamp(status.st_mtime, UTC),
+                is_private,
+            )
 
 
 def _leftovers(folder: Path) -> Iterator[str]:
-    """With nobody holding the lock: an announcement, and what was being written."""
+    """If no gateway has the lock: its announcement, and files that were being written."""
     for path in (folder / "gateway.json", *sorted(folder.glob(".gateway.json.*"))):
         if path.exists():
             yield str(path)

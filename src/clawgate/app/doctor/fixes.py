@@ -1,4 +1,4 @@
-"""How is a finding mended? One change each, done in a way that can be done again without harm."""
+"""Applies the fixes of `clawgate doctor --fix`: one change each, which is harmless to repeat."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _TOKEN_BYTES = 32
 
 
 class CannotFix(Exception):
-    """It could not be done; why, and nothing was changed."""
+    """The fix failed, and nothing was changed. The message is the reason."""
 
 
-def apply_fix(mend: Fix, environment: Mapping[str, str]) -> list[str]:
-    """Do it; lines that say what was done. A secret that is made is written to the config file and never shown."""
-    path = Path(mend.path)
+def apply_fix(fix: Fix, environment: Mapping[str, str]) -> list[str]:
+    """Apply a fix and return lines on what was done. A new secret is written to the config file and never shown."""
+    path = Path(fix.path)
     try:
-        match mend.kind:
+        match fix.kind:
             case "close_to_others":
-                return [_close(path, mend.mode)]
+                return [_close(path, fix.mode)]
             case "remove":
                 path.unlink(missing_ok=True)
                 return [f"Removed {path}"]
             case "make_token":
                 token = secrets.token_urlsafe(_TOKEN_BYTES)
-                said = _write(path, environment, lambda text: _with_mode(set_value(text, _TOKEN, token)))
-                return [*said, "  callers present it as 'Authorization: Bearer'; it stands in that file only"]
+                lines = _write(path, environment, lambda text: _with_mode(set_value(text, _TOKEN, token)))
+                return [*lines, "  callers send it as 'Authorization: Bearer'; it is in that file only"]
             case "set_mode":
                 return _write(path, environment, _with_mode)
     except (WriteFailed, EditNotSupported, InvalidJson5, EditVerificationFailed) as error:
@@ -51,7 +51,7 @@ def apply_fix(mend: Fix, environment: Mapping[str, str]) -> list[str]:
 
 
 def _with_mode(text: str) -> str:
-    """A mode that somebody chose stays."""
+    """Set gateway.mode unless it is set."""
     try:
         value_at(pyjson5.decode(text), _MODE)
     except NoSuchPath:
@@ -60,15 +60,15 @@ def _with_mode(text: str) -> str:
 
 
 def _write(path: Path, environment: Mapping[str, str], change: Callable[[str], str]) -> list[str]:
-    written = update(path, environment, change)
-    if not written.changed:
+    result = update(path, environment, change)
+    if not result.changed:
         return [f"No change of {path}"]
-    backup = [f"  Backup: {written.backup}"] if written.backup else []
-    return [f"{'Wrote' if written.created else 'Updated'} config: {path}", *backup]
+    backup = [f"  Backup: {result.backup}"] if result.backup else []
+    return [f"{'Wrote' if result.created else 'Updated'} config: {path}", *backup]
 
 
 def _close(path: Path, mode: int) -> str:
-    """What is a link by now, or somebody else's, is not touched: its target would be."""
+    """Set the mode, but not of a link, whose target would change, nor of a file of another user."""
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fchmod(fd, mode)

@@ -175,13 +175,13 @@ def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], lis
         return problems or error.problems, [], []
     diagnostics = plugin_diagnostics(file, state)
     known = {(one.path, one.location) for one in problems}
-    wrong = [one.diagnostic for one in diagnostics if one.kind == "wrong"]
+    wrong = [one for one in diagnostics if one.is_error]
     problems += [one for one in wrong if (one.path, one.location) not in known]
     if problems:
         return problems, [], []
     return (
         [],
-        [*warnings_of(file), *(str(one) for one in diagnostics if one.kind != "wrong")],
+        [*warnings_of(file), *(str(one) for one in diagnostics if not one.is_error)],
         list(map(str, file.notes)),
     )
 

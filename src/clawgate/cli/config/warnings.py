@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from clawgate.cli.paths import Paths, read_config_at
 
 if TYPE_CHECKING:
-    from clawgate.plugins.host.diagnostics import PluginDiagnostic
+    from clawgate.settings.diagnostic import Diagnostic
     from clawgate.settings.key_path import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
 
@@ -43,7 +43,7 @@ def warnings_at(paths: Paths, path: KeyPath) -> list[str]:
     file, _ = read_config_at(paths)
     if file is None:
         return []
-    plugins = [one.diagnostic for one in _examine(file, paths, path) if one.kind != "wrong"]
+    plugins = [one for one in _examine(file, paths, path) if not one.is_error]
     # Without a line number: a change moves lines, and an old warning stays the same.
     located = [*file.warnings, *plugins]
     return [*(str(one.without_location()) for one in located), *_of_catalog(file)]
@@ -56,11 +56,11 @@ def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -
     old = {_identity(one) for one in _invalid_settings(before, paths, path)}
     new = [one for one in _invalid_settings(after, paths, path) if _identity(one) not in old]
     if new:
-        raise BringsProblems([one.diagnostic for one in new])
+        raise BringsProblems(new)
     return after
 
 
-def _invalid_settings(text: str, paths: Paths, path: KeyPath) -> list[PluginDiagnostic]:
+def _invalid_settings(text: str, paths: Paths, path: KeyPath) -> list[Diagnostic]:
     """Return the invalid settings of plugins; none for an invalid text, which its writer reports."""
     from clawgate.settings.json5.file import json5_file
     from clawgate.settings.json5.source_map import InvalidJson5
@@ -71,10 +71,10 @@ def _invalid_settings(text: str, paths: Paths, path: KeyPath) -> list[PluginDiag
         file = validate(json5_file(paths.config, text), os.environ)
     except (InvalidJson5, SettingsInvalid):
         return []
-    return [one for one in _examine(file, paths, path) if one.kind == "wrong"]
+    return [one for one in _examine(file, paths, path) if one.is_error]
 
 
-def _examine(file: ConfigFile, paths: Paths, path: KeyPath) -> list[PluginDiagnostic]:
+def _examine(file: ConfigFile, paths: Paths, path: KeyPath) -> list[Diagnostic]:
     """Return the diagnostics of plugins.
 
     Loads plugins, so not for a change that turns one on or off, nor for one that cannot concern any.
@@ -87,5 +87,5 @@ def _examine(file: ConfigFile, paths: Paths, path: KeyPath) -> list[PluginDiagno
     return plugin_diagnostics(file, paths.state)
 
 
-def _identity(diagnostic: PluginDiagnostic) -> tuple[str, str]:
-    return diagnostic.diagnostic.key, diagnostic.diagnostic.text
+def _identity(diagnostic: Diagnostic) -> tuple[str, str]:
+    return diagnostic.key, diagnostic.text

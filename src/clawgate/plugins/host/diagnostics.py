@@ -7,9 +7,8 @@ the code of any other plugin runs only if the config enables it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel
 
@@ -23,26 +22,13 @@ from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.references import resolve_references
 
-Kind = Literal["broken", "wrong", "unset", "unfit"]
-"""The plugin cannot be used; a setting is invalid; a setting is missing; settings do not fit together."""
 
+def plugin_diagnostics(file: ConfigFile, state_dir: Path, *, bundled: Path | None = None) -> list[Diagnostic]:
+    """Return what would keep a plugin from running, or requests from reaching its providers.
 
-@dataclass(frozen=True, slots=True)
-class PluginDiagnostic:
-    """A diagnostic of the config, with the plugin that it concerns."""
-
-    plugin: str
-    kind: Kind
-    diagnostic: Diagnostic
-
-    def __str__(self) -> str:
-        return str(self.diagnostic)
-
-
-def plugin_diagnostics(
-    file: ConfigFile, state_dir: Path, *, bundled: Path | None = None
-) -> list[PluginDiagnostic]:
-    """Return what would keep a plugin from running, or requests from reaching its providers."""
+    An invalid setting is an error. A plugin that cannot be used, a missing setting (`Diagnostic.unset`) and settings
+    that do not fit together are warnings.
+    """
     plugins = find_plugins(state_dir, bundled=bundled)
     return [found for plugin in plugins if _is_checked(plugin, file) for found in _check(plugin, file)]
 
@@ -62,23 +48,18 @@ def _is_enabled(plugin: DiscoveredPlugin, file: ConfigFile) -> bool:
     return enabled_reason(plugin, file.config.plugins, file.config.models.providers)[0]
 
 
-def _check(plugin: DiscoveredPlugin, file: ConfigFile) -> Iterator[PluginDiagnostic]:
+def _check(plugin: DiscoveredPlugin, file: ConfigFile) -> Iterator[Diagnostic]:
     try:
         loaded = load_plugin(plugin)
         yield from _check_loaded(loaded, file, is_enabled=_is_enabled(plugin, file))
     except PluginFailed as error:
         path: KeyPath = ("plugins", "entries", plugin.id)
-        broken = Diagnostic(
-            path,
-            f"the plugin '{plugin.id}' cannot be used: {error}",
-            Severity.WARNING,
-            f"fix the plugin, or: clawgate plugins disable {plugin.id}",
-            location=file.location(path),
-        )
-        yield PluginDiagnostic(plugin.id, "broken", broken)
+        message = f"the plugin '{plugin.id}' cannot be used: {error}"
+        fix = f"fix the plugin, or: clawgate plugins disable {plugin.id}"
+        yield Diagnostic(path, message, Severity.WARNING, fix, location=file.location(path))
 
 
-def _check_loaded(loaded: LoadedPlugin, file: ConfigFile, *, is_enabled: bool) -> Iterator[PluginDiagnostic]:
+def _check_loaded(loaded: LoadedPlugin, file: ConfigFile, *, is_enabled: bool) -> Iterator[Diagnostic]:
     entry = file.config.plugins.entries.get(loaded.id)
     config = entry.config if entry is not None else {}
     settings: BaseModel | None
@@ -88,9 +69,9 @@ def _check_loaded(loaded: LoadedPlugin, file: ConfigFile, *, is_enabled: bool) -
         problems = locate_problems(loaded.id, error, file)
         for problem in problems:
             if not problem.unset:
-                yield PluginDiagnostic(loaded.id, "wrong", problem)
+                yield problem
             elif is_enabled:
-                yield PluginDiagnostic(loaded.id, "unset", replace(problem, severity=Severity.WARNING))
+                yield replace(problem, severity=Severity.WARNING)
         settings = _as_if_set(loaded, config, file) if all(problem.unset for problem in problems) else None
     if settings is not None and is_enabled:
         yield from _check_together(loaded, settings, file)
@@ -116,13 +97,10 @@ def _as_if_set(loaded: LoadedPlugin, config: Mapping[str, object], file: ConfigF
         return None
 
 
-def _check_together(
-    loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile
-) -> Iterator[PluginDiagnostic]:
+def _check_together(loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile) -> Iterator[Diagnostic]:
     for provider in loaded.providers:
         for found in check_config(provider, file.raw, settings):
-            located = replace(found, severity=Severity.WARNING, location=file.location(found.path))
-            yield PluginDiagnostic(loaded.id, "unfit", located)
+            yield replace(found, severity=Severity.WARNING, location=file.location(found.path))
 
 
 def _block_path(plugin: str) -> KeyPath:
