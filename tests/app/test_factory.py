@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from clawgate.app import Role
-from clawgate.app.factory import intake_limits, travels_unencrypted, via_value
+from clawgate.app.factory import connection_limit, new_via_value, raise_fd_limit
+from clawgate.app.upstreams import is_sent_in_the_clear
 from clawgate.errors import HostNotAllowed, OriginNotAllowed
 from clawgate.providers.credential import basic_value
 from clawgate.settings.problems import SettingsInvalid
-from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.wire.http.url import parse_url
 from tests.app.roles import OTHER, bridge, server
-from tests.settings.canary import BRIDGE
 
 BUILDERS = pytest.mark.parametrize("build", [bridge, server])
 
@@ -66,7 +65,7 @@ def test_limits_are_those_of_the_settings(build: Any) -> None:
 def test_two_processes_have_two_names(build: Any) -> None:
     """The loop check tells this process from another one that is configured alike."""
     assert build().front.gate.via_pseudonym != build().front.gate.via_pseudonym
-    assert via_value("ab12") == b"clawgate-ab12"
+    assert new_via_value().startswith(b"clawgate-")
 
 
 @pytest.mark.parametrize("userinfo", ["", "u:p@ss@", "u@", ":@"])
@@ -145,22 +144,34 @@ def test_the_operators_own_networks_are_no_problem(host: str) -> None:
 )  # fmt: skip
 def test_what_is_sent_in_the_open(url: str, open_to_all: bool) -> None:
     """A name may be anywhere; a private network is the operator's own matter."""
-    assert travels_unencrypted(parse_url(url)[0]) is open_to_all
+    assert is_sent_in_the_clear(parse_url(url)[0]) is open_to_all
 
 
-def test_clients_leave_descriptors_for_their_upstreams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two for each client and some to spare; the soft limit is raised, and a very low one still serves a few."""
-    asked: list[tuple[int, int]] = []
+@pytest.mark.parametrize(
+    ("soft", "connections"),
+    [(4096, (4096 - 64) // 2), (64, 16), (resource.RLIM_INFINITY, (65_536 - 64) // 2)],
+)
+def test_clients_leave_descriptors_for_their_upstreams(
+    soft: int, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two for each client and some to spare; a very low limit still serves a few. The limit itself stays as it is."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: pytest.fail("a getter changed the limit"))
+    assert connection_limit() == connections
+    assert bridge().front.limits.connections == connections
 
-    def connections(soft: int, hard: int) -> int:
-        monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
-        monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
-        return intake_limits(BridgeSettings.model_validate(BRIDGE)).connections
 
-    assert connections(1024, 4096) == (4096 - 64) // 2
-    assert connections(1024, resource.RLIM_INFINITY) == (65_536 - 64) // 2
-    assert connections(64, 64) == 16
-    assert asked == [(4096, 4096), (65_536, resource.RLIM_INFINITY)]
+@pytest.mark.parametrize(
+    ("hard", "raised"), [(4096, 4096), (resource.RLIM_INFINITY, 65_536), (1_000_000, 65_536), (1024, None)]
+)
+def test_the_limit_of_open_files_is_raised_as_far_as_allowed(
+    hard: int, raised: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: calls.append(limits))
+    raise_fd_limit()
+    assert calls == ([] if raised is None else [(raised, hard)])
 
 
 def test_a_limit_that_may_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +180,8 @@ def test_a_limit_that_may_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", refuse)
-    assert intake_limits(BridgeSettings.model_validate(BRIDGE)).connections == (1024 - 64) // 2
+    raise_fd_limit()
+    assert connection_limit() == (1024 - 64) // 2
 
 
 @BUILDERS

@@ -197,7 +197,7 @@ def test_a_metrics_port_that_is_taken_is_said_and_stops_nothing(tmp_path: Path) 
                 options = ("--metrics-port", str(port))
                 with role_process("server", upstream.url, tmp_path / "role", *options) as process:
                     await until(lambda: "choose another --metrics-port" in process.err, "the warning")
-                    assert f"port {port} cannot be had" in process.err
+                    assert f"cannot listen on port {port}" in process.err
                     assert (await ask_anew(process.url, CLIENT_TOKEN)).status == 200
                     process.send()
                     assert await process.ended() == 0
@@ -230,6 +230,6 @@ def test_a_changed_tokens_file_counts_without_a_restart(workers: int, tmp_path: 
                 process.send()
                 assert await process.ended() == 0
                 assert BOB not in process.err and ALICE not in process.err
-                assert process.err.count("tokens read again: alice, default") == workers
+                assert process.err.count("tokens reloaded: alice, default") == workers
 
     run(work())

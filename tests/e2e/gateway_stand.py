@@ -128,7 +128,7 @@ class Gateway:
     @property
     def quiet(self) -> bool:
         """Whether nobody is connected and no upstream connection is in use."""
-        pools = [upstream.pool for upstream in list(self.role.direct.upstreams)]
+        pools = [upstream.pool for upstream in list(self.role.router.upstreams)]
         return self.role.front.connection_count == 0 and all(
             pool.open_count == pool.idle_count for pool in pools
         )

@@ -40,7 +40,7 @@ def check(scripts: Sequence[StreamScript], lane: Lane, folder: Path) -> None:
             FakeUpstream(*[script.steps() for script in scripts]) as upstream,
             serving_gateway(folder, config({scripts[0].upstream: upstream.url})) as stand,
         ):
-            stand.role.direct.hooks = JudgedHooks()
+            stand.role.router.hooks = JudgedHooks()
             broken = {script.name: await problems(stand, script, lane) for script in scripts}
             assert not {name: found for name, found in broken.items() if found}
             await stand.quiet()

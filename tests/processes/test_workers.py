@@ -150,6 +150,13 @@ def test_a_pause_ends_with_a_signal() -> None:
     assert status == 0 and float(out.split()[1]) < 0.1
 
 
+def test_no_worker_starts_after_a_signal() -> None:
+    """It would miss the signal, and its parent would wait for it for ever."""
+    with program("stopped early", 2) as started:
+        status, out, _ = started.end()
+    assert (status, out) == (0, "")
+
+
 def test_a_new_worker_does_not_have_its_parents_signal_handler() -> None:
     """Inherited, it would only note the signal and pass it to the siblings, and the worker would go on for ever."""
     with program("look", 1) as started:

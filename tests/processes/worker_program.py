@@ -8,12 +8,14 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from types import FrameType
 from typing import SupportsIndex
 
 from clawgate.processes import workers
 
 _wait = os.wait
+_pthread_sigmask = signal.pthread_sigmask
 
 
 def say(text: str) -> None:
@@ -86,6 +88,13 @@ def wait() -> tuple[int, int]:
     return _wait()
 
 
+def interrupted_mask(how: int, mask: Iterable[int]) -> set[int | signal.Signals]:
+    """In the place of `signal.pthread_sigmask`: a signal arrives just before a worker is forked."""
+    if how == signal.SIG_BLOCK:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return _pthread_sigmask(how, mask)
+
+
 def main() -> int:
     what, count = sys.argv[1], int(sys.argv[2])
     if what in ("serve", "stubborn"):
@@ -98,6 +107,9 @@ def main() -> int:
             count, lambda index, parent_fd: serve(listener, index, parent_fd), on_stop=listener.close
         )
     if what == "stubborn":
+        return workers.run_workers(count, stubborn, on_stop=lambda: None)
+    if what == "stopped early":
+        signal.pthread_sigmask = interrupted_mask
         return workers.run_workers(count, stubborn, on_stop=lambda: None)
     # Workers that end at once: the pauses are told instead of waited for.
     clock = Clock(interrupted=what == "interrupted")

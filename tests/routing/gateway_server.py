@@ -88,7 +88,7 @@ class GatewayStand:
 
     def upstream(self, name: str) -> Upstream:
         """The connections of the provider ``name`` as it is configured now."""
-        direct = self.role.direct
+        direct = self.role.router
         return direct.connect(direct.catalog.providers[name]).upstream
 
     def limit(self, name: str, **limits: float) -> None:
@@ -97,7 +97,7 @@ class GatewayStand:
 
     async def quiet(self) -> None:
         """Nobody is connected and no provider's connection is in use."""
-        front, upstreams = self.role.front, self.role.direct.upstreams
+        front, upstreams = self.role.front, self.role.router.upstreams
         await until(
             lambda: (
                 front.connection_count == 0

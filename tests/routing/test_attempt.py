@@ -187,7 +187,7 @@ def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api: str, 
     async def work() -> None:
         async with FakeUpstream(wrapped) as upstream:
             async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, api)})) as stand:
-                stand.role.direct.hooks = Hooks(
+                stand.role.router.hooks = Hooks(
                     judge=lambda _, body: MappedError(status=404, message=f"really: {body.decode()}")
                 )
                 for _ in range(2):
@@ -211,7 +211,7 @@ def test_through_a_gateway_a_fallback_is_asked_where_the_real_status_lets_it(
         async with FakeUpstream(wrapped) as first, FakeUpstream(faults.json_answer({"ok": 1})) as second:
             both = {"a": provider(first.url), "b": provider(second.url)}
             async with serving_gateway(tmp_path, config_of(both, primary="a/m", fallbacks=("b/m",))) as stand:
-                stand.role.direct.hooks = Hooks(
+                stand.role.router.hooks = Hooks(
                     judge=lambda _, __: MappedError(status=really, message="really")
                 )
                 found = await stand.ask(question(""))
@@ -229,7 +229,7 @@ def test_through_a_gateway_one_that_is_not_available_is_never_dialled(tmp_path: 
     async def work() -> None:
         async with FakeUpstream(faults.json_answer({})) as upstream:
             async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url)})) as stand:
-                stand.role.direct.hooks = Hooks(
+                stand.role.router.hooks = Hooks(
                     unavailable=lambda name: ProviderUnavailable(f"{name} rests", retry_after=9)
                 )
                 found = await stand.ask(question("a/m"))

@@ -1,121 +1,160 @@
-"""Which parts do bridge and server share, and how are they made from settings?"""
+"""Builds relay roles: those with one upstream for all requests."""
 
 from __future__ import annotations
 
 import logging
 import resource
-import ssl
+import secrets
+import time
+from dataclasses import dataclass, field
 
+from clawgate.app.log_setup import AuthFailureMonitor, tee_observers
+from clawgate.app.role import RelayRole
+from clawgate.app.upstreams import relay_endpoint, time_limits
+from clawgate.control.health import HealthProbe, build_health_app
+from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
+from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
-from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
-from clawgate.policy.local_hosts import WILDCARDS, is_loopback
-from clawgate.policy.timeouts import TimeLimits
-from clawgate.providers.credential import basic_value
+from clawgate.policy.local_hosts import is_loopback
+from clawgate.policy.path_routing import RouteTable
+from clawgate.policy.rate_limit import RateLimiter
+from clawgate.providers.credential import Credential
+from clawgate.relay.admission.admission import Admission
+from clawgate.relay.admission.plan import ModelAllowlist
+from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
-from clawgate.relay.upstream.dial import UpstreamEndpoint, tls_context
-from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.problems import SettingsInvalid
+from clawgate.relay.observe.record import Observer
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.roles.relay import RelaySettings
-from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
+from clawgate.wire.http.url import parse_url
 
 logger = logging.getLogger("clawgate")
 
-_SPARE_FILES = 64  # descriptors that are not connections: listeners, logs, pipes, modules
+_SPARE_FILES = 64
+"""Descriptors that are not connections: listeners, logs, pipes, modules."""
+_MAX_FILES = 65_536
+_MIN_CONNECTIONS = 16
 
 
-def route(settings: RelaySettings, origin: Origin, listening: tuple[str, int]) -> UpstreamEndpoint:
-    """How to reach ``origin``; ``listening`` is our own host and port."""
-    problems = _bad_places(origin, listening)
-    tls = None
-    if origin.scheme == "https":
+def raise_fd_limit() -> None:
+    """Raise this process's limit of open files as far as allowed. Call this before `connection_limit`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = min(hard, _MAX_FILES) if hard != resource.RLIM_INFINITY else _MAX_FILES
+    if soft < highest:
         try:
-            tls = tls_context(
-                ca_file=settings.ca_file, certificate=settings.client_certificate, key=settings.client_key
-            )
-        except (OSError, ssl.SSLError) as error:
-            files = (settings.ca_file, settings.client_certificate, settings.client_key)
-            problems.append(
-                Diagnostic((), why_unusable(error, *files), location="caFile, clientCertificate, clientKey")
-            )
-    proxy, authorization = None, None
-    if settings.upstream_proxy is not None:
-        url, userinfo = split_proxy_url(settings.upstream_proxy.get_secret_value())
-        proxy, _ = parse_url(url)
-        authorization = basic_value(userinfo) if userinfo else None
-    if problems:
-        raise SettingsInvalid(problems)
-    return UpstreamEndpoint(
-        origin=origin, allow_private=True, tls=tls, proxy=proxy, proxy_authorization=authorization
-    )
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
+        except (ValueError, OSError):
+            logger.debug("the limit of open files stays at %d", soft)
 
 
-def why_unusable(error: OSError, *files: str | None) -> str:
-    """What is wrong with one of ``files``; OpenSSL does not say which of them it could not read."""
-    for file in files:
-        if file is not None:
-            try:
-                with open(file, "rb"):  # noqa: PTH123  # the name came as text
-                    pass
-            except OSError as unreadable:
-                return f"{file} cannot be read: {unreadable.strerror}"
-    return f"cannot be used: {error}"
+def connection_limit() -> int:
+    """Return how many clients the descriptors allow, two for each: its own and one to the upstream."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = soft if soft != resource.RLIM_INFINITY else _MAX_FILES
+    return max((files - _SPARE_FILES) // 2, _MIN_CONNECTIONS)
 
 
-def _bad_places(origin: Origin, listening: tuple[str, int]) -> list[Diagnostic]:
-    """What can be known to be wrong with an upstream's place before anything is sent to it."""
-    host, port = listening
-    here = origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in WILDCARDS))
-    if origin.port == port and here:
-        return [Diagnostic((), "it is this listener itself", location=f"upstream URL {origin}")]
-    if (kind := classify_host(origin.host)) in NEVER_ALLOWED:
-        return [Diagnostic((), f"this address is never dialled ({kind})", location=f"upstream URL {origin}")]
-    return []
+def new_via_value() -> bytes:
+    """Return a new pseudonym for the ``Via`` header (RFC 9110 7.6.3), by which a request loop is detected."""
+    return f"clawgate-{secrets.token_hex(6)}".encode("ascii")
 
 
-def travels_unencrypted(origin: Origin) -> bool:
-    """Whether what is sent to ``origin`` can be read on the way there."""
-    if origin.scheme == "https" or is_loopback(origin.host):
-        return False
-    return classify_host(origin.host) in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
-
-
-def browser_rule(settings: RelaySettings, host: str) -> CrossOriginPolicy:
+def cross_origin_policy(settings: RelaySettings, host: str) -> CrossOriginPolicy:
+    """Accept loopback names and the allowed hosts; on a listener for others any host, unless hosts are listed."""
     origins = frozenset(origin.encode() for origin in settings.allow_origin)
     if "*" in settings.allow_host or not (settings.allow_host or is_loopback(host)):
         return CrossOriginPolicy(hosts=None, origins=origins)
-    names = LOOPBACK_NAMES | {name.lower().encode() for name in settings.allow_host} | {host.lower().encode()}
-    return CrossOriginPolicy(hosts=names, origins=origins)
+    names = {name.lower().encode() for name in (*settings.allow_host, host)}
+    return CrossOriginPolicy(hosts=LOOPBACK_NAMES | names, origins=origins)
 
 
-def time_limits(settings: RelaySettings) -> TimeLimits:
-    return TimeLimits(
-        connect=settings.connect_timeout,
-        first_byte=settings.first_byte_timeout,
-        idle=settings.idle_timeout,
-        total=settings.total_timeout,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayDescription:
+    """What distinguishes one relay role from another. ``replaces`` and ``prefix``: see `UpstreamConfig`."""
+
+    name: str
+    host: str
+    port: int
+    url: str
+    upstream_name: str
+    prefix: str
+    credential: Credential
+    auth_advice: str
+    """Logged when the upstream rejects the credential."""
+    observer: Observer
+    observes_all: bool
+    routes: RouteTable
+    tokens: TokenStore | None
+    lockout: LockoutRule | None
+    replaces: str = ""
+    extra_lines: bytes = b""
+    rates: RateLimiter | None = None
+    model_allowlist: ModelAllowlist | None = None
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
+
+
+def build_relay_role(
+    description: RelayDescription,
+    settings: RelaySettings,
+    *,
+    dialer: Dialer | None = None,
+    instance: str | None = None,
+) -> RelayRole:
+    """Build a role with one upstream. ``instance`` is reported by its health. Raises `SettingsInvalid`."""
+    dialer = dialer or Dialer()
+    via = new_via_value()
+    body_bytes = int(settings.max_body_mb * 1024 * 1024)
+    upstream = _relay_upstream(description, settings, dialer, via)
+    admission = Admission(
+        upstream=upstream,
+        routes=description.routes,
+        browser=cross_origin_policy(settings, description.host),
+        body_limit=body_bytes,
+        via_pseudonym=via,
+        tokens=description.tokens,
+        failures=None if description.lockout is None else AuthLockout(description.lockout),
+        rates=description.rates,
+        model_allowlist=description.model_allowlist,
+        proxies=description.proxies,
+    )
+    advice = f"{upstream.origin} responds with 401: {description.auth_advice}"
+    front = ConnectionManager(
+        gate=admission,
+        upstreams=(upstream,),
+        limits=ClientLimits(body_bytes=body_bytes, connections=connection_limit()),
+        observer=tee_observers(description.observer, AuthFailureMonitor(advice, time.monotonic)),
+        observes_all=description.observes_all,
+    )
+    return RelayRole(
+        name=description.name,
+        front=front,
+        app=build_health_app(
+            role=description.name,
+            instance=instance or secrets.token_hex(6),
+            probe=HealthProbe(upstream),
+            deep_for_callers=description.tokens is not None,
+        ),
+        upstream=upstream,
+        dialer=dialer,
+        host=description.host,
+        port=description.port,
+        drain_seconds=settings.drain_timeout,
+        parent_fd=0 if settings.exit_on_stdin_eof else None,
     )
 
 
-def body_limit(settings: RelaySettings) -> int:
-    return int(settings.max_body_mb * 1024 * 1024)
-
-
-def intake_limits(settings: RelaySettings) -> ClientLimits:
-    return ClientLimits(body_bytes=body_limit(settings), connections=most_connections())
-
-
-def most_connections() -> int:
-    """As many clients as descriptors allow, two for each: its own and one to the upstream."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
-    if soft < wanted:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            soft = wanted
-        except (ValueError, OSError):
-            logger.debug("the limit of open files stays at %d", soft)
-    return max((soft - _SPARE_FILES) // 2, 16)
-
-
-def via_value(instance: str) -> bytes:
-    return f"clawgate-{instance}".encode("ascii")
+def _relay_upstream(
+    description: RelayDescription, settings: RelaySettings, dialer: Dialer, via: bytes
+) -> Upstream:
+    origin, _ = parse_url(description.url)
+    config = UpstreamConfig(
+        name=description.upstream_name,
+        route=relay_endpoint(settings, origin, (description.host, description.port)),
+        prefix=description.prefix,
+        replaces=description.replaces,
+        credential=description.credential,
+        limits=time_limits(settings),
+        extra_lines=description.extra_lines,
+    )
+    return Upstream(config, dialer, via=via)

@@ -1,4 +1,4 @@
-"""What is a role, once it is built? Everything that serving needs to know, and nothing about how it came to be."""
+"""Describes a role that is ready to be served."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from clawgate.relay.upstream.upstream import Upstream
 
 @dataclass(slots=True, kw_only=True)
 class Role:
-    """One role, ready to be served. ``periodic_tasks`` run on the loop, each at its interval in seconds."""
+    """One role. ``front`` takes its requests, ``app`` is the ASGI application of its control paths.
+
+    ``parent_fd``: a descriptor whose end stops the role. ``periodic_tasks`` run on the loop, each at its interval in
+    seconds. ``tasks`` run beside the listener and are cancelled after the last response. ``metrics``: the port of the
+    metrics listener, and what builds its connections and its application.
+    """
 
     name: str
     front: ConnectionManager
@@ -28,7 +33,6 @@ class Role:
     periodic_tasks: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     on_shutdown: Callable[[], None] = lambda: None
     tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
-    """What runs beside the listener, and is cancelled once the last answer is out."""
     metrics: tuple[int, Callable[[], tuple[ConnectionManager, Any]]] | None = None
 
 

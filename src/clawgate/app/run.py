@@ -1,4 +1,4 @@
-"""How is a role served? In this process or in several, until a signal, the starter's end, or the second signal."""
+"""Serves a role, in this process or in several, until a signal or the end of its parent."""
 
 from __future__ import annotations
 
@@ -21,70 +21,83 @@ from clawgate.relay.downstream.server import Server, close, listen
 logger = logging.getLogger("clawgate")
 
 
-def serve(role: Role, sockets: list[socket.socket], ready: Callable[[], None]) -> int:
-    """Serve ``role`` until it is stopped; ``ready`` is called when connections are accepted. The exit status."""
-    starter = [] if role.parent_fd is None else [role.parent_fd]
+def serve(role: Role, sockets: list[socket.socket], on_ready: Callable[[], None]) -> int:
+    """Serve ``role`` until it is stopped and return the exit status.
+
+    ``on_ready`` is called when connections are accepted.
+    """
+    parent_fds = [] if role.parent_fd is None else [role.parent_fd]
     if role.workers == 1:
-        return _serve_here(role, sockets, starter, ready)
-    ready()
+        return _serve_here(role, sockets, parent_fds, on_ready)
+    on_ready()
     return run_workers(
         role.workers,
-        lambda index, parent_fd: _serve_here(role, sockets, [parent_fd, *starter], lambda: None, index),
+        lambda index, parent_fd: _serve_here(role, sockets, [parent_fd, *parent_fds], lambda: None, index),
         on_stop=lambda: close(sockets),
     )
 
 
 def _serve_here(
-    role: Role, sockets: list[socket.socket], parent_fds: list[int], ready: Callable[[], None], index: int = 0
+    role: Role,
+    sockets: list[socket.socket],
+    parent_fds: list[int],
+    on_ready: Callable[[], None],
+    index: int = 0,
 ) -> int:
-    def when_up(host: Server) -> None:
+    def on_started(server: Server) -> None:
         for parent_fd in parent_fds:
-            watch_parent(parent_fd, host.stop)
-        for every, chore in role.periodic_tasks:
-            _repeat(every, chore)
-        for task in role.tasks:
-            host.keep(task())
+            watch_parent(parent_fd, server.stop)
+        for seconds, task in role.periodic_tasks:
+            _repeat(seconds, task)
+        for make_task in role.tasks:
+            server.keep(make_task())
         if role.metrics is not None:
             port, build = role.metrics
-            host.keep(_serve_metrics(port and port + index, *build()))
-        ready()
-        # What exists now lives as long as the process: the collector need not walk through it again and again.
+            server.keep(_serve_metrics(port and port + index, *build()))
+        on_ready()
+        # What exists now lives as long as the process: keep the garbage collector from scanning it again and again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
 
-    host = Server(role.front, role.app, drain_seconds=role.drain_seconds, tls=role.tls, when_up=when_up)
+    server = Server(role.front, role.app, drain_seconds=role.drain_seconds, tls=role.tls, when_up=on_started)
     try:
-        host.run_on(sockets)
+        server.run_on(sockets)
     finally:
         role.on_shutdown()
     return 0
 
 
 def open_listener(role: Role) -> list[socket.socket]:
-    """The role's sockets; raises OSError when the address cannot be had."""
+    """Return the role's listening sockets. Raises OSError if the address is not available."""
     return listen(role.host, role.port)
 
 
-def _repeat(every: float, chore: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    loop.call_later(every, _repeat, every, chore)
-    chore()
-
-
-async def _serve_metrics(port: int, front: ConnectionManager, app: Any) -> None:
+def make_protocol_factory(front: ConnectionManager, app: Any) -> Callable[[], asyncio.Protocol]:
+    """Return what creates a protocol for each connection, for ``create_server``; opens ``front``."""
     config = Config(app, http=front.make_protocol, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
     config.load()
     front.open()
     state = ServerState()
+    return lambda: front.make_protocol(config, state, {})
+
+
+def _repeat(seconds: float, task: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    loop.call_later(seconds, _repeat, seconds, task)
+    task()
+
+
+async def _serve_metrics(port: int, front: ConnectionManager, app: Any) -> None:
+    make_protocol = make_protocol_factory(front, app)
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(
-            lambda: front.make_protocol(config, state, {}), "127.0.0.1", port, reuse_address=True
-        )
+        server = await loop.create_server(make_protocol, "127.0.0.1", port, reuse_address=True)
     except OSError as error:
         logger.warning(
-            "metrics are not served: port %d cannot be had (%s); choose another --metrics-port", port, error
+            "metrics are not served: cannot listen on port %d (%s); choose another --metrics-port",
+            port,
+            error,
         )
         return
     logger.info("metrics on http://127.0.0.1:%d/metrics", server.sockets[0].getsockname()[1])

@@ -1,27 +1,18 @@
-"""The remote proxy: tokens in, the real key out."""
+"""Builds the server: clients with tokens in, the provider's real key out."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from clawgate.app.factory import (
-    body_limit,
-    browser_rule,
-    intake_limits,
-    route,
-    time_limits,
-    via_value,
-    why_unusable,
-)
-from clawgate.app.log_setup import AuthFailureMonitor, tee_observers, write_line
+from clawgate.app.factory import RelayDescription, build_relay_role, new_via_value
+from clawgate.app.log_setup import tee_observers, write_line
 from clawgate.app.role import RelayRole
-from clawgate.control.health import HealthProbe, build_health_app
-from clawgate.policy.authentication import AuthLockout, LockoutRule
+from clawgate.app.upstreams import why_unusable
+from clawgate.policy.authentication import LockoutRule
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
@@ -35,7 +26,6 @@ from clawgate.relay.observe.access_log import AccessLog
 from clawgate.relay.observe.metrics import RequestMetrics
 from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.server import ServerSettings
@@ -44,123 +34,75 @@ from clawgate.wire.http.url import parse_url
 
 logger = logging.getLogger("clawgate")
 
-_LOOK_AT_TOKENS_EVERY = 0.5
-_FLUSH_LOG_EVERY = 0.2
+AddSecrets = Callable[[Iterable[str]], None]
+
+_TOKENS_CHECK_SECONDS = 0.5
+_LOG_FLUSH_SECONDS = 0.2
+_METRICS_CONNECTIONS = 32
 
 
 def build_server(
-    settings: ServerSettings,
-    *,
-    dialer: Dialer | None = None,
-    add_secrets: Callable[[Iterable[str]], None] = lambda secrets: None,
+    settings: ServerSettings, *, dialer: Dialer | None = None, add_secrets: AddSecrets = lambda secrets: None
 ) -> RelayRole:
-    """The remote proxy: tokens in, the real key out. ``add_secrets`` is told of tokens that stand in files."""
+    """Build a server. ``add_secrets`` is called with the tokens that come from files. Raises `SettingsInvalid`."""
     source = TokenSource(settings)
     add_secrets(source.tokens.values())
     _check_certificate(settings)
-    instance = secrets.token_hex(6)
-    dialer = dialer or Dialer()
-    upstream = _upstream(settings, dialer, instance)
+    metrics = RequestMetrics()
+    log = AccessLog(write_line, time.time) if settings.access_log else None
+    observer: Observer = metrics if log is None else tee_observers(metrics, log)
+    role = build_relay_role(_description(settings, source, observer), settings, dialer=dialer)
+    if settings.tls_certificate and settings.tls_key:
+        role.tls = settings.tls_certificate, settings.tls_key
+    role.workers = settings.workers
+    role.periodic_tasks.append(
+        (_TOKENS_CHECK_SECONDS, lambda: _reload_tokens(source, role.front, add_secrets))
+    )
+    if log is not None:
+        role.periodic_tasks.append((_LOG_FLUSH_SECONDS, log.flush))
+        role.on_shutdown = log.flush
+    if settings.metrics_port is not None:
+        role.metrics = settings.metrics_port, lambda: _build_metrics(metrics, role)
+    return role
+
+
+def _description(settings: ServerSettings, source: TokenSource, observer: Observer) -> RelayDescription:
+    _, path = parse_url(settings.base_url)
+    account = {"openai-organization": settings.organization, "openai-project": settings.project}
     rates = RateRule(concurrent=settings.max_concurrent, per_minute=settings.requests_per_minute)
-    gate = Admission(
-        upstream=upstream,
+    return RelayDescription(
+        name="server",
+        host=settings.host,
+        port=settings.port,
+        url=settings.base_url,
+        upstream_name="openai",
+        prefix=path or "/v1",
+        replaces="/v1",
+        credential=Bearer(settings.openai_api_key.get_secret_value()),
+        extra_lines=b"".join(HeaderToken(name, value).line() for name, value in account.items() if value),
+        auth_advice="it rejects the key; check --openai-api-key (OPENAI_API_KEY)",
+        observer=observer,
+        observes_all=True,
         routes=MODEL_ROUTES,
-        browser=browser_rule(settings, settings.host),
-        body_limit=body_limit(settings),
-        via_pseudonym=via_value(instance),
         tokens=source.store(),
-        failures=AuthLockout(
-            LockoutRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout)
-        ),
+        lockout=LockoutRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout),
         rates=RateLimiter(rates) if rates != RateRule() else None,
         model_allowlist=ModelAllowlist(frozenset(settings.models)) if settings.models else None,
         proxies=TrustedProxies.of(settings.trusted_proxy),
     )
-    tally = RequestMetrics()
-    log = AccessLog(write_line, time.time) if settings.access_log else None
-    watch = AuthFailureMonitor(
-        f"{upstream.origin} answers 401: it refuses the key; check --openai-api-key (OPENAI_API_KEY)",
-        time.monotonic,
-    )
-    observer: Observer = tee_observers(tally, watch)
-    if log is not None:
-        observer = tee_observers(observer, log)
-    front = ConnectionManager(
-        gate=gate, upstreams=(upstream,), limits=intake_limits(settings), observer=observer
-    )
-    role = RelayRole(
-        name="server",
-        front=front,
-        app=build_health_app(
-            role="server", instance=instance, probe=HealthProbe(upstream), deep_for_callers=True
-        ),
-        upstream=upstream,
-        dialer=dialer,
-        host=settings.host,
-        port=settings.port,
-        drain_seconds=settings.drain_timeout,
-        tls=(settings.tls_certificate, settings.tls_key)
-        if settings.tls_certificate and settings.tls_key
-        else None,
-        workers=settings.workers,
-        parent_fd=0 if settings.exit_on_stdin_eof else None,
-        periodic_tasks=[(_LOOK_AT_TOKENS_EVERY, lambda: _look_at_tokens(source, gate, front, add_secrets))],
-    )
-    if log is not None:
-        role.periodic_tasks.append((_FLUSH_LOG_EVERY, log.flush))
-        role.on_shutdown = log.flush
-    if settings.metrics_port is not None:
-        role.metrics = (settings.metrics_port, lambda: _build_metrics(tally, front, upstream, instance))
-    return role
-
-
-def _upstream(settings: ServerSettings, dialer: Dialer, instance: str) -> Upstream:
-    """The one place that requests go to, with the real key."""
-    origin, path = parse_url(settings.base_url)
-    return Upstream(
-        UpstreamConfig(
-            name="openai",
-            route=route(settings, origin, (settings.host, settings.port)),
-            prefix=path or "/v1",
-            replaces="/v1",
-            credential=Bearer(settings.openai_api_key.get_secret_value()),
-            limits=time_limits(settings),
-            extra_lines=_account_lines(settings),
-        ),
-        dialer,
-        via=via_value(instance),
-    )
-
-
-def _account_lines(settings: ServerSettings) -> bytes:
-    lines = {"openai-organization": settings.organization, "openai-project": settings.project}
-    return b"".join(HeaderToken(name, value).line() for name, value in lines.items() if value)
 
 
 def _check_certificate(settings: ServerSettings) -> None:
-    if settings.tls_certificate is not None:
+    files = settings.tls_certificate, settings.tls_key
+    if files[0] is not None:
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-                settings.tls_certificate, settings.tls_key
-            )
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files[0], files[1])
         except OSError as error:
-            raise SettingsInvalid(
-                [
-                    Diagnostic(
-                        (),
-                        why_unusable(error, settings.tls_certificate, settings.tls_key),
-                        location="tlsCertificate, tlsKey",
-                    )
-                ]
-            ) from error
+            problem = Diagnostic((), why_unusable(error, *files), location="tlsCertificate, tlsKey")
+            raise SettingsInvalid([problem]) from error
 
 
-def _look_at_tokens(
-    source: TokenSource,
-    gate: Admission,
-    front: ConnectionManager,
-    add_secrets: Callable[[Iterable[str]], None],
-) -> None:
+def _reload_tokens(source: TokenSource, front: ConnectionManager, add_secrets: AddSecrets) -> None:
     try:
         if not source.reload_if_changed():
             return
@@ -168,23 +110,22 @@ def _look_at_tokens(
         logger.warning("the changed tokens file is not used, the earlier tokens stay valid: %s", error)
         return
     add_secrets(source.tokens.values())
-    gate.tokens = source.store()
+    front.gate.tokens = source.store()
     front.invalidate_head_caches()
-    logger.info("tokens read again: %s", ", ".join(sorted(source.tokens)))
+    logger.info("tokens reloaded: %s", ", ".join(sorted(source.tokens)))
 
 
-def _build_metrics(
-    tally: RequestMetrics, measured: ConnectionManager, upstream: Upstream, instance: str
-) -> tuple[ConnectionManager, Any]:
+def _build_metrics(metrics: RequestMetrics, role: RelayRole) -> tuple[ConnectionManager, Any]:
     from clawgate.control.metrics import MetricsCollector, build_metrics_app
 
-    gate = Admission(
-        upstream=upstream,
+    admission = Admission(
+        upstream=role.upstream,
         routes=RouteTable(exact={}, prefixes={}),
         browser=CrossOriginPolicy(),
         body_limit=0,
-        via_pseudonym=via_value(instance),
+        via_pseudonym=new_via_value(),
         control_paths=frozenset({b"/metrics"}),
     )
-    front = ConnectionManager(gate=gate, upstreams=(), limits=ClientLimits(connections=32), observer=None)
-    return front, build_metrics_app(MetricsCollector(tally, measured, upstream))
+    limits = ClientLimits(connections=_METRICS_CONNECTIONS)
+    front = ConnectionManager(gate=admission, upstreams=(), limits=limits, observer=None)
+    return front, build_metrics_app(MetricsCollector(metrics, role.front, role.upstream))

@@ -1,4 +1,4 @@
-"""How does a configured provider become connections? Its place, its TLS, its proxy and its limits, made once."""
+"""Builds upstreams from settings: endpoint, TLS, proxy and time limits."""
 
 from __future__ import annotations
 
@@ -8,70 +8,113 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 
-from clawgate.policy.local_hosts import is_loopback
+from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
+from clawgate.policy.local_hosts import WILDCARDS, is_loopback
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
-from clawgate.wire.http.url import parse_url, split_proxy_url
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.roles.relay import RelaySettings
+from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
 
 _PEM = "-----BEGIN"
 _CONNECT_SECONDS = 10.0
 
 
+def relay_endpoint(settings: RelaySettings, origin: Origin, listener: tuple[str, int]) -> UpstreamEndpoint:
+    """Return how to connect to ``origin``; ``listener`` is our own host and port. Raises `SettingsInvalid`."""
+    problems = []
+    if is_own_listener(origin, listener):
+        problems.append(Diagnostic((), "it is this listener itself", location=f"upstream URL {origin}"))
+    elif (kind := classify_host(origin.host)) in NEVER_ALLOWED:
+        message = f"this address is never dialled ({kind})"
+        problems.append(Diagnostic((), message, location=f"upstream URL {origin}"))
+    tls = None
+    if origin.scheme == "https":
+        files = (settings.ca_file, settings.client_certificate, settings.client_key)
+        try:
+            tls = tls_context(ca_file=files[0], certificate=files[1], key=files[2])
+        except (OSError, ssl.SSLError) as error:
+            location = "caFile, clientCertificate, clientKey"
+            problems.append(Diagnostic((), why_unusable(error, *files), location=location))
+    if problems:
+        raise SettingsInvalid(problems)
+    proxy_url = settings.upstream_proxy
+    proxy, authorization = parse_proxy(None if proxy_url is None else proxy_url.get_secret_value())
+    return UpstreamEndpoint(
+        origin=origin, allow_private=True, tls=tls, proxy=proxy, proxy_authorization=authorization
+    )
+
+
 def provider_upstream(
     provider: Provider, dialer: Dialer, *, via: bytes, listening: tuple[str, int]
 ) -> Upstream:
-    """The connections of ``provider``. Raises ValueError or OSError with what is wrong with its settings."""
+    """Return the connections of ``provider``. Raises ValueError or OSError for unusable settings."""
     origin = provider.origin
     if origin is None:
         raise ValueError("it has no baseUrl")
-    host, port = listening
-    if origin.port == port and (origin.host == host or (is_loopback(origin.host) and is_loopback(host))):
+    if is_own_listener(origin, listening):
         raise ValueError(f"its baseUrl {origin} is this gateway itself")
-    proxy, authorization = None, None
-    if provider.proxy is not None:
-        url, userinfo = split_proxy_url(provider.proxy)
-        proxy, _ = parse_url(url)
-        authorization = basic_value(userinfo) if userinfo else None
-    return Upstream(
-        UpstreamConfig(
-            name=provider.id,
-            route=UpstreamEndpoint(
-                origin=origin,
-                allow_private=provider.allow_private,
-                allow_private_setting=provider.allow_private_setting,
-                tls=_tls(provider) if origin.scheme == "https" else None,
-                server_name=provider.server_name,
-                proxy=proxy,
-                proxy_authorization=authorization,
-            ),
-            prefix=provider.path,
-            replaces="/v1",
-            credential=provider.credential,
-            limits=_limits(provider),
-            extra_lines=b"".join(HeaderToken(name, value).line() for name, value in provider.headers),
+    proxy, authorization = parse_proxy(provider.proxy)
+    config = UpstreamConfig(
+        name=provider.id,
+        route=UpstreamEndpoint(
+            origin=origin,
+            allow_private=provider.allow_private,
+            allow_private_setting=provider.allow_private_setting,
+            tls=_provider_tls(provider) if origin.scheme == "https" else None,
+            server_name=provider.server_name,
+            proxy=proxy,
+            proxy_authorization=authorization,
         ),
-        dialer,
-        via=via,
+        prefix=provider.path,
+        replaces="/v1",
+        credential=provider.credential,
+        limits=_provider_time_limits(provider),
+        extra_lines=b"".join(HeaderToken(name, value).line() for name, value in provider.headers),
     )
+    return Upstream(config, dialer, via=via)
 
 
-def _limits(provider: Provider) -> TimeLimits:
-    """OpenClaw's ``timeoutSeconds`` is how long a provider may be silent, before its answer and within it."""
-    seconds = provider.timeout_seconds
-    if seconds is None:
-        return TimeLimits()
-    return TimeLimits(
-        connect=min(_CONNECT_SECONDS, seconds),
-        first_byte=seconds,
-        idle=seconds,
-        total=max(TimeLimits().total, seconds),
-    )
+def is_own_listener(origin: Origin, listener: tuple[str, int]) -> bool:
+    """Return whether ``origin`` is the host and port that this process listens on."""
+    host, port = listener
+    if origin.port != port:
+        return False
+    return origin.host == host or (is_loopback(origin.host) and (is_loopback(host) or host in WILDCARDS))
 
 
-def _tls(provider: Provider) -> ssl.SSLContext:
+def parse_proxy(url: str | None) -> tuple[Origin | None, str | None]:
+    """Return the origin of a proxy and the value of its ``Proxy-Authorization``; None for what there is not."""
+    if url is None:
+        return None, None
+    place, userinfo = split_proxy_url(url)
+    return parse_url(place)[0], basic_value(userinfo) if userinfo else None
+
+
+def is_sent_in_the_clear(origin: Origin) -> bool:
+    """Return whether others on the network can read what is sent to ``origin``."""
+    if origin.scheme == "https" or is_loopback(origin.host):
+        return False
+    return classify_host(origin.host) in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)
+
+
+def why_unusable(error: OSError, *files: str | None) -> str:
+    """Return what is wrong with one of ``files``; OpenSSL does not name the one that it could not read."""
+    for file in files:
+        if file is not None:
+            try:
+                with open(file, "rb"):  # noqa: PTH123  # the name came as text
+                    pass
+            except OSError as unreadable:
+                return f"{file} cannot be read: {unreadable.strerror}"
+    return f"cannot be used: {error}"
+
+
+def _provider_tls(provider: Provider) -> ssl.SSLContext:
     ca = provider.ca
     with _as_file(provider.certificate) as certificate, _as_file(provider.key) as key:
         context = tls_context(
@@ -88,7 +131,7 @@ def _tls(provider: Provider) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def _as_file(pem: str | None) -> Iterator[str | None]:
-    """A file with the PEM text, for as long as OpenSSL needs one (it loads from files alone); a path stays as it is."""
+    """Yield a temporary file with PEM text, because OpenSSL reads certificates from files only; a path as it is."""
     if pem is None or _PEM not in pem:
         yield pem
         return
@@ -99,3 +142,25 @@ def _as_file(pem: str | None) -> Iterator[str | None]:
         yield name
     finally:
         os.unlink(name)  # noqa: PTH108  # the name came as text
+
+
+def time_limits(settings: RelaySettings) -> TimeLimits:
+    return TimeLimits(
+        connect=settings.connect_timeout,
+        first_byte=settings.first_byte_timeout,
+        idle=settings.idle_timeout,
+        total=settings.total_timeout,
+    )
+
+
+def _provider_time_limits(provider: Provider) -> TimeLimits:
+    """OpenClaw's ``timeoutSeconds`` bounds how long a provider may be silent, before and within its response."""
+    seconds = provider.timeout_seconds
+    if seconds is None:
+        return TimeLimits()
+    return TimeLimits(
+        connect=min(_CONNECT_SECONDS, seconds),
+        first_byte=seconds,
+        idle=seconds,
+        total=max(TimeLimits().total, seconds),
+    )

@@ -17,6 +17,8 @@ ARGUMENTS_VARIABLE = "CLAWGATE_ARGUMENTS_FD"
 """Environment variable of a process that executed itself: ``PID:FD`` of the pipe with its real arguments."""
 
 _SECRET_WORDS = ("token", "password", "secret", "key")
+_NO_SECRET = ("--proxy-tokens-file", "--tls-key", "--client-key", "--stdin-secret")
+"""Flags that name a file or take no value."""
 _MAX_PIPE_BYTES = 16_384
 """Fits into the buffer of a pipe on every platform, so that the write before the exec cannot block."""
 _ARG_START, _ARG_END = 48, 49  # fields of /proc/PID/stat, counted from 1: proc_pid_stat(5)
@@ -111,7 +113,7 @@ def _restore_arguments() -> None:
 
 def _is_secret_name(text: str) -> bool:
     is_name = text.startswith("--") or ("." in text and "/" not in text)
-    return is_name and any(word in text.lower() for word in _SECRET_WORDS)
+    return is_name and text not in _NO_SECRET and any(word in text.lower() for word in _SECRET_WORDS)
 
 
 def _overwrite(mask: Callable[[list[bytes]], list[bytes]]) -> None:

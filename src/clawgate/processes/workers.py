@@ -66,8 +66,7 @@ class _Workers:
             if not self._running and self._delay > _GIVE_UP_DELAY and self._is_young(started_at):
                 return exit_status or 1
             self._back_off(started_at)
-            if not self._stopping:
-                self._start(index)
+            self._start(index)
         os.close(self._held_end)
         os.close(self._parent_fd)
         return 0
@@ -83,6 +82,9 @@ class _Workers:
     def _start(self, index: int) -> None:
         # No signal may arrive between the fork and its record, nor in a child that still has our handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        if self._stopping:  # a worker that starts now would miss the signal
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            return
         pid = os.fork()
         if pid == 0:
             os.close(self._held_end)

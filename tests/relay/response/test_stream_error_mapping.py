@@ -212,7 +212,7 @@ def test_through_a_gateway_it_is_an_answer_with_its_status(path: str, fault: str
         async with FakeUpstream(steps) as upstream:
             config = config_of({"a": provider(upstream.url, ANTHROPIC)})
             async with serving_gateway(tmp_path, config) as stand:
-                stand.role.direct.hooks = Hooks(judge=judge)
+                stand.role.router.hooks = Hooks(judge=judge)
                 found = await stand.ask(question("a/m", stream=True), target=path)
                 said = found.json()
                 assert found.status == status and found.header("x-clawgate-provider") == "a"
@@ -235,7 +235,7 @@ def test_through_a_gateway_a_stream_that_has_begun_says_what_it_is(path: str, tm
         async with FakeUpstream(steps) as upstream:
             config = config_of({"a": provider(upstream.url, ANTHROPIC)})
             async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
-                stand.role.direct.hooks = Hooks(judge=judge)
+                stand.role.router.hooks = Hooks(judge=judge)
                 await stand.send(client, question("a/m", stream=True), target=path)
                 await client.saw(b"HTTP/1.1 200 OK\r\n")
                 seen.set()
@@ -270,7 +270,7 @@ def test_through_a_gateway_a_chat_stream_without_an_answer_is_a_failure(
         async with FakeUpstream((ReadBody(), Send(wire))) as upstream:
             config = config_of({"a": provider(upstream.url)})
             async with serving_gateway(tmp_path, config) as stand:
-                stand.role.direct.hooks = Hooks(judge=judge)
+                stand.role.router.hooks = Hooks(judge=judge)
                 found = await stand.ask(question("a/m", stream=True), target=path)
                 assert found.status == 502 or not found.complete
                 assert b"[DONE]" not in found.body and b"message_stop" not in found.body
@@ -292,7 +292,7 @@ def test_a_fallback_of_the_operators_is_asked_where_the_real_status_lets_it(
             both = {"a": provider(first.url, ANTHROPIC), "b": provider(second.url, ANTHROPIC)}
             config = config_of(both, primary="a/m", fallbacks=("b/m",))
             async with serving_gateway(tmp_path, config) as stand:
-                stand.role.direct.hooks = Hooks(judge=judge)
+                stand.role.router.hooks = Hooks(judge=judge)
                 found = await stand.ask(question("", stream=True), target=MESSAGES)
                 assert found.header("x-clawgate-provider") == served
                 assert found.status == (200 if served == "b" else 400)

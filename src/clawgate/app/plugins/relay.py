@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from clawgate.app.bridge import build_bridge
 from clawgate.app.role import RelayRole
+from clawgate.app.run import make_protocol_factory
 from clawgate.plugins.api import BridgeSettings, PluginError, RelaySpec
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.credential import HeaderToken
@@ -74,22 +71,14 @@ async def serve_relay(spec: RelaySpec, dialer: Dialer, *, instance: str) -> Rela
             f"cannot listen on {_address(settings)}: {_listen_error(error, settings.bridge_port)}",
             next_step="stop the program on that port, or configure another port",
         ) from error
-    config = Config(role.app, http=role.front.make_protocol, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
-    config.load()
-    role.front.open()
-    state = ServerState()
+    make_protocol = make_protocol_factory(role.front, role.app)
     loop = asyncio.get_running_loop()
-    make: Callable[[], asyncio.Protocol] = lambda: role.front.make_protocol(config, state, {})  # noqa: E731
     try:
-        servers = [await _serving(loop.create_server(make, sock=sock)) for sock in sockets]
+        servers = [await loop.create_server(make_protocol, sock=sock) for sock in sockets]
     except OSError as error:
         close(sockets)
         raise PluginError(f"cannot serve on {_address(settings)}: {error}") from error
     return Relay(role, sockets, servers)
-
-
-async def _serving(server: Awaitable[asyncio.Server]) -> asyncio.Server:
-    return await server
 
 
 def _address(settings: BridgeSettings) -> str:

@@ -61,8 +61,10 @@ class GatewayRun:
 
     def serve(self) -> NoReturn:
         """Serve until stopped; after a restart signal, replace this process by its successor."""
+        from clawgate.app.factory import raise_fd_limit
         from clawgate.app.run import serve
 
+        raise_fd_limit()
         self._set_up_logging()
         try:
             role = self._build()
@@ -152,7 +154,7 @@ class GatewayRun:
         log = Path(self._options.log_file) if self._options.log_file else None
         flags = public_flags(asdict(self._options))
         self._instance.announce(url, port, self._paths.config, log, flags=flags)
-        ready = [one.id for one in role.direct.catalog.providers.values() if one.problem is None]
+        ready = [one.id for one in role.router.catalog.providers.values() if one.problem is None]
         logger.info("http server listening on %s (providers: %s)", url, ", ".join(ready) or "none is ready")
 
 

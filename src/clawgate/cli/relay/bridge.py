@@ -36,13 +36,13 @@ def run_bridge(**flags: Any) -> None:
         return build_bridge(settings)
 
     def banner(role: Any, url: str) -> list[str]:
-        from clawgate.app.factory import travels_unencrypted
+        from clawgate.app.upstreams import is_sent_in_the_clear
 
         lines = [
             f"clawgate bridge listening on {url} -> {role.upstream.origin}",
             f"  base URL for clients: {url}/v1; to test the remote: curl '{url}/health?deep=1'",
         ]
-        if travels_unencrypted(role.upstream.origin):
+        if is_sent_in_the_clear(role.upstream.origin):
             lines.append("  warning: token and prompts travel to the remote unencrypted; use https if it can")
         return lines
 

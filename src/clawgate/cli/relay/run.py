@@ -55,8 +55,10 @@ def run(
 ) -> NoReturn:
     """Build a role, open its port, print the lines of ``banner(role, url)`` and serve until stopped."""
     from clawgate.app import serve
+    from clawgate.app.factory import raise_fd_limit
     from clawgate.app.log_setup import set_up_logging
 
+    raise_fd_limit()
     os.umask(0o077)  # every file that this process writes is for its owner alone
     redactor = Redactor(settings.secrets())
     set_up_logging(redactor, verbose=verbose)
