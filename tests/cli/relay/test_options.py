@@ -12,8 +12,7 @@ from pydantic import BaseModel, Field, SecretStr
 from clawgate.cli.main import clawgate
 from clawgate.cli.relay.options import settings_options
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import flag_of
-from clawgate.settings.roles.relay import RelaySettings
+from clawgate.settings.roles.relay import RelaySettings, flag_of
 from clawgate.settings.roles.server import ServerSettings
 
 ROLES = [("bridge", BridgeSettings, {"models"}), ("server", ServerSettings, set[str]())]

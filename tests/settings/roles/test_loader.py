@@ -15,7 +15,6 @@ from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.settings.roles.loader import (
     SettingsSources,
-    flag_of,
     load,
     read_sources,
 )
@@ -89,10 +88,6 @@ def test_a_flag_that_was_not_given_is_none() -> None:
     found = load(BridgeSettings, flags, sources(bridgePort=1001, allowHost=["a"], verbose=True))
     assert (found.bridge_port, found.allow_host, found.verbose) == (1001, ("a",), True)
     assert load(BridgeSettings, {"verbose": False}, sources(verbose=True)).verbose is False
-
-
-def test_a_flag_has_the_name_of_its_field() -> None:
-    assert flag_of("remote_url") == "--remote-url" and flag_of("bridge_port") == "--port"
 
 
 # Problems

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.relay import RelaySettings
+from clawgate.settings.roles.relay import RelaySettings, flag_of
 from clawgate.settings.roles.server import ServerSettings
 from tests.settings.canary import BRIDGE, CANARY, KEY, SERVER, TOKEN
 from tests.settings.roles.role_settings import OTHER, problems
@@ -145,3 +145,7 @@ def test_a_key_needs_its_certificate() -> None:
     assert "without clientCertificate" in problems(BridgeSettings, BRIDGE | {"clientKey": "f"})[0][1]
     with_tls = BRIDGE | {"remoteUrl": "https://proxy.example"}
     BridgeSettings.model_validate(with_tls | {"clientKey": "k", "clientCertificate": "c"})
+
+
+def test_a_flag_has_the_name_of_its_field() -> None:
+    assert flag_of("remote_url") == "--remote-url" and flag_of("bridge_port") == "--port"

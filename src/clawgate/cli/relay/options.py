@@ -11,7 +11,7 @@ import click
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from clawgate.settings.roles.loader import flag_of
+from clawgate.settings.roles.relay import flag_of
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -18,8 +18,7 @@ from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.schema_walk import holds_secret, models_in
 from clawgate.settings.roles.bridge import BridgeSettings
-from clawgate.settings.roles.loader import flag_of
-from clawgate.settings.roles.relay import RelaySettings
+from clawgate.settings.roles.relay import RelaySettings, flag_of
 from clawgate.settings.roles.server import ServerSettings
 
 ROLES: dict[str, type[RelaySettings]] = {

@@ -26,6 +26,7 @@ from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import DOCUMENT, SettingsInvalid, format_message
 from clawgate.settings.references import resolve_references
 from clawgate.settings.resolve import Resolved, resolve
+from clawgate.settings.roles.relay import flag_of
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -133,11 +134,6 @@ def _unknown_keys(model: type[BaseModel], sources: SettingsSources) -> Iterator[
             near = difflib.get_close_matches(key, keys, n=1)
             fix = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(sorted(keys))}"
             yield Diagnostic((key,), "is not a setting", fix=fix, location=sources.block_name)
-
-
-def flag_of(name: str) -> str:
-    """Return the flag of a field."""
-    return "--" + {"bridge_port": "port"}.get(name, name).replace("_", "-")
 
 
 def _problem(

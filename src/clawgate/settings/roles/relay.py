@@ -16,6 +16,11 @@ from clawgate.settings.secrets import token_problem
 from clawgate.wire.http.url import parse_url, split_proxy_url, userinfo_secrets
 
 
+def flag_of(name: str) -> str:
+    """Return the flag of a field."""
+    return "--" + {"bridge_port": "port"}.get(name, name).replace("_", "-")
+
+
 def _check_token(value: SecretStr) -> SecretStr:
     if reason := token_problem(value.get_secret_value()):
         raise ValueError(f"{reason}; make one with: clawgate server new-token")
