@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -46,6 +47,18 @@ class _RunningPlugin:
         return tuple(service.status() for service in self.services)
 
 
+@dataclass(frozen=True, slots=True)
+class _Hooks:
+    """What the loaded plugins have for one provider, as long as the registry is the same."""
+
+    rejected: str | None
+    """Why no request may be sent to it, whatever its services say."""
+    service_plugin: str | None = None
+    """Its plugin, if that has services: they have to run."""
+    transform: TransformRequest | None = None
+    map_error: MapError | None = None
+
+
 class PluginHost:
     """The plugins of one gateway. `run` is the task that owns their services."""
 
@@ -54,6 +67,7 @@ class PluginHost:
         self._status_seconds = status_seconds
         self._file: ConfigFile | None = None
         self._registry = Registry((), ())
+        self._hooks: dict[str, _Hooks] = {}
         self._running: dict[str, _RunningPlugin] = {}
         self._failures: dict[str, str] = {}  # plugin id -> why it cannot run
         self._diagnostics: set[str] = set()
@@ -63,13 +77,12 @@ class PluginHost:
     # For routing: `ProviderHooks`
 
     def unavailable(self, provider: str) -> ProviderUnavailable | None:
-        rejected = self._registry.failure_of(provider) or self._disabled_reason(provider)
-        if rejected is not None:
-            return _unavailable(provider, Unavailable(reason=rejected))
-        found = self._registry.provider(provider)
-        if found is None or not found[0].services:
+        found = self._hooks_of(provider)
+        if found.rejected is not None:
+            return _unavailable(provider, Unavailable(reason=found.rejected))
+        plugin = found.service_plugin
+        if plugin is None:
             return None
-        plugin = found[0].id
         if plugin in self._failures:
             return _unavailable(provider, Unavailable(reason=self._failures[plugin]))
         running = self._running.get(plugin)
@@ -79,24 +92,35 @@ class PluginHost:
         why = next((why for service in running.services if (why := service.unavailable()) is not None), None)
         return _unavailable(provider, why) if why is not None else None
 
-    def _disabled_reason(self, provider: str) -> str | None:
-        """Return why a provider that must be supervised is not: its plugin is disabled."""
-        plugin = self._registry.disabled_supervisor(provider)
-        if plugin is None or self._registry.provider(provider) is not None:
-            return None
-        return f"its plugin is disabled; enable it with: clawgate plugins enable {plugin}"
-
     def request_transformer(self, provider: str) -> TransformRequest | None:
-        found = self._registry.provider(provider)
-        if found is None or not isinstance(found[1], TransformsRequests):
-            return None
-        return lambda request: hooks.transform_request(found[0].id, found[1], request)
+        return self._hooks_of(provider).transform
 
     def error_mapper(self, provider: str) -> MapError | None:
+        return self._hooks_of(provider).map_error
+
+    def _hooks_of(self, provider: str) -> _Hooks:
+        """Return what the registry says about ``provider``; looked up once for each registry."""
+        found = self._hooks.get(provider)
+        if found is None:
+            found = self._hooks[provider] = self._find_hooks(provider)
+        return found
+
+    def _find_hooks(self, provider: str) -> _Hooks:
         found = self._registry.provider(provider)
-        if found is None or not isinstance(found[1], MapsErrors):
-            return None
-        return lambda status, body: hooks.map_error(found[0].id, found[1], status, body)
+        rejected = self._registry.failure_of(provider)
+        disabled = self._registry.disabled_supervisor(provider)
+        if rejected is None and found is None and disabled is not None:
+            rejected = f"its plugin is disabled; enable it with: clawgate plugins enable {disabled}"
+        if found is None:
+            return _Hooks(rejected)
+        plugin, its = found
+        transform: TransformRequest | None = None
+        map_error: MapError | None = None
+        if isinstance(its, TransformsRequests):
+            transform = partial(hooks.transform_request, plugin.id, its)
+        if isinstance(its, MapsErrors):
+            map_error = partial(hooks.map_error, plugin.id, its)
+        return _Hooks(rejected, plugin.id if plugin.services else None, transform, map_error)
 
     # Life cycle
 
@@ -154,6 +178,7 @@ class PluginHost:
             if failure not in self._registry.failures:
                 logger.error("[plugins] %s", failure)
         self._registry = registry
+        self._hooks = {}
 
     async def _reconcile(self) -> None:
         """Stop what is disabled or has another config now, and start what is missing."""
