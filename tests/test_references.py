@@ -27,7 +27,7 @@ MODULES = sorted((ROOT / "src" / "clawgate").rglob("*.py"))
 
 EXAMPLES = {"house-model", "{}", "<name>"}
 """Commands of plugins that the documentation invents, and placeholders."""
-PROSE = {"behind", "listening"}
+PROSE = {"behind", "is", "listening"}
 """What may follow the name of a group of commands in a sentence: a clawgate server behind it."""
 OTHER_PROGRAMS = re.compile(r"\b(pip|pipx|uv|git|systemctl|scripts/\w+) [^`\n]*")
 """Their flags are not ours."""

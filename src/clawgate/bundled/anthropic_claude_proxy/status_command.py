@@ -35,7 +35,8 @@ def status_command() -> StatusCommand[ProxyConfig]:
         name=ID,
         help="Show the state of the Claude proxy.",
         usage=(
-            "Show the state of the Claude proxy: its process, its health, its login, the last lines that it wrote.\n"
+            "Show the state of the Claude proxy: its process, its health, its login, and\n"
+            "the last lines that it wrote.\n"
             "The exit status is 0 only if requests would succeed."
         ),
         config_class=ProxyConfig,

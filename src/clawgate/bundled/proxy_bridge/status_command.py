@@ -30,7 +30,8 @@ def status_command() -> StatusCommand[BridgeSettings]:
         name=ID,
         help="Show the state of the bridge and its remote.",
         usage=(
-            "Show whether the gateway's bridge listens, and whether its remote responds and accepts the token.\n"
+            "Show whether the gateway's bridge listens, and whether its remote responds\n"
+            "and accepts the token.\n"
             "The exit status is 0 only if both are true."
         ),
         config_class=BridgeSettings,
