@@ -33,6 +33,7 @@ MAY_PROMPT = (
     "plugins/api/__init__.py",
     "bundled/",
     "plugins/api/plugin.py",
+    "plugins/api/provider.py",
     "plugins/host/loader.py",
     "testing/plugins/",
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.plugins.host.discovery import enabled_reason, find_plugins, installed_folder
-from clawgate.plugins.install.installer import place, staged
+from clawgate.plugins.install.installer import activate, stage
 from clawgate.plugins.install.sources import parse_source
 from clawgate.settings.openclaw.schema import PluginsBlock
 from tests.plugins.samples import BODY, manifest, plugin_folder, unique, write_files
@@ -20,8 +20,8 @@ BOOM = "raise SystemExit('this code ran')\n"
 def installed(state: Path, folder: Path) -> Path:
     plugins = installed_folder(state)
     plugins.mkdir(parents=True, exist_ok=True)
-    with staged(parse_source(str(folder)), {}, plugins) as new:
-        return place(new)
+    with stage(parse_source(str(folder)), {}, plugins) as new:
+        return activate(new)
 
 
 def bundle(folder: Path, plugin: str, **more: str) -> Path:

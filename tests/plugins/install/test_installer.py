@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clawgate.plugins.host.discovery import find_plugins, installed_folder
-from clawgate.plugins.install.installer import place, remove, staged
+from clawgate.plugins.install.installer import activate, remove, stage
 from clawgate.plugins.install.sources import parse_source
 from clawgate.plugins.install.unpack import SourceRejected
 from tests.plugins.samples import manifest, plugin_folder, sample_wheel, write_files
@@ -25,8 +25,8 @@ def plugins(tmp_path: Path) -> Path:
 
 
 def install(plugins: Path, source: Path) -> Path:
-    with staged(parse_source(str(source)), {}, plugins) as new:
-        return place(new)
+    with stage(parse_source(str(source)), {}, plugins) as new:
+        return activate(new)
 
 
 def names(folder: Path) -> list[str]:
@@ -34,7 +34,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_what_is_staged_waits_and_leaves_nothing_behind(tmp_path: Path, plugins: Path) -> None:
-    with staged(parse_source(str(plugin_folder(tmp_path / "a", code=BOOM))), {}, plugins) as new:
+    with stage(parse_source(str(plugin_folder(tmp_path / "a", code=BOOM))), {}, plugins) as new:
         assert (
             new.manifest.id == "sample" and find_plugins(tmp_path / "state", bundled=tmp_path / "none") == []
         )
@@ -76,8 +76,8 @@ def test_an_upgrade_that_breaks_off_leaves_the_old_one(
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({"a.py": ""}, "no plugin of clawgate: it has no clawgate-plugin.toml"),
-        ({"clawgate-plugin.toml": "id = 1"}, "no plugin of clawgate"),
+        ({"a.py": ""}, "not a plugin of clawgate: it has no clawgate-plugin.toml"),
+        ({"clawgate-plugin.toml": "id = 1"}, "not a plugin of clawgate"),
         ({"clawgate-plugin.toml": manifest()}, "neither sample_package/__init__"),
         (
             {"clawgate-plugin.toml": manifest(requires_api="99"), "sample_package.py": ""},

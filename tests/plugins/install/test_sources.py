@@ -89,7 +89,7 @@ def test_a_folder_and_a_wheel_are_what_is_there(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("name", ["x-1.0.tar.gz", "x.zip"])
 def test_a_source_archive_is_refused_with_the_way_out(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(SourceRejected, match="unpack it and give its folder, or give a wheel"):
+    with pytest.raises(SourceRejected, match="unpack it and use its folder, or use a wheel"):
         parse_source(str(tmp_path / name))
 
 
@@ -109,7 +109,7 @@ def test_a_wheel_that_needs_more_than_is_there_is_refused_with_the_way_out(tmp_p
     (tmp_path / "into").mkdir()
     with pytest.raises(SourceRejected) as caught:
         fetch(parse_source(str(path)), tmp_path / "into", {})
-    assert "it needs no-such-package, which" in str(caught.value) and "pip install" in str(caught.value)
+    assert "missing packages: no-such-package" in str(caught.value) and "pip install" in str(caught.value)
     assert missing_requirements(tmp_path / "into" / "tree") == ["no-such-package"]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.plugins.install import unpack as unpacking
-from clawgate.plugins.install.unpack import SourceRejected, copy_folder, shown, unpack_wheel
+from clawgate.plugins.install.unpack import SourceRejected, copy_folder, printable, unpack_wheel
 from tests.plugins.samples import wheel, write_files
 
 
@@ -76,7 +76,7 @@ def test_a_link_is_refused_wherever_it_leads(tmp_path: Path, target: Path, where
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, target: Path) -> None:
     source = write_files(tmp_path / "source", {"a.py": "1"})
     os.mkfifo(source / "pipe")
-    with pytest.raises(SourceRejected, match="'pipe' is no plain file"):
+    with pytest.raises(SourceRejected, match="'pipe' is not a regular file"):
         copy_folder(source, target)
 
 
@@ -90,7 +90,7 @@ def test_odd_names_are_refused_in_printable_words(tmp_path: Path, target: Path, 
 
 def test_too_much_is_refused(tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_files(tmp_path / "source", {f"f{number}": "x" * 10 for number in range(10)})
-    monkeypatch.setattr(unpacking, "MOST_FILES", 9)
+    monkeypatch.setattr(unpacking, "MAX_FILES", 9)
     with pytest.raises(SourceRejected, match="more than 9 files"):
         copy_folder(source, target)
 
@@ -151,12 +151,12 @@ def test_whatever_a_name_is_it_stays_within_or_is_refused(
     ("files", "modes", "says"),
     [
         ({"p/a": "/etc/passwd"}, {"p/a": 0o120777}, "'p/a' is a link"),
-        ({"p/a": ""}, {"p/a": 0o010644}, "no plain file"),
-        ({"p/A.py": "", "p/a.py": ""}, {}, "is there twice"),
-        ({"p": "", "p/a.py": ""}, {}, "is there twice, as a file and as a folder"),
-        ({"a-1.data/scripts/clawgate": ""}, {}, "belongs outside of the package"),
-        ({"evil.pth": "import os"}, {}, "nothing that a plugin may bring"),
-        ({"p/__init__.pyc": ""}, {}, "nothing that a plugin may bring"),
+        ({"p/a": ""}, {"p/a": 0o010644}, "not a regular file"),
+        ({"p/A.py": "", "p/a.py": ""}, {}, "is a duplicate file name"),
+        ({"p": "", "p/a.py": ""}, {}, "is both a file and a folder"),
+        ({"a-1.data/scripts/clawgate": ""}, {}, "installs outside of the package"),
+        ({"evil.pth": "import os"}, {}, "is not allowed in a plugin"),
+        ({"p/__init__.pyc": ""}, {}, "is not allowed in a plugin"),
     ],
 )
 def test_what_a_wheel_may_not_hold(
@@ -178,7 +178,7 @@ def test_a_small_wheel_that_becomes_large_is_refused(tmp_path: Path, target: Pat
 def test_what_is_no_zip_is_refused(tmp_path: Path, target: Path, content: bytes) -> None:
     path = tmp_path / "a.whl"
     path.write_bytes(content)
-    with pytest.raises(SourceRejected, match="no wheel that can be read"):
+    with pytest.raises(SourceRejected, match="is not a readable wheel"):
         unpack_wheel(path, target)
 
 
@@ -187,9 +187,9 @@ def test_a_damaged_member_is_refused(tmp_path: Path, target: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("p/a.py", "content that will be changed")
     path.write_bytes(path.read_bytes().replace(b"content", b"CONTENT", 1))
-    with pytest.raises(SourceRejected, match="no wheel that can be read"):
+    with pytest.raises(SourceRejected, match="is not a readable wheel"):
         unpack_wheel(path, target)
 
 
 def test_a_name_is_shown_without_what_a_terminal_obeys() -> None:
-    assert shown("a\x1b[2Jb") == "a\\x1b[2Jb" and len(shown("x" * 1000)) == 200
+    assert printable("a\x1b[2Jb") == "a\\x1b[2Jb" and len(printable("x" * 1000)) == 200

@@ -36,7 +36,7 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
     Its manifest is shown first, and none of its code runs before you confirm. A plugin runs inside the gateway with
     all rights of the gateway: install only what you trust.
     """
-    from clawgate.plugins.install.installer import place, staged
+    from clawgate.plugins.install.installer import activate, stage
     from clawgate.plugins.install.sources import own_environment, parse_source
     from clawgate.plugins.install.unpack import SourceRejected
     from clawgate.settings.paths import own_folder
@@ -45,9 +45,9 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
     loaded = load_config(config)
     try:
         plugins_folder = own_folder(os.environ) / "plugins"
-        with staged(parse_source(source), own_environment(), plugins_folder) as new:
+        with stage(parse_source(source), own_environment(), plugins_folder) as new:
             _confirm_install(new, loaded.paths.state, yes=yes, upgrade=upgrade)
-            click.echo(f"Installing to {place(new)}")
+            click.echo(f"Installing to {activate(new)}")
             plugin = new.manifest.id
     except (SourceRejected, SettingsInvalid) as error:
         fail(str(error), outcome=_NOT_INSTALLED)

@@ -1,4 +1,4 @@
-"""Finds plugins by their manifests and tells which of them the config enables.
+"""Finds plugins by their manifests, and decides which of them the config enables.
 
 Must not run code of a plugin. Sources, in this order: ``clawgate.bundled``, packages of this Python with an entry point
 in the group ``clawgate.plugins``, and what ``clawgate plugins install`` put below the state folder. Invariant: whatever

@@ -17,6 +17,7 @@ from typing import Any, cast
 from pydantic import BaseModel, SecretStr
 
 from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
+from clawgate.plugins.host.api_versions import RENAMED_HOOKS
 from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, run_with_timeout
 from clawgate.plugins.host.manifest import Manifest
@@ -25,8 +26,6 @@ from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.loader import SettingsSources, load
 
 _DIALECTS = frozenset({"openai-completions", "anthropic-messages"})
-_RENAMED_HOOKS = {"shape": "transform_request", "judge": "map_error", "config_notes": "check_config"}
-"""Optional methods of plugin API 1. A plugin that kept one would be loaded without it, in silence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class _Registrations:
                 f"the provider '{provider.id}' has the unknown dialect '{provider.dialect}'; "
                 f"use one of {', '.join(sorted(_DIALECTS))}"
             )
-        for old, new in _RENAMED_HOOKS.items():
+        for old, new in RENAMED_HOOKS.items():
             if callable(getattr(provider, old, None)) and not hasattr(provider, new):
                 raise PluginFailed(
                     f"the provider '{provider.id}' has {old}(), which is {new}() since plugin API 2; rename it"

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
-from clawgate.plugins.api import API_VERSION
+from clawgate.plugins.host.api_versions import api_problem
 from clawgate.settings.problems import format_message
 
 FILE_NAME = "clawgate-plugin.toml"
@@ -125,19 +125,7 @@ class Manifest(BaseModel):
 
     def api_problem(self) -> str | None:
         """Return why this clawgate cannot load the plugin by its ``requires_api``, or None."""
-        if self.requires_api == API_VERSION:
-            return None
-        if self.requires_api == 1:
-            return (
-                f"it is written for plugin API 1, and this clawgate has API {API_VERSION}, in which methods have other "
-                "names (shape is transform_request, judge is map_error, ...); install a version for API "
-                f"{API_VERSION}, or change it: docs/writing-a-plugin.md, 'From API 1 to 2'"
-            )
-        other = "a newer clawgate" if self.requires_api > API_VERSION else "an older clawgate"
-        return (
-            f"it is written for plugin API {self.requires_api}, and this clawgate has API {API_VERSION}; "
-            f"use {other}, or another version of the plugin"
-        )
+        return api_problem(self.requires_api)
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -1,6 +1,7 @@
-"""What in the config file belongs to a plugin or points to one of its providers? Text in, text out; no file, no code.
+"""Removes from the config file what belongs to a plugin, or refers to one of its providers.
 
-It goes by ids alone, so that a plugin that cannot be loaded any more can be taken out as well.
+Must not read a file or run code: text in, text out. It works by ids only, so that a plugin that cannot be loaded any
+more can be removed as well.
 """
 
 from __future__ import annotations
@@ -16,44 +17,46 @@ _MODELS: KeyPath = ("agents", "defaults", "models")
 
 
 def owned_paths(document: object, plugin: str, providers: Collection[str]) -> list[KeyPath]:
-    """The paths to take out, in an order in which they can be: later entries of a list first.
+    """Return the paths to remove, in an order that keeps them valid: later entries of a list first.
 
-    The plugin's entry, its providers, aliases and settings of their models, and where the default model or a fallback
+    The plugin's entry, its providers, the aliases and settings of their models, and a default model or fallback that
     is one of theirs.
     """
-    found: list[KeyPath] = []
-    if plugin in _object(_at(document, ("plugins", "entries"))):
-        found.append(("plugins", "entries", plugin))
-    configured = _object(_at(document, ("models", "providers")))
-    found += [("models", "providers", provider) for provider in providers if provider in configured]
-    models = _object(_at(document, _MODELS))
-    named = {name: settings for name, settings in models.items() if _is_of(name, providers)}
-    aliases = {_object(settings).get("alias") for settings in named.values()}
-    theirs = {alias.casefold() for alias in aliases if isinstance(alias, str)}
-    found += [(*_MODELS, name) for name in named]
-    found += _choices(_at(document, _MODEL), providers, theirs)
-    return found
+    paths: list[KeyPath] = []
+    if plugin in _object(_value_at(document, ("plugins", "entries"))):
+        paths.append(("plugins", "entries", plugin))
+    configured = _object(_value_at(document, ("models", "providers")))
+    paths += [("models", "providers", provider) for provider in providers if provider in configured]
+    models = _object(_value_at(document, _MODELS))
+    own_models = {name: settings for name, settings in models.items() if _is_of(name, providers)}
+    aliases = {_object(settings).get("alias") for settings in own_models.values()}
+    own_aliases = {alias.casefold() for alias in aliases if isinstance(alias, str)}
+    paths += [(*_MODELS, name) for name in own_models]
+    paths += _default_model_paths(_value_at(document, _MODEL), providers, own_aliases)
+    return paths
 
 
-def _choices(chosen: object, providers: Collection[str], aliases: Collection[str]) -> Iterator[KeyPath]:
-    def points_there(name: object) -> bool:
+def _default_model_paths(
+    model: object, providers: Collection[str], aliases: Collection[str]
+) -> Iterator[KeyPath]:
+    def is_own(name: object) -> bool:
         return isinstance(name, str) and (_is_of(name, providers) or name.casefold() in aliases)
 
-    if isinstance(chosen, str):
-        if points_there(chosen):
+    if isinstance(model, str):
+        if is_own(model):
             yield _MODEL
         return
-    choice = _object(chosen)
-    if points_there(choice.get("primary")):
+    block = _object(model)
+    if is_own(block.get("primary")):
         yield (*_MODEL, "primary")
-    fallbacks = choice.get("fallbacks")
+    fallbacks = block.get("fallbacks")
     for index, name in reversed(list(enumerate(fallbacks if isinstance(fallbacks, list) else []))):
-        if points_there(name):
+        if is_own(name):
             yield (*_MODEL, "fallbacks", index)
 
 
 def remove_paths(text: str, paths: Collection[KeyPath]) -> str:
-    """``text`` without what stands at ``paths``. Raises as `unset_value` does."""
+    """Return ``text`` without the values at ``paths``. Raises as `unset_value` does."""
     for path in paths:
         text = unset_value(text, path)
     return text
@@ -64,7 +67,7 @@ def _is_of(name: str, providers: Collection[str]) -> bool:
     return bool(slash) and provider in providers
 
 
-def _at(document: object, path: KeyPath) -> object:
+def _value_at(document: object, path: KeyPath) -> object:
     for key in path:
         document = _object(document).get(str(key))
     return document

@@ -1,7 +1,7 @@
-"""How does a plugin get into our folder, and out of it again? All or nothing, and nothing of it runs on the way.
+"""Installs and removes plugins below the state folder. All or nothing; must not run code of the plugin.
 
-`staged` brings the files and reads the manifest, so that a person can agree; `place` makes it count with one rename.
-``<plugins>/<id>/installed.json`` names the folder of the version that counts; an upgrade replaces that one small file.
+`stage` brings the files and reads the manifest, so that a person can agree; `activate` installs them with one rename.
+``<plugins>/<id>/installed.json`` names the folder of the active version; an upgrade replaces that one small file.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from clawgate.plugins.host.manifest import (
     import_root,
     read_manifest,
 )
-from clawgate.plugins.install.sources import Fetched, Source, fetch
+from clawgate.plugins.install.sources import FetchedFiles, Source, fetch
 from clawgate.plugins.install.unpack import SourceRejected
 
-_ODD = re.compile(r"[^A-Za-z0-9.+]")
+_UNSAFE = re.compile(r"[^A-Za-z0-9.+]")
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A plugin that waits for a decision: its files are here, and nothing of it has run."""
+    """A plugin that waits for the operator's decision. None of its code has run."""
 
     source: Source
     manifest: Manifest
-    fetched: Fetched
+    fetched: FetchedFiles
     folder: Path
-    """A temporary one, in the same file system as the place where it belongs."""
+    """A temporary one, in the file system of the final folder."""
 
 
 @contextlib.contextmanager
-def staged(source: Source, environment: Mapping[str, str], plugins: Path) -> Iterator[Staged]:
-    """Bring a plugin to a temporary folder below ``plugins``, which is gone afterwards; `place` takes it from there.
+def stage(source: Source, environment: Mapping[str, str], plugins: Path) -> Iterator[Staged]:
+    """Bring a plugin to a temporary folder below ``plugins``, which is removed afterwards; `activate` moves it.
 
     ``environment`` is for pip and git. Raises `SourceRejected`, OSError.
     """
     plugins.mkdir(mode=0o700, exist_ok=True)
-    _sweep(plugins)
+    _remove_leftovers(plugins)
     folder = plugins / f".new-{os.getpid()}-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o700)
     try:
@@ -59,7 +59,7 @@ def staged(source: Source, environment: Mapping[str, str], plugins: Path) -> Ite
             manifest = read_manifest(path)
             import_root(fetched.tree, path, manifest)
         except ManifestInvalid as error:
-            raise SourceRejected(f"it is no plugin of clawgate: {error}") from None
+            raise SourceRejected(f"it is not a plugin of clawgate: {error}") from None
         if (reason := manifest.api_problem()) is not None:
             raise SourceRejected(reason)
         yield Staged(source, manifest, fetched, folder)
@@ -67,10 +67,10 @@ def staged(source: Source, environment: Mapping[str, str], plugins: Path) -> Ite
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def place(new: Staged) -> Path:
-    """Let a staged plugin count from now on, in place of an earlier version if there is one; returns its folder."""
+def activate(new: Staged) -> Path:
+    """Install a staged plugin, in place of an earlier version if there is one. Return its folder."""
     home = new.folder.parent / new.manifest.id
-    tree = f"{_ODD.sub('_', new.manifest.version)}-{secrets.token_hex(4)}"
+    tree = f"{_UNSAFE.sub('_', new.manifest.version)}-{secrets.token_hex(4)}"
     record = {
         "id": new.manifest.id,
         "version": new.manifest.version,
@@ -81,7 +81,7 @@ def place(new: Staged) -> Path:
         "installed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "tree": tree,
         "description": new.manifest.description,
-        "commands": list(new.manifest.commands),  # for `clawgate --help`, which has no time for manifests
+        "commands": list(new.manifest.commands),  # for `clawgate --help`, which must not read manifests
     }
     parcel = new.folder / "parcel"
     parcel.mkdir(mode=0o700)
@@ -99,12 +99,12 @@ def place(new: Staged) -> Path:
 
 
 def remove(found: DiscoveredPlugin, state_dir: Path) -> Path:
-    """Take an installed plugin's files away: it is out of sight with one rename. Raises OSError."""
+    """Remove an installed plugin's files; one rename hides them at once. Raises OSError."""
     plugins = installed_folder(state_dir)
     home = plugins / Path(found.id).name
-    gone = plugins / f".gone-{os.getpid()}-{secrets.token_hex(4)}"
-    home.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
+    removed = plugins / f".gone-{os.getpid()}-{secrets.token_hex(4)}"
+    home.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)
     return home
 
 
@@ -116,16 +116,16 @@ def _write(path: Path, text: str) -> None:
         os.fsync(out.fileno())
 
 
-def _sweep(plugins: Path) -> None:
-    """Take away what a process that is gone left behind."""
+def _remove_leftovers(plugins: Path) -> None:
+    """Remove what a process that has ended left behind."""
     for pattern in (".new-*", ".gone-*"):
         for folder in plugins.glob(pattern):
             pid = folder.name.split("-")[1]
-            if not pid.isdigit() or not _runs(int(pid)):
+            if not pid.isdigit() or not _is_running(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
