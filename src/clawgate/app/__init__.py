@@ -1,7 +1,6 @@
-"""The composition root: builds the parts of a role from its settings, joins them, and owns their start and stop.
+"""The composition root: builds a role from its settings, and owns its start and stop.
 
-The roles are compositions of the same parts, not programs of their own: a gate in front, an upstream behind, a
-control plane beside.
+The three roles (bridge, server, gateway) are compositions of the same parts: admission, upstreams, control API.
 """
 
 from clawgate.app.bridge import build_bridge

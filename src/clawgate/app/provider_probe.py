@@ -1,4 +1,4 @@
-"""Do the providers answer, and do they take our credentials? One small GET each, by the way that requests take."""
+"""Probes whether providers are reachable and accept their credentials: one small GET each, sent like a request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ProviderProbeResult:
-    """What a probe of one provider found."""
+    """The result of one probe. ``state`` is one word or two, as "ok" or "timed out"; ``message`` is "" if ok."""
 
     state: str
     message: str
@@ -26,35 +26,34 @@ class ProviderProbeResult:
 
     @property
     def text(self) -> str:
-        took = f" ({self.latency_ms:g} ms)" if self.latency_ms is not None else ""
-        return f"{self.state}{took}"
+        return self.state if self.latency_ms is None else f"{self.state} ({self.latency_ms:g} ms)"
 
 
 def probe_all(providers: Iterable[Provider], dialer: Dialer | None = None) -> dict[str, ProviderProbeResult]:
-    """Every provider that is ready, all at once; each has `SECONDS` to connect and as long again to answer."""
+    """Probe every configured provider at once; each has `SECONDS` to connect and as long again to respond."""
     ready = [provider for provider in providers if provider.problem is None]
 
-    async def all_of_them() -> list[ProviderProbeResult]:
-        found = dialer or Dialer()
-        return await asyncio.gather(*(probe(provider, found) for provider in ready))
+    async def probe_ready() -> list[ProviderProbeResult]:
+        shared = dialer or Dialer()
+        return await asyncio.gather(*(probe(provider, shared) for provider in ready))
 
-    return {provider.id: seen for provider, seen in zip(ready, asyncio.run(all_of_them()), strict=True)}
+    return {provider.id: result for provider, result in zip(ready, asyncio.run(probe_ready()), strict=True)}
 
 
 async def probe(provider: Provider, dialer: Dialer) -> ProviderProbeResult:
-    """``GET <base>/models`` with the provider's credential."""
-    return (await look(provider, dialer))[0]
+    """Send ``GET <base>/models`` with the provider's credential."""
+    return (await probe_with_body(provider, dialer))[0]
 
 
-async def look(provider: Provider, dialer: Dialer) -> tuple[ProviderProbeResult, bytes]:
-    """The same with the body of an answer; only what was answered well has one."""
+async def probe_with_body(provider: Provider, dialer: Dialer) -> tuple[ProviderProbeResult, bytes]:
+    """Probe as `probe` does; return the body as well, empty unless the state is ok."""
     loop = asyncio.get_running_loop()
     try:
         upstream = provider_upstream(
             _with_version(provider), dialer, via=b"clawgate-probe", listening=("", 0)
         )
-        begun = loop.time()
-        fetched = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, response_seconds=SECONDS)
+        start = loop.time()
+        response = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, response_seconds=SECONDS)
     except UpstreamTimedOut as error:
         return ProviderProbeResult("timed out", error.message), b""
     except EgressDenied as error:
@@ -63,15 +62,14 @@ async def look(provider: Provider, dialer: Dialer) -> tuple[ProviderProbeResult,
         return ProviderProbeResult("unreachable", error.message), b""
     except (ValueError, OSError) as error:
         return ProviderProbeResult("not ready", str(error)), b""
-    found = classify_response(fetched, round((loop.time() - begun) * 1000, 1))
-    seen = ProviderProbeResult(found.state, "" if found.ok else found.message, found.latency_ms)
-    return seen, fetched.body if found.ok else b""
+    health = classify_response(response, round((loop.time() - start) * 1000, 1))
+    result = ProviderProbeResult(health.state, "" if health.ok else health.message, health.latency_ms)
+    return result, response.body if health.ok else b""
 
 
 def _with_version(provider: Provider) -> Provider:
-    """Anthropic's API answers nothing without the one version that it has (its API reference, "Versions")."""
-    if provider.api != "anthropic-messages" or any(
-        n.lower() == "anthropic-version" for n, _ in provider.headers
-    ):
+    """Add the header without which Anthropic's API rejects every request (its API reference, "Versions")."""
+    has_version = any(name.lower() == "anthropic-version" for name, _ in provider.headers)
+    if provider.api != "anthropic-messages" or has_version:
         return provider
     return replace(provider, headers=(*provider.headers, ("anthropic-version", "2023-06-01")))

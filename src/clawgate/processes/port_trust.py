@@ -1,7 +1,7 @@
 """Decides whether the process that listens on a local port may be sent requests.
 
 Invariant: only a process of the gateway's own user, or of the user that the config names, is trusted. Any other user
-of this machine could listen on the port and answer as the expected program does.
+of this machine could listen on the port and respond as the expected program does.
 """
 
 from __future__ import annotations

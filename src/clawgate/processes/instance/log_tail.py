@@ -145,7 +145,7 @@ class Follower:
     def _appended(self) -> list[bytes]:
         if self._file is None:
             return []
-        if os.fstat(self._file.fileno()).st_size < self._file.tell():
+        if os.fstat(self._file.fileno()).st_size < self._file.seek(0, os.SEEK_CUR):
             self.notices.append("the log file was truncated")
             self._file.seek(0)
             self._partial = b""

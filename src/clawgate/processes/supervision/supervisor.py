@@ -234,8 +234,8 @@ class Supervisor:
 def _inspect_port(spec: ChildSpec, ancestor: int) -> tuple[str | None, bool | None, str | None]:
     """Return the listener of the port, whether it descends from ``ancestor``, and why it is not trusted.
 
-    None for what is not visible. A listener that is not visible is trusted only while a child of ours runs: it is the
-    child then, as far as this machine can tell.
+    None for what is not visible. A listener that is not visible is trusted only while a child of ours runs: it is
+    taken for the child then.
     """
     owner = port_owner(spec.port)
     match = PID.search(owner or "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from clawgate.app.provider_probe import look
+from clawgate.app.provider_probe import probe_with_body
 from clawgate.plugins.api.provider import CheckResult
 from clawgate.providers.catalog import build_catalog
 from clawgate.providers.provider import Provider
@@ -53,7 +53,7 @@ async def try_block(
         return CheckResult(ok=False, message=str(error))
     if provider.problem is not None:
         return CheckResult(ok=False, message=provider.problem)
-    probe, body = await look(provider, dialer or Dialer())
+    probe, body = await probe_with_body(provider, dialer or Dialer())
     if probe.state != "reachable":
         return CheckResult(
             ok=False,
