@@ -7,6 +7,7 @@ know HTTP: ``relay/response/error_response.py`` holds the one table from class t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, Self
 
 
@@ -257,3 +258,12 @@ class GatewayStopping(UpstreamFailed):
     """This process is stopping and the response was not complete within the drain limit."""
 
     code = "gateway_stopping"
+
+
+def all_errors() -> Iterator[type[GatewayError]]:
+    """Yield every class with a code, parents first; the table of statuses is checked against it."""
+    queue = GatewayError.__subclasses__()
+    while queue:
+        error = queue.pop(0)
+        yield error
+        queue.extend(error.__subclasses__())

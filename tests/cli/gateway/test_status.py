@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +126,34 @@ def test_status_names_the_owner_of_the_port() -> None:
     text = "\n".join(to_lines(found))
     assert "Port 5 is in use by node (pid 3)" in text and "does not exist; using defaults" in text
     assert "Log file: none yet" in text and "Service: systemd (active)" in text
+
+
+class _Imitation(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = json.dumps(
+            {"ok": True, "status": "live", "version": "1", "role": "gateway", "instance": "x"}
+        ).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+def test_another_program_on_the_configured_port_is_not_our_gateway(home: Home) -> None:
+    """It responds as a healthy gateway does; a script that checks the health of ours must not be content with it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Imitation) as other:
+        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            home.configure(port=other.server_address[1])
+            health, found = home.gateway("health"), status(home)
+            required = home.gateway("status", "--require-ok")
+        finally:
+            other.shutdown()
+            thread.join()
+    assert health.returncode == 1 == required.returncode and "OK (" not in health.stdout
+    assert "the gateway of this state folder is not running; another clawgate responded" in health.stdout
+    assert not found["probe"]["ok"] and found["runtime"]["status"] == "stopped"

@@ -70,6 +70,10 @@ def test_one_that_listens_everywhere_is_asked_on_loopback(serve: Serve, host: st
 
 CASES = {
     "another one has the port": (http(WELL | {"instance": "other"}), "another clawgate responded"),
+    "it does not say which it is": (
+        http({"ok": True, "status": "live", "version": "1"}),
+        "another clawgate responded",
+    ),
     "it is not well": (http(WELL | {"ok": False}, 503), "not healthy (status 503)"),
     "it says so with 200": (http(WELL | {"ok": False}), "not healthy"),
     "a web page": (b"HTTP/1.1 200 OK\r\n\r\n<html>", "another program than clawgate"),

@@ -7,12 +7,11 @@ import json
 import pytest
 
 from clawgate import errors
-from clawgate.errors import GatewayError
+from clawgate.errors import GatewayError, all_errors
 from clawgate.relay.response.error_response import TABLE, error_answer, status_of, stream_event
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.anthropic.errors import OWN
 from clawgate.wire.dialect import Dialect
-from tests.error_classes import all_errors
 from tests.test_errors import make
 from tests.wire.event_stream import dispatched
 

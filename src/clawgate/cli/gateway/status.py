@@ -173,7 +173,10 @@ def _configured(file: Any) -> tuple[str, int, list[str]]:
 
 
 def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
-    """Probe the gateway that holds the state folder, else the configured port of this machine."""
+    """Probe the gateway that holds the state folder.
+
+    If none is running, no response on the configured port is healthy: the program that listens there is another one.
+    """
     from clawgate.processes.instance.daemon import endpoint_of
     from clawgate.processes.instance.health_client import check_health
 
@@ -181,5 +184,8 @@ def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
         return {"ok": False, "durationMs": 0, "error": "it does not serve yet"}
     host, port, tls = endpoint_of(running.url) if running else (_LOOPBACK, _configured(file)[1], False)
     found = check_health(host, port, seconds=seconds, instance=running.instance if running else None, tls=tls)
-    probe: dict[str, Any] = {"ok": found.ok, "durationMs": found.milliseconds, "address": f"{host}:{port}"}
-    return probe if found.ok else probe | {"error": found.error}
+    error = found.error
+    if running is None and found.body is not None:
+        error = "the gateway of this state folder is not running; another clawgate responded"
+    probe: dict[str, Any] = {"ok": not error, "durationMs": found.milliseconds, "address": f"{host}:{port}"}
+    return probe | {"error": error} if error else probe

@@ -1,4 +1,4 @@
-"""Tells why a plugin for another version of the plugin interface cannot be loaded, and what it has to change."""
+"""Explains why a plugin for another version of the plugin interface cannot be loaded, and what it has to change."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def check_health(
         body = None
     if not isinstance(body, dict) or "status" not in body or "version" not in body:
         return result(f"another program than clawgate responded (status {status})")
-    if instance is not None and body.get("instance", instance) != instance:
+    if instance is not None and body.get("instance") != instance:
         return result("another clawgate responded", body)
     if status != 200 or body.get("ok") is not True:
         return result(f"the gateway is not healthy (status {status})", body)
