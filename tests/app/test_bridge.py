@@ -88,18 +88,18 @@ def test_a_bridge_that_others_can_reach_needs_a_token(host: str) -> None:
     with pytest.raises(SettingsInvalid, match="--bridge-token") as caught:
         bridge(host=host)
     assert f"'{host}'" in str(caught.value)
-    gate = bridge(host=host, bridgeToken=OTHER).front.gate
-    assert gate.tokens is not None and gate.failures is not None
-    assert gate.tokens.authenticate(OTHER.encode()) == "bridge"
+    admission = bridge(host=host, bridgeToken=OTHER).connections.admission
+    assert admission.tokens is not None and admission.failures is not None
+    assert admission.tokens.authenticate(OTHER.encode()) == "bridge"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])
 def test_a_bridge_of_this_machine_alone_needs_none(host: str) -> None:
-    assert bridge(host=host).front.gate.tokens is None
+    assert bridge(host=host).connections.admission.tokens is None
 
 
 def test_whatever_is_below_v1_is_the_remotes_to_decide() -> None:
-    routes = bridge().front.gate.routes
+    routes = bridge().connections.admission.routes
     for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"):
         routes.check(method, b"/v1/files/a")
     for path in (b"/v1/", b"/v1", b"/", b"/v2/models", b"/health/x"):
@@ -270,14 +270,14 @@ def test_bridges_do_not_go_round_in_circles() -> None:
             server = stand.host.servers[0]
             loop = asyncio.get_running_loop()
             again = await loop.create_server(
-                lambda: stand.role.front.make_protocol(stand.host.config, stand.host.server_state, {}),
+                lambda: stand.role.connections.make_protocol(stand.host.config, stand.host.server_state, {}),
                 "127.0.0.1",
                 port,
             )
             try:
                 response = await stand.fresh()
                 assert (response.status, response.json()["error"]["code"]) == (508, "loop_detected")
-                await until(lambda: stand.role.front.connection_count <= 1, "the circle to end")
+                await until(lambda: stand.role.connections.connection_count <= 1, "the circle to end")
             finally:
                 again.close()
             assert server.is_serving()

@@ -22,7 +22,7 @@ BUILDERS = pytest.mark.parametrize("build", [bridge, server])
 
 def source_passes(role: Role, host: bytes, origin: bytes | None = None) -> bool:
     try:
-        role.front.gate.browser.check_source(host=host, origin=origin, fetch_site=None)
+        role.connections.admission.browser.check_source(host=host, origin=origin, fetch_site=None)
     except (HostNotAllowed, OriginNotAllowed):
         return False
     return True
@@ -58,13 +58,13 @@ def test_limits_are_those_of_the_settings(build: Any) -> None:
     limits = role.upstream.limits
     assert (limits.connect, limits.first_byte, limits.idle, limits.total) == (1, 2, 3, 4)
     assert role.drain_seconds == 5
-    assert role.front.gate.body_limit == role.front.limits.body_bytes == 512 * 1024
+    assert role.connections.admission.body_limit == role.connections.limits.body_bytes == 512 * 1024
 
 
 @BUILDERS
 def test_two_processes_have_two_names(build: Any) -> None:
     """The loop check tells this process from another one that is configured alike."""
-    assert build().front.gate.via_pseudonym != build().front.gate.via_pseudonym
+    assert build().connections.admission.via_pseudonym != build().connections.admission.via_pseudonym
     assert new_via_value().startswith(b"clawgate-")
 
 
@@ -158,7 +158,7 @@ def test_clients_leave_descriptors_for_their_upstreams(
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: pytest.fail("a getter changed the limit"))
     assert connection_limit() == connections
-    assert bridge().front.limits.connections == connections
+    assert bridge().connections.limits.connections == connections
 
 
 @pytest.mark.parametrize(

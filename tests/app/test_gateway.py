@@ -246,7 +246,12 @@ def test_the_limits_of_the_listener(tmp_path: Path) -> None:
     async def work() -> None:
         async with serving_gateway(tmp_path, config_of({})) as stand:
             role = stand.role
-            assert role.front.limits.body_bytes == role.front.gate.body_limit == BODY_LIMIT == 20 * 2**20
+            assert (
+                role.connections.limits.body_bytes
+                == role.connections.admission.body_limit
+                == BODY_LIMIT
+                == 20 * 2**20
+            )
             assert [every for every, _ in role.periodic_tasks] == [0.5] and (role.name, role.workers) == (
                 "gateway",
                 1,

@@ -50,8 +50,8 @@ def test_only_who_asks_for_it_ends_with_standard_input(build: Any) -> None:
 def test_nothing_is_shared_between_two_roles(build: Any) -> None:
     one, two = build(), build()
     assert one.periodic_tasks is not two.periodic_tasks
-    assert one.front is not two.front and one.upstream is not two.upstream
-    assert one.front.gate.upstream is one.upstream
+    assert one.connections is not two.connections and one.upstream is not two.upstream
+    assert one.connections.admission.upstream is one.upstream
 
 
 def test_what_a_role_leaves_out_costs_nothing() -> None:

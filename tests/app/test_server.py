@@ -59,19 +59,19 @@ def test_the_account_is_the_operators_to_choose(own: dict[str, Any]) -> None:
 
 
 def test_every_server_asks_for_tokens_and_counts_failures() -> None:
-    gate = server(maxAuthFailures=2, authLockout=7).front.gate
-    assert gate.tokens is not None and gate.failures is not None
-    assert gate.tokens.authenticate(TOKEN.encode()) == "default"
+    admission = server(maxAuthFailures=2, authLockout=7).connections.admission
+    assert admission.tokens is not None and admission.failures is not None
+    assert admission.tokens.authenticate(TOKEN.encode()) == "default"
     with pytest.raises(InvalidToken):
-        gate.tokens.authenticate(KEY.encode())
-    gate.failures.record_failure("a", 0)
-    gate.failures.record_failure("a", 0)
-    assert gate.failures.locked_for("a", 0) == 7
+        admission.tokens.authenticate(KEY.encode())
+    admission.failures.record_failure("a", 0)
+    admission.failures.record_failure("a", 0)
+    assert admission.failures.locked_for("a", 0) == 7
 
 
 def test_only_what_the_models_need_is_relayed() -> None:
     """Files, fine-tunes and the key owner's account stay out of reach."""
-    routes = server().front.gate.routes
+    routes = server().connections.admission.routes
     routes.check(b"POST", b"/v1/chat/completions")
     for path in (b"/v1/files", b"/v1/organization/users", b"/v1/fine_tuning/jobs", b"/v1/models/"):
         with pytest.raises(UnknownRoute):
@@ -83,9 +83,9 @@ def test_only_what_the_models_need_is_relayed() -> None:
 
 def test_without_limits_nothing_is_counted() -> None:
     """A request on the short way costs no look at the limits."""
-    gate = server().front.gate
-    assert gate.rates is None and gate.model_allowlist is None
-    limited = server(maxConcurrent=1, models="a").front.gate
+    admission = server().connections.admission
+    assert admission.rates is None and admission.model_allowlist is None
+    limited = server(maxConcurrent=1, models="a").connections.admission
     assert limited.rates is not None and limited.model_allowlist is not None
 
 
@@ -126,11 +126,11 @@ def test_a_broken_tokens_file_changes_nothing_and_is_said_once(
     learnt: list[str] = []
     role = _with_file(path, learnt)
     ((_, look), *_) = role.periodic_tasks
-    gate = role.front.gate
+    admission = role.connections.admission
 
     def holders() -> list[str]:
-        assert gate.tokens is not None
-        return [name for name, _ in gate.tokens.entries]
+        assert admission.tokens is not None
+        return [name for name, _ in admission.tokens.entries]
 
     def said() -> list[str]:
         look()

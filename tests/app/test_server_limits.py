@@ -38,7 +38,7 @@ def test_what_one_token_has_under_way_is_limited(how: str) -> None:
             server_for_two(upstream, max_concurrent=1) as stand,
             await stand.client() as waiting,
         ):
-            rates = stand.role.front.gate.rates
+            rates = stand.role.connections.admission.rates
             assert rates is not None
             client = await stand.client()
             await client.request(PATH, BODY, fields=(bearer(ALICE),))
@@ -75,7 +75,7 @@ def test_every_way_to_fail_counts_out() -> None:
             FakeUpstream(*scripts) as upstream,
             server_for_two(upstream, max_concurrent=1, models="fake-model") as stand,
         ):
-            rates = stand.role.front.gate.rates
+            rates = stand.role.connections.admission.rates
             assert rates is not None
             statuses = [
                 (await ask_anew(stand.url, ALICE, body)).status

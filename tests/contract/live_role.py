@@ -130,7 +130,7 @@ class LiveRole:
             sockets = open_listener(role)
             self.port = sockets[0].getsockname()[1]
             self._host = Server(
-                role.front, role.app, drain_seconds=0.1, when_up=lambda _: self._up.set_result(None)
+                role.connections, role.app, drain_seconds=0.1, on_started=lambda _: self._up.set_result(None)
             )
             await self._host.serve(sockets=sockets)
 

@@ -156,7 +156,7 @@ def test_ready_says_when_it_is_not(tmp_path: Path) -> None:
     async def work() -> None:
         async with serving_gateway(tmp_path, CONFIG) as stand:
             assert (await _get(stand, "/ready", token=False)).json()["failing"] == []
-            stand.role.front.draining = True
+            stand.role.connections.draining = True
             answer = await _get(stand, "/ready", token=False)
             assert answer.status == 503 and answer.json()["failing"] == ["gateway-draining"]
             assert (

@@ -32,15 +32,17 @@ def client(tally: RequestMetrics) -> Iterator[TestClient]:
     route = UpstreamEndpoint(origin=parse_url("http://127.0.0.1:1")[0], allow_private=True)
     plan = UpstreamConfig(name="u", route=route, prefix="", credential=Bearer("canary-key"))
     upstream = Upstream(plan, Dialer(), via=b"v")
-    gate = Admission(
+    admission = Admission(
         upstream=upstream,
         routes=RouteTable({}, {}),
         browser=CrossOriginPolicy(),
         body_limit=0,
         via_pseudonym=b"v",
     )
-    front = ConnectionManager(gate=gate, upstreams=(upstream,), limits=ClientLimits(), observer=None)
-    with TestClient(build_metrics_app(MetricsCollector(tally, front, upstream))) as found:
+    connections = ConnectionManager(
+        admission=admission, upstreams=(upstream,), limits=ClientLimits(), observer=None
+    )
+    with TestClient(build_metrics_app(MetricsCollector(tally, connections, upstream))) as found:
         yield found
 
 

@@ -129,7 +129,7 @@ class Gateway:
     def quiet(self) -> bool:
         """Whether nobody is connected and no upstream connection is in use."""
         pools = [upstream.pool for upstream in list(self.role.router.upstreams)]
-        return self.role.front.connection_count == 0 and all(
+        return self.role.connections.connection_count == 0 and all(
             pool.open_count == pool.idle_count for pool in pools
         )
 
@@ -149,11 +149,11 @@ def serving_gateway(
     gateway = Gateway(role, f"http://127.0.0.1:{sockets[0].getsockname()[1]}", path)
     up = threading.Event()
 
-    def when_up(_: Server) -> None:
+    def on_started(_: Server) -> None:
         gateway._loop.append(asyncio.get_running_loop())
         up.set()
 
-    host = Server(role.front, role.app, drain_seconds=0.0, when_up=when_up)
+    host = Server(role.connections, role.app, drain_seconds=0.0, on_started=on_started)
     thread = threading.Thread(target=host.run, kwargs={"sockets": sockets}, name="gateway")
     thread.start()
     try:

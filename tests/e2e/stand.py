@@ -130,22 +130,24 @@ class Stand:
     @property
     def running(self) -> int:
         """How many requests the role counts as under way (the server; the bridge does not count)."""
-        rates = self.role.front.gate.rates
+        rates = self.role.connections.admission.rates
         return 0 if rates is None else rates.in_flight("default")
 
     async def all_quiet(self, *, kept: int | None = None) -> None:
         """Nobody is connected, nothing is under way, no upstream connection is in use; ``kept`` of them are idle."""
-        front, pool = self.role.front, self.role.upstream.pool
+        connections, pool = self.role.connections, self.role.upstream.pool
 
         def quiet() -> bool:
             return (
-                front.connection_count == 0
+                connections.connection_count == 0
                 and self.running == 0
                 and pool.open_count == pool.idle_count
                 and (kept is None or pool.open_count == kept)
             )
 
-        await until(quiet, lambda: f"{front.connection_count} clients, {self.running} running, {pool!r}")
+        await until(
+            quiet, lambda: f"{connections.connection_count} clients, {self.running} running, {pool!r}"
+        )
 
 
 @contextlib.asynccontextmanager
@@ -161,8 +163,8 @@ async def serving(
     """Serve a role on a free port while the context lasts. ``intake`` replaces fields of its `IntakeLimits`."""
     role = role or build(kind, upstream_url, dialer=dialer, **options)
     if intake:
-        role.front.limits = replace(role.front.limits, **intake)
-    host = Server(role.front, role.app, drain_seconds=0.0, tls=role.tls)
+        role.connections.limits = replace(role.connections.limits, **intake)
+    host = Server(role.connections, role.app, drain_seconds=0.0, tls=role.tls)
     host.config.load()
     host.lifespan = host.config.lifespan_class(host.config)
     sockets = listen("127.0.0.1", 0)

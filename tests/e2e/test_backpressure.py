@@ -48,7 +48,7 @@ def test_a_client_that_does_not_read_holds_up_the_upstream(kind: Kind) -> None:
             connection = await upstream.saw_blocked(0)
             # The kernel's own buffers, which it sizes as it likes, take up to 6 MB on each side of loopback.
             assert connection.sent < 14_000_000
-            held = [c.transport.get_write_buffer_size() for c in stand.role.front._connections]
+            held = [c.transport.get_write_buffer_size() for c in stand.role.connections._connections]
             assert sum(held) < 1_000_000
             client.resume_reading()
             assert (await client.response(within=30)).body == data
@@ -108,8 +108,10 @@ def test_a_body_that_comes_before_the_connection_waits_in_the_kernel(kind: Kind)
             url = f"http://somewhere.example:{upstream.port}"
             async with serving(kind, url, dialer=Dialer(resolver)) as stand, await stand.client() as client:
                 sending = asyncio.get_running_loop().create_task(stand.send(client, body))
-                await until(lambda: any(c.flow.read_paused for c in stand.role.front._connections), "a pause")
-                [connection] = stand.role.front._connections
+                await until(
+                    lambda: any(c.flow.read_paused for c in stand.role.connections._connections), "a pause"
+                )
+                [connection] = stand.role.connections._connections
                 exchange = connection._exchange
                 assert exchange is not None and sum(map(len, exchange._request._pending)) < 1_000_000
                 go.set()

@@ -135,7 +135,7 @@ def test_a_client_that_leaves_in_its_upload_frees_an_upstream_that_does_not_read
             fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "19000000"))
             await client.request(method="POST", fields=fields)
             sent = 0
-            while not any(each.flow.read_paused for each in stand.role.front._connections):
+            while not any(each.flow.read_paused for each in stand.role.connections._connections):
                 await client.send(b"x" * 32_768)
                 sent += 32_768
                 assert sent < 18_000_000
@@ -164,6 +164,6 @@ def test_a_thousand_clients_that_leave_leave_nothing(kind: Kind) -> None:
                 await leave(client, "reset" if number % 2 else "close")
             await stand.all_quiet(kept=0)
             await until(lambda: not upstream.open_connections, "the upstream to see all of them go")
-            assert not stand.role.front._tasks
+            assert not stand.role.connections._tasks
 
     run(work())

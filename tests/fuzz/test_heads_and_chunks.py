@@ -46,7 +46,7 @@ class Recorder:
         self.requests = 0
         self.body = 0
 
-    def head_read(self, head: RequestHead, raw: bytes | None) -> None:
+    def on_request_head(self, head: RequestHead, raw: bytes | None) -> None:
         assert self.state == "head" and not self.error
         assert sum(len(name) + len(value) for name, value in head.fields) <= LIMITS.head_bytes
         assert len(head.target) <= LIMITS.target_bytes
@@ -54,16 +54,16 @@ class Recorder:
         assert not any(byte in b"\r\n\0" for _, value in head.fields for byte in value)
         self.state = "body"
 
-    def body_read(self, piece: bytes) -> None:
+    def on_request_body(self, piece: bytes) -> None:
         assert self.state == "body" and not self.error and piece
         self.body += len(piece)
 
-    def request_read(self) -> None:
+    def on_request_complete(self) -> None:
         assert self.state == "body" and not self.error
         self.state = "head"
         self.requests += 1
 
-    def unreadable(self, error: InvalidRequest) -> None:
+    def on_request_error(self, error: InvalidRequest) -> None:
         assert not self.error
         self.error = True
 
@@ -82,9 +82,9 @@ def play(data: bytes, cuts: list[int]) -> Recorder:
             if recorder.error:
                 return recorder
             if reader.complete:
-                if reader.last:
+                if reader.is_last:
                     return recorder
-                reader.restart()
+                reader.start_request()
             assert len(rest) < before, "it takes nothing and would be asked forever"
     assert recorder.body <= len(data)
     return recorder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
 from typing import Any, cast
@@ -159,7 +160,7 @@ class Client:
     @property
     def statuses(self) -> list[int]:
         """The status of each response so far."""
-        return [int(part[:3]) for part in self.received.split(b"HTTP/1.1 ")[1:]]
+        return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", self.received)]
 
     def send(self, data: bytes) -> bool:
         """Hand over what the client sends, as a loop does: not to a connection that is not read. Whether it was."""
@@ -198,7 +199,7 @@ class Listener:
         }
         self.records: list[RequestRecord] = []
         self.manager = ConnectionManager(
-            gate=Admission(**whole),
+            admission=Admission(**whole),
             upstreams=(self.upstream,),
             limits=limits,
             observer=self.records.append,

@@ -353,7 +353,7 @@ class Relay:
         self.tasks: set[asyncio.Task[None]] = set()
         self.context = ExchangeContext(
             now=self.clock,
-            gate=cast(Any, SimpleNamespace(rates=None)),
+            admission=cast(Any, SimpleNamespace(rates=None)),
             spawn=self._spawn,
             observer=self.records.append,
             observes_all=observes_all,

@@ -97,13 +97,13 @@ class GatewayStand:
 
     async def quiet(self) -> None:
         """Nobody is connected and no provider's connection is in use."""
-        front, upstreams = self.role.front, self.role.router.upstreams
+        connections, upstreams = self.role.connections, self.role.router.upstreams
         await until(
             lambda: (
-                front.connection_count == 0
+                connections.connection_count == 0
                 and all(upstream.pool.open_count == upstream.pool.idle_count for upstream in upstreams)
             ),
-            lambda: f"{front.connection_count} clients, {[upstream.pool for upstream in upstreams]}",
+            lambda: f"{connections.connection_count} clients, {[upstream.pool for upstream in upstreams]}",
         )
 
 
@@ -164,7 +164,7 @@ async def serving_gateway(
         dialer=dialer,
         add_secrets=learned.extend,
     )
-    host = Server(role.front, role.app, drain_seconds=0.0)
+    host = Server(role.connections, role.app, drain_seconds=0.0)
     host.config.load()
     host.lifespan = host.config.lifespan_class(host.config)
     sockets = listen("127.0.0.1", 0)

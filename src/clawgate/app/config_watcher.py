@@ -37,7 +37,7 @@ class ConfigWatcher:
         flags: GatewayFlags,
         environment: Mapping[str, str],
         router: ModelRouter,
-        front: ConnectionManager,
+        connections: ConnectionManager,
         plugins: PluginHost,
         add_secrets: AddSecrets,
     ) -> None:
@@ -45,7 +45,7 @@ class ConfigWatcher:
         self._flags = flags
         self._environment = environment
         self._router = router
-        self._front = front
+        self._connections = connections
         self._plugins = plugins
         self._add_secrets = add_secrets
         self._watched = (file.path, state_dir(environment) / ".env")
@@ -87,14 +87,14 @@ class ConfigWatcher:
             plugins = self._plugins.reload(file)
             _log_changes(before, settings, self._router.catalog, catalog, plugins)
         self._router.use(catalog)
-        admission = self._front.gate
+        admission = self._connections.admission
         admission.tokens = TokenStore.of(dict(settings.tokens)) if settings.tokens else None
         admission.routes = routes_of(settings)
         admission.proxies = _proxies_of(settings.trusted_proxies)
         admission.exempt_loopback = settings.rate_limit is None or settings.rate_limit.exempt_loopback
         if before is None or before.rate_limit != settings.rate_limit or admission.failures is None:
             admission.failures = _lockout_of(settings.rate_limit)
-        self._front.invalidate_head_caches()  # cached heads were admitted by the old rules
+        self._connections.invalidate_head_caches()  # cached heads were admitted by the old rules
         _log_catalog(catalog)
 
 

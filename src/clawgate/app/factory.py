@@ -119,8 +119,8 @@ def build_relay_role(
         proxies=description.proxies,
     )
     advice = f"{upstream.origin} responds with 401: {description.auth_advice}"
-    front = ConnectionManager(
-        gate=admission,
+    connections = ConnectionManager(
+        admission=admission,
         upstreams=(upstream,),
         limits=ClientLimits(body_bytes=body_bytes, connections=connection_limit()),
         observer=tee_observers(description.observer, AuthFailureMonitor(advice, time.monotonic)),
@@ -128,7 +128,7 @@ def build_relay_role(
     )
     return RelayRole(
         name=description.name,
-        front=front,
+        connections=connections,
         app=build_health_app(
             role=description.name,
             instance=instance or secrets.token_hex(6),

@@ -74,13 +74,13 @@ def build_gateway(
         time.time,
         plugins,
     )
-    front = _connections(settings, router, via, verbose=verbose)
-    watcher = ConfigWatcher(file, flags, environment, router, front, plugins, add_secrets)
+    connections = _connections(settings, router, via, verbose=verbose)
+    watcher = ConfigWatcher(file, flags, environment, router, connections, plugins, add_secrets)
     watcher.apply(file, settings)
     return GatewayRole(
         name="gateway",
-        front=front,
-        app=ControlApi(router, instance=instance, draining=lambda: front.draining).app(),
+        connections=connections,
+        app=ControlApi(router, instance=instance, draining=lambda: connections.draining).app(),
         dialer=dialer,
         host=settings.host,
         port=settings.port,
@@ -109,7 +109,7 @@ def _connections(
         accepts_api_key=True,
     )
     return ConnectionManager(
-        gate=admission,
+        admission=admission,
         upstreams=router.upstreams,
         limits=ClientLimits(body_bytes=BODY_LIMIT, connections=connection_limit()),
         observer=RequestLog(time.monotonic) if verbose else RequestLog(time.monotonic, has_failed),

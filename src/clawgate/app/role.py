@@ -13,7 +13,7 @@ from clawgate.relay.upstream.upstream import Upstream
 
 @dataclass(slots=True, kw_only=True)
 class Role:
-    """One role. ``front`` takes its requests, ``app`` is the ASGI application of its control paths.
+    """One role. ``connections`` takes its requests, ``app`` is the ASGI application of its control paths.
 
     ``parent_fd``: a descriptor whose end stops the role. ``periodic_tasks`` run on the loop, each at its interval in
     seconds. ``tasks`` run beside the listener and are cancelled after the last response. ``metrics``: the port of the
@@ -21,7 +21,7 @@ class Role:
     """
 
     name: str
-    front: ConnectionManager
+    connections: ConnectionManager
     app: Any
     dialer: Dialer
     host: str

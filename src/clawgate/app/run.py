@@ -50,19 +50,21 @@ def _serve_here(
         for seconds, task in role.periodic_tasks:
             _repeat(seconds, task)
         for make_task in role.tasks:
-            server.keep(make_task())
+            server.spawn_background(make_task())
         if role.metrics is not None:
             port, build = role.metrics
-            server.keep(_serve_metrics(port and port + index, *build()))
+            server.spawn_background(_serve_metrics(port and port + index, *build()))
         on_ready()
         # What exists now lives as long as the process: keep the garbage collector from scanning it again and again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
 
-    server = Server(role.front, role.app, drain_seconds=role.drain_seconds, tls=role.tls, when_up=on_started)
+    server = Server(
+        role.connections, role.app, drain_seconds=role.drain_seconds, tls=role.tls, on_started=on_started
+    )
     try:
-        server.run_on(sockets)
+        server.run_with_sockets(sockets)
     finally:
         role.on_shutdown()
     return 0
@@ -73,13 +75,13 @@ def open_listener(role: Role) -> list[socket.socket]:
     return listen(role.host, role.port)
 
 
-def make_protocol_factory(front: ConnectionManager, app: Any) -> Callable[[], asyncio.Protocol]:
-    """Return what creates a protocol for each connection, for ``create_server``; opens ``front``."""
-    config = Config(app, http=front.make_protocol, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
+def make_protocol_factory(connections: ConnectionManager, app: Any) -> Callable[[], asyncio.Protocol]:
+    """Return what creates a protocol for each connection, for ``create_server``; opens ``connections``."""
+    config = Config(app, http=connections.make_protocol, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
     config.load()
-    front.open()
+    connections.open()
     state = ServerState()
-    return lambda: front.make_protocol(config, state, {})
+    return lambda: connections.make_protocol(config, state, {})
 
 
 def _repeat(seconds: float, task: Callable[[], None]) -> None:
@@ -88,8 +90,8 @@ def _repeat(seconds: float, task: Callable[[], None]) -> None:
     task()
 
 
-async def _serve_metrics(port: int, front: ConnectionManager, app: Any) -> None:
-    make_protocol = make_protocol_factory(front, app)
+async def _serve_metrics(port: int, connections: ConnectionManager, app: Any) -> None:
+    make_protocol = make_protocol_factory(connections, app)
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(make_protocol, "127.0.0.1", port, reuse_address=True)
@@ -104,4 +106,4 @@ async def _serve_metrics(port: int, front: ConnectionManager, app: Any) -> None:
     try:
         await server.serve_forever()
     finally:
-        front.close()
+        connections.close()

@@ -56,7 +56,7 @@ def build_server(
         role.tls = settings.tls_certificate, settings.tls_key
     role.workers = settings.workers
     role.periodic_tasks.append(
-        (_TOKENS_CHECK_SECONDS, lambda: _reload_tokens(source, role.front, add_secrets))
+        (_TOKENS_CHECK_SECONDS, lambda: _reload_tokens(source, role.connections, add_secrets))
     )
     if log is not None:
         role.periodic_tasks.append((_LOG_FLUSH_SECONDS, log.flush))
@@ -102,7 +102,7 @@ def _check_certificate(settings: ServerSettings) -> None:
             raise SettingsInvalid([problem]) from error
 
 
-def _reload_tokens(source: TokenSource, front: ConnectionManager, add_secrets: AddSecrets) -> None:
+def _reload_tokens(source: TokenSource, connections: ConnectionManager, add_secrets: AddSecrets) -> None:
     try:
         if not source.reload_if_changed():
             return
@@ -110,8 +110,8 @@ def _reload_tokens(source: TokenSource, front: ConnectionManager, add_secrets: A
         logger.warning("the changed tokens file is not used, the earlier tokens stay valid: %s", error)
         return
     add_secrets(source.tokens.values())
-    front.gate.tokens = source.store()
-    front.invalidate_head_caches()
+    connections.admission.tokens = source.store()
+    connections.invalidate_head_caches()
     logger.info("tokens reloaded: %s", ", ".join(sorted(source.tokens)))
 
 
@@ -127,5 +127,5 @@ def _build_metrics(metrics: RequestMetrics, role: RelayRole) -> tuple[Connection
         control_paths=frozenset({b"/metrics"}),
     )
     limits = ClientLimits(connections=_METRICS_CONNECTIONS)
-    front = ConnectionManager(gate=admission, upstreams=(), limits=limits, observer=None)
-    return front, build_metrics_app(MetricsCollector(metrics, role.front, role.upstream))
+    connections = ConnectionManager(admission=admission, upstreams=(), limits=limits, observer=None)
+    return connections, build_metrics_app(MetricsCollector(metrics, role.connections, role.upstream))

@@ -1,4 +1,4 @@
-"""The gate asks its policies in a fixed order, and what it lets through says everything about the request."""
+"""The admission asks its policies in a fixed order, and what it lets through says everything about the request."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ KEY = "the-key-of-the-owner"
 Lines = dict[bytes, bytes | None]
 
 
-def make_gate(**parts: object) -> Admission:
-    """The server's gate, any part of it replaced."""
+def make_admission(**parts: object) -> Admission:
+    """The server's admission, any part of it replaced."""
     origin, _ = parse_url("http://127.0.0.1:9")
     plan = UpstreamConfig(
         name="u",
@@ -91,18 +91,18 @@ def head(
 
 
 def admit(
-    request: RequestHead, gate: Admission | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
+    request: RequestHead, admission: Admission | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
 ) -> AdmittedHead:
-    found = (gate or make_gate()).admit(request, peer, now)
+    found = (admission or make_admission()).admit(request, peer, now)
     assert isinstance(found, AdmittedHead)
     return found
 
 
 def refusal(
-    request: RequestHead, gate: Admission | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
+    request: RequestHead, admission: Admission | None = None, *, peer: str = "10.0.0.1", now: float = 0.0
 ) -> type[GatewayError]:
     with pytest.raises(GatewayError) as caught:
-        (gate or make_gate()).admit(request, peer, now)
+        (admission or make_admission()).admit(request, peer, now)
     return type(caught.value)
 
 
@@ -189,53 +189,53 @@ def test_fields_that_decide_stand_there_once(name: bytes) -> None:
 )
 def test_a_second_field_does_not_hide_the_first(name: bytes, first: bytes, second: bytes) -> None:
     """What would be refused alone is refused in company."""
-    gate = make_gate(model_allowlist=ModelAllowlist(frozenset({"m"})))
-    refusal(head({name: first}), gate)
-    refusal(head({name: first}, more=((name, second),)), gate)
+    admission = make_admission(model_allowlist=ModelAllowlist(frozenset({"m"})))
+    refusal(head({name: first}), admission)
+    refusal(head({name: first}, more=((name, second),)), admission)
 
 
 def test_wrong_tokens_lock_the_address_out() -> None:
     """After two, also a right one is refused, for the seconds that are left; others and /health are not."""
-    gate = make_gate()
+    admission = make_admission()
     for _ in range(2):
-        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, now=5) is InvalidToken
+        assert refusal(head({b"x-proxy-token": b"wrong"}), admission, now=5) is InvalidToken
     with pytest.raises(AuthLocked) as caught:
-        gate.admit(head(), "10.0.0.1", 6.5)
+        admission.admit(head(), "10.0.0.1", 6.5)
     assert caught.value.retry_after == 299
-    admit(head(), gate, peer="10.0.0.2", now=6.5)
+    admit(head(), admission, peer="10.0.0.2", now=6.5)
     health = head({b"content-length": None, b"x-proxy-token": None}, method=b"GET", target=b"/health")
-    assert gate.admit(health, "10.0.0.1", 6.5) == ControlRequest(None)
-    admit(head(), gate, now=305)
+    assert admission.admit(health, "10.0.0.1", 6.5) == ControlRequest(None)
+    admit(head(), admission, now=305)
 
 
 def test_a_missing_token_is_no_guess() -> None:
     """However often it is missing."""
-    gate = make_gate()
+    admission = make_admission()
     for _ in range(50):
-        assert refusal(head({b"x-proxy-token": None}), gate) is MissingToken
-    admit(head(), gate)
+        assert refusal(head({b"x-proxy-token": None}), admission) is MissingToken
+    admit(head(), admission)
 
 
 def test_a_wrong_token_counts_before_routes_are_looked_at() -> None:
     """Who guesses on unknown routes is locked out as well."""
-    gate = make_gate()
+    admission = make_admission()
     for _ in range(2):
-        assert refusal(head({b"x-proxy-token": b"wrong"}, target=b"/nowhere"), gate) is InvalidToken
-    assert refusal(head(), gate) is AuthLocked
+        assert refusal(head({b"x-proxy-token": b"wrong"}, target=b"/nowhere"), admission) is InvalidToken
+    assert refusal(head(), admission) is AuthLocked
 
 
 def test_forwarded_addresses_count_only_behind_a_trusted_proxy() -> None:
     """The last address that is no proxy itself; from anybody else the field means nothing."""
-    gate = make_gate(proxies=TrustedProxies.of(["10.0.0.9", "10.0.0.8"]))
+    admission = make_admission(proxies=TrustedProxies.of(["10.0.0.9", "10.0.0.8"]))
 
     def from_address(forwarded: bytes, token: str = "wrong") -> RequestHead:
         return head({b"x-forwarded-for": forwarded, b"x-proxy-token": token.encode()})
 
     for forged in (b"1.1.1.1, 7.7.7.7, 10.0.0.8", b"2.2.2.2, 7.7.7.7"):
-        assert refusal(from_address(forged), gate, peer="10.0.0.9") is InvalidToken
-    assert refusal(from_address(b"7.7.7.7", TOKEN), gate, peer="10.0.0.9") is AuthLocked
-    admit(from_address(b"1.1.1.1", TOKEN), gate, peer="10.0.0.9")
-    admit(from_address(b"7.7.7.7", TOKEN), gate, peer="10.0.0.7")
+        assert refusal(from_address(forged), admission, peer="10.0.0.9") is InvalidToken
+    assert refusal(from_address(b"7.7.7.7", TOKEN), admission, peer="10.0.0.9") is AuthLocked
+    admit(from_address(b"1.1.1.1", TOKEN), admission, peer="10.0.0.9")
+    admit(from_address(b"7.7.7.7", TOKEN), admission, peer="10.0.0.7")
 
 
 @pytest.mark.parametrize(("method", "length", "has_content_length"), [
@@ -271,49 +271,53 @@ def test_continue_is_only_for_whom_it_helps(length: bytes, version: str, wants: 
 
 def test_anybody_is_let_in_without_a_token_book() -> None:
     """The bridge's way: the caller has no name."""
-    assert admit(head({b"x-proxy-token": None}), make_gate(tokens=None, failures=None)).caller == ANONYMOUS
+    assert (
+        admit(head({b"x-proxy-token": None}), make_admission(tokens=None, failures=None)).caller == ANONYMOUS
+    )
 
 
 def test_health_knows_its_caller() -> None:
     """By token, or as nobody; a wrong token is refused, not ignored."""
-    gate = make_gate()
+    admission = make_admission()
     plain: Lines = {b"content-length": None}
-    assert gate.admit(head(plain, method=b"GET", target=b"/health?deep=1"), "", 0) == ControlRequest("alice")
+    assert admission.admit(head(plain, method=b"GET", target=b"/health?deep=1"), "", 0) == ControlRequest(
+        "alice"
+    )
     wrong: Lines = {**plain, b"x-proxy-token": b"wrong"}
-    assert refusal(head(wrong, method=b"GET", target=b"/health"), gate) is InvalidToken
+    assert refusal(head(wrong, method=b"GET", target=b"/health"), admission) is InvalidToken
 
 
 def test_rates_are_counted_by_entering_and_leaving() -> None:
     """One under way; the next may come when it has left."""
-    gate = make_gate(rates=RateLimiter(RateRule(concurrent=1)))
-    ticket = admit(head(), gate)
-    gate.acquire(ticket, 0)
+    admission = make_admission(rates=RateLimiter(RateRule(concurrent=1)))
+    ticket = admit(head(), admission)
+    admission.acquire(ticket, 0)
     with pytest.raises(RateLimitExceeded):
-        gate.acquire(ticket, 0)
-    gate.release(ticket)
-    gate.acquire(ticket, 0)
+        admission.acquire(ticket, 0)
+    admission.release(ticket)
+    admission.acquire(ticket, 0)
 
 
 def test_a_model_rule_is_for_posts_and_is_never_skipped() -> None:
     """Its ticket is asked each time, a body that cannot be read for its model is refused."""
-    gate = make_gate(model_allowlist=ModelAllowlist(frozenset({"m"})))
-    ticket = admit(head(), gate)
+    admission = make_admission(model_allowlist=ModelAllowlist(frozenset({"m"})))
+    ticket = admit(head(), admission)
     assert ticket.model_allowlist is not None and not ticket.cacheable
-    assert refusal(head({b"content-encoding": b"gzip"}), gate) is UnsupportedContentType
+    assert refusal(head({b"content-encoding": b"gzip"}), admission) is UnsupportedContentType
     with pytest.raises(ModelNotFound):
         ticket.model_allowlist.check("other")
     assert (
-        admit(head({b"content-length": None}, method=b"GET", target=b"/v1/models"), gate).model_allowlist
+        admit(head({b"content-length": None}, method=b"GET", target=b"/v1/models"), admission).model_allowlist
         is None
     )
 
 
 def test_the_memory_of_split_targets_is_bounded() -> None:
     """Ten thousand targets do not stay."""
-    gate = make_gate()
+    admission = make_admission()
     for number in range(10_000):
-        admit(head({b"content-length": None}, method=b"GET", target=b"/v1/models/%d" % number), gate)
-    assert len(gate._split_targets) <= 256
+        admit(head({b"content-length": None}, method=b"GET", target=b"/v1/models/%d" % number), admission)
+    assert len(admission._split_targets) <= 256
 
 
 class NoRouter:
@@ -324,7 +328,7 @@ class NoRouter:
 
 
 def routing_gate(**parts: object) -> Admission:
-    return make_gate(upstream=None, router=NoRouter(), own_paths=(b"/own", b"/below/"), **parts)
+    return make_admission(upstream=None, router=NoRouter(), own_paths=(b"/own", b"/below/"), **parts)
 
 
 def test_where_the_body_decides_a_ticket_waits_for_it() -> None:
@@ -351,12 +355,14 @@ def test_a_body_that_has_to_be_read_may_not_be_compressed(coding: bytes) -> None
 def test_own_pages_are_for_callers_who_are_known(path: bytes) -> None:
     """And for reading, without a body."""
     known: Lines = {b"content-length": None}
-    gate = routing_gate()
-    assert gate.admit(head(known, method=b"GET", target=path), "10.0.0.1", 0.0) == ControlRequest("alice")
+    admission = routing_gate()
+    assert admission.admit(head(known, method=b"GET", target=path), "10.0.0.1", 0.0) == ControlRequest(
+        "alice"
+    )
     unknown: Lines = {**known, b"x-proxy-token": None}
-    assert refusal(head(unknown, method=b"GET", target=path), gate) is MissingToken
-    assert refusal(head(target=path), gate) is MethodNotAllowed
-    assert refusal(head(method=b"GET", target=path), gate) is MalformedRequest
+    assert refusal(head(unknown, method=b"GET", target=path), admission) is MissingToken
+    assert refusal(head(target=path), admission) is MethodNotAllowed
+    assert refusal(head(method=b"GET", target=path), admission) is MalformedRequest
 
 
 @pytest.mark.parametrize("path", [b"/ownx", b"/own/x", b"/below", b"/belowx/y"])
@@ -368,12 +374,12 @@ def test_what_only_begins_like_an_own_page_is_none(path: bytes) -> None:
 
 @pytest.mark.parametrize("accepts", [True, False])
 def test_an_api_key_is_a_token_only_where_that_is_said(accepts: bool) -> None:
-    gate = make_gate(accepts_api_key=accepts)
+    admission = make_admission(accepts_api_key=accepts)
     keyed = head({b"x-proxy-token": None, b"x-api-key": TOKEN.encode()})
     if accepts:
-        assert admit(keyed, gate).caller == "alice"
+        assert admit(keyed, admission).caller == "alice"
     else:
-        assert refusal(keyed, gate) is MissingToken
+        assert refusal(keyed, admission) is MissingToken
 
 
 @pytest.mark.parametrize(
@@ -383,21 +389,21 @@ def test_an_api_key_is_a_token_only_where_that_is_said(accepts: bool) -> None:
 )  # fmt: skip
 def test_this_machine_can_be_exempt_from_the_lockout(exempt: bool, peer: str, locked: bool) -> None:
     """Nobody else ever is; a wrong token is refused all the same."""
-    gate = make_gate(exempt_loopback=exempt)
+    admission = make_admission(exempt_loopback=exempt)
     for _ in range(2):
-        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is InvalidToken
+        assert refusal(head({b"x-proxy-token": b"wrong"}), admission, peer=peer) is InvalidToken
     if locked:
-        assert refusal(head(), gate, peer=peer) is AuthLocked
+        assert refusal(head(), admission, peer=peer) is AuthLocked
     else:
-        assert refusal(head({b"x-proxy-token": b"wrong"}), gate, peer=peer) is InvalidToken
-        admit(head(), gate, peer=peer)
+        assert refusal(head({b"x-proxy-token": b"wrong"}), admission, peer=peer) is InvalidToken
+        admit(head(), admission, peer=peer)
 
 
 def test_who_comes_through_a_proxy_on_this_machine_is_not_exempt_with_it() -> None:
     """The address in front of the proxy is the one that counts, and what a client writes there itself does not."""
-    gate = make_gate(exempt_loopback=True, proxies=TrustedProxies.of(["127.0.0.1"]))
+    admission = make_admission(exempt_loopback=True, proxies=TrustedProxies.of(["127.0.0.1"]))
     forwarded: Lines = {b"x-forwarded-for": b"127.0.0.1, 7.7.7.7"}
     for _ in range(2):
         wrong = head({**forwarded, b"x-proxy-token": b"wrong"})
-        assert refusal(wrong, gate, peer="127.0.0.1") is InvalidToken
-    assert refusal(head(forwarded), gate, peer="127.0.0.1") is AuthLocked
+        assert refusal(wrong, admission, peer="127.0.0.1") is InvalidToken
+    assert refusal(head(forwarded), admission, peer="127.0.0.1") is AuthLocked

@@ -126,7 +126,7 @@ async def served(
     parts = {"upstream": None, "body_limit": 1000, "via_pseudonym": OWN.encode(), **admission}
     gate = Admission(router=router, routes=GATEWAY_ROUTES, browser=CrossOriginPolicy(), **parts)
     front = ConnectionManager(
-        gate=gate, upstreams=[], limits=ClientLimits(body_bytes=1000), observer=records.append
+        admission=gate, upstreams=[], limits=ClientLimits(body_bytes=1000), observer=records.append
     )
     host = Server(front, None, drain_seconds=0.0)
     host.config.load()

@@ -11,8 +11,8 @@ import pytest
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.relay.admission.admission import Admission, ControlRequest
 from clawgate.relay.admission.plan import AdmittedHead
+from clawgate.relay.downstream import client_timeouts
 from clawgate.relay.downstream import connections as front
-from clawgate.relay.downstream import protocol
 from clawgate.relay.downstream.connections import REJECTED_CONNECTIONS
 from clawgate.relay.downstream.protocol import RelayProtocol
 from clawgate.relay.downstream.request_parser import ClientLimits
@@ -180,7 +180,7 @@ def test_strangers_make_room_for_strangers(kind: Kind) -> None:
         ):
             assert (await stand.ask(known)).status == 200
             idle: list[RawClient] = [await stand.client() for _ in range(30)]
-            await until(lambda: stand.role.front.connection_count == 11, "the oldest to go")
+            await until(lambda: stand.role.connections.connection_count == 11, "the oldest to go")
             for client in idle[:20]:
                 await client.ended()
             assert all(client.how_ended is None for client in idle[20:])
@@ -206,8 +206,8 @@ def test_to_ask_for_health_makes_nobody_known_where_tokens_are_wanted(kind: Kind
             assert (await client.response()).status == 200
             others = [await stand.client() for _ in range(2)]
             expected = 3 if kind == "bridge" else 2
-            await until(lambda: stand.role.front.accepted_count == 3, "all to be accepted")
-            await until(lambda: stand.role.front.connection_count == expected, "the stranger to go")
+            await until(lambda: stand.role.connections.accepted_count == 3, "all to be accepted")
+            await until(lambda: stand.role.connections.connection_count == expected, "the stranger to go")
             if kind == "server":
                 await client.ended()
                 fields = (*stand.fields, ("Connection", "keep-alive"))
@@ -215,7 +215,7 @@ def test_to_ask_for_health_makes_nobody_known_where_tokens_are_wanted(kind: Kind
                 assert (await others[0].response()).json()["role"] == "server"
                 others += [await stand.client() for _ in range(2)]
                 await until(
-                    lambda: stand.role.front.connection_count == 3, "a known one beside two strangers"
+                    lambda: stand.role.connections.connection_count == 3, "a known one beside two strangers"
                 )
                 assert others[0].how_ended is None and others[3].how_ended is None
             for other in others:
@@ -264,7 +264,7 @@ def test_more_connections_than_there_may_be_are_told_so(kind: Kind) -> None:
             for client in inside:
                 assert (await stand.ask(client)).status == 200
             await inside.pop().close()
-            await until(lambda: stand.role.front.connection_count == 2, "one to go")
+            await until(lambda: stand.role.connections.connection_count == 2, "one to go")
             assert (await stand.fresh()).status == 200
             for client in inside:
                 await client.close()
@@ -278,7 +278,7 @@ def test_who_is_turned_away_is_logged_and_gets_time_to_read_why_within_bounds(
 ) -> None:
     """One line each; the time to read is for so many, so that they cannot become another crowd."""
     monkeypatch.setattr(front, "REJECTED_CONNECTIONS", 2)
-    monkeypatch.setattr(protocol, "LINGER_SECONDS", 600.0)
+    monkeypatch.setattr(client_timeouts, "LINGER_SECONDS", 600.0)
 
     async def work() -> None:
         async with (
@@ -292,7 +292,7 @@ def test_who_is_turned_away_is_logged_and_gets_time_to_read_why_within_bounds(
                 assert (await client.response()).status == 503
             # uvicorn's own list: the one inside and the two that may still read
             await until(lambda: len(stand.host.server_state.connections) == 3, "the rest to be closed")
-            assert stand.role.front.connection_count == 1
+            assert stand.role.connections.connection_count == 1
             assert (await stand.ask(inside)).status == 200
             for client in late:
                 await client.close()
@@ -341,8 +341,8 @@ def test_a_head_that_does_not_come_holds_up_no_stop(kind: Kind) -> None:
             await stand.client() as idle,
         ):
             await half.send(b"POST /v1/chat/completions HTTP/1.1\r\nX-Slow: ")
-            await until(lambda: stand.role.front.busy_count == 1, "the head to begin")
-            stand.role.front.close_idle_connections()
+            await until(lambda: stand.role.connections.busy_count == 1, "the head to begin")
+            stand.role.connections.close_idle_connections()
             response = await half.response()
             assert response.status == 503 and response.json()["error"]["code"] == "gateway_unavailable"
             assert response.header("retry-after") == "1"
@@ -361,7 +361,7 @@ def test_closing_the_front_ends_everything(kind: Kind) -> None:
             client = await stand.client()
             await stand.send(client)
             await upstream.saw_request(0)
-            stand.role.front.close()
+            stand.role.connections.close()
             await client.ended()
             await upstream.saw_close(0)
             await stand.all_quiet(kept=0)

@@ -20,20 +20,20 @@ class Listener:
     story: list[tuple[object, ...]] = field(default_factory=list)
     over: bool = False
 
-    def head_read(self, head: RequestHead, raw: bytes | None) -> None:
+    def on_request_head(self, head: RequestHead, raw: bytes | None) -> None:
         self.story.append(
             ("head", head.method, head.target, head.version, tuple(head.fields), head.wants_socket)
         )
 
-    def body_read(self, piece: bytes) -> None:
+    def on_request_body(self, piece: bytes) -> None:
         if self.story and self.story[-1][0] == "body":
             piece = b"".join(part for part in (*self.story.pop()[1:], piece) if isinstance(part, bytes))
         self.story.append(("body", piece))
 
-    def request_read(self) -> None:
+    def on_request_complete(self) -> None:
         self.story.append(("end",))
 
-    def unreadable(self, error: InvalidRequest) -> None:
+    def on_request_error(self, error: InvalidRequest) -> None:
         assert not self.over, "told twice"
         self.over = True
         self.story.append(("error", type(error).__name__))
@@ -48,10 +48,10 @@ def told(pieces: list[bytes], limits: ClientLimits = LIMITS) -> list[tuple[objec
         while rest and not listener.over:
             rest = reader.feed(rest)
             if reader.complete and not listener.over:
-                listener.story.append(("last", reader.last))
-                if reader.last:
+                listener.story.append(("last", reader.is_last))
+                if reader.is_last:
                     return listener.story
-                reader.restart()
+                reader.start_request()
     return listener.story
 
 
@@ -198,7 +198,7 @@ def test_the_raw_head_is_given_only_when_it_may_be_known_again() -> None:
     raws: list[bytes | None] = []
 
     class Raws(Listener):
-        def head_read(self, head: RequestHead, raw: bytes | None) -> None:
+        def on_request_head(self, head: RequestHead, raw: bytes | None) -> None:
             raws.append(raw)
 
     def feed(*pieces: bytes) -> bytes | None:
@@ -213,3 +213,33 @@ def test_the_raw_head_is_given_only_when_it_may_be_known_again() -> None:
     assert feed(CHUNKED) is None
     assert feed(READABLE["http10"]) is None
     assert feed(READABLE["websocket"]) is None
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_the_number_of_headers_is_bounded(size: int) -> None:
+    """Short headers cost many times their bytes in memory, and unfinished heads wait without a token."""
+    limits = ClientLimits(head_lines=10)
+    request = b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 10
+    fits = request + b"\r\n"
+    assert told([fits[at : at + size] for at in range(0, len(fits), size)], limits)[0][0] == "head"
+    over = request + b"a:\r\n" * 1000
+    assert told([over[at : at + size] for at in range(0, len(over), size)], limits) == [
+        ("error", "HeadTooLarge")
+    ]
+
+
+def test_the_bytes_of_a_body_are_counted() -> None:
+    """However they are framed, and anew for each request."""
+    reader = RequestParser(Listener(), LIMITS)
+    counts = []
+    for request in (TWO, CHUNKED, GET + TWO):
+        rest = request
+        while rest:
+            rest = reader.feed(rest)
+            if reader.complete:
+                counts.append(reader.body_bytes)
+                reader.start_request()
+    assert counts == [2, 3, 0, 2]
+    reader.skip_head(5)
+    reader.feed(b"xyz")
+    assert reader.body_bytes == 3

@@ -58,11 +58,11 @@ def test_stop_drains_and_ends_what_was_kept() -> None:
             role = build("bridge", upstream.url)
             up = asyncio.Event()
 
-            def when_up(host: Server) -> None:
-                host.keep(forever())
+            def on_started(host: Server) -> None:
+                host.spawn_background(forever())
                 up.set()
 
-            host = Server(role.front, role.app, drain_seconds=30, when_up=when_up)
+            host = Server(role.connections, role.app, drain_seconds=30, on_started=on_started)
             sockets = listen("127.0.0.1", 0)
             port = sockets[0].getsockname()[1]
             serving = asyncio.get_running_loop().create_task(host._serve(sockets))
@@ -73,7 +73,7 @@ def test_stop_drains_and_ends_what_was_kept() -> None:
             ):
                 await client.request(PATH, BODY)
                 await client.saw(faults.CHAT_FRAMES[0])
-                await until(lambda: role.front.connection_count == 2, "both to be accepted")
+                await until(lambda: role.connections.connection_count == 2, "both to be accepted")
                 host.stop()
                 await idle.ended()
                 assert not serving.done()
@@ -82,7 +82,7 @@ def test_stop_drains_and_ends_what_was_kept() -> None:
                 assert (await client.response()).complete
                 await client.ended()
                 await asyncio.wait_for(serving, PATIENCE)
-                assert kept.is_set() and role.front.connection_count == 0
+                assert kept.is_set() and role.connections.connection_count == 0
                 assert role.upstream.pool.open_count == 0 or role.upstream.pool.idle_count == 0
             with pytest.raises(OSError, match=r"refused|Connect"):
                 await RawClient.open(port=port)
@@ -97,7 +97,7 @@ def test_a_request_that_comes_while_draining_is_answered_and_is_the_last() -> No
         async with FakeUpstream(faults.json_answer({"n": 1})) as upstream:
             role = build("bridge", upstream.url)
             up = asyncio.Event()
-            host = Server(role.front, role.app, drain_seconds=30, when_up=lambda _: up.set())
+            host = Server(role.connections, role.app, drain_seconds=30, on_started=lambda _: up.set())
             sockets = listen("127.0.0.1", 0)
             port = sockets[0].getsockname()[1]
             serving = asyncio.get_running_loop().create_task(host._serve(sockets))

@@ -109,7 +109,7 @@ def test_large_bodies_wait_for_each_other_and_all_are_answered() -> None:
             await stand.client() as first,
             await stand.client() as second,
         ):
-            held = stand.role.front.shop.held
+            held = stand.role.connections.context.held
             head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".replace(
                 "Host: x", f"Host: {stand.url.removeprefix('http://')}"
             )

@@ -18,7 +18,7 @@ def shop(*, observes_all: bool) -> ExchangeContext:
     unasked: Any = None
     return ExchangeContext(
         now=lambda: 0.0,
-        gate=unasked,
+        admission=unasked,
         spawn=unasked,
         observer=told,
         observes_all=observes_all,

@@ -495,7 +495,7 @@ def test_a_drain_that_is_over_tells_every_stream_in_its_dialect(path: str, api: 
         ):
             await stand.send(client, question("x/m", stream=True), target=path)
             await client.saw(b"data: ")
-            stand.role.front.stop_all(GatewayStopping("it stops"))
+            stand.role.connections.stop_all(GatewayStopping("it stops"))
             assert error_of(await client.response(), path)["code"] == "gateway_stopping"
             await upstream.saw_close(0)
 

@@ -25,30 +25,30 @@ class Relay:
     def __init__(self, role: RelayRole, sockets: list[socket.socket], servers: list[asyncio.Server]) -> None:
         self.host = role.host
         self.port: int = sockets[0].getsockname()[1]
-        self._front = role.front
+        self._connections = role.connections
         self._servers = servers
         self._stopped = False
 
     @property
     def connections(self) -> int:
-        return self._front.accepted_count
+        return self._connections.accepted_count
 
     async def stop(self) -> None:
         """Accept no more requests, drain, close."""
         if self._stopped:
             return
         self._stopped = True
-        self._front.draining = True
+        self._connections.draining = True
         for server in self._servers:
             server.close()
-        self._front.close_idle_connections()
+        self._connections.close_idle_connections()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _DRAIN_SECONDS
-        while self._front.busy_count:
+        while self._connections.busy_count:
             if loop.time() >= deadline:
                 break
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
-        self._front.close()
+        self._connections.close()
 
 
 async def serve_relay(spec: RelaySpec, dialer: Dialer, *, instance: str) -> Relay:
@@ -71,7 +71,7 @@ async def serve_relay(spec: RelaySpec, dialer: Dialer, *, instance: str) -> Rela
             f"cannot listen on {_address(settings)}: {_listen_error(error, settings.bridge_port)}",
             next_step="stop the program on that port, or configure another port",
         ) from error
-    make_protocol = make_protocol_factory(role.front, role.app)
+    make_protocol = make_protocol_factory(role.connections, role.app)
     loop = asyncio.get_running_loop()
     try:
         servers = [await loop.create_server(make_protocol, sock=sock) for sock in sockets]

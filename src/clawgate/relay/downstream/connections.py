@@ -35,14 +35,14 @@ class ConnectionManager:
     def __init__(
         self,
         *,
-        gate: Admission,
+        admission: Admission,
         upstreams: Collection[Upstream],
         limits: ClientLimits,
         observer: Observer | None,
         observes_all: bool = True,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self.gate = gate
+        self.admission = admission
         self.limits = limits
         self._upstreams = upstreams
         self._observer = observer
@@ -57,7 +57,7 @@ class ConnectionManager:
         self._clock = clock
         self.now: Callable[[], float]
         """The clock of all time limits, in seconds: the running loop's unless another was passed in."""
-        self.shop: ExchangeContext
+        self.context: ExchangeContext
         self.draining = False
         """Whether answers announce the end of their connections."""
         self.accepted_count = 0
@@ -84,7 +84,7 @@ class ConnectionManager:
         return RelayProtocol(self, config, server_state, app_state, _loop)
 
     def invalidate_head_caches(self) -> None:
-        """What passed before has to be asked about again: the gate's rules have changed."""
+        """What passed before has to be asked about again: the admission's rules have changed."""
         for connection in self._connections:
             connection.invalidate_head_cache()
 
@@ -94,9 +94,9 @@ class ConnectionManager:
         """Begin: called on the running loop, before the first connection."""
         loop = asyncio.get_running_loop()
         self.now = self._clock or loop.time
-        self.shop = ExchangeContext(
+        self.context = ExchangeContext(
             now=self.now,
-            gate=self.gate,
+            admission=self.admission,
             spawn=self._spawn,
             observer=self._observer,
             observes_all=self._observes_all,
@@ -203,7 +203,7 @@ class ConnectionManager:
 
     def _reject(self, connection: RelayProtocol) -> None:
         limit = self.limits.connections
-        connection.unreadable(
+        connection.on_request_error(
             Overloaded(f"{limit} connections are open, the most there may be; try again", retry_after=1)
         )
         if len(self._rejected) < REJECTED_CONNECTIONS:

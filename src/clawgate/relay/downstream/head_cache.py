@@ -2,7 +2,7 @@
 
 A client on a kept connection sends one head again and again; only the body's length changes, and with clients that
 trace (OpenClaw) a ``traceparent``, which goes no further than here. Each connection therefore remembers the last head
-that the strict path understood, and what it means. Only a meaning that depends on nothing but the other bytes may
+that the strict path understood, and what it means. Only a value that depends on nothing but the other bytes may
 be remembered.
 """
 
@@ -24,11 +24,11 @@ _T = TypeVar("_T")
 
 
 class CachedHead(Generic[_T]):
-    """A head, split around what may differ, and its meaning."""
+    """A head, split around what may differ, and its value."""
 
-    __slots__ = ("_after", "_before", "_lead", "meaning")
+    __slots__ = ("_after", "_before", "_lead", "value")
 
-    def __init__(self, before: bytes, after: bytes | None, meaning: _T) -> None:
+    def __init__(self, before: bytes, after: bytes | None, value: _T) -> None:
         self._lead = (
             b""  # what stands in front of the trace's value, where there is one in front of the length
         )
@@ -37,10 +37,10 @@ class CachedHead(Generic[_T]):
             self._lead, before = before[:at], before[at + _TRACE_LENGTH :]
         self._before = before
         self._after = after  # None: the head has no length, what came before is all of it
-        self.meaning = meaning
+        self.value = value
 
     @classmethod
-    def of(cls, head: bytes, length: int, meaning: _T) -> Self | None:
+    def of(cls, head: bytes, length: int, value: _T) -> Self | None:
         """``head`` up to and with its blank line, of a message with ``length`` bytes of body.
 
         None for a head that is long, or that spells its length in a way that is not looked for.
@@ -54,8 +54,8 @@ class CachedHead(Generic[_T]):
                 stop = head.find(b"\r\n", at)
                 if head[at:stop] != b"%d" % length:
                     return None
-                return cls(head[:at], head[stop:], meaning)
-        return None if length else cls(head, None, meaning)
+                return cls(head[:at], head[stop:], value)
+        return None if length else cls(head, None, value)
 
     def match(self, data: bytes) -> tuple[int, int] | None:
         """The length of the body, and where in ``data`` it begins, if ``data`` begins with this head; else None."""

@@ -29,28 +29,28 @@ logger = logging.getLogger("clawgate")
 
 IDLE_GRACE_SECONDS = 1.0
 _LAST_BYTES_SECONDS = 1.0
-_LOOK_EVERY_SECONDS = 0.02
+_POLL_SECONDS = 0.02
 _TURNS_WITHOUT_NEWS = 3
 _LAST_RESORT_SECONDS = 5.0
 """From the last answer's end to the process's: a task that will not be cancelled must not keep it."""
 
 
 class Server(uvicorn.Server):
-    """One process's listener. ``when_up`` runs on the loop once connections are accepted."""
+    """One process's listener. ``on_started`` runs on the loop once connections are accepted."""
 
     def __init__(
         self,
-        front: ConnectionManager,
+        connections: ConnectionManager,
         app: Any,
         *,
         drain_seconds: float,
         tls: tuple[str, str] | None = None,
-        when_up: Callable[[Server], None] | None = None,
+        on_started: Callable[[Server], None] | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=front.make_protocol,  # type: ignore[arg-type]  # called like a class, and all it is used for
+                http=connections.make_protocol,  # type: ignore[arg-type]  # called like a class, and all it is used for
                 ws="none",
                 loop="uvloop",
                 lifespan="off",
@@ -62,10 +62,10 @@ class Server(uvicorn.Server):
                 backlog=2048,
             )
         )
-        self._front = front
+        self._connections = connections
         self._drain_seconds = drain_seconds
-        self._when_up = when_up
-        self._kept: list[asyncio.Task[None]] = []
+        self._on_started = on_started
+        self._background: list[asyncio.Task[None]] = []
         self._tls_listeners: list[TlsListener[RelayProtocol]] = []
         self._last_resort: threading.Timer | None = None
         self._owns_process = False  # whether the process ends with this listener
@@ -74,16 +74,16 @@ class Server(uvicorn.Server):
         """Begin to stop, as the first signal does."""
         self.should_exit = True
 
-    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside the listener, until the listener ends."""
-        self._kept.append(asyncio.get_running_loop().create_task(work))
+        self._background.append(asyncio.get_running_loop().create_task(work))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """First signal: drain. Second: end."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
-    def run_on(self, sockets: list[socket.socket]) -> None:
+    def run_with_sockets(self, sockets: list[socket.socket]) -> None:
         """Serve until stopped. Signals end here: uvicorn would raise them again behind us, and we exit with 0."""
         for sig in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sig, self.handle_exit)
@@ -95,17 +95,17 @@ class Server(uvicorn.Server):
                 self._last_resort.cancel()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._front.open()
+        self._connections.open()
         tls = self.config.ssl
         await super().startup([] if tls is not None else sockets)
         if tls is not None:
             self._tls_listeners = [self._accept_tls(sock, tls) for sock in sockets or []]
-        if self._when_up is not None:
-            self._when_up(self)
+        if self._on_started is not None:
+            self._on_started(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._front.draining = True
-        await self._accept_what_waits()
+        self._connections.draining = True
+        await self._accept_backlog()
         for server in self.servers:
             server.close()
         for listener in self._tls_listeners:
@@ -114,25 +114,25 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         drain = self._drain_seconds
-        busy = self._front.busy_count
+        busy = self._connections.busy_count
         if busy:
             logger.info("stopping: %d requests under way get up to %g s to finish", busy, drain)
-        if not await self._emptied_within(min(IDLE_GRACE_SECONDS, drain)):
-            self._front.close_idle_connections()
-            if not await self._emptied_within(max(drain - IDLE_GRACE_SECONDS, 0)):
-                self._front.stop_all(
+        if not await self._closed_within(min(IDLE_GRACE_SECONDS, drain)):
+            self._connections.close_idle_connections()
+            if not await self._closed_within(max(drain - IDLE_GRACE_SECONDS, 0)):
+                self._connections.stop_all(
                     GatewayStopping(
                         f"the gateway is stopping and this answer took longer than its drain limit of {drain:g} s"
                     )
                 )
-                await self._emptied_within(_LAST_BYTES_SECONDS, even_if_forced=True)
-        for task in self._kept:
+                await self._closed_within(_LAST_BYTES_SECONDS, even_if_forced=True)
+        for task in self._background:
             task.cancel()
-        await asyncio.gather(*self._kept, return_exceptions=True)
-        self._front.close()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._connections.close()
         logger.info("stopped")
         if self._owns_process:
-            self._last_resort = threading.Timer(_LAST_RESORT_SECONDS, _end_by_force)
+            self._last_resort = threading.Timer(_LAST_RESORT_SECONDS, _exit_at_once)
             self._last_resort.daemon = True
             self._last_resort.start()
 
@@ -141,32 +141,32 @@ class Server(uvicorn.Server):
         return TlsListener(
             sock,
             context,
-            lambda: self._front.make_protocol(self.config, self.server_state, self.lifespan.state),
-            self._front,
-            handshake_seconds=self._front.limits.handshake_seconds,
+            lambda: self._connections.make_protocol(self.config, self.server_state, self.lifespan.state),
+            self._connections,
+            handshake_seconds=self._connections.limits.handshake_seconds,
         )
 
-    async def _accept_what_waits(self) -> None:
+    async def _accept_backlog(self) -> None:
         """Let the loop take the connections that the kernel has accepted for us: closing now would reset them."""
         turns_without_news = 0
-        known = self._front.accepted_count
+        known = self._connections.accepted_count
         while turns_without_news < _TURNS_WITHOUT_NEWS:
             await asyncio.sleep(0)
-            turns_without_news = turns_without_news + 1 if self._front.accepted_count == known else 0
-            known = self._front.accepted_count
+            turns_without_news = turns_without_news + 1 if self._connections.accepted_count == known else 0
+            known = self._connections.accepted_count
 
-    async def _emptied_within(self, seconds: float, *, even_if_forced: bool = False) -> bool:
+    async def _closed_within(self, seconds: float, *, even_if_forced: bool = False) -> bool:
         """Whether all connections are gone before ``seconds`` have passed or a second signal came."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while self._front.connection_count:
+        while self._connections.connection_count:
             if loop.time() >= until or (self.force_exit and not even_if_forced):
                 return False
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return True
 
 
-def _end_by_force() -> None:
+def _exit_at_once() -> None:
     logger.error("something that runs beside the listener does not end; the process ends without it")
     logging.shutdown()
     os._exit(1)

@@ -20,7 +20,7 @@ class ExchangeContext:
     """See the module; made by `relay.downstream.connections`."""
 
     now: Callable[[], float]
-    gate: Admission
+    admission: Admission
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     observer: Observer | None
     observes_all: bool

@@ -207,8 +207,8 @@ class Exchange(RequestSide):
         context, head = self._context, self._head
         if head.buffers_body:
             context.held.let_go(self)
-        if context.gate.rates is not None:
-            context.gate.release(head)
+        if context.admission.rates is not None:
+            context.admission.release(head)
         observer = context.observer_of(status, ours=error is not None)
         if observer is not None:
             observer(self._record(status, error))

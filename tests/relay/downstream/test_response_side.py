@@ -1,0 +1,290 @@
+"""What a client gets and when its connection ends, in order and in time."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import pytest
+
+from clawgate.errors import GatewayStopping, GatewayUnavailable
+from clawgate.relay.downstream.client_timeouts import LINGER_SECONDS, Phase
+from clawgate.relay.downstream.request_parser import ClientLimits
+from tests.relay.fake_listener import BEARER, Listener, request, turns
+from tests.relay.fakes import OK, STREAM_HEAD, chunked
+
+pytestmark = pytest.mark.anyio
+
+REFUSED = request(b"/x")
+"""Rejected without a token: there is no such route."""
+UPLOAD = request(b"/v1/x", method=b"POST", body=b"{", length=1_000_000)
+"""The beginning of a body that is sent on as it comes."""
+JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+async def test_a_connection_knows_what_it_waits_for() -> None:
+    listener = Listener()
+    client = listener.connect()
+    phases = [client.protocol.phase]
+    client.send(request()[:10])
+    phases.append(client.protocol.phase)
+    client.send(request()[10:])
+    phases.append(client.protocol.phase)
+    await turns()
+    listener.dialer.transport().receive(OK)
+    phases.append(client.protocol.phase)
+    client.send(UPLOAD)
+    await turns()
+    phases.append(client.protocol.phase)
+    assert phases == [Phase.FIRST_REQUEST, Phase.HEAD, Phase.UPSTREAM, Phase.NEXT_REQUEST, Phase.BODY]
+    client.transport.close()
+    assert client.protocol.phase is Phase.CLOSING
+
+
+@pytest.mark.parametrize(
+    ("sent", "setting", "statuses"),
+    [(b"", "head_seconds", []), (REFUSED[:9], "head_seconds", [408]), (UPLOAD, "body_idle_seconds", [408])],
+)
+async def test_a_client_that_sends_nothing_more_is_given_up(
+    sent: bytes, setting: str, statuses: list[int]
+) -> None:
+    listener = Listener()
+    client = listener.connect()
+    if sent:
+        client.send(sent)
+    await turns()
+    listener.advance(getattr(listener.manager.limits, setting) - 0.1)
+    assert not client.transport.closed and not client.statuses
+    listener.advance(0.1)
+    assert client.statuses == statuses
+    listener.advance(LINGER_SECONDS)
+    assert client.transport.closed
+
+
+async def test_a_kept_connection_has_its_own_limit_from_its_last_response_on() -> None:
+    listener = Listener()
+    client = listener.connect()
+    client.send(request())
+    await turns()
+    listener.advance(50)
+    listener.dialer.transport().receive(OK)
+    listener.advance(listener.manager.limits.keep_alive_seconds - 0.1)
+    before = client.transport.closed
+    listener.advance(0.1)
+    assert client.transport.closed and not before and client.statuses == [200]
+
+
+async def test_a_body_below_the_least_rate_ends() -> None:
+    """A byte now and then is no pause, but no upload either."""
+    listener = Listener(limits=ClientLimits(body_idle_seconds=10, body_rate=100, body_rate_seconds=60))
+    client = listener.connect()
+    client.send(UPLOAD)
+    await turns()
+    for _ in range(29):
+        listener.advance(2)
+        client.send(b"x")
+    assert not client.statuses
+    for _ in range(2):
+        listener.advance(2)
+    assert client.statuses == [408] and b"100 bytes per second" in client.received
+    assert listener.records[-1].code == "request_timed_out"
+
+
+async def test_a_body_is_not_measured_while_the_upstream_takes_no_more_of_it() -> None:
+    """Its client is not read then, so it cannot be too slow."""
+    listener = Listener(limits=ClientLimits(body_seconds=60, body_rate_seconds=10))
+    client = listener.connect()
+    client.send(UPLOAD)
+    await turns()
+    listener.manager.check_timeouts()
+    exchange = client.protocol._exchange
+    assert exchange is not None
+    exchange.on_upstream_write_paused()
+    for _ in range(100):
+        listener.advance(1)
+    assert client.transport.reading_paused and not client.statuses
+    exchange.on_upstream_write_resumed()
+    listener.advance(5)
+    client.send(b"x" * 10_000)
+    for _ in range(20):
+        listener.advance(5)
+    assert client.statuses == [408]
+
+
+async def test_a_whole_body_has_a_limit_however_fast_it_comes() -> None:
+    listener = Listener(limits=ClientLimits(body_seconds=30))
+    client = listener.connect()
+    client.send(UPLOAD)
+    await turns()
+    for _ in range(31):
+        listener.advance(1)
+        client.send(b"x" * 10_000)
+    assert client.statuses == [408] and b"within 30 s" in client.received
+
+
+async def test_a_second_body_on_a_connection_is_measured_by_itself() -> None:
+    listener = Listener(limits=ClientLimits(body_seconds=30))
+    client = listener.connect()
+    for _ in range(3):
+        client.send(request(b"/v1/x", method=b"POST", body=b"x" * 10_000, length=30_000))
+        await turns()
+        for _ in range(20):
+            listener.advance(1)
+            client.send(b"x" * 1000)
+        await turns()
+        listener.dialer.transport().receive(OK)
+        await turns()
+    assert client.statuses == [200] * 3
+
+
+async def test_a_client_that_hangs_up_while_it_is_not_read_is_noticed() -> None:
+    """The loop does not look at a paused socket."""
+    listener = Listener()
+    client = listener.connect()
+    client.send(UPLOAD)
+    await turns()
+    assert client.protocol._exchange is not None
+    client.protocol._exchange.on_upstream_write_paused()
+    listener.advance(1)
+    before = client.transport.aborted
+    client.transport.socket.hang_up()
+    listener.advance(1)
+    await turns()
+    assert client.transport.aborted and not before and listener.dialer.transport().is_closing()
+    assert listener.records[-1].code == "client_left"
+
+
+async def test_a_rejected_body_is_read_and_discarded_for_a_moment() -> None:
+    """Closing at once would reset the connection, and the response could be lost (RFC 9112 section 9.6)."""
+    client = (listener := Listener()).connect()
+    client.send(request(b"/x", method=b"POST", body=b"{", length=100_000))
+    assert client.statuses == [404] and b"connection: close" in client.received.lower()
+    assert client.transport.eof_written
+    closed = client.transport.closed
+    assert client.send(b"x" * 50_000)
+    listener.advance(LINGER_SECONDS)
+    assert client.transport.closed and not closed and client.statuses == [404]
+
+
+async def test_a_broken_stream_is_no_complete_response() -> None:
+    """No last chunk, and the connection ends."""
+    listener = Listener()
+    client = listener.connect()
+    client.send(request())
+    await turns()
+    listener.dialer.transport().receive(STREAM_HEAD + chunked(b"data: {}\n\n"))
+    listener.dialer.transport().lose()
+    await turns()
+    assert client.transport.closed and not client.received.endswith(b"0\r\n\r\n")
+
+
+async def test_a_response_that_ends_with_its_connection_breaks_with_a_reset() -> None:
+    """Nothing else tells a client of HTTP/1.0 that it is not whole."""
+    listener = Listener()
+    client = listener.connect()
+    client.send(request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    await turns()
+    listener.dialer.transport().receive(JSON_HEAD + chunked(b"{"))
+    listener.dialer.transport().lose()
+    await turns()
+    linger = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert client.transport.aborted and linger in client.transport.socket.options
+
+
+async def test_while_draining_each_response_is_the_last() -> None:
+    listener = Listener()
+    client = listener.connect()
+    client.send(request())
+    await turns()
+    client.protocol.shutdown()
+    listener.dialer.transport().receive(OK)
+    assert b"connection: close" in client.received.lower() and client.transport.closed
+
+
+async def test_while_draining_idle_connections_end_and_half_heads_are_rejected() -> None:
+    listener = Listener()
+    idle, half, busy = (listener.connect() for _ in range(3))
+    half.send(REFUSED[:10])
+    busy.send(request())
+    await turns()
+    for client in (idle, half, busy):
+        client.protocol.close_if_idle(GatewayUnavailable("stopping", retry_after=1))
+    assert idle.transport.closed and not idle.received
+    assert half.statuses == [503] and not busy.transport.closed
+
+
+async def test_after_the_drain_limit_everything_ends_visibly() -> None:
+    listener = Listener()
+    busy, idle = listener.connect(), listener.connect()
+    busy.send(request())
+    await turns()
+    listener.manager.stop_all(GatewayStopping("the gateway is stopping"))
+    assert busy.statuses == [503] and idle.transport.closed
+
+
+async def test_a_rejection_is_recorded_with_its_request_and_time() -> None:
+    listener = Listener(tokens=True)
+    client = listener.connect()
+    client.send(request(b"/v1/files?x=secret", BEARER + b"x")[:-2])
+    listener.advance(3)
+    client.send(b"\r\n")
+    (record,) = listener.records
+    assert (record.method, record.path, record.status, record.code) == (
+        b"GET",
+        b"/v1/files",
+        401,
+        "invalid_token",
+    )
+    assert record.total == 3 and record.sent == len(client.received)
+
+
+async def test_bytes_that_are_no_request_get_one_response_whatever_was_before() -> None:
+    """Not one to a HEAD, without a body, because that was the last request that could be read."""
+    listener = Listener()
+    client = listener.connect()
+    client.send(request(b"/x", method=b"HEAD"))
+    client.send(b"nonsense\r\n\r\n")
+    assert client.statuses == [404, 400] and client.received.endswith(b"}")
+
+
+async def test_a_client_that_takes_no_response_is_closed_in_time() -> None:
+    """Also between two requests, where no exchange watches it."""
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(REFUSED * 4000)
+    await turns(5000)
+    assert client.transport.writing_paused
+    listener.advance(listener.manager.limits.body_idle_seconds - 1)
+    assert not client.transport.closed
+    listener.advance(1)
+    assert client.transport.aborted
+
+
+async def test_a_stop_does_not_wait_for_a_client_that_takes_no_response() -> None:
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(REFUSED * 4000)
+    await turns(5000)
+    for connection in list(listener.manager._connections):
+        connection.shutdown()
+    client.transport.peer_takes_all()
+    await turns()
+    assert client.transport.eof_written
+    listener.advance(LINGER_SECONDS)
+    assert client.transport.closed
+
+
+async def test_the_end_of_a_long_response_has_time_to_be_sent() -> None:
+    """The time limit of a closing connection begins with its closing, not with the request."""
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(request(b"/v1/first", b"Connection: close"))
+    await turns()
+    listener.advance(300)
+    listener.dialer.transport().receive(OK)
+    await turns()
+    assert client.transport.closed and client.transport.unsent
+    listener.advance(1)
+    assert not client.transport.aborted
+    listener.advance(listener.manager.limits.body_idle_seconds)
+    assert client.transport.aborted
