@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from clawgate.policy.egress import Reason
 from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_problem
+from clawgate.settings.fields import BaseUrl
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy, RequestTls
 from clawgate.wire.http.url import Origin, parse_url
 
@@ -31,7 +32,7 @@ OPENAI, ANTHROPIC = "openai-completions", "anthropic-messages"
     ],
 )
 def test_the_path_takes_the_place_of_v1(url: str, api: str, origin: str, path: str) -> None:
-    found = endpoint_of(url, api, WHERE, {})
+    found = endpoint_of(BaseUrl.parse(url), api, WHERE, {})
     assert (str(found[0]), found[1], found[2]) == (origin, path, None)
 
 
@@ -40,8 +41,6 @@ def test_the_path_takes_the_place_of_v1(url: str, api: str, origin: str, path: s
     [
         (None, {}, "set models.providers.owl.baseUrl"),
         (None, {"baseUrl": "OWL_URL"}, "set OWL_URL (models.providers.owl.baseUrl refers to it)"),
-        ("ftp://owl.test", {}, "baseUrl cannot be used"),
-        ("http://u:p@owl.test", {}, "baseUrl cannot be used"),
         ("http://169.254.169.254/", {}, "never dialled (metadata)"),
         ("http://[fe80::1]/", {}, "never dialled (link_local)"),
         ("http://0xa9fea9fe/", {}, "never dialled (metadata)"),
@@ -51,7 +50,7 @@ def test_the_path_takes_the_place_of_v1(url: str, api: str, origin: str, path: s
     ],
 )
 def test_a_place_that_cannot_be(url: str | None, unset: dict[str, str], says: str) -> None:
-    reason = endpoint_of(url, OPENAI, WHERE, unset)[2]
+    reason = endpoint_of(BaseUrl.parse(url) if url else None, OPENAI, WHERE, unset)[2]
     assert reason is not None and says in reason
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var, variables_of
+from clawgate.settings.fields import BaseUrl, ParsedUrl, Port, Seconds, Secret, Url, env_var, variables_of
 
 PORT: TypeAdapter[Any] = TypeAdapter(Port)
 SECONDS: TypeAdapter[Any] = TypeAdapter(Seconds)
@@ -45,3 +45,17 @@ def test_variables_of_a_field_keep_their_order() -> None:
     assert env_var("A", "B") == {"env": ["A", "B"]}
     field = FieldInfo(json_schema_extra=env_var("A", "B"))
     assert variables_of(field) == ("A", "B") and variables_of(FieldInfo()) == ()
+
+
+def test_a_parsed_url_has_its_origin_and_its_path() -> None:
+    url = TypeAdapter(ParsedUrl).validate_python("HTTP://Host:8080/api/")
+    assert (str(url.origin), url.path, str(url)) == ("http://host:8080", "/api", "HTTP://Host:8080/api/")
+    assert TypeAdapter(ParsedUrl).json_schema() == {"type": "string"}
+
+
+@pytest.mark.parametrize("value", ["", "ftp://x", "http://u:p@x", 5, None])
+def test_what_is_no_url_is_not_parsed(value: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(ParsedUrl).validate_python(value)
+    with pytest.raises(ValueError, match="must"):
+        BaseUrl.parse(value)

@@ -21,6 +21,7 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.credential_selection import choose_credential, how_to_set
 from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_problem
 from clawgate.providers.provider import Model, Provider
+from clawgate.settings.fields import BaseUrl
 from clawgate.settings.key_path import format_key_path, parse_key_path
 from clawgate.settings.openclaw.schema import ModelEntry, OpenClawConfig, ProviderBlock
 from clawgate.settings.secrets import secret_problem
@@ -176,8 +177,10 @@ def _provider(
     api = block.api or (built_in.api if built_in else "openai-completions")
     if built_in is None and block.api is None:
         notes.append("api is not set; using the default: openai-completions")
-    default_url = built_in.base_url if built_in is not None and "baseUrl" not in unset else None
-    origin, path, url_problem = endpoint_of(block.base_url or default_url, api, key_path, unset)
+    url = block.base_url
+    if url is None and built_in is not None and "baseUrl" not in unset:
+        url = BaseUrl.parse(built_in.base_url)
+    origin, path, url_problem = endpoint_of(url, api, key_path, unset)
     missing_key: str | None = None
     if built_in is not None:
         block, missing_key = _with_environment_key(

@@ -10,25 +10,21 @@ from collections.abc import Mapping
 
 from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
 from clawgate.providers.credential_selection import how_to_set
+from clawgate.settings.fields import BaseUrl
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy
 from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
 
 
 def endpoint_of(
-    base_url: str | None, api: str, key_path: str, unset: Mapping[str, str]
+    url: BaseUrl | None, api: str, key_path: str, unset: Mapping[str, str]
 ) -> tuple[Origin | None, str, str | None]:
     """Return the origin, the path that replaces ``/v1``, and the problem."""
-    if not base_url:
+    if url is None:
         variable = unset.get("baseUrl")
         fix = how_to_set(f"{key_path}.baseUrl", variable) if variable else f"set {key_path}.baseUrl"
         return None, "", f"its address is not set: {fix}"
-    try:
-        origin, path = parse_url(base_url)
-    except ValueError as error:
-        return None, "", f"{key_path}.baseUrl cannot be used: {error}"
-    if api == "anthropic-messages":
-        path = path.removesuffix("/v1") + "/v1"
-    return origin, path or "/v1", _never_dialled(origin, key_path)
+    path = url.path.removesuffix("/v1") + "/v1" if api == "anthropic-messages" else url.path
+    return url.origin, path or "/v1", _never_dialled(url.origin, key_path)
 
 
 def _never_dialled(origin: Origin, key_path: str) -> str | None:

@@ -5,13 +5,14 @@ Pure. Apart from the roles, so that reading one file does not build the settings
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from clawgate.settings.secrets import secret_problem
-from clawgate.wire.http.url import parse_url
+from clawgate.wire.http.url import Origin, parse_url
 
 
 def env_var(*names: str) -> dict[str, Any]:
@@ -43,6 +44,29 @@ def _check_secret(value: SecretStr) -> SecretStr:
         raise ValueError(f"{reason}; enter the real value")
     return value
 
+
+@dataclass(frozen=True, slots=True)
+class BaseUrl:
+    """A parsed URL: ``path`` is without a trailing slash, so empty for none."""
+
+    text: str
+    origin: Origin
+    path: str
+
+    @classmethod
+    def parse(cls, text: object) -> BaseUrl:
+        """Raises ValueError."""
+        if not isinstance(text, str):
+            raise ValueError("must be text")  # noqa: TRY004  # pydantic reports ValueError
+        origin, path = parse_url(text)
+        return cls(text, origin, path)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+ParsedUrl = Annotated[BaseUrl, PlainValidator(BaseUrl.parse), WithJsonSchema({"type": "string"})]
+"""An http(s) URL, parsed once where it is validated."""
 
 Url = Annotated[str, AfterValidator(_check_url)]
 """An http(s) URL that `parse_url` takes."""

@@ -57,7 +57,7 @@ def test_the_config_in_the_docs_is_one_that_works() -> None:
     settings = ProxyConfig.model_validate(config.plugins.entries[ID].config)
     assert settings == ProxyConfig.model_validate({"models": list(settings.models)})
     provider = config.models.providers[ID]
-    assert (provider.base_url, [one.id for one in provider.models]) == (
+    assert (str(provider.base_url), [one.id for one in provider.models]) == (
         settings.origin,
         list(settings.models),
     )

@@ -188,7 +188,7 @@ def test_the_models_of_a_proxy_that_runs_can_be_chosen() -> None:
 def test_what_is_written_is_read_by_the_gateway_and_by_the_plugin() -> None:
     config = OpenClawConfig.model_validate(written())
     provider = config.models.providers[ID]
-    assert (provider.base_url, provider.api) == ("http://127.0.0.1:3456", "anthropic-messages")
+    assert (str(provider.base_url), provider.api) == ("http://127.0.0.1:3456", "anthropic-messages")
     assert provider.request.allow_private_network and provider.api_key is None
     assert [model.id for model in provider.models] == list(DEFAULT_MODELS)
     assert [model.reasoning for model in provider.models] == [False, True, False, True, False]

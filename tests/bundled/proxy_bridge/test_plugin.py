@@ -58,7 +58,7 @@ def test_the_config_that_users_of_the_javascript_plugin_have_works(tmp_path: Pat
     for config in blocks((ROOT / "README.md").read_text(encoding="utf-8")) + blocks(DOCS):
         entry, provider = config.plugins.entries[ID], config.models.providers[ID]
         settings = BridgeSettings.model_validate(entry.config | {"proxyToken": "tok-Xc82Lm"})
-        assert provider.base_url == f"http://127.0.0.1:{settings.bridge_port}/v1"
+        assert str(provider.base_url) == f"http://127.0.0.1:{settings.bridge_port}/v1"
         assert (provider.api, settings.remote_url) == ("openai-completions", "https://proxy.example.com")
         found = next(one for one in find_plugins(tmp_path) if one.id == ID)
         assert enabled_reason(found, config.plugins, config.models.providers)[0]

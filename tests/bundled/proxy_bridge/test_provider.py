@@ -201,7 +201,7 @@ def test_what_is_written_is_what_users_know() -> None:
 
 def test_what_is_written_is_read_by_the_gateway_and_by_the_plugin() -> None:
     config = OpenClawConfig.model_validate(written(ANSWERS.merged({"proxy_token": TOKEN})))
-    assert config.models.providers[ID].base_url == "http://127.0.0.1:18800/v1"
+    assert str(config.models.providers[ID].base_url) == "http://127.0.0.1:18800/v1"
     settings = BridgeSettings.model_validate(config.plugins.entries[ID].config)
     assert settings.remote_url == URL and settings.bridge_port == 18800
 

@@ -64,7 +64,7 @@ def test_a_file_is_read_whole(world: dict[str, str]) -> None:
     assert file.config.gateway.port == 0x4965
     provider = file.config.models.providers["owl"]
     assert provider.api_key is not None and provider.api_key.get_secret_value() == KEY
-    assert provider.base_url == "http://10.0.0.5:8080/v1" and provider.request.allow_private_network
+    assert str(provider.base_url) == "http://10.0.0.5:8080/v1" and provider.request.allow_private_network
     assert file.config.agents.defaults.model.primary == "owl/m"
     assert file.unset == {}
 

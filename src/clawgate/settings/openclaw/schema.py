@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.fields import Port, Secret, Url, env_var, reject_bool
+from clawgate.settings.fields import ParsedUrl, Port, Secret, env_var, reject_bool
 from clawgate.settings.secrets import PLACEHOLDERS
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
@@ -234,7 +234,7 @@ class ModelEntry(Block):
 class ProviderBlock(Block):
     """``models.providers.<id>``."""
 
-    base_url: Url | None = Field(
+    base_url: ParsedUrl | None = Field(
         default=None, description="Its API, with /v1 where it has that; no user, no password."
     )
     api_key: Secret | None = Field(default=None, description="Its key; a reference such as ${NAME}.")

@@ -14,6 +14,7 @@ from clawgate.plugins.api.questions import Answers, Choice, Choices, Question
 from clawgate.policy.egress import Reason
 from clawgate.providers.catalog import SUPPORTED_APIS, BuiltIn
 from clawgate.providers.endpoint import address_kind, endpoint_of
+from clawgate.settings.fields import BaseUrl
 from clawgate.wire.http.header import is_header_name
 from clawgate.wire.http.url import Origin, parse_url
 
@@ -41,7 +42,11 @@ def _models_problem(text: str) -> str | None:
 
 
 def _base_url_problem(text: str) -> str | None:
-    return endpoint_of(text, "openai-completions", "it", {})[2]
+    try:
+        url = BaseUrl.parse(text)
+    except ValueError as error:
+        return str(error)
+    return endpoint_of(url, "openai-completions", "it", {})[2]
 
 
 _ID = Question(

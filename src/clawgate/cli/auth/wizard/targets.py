@@ -65,7 +65,7 @@ class ProviderTargets:
             label = plugin.manifest.description if plugin.manifest else f"plugin {plugin.id}"
             candidates[name] = Candidate(name, label, name in configured)
         for name, block in configured.items():
-            candidates.setdefault(name, Candidate(name, block.base_url or "", True))
+            candidates.setdefault(name, Candidate(name, str(block.base_url or ""), True))
         return [
             *candidates.values(),
             Candidate(CUSTOM, "another server with the API of OpenAI or Anthropic", False),
