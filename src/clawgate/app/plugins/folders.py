@@ -37,9 +37,9 @@ def child_folder(plugin_folder: Path, child: str) -> Path:
 
 def _private(folder: Path) -> Path:
     folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    info = folder.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
         raise OSError(errno.EPERM, "is not a folder of this user", str(folder))
-    if found.st_mode & _OTHERS:
+    if info.st_mode & _OTHERS:
         folder.chmod(FOLDER_MODE)
     return folder

@@ -44,8 +44,8 @@ def read_statuses(folder: Path, instance: str | None) -> tuple[ServiceStatus, ..
     if not isinstance(document, dict) or instance is None or document.get("instance") != instance:
         return ()
     services = document.get("services")
-    found = services if isinstance(services, list) else []
-    return tuple(_decode(one) for one in found if isinstance(one, dict))
+    encoded = services if isinstance(services, list) else []
+    return tuple(_decode(one) for one in encoded if isinstance(one, dict))
 
 
 def _encode(status: ServiceStatus) -> dict[str, object]:

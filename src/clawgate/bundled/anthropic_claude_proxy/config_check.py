@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
-from clawgate.plugins.api import Diagnostic, KeyPath
+from clawgate.plugins.api import Diagnostic, KeyPath, address_in, object_at
 
 PROVIDER: KeyPath = ("models", "providers", ID)
 
 
 def diagnostics(config: Mapping[str, Any], settings: ProxyConfig) -> list[Diagnostic]:
     """Return what in ``config``, the whole file, leads requests elsewhere."""
-    address = _address(object_at(config, PROVIDER).get("baseUrl"))
+    address = address_in(object_at(config, PROVIDER).get("baseUrl"))
     if address is None:
         return []
     host, port = address
@@ -59,23 +58,3 @@ def models_in(config: Mapping[str, Any]) -> list[str]:
     models = object_at(config, PROVIDER).get("models")
     ids = [one.get("id") for one in models if isinstance(one, Mapping)] if isinstance(models, list) else []
     return [one for one in ids if isinstance(one, str) and one.isprintable()]
-
-
-def object_at(config: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any]:
-    """Return the object at a path of the config file; an empty one if there is none."""
-    value: Any = config
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
-def _address(url: object) -> tuple[str, int] | None:
-    """Return host and port; None for anything but a plain URL, which the catalog validates."""
-    if not isinstance(url, str) or "$" in url:
-        return None
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
-    except ValueError:
-        return None
-    return (parts.hostname.lower(), port) if parts.hostname else None

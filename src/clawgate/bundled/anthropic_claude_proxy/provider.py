@@ -25,7 +25,7 @@ from clawgate.bundled.anthropic_claude_proxy.config import (
     models_problem,
     origin,
 )
-from clawgate.bundled.anthropic_claude_proxy.config_check import diagnostics, object_at
+from clawgate.bundled.anthropic_claude_proxy.config_check import diagnostics
 from clawgate.bundled.anthropic_claude_proxy.health import check_health
 from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, family_of, sent_as, with_thinking
 from clawgate.bundled.anthropic_claude_proxy.service import trusted_user
@@ -44,6 +44,8 @@ from clawgate.plugins.api import (
     Question,
     SetupContext,
     UpstreamRequest,
+    entry_paths,
+    object_at,
 )
 
 _KEY = "MERIDIAN_API_KEY"
@@ -182,15 +184,7 @@ class ProxyProvider:
         return diagnostics(config, settings) if isinstance(settings, ProxyConfig) else ()
 
     def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        block = object_at(config, _CONFIG)
-        paths: list[KeyPath] = []
-        if set(block) <= set(_WRITTEN_KEYS):
-            if object_at(config, _CONFIG[:-1]):
-                paths.append(_CONFIG[:-1])
-        else:  # settings of the operator are kept, but must not start anything
-            paths += [(*_CONFIG, name) for name in _WRITTEN_KEYS if name in block]
-            if object_at(config, _CONFIG[:-1]).get("enabled") is True:
-                paths.append((*_CONFIG[:-1], "enabled"))
+        paths = entry_paths(config, ID, _WRITTEN_KEYS)
         if object_at(config, _PROVIDER):
             paths.append(_PROVIDER)
         for name, entry in object_at(config, _MODELS).items():

@@ -12,7 +12,6 @@ from clawgate.bundled.anthropic_claude_proxy.config_check import (
     PROVIDER,
     diagnostics,
     models_in,
-    object_at,
     unreachable_reason,
 )
 from clawgate.bundled.anthropic_claude_proxy.health import ProxyHealth, check_health
@@ -24,6 +23,7 @@ from clawgate.plugins.api import (
     ServiceStatus,
     StatusCommand,
     StatusReport,
+    object_at,
 )
 
 _HEALTH = {"ready": "healthy", "silent": "no response", "stranger": "another program responds"}

@@ -6,8 +6,6 @@ Its settings are `BridgeSettings`, those of ``clawgate bridge run``: the same ke
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from clawgate.plugins.api import BridgeSettings
@@ -66,10 +64,3 @@ def models_problem(text: str) -> str | None:
             shown = word[:60] if word.isprintable() else ascii(word[:60])[1:-1]
             return f"'{shown}' is not a model id, such as gpt-4o"
     return None
-
-
-def object_at(value: object, *keys: str) -> Mapping[str, Any]:
-    """Return the object at a path of a parsed document; an empty one if there is none."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from clawgate.bundled.proxy_bridge.config import ID, object_at, origin
-from clawgate.plugins.api import BridgeSettings, Diagnostic, KeyPath
+from clawgate.bundled.proxy_bridge.config import ID, origin
+from clawgate.plugins.api import BridgeSettings, Diagnostic, KeyPath, address_in, object_at
 
 PROVIDER = ("models", "providers", ID)
 _CONFIG = ("plugins", "entries", ID, "config")
@@ -22,13 +21,13 @@ _ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104  # not to listen on, to recog
 
 def diagnostics(config: Mapping[str, Any], settings: BridgeSettings) -> list[Diagnostic]:
     """Return what in ``config``, the whole file, keeps the gateway's requests from the bridge."""
-    block = object_at(config, *PROVIDER)
+    block = object_at(config, PROVIDER)
     found = [_check_address(block.get("baseUrl"), settings), _check_token(config, settings)]
     return [one for one in found if one is not None]
 
 
 def _check_address(url: object, settings: BridgeSettings) -> Diagnostic | None:
-    address = _address(url)
+    address = address_in(url)
     if address is None:
         return None
     host, port = address
@@ -52,12 +51,12 @@ def _check_address(url: object, settings: BridgeSettings) -> Diagnostic | None:
 
 
 def _check_token(config: Mapping[str, Any], settings: BridgeSettings) -> Diagnostic | None:
-    block, token = object_at(config, *PROVIDER), settings.bridge_token
+    block, token = object_at(config, PROVIDER), settings.bridge_token
     key = block.get("apiKey")
-    if token is None or not block or object_at(block, "request", "auth"):
+    if token is None or not block or object_at(block, ("request", "auth")):
         return None
     if key not in (None, _PLACEHOLDER_KEY):
-        own_token = object_at(config, *_CONFIG).get("bridgeToken")
+        own_token = object_at(config, _CONFIG).get("bridgeToken")
         is_reference = not isinstance(key, str) or "$" in key or "$" in str(own_token)
         if is_reference or key == token.get_secret_value():
             return None
@@ -66,15 +65,3 @@ def _check_token(config: Mapping[str, Any], settings: BridgeSettings) -> Diagnos
         message="the bridge requires its bridgeToken, and this is another value",
         fix="set both to the same value, such as ${PROXY_BRIDGE_LOCAL_TOKEN}",
     )
-
-
-def _address(url: object) -> tuple[str, int] | None:
-    """Return host and port; None for anything but a plain URL, which the catalog validates."""
-    if not isinstance(url, str) or "$" in url:
-        return None
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
-    except ValueError:
-        return None
-    return (parts.hostname.lower(), port) if parts.hostname else None

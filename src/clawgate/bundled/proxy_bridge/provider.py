@@ -14,7 +14,6 @@ from clawgate.bundled.proxy_bridge.config import (
     OWN_ROUTE_KEYS,
     is_the_bridge,
     models_problem,
-    object_at,
     origin,
 )
 from clawgate.bundled.proxy_bridge.config_check import diagnostics
@@ -32,6 +31,8 @@ from clawgate.plugins.api import (
     PluginError,
     Question,
     SetupContext,
+    entry_paths,
+    object_at,
 )
 
 _URL, _TOKEN, _PORT, _LOCAL_TOKEN = (
@@ -53,12 +54,12 @@ class BridgeProvider:
     dialect: Dialect = "openai-completions"
 
     def previous_answers(self, config: Mapping[str, Any]) -> Answers:
-        block = object_at(config, *_CONFIG)
+        block = object_at(config, _CONFIG)
         values = {
             "remote_url": _text(block.get("remoteUrl")),
             "proxy_token": _text(block.get("proxyToken")),
             "models": ", ".join(
-                _ids(block.get("models")) or _ids(object_at(config, *_PROVIDER).get("models"))
+                _ids(block.get("models")) or _ids(object_at(config, _PROVIDER).get("models"))
             ),
             "bridge_port": _text(block.get("bridgePort")),
             "bridge_token": _text(block.get("bridgeToken")),
@@ -66,12 +67,10 @@ class BridgeProvider:
         return Answers({name: text for name, text in values.items() if text})
 
     def questions(self, previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
-        """Return three questions, and those for port and token of the bridge only if they are set already."""
-        port = previous.text("bridge_port")
-        listens = environment.get(_PORT, "").strip() or port
+        port = _number(environment.get(_PORT, "").strip() or previous.text("bridge_port"))
 
         def url_problem(text: str) -> str | None:
-            if is_the_bridge(text, _number(listens)):
+            if is_the_bridge(text, port):
                 return "it is the bridge itself; enter the URL of the remote proxy"
             return None
 
@@ -102,27 +101,7 @@ class BridgeProvider:
                 choices=self._choices,
             ),
         ]
-        if listens and listens != str(DEFAULT_PORT):
-            questions.append(
-                Question(
-                    name="bridge_port",
-                    text="Port of the local bridge",
-                    kind="port",
-                    default=port if _number(port) else str(DEFAULT_PORT),
-                    variables=(_PORT,),
-                )
-            )
-        if previous.text("bridge_token") or environment.get(_LOCAL_TOKEN, "").strip():
-            questions.append(
-                Question(
-                    name="bridge_token",
-                    text="Token of the local bridge",
-                    kind="secret",
-                    variables=(_LOCAL_TOKEN,),
-                    help="What clients of the bridge must present; the gateway does.",
-                )
-            )
-        return questions
+        return [*questions, *_bridge_questions(previous, environment)]
 
     async def _choices(self, answers: Answers, context: SetupContext) -> Sequence[Choice]:
         remote = await check_remote(
@@ -143,7 +122,7 @@ class BridgeProvider:
         message = remote.message if remote.responds is False else f"{url}: {remote.message}"
         if not remote.ok:
             step = remote.next_step
-            block = object_at(context.config, *_CONFIG)
+            block = object_at(context.config, _CONFIG)
             if remote.responds is False and any(block.get(key) for key in OWN_ROUTE_KEYS):
                 step = (
                     f"this check does not use {', '.join(OWN_ROUTE_KEYS)}, as the bridge does: "
@@ -161,7 +140,7 @@ class BridgeProvider:
 
     async def _port_note(self, context: SetupContext, port: int) -> str:
         """Return a warning if another program has the bridge's port."""
-        host = _text(object_at(context.config, *_CONFIG).get("host")) or DEFAULT_HOST
+        host = _text(object_at(context.config, _CONFIG).get("host")) or DEFAULT_HOST
         listener = await check_listener(context.fetch, origin(host, port))
         if listener.kind == "other":
             return f"but {listener.reason}, so the gateway's bridge cannot listen: stop it, or set another bridgePort"
@@ -199,19 +178,37 @@ class BridgeProvider:
         return diagnostics(config, settings) if isinstance(settings, BridgeSettings) else ()
 
     def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        """Other keys of the plugin's config are kept; without any, the whole entry is removed."""
-        block = object_at(config, *_CONFIG)
-        paths: list[KeyPath] = []
-        if block.keys() <= set(_WRITTEN_KEYS):
-            if object_at(config, *_CONFIG[:-1]):
-                paths.append(_CONFIG[:-1])
-        else:  # settings of the operator are kept, but must not start anything
-            paths += [(*_CONFIG, name) for name in _WRITTEN_KEYS if name in block]
-            if object_at(config, *_CONFIG[:-1]).get("enabled") is True:
-                paths.append((*_CONFIG[:-1], "enabled"))
-        if object_at(config, *_PROVIDER):
+        paths = entry_paths(config, ID, _WRITTEN_KEYS)
+        if object_at(config, _PROVIDER):
             paths.append(_PROVIDER)
         return paths
+
+
+def _bridge_questions(previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
+    """Return the questions for port and token of the bridge, each only if it is set already."""
+    questions: list[Question] = []
+    port = previous.text("bridge_port")
+    if (environment.get(_PORT, "").strip() or port or str(DEFAULT_PORT)) != str(DEFAULT_PORT):
+        questions.append(
+            Question(
+                name="bridge_port",
+                text="Port of the local bridge",
+                kind="port",
+                default=port if _number(port) else str(DEFAULT_PORT),
+                variables=(_PORT,),
+            )
+        )
+    if previous.text("bridge_token") or environment.get(_LOCAL_TOKEN, "").strip():
+        questions.append(
+            Question(
+                name="bridge_token",
+                text="Token of the local bridge",
+                kind="secret",
+                variables=(_LOCAL_TOKEN,),
+                help="What clients of the bridge must present; the gateway does.",
+            )
+        )
+    return questions
 
 
 def _counted(models: Sequence[str]) -> str:

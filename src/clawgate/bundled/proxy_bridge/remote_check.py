@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 from pydantic import SecretStr
 
-from clawgate.bundled.proxy_bridge.config import HEADER, models_url, object_at
-from clawgate.plugins.api import Fetch, FetchFailed, FetchRequest, FetchResponse
+from clawgate.bundled.proxy_bridge.config import HEADER, models_url
+from clawgate.plugins.api import Fetch, FetchFailed, FetchRequest, FetchResponse, object_at
 
 State = Literal[
     "reachable", "unauthorized", "locked_out", "not_found", "failing", "unreachable", "timed_out", "unknown"
@@ -77,7 +77,7 @@ async def check_through_bridge(fetch: Fetch, bridge: str, local_token: SecretStr
     """
     try:
         health = await fetch(_bridge_request(f"{bridge}/health?deep=1", local_token, seconds=20.0))
-        upstream = object_at(health.json(), "upstream")
+        upstream = object_at(health.json(), ("upstream",))
         state, latency = upstream.get("state"), upstream.get("latencyMs")
         if state != "reachable":
             known: State = next((one for one in get_args(State) if one == state), "failing")
@@ -112,7 +112,7 @@ def _bridge_request(url: str, local_token: SecretStr | None, *, seconds: float) 
 def classify(response: FetchResponse) -> RemoteStatus:
     """Return what a response to the request for models shows about the remote."""
     status, body = response.status, response.json()
-    code = object_at(body, "error").get("code")
+    code = object_at(body, ("error",)).get("code")
     if status == 200 and isinstance(body, dict) and isinstance(body.get("data"), list) and code is None:
         return RemoteStatus(
             state="reachable",

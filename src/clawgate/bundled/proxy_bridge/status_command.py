@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clawgate.bundled.proxy_bridge.config import ID, has_own_route, object_at, origin
+from clawgate.bundled.proxy_bridge.config import ID, has_own_route, origin
 from clawgate.bundled.proxy_bridge.config_check import PROVIDER, diagnostics
 from clawgate.bundled.proxy_bridge.listener_check import Listener, check_listener
 from clawgate.bundled.proxy_bridge.remote_check import RemoteStatus, check_remote, check_through_bridge
@@ -18,6 +18,7 @@ from clawgate.plugins.api import (
     ServiceStatus,
     StatusCommand,
     StatusReport,
+    object_at,
 )
 
 _MAX_SHOWN_MODELS = 12
@@ -154,7 +155,7 @@ def _remote_details(url: str, remote: RemoteStatus) -> dict[str, Any]:
 
 
 def _provider_details(context: CommandContext, problem: Diagnostic | None) -> dict[str, Any]:
-    block = object_at(context.config_file, *PROVIDER)
+    block = object_at(context.config_file, PROVIDER)
     return {
         "configured": bool(block),
         "baseUrl": _printable(block.get("baseUrl")),
@@ -179,7 +180,7 @@ def _remote_rows(remote: RemoteStatus) -> list[tuple[str, str]]:
 
 
 def _provider_text(context: CommandContext, problem: Diagnostic | None) -> str:
-    block = object_at(context.config_file, *PROVIDER)
+    block = object_at(context.config_file, PROVIDER)
     if not block:
         return (
             f"not configured, so the gateway has no models of it: clawgate models auth login --provider {ID}"

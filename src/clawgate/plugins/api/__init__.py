@@ -7,6 +7,7 @@ which hands over services, providers and commands.
 from __future__ import annotations
 
 from clawgate.plugins.api.command import CommandContext, CommandPlugin, StatusCommand, StatusReport
+from clawgate.plugins.api.config_document import address_in, entry_paths, object_at
 from clawgate.plugins.api.plugin import API_VERSION, Plugin, PluginConfig, PluginError, Registrar
 from clawgate.plugins.api.provider import (
     CheckResult,
@@ -97,5 +98,8 @@ __all__ = [
     "Unavailable",
     "UpstreamRequest",
     "Url",
+    "address_in",
+    "entry_paths",
     "env_var",
+    "object_at",
 ]

@@ -16,13 +16,13 @@ def bundled_folder() -> Path:
 @cache
 def bundled_manifests() -> tuple[Manifest, ...]:
     """Return the manifests, sorted by folder. An invalid one is left out; discovery reports it."""
-    found = []
+    manifests = []
     for path in sorted(bundled_folder().glob(f"*/{FILE_NAME}")):
         try:
-            found.append(read_manifest(path))
+            manifests.append(read_manifest(path))
         except ManifestInvalid:
             continue
-    return tuple(found)
+    return tuple(manifests)
 
 
 def local_providers() -> frozenset[str]:

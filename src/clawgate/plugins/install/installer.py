@@ -98,10 +98,10 @@ def activate(new: Staged) -> Path:
     return home / tree
 
 
-def remove(found: DiscoveredPlugin, state_dir: Path) -> Path:
+def remove(plugin: DiscoveredPlugin, state_dir: Path) -> Path:
     """Remove an installed plugin's files; one rename hides them at once. Raises OSError."""
     plugins = installed_folder(state_dir)
-    home = plugins / Path(found.id).name
+    home = plugins / Path(plugin.id).name
     removed = plugins / f".gone-{os.getpid()}-{secrets.token_hex(4)}"
     home.rename(removed)
     shutil.rmtree(removed, ignore_errors=True)

@@ -118,7 +118,7 @@ def _from_wheel(wheel: Path, tree: Path) -> FetchedFiles:
 
 def missing_requirements(tree: Path) -> list[str]:
     """Return the requirements in a wheel's metadata that are not installed. Versions and markers are not checked."""
-    found: list[str] = []
+    missing: list[str] = []
     for path in sorted(tree.glob("*.dist-info/METADATA")):
         head = path.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
         for line in head.splitlines():
@@ -127,8 +127,8 @@ def missing_requirements(tree: Path) -> list[str]:
                 try:
                     distribution(match[1])
                 except PackageNotFoundError:
-                    found.append(match[1])
-    return found
+                    missing.append(match[1])
+    return missing
 
 
 def _downloaded(package: str, into: Path, environment: Mapping[str, str]) -> Path:

@@ -89,8 +89,8 @@ def _files(folder: Path, within: str, depth: int) -> Iterator[tuple[Path, str]]:
     if depth > MAX_DEPTH:
         raise SourceRejected(f"its folders are nested deeper than {MAX_DEPTH}")
     with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
+        sorted_entries = sorted(entries, key=lambda entry: entry.name)
+    for entry in sorted_entries:
         name = within + entry.name
         if entry.name in _SKIPPED or entry.name.endswith((".pyc", ".pyo")):
             continue

@@ -78,16 +78,16 @@ def check_plugin(
         loaded = _loaded(plugin, manifest)
     except PluginFailed as error:
         return [Violation("register", str(error))]
-    violations = _named("register", partial(_registers_alike, plugin, loaded))
-    violations += _named("config", partial(_config, plugin))
+    violations = _run_check("register", partial(_registers_alike, plugin, loaded))
+    violations += _run_check("config", partial(_config, plugin))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for provider in loaded.providers:
             name = f"provider {provider.id}"
-            violations += _named(f"{name}, questions", partial(question_problems, provider))
-            violations += _named(f"{name}, config", partial(config_change_problems, plugin, provider))
-            violations += _named(f"{name}, check", partial(_connection_check, provider, folder))
-            violations += _named(f"{name}, requests", partial(hook_problems, provider))
+            violations += _run_check(f"{name}, questions", partial(question_problems, provider))
+            violations += _run_check(f"{name}, config", partial(config_change_problems, plugin, provider))
+            violations += _run_check(f"{name}, check", partial(_connection_check, provider, folder))
+            violations += _run_check(f"{name}, requests", partial(hook_problems, provider))
         config = config or _some_config(plugin, loaded)
         if config is None and (loaded.services or loaded.commands):
             violations.append(
@@ -99,33 +99,33 @@ def check_plugin(
         elif config is not None:
             host = FakeHost(state_dir=folder, config=config)
             for service in loaded.services:
-                violations += _named("service", partial(_service_problems, service, host))
+                violations += _run_check("service", partial(_service_problems, service, host))
             for command in loaded.commands:
-                violations += _named(f"command {command.name}", partial(_command, command, host))
+                violations += _run_check(f"command {command.name}", partial(_command, command, host))
     return violations
 
 
 def check_imports(folder: Path, package: str) -> list[Violation]:
     """Return the imports of clawgate outside the plugin interface, and of packages that a gateway may not have."""
-    found: list[Violation] = []
+    violations: list[Violation] = []
     for path in sorted(folder.rglob("*.py")):
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))
         except (SyntaxError, UnicodeDecodeError) as error:
-            found.append(Violation("imports", f"{path.name} is not valid Python: {error}"))
+            violations.append(Violation("imports", f"{path.name} is not valid Python: {error}"))
             continue
         for line, name in _imports(tree):
             top = name.partition(".")[0]
             place = f"{path.relative_to(folder)}:{line}"
             if top == "clawgate" and name != "clawgate.plugins.api":
-                found.append(
+                violations.append(
                     Violation("imports", f"{place} imports {name}; import only clawgate.plugins.api")
                 )
             elif top not in {*sys.stdlib_module_names, *_MAY_IMPORT, "clawgate", package}:
-                found.append(
+                violations.append(
                     Violation("imports", f"{place} imports {name}, which a gateway may not have installed")
                 )
-    return found
+    return violations
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -139,10 +139,13 @@ def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.module
 
 
-def _named(check: str, found: Callable[[], Iterable[str]]) -> list[Violation]:
+def _run_check(check: str, find_problems: Callable[[], Iterable[str]]) -> list[Violation]:
     """Run a check. An exception of the plugin is a violation."""
     try:
-        return [Violation(check, message) for message in run_with_timeout(30.0, check, lambda: list(found()))]
+        return [
+            Violation(check, message)
+            for message in run_with_timeout(30.0, check, lambda: list(find_problems()))
+        ]
     except PluginFailed as error:
         return [Violation(check, f"failed: {error}")]
 
@@ -150,9 +153,13 @@ def _named(check: str, found: Callable[[], Iterable[str]]) -> list[Violation]:
 def _loaded(plugin: Plugin, manifest: Manifest | None) -> LoadedPlugin:
     if manifest is None:
         manifest = _manifest_of(plugin)
-    found = DiscoveredPlugin(id=manifest.id, origin="installed", source="conformance kit", manifest=manifest)
+    discovered = DiscoveredPlugin(
+        id=manifest.id, origin="installed", source="conformance kit", manifest=manifest
+    )
     settled = manifest
-    return run_with_timeout(LOAD_SECONDS, "its register", lambda: register_plugin(plugin, found, settled))
+    return run_with_timeout(
+        LOAD_SECONDS, "its register", lambda: register_plugin(plugin, discovered, settled)
+    )
 
 
 class _Names:
@@ -247,62 +254,64 @@ def _service_problems(service: Service, host: FakeHost) -> list[str]:
 
 
 async def _run_service(service: Service, host: FakeHost) -> list[str]:
-    found: list[str] = []
-    _check_status(service, host, found, "before its start")
+    problems: list[str] = []
+    _check_status(service, host, problems, "before its start")
     tasks = asyncio.all_tasks()
     try:
         async with asyncio.timeout(10):
             await service.start(host)
     except Exception as error:  # noqa: BLE001  # the plugin boundary
         if type(error).__name__ != "PluginError":
-            found.append(f"start raised {reason_of(error)}; raise PluginError for what the operator can fix")
-    _check_status(service, host, found, "after its start")
+            problems.append(
+                f"start raised {reason_of(error)}; raise PluginError for what the operator can fix"
+            )
+    _check_status(service, host, problems, "after its start")
     for time in ("first", "second"):
         try:
             async with asyncio.timeout(10):
                 await service.stop()
         except Exception as error:  # noqa: BLE001  # the plugin boundary
-            found.append(f"the {time} stop raised {reason_of(error)}")
+            problems.append(f"the {time} stop raised {reason_of(error)}")
     await asyncio.sleep(0)
-    if left := asyncio.all_tasks() - tasks:
-        found.append(f"{len(left)} of its tasks still run after stop")
+    if remaining := asyncio.all_tasks() - tasks:
+        problems.append(f"{len(remaining)} of its tasks still run after stop")
     if any(not relay.stopped for relay in host.relays) or any(child.running for child in host.children):
-        found.append("a relay or a child that it started still runs after stop")
-    return found
+        problems.append("a relay or a child that it started still runs after stop")
+    return problems
 
 
-def _check_status(service: Service, host: FakeHost, found: list[str], when: str) -> None:
+def _check_status(service: Service, host: FakeHost, problems: list[str], when: str) -> None:
     status: object = service.status()
     if not isinstance(status, ServiceStatus):
-        found.append(f"status() {when} did not return a ServiceStatus")
+        problems.append(f"status() {when} did not return a ServiceStatus")
         return
     try:
         text = json.dumps([status.reason, status.next_step, dict(status.details), status.lines, status.state])
     except (TypeError, ValueError):
-        found.append(f"status().details {when} is not JSON-serialisable")
+        problems.append(f"status().details {when} is not JSON-serialisable")
         text = repr(status)
     if any(secret in text for secret in secrets_in(host.config)):
-        found.append(f"status() {when} shows a secret of the config")
+        problems.append(f"status() {when} shows a secret of the config")
     if not status.ok and not status.reason:
-        found.append(f"status() {when} is not ok and has no reason")
+        problems.append(f"status() {when} is not ok and has no reason")
     why: object = service.unavailable()
     if why is not None and not isinstance(why, Unavailable):
-        found.append(f"unavailable() {when} returned neither None nor Unavailable")
+        problems.append(f"unavailable() {when} returned neither None nor Unavailable")
 
 
 def _command(command: CommandPlugin, host: FakeHost) -> list[str]:
     result: Any = command.run(host, [])
     if asyncio.iscoroutine(result):
         result = asyncio.run(result)
-    found = (
+    problems = (
         [] if type(result) is int else [f"run returned {type(result).__name__}, which is not an exit status"]
     )
     if not host.printed and not host.printed_errors:
-        found.append("run without arguments printed nothing; use context.out and context.err")
+        problems.append("run without arguments printed nothing; use context.out and context.err")
     output = "\n".join([*host.printed, *host.printed_errors])
     if any(secret in output for secret in secrets_in(host.config)):
-        found.append("run prints a secret of the config")
-    return found
+        problems.append("run prints a secret of the config")
+    return problems
 
 
 def check_folder(folder: Path) -> list[Violation]:
@@ -313,13 +322,13 @@ def check_folder(folder: Path) -> list[Violation]:
         root = import_root(folder, path, manifest)
     except ManifestInvalid as error:
         return [Violation("manifest", str(error))]
-    found = DiscoveredPlugin(
+    discovered = DiscoveredPlugin(
         id=manifest.id, origin="installed", source=str(folder), manifest=manifest, folder=root
     )
     package = root / manifest.package
     violations = check_imports(package if package.is_dir() else root, manifest.package)
     try:
-        loaded = load_plugin(found)
+        loaded = load_plugin(discovered)
     except PluginFailed as error:
         return [*violations, Violation("load", str(error))]
     described = {field.alias or name for name, field in loaded.plugin.config_class.model_fields.items()}
