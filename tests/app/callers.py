@@ -39,7 +39,7 @@ async def ask(
     *more: tuple[str, str],
     target: str = PATH,
 ) -> Response:
-    """One request of that token's holder (None: without one) and its answer."""
+    """One request of that token's holder (None: without one) and its response."""
     fields = () if token is None else (bearer(token),)
     await client.request(target, body, fields=(*fields, *more))
     return await client.response()

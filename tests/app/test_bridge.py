@@ -31,17 +31,17 @@ FOREIGN = (
 
 @pytest.fixture
 def warnings(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    """What was said to the operator as a warning or worse; filled as it comes."""
-    said: list[str] = []
+    """Messages that were logged as a warning or worse; filled as they come."""
+    logged: list[str] = []
 
     class Keep(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
+            logged.append(record.getMessage())
 
     handler = Keep(logging.WARNING)
     logging.getLogger("clawgate").addHandler(handler)
     caplog.set_level(logging.INFO, "clawgate")
-    yield said
+    yield logged
     logging.getLogger("clawgate").removeHandler(handler)
 
 
@@ -57,7 +57,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
         ("http://h/av1", b"GET /av1/v1/models HTTP/1.1"),
     ],
 )
-def test_it_goes_to_the_remotes_v1_with_or_without_it_in_the_url(url: str, line: bytes) -> None:
+def test_requests_go_to_the_remotes_v1_with_or_without_it_in_the_url(url: str, line: bytes) -> None:
     assert sent(bridge(remoteUrl=url)).partition(b"\r\n")[0] == line
 
 
@@ -83,7 +83,7 @@ def test_exactly_the_proxy_token_leaves() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "ai.lan", "", "127.0.0.1.evil.example"])
-def test_a_bridge_that_others_can_reach_needs_a_token(host: str) -> None:
+def test_a_bridge_beyond_loopback_needs_a_token(host: str) -> None:
     """The refusal names the address and the flag; with the token, failures are counted."""
     with pytest.raises(SettingsInvalid, match="--bridge-token") as caught:
         bridge(host=host)
@@ -94,11 +94,11 @@ def test_a_bridge_that_others_can_reach_needs_a_token(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])
-def test_a_bridge_of_this_machine_alone_needs_none(host: str) -> None:
+def test_a_bridge_on_loopback_needs_no_token(host: str) -> None:
     assert bridge(host=host).connections.admission.tokens is None
 
 
-def test_whatever_is_below_v1_is_the_remotes_to_decide() -> None:
+def test_every_path_below_v1_is_relayed() -> None:
     routes = bridge().connections.admission.routes
     for method in (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"):
         routes.check(method, b"/v1/files/a")
@@ -114,8 +114,8 @@ def test_whatever_is_below_v1_is_the_remotes_to_decide() -> None:
         ("PATCH", "/health"),
     ],
 )  # fmt: skip
-def test_the_bridge_token_stands_before_every_path(method: str, target: str) -> None:
-    """Without it nobody learns which paths there are, and a wrong one is as good as none."""
+def test_every_path_needs_the_bridge_token(method: str, target: str) -> None:
+    """Without it no path is disclosed; a wrong one is as good as none."""
 
     async def work() -> None:
         async with (
@@ -139,8 +139,8 @@ def test_the_bridge_token_stands_before_every_path(method: str, target: str) -> 
     run(work())
 
 
-def test_deep_health_is_for_everybody_on_an_open_bridge() -> None:
-    """It asks the remote with the token, and says what is there; the plain one asks nobody."""
+def test_deep_health_needs_no_token_on_an_open_bridge() -> None:
+    """It probes the remote with the token; the plain one sends nothing."""
 
     async def work() -> None:
         async with (
@@ -158,7 +158,7 @@ def test_deep_health_is_for_everybody_on_an_open_bridge() -> None:
     run(work())
 
 
-def test_deep_health_is_for_callers_on_a_bridge_with_a_token() -> None:
+def test_deep_health_needs_the_token_of_a_bridge() -> None:
     """A stranger learns that it lives and nothing more, and cannot make it ask the remote."""
 
     async def work() -> None:
@@ -202,7 +202,7 @@ def test_a_failure_is_a_warning_with_its_reason(warnings: list[str]) -> None:
 
 
 @pytest.mark.parametrize("verbose", [False, True])
-def test_a_client_that_leaves_is_no_failure(
+def test_a_client_that_disconnects_is_not_logged_as_a_failure(
     verbose: bool, warnings: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """``--verbose`` shows it, and every request that went well, as information."""
@@ -222,13 +222,13 @@ def test_a_client_that_leaves_is_no_failure(
 
     run(work())
     assert warnings == []
-    said = [
+    logged = [
         record.getMessage().partition(",")[0] for record in caplog.records if "POST" in record.getMessage()
     ]
-    assert said == ([f"POST {PATH}: 499 client_left", f"POST {PATH}: 200"] if verbose else [])
+    assert logged == ([f"POST {PATH}: 499 client_left", f"POST {PATH}: 200"] if verbose else [])
 
 
-def test_a_refused_credential_is_said_once_for_many_requests(warnings: list[str]) -> None:
+def test_a_rejected_credential_is_logged_once_for_many_requests(warnings: list[str]) -> None:
     """The client sees the remote's own 401; the operator learns what to look at."""
 
     async def work() -> None:
@@ -247,7 +247,7 @@ def test_a_refused_credential_is_said_once_for_many_requests(warnings: list[str]
     run(work())
 
 
-def test_a_wrong_bridge_token_says_nothing_of_the_remotes(warnings: list[str]) -> None:
+def test_a_wrong_bridge_token_is_not_logged_as_a_wrong_proxy_token(warnings: list[str]) -> None:
     async def work() -> None:
         async with (
             FakeUpstream(faults.json_answer({})) as upstream,
@@ -260,8 +260,8 @@ def test_a_wrong_bridge_token_says_nothing_of_the_remotes(warnings: list[str]) -
     run(work())
 
 
-def test_bridges_do_not_go_round_in_circles() -> None:
-    """One whose remote is itself after all (by another name) answers 508 instead of asking for ever."""
+def test_a_loop_of_bridges_is_detected() -> None:
+    """One whose remote is itself after all (by another name) responds with 508 instead of looping for ever."""
 
     async def work() -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:

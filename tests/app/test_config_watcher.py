@@ -49,10 +49,10 @@ def test_a_changed_token_counts_for_the_next_request(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "broken", ["{", "[]", '{"gateway": {"port": "x"}}', '{"gateway": {"auth": {"mode": "token"}}}', ""]
 )
-def test_a_config_that_cannot_be_used_changes_nothing(
+def test_an_invalid_config_changes_nothing(
     broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is complained about once, and counts again once it is mended."""
+    """It is logged once, and counts again once it is fixed."""
     caplog.set_level(logging.INFO, "clawgate.gateway")
 
     async def work() -> None:
@@ -64,15 +64,15 @@ def test_a_config_that_cannot_be_used_changes_nothing(
                     for _, chore in stand.role.periodic_tasks:
                         chore()
                 assert (await stand.ask(question("x/m"))).status == 200
-                said = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
-                assert len(said) == 1 and "the running settings stay" in said[0]
+                logged = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+                assert len(logged) == 1 and "the running settings stay" in logged[0]
                 stand.rewrite(config | {"models": {"mode": "replace", "providers": {}}})
                 assert (await stand.ask(question("x/m"))).status == 404
 
     run(work())
 
 
-def test_a_config_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+def test_a_missing_config_changes_nothing(tmp_path: Path) -> None:
     """An editor may take it away for a moment."""
 
     async def work() -> None:
@@ -87,7 +87,7 @@ def test_a_config_that_is_gone_changes_nothing(tmp_path: Path) -> None:
     run(work())
 
 
-def test_a_change_is_told_and_one_that_needs_a_restart_too(
+def test_a_change_is_logged_and_one_that_needs_a_restart_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By the names of what changed, never with a value."""
@@ -100,9 +100,9 @@ def test_a_change_is_told_and_one_that_needs_a_restart_too(
             )
 
     run(work())
-    said = "\n".join(record.getMessage() for record in caplog.records)
-    assert "providers x, y; gateway.auth" in said and "restart the gateway to apply that" in said
-    assert KEY not in said and OTHER_TOKEN not in said and CLIENT_TOKEN not in said
+    logged = "\n".join(record.getMessage() for record in caplog.records)
+    assert "providers x, y; gateway.auth" in logged and "restart the gateway to apply that" in logged
+    assert KEY not in logged and OTHER_TOKEN not in logged and CLIENT_TOKEN not in logged
 
 
 def test_a_variable_that_is_set_later_counts_without_a_restart(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_variable_that_is_set_later_counts_without_a_restart(tmp_path: Path) -
     run(work())
 
 
-def test_a_file_that_says_the_same_again_is_no_change(
+def test_a_rewritten_file_with_the_same_content_is_no_change(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "clawgate.gateway")
@@ -137,7 +137,7 @@ def test_a_file_that_says_the_same_again_is_no_change(
     assert "[reload]" not in "".join(record.getMessage() for record in caplog.records)
 
 
-def test_what_is_missing_is_said_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_settings_are_logged_at_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "clawgate.gateway")
 
     async def work() -> None:
@@ -146,7 +146,7 @@ def test_what_is_missing_is_said_at_the_start(tmp_path: Path, caplog: pytest.Log
             pass
 
     run(work())
-    said = [record.getMessage() for record in caplog.records]
-    assert any("the provider 'x' is not ready: its address is not set" in text for text in said)
-    assert any("there is no provider 'gone'" in text for text in said)
-    assert any(text.startswith("default model: x/m, fallbacks: gone/n") for text in said)
+    logged = [record.getMessage() for record in caplog.records]
+    assert any("the provider 'x' is not ready: its address is not set" in text for text in logged)
+    assert any("there is no provider 'gone'" in text for text in logged)
+    assert any(text.startswith("default model: x/m, fallbacks: gone/n") for text in logged)

@@ -1,4 +1,4 @@
-"""What bridge and server share is made from the settings alone, and what cannot work is refused at start."""
+"""The parts of bridge and server follow from the settings; what cannot work is rejected at start."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def source_passes(role: Role, host: bytes, origin: bytes | None = None) -> bool:
         b"any.example", True),
     ],
 )  # fmt: skip
-def test_which_hosts_are_answered_for(values: dict[str, Any], host: bytes, passes: bool) -> None:
+def test_which_hosts_are_accepted(values: dict[str, Any], host: bytes, passes: bool) -> None:
     assert source_passes(server(**values), host) is passes
 
 
@@ -62,21 +62,21 @@ def test_limits_are_those_of_the_settings(build: Any) -> None:
 
 
 @BUILDERS
-def test_two_processes_have_two_names(build: Any) -> None:
-    """The loop check tells this process from another one that is configured alike."""
+def test_two_roles_have_different_via_values(build: Any) -> None:
+    """The loop check distinguishes this process from another one with the same config."""
     assert build().connections.admission.via_pseudonym != build().connections.admission.via_pseudonym
     assert new_via_value().startswith(b"clawgate-")
 
 
 @pytest.mark.parametrize("userinfo", ["", "u:p@ss@", "u@", ":@"])
-def test_a_proxys_password_goes_to_the_proxy_and_stands_in_no_address(userinfo: str) -> None:
+def test_a_proxys_password_goes_to_the_proxy_and_is_in_no_address(userinfo: str) -> None:
     """An ``@`` within the password is the password's."""
     plan = bridge(upstreamProxy=f"http://{userinfo}proxy.lan:3128").upstream.pool._route
     assert str(plan.proxy) == "http://proxy.lan:3128" and str(plan.origin) == "http://127.0.0.1:8089"
     assert plan.proxy_authorization == (basic_value(userinfo[:-1]) if userinfo else None)
 
 
-def test_tls_files_that_cannot_be_used_are_a_problem(tmp_path: Path) -> None:
+def test_unusable_tls_files_are_rejected_at_start(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("")
     for values in (
         {"caFile": "/no/such"},
@@ -97,7 +97,7 @@ def test_tls_files_that_cannot_be_used_are_a_problem(tmp_path: Path) -> None:
         ("::1", "http://LOCALHOST.:18800"),
     ],
 )
-def test_a_remote_that_is_this_listener_is_refused_at_start(host: str, remote: str) -> None:
+def test_a_remote_that_is_this_listener_is_rejected_at_start(host: str, remote: str) -> None:
     with pytest.raises(SettingsInvalid, match="this listener itself"):
         bridge(host=host, remoteUrl=remote)
     assert bridge(host=host, remoteUrl=remote, bridgePort=18801).upstream.origin == parse_url(remote)[0]
@@ -107,12 +107,12 @@ def test_a_remote_that_is_this_listener_is_refused_at_start(host: str, remote: s
     ("host", "remote"),
     [("0.0.0.0", "http://127.0.0.1:18800"), ("192.168.1.5", "http://192.168.1.5:18800")],
 )
-def test_a_listener_for_others_knows_itself_too(host: str, remote: str) -> None:
+def test_a_wildcard_listener_recognizes_itself(host: str, remote: str) -> None:
     with pytest.raises(SettingsInvalid, match="this listener itself"):
         bridge(host=host, remoteUrl=remote, bridgeToken=OTHER)
 
 
-def test_a_base_url_that_is_this_listener_is_refused_at_start() -> None:
+def test_a_base_url_that_is_this_listener_is_rejected_at_start() -> None:
     with pytest.raises(SettingsInvalid, match="this listener itself"):
         server(baseUrl="http://127.0.0.1:8089/v1")
 
@@ -122,7 +122,7 @@ def test_a_base_url_that_is_this_listener_is_refused_at_start() -> None:
     ["169.254.169.254", "[fd00:ec2::254]", "100.100.100.200", "[::ffff:169.254.169.254]", "169.254.1.1",
      "[64:ff9b::a9fe:a9fe]", "0.0.0.0"],
 )  # fmt: skip
-def test_an_address_that_is_never_dialled_is_refused_at_start(host: str) -> None:
+def test_an_address_that_is_never_dialled_is_rejected_at_start(host: str) -> None:
     """Metadata, link-local and such, however they are written; the operator's trust does not open them."""
     for build, key in ((bridge, "remoteUrl"), (server, "baseUrl")):
         with pytest.raises(SettingsInvalid, match="never dialled"):
@@ -130,7 +130,7 @@ def test_an_address_that_is_never_dialled_is_refused_at_start(host: str) -> None
 
 
 @pytest.mark.parametrize("host", ["10.1.2.3", "192.168.0.9", "[fd12::1]", "100.64.0.1", "ai.lan", "8.8.8.8"])
-def test_the_operators_own_networks_are_no_problem(host: str) -> None:
+def test_private_networks_of_the_operator_are_accepted(host: str) -> None:
     assert bridge(remoteUrl=f"http://{host}").upstream.origin.port == 80
 
 
@@ -142,7 +142,7 @@ def test_the_operators_own_networks_are_no_problem(host: str) -> None:
         ("http://ai.example", True),
     ],
 )  # fmt: skip
-def test_what_is_sent_in_the_open(url: str, open_to_all: bool) -> None:
+def test_what_is_sent_in_the_clear(url: str, open_to_all: bool) -> None:
     """A name may be anywhere; a private network is the operator's own matter."""
     assert is_sent_in_the_clear(parse_url(url)[0]) is open_to_all
 

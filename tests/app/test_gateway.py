@@ -44,7 +44,7 @@ def auth(**more: Any) -> dict[str, Any]:
     [("127.0.0.1", False), ("localhost", False), ("[::1]", False), ("127.9.9.9", None), ("10.1.2.3", False),
      ("192.168.0.9", None), ("inside.example", False)],
 )  # fmt: skip
-def test_a_private_place_without_the_switch_is_never_dialled(
+def test_a_private_address_without_the_switch_is_never_dialled(
     host: str, switch: bool | None, path: str, tmp_path: Path
 ) -> None:
     """403 with the name of the setting, and the ledger says that no address was dialled."""
@@ -67,8 +67,8 @@ def test_a_private_place_without_the_switch_is_never_dialled(
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "fe80::1", "100.100.100.200"])
-def test_some_places_are_never_dialled_whatever_the_config_says(address: str, tmp_path: Path) -> None:
-    """Written down, where the provider is not ready; behind a name, where that is judged."""
+def test_some_addresses_are_never_dialled_whatever_the_config_allows(address: str, tmp_path: Path) -> None:
+    """A literal address makes the provider not ready; a name is checked when it is resolved."""
 
     async def resolver(name: str, port: int) -> list[str]:
         return [address]
@@ -87,7 +87,7 @@ def test_some_places_are_never_dialled_whatever_the_config_says(address: str, tm
     run(work())
 
 
-def test_a_gateway_does_not_ask_itself(tmp_path: Path) -> None:
+def test_a_gateway_does_not_dial_itself(tmp_path: Path) -> None:
     """A provider at its own place is not ready; one that leads back is found by the Via line."""
     path = write(
         tmp_path / "openclaw.json",
@@ -117,7 +117,7 @@ def test_a_gateway_does_not_ask_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("exempt", [True, False])
 def test_wrong_tokens_lock_out_unless_this_machine_is_exempt(exempt: bool, tmp_path: Path) -> None:
-    """After ``maxAttempts``: 429 with Retry-After, also for the right token; /health still answers."""
+    """After ``maxAttempts``: 429 with Retry-After, also for the right token; /health still responds."""
     limit = {"maxAttempts": 2, "windowMs": 60_000, "lockoutMs": 120_000, "exemptLoopback": exempt}
 
     async def work() -> None:
@@ -139,7 +139,7 @@ def test_wrong_tokens_lock_out_unless_this_machine_is_exempt(exempt: bool, tmp_p
     run(work())
 
 
-def test_this_machine_is_exempt_where_nothing_is_said(tmp_path: Path) -> None:
+def test_loopback_is_exempt_from_the_lockout_by_default(tmp_path: Path) -> None:
     """As in OpenClaw: the owner's own programs cannot lock the owner out."""
 
     async def work() -> None:
@@ -151,7 +151,7 @@ def test_this_machine_is_exempt_where_nothing_is_said(tmp_path: Path) -> None:
     run(work())
 
 
-def test_a_change_of_something_else_forgets_no_lockout(tmp_path: Path) -> None:
+def test_a_change_of_another_setting_keeps_lockouts(tmp_path: Path) -> None:
     """Who is locked out stays so when the file is written again."""
     limit = {"maxAttempts": 1, "exemptLoopback": False}
 
@@ -175,7 +175,7 @@ def test_a_change_of_something_else_forgets_no_lockout(tmp_path: Path) -> None:
     ],
     ids=["password", "token", "either", "none"],
 )  # fmt: skip
-def test_what_lets_in_is_what_the_mode_names(
+def test_the_accepted_credentials_are_those_of_the_mode(
     gateway: dict[str, Any], opens: tuple[str | None, ...], shut: tuple[str | None, ...], tmp_path: Path
 ) -> None:
     async def work() -> None:
@@ -188,7 +188,7 @@ def test_what_lets_in_is_what_the_mode_names(
     run(work())
 
 
-def test_without_a_token_web_pages_are_still_kept_out(tmp_path: Path) -> None:
+def test_without_a_token_web_pages_are_still_rejected(tmp_path: Path) -> None:
     """Mode none trusts this machine, not what its browser shows."""
 
     async def work() -> None:
@@ -219,9 +219,7 @@ def test_model_routes_can_be_off(tmp_path: Path) -> None:
     run(work())
 
 
-def test_every_request_is_logged_when_that_is_asked_for(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_verbose_logs_every_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Otherwise those that failed; never a body, never a token."""
     caplog.set_level(logging.INFO, "clawgate")
 
@@ -235,9 +233,9 @@ def test_every_request_is_logged_when_that_is_asked_for(
     for verbose, statuses in ((False, ["404"]), (True, ["200", "404"])):
         caplog.clear()
         run(work(verbose))
-        told = [one.getMessage() for one in caplog.records if one.getMessage().startswith("POST ")]
-        assert [text.split(": ")[1][:3] for text in told] == statuses
-        assert not any(CLIENT_TOKEN in text or KEY in text or '"hi"' in text for text in told)
+        logged = [one.getMessage() for one in caplog.records if one.getMessage().startswith("POST ")]
+        assert [text.split(": ")[1][:3] for text in logged] == statuses
+        assert not any(CLIENT_TOKEN in text or KEY in text or '"hi"' in text for text in logged)
 
 
 def test_the_limits_of_the_listener(tmp_path: Path) -> None:

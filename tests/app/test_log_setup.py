@@ -1,4 +1,4 @@
-"""What failed is said once, with its reason and without secrets; who left by themselves is no failure."""
+"""A failure is logged once, with its reason and without secrets; a client that disconnects is no failure."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_failure_is_a_warning_with_its_reason(lines: list[tuple[str, str]]) ->
 
 
 @pytest.mark.parametrize("record", [FINE, LEFT, UNAUTHORIZED])
-def test_what_is_no_failure_of_ours_is_not_said(record: RequestRecord, lines: list[tuple[str, str]]) -> None:
+def test_errors_of_others_are_not_logged(record: RequestRecord, lines: list[tuple[str, str]]) -> None:
     own_errors(record)
     assert lines == []
 
@@ -100,13 +100,13 @@ def test_a_response_that_broke_behind_its_head_is_logged(
 
 
 @pytest.mark.parametrize("status", [200, 499])
-def test_a_client_that_left_is_no_failure_of_a_provider(status: int, lines: list[tuple[str, str]]) -> None:
+def test_a_disconnected_client_is_not_logged_as_a_failure(status: int, lines: list[tuple[str, str]]) -> None:
     failures(replace(LEFT, status=status))
     failures(FINE)
     assert lines == []
 
 
-def test_verbose_says_everything_and_only_failures_are_warnings(lines: list[tuple[str, str]]) -> None:
+def test_verbose_logs_everything_and_only_failures_as_warnings(lines: list[tuple[str, str]]) -> None:
     for record in (FINE, LEFT, FAILED):
         everything(record)
     assert [level for level, _ in lines] == ["INFO", "INFO", "WARNING"]
@@ -142,25 +142,27 @@ def test_hostile_text_stays_on_its_line_on_stderr(capsys: pytest.CaptureFixture[
     assert line.isprintable() and r"\u202eevil" in line
 
 
-def test_both_are_told_in_order() -> None:
-    told: list[tuple[str, RequestRecord]] = []
-    tee_observers(lambda record: told.append(("a", record)), lambda record: told.append(("b", record)))(FINE)
-    assert told == [("a", FINE), ("b", FINE)]
+def test_both_observers_are_called_in_order() -> None:
+    logged: list[tuple[str, RequestRecord]] = []
+    tee_observers(lambda record: logged.append(("a", record)), lambda record: logged.append(("b", record)))(
+        FINE
+    )
+    assert logged == [("a", FINE), ("b", FINE)]
 
 
-def test_a_refused_credential_is_said_at_most_once_a_minute(lines: list[tuple[str, str]]) -> None:
+def test_a_rejected_credential_is_logged_at_most_once_a_minute(lines: list[tuple[str, str]]) -> None:
     times = iter([0.0, 0.5, 59.9, 60.0, 61.0, 200.0])
     watch = AuthFailureMonitor("check the key", lambda: next(times))
-    said = []
+    logged = []
     for _ in range(6):
         watch(UNAUTHORIZED)
-        said.append(len(lines))
-    assert said == [1, 1, 1, 2, 2, 3]
+        logged.append(len(lines))
+    assert logged == [1, 1, 1, 2, 2, 3]
     assert set(lines) == {("WARNING", "check the key")}
 
 
-def test_our_own_401_says_nothing_of_the_upstreams_credential(lines: list[tuple[str, str]]) -> None:
-    """Nor does any other answer, and neither uses up the minute."""
+def test_our_own_401_is_not_logged_as_a_rejected_credential(lines: list[tuple[str, str]]) -> None:
+    """Nor is any other response, and neither uses up the minute."""
     watch = AuthFailureMonitor("check the key", lambda: 7.0)
     for record in (replace(UNAUTHORIZED, code="invalid_token"), FINE, replace(FINE, status=403), FAILED):
         watch(record)
@@ -170,7 +172,7 @@ def test_our_own_401_says_nothing_of_the_upstreams_credential(lines: list[tuple[
 
 
 @pytest.mark.usefixtures("own_root")
-def test_no_secret_gets_into_the_log_by_any_way(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_reaches_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     """In the text, in an argument, in a traceback, and learned after the log was set up."""
     redactor = Redactor([SECRET])
     set_up_logging(redactor, verbose=False)
@@ -181,23 +183,23 @@ def test_no_secret_gets_into_the_log_by_any_way(capsys: pytest.CaptureFixture[st
         raise ValueError(f"in a traceback {SECRET}")
     except ValueError:
         logger.exception("it failed")
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "canary" not in said.err and "*** and ***" in said.err and "in a traceback ***" in said.err
+    logged = capsys.readouterr()
+    assert logged.out == ""
+    assert "canary" not in logged.err and "*** and ***" in logged.err and "in a traceback ***" in logged.err
 
 
 @pytest.mark.usefixtures("own_root")
 @pytest.mark.parametrize("verbose", [False, True])
-def test_details_are_for_those_who_ask(verbose: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    """And the libraries' chatter is for nobody. Setting up twice does not say everything twice."""
+def test_details_are_logged_with_verbose_only(verbose: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """The libraries' chatter is never logged. Setting up twice does not log everything twice."""
     set_up_logging(Redactor(), verbose=verbose)
     set_up_logging(Redactor(), verbose=verbose)
     logging.getLogger("clawgate").debug("a detail")
     logging.getLogger("clawgate").info("a fact")
     for noisy in ("uvicorn.error", "asyncio"):
         logging.getLogger(noisy).info("chatter")
-    said = capsys.readouterr().err
-    assert said.count("a detail") == verbose and said.count("a fact") == 1 and "chatter" not in said
+    logged = capsys.readouterr().err
+    assert logged.count("a detail") == verbose and logged.count("a fact") == 1 and "chatter" not in logged
 
 
 class Broken:
@@ -208,7 +210,7 @@ class Broken:
         raise AssertionError("nothing was written")
 
 
-def test_an_access_log_that_nobody_reads_disturbs_nobody(
+def test_an_unreadable_access_log_is_ignored(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_line("a line\n")

@@ -1,4 +1,4 @@
-"""A probe asks each provider once, by the way that requests take, with that provider's own credential."""
+"""A probe sends each provider one request, like any other, with that provider's own credential."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWL = Provider(
 )  # fmt: skip
 
 
-def asked(provider: Provider, *answers: Any) -> tuple[ProviderProbeResult, list[Any]]:
+def probed(provider: Provider, *answers: Any) -> tuple[ProviderProbeResult, list[Any]]:
     async def work() -> tuple[ProviderProbeResult, list[Any]]:
         async with FakeUpstream(*answers) as upstream:
             placed = dataclasses.replace(provider, origin=parse_url(upstream.url)[0])
@@ -33,37 +33,37 @@ def asked(provider: Provider, *answers: Any) -> tuple[ProviderProbeResult, list[
     return asyncio.run(work())
 
 
-def test_it_asks_for_the_models_with_the_providers_credential() -> None:
-    seen, (request,) = asked(OWL, faults.json_answer({"data": []}))
+def test_the_probe_requests_the_models_with_the_providers_credential() -> None:
+    result, (request,) = probed(OWL, faults.json_answer({"data": []}))
     headers = {name.lower(): value for name, value in request.headers}
     assert (request.method, request.target) == ("GET", "/v1/models")
     assert headers["authorization"] == f"Bearer {KEY}" and headers["x-team"] == "a1"
-    assert seen.state == "reachable" and seen.message == "" and seen.latency_ms is not None
-    assert seen.text == f"reachable ({seen.latency_ms:g} ms)"
+    assert result.state == "reachable" and result.message == "" and result.latency_ms is not None
+    assert result.text == f"reachable ({result.latency_ms:g} ms)"
 
 
-def test_anthropics_api_is_told_its_version_once() -> None:
+def test_a_probe_of_anthropic_has_one_version_header() -> None:
     claude = dataclasses.replace(
         OWL, api="anthropic-messages", credential=HeaderToken("x-api-key", KEY), headers=()
     )
     own = dataclasses.replace(claude, headers=(("Anthropic-Version", "2099-01-01"),))
     for provider, version in ((claude, "2023-06-01"), (own, "2099-01-01")):
-        _, (request,) = asked(provider, faults.json_answer({"data": []}))
+        _, (request,) = probed(provider, faults.json_answer({"data": []}))
         assert [value for name, value in request.headers if name.lower() == "anthropic-version"] == [version]
 
 
 @pytest.mark.parametrize(("status", "state"), [(401, "unauthorized"), (404, "not_found"), (500, "failing")])
-def test_an_answer_that_is_no_success_is_told_apart(status: int, state: str) -> None:
-    seen, _ = asked(OWL, faults.error_answer(status))
-    assert seen.state == state and seen.message and KEY not in seen.message
+def test_each_failure_has_its_state(status: int, state: str) -> None:
+    result, _ = probed(OWL, faults.error_answer(status))
+    assert result.state == state and result.message and KEY not in result.message
 
 
-def test_an_address_that_may_not_be_dialled_is_not_dialled() -> None:
-    seen, requests = asked(dataclasses.replace(OWL, allow_private=False), faults.json_answer([]))
-    assert seen.state == "blocked" and requests == []
+def test_a_forbidden_address_is_not_dialled() -> None:
+    result, requests = probed(dataclasses.replace(OWL, allow_private=False), faults.json_answer([]))
+    assert result.state == "blocked" and requests == []
 
 
-def test_nobody_there_is_unreachable() -> None:
+def test_a_closed_port_is_unreachable() -> None:
     async def work() -> ProviderProbeResult:
         async with FakeUpstream() as upstream:
             origin = parse_url(upstream.url)[0]
@@ -80,11 +80,11 @@ def test_nobody_there_is_unreachable() -> None:
     ],
     ids=["no address", "no such file"],
 )
-def test_what_cannot_be_set_up_is_not_ready(change: Callable[[], Provider]) -> None:
+def test_unusable_settings_are_not_ready(change: Callable[[], Provider]) -> None:
     assert asyncio.run(probe(change(), Dialer())).state == "not ready"
 
 
-def test_only_what_is_ready_is_asked() -> None:
+def test_only_ready_providers_are_probed() -> None:
     unready = dataclasses.replace(OWL, id="lan", problem="its key is not set")
     assert set(probe_all([OWL, unready])) == {"owl"}
     assert probe_all([unready]) == {}

@@ -25,12 +25,12 @@ BUILDERS = pytest.mark.parametrize("build", [bridge, server])
     ],
 )  # fmt: skip
 def test_where_a_role_listens(role: Role, place: tuple[str, str, int]) -> None:
-    """On this machine alone unless told otherwise, each on its own port."""
+    """On loopback by default, each on its own port."""
     assert (role.name, role.host, role.port) == place
 
 
 def test_the_dialer_that_was_given_is_the_one_that_is_used() -> None:
-    """Tests answer for the resolver; nothing else may open a connection."""
+    """Tests pass their own resolver; nothing else may open a connection."""
     dialer = Dialer()
     for role in (
         build_bridge(BridgeSettings.model_validate(BRIDGE), dialer=dialer),
@@ -40,7 +40,7 @@ def test_the_dialer_that_was_given_is_the_one_that_is_used() -> None:
 
 
 @BUILDERS
-def test_only_who_asks_for_it_ends_with_standard_input(build: Any) -> None:
+def test_exit_on_stdin_eof_sets_the_parent_descriptor(build: Any) -> None:
     """Standard input of a service is /dev/null, whose end is at once."""
     assert build().parent_fd is None
     assert build(exitOnStdinEof=True).parent_fd == 0
@@ -54,8 +54,8 @@ def test_nothing_is_shared_between_two_roles(build: Any) -> None:
     assert one.connections.admission.upstream is one.upstream
 
 
-def test_what_a_role_leaves_out_costs_nothing() -> None:
-    """One process, no TLS, no metrics, and nothing to do again and again where no setting asks for it."""
+def test_optional_features_are_off_by_default() -> None:
+    """One process, no TLS, no metrics and no periodic task unless a setting enables it."""
     role = bridge()
     assert (role.workers, role.tls, role.metrics, role.periodic_tasks) == (1, None, None, [])
     quiet = server(accessLog=False)

@@ -116,7 +116,7 @@ def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
 
 
 def test_the_port_is_closed_while_workers_drain(tmp_path: Path) -> None:
-    """Nobody connects to a port where nobody will answer."""
+    """No client connects to a port that no process will serve."""
 
     async def work() -> None:
         async with two_workers(tmp_path) as (process, workers, upstream):
@@ -164,7 +164,7 @@ async def requests_counted(port: int) -> int:
     return sum(int(float(line.split()[-1])) for line in lines if line.startswith("clawgate_requests_total{"))
 
 
-def test_the_metrics_of_workers_stand_on_ports_in_a_row(tmp_path: Path) -> None:
+def test_workers_have_consecutive_metrics_ports(tmp_path: Path) -> None:
     """Each counts its own, and one that replaces another has its port."""
     port = free_ports(2)
 
@@ -189,7 +189,7 @@ def test_the_metrics_of_workers_stand_on_ports_in_a_row(tmp_path: Path) -> None:
     run(work())
 
 
-def test_a_metrics_port_that_is_taken_is_said_and_stops_nothing(tmp_path: Path) -> None:
+def test_a_taken_metrics_port_is_logged_and_serving_continues(tmp_path: Path) -> None:
     async def work() -> None:
         async with FakeUpstream(faults.json_answer({})) as upstream:
             with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -207,7 +207,7 @@ def test_a_metrics_port_that_is_taken_is_said_and_stops_nothing(tmp_path: Path) 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_changed_tokens_file_counts_without_a_restart(workers: int, tmp_path: Path) -> None:
-    """In every worker, on a connection that is open, and for nobody else."""
+    """In every worker, on an open connection, and for no other token."""
     path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
     options = ("--proxy-tokens-file", str(path), "--workers", str(workers))
 

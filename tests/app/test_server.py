@@ -28,7 +28,7 @@ from tests.testing.throwaway_ca import make_throwaway
         ("http://h/api/v3", b"GET /api/v3/models HTTP/1.1"),
     ],
 )
-def test_the_base_url_takes_the_place_of_v1(url: str, line: bytes) -> None:
+def test_the_base_url_replaces_v1(url: str, line: bytes) -> None:
     assert sent(server(baseUrl=url)).partition(b"\r\n")[0] == line
 
 
@@ -39,7 +39,7 @@ def test_exactly_the_key_leaves() -> None:
 
 
 @pytest.mark.parametrize("own", [{}, {"organization": "org-own", "project": "proj-own"}])
-def test_the_account_is_the_operators_to_choose(own: dict[str, Any]) -> None:
+def test_the_account_headers_are_the_operators(own: dict[str, Any]) -> None:
     """What the client says of organisation and project is dropped, whether the operator says something or not."""
 
     async def work() -> None:
@@ -58,7 +58,7 @@ def test_the_account_is_the_operators_to_choose(own: dict[str, Any]) -> None:
     run(work())
 
 
-def test_every_server_asks_for_tokens_and_counts_failures() -> None:
+def test_every_server_requires_tokens_and_counts_failures() -> None:
     admission = server(maxAuthFailures=2, authLockout=7).connections.admission
     assert admission.tokens is not None and admission.failures is not None
     assert admission.tokens.authenticate(TOKEN.encode()) == "default"
@@ -89,7 +89,7 @@ def test_without_limits_nothing_is_counted() -> None:
     assert limited.rates is not None and limited.model_allowlist is not None
 
 
-def test_a_revoked_token_is_out_at_once_and_nobody_else_notices(tmp_path: Path) -> None:
+def test_a_revoked_token_is_rejected_at_once_and_others_are_not_affected(tmp_path: Path) -> None:
     """On connections that are open too, whose head was known; so is a new token in."""
     path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
 
@@ -117,7 +117,7 @@ def test_a_revoked_token_is_out_at_once_and_nobody_else_notices(tmp_path: Path) 
     run(work())
 
 
-def test_a_broken_tokens_file_changes_nothing_and_is_said_once(
+def test_a_broken_tokens_file_changes_nothing_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Broken, empty, open to others or gone: the earlier tokens stay valid until it can be used again."""
@@ -132,26 +132,26 @@ def test_a_broken_tokens_file_changes_nothing_and_is_said_once(
         assert admission.tokens is not None
         return [name for name, _ in admission.tokens.entries]
 
-    def said() -> list[str]:
+    def logged() -> list[str]:
         look()
         look()
         found = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
         caplog.clear()
         return found
 
-    assert said() == [] and learnt == [ALICE, BOB]
+    assert logged() == [] and learnt == [ALICE, BOB]
     write_tokens(path, alice="short")
-    (warning,) = said()
+    (warning,) = logged()
     assert "earlier tokens stay valid" in warning and f"{path}:1" in warning and "short\n" not in warning
     write_tokens(path)
-    assert len(said()) == 1
+    assert len(logged()) == 1
     write_tokens(path, bob=BOB).chmod(0o644)
-    assert len(said()) == 1
+    assert len(logged()) == 1
     path.unlink()
-    assert len(said()) == 1
+    assert len(logged()) == 1
     assert holders() == ["alice", "bob"]
     write_tokens(path, carol=CLIENT_TOKEN)
-    assert said() == [] and holders() == ["carol"] and CLIENT_TOKEN in learnt
+    assert logged() == [] and holders() == ["carol"] and CLIENT_TOKEN in learnt
 
 
 def _with_file(path: Path, learnt: list[str]) -> Any:
@@ -175,7 +175,7 @@ def _with_file(path: Path, learnt: list[str]) -> Any:
         (b"", "invalid_request"),
     ],
 )
-def test_only_the_allowed_models_may_be_asked_for(body: bytes, error: str) -> None:
+def test_only_allowed_models_may_be_requested(body: bytes, error: str) -> None:
     """However the body names another one, the upstream hears nothing, and the connection can go on."""
 
     async def work() -> None:
@@ -204,7 +204,7 @@ def test_only_the_allowed_models_may_be_asked_for(body: bytes, error: str) -> No
         ("/v1/models/gpt%2Db", 404), ("/v1/models/org/gpt", 200), ("/v1/models/gpt-a/x", 404), ("/v1/models", 200),
     ],
 )  # fmt: skip
-def test_only_the_allowed_models_may_be_looked_at(target: str, status: int) -> None:
+def test_only_allowed_models_may_be_read(target: str, status: int) -> None:
     async def work() -> None:
         async with (
             FakeUpstream(faults.json_answer({})) as upstream,
@@ -216,8 +216,8 @@ def test_only_the_allowed_models_may_be_looked_at(target: str, status: int) -> N
     run(work())
 
 
-def test_it_serves_tls_itself(tmp_path: Path) -> None:
-    """A streamed answer comes whole through our own certificate, and plain HTTP gets nothing there."""
+def test_the_server_serves_tls(tmp_path: Path) -> None:
+    """A streamed response arrives complete over TLS, and plain HTTP gets nothing there."""
     throwaway = make_throwaway(tmp_path)
     file = str(tmp_path / "server.pem")
 
@@ -242,7 +242,7 @@ def test_it_serves_tls_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("which", ["missing", "empty", "no key", "another's key"])
-def test_a_certificate_that_cannot_be_used_is_refused_at_start(which: str, tmp_path: Path) -> None:
+def test_an_unusable_certificate_is_rejected_at_start(which: str, tmp_path: Path) -> None:
     make_throwaway(tmp_path)
     certificate = tmp_path / "server.pem"
     end = b"-----END CERTIFICATE-----\n"

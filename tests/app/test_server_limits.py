@@ -27,8 +27,8 @@ async def server_for_two(upstream: FakeUpstream, **options: Any) -> AsyncIterato
 
 
 @pytest.mark.parametrize("how", ["fin", "reset", "answered"])
-def test_what_one_token_has_under_way_is_limited(how: str) -> None:
-    """Its next request is told when to come back, others are not concerned, and an end makes room, whichever."""
+def test_the_concurrent_requests_of_a_token_are_limited(how: str) -> None:
+    """Its next request gets Retry-After, other tokens are not affected, and any end makes room."""
 
     async def work() -> None:
         gate = asyncio.Event()
@@ -61,7 +61,7 @@ def test_what_one_token_has_under_way_is_limited(how: str) -> None:
     run(work())
 
 
-def test_every_way_to_fail_counts_out() -> None:
+def test_every_failure_ends_the_count_of_a_request() -> None:
     """Faults of the upstream, refused bodies and refused models leave nothing counted."""
 
     async def work() -> None:
@@ -87,7 +87,7 @@ def test_every_way_to_fail_counts_out() -> None:
     run(work())
 
 
-def test_requests_a_minute_are_limited_by_token() -> None:
+def test_requests_per_minute_are_limited_by_token() -> None:
     """On one connection or on many; what was refused is not counted, and Retry-After is the true wait."""
 
     async def work() -> None:
@@ -153,7 +153,7 @@ def test_a_lockout_ends() -> None:
     run(work())
 
 
-def test_a_missing_token_is_no_guess_and_a_right_one_forgives() -> None:
+def test_a_missing_token_is_no_guess_and_a_right_one_resets_the_count() -> None:
     async def work() -> None:
         async with (
             FakeUpstream(faults.json_answer({})) as upstream,
@@ -170,7 +170,7 @@ def test_a_missing_token_is_no_guess_and_a_right_one_forgives() -> None:
     run(work())
 
 
-def test_nobody_chooses_the_address_that_is_locked_out() -> None:
+def test_a_client_cannot_choose_the_address_that_is_locked_out() -> None:
     """Without --trusted-proxy X-Forwarded-For is only something that a client says; behind one, only its last hop."""
 
     async def work() -> None:
@@ -194,7 +194,7 @@ def test_nobody_chooses_the_address_that_is_locked_out() -> None:
     run(work())
 
 
-def test_a_locked_out_address_still_learns_that_the_server_lives() -> None:
+def test_a_locked_out_address_can_read_the_health() -> None:
     """A monitor behind the same address is not fooled, and the upstream's state stays for callers."""
 
     async def work() -> None:

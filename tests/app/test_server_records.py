@@ -79,7 +79,7 @@ EXPECTED = Counter(
         ("default", "200", "upstream_closed"): 1,
     }
 )
-"""How often (token, status, error) is seen: whoever is known is named, refused or not."""
+"""How often each (token, status, error) is logged: a known caller is named, rejected or not."""
 
 
 def test_the_access_log_has_one_line_for_each_request(tmp_path: Path) -> None:
@@ -104,15 +104,15 @@ def test_the_access_log_has_one_line_for_each_request(tmp_path: Path) -> None:
                 read = line["error"] in ("-", "client_left", "upstream_closed")
                 assert line["model"] == ("gpt-a" if read else "-")
                 assert (line["bytes"] == "0") is (line["error"] == "client_left" and not begun)
-            answered = Counter(line["error"] for line in found if line["first"] != "-")
-            assert answered == {"-": 2, "client_left": 1, "upstream_closed": 1}
+            responded = Counter(line["error"] for line in found if line["first"] != "-")
+            assert responded == {"-": 2, "client_left": 1, "upstream_closed": 1}
             for secret in (CONTENT, QUERY, WRONG, ALICE, BOB, CLIENT_TOKEN, OPENAI_KEY):
                 assert secret not in process.out + process.err
 
     run(work())
 
 
-def test_no_access_log_is_none(tmp_path: Path) -> None:
+def test_the_access_log_can_be_off(tmp_path: Path) -> None:
     async def work() -> None:
         async with tried_server(tmp_path, "--no-access-log") as (process, _):
             process.send()
@@ -143,7 +143,7 @@ def test_metrics_count_every_request_on_a_port_of_their_own(tmp_path: Path) -> N
             assert match is not None
             port = int(match[1])
             assert port != process.port
-            asked = len(upstream.requests)
+            requests_before = len(upstream.requests)
             seen = await scraped(port)
             counted = sum(value for (name, _), value in seen.items() if name == "clawgate_requests_total")
             assert counted == EXPECTED.total()
@@ -165,6 +165,6 @@ def test_metrics_count_every_request_on_a_port_of_their_own(tmp_path: Path) -> N
                 await page.request("/metrics", host="evil.example")
                 assert (await page.response()).status == 421
             assert (await ask_anew(process.url, ALICE, None, target="/metrics")).status == 404
-            assert len(upstream.requests) == asked
+            assert len(upstream.requests) == requests_before
 
     run(work())

@@ -54,11 +54,11 @@ def upstream(
         ("http://[::1]:8000/v1", b"POST /v1/chat/completions HTTP/1.1\r\nhost: [::1]:8000\r\n"),
     ],
 )
-def test_a_base_url_stands_for_v1(url: str, sent: bytes) -> None:
+def test_a_base_url_replaces_v1(url: str, sent: bytes) -> None:
     assert upstream(url).head(b"POST", b"/v1/chat/completions", b"").startswith(sent)
 
 
-def test_a_head_holds_one_credential_and_the_operators_lines() -> None:
+def test_a_head_has_one_credential_and_the_operators_lines() -> None:
     """Theirs in place of ours where both have one."""
     head = upstream("http://h/v1", headers=(("X-Team", "a b"), ("User-Agent", "mine"))).head(
         b"POST", b"/v1/x", b""
@@ -68,7 +68,7 @@ def test_a_head_holds_one_credential_and_the_operators_lines() -> None:
     assert upstream("http://h/v1").head(b"POST", b"/v1/x", b"").count(b"user-agent: clawgate/") == 1
 
 
-def test_a_provider_without_a_place_cannot_be_connected() -> None:
+def test_a_provider_without_a_base_url_is_rejected() -> None:
     with pytest.raises(ValueError, match="no baseUrl"):
         upstream(None)
 
@@ -85,7 +85,7 @@ def test_a_provider_without_a_place_cannot_be_connected() -> None:
         ("http://10.0.0.8:4000/v1", ("127.0.0.1", 4000), False),
     ],
 )
-def test_a_provider_at_the_gateways_own_place_is_refused(
+def test_a_provider_at_the_gateways_own_address_is_rejected(
     url: str, listening: tuple[str, int], itself: bool
 ) -> None:
     if itself:
@@ -109,14 +109,14 @@ def test_how_long_a_provider_may_be_silent(seconds: float | None, limits: TimeLi
     assert upstream("http://h/v1", timeout_seconds=seconds).limits == limits
 
 
-def test_trust_is_the_providers_own() -> None:
-    """The switch that opens private places, and its name for who asks why one is shut."""
+def test_private_addresses_are_allowed_per_provider() -> None:
+    """The switch that allows private addresses, and its name for the error message."""
     for trusted in (True, False):
         route = upstream("http://h/v1", allow_private=trusted, allow_private_setting="the.key").pool._route
         assert (route.allow_private, route.allow_private_setting) == (trusted, "the.key")
 
 
-def test_a_proxy_is_asked_to_connect_with_its_own_credential() -> None:
+def test_connect_to_a_proxy_has_the_proxys_credential() -> None:
     """In its own head; the provider's key is not for it to see."""
 
     async def work() -> None:
@@ -141,18 +141,18 @@ def test_a_proxy_needs_no_user() -> None:
     assert made.proxy is not None and made.proxy_authorization is None
 
 
-async def _asked(made: Upstream) -> str:
+async def outcome(made: Upstream) -> str:
     """What came of one request: its status, or the class of the error."""
     try:
         return str((await fetch(made, b"/v1/models", connect_seconds=5, response_seconds=5)).status)
-    except Exception as error:  # noqa: BLE001  # the class is what is asked for
+    except Exception as error:  # noqa: BLE001  # the class is the result
         return type(error).__name__
     finally:
         made.pool.close()
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["PEM text", "a file"])
-def test_the_configured_authority_is_the_only_one(as_text: bool, tmp_path: Path) -> None:
+def test_only_the_configured_authority_is_trusted(as_text: bool, tmp_path: Path) -> None:
     """Without it, with another one, for another name: no request is sent."""
     own, other = Authority(tmp_path, "own"), Authority(tmp_path, "other")
 
@@ -163,16 +163,16 @@ def test_the_configured_authority_is_the_only_one(as_text: bool, tmp_path: Path)
         issued = own.issue("127.0.0.1", "inside.example")
         async with FakeUpstream(faults.json_answer({}), tls=server_side(issued)) as server:
             url = f"{server.url}/v1"
-            assert await _asked(upstream(url, ca=given(own))) == "200"
-            assert await _asked(upstream(url, ca=given(own), server_name="inside.example")) == "200"
+            assert await outcome(upstream(url, ca=given(own))) == "200"
+            assert await outcome(upstream(url, ca=given(own), server_name="inside.example")) == "200"
             assert (
-                await _asked(upstream(url, ca=given(own), server_name="else.example"))
+                await outcome(upstream(url, ca=given(own), server_name="else.example"))
                 == "UpstreamUnreachable"
             )
-            assert await _asked(upstream(url, ca=given(other))) == "UpstreamUnreachable"
-            assert await _asked(upstream(url)) == "UpstreamUnreachable"
+            assert await outcome(upstream(url, ca=given(other))) == "UpstreamUnreachable"
+            assert await outcome(upstream(url)) == "UpstreamUnreachable"
             assert len(server.requests) == 2
-            assert await _asked(upstream(url, insecure=True)) == "200"
+            assert await outcome(upstream(url, insecure=True)) == "200"
 
     run(work())
 
@@ -186,10 +186,10 @@ def test_the_configured_name_is_the_one_that_is_checked_through_a_proxy_as_well(
             async with TinyProxy(server.port) as proxy:
                 given: dict[str, Any] = {"ca": str(own.file), "proxy": f"http://127.0.0.1:{proxy.port}"}
                 far = "https://far.example/v1"
-                assert await _asked(upstream(far, server_name="inside.example", **given)) == "200"
-                assert await _asked(upstream(far, **given)) == "UpstreamUnreachable"
+                assert await outcome(upstream(far, server_name="inside.example", **given)) == "200"
+                assert await outcome(upstream(far, **given)) == "UpstreamUnreachable"
                 assert (
-                    await _asked(upstream(f"{server.url}/v1", server_name="else.example", **given)) != "200"
+                    await outcome(upstream(f"{server.url}/v1", server_name="else.example", **given)) != "200"
                 )
             assert len(server.requests) == 1
 
@@ -197,7 +197,7 @@ def test_the_configured_name_is_the_one_that_is_checked_through_a_proxy_as_well(
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["PEM text", "a file"])
-def test_a_certificate_is_shown_where_one_is_configured(
+def test_a_client_certificate_is_presented_if_configured(
     as_text: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And no copy of its key is left behind."""
@@ -213,8 +213,8 @@ def test_a_certificate_is_shown_where_one_is_configured(
             shown = ours.read_text() if as_text else str(ours)
             made = upstream(f"{server.url}/v1", ca=str(own.file), certificate=shown, key=shown)
             assert list(left.iterdir()) == []
-            assert await _asked(made) == "200"
-            assert await _asked(upstream(f"{server.url}/v1", ca=str(own.file))) != "200"
+            assert await outcome(made) == "200"
+            assert await outcome(upstream(f"{server.url}/v1", ca=str(own.file))) != "200"
 
     run(work())
 
@@ -223,7 +223,7 @@ def test_a_certificate_is_shown_where_one_is_configured(
     "tls", [{"ca": "/nowhere.pem"}, {"ca": "-----BEGIN nonsense"}, {"certificate": "/nowhere.pem"},
             {"certificate": "-----BEGIN nonsense", "key": "-----BEGIN nonsense"}]
 )  # fmt: skip
-def test_tls_that_cannot_be_set_up_is_an_error_of_the_settings(tls: dict[str, Any]) -> None:
+def test_unusable_tls_settings_are_an_error(tls: dict[str, Any]) -> None:
     """Which `Direct` takes for a provider that is not configured."""
     with pytest.raises((ValueError, OSError)):
         upstream("https://h/v1", **tls)

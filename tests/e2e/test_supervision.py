@@ -1,4 +1,4 @@
-"""Real children in every way to fail: nothing is left of them, people are told, and requests are never kept waiting."""
+"""Real children that fail in every way: no process is left, the status explains it, requests never wait."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ended(shown: ChildStatus) -> bool:
 
 @repeated
 @pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
-def test_a_child_that_is_killed_is_replaced_and_told_about(sig: signal.Signals, time: int) -> None:
+def test_a_killed_child_is_replaced_and_reported(sig: signal.Signals, time: int) -> None:
     async def work() -> None:
         port = free_port()
         async with watched(command("healthy", port), port) as it:
@@ -62,7 +62,7 @@ def test_a_child_that_is_killed_is_replaced_and_told_about(sig: signal.Signals, 
 
 @repeated
 @pytest.mark.parametrize("status", [0, 1])
-def test_what_ends_again_and_again_is_given_up_visibly_with_its_last_words(status: int, time: int) -> None:
+def test_a_child_that_keeps_crashing_is_given_up_with_its_last_lines(status: int, time: int) -> None:
     async def work() -> None:
         async with watched(command("exit", status), free_port()) as it:
             shown = await it.phase("given_up")
@@ -78,7 +78,7 @@ def test_what_ends_again_and_again_is_given_up_visibly_with_its_last_words(statu
 
 
 @repeated
-def test_a_child_that_never_listens_is_ended_when_its_time_is_over(time: int) -> None:
+def test_a_child_that_never_listens_is_stopped_after_its_ready_timeout(time: int) -> None:
     async def work() -> None:
         async with watched(command("wait"), free_port(), limits=replace(QUICK, ready_timeout=0.3)) as it:
             stopping = await it.phase("stopping")
@@ -89,7 +89,7 @@ def test_a_child_that_never_listens_is_ended_when_its_time_is_over(time: int) ->
 
 
 @repeated
-def test_a_child_that_hangs_is_doubted_ended_and_replaced(time: int) -> None:
+def test_a_child_that_hangs_becomes_unhealthy_and_is_replaced(time: int) -> None:
     async def work() -> None:
         port = free_port()
         async with watched(command("healthy", port), port) as it:
@@ -119,14 +119,14 @@ def test_sigterm_may_be_ignored_sigkill_not(time: int) -> None:
 @repeated
 @pytest.mark.parametrize("what", ["family", "lost"])
 def test_grandchildren_and_daemons_end_with_the_child(what: str, time: int) -> None:
-    """Those that left the session, and those that ignore SIGTERM, too; `watched` finds nobody afterwards."""
+    """Those that left the session, and those that ignore SIGTERM, too; `watched` checks that no process is left."""
 
     async def work() -> None:
         port = free_port()
         async with watched(command(what, port), port, limits=replace(QUICK, grace=0.2)) as it:
             if what == "family":
                 await it.until(serving)
-                assert len(there()) >= 5  # the keeper, the child, and three of its own
+                assert len(there()) >= 5  # the subreaper, the child, and three of its own
             else:
                 await it.until(ended)
                 assert "status 1" in it.supervisor.child_status().exit
@@ -140,14 +140,14 @@ def test_100_mb_of_output_neither_block_nor_fill_memory(time: int) -> None:
         port = free_port()
         async with watched(command("noise", port), port) as it:
             shown = await it.until(serving)
-            assert "all was said" in shown.last_lines
+            assert "all was text" in shown.last_lines
             assert sum(map(len, shown.last_lines)) < 50_000
 
     asyncio.run(work())
 
 
 @repeated
-def test_a_child_that_closes_its_output_goes_on(time: int) -> None:
+def test_a_child_that_closes_its_output_keeps_running(time: int) -> None:
     async def work() -> None:
         port = free_port()
         async with watched(command("closed", port), port) as it:
@@ -157,7 +157,7 @@ def test_a_child_that_closes_its_output_goes_on(time: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "text"),
     [
         (lambda folder: "clawgate-no-such-command", "not on the PATH"),
         (lambda folder: str(folder / "absent"), "no such file"),
@@ -167,13 +167,13 @@ def test_a_child_that_closes_its_output_goes_on(time: int) -> None:
         (lambda folder: "nul\0inside", "NUL"),
     ],
 )
-def test_what_cannot_be_started_is_named_with_the_way_out(
-    make: Callable[[Path], str], said: str, tmp_path: Path
+def test_a_command_that_cannot_start_is_named_with_the_fix(
+    make: Callable[[Path], str], text: str, tmp_path: Path
 ) -> None:
     async def work() -> None:
         async with watched((make(tmp_path), "--key=sekrit"), free_port()) as it:
             shown = await it.phase("given_up")
-            assert said in shown.reason and "sekrit" not in str(shown)
+            assert text in shown.reason and "sekrit" not in str(shown)
             assert shown.pid is None and shown.next_try is not None
 
     asyncio.run(work())
@@ -199,7 +199,7 @@ def another(what: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 @repeated
 @pytest.mark.parametrize("what", ["stranger", "mute"])
-def test_a_stranger_on_the_port_is_named_and_not_touched(what: str, time: int) -> None:
+def test_a_stranger_on_the_port_is_named_and_left_alone(what: str, time: int) -> None:
     async def work() -> None:
         port = free_port()
         with another(what, port) as other:
@@ -214,7 +214,7 @@ def test_a_stranger_on_the_port_is_named_and_not_touched(what: str, time: int) -
 
 
 @repeated
-def test_an_earlier_proxy_on_the_port_is_adopted_left_alone_and_replaced_when_it_ends(time: int) -> None:
+def test_a_running_proxy_is_adopted_left_alone_and_replaced_after_its_exit(time: int) -> None:
     async def work() -> None:
         port = free_port()
         with another("healthy", port) as other:
@@ -232,8 +232,8 @@ def test_an_earlier_proxy_on_the_port_is_adopted_left_alone_and_replaced_when_it
     asyncio.run(work())
 
 
-def test_who_takes_the_port_of_an_adopted_proxy_that_ended_gets_no_request() -> None:
-    """Its end is heard of at once, long before it would be asked again."""
+def test_a_process_that_takes_the_port_of_an_exited_adopted_proxy_gets_no_request() -> None:
+    """Its exit is noticed at once, long before the next probe."""
 
     async def work() -> None:
         port = free_port()
@@ -250,8 +250,8 @@ def test_who_takes_the_port_of_an_adopted_proxy_that_ended_gets_no_request() -> 
 
 @repeated
 @pytest.mark.parametrize("what", ["healthy", "family"])
-def test_whoever_kills_the_keeper_kills_the_child(what: str, time: int) -> None:
-    """With its daemons, which had left its session and are nobody's children now."""
+def test_killing_the_subreaper_kills_the_child(what: str, time: int) -> None:
+    """With its daemons, which had left its session and have lost their parent."""
 
     async def work() -> None:
         port = free_port()
@@ -263,7 +263,7 @@ def test_whoever_kills_the_keeper_kills_the_child(what: str, time: int) -> None:
             os.kill(subreaper.process_table()[first.pid][0], signal.SIGKILL)
             assert "unknown status" in (await it.until(ended)).reason
             assert (await it.until(serving)).pid != first.pid
-            poll(lambda: not any(map(is_there, family)), "nobody of the first family")
+            poll(lambda: not any(map(is_there, family)), "no process of the first family is left")
 
     asyncio.run(work())
 
@@ -288,7 +288,7 @@ def test_200_restarts_leave_no_descriptor_and_no_zombie() -> None:
 
 @pytest.mark.parametrize("what", ["family", "stubborn"])
 @repeated
-def test_kill_9_of_us_leaves_nobody(what: str, time: int) -> None:
+def test_kill_9_of_the_gateway_leaves_no_process(what: str, time: int) -> None:
     """The child and its daemons, seen from outside: each says who it is, and all of them are gone."""
     port = free_port()
     program = [sys.executable, "-m", "tests.processes.supervision.supervisor_program", what, str(port)]

@@ -22,7 +22,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("form", ["{}", "a {} b", "{}{}", "key={}&x=1", "\n{}\n", "Bearer {}", '"{}"'])
-def test_every_spelling_is_blotted_wherever_it_stands(spelling: str, form: str) -> None:
+def test_every_spelling_is_redacted_wherever_it_is(spelling: str, form: str) -> None:
     text = form.replace("{}", SPELLINGS[spelling])
     assert Redactor([SECRET]).redact(text) == form.replace("{}", REDACTED)
 
@@ -32,7 +32,7 @@ def test_a_secret_within_another_leaves_nothing_of_either() -> None:
     assert clean("token-123-long x-token-123 token-123") == f"{REDACTED} {REDACTED} {REDACTED}"
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_text_without_secrets_stays() -> None:
     text = "GET /v1/models 200, nothing here"
     assert Redactor([SECRET]).redact(text) == text
     assert Redactor([]).redact(text) == text
@@ -54,7 +54,7 @@ def test_what_is_no_secret_stays() -> None:
         ("DB_PASSWORD: hunter2hunter2", "DB_PASSWORD: ***"),
     ],
 )
-def test_what_can_only_be_a_credential_is_blotted_though_nobody_told_us_of_it(text: str, clean: str) -> None:
+def test_an_unknown_credential_is_redacted_by_its_shape(text: str, clean: str) -> None:
     assert Redactor().redact(text) == clean
 
 
@@ -75,15 +75,15 @@ def test_ordinary_words_stay(text: str) -> None:
     assert Redactor().redact(text) == text
 
 
-def test_an_empty_secret_does_not_blot_everything() -> None:
+def test_an_empty_secret_redacts_nothing() -> None:
     assert Redactor([""]).redact("text") == "text"
 
 
-def test_a_short_secret_is_a_secret_too() -> None:
+def test_a_short_secret_is_redacted() -> None:
     assert "hunt2" not in Redactor(["hunt2"]).redact("the token is hunt2")
 
 
-def test_a_secret_that_is_learnt_later_is_blotted_too() -> None:
+def test_a_secret_that_is_added_later_is_redacted() -> None:
     """As the tokens of a file that has changed; what was known before stays known."""
     redactor = Redactor(["first-secret"])
     redactor.add(["second-secret", ""])

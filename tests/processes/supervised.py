@@ -1,4 +1,4 @@
-"""What tests of the supervisor share: a stand-in child, a probe that asks its port, and waiting for a condition."""
+"""Shared by tests of the supervisor: a stand-in child, a probe of its port, and waiting for a condition."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def command(what: str, *arguments: object) -> tuple[str, ...]:
 
 
 def there() -> set[int]:
-    """The processes that descend from this one; what has ended and was not asked for its status counts, too."""
+    """The processes that descend from this one, zombies included."""
     return subreaper.descendants(os.getpid(), subreaper.process_table())
 
 
@@ -78,7 +78,7 @@ class Watched:
     """A supervisor, and all that it announced."""
 
     def __init__(self, plan: ChildSpec, limits: SupervisionLimits, probe: Callable[[], Any]) -> None:
-        self.told: list[ChildStatus] = []
+        self.statuses: list[ChildStatus] = []
         self._pulse = Condition()
         self.supervisor = Supervisor(
             plan,
@@ -91,7 +91,7 @@ class Watched:
         )
 
     def _note(self, shown: ChildStatus) -> None:
-        self.told.append(shown)
+        self.statuses.append(shown)
         self._pulse.beat()
 
     async def until(self, ready: Callable[[ChildStatus], bool], within: float = PATIENCE) -> ChildStatus:
@@ -100,16 +100,18 @@ class Watched:
 
         def found() -> bool:
             nonlocal seen
-            while seen < len(self.told):
-                if ready(self.told[seen]):
+            while seen < len(self.statuses):
+                if ready(self.statuses[seen]):
                     return True
                 seen += 1
             return False
 
-        await self._pulse.until(found, lambda: f"so far {[str(shown) for shown in self.told[-20:]]}", within)
-        found_one = self.told[seen]
-        del self.told[: seen + 1]
-        return found_one
+        await self._pulse.until(
+            found, lambda: f"so far {[str(shown) for shown in self.statuses[-20:]]}", within
+        )
+        status = self.statuses[seen]
+        del self.statuses[: seen + 1]
+        return status
 
     async def phase(self, *phases: str) -> ChildStatus:
         return await self.until(lambda shown: shown.phase in phases)

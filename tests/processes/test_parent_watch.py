@@ -37,7 +37,7 @@ def watched(fd: int, during: list[bytes], write_to: int) -> int:
 @pytest.mark.parametrize(
     "during", [[], [b"x"], [b"x" * 5000, b"\x00", b"\n"]], ids=["nothing", "a byte", "much"]
 )
-def test_the_end_of_a_pipe_is_reported_once_and_its_content_thrown_away(during: list[bytes]) -> None:
+def test_the_end_of_a_pipe_is_reported_once_and_its_content_discarded(during: list[bytes]) -> None:
     reading, writing = os.pipe()
     try:
         assert watched(reading, during, writing) == 1
@@ -45,14 +45,14 @@ def test_the_end_of_a_pipe_is_reported_once_and_its_content_thrown_away(during: 
         os.close(reading)
 
 
-def test_a_descriptor_that_cannot_be_read_counts_as_ended() -> None:
-    """Whoever asked to stop with their standard input and closed it has it ended."""
+def test_an_unreadable_descriptor_counts_as_closed() -> None:
+    """As a standard input that was closed before the start."""
     reading, writing = os.pipe()
     os.close(reading)
     assert watched(reading, [], writing) == 1
 
 
-def test_an_end_behind_the_end_of_the_loop_disturbs_nobody() -> None:
+def test_a_pipe_that_closes_after_the_loop_has_no_effect() -> None:
     reading, writing = os.pipe()
 
     async def look() -> None:

@@ -1,4 +1,4 @@
-"""The owner of a port is found where /proc shows it, and otherwise nobody is accused."""
+"""The owner of a port is found if /proc shows it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clawgate.processes.port_owner import listener_uids, port_owner
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-def test_our_own_listener(family: socket.AddressFamily) -> None:
+def test_port_owner_finds_our_own_listener(family: socket.AddressFamily) -> None:
     """This process is named with its pid while it listens, on IPv4 and IPv6, and not afterwards."""
     host = "127.0.0.1" if family == socket.AF_INET else "::1"
     with socket.create_server((host, 0), family=family) as sock:
@@ -38,8 +38,8 @@ def test_of_another_users_process_the_user_is_named(tmp_path: Path) -> None:
     assert port_owner(0x1F98, tmp_path) is None
 
 
-def test_no_proc(tmp_path: Path) -> None:
-    """Without /proc there is no answer, and no error."""
+def test_port_owner_is_none_without_proc(tmp_path: Path) -> None:
+    """No result, and no error."""
     assert port_owner(80, tmp_path) is None
 
 

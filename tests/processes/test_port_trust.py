@@ -40,7 +40,7 @@ def test_our_own_user_is_trusted_and_another_only_if_it_is_named(tmp_path: Path)
 
 
 def test_one_trusted_listener_among_others_is_not_enough(tmp_path: Path) -> None:
-    """Which of them gets a connection cannot be told."""
+    """Either of them may get the connection."""
     assert reason(proc(tmp_path, os.geteuid(), os.geteuid() + 1), "self") is not None
 
 

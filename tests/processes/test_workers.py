@@ -47,7 +47,7 @@ class Program:
         return {int(line[2]): int(line[1]) for line in lines if line[0] == "worker"}
 
     def end(self) -> tuple[int, str, str]:
-        """Exit status, and what was still said; waits until every process that holds the output is gone."""
+        """Exit status and remaining output; waits until every process that holds the output is gone."""
         out, err = self.process.communicate(timeout=SECONDS)
         return self.process.returncode, out, err
 
@@ -72,7 +72,7 @@ def is_there(pid: int) -> bool:
 
 
 def ask(port: int) -> int:
-    """The pid of whichever worker answers."""
+    """The pid of the worker that responds."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         return int(connection.recv(100))
 
@@ -93,7 +93,7 @@ def test_two_workers_serve_one_port_and_a_signal_ends_all_with_0() -> None:
 
 
 @pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_worker_that_dies_is_replaced_and_said(sig: signal.Signals) -> None:
+def test_a_dead_worker_is_replaced_and_logged(sig: signal.Signals) -> None:
     with program("serve", 2) as started:
         (port,) = started.numbers("port", 1)
         pids = started.workers(2)
@@ -107,8 +107,8 @@ def test_a_worker_that_dies_is_replaced_and_said(sig: signal.Signals) -> None:
         assert f"worker {pids[0]} ended with status {-sig}" in err
 
 
-def test_a_worker_that_was_asked_to_stop_by_itself_ends_all_with_0() -> None:
-    """It ended well, so it was asked to: the others are, too, and nobody is replaced."""
+def test_a_worker_that_stops_with_status_0_stops_all() -> None:
+    """Status 0 means a requested stop: the others stop too, and none is replaced."""
     with program("serve", 2) as started:
         started.numbers("port", 1)
         os.kill(started.workers(2)[1], signal.SIGUSR1)
@@ -116,7 +116,7 @@ def test_a_worker_that_was_asked_to_stop_by_itself_ends_all_with_0() -> None:
         assert (status, out.replace("waiting\n", "")) == (0, "")
 
 
-def test_no_worker_outlives_a_parent_that_was_killed() -> None:
+def test_no_worker_outlives_a_killed_parent() -> None:
     """kill -9 of the parent leaves nothing: the output ends only when the last worker is gone."""
     with program("serve", 3) as started:
         started.numbers("port", 1)
@@ -125,7 +125,7 @@ def test_no_worker_outlives_a_parent_that_was_killed() -> None:
         assert started.end()[0] == -signal.SIGKILL
 
 
-def test_every_signal_is_passed_on_and_nobody_is_replaced_meanwhile() -> None:
+def test_every_signal_is_passed_on_and_no_worker_is_replaced_meanwhile() -> None:
     with program("stubborn", 2) as started:
         started.workers(2)
         started.process.send_signal(signal.SIGTERM)
@@ -135,7 +135,7 @@ def test_every_signal_is_passed_on_and_nobody_is_replaced_meanwhile() -> None:
         assert (status, out.replace("waiting\n", "")) == (0, "signal 2\nsignal 2\n")
 
 
-def test_workers_that_cannot_live_are_given_up_with_their_status() -> None:
+def test_workers_that_keep_dying_are_given_up_with_their_status() -> None:
     """After pauses that double (0.1, 0.2, 0.4, 0.8); a supervisor then sees the failure instead of a busy loop."""
     with program("die", 1) as started:
         status, out, _ = started.end()
@@ -143,7 +143,7 @@ def test_workers_that_cannot_live_are_given_up_with_their_status() -> None:
     assert float(out.split()[1]) == pytest.approx(1.5, abs=0.25)
 
 
-def test_a_pause_ends_with_a_signal() -> None:
+def test_a_signal_ends_the_restart_delay() -> None:
     """Stopping does not wait until the next worker would have been started."""
     with program("interrupted", 1) as started:
         status, out, _ = started.end()
@@ -163,6 +163,6 @@ def test_a_new_worker_does_not_have_its_parents_signal_handler() -> None:
         assert "handler True" in started.end()[1]
 
 
-def test_a_worker_that_fails_says_why() -> None:
+def test_an_exception_of_a_worker_is_logged() -> None:
     with program("fail", 1) as started:
-        assert "ValueError: said by the worker" in started.end()[2]
+        assert "ValueError: raised by the worker" in started.end()[2]

@@ -1,4 +1,4 @@
-"""Run by test_workers.py in a process of its own: workers that do what the first argument says, and say so."""
+"""Run by test_workers.py in a process of its own: workers that behave as the first argument says."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def look_at_signals(index: int, parent_fd: int) -> int:
 
 
 def fail(index: int, parent_fd: int) -> int:
-    raise ValueError("said by the worker")
+    raise ValueError("raised by the worker")
 
 
 class Clock:
-    """In the place of the clock: time passes only where somebody sleeps."""
+    """In the place of the clock: time passes only in `sleep`."""
 
     now = 0.0
 
@@ -111,7 +111,7 @@ def main() -> int:
     if what == "stopped early":
         signal.pthread_sigmask = interrupted_mask
         return workers.run_workers(count, stubborn, on_stop=lambda: None)
-    # Workers that end at once: the pauses are told instead of waited for.
+    # Workers that end at once: the delays are printed instead of waited for.
     clock = Clock(interrupted=what == "interrupted")
     time.sleep, time.monotonic = clock.sleep, clock.monotonic
     work = {"look": look_at_signals, "fail": fail}.get(what, lambda index, parent_fd: 3)

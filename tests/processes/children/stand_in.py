@@ -9,7 +9,7 @@ import sys
 import threading
 
 HEALTHY = b'{"status":"healthy","version":"0"}'
-ANSWERS = {
+RESPONSES = {
     "degraded": b'{"status":"degraded","error":"Could not verify auth status"}',
     "unhealthy": b'{"status":"unhealthy","error":"Not logged in. Run: claude login"}',
     "stranger": b"<html>another program</html>",
@@ -26,7 +26,7 @@ def fall_silent(sig: int, frame: object) -> None:
 
 
 def serve(port: int, body: bytes) -> None:
-    """Answers every request in the same way, until SIGUSR1 makes it hang."""
+    """Send every request the same response, until SIGUSR1 makes it hang."""
     signal.signal(signal.SIGUSR1, fall_silent)
     with socket.create_server(("127.0.0.1", port)) as listener:
         say(f"up {os.getpid()}")
@@ -105,7 +105,7 @@ def main() -> None:
             os.dup(0)
             serve(port, HEALTHY)
         case _:
-            serve(port, ANSWERS.get(what, HEALTHY))
+            serve(port, RESPONSES.get(what, HEALTHY))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Listens, says where and as whom, and drains when it is told to: its next life goes on with the same listener."""
+"""Listens, prints its port and pid, drains on a signal, and restarts with the same listener."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims a folder, says how that went, and does what it is told: a line on standard input, a line in answer."""
+"""Claims a folder and prints the result; then executes one command per line of standard input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A start is told once it is one: what serves is found, what ends is reported, what hangs is ended."""
+"""`launch` returns when the gateway serves, reports one that exits, and ends one that hangs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def start(tmp_path: Path, code: str, *, seconds: float = 30) -> RunningInstance 
     )
 
 
-def test_what_serves_is_found_and_goes_on(tmp_path: Path) -> None:
+def test_launch_returns_a_serving_gateway_that_keeps_running(tmp_path: Path) -> None:
     """In a session of its own, without a terminal, with the environment that it was given."""
     found = start(tmp_path, SERVES)
     assert isinstance(found, RunningInstance) and find_instance(tmp_path / "own") == found
@@ -61,12 +61,14 @@ def test_what_serves_is_found_and_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), [("sys.exit(78)", 78), ("os.kill(os.getpid(), 9)", -9)])
-def test_what_ends_is_reported_with_its_last_words(tmp_path: Path, code: str, status: int) -> None:
+def test_launch_reports_status_and_last_lines_of_a_gateway_that_exits(
+    tmp_path: Path, code: str, status: int
+) -> None:
     found = start(tmp_path, f"import os, sys; print('this is why', file=sys.stderr, flush=True); {code}")
     assert found == LaunchFailed(status, ("this is why",))
 
 
-def test_what_does_not_serve_in_time_is_ended(tmp_path: Path) -> None:
+def test_launch_ends_a_gateway_that_does_not_serve_in_time(tmp_path: Path) -> None:
     code = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
     found = start(tmp_path, code, seconds=2)
     assert isinstance(found, LaunchFailed) and found.status is None
@@ -74,7 +76,7 @@ def test_what_does_not_serve_in_time_is_ended(tmp_path: Path) -> None:
         assert not Path(f"/proc/{pid}").exists()
 
 
-def test_another_one_that_serves_there_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_launch_does_not_mistake_another_instance_for_its_own(tmp_path: Path) -> None:
     first = start(tmp_path, SERVES)
     assert isinstance(first, RunningInstance)
     try:
@@ -92,7 +94,7 @@ def test_another_one_that_serves_there_is_not_taken_for_it(tmp_path: Path) -> No
     assert wait_for_exit(first.pid, first.identity, 0)
 
 
-def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_interrupted_launch_leaves_no_process(tmp_path: Path) -> None:
     """Ctrl-C while it comes up."""
 
     def interrupt(seconds: float) -> None:
@@ -110,7 +112,7 @@ def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
     assert find_instance(tmp_path / "own") is None
 
 
-def test_the_command_is_this_installation_and_takes_nothing_from_the_folder_it_starts_in() -> None:
+def test_the_command_is_this_installation_and_imports_nothing_from_its_working_folder() -> None:
     assert gateway_command("a", "b") == [sys.executable, "-P", "-m", "clawgate", "a", "b"]
 
 
@@ -123,7 +125,7 @@ def test_the_command_is_this_installation_and_takes_nothing_from_the_folder_it_s
         ("nonsense", ("", 0, False)),
     ],
 )
-def test_the_place_of_a_url(url: str, place: tuple[str, int, bool]) -> None:
+def test_the_endpoint_of_a_url(url: str, place: tuple[str, int, bool]) -> None:
     assert endpoint_of(url) == place
 
 

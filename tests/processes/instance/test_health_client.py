@@ -1,4 +1,4 @@
-"""Who answers on an address, and is it the gateway that is meant? Every other answer says what it was instead."""
+"""Only a healthy response of the expected gateway is ok; every other result has its reason."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Serve = Callable[..., int]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """A listener that gives one answer and keeps the request; silent if it has none to give."""
+    """A listener that sends one response and keeps the request; silent without a response."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
     release = threading.Event()
 
-    def start(answer: bytes | None, heard: list[bytes] | None = None) -> int:
+    def start(response: bytes | None, requests: list[bytes] | None = None) -> int:
         def run() -> None:
             connection, _ = listener.accept()
             with connection:
                 request = connection.recv(4096)
-                if heard is not None:
-                    heard.append(request)
-                if answer is None:
+                if requests is not None:
+                    requests.append(request)
+                if response is None:
                     release.wait(30)
                 else:
-                    connection.sendall(answer)
+                    connection.sendall(response)
 
         threads.append(threading.Thread(target=run))
         threads[-1].start()
@@ -52,19 +52,19 @@ def http(body: object, status: int = 200) -> bytes:
 WELL = {"ok": True, "status": "live", "version": "1", "instance": "abc"}
 
 
-def test_the_one_that_is_meant_is_well(serve: Serve) -> None:
-    heard: list[bytes] = []
-    port = serve(http(WELL), heard)
+def test_the_expected_instance_is_healthy(serve: Serve) -> None:
+    requests: list[bytes] = []
+    port = serve(http(WELL), requests)
     found = check_health("127.0.0.1", port, seconds=10, instance="abc")
     assert found.ok and found.error == "" and found.body == WELL and found.milliseconds >= 0
     assert (
-        heard[0].startswith(b"GET /health HTTP/1.1\r\n")
-        and f"Host: 127.0.0.1:{port}\r\n".encode() in heard[0]
+        requests[0].startswith(b"GET /health HTTP/1.1\r\n")
+        and f"Host: 127.0.0.1:{port}\r\n".encode() in requests[0]
     )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", ""])
-def test_one_that_listens_everywhere_is_asked_on_loopback(serve: Serve, host: str) -> None:
+def test_a_wildcard_listener_is_checked_on_loopback(serve: Serve, host: str) -> None:
     assert check_health(host, serve(http(WELL)), seconds=10).ok
 
 
@@ -77,7 +77,7 @@ CASES = {
     "it is not well": (http(WELL | {"ok": False}, 503), "not healthy (status 503)"),
     "it says so with 200": (http(WELL | {"ok": False}), "not healthy"),
     "a web page": (b"HTTP/1.1 200 OK\r\n\r\n<html>", "another program than clawgate"),
-    "JSON of somebody else": (http({"status": "ok"}), "another program than clawgate"),
+    "JSON of another program": (http({"status": "ok"}), "another program than clawgate"),
     "a list": (http([1]), "another program than clawgate"),
     "no HTTP": (b"SSH-2.0-x\r\n", "Expected HTTP/"),
     "nothing": (b"", "closed without a response"),
@@ -89,21 +89,21 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_any_other_answer_says_what_it_is(serve: Serve, case: str) -> None:
-    answer, why = CASES[case]
-    found = check_health("127.0.0.1", serve(answer), seconds=10, instance="abc")
+def test_any_other_response_is_an_error(serve: Serve, case: str) -> None:
+    response, why = CASES[case]
+    found = check_health("127.0.0.1", serve(response), seconds=10, instance="abc")
     assert not found.ok and why in found.error
 
 
-def test_where_nobody_listens() -> None:
+def test_a_port_without_a_listener_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert check_health("127.0.0.1", port, seconds=10).error == "nothing listens there"
 
 
-def test_silence_has_a_limit(serve: Serve) -> None:
+def test_no_response_times_out(serve: Serve) -> None:
     assert check_health("127.0.0.1", serve(None), seconds=0.05).error == "no response within 0.05 s"
 
 
-def test_no_time_at_all() -> None:
+def test_zero_seconds_time_out_at_once() -> None:
     assert check_health("127.0.0.1", 1, seconds=0).error == "no response within 0 s"

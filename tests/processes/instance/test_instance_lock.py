@@ -32,17 +32,17 @@ class Other:
         self.popen = subprocess.Popen(
             [sys.executable, PROGRAM, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.said = self.hear()
+        self.output = self.read_line()
 
-    def hear(self) -> str:
+    def read_line(self) -> str:
         assert self.popen.stdout is not None
         return self.popen.stdout.readline().strip()
 
-    def tell(self, what: str) -> str:
+    def send(self, what: str) -> str:
         assert self.popen.stdin is not None
         self.popen.stdin.write(f"{what}\n")
         self.popen.stdin.flush()
-        return self.hear()
+        return self.read_line()
 
     def close(self) -> None:
         self.popen.kill()
@@ -73,27 +73,27 @@ def found_in(folder: Path) -> RunningInstance:
     return found
 
 
-def test_who_holds_it_is_known_from_the_first_moment(folder: Path, other: Callable[[], Other]) -> None:
-    """Before it serves: its number and since when, and no place that could be asked."""
+def test_the_holder_is_known_as_soon_as_the_lock_is_taken(folder: Path, other: Callable[[], Other]) -> None:
+    """Before it serves: pid and start time, but no address."""
     process = other()
     found = found_in(folder)
     assert (found.pid, found.is_visible, found.url, found.instance) == (process.popen.pid, True, None, None)
     assert str(found).startswith(f"pid {process.popen.pid}, not serving yet")
 
 
-def test_what_it_announces_is_found(folder: Path, other: Callable[[], Other]) -> None:
+def test_find_instance_returns_what_was_announced(folder: Path, other: Callable[[], Other]) -> None:
     process = other()
-    assert process.tell("announce") == "done"
+    assert process.send("announce") == "done"
     found = found_in(folder)
     assert (found.url, found.port, found.version) == ("http://127.0.0.1:1", 1, __version__)
-    assert found.instance == process.said.split()[1] and found.flags == ("--port", "1")
+    assert found.instance == process.output.split()[1] and found.flags == ("--port", "1")
     assert found.config == str(folder / "c.json") and found.log is None
 
 
-def test_a_second_one_is_told_who_was_first(folder: Path, other: Callable[[], Other]) -> None:
+def test_a_second_claim_fails_with_the_holder(folder: Path, other: Callable[[], Other]) -> None:
     first = other()
-    first.tell("announce")
-    assert other().said == f"held {first.popen.pid} http://127.0.0.1:1"
+    first.send("announce")
+    assert other().output == f"held {first.popen.pid} http://127.0.0.1:1"
     with pytest.raises(
         AlreadyRunning, match=rf"already runs for .*own \(pid {first.popen.pid} at http"
     ) as caught:
@@ -101,35 +101,33 @@ def test_a_second_one_is_told_who_was_first(folder: Path, other: Callable[[], Ot
     assert caught.value.holder is not None and caught.value.holder.pid == first.popen.pid
 
 
-def test_what_a_killed_one_left_behind_is_not_believed(folder: Path, other: Callable[[], Other]) -> None:
+def test_files_of_a_killed_process_are_ignored(folder: Path, other: Callable[[], Other]) -> None:
     process = other()
-    process.tell("announce")
+    process.send("announce")
     process.close()
     assert (folder / "gateway.json").exists() and find_instance(folder) is None
-    assert other().said.startswith("claimed")
+    assert other().output.startswith("claimed")
     assert found_in(folder).url is None  # the old announcement is not taken for the new one's
 
 
-def test_an_announcement_of_another_process_is_not_believed(folder: Path, other: Callable[[], Other]) -> None:
+def test_an_announcement_of_another_process_is_ignored(folder: Path, other: Callable[[], Other]) -> None:
     """As after a crash between two lives, or from a backup."""
     process = other()
-    process.tell("announce")
+    process.send("announce")
     path = folder / "gateway.json"
-    said = json.loads(path.read_text())
+    output = json.loads(path.read_text())
     for change in ({"pid": 1}, {"identity": "boot pid:[1] 1"}):
-        path.write_text(json.dumps(said | change))
+        path.write_text(json.dumps(output | change))
         assert found_in(folder).url is None
-    path.write_text(json.dumps(said))
+    path.write_text(json.dumps(output))
     assert found_in(folder).url == "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize(
     "text", ["", "null", "[]", "{", "[" * 100_000, '{"pid": "x"}', '{"pid": 1}', "\x00\xff"]
 )
-def test_whatever_stands_in_the_files_they_are_read(
-    folder: Path, other: Callable[[], Other], text: str
-) -> None:
-    other().tell("announce")
+def test_any_content_of_the_files_can_be_read(folder: Path, other: Callable[[], Other], text: str) -> None:
+    other().send("announce")
     (folder / "gateway.json").write_text(text)
     assert found_in(folder).url is None
     (folder / "gateway.lock").write_text(text)
@@ -138,27 +136,29 @@ def test_whatever_stands_in_the_files_they_are_read(
         Instance.claim(folder)
 
 
-def test_nobody_holds_what_does_not_exist(folder: Path) -> None:
+def test_a_missing_folder_has_no_holder(folder: Path) -> None:
     assert find_instance(folder) is None and not folder.exists()
 
 
-def test_released_is_free_and_leaves_no_announcement(folder: Path, other: Callable[[], Other]) -> None:
+def test_release_frees_the_lock_and_removes_the_announcement(
+    folder: Path, other: Callable[[], Other]
+) -> None:
     process = other()
-    process.tell("announce")
-    process.tell("release")
+    process.send("announce")
+    process.send("release")
     assert find_instance(folder) is None and not (folder / "gateway.json").exists()
-    assert other().said.startswith("claimed")
+    assert other().output.startswith("claimed")
 
 
 def test_the_lock_is_kept_over_an_exec(folder: Path, other: Callable[[], Other]) -> None:
-    """The same number and nobody in between; a new instance, which has not announced itself yet."""
+    """The same pid, without a gap; a new instance, which is not announced yet."""
     process = other()
-    process.tell("announce")
+    process.send("announce")
     before = found_in(folder)
-    assert process.tell("exec").startswith("claimed")
+    assert process.send("exec").startswith("claimed")
     after = found_in(folder)
     assert (after.pid, after.identity) == (before.pid, before.identity) and after.url is None
-    process.tell("announce")
+    process.send("announce")
     assert found_in(folder).instance not in (None, before.instance)
 
 
@@ -166,14 +166,14 @@ def test_the_lock_is_kept_over_an_exec(folder: Path, other: Callable[[], Other])
 def test_a_variable_that_names_no_lock_of_ours_is_ignored(
     folder: Path, number: str, other: Callable[[], Other]
 ) -> None:
-    """Whoever sets it does not become the second holder by it."""
+    """Setting it does not make a second holder."""
     other()
     with pytest.raises(AlreadyRunning):
         Instance.claim(folder, environment={LOCK_VARIABLE: number})
 
 
-def test_looking_at_it_does_not_get_in_the_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe has the lock for an instant; whoever claims it meanwhile tries again and gets it."""
+def test_find_instance_does_not_block_a_claim(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """find_instance has the lock for an instant; a claim at that moment is retried."""
     Instance.claim(folder).release()
     probe = os.open(folder / "gateway.lock", os.O_RDONLY)
     fcntl.flock(probe, fcntl.LOCK_SH)
@@ -187,7 +187,7 @@ def test_looking_at_it_does_not_get_in_the_way(folder: Path, monkeypatch: pytest
     instance.release()
 
 
-def test_the_lock_is_never_let_go_of_on_the_way_through_an_exec(folder: Path) -> None:
+def test_the_lock_is_held_without_a_gap_during_an_exec(folder: Path) -> None:
     """The descriptor stays open in the next program, and no child of that one gets it."""
     instance = Instance.claim(folder)
     variables = instance.hand_over()
@@ -220,23 +220,23 @@ def test_a_link_in_place_of_the_lock_is_not_followed(folder: Path, tmp_path: Pat
     assert (tmp_path / "target").read_text() == "precious"
 
 
-def test_a_forked_child_does_not_release_it(folder: Path, other: Callable[[], Other]) -> None:
+def test_a_forked_child_does_not_release_the_lock(folder: Path, other: Callable[[], Other]) -> None:
     process = other()
-    process.tell("announce")
-    assert process.tell("fork") == "done"
+    process.send("announce")
+    assert process.send("fork") == "done"
     assert found_in(folder).url is not None
 
 
-def test_releasing_twice_is_releasing_once(folder: Path, other: Callable[[], Other]) -> None:
-    """The second time, the announcement is somebody else's."""
+def test_a_second_release_does_nothing(folder: Path, other: Callable[[], Other]) -> None:
+    """By then the announcement is another process's."""
     instance = Instance.claim(folder)
     instance.release()
-    other().tell("announce")
+    other().send("announce")
     instance.release()
     assert found_in(folder).url is not None
 
 
-def test_an_announcement_that_cannot_be_written_leaves_nothing_half_done(
+def test_a_failed_announcement_leaves_no_temporary_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance = Instance.claim(folder)

@@ -70,7 +70,7 @@ def test_only_its_owner_may_read_it(path: Path, attach: Attach) -> None:
     assert modes == {"logs": 0o700, "gateway.log": 0o600, "gateway.log.1": 0o600, "gateway.log.2": 0o600}
 
 
-def test_it_never_grows_beyond_its_bounds(path: Path, attach: Attach) -> None:
+def test_the_log_never_exceeds_its_size_limits(path: Path, attach: Attach) -> None:
     logger = attach(max_file_bytes=1000, older_files=2)
     for number in range(200):
         logger.info("line %d", number)
@@ -80,24 +80,24 @@ def test_it_never_grows_beyond_its_bounds(path: Path, attach: Attach) -> None:
     assert lines(path)[-1]["message"] == "line 199"
 
 
-def test_it_goes_on_in_a_file_of_the_life_before(path: Path, attach: Attach) -> None:
+def test_an_existing_log_is_appended_to(path: Path, attach: Attach) -> None:
     attach()
     path.write_text('{"message": "kept"}\n')
     attach().info("second")
     assert lines(path)[0] == {"message": "kept"}
 
 
-def test_a_file_that_somebody_took_away_is_made_again(path: Path, attach: Attach) -> None:
+def test_a_moved_or_deleted_log_file_is_created_again(path: Path, attach: Attach) -> None:
     logger = attach()
     logger.info("one")
     path.rename(path.with_name("mine"))
     logger.info("two")
     path.unlink()
     logger.info("three")
-    assert [said["message"] for said in lines(path)] == ["three"]
+    assert [fields["message"] for fields in lines(path)] == ["three"]
 
 
-def test_a_link_in_its_place_is_not_followed(path: Path, tmp_path: Path, attach: Attach) -> None:
+def test_a_symlink_in_place_of_the_log_is_not_followed(path: Path, tmp_path: Path, attach: Attach) -> None:
     path.parent.mkdir()
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="Too many levels"):
@@ -105,7 +105,7 @@ def test_a_link_in_its_place_is_not_followed(path: Path, tmp_path: Path, attach:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_costs_lines_and_is_said_once(
+def test_a_full_disk_loses_lines_and_is_reported_once(
     path: Path, attach: Attach, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logger = attach()
@@ -118,9 +118,9 @@ def test_a_full_disk_costs_lines_and_is_said_once(
         handler._is_another_file = lambda stream: False  # type: ignore[attr-defined]  # the device, for this test
         for _ in range(3):
             logger.info("lost")
-        said = capsys.readouterr().err
+        fields = capsys.readouterr().err
         handler.stream = None
         with pytest.raises(OSError, match="No space"):
             full.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
-    assert said.count("cannot be written") == 1 and "No space" in said
+    assert fields.count("cannot be written") == 1 and "No space" in fields

@@ -35,7 +35,7 @@ def test_the_last_lines_do_not_depend_on_how_the_file_is_read(
     assert last_entries(path, 0) == []
 
 
-def test_the_past_goes_on_in_older_files(path: Path) -> None:
+def test_entries_continue_in_rotated_files(path: Path) -> None:
     path.write_text(line("new"))
     path.with_name("gateway.log.1").write_text(line("old") + line("newer"))
     path.with_name("gateway.log.2").write_text(line("oldest"))
@@ -43,23 +43,23 @@ def test_the_past_goes_on_in_older_files(path: Path) -> None:
     assert messages(last_entries(path, 10)) == ["oldest", "old", "newer", "new"]
 
 
-def test_only_what_is_serious_enough_counts(path: Path) -> None:
+def test_only_entries_of_the_level_count(path: Path) -> None:
     path.write_text(line("a", "error") + line("b", "debug") + line("c", "warning") + "a crash\n")
     assert messages(last_entries(path, 2, "warning")) == ["c", "a crash"]
     assert messages(last_entries(path, 3, "warning")) == ["a", "c", "a crash"]
 
 
-def test_a_log_that_is_not_there_is_empty(path: Path) -> None:
+def test_a_missing_log_is_empty(path: Path) -> None:
     assert last_entries(path, 5) == []
 
 
 @pytest.mark.parametrize("text", ["Traceback", "{", "[]", '{"message": 1}', "\xff"])
-def test_what_is_no_line_of_ours_is_shown_as_it_is(text: str) -> None:
+def test_a_foreign_line_is_the_message(text: str) -> None:
     assert parse_line(text.encode("latin-1")).message == text.encode("latin-1").decode("utf-8", "replace")
 
 
-def test_no_logged_text_steers_the_terminal() -> None:
-    """Escape sequences of whoever sent a request are shown, not obeyed."""
+def test_control_characters_are_escaped_for_the_terminal() -> None:
+    """Escape sequences from a request are shown, not obeyed."""
     entry = parse_line(
         json.dumps({"message": "a\x1b]0;x\x07\r\u202eb", "traceback": "one\n\x1b[2J"}).encode()
     )
@@ -67,7 +67,7 @@ def test_no_logged_text_steers_the_terminal() -> None:
     assert json.loads(entry.as_json())["message"] == "a\x1b]0;x\x07\r\u202eb"
 
 
-def test_following_gives_whole_lines_only(path: Path) -> None:
+def test_the_follower_returns_complete_lines_only(path: Path) -> None:
     path.write_text(line("past"))
     follower = Follower(path)
     text = line("now").encode()
@@ -81,7 +81,7 @@ def test_following_gives_whole_lines_only(path: Path) -> None:
     follower.close()
 
 
-def test_following_goes_over_rotation(path: Path) -> None:
+def test_the_follower_survives_rotation(path: Path) -> None:
     """The rest of the old file is read first."""
     path.write_text("")
     follower = Follower(path)
@@ -96,7 +96,7 @@ def test_following_goes_over_rotation(path: Path) -> None:
     follower.close()
 
 
-def test_nothing_is_lost_between_two_looks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_line_is_lost_between_read_and_rotation_check(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that comes to the old file just before it is seen to be an old one."""
     path.write_text("")
     follower = Follower(path)
@@ -115,7 +115,7 @@ def test_nothing_is_lost_between_two_looks(path: Path, monkeypatch: pytest.Monke
     follower.close()
 
 
-def test_following_goes_over_truncation(path: Path) -> None:
+def test_the_follower_survives_truncation(path: Path) -> None:
     path.write_text(line("long ago") * 3)
     follower = Follower(path)
     path.write_text(line("anew"))
@@ -123,7 +123,7 @@ def test_following_goes_over_truncation(path: Path) -> None:
     follower.close()
 
 
-def test_following_waits_for_a_file_that_is_not_there_yet(path: Path) -> None:
+def test_the_follower_waits_for_a_missing_file(path: Path) -> None:
     follower = Follower(path)
     assert follower.read() == []
     path.write_text(line("first"))

@@ -1,4 +1,4 @@
-"""A process is told by its number and its beginning: nobody else is ever signalled in its place."""
+"""A process is identified by its pid and its start time: no other one is signalled in its place."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def other() -> Iterator[subprocess.Popen[bytes]]:
         popen.kill()
 
 
-def test_it_stays_the_same_and_no_two_share_it(other: subprocess.Popen[bytes]) -> None:
+def test_an_identity_is_stable_and_unique(other: subprocess.Popen[bytes]) -> None:
     ours, theirs = identity_of(os.getpid()), identity_of(other.pid)
     assert ours == identity_of(os.getpid()) and theirs == identity_of(other.pid)
     assert None not in (ours, theirs) and ours != theirs
 
 
-def test_what_has_ended_has_none(other: subprocess.Popen[bytes]) -> None:
-    """Also while its parent has not asked for its status: such a one serves nobody."""
+def test_an_exited_process_has_no_identity(other: subprocess.Popen[bytes]) -> None:
+    """Also as a zombie, whose parent has not waited for it."""
     other.kill()
     os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
     assert identity_of(other.pid) is None
@@ -38,25 +38,25 @@ def test_what_has_ended_has_none(other: subprocess.Popen[bytes]) -> None:
     assert identity_of(other.pid) is None
 
 
-def test_a_signal_reaches_it(other: subprocess.Popen[bytes]) -> None:
+def test_a_signal_reaches_the_identified_process(other: subprocess.Popen[bytes]) -> None:
     identity = identity_of(other.pid)
     assert identity is not None and send_signal(other.pid, identity, signal.SIGTERM)
     assert wait_for_exit(other.pid, identity, 10)
     assert other.wait() == -signal.SIGTERM and not send_signal(other.pid, identity, signal.SIGTERM)
 
 
-def test_a_number_that_is_used_again_is_not_signalled(other: subprocess.Popen[bytes]) -> None:
+def test_a_reused_pid_is_not_signalled(other: subprocess.Popen[bytes]) -> None:
     """The recorded process is over, and another one has its number now."""
     assert not send_signal(other.pid, "boot pid:[1] 1", signal.SIGKILL)
     assert wait_for_exit(other.pid, "boot pid:[1] 1", 0)
     assert other.poll() is None
 
 
-def test_waiting_for_what_goes_on_ends_in_time(other: subprocess.Popen[bytes]) -> None:
+def test_waiting_for_a_running_process_times_out(other: subprocess.Popen[bytes]) -> None:
     assert not wait_for_exit(other.pid, identity_of(other.pid) or "", 0)
 
 
-def test_a_name_cannot_be_mistaken_for_fields(tmp_path: Path) -> None:
+def test_a_program_name_cannot_be_mistaken_for_fields(tmp_path: Path) -> None:
     """The program's name stands in brackets before the fields, and may hold brackets and spaces itself."""
     for folder in ("7", "self/ns", "sys/kernel/random"):
         (tmp_path / folder).mkdir(parents=True)
@@ -69,6 +69,6 @@ def test_a_name_cannot_be_mistaken_for_fields(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/bin/ps").exists(), reason="there is no ps")
-def test_without_proc_the_second_of_its_beginning_tells(tmp_path: Path) -> None:
+def test_without_proc_the_identity_is_the_start_time(tmp_path: Path) -> None:
     found = identity_of(os.getpid(), tmp_path)
     assert found is not None and ":" in found and found == identity_of(os.getpid(), tmp_path)

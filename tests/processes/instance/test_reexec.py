@@ -37,7 +37,7 @@ class Program:
         assert self.popen.stdout is not None
         return self.popen.stdout.readline().decode().split()
 
-    def tell(self, what: str) -> list[str]:
+    def send(self, what: str) -> list[str]:
         assert self.popen.stdin is not None
         self.popen.stdin.write(f"{what}\n".encode())
         return self.hear()
@@ -55,42 +55,42 @@ def program() -> Iterator[Program]:
     made.popen.communicate()
 
 
-def test_the_listener_and_what_waits_in_it_survive(program: Program) -> None:
+def test_the_listener_and_its_pending_connections_survive(program: Program) -> None:
     """A connection that was made before the exec is accepted after it; number and arguments stay."""
     with socket.create_connection(("127.0.0.1", program.port)):
-        program.tell("SIGUSR1")
-        reborn = program.tell("end")
+        program.send("SIGUSR1")
+        reborn = program.send("end")
         assert program.born == ["life", "0", str(program.popen.pid), str(program.port), "0", "a", "b"]
         assert reborn == ["life", "1", str(program.popen.pid), str(program.port), "1", "a", "b"]
     with socket.create_connection(("127.0.0.1", program.port)):
-        program.tell("SIGUSR1")
-        assert program.tell("end")[1] == "2"
+        program.send("SIGUSR1")
+        assert program.send("end")[1] == "2"
 
 
-def test_a_restart_drains_as_a_stop_does_and_once(program: Program) -> None:
-    """A second wish for it is the same wish: the second signal of a stop would cut answers off."""
-    program.tell("SIGUSR1")
-    program.tell("SIGUSR1")
-    assert program.tell("state") == ["True", str(TERM)]
+def test_a_restart_drains_like_a_stop_and_once(program: Program) -> None:
+    """A second restart signal has no effect: the second signal of a stop would abort responses."""
+    program.send("SIGUSR1")
+    program.send("SIGUSR1")
+    assert program.send("state") == ["True", str(TERM)]
 
 
 @pytest.mark.parametrize("sig", [TERM, INT])
-def test_a_stop_ends_a_restart(program: Program, sig: int) -> None:
+def test_a_stop_cancels_a_restart(program: Program, sig: int) -> None:
     """The signal is passed on, so that it still means what a second signal means."""
-    program.tell("SIGUSR1")
-    program.tell(signal.Signals(sig).name)
-    assert program.tell("state") == ["False", str(TERM), str(sig)]
-    assert program.tell("end") == ["over", str(TERM), str(sig)] and program.popen.wait(30) == 0
+    program.send("SIGUSR1")
+    program.send(signal.Signals(sig).name)
+    assert program.send("state") == ["False", str(TERM), str(sig)]
+    assert program.send("end") == ["over", str(TERM), str(sig)] and program.popen.wait(30) == 0
 
 
 def test_a_restart_does_not_undo_a_stop(program: Program) -> None:
-    program.tell("SIGTERM")
-    program.tell("SIGUSR1")
-    assert program.tell("end") == ["over", str(TERM)]
+    program.send("SIGTERM")
+    program.send("SIGUSR1")
+    assert program.send("end") == ["over", str(TERM)]
 
 
-def test_once_it_is_over_the_port_is_free(program: Program) -> None:
-    program.tell("end")
+def test_after_the_end_the_port_is_free(program: Program) -> None:
+    program.send("end")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", program.port))
 
@@ -107,14 +107,16 @@ def test_descriptors_of_a_parent_are_not_ours(owner: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("numbers", ["", "999999", "x", "-1", ",,", "1"])
-def test_what_is_no_listening_socket_is_left_alone(numbers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_descriptor_that_is_no_listening_socket_is_left_alone(
+    numbers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(SOCKETS_VARIABLE, numbers)
     monkeypatch.setenv(OWNER_VARIABLE, str(os.getpid()))
     assert inherited_sockets() == []
     os.fstat(1)
 
 
-def test_a_connection_is_no_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_is_not_inherited_as_a_listener(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = socket.socketpair()
     with one, other:
         monkeypatch.setenv(SOCKETS_VARIABLE, str(one.fileno()))
@@ -125,13 +127,13 @@ def test_a_connection_is_no_listener(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_a_listener_that_is_where_it_should_be_is_kept(host: str) -> None:
+def test_a_listener_on_the_configured_address_is_kept(host: str) -> None:
     with socket.create_server((host, 0)) as listener:
         for port in (listener.getsockname()[1], 0):
             assert matching_sockets([listener], host, port) == [listener] and listener.fileno() >= 0
 
 
-def test_a_listener_for_another_place_is_let_go_of() -> None:
+def test_a_listener_on_another_address_is_closed() -> None:
     """The config was changed: it says another port, or another address."""
     for change in ({"port": 1}, {"host": "0.0.0.0"}):
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -140,5 +142,5 @@ def test_a_listener_for_another_place_is_let_go_of() -> None:
             assert listener.fileno() == -1
 
 
-def test_without_a_listener_there_is_nothing_to_keep() -> None:
+def test_no_listener_matches_if_none_was_inherited() -> None:
     assert matching_sockets([], "127.0.0.1", 0) == []

@@ -27,7 +27,7 @@ PLAN = UnitFile(
 )
 
 
-def test_the_unit_starts_it_and_starts_it_again_only_where_that_helps() -> None:
+def test_the_unit_restarts_only_where_that_helps() -> None:
     lines = systemd_unit(PLAN).splitlines()
     for wanted in (
         "Type=exec",
@@ -42,11 +42,11 @@ def test_the_unit_starts_it_and_starts_it_again_only_where_that_helps() -> None:
         assert wanted in lines
 
 
-def test_what_another_start_cannot_mend_is_what_the_commands_say() -> None:
+def test_statuses_without_restart_are_those_of_the_commands() -> None:
     assert set(NO_RESTART_STATUSES) == {ExitCode.USAGE, ExitCode.PORT_TAKEN}
 
 
-def test_no_character_of_a_path_means_anything_to_systemd() -> None:
+def test_special_characters_of_a_path_are_escaped_for_systemd() -> None:
     """Neither specifiers (%), nor variables ($), nor quotes, nor backslashes, nor blanks."""
     unit = systemd_unit(PLAN)
     command = next(line for line in unit.splitlines() if line.startswith("ExecStart="))
@@ -61,12 +61,12 @@ def test_a_line_break_cannot_add_a_setting() -> None:
     assert "\nExecStartPre" not in unit and "\nUser" not in unit
 
 
-def test_only_places_are_carried_and_never_a_secret() -> None:
+def test_only_paths_are_carried_into_the_unit() -> None:
     assert not [name for name in CARRIED_VARIABLES if "TOKEN" in name or "PASSWORD" in name or "KEY" in name]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
-def test_systemd_itself_finds_nothing_wrong(tmp_path: Path) -> None:
+def test_systemd_analyze_accepts_the_unit(tmp_path: Path) -> None:
     plan = UnitFile((sys.executable, "-P", "-m", "clawgate", "a%b", "$c"), tmp_path, {"A": "b c%d"})
     path = tmp_path / UNIT_NAME
     path.write_text(systemd_unit(plan))
@@ -81,7 +81,7 @@ def test_systemd_itself_finds_nothing_wrong(tmp_path: Path) -> None:
     assert UNIT_NAME not in done.stderr, done.stderr
 
 
-def test_the_agent_of_launchd() -> None:
+def test_the_launchd_agent() -> None:
     found = plistlib.loads(launchd_agent(PLAN, PurePosixPath("/log/out")))
     assert found["ProgramArguments"] == list(PLAN.command) and found["KeepAlive"] == {"SuccessfulExit": False}
     assert found["EnvironmentVariables"] == PLAN.environment and found["Umask"] == 0o077

@@ -1,4 +1,4 @@
-"""One life of a child: told once that it began and once that it ended, with a reason where it could not begin."""
+"""A child emits its start and its end once each, or one failure with a reason."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for desce
 
 
 def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Event], tuple[str, ...]]:
-    """All that is told of a child, which gets its orders when it has begun."""
-    told: list[Event] = []
+    """Return all events and lines of a child, which gets its orders when it has started."""
+    events: list[Event] = []
     output = OutputTail()
 
     async def work() -> None:
         over = asyncio.Event()
 
-        def tell(event: Event) -> None:
-            told.append(event)
+        def emit(event: Event) -> None:
+            events.append(event)
             if isinstance(event, Started):
                 for order in orders:
                     child.send(order)
             else:
                 over.set()
 
-        child = Child(ChildSpec(name="c", argv=argv, environment={"PATH": "/bin"}), output, tell)
+        child = Child(ChildSpec(name="c", argv=argv, environment={"PATH": "/bin"}), output, emit)
         child.start()
         await asyncio.wait_for(over.wait(), PATIENCE)
         child.send(subreaper.KILL)  # comes too late, and does no harm
@@ -42,16 +42,16 @@ def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Ev
     before = there(), len(os.listdir("/dev/fd"))  # noqa: PTH208  # a number is all that is wanted
     asyncio.run(work())
     assert (there(), len(os.listdir("/dev/fd"))) == before  # noqa: PTH208  # as above
-    return told, output.lines()
+    return events, output.lines()
 
 
-def test_a_life_begins_and_ends_and_its_words_are_heard() -> None:
+def test_a_child_emits_started_and_exited_and_its_output_is_kept() -> None:
     (begun, ended), lines = life(command("exit", 3))
     assert isinstance(begun, Started) and begun.pid > 0
     assert ended == Exited(3) and lines == ("it did not go well",)
 
 
-def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> None:
+def test_a_child_that_writes_endlessly_does_not_occupy_the_loop() -> None:
     """After each read its pipe is left alone for a moment; nothing of the last lines is lost."""
     output = OutputTail()
 
@@ -60,22 +60,22 @@ def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> Non
         over = asyncio.Event()
         script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo last"
 
-        def told(event: Event) -> None:
+        def events(event: Event) -> None:
             if isinstance(event, Exited):
                 over.set()
 
         plan = ChildSpec(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
-        child = Child(plan, output, told)
+        child = Child(plan, output, events)
         child.start()
         listens: list[bool] = []
-        hear = child._on_output
+        read_output = child._on_output
 
-        def heard() -> None:
-            hear()
+        def on_output() -> None:
+            read_output()
             listens.append(loop.remove_reader(child._stream))
 
-        child._on_output = heard  # type: ignore[method-assign]  # to see what it does at each read
-        loop.add_reader(child._stream, heard)
+        child._on_output = on_output  # type: ignore[method-assign]  # to see what it does at each read
+        loop.add_reader(child._stream, on_output)
         await asyncio.wait_for(over.wait(), PATIENCE)
         assert listens and not any(listens)
 
@@ -84,7 +84,7 @@ def test_one_that_writes_without_an_end_leaves_the_loop_time_for_others() -> Non
 
 
 @pytest.mark.parametrize(("order", "name"), [(subreaper.TERM, "SIGTERM"), (subreaper.KILL, "SIGKILL")])
-def test_it_ends_when_it_is_told(order: bytes, name: str) -> None:
+def test_a_child_ends_on_order(order: bytes, name: str) -> None:
     (_, ended), _ = life(("/bin/sleep", "1000"), (order,))
     assert isinstance(ended, Exited) and ended.signal_name == name
 
@@ -92,6 +92,6 @@ def test_it_ends_when_it_is_told(order: bytes, name: str) -> None:
 @pytest.mark.parametrize(
     "argv", [(), ("",), ("clawgate-no-such-command",), ("a\0b",), ("/etc/passwd",), ("/",)]
 )
-def test_what_cannot_begin_says_so_once(argv: tuple[str, ...]) -> None:
+def test_a_command_that_cannot_start_emits_one_failure(argv: tuple[str, ...]) -> None:
     (failed,), _ = life(argv)
     assert isinstance(failed, SpawnFailed) and failed.lasting and failed.error

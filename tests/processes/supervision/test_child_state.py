@@ -1,4 +1,4 @@
-"""What is said of a child are values: nothing can change them, and each is one thing that happens or is done."""
+"""Events and actions are immutable values."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ VALUES = [
 ]
 
 
-def test_each_value_happens_or_is_done_and_none_is_both() -> None:
+def test_each_value_is_either_an_event_or_an_action() -> None:
     events, actions = set(get_args(Event)), set(get_args(Action))
     assert not events & actions
     assert events | actions | {PortStatus, State, SupervisionLimits} == set(VALUES)
 
 
 @pytest.mark.parametrize(("made", "name"), [(SupervisionLimits(), "grace"), (State(), "phase")])
-def test_what_is_known_cannot_be_changed(made: object, name: str) -> None:
+def test_values_are_immutable(made: object, name: str) -> None:
     """A step makes a new one."""
     with pytest.raises(FrozenInstanceError):
         setattr(made, name, getattr(made, name))
 
 
-def test_a_child_that_nobody_spoke_of_is_stopped_and_not_wanted() -> None:
+def test_the_initial_state_is_stopped() -> None:
     assert (State().phase, State().desired, State().spawned) == ("stopped", "stopped", False)

@@ -1,4 +1,4 @@
-"""What is decided about a child, as tables in words, and as laws that hold for any order of events."""
+"""Decisions about a child: examples, and invariants that hold for any order of events."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ class Life:
         self.state, actions = step(self.state, event, self.now, self.limits, self.jitter)
         assert isinstance(actions[-1], WaitUntil)
         self.wake = actions[-1].at
-        told: list[Action] = []
-        told += [action for action in actions if not isinstance(action, PublishStatus | WaitUntil)]
-        self.done += told
-        return told
+        taken: list[Action] = []
+        taken += [action for action in actions if not isinstance(action, PublishStatus | WaitUntil)]
+        self.done += taken
+        return taken
 
     def finds(self, result: PortStatus) -> list[Action]:
         return self.take(Probed(result, self.state.probe_id))
 
     def passes(self, seconds: float) -> list[Action]:
-        """Time passes, with a tick whenever one was asked for; silence is found meanwhile only if a test says so."""
+        """Time passes, with a tick whenever one was requested; probes get no result meanwhile."""
         end = self.now + seconds
-        told: list[Action] = []
+        taken: list[Action] = []
         while self.wake is not None and self.wake <= end:
             self.now = max(self.now, self.wake)
-            told += self.take(Tick())
+            taken += self.take(Tick())
         self.now = end
-        return told
+        return taken
 
     @property
     def phase(self) -> str:
@@ -88,14 +88,14 @@ class Life:
         assert self.phase == "ready"
         return self
 
-    def answers_until(self, result: PortStatus, phase: str) -> None:
+    def respond_until(self, result: PortStatus, phase: str) -> None:
         for _ in range(1000):
             if self.phase != phase:
-                self.answers(result, 1)
+                self.respond(result, 1)
         assert self.phase == phase
 
-    def answers(self, result: PortStatus, times: int) -> None:
-        """At every question that is due, the same answer."""
+    def respond(self, result: PortStatus, times: int) -> None:
+        """Give the same result at each probe that is due."""
         for _ in range(times):
             assert self.wake is not None
             self.passes(self.wake - self.now)
@@ -103,7 +103,7 @@ class Life:
                 self.finds(result)
 
 
-def test_the_port_is_looked_at_before_anything_is_started() -> None:
+def test_the_port_is_probed_before_a_spawn() -> None:
     life = Life()
     assert life.take(StartRequested()) == [Probe(1)]
     assert life.phase == "starting" and not life.state.spawned
@@ -123,7 +123,7 @@ def test_the_port_is_looked_at_before_anything_is_started() -> None:
         (PortStatus("ready", owner="node (pid 9)", is_own_child=True), "ready", True),
     ],
 )
-def test_what_a_child_that_starts_answers_decides_its_phase(
+def test_the_response_of_a_starting_child_decides_its_phase(
     result: PortStatus, phase: str, serves: bool
 ) -> None:
     life = Life().spawned()
@@ -134,7 +134,7 @@ def test_what_a_child_that_starts_answers_decides_its_phase(
 
 
 @pytest.mark.parametrize("health", ["ready", "degraded", "unhealthy"])
-def test_a_proxy_that_is_already_there_is_adopted_and_replaced_when_it_is_gone(health: Health) -> None:
+def test_a_running_proxy_is_adopted_and_replaced_after_its_exit(health: Health) -> None:
     life = Life()
     life.take(StartRequested())
     assert life.finds(PortStatus(health, owner="node (pid 9)")) == []
@@ -145,14 +145,14 @@ def test_a_proxy_that_is_already_there_is_adopted_and_replaced_when_it_is_gone(h
 
 
 @pytest.mark.parametrize("spawn", [True, False])
-def test_when_an_adopted_proxy_ends_nothing_is_sent_before_it_is_known_who_has_the_port(spawn: bool) -> None:
-    """Somebody else may have taken it in the same moment."""
+def test_after_the_exit_of_an_adopted_proxy_nothing_is_sent_before_the_next_probe(spawn: bool) -> None:
+    """Another process may have taken it in the same moment."""
     life = Life()
     life.take(StartRequested(spawn=spawn))
     life.finds(PortStatus("ready", owner="node (pid 9)"))
     assert life.take(PortOwnerExited("other (pid 8)")) == []
-    (asked,) = life.take(PortOwnerExited("node (pid 9)"))
-    assert isinstance(asked, Probe) and (life.phase, life.state.healthy) == ("starting", False)
+    (probe,) = life.take(PortOwnerExited("node (pid 9)"))
+    assert isinstance(probe, Probe) and (life.phase, life.state.healthy) == ("starting", False)
     life.finds(PortStatus("stranger", "an apache", "apache2 (pid 9)"))
     assert life.phase == "port_taken" and not life.state.healthy
 
@@ -161,10 +161,10 @@ def test_when_an_adopted_proxy_ends_nothing_is_sent_before_it_is_known_who_has_t
     "result",
     [PortStatus("stranger", "a page"), PortStatus("ready", owner="node (pid 9)", is_own_child=False)],
 )
-def test_where_somebody_else_answers_for_a_child_that_served_nothing_is_sent_from_then_on(
+def test_a_foreign_response_on_the_port_of_a_child_makes_it_unhealthy_at_once(
     result: PortStatus,
 ) -> None:
-    """Without the doubt that mere silence is given; it is ended when that goes on, and well when it answers again."""
+    """Without the grace that silence has; it is stopped if that continues, and healthy when it responds again."""
     life = Life().spawned()
     life.passes(LIMITS.startup_probe_interval)
     life.finds(HEALTHY)
@@ -173,29 +173,29 @@ def test_where_somebody_else_answers_for_a_child_that_served_nothing_is_sent_fro
     life.passes(LIMITS.probe_interval)
     life.finds(HEALTHY)
     assert (life.phase, life.state.healthy) == ("ready", True)
-    life.answers(result, 8)
+    life.respond(result, 8)
     assert SignalTerm() in life.done
 
 
-def test_an_adopted_proxy_is_not_ours_to_end() -> None:
+def test_an_adopted_proxy_is_not_stopped() -> None:
     life = Life()
     life.take(StartRequested())
     life.finds(HEALTHY)
     assert life.take(StopRequested()) == [] and life.phase == "stopped"
 
 
-def test_an_adopted_proxy_that_hangs_is_doubted_and_then_in_the_way() -> None:
-    """It is nobody's to end here: its holder is named, and the port looked at again and again."""
+def test_an_adopted_proxy_that_hangs_becomes_unhealthy_and_then_port_taken() -> None:
+    """It is not stopped: the owner of the port is named, and the port is probed again and again."""
     life = Life()
     life.take(StartRequested())
     life.finds(HEALTHY)
-    hangs = PortStatus("silent", "no answer", owner="node (pid 9)")
+    hangs = PortStatus("silent", "no response", owner="node (pid 9)")
     serves = []
     for _ in range(4):
-        life.answers(hangs, 1)
+        life.respond(hangs, 1)
         serves.append((life.phase, life.state.healthy))
     assert serves[0] == ("adopted", True) and serves[-1] == ("adopted", False)
-    life.answers(hangs, 6)
+    life.respond(hangs, 6)
     assert life.phase == "port_taken" and "node (pid 9)" in life.state.reason
     assert Spawn() not in life.done
 
@@ -204,21 +204,21 @@ def test_an_adopted_proxy_that_hangs_is_doubted_and_then_in_the_way() -> None:
     "result",
     [
         PortStatus("stranger", "an apache", "apache2 (pid 9)"),
-        PortStatus("silent", "no answer", "apache2 (pid 9)"),
+        PortStatus("silent", "no response", "apache2 (pid 9)"),
     ],
 )
-def test_a_stranger_on_the_port_is_refused_and_named_until_it_leaves(result: PortStatus) -> None:
+def test_a_stranger_on_the_port_is_named_until_it_leaves(result: PortStatus) -> None:
     life = Life()
     life.take(StartRequested())
     life.finds(result)
     assert life.phase == "port_taken" and "apache2 (pid 9)" in life.state.reason
-    life.answers(result, 20)
+    life.respond(result, 20)
     assert Spawn() not in life.done
     life.passes(LIMITS.probe_interval)
     assert life.finds(CLOSED) == [Spawn()]
 
 
-def test_delays_double_up_to_a_minute_and_the_fifth_crash_slows_down_visibly() -> None:
+def test_delays_double_up_to_a_minute_and_the_fifth_crash_gives_up() -> None:
     life = Life().spawned()
     delays = []
     for _ in range(50):
@@ -238,22 +238,22 @@ def test_delays_double_up_to_a_minute_and_the_fifth_crash_slows_down_visibly() -
     assert set(delays[4:]) == {("given_up", 60.0)} and life.state.restarts == 50
 
 
-def test_a_minute_of_health_makes_earlier_crashes_forgotten_and_less_does_not() -> None:
+def test_a_minute_of_health_resets_the_crash_count_and_less_does_not() -> None:
     life = Life().spawned()
     for crashes in (1, 2, 3):
         life.take(Exited(1))
         assert life.state.quick_crashes == crashes
         life.passes(60.0)
         life.finds(CLOSED)
-    life.answers(HEALTHY, 6)
+    life.respond(HEALTHY, 6)
     assert life.phase == "ready" and life.state.quick_crashes == 3
-    life.answers(HEALTHY, 2)
+    life.respond(HEALTHY, 2)
     assert life.state.quick_crashes == 0
     life.take(Exited(-9, "SIGKILL"))
     assert life.state.quick_crashes == 1 and life.state.reason == "killed by SIGKILL"
 
 
-def test_a_person_who_restarts_what_was_given_up_is_obeyed_at_once() -> None:
+def test_a_restart_request_ends_given_up_at_once() -> None:
     life = Life().spawned()
     life.take(SpawnFailed("there is no such command"))
     assert life.phase == "given_up" and life.state.reason == "there is no such command"
@@ -261,54 +261,54 @@ def test_a_person_who_restarts_what_was_given_up_is_obeyed_at_once() -> None:
     assert life.finds(CLOSED) == [Spawn()] and life.state.quick_crashes == 0
 
 
-def test_a_failure_that_may_pass_is_tried_again_soon() -> None:
+def test_a_transient_spawn_failure_is_retried_soon() -> None:
     life = Life().spawned()
     life.take(SpawnFailed("too many processes", lasting=False))
     assert life.phase == "backing_off"
 
 
-def test_what_does_not_become_ready_in_time_is_ended_and_counts_as_a_crash() -> None:
+def test_a_child_that_is_not_ready_in_time_is_stopped_and_counts_as_a_crash() -> None:
     life = Life().spawned()
-    life.answers(CLOSED, 300)
+    life.respond(CLOSED, 300)
     assert life.now - 1000.0 < LIMITS.ready_timeout and life.phase == "starting"
-    life.answers_until(CLOSED, "stopping")
+    life.respond_until(CLOSED, "stopping")
     assert SignalTerm() in life.done and life.now - 1000.0 == pytest.approx(LIMITS.ready_timeout, abs=1)
     assert "not ready within 90 s" in life.state.reason
     life.take(Exited(-15, "SIGTERM"))
     assert life.phase == "backing_off" and life.state.quick_crashes == 1
 
 
-def test_what_hangs_is_doubted_then_ended_and_started_again() -> None:
+def test_a_child_that_hangs_becomes_unhealthy_and_is_restarted() -> None:
     life = Life().ready()
-    hangs = PortStatus("silent", "no answer within 6 s")
-    life.answers(hangs, 1)
+    hangs = PortStatus("silent", "no response within 6 s")
+    life.respond(hangs, 1)
     assert life.phase == "ready"
-    life.answers_until(hangs, "unhealthy")
+    life.respond_until(hangs, "unhealthy")
     assert not life.state.healthy and SignalTerm() not in life.done
-    life.answers_until(hangs, "stopping")
+    life.respond_until(hangs, "stopping")
     assert SignalTerm() in life.done
     life.take(Exited(0))
     assert life.phase == "backing_off" and "no response for" in life.state.reason
 
 
-def test_a_look_that_came_late_ends_nothing_that_was_not_doubted_before() -> None:
+def test_a_late_probe_stops_no_child_that_was_healthy_before() -> None:
     """This process slept, not the child: two misses that are far apart are no hang."""
     life = Life().ready()
-    life.answers(PortStatus("silent"), 1)
+    life.respond(PortStatus("silent"), 1)
     life.now += 1000.0
-    life.answers(PortStatus("silent"), 2)
+    life.respond(PortStatus("silent"), 2)
     assert life.phase == "unhealthy" and SignalTerm() not in life.done
 
 
-def test_one_missed_answer_is_forgiven() -> None:
+def test_one_missed_response_has_no_effect() -> None:
     life = Life().ready()
     for _ in range(20):
-        life.answers(PortStatus("silent"), 1)
-        life.answers(HEALTHY, 1)
+        life.respond(PortStatus("silent"), 1)
+        life.respond(HEALTHY, 1)
     assert life.phase == "ready" and SignalTerm() not in life.done
 
 
-def test_stopping_asks_then_kills_then_lets_go() -> None:
+def test_stop_terminates_then_kills_then_abandons() -> None:
     life = Life().ready()
     assert life.take(StopRequested()) == [SignalTerm()]
     assert life.passes(LIMITS.grace - 0.1) == []
@@ -317,7 +317,7 @@ def test_stopping_asks_then_kills_then_lets_go() -> None:
     assert life.phase == "stopped" and "survived SIGKILL" in life.state.reason and life.wake is None
 
 
-def test_stopping_wins_over_a_restart_that_is_under_way() -> None:
+def test_a_stop_request_wins_over_a_restart_in_progress() -> None:
     life = Life().ready()
     assert life.take(RestartRequested()) == [SignalTerm()]
     assert life.take(StopRequested()) == []
@@ -333,32 +333,32 @@ def test_a_restart_starts_no_second_child_before_the_first_is_gone() -> None:
     assert life.finds(CLOSED) == [Spawn()] and life.state.quick_crashes == 0
 
 
-def test_without_auto_restart_it_stays_down_with_the_reason_and_another_is_adopted() -> None:
+def test_without_auto_restart_a_crashed_child_stays_stopped_and_a_proxy_is_adopted() -> None:
     life = Life(replace(LIMITS, auto_restart=False)).ready()
     life.take(Exited(3))
     assert (life.phase, life.state.reason) == ("stopped", "exited with status 3")
-    life.answers(CLOSED, 10)
+    life.respond(CLOSED, 10)
     assert (life.phase, life.state.reason) == ("stopped", "exited with status 3")
     assert life.done.count(Spawn()) == 1
-    life.answers(HEALTHY, 2)
+    life.respond(HEALTHY, 2)
     assert life.phase == "adopted"
-    life.answers(CLOSED, 2)
+    life.respond(CLOSED, 2)
     assert life.phase == "stopped" and life.done.count(Spawn()) == 1
 
 
-def test_without_auto_start_only_who_is_there_is_used() -> None:
+def test_without_auto_start_only_a_running_proxy_is_used() -> None:
     life = Life()
     life.take(StartRequested(spawn=False))
     life.finds(CLOSED)
     assert life.phase == "stopped"
-    life.answers(HEALTHY, 2)
+    life.respond(HEALTHY, 2)
     assert life.phase == "adopted"
-    life.answers(CLOSED, 2)
+    life.respond(CLOSED, 2)
     life.take(StartRequested())
     assert life.finds(CLOSED) == [Spawn()]
 
 
-def test_an_answer_to_an_earlier_question_is_not_listened_to() -> None:
+def test_the_result_of_an_earlier_probe_is_ignored() -> None:
     """It was given by a child that is gone."""
     life = Life().spawned()
     life.passes(LIMITS.startup_probe_interval)
@@ -369,9 +369,7 @@ def test_an_answer_to_an_earlier_question_is_not_listened_to() -> None:
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0.001, 60), st.floats(60, 600))
-def test_a_delay_is_never_shorter_than_configured_nor_longer_than_the_longest(
-    crashes: int, jitter: float, first: float, longest: float
-) -> None:
+def test_a_delay_is_within_its_bounds(crashes: int, jitter: float, first: float, longest: float) -> None:
     limits = replace(LIMITS, restart_delay=first, max_restart_delay=longest)
     delay = backoff(crashes, limits, jitter)
     assert min(first, longest / 1.25) <= delay <= max(longest, first * 1.25) * 1.000001
@@ -420,8 +418,8 @@ def play(life: Life, events: list[object]) -> None:
 
 
 @given(st.lists(EVENTS, max_size=60))
-def test_never_two_children_and_nothing_is_forgotten(events: list[object]) -> None:
-    """While something is wanted there is always an answer or a time that is waited for: it cannot fall asleep."""
+def test_there_are_never_two_children_and_a_desired_one_always_has_a_next_event(events: list[object]) -> None:
+    """While a child is desired, a probe or a deadline is always pending: it cannot fall asleep."""
     life = Life()
     play(life, events)
     if life.state.desired != "stopped":
@@ -431,8 +429,8 @@ def test_never_two_children_and_nothing_is_forgotten(events: list[object]) -> No
 
 
 @given(st.lists(EVENTS, max_size=60), st.lists(RESULTS | st.floats(0, 100), max_size=30))
-def test_stop_always_ends(events: list[object], later: list[object]) -> None:
-    """Also if nothing is ever heard of the child again."""
+def test_a_stop_request_is_always_fulfilled(events: list[object], later: list[object]) -> None:
+    """Also if no event of the child ever follows."""
     life = Life()
     play(life, events)
     begun = life.now

@@ -1,4 +1,4 @@
-"""Of whatever is written the last lines are kept, bounded, harmless for a terminal and without secrets."""
+"""The last lines of any output are kept: bounded, printable and redacted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clawgate.processes.supervision.output_tail import OutputTail
 
 
 @given(st.binary(max_size=2000), st.lists(st.integers(1, 300), max_size=20))
-def test_how_bytes_are_cut_does_not_matter(data: bytes, sizes: list[int]) -> None:
+def test_the_result_is_the_same_however_the_bytes_are_split(data: bytes, sizes: list[int]) -> None:
     whole, pieces = OutputTail(max_lines=5, max_line_length=20), OutputTail(max_lines=5, max_line_length=20)
     whole.feed(data)
     for size in sizes:
@@ -21,7 +21,7 @@ def test_how_bytes_are_cut_does_not_matter(data: bytes, sizes: list[int]) -> Non
 
 
 @given(st.lists(st.binary(max_size=300), max_size=50))
-def test_never_more_lines_nor_longer_ones_than_agreed(pieces: list[bytes]) -> None:
+def test_lines_are_bounded_in_number_and_length(pieces: list[bytes]) -> None:
     kept = OutputTail(max_lines=3, max_line_length=10)
     for piece in pieces:
         kept.feed(piece)
@@ -29,7 +29,7 @@ def test_never_more_lines_nor_longer_ones_than_agreed(pieces: list[bytes]) -> No
         assert len(lines) <= 3 and all(0 < len(line) <= 11 and line.isprintable() for line in lines)
 
 
-def test_the_last_lines_are_those_at_the_end() -> None:
+def test_the_last_lines_are_kept() -> None:
     kept = OutputTail(max_lines=2)
     kept.feed(b"".join(b"line %d\n" % number for number in range(1000)))
     assert kept.lines() == ("line 998", "line 999")
@@ -39,7 +39,7 @@ def test_the_last_lines_are_those_at_the_end() -> None:
     assert kept.lines() == ()
 
 
-def test_a_line_without_an_end_fills_no_memory() -> None:
+def test_an_endless_line_takes_bounded_memory() -> None:
     kept = OutputTail()
     for _ in range(1000):
         kept.feed(b"x" * 65_536)
@@ -57,13 +57,13 @@ def test_a_line_without_an_end_fills_no_memory() -> None:
         (b"one\ttwo\n", "one two"),
     ],
 )
-def test_nothing_that_steers_a_terminal_is_shown(written: bytes, shown: str) -> None:
+def test_terminal_control_sequences_are_removed(written: bytes, shown: str) -> None:
     kept = OutputTail()
     kept.feed(written)
     assert kept.lines() == (shown,)
 
 
-def test_a_secret_is_blotted_out_even_where_the_line_is_cut() -> None:
+def test_a_secret_is_redacted_where_the_line_is_cut() -> None:
     secret = "sekrit-token-1234567890"
     kept = OutputTail(lambda line: line.replace(secret, "***"), max_line_length=30)
     kept.feed(f"{'x' * 20} {secret} and more\n".encode())

@@ -1,4 +1,4 @@
-"""Who watches a process hears of its end, once, and of nobody else's."""
+"""The exit of the watched process is reported once, and of no other one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen(["/bin/sleep", "1000"])
 
 
-def test_the_end_of_a_process_is_told_and_only_of_the_one_that_is_watched() -> None:
+def test_only_the_exit_of_the_watched_process_is_reported() -> None:
     async def work() -> None:
-        told: asyncio.Queue[str] = asyncio.Queue()
-        watch = PidWatcher(told.put_nowait)
+        exits: asyncio.Queue[str] = asyncio.Queue()
+        watch = PidWatcher(exits.put_nowait)
         first, second = sleeper(), sleeper()
         names = [f"sleep (pid {one.pid})" for one in (first, second)]
         for name in (names[0], names[1], names[1], None, names[1]):
@@ -30,24 +30,24 @@ def test_the_end_of_a_process_is_told_and_only_of_the_one_that_is_watched() -> N
             one.kill()
             one.wait()
         async with asyncio.timeout(PATIENCE):
-            assert await told.get() == names[1]
+            assert await exits.get() == names[1]
         watch.watch(names[1])  # which is gone already
         async with asyncio.timeout(PATIENCE):
-            assert await told.get() == names[1]
+            assert await exits.get() == names[1]
         watch.close()
-        assert told.empty()
+        assert exits.empty()
 
     asyncio.run(work())
 
 
-def test_who_cannot_be_found_is_not_watched() -> None:
+def test_a_process_without_a_pid_is_not_watched() -> None:
     async def work() -> None:
-        told: list[str] = []
-        watch = PidWatcher(told.append)
+        exits: list[str] = []
+        watch = PidWatcher(exits.append)
         for name in (None, "an unidentified process", "x (pid 1)"):
             watch.watch(name)
         await asyncio.sleep(0)
         watch.close()
-        assert told == []
+        assert exits == []
 
     asyncio.run(work())

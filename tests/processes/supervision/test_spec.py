@@ -7,7 +7,7 @@ from clawgate.processes.supervision.spec import limits_of, secrets_of
 
 
 def test_a_spec_shows_no_secret_and_its_secrets_are_known() -> None:
-    environment = {"MERIDIAN_API_KEY": "canary-key-1", "PORT_TOKEN": "short", "HOME": "/home/somebody"}
+    environment = {"MERIDIAN_API_KEY": "canary-key-1", "PORT_TOKEN": "short", "HOME": "/home/user"}
     spec = ChildSpec(name="p", argv=("x",), environment=environment, secrets=("canary-secret-2",))
     assert secrets_of(spec) == ["canary-secret-2", "canary-key-1"] and "canary" not in repr(spec)
 

@@ -1,4 +1,4 @@
-"""What people and requests are told: why, what can be done, and when to ask again."""
+"""A status has its reason, its next step and the time for a retry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINES = ("first", "second", "third", "Error: Claude CLI not found")
 
 
 @pytest.mark.parametrize("phase", typing.get_args(Phase))
-def test_what_serves_is_available_and_the_rest_says_why_and_when(phase: Phase) -> None:
+def test_a_phase_that_does_not_serve_has_a_reason_and_a_retry_after(phase: Phase) -> None:
     state = State(phase=phase, since=90.0, reason="the reason", next_try_at=104.5)
     why = unavailable(status_of("claude-proxy", state, LINES, 100.0))
     assert why is not None and why.reason.startswith("claude-proxy ") and "(the reason)" in why.reason
@@ -23,7 +23,7 @@ def test_what_serves_is_available_and_the_rest_says_why_and_when(phase: Phase) -
 
 
 @pytest.mark.parametrize(
-    ("phase", "next_try", "said", "seconds"),
+    ("phase", "next_try", "text", "seconds"),
     [
         ("backing_off", 4.5, "restarts in 4 s", 7),
         ("given_up", 500.0, "failed 5 times in a row", 60),
@@ -33,24 +33,24 @@ def test_what_serves_is_available_and_the_rest_says_why_and_when(phase: Phase) -
         ("stopped", None, "is not running", 30),
     ],
 )
-def test_each_state_has_its_words_and_its_next_step(
-    phase: Phase, next_try: float | None, said: str, seconds: int
+def test_each_phase_has_its_text_and_next_step(
+    phase: Phase, next_try: float | None, text: str, seconds: int
 ) -> None:
     at = None if next_try is None else 100.0 + next_try
     state = State(phase=phase, since=90.0, next_try_at=at, quick_crashes=5, port_owner="node (pid 9)")
     shown = status_of("claude-proxy", state, (), 100.0)
     why = unavailable(shown)
-    assert why is not None and said in why.reason and why.retry_after == seconds
+    assert why is not None and text in why.reason and why.retry_after == seconds
 
 
-def test_the_last_lines_are_told_where_they_explain_something() -> None:
+def test_the_last_lines_are_included_where_they_explain_the_phase() -> None:
     down = status_of("p", State(phase="given_up"), LINES, 1.0)
     assert "second | third | Error: Claude CLI not found" in str(unavailable(down))
     taken = status_of("p", State(phase="port_taken"), LINES, 1.0)
     assert "Error" not in str(unavailable(taken))
 
 
-def test_as_text_it_is_one_line() -> None:
+def test_the_text_of_a_status_is_one_line() -> None:
     state = State(phase="backing_off", reason="exited with status 1", next_try_at=3.0)
     assert str(status_of("p", state, LINES, 0.0)) == "p: backing off, exited with status 1, next try in 3 s"
     assert str(status_of("p", State(phase="ready", pid=7), (), 0.0)) == "p: ready, pid 7"

@@ -1,4 +1,4 @@
-"""The process in between: it tells what becomes of the command, and outlives neither us nor leaves anything behind."""
+"""The subreaper reports the command's life, ends with the gateway and leaves no process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.processes.supervised import command, is_there, there
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
 
 
-class Kept:
-    """A keeper with a stand-in child."""
+class RunningSubreaper:
+    """A subreaper with a command."""
 
     def __init__(self, argv: tuple[str, ...], environment: dict[str, str]) -> None:
         reading, self.control = os.pipe()
@@ -37,7 +37,7 @@ class Kept:
         self.output = self.popen.stdout
         self.report = os.fdopen(self._report)
 
-    def tell(self, order: bytes) -> None:
+    def send(self, order: bytes) -> None:
         os.write(self.control, order)
 
     def leave(self) -> None:
@@ -52,9 +52,9 @@ LIBC_SIGNALS = 0b11 << 31
 
 
 @contextlib.contextmanager
-def kept(*argv: str, **environment: str) -> Iterator[Kept]:
+def subreaper_of(*argv: str, **environment: str) -> Iterator[RunningSubreaper]:
     before = there()
-    it = Kept(argv, environment)
+    it = RunningSubreaper(argv, environment)
     try:
         yield it
     finally:
@@ -65,11 +65,11 @@ def kept(*argv: str, **environment: str) -> Iterator[Kept]:
     assert there() <= before
 
 
-def test_the_command_gets_its_environment_and_nothing_else_of_ours() -> None:
+def test_the_command_inherits_its_environment_and_nothing_else() -> None:
     """No variable that Python sets, no descriptor but the first three, no signal that is ignored."""
-    with kept("/usr/bin/env", PLAIN="1") as it:
+    with subreaper_of("/usr/bin/env", PLAIN="1") as it:
         assert it.output.read() == b"PLAIN=1\n"
-    with kept(
+    with subreaper_of(
         "/bin/sh", "-c", "echo /proc/self/fd/*; grep SigIgn /proc/self/status", PATH="/usr/bin:/bin"
     ) as it:
         fds, ignored = it.output.read().splitlines()
@@ -81,38 +81,38 @@ def test_the_command_gets_its_environment_and_nothing_else_of_ours() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"), [(("exit", 0), "exit 0"), (("exit", 3), "exit 3"), (("signal", 11), "exit -11")]
 )
-def test_the_end_of_the_command_is_told(arguments: tuple[object, ...], line: str) -> None:
-    with kept(*command(*map(str, arguments))) as it:
+def test_the_exit_of_the_command_is_reported(arguments: tuple[object, ...], line: str) -> None:
+    with subreaper_of(*command(*map(str, arguments))) as it:
         assert it.report.readline().startswith("pid ")
         assert it.report.read() == f"{line}\n"
 
 
-def test_a_command_that_is_not_there_is_told_by_its_number() -> None:
-    with kept("/no/such/command") as it:
+def test_a_missing_command_is_reported_by_its_errno() -> None:
+    with subreaper_of("/no/such/command") as it:
         assert it.report.read() == "failed 2\n"
 
 
 @pytest.mark.parametrize("order", [subreaper.TERM, subreaper.KILL])
-def test_it_ends_the_command_when_told(order: bytes) -> None:
-    with kept(*command("wait")) as it:
+def test_an_order_ends_the_command(order: bytes) -> None:
+    with subreaper_of(*command("wait")) as it:
         assert it.output.readline().startswith(b"up")
-        it.tell(order)
+        it.send(order)
         sig = signal.SIGTERM if order == subreaper.TERM else signal.SIGKILL
         assert it.report.read().endswith(f"\nexit {-sig}\n")
 
 
-def test_what_ignores_sigterm_waits_for_the_order_to_kill() -> None:
-    with kept(*command("stubborn", "0")) as it:
+def test_a_command_that_ignores_sigterm_waits_for_the_kill_order() -> None:
+    with subreaper_of(*command("stubborn", "0")) as it:
         assert it.output.readline().startswith(b"up")
-        it.tell(subreaper.TERM)
-        it.tell(subreaper.KILL)
+        it.send(subreaper.TERM)
+        it.send(subreaper.KILL)
         assert it.report.read().endswith("\nexit -9\n")
 
 
 @pytest.mark.parametrize("how", ["pipe", "signal"])
-def test_without_us_everything_ends_daemons_too(how: str) -> None:
-    """The other end of its input closes, or somebody asks the keeper itself to end."""
-    with kept(*command("family", "0")) as it:
+def test_without_the_gateway_everything_ends_daemons_too(how: str) -> None:
+    """Its input closes, or it gets SIGTERM itself."""
+    with subreaper_of(*command("family", "0")) as it:
         family = [int(it.output.readline().split()[1]) for _ in range(4)]
         assert {os.getsid(pid) for pid in family} >= {it.popen.pid}
         assert len({os.getsid(pid) for pid in family}) == 3  # two of them left for a session of their own

@@ -28,7 +28,7 @@ async def closed() -> ProbeResult:
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def test_it_starts_serves_restarts_and_stops_on_every_loop(run: object) -> None:
+def test_a_child_starts_serves_restarts_and_stops_on_every_loop(run: object) -> None:
     async def work() -> None:
         port = free_port()
         async with watched(command("healthy", port), port) as it:
@@ -56,7 +56,7 @@ def test_stopping_twice_or_before_the_start_does_nothing() -> None:
     asyncio.run(work())
 
 
-def test_without_auto_start_no_child_is_started_until_a_person_asks() -> None:
+def test_without_auto_start_no_child_is_spawned_until_a_restart_request() -> None:
     async def work() -> None:
         port = free_port()
         async with watched(command("healthy", port), port, auto_start=False) as it:
@@ -68,7 +68,7 @@ def test_without_auto_start_no_child_is_started_until_a_person_asks() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the probe broke"), OSError(113, "No route"), TimeoutError()])
-def test_a_probe_that_fails_is_silence_and_no_end(error: Exception) -> None:
+def test_a_failing_probe_counts_as_silence(error: Exception) -> None:
     async def work() -> None:
         async def broken() -> ProbeResult:
             raise error
@@ -80,7 +80,7 @@ def test_a_probe_that_fails_is_silence_and_no_end(error: Exception) -> None:
     asyncio.run(work())
 
 
-def test_a_listener_that_fails_is_no_end_of_the_child(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_callback_does_not_end_the_supervision(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         port = free_port()
         async with watched(command("healthy", port), port) as it:
@@ -113,7 +113,7 @@ def test_secrets_are_neither_shown_nor_logged(caplog: pytest.LogCaptureFixture) 
     assert "key is ***" in caplog.text and "canary" not in caplog.text
 
 
-def test_keys_that_nobody_told_us_of_are_not_shown_either(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_keys_are_neither_shown_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Neither where the child prints them nor where what answers on its port says them."""
     key = "sk-ant-oat01-canary0123456789"
 
@@ -136,7 +136,7 @@ def test_keys_that_nobody_told_us_of_are_not_shown_either(caplog: pytest.LogCapt
     assert "canary" not in caplog.text
 
 
-def test_an_answer_of_somebody_elses_process_makes_no_child_ready() -> None:
+def test_a_response_of_another_process_makes_no_child_ready() -> None:
     """The port is answered healthily, by this very process: the child, which only waits, is not believed."""
 
     async def work() -> None:
