@@ -79,12 +79,18 @@ def test_one_module_alone_reads_such_files() -> None:
     assert readers == {"settings/environment.py"}
 
 
-def test_a_working_folder_with_such_a_file_is_noted_unless_it_is_named(tmp_path: Path) -> None:
-    assert ignored_env_file(tmp_path, None) is None
+def test_a_file_of_the_working_folder_is_noted_unless_it_was_read(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ignored_env_file(tmp_path, Environment({})) is None
     write(tmp_path / ".env", f"A={CANARY}\n")
-    note = ignored_env_file(tmp_path, None)
+    note = ignored_env_file(tmp_path, Environment({}))
     assert note is not None and "--env-file .env" in str(note) and str(tmp_path / ".env") in str(note)
-    assert CANARY not in str(note) and ignored_env_file(tmp_path, "other.env") is None
+    assert CANARY not in str(note)
+    monkeypatch.chdir(tmp_path)
+    assert ignored_env_file(tmp_path, named_environment({}, ".env")) is None
+    write(state / ".env", "A=1\n")
+    assert ignored_env_file(state, full_environment(process(state), {})[0]) is None
 
 
 def test_an_empty_variable_hides_no_other(state: Path) -> None:

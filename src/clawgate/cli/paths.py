@@ -103,7 +103,9 @@ def path_options(command: _F) -> _F:
 def env_file_option(command: _F) -> _F:
     """Add ``--env-file``."""
     return click.option(
-        "--env-file", metavar="FILE", help="File with environment variables. Without it, none is read."
+        "--env-file",
+        metavar="FILE",
+        help="File with environment variables. A .env of this folder is read only if named here.",
     )(command)
 
 

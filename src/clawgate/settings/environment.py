@@ -95,10 +95,10 @@ def full_environment(process: Mapping[str, str], document: object) -> tuple[Envi
     return environment.below(own, "env.vars of the config file"), problems
 
 
-def ignored_env_file(folder: Path, env_file: str | None) -> Diagnostic | None:
-    """Return a note if ``folder``, the working folder, has a `.env` that is not read because no flag names it."""
+def ignored_env_file(folder: Path, environment: Environment) -> Diagnostic | None:
+    """Return a note if ``folder``, the working folder, has a `.env` that was not read because no flag names it."""
     path = folder.absolute() / ENV_FILE
-    if env_file is not None or not path.is_file():
+    if not path.is_file() or path.resolve() in {read.resolve() for read in environment.files}:
         return None
     message = "it is not read, for it is not named"
     return Diagnostic((), message, Severity.INFO, f"to use it: --env-file {ENV_FILE}", location=str(path))

@@ -137,7 +137,7 @@ class GatewayRun:
             logger.warning("%s", text)
         for path in file.environment.files:
             logger.info("environment file read path=%s", path)
-        if note := ignored_env_file(Path.cwd(), self._options.env_file):
+        if note := ignored_env_file(Path.cwd(), file.environment):
             logger.info("%s", note)
         folders = (file.path.parent, self._paths.state)
         for warning in access_warnings(file.path, *folders, *file.environment.files):

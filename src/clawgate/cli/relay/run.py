@@ -28,7 +28,7 @@ def settings_from(model: type[_S], entry: str, flags: dict[str, Any]) -> _S:
     config, env_file = flags.pop("config"), flags.pop("env_file")
     try:
         sources = read_sources(entry=entry, config=config, env_file=env_file)
-        _print_sources(sources, env_file)
+        _print_sources(sources)
         settings = load(model, flags, sources)
     except SettingsInvalid as error:
         fail_invalid_config(error.problems)
@@ -36,11 +36,11 @@ def settings_from(model: type[_S], entry: str, flags: dict[str, Any]) -> _S:
     return settings
 
 
-def _print_sources(sources: SettingsSources, env_file: str | None) -> None:
+def _print_sources(sources: SettingsSources) -> None:
     """Print which files variables come from, and which files and folders another user can change."""
     for path in sources.environment.files:
         click.echo(f"clawgate: environment file read: {path}", err=True)
-    if note := ignored_env_file(Path.cwd(), env_file):
+    if note := ignored_env_file(Path.cwd(), sources.environment):
         click.echo(f"clawgate: {note}", err=True)
     for warning in (*argument_warnings(sys.argv), *access_warnings(*sources.files)):
         click.echo(f"clawgate: warning: {warning}", err=True)
