@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -639,3 +641,26 @@ async def test_time_does_not_run_for_an_upstream_that_is_not_chosen_yet() -> Non
     exchange.start_request(b"")
     exchange.check_time(10_000.0)
     assert exchange.state is State.RECEIVING and client.calls == []
+
+
+@pytest.mark.parametrize("end", ["whole", "parsed", "error"])
+async def test_an_exchange_is_freed_when_it_is_over(end: str) -> None:
+    """At once: the garbage collector runs rarely (`app.run`), and an exchange holds the body of its request."""
+    relay, dialer = Relay(), FakeDialer()
+    attempt = FakeAttempt(make_upstream(dialer))
+    exchange = await relay.post(FakeClient(), routed(FakeRouter(attempt)))
+    if end == "error":
+        dialer.transport().receive(b"nonsense")
+    else:
+        parts = [OK] if end == "whole" else [OK[:20], OK[20:]]
+        for part in parts:
+            dialer.transport().receive(part)
+    assert exchange.done
+    await settle()
+    gone = weakref.ref(exchange)
+    gc.disable()
+    try:
+        del exchange
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -108,6 +108,10 @@ class Attempts:
         self._start(following)
         return True
 
+    def close(self) -> None:
+        """The exchange is over. Without the reference to it both are freed now, not by the garbage collector."""
+        del self._owner
+
     def map_error(self, error: GatewayError) -> GatewayError:
         """Return ``error`` with what is known of the route."""
         return self._plan.map_error(error) if self._plan is not None else error

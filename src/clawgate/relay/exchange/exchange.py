@@ -212,6 +212,8 @@ class Exchange(RequestSide):
         observer = context.observer_of(status, ours=error is not None)
         if observer is not None:
             observer(self._record(status, error))
+        if self._attempts is not None:
+            self._attempts.close()
 
     def _record(self, status: int, error: GatewayError | None) -> RequestRecord:
         head, attempts, response, attempt = self._head, self._attempts, self._response, self._attempt
