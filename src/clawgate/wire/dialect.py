@@ -1,4 +1,4 @@
-"""Which API does somebody speak? The names are OpenClaw's, as they stand in its config under `api`."""
+"""Names the APIs that clients and providers speak, as OpenClaw's config does under `api`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Dialect(StrEnum):
-    """A request and answer format of a model API."""
+    """A request and response format of a model API."""
 
     CHAT = "openai-completions"
     """OpenAI Chat Completions, POST /v1/chat/completions."""
@@ -17,13 +17,13 @@ class Dialect(StrEnum):
     """Anthropic Messages, POST /v1/messages."""
 
 
-def dialect_of(path: bytes, fields: Iterable[tuple[bytes, bytes]] = ()) -> Dialect:
-    """The dialect of a client that asks for ``path``; errors of routes that are nobody's look like OpenAI's.
+def dialect_of(path: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Dialect:
+    """Return the dialect of a client that requests ``path``; OpenAI's for errors of unknown routes.
 
-    `/v1/models` is everybody's: there ``fields`` tell, in which Anthropic's clients name a version of their API.
+    `/v1/models` is a path of both APIs: there the header decides in which Anthropic's clients name a version.
     """
     if path.startswith(b"/v1/messages"):
         return Dialect.MESSAGES
-    if path.startswith(b"/v1/models") and any(name == b"anthropic-version" for name, _ in fields):
+    if path.startswith(b"/v1/models") and any(name == b"anthropic-version" for name, _ in headers):
         return Dialect.MESSAGES
     return Dialect.RESPONSES if path.startswith(b"/v1/responses") else Dialect.CHAT

@@ -8,7 +8,7 @@ import pytest
 
 from clawgate import errors
 from clawgate.errors import GatewayError, all_errors
-from clawgate.relay.response.error_response import TABLE, error_answer, status_of, stream_event
+from clawgate.relay.response.error_response import TABLE, encode_error_event, encode_error_response, status_of
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.anthropic.errors import OWN
 from clawgate.wire.dialect import Dialect
@@ -48,26 +48,26 @@ def test_every_error_has_its_own_row_and_every_row_an_error() -> None:
 @named
 def test_the_answer_is_http_and_holds_the_error_object(kind: type[GatewayError]) -> None:
     error = make(kind, 'what "quoted" and \n broken')
-    reader = read(error_answer(error, close=False))
+    reader = read(encode_error_response(error, close=False))
     assert reader.head is not None and reader.head.start[1] == str(status_of(error))
     said = json.loads(bytes(reader.body))
     assert said == {
         "error": {"message": error.message, "type": TABLE[kind][1], "code": kind.code, "param": error.param}
     }
-    assert fields(error_answer(error, close=False))["content-type"] == ["application/json"]
-    assert fields(error_answer(error, close=False))["cache-control"] == ["no-store"]
+    assert fields(encode_error_response(error, close=False))["content-type"] == ["application/json"]
+    assert fields(encode_error_response(error, close=False))["cache-control"] == ["no-store"]
 
 
 @named
 def test_the_event_is_one_event_with_the_same_object(kind: type[GatewayError]) -> None:
     error = make(kind, "what\n\ndata: [DONE]\r\n\r\n")
-    (data,) = dispatched(stream_event(error))
-    assert json.loads(data) == json.loads(bytes(read(error_answer(error, close=True)).body))
+    (data,) = dispatched(encode_error_event(error))
+    assert json.loads(data) == json.loads(bytes(read(encode_error_response(error, close=True)).body))
 
 
 @named
 def test_each_field_stands_where_it_is_due_and_nowhere_else(kind: type[GatewayError]) -> None:
-    found = set(fields(error_answer(make(kind), close=False))) - {"content-type", "cache-control"}
+    found = set(fields(encode_error_response(make(kind), close=False))) - {"content-type", "cache-control"}
     due: set[str] = set()
     if status_of(make(kind)) == 401:
         due = {"www-authenticate"}
@@ -103,36 +103,37 @@ def test_the_status_says_whose_fault_it_is(kind: type[GatewayError]) -> None:
 
 @pytest.mark.parametrize("seconds", [0, 1, 60, 300])
 def test_retry_after_is_whole_seconds(seconds: int) -> None:
-    answer = error_answer(errors.RateLimitExceeded("m", retry_after=seconds), close=False)
+    answer = encode_error_response(errors.RateLimitExceeded("m", retry_after=seconds), close=False)
     assert fields(answer)["retry-after"] == [str(seconds)]
 
 
 def test_what_the_special_fields_say() -> None:
-    assert fields(error_answer(errors.MethodNotAllowed("m", allow=("GET", "HEAD")), close=False))[
+    assert fields(encode_error_response(errors.MethodNotAllowed("m", allow=("GET", "HEAD")), close=False))[
         "allow"
     ] == ["GET, HEAD"]
-    assert fields(error_answer(errors.InvalidToken("m"), close=False))["www-authenticate"] == [
+    assert fields(encode_error_response(errors.InvalidToken("m"), close=False))["www-authenticate"] == [
         'Bearer realm="clawgate"'
     ]
-    assert fields(error_answer(errors.UpgradeRefused("m"), close=False))["upgrade"] == ["HTTP/1.1"]
+    assert fields(encode_error_response(errors.UpgradeRefused("m"), close=False))["upgrade"] == ["HTTP/1.1"]
 
 
 @pytest.mark.parametrize("close", [True, False])
 def test_the_end_of_the_connection_is_announced(close: bool) -> None:
-    answer = error_answer(errors.InvalidRequest("m"), close=close)
+    answer = encode_error_response(errors.InvalidRequest("m"), close=close)
     assert fields(answer).get("connection") == (["close"] if close else None)
 
 
 @named
 def test_the_answer_to_head_has_the_length_and_not_the_body(kind: type[GatewayError]) -> None:
-    whole, head = error_answer(make(kind), close=False), error_answer(make(kind), close=False, head_only=True)
+    whole = encode_error_response(make(kind), close=False)
+    head = encode_error_response(make(kind), close=False, head_only=True)
     assert head.endswith(b"\r\n\r\n") and whole.startswith(head)
     read(head, to_method="HEAD")
 
 
 def test_no_message_reaches_the_head() -> None:
     """Text of a client's in a message cannot become a header."""
-    answer = error_answer(errors.UnknownRoute("x\r\nset-cookie: a=b\r\n\r\n"), close=True)
+    answer = encode_error_response(errors.UnknownRoute("x\r\nset-cookie: a=b\r\n\r\n"), close=True)
     assert b"set-cookie" not in answer.partition(b"\r\n\r\n")[0]
 
 
@@ -140,12 +141,14 @@ def test_no_message_reaches_the_head() -> None:
 def test_a_client_of_anthropics_gets_the_same_in_its_own_words(kind: type[GatewayError]) -> None:
     """Status and head alike; the body and the event hold a type that its clients know, and our code."""
     error = make(kind, 'what "quoted" and \n broken')
-    ours, theirs = (error_answer(error, close=False, dialect=one) for one in (Dialect.CHAT, Dialect.MESSAGES))
+    ours, theirs = (
+        encode_error_response(error, close=False, dialect=one) for one in (Dialect.CHAT, Dialect.MESSAGES)
+    )
     assert fields(ours) == fields(theirs) and ours.split(b"\r\n")[0] == theirs.split(b"\r\n")[0]
     said = json.loads(bytes(read(theirs).body))
     assert said["type"] == "error" and said["error"]["type"] in OWN
     assert (said["error"]["message"], said["error"]["code"]) == (error.message, kind.code)
-    event = stream_event(error, Dialect.MESSAGES)
+    event = encode_error_event(error, Dialect.MESSAGES)
     assert event.startswith(b"event: error\n") and [json.loads(data) for data in dispatched(event)] == [said]
 
 
@@ -165,13 +168,15 @@ def test_a_failure_whose_status_is_known_has_that_status(
     """And in each dialect the type that goes with it."""
     error = errors.UpstreamFailed("m", status=status)
     for dialect, kind in ((Dialect.CHAT, ours), (Dialect.MESSAGES, theirs)):
-        reader = read(error_answer(error, close=False, dialect=dialect))
+        reader = read(encode_error_response(error, close=False, dialect=dialect))
         assert reader.head is not None and int(reader.head.start[1]) == status_of(error) == seen
         assert json.loads(bytes(reader.body))["error"]["type"] == kind
-        (data,) = dispatched(stream_event(error, dialect))
+        (data,) = dispatched(encode_error_event(error, dialect))
         assert json.loads(data) == json.loads(bytes(reader.body))
 
 
 def test_a_responses_client_reads_openais_shape() -> None:
     error = errors.ModelNotFound("m")
-    assert error_answer(error, close=True, dialect=Dialect.RESPONSES) == error_answer(error, close=True)
+    assert encode_error_response(error, close=True, dialect=Dialect.RESPONSES) == encode_error_response(
+        error, close=True
+    )

@@ -55,7 +55,7 @@ QUERY = "must not carry a query"
 FORM = "must look like"
 LABEL = "an empty or overlong part"
 PORT = "is not between 1 and 65535"
-DOTS = "must not hold empty"
+DOTS = "must not contain empty"
 BAD = [
     ("", FORM, "empty"),
     ("a", FORM, "no scheme"),

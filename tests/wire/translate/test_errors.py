@@ -26,10 +26,10 @@ from clawgate.wire.translate.errors import UpstreamError, parse_error
         (b"<html><body>502</body></html>", "an HTML page"),
         (b"", "an empty body"),
         (b"\xff\xfe", "\ufffd"),
-        (b"{}", "without saying why"),
-        (b'{"error":{"message":null}}', "without saying why"),
+        (b"{}", "without an error message"),
+        (b'{"error":{"message":null}}', "without an error message"),
         (b'{"error":{"message":["a"]}}', '["a"]'),
-        (b"null", "without saying why"),
+        (b"null", "without an error message"),
     ],
 )
 def test_the_message_is_found_in_any_form(body: bytes, message: str) -> None:

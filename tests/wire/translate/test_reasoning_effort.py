@@ -36,8 +36,8 @@ def test_a_budget_fits_under_the_limit_with_room_for_an_answer(level: str, token
     assert effort.budget_tokens(level, 10**6) == tokens
     for limit in (1, 1365, 1366, 2000, 20_000):
         found = effort.budget_tokens(level, limit)
-        assert found is None or effort.LEAST_BUDGET <= found <= limit * 3 / 4
-        assert (found is None) == (limit * 3 / 4 < effort.LEAST_BUDGET)
+        assert found is None or effort.MIN_BUDGET <= found <= limit * 3 / 4
+        assert (found is None) == (limit * 3 / 4 < effort.MIN_BUDGET)
 
 
 @pytest.mark.parametrize("level", ["low", "medium", "high"])

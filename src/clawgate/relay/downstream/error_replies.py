@@ -6,7 +6,7 @@ from clawgate.errors import GatewayError
 from clawgate.relay.admission.admission import ANONYMOUS
 from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.observe.record import RequestRecord
-from clawgate.relay.response.error_response import error_answer, status_of
+from clawgate.relay.response.error_response import encode_error_response, status_of
 from clawgate.wire.dialect import Dialect, dialect_of
 from clawgate.wire.http.message import path_of
 
@@ -15,7 +15,7 @@ def encode_error(
     error: GatewayError, head: RequestHead | None, *, close: bool, attribution_headers: bytes = b""
 ) -> bytes:
     """Return the response to a request with ``head``, in its dialect; None where there was no readable head."""
-    return error_answer(
+    return encode_error_response(
         error,
         close=close,
         head_only=head is not None and head.method == b"HEAD",

@@ -1,6 +1,6 @@
 """Recognises chunks of an event stream that can be forwarded exactly as they were read, HTTP framing included.
 
-Such a read is exactly one chunk that begins and ends as complete events do. Its length tells how it has to begin, so
+Such a read is exactly one chunk that begins and ends as complete events do. Its length implies how it has to begin, so
 nothing of it is parsed and none of it is copied. Nearly every token of a model takes this path: it is kept to one
 function call (`UpstreamConnection.data_received`, decision 0015).
 """

@@ -1,7 +1,7 @@
-"""How does a deliberate error look on the wire? The only place that maps causes to HTTP.
+"""Encodes clawgate's own errors for the client. The only place that maps errors to HTTP.
 
-Three forms from one table: before the answer has begun, a status and a JSON body; once an event stream is under
-way, one event; on a WebSocket handshake, the plain HTTP refusal. Each in the client's dialect.
+Three forms from one table: before a response has started, a status and a JSON body; in an event stream, one event; on a
+WebSocket handshake, a plain HTTP response. Each in the client's dialect.
 """
 
 from __future__ import annotations
@@ -31,10 +31,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.UnsupportedContentType: (415, "invalid_request_error"),
     errors.UpgradeRefused: (426, "invalid_request_error"),
     errors.LoopDetected: (508, "invalid_request_error"),
-    errors.ClientLeft: (
-        499,
-        "client_left",
-    ),  # nginx's number, which log readers know; nobody is there to see it
+    errors.ClientLeft: (499, "client_left"),  # nginx's number, for logs; it is never sent
     errors.PolicyDenied: (403, "policy_error"),
     errors.HostNotAllowed: (421, "policy_error"),
     errors.OriginNotAllowed: (403, "policy_error"),
@@ -60,7 +57,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
 
 
 def status_of(error: GatewayError) -> int:
-    """The HTTP status of ``error``."""
+    """Return the HTTP status of ``error``."""
     if isinstance(error, UpstreamFailed) and error.status is not None:
         return error.status if error.status in STATUS_LINE else TABLE[UpstreamFailed][0]
     return TABLE[type(error)][0]
@@ -73,7 +70,7 @@ def _kind_of(error: GatewayError, dialect: Dialect) -> str:
     return kind
 
 
-def error_answer(
+def encode_error_response(
     error: GatewayError,
     *,
     close: bool,
@@ -81,7 +78,7 @@ def error_answer(
     dialect: Dialect = Dialect.CHAT,
     names: bytes = b"",
 ) -> bytes:
-    """A whole HTTP/1.1 answer; ``close`` announces that the connection ends with it, ``names`` are further lines."""
+    """Return a complete HTTP/1.1 response; ``close`` announces the end of the connection, ``names`` are more lines."""
     status, kind = status_of(error), _kind_of(error, dialect)
     render = anthropic_errors.error_body if dialect is Dialect.MESSAGES else openai_errors.error_body
     body = render(message=error.message, kind=kind, code=error.code, param=error.param)
@@ -108,8 +105,8 @@ def error_answer(
     return b"".join(lines)
 
 
-def stream_event(error: GatewayError, dialect: Dialect = Dialect.CHAT) -> bytes:
-    """The event that ends a stream which can no longer be finished."""
+def encode_error_event(error: GatewayError, dialect: Dialect = Dialect.CHAT) -> bytes:
+    """Return the event that ends a stream which cannot be completed."""
     kind = _kind_of(error, dialect)
     render = anthropic_errors.error_event if dialect is Dialect.MESSAGES else openai_errors.error_event
     return render(message=error.message, kind=kind, code=error.code, param=error.param)

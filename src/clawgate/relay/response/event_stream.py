@@ -13,7 +13,7 @@ from typing import Protocol
 from clawgate.errors import GatewayError
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
 from clawgate.relay.response.closing import is_final, lacks_only_its_end, reports_error
-from clawgate.relay.response.error_response import stream_event
+from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
 from clawgate.relay.response.progress import note_event, note_open_event
 from clawgate.relay.response.redact import masked, masked_error, secrets_in_content
@@ -115,7 +115,7 @@ class EventStreamWriter:
         elif self._is_closed:
             closing = b""
         else:
-            closing = stream_event(error, self._dialect)
+            closing = encode_error_event(error, self._dialect)
         return self._take(closing), bool(closing) or reports_error(self._last)
 
     @property

@@ -57,7 +57,7 @@ class Framing:
         return b"" if self.length is None else b"content-length: %d\r\n" % self.length
 
     def frame(self, body: bytes) -> bytes:
-        """Return ``body`` as it goes on the wire."""
+        """Return ``body`` in the form in which it is sent."""
         return chunk(body) if self.chunked else body
 
     def end(self) -> bytes:

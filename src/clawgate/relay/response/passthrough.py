@@ -12,7 +12,7 @@ from clawgate.policy.headers import lines_to_client
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
 from clawgate.relay.response.chunk_passthrough import SHORTEST_CONTENT
 from clawgate.relay.response.closing import closing_event, lacks_only_its_end, reports_error
-from clawgate.relay.response.error_response import stream_event
+from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import (
     FAILED,
     OWN_PREFIX,
@@ -139,7 +139,7 @@ class PassthroughWriter:
         closing = b""
         if self._reader is not None and self._framing.length is None:
             self._read_latest()
-            closing = closing_event(self._reader, self._last, stream_event(error, self._dialect))
+            closing = closing_event(self._reader, self._last, encode_error_event(error, self._dialect))
         rest = self._take()
         return rest + self._framing.frame(closing), bool(closing) or reports_error(self._last)
 

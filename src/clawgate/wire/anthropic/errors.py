@@ -1,8 +1,8 @@
-"""How an error looks to a client that speaks Anthropic's Messages API. Knows no status codes.
+"""Encodes an error for a client of Anthropic's Messages API. Knows no status codes.
 
 Shape: the error object of the Messages API reference, ``{"type": "error", "error": {"type", "message"}}``; the same
 object as an ``error`` event is what the official SDKs raise in the middle of a stream. `code` and `param` are extra
-members of the inner object, so that a program can tell one cause from another as it can in the OpenAI dialect.
+members of the inner object, so that a program can distinguish causes as it can in the OpenAI dialect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KINDS = {
     "client_left": "api_error",
     "api_error": "api_error",
 }
-"""The types of our own errors in Anthropic's words. Its own words stay; what is unknown is an "api_error"."""
+"""The types of clawgate's errors as Anthropic's. Anthropic's own types stay; an unknown one is an "api_error"."""
 
 NAMED_BY_CODE = {
     "model_not_found": "not_found_error",
@@ -28,7 +28,7 @@ NAMED_BY_CODE = {
     "upstream_timed_out": "timeout_error",
     "request_timed_out": "timeout_error",
 }
-"""Where our code says more than our type does."""
+"""Where the code is more specific than the type."""
 
 OWN = frozenset(
     {
@@ -48,9 +48,9 @@ OWN = frozenset(
 
 
 def error_body(*, message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
-    """The JSON body of an error answer; ``kind`` is the type in the OpenAI dialect, or one of Anthropic's own."""
-    named = NAMED_BY_CODE.get(code or "") or (kind if kind in OWN else KINDS.get(kind, "api_error"))
-    error = {"type": named, "message": message}
+    """Return the JSON body of an error; ``kind`` is the type in the OpenAI dialect, or one of Anthropic's own."""
+    error_type = NAMED_BY_CODE.get(code or "") or (kind if kind in OWN else KINDS.get(kind, "api_error"))
+    error = {"type": error_type, "message": message}
     if code is not None:
         error["code"] = code
     if param is not None:
@@ -59,6 +59,6 @@ def error_body(*, message: str, kind: str, code: str | None, param: str | None =
 
 
 def error_event(*, message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
-    """The same object as a server-sent event, complete with its closing blank line."""
+    """Return the same object as a server-sent event, with its closing blank line."""
     body = error_body(message=message, kind=kind, code=code, param=param)
     return b"event: error\ndata: " + body + b"\n\n"

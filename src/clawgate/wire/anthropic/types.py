@@ -1,8 +1,8 @@
-"""What Anthropic's Messages API looks like: the fields that a translation reads, and their types.
+"""Types of Anthropic's Messages API: the fields that a translation reads.
 
-Source: the Messages API reference and the types of the official SDK. What an upstream sends is read loosely (flat
-shapes, unknown types of blocks and events allowed), since the API's versioning policy lets it grow. Fields that are
-not here are not read. It knows nothing of other dialects.
+Source: the Messages API reference and the types of the official SDK. What an upstream sends is read leniently (flat
+shapes, unknown types of blocks and events allowed), since the API's versioning policy lets it grow. Fields that are not
+here are not read. It knows nothing of other dialects.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class MessagesRequest(Struct):
 
 
 class ContentBlock(Struct):
-    """A content block of an answer, of any type: what it holds depends on that, so no field has a type of its own."""
+    """A content block of a response, of any type. Its content depends on that, so no field has a type of its own."""
 
     type: str
     text: object = None
@@ -164,7 +164,7 @@ class ContentBlock(Struct):
 
 
 class MessageResponse(Struct):
-    """An upstream's whole answer."""
+    """An upstream's complete response."""
 
     content: list[ContentBlock]
     id: object = None
@@ -174,7 +174,7 @@ class MessageResponse(Struct):
 
 
 class Delta(Struct):
-    """What an event adds, of any type, as in `ContentBlock`."""
+    """What an event adds, of any type as in `ContentBlock`."""
 
     type: str = ""
     text: object = None
@@ -186,7 +186,7 @@ class Delta(Struct):
 
 
 class Event(Struct):
-    """One event of an upstream's stream, of any type; ``message`` is the beginning of an answer."""
+    """One event of an upstream's stream, of any type; ``message`` is the beginning of a response."""
 
     type: str
     index: int | None = None
@@ -202,6 +202,6 @@ class EventType(Struct):
 
 
 MESSAGES_REQUEST = msgspec.json.Decoder(MessagesRequest)
-MESSAGES_ANSWER = msgspec.json.Decoder(MessageResponse)
+MESSAGES_RESPONSE = msgspec.json.Decoder(MessageResponse)
 MESSAGES_EVENT = msgspec.json.Decoder(Event)
 MESSAGES_EVENT_TYPE = msgspec.json.Decoder(EventType)

@@ -1,7 +1,7 @@
-"""Where does a chunked request end, and what does it hold? Read strictly, in any pieces, and exactly to its end.
+"""Decodes the chunked body of a request strictly, in any pieces, and exactly to its end.
 
-RFC 9112 section 7.1, without the leniency that it allows: no white space around sizes, no bare LF, no size that does
-not fit 64 bits. Extensions and trailers are checked for their form and dropped.
+RFC 9112 section 7.1, without the leniency that it allows: no white space around sizes, no bare LF, no size of more than
+64 bits. Extensions and trailers are checked for their form and dropped.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ _trailer_line = re.compile(rb"(?:(" + _NAME + rb"):" + _VALUE + rb")?\r\n").matc
 _trailer_begun = re.compile(rb"(?:" + _NAME + rb"(?::" + _VALUE + rb")?)?\r?\Z").match
 _NO_TRAILERS = frozenset(
     {b"content-length", b"transfer-encoding"}
-)  # RFC 9110 section 6.5.1: too late to say that
+)  # RFC 9110 section 6.5.1: too late for framing
 _LONGEST_LINE = 4096
 _FRAMING_A_BYTE = 6  # a chunk of one byte takes five bytes of framing
 _CRLF = b"\r\n"
 
 
 class ChunkedBody:
-    """One body. ``limit`` is how much it may hold, ``framing_limit`` how far its framing may be out of proportion."""
+    """One body of at most ``limit`` bytes; ``framing_limit`` is how many bytes its framing may be out of proportion."""
 
     def __init__(self, limit: int, framing_limit: int) -> None:
         self.ended = False
-        """Whether the last chunk and its trailers are here."""
+        """Whether the last chunk and its trailers arrived."""
         self._limit = limit
         self._framing_limit = framing_limit
-        self._line = b""  # the beginning of a line whose end is still to come
+        self._line = b""  # the beginning of a line whose end has not arrived
         self._left = 0  # of the present chunk
-        self._closing = False  # the present chunk is here, but for its CRLF
+        self._closing = False  # the present chunk arrived, but for its CRLF
         self._in_trailers = False
         self._announced = 0
         self._framing = 0
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """The content that ``data`` holds, and what stands behind the end of the body.
+        """Return the content in ``data``, and what follows the end of the body.
 
-        Raises `MalformedRequest`, or `BodyTooLarge` for a body that is announced to be.
+        Raises `MalformedRequest`, or `BodyTooLarge` for a body whose sizes exceed the limit.
         """
         size = len(data)
         if self._line:
@@ -59,7 +59,7 @@ class ChunkedBody:
                 self._left -= len(piece)
                 self._closing = not self._left
             else:
-                at = self._take_line(data, at)
+                at = self._read_line(data, at)
         content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         rest = data[at:]
         self._framing = max(self._framing + size - len(rest) - _FRAMING_A_BYTE * len(content), 0)
@@ -67,8 +67,8 @@ class ChunkedBody:
             raise MalformedRequest("the chunked body has more framing than content")
         return content, rest
 
-    def _take_line(self, data: bytes, at: int) -> int:
-        """Read one line of the framing from ``at``, or put its beginning by; where to go on."""
+    def _read_line(self, data: bytes, at: int) -> int:
+        """Read one line of the framing from ``at``, or keep its beginning; return where to continue."""
         if self._closing:
             end = data[at : at + 2]
             if not _CRLF.startswith(end):
@@ -76,16 +76,16 @@ class ChunkedBody:
             if end == _CRLF:
                 self._closing = False
                 return at + 2
-            return self._put_by(data, at)
+            return self._keep(data, at)
         line = (_trailer_line if self._in_trailers else _size_line)(data, at)
         if line is None:
             if not (_trailer_begun if self._in_trailers else _size_begun)(data, at):
-                what = "trailer" if self._in_trailers else "chunk size"
-                raise MalformedRequest(f"the chunked body holds a {what} that is not well-formed")
-            return self._put_by(data, at)
+                part = "trailer" if self._in_trailers else "chunk size"
+                raise MalformedRequest(f"the chunked body contains a malformed {part}")
+            return self._keep(data, at)
         if self._in_trailers:
             if line[1] is not None and line[1].lower() in _NO_TRAILERS:
-                raise MalformedRequest("a trailer of the chunked body speaks of its framing")
+                raise MalformedRequest(f"trailer field not allowed: {line[1].decode('ascii')}")
             self.ended = line[1] is None
         else:
             self._left = int(line[1], 16)
@@ -95,8 +95,10 @@ class ChunkedBody:
                 raise BodyTooLarge(f"the body is over the limit of {self._limit} bytes")
         return line.end()
 
-    def _put_by(self, data: bytes, at: int) -> int:
+    def _keep(self, data: bytes, at: int) -> int:
         self._line = data[at:]
         if len(self._line) > _LONGEST_LINE:
-            raise MalformedRequest(f"the chunked body holds a line of over {_LONGEST_LINE} bytes of framing")
+            raise MalformedRequest(
+                f"the chunked body contains a line of over {_LONGEST_LINE} bytes of framing"
+            )
         return len(data)

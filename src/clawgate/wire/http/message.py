@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: status lines, chunks, and which request targets are safe to pass on. Knows no sockets.
+"""Encodes status lines and chunks of HTTP/1.1, and rejects request targets that are not safe to pass on.
 
 Sources: RFC 9112 (message syntax), RFC 3986 section 3.3 (paths).
 """
@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from clawgate.errors import MalformedRequest
 
 _NEVER_PLAIN = re.compile(rb"[\x00-\x20#\x7f-\xff]|\A[^?]*%(?![0-9A-Fa-f]{2})")
-"""What a target must not hold; in its path also a '%' that begins no percent-encoding."""
+"""What a target must not contain; in its path also a '%' that begins no percent-encoding."""
 _ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _MOST_DECODINGS = 2
 """Upstreams behind a proxy of their own may decode a path twice."""
@@ -49,7 +49,7 @@ def split_target(target: bytes) -> tuple[bytes, bytes]:
     if not path.startswith(b"/"):
         raise MalformedRequest("the request target must be a path that starts with '/'")
     if _NEVER_PLAIN.search(target):
-        raise MalformedRequest("the request target holds a character that must be percent-encoded")
+        raise MalformedRequest("the request target contains a character that must be percent-encoded")
     plain = path
     _check_path(plain)
     for _ in range(_MOST_DECODINGS):
@@ -65,9 +65,11 @@ def split_target(target: bytes) -> tuple[bytes, bytes]:
 
 def _check_path(path: bytes) -> None:
     if b"//" in path or b"\\" in path or any(byte < 0x20 or byte == 0x7F for byte in path):
-        raise MalformedRequest("the request path holds an empty segment, a backslash or a control character")
+        raise MalformedRequest(
+            "the request path contains an empty segment, a backslash or a control character"
+        )
     if (b"/." in path or b";" in path) and any(map(_is_dots, path.split(b"/"))):
-        raise MalformedRequest("the request path holds a '.' or '..' segment")
+        raise MalformedRequest("the request path contains a '.' or '..' segment")
     try:
         path.decode("utf-8")  # an overlong form of '.' or '/' is not UTF-8
     except UnicodeDecodeError:
@@ -81,7 +83,7 @@ def _is_dots(segment: bytes) -> bool:
 
 
 def path_of(target: bytes) -> bytes:
-    """The path of a request target in origin-form or absolute-form (RFC 9112 section 3.2), its query included."""
+    """Return path and query of a request target in origin-form or absolute-form (RFC 9112 section 3.2)."""
     if target[:7].lower() == b"http://":
         return b"/" + target[7:].partition(b"/")[2]
     return target

@@ -60,7 +60,7 @@ def parse_url(url: str) -> tuple[Origin, str]:
         raise ValueError("the host has an empty or overlong part")
     path = (match["path"] or "").rstrip("/")
     if any(segment in (".", "..", "") for segment in path.split("/")[1:]):
-        raise ValueError("the path must not hold empty, '.' or '..' segments")
+        raise ValueError("the path must not contain empty, '.' or '..' segments")
     return Origin(scheme, host, port), path
 
 

@@ -1,8 +1,8 @@
-"""What did a server mean whose answer does not keep to the types of its dialect?
+"""Reads values of responses that do not keep to the types of their dialect.
 
-Counts come as floats or as text, content as a list of parts, a tool's arguments as an object. None of that is worth
-an answer that the model has finished: what can be understood is, the rest reads as if it had not been said. Nothing
-here raises.
+Servers send counts as floats or text, content as a list of parts, a tool's arguments as an object. None of that is
+worth losing a response that the model has finished: what makes sense is read, the rest counts as missing. Nothing here
+raises.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from clawgate.wire.json.surrogates import replace_lone_surrogates
 T = TypeVar("T")
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
-_NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9]")
-_MOST_OF_AN_ID = 24
-_MOST = 1 << 53
+_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9]")
+_MAX_ID_PART = 24
+_MAX_COUNT = 1 << 53
 """More tokens than there are; JSON's readers disagree about larger numbers."""
 
 
@@ -44,7 +44,7 @@ _any_value = msgspec.json.Decoder(msgspec.Raw)
 
 
 def as_int(value: object) -> int | None:
-    """A number of tokens, from a number or from text; None for what is none."""
+    """Return a number of tokens, from a number or from text; None for anything else."""
     if isinstance(value, str):
         try:
             value = float(value[:40])
@@ -52,57 +52,57 @@ def as_int(value: object) -> int | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if 0 <= value <= _MOST else None  # which neither infinity nor NaN is
+    return int(value) if 0 <= value <= _MAX_COUNT else None  # which neither infinity nor NaN is
 
 
 def as_member(value: object, name: str) -> object:
-    """``value[name]``, None where that is not to be had."""
+    """Return ``value[name]``, None if ``value`` is no object or has no such member."""
     return value.get(name) if isinstance(value, dict) else None
 
 
 def as_word(value: object) -> str | None:
-    """Text that says something."""
+    """Return text that is not empty; None for anything else."""
     return value if isinstance(value, str) and value else None
 
 
 def as_text(value: object) -> str:
-    """Text, empty for what is none."""
+    """Return text; empty for anything else."""
     return value if isinstance(value, str) else ""
 
 
-def call_id(given: object, answer: object, number: int) -> str:
-    """The id of a call, or one of its own for the ``number``-th call of an ``answer`` whose server gave it none.
+def call_id(sent_id: object, response_id: object, number: int) -> str:
+    """Return the id of a tool call, or one for the ``number``-th call of a response whose server sent none.
 
-    Its result has to name it, and agents take two calls of one conversation with the same id for the same call: so the
-    answer's id is in it, as far as 40 characters let it, which is what OpenAI takes.
+    The tool's result has to name it, and agents take two calls of one conversation with the same id for the same call.
+    So it contains the id of the response, as far as the 40 characters that OpenAI accepts let it.
     """
-    if given and isinstance(given, str):
-        return given
-    of = _NOT_OF_AN_ID.sub("", as_text(answer))[-_MOST_OF_AN_ID:]
-    return f"call_{of}_{number}" if of else f"call_{number}"
+    if sent_id and isinstance(sent_id, str):
+        return sent_id
+    response = _NOT_IN_ID.sub("", as_text(response_id))[-_MAX_ID_PART:]
+    return f"call_{response}_{number}" if response else f"call_{number}"
 
 
 def content_parts(content: object) -> list[tuple[str, str]]:
-    """The pieces of a message's content, in order, each "text" or "thinking" with what it says.
+    """Return the pieces of a message's content in order: "text" or "thinking", and the text of it.
 
-    A string is one text. Mistral's reasoning models answer with a list, whose thinking is a list of texts in turn.
+    A string is one text. Mistral's reasoning models send a list, whose thinking is a list of texts in turn.
     """
     if isinstance(content, str):
         return [("text", content)] if content else []
-    found: list[tuple[str, str]] = []
+    pieces: list[tuple[str, str]] = []
     for part in content if isinstance(content, list) else ():
         kind = as_member(part, "type")
         if isinstance(part, str):
-            found.append(("text", part))
+            pieces.append(("text", part))
         elif kind in ("thinking", "reasoning"):
-            found.append(("thinking", _said(as_member(part, "thinking") or as_member(part, "text"))))
+            pieces.append(("thinking", _joined_text(as_member(part, "thinking") or as_member(part, "text"))))
         else:
-            found.append(("text", _said(as_member(part, "text") or as_member(part, "refusal"))))
-    return [piece for piece in found if piece[1]]
+            pieces.append(("text", _joined_text(as_member(part, "text") or as_member(part, "refusal"))))
+    return [piece for piece in pieces if piece[1]]
 
 
-def _said(value: object) -> str:
-    """A text, or the texts of a list of parts."""
+def _joined_text(value: object) -> str:
+    """Return a text, or the joined texts of a list of parts."""
     if isinstance(value, list):
         return "".join(as_text for as_text in (as_word(as_member(part, "text")) for part in value) if as_text)
     return as_word(value) or ""

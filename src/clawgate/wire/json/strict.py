@@ -1,8 +1,7 @@
-"""Is this JSON of the expected shape, and if not, which field is at fault and whose fault is it?
+"""Parses JSON of an expected shape: a wrong request is an `InvalidRequest`, a wrong response an `UpstreamMalformed`.
 
-Strict as RFC 8259: no NaN, valid UTF-8; nesting is bounded by the decoder. Escapes of half a character read as
-U+FFFD. A wrong request is a `InvalidRequest` that names the field, a wrong answer an `UpstreamMalformed`; no other
-error leaves. It knows no dialect: the shapes are passed in.
+Strict as RFC 8259: no NaN, valid UTF-8; nesting is bounded by the decoder. Lone surrogate escapes read as U+FFFD. The
+error names the field; no other error is raised. It knows no dialect: the shapes are passed in.
 """
 
 from __future__ import annotations
@@ -18,48 +17,48 @@ from clawgate.wire.json.surrogates import SurrogateJoiner, replace_lone_surrogat
 T = TypeVar("T")
 
 RAW = "_raw"
-"""Holds the text of arguments that are not a JSON object."""
+"""The member that contains the text of arguments that are no JSON object."""
 
 _WRONG = (msgspec.MsgspecError, RecursionError, UnicodeError)
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _BOM = b"\xef\xbb\xbf"
-_LONGEST_SHOWN = 120
+_MAX_SHOWN = 120
 _encoder = msgspec.json.Encoder()
 
 
 def parse_request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
-    """The client's ``body`` in its shape; raises `InvalidRequest` with the field's path as ``param``."""
+    """Return the client's ``body`` in its shape; raises `InvalidRequest` with the field's path as ``param``."""
     try:
         try:
             return shape.decode(body)
         except _WRONG:
             return shape.decode(replace_lone_surrogates(body))
     except _WRONG as error:
-        what, param = _said(error)
-        raise InvalidRequest(f"the request body cannot be read: {what}", param=param) from None
+        problem, param = _problem(error)
+        raise InvalidRequest(f"the request body cannot be read: {problem}", param=param) from None
 
 
-def parse_response(body: bytes, shape: msgspec.json.Decoder[T], halves: SurrogateJoiner | None = None) -> T:
-    """The upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
+def parse_response(body: bytes, shape: msgspec.json.Decoder[T], joiner: SurrogateJoiner | None = None) -> T:
+    """Return the upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
 
-    ``halves`` puts characters together again that were cut between two events of a stream. A byte order mark in front
-    is passed over, as RFC 8259 section 8.1 allows.
+    ``joiner`` joins characters that were cut between two events of a stream. A byte order mark in front is ignored, as
+    RFC 8259 section 8.1 allows.
     """
     body = body.removeprefix(_BOM)
     try:
         try:
             return shape.decode(body)
         except _WRONG:
-            return shape.decode(halves.mend(body) if halves is not None else replace_lone_surrogates(body))
+            return shape.decode(joiner.join(body) if joiner is not None else replace_lone_surrogates(body))
     except _WRONG as error:
-        what, param = _said(error)
+        problem, param = _problem(error)
         place = f" at {param}" if param else ""
-        raise UpstreamMalformed(f"the upstream's answer cannot be read{place}: {what}") from None
+        raise UpstreamMalformed(f"the upstream's response cannot be read{place}: {problem}") from None
 
 
 def parse_arguments(text: str) -> dict[str, object] | None:
-    """A tool call's arguments as an object, ``{}`` for no text at all or null; None for what is not a JSON object."""
+    """Return a tool call's arguments as an object, ``{}`` for no text or null; None for what is no JSON object."""
     if text.strip() in ("", "null"):
         return {}
     try:
@@ -72,17 +71,17 @@ def parse_arguments(text: str) -> dict[str, object] | None:
 
 
 def arguments_or_raw(text: str) -> dict[str, object]:
-    """A tool call's arguments as an object in any case: what is none stands whole under `RAW`.
+    """Return a tool call's arguments as an object in any case: a text that is none is kept under `RAW`.
 
-    A call that the token limit cut off, or that a small model got wrong, is part of a conversation that goes on: the
-    tool said so, and the model has to see what it had written.
+    A call that the token limit cut off, or that a small model got wrong, is part of a conversation that continues: the
+    tool rejected it, and the model has to see what it wrote.
     """
-    found = parse_arguments(text)
-    return {RAW: text} if found is None else found
+    parsed = parse_arguments(text)
+    return {RAW: text} if parsed is None else parsed
 
 
 def encode_request(value: object) -> bytes:
-    """``value`` as compact JSON; raises `InvalidRequest` for what is nested too deeply to be written."""
+    """Return ``value`` as compact JSON; raises `InvalidRequest` for what is nested too deeply to be encoded."""
     try:
         return _encoder.encode(value)
     except RecursionError:
@@ -90,17 +89,17 @@ def encode_request(value: object) -> bytes:
 
 
 def encode_response(value: object) -> bytes:
-    """``value`` as compact JSON; raises `UpstreamMalformed` for what is nested too deeply to be written."""
+    """Return ``value`` as compact JSON; raises `UpstreamMalformed` for what is nested too deeply to be encoded."""
     try:
         return _encoder.encode(value)
     except RecursionError:
-        raise UpstreamMalformed("the upstream's answer is nested too deeply") from None
+        raise UpstreamMalformed("the upstream's response is nested too deeply") from None
 
 
-def _said(error: Exception) -> tuple[str, str | None]:
-    """What the decoder found wrong, and the path of the field: messages[0].content.
+def _problem(error: Exception) -> tuple[str, str | None]:
+    """Return the decoder's complaint, and the path of the field: messages[0].content.
 
-    Of a value that should be another one it shows the beginning: it may be of any length, and logs show it, too.
+    A wrong value is abbreviated: it may be of any length, and logs contain it, too.
     """
     text = str(error)
     place = _PLACE.search(text)
@@ -112,8 +111,8 @@ def _said(error: Exception) -> tuple[str, str | None]:
 
 
 def abbreviated(text: str) -> str:
-    """``text`` as an error shows it."""
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    """Return ``text`` as an error shows it."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 _object: msgspec.json.Decoder[dict[str, object]] = msgspec.json.Decoder(dict[str, object])

@@ -1,9 +1,9 @@
-r"""What did a server mean that cut a character in two? Escapes such as ``\ud83d`` are halves of one in UTF-16.
+r"""Repairs lone surrogate escapes in JSON: escapes such as ``\ud83d`` are half of a character in UTF-16.
 
-Programs that count text in UTF-16 cut it between them: JSON then holds an escape without its other half, which RFC
-8259 allows to be written and no strict reader takes. Half a character reads as U+FFFD; in a stream, the two halves
-that stand at the end of one event's string and at the beginning of the next one's are put together again. It works
-on JSON's bytes, and is asked only where a reader has already failed.
+Programs that count text in UTF-16 cut it between the halves: JSON then contains an escape without its other half, which
+RFC 8259 allows to be written and no strict reader accepts. A lone half reads as U+FFFD; in a stream, halves at the end
+of one event's string and at the beginning of the next one's are joined. It works on the bytes of JSON, and is used only
+where a reader has already failed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _QUOTE = b'"'
 
 
 def replace_lone_surrogates(json: bytes) -> bytes:
-    """``json`` with U+FFFD for every half of a character; the same object where there is none."""
+    """Return ``json`` with U+FFFD for every lone surrogate; the same object if there is none."""
     if rb"\ud" not in json and rb"\uD" not in json:
         return json
     repaired = bytearray(
@@ -34,15 +34,15 @@ def replace_lone_surrogates(json: bytes) -> bytes:
 
 
 class SurrogateJoiner:
-    """The halves of one stream."""
+    """Joins the halves of characters that were cut between two events of one stream."""
 
     __slots__ = ("_first",)
 
     def __init__(self) -> None:
         self._first = b""  # the half that ended a string of the latest broken event
 
-    def mend(self, event: bytes) -> bytes:
-        """``event`` without halves. One that ends a string waits for the event that begins with the other."""
+    def join(self, event: bytes) -> bytes:
+        """Return ``event`` without halves. One that ends a string waits for the event that begins with the other."""
         halves = [found for found in _FOUND.finditer(event) if found[2] is not None]
         first, self._first = self._first, b""
         if not halves:

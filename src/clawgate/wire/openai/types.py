@@ -1,4 +1,4 @@
-"""What OpenAI's chat completions look like: the fields that a translation reads, and their types.
+"""Types of OpenAI's chat completions: the fields that a translation reads.
 
 Source: the OpenAI API reference and the types of the official SDK. `reasoning_content`, `reasoning` and
 `thinking_blocks` are extensions that many compatible servers and clients share. Fields that are not here are not
@@ -172,7 +172,7 @@ class ChatRequest(Struct):
 
 
 class FunctionPiece(Struct):
-    """A call's function, or what a chunk adds to it; some servers write the arguments as an object."""
+    """A call's function, or what a chunk adds to it; some servers send the arguments as an object."""
 
     name: str | None = None
     arguments: str | Json | None = None
@@ -185,9 +185,9 @@ class ToolCallPiece(Struct):
 
 
 class ChoiceDelta(Struct):
-    """What a chunk adds, or the message of a whole answer. `function_call` is the old form of a tool call.
+    """What a chunk adds, or the message of a complete response. `function_call` is the old form of a tool call.
 
-    What is an `object` is written in many ways: `loose` knows them.
+    A field of type `object` comes in many forms, which `wire.json.lenient` reads.
     """
 
     content: str | list[Any] | None = None
@@ -206,7 +206,7 @@ class Choice(Struct):
 
 
 class ChatCompletion(Struct):
-    """An upstream's whole answer."""
+    """An upstream's complete response."""
 
     choices: list[Choice]
     id: object = None
@@ -214,7 +214,7 @@ class ChatCompletion(Struct):
 
 
 class ChunkChoice(Struct):
-    """``message`` is what an answer that does not stream has in the place of ``delta``."""
+    """``message`` is what a response without a stream has in place of ``delta``."""
 
     index: int | None = 0
     delta: ChoiceDelta | None = None
@@ -223,7 +223,7 @@ class ChunkChoice(Struct):
 
 
 class ChatCompletionChunk(Struct):
-    """One event of an upstream's stream; `error` is how servers report what went wrong in the middle of it."""
+    """One event of an upstream's stream; `error` is how servers report a failure in the middle of it."""
 
     id: object = None
     choices: list[ChunkChoice] | None = None
@@ -232,5 +232,5 @@ class ChatCompletionChunk(Struct):
 
 
 CHAT_REQUEST = msgspec.json.Decoder(ChatRequest)
-CHAT_ANSWER = msgspec.json.Decoder(ChatCompletion)
+CHAT_RESPONSE = msgspec.json.Decoder(ChatCompletion)
 CHAT_CHUNK = msgspec.json.Decoder(ChatCompletionChunk)

@@ -1,13 +1,13 @@
-"""What does a data: URL hold? Reads and writes the one form that model APIs use, `data:<type>;base64,<data>`.
+"""Reads and writes data: URLs in the one form that model APIs use, `data:<type>;base64,<data>` (RFC 2397).
 
-Source: RFC 2397. The data is not decoded: it is carried on as it came.
+The data is not decoded: it is passed on as it came.
 """
 
 from __future__ import annotations
 
 
 def parse(url: str) -> tuple[str, str] | None:
-    """The media type in lower case and the base64 data; None for any other URL and for other encodings."""
+    """Return the media type in lower case and the base64 data; None for any other URL or encoding."""
     head, comma, data = url.partition(",")
     if not comma or head[:5].lower() != "data:":
         return None
@@ -16,5 +16,5 @@ def parse(url: str) -> tuple[str, str] | None:
 
 
 def build(media_type: str, data: str) -> str:
-    """The URL for base64 ``data``."""
+    """Return the URL for base64 ``data``."""
     return f"data:{media_type};base64,{data}"

@@ -1,8 +1,8 @@
-"""What did an upstream say when it refused or broke off, whatever form it chose to say it in?
+"""Parses the errors of upstreams, whatever their form, and encodes them in the client's dialect.
 
-OpenAI's and Anthropic's error objects, what other frameworks answer (`detail`, `message`, `error` as a string), plain
-text, a page of HTML from a proxy in between, or nothing: each gives a message for people and a type in the words of
-the dialect that the client speaks. Many servers say it at status 200, too. Nothing here raises.
+OpenAI's and Anthropic's error objects, what other frameworks send (`detail`, `message`, `error` as a string), plain
+text, an HTML page of a proxy in between, or nothing: each gives a message for people and an error type of the client's
+dialect. Many servers send an error with status 200, too. Nothing here raises.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import msgspec
 from clawgate.errors import UpstreamFailed
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.json import surrogates as half_characters
+from clawgate.wire.json.surrogates import replace_lone_surrogates
 from clawgate.wire.openai import errors as openai_errors
 
-SHOWN_CHARACTERS = 2000
-"""How much of a text without structure is shown."""
+MAX_MESSAGE_CHARACTERS = 2000
+"""How much of a text without structure becomes the message."""
 
 STATUS_KINDS = {
     400: "invalid_request_error",
@@ -34,7 +34,7 @@ STATUS_KINDS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-"""Anthropic's types by status, from its reference (402 to 529), and by the meaning of HTTP where that is silent."""
+"""Anthropic's types by status: from its reference (402 to 529), otherwise by the meaning in HTTP."""
 
 CHAT_KINDS = {
     "billing_error": "insufficient_quota",
@@ -43,7 +43,7 @@ CHAT_KINDS = {
     "timeout_error": "api_error",
     "overloaded_error": "service_unavailable",
 }
-"""Anthropic's types in the words of OpenAI clients; one that is not here is the same in both."""
+"""Anthropic's types as OpenAI's clients know them; any other one is the same in both."""
 
 ANTHROPIC_KINDS = {
     "insufficient_quota": "billing_error",
@@ -57,12 +57,12 @@ ANTHROPIC_KINDS = {
     "overloaded": "overloaded_error",
     "engine_overloaded": "overloaded_error",
 }
-"""Types and codes of OpenAI clients' errors in Anthropic's words."""
+"""OpenAI's types and codes as Anthropic's types."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamError:
-    """An upstream's error: its own words, None where it said nothing."""
+    """An upstream's error, with its own message and types; None for what it did not send."""
 
     message: str
     kind: str | None = None
@@ -70,32 +70,38 @@ class UpstreamError:
     param: str | None = None
 
     def for_chat(self, status: int | None = None) -> dict[str, str | None]:
-        """The members of OpenAI's error object; Anthropic's type is kept as the code."""
+        """Return the members of OpenAI's error object; Anthropic's type is kept as the code."""
         status = status or self._status
         kind = self.kind or _kind_of(status)
-        told = CHAT_KINDS.get(kind, kind)
         code = self.code or (kind if self.kind else None)
-        return {"message": self.message, "type": told, "code": code, "param": self.param}
-
-    def for_messages(self, status: int | None = None) -> dict[str, str | None]:
-        """The arguments of `anthropic_errors.error_body`: the status decides, then the upstream's type and code."""
-        status = status or self._status
-        named = ANTHROPIC_KINDS.get(self.code or "") or ANTHROPIC_KINDS.get(self.kind or "")
-        if named is None and self.kind in anthropic_errors.OWN:
-            named = self.kind
-        if status in STATUS_KINDS and named != "billing_error":
-            named = STATUS_KINDS[status]
         return {
             "message": self.message,
-            "kind": named or _kind_of(status),
+            "type": CHAT_KINDS.get(kind, kind),
+            "code": code,
+            "param": self.param,
+        }
+
+    def for_messages(self, status: int | None = None) -> dict[str, str | None]:
+        """Return the arguments of `anthropic_errors.error_body`: the status decides, then the upstream's own type."""
+        status = status or self._status
+        kind = ANTHROPIC_KINDS.get(self.code or "") or ANTHROPIC_KINDS.get(self.kind or "")
+        if kind is None and self.kind in anthropic_errors.OWN:
+            kind = self.kind
+        if status in STATUS_KINDS and kind != "billing_error":
+            kind = STATUS_KINDS[status]
+        return {
+            "message": self.message,
+            "kind": kind or _kind_of(status),
             "code": self.code or self.kind,
             "param": self.param,
         }
 
     def as_failure(self) -> UpstreamFailed:
-        """The error to raise where nothing was sent yet, so that it can have a status or another model step in."""
+        """Return the error to raise. It has a status, or leads to a fallback, if nothing was sent to the client yet."""
         code = f" ({self.code or self.kind})" if self.code or self.kind else ""
-        return UpstreamFailed(f"the upstream answered with an error{code}: {self.message[:SHOWN_CHARACTERS]}")
+        return UpstreamFailed(
+            f"the upstream reported an error{code}: {self.message[:MAX_MESSAGE_CHARACTERS]}"
+        )
 
     @property
     def _status(self) -> int | None:
@@ -103,66 +109,68 @@ class UpstreamError:
         return int(self.code) if self.code and len(self.code) == 3 and self.code.isdecimal() else None
 
 
-UNSPECIFIED = UpstreamError("the upstream broke off without saying why")
+UNSPECIFIED = UpstreamError("the upstream failed without an error message")
 
 
 def parse_error(body: bytes, status: int) -> UpstreamError:
-    """The error in an answer's ``body``, of any form."""
+    """Return the error in a response's ``body``, of any form."""
     try:
-        said: object = msgspec.json.decode(body)
+        value: object = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return UpstreamError(_plain(body, status))
-    return error_in_json(said) or UpstreamError(f"the upstream answered {status} without saying why")
+    return error_in_json(value) or UpstreamError(
+        f"the upstream sent status {status} without an error message"
+    )
 
 
 def find_error(body: bytes) -> UpstreamError | None:
-    """The error that ``body`` is although nothing around it says so: a body at status 200, or an event of a stream.
+    """Return the error that ``body`` is, a body with status 200 or the data of an event.
 
     OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, or the error's members without either. None for
-    everything that may be an answer.
+    everything that may be a response.
     """
     try:
-        said: object = msgspec.json.decode(half_characters.replace_lone_surrogates(body))
+        value: object = msgspec.json.decode(replace_lone_surrogates(body))
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(value, dict):
         return None
-    if said.get("error") is not None and (said["error"] or "choices" not in said):
-        return error_in_json({"error": said["error"]}) or error_in_json(said) or UNSPECIFIED
-    if said.get("type") == "error":
-        return error_in_json({**said, "type": None}) or UNSPECIFIED
-    words = said.get("message") or said.get("detail")
-    return error_in_json(said) if isinstance(words, str) and not said.get("choices") else None
+    if value.get("error") is not None and (value["error"] or "choices" not in value):
+        return error_in_json({"error": value["error"]}) or error_in_json(value) or UNSPECIFIED
+    if value.get("type") == "error":
+        return error_in_json({**value, "type": None}) or UNSPECIFIED
+    message = value.get("message") or value.get("detail")
+    return error_in_json(value) if isinstance(message, str) and not value.get("choices") else None
 
 
-def error_in_json(said: object) -> UpstreamError | None:
-    """The error in a decoded object, or in the `error` member of an event; None where no message can be found."""
-    if isinstance(said, str):
-        return UpstreamError(said[:SHOWN_CHARACTERS]) if said.strip() else None
-    if isinstance(said, list) and len(said) == 1:
-        return error_in_json(said[0])
-    if not isinstance(said, dict):
+def error_in_json(value: object) -> UpstreamError | None:
+    """Return the error in a decoded object, or in the `error` member of an event; None if it has no message."""
+    if isinstance(value, str):
+        return UpstreamError(value[:MAX_MESSAGE_CHARACTERS]) if value.strip() else None
+    if isinstance(value, list) and len(value) == 1:
+        return error_in_json(value[0])
+    if not isinstance(value, dict):
         return None
-    inner = said.get("error")
+    inner = value.get("error")
     if isinstance(inner, dict):
-        said = inner
+        value = inner
     elif isinstance(inner, str) and inner.strip():
-        return UpstreamError(inner[:SHOWN_CHARACTERS])
-    message = said.get("message") or said.get("detail") or said.get("error_description")
+        return UpstreamError(inner[:MAX_MESSAGE_CHARACTERS])
+    message = value.get("message") or value.get("detail") or value.get("error_description")
     if isinstance(message, dict | list):
         message = _compact(message)
     if not isinstance(message, str) or not message.strip():
         return None
     return UpstreamError(
         message,
-        _word(said.get("type")),
-        _code(said.get("code")),
-        _word(said.get("param")),
+        _word(value.get("type")),
+        _code(value.get("code")),
+        _word(value.get("param")),
     )
 
 
 def kind_of(status: int, dialect: Dialect) -> str | None:
-    """The type of a failure of that status in the words of ``dialect``; None where only the server can be at fault."""
+    """Return the error type of ``dialect`` for a status; None if only the server can be at fault."""
     kind = _kind_of(status)
     if kind == "api_error":
         return None
@@ -170,31 +178,31 @@ def kind_of(status: int, dialect: Dialect) -> str | None:
 
 
 def chat_body(error: UpstreamError, status: int | None = None) -> bytes:
-    """The body in OpenAI's dialect."""
+    """Return the error body in OpenAI's dialect."""
     return msgspec.json.encode({"error": error.for_chat(status)})
 
 
 def chat_event(error: UpstreamError) -> bytes:
-    """The event in OpenAI's dialect."""
-    told = error.for_chat()
+    """Return the error event in OpenAI's dialect."""
+    fields = error.for_chat()
     return openai_errors.error_event(
         message=error.message,
-        kind=told["type"] or "api_error",
-        code=told["code"] or "upstream_failed",
+        kind=fields["type"] or "api_error",
+        code=fields["code"] or "upstream_failed",
         param=error.param,
     )
 
 
 def messages_body(error: UpstreamError, status: int | None = None) -> bytes:
-    """The body in Anthropic's dialect."""
-    told = error.for_messages(status)
+    """Return the error body in Anthropic's dialect."""
+    fields = error.for_messages(status)
     return anthropic_errors.error_body(
-        message=error.message, kind=told["kind"] or "api_error", code=told["code"], param=told["param"]
+        message=error.message, kind=fields["kind"] or "api_error", code=fields["code"], param=fields["param"]
     )
 
 
 def messages_event(error: UpstreamError) -> bytes:
-    """The event in Anthropic's dialect."""
+    """Return the error event in Anthropic's dialect."""
     return b"event: error\ndata: " + messages_body(error) + b"\n\n"
 
 
@@ -207,16 +215,16 @@ def _kind_of(status: int | None) -> str:
 
 
 def _plain(body: bytes, status: int) -> str:
-    """What a text without structure says; of HTML nothing is shown, since no client renders it."""
-    text = body[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace").strip()
+    """Return the message of a text without structure; nothing of HTML, since no client renders it."""
+    text = body[: 4 * MAX_MESSAGE_CHARACTERS].decode("utf-8", "replace").strip()
     if not text or text.startswith("<"):
         form = "an HTML page" if text else "an empty body"
-        return f"the upstream answered {status} with {form} and no error message"
-    return text[:SHOWN_CHARACTERS]
+        return f"the upstream sent status {status} with {form} and no error message"
+    return text[:MAX_MESSAGE_CHARACTERS]
 
 
 def _code(value: object) -> str | None:
-    """A code is a word; some servers repeat the HTTP status there."""
+    """Return a code; some servers repeat the HTTP status there."""
     if isinstance(value, int) and not isinstance(value, bool) and 100 <= value < 600:
         return str(value)
     return _word(value)
@@ -224,7 +232,7 @@ def _code(value: object) -> str | None:
 
 def _compact(value: object) -> str:
     try:
-        return msgspec.json.encode(value).decode()[:SHOWN_CHARACTERS]
+        return msgspec.json.encode(value).decode()[:MAX_MESSAGE_CHARACTERS]
     except RecursionError:
         return ""
 

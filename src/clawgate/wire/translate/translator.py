@@ -1,6 +1,6 @@
-"""Which translation stands between a client of one dialect and an upstream of another, and what does it promise?
+"""Interface of a translation between two dialects, and the choice of the one for an exchange.
 
-The relay knows this page only. Between equal dialects nothing is translated: there bytes pass untouched.
+Between equal dialects nothing is translated: there bytes pass unchanged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessage
 
 
 class Translation(Protocol):
-    """One exchange: made for it, fed in order, thrown away behind it. Holds no clock, socket or logger."""
+    """One exchange: made for it, fed in order, dropped behind it. Must not hold a clock, socket or logger."""
 
     @property
     def target(self) -> bytes:
@@ -23,34 +23,34 @@ class Translation(Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether the client asked for a stream, and the upstream therefore was; valid after `translate_request`."""
+        """Whether the client requested a stream, and the upstream therefore was; valid after `translate_request`."""
 
     def translate_request(self, body: bytes) -> bytes:
-        """The upstream's whole JSON body for the client's, with the upstream's model id in it.
+        """Return the upstream's JSON body for the client's, with the upstream's model id in it.
 
-        Raises `InvalidRequest` with the field as ``param`` for what is malformed or cannot be carried.
+        Raises `InvalidRequest` with the field as ``param`` for what is malformed or cannot be translated.
         """
 
     def translate_response(self, body: bytes) -> bytes:
-        """The client's body for the upstream's whole 2xx body that is no stream; raises `UpstreamMalformed`.
+        """Return the client's body for the upstream's complete 2xx body; raises `UpstreamMalformed`.
 
-        Raises `UpstreamFailed` with the upstream's words where the body is an error, whatever its status says.
+        Raises `UpstreamFailed` with the upstream's message if the body is an error, whatever its status is.
         """
 
     def response_as_stream(self, body: bytes) -> bytes:
-        """The client's whole stream for such a body, of an upstream that did not stream as it was asked to.
+        """Return the client's complete stream for such a body, of an upstream that did not stream as requested.
 
-        Raises as `translate_response`, and `UpstreamClosed` where the body does not say that it is finished.
+        Raises as `translate_response`, and `UpstreamClosed` if the body does not show that it is finished.
         """
 
     def translate_error(self, status: int, body: bytes) -> bytes:
-        """The client's error body for the upstream's, whatever bytes those are; never raises."""
+        """Return the client's error body for the upstream's, whatever bytes those are; never raises."""
 
     def feed(self, event: Event, out: list[bytes]) -> None:
         """Append the client's bytes for an event of the upstream's stream to ``out``, if there are any yet.
 
-        Raises `UpstreamMalformed` for what makes no sense, and `UpstreamFailed` for an error event; nothing more comes
-        out after either.
+        Raises `UpstreamMalformed` for what makes no sense, and `UpstreamFailed` for an error event; nothing may be fed
+        after either.
         """
 
     def end(self, out: list[bytes]) -> None:
@@ -64,7 +64,7 @@ class Translation(Protocol):
         """Whether the client's stream has its end: nothing may follow."""
 
     def error_event(self) -> bytes:
-        """The client's event for the error that `feed` raised, if the upstream's stream reported it; else empty."""
+        """Return the client's event for the error that `feed` raised; empty if the upstream's stream had none."""
 
 
 def translation(
@@ -79,12 +79,12 @@ def translation(
     reasoning: bool = True,
     keeps_thinking: bool = False,
 ) -> Translation:
-    """The translation for one exchange; raises `InvalidRequest` for a pair that has none.
+    """Return the translation for one exchange; raises `InvalidRequest` for a pair that has none.
 
-    Answers name ``requested_model``; ``created`` is in UNIX seconds. ``max_tokens`` is the model's configured limit,
-    for upstreams that need one where the client gave none. ``max_tokens_field`` is the chat upstream's name for it.
-    Without ``reasoning`` no effort is asked for, since models that cannot think refuse the field. With
-    ``keeps_thinking`` a chat upstream is sent the signed thinking of the conversation in `thinking_blocks`.
+    Responses name ``requested_model``; ``created`` is in UNIX seconds. ``max_tokens`` is the model's configured limit,
+    for upstreams that need one if the client has none. ``max_tokens_field`` is the chat upstream's name for it. Without
+    ``reasoning`` no effort is requested, since models that cannot think reject the field. With ``keeps_thinking`` a
+    chat upstream is sent the signed thinking of the conversation in `thinking_blocks`.
     """
     match client, upstream:
         case Dialect.CHAT, Dialect.MESSAGES:
@@ -105,7 +105,7 @@ def translation(
             )
         case _:
             raise InvalidRequest(
-                f"the model speaks {upstream.value}, and a request in {client.value} cannot be translated to it: "
+                f"a request in {client.value} cannot be translated for this model, whose API is {upstream.value}; "
                 f"send it to the endpoint of {upstream.value}",
                 param="model",
             )

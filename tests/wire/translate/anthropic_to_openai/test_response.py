@@ -9,7 +9,7 @@ import pytest
 from anthropic.types import Message
 
 from clawgate.errors import UpstreamFailed, UpstreamMalformed
-from clawgate.wire.openai.types import CHAT_ANSWER
+from clawgate.wire.openai.types import CHAT_RESPONSE
 from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 from tests.wire.exchanges import NAMES, recorded
@@ -17,7 +17,7 @@ from tests.wire.exchanges import NAMES, recorded
 
 def told(finish: str | None = "stop", **said: Any) -> dict[str, Any]:
     answer = {"id": "c", "choices": [{"message": said, "finish_reason": finish}]}
-    return messages_answer.message(CHAT_ANSWER.decode(json.dumps(answer)), model="m", names=ToolNames())
+    return messages_answer.message(CHAT_RESPONSE.decode(json.dumps(answer)), model="m", names=ToolNames())
 
 
 def call(arguments: str, **more: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_cached_tokens_are_counted_beside_the_input() -> None:
             "completion_tokens_details": {"reasoning_tokens": 4},
         },
     }  # fmt: skip
-    assert messages_answer.message(CHAT_ANSWER.decode(json.dumps(answer)), model="m", names=ToolNames())[
+    assert messages_answer.message(CHAT_RESPONSE.decode(json.dumps(answer)), model="m", names=ToolNames())[
         "usage"
     ] == {
         "input_tokens": 1,
@@ -71,7 +71,7 @@ def test_cached_tokens_are_counted_beside_the_input() -> None:
 
 
 def test_a_server_that_counts_more_cached_tokens_than_there_were_gives_no_negative_count() -> None:
-    counts = CHAT_ANSWER.decode(
+    counts = CHAT_RESPONSE.decode(
         b'{"choices":[],"usage":{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":2}}}'
     ).usage
     assert messages_answer.usage(counts)["input_tokens"] == 0
@@ -145,10 +145,10 @@ def test_an_answer_that_does_not_say_why_it_stopped_is_not_finished(finish: str 
 
 
 def test_an_answer_that_failed_says_so() -> None:
-    with pytest.raises(UpstreamFailed, match="without saying why"):
+    with pytest.raises(UpstreamFailed, match="without an error message"):
         told("error", content="a")
 
 
 def test_an_answer_without_a_choice_is_malformed() -> None:
     with pytest.raises(UpstreamMalformed, match="no choices"):
-        messages_answer.message(CHAT_ANSWER.decode(b'{"choices":[]}'), model="m", names=ToolNames())
+        messages_answer.message(CHAT_RESPONSE.decode(b'{"choices":[]}'), model="m", names=ToolNames())

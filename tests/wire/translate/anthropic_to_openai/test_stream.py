@@ -252,7 +252,7 @@ def test_an_error_event_ends_the_stream_and_has_its_words(error: object) -> None
 
 
 def test_an_error_without_words_is_still_an_error() -> None:
-    assert "without saying why" in failed(sse({"error": {}}), chunk(content="a"))[1]["error"]["message"]
+    assert "without an error message" in failed(sse({"error": {}}), chunk(content="a"))[1]["error"]["message"]
 
 
 ERRORS = [

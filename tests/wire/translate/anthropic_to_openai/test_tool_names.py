@@ -15,13 +15,13 @@ NAMES = st.text("ab_", min_size=1, max_size=4).flatmap(
 @given(st.lists(NAMES, unique=True))
 def test_every_name_comes_back_and_none_is_taken_for_another(names: list[str]) -> None:
     known = ToolNames()
-    told = [known.there(name) for name in names]
+    told = [known.shorten(name) for name in names]
     assert all(len(name) <= LONGEST for name in told) and len(set(told)) == len(names)
-    assert [known.own(name) for name in told] == names
-    assert [ToolNames().there(name) for name in names] == told, (
+    assert [known.restore(name) for name in told] == names
+    assert [ToolNames().shorten(name) for name in names] == told, (
         "the same in the next request of a conversation"
     )
 
 
 def test_a_name_that_fits_is_nobodys_to_change() -> None:
-    assert ToolNames().there("x" * LONGEST) == ToolNames().own("x" * LONGEST) == "x" * LONGEST
+    assert ToolNames().shorten("x" * LONGEST) == ToolNames().restore("x" * LONGEST) == "x" * LONGEST

@@ -48,7 +48,7 @@ SCHEMA = {"type": "json_schema", "schema": {"a": 1}}
         ("thinking", {"type": "adaptive"}, {}),
         ("output_config", {"effort": "max"}, {"reasoning_effort": "max"}),
         ("output_config", {"format": SCHEMA}, {"response_format": {
-            "type": "json_schema", "json_schema": {"name": "answer", "schema": {"a": 1}, "strict": True}}}),
+            "type": "json_schema", "json_schema": {"name": "response", "schema": {"a": 1}, "strict": True}}}),
         ("tool_choice", {"type": "any"}, {}),
         ("mcp_servers", [], {}),
         *((name, 1, {}) for name in ("top_k", "cache_control", "context_management", "never_heard_of")),

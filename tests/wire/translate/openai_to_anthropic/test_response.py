@@ -9,14 +9,14 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from clawgate.errors import UpstreamMalformed
-from clawgate.wire.anthropic.types import MESSAGES_ANSWER
+from clawgate.wire.anthropic.types import MESSAGES_RESPONSE
 from clawgate.wire.translate.openai_to_anthropic import response as chat_answer
 from tests.wire.exchanges import NAMES, recorded
 
 
 def told(**fields: Any) -> dict[str, Any]:
     answer = {"id": "msg_1", "content": [], "stop_reason": "end_turn", **fields}
-    return chat_answer.completion(MESSAGES_ANSWER.decode(json.dumps(answer)), model="m", created=1)
+    return chat_answer.completion(MESSAGES_RESPONSE.decode(json.dumps(answer)), model="m", created=1)
 
 
 def choice(**fields: Any) -> Any:

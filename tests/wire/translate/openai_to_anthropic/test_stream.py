@@ -198,7 +198,7 @@ def test_an_error_event_ends_the_stream_and_has_its_words() -> None:
 
 
 def test_an_error_without_words_is_still_an_error() -> None:
-    assert "without saying why" in failed({"type": "error"})["error"]["message"]
+    assert "without an error message" in failed({"type": "error"})["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_what_stands_in_front_of_nonsense_is_not_lost() -> None:
 
 
 def test_blocks_that_are_never_closed_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_stream, "MOST_OPEN", 10)
+    monkeypatch.setattr(chat_stream, "MAX_OPEN_BLOCKS", 10)
     stream = new()
     with pytest.raises(UpstreamMalformed, match="10 blocks"):
         stream.feed(sse(START, *[opened(index, type="text") for index in range(11)]))

@@ -1,11 +1,11 @@
-"""What do a system prompt and turns of Anthropic's Messages API say as messages of a chat completion?
+"""Translates the system prompt and turns of a Messages request into messages of a chat request.
 
-Results of tools stand first in their turn, each a message of its own; what else the user said follows. A tool
-message holds text only, so images and files of a result go into the user's message behind it. A failed result
-has no field for that: its text begins with "Error:". Thinking without a signature came from such a server, and goes
-back as `reasoning_content`. What one service signed or sealed means nothing to another and may be refused by it: it is
-left out, unless the upstream is known to keep thinking for a Claude behind it; then it is carried as it is in
-`thinking_blocks`. `cache_control` is left out: chat services cache by themselves.
+Tool results come first in their turn, each as a message of its own, then the user's other content. A tool message
+contains text only, so images and files of a result go into the user's message behind it. There is no field for a failed
+result: its text begins with "Error:". Thinking without a signature came from a chat server, and returns as
+`reasoning_content`. What one service signed or encrypted means nothing to another and may be rejected by it: it is
+dropped, unless the upstream is known to keep thinking for a Claude behind it; then it is sent unchanged in
+`thinking_blocks`. `cache_control` is dropped: chat services cache by themselves.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def chat_messages(
     names: ToolNames,
     keeps_thinking: bool = False,
 ) -> list[Message]:
-    """The messages; raises `InvalidRequest` with the path of what cannot be said."""
-    said: list[Message] = []
+    """Return the messages; raises `InvalidRequest` with the path of what cannot be translated."""
+    translated: list[Message] = []
     if prompt := _plain(system or ""):
-        said.append({"role": "system", "content": prompt})
+        translated.append({"role": "system", "content": prompt})
     for number, turn in enumerate(turns):
         path = f"messages[{number}].content"
         match turn:
             case messages.UserMessage():
-                said += _user(turn.content, path)
+                translated += _user(turn.content, path)
             case messages.AssistantMessage():
-                said.append(_assistant(turn.content, names, keeps_thinking=keeps_thinking))
+                translated.append(_assistant(turn.content, names, keeps_thinking=keeps_thinking))
             case messages.SystemMessage():
-                said.append({"role": "system", "content": _plain(turn.content)})
-    return said
+                translated.append({"role": "system", "content": _plain(turn.content)})
+    return translated
 
 
 def _plain(content: str | Iterable[messages.Text]) -> str:
@@ -57,11 +57,11 @@ def _user(content: str | Sequence[messages.UserBlock], path: str) -> list[Messag
     results: list[Message] = []
     parts: list[Part] = []
     for number, block in enumerate(content):
-        place = f"{path}[{number}]"
+        block_path = f"{path}[{number}]"
         if isinstance(block, messages.ToolResult):
-            text, shown = _result(block, place)
+            text, attached = _result(block, block_path)
             results.append({"role": "tool", "tool_call_id": block.tool_use_id, "content": text})
-            parts += shown
+            parts += attached
         else:
             parts += _parts([block], path, first=number)
     if parts or not results:
@@ -70,26 +70,26 @@ def _user(content: str | Sequence[messages.UserBlock], path: str) -> list[Messag
 
 
 def _content(parts: list[Part]) -> str | list[Part]:
-    """A string where one says it all: every server takes that."""
+    """Return a single text as a string, which every server accepts."""
     if len(parts) == 1 and parts[0]["type"] == "text":
         return str(parts[0]["text"])
     return parts or ""
 
 
 def _result(block: messages.ToolResult, path: str) -> tuple[str, list[Part]]:
-    """The text of a tool message, and what has to be shown in the user's message behind it."""
+    """Return the text of a tool message, and the parts that go into the user's message behind it."""
     content = block.content or ""
     if isinstance(content, str):
-        text, shown = content, []
+        text, attached = content, []
     else:
         parts = _parts(content, f"{path}.content")
         text = "\n\n".join(str(part["text"]) for part in parts if part["type"] == "text")
-        shown = [part for part in parts if part["type"] != "text"]
-    if shown and not text:
+        attached = [part for part in parts if part["type"] != "text"]
+    if attached and not text:
         text = "The result is attached to the next message."
     if block.is_error and not text.lower().startswith("error"):
         text = f"Error: {text}" if text else "Error"
-    return text, shown
+    return text, attached
 
 
 def _parts(blocks: Iterable[Shown], path: str, *, first: int = 0) -> list[Part]:
@@ -103,14 +103,14 @@ def _parts(blocks: Iterable[Shown], path: str, *, first: int = 0) -> list[Part]:
             case messages.Document():
                 parts += _document(block, f"{path}[{number}].source")
             case messages.SearchResult():
-                found = "\n".join([f"{block.title} ({block.source})", *(text.text for text in block.content)])
-                parts.append({"type": "text", "text": found})
+                text = "\n".join([f"{block.title} ({block.source})", *(text.text for text in block.content)])
+                parts.append({"type": "text", "text": text})
     return parts
 
 
 def _image(source: messages.Base64Source | messages.UrlSource | messages.FileSource, path: str) -> Part:
     if isinstance(source, messages.FileSource):
-        _refuse_file(path)
+        _reject_file(path)
     return {"type": "image_url", "image_url": {"url": _url(source)}}
 
 
@@ -123,9 +123,9 @@ def _url(source: messages.Base64Source | messages.UrlSource) -> str:
 def _document(block: messages.Document, path: str) -> list[Part]:
     source = block.source
     if isinstance(source, messages.FileSource):
-        _refuse_file(path)
+        _reject_file(path)
     if isinstance(source, messages.UrlSource):
-        _refuse(path, "is a document's URL, which a chat completion cannot hold: send it as base64")
+        _reject(path, "is a document's URL, which a chat request cannot contain; send it as base64")
     if isinstance(source, messages.Base64Source):
         file = {"filename": block.title or "document.pdf", "file_data": _url(source)}
         return [{"type": "file", "file": file}]
@@ -140,12 +140,12 @@ def _titled(block: messages.Document, text: str) -> str:
     return "\n".join(line for line in (block.title, block.context, text) if line)
 
 
-def _refuse_file(path: str) -> NoReturn:
-    _refuse(path, "names an uploaded file, which only the service that stores it can read: send it as base64")
+def _reject_file(path: str) -> NoReturn:
+    _reject(path, "is an uploaded file, which only the service that stores it can read; send it as base64")
 
 
-def _refuse(path: str, why: str) -> NoReturn:
-    raise InvalidRequest(f"'{path}' {why}", param=path)
+def _reject(path: str, problem: str) -> NoReturn:
+    raise InvalidRequest(f"'{path}' {problem}", param=path)
 
 
 def _assistant(
@@ -172,13 +172,13 @@ def _assistant(
                 signed.append({"type": "redacted_thinking", "data": block.data})
             case messages.ToolUse():
                 arguments = strict.encode_request(block.input).decode()
-                call = {"name": names.there(block.name), "arguments": arguments}
+                call = {"name": names.shorten(block.name), "arguments": arguments}
                 calls.append({"id": block.id, "type": "function", "function": call})
-    said: Message = {"role": "assistant", "content": "".join(text) if text or not calls else None}
-    if aloud := "".join(reasoning):
-        said["reasoning_content"] = aloud
+    translated: Message = {"role": "assistant", "content": "".join(text) if text or not calls else None}
+    if unsigned := "".join(reasoning):
+        translated["reasoning_content"] = unsigned
     if signed:
-        said["thinking_blocks"] = signed
+        translated["thinking_blocks"] = signed
     if calls:
-        said["tool_calls"] = calls
-    return said
+        translated["tool_calls"] = calls
+    return translated

@@ -1,9 +1,8 @@
-"""What does the stream of a client of Anthropic's Messages API look like while a chat completion streams?
+"""Translates a stream of chat completion chunks into the events of a Messages stream.
 
-One object per exchange. OpenAI may mix the pieces of parallel tool calls, Anthropic's blocks come one after the
-other: the first call streams through, what belongs to later blocks waits until the upstream has finished.
-`message_delta` and `message_stop` leave only at `[DONE]`, or at the end of a stream that did give a finish reason: a
-cut stream never looks finished.
+OpenAI may mix the pieces of parallel tool calls, Anthropic's blocks follow one another: the first call streams through,
+what belongs to later blocks is held until the upstream has finished. `message_delta` and `message_stop` are sent only
+at `[DONE]`, or at the end of a stream that gave a finish reason: a cut stream never looks finished.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.openai import types as chat
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
-from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
+from clawgate.wire.translate.anthropic_to_openai import response
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -28,8 +27,8 @@ MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _json = msgspec.json.Encoder().encode
 
 
-class _Waiting(msgspec.Struct):
-    """A block whose turn has not come; `number` is our number of a tool call."""
+class _HeldBlock(msgspec.Struct):
+    """A block that has to wait for the open one; `number` is our number of a tool call."""
 
     kind: str
     number: int = -1
@@ -39,14 +38,16 @@ class _Waiting(msgspec.Struct):
 
 
 class MessagesStream:
-    """Chat completion chunks in, Anthropic's events out."""
+    """One stream: chat completion chunks in, Anthropic's events out."""
 
     __slots__ = (
         "_blocks",
         "_calls",
         "_finish",
         "_halves",
-        "_held",
+        "_held_blocks",
+        "_held_calls",
+        "_held_size",
         "_id",
         "_ids",
         "_model",
@@ -58,8 +59,6 @@ class MessagesStream:
         "_slots",
         "_started",
         "_usage",
-        "_waiting",
-        "_waiting_calls",
         "error",
         "finished",
     )
@@ -68,7 +67,7 @@ class MessagesStream:
         self._halves = SurrogateJoiner()
         self._model = model
         self._names = names or ToolNames()
-        self._id: object = None  # of the upstream's answer
+        self._id: object = None  # of the upstream's response
         self._started = False
         self._over = False  # finished or failed
         self.finished = False
@@ -81,9 +80,9 @@ class MessagesStream:
         self._calls: list[str | None] = []  # the id of each call, by our number
         self._ids: dict[str, int] = {}  # our number of each call, by its id
         self._slots: dict[int | None, int] = {}  # our number of the latest call, by the upstream's index
-        self._waiting: list[_Waiting] = []
-        self._waiting_calls: dict[int, _Waiting] = {}
-        self._held = 0  # characters in `_waiting`
+        self._held_blocks: list[_HeldBlock] = []
+        self._held_calls: dict[int, _HeldBlock] = {}
+        self._held_size = 0  # characters in `_held_blocks`
         self._refused = False
         self._finish: str | None = None
         self._usage: object = None
@@ -101,7 +100,7 @@ class MessagesStream:
                 out.append(PING if self._started else KEEP_ALIVE)
         elif data.startswith(b"[DONE]"):
             if self._finish is None:
-                raise UpstreamMalformed("the upstream's stream says [DONE] without a finish_reason")
+                raise UpstreamMalformed("the upstream's stream has [DONE] without a finish_reason")
             self._end(out)
         else:
             self._chunk(data, out)
@@ -132,11 +131,11 @@ class MessagesStream:
                 continue
             if choice.delta is not None:
                 self._add(choice.delta, out)
-            elif choice.message is not None and not self._blocks:  # an answer that comes whole, in one event
+            elif choice.message is not None and not self._blocks:  # a complete message in one event
                 self._add(choice.message, out)
             if choice.finish_reason:
                 self._finish = choice.finish_reason
-                if self._finish == messages_answer.FAILED:
+                if self._finish == response.FAILED:
                     self._fail(upstream_errors.UNSPECIFIED)
 
     def _add(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
@@ -144,15 +143,15 @@ class MessagesStream:
             self._reasoning(delta, out)
         if delta.content:
             if isinstance(delta.content, str):
-                self._said("text", delta.content, out)
+                self._add_piece("text", delta.content, out)
             else:
                 for kind, piece in lenient.content_parts(delta.content):
-                    self._said(kind, piece, out)
+                    self._add_piece(kind, piece, out)
         if delta.refusal and (refusal := lenient.as_word(delta.refusal)):
             self._refused = True
-            self._said("text", refusal, out)
+            self._add_piece("text", refusal, out)
         if delta.tool_calls or delta.function_call is not None:
-            for call in messages_answer.calls_of(delta):
+            for call in response.calls_of(delta):
                 self._call(call, out)
 
     def _fail_if_error(self, data: bytes) -> None:
@@ -168,66 +167,66 @@ class MessagesStream:
     def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
         self._started = True
         message: dict[str, object] = {
-            "id": lenient.as_word(chunk.id) or messages_answer.UNNAMED,
+            "id": lenient.as_word(chunk.id) or response.UNNAMED,
             "type": "message",
             "role": "assistant",
             "model": self._model,
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": messages_answer.usage(chunk.usage),
+            "usage": response.usage(chunk.usage),
         }
         out.append(_event("message_start", {"message": message}))
 
     def _reasoning(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
-        reasoning = messages_answer.reasoning_of(delta)
+        reasoning = response.reasoning_of(delta)
         if reasoning:
-            self._said("thinking", reasoning, out)
+            self._add_piece("thinking", reasoning, out)
         for entry in delta.thinking_blocks or ():
             if entry.type == "redacted_thinking":
                 self._redacted(entry.data or "", out)
                 continue
             if entry.type != "thinking":
                 continue
-            told = entry.signature and self._thinks  # the whole of what was told in pieces
-            if (entry.signature and not told) or (entry.thinking and not reasoning and not told):
-                self._said("thinking", entry.thinking or "", out)
+            repeats = entry.signature and self._thinks  # what came in pieces before
+            if (entry.signature and not repeats) or (entry.thinking and not reasoning and not repeats):
+                self._add_piece("thinking", entry.thinking or "", out)
             if entry.signature:
                 self._sign(entry.signature, out)
 
     @property
     def _thinks(self) -> bool:
-        """Whether thinking is what was told last, or what waits last."""
+        """Whether the last block, open or held, is thinking that may grow."""
         if self._open == "tool":
-            last = self._waiting[-1] if self._waiting else None
+            last = self._held_blocks[-1] if self._held_blocks else None
             return last is not None and last.kind == "thinking" and last.signature is None
         return self._open == "thinking"
 
     def _sign(self, signature: str, out: list[bytes]) -> None:
-        """The signature ends its block: the next piece of thinking begins another one."""
+        """Add a signature. It ends its block: the next piece of thinking begins another one."""
         if self._open == "thinking":
             out.append(self._delta(b'{"type":"signature_delta","signature":%b}' % _json(signature)))
             self._close(out)
         elif self._thinks:
-            self._waiting[-1].signature = signature
+            self._held_blocks[-1].signature = signature
             self._hold(signature)
 
     def _redacted(self, data: str, out: list[bytes]) -> None:
         if self._open == "tool":
-            self._waiting.append(_Waiting("redacted", pieces=[data]))
+            self._held_blocks.append(_HeldBlock("redacted", pieces=[data]))
             self._hold(data)
             return
         self._close(out)
         self._begin("redacted", {"type": "redacted_thinking", "data": data}, out)
         self._close(out)
 
-    def _said(self, kind: str, piece: str, out: list[bytes]) -> None:
-        """A piece of text or of thinking."""
+    def _add_piece(self, kind: str, piece: str, out: list[bytes]) -> None:
+        """Add a piece of text or of thinking."""
         if self._open == "tool":
-            last = self._waiting[-1] if self._waiting else None
+            last = self._held_blocks[-1] if self._held_blocks else None
             if last is None or last.kind != kind or last.signature is not None:
-                last = _Waiting(kind)
-                self._waiting.append(last)
+                last = _HeldBlock(kind)
+                self._held_blocks.append(last)
             last.pieces.append(piece)
             self._hold(piece)
             return
@@ -243,30 +242,30 @@ class MessagesStream:
             out.append(self._delta(b'{"type":"thinking_delta","thinking":%b}' % _json(piece)))
 
     def _call(self, piece: chat.ToolCallPiece, out: list[bytes]) -> None:
-        """A piece of a tool call: goes out if its call is the open one, waits otherwise."""
+        """Add a piece of a tool call: emitted if its call is the open one, held otherwise."""
         number = self._number(piece)
         function = piece.function or chat.FunctionPiece()
-        arguments = messages_answer.written(function.arguments)
+        arguments = response.arguments_text(function.arguments)
         if self._open == "tool" and number == self._open_call:
             if arguments:
                 out.append(self._input(arguments))
             return
-        call = self._waiting_calls.get(number)
+        call = self._held_calls.get(number)
         if call is None:
-            call = self._waiting_calls[number] = _Waiting("tool", number)
-            self._waiting.append(call)
+            call = self._held_calls[number] = _HeldBlock("tool", number)
+            self._held_blocks.append(call)
         call.name = call.name or function.name
         call.pieces.append(arguments)
         self._hold(arguments)
-        if self._open != "tool" and call.name and self._calls[number] and self._waiting[0] is call:
-            del self._waiting[0], self._waiting_calls[number]
-            self._tell(call, out)
+        if self._open != "tool" and call.name and self._calls[number] and self._held_blocks[0] is call:
+            del self._held_blocks[0], self._held_calls[number]
+            self._emit(call, out)
 
     def _number(self, piece: chat.ToolCallPiece) -> int:
-        """Our number of the call that the piece belongs to.
+        """Return our number of the call that the piece belongs to.
 
-        By its id first: some servers give every parallel call the same index, or none. A piece without an id goes on
-        with the latest call of its index.
+        Its id decides: some servers give every parallel call the same index, or none. A piece without an id continues
+        the latest call of its index.
         """
         number = self._slots.get(piece.index)
         if piece.id:
@@ -285,31 +284,31 @@ class MessagesStream:
         return number
 
     def _hold(self, piece: str) -> None:
-        self._held += len(piece) + 64  # about what a piece costs besides its text
-        if self._held > MAX_EVENT_BYTES:
+        self._held_size += len(piece) + 64  # about what a piece costs besides its text
+        if self._held_size > MAX_EVENT_BYTES:
             raise UpstreamMalformed(
                 f"the upstream mixes more than {MAX_EVENT_BYTES} bytes of parallel tool calls"
             )
 
-    def _tell(self, block: _Waiting, out: list[bytes]) -> None:
-        """Open a block whose turn has come and tell what is held of it."""
-        whole = "".join(block.pieces)
+    def _emit(self, block: _HeldBlock, out: list[bytes]) -> None:
+        """Open a held block and emit its content."""
+        content = "".join(block.pieces)
         if block.kind == "redacted":
-            self._redacted(whole, out)
+            self._redacted(content, out)
         elif block.kind != "tool":
-            self._said(block.kind, whole, out)
+            self._add_piece(block.kind, content, out)
             if block.signature:
                 self._sign(block.signature, out)
         elif not block.name:
             raise UpstreamMalformed("the upstream's stream calls a tool without a name")
         else:
             self._close(out)
-            called = lenient.call_id(self._calls[block.number], self._id, block.number)
-            name = self._names.own(block.name)
-            self._begin("tool", {"type": "tool_use", "id": called, "name": name, "input": {}}, out)
+            call_id = lenient.call_id(self._calls[block.number], self._id, block.number)
+            name = self._names.restore(block.name)
+            self._begin("tool", {"type": "tool_use", "id": call_id, "name": name, "input": {}}, out)
             self._open_call = block.number
-            if whole:
-                out.append(self._input(whole))
+            if content:
+                out.append(self._input(content))
 
     def _begin(self, kind: str, block: dict[str, object], out: list[bytes]) -> None:
         out.append(_event("content_block_start", {"index": self._blocks, "content_block": block}))
@@ -333,13 +332,13 @@ class MessagesStream:
     def _end(self, out: list[bytes]) -> None:
         assert self._finish is not None, "a stream without a finish reason has no end"
         self._close(out)
-        waiting, self._waiting = self._waiting, []
-        for block in waiting:
-            self._tell(block, out)
+        held, self._held_blocks = self._held_blocks, []
+        for block in held:
+            self._emit(block, out)
             self._close(out)
-        reason = messages_answer.stop_reason(self._finish, called=bool(self._calls), refused=self._refused)
-        told = {"delta": {"stop_reason": reason, "stop_sequence": None}}
-        out.append(_event("message_delta", {**told, "usage": messages_answer.usage(self._usage)}))
+        reason = response.stop_reason(self._finish, called=bool(self._calls), refused=self._refused)
+        delta = {"stop_reason": reason, "stop_sequence": None}
+        out.append(_event("message_delta", {"delta": delta, "usage": response.usage(self._usage)}))
         out.append(MESSAGE_STOP)
         self._over = self.finished = True
 

@@ -1,7 +1,8 @@
-"""What is a tool called where OpenAI's limit holds? Its chat completions take 64 characters, Anthropic's Messages 128.
+"""Shortens tool names to what OpenAI accepts: 64 characters, where Anthropic's Messages API accepts 128.
 
-Agents put the names of servers in front of their tools' own and go past 64 easily. A long name keeps its beginning, for
-the model reads it, and ends in a digest, so that two stay two; the answer has the client's own name again.
+Agents put the names of servers in front of their tools' own names and exceed 64 easily. A long name keeps its
+beginning, which the model reads, and ends in a digest, so that different names stay different. Responses have the
+client's name.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ _KEPT = 51
 
 
 class ToolNames:
-    """The long names of one exchange."""
+    """The shortened names of one exchange."""
 
-    __slots__ = ("_own",)
+    __slots__ = ("_originals",)
 
     def __init__(self) -> None:
-        self._own: dict[str, str] = {}
+        self._originals: dict[str, str] = {}
 
-    def there(self, own: str) -> str:
-        """What the upstream is told; the same for the same name, always."""
-        if len(own) <= LONGEST:
-            return own
-        short = f"{own[:_KEPT]}_{hashlib.sha256(own.encode()).hexdigest()[: LONGEST - _KEPT - 1]}"
-        self._own[short] = own
+    def shorten(self, name: str) -> str:
+        """Return the name for the upstream; the same name always gives the same one."""
+        if len(name) <= LONGEST:
+            return name
+        short = f"{name[:_KEPT]}_{hashlib.sha256(name.encode()).hexdigest()[: LONGEST - _KEPT - 1]}"
+        self._originals[short] = name
         return short
 
-    def own(self, told: str) -> str:
-        """What the client calls the tool that the upstream called."""
-        return self._own.get(told, told)
+    def restore(self, name: str) -> str:
+        """Return the client's name of a tool that the upstream called."""
+        return self._originals.get(name, name)

@@ -1,9 +1,9 @@
-"""How does a client of Anthropic's Messages API talk to an upstream of OpenAI's chat completions?
+"""Translates one exchange of a Messages client with an upstream that speaks chat completions.
 
-What both sides know is translated. What only Anthropic knows is left out where it is a hint (top_k, cache_control,
-context_management, inference_geo, speed) and refused with the field's name where the answer would be another
-(tools that Anthropic runs itself, mcp_servers, container). Fields that nobody knows are left out. The stream is always
-asked for its usage, since Anthropic's clients expect it. Names that OpenAI would refuse for their length are shortened.
+What both APIs know is translated. What only Anthropic knows is dropped where it is a hint (top_k, cache_control,
+context_management, inference_geo, speed) and rejected with the field's name where the response would differ (tools that
+Anthropic runs itself, mcp_servers, container). Unknown fields are dropped. Usage is always requested with a stream,
+since Anthropic's clients expect it. Names that are too long for OpenAI are shortened.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import NoReturn
 from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict
-from clawgate.wire.openai.types import CHAT_ANSWER, ChatCompletion
+from clawgate.wire.openai.types import CHAT_RESPONSE, ChatCompletion
 from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate import reasoning_effort as effort
-from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
+from clawgate.wire.translate.anthropic_to_openai import response
 from clawgate.wire.translate.anthropic_to_openai.messages import chat_messages
 from clawgate.wire.translate.anthropic_to_openai.stream import MessagesStream
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
 LONGEST_USER = 64
-"""Of `user`, as OpenAI refuses longer ones; clients of Anthropic's may send 256 characters."""
+"""Characters of `user` that OpenAI accepts; Anthropic's clients may send 256."""
 
 TIERS = {"auto": "auto", "standard_only": "default"}
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
 class MessagesToChat:
-    """One exchange; see `translation.Translation` for what each method promises."""
+    """One exchange, see `Translation`."""
 
     target = b"/v1/chat/completions"
 
@@ -54,79 +54,84 @@ class MessagesToChat:
         self._stream = MessagesStream(model=requested_model, names=self._names)
 
     def translate_request(self, body: bytes) -> bytes:
-        """The chat request for a Messages request; raises `InvalidRequest`."""
-        asked = strict.parse_request(body, messages.MESSAGES_REQUEST)
+        """Return the chat request for a Messages request; raises `InvalidRequest`."""
+        request = strict.parse_request(body, messages.MESSAGES_REQUEST)
         for name in ("mcp_servers", "container"):
-            if getattr(asked, name):
-                _refuse(name, "is a service of Anthropic's own: leave it out")
-        if not asked.messages:
-            _refuse("messages", "holds nothing that a model could answer: add a user message")
-        if asked.max_tokens < 1:
-            _refuse("max_tokens", "has to be 1 or more")
-        told: dict[str, object] = {
+            if getattr(request, name):
+                _reject(name, "is a service of Anthropic; remove it")
+        if not request.messages:
+            _reject("messages", "is empty; add a user message")
+        if request.max_tokens < 1:
+            _reject("max_tokens", "must be 1 or more")
+        fields: dict[str, object] = {
             "model": self._model,
             "messages": chat_messages(
-                asked.system, asked.messages, names=self._names, keeps_thinking=self._keeps_thinking
+                request.system, request.messages, names=self._names, keeps_thinking=self._keeps_thinking
             ),
-            self._max_tokens_field: asked.max_tokens,
+            self._max_tokens_field: request.max_tokens,
         }
         for name in ("temperature", "top_p"):
-            if (value := getattr(asked, name)) is not None:
-                told[name] = value
-        if asked.stop_sequences:
-            told["stop"] = asked.stop_sequences
-        if asked.metadata is not None and asked.metadata.user_id:
-            told["user"] = _user(asked.metadata.user_id)
-        if asked.service_tier in TIERS:
-            told["service_tier"] = TIERS[asked.service_tier]
-        if asked.tools:
-            told["tools"] = [
-                _tool(tool, f"tools[{number}]", self._names) for number, tool in enumerate(asked.tools)
+            if (value := getattr(request, name)) is not None:
+                fields[name] = value
+        if request.stop_sequences:
+            fields["stop"] = request.stop_sequences
+        if request.metadata is not None and request.metadata.user_id:
+            fields["user"] = _user(request.metadata.user_id)
+        if request.service_tier in TIERS:
+            fields["service_tier"] = TIERS[request.service_tier]
+        if request.tools:
+            fields["tools"] = [
+                _tool(tool, f"tools[{number}]", self._names) for number, tool in enumerate(request.tools)
             ]
-            _choose(asked.tool_choice, told, self._names)
-        if self._reasoning and (level := _effort(asked)) is not None:
-            told["reasoning_effort"] = level
-        _format(asked.output_config, told)
-        self.streams = bool(asked.stream)
+            _set_tool_choice(request.tool_choice, fields, self._names)
+        if self._reasoning and (level := _requested_effort(request)) is not None:
+            fields["reasoning_effort"] = level
+        _set_response_format(request.output_config, fields)
+        self.streams = bool(request.stream)
         if self.streams:
-            told["stream"] = True
-            told["stream_options"] = {"include_usage": True}
-        return strict.encode_request(told)
+            fields["stream"] = True
+            fields["stream_options"] = {"include_usage": True}
+        return strict.encode_request(fields)
 
     def translate_response(self, body: bytes) -> bytes:
-        """The message for a chat completion; raises `UpstreamMalformed`."""
-        said = self._read(body)
-        return strict.encode_response(messages_answer.message(said, model=self._requested, names=self._names))
+        """Return the message for a chat completion; raises `UpstreamFailed`."""
+        completion = self._read(body)
+        return strict.encode_response(response.message(completion, model=self._requested, names=self._names))
 
     def response_as_stream(self, body: bytes) -> bytes:
-        """A whole chat completion as the client's stream; raises `UpstreamMalformed`."""
-        said = self._read(body)
-        if not said.choices:
-            raise UpstreamMalformed("the upstream's answer has no choices")
-        choice = said.choices[0]
+        """Return a complete chat completion as the client's stream; raises `UpstreamFailed`."""
+        completion = self._read(body)
+        if not completion.choices:
+            raise UpstreamMalformed("the upstream's response has no choices")
+        choice = completion.choices[0]
         for number, call in enumerate(choice.message.tool_calls or ()):
             call.index = number
-        told = {"index": 0, "delta": choice.message, "finish_reason": choice.finish_reason}
-        chunk = {"id": said.id, "choices": [told], "usage": said.usage, "error": choice.error or None}
+        streamed = {"index": 0, "delta": choice.message, "finish_reason": choice.finish_reason}
+        chunk = {
+            "id": completion.id,
+            "choices": [streamed],
+            "usage": completion.usage,
+            "error": choice.error or None,
+        }
         out: list[bytes] = []
         self._stream.feed(Event(b"", b"", strict.encode_response(chunk)), out)
         self._stream.end(out)
         return b"".join(out)
 
     def _read(self, body: bytes) -> ChatCompletion:
-        """The completion; raises `UpstreamFailed` with the upstream's words where it is an error instead."""
+        """Return the completion; raises `UpstreamFailed` with the upstream's message if it is an error instead."""
         try:
-            said = strict.parse_response(body, CHAT_ANSWER)
+            completion = strict.parse_response(body, CHAT_RESPONSE)
         except UpstreamMalformed:
             if (error := upstream_errors.find_error(body)) is not None:
                 raise error.as_failure() from None
             raise
-        if not said.choices and (error := upstream_errors.find_error(body)) is not None:
+        if not completion.choices and (error := upstream_errors.find_error(body)) is not None:
             raise error.as_failure()
-        return said
+        return completion
 
     def translate_error(self, status: int, body: bytes) -> bytes:
-        """The upstream's error as Anthropic's error object."""
+        """Return the upstream's error as Anthropic's error object."""
         return upstream_errors.messages_body(upstream_errors.parse_error(body, status), status)
 
     def feed(self, event: Event, out: list[bytes]) -> None:
@@ -148,67 +153,67 @@ class MessagesToChat:
 
 
 def _user(name: str) -> str:
-    """A user by a name that OpenAI takes; a digest of a longer one is as good to tell users apart."""
+    """Return the name of a user in a form that OpenAI accepts; a digest identifies a user as well as a longer name."""
     return name if len(name) <= LONGEST_USER else hashlib.sha256(name.encode()).hexdigest()
 
 
 def _tool(tool: messages.Tool, path: str, names: ToolNames) -> dict[str, object]:
     if tool.type is not None and tool.type != "custom":
         what = strict.abbreviated(tool.type)
-        _refuse(
+        _reject(
             path,
-            f"is {what!r}, a tool of Anthropic's own: only tools with an 'input_schema' can be carried",
+            f"is {what!r}, a tool that Anthropic runs; only tools with an 'input_schema' can be translated",
         )
-    function: dict[str, object] = {"name": names.there(tool.name)}
+    function: dict[str, object] = {"name": names.shorten(tool.name)}
     if tool.description is not None:
         function["description"] = tool.description
     if tool.input_schema is None:
-        _refuse(f"{path}.input_schema", "is missing")
-    function["parameters"] = _schema(tool.input_schema)
+        _reject(f"{path}.input_schema", "is missing")
+    function["parameters"] = _with_properties(tool.input_schema)
     if tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
 
 
-def _schema(schema: messages.Json) -> messages.Json:
-    """A tool's schema as OpenAI takes it: an object without properties has to say that it has none."""
+def _with_properties(schema: messages.Json) -> messages.Json:
+    """Return a tool's schema as OpenAI accepts it: an object without properties has to state that."""
     if schema.get("type") == "object" and "properties" not in schema:
         return {**schema, "properties": {}}
     return schema
 
 
-def _choose(choice: messages.ToolChoice | None, told: dict[str, object], names: ToolNames) -> None:
+def _set_tool_choice(choice: messages.ToolChoice | None, fields: dict[str, object], names: ToolNames) -> None:
     if choice is None:
         return
     if choice.type in CHOICES:
-        told["tool_choice"] = CHOICES[choice.type]
+        fields["tool_choice"] = CHOICES[choice.type]
     elif choice.type == "tool" and choice.name:
-        told["tool_choice"] = {"type": "function", "function": {"name": names.there(choice.name)}}
+        fields["tool_choice"] = {"type": "function", "function": {"name": names.shorten(choice.name)}}
     else:
-        _refuse("tool_choice", "has to be of type auto, any, none, or tool with a 'name'")
+        _reject("tool_choice", "must be of type auto, any, none, or tool with a 'name'")
     if choice.disable_parallel_tool_use is not None and choice.type != "none":
-        told["parallel_tool_calls"] = not choice.disable_parallel_tool_use
+        fields["parallel_tool_calls"] = not choice.disable_parallel_tool_use
 
 
-def _effort(asked: messages.MessagesRequest) -> str | None:
-    """The effort that the client named, or the one nearest to its budget; nothing where thinking is off."""
-    if asked.thinking is not None and asked.thinking.type == "disabled":
+def _requested_effort(request: messages.MessagesRequest) -> str | None:
+    """Return the effort that the client named, or the one nearest to its budget; None if thinking is off."""
+    if request.thinking is not None and request.thinking.type == "disabled":
         return None
-    if asked.output_config is not None and asked.output_config.effort is not None:
-        return asked.output_config.effort
-    if asked.thinking is not None and asked.thinking.budget_tokens is not None:
-        return effort.effort_for_budget(asked.thinking.budget_tokens)
+    if request.output_config is not None and request.output_config.effort is not None:
+        return request.output_config.effort
+    if request.thinking is not None and request.thinking.budget_tokens is not None:
+        return effort.effort_for_budget(request.thinking.budget_tokens)
     return None
 
 
-def _format(config: messages.OutputConfig | None, told: dict[str, object]) -> None:
+def _set_response_format(config: messages.OutputConfig | None, fields: dict[str, object]) -> None:
     if config is None or config.format is None:
         return
     if config.format.type != "json_schema" or config.format.schema is None:
-        _refuse("output_config.format", "has to be json_schema with a 'schema'")
-    schema = {"name": "answer", "schema": config.format.schema, "strict": True}
-    told["response_format"] = {"type": "json_schema", "json_schema": schema}
+        _reject("output_config.format", "must be json_schema with a 'schema'")
+    schema = {"name": "response", "schema": config.format.schema, "strict": True}
+    fields["response_format"] = {"type": "json_schema", "json_schema": schema}
 
 
-def _refuse(field: str, why: str) -> NoReturn:
-    raise InvalidRequest(f"'{field}' {why}", param=field)
+def _reject(field: str, problem: str) -> NoReturn:
+    raise InvalidRequest(f"'{field}' {problem}", param=field)

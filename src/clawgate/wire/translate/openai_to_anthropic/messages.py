@@ -1,11 +1,11 @@
-"""What do the messages of a chat completion say in Anthropic's words: one system prompt and turns that alternate?
+"""Translates the messages of a chat request into Anthropic's form: one system prompt, and turns that alternate.
 
-System and developer messages become the system prompt, wherever they stand. Adjacent messages of one side become one
-turn, so that the results of parallel tool calls arrive together and in front of what else the user said, as Anthropic
-asks. Text of nothing but white space is left out, and so is white space at the end of words that the model is to go
-on from, since Anthropic refuses both. Signed thinking in `thinking_blocks` goes back in front of its turn;
+System and developer messages become the system prompt, wherever they are. Adjacent messages of one role become one
+turn, so that the results of parallel tool calls arrive together and in front of the user's other content, as Anthropic
+requires. Text of nothing but white space is dropped, and so is white space at the end of a text that the model has to
+continue, since Anthropic rejects both. Signed thinking in `thinking_blocks` returns to the front of its turn;
 `reasoning_content` without a signature cannot. `cache_control` on parts is kept. Arguments that are not a JSON object
-(a call that was cut off, a small model's mistake) stand under `strict.RAW`, so that the conversation can go on.
+(a call that was cut off, a small model's mistake) are kept under `strict.RAW`, so that the conversation can continue.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ContentBlock = dict[str, object]
 Turn = dict[str, object]
 
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-"""What Anthropic takes as base64 images."""
+"""What Anthropic accepts as base64 images."""
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
@@ -34,7 +34,10 @@ _ID_KEPT = 40
 
 
 def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBlock], list[Turn]]:
-    """The blocks of the system prompt and the turns; raises `InvalidRequest` with the path of what cannot be said."""
+    """Return the blocks of the system prompt, and the turns.
+
+    Raises `InvalidRequest` with the path of what cannot be translated.
+    """
     system: list[ContentBlock] = []
     turns: list[Turn] = []
     side, blocks, results = "", list[ContentBlock](), 0
@@ -44,36 +47,33 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBloc
             system += _parts(message.content, f"{path}.content")
             continue
         if isinstance(message, chat.AssistantMessage):
-            speaker, said = "assistant", _assistant(message, path)
+            role, content = "assistant", _assistant(message, path)
         elif isinstance(message, chat.ToolMessage):
-            speaker, said = "user", [_result(message, f"{path}.content")]
+            role, content = "user", [_result(message, f"{path}.content")]
         else:
-            speaker, said = "user", _parts(message.content, f"{path}.content")
-        if not said:
+            role, content = "user", _parts(message.content, f"{path}.content")
+        if not content:
             continue
-        if speaker != side:
-            side, blocks, results = speaker, [], 0
+        if role != side:
+            side, blocks, results = role, [], 0
             turns.append({"role": side, "content": blocks})
         if isinstance(message, chat.ToolMessage):
-            blocks[results:results] = said
+            blocks[results:results] = content
             results += 1
         else:
-            blocks += said
+            blocks += content
     if side == "assistant" and blocks[-1]["type"] == "text":
         blocks[-1]["text"] = str(blocks[-1]["text"]).rstrip()
     if not turns:
-        raise InvalidRequest(
-            "'messages' holds nothing that a model could answer: add a user message", param="messages"
-        )
+        raise InvalidRequest("'messages' has no content for a model; add a user message", param="messages")
     return system, turns
 
 
 def lacks_thinking(turns: Sequence[Turn]) -> bool:
-    """Whether the model is to go on from words of its own, or from a tool's result whose call no thinking led to.
+    """Whether the model has to continue its own text, or a tool's result whose call has no thinking in front of it.
 
-    Anthropic refuses to think then: with a budget, a turn that is under way has to begin with a thinking block, and
-    words to go on from cannot have one. Told by the ``turns`` and not by the client's messages, for several of those
-    can be one turn.
+    Anthropic rejects thinking then: with a budget, an unfinished turn has to begin with a thinking block, and a text to
+    continue cannot have one. Decided from the ``turns``, because several of the client's messages can be one turn.
     """
     if turns[-1]["role"] == "assistant":
         return True
@@ -83,9 +83,9 @@ def lacks_thinking(turns: Sequence[Turn]) -> bool:
 
 
 def tool_id(given: str) -> str:
-    """A call's id as Anthropic takes it, of letters, digits, ``_`` and ``-``; the same for a call and its result.
+    """Return a call's id as Anthropic accepts it (letters, digits, ``_`` and ``-``), the same for call and result.
 
-    Other servers' ids hold more (`functions.f:0`). A digest keeps apart what the same letters are left of.
+    Other servers' ids contain more (`functions.f:0`). A digest distinguishes ids of which the same letters are left.
     """
     if _ID.fullmatch(given):
         return given
@@ -101,16 +101,16 @@ def _blocks(turn: Turn) -> list[ContentBlock]:
 
 def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
     if message.function_call is not None:
-        _refuse(f"{path}.function_call", "is the old form of a tool call: send 'tool_calls'")
-    said = _thinking(message)
-    said += _parts(message.content or "", f"{path}.content")
+        _reject(f"{path}.function_call", "is the old form of a tool call; send 'tool_calls'")
+    content = _thinking(message)
+    content += _parts(message.content or "", f"{path}.content")
     if message.refusal and message.refusal.strip():
-        said.append({"type": "text", "text": message.refusal})
+        content.append({"type": "text", "text": message.refusal})
     for number, call in enumerate(message.tool_calls or ()):
-        place = f"{path}.tool_calls[{number}]"
+        part_path = f"{path}.tool_calls[{number}]"
         if call.type != "function" or call.function is None:
-            _refuse(place, "is not a function call, the only kind that an Anthropic model can be shown")
-        said.append(
+            _reject(part_path, "is not a function call, the only kind that Anthropic's API knows")
+        content.append(
             {
                 "type": "tool_use",
                 "id": tool_id(call.id),
@@ -118,11 +118,11 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
                 "input": strict.arguments_or_raw(call.function.arguments),
             }
         )
-    return said
+    return content
 
 
 def _thinking(message: chat.AssistantMessage) -> list[ContentBlock]:
-    """The thinking that can be given back: what Anthropic signed or sealed."""
+    """Return the thinking that Anthropic accepts back: what it signed or encrypted."""
     given: list[ContentBlock] = []
     for entry in message.thinking_blocks or ():
         if entry.type == "thinking" and entry.signature:
@@ -146,12 +146,12 @@ def _parts(
     | Iterable[chat.TextPart | chat.ImagePart | chat.FilePart | chat.AudioPart | chat.RefusalPart],
     path: str,
 ) -> list[ContentBlock]:
-    """The blocks for a message's content."""
+    """Return the blocks for a message's content."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content.strip() else []
     blocks: list[ContentBlock] = []
     for number, part in enumerate(content):
-        place = f"{path}[{number}]"
+        part_path = f"{path}[{number}]"
         block: ContentBlock
         match part:
             case chat.TextPart():
@@ -159,11 +159,13 @@ def _parts(
             case chat.RefusalPart():
                 block = {"type": "text", "text": part.refusal}
             case chat.ImagePart():
-                block = _image(part.image_url.url, f"{place}.image_url.url")
+                block = _image(part.image_url.url, f"{part_path}.image_url.url")
             case chat.FilePart():
-                block = _document(part.file, f"{place}.file")
+                block = _document(part.file, f"{part_path}.file")
             case _:
-                _refuse(f"{place}.type", "is 'input_audio', which Anthropic models cannot be sent: send text")
+                _reject(
+                    f"{part_path}.type", "is 'input_audio', which Anthropic models do not accept; send text"
+                )
         if block["type"] == "text" and not str(block["text"]).strip():
             continue
         if not isinstance(part, chat.RefusalPart) and part.cache_control is not None:
@@ -175,30 +177,28 @@ def _parts(
 def _image(url: str, path: str) -> ContentBlock:
     if url[:8].lower() == "https://" or url[:7].lower() == "http://":
         return {"type": "image", "source": {"type": "url", "url": url}}
-    found = data_url.parse(url)
-    if found is None:
-        _refuse(path, "has to be an http(s) URL or a data: URL with base64")
-    media_type, data = found
+    parsed = data_url.parse(url)
+    if parsed is None:
+        _reject(path, "must be an http(s) URL or a data: URL with base64")
+    media_type, data = parsed
     media_type = "image/jpeg" if media_type == "image/jpg" else media_type
     if media_type not in IMAGE_TYPES:
-        _refuse(path, f"has to hold one of {', '.join(sorted(IMAGE_TYPES))}")
+        _reject(path, f"must contain one of {', '.join(sorted(IMAGE_TYPES))}")
     return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
 
 
 def _document(file: chat.FileData, path: str) -> ContentBlock:
     if file.file_data is None:
-        _refuse(
-            path, "names an uploaded file, which only the service that stores it can read: send 'file_data'"
-        )
-    found = data_url.parse(file.file_data)
+        _reject(path, "is an uploaded file, which only the service that stores it can read; send 'file_data'")
+    parsed = data_url.parse(file.file_data)
     source: ContentBlock
-    match found:
+    match parsed:
         case ("application/pdf", data):
             source = {"type": "base64", "media_type": "application/pdf", "data": data}
         case ("text/plain", data):
             source = {"type": "text", "media_type": "text/plain", "data": _plain(data, f"{path}.file_data")}
         case _:
-            _refuse(f"{path}.file_data", "has to be a data: URL with base64 of application/pdf or text/plain")
+            _reject(f"{path}.file_data", "must be a data: URL with base64 of application/pdf or text/plain")
     block: ContentBlock = {"type": "document", "source": source}
     if file.filename:
         block["title"] = file.filename
@@ -209,8 +209,8 @@ def _plain(data: str, path: str) -> str:
     try:
         return base64.b64decode(data, validate=True).decode()
     except (binascii.Error, ValueError):
-        _refuse(path, "has to hold UTF-8 text in base64")
+        _reject(path, "must contain UTF-8 text in base64")
 
 
-def _refuse(path: str, why: str) -> NoReturn:
-    raise InvalidRequest(f"'{path}' {why}", param=path)
+def _reject(path: str, problem: str) -> NoReturn:
+    raise InvalidRequest(f"'{path}' {problem}", param=path)

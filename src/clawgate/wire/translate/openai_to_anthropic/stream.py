@@ -1,11 +1,10 @@
-"""What does a chat client's stream look like while Anthropic's Messages API streams?
+"""Translates the events of a Messages stream into a stream of chat completion chunks.
 
-One object per exchange. `finish_reason`, usage and `[DONE]` leave only at `message_stop`, or at the end of a stream
-that did give a stop reason: a cut stream never looks finished. Blocks are told apart by their index, so they may be
-open side by side; a server that leaves out where one begins or ends is understood as far as nothing is missing.
-A thinking block is told piece by piece as `reasoning_content`, and whole, with its
-signature, in `thinking_blocks` when it ends; entries carry an `index`, which the OpenAI SDK needs to add lists up.
-Source of the event order: Anthropic's documentation of streaming.
+`finish_reason`, usage and `[DONE]` are sent only at `message_stop`, or at the end of a stream that gave a stop reason:
+a cut stream never looks finished. Blocks are identified by their index, so they may be open side by side; a server may
+leave out where one begins or ends as long as nothing is missing. A thinking block is sent piece by piece as
+`reasoning_content`, and complete, with its signature, in `thinking_blocks` when it ends; entries have an `index`, which
+the OpenAI SDK needs to add lists up. Source of the event order: Anthropic's documentation of streaming.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from clawgate.wire.json import lenient, strict
 from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
-from clawgate.wire.translate.openai_to_anthropic import response as chat_answer
+from clawgate.wire.translate.openai_to_anthropic import response
 
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -37,16 +36,16 @@ KNOWN = frozenset(
         "error",
     }
 )
-"""Events of other types are passed over, as Anthropic's versioning policy asks."""
+"""Events of other types are ignored, as Anthropic's versioning policy requires."""
 
 MAX_OPEN_BLOCKS = 1000
-"""Blocks that are open at a time."""
+"""Blocks that may be open at a time."""
 
-_text = msgspec.json.Encoder().encode
+_json = msgspec.json.Encoder().encode
 
 
-class _Open(msgspec.Struct):
-    """A block that is open; ``number`` is our number of a tool call, ``pieces`` are its thinking."""
+class _OpenBlock(msgspec.Struct):
+    """An open block; ``number`` is our number of a tool call, ``pieces`` are its thinking."""
 
     block: messages.ContentBlock
     number: int = -1
@@ -55,7 +54,7 @@ class _Open(msgspec.Struct):
 
 
 class ChatStream:
-    """Anthropic's events in, chat completion chunks out."""
+    """One stream: Anthropic's events in, chat completion chunks out."""
 
     __slots__ = (
         "_blocks",
@@ -82,16 +81,16 @@ class ChatStream:
         self._created = created
         self._with_usage = include_usage
         self._head = b""  # of every chunk, up to its choices
-        self._id: object = None  # of the upstream's answer
+        self._id: object = None  # of the upstream's response
         self._started = False
         self._over = False  # finished or failed
         self.finished = False
         """Whether the client's stream has its end."""
         self.error: upstream_errors.UpstreamError | None = None
         """The error that the upstream's stream reported."""
-        self._blocks: dict[int | None, _Open] = {}  # the open ones, by the upstream's index
-        self._calls = 0  # how many tool calls were told
-        self._entries = 0  # how many thinking blocks were told
+        self._blocks: dict[int | None, _OpenBlock] = {}  # the open ones, by the upstream's index
+        self._calls = 0  # how many tool calls were sent
+        self._entries = 0  # how many thinking blocks were sent
         self._thoughts = 0  # characters
         self._stop: str | None = None
         self._usage: dict[object, object] = {}
@@ -150,7 +149,7 @@ class ChatStream:
         if kind == "content_block_stop":
             return self._close(event)
         if kind == "message_delta":
-            return self._note(event)
+            return self._message_delta(event)
         return self._finish()
 
     def _fail(self, error: upstream_errors.UpstreamError) -> NoReturn:
@@ -164,7 +163,7 @@ class ChatStream:
         self._started = True
         self._id = lenient.as_member(event.message, "id")
         head = {
-            "id": lenient.as_word(self._id) or chat_answer.UNNAMED,
+            "id": lenient.as_word(self._id) or response.UNNAMED,
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._model,
@@ -177,20 +176,20 @@ class ChatStream:
         block = event.content_block
         if block is None:
             raise UpstreamMalformed("the upstream's stream opens an empty block")
-        said = self._close(event)  # one of the same index, whose end was left out
-        return said + self._begin(event.index, block)
+        end = self._close(event)  # of a block with the same index, whose end was left out
+        return end + self._begin(event.index, block)
 
     def _begin(self, index: int | None, block: messages.ContentBlock) -> bytes:
         if len(self._blocks) == MAX_OPEN_BLOCKS:
             raise UpstreamMalformed(
                 f"the upstream's stream opens more than {MAX_OPEN_BLOCKS} blocks at a time"
             )
-        opened = self._blocks[index] = _Open(block)
+        opened = self._blocks[index] = _OpenBlock(block)
         match block.type:
             case "text":
-                return self._say(block.text)
+                return self._text_chunk(block.text)
             case "thinking":
-                return self._think(opened, block.thinking)
+                return self._thinking_chunk(opened, block.thinking)
             case "tool_use":
                 name = lenient.as_word(block.name)
                 if name is None:
@@ -203,7 +202,7 @@ class ChatStream:
                     "type": "function",
                     "function": {"name": name, "arguments": ""},
                 }
-                return self._chunk(b'{"tool_calls":[' + _text(call) + b"]}")
+                return self._chunk(b'{"tool_calls":[' + _json(call) + b"]}")
             case _:
                 return b""
 
@@ -222,76 +221,76 @@ class ChatStream:
             opened = self._blocks[event.index]
         opens = opened.block.type
         if kind == "text_delta" and opens == "text":
-            return self._say(delta.text)
+            return self._text_chunk(delta.text)
         if kind == "input_json_delta" and opens == "tool_use":
             return self._arguments(opened, lenient.as_text(delta.partial_json))
         if kind == "thinking_delta" and opens == "thinking":
-            return self._think(opened, delta.thinking)
+            return self._thinking_chunk(opened, delta.thinking)
         if kind == "signature_delta" and opens == "thinking":
             opened.block.signature = delta.signature
         return b""
 
-    def _say(self, piece: object) -> bytes:
-        return self._chunk(b'{"content":' + _text(piece) + b"}") if piece and isinstance(piece, str) else b""
+    def _text_chunk(self, piece: object) -> bytes:
+        return self._chunk(b'{"content":' + _json(piece) + b"}") if piece and isinstance(piece, str) else b""
 
-    def _arguments(self, opened: _Open, piece: str) -> bytes:
+    def _arguments(self, opened: _OpenBlock, piece: str) -> bytes:
         if not piece:
             return b""
         opened.fed = True
         return self._chunk(
-            b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (opened.number, _text(piece))
+            b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (opened.number, _json(piece))
         )
 
-    def _think(self, opened: _Open, piece: object) -> bytes:
+    def _thinking_chunk(self, opened: _OpenBlock, piece: object) -> bytes:
         if not piece or not isinstance(piece, str):
             return b""
         opened.pieces.append(piece)
         self._thoughts += len(piece)
         if self._thoughts > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream's thinking exceeds {MAX_EVENT_BYTES} characters")
-        return self._chunk(b'{"reasoning_content":' + _text(piece) + b"}")
+        return self._chunk(b'{"reasoning_content":' + _json(piece) + b"}")
 
     def _close(self, event: messages.Event) -> bytes:
         opened = self._blocks.pop(event.index, None)
-        return b"" if opened is None else self._closed(opened)
+        return b"" if opened is None else self._end_block(opened)
 
-    def _closed(self, opened: _Open) -> bytes:
+    def _end_block(self, opened: _OpenBlock) -> bytes:
         block = opened.block
         if block.type == "tool_use":
-            return b"" if opened.fed else self._arguments(opened, chat_answer.arguments_of(block))
+            return b"" if opened.fed else self._arguments(opened, response.arguments_of(block))
         if block.type not in ("thinking", "redacted_thinking"):
             return b""
         block.thinking = "".join(opened.pieces)
-        entry = {"index": self._entries, **chat_answer.thinking_entry(block)}
+        entry = {"index": self._entries, **response.thinking_entry(block)}
         self._entries += 1
         return self._chunk(b'{"thinking_blocks":[' + strict.encode_response(entry) + b"]}")
 
-    def _note(self, event: messages.Event) -> bytes:
-        """Remember why the model stopped and what it cost: told when all is said."""
+    def _message_delta(self, event: messages.Event) -> bytes:
+        """Keep the stop reason and the usage, which are sent at the end."""
         self._count(event.usage)
         delta = event.delta
-        if delta is None or delta.stop_reason is None:
+        if delta is None or not delta.stop_reason:
             return b""
         self._stop = delta.stop_reason
         explanation = lenient.as_word(lenient.as_member(delta.stop_details, "explanation"))
         if delta.stop_reason == "refusal" and explanation:
-            return self._chunk(b'{"refusal":' + _text(explanation) + b"}")
+            return self._chunk(b'{"refusal":' + _json(explanation) + b"}")
         return b""
 
     def _count(self, counts: object) -> None:
-        """Take over what is counted: totals replace earlier ones, and what is not named stays."""
+        """Add counts: totals replace earlier ones, and what is not named stays."""
         if isinstance(counts, dict):
             self._usage.update((name, value) for name, value in counts.items() if value is not None)
 
     def _finish(self) -> bytes:
         if self._stop is None:
-            raise UpstreamMalformed("the upstream's stream says that it is over and gave no stop_reason")
+            raise UpstreamMalformed("the upstream's stream has a message_stop without a stop_reason")
         self._over = self.finished = True
-        said = b"".join(self._closed(opened) for opened in self._blocks.values())
-        said += self._chunk(b"{}", _text(chat_answer.finish_reason(self._stop, called=self._calls > 0)))
+        closing = b"".join(self._end_block(opened) for opened in self._blocks.values())
+        closing += self._chunk(b"{}", _json(response.finish_reason(self._stop, called=self._calls > 0)))
         if self._with_usage:
-            said += self._head + b',"choices":[],"usage":' + _text(chat_answer.usage(self._usage)) + b"}\n\n"
-        return said + DONE
+            closing += self._head + b',"choices":[],"usage":' + _json(response.usage(self._usage)) + b"}\n\n"
+        return closing + DONE
 
     def _chunk(self, delta: bytes, finish: bytes = b"null") -> bytes:
         return b'%b,"choices":[{"index":0,"delta":%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (
