@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +162,12 @@ def test_plugins_are_known_and_their_settings_judged(tmp_path: Path) -> None:
     (one,) = found.plugin_diagnostics
     assert one.is_error and one.text == "is not a setting; did you mean 'checkInterval'?"
     assert one.location.startswith(f"{path}:1:") and one.key.endswith("config.checkIntervl")
+
+
+@pytest.mark.parametrize(("hard", "open_files"), [(4096, 4096), (resource.RLIM_INFINITY, sys.maxsize)])
+def test_the_limit_of_open_files_is_the_one_that_the_gateway_can_reach(
+    hard: int, open_files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises the soft limit itself."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, hard))
+    assert gather({"HOME": str(tmp_path)}).open_files == open_files

@@ -95,7 +95,7 @@ def main() -> None:
             line = b"n" * 99 + b"\n"
             for _ in range(1000):
                 os.write(2, line * 1000)
-            say("all was said")
+            say("the end")
             serve(port, HEALTHY)
         case "closed":
             for fd in (0, 1, 2):

@@ -72,7 +72,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         found |= _from_config(file, environment)
         found["plugin_diagnostics"] = tuple(plugin_diagnostics(file, state))
         port = found.pop("wanted_port")
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, file_limit = resource.getrlimit(resource.RLIMIT_NOFILE)  # the gateway raises the soft limit to it
     return Facts(
         config_path=str(path),
         config_exists=path.exists(),
@@ -86,7 +86,7 @@ def gather(environment: Mapping[str, str], config: str | None = None) -> Facts:
         known_plugins=tuple(sorted({*_OWN_ENTRIES, *(one.id for one in find_plugins(state))})),
         python=sys.version_info[:3],
         openssl=ssl.OPENSSL_VERSION_INFO[:3],
-        open_files=soft if soft != resource.RLIM_INFINITY else sys.maxsize,
+        open_files=file_limit if file_limit != resource.RLIM_INFINITY else sys.maxsize,
         free_bytes=_free(state),
         not_gathered=tuple(not_gathered),
         **found,
