@@ -23,13 +23,13 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", str(STAND_IN), *arguments]
 
 
-async def fetch(plan: api.FetchRequest) -> api.FetchResponse:
+async def fetch(request: api.FetchRequest) -> api.FetchResponse:
     """As the host's own, without its limits and its judgement of addresses."""
-    place, _, path = plan.url.removeprefix("http://").partition("/")
+    place, _, path = request.url.removeprefix("http://").partition("/")
     host, _, port = place.rpartition(":")
-    lines = [f"{name}: {value}" for name, value in plan.headers.items()]
-    if plan.secret is not None and plan.header:
-        lines.append(f"{plan.header}: {plan.secret.get_secret_value()}")
+    lines = [f"{name}: {value}" for name, value in request.headers.items()]
+    if request.secret is not None and request.header:
+        lines.append(f"{request.header}: {request.secret.get_secret_value()}")
     try:
         reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     except OSError as error:
@@ -51,7 +51,7 @@ async def fetch(plan: api.FetchRequest) -> api.FetchResponse:
 
 @dataclass
 class Host:
-    """A `ServiceContext`. ``plans`` are those of the children that were asked for."""
+    """A `ServiceContext`. ``specs`` are those of the children that were requested."""
 
     config: Any
     state_dir: Path
@@ -59,25 +59,25 @@ class Host:
     gateway_url: str = "http://127.0.0.1:18789"
     instance: str = "instance-1"
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("test.anthropic-claude-proxy"))
-    plans: list[api.ChildSpec] = field(default_factory=list)
+    specs: list[api.ChildSpec] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def serve_relay(self, plan: api.RelaySpec) -> api.RunningRelay:
+    async def serve_relay(self, spec: api.RelaySpec) -> api.RunningRelay:
         raise NotImplementedError
 
-    async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
-        return await fetch(plan)
+    async def fetch(self, request: api.FetchRequest) -> api.FetchResponse:
+        return await fetch(request)
 
     def supervise(
-        self, plan: api.ChildSpec, probe: Callable[[], Awaitable[api.ProbeResult]]
+        self, spec: api.ChildSpec, probe: Callable[[], Awaitable[api.ProbeResult]]
     ) -> api.ChildHandle:
-        self.plans.append(plan)
+        self.specs.append(spec)
 
         def changed(status: ChildStatus) -> None:
             self.changed.set()
 
         return Supervisor(
-            plan,
+            spec,
             clock=asyncio.get_running_loop().time,
             probe=probe,
             random=lambda: 0.5,
@@ -100,6 +100,6 @@ class Setup:
     config: Mapping[str, Any] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
 
-    async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
-        self.fetched.append(plan.url)
-        return await fetch(plan)
+    async def fetch(self, request: api.FetchRequest) -> api.FetchResponse:
+        self.fetched.append(request.url)
+        return await fetch(request)

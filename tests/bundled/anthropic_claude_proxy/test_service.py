@@ -91,7 +91,7 @@ def test_the_proxy_gets_the_port_and_no_key_of_ours(tmp_path: Path, monkeypatch:
     found = json.loads(seen.read_text())
     assert found["MERIDIAN_PORT"] == found["CLAUDE_PROXY_PORT"] == str(host.config.port)
     assert found["CLAUDE_CODE_OAUTH_TOKEN"] == "token-for-it" and "ANTHROPIC_API_KEY" not in found
-    assert not any("token-for-it" in word for plan in host.plans for word in plan.argv)
+    assert not any("token-for-it" in word for spec in host.specs for word in spec.argv)
 
 
 def test_a_proxy_that_dies_is_started_again(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_with_auto_start_off_nothing_is_started(tmp_path: Path) -> None:
 
 
 def test_times_are_seconds_for_the_host() -> None:
-    plan = child_spec(ProxyConfig.model_validate({"restartDelayMs": 1500, "autoRestart": False}), {})
-    assert (plan.restart_delay, plan.auto_restart, plan.argv[0]) == (1.5, False, "bunx")
+    spec = child_spec(ProxyConfig.model_validate({"restartDelayMs": 1500, "autoRestart": False}), {})
+    assert (spec.restart_delay, spec.auto_restart, spec.argv[0]) == (1.5, False, "bunx")
 
 
 # Whom it trusts

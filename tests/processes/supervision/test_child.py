@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,9 @@ from tests.processes.supervised import PATIENCE, command, there
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for descendants in /proc")
 
 
-def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Event], tuple[str, ...]]:
+def life(
+    argv: tuple[str, ...], orders: tuple[bytes, ...] = (), **more: Any
+) -> tuple[list[Event], tuple[str, ...]]:
     """Return all events and lines of a child, which gets its orders when it has started."""
     events: list[Event] = []
     output = OutputTail()
@@ -34,7 +38,8 @@ def life(argv: tuple[str, ...], orders: tuple[bytes, ...] = ()) -> tuple[list[Ev
             else:
                 over.set()
 
-        child = Child(ChildSpec(name="c", argv=argv, environment={"PATH": "/bin"}), output, emit)
+        spec = ChildSpec(**{"name": "c", "argv": argv, "environment": {"PATH": "/bin"}, **more})
+        child = Child(spec, output, emit)
         child.start()
         await asyncio.wait_for(over.wait(), PATIENCE)
         child.send(subreaper.KILL)  # comes too late, and does no harm
@@ -81,6 +86,21 @@ def test_a_child_that_writes_endlessly_does_not_occupy_the_loop() -> None:
 
     asyncio.run(work())
     assert output.lines()[-1] == "last"
+
+
+@pytest.mark.parametrize("cwd", [None, "own"])
+def test_a_child_learns_nothing_of_the_folder_that_the_gateway_runs_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cwd: str | None
+) -> None:
+    """Neither as its working directory nor in PWD and OLDPWD, which some programs prefer to it."""
+    gateways, own = tmp_path / "gateways", tmp_path / "own"
+    gateways.mkdir()
+    own.mkdir()
+    monkeypatch.chdir(gateways)
+    environment = {"PATH": "/bin", "PWD": str(gateways), "OLDPWD": str(gateways)}
+    folder = None if cwd is None else own
+    _, lines = life(("/usr/bin/env",), environment=environment, cwd=folder)
+    assert f"PWD={folder or '/'}" in lines and not any(str(gateways) in line for line in lines)
 
 
 @pytest.mark.parametrize(("order", "name"), [(subreaper.TERM, "SIGTERM"), (subreaper.KILL, "SIGKILL")])

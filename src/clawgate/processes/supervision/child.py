@@ -14,7 +14,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from clawgate.plugins.api import ChildSpec
 from clawgate.processes.supervision import subreaper
@@ -76,14 +76,15 @@ class Child:
             self._control,
         ):  # our ends only: the child expects blocking ones
             os.set_blocking(fd, False)
+        folder = str(self._spec.cwd or _NEUTRAL_FOLDER)
         self._popen = subprocess.Popen(
             subreaper.command(report, self._spec.argv, self._spec.environment),
             stdin=control,
             stdout=stream,
             stderr=stream,
             pass_fds=(report,),
-            env={**self._spec.environment, subreaper.MARKER: self._marker},
-            cwd=self._spec.cwd or _NEUTRAL_FOLDER,
+            env={**_without_old_folder(self._spec.environment, folder), subreaper.MARKER: self._marker},
+            cwd=folder,
             start_new_session=True,
         )
         for fd in (report, stream, control):
@@ -178,6 +179,12 @@ class Child:
     def _close_fd(self, fd: int) -> None:
         self._fds.discard(fd)
         os.close(fd)
+
+
+def _without_old_folder(environment: Mapping[str, str], folder: str) -> dict[str, str]:
+    """Return ``environment`` with the child's folder in PWD: some programs prefer it to their working directory."""
+    result = {name: value for name, value in environment.items() if name != "OLDPWD"}
+    return result | {"PWD": folder} if "PWD" in result else result
 
 
 def _spawn_failed(error: OSError | ValueError, spec: ChildSpec) -> SpawnFailed:
