@@ -12,12 +12,23 @@ import pytest
 import uvloop
 
 from clawgate.relay.interfaces import ChunkPassthrough
-from clawgate.relay.upstream.connection import HEAD_LIMIT, UpstreamConnection
+from clawgate.relay.upstream.connection import TURN_BYTES, UpstreamConnection
+from clawgate.relay.upstream.response_parser import HEAD_LIMIT
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Close, Drip, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, run, serving, until
-from tests.relay.fakes import FakeHandler, FakeOwner, connected, slices
+from tests.relay.fakes import (
+    OK,
+    STREAM_HEAD,
+    FakeHandler,
+    FakeOwner,
+    FakeTransport,
+    chunked,
+    connected,
+    settle,
+    slices,
+)
 from tests.testing.throwaway_ca import make_throwaway
 
 GOOD = faults.json_answer({"next": "fine"})
@@ -408,12 +419,13 @@ def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind
 async def test_a_head_that_is_too_large_is_refused_however_it_is_read(size: int) -> None:
     """In pieces, and in one read with its body behind it."""
     told = FakeHandler()
-    connection, _ = connected()
+    connection, transport = connected()
     connection.start_response(told, head_only=False)
     answer = b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * (HEAD_LIMIT + 20_000))
     for piece in slices(answer, size):
         if not told.end:
-            connection.data_received(piece)
+            transport.receive(piece)
+            await turns_of(told, transport)
     assert (told.status, told.end) == (0, "upstream_malformed")
 
 
@@ -499,3 +511,127 @@ def test_close_notify_is_seen_on_a_real_connection(loop: str, close_notify: bool
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if loop == "uvloop" else None) as runner:
         runner.run(work())
+
+
+async def turns_of(handler: FakeHandler, transport: FakeTransport) -> list[int]:
+    """How much of the body each turn of the loop brings, until the connection is read again."""
+    sizes = [len(handler.body)]
+    for _ in range(10_000):
+        if transport.reading or transport.is_closing():
+            break
+        await asyncio.sleep(0)
+        sizes.append(len(handler.body) - sum(sizes))
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("head", "unit"),
+    [
+        (faults.head(200, [("Transfer-Encoding", "chunked")]), chunked(b"x")),
+        (STREAM_HEAD, chunked(b": x\n\n" * 1000)),
+        (STREAM_HEAD, chunked(b"data: {}\n\n")),
+    ],
+    ids=["1-byte chunks", "comments", "tiny events"],
+)
+async def test_what_means_much_work_is_handled_in_turns(head: bytes, unit: bytes) -> None:
+    """One hostile upstream must not stop the loop for everybody: a read has a quarter of a megabyte."""
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    transport.receive(head)
+    count = 250_000 // len(unit)
+    transport.receive(unit * count)
+    turns = await turns_of(handler, transport)
+    assert len(turns) > 20 and max(turns) <= TURN_BYTES
+    assert len(handler.body) == count * int(unit[: unit.index(b"\r")], 16)
+
+
+@pytest.mark.parametrize("chunk_size", [None, 10_000])
+async def test_a_large_body_is_handled_at_once(chunk_size: int | None) -> None:
+    """It costs a copy, however large it is."""
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    body = b"x" * 250_000
+    if chunk_size is None:
+        transport.receive(faults.head(200, [("Content-Length", "250000")]) + body)
+    else:
+        transport.receive(
+            faults.head(200, [("Transfer-Encoding", "chunked")]) + chunked(*slices(body, chunk_size))
+        )
+    assert handler.body == body and transport.calls == []
+
+
+async def test_turns_wait_while_the_handler_does() -> None:
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    transport.receive(STREAM_HEAD)
+    transport.receive(chunked(b"data: {}\n\n") * 3000)
+    connection.pause_reading()
+    await settle()
+    before = len(handler.body)
+    connection.resume_reading()
+    assert len(await turns_of(handler, transport)) > 3
+    assert before <= TURN_BYTES and handler.body == b"data: {}\n\n" * 3000
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_what_waits_for_its_turn_comes_before_the_end(end: str) -> None:
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    transport.receive(STREAM_HEAD)
+    transport.receive(chunked(b"data: {}\n\n") * 3000 + chunked(b""))
+    transport.lose(None if end == "close" else ConnectionResetError())
+    assert handler.end == "complete" and handler.body == b"data: {}\n\n" * 3000
+
+
+async def test_nothing_comes_of_what_waits_once_the_connection_was_given_up() -> None:
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    transport.receive(STREAM_HEAD)
+    transport.receive(chunked(b"data: {}\n\n") * 3000)
+    before = handler.body
+    connection.abort()
+    await settle()
+    assert handler.body == before and handler.end == ""
+
+
+async def test_bytes_behind_a_response_make_its_connection_unusable_although_they_wait() -> None:
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    transport.receive(STREAM_HEAD)
+    transport.receive(chunked(b"data: {}\n\n", b"") + OK * 200)
+    assert handler.end == "complete" and not connection.reusable
+
+
+@pytest.mark.parametrize(
+    "interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"]
+)
+@pytest.mark.parametrize("size", [len(b"HTTP/1.1 100 Continue\r\n\r\n"), 1000, 250_000])
+async def test_interim_responses_are_bounded(interim: bytes, size: int) -> None:
+    """They carry nothing, and each costs a turn of the parser."""
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    fed = 0
+    for piece in slices(interim * 20_000, size):
+        transport.receive(piece)
+        await turns_of(handler, transport)
+        fed += len(piece)
+        if handler.end:
+            break
+    assert handler.end == "upstream_malformed" and fed < HEAD_LIMIT + max(size, TURN_BYTES) + 1
+
+
+async def test_some_interim_responses_are_none_of_the_clients_business() -> None:
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    for _ in range(50):
+        transport.receive(b"HTTP/1.1 102 Processing\r\n\r\n")
+    transport.receive(OK)
+    assert (handler.status, handler.end) == (200, "complete")

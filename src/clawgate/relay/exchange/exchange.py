@@ -140,14 +140,14 @@ class Exchange(RequestSide):
         """The client reads more slowly than the upstream responds."""
         self._own_flow().client_write_paused = True
         if self._connection is not None:
-            self._connection.transport.pause_reading()
+            self._connection.pause_reading()
 
     def on_client_write_resumed(self) -> None:
         """The client has caught up."""
         self._own_flow().client_write_paused = False
         if self._connection is not None:
             self._progress_at = self._context.now()
-            self._connection.transport.resume_reading()
+            self._connection.resume_reading()
 
     def client_disconnected(self) -> None:
         """The client is gone: free the upstream at once, in whatever state."""

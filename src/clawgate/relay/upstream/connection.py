@@ -1,7 +1,8 @@
-"""One connection to an upstream: tells where each answer starts and ends, and hands its bytes on as they came.
+"""One connection to an upstream: passes each response to the handler of its request, byte for byte as it came.
 
-It parses only to know the framing; whose request it serves and what becomes of the answer is the handler's
-business, and whether the connection may serve again is the pool's.
+Reads only as much as the framing needs; what becomes of a response is the handler's business, and whether the
+connection may serve again is the pool's. Must not work long on one read: an upstream that sends much that means little
+is read in turns, so that all connections are served alike.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ import struct
 import termios
 from typing import Protocol
 
-import httptools
-
-from clawgate.errors import GatewayError, UpstreamClosed, UpstreamMalformed
-from clawgate.relay.interfaces import Buffer, ChunkPassthrough, ResponseHandler, ResponseHead
+from clawgate.errors import GatewayError, UpstreamClosed
+from clawgate.relay.interfaces import Buffer, ChunkPassthrough, ResponseHandler
 from clawgate.relay.response.chunk_passthrough import CHUNK_ENDS, chunk_prefixes
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
-from clawgate.wire.http.message import HEAD_END
+from clawgate.relay.upstream.response_parser import HEAD_LIMIT, ResponseParser
 from clawgate.wire.http.url import Origin
 
-HEAD_LIMIT = 65_536
-"""Bytes of an answer's head. Larger than what clients may send: upstreams add many rate-limit fields."""
 WRITE_BUFFER = 65_536
 COPY_BYTES = 16_384
 """Below this, joining buffers costs less than sending several."""
-_FRAMING_A_BYTE = 6  # a chunk of one byte takes five
+TURN_BYTES = 8192
+"""How much is handled of one read before other connections have their turn, where bytes may mean much work: heads,
+events, and bodies in tiny chunks."""
+EARLY_RESPONSE_LIMIT = 1_048_576
+"""How much is read of a response in front of a reset."""
 
 
 class ConnectionOwner(Protocol):
@@ -54,41 +55,33 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self.reused = False
         self.reusable = False
-        self.cancelled = False  # whoever dialled has given up
+        self.cancelled = False
+        """Whether its dial was cancelled: it must not be used."""
         self.transport: asyncio.Transport
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = ResponseParser(owner.origin)
+        self._parsed = False  # the parser has to be started again before the next response
+        self._at_start = True  # nothing of a response came that may be taken by its head alone
         self._readiness = select.poll()
         self._written = 0
         self._not_received = False
-        self._head_only = False
-        self._reset_answer()
-
-    def _reset_answer(self) -> None:
-        self._untouched = True  # no byte of the answer has been parsed
-        self._first = b""  # the answer's first read, while it is being parsed
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
-        self._framing = 0  # bytes of a chunked body that are not its content
-        self._in_head = True
-        self._interim = False
-        self._ended = False
-        self._chunk_ended = False  # the last that the parser spoke of was the end of a chunk
-        self._until_close = False
         self._orderly_end = False  # the peer closed as its protocol wants it
-        self._trouble: UpstreamMalformed | None = None
+        self._backlog = b""  # what was read and waits for its turn
+        self._in_turns = False  # reading is paused, and the backlog has its next turn soon
+        self._reading_paused = False  # by the handler
 
-    # What the handler calls.
+    # For handler and pool.
 
     def start_response(self, handler: ResponseHandler, *, head_only: bool) -> None:
-        """Take the next answer for ``handler``; ``head_only`` for HEAD, whose answer has no body."""
+        """Pass the next response to ``handler``; ``head_only`` for HEAD, whose response has no body."""
         self.handler = handler
-        self._head_only = head_only
         self._written = 0
-        if not self._untouched:
-            self._reset_answer()
+        self._at_start = not head_only
+        if self._parsed or head_only:
+            self._parser.start(head_only=head_only)
+            self._parsed = head_only
 
     def write(self, pieces: list[Buffer]) -> None:
-        """Send bytes of the request; too many at once are announced by ``on_upstream_write_paused``."""
+        """Send bytes of the request; too many at once are answered by ``on_upstream_write_paused``."""
         if len(pieces) == 1:
             self._written += len(pieces[0])
             self.transport.write(pieces[0])
@@ -100,9 +93,22 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self.transport.writelines(pieces)
 
+    def pause_reading(self) -> None:
+        """Read no more of the response until `resume_reading`."""
+        self._reading_paused = True
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._reading_paused = False
+        if self._backlog:
+            self._schedule_turn()
+        elif not self._in_turns:
+            self.transport.resume_reading()
+
     def abort(self) -> None:
-        """End the connection at once, whatever is under way; the handler hears no more."""
+        """End the connection at once; the handler is not called again."""
         self.handler = self._passthrough = None
+        self._backlog = b""
         self.transport.abort()
 
     def is_stale(self) -> bool:
@@ -139,67 +145,93 @@ class UpstreamConnection(asyncio.Protocol):
                     return
             self._passthrough = None
         handler = self.handler
-        if handler is None:  # an answer without a request: never let it meet the next one
+        if handler is None:  # bytes that no request asked for must never meet the next one
             self.reusable = False
             self.transport.abort()
             return
-        if self._untouched:
-            if not self._head_only and self._take_whole(data, handler):
+        if self._at_start:
+            if self._complete_at_once(data, handler):
                 return
-            self._untouched = False
-            self._first = data
-        if self._in_head:
-            self._head_bytes += len(data)
+            self._at_start = False
+        if self._backlog:
+            self._backlog += data
+        elif len(data) > TURN_BYTES and self._parser.may_be_costly:
+            self._backlog = data[TURN_BYTES:]
+            self._parse(data[:TURN_BYTES], handler)
+            self._take_turns()
         else:
-            self._framing += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._trouble = UpstreamMalformed(f"{self._owner.origin} switched protocols without being asked")
-        except httptools.HttpParserError as error:
-            self._trouble = UpstreamMalformed(f"{self._owner.origin} did not answer in HTTP/1.1 ({error})")
-        if self._in_head and self._head_bytes > HEAD_LIMIT and self._trouble is None:
-            self._trouble = self._head_too_large()
-        self._first = b""
-        # The size line of a next chunk, were it here, would have been the last thing that the parser spoke of; the
-        # beginning of one could be, and that does not end like a line.
-        between_chunks = self._chunk_ended and data.endswith(b"\r\n")
-        self._framing = max(self._framing, 0)
-        if self._framing > HEAD_LIMIT and self._trouble is None and not self._ended:
-            self._trouble = UpstreamMalformed(f"{self._owner.origin} sends more framing than content")
-        if not self._serves(handler):
-            return  # it gave up while it was being told
-        if self._ended:
+            self._parse(data, handler)
+
+    def _take_turns(self) -> None:
+        """Handle the backlog: what costs little at once, and the rest after other connections had their turn."""
+        while (handler := self.handler) is not None and self._backlog and not self._reading_paused:
+            if self._parser.is_costly:
+                self._schedule_turn()
+                return
+            data, self._backlog = self._backlog, b""
+            self._parse(data, handler)
+
+    def _schedule_turn(self) -> None:
+        """Handle more of the backlog in the next turn of the loop; read nothing until then."""
+        if not self._in_turns:
+            self._in_turns = True
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._in_turns = False
+        handler = self.handler
+        if handler is None or self._reading_paused:
+            return
+        data, self._backlog = self._backlog[:TURN_BYTES], self._backlog[TURN_BYTES:]
+        self._parse(data, handler)
+        self._take_turns()
+        if not self._backlog:
+            self._read_again()
+
+    def _read_again(self) -> None:
+        if not (self._reading_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
+
+    def _parse(self, data: bytes, handler: ResponseHandler) -> None:
+        """Pass on what ``data`` brings. The handler may end the connection at each call."""
+        parser = self._parser
+        self._parsed = True
+        had_head = parser.head is not None
+        parser.feed(data)
+        if parser.head is not None and not had_head:
+            extra_headers = handler.on_response_head(parser.head)
+            if extra_headers is not None and parser.keep_alive and (raw := parser.head_in(data)):
+                self._owner.response_heads.remember(raw, parser.head.status, extra_headers)
+        if self.handler is handler and (body := parser.pop_body()):
+            handler.on_response_body(body)
+        if self.handler is not handler:
+            return
+        if parser.complete:
             self._finish()
-        elif not self._in_head:
+        elif parser.head is not None:
             handler.on_read_complete()
-        if self._trouble is not None:
-            self._fail(self._trouble)
-        elif between_chunks and self._serves(handler):
+        if parser.error is not None:
+            self._fail(parser.error)
+        elif self.handler is handler and not self._backlog and parser.is_between_chunks(data):
             self._passthrough = handler.chunk_passthrough()
 
-    def _head_too_large(self) -> UpstreamMalformed:
-        return UpstreamMalformed(f"{self._owner.origin} sent an answer head of over {HEAD_LIMIT} bytes")
-
-    def _serves(self, handler: ResponseHandler) -> bool:
-        return self.handler is handler
-
-    def _take_whole(self, data: bytes, handler: ResponseHandler) -> bool:
-        """The short way: a whole answer of a known shape, handed over in one piece."""
-        for shape in self._owner.response_heads:
-            found = shape.match(data)
-            if found is not None:
+    def _complete_at_once(self, data: bytes, handler: ResponseHandler) -> bool:
+        """The fast path of a complete response in one read, with a head that was seen before."""
+        for pattern in self._owner.response_heads:
+            match = pattern.match(data)
+            if match is not None:
                 self.handler = None
                 self.reusable = True
-                if handler.on_complete_response(shape.status, found[0], data[found[1] :]):
+                if handler.on_complete_response(pattern.status, match[0], data[match[1] :]):
                     return True
                 self.handler = handler
                 return False
         return False
 
     def eof_received(self) -> bool:
-        if self._in_head and self.reused:
-            self._not_received = self._nothing_was_heard()
+        if self._parser.in_head and self.reused:
+            self._not_received = self._request_unacknowledged()
         self._orderly_end = self._is_orderly_end()
         return False
 
@@ -210,7 +242,7 @@ class UpstreamConnection(asyncio.Protocol):
         uvloop reports no EOF without a close_notify, asyncio does.
         """
         tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
-        if tls is None or not self._until_close:
+        if tls is None or not self._parser.until_close:
             return True
         try:
             return tls.read(1) == b""
@@ -220,15 +252,19 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
         self._owner.remove(self)
-        if exc is not None and self._in_head:
-            self._hear_what_came_before()
+        parser = self._parser
+        while self._backlog and (handler := self.handler) is not None:
+            data, self._backlog = self._backlog, b""
+            self._parse(data, handler)
+        if exc is not None and parser.in_head:
+            self._read_early_response()
         if self.handler is None:
             return
-        if self._until_close and self._orderly_end and exc is None:
-            self._ended = True
+        if parser.until_close and self._orderly_end and exc is None:
+            parser.complete = True
             self._finish()
             return
-        when = "before it answered" if self._in_head else "in the middle of its answer"
+        when = "before it responded" if parser.in_head else "in the middle of its response"
         how = "reset" if isinstance(exc, ConnectionError) else "closed"
         self._fail(
             UpstreamClosed(f"{self._owner.origin} {how} the connection {when}"),
@@ -243,104 +279,43 @@ class UpstreamConnection(asyncio.Protocol):
         if self.handler is not None:
             self.handler.on_upstream_write_resumed()
 
-    # httptools callbacks
-
-    def on_message_begin(self) -> None:
-        if self._ended:
-            self._trouble = UpstreamMalformed(f"{self._owner.origin} sent more than one answer")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value.strip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        if self._ended or self.handler is None:
-            return
-        if not self._parser.get_http_version().startswith("1."):
-            self._trouble = UpstreamMalformed(f"{self._owner.origin} did not answer in HTTP/1.1")
-            return
-        if len(self._first) > HEAD_LIMIT and self._first.find(HEAD_END) > HEAD_LIMIT:  # all of it in one read
-            self._trouble = self._head_too_large()
-            return
-        status = self._parser.get_status_code()
-        if status < 200:
-            self._interim = True
-            return
-        fields = dict(self._headers)
-        length = fields.get(b"content-length")
-        coding = fields.get(b"transfer-encoding")
-        bodiless = self._head_only or status in (204, 304)
-        if coding is not None and (coding.lower() != b"chunked" or length is not None):
-            self._trouble = UpstreamMalformed(
-                f"{self._owner.origin} framed its answer in a way that cannot be passed on"
-            )
-            return
-        self._in_head = False
-        self._until_close = length is None and coding is None and not bodiless
-        self.reusable = self._parser.should_keep_alive() and not self._until_close
-        extra_headers = self.handler.on_response_head(
-            ResponseHead(
-                status=status,
-                headers=self._headers,
-                length=0 if bodiless and length is None else int(length) if length is not None else None,
-                chunked=coding is not None,
-                content_type=fields.get(b"content-type", b""),
-                encoded=fields.get(b"content-encoding", b"identity").lower() != b"identity",
-            )
-        )
-        if extra_headers is not None and self.reusable and self._first:
-            end = self._first.find(HEAD_END) + len(HEAD_END)
-            self._owner.response_heads.remember(self._first[:end], status, extra_headers)
-        if self._head_only:  # the parser would wait for the body that the head announces
-            self._ended, self.reusable = True, False
-
-    def on_body(self, body: bytes) -> None:
-        if self.handler is not None and not self._ended and self._trouble is None:
-            self._framing -= len(body) * _FRAMING_A_BYTE
-            self.handler.on_response_body(body)
-
-    def on_chunk_header(self) -> None:
-        self._chunk_ended = False
-
-    def on_chunk_complete(self) -> None:
-        self._chunk_ended = True
-
-    def on_message_complete(self) -> None:
-        if self._interim:
-            head_bytes = (
-                self._head_bytes
-            )  # counted on: interim responses are bounded, and a response has begun
-            self._reset_answer()
-            self._untouched, self._head_bytes = False, head_bytes
-        elif not self._in_head:
-            self._ended = True
-
-    # How an answer ends
+    # How a response ends.
 
     def _finish(self) -> None:
         handler, self.handler = self.handler, None
-        self.reusable = self.reusable and self._trouble is None and not self.transport.is_closing()
+        parser = self._parser
+        stray, self._backlog = self._backlog, b""
+        self.reusable = (
+            parser.keep_alive and parser.error is None and not stray and not self.transport.is_closing()
+        )
         if handler is not None:
             handler.on_response_complete()
 
     def _fail(self, error: GatewayError, *, not_received: bool = False) -> None:
         handler, self.handler = self.handler, None
+        self._backlog = b""
         self.reusable = False
         self.transport.abort()
         if handler is not None:
-            handler.on_upstream_error(error, no_response=self._head_bytes == 0, not_received=not_received)
+            handler.on_upstream_error(
+                error, no_response=self._parser.head_bytes == 0, not_received=not_received
+            )
 
-    def _hear_what_came_before(self) -> None:
-        """Read an early answer that the kernel still holds: our write ran into the reset behind it
+    def _read_early_response(self) -> None:
+        """Read an early response that the kernel still holds: our write ran into the reset behind it
         (RFC 9112 section 9.5)."""
         if self.transport.get_extra_info("ssl_object") is not None:
             return
-        self._untouched = False  # not the short way: this connection serves nobody again
         fd = self.transport.get_extra_info("socket").fileno()
+        count = 0
         with contextlib.suppress(OSError):
-            while self.handler is not None and (data := os.read(fd, HEAD_LIMIT)):
-                self.data_received(data)
+            while (handler := self.handler) is not None and count < EARLY_RESPONSE_LIMIT:
+                if not (data := os.read(fd, HEAD_LIMIT)):
+                    return
+                count += len(data)
+                self._parse(data, handler)
 
-    def _nothing_was_heard(self) -> bool:
+    def _request_unacknowledged(self) -> bool:
         """Whether the kernel still holds every byte of the request, unacknowledged (TIOCOUTQ, tcp(7))."""
         fd = self.transport.get_extra_info("socket").fileno()
         try:
