@@ -89,6 +89,7 @@ async def test_a_request_that_takes_long_to_make_is_made_in_a_thread() -> None:
     owner = Owner(routed(FakeRouter(first)))
     owner.attempts.choose(BODY)
     assert owner.calls == ["prepare"] and owner.upstream is first.upstream
+    assert vars(first)["offload"] is None, "it may refer to its attempt: only the collector could free them"
     await owner.tasks[0]
     assert owner.calls == ["prepare", "send"] and owner.sent.endswith(b"\r\n\r\ntranslated")
     assert threads != [threading.current_thread()]

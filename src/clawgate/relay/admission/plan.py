@@ -89,7 +89,7 @@ class UpstreamAttempt(Protocol):
     request: list[Buffer]
     """Head and body, ready to be sent; empty until `complete`, where there is something to ``offload``."""
     offload: Callable[[], bytes] | None
-    """Makes a body that takes long to make: to be called once, in a thread. Raises `GatewayError`."""
+    """Makes a body that takes long to make. To be taken out, and called once, in a thread. Raises `GatewayError`."""
 
     def complete(self, body: bytes) -> None:
         """Make the request of what ``offload`` returned. Raises `GatewayError`."""

@@ -88,10 +88,11 @@ class Attempts:
     def _start(self, attempt: UpstreamAttempt) -> None:
         self.current = attempt
         self._owner.use_upstream(attempt.upstream)
-        if attempt.offload is None:
+        offload, attempt.offload = attempt.offload, None  # once, and it may refer to the attempt and its body
+        if offload is None:
             self._send(attempt)
         else:
-            self._owner.prepare(partial(_complete, attempt, attempt.offload), self._send)
+            self._owner.prepare(partial(_complete, attempt, offload), self._send)
 
     def _send(self, attempt: UpstreamAttempt) -> None:
         self._request.replace(attempt.request)
