@@ -41,6 +41,8 @@ def verdicts(results: Results) -> list[Verdict]:
     found.append(Verdict("bridge: CPU per chunk", 1.5, "x nginx", per_chunk))
     routed = results.ratio(requests_name("50 kB", 32), "gateway", "bridge", "cpu_us")
     found.append(Verdict("gateway: CPU per request, 50 kB, c=32", 4, "x bridge", routed))
+    routed = results.ratio(requests_name("1 kB", 32), "gateway", "nginx", "cpu_us")
+    found.append(Verdict("gateway: CPU per request, 1 kB, c=32", 2.5, "x nginx", routed))
     for scenario in TRANSLATED:
         per_chunk = results.median(scenario, "gateway", "cpu_us")
         found.append(Verdict(f"gateway: CPU per chunk {scenario}", 60, "us", per_chunk))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from clawgate.policy import egress
 from clawgate.policy.egress import (
     Decision,
     Reason,
@@ -162,3 +164,29 @@ def test_an_address_is_known_in_every_spelling_that_resolvers_take(address: IPv4
 )
 def test_what_a_host_says_of_itself(host: str, kind: Reason) -> None:
     assert classify_host(host) is kind
+
+
+def documented_rows() -> list[tuple[str, str, str]]:
+    """The rows of the module's table: a kind, one address of it, and when it is dialled."""
+    lines = (egress.__doc__ or "").split("=\n")[2].splitlines()
+    rows = [re.split(r"  +", line.strip()) for line in lines if line[:1].isalpha()]
+    return [
+        (kind, address, dialled) for kind, addresses, dialled in rows for address in addresses.split(", ")
+    ]
+
+
+@pytest.mark.parametrize(("kind", "address", "dialled"), documented_rows())
+def test_the_documented_table_is_what_is_decided(kind: str, address: str, dialled: str) -> None:
+    assert classify(ip_address(address)) == kind
+    allowed = [decide_text(address, allow_private=allow_private).allowed for allow_private in (False, True)]
+    assert (
+        allowed
+        == {"always": [True, True], "only with ``allow_private``": [False, True], "never": [False, False]}[
+            dialled
+        ]
+    )
+
+
+def test_the_documented_table_has_every_kind() -> None:
+    kinds = set(Reason) - {Reason.TRUSTED_ORIGIN, Reason.NOT_AN_ADDRESS}
+    assert {kind for kind, _, _ in documented_rows()} == kinds

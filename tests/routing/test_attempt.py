@@ -42,7 +42,7 @@ from tests.routing.gateway_server import (
     question,
     serving_gateway,
 )
-from tests.routing.test_router import catalog, connect, direct, head_of, known
+from tests.routing.test_router import catalog, connect, head_of, make_provider, make_router
 
 LINES = b"content-type: application/json\r\nanthropic-beta: x\r\n"
 REF = ModelRef("a", "m")
@@ -121,7 +121,7 @@ def test_a_plugin_shapes_what_leaves_in_the_providers_own_dialect(path: str, api
             request, model="m-2", fields={**request.fields, "x": 1}, headers={"x-one": "p", "x-two": "p"}
         )
 
-    found = attempt(known("a", api, headers=(("X-Two", "operator"),)), path, hooks=Hooks(shape=shape))
+    found = attempt(make_provider("a", api, headers=(("X-Two", "operator"),)), path, hooks=Hooks(shape=shape))
     lines, body = sent(found)
     assert seen[0].model == "m" and "messages" not in seen[0].fields
     assert (body["model"], body["x"], bool(body["messages"])) == ("m-2", 1, True)
@@ -135,7 +135,7 @@ def test_where_a_plugin_fails_there_is_no_request() -> None:
         raise ProviderUnavailable("no")
 
     with pytest.raises(ProviderUnavailable):
-        attempt(known("a"), hooks=Hooks(shape=shape))
+        attempt(make_provider("a"), hooks=Hooks(shape=shape))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_who_writes_which_answer(
     path: str, api: str, head: ResponseHead, judged: MapError | None, kind: type[ResponseWriter]
 ) -> None:
     """A judge is asked about failures that can be read; a translation, where two dialects are spoken."""
-    found = attempt(known("a", api), path, hooks=Hooks(judge=judged))
+    found = attempt(make_provider("a", api), path, hooks=Hooks(judge=judged))
     assert type(writer(found, head)) is kind
     assert found.passthrough == (kind is PassthroughWriter and judged is None)
 
@@ -165,16 +165,16 @@ def test_who_writes_which_answer(
 def test_what_has_no_counterpart_is_refused(path: str) -> None:
     api = OPENAI if path.startswith("/v1/messages") else ANTHROPIC
     with pytest.raises(InvalidRequest, match="has no counterpart there"):
-        attempt(known("a", api), path)
+        attempt(make_provider("a", api), path)
 
 
 def test_the_names_of_who_was_asked_are_head_lines_whatever_they_are() -> None:
     """No name makes a second line."""
-    names = direct(known("a")).route(
+    names = make_router(make_provider("a")).route(
         head_of(CHAT.encode(), LINES), question("a/m\u00e9\r\nx: y")
     ).first_attempt().attribution_headers  # fmt: skip
     assert names.count(b"\r\n") == 2 and b"x-clawgate-model: m%C3%A9%0D%0Ax: y\r\n" in names
-    found = attempt(known("a"), failed=("b/n 503", "c/o 429"))
+    found = attempt(make_provider("a"), failed=("b/n 503", "c/o 429"))
     assert b"x-clawgate-attempts: b/n 503; c/o 429; a/m\r\n" in found.attribution_headers
 
 

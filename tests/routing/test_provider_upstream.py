@@ -7,13 +7,13 @@ import pytest
 from clawgate.routing import provider_upstream as module
 from clawgate.routing.provider_upstream import ProviderUpstream
 from tests.routing.gateway_server import ANTHROPIC, KEY
-from tests.routing.test_router import connect, known
+from tests.routing.test_router import connect, make_provider
 
 TARGET = b"/v1/chat/completions"
 
 
 def made(api: str = "openai-completions", **more: object) -> ProviderUpstream:
-    provider = known("a", api, **more)
+    provider = make_provider("a", api, **more)
     return ProviderUpstream(provider, connect(provider))
 
 

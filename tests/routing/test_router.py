@@ -51,7 +51,7 @@ GOOD = faults.json_answer({"next": "fine"})
 PATHS = (CHAT, MESSAGES)
 
 
-def known(name: str, api: str = "openai-completions", **more: Any) -> Provider:
+def make_provider(name: str, api: str = "openai-completions", **more: Any) -> Provider:
     made: dict[str, Any] = {
         "origin": Origin("http", f"{name}.example", 80),
         "path": "/v1",
@@ -75,7 +75,9 @@ def connect(provider: Provider) -> Upstream:
     return Upstream(plan, Dialer(), via=b"clawgate-me")
 
 
-def direct(*providers: Provider, primary: str | None = None, fallbacks: tuple[str, ...] = ()) -> ModelRouter:
+def make_router(
+    *providers: Provider, primary: str | None = None, fallbacks: tuple[str, ...] = ()
+) -> ModelRouter:
     made = ModelRouter(connect, lambda: 1_700_000_000.0)
     made.use(catalog(*providers, primary=primary, fallbacks=fallbacks))
     return made
@@ -91,7 +93,7 @@ def catalog(*providers: Provider, primary: str | None = None, fallbacks: tuple[s
     )
 
 
-def asked_bytes(made: ModelRouter, body: bytes, *, path: bytes = b"/v1/chat/completions") -> bytes:
+def request_bytes(made: ModelRouter, body: bytes, *, path: bytes = b"/v1/chat/completions") -> bytes:
     attempt = made.route(head_of(path), body).first_attempt()
     return b"".join(bytes(piece) for piece in attempt.request)
 
@@ -109,7 +111,7 @@ def asked_bytes(made: ModelRouter, body: bytes, *, path: bytes = b"/v1/chat/comp
     ],
 )  # fmt: skip
 def test_the_same_dialect_differs_in_the_models_value_alone(body: bytes, sent: bytes) -> None:
-    head, _, tail = asked_bytes(direct(known("a"), primary="a/m"), body).partition(b"\r\n\r\n")
+    head, _, tail = request_bytes(make_router(make_provider("a"), primary="a/m"), body).partition(b"\r\n\r\n")
     assert tail == sent and head.endswith(b"content-length: %d" % len(sent))
     assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\nhost: a.example\r\n")
 
@@ -127,7 +129,7 @@ def test_the_same_dialect_differs_in_the_models_value_alone(body: bytes, sent: b
 )
 def test_where_a_dialect_is_spoken(path: bytes, api: str, target: bytes) -> None:
     """The route of the provider's dialect; Anthropic's always with a version."""
-    sent = asked_bytes(direct(known("a", api)), question("a/m"), path=path)
+    sent = request_bytes(make_router(make_provider("a", api)), question("a/m"), path=path)
     assert sent.startswith(target)
     assert sent.count(b"anthropic-version: ") == (api == ANTHROPIC)
     assert sent.count(b"content-type: application/json\r\n") == 1
@@ -143,27 +145,27 @@ def test_where_a_dialect_is_spoken(path: bytes, api: str, target: bytes) -> None
 )
 def test_what_has_no_counterpart_is_the_requests_fault(path: bytes, api: str) -> None:
     with pytest.raises(InvalidRequest, match="has no counterpart"):
-        asked_bytes(direct(known("a", api)), question("a/m"), path=path)
+        request_bytes(make_router(make_provider("a", api)), question("a/m"), path=path)
 
 
 def test_the_versions_of_the_client_and_of_the_operator_win_in_this_order() -> None:
     """Never two lines of one name."""
     theirs = head_of(b"/v1/messages", b"anthropic-version: 2099-01-01\r\n")
-    plan = direct(known("a", ANTHROPIC)).route(theirs, question("a/m"))
+    plan = make_router(make_provider("a", ANTHROPIC)).route(theirs, question("a/m"))
     assert bytes(plan.first_attempt().request[0]).count(b"anthropic-version: 2099-01-01\r\n") == 1
-    operators = known("a", ANTHROPIC, headers=(("Anthropic-Version", "2000-01-01"),))
-    head = bytes(direct(operators).route(theirs, question("a/m")).first_attempt().request[0])
+    operators = make_provider("a", ANTHROPIC, headers=(("Anthropic-Version", "2000-01-01"),))
+    head = bytes(make_router(operators).route(theirs, question("a/m")).first_attempt().request[0])
     assert head.lower().count(b"anthropic-version: ") == 1 and b"2000-01-01" in head
 
 
 def test_the_models_own_limits_reach_the_translation() -> None:
     """Anthropic's API has to be told how long an answer may be; OpenAI's field has two names."""
-    limited = known("a", ANTHROPIC, models=(Model("m", "m", max_tokens=77),))
+    limited = make_provider("a", ANTHROPIC, models=(Model("m", "m", max_tokens=77),))
     body = b'{"model":"a/m","messages":[{"role":"user","content":"x"}]}'
-    assert json.loads(asked_bytes(direct(limited), body).partition(b"\r\n\r\n")[2])["max_tokens"] == 77
-    newer = known("b", models=(Model("m", "m", compat={"maxTokensField": "max_completion_tokens"}),))
+    assert json.loads(request_bytes(make_router(limited), body).partition(b"\r\n\r\n")[2])["max_tokens"] == 77
+    newer = make_provider("b", models=(Model("m", "m", compat={"maxTokensField": "max_completion_tokens"}),))
     sent = json.loads(
-        asked_bytes(direct(newer), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]
+        request_bytes(make_router(newer), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]
     )
     assert sent["max_completion_tokens"] == 50 and "max_tokens" not in sent
 
@@ -180,15 +182,15 @@ def test_the_models_own_limits_reach_the_translation() -> None:
 def test_openai_is_told_the_limit_by_the_only_name_that_all_its_models_take(
     host: str, compat: dict[str, str], field: str
 ) -> None:
-    there = known("b", origin=Origin("https", host, 443), models=(Model("m", "m", compat=compat),))
-    sent = asked_bytes(direct(there), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]
+    there = make_provider("b", origin=Origin("https", host, 443), models=(Model("m", "m", compat=compat),))
+    sent = request_bytes(make_router(there), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]
     limits = {name: value for name, value in json.loads(sent).items() if name.startswith("max_")}
     assert limits == {field: 50}
 
 
 def test_a_provider_that_is_not_ready_is_not_asked() -> None:
     """Whether its config says so or its connections cannot be made."""
-    made = direct(known("a", problem="its key is not set"), known("b", origin=None))
+    made = make_router(make_provider("a", problem="its key is not set"), make_provider("b", origin=None))
     for name, why in (("a", "its key is not set"), ("b", "it has no place")):
         with pytest.raises(ProviderNotConfigured, match=f"'{name}' is not configured: {why}"):
             made.route(HEAD, question(f"{name}/m")).first_attempt()
@@ -196,7 +198,7 @@ def test_a_provider_that_is_not_ready_is_not_asked() -> None:
 
 
 def test_a_named_model_has_no_fallback_and_the_default_has_its_own() -> None:
-    made = direct(known("a"), known("b"), primary="a/m", fallbacks=("b/n",))
+    made = make_router(make_provider("a"), make_provider("b"), primary="a/m", fallbacks=("b/n",))
     named = made.route(HEAD, question("b/n"))
     assert named.first_attempt().served_by == "b/n" and named.next_attempt(status=503) is None
     default = made.route(HEAD, question("default"))
@@ -209,9 +211,9 @@ def test_a_named_model_has_no_fallback_and_the_default_has_its_own() -> None:
 
 def test_connections_are_kept_for_what_did_not_change() -> None:
     """And retired for what did, or is gone."""
-    made = direct(known("a"), known("b"), known("c"))
+    made = make_router(make_provider("a"), make_provider("b"), make_provider("c"))
     before = {name: made.connect(made.catalog.providers[name]).upstream for name in "abc"}
-    made.use(catalog(known("a"), known("b", path="/else")))
+    made.use(catalog(make_provider("a"), make_provider("b", path="/else")))
     assert list(made.upstreams) == [before["a"]]
     assert made.connect(made.catalog.providers["b"]).upstream is not before["b"]
     assert [before[name].pool._retired for name in "abc"] == [False, True, True]
@@ -219,12 +221,12 @@ def test_connections_are_kept_for_what_did_not_change() -> None:
 
 def test_a_plan_that_was_made_before_a_change_leaves_nothing_of_the_old_behind() -> None:
     """Its fallback may still go to the old place; the next request may not."""
-    made = direct(known("a"), known("b", path="/old"), primary="a/m", fallbacks=("b/n",))
+    made = make_router(make_provider("a"), make_provider("b", path="/old"), primary="a/m", fallbacks=("b/n",))
     plan = made.route(HEAD, question("default"))
     plan.first_attempt()
-    made.use(catalog(known("a"), known("b", path="/new"), primary="a/m", fallbacks=("b/n",)))
+    made.use(catalog(make_provider("a"), make_provider("b", path="/new"), primary="a/m", fallbacks=("b/n",)))
     plan.next_attempt(status=503)
-    assert asked_bytes(made, question("b/n")).startswith(b"POST /new/chat/completions ")
+    assert request_bytes(made, question("b/n")).startswith(b"POST /new/chat/completions ")
 
 
 # Served.
@@ -607,7 +609,7 @@ def test_a_fallback_after_a_change_does_not_bring_the_old_credential_back(tmp_pa
 
 def test_final_leaves_other_errors_as_they_are() -> None:
     """Where nothing else was tried there is nothing to add."""
-    plan = direct(known("a")).route(HEAD, question("a/m"))
+    plan = make_router(make_provider("a")).route(HEAD, question("a/m"))
     plan.first_attempt()
     error = InternalError("as it is")
     assert plan.map_error(error) is error

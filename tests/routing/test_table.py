@@ -9,12 +9,14 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Model
 from clawgate.routing import table as tables
 from clawgate.routing.table import RoutingTable, attribution_headers
-from tests.routing.test_router import catalog, known
+from tests.routing.test_router import catalog, make_provider
 
 
 def test_a_route_holds_its_targets_in_order() -> None:
     listed = Model("m", "m", max_tokens=7)
-    table = RoutingTable(catalog(known("a", models=(listed,)), known("b"), primary="a/m", fallbacks=("b/n",)))
+    table = RoutingTable(
+        catalog(make_provider("a", models=(listed,)), make_provider("b"), primary="a/m", fallbacks=("b/n",))
+    )
     first, second = table.route("default").targets
     assert (first.name, first.ref, first.provider.id, first.model) == ("a/m", ModelRef("a", "m"), "a", listed)
     assert (second.name, second.model) == ("b/n", None)
@@ -26,7 +28,7 @@ def test_a_problem_of_the_model_is_not_one_of_its_provider() -> None:
     """A provider that is not ready says so itself, with its own next step."""
     elsewhere = (Model("m", "m", unsupported_setting="baseUrl"),)
     table = RoutingTable(
-        catalog(known("a", models=elsewhere), known("b", models=elsewhere, problem="no key"))
+        catalog(make_provider("a", models=elsewhere), make_provider("b", models=elsewhere, problem="no key"))
     )
     problem = table.route("a/m").targets[0].problem
     assert problem is not None and "its own baseUrl" in problem
@@ -34,12 +36,12 @@ def test_a_problem_of_the_model_is_not_one_of_its_provider() -> None:
 
 
 def test_a_name_is_resolved_once() -> None:
-    table = RoutingTable(catalog(known("a"), primary="a/m"))
+    table = RoutingTable(catalog(make_provider("a"), primary="a/m"))
     assert table.route("a/x") is table.route("a/x") is not table.route("a/y")
 
 
 def test_an_unknown_name_is_rejected_each_time() -> None:
-    table = RoutingTable(catalog(known("a")))
+    table = RoutingTable(catalog(make_provider("a")))
     for _ in range(2):
         with pytest.raises(ModelNotFound):
             table.route("nowhere/m")
@@ -49,11 +51,11 @@ def test_an_unknown_name_is_rejected_each_time() -> None:
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are the clients' to choose: neither many nor long ones are kept, and all are served."""
     monkeypatch.setattr(tables, "_MAX_NAMES", 3)
-    table = RoutingTable(catalog(known("a")))
+    table = RoutingTable(catalog(make_provider("a")))
     for number in range(10):
         assert table.route(f"a/{number}").targets[0].ref == ModelRef("a", str(number))
     assert len(table._routes) == 3
-    table = RoutingTable(catalog(known("a")))
+    table = RoutingTable(catalog(make_provider("a")))
     assert table.route("a/" + "x" * 500).targets[0].ref.model == "x" * 500
     assert table._routes == {}
 

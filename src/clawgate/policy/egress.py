@@ -2,6 +2,17 @@
 
 Must not decide by names: a name is resolved first, and every resolved address is checked.
 
+===========  ==========================================  =============================
+kind         such as                                     dialled
+===========  ==========================================  =============================
+public       8.8.8.8, 2606:4700::1111                    always
+loopback     127.0.0.1, ::1, ::ffff:127.0.0.1            only with ``allow_private``
+private      10.0.0.1, 100.64.0.1, fc00::1               only with ``allow_private``
+link_local   169.254.1.1, fe80::1                        never
+metadata     169.254.169.254, fd00:ec2::254              never
+special_use  0.0.0.0, 224.0.0.1, 2001:db8::1, ff02::1    never
+===========  ==========================================  =============================
+
 The table is our own: `ipaddress.is_global` calls NAT64 of a metadata address and multicast global, and differs
 between Python versions. Sources: IANA special-purpose address registries (IPv4, IPv6); for the metadata addresses
 the instance metadata pages of AWS (with ECS and EKS Pod Identity), Google Cloud and Azure, OCI's Python SDK, and

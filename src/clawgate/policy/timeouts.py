@@ -1,6 +1,17 @@
 """Decides whether an exchange has exceeded one of its four time limits.
 
-Must not read a clock: all times are passed in, in seconds of one clock.
+Must not read a clock: all times are passed in, in seconds of one clock. The first row that applies names the limit;
+``total`` applies to every exchange, from its start.
+
+==============================================  ==========  =================================
+the exchange                                    limit       counts from
+==============================================  ==========  =================================
+connects                                        connect     the start of the dial
+has content of the response, waits for more     idle        the last byte that moved
+has sent the whole request                      first_byte  the end of the request
+sends a request that is not read                idle        the last byte that moved
+waits for the client                            (none)
+==============================================  ==========  =================================
 """
 
 from __future__ import annotations
