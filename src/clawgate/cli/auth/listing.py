@@ -10,7 +10,8 @@ import click
 
 from clawgate.cli.auth.wizard.credential_block import credential_of
 from clawgate.cli.terminal.table import print_table
-from clawgate.providers.catalog import BUILT_IN, Catalog
+from clawgate.providers.built_in import BUILT_IN
+from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile

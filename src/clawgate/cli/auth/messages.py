@@ -102,7 +102,7 @@ def _print_default(loaded: LoadedConfig, result: SignInResult) -> None:
 
 def print_after_logout(loaded: LoadedConfig, provider: str) -> None:
     """Print what may surprise after a logout: a variable that still works, a missing default."""
-    from clawgate.providers.catalog import BUILT_IN
+    from clawgate.providers.built_in import BUILT_IN
 
     built_in = BUILT_IN.get(provider)
     if built_in is not None and loaded.file.environment.get(built_in.variable):

@@ -9,7 +9,7 @@ import pytest
 from clawgate.cli.auth.wizard.provider_questions import origin_of, provider_questions
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext
-from clawgate.providers.catalog import BUILT_IN
+from clawgate.providers.built_in import BUILT_IN
 
 
 async def _models(answers: Answers, context: SetupContext) -> Sequence[Choice]:

@@ -18,7 +18,7 @@ from clawgate.plugins.api.provider import CheckResult, ConfigChange, Dialect
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import SetupContext
 from clawgate.policy.model_routing import is_provider_id
-from clawgate.providers.catalog import BUILT_IN
+from clawgate.providers.built_in import BUILT_IN
 from clawgate.settings.key_path import KeyPath
 
 _LABELS = {"openai": "OpenAI", "anthropic": "Anthropic"}

@@ -12,7 +12,7 @@ from dataclasses import replace
 from clawgate.cli.auth.wizard.credential_block import KINDS, basic_problem
 from clawgate.plugins.api.questions import Answers, Choice, Choices, Question
 from clawgate.policy.egress import Reason
-from clawgate.providers.catalog import SUPPORTED_APIS, BuiltIn
+from clawgate.providers.built_in import SUPPORTED_APIS, BuiltIn
 from clawgate.providers.endpoint import address_kind, endpoint_of
 from clawgate.settings.fields import BaseUrl
 from clawgate.wire.http.header import is_header_name

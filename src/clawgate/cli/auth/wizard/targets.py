@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.plugins.api.provider import ProviderPlugin
-from clawgate.providers.catalog import BUILT_IN
+from clawgate.providers.built_in import BUILT_IN
 
 if TYPE_CHECKING:
     from clawgate.plugins.host.discovery import DiscoveredPlugin
