@@ -347,7 +347,9 @@ def admitted(upstream: Upstream | None, **changes: Any) -> AdmittedHead:
 class Relay:
     """What a listener gives its exchanges, with a clock of its own; ``records`` are what an observer was given."""
 
-    def __init__(self, *, body_limit: int = 20_000_000, observes_all: bool = True) -> None:
+    def __init__(
+        self, *, body_limit: int = 20_000_000, buffered: int = 128 * 2**20, observes_all: bool = True
+    ) -> None:
         self.clock = FakeClock()
         self.records: list[RequestRecord] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -358,7 +360,7 @@ class Relay:
             observer=self.records.append,
             observes_all=observes_all,
             body_limit=body_limit,
-            held=BodyBufferBudget(body_limit // 2),
+            body_budget=BodyBufferBudget(buffered, 2 * body_limit, self.clock),
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -389,9 +391,13 @@ class FakeAttempt:
         self.served_by = f"{upstream.name.decode()}/m"
         self.passthrough = True
         self.attribution_headers = names
-        self.request: list[Any] = [b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n", b"{}"]
+        self.reset()
         self.offload: Callable[[], bytes] | None = None
         self.make_writer: Callable[[ResponseHead], ResponseWriter] | None = None
+
+    def reset(self) -> None:
+        """As it was before it was sent."""
+        self.request: list[Any] = [b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n", b"{}"]
 
     def complete(self, body: bytes) -> None:
         self.offload = None
@@ -414,6 +420,7 @@ class FakeRouter:
     """A `Router` whose plan goes through ``attempts`` whatever the failure is, and its own `RoutePlan`."""
 
     model = "m"
+    discarded = False
 
     def __init__(self, *attempts: FakeAttempt) -> None:
         self._attempts = list(attempts)
@@ -422,6 +429,9 @@ class FakeRouter:
 
     def route(self, head: AdmittedHead, body: bytes) -> FakeRouter:
         self._left = list(self._attempts)
+        for attempt in self._left:
+            if not attempt.request:
+                attempt.reset()
         return self
 
     def first_attempt(self) -> FakeAttempt:
@@ -432,6 +442,9 @@ class FakeRouter:
     ) -> FakeAttempt | None:
         self.failures.append(error.code if error is not None else status or 0)
         return self._left.pop(0) if self._left else None
+
+    def discard_body(self) -> None:
+        self.discarded = True
 
     def map_error(self, error: GatewayError) -> GatewayError:
         return error

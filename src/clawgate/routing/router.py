@@ -164,6 +164,12 @@ class FallbackChain:
             logger.warning("%s", failure.message)
             return None
 
+    def discard_body(self) -> None:
+        """No further attempt is made: the request's body is not needed any more."""
+        request = self._request
+        self._request = ModelRequest(request.head, b"", request.field)
+        self._next = len(self._targets)
+
     def map_error(self, error: GatewayError) -> GatewayError:
         """Return ``error`` for the client: with the provider's name, and the attempts before."""
         target = self._current or self._targets[0]

@@ -104,6 +104,8 @@ class Scripted:
         self.told.append(status if error is None else type(error).__name__)
         return self.first_attempt() if self._left else None
 
+    def discard_body(self) -> None: ...
+
     def map_error(self, error: GatewayError) -> GatewayError:
         self.told.append("map_error")
         return UpstreamFailed(f"in other words: {error.message}")

@@ -10,7 +10,7 @@ import pytest
 
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.relay.admission.admission import Admission, ControlRequest
-from clawgate.relay.admission.plan import AdmittedHead
+from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist
 from clawgate.relay.downstream import client_timeouts
 from clawgate.relay.downstream import connections as front
 from clawgate.relay.downstream.connections import REJECTED_CONNECTIONS
@@ -519,3 +519,57 @@ async def ask(listener: Listener, client: Client, data: bytes) -> None:
     listener.dialer.transport().receive(OK)
     await turns()
     assert client.statuses[-1] == 200
+
+
+MODELS = ModelAllowlist(frozenset({"m"}))
+"""With these a body has to be read before it is sent."""
+
+
+@pytest.mark.anyio
+async def test_one_slow_upload_does_not_hold_up_the_bodies_of_others() -> None:
+    """Most of it came at once, and now a byte comes every two seconds."""
+    limits = ClientLimits(body_bytes=20 * 2**20, buffered_bytes=10 * 2**20)
+    listener = Listener(model_allowlist=MODELS, limits=limits)
+    slow, other, small = (listener.connect() for _ in range(3))
+    slow.send(request(b"/v1/chat/completions", method=b"POST", body=b" " * 11 * 2**20, length=20 * 2**20))
+    body = b'{"model":"m","x":"' + b"x" * 2 * 2**20 + b'"}'
+    parts = [body[at : at + 2**18] for at in range(0, len(body), 2**18)]
+    other.send(request(b"/v1/chat/completions", method=b"POST", body=b"", length=len(body)))
+    small.send(request(b"/v1/chat/completions", method=b"POST", body=b'{"model":"m"}'))
+    await turns()
+    assert len(listener.dialer.connections) == 1, "a small body does not wait"
+    for second in range(10):
+        while parts and other.send(parts[0]):
+            parts.pop(0)
+        listener.advance(1)
+        if second % 2:
+            slow.send(b" ")
+    assert not parts
+    await until(
+        lambda: listener.dialer.transport().written.endswith(body), "the model to be read in a thread"
+    )
+    assert listener.manager.context.body_budget.used < 14 * 2**20
+    for _ in range(140):
+        listener.advance(1)
+    assert slow.statuses == [408]
+
+
+@pytest.mark.anyio
+async def test_many_small_bodies_fit_into_the_memory_for_them() -> None:
+    """1500 unfinished bodies of 1 MB are 1.5 GB."""
+    listener = Listener(
+        model_allowlist=MODELS, limits=ClientLimits(body_bytes=2**20, buffered_bytes=10 * 2**20)
+    )
+    unfinished = request(b"/v1/chat/completions", method=b"POST", body=b" " * 1_000_000, length=1_000_001)
+    clients = [listener.connect() for _ in range(100)]
+    for client in clients:
+        client.send(unfinished)
+    budget = listener.manager.context.body_budget
+    unanswered = sum(not client.statuses for client in clients)
+    assert budget.used <= 12 * 2**20 and budget.used // 1_000_000 == unanswered
+    assert {status for client in clients for status in client.statuses} == {503}
+    assert not clients[-1].statuses, "the newest is read"
+    for client in clients:
+        client.transport.peer_closes()
+    await turns()
+    assert budget.used == 0

@@ -23,7 +23,7 @@ def shop(*, observes_all: bool) -> ExchangeContext:
         observer=told,
         observes_all=observes_all,
         body_limit=1,
-        held=BodyBufferBudget(1),
+        body_budget=BodyBufferBudget(1, 1, lambda: 0.0),
     )
 
 

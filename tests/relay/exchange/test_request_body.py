@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -68,3 +69,33 @@ def test_the_first_byte_over_the_limit_is_refused() -> None:
     assert limited.feed(b"abc") == b"abc"
     with pytest.raises(BodyTooLarge, match="limit of 3 bytes"):
         limited.feed(b"d")
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_kept_body_takes_little_more_memory_than_its_bytes(size: int) -> None:
+    """However small the pieces are in which it comes: an object for each would take twenty times as much."""
+    count = 200_000 // size
+    ruled = body(1_000_000, model_allowlist=ModelAllowlist(frozenset()))
+    pieces = [bytes(size) for _ in range(count)]
+    tracemalloc.start()
+    for piece in pieces:
+        ruled.feed(bytearray(piece))  # type: ignore[arg-type]  # not shared with `pieces`
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert ruled.kept_bytes == 200_000 <= used < 300_000
+    assert ruled.read() == bytes(200_000)
+
+
+def test_a_body_in_one_piece_is_not_copied() -> None:
+    piece = b"x" * 1000
+    ruled = body(1000, model_allowlist=ModelAllowlist(frozenset()))
+    ruled.feed(piece)
+    assert ruled.read() is piece
+
+
+def test_a_copy_for_a_log_can_be_given_up_and_one_that_is_needed_cannot() -> None:
+    for more, kept in (({"peeks": True}, None), ({"model_allowlist": ModelAllowlist(frozenset())}, b"abc")):
+        found = body(**more)
+        found.feed(b"abc")
+        found.stop_peeking()
+        assert found.read() == kept

@@ -8,13 +8,16 @@ import logging
 import pytest
 
 from clawgate.errors import UpstreamUnreachable
+from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.exchange import attempts as attempts_module
+from clawgate.relay.exchange import body_budget
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.exchange.request_stream import BODY_HIGH_WATER
 from clawgate.relay.exchange.state import State
 from clawgate.relay.upstream.upstream import Upstream
 from tests.relay.fakes import (
     OK,
+    STREAM_HEAD,
     FakeAttempt,
     FakeClient,
     FakeDialer,
@@ -22,7 +25,9 @@ from tests.relay.fakes import (
     FakeTransport,
     Relay,
     admitted,
+    chunked,
     make_upstream,
+    response,
     routed,
     settle,
 )
@@ -233,3 +238,110 @@ async def test_an_attempt_under_way_is_cut_before_the_next_begins() -> None:
     await settle()
     assert dialers[0].transport().calls == ["abort"]
     assert exchange.state is State.AWAITING_HEAD and "STREAMING" not in repr(exchange)
+
+
+# The memory of bodies, see `body_budget`
+
+LARGE = 100_000
+
+
+def buffered() -> AdmittedHead:
+    """A head whose body is buffered."""
+    return routed(FakeRouter(FakeAttempt(make_upstream(FakeDialer()))))
+
+
+def upload(relay: Relay, size: int) -> tuple[Exchange, FakeClient]:
+    """An exchange of which ``size`` bytes of the body are here."""
+    client = FakeClient()
+    exchange = relay.exchange(client, buffered())
+    exchange.start_request(b"")
+    exchange.request_body(b"x" * size)
+    return exchange, client
+
+
+async def test_a_buffered_body_is_read_on_only_while_there_is_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_budget, "SMALL_BYTES", 0)
+    relay = Relay(body_limit=LARGE, buffered=LARGE)
+    first, _ = upload(relay, LARGE)
+    second, waiting = upload(relay, 10)
+    third, waiting_too = upload(relay, 10)
+    assert [waiting.reading, waiting_too.reading] == [True, False]
+    assert second.awaits_client and not third.awaits_client
+    first.client_disconnected()
+    assert waiting_too.reading and third.awaits_client
+
+
+async def test_a_body_without_memory_gets_a_response_that_says_so() -> None:
+    relay = Relay(body_limit=LARGE, buffered=LARGE)
+    stalled, _ = upload(relay, LARGE)
+    clients = [upload(relay, LARGE)[1] for _ in range(3)]
+    assert stalled.done and relay.records[0].status == 503 and relay.records[0].code == "overloaded"
+    assert relay.context.body_budget.used == 3 * LARGE and not any(client.calls for client in clients)
+
+
+async def test_a_routed_body_is_counted_until_its_response_begins() -> None:
+    """Twice: as it came, for a fallback, and as it is sent."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    router = FakeRouter(FakeAttempt(make_upstream(dialer)))
+    await relay.post(client, routed(router), b"x" * LARGE)
+    assert (relay.context.body_budget.used, router.discarded) == (2 * LARGE, False)
+    dialer.transport().receive(STREAM_HEAD + chunked(b"data: {}\n\n"))
+    assert (relay.context.body_budget.used, router.discarded) == (0, True)
+    assert client.sent and not client.calls
+
+
+async def test_a_body_is_kept_while_a_fallback_may_need_it() -> None:
+    relay, dialer = Relay(), FakeDialer()
+    attempts = [FakeAttempt(make_upstream(dialer)) for _ in range(2)]
+    router = FakeRouter(*attempts)
+    await relay.post(FakeClient(), routed(router), b"x" * LARGE)
+    dialer.transport().receive(response(b"{}", 503))
+    await settle()
+    assert dialer.dials == 2 and relay.context.body_budget.used == 2 * LARGE
+    dialer.transport().receive(OK)
+    assert relay.context.body_budget.used == 0
+
+
+@pytest.mark.parametrize("ends", ["disconnect", "fail", "response"])
+async def test_every_end_of_an_exchange_gives_its_memory_back(ends: str) -> None:
+    relay, dialer = Relay(), FakeDialer()
+    exchange = await relay.post(
+        FakeClient(), routed(FakeRouter(FakeAttempt(make_upstream(dialer)))), b"x" * LARGE
+    )
+    assert relay.context.body_budget.used
+    if ends == "disconnect":
+        exchange.client_disconnected()
+    elif ends == "fail":
+        exchange.fail(UpstreamUnreachable("no"))
+    else:
+        dialer.transport().receive(OK)
+    assert exchange.done and relay.context.body_budget.used == 0
+
+
+@pytest.mark.parametrize("room", [True, False])
+@pytest.mark.parametrize("path", ["fast", "slow"])
+async def test_a_large_request_is_kept_for_a_replay_only_where_there_is_memory(path: str, room: bool) -> None:
+    relay, dialer, client = Relay(buffered=LARGE), FakeDialer(), FakeClient()
+    if not room:
+        upload(relay, LARGE + 1)
+    used = relay.context.body_budget.used
+    upstream = make_upstream(dialer)
+    transport = await warm(relay, upstream)
+    body = b"x" * LARGE
+    if path == "fast":
+        fast(relay, client, upstream, body)
+    else:
+        await slow(relay, client, upstream, body)
+    assert (relay.context.body_budget.used > used) is room or path == "slow"
+    transport.lose()
+    await settle()
+    assert dialer.dials == 1, "a POST may have been received"
+    assert client.calls == ["error upstream_closed"] and relay.context.body_budget.used == used
+
+
+async def test_a_small_request_costs_no_accounting() -> None:
+    relay, dialer = Relay(), FakeDialer()
+    upstream = make_upstream(dialer)
+    await warm(relay, upstream)
+    fast(relay, FakeClient(), upstream)
+    assert relay.context.body_budget.used == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from clawgate.errors import BodyTooLarge
@@ -95,3 +97,39 @@ def test_the_request_of_another_attempt_takes_the_place_of_everything() -> None:
 
 def test_the_shared_one_holds_nothing() -> None:
     assert SENT.complete and not SENT.is_ready and not SENT.can_replay and SENT.size == 0
+
+
+@pytest.mark.parametrize("replays", [False, True])
+def test_small_pieces_take_little_more_memory_than_their_bytes(replays: bool) -> None:
+    """Waiting, or kept for a replay: a client may send a body in chunks of one byte."""
+    request = stream(chunked=True)
+    if replays:
+        request.keep_for_replay()
+    tracemalloc.start()
+    for _ in range(30_000):
+        request.feed(b"x")
+        if replays:
+            request.take()
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 180_000 <= request.held_bytes < 181_000 and used < 250_000
+
+
+def test_large_pieces_are_not_copied() -> None:
+    request, piece = stream(), b"x" * 100_000
+    request.feed(piece)
+    assert any(one is piece for one in request.take())
+
+
+def test_copies_that_can_be_spared_are_dropped() -> None:
+    """What has to be sent stays."""
+    request = RequestStream([b"head "], RequestBody(admitted(None), 1000, peeks=True))
+    request.keep_for_replay()
+    request.feed(b"abc")
+    assert request.held_bytes == 8 + 3
+    request.take()
+    assert request.held_bytes == 8 + 3
+    request.feed(b"def")
+    request.drop_copies()
+    assert request.held_bytes == 3 and not request.can_replay
+    assert taken(request) == b"def" and request.end() is None

@@ -116,6 +116,10 @@ class RoutePlan(Protocol):
         """Return the attempt after one that ended like this; None: the failure is the response."""
         ...
 
+    def discard_body(self) -> None:
+        """No further attempt is made: the request's body is not needed any more."""
+        ...
+
     def map_error(self, error: GatewayError) -> GatewayError:
         """Return ``error`` with what is known of the route."""
         ...

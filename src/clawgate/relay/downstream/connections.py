@@ -101,7 +101,9 @@ class ConnectionManager:
             observer=self._observer,
             observes_all=self._observes_all,
             body_limit=self.limits.body_bytes,
-            held=BodyBufferBudget(self.limits.body_bytes // 2),  # with the oldest, less than two whole bodies
+            body_budget=BodyBufferBudget(
+                max(self.limits.buffered_bytes, self.limits.body_bytes), 2 * self.limits.body_bytes, self.now
+            ),
         )
         self._check_timeouts_again(loop)
 
@@ -149,6 +151,7 @@ class ConnectionManager:
         now = self.now()
         for connection in [*self._connections, *self._rejected]:
             connection.check_timeouts(now)
+        self.context.body_budget.check_timeouts(now)
         for upstream in self._upstreams:
             upstream.pool.close_expired(now)
 

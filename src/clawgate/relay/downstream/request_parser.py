@@ -29,6 +29,8 @@ class ClientLimits:
     """Headers of one request. Each costs a hundred bytes of memory, however short it is."""
     target_bytes: int = 8_192
     body_bytes: int = 20 * 1024 * 1024
+    buffered_bytes: int = 128 * 1024 * 1024
+    """Of all request bodies in memory, see `relay.exchange.body_budget`."""
     head_seconds: float = 30.0
     body_idle_seconds: float = 60.0
     body_seconds: float = 900.0

@@ -113,6 +113,14 @@ class Attempts:
         """The exchange is over. Without the reference to it both are freed now, not by the garbage collector."""
         del self._owner
 
+    def discard_body(self) -> None:
+        """No further attempt is made: let go of the request."""
+        if self.current is not None:
+            self.current.request = []
+            self.current.offload = None
+        if self._plan is not None:
+            self._plan.discard_body()
+
     def map_error(self, error: GatewayError) -> GatewayError:
         """Return ``error`` with what is known of the route."""
         return self._plan.map_error(error) if self._plan is not None else error

@@ -1,4 +1,4 @@
-"""What do the exchanges of one listener share? A clock, the gate, an owner for tasks, and who is told of their ends."""
+"""State shared by all exchanges of one listener: clock, admission, task spawner, observer, memory for bodies."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from clawgate.relay.exchange.body_budget import BodyBufferBudget
 from clawgate.relay.observe.record import Observer
 
 _FAILED = 400
-"""From here on an answer is something that an operator may want to know of, whoever failed."""
+"""Responses from this status on are reported to an observer of failures, whoever failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeContext:
-    """See the module; made by `relay.downstream.connections`."""
+    """See the module. Created by `relay.downstream.connections`."""
 
     now: Callable[[], float]
     admission: Admission
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     observer: Observer | None
     observes_all: bool
-    """Whether the observer wants to know of whole answers too, and of the models."""
+    """Whether the observer wants successful exchanges too, with their models."""
     body_limit: int
-    held: BodyBufferBudget
+    body_budget: BodyBufferBudget
 
     def observer_of(self, status: int, *, ours: bool) -> Observer | None:
-        """Who is to be told of an exchange that ended so; ``ours``: with an error of our own."""
+        """Return the observer of an exchange that ended with ``status``, with an error of our own if ``ours``."""
         return self.observer if ours or self.observes_all or status >= _FAILED else None

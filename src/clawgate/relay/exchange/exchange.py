@@ -103,11 +103,14 @@ class Exchange(RequestSide):
 
     def on_read_complete(self) -> None:
         """Send what came with one read."""
-        if self._response is not None:
+        response = self._response
+        if response is not None:
             try:
-                self._response.send()
+                response.send()
             except GatewayError as error:
                 self.fail(error)
+            if self._in_budget and response.started:
+                self._release_body()
 
     def chunk_passthrough(self) -> ChunkPassthrough | None:
         """Return a passthrough for the next chunks if none of them has to be looked at."""
@@ -205,8 +208,8 @@ class Exchange(RequestSide):
         """Give back what the exchange holds, and record it."""
         self.state = DONE
         context, head = self._context, self._head
-        if head.buffers_body:
-            context.held.let_go(self)
+        if self._in_budget:
+            self._release_body()
         if context.admission.rates is not None:
             context.admission.release(head)
         observer = context.observer_of(status, ours=error is not None)

@@ -22,7 +22,7 @@ class RequestBody:
         """Bytes of content so far."""
         self._chunked = head.chunked
         self._limit = limit
-        self._kept: list[bytes] | None = [] if self.buffers or peeks else None
+        self._kept: bytes | bytearray | None = b"" if self.buffers or peeks else None
 
     def feed(self, data: bytes) -> bytes:
         """Return what goes upstream for ``data``: nothing where the body is buffered. Raises `BodyTooLarge`."""
@@ -33,14 +33,32 @@ class RequestBody:
             if self.size > PEEK_BYTES and not self.buffers:
                 self._kept = None
             else:
-                self._kept.append(data)
+                self._keep(self._kept, data)
         if self.buffers:
             return b""
         return chunk(data) if self._chunked else data
 
+    def _keep(self, kept: bytes | bytearray, data: bytes) -> None:
+        """Keep ``data`` as it is where it is all, and else in one buffer: many small objects would cost far more."""
+        if isinstance(kept, bytearray):
+            kept += data
+        elif kept:
+            self._kept = bytearray(kept)
+            self._kept += data
+        else:
+            self._kept = data
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of content that are in memory here."""
+        return len(self._kept) if self._kept is not None else 0
+
+    def stop_peeking(self) -> None:
+        """Keep nothing that is only for a log."""
+        if not self.buffers:
+            self._kept = None
+
     def read(self) -> bytes | None:
         """Return all of it, once; None where it was not kept."""
         kept, self._kept = self._kept, None
-        if kept is None:
-            return None
-        return kept[0] if len(kept) == 1 else b"".join(kept)
+        return bytes(kept) if kept is not None else None

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from clawgate.errors import BodyTooLarge, GatewayError, InternalError
+from clawgate.errors import BodyTooLarge, GatewayError, InternalError, Overloaded
 from clawgate.relay.admission.plan import AdmittedHead, UpstreamAttempt
 from clawgate.relay.exchange.attempts import Attempts
 from clawgate.relay.exchange.context import ExchangeContext
@@ -63,6 +63,7 @@ class RequestSide(_Handler):
     _response: ResponseSender | None = None  # from STREAMING on
     _attempts: Attempts | None = None  # where the upstream, or whether it is used, depends on the body
     _flow: FlowControl = FREE
+    _in_budget = False  # whether the body is counted by the budget of the listener
     _model: str | None = None
     _connect_started_at: float | None = None
     _request_sent_at: float | None = None
@@ -107,12 +108,43 @@ class RequestSide(_Handler):
         except BodyTooLarge as error:
             self.fail(error)
             return
-        if self._head.buffers_body and not self._context.held.may_go_on(self, self._request.size):
-            self._own_flow().pause_client(BODY_BUDGET)
+        if self._request.size >= COPY_BYTES or self._head.buffers_body:
+            self._count_body()
 
-    def body_may_go_on(self) -> None:
+    def _count_body(self) -> None:
+        """Report the memory that the body takes to the budget, and read on only if that allows it."""
+        budget, request = self._context.body_budget, self._request
+        self._in_budget = True
+        if self._head.buffers_body:
+            # Where there is no memory at all, the exchange is failed before this returns.
+            if not budget.may_read(self, request.held_bytes) and self.state is not DONE:
+                self._own_flow().pause_client(BODY_BUDGET)
+            return
+        if not budget.has_room:
+            request.drop_copies()
+        self._hold_body(request.held_bytes)
+
+    def _hold_body(self, size: int) -> None:
+        self._in_budget = True
+        try:
+            self._context.body_budget.hold(self, size)
+        except Overloaded as error:
+            self.fail(error)
+
+    def _release_body(self) -> None:
+        """The request cannot be sent again: its body is not needed any more."""
+        self._in_budget = False
+        self._context.body_budget.release(self)
+        if self._attempts is not None:
+            self._attempts.discard_body()
+
+    def resume_body(self) -> None:
         """The listener has memory for the rest of the body."""
         self._own_flow().resume_client(BODY_BUDGET)
+
+    def reject_body(self, error: Overloaded) -> None:
+        """The listener has no memory for the body."""
+        self.fail(error)
 
     def request_complete(self) -> None:
         """The client has sent all of the request."""
@@ -120,9 +152,10 @@ class RequestSide(_Handler):
             return
         body = self._request.end()
         if self._head.buffers_body:
-            self._context.held.let_go(self)
+            if self._in_budget:
+                self._context.body_budget.complete(self)
             if self._flow.reasons & BODY_BUDGET:
-                self.body_may_go_on()
+                self.resume_body()
             self._choose_upstream(body or b"")
             return
         if body is not None:
@@ -147,7 +180,10 @@ class RequestSide(_Handler):
             self._connect()
             return
         self._connection = connection
-        if len(data) <= REPLAY_LIMIT:
+        if len(data) < COPY_BYTES:
+            self._sent_whole = pieces
+        elif len(data) <= REPLAY_LIMIT and self._context.body_budget.has_room:
+            self._hold_body(len(data))
             self._sent_whole = pieces
         self._request_sent_at = self._started_at
         self.state = AWAITING_HEAD
@@ -186,6 +222,10 @@ class RequestSide(_Handler):
 
     def _choose_upstream(self, body: bytes) -> None:
         """Decide what depends on the body: its upstream, or whether its model is allowed."""
+        if len(body) >= COPY_BYTES and self._head.router is not None:
+            self._hold_body(2 * len(body))  # as it came, for a fallback, and as it is sent
+            if self.state is DONE:
+                return
         self._attempts = attempts = Attempts(self, self._head, self._request)
         try:
             attempts.choose(body)

@@ -11,6 +11,7 @@ from clawgate.relay.interfaces import Buffer
 
 BODY_HIGH_WATER = 65_536
 """How much of a body waits in memory for a connection before the client has to wait as well."""
+JOIN_BYTES = 8_192
 REPLAY_LIMIT = 1_048_576
 """The largest request that is kept to be sent again when a reused connection turns out to be stale."""
 
@@ -48,11 +49,23 @@ class RequestStream:
         """Whether so much waits that the client should not send more."""
         return not self.complete and self.size > BODY_HIGH_WATER
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that are in memory for this request, each copy counted."""
+        kept = self._body.kept_bytes if self._body is not None else 0
+        return kept + sum(map(len, self._pending)) + (sum(map(len, self._replay)) if self._replay else 0)
+
+    def drop_copies(self) -> None:
+        """Forget what the request can do without: the copy for a log, and the one for a replay."""
+        self._replay = None
+        if self._body is not None:
+            self._body.stop_peeking()
+
     def feed(self, data: bytes) -> None:
         """Add bytes of the body. Raises `BodyTooLarge`."""
         assert self._body is not None, "a request that was complete from the beginning is not fed"
         if framed := self._body.feed(data):
-            self._pending.append(framed)
+            _append(self._pending, framed)
 
     def end(self) -> bytes | None:
         """The client has sent all: return the body if it has to be read, else None."""
@@ -75,7 +88,8 @@ class RequestStream:
             if self.size > REPLAY_LIMIT:
                 self._replay = None
             else:
-                self._replay += pieces
+                for piece in pieces:
+                    _append(self._replay, piece)
         return pieces
 
     def keep_for_replay(self) -> None:
@@ -96,6 +110,14 @@ class RequestStream:
         assert self._replay is not None, "only what was kept can be sent again"
         self._pending = self._replay + self._pending
         self._replay = None
+
+
+def _append(pieces: list[Buffer], data: Buffer) -> None:
+    """Add ``data``, joined to the last piece where both are small: small objects cost many times their bytes."""
+    if pieces and len(pieces[-1]) + len(data) <= JOIN_BYTES:
+        pieces[-1] = b"".join((pieces[-1], data))
+    else:
+        pieces.append(data)
 
 
 SENT = RequestStream([])
