@@ -52,11 +52,7 @@ def build_provider(
     if url is None and built_in is not None and "baseUrl" not in unset:
         url = BaseUrl.parse(built_in.base_url)
     origin, path, url_problem = endpoint_of(url, api, key_path, unset)
-    missing_key: str | None = None
-    if built_in is not None:
-        block, missing_key = _with_environment_key(
-            block, built_in, origin, key_path, unset, environment, notes
-        )
+    block, missing_key = _with_environment_key(block, built_in, origin, key_path, unset, environment, notes)
     selection = choose_credential(block, key_path=key_path, api=api, unset=unset, missing_key=missing_key)
     proxy, proxy_problem = proxy_of(block.request.proxy, key_path, unset)
     problems = (
@@ -134,7 +130,7 @@ def _tls_settings(tls: RequestTls | None) -> dict[str, Any]:
 
 def _with_environment_key(
     block: ProviderBlock,
-    built_in: BuiltIn,
+    built_in: BuiltIn | None,
     origin: Origin | None,
     key_path: str,
     unset: Mapping[str, str],
@@ -142,7 +138,7 @@ def _with_environment_key(
     notes: list[str],
 ) -> tuple[ProviderBlock, str | None]:
     """Return the block with the environment's key, and the problem where a key is needed and missing."""
-    if block.api_key is not None or "apiKey" in unset:
+    if built_in is None or block.api_key is not None or "apiKey" in unset:
         return block, None
     if origin != parse_url(built_in.base_url)[0]:
         address = str(origin) if origin else "another address"
