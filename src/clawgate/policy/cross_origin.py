@@ -15,6 +15,8 @@ from clawgate.errors import HostNotAllowed, MalformedRequest, OriginNotAllowed, 
 
 LOOPBACK_NAMES = frozenset({b"localhost", b"127.0.0.1", b"[::1]"})
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(?::[0-9]*)?\Z")
+_DELIMITER = re.compile(rb"[/?#@\\\s]")
+"""Ends the host of a URL (RFC 3986 3.2): what composes one with such a Host finds another path than was requested."""
 _OWN_SITE = frozenset({b"none", b"same-origin"})
 
 
@@ -34,12 +36,17 @@ class CrossOriginPolicy:
     origins: frozenset[bytes] = field(default_factory=frozenset)
 
     def check_source(self, *, host: bytes | None, origin: bytes | None, fetch_site: bytes | None) -> None:
-        """Raises `HostNotAllowed` or `OriginNotAllowed`; ``host`` None is a request without the header."""
+        """Raises `HostNotAllowed`, `OriginNotAllowed` or `MalformedRequest`.
+
+        ``host`` None is a request without the header.
+        """
         if self.hosts is not None and host is not None and host_name(host) not in self.hosts:
             raise HostNotAllowed(
                 f"host '{_shown(host)}' is not allowed on this listener; use 127.0.0.1 or localhost, "
                 "or allow the name with --allow-host"
             )
+        if host is not None and _DELIMITER.search(host):
+            raise MalformedRequest("invalid Host header; send a host with an optional port")
         if origin is not None:
             if origin not in self.origins:
                 raise OriginNotAllowed(

@@ -13,10 +13,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 
+from clawgate.plugins.install.requirements import unmet_requirements
 from clawgate.plugins.install.unpack import SourceRejected, copy_folder, printable, unpack_wheel
 
 TIMEOUT_SECONDS = 180.0
@@ -26,7 +26,6 @@ _GIT = re.compile(
     r"(?:git\+)?((?:https|ssh|file)://[^\s#]+|[\w.-]+@[\w.-]+:[^\s#]+)(?:#([\w.][\w./-]*))?\Z", re.ASCII
 )
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)")
 _SDIST = (".tar.gz", ".tgz", ".tar", ".zip", ".tar.bz2", ".tar.xz")
 
 
@@ -106,29 +105,13 @@ def fetch(source: Source, into: Path, environment: Mapping[str, str]) -> Fetched
 
 def _from_wheel(wheel: Path, tree: Path) -> FetchedFiles:
     digest = unpack_wheel(wheel, tree)
-    missing = missing_requirements(tree)
-    if missing:
+    if unmet := unmet_requirements(tree):
         raise SourceRejected(
-            f"missing packages: {', '.join(missing)}. A plugin is installed without its requirements; "
+            f"missing packages: {', '.join(unmet)}. A plugin is installed without its requirements; "
             f"install the package beside clawgate instead (pip install {wheel.name.partition('-')[0]}), where "
             "clawgate finds it"
         )
     return FetchedFiles(tree, digest)
-
-
-def missing_requirements(tree: Path) -> list[str]:
-    """Return the requirements in a wheel's metadata that are not installed. Versions and markers are not checked."""
-    missing: list[str] = []
-    for path in sorted(tree.glob("*.dist-info/METADATA")):
-        head = path.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
-        for line in head.splitlines():
-            match = _REQUIREMENT.match(line.removeprefix("Requires-Dist:"))
-            if line.startswith("Requires-Dist:") and match is not None and ";" not in line:
-                try:
-                    distribution(match[1])
-                except PackageNotFoundError:
-                    missing.append(match[1])
-    return missing
 
 
 def _downloaded(package: str, into: Path, environment: Mapping[str, str]) -> Path:
