@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.plugins.plugin_home import CONFIG, installed, run
 from tests.plugins.samples import docs_plugin, plugin_folder, sample_wheel
 
@@ -83,3 +85,32 @@ def test_a_config_that_cannot_be_read_stays_as_it_is(home: Path, path: Path) -> 
     path.write_text("{ broken")
     found = run("install", str(plugin_folder(home / "a")), "--yes")
     assert found.exit_code == 2 and path.read_text() == "{ broken" and installed(home) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "plugin"),
+    [
+        ("@rustyrayzor/anthropic-claude-proxy", "anthropic-claude-proxy"),
+        ("openclaw-anthropic-claude-proxy", "anthropic-claude-proxy"),
+        ("/path/to/openclaw-proxy-bridge", "proxy-bridge"),
+    ],
+)
+def test_the_commands_of_the_javascript_plugins_lead_to_the_bundled_ones(
+    source: str, plugin: str, home: Path
+) -> None:
+    """And what they say to run works."""
+    found = run("install", source, "--yes")
+    next_step = f"clawgate plugins enable {plugin}"
+    assert (found.exit_code, found.stdout) == (1, "") and installed(home) == []
+    assert (
+        found.stderr
+        == f"clawgate: '{plugin}' comes with clawgate; run: {next_step}. Nothing was installed.\n"
+    )
+    enabled = run(*next_step.split()[2:])
+    assert enabled.exit_code == 0 and f'Enabled plugin "{plugin}".' in enabled.stdout
+
+
+@pytest.mark.parametrize("verb", ["enable", "inspect", "uninstall"])
+def test_the_name_of_a_javascript_plugin_is_no_id_but_leads_to_one(verb: str, home: Path) -> None:
+    found = run(verb, "openclaw-proxy-bridge")
+    assert found.exit_code == 1 and "did you mean 'proxy-bridge'?" in found.stderr

@@ -37,11 +37,14 @@ def install(source: str, config: str | None, yes: bool, upgrade: bool, then_enab
     all rights of the gateway: install only what you trust.
     """
     from clawgate.plugins.install.installer import activate, stage
+    from clawgate.plugins.install.javascript import rejection
     from clawgate.plugins.install.sources import own_environment, parse_source
     from clawgate.plugins.install.unpack import SourceRejected
     from clawgate.settings.paths import own_folder
     from clawgate.settings.problems import SettingsInvalid
 
+    if (reason := rejection(source)) is not None:
+        fail(reason, outcome=_NOT_INSTALLED)
     loaded = load_config(config)
     try:
         plugins_folder = own_folder(os.environ) / "plugins"

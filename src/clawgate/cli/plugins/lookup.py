@@ -34,11 +34,14 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for conf
 def find_plugin(loaded: LoadedConfig, plugin: str) -> DiscoveredPlugin:
     """Return the plugin of this id, a usable one if several have it; an unknown id ends the command."""
     from clawgate.plugins.host.discovery import find_plugins
+    from clawgate.plugins.install.javascript import counterpart
 
     plugins = [one for one in find_plugins(loaded.paths.state) if one.id == plugin]
     if not plugins:
         shown = plugin if plugin.isprintable() else ascii(plugin)[1:-1]
-        fail(f"plugin not found: {shown}; to see all plugins: clawgate plugins list")
+        bundled = counterpart(plugin.rpartition("/")[2])
+        suggestion = f"; did you mean '{bundled}'?" if bundled else ";"
+        fail(f"plugin not found: {shown}{suggestion} to see all plugins: clawgate plugins list")
     return next((one for one in plugins if one.problem is None), plugins[0])
 
 
