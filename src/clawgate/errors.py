@@ -202,6 +202,12 @@ class ProviderUnavailable(GatewayUnavailable):
     code = "provider_unavailable"
 
 
+class UpstreamPoolExhausted(GatewayUnavailable):
+    """Every connection that an upstream may have is in use. Nothing of the request was sent."""
+
+    code = "upstream_pool_exhausted"
+
+
 class UpstreamFailed(GatewayError):
     """The upstream misbehaved. ``status`` is the one that it sent or meant; None if not known."""
 

@@ -71,7 +71,7 @@ def test_two_roles_have_different_via_values(build: Any) -> None:
 @pytest.mark.parametrize("userinfo", ["", "u:p@ss@", "u@", ":@"])
 def test_a_proxys_password_goes_to_the_proxy_and_is_in_no_address(userinfo: str) -> None:
     """An ``@`` within the password is the password's."""
-    plan = bridge(upstreamProxy=f"http://{userinfo}proxy.lan:3128").upstream.pool._route
+    plan = bridge(upstreamProxy=f"http://{userinfo}proxy.lan:3128").upstream.pool._endpoint
     assert str(plan.proxy) == "http://proxy.lan:3128" and str(plan.origin) == "http://127.0.0.1:8089"
     assert plan.proxy_authorization == (basic_value(userinfo[:-1]) if userinfo else None)
 

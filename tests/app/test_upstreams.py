@@ -112,7 +112,7 @@ def test_how_long_a_provider_may_be_silent(seconds: float | None, limits: TimeLi
 def test_private_addresses_are_allowed_per_provider() -> None:
     """The switch that allows private addresses, and its name for the error message."""
     for trusted in (True, False):
-        route = upstream("http://h/v1", allow_private=trusted, allow_private_setting="the.key").pool._route
+        route = upstream("http://h/v1", allow_private=trusted, allow_private_setting="the.key").pool._endpoint
         assert (route.allow_private, route.allow_private_setting) == (trusted, "the.key")
 
 
@@ -137,7 +137,7 @@ def test_connect_to_a_proxy_has_the_proxys_credential() -> None:
 
 
 def test_a_proxy_needs_no_user() -> None:
-    made = upstream("http://h/v1", proxy="http://127.0.0.1:9").pool._route
+    made = upstream("http://h/v1", proxy="http://127.0.0.1:9").pool._endpoint
     assert made.proxy is not None and made.proxy_authorization is None
 
 
@@ -230,6 +230,6 @@ def test_unusable_tls_settings_are_an_error(tls: dict[str, Any]) -> None:
 
 
 def test_plain_http_has_no_tls_and_https_never_goes_without() -> None:
-    assert upstream("http://h/v1").pool._route.tls is None
-    context = upstream("https://h/v1").pool._route.tls
+    assert upstream("http://h/v1").pool._endpoint.tls is None
+    context = upstream("https://h/v1").pool._endpoint.tls
     assert context is not None and context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname

@@ -33,6 +33,7 @@ def test_every_other_status_ends_the_request() -> None:
         (errors.UpstreamTimedOut("x", limit="idle", seconds=1), "timed out (idle)"),
         (errors.ProviderNotConfigured("x"), "not configured"),
         (errors.ProviderUnavailable("x"), "not available"),
+        (errors.UpstreamPoolExhausted("x"), "connection limit"),
         (errors.EgressDenied("x"), "address not allowed"),
         (errors.PrivateNetworkBlocked("x"), "address not allowed"),
         (errors.UpstreamFailed("x"), "failed"),
@@ -51,7 +52,8 @@ def test_a_failure_whose_status_is_known_counts_as_that_status() -> None:
 def test_no_other_error_does() -> None:
     """The client left, the request is at fault, this process is stopping: for every class that there is."""
     allowed = (
-        errors.UpstreamFailed, errors.ProviderNotConfigured, errors.ProviderUnavailable, errors.EgressDenied
+        errors.UpstreamFailed, errors.ProviderNotConfigured, errors.ProviderUnavailable,
+        errors.UpstreamPoolExhausted, errors.EgressDenied,
     )  # fmt: skip
     others: list[type[errors.GatewayError]] = [
         kind for kind in errors.all_errors() if not issubclass(kind, allowed)

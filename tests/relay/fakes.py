@@ -25,7 +25,7 @@ from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.upstream.connection import UpstreamConnection
 from clawgate.relay.upstream.dial import UpstreamEndpoint
-from clawgate.relay.upstream.pool import Pool
+from clawgate.relay.upstream.pool import Pool, PoolLimits
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.wire.dialect import Dialect
@@ -315,6 +315,7 @@ def make_upstream(
     *,
     limits: TimeLimits | None = None,
     credential: Credential | None = None,
+    pool_limits: PoolLimits | None = None,
     name: str = "up",
 ) -> Upstream:
     config = UpstreamConfig(
@@ -324,6 +325,7 @@ def make_upstream(
         replaces="/v1",
         credential=credential or NoCredential(),
         limits=limits or TimeLimits(),
+        pool_limits=pool_limits or PoolLimits(),
     )
     return Upstream(config, cast(Any, dialer), via=b"clawgate-test")
 

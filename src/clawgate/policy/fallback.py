@@ -14,6 +14,7 @@ every 5xx, 529 among them                  yes   that provider's own trouble
 every other 4xx (400, 405, 413, 415, 422)  no    the request is at fault and would fail elsewhere, or worse, half work
 1xx, 2xx, 3xx                              no    no failure; redirects arrive here as `UpstreamRedirected`
 not configured, not available              yes   nothing was sent
+its connections are all in use             yes   nothing was sent; the limit is that provider's
 address not allowed                        yes   a rule about that provider's address, nothing was sent
 unreachable, closed, malformed, redirect   yes   that provider's own trouble
 timed out: connect, first_byte, idle       yes   that provider's own trouble
@@ -35,6 +36,7 @@ from clawgate.errors import (
     UpstreamClosed,
     UpstreamFailed,
     UpstreamMalformed,
+    UpstreamPoolExhausted,
     UpstreamRedirected,
     UpstreamTimedOut,
     UpstreamUnreachable,
@@ -50,6 +52,7 @@ _NAMES: tuple[tuple[type[GatewayError], str], ...] = (
     (UpstreamRedirected, "redirect"),
     (ProviderNotConfigured, "not configured"),
     (ProviderUnavailable, "not available"),
+    (UpstreamPoolExhausted, "connection limit"),
     (EgressDenied, "address not allowed"),
     (UpstreamFailed, "failed"),
 )

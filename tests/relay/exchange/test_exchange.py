@@ -8,18 +8,17 @@ import json
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from clawgate.errors import GatewayStopping, UpstreamClosed, UpstreamMalformed
+from clawgate.errors import GatewayStopping, UpstreamMalformed
 from clawgate.plugins.api.provider import MappedError
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Bearer
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.exchange.state import State
-from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.response.progress import KEEPALIVE_LIMIT
@@ -304,59 +303,6 @@ def test_a_client_that_reads_slowly_is_not_blamed_on_the_upstream(kind: Kind) ->
             client.resume_reading()
             response = await client.response(within=30)
             assert response.complete and response.body == data
-
-    run(work())
-
-
-class StaleOrNew:
-    """An upstream's pool and its connections: one that is kept and stale, then new ones."""
-
-    reused = True
-    reusable = True
-
-    def __init__(self) -> None:
-        self.pool = self
-        self.written: list[Buffer] = []
-
-    def acquire(self) -> StaleOrNew | None:
-        return self if self.reused else None
-
-    async def dial(self) -> StaleOrNew:
-        return self
-
-    def start_response(self, handler: object, *, head_only: bool) -> None: ...
-
-    def write(self, pieces: list[Buffer]) -> None:
-        self.written += pieces
-
-
-def test_a_client_is_read_again_although_the_stale_connection_had_been_full() -> None:
-    """That a connection takes no more says nothing of the one that takes its place."""
-
-    async def work() -> None:
-        upstream, resumed = StaleOrNew(), asyncio.Event()
-        client = SimpleNamespace(pause_reading=lambda: None, resume_reading=resumed.set)
-        ticket = SimpleNamespace(
-            upstream=upstream,
-            method=b"POST",
-            chunked=False,
-            buffers_body=False,
-            router=None,
-            model_allowlist=None,
-        )
-        shop = SimpleNamespace(
-            now=lambda: 0.0, spawn=asyncio.ensure_future, body_limit=1_000_000, observes_all=False
-        )
-        exchange = Exchange(cast(Any, shop), cast(Any, client), cast(Any, ticket), 0.0)
-        exchange.start_request(b"head")
-        exchange.request_body(b"part")
-        exchange.flush_request()
-        exchange.on_upstream_write_paused()
-        upstream.reused = False
-        exchange.on_upstream_error(UpstreamClosed("stale"), no_response=True, not_received=True)
-        async with asyncio.timeout(5):
-            await resumed.wait()
-        assert b"".join(upstream.written) == b"headpart" * 2 and exchange.awaits_client
 
     run(work())
 

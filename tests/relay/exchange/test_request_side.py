@@ -14,6 +14,7 @@ from clawgate.relay.exchange import body_budget
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.exchange.request_stream import BODY_HIGH_WATER
 from clawgate.relay.exchange.state import State
+from clawgate.relay.upstream.pool import PoolLimits
 from clawgate.relay.upstream.upstream import Upstream
 from tests.relay.fakes import (
     OK,
@@ -345,3 +346,88 @@ async def test_a_small_request_costs_no_accounting() -> None:
     await warm(relay, upstream)
     fast(relay, FakeClient(), upstream)
     assert relay.context.body_budget.used == 0
+
+
+async def bounded(relay: Relay, dialer: FakeDialer) -> Upstream:
+    """An upstream with one connection, which is in use."""
+    upstream = make_upstream(dialer, pool_limits=PoolLimits(max_connections=1, wait_seconds=5))
+    await relay.post(FakeClient(), admitted(upstream))
+    return upstream
+
+
+@pytest.mark.parametrize("path", ["fast", "slow"])
+async def test_past_the_bound_a_request_waits_for_a_connection(path: str) -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = await bounded(relay, dialer)
+    exchange = fast(relay, client, upstream) if path == "fast" else await slow(relay, client, upstream)
+    await settle()
+    assert exchange.state is State.CONNECTING and upstream.pool.waiting_count == 1
+    dialer.transport().written = b""
+    dialer.transport().receive(OK)
+    await settle()
+    assert exchange.state.name == "AWAITING_HEAD" and dialer.dials == 1
+    assert dialer.transport().written.endswith(b"\r\n\r\n{}")
+    dialer.transport().receive(OK)
+    assert client.calls == ["complete"]
+
+
+async def test_a_client_that_leaves_leaves_the_queue() -> None:
+    relay, dialer = Relay(), FakeDialer()
+    upstream = await bounded(relay, dialer)
+    exchange = fast(relay, FakeClient(), upstream)
+    exchange.client_disconnected()
+    assert upstream.pool.waiting_count == 0 and relay.records[-1].code == "client_left"
+    dialer.transport().receive(OK)
+    await settle()
+    assert upstream.pool.idle_count == 1
+
+
+async def test_who_waits_for_too_long_gets_an_error_of_its_own() -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    exchange = fast(relay, client, await bounded(relay, dialer))
+    exchange.check_time(4.9)
+    assert client.calls == []
+    exchange.check_time(5.0)
+    assert client.calls == ["error upstream_pool_exhausted"] and client.error is not None
+    assert client.error.retry_after == 1
+
+
+async def test_a_pool_without_room_leads_to_the_fallback() -> None:
+    relay, dialers, client = Relay(), (FakeDialer(), FakeDialer()), FakeClient()
+    router = FakeRouter(FakeAttempt(await bounded(relay, dialers[0])), FakeAttempt(make_upstream(dialers[1])))
+    exchange = await relay.post(client, routed(router))
+    exchange.check_time(5.0)
+    await settle()
+    dialers[1].transport().receive(OK)
+    assert client.calls == ["complete"] and router.failures == ["upstream_pool_exhausted"]
+
+
+async def test_a_client_that_waited_with_its_body_is_read_again_with_a_freed_connection() -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = await bounded(relay, dialer)
+    exchange = relay.exchange(client, admitted(upstream))
+    exchange.start_request(b"head")
+    exchange.flush_request()
+    exchange.request_body(b"x" * (BODY_HIGH_WATER + 1))
+    exchange.flush_request()
+    reading = client.reading
+    dialer.transport().receive(OK)
+    await settle()
+    assert (reading, client.reading, exchange.state) == (False, True, State.SENDING)
+
+
+async def test_a_client_is_read_again_although_the_stale_connection_had_been_full() -> None:
+    """That a connection takes no more has no meaning for the one that takes its place."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    upstream = make_upstream(dialer)
+    await warm(relay, upstream)
+    exchange = relay.exchange(client, admitted(upstream))
+    exchange.start_request(b"head")
+    exchange.request_body(b"part")
+    exchange.flush_request()
+    dialer.connections[0].pause_writing()
+    reading = client.reading
+    exchange.on_upstream_error(UpstreamUnreachable("stale"), no_response=True, not_received=True)
+    await settle()
+    assert (reading, client.reading, exchange.awaits_client) == (False, True, True)
+    assert dialer.transport().written == b"headpart" and dialer.dials == 2

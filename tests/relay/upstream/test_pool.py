@@ -7,13 +7,14 @@ import asyncio
 import pytest
 
 from clawgate.errors import UpstreamUnreachable
-from clawgate.relay.upstream.pool import Pool
+from clawgate.relay.upstream.connection import UpstreamConnection
+from clawgate.relay.upstream.pool import ConnectionRequest, Pool, PoolLimits
 from clawgate.testing.http import faults
 from clawgate.testing.http.connection import Request
 from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving, until
-from tests.relay.fakes import OK, FakeDialer, FakeHandler, make_pool, settle
+from tests.relay.fakes import OK, FakeClock, FakeDialer, FakeHandler, make_pool, settle
 
 GOOD = faults.json_answer({"next": "fine"})
 ENDS = pytest.mark.parametrize("how", [Close(), Reset()], ids=["FIN", "RST"])
@@ -331,3 +332,158 @@ async def test_a_connection_that_ended_while_it_was_opened_is_an_error(stray: by
         await pool.dial()
     await settle()
     assert pool.open_count == 0
+
+
+class Waiter:
+    """A `ConnectionWaiter` that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.connection: UpstreamConnection | None = None
+        self.error: Exception | None = None
+
+    def on_connection(self, connection: UpstreamConnection) -> None:
+        assert self.connection is None and self.error is None
+        self.connection = connection
+
+    def on_connect_failed(self, error: Exception) -> None:
+        assert self.connection is None and self.error is None
+        self.error = error
+
+
+class Bounded:
+    """A pool of at most ``most`` connections, and a way to request some."""
+
+    def __init__(self, most: int) -> None:
+        self.clock = FakeClock()
+        self.dialer = FakeDialer()
+        self.pool = make_pool(
+            self.dialer, limits=PoolLimits(max_connections=most, wait_seconds=5, setting="the.key")
+        )
+
+    def request(self) -> tuple[Waiter, ConnectionRequest]:
+        waiter = Waiter()
+        return waiter, self.pool.request(waiter, asyncio.get_running_loop().create_task, self.clock)
+
+    async def connected(self, count: int) -> list[UpstreamConnection]:
+        waiters = [self.request()[0] for _ in range(count)]
+        await settle()
+        return [waiter.connection for waiter in waiters if waiter.connection is not None]
+
+    def finish(self, connection: UpstreamConnection, *, reusable: bool = True) -> None:
+        connection.reusable = reusable
+        self.pool.release(connection, self.clock())
+
+
+async def test_a_burst_opens_no_more_connections_than_there_may_be() -> None:
+    bounded = Bounded(3)
+    assert len(await bounded.connected(10)) == 3 == bounded.dialer.dials
+    assert repr(bounded.pool) == "<Pool http://upstream.example open=3 idle=0 waiting=7>"
+
+
+@pytest.mark.parametrize("reusable", [True, False], ids=["idle", "gone"])
+async def test_what_becomes_free_goes_to_the_first_that_waits(reusable: bool) -> None:
+    """A connection that is idle again, or the place of one that ended."""
+    bounded = Bounded(2)
+    connections = await bounded.connected(2)
+    waiters = [bounded.request()[0] for _ in range(3)]
+    bounded.finish(connections[0], reusable=reusable)
+    assert bounded.pool.acquire() is None, "a request that comes now is behind those that wait"
+    await settle()
+    assert [waiter.connection is not None for waiter in waiters] == [True, False, False]
+    assert (waiters[0].connection is connections[0]) is reusable
+    assert bounded.dialer.dials == (2 if reusable else 3)
+    bounded.finish(connections[1], reusable=reusable)
+    await settle()
+    assert [waiter.connection is not None for waiter in waiters] == [True, True, False]
+    assert bounded.pool.open_count == 2 and bounded.pool.waiting_count == 1
+
+
+async def test_an_idle_connection_that_went_stale_gives_its_place_away() -> None:
+    bounded = Bounded(1)
+    (connection,) = await bounded.connected(1)
+    bounded.finish(connection)
+    connection.data_received(b"stray")
+    waiter, _ = bounded.request()
+    waiting = bounded.pool.waiting_count
+    await settle()
+    assert waiting == 1 and waiter.connection not in (None, connection)
+
+
+async def test_a_waiter_that_gives_up_leaves_the_queue_at_once() -> None:
+    bounded = Bounded(1)
+    (connection,) = await bounded.connected(1)
+    (first, request), (second, _) = bounded.request(), bounded.request()
+    request.cancel()
+    assert bounded.pool.waiting_count == 1
+    bounded.finish(connection)
+    await settle()
+    assert first.connection is None and second.connection is connection
+
+
+async def test_a_dial_that_is_given_up_gives_its_place_away() -> None:
+    bounded = Bounded(1)
+    bounded.dialer.held = True
+    (first, request), (second, _) = bounded.request(), bounded.request()
+    await settle()
+    request.cancel()
+    bounded.dialer.let_dial()
+    await settle()
+    assert first.connection is None and second.connection is not None and bounded.pool.open_count == 1
+
+
+async def test_a_dial_that_is_given_up_before_it_began_gives_its_place_away() -> None:
+    bounded = Bounded(1)
+    (_, request), (second, _) = bounded.request(), bounded.request()
+    request.cancel()
+    await settle()
+    assert second.connection is not None and bounded.dialer.dials == 1
+
+
+async def test_a_dial_that_fails_is_that_requests_failure_alone() -> None:
+    bounded = Bounded(1)
+    bounded.dialer.error = UpstreamUnreachable("refused")
+    (first, _), (second, _) = bounded.request(), bounded.request()
+    await asyncio.sleep(0)
+    assert isinstance(first.error, UpstreamUnreachable)
+    bounded.dialer.error = None
+    await settle()
+    assert second.connection is not None
+
+
+async def test_who_waits_for_too_long_learns_of_the_limit_and_its_setting() -> None:
+    bounded = Bounded(1)
+    await bounded.connected(1)
+    bounded.clock.time = 100.0
+    _, request = bounded.request()
+    assert request.expired(104.9) is None and request.dial_started_at is None
+    error = request.expired(105.0)
+    assert error is not None and (error.code, error.retry_after) == ("upstream_pool_exhausted", 1)
+    assert error.message == (
+        "http://upstream.example: all 1 connections were in use for 5 s; "
+        "raise the.key if the upstream can take more"
+    )
+
+
+async def test_a_dial_has_the_connect_limit_and_not_the_one_of_the_queue() -> None:
+    bounded = Bounded(1)
+    bounded.clock.time = 7.0
+    _, request = bounded.request()
+    assert request.dial_started_at == 7.0 and request.expired(1000.0) is None
+
+
+async def test_a_probe_is_not_bounded() -> None:
+    """It has to work when the pool is full, and says so by being counted."""
+    bounded = Bounded(1)
+    await bounded.connected(1)
+    await bounded.pool.dial()
+    assert bounded.pool.open_count == 2
+
+
+async def test_who_waits_in_a_retired_pool_is_still_served() -> None:
+    bounded = Bounded(1)
+    (connection,) = await bounded.connected(1)
+    waiter, _ = bounded.request()
+    bounded.pool.retire()
+    bounded.finish(connection)
+    await settle()
+    assert waiter.connection is not None and waiter.connection is not connection

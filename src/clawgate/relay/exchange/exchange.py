@@ -169,6 +169,10 @@ class Exchange(RequestSide):
         """Fail if one of the four limits has run out. Called about once a second: progress counts from this call on."""
         if self._upstream is None:  # the request is still being received: the listener watches that
             return
+        connecting = self._connecting
+        if connecting is not None and (exhausted := connecting.expired(now)) is not None:
+            self.fail(exhausted)
+            return
         response, flow, limits = self._response, self._flow, self._upstream.limits
         if response is not None and response.has_progressed():
             self._progress_at = now
@@ -176,7 +180,7 @@ class Exchange(RequestSide):
         times = Timestamps(
             started_at=self._started_at,
             progress_at=self._progress_at,
-            connect_started_at=self._connect_started_at,
+            connect_started_at=connecting.dial_started_at if connecting is not None else None,
             request_sent_at=self._request_sent_at,
             response_started=started,
         )

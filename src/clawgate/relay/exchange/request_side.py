@@ -31,6 +31,7 @@ from clawgate.relay.exchange.state import (
 from clawgate.relay.interfaces import Buffer, ClientConnection, ResponseHandler
 from clawgate.relay.response.sender import ResponseSender
 from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
+from clawgate.relay.upstream.pool import ConnectionRequest
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.http.message import LAST_CHUNK
 from clawgate.wire.json.model_field import peek_model
@@ -58,14 +59,14 @@ class RequestSide(_Handler):
     state: State = RECEIVING
     _request: RequestStream = SENT
     _sent_whole: list[Buffer] | None = None  # what the fast path sent, to be sent again on a stale connection
-    _task: asyncio.Task[None] | None = None  # while PREPARING or CONNECTING
+    _task: asyncio.Task[None] | None = None  # while PREPARING
+    _connecting: ConnectionRequest | None = None  # while QUEUED or CONNECTING
     _connection: UpstreamConnection | None = None
     _response: ResponseSender | None = None  # from STREAMING on
     _attempts: Attempts | None = None  # where the upstream, or whether it is used, depends on the body
     _flow: FlowControl = FREE
     _in_budget = False  # whether the body is counted by the budget of the listener
     _model: str | None = None
-    _connect_started_at: float | None = None
     _request_sent_at: float | None = None
 
     def __init__(
@@ -89,7 +90,12 @@ class RequestSide(_Handler):
     @property
     def awaits_client(self) -> bool:
         """Whether the exchange waits for more of the request, and nothing keeps the client from sending it."""
-        return not (self._request.complete or self._flow.reasons or self._task is not None)
+        return not (self._request.complete or self._flow.reasons or self._is_preparing)
+
+    @property
+    def _is_preparing(self) -> bool:
+        """Whether something has to be done or waited for before anything can be sent."""
+        return self._task is not None or self._connecting is not None
 
     # From the client: `start_request`, `request_body` again and again, `request_complete`; or all of it in one call.
 
@@ -202,7 +208,7 @@ class RequestSide(_Handler):
             return
         connection = self._connection
         if connection is None:
-            if self._task is not None:
+            if self._is_preparing:
                 if request.over_high_water:
                     self._own_flow().pause_client(NO_CONNECTION)
             elif (reused := self._current_upstream().pool.acquire()) is not None:
@@ -271,7 +277,7 @@ class RequestSide(_Handler):
         """Give up the current upstream: another one is tried."""
         self._release_upstream()
         self.state = PREPARING
-        self._connect_started_at = self._request_sent_at = self._response = None
+        self._request_sent_at = self._response = None
         self._own_flow().reasons &= ~UPSTREAM_WRITE
 
     @property
@@ -286,26 +292,44 @@ class RequestSide(_Handler):
     # To the upstream.
 
     def _connect(self) -> None:
-        self._connect_started_at = self._context.now()
-        self.prepare(self._current_upstream().pool.dial, self._attach)
+        context = self._context
+        self._connecting = self._current_upstream().pool.request(self, context.spawn, context.now)
         self.state = CONNECTING
+
+    def on_connection(self, connection: UpstreamConnection) -> None:
+        """The pool has a connection."""
+        self._connecting = None
+        try:
+            self._attach(connection)
+        except Exception as error:  # noqa: BLE001  # the pool must not fail with one of its exchanges
+            self._fail_unforeseen(error)
+
+    def on_connect_failed(self, error: Exception) -> None:
+        """No connection could be opened."""
+        self._connecting = None
+        if isinstance(error, GatewayError):
+            self.fail(error)
+        else:
+            self._fail_unforeseen(error)
 
     def _attach(self, connection: UpstreamConnection) -> None:
         """Send the request on ``connection``."""
         self._connection = connection
-        self._connect_started_at = None
         self.state = SENDING
         if connection.reused:
             self._request.keep_for_replay()
         connection.start_response(self, head_only=self._head.method == b"HEAD")
         self.flush_request()
-        if not connection.reused:
+        if not connection.reused or self._flow.reasons & NO_CONNECTION:
             self._own_flow().resume_client(NO_CONNECTION)
 
     def _release_upstream(self) -> None:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
         if self._connection is not None:
             self._connection.abort()
             self._connection = None

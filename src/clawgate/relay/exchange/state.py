@@ -13,7 +13,7 @@ class State(IntEnum):
     PREPARING = 1
     """The body is read for its model, or translated, in a thread."""
     CONNECTING = 2
-    """A connection to the upstream is being opened."""
+    """Waits for a connection: one that is being opened, or past the pool's bound one that becomes free."""
     SENDING = 3
     """The request is going upstream."""
     AWAITING_HEAD = 4

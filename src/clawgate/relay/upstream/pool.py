@@ -1,11 +1,17 @@
-"""Which connection does a request to this upstream use? Keeps finished ones for the next request.
+"""Pools the connections to one upstream: keeps idle ones, and bounds how many there are.
 
-One pool per upstream and credential: a connection never serves two credentials.
+One pool per upstream and credential: a connection never serves two credentials. Past the bound, requests wait in their
+order; a connection that becomes idle, or the place of one that ended, goes to the first of them.
 """
 
 from __future__ import annotations
 
-from clawgate.errors import UpstreamUnreachable
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from clawgate.errors import UpstreamPoolExhausted, UpstreamUnreachable
 from clawgate.relay.upstream.connection import UpstreamConnection
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.response_head_cache import ResponseHeadCache
@@ -14,23 +20,52 @@ IDLE_SECONDS = 50.0
 """Below the keep-alive of usual servers (nginx 75 s, Node 5 s is caught by `is_stale`), so that we close first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLimits:
+    """How many connections there may be, and how long a request waits for one.
+
+    ``setting`` is the flag or key that raises the first, for messages.
+    """
+
+    max_connections: int = 1000
+    wait_seconds: float = 10.0
+    setting: str = ""
+
+
+class ConnectionWaiter(Protocol):
+    """Who requested a connection. One of the two is called, once, and not within `Pool.request`."""
+
+    def on_connection(self, connection: UpstreamConnection) -> None: ...
+    def on_connect_failed(self, error: Exception) -> None: ...
+
+
 class Pool:
-    """Idle connections, the most recently used first, so that the surplus ages and is closed."""
+    """Idle connections are used most recent first, so that the surplus ages and is closed."""
 
     def __init__(
-        self, dialer: Dialer, route: UpstreamEndpoint, *, idle_seconds: float = IDLE_SECONDS
+        self,
+        dialer: Dialer,
+        endpoint: UpstreamEndpoint,
+        *,
+        limits: PoolLimits | None = None,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        self.origin = route.origin
+        self.origin = endpoint.origin
+        self.limits = limits or PoolLimits()
         self.response_heads = ResponseHeadCache()
         self._dialer = dialer
-        self._route = route
+        self._endpoint = endpoint
         self._idle_seconds = idle_seconds
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
+        self._queue: dict[ConnectionRequest, None] = {}  # in order
+        self._dialing = 0
+        self._wake_scheduled = False
         self._retired = False
 
     def __repr__(self) -> str:
-        return f"<Pool {self.origin} open={len(self._open)} idle={len(self._idle)}>"
+        counts = f"open={len(self._open)} idle={len(self._idle)} waiting={len(self._queue)}"
+        return f"<Pool {self.origin} {counts}>"
 
     @property
     def open_count(self) -> int:
@@ -41,8 +76,16 @@ class Pool:
     def idle_count(self) -> int:
         return len(self._idle)
 
+    @property
+    def waiting_count(self) -> int:
+        """Requests that wait for a connection to become idle or to end."""
+        return len(self._queue)
+
     def acquire(self) -> UpstreamConnection | None:
-        """An idle connection that is still good; None when one has to be dialled."""
+        """Return an idle connection that is still good, or None if one must be requested."""
+        return None if self._queue else self._pop_idle()  # those that wait came first
+
+    def _pop_idle(self) -> UpstreamConnection | None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_stale():
@@ -51,8 +94,26 @@ class Pool:
             connection.transport.abort()
         return None
 
+    def request(
+        self,
+        waiter: ConnectionWaiter,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        now: Callable[[], float],
+    ) -> ConnectionRequest:
+        """Get ``waiter`` a connection: a new one, or past the bound the first that becomes free."""
+        request = ConnectionRequest(self, waiter, spawn, now)
+        if self._has_room and not self._queue:
+            request.dial()
+        else:
+            self._queue[request] = None
+        return request
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._open) + self._dialing < self.limits.max_connections
+
     async def dial(self) -> UpstreamConnection:
-        """A new connection; errors as `Dialer.open`. The caller owns the connect limit."""
+        """Return a new connection, whatever the bound. Raises as `Dialer.open`. The caller owns the connect limit."""
         made: list[UpstreamConnection] = []
 
         def make() -> UpstreamConnection:
@@ -60,12 +121,12 @@ class Pool:
             return made[-1]
 
         try:
-            connection = await self._dialer.open(make, self._route)
+            connection = await self._dialer.open(make, self._endpoint)
             if connection.transport.is_closing():  # its end was reported before there was a request to fail
                 raise UpstreamUnreachable(f"{self.origin} closed the connection at once", retry_after=1)
             return connection
         except BaseException:
-            # Cancelled in the moment of success: the loop may connect one after this, or close one without a word.
+            # Cancelled in the moment of success: the loop may connect one after this, or close one without a call.
             for connection in made:
                 connection.cancelled = True
                 if connection in self._open:
@@ -78,10 +139,12 @@ class Pool:
         self._open.add(connection)
 
     def release(self, connection: UpstreamConnection, now: float) -> None:
-        """Keep ``connection`` for the next request if its last answer allows that, else end it."""
+        """Keep ``connection`` for the next request if its last response allows that, else end it."""
         if connection.reusable and not self._retired:
             connection.idle_since = now
             self._idle.append(connection)
+            if self._queue:
+                self._schedule_wake()
         else:
             connection.transport.abort()
 
@@ -90,6 +153,30 @@ class Pool:
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
+        self._schedule_wake()
+
+    def _dial_ended(self) -> None:
+        self._dialing -= 1
+        self._schedule_wake()
+
+    def _schedule_wake(self) -> None:
+        """Serve who waits, in a turn of its own: this may be called in the middle of another exchange's callback."""
+        if self._queue and not self._wake_scheduled:
+            self._wake_scheduled = True
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._wake_scheduled = False
+        while self._queue:
+            connection = self._pop_idle()
+            if connection is None and not self._has_room:
+                return
+            request = next(iter(self._queue))
+            del self._queue[request]
+            if connection is None:
+                request.dial()
+            else:
+                request.waiter.on_connection(connection)
 
     def close_expired(self, now: float) -> None:
         """Close what has been idle for too long."""
@@ -97,7 +184,7 @@ class Pool:
             self._idle.pop(0).transport.close()
 
     def retire(self) -> None:
-        """No further request comes: what is idle is closed now, the rest once its answer is out."""
+        """No further request comes: idle connections are closed now, the others behind their responses."""
         self._retired = True
         while self._idle:
             self._idle.pop().transport.close()
@@ -107,3 +194,64 @@ class Pool:
         self._idle.clear()
         for connection in list(self._open):
             connection.transport.abort()
+
+
+class ConnectionRequest:
+    """One request for a connection, from `Pool.request` until its waiter is called or it is cancelled."""
+
+    __slots__ = ("_now", "_pool", "_spawn", "_task", "dial_started_at", "requested_at", "waiter")
+
+    def __init__(
+        self,
+        pool: Pool,
+        waiter: ConnectionWaiter,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        now: Callable[[], float],
+    ) -> None:
+        self.waiter = waiter
+        self.requested_at = now()
+        self.dial_started_at: float | None = None
+        """When the dial began; None while the request waits."""
+        self._pool = pool
+        self._spawn = spawn
+        self._now = now
+        self._task: asyncio.Task[None] | None = None
+
+    def dial(self) -> None:
+        """Open a connection for this request. Called by the pool."""
+        self._pool._dialing += 1
+        self.dial_started_at = self._now()
+        self._task = self._spawn(self._dial())
+
+    async def _dial(self) -> None:
+        try:
+            connection = await self._pool.dial()
+        except Exception as error:  # noqa: BLE001  # the waiter has a client that must get a response
+            self._end_dial()
+            self.waiter.on_connect_failed(error)
+        else:
+            self._end_dial()
+            self.waiter.on_connection(connection)
+
+    def _end_dial(self) -> None:
+        self._task = None
+        self._pool._dial_ended()
+
+    def cancel(self) -> None:
+        """Give up: the waiter is not called any more, and what it would have got goes to the next one."""
+        self._pool._queue.pop(self, None)
+        if self._task is not None:
+            self._task.cancel()
+            self._end_dial()
+
+    def expired(self, now: float) -> UpstreamPoolExhausted | None:
+        """Return the error of a request that has waited for too long; None for one that has not, or does not wait."""
+        limits = self._pool.limits
+        if self.dial_started_at is not None or now - self.requested_at < limits.wait_seconds:
+            return None
+        advice = f"; raise {limits.setting} if the upstream can take more" if limits.setting else ""
+        return UpstreamPoolExhausted(
+            f"{self._pool.origin}: all {limits.max_connections} connections were in use for {limits.wait_seconds:g} s"
+            f"{advice}",
+            retry_after=1,
+        )

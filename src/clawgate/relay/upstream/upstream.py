@@ -11,7 +11,7 @@ from clawgate.policy.redaction import SHORTEST_SECRET
 from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import Credential
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
-from clawgate.relay.upstream.pool import Pool
+from clawgate.relay.upstream.pool import Pool, PoolLimits
 
 _USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
 
@@ -31,6 +31,7 @@ class UpstreamConfig:
     replaces: str = ""
     credential: Credential
     limits: TimeLimits = field(default_factory=TimeLimits)
+    pool_limits: PoolLimits = field(default_factory=PoolLimits)
     extra_lines: bytes = b""
 
 
@@ -55,7 +56,7 @@ class Upstream:
         self.secrets = tuple(dict.fromkeys(spelling for secret in secrets for spelling in _in_json(secret)))
         self._prefix = plan.prefix.encode("ascii")
         self._replaces = plan.replaces.encode("ascii")
-        self.pool = Pool(dialer, plan.route)
+        self.pool = Pool(dialer, plan.route, limits=plan.pool_limits)
         self._lines = b"".join(
             (
                 b"host: ", plan.route.origin.authority.encode("ascii"), b"\r\n",
