@@ -42,23 +42,65 @@ PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 
 def build_messages_model(*, api_key: str | None = None, token_delay: float = 0.0) -> Starlette:
-    """The model as an ASGI app.
+    """Return the model as an ASGI app.
 
-    `api_key`: refuse other keys with 401. `token_delay`: seconds before each event of a stream.
+    `api_key`: other keys get 401. `token_delay`: seconds before each event of a stream.
     `app.state.seen` has the last 100 requests as `RecordedRequest`.
     """
-    seen: deque[RecordedRequest] = deque(maxlen=100)
+    model = _Model(api_key, token_delay)
+    app = Starlette(
+        routes=[
+            Route("/v1/messages", model.messages, methods=["POST"]),
+            Route("/v1/messages/count_tokens", model.count_tokens, methods=["POST"]),
+            Route("/v1/models", model.models),
+            Route("/v1/models/{name:path}", model.one_model),
+            Route("/health", _health),
+        ],
+        exception_handlers={MessagesError: _refused, HTTPException: _unknown_route},
+    )
+    app.state.seen = model.seen
+    return app
 
-    async def admitted(request: Request) -> bytes:
+
+class _Model:
+    """The routes of the API, with the requests that they received."""
+
+    def __init__(self, api_key: str | None, token_delay: float) -> None:
+        self.seen: deque[RecordedRequest] = deque(maxlen=100)
+        self._api_key = api_key
+        self._token_delay = token_delay
+
+    async def messages(self, request: Request) -> Response:
+        body = await self._body(request)
+        delay = delay_by_model_id(body, self._token_delay)
+        return _response(body, anthropic_messages.reply_to_messages(body), delay)
+
+    async def count_tokens(self, request: Request) -> Response:
+        body = await self._body(request, counts_only=True)
+        return _as_json({"input_tokens": anthropic_messages.input_tokens(body)})
+
+    async def models(self, request: Request) -> Response:
+        await self._admit(request)
+        cards = [_card(name) for name in MODELS]
+        return _as_json({"data": cards, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]})
+
+    async def one_model(self, request: Request) -> Response:
+        await self._admit(request)
+        name = request.path_params["name"]
+        if name not in MODELS:
+            raise MessagesError(404, f"model: {name}")
+        return _as_json(_card(name))
+
+    async def _admit(self, request: Request) -> bytes:
         body = await request.body()
-        seen.append(RecordedRequest(request.method, request.url.path, tuple(request.headers.items()), body))
-        bearer = request.headers.get("authorization", "").removeprefix(
-            "Bearer "
-        )  # as the SDK has it since 2.0
+        headers = tuple(request.headers.items())
+        self.seen.append(RecordedRequest(request.method, request.scope["path"], headers, body))
+        # As the SDK sends it since 2.0.
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         given = request.headers.get("x-api-key", "") or bearer
         if not given:
             raise MessagesError(401, "x-api-key header is required")
-        if api_key is not None and not hmac.compare_digest(given.encode(), api_key.encode()):
+        if self._api_key is not None and not hmac.compare_digest(given.encode(), self._api_key.encode()):
             raise MessagesError(401, "invalid x-api-key")
         if request.headers.get("anthropic-version") not in VERSIONS:
             raise invalid("anthropic-version: header is required, with a valid version")
@@ -66,51 +108,18 @@ def build_messages_model(*, api_key: str | None = None, token_delay: float = 0.0
             raise MessagesError(413, "Request exceeds the maximum allowed number of bytes.")
         return body
 
-    async def asked(request: Request, *, counts_only: bool = False) -> Body:
-        body = parse(await admitted(request))
+    async def _body(self, request: Request, *, counts_only: bool = False) -> Body:
+        body = parse(await self._admit(request))
         refuse_by_model_id(body["model"])
         check(body, counts_only=counts_only, sampling=request.headers["anthropic-version"] == VERSIONS[0])
         return body
 
-    async def messages(request: Request) -> Response:
-        body = await asked(request)
-        return _answer(body, anthropic_messages.reply_to_messages(body), delay_by_model_id(body, token_delay))
 
-    async def count_tokens(request: Request) -> Response:
-        return _as_json(
-            {"input_tokens": anthropic_messages.input_tokens(await asked(request, counts_only=True))}
-        )
-
-    async def models(request: Request) -> Response:
-        await admitted(request)
-        cards = [_card(name) for name in MODELS]
-        return _as_json({"data": cards, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]})
-
-    async def one_model(request: Request) -> Response:
-        await admitted(request)
-        name = request.path_params["name"]
-        if name not in MODELS:
-            raise MessagesError(404, f"model: {name}")
-        return _as_json(_card(name))
-
-    async def health(_: Request) -> Response:
-        return _as_json({"ok": True})
-
-    app = Starlette(
-        routes=[
-            Route("/v1/messages", messages, methods=["POST"]),
-            Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
-            Route("/v1/models", models),
-            Route("/v1/models/{name:path}", one_model),
-            Route("/health", health),
-        ],
-        exception_handlers={MessagesError: _refused, HTTPException: _unknown_route},
-    )
-    app.state.seen = seen
-    return app
+async def _health(_: Request) -> Response:
+    return _as_json({"ok": True})
 
 
-def _answer(body: Body, spoken: Spoken, delay: float) -> Response:
+def _response(body: Body, spoken: Spoken, delay: float) -> Response:
     faulty = body["model"] in stream_faults.IDS
     if body.get("stream") is not True:
         whole = _as_json(anthropic_messages.message(body, spoken))

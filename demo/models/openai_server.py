@@ -56,31 +56,88 @@ class RecordedRequest:
 def build_model(
     *, api_key: str | None = None, token_delay: float = 0.0, eager_tools: bool = True
 ) -> Starlette:
-    """The model as an ASGI app.
+    """Return the model as an ASGI app.
 
-    `api_key`: refuse other Bearer keys with 401. `token_delay`: seconds before each word of a stream.
+    `api_key`: other Bearer keys get 401. `token_delay`: seconds before each word of a stream.
     Without `eager_tools` a tool is called only where `tool_choice` or the text requests it.
     `app.state.seen` has the last 100 requests as `RecordedRequest`.
     """
-    seen: deque[RecordedRequest] = deque(maxlen=100)
+    model = _Model(api_key, token_delay, eager_tools)
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", model.chat, methods=["POST"]),
+            Route("/v1/completions", model.completions, methods=["POST"]),
+            Route("/v1/responses", model.responses, methods=["POST"]),
+            Route("/v1/embeddings", model.embeddings, methods=["POST"]),
+            Route("/v1/models", model.models),
+            Route("/v1/models/{name:path}", model.one_model),
+            Route("/health", health),
+        ],
+        exception_handlers={ModelError: refused, HTTPException: unknown_route},
+    )
+    app.state.seen = model.seen
+    return app
 
-    async def admitted(request: Request) -> bytes:
+
+class _Model:
+    """The routes of the API, with the requests that they received."""
+
+    def __init__(self, api_key: str | None, token_delay: float, eager_tools: bool) -> None:
+        self.seen: deque[RecordedRequest] = deque(maxlen=100)
+        self._api_key = api_key
+        self._token_delay = token_delay
+        self._eager_tools = eager_tools
+
+    async def chat(self, request: Request) -> Response:
+        body = await self._body(request, "messages")
+        if not isinstance(body["messages"], list):
+            raise ModelError(400, "Invalid type for 'messages': expected an array.", param="messages")
+        reply = openai_chat.reply_to_chat(body, eager=self._eager_tools)
+        return self._response(body, reply, openai_chat.completion, openai_chat.chunks)
+
+    async def completions(self, request: Request) -> Response:
+        body = await self._body(request, "prompt")
+        reply = openai_chat.reply_to_prompt(body)
+        return self._response(body, reply, openai_chat.old_completion, openai_chat.old_chunks)
+
+    async def responses(self, request: Request) -> Response:
+        body = await self._body(request, "input")
+        reply = openai_responses.reply_to_input(body)
+        return self._response(body, reply, openai_responses.response, openai_responses.events, named=True)
+
+    async def embeddings(self, request: Request) -> Response:
+        return as_json(embed(await self._body(request, "input")))
+
+    async def models(self, request: Request) -> Response:
+        await self._admit(request)
+        return as_json({"object": "list", "data": [model_card(name) for name in MODELS]})
+
+    async def one_model(self, request: Request) -> Response:
+        await self._admit(request)
+        name = request.path_params["name"]
+        if name not in MODELS:
+            raise ModelError(404, f"The model '{name}' does not exist", param="model", code="model_not_found")
+        return as_json(model_card(name))
+
+    async def _admit(self, request: Request) -> bytes:
         body = await request.body()
-        seen.append(RecordedRequest(request.method, request.url.path, tuple(request.headers.items()), body))
-        given = request.headers.get("authorization", "")
-        if api_key is not None and not hmac.compare_digest(given.encode(), f"Bearer {api_key}".encode()):
+        headers = tuple(request.headers.items())
+        self.seen.append(RecordedRequest(request.method, request.scope["path"], headers, body))
+        given = request.headers.get("authorization", "").encode()
+        if self._api_key is not None and not hmac.compare_digest(given, f"Bearer {self._api_key}".encode()):
             raise ModelError(401, "Incorrect API key provided.", code="invalid_api_key")
         return body
 
-    async def asked(request: Request, needed: str) -> Body:
-        body = parse(await admitted(request))
+    async def _body(self, request: Request, needed: str) -> Body:
+        body = parse(await self._admit(request))
         refuse_by_model_id(body)
         if body.get(needed) in (None, "", []):
             message = f"Missing required parameter: '{needed}'."
             raise ModelError(400, message, param=needed, code="missing_required_parameter")
         return body
 
-    def answer(
+    def _response(
+        self,
         body: Body,
         reply: Reply,
         whole: Callable[[Body, Reply], dict[str, Any]],
@@ -90,64 +147,19 @@ def build_model(
     ) -> Response:
         faulty = body["model"] in stream_faults.IDS
         if body.get("stream") is not True:
-            said = as_json(whole(body, reply))
-            return FaultyResponse(body["model"], said, None, ERROR_FRAME, PING) if faulty else said
+            complete = as_json(whole(body, reply))
+            return FaultyResponse(body["model"], complete, None, ERROR_FRAME, PING) if faulty else complete
         headers = {"Cache-Control": "no-cache", "x-request-id": f"req_{reply.key}"}
-        frames = stream(parts(body, reply), delay_by_model_id(body, token_delay), named=named)
+        frames = stream(parts(body, reply), delay_by_model_id(body, self._token_delay), named=named)
         if faulty:
             empty = Response(headers=headers, media_type="text/event-stream")
             del empty.headers["content-length"]
             return FaultyResponse(body["model"], empty, frames, ERROR_FRAME, PING)
         return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
 
-    async def chat(request: Request) -> Response:
-        body = await asked(request, "messages")
-        if not isinstance(body["messages"], list):
-            raise ModelError(400, "Invalid type for 'messages': expected an array.", param="messages")
-        reply = openai_chat.reply_to_chat(body, eager=eager_tools)
-        return answer(body, reply, openai_chat.completion, openai_chat.chunks)
 
-    async def old(request: Request) -> Response:
-        body = await asked(request, "prompt")
-        reply = openai_chat.reply_to_prompt(body)
-        return answer(body, reply, openai_chat.old_completion, openai_chat.old_chunks)
-
-    async def responses(request: Request) -> Response:
-        body = await asked(request, "input")
-        reply = openai_responses.reply_to_input(body)
-        return answer(body, reply, openai_responses.response, openai_responses.events, named=True)
-
-    async def embeddings(request: Request) -> Response:
-        return as_json(embed(await asked(request, "input")))
-
-    async def models(request: Request) -> Response:
-        await admitted(request)
-        return as_json({"object": "list", "data": [model_card(name) for name in MODELS]})
-
-    async def one_model(request: Request) -> Response:
-        await admitted(request)
-        name = request.path_params["name"]
-        if name not in MODELS:
-            raise ModelError(404, f"The model '{name}' does not exist", param="model", code="model_not_found")
-        return as_json(model_card(name))
-
-    async def health(_: Request) -> Response:
-        return as_json({"ok": True})
-
-    app = Starlette(
-        routes=[
-            Route("/v1/chat/completions", chat, methods=["POST"]),
-            Route("/v1/completions", old, methods=["POST"]),
-            Route("/v1/responses", responses, methods=["POST"]),
-            Route("/v1/embeddings", embeddings, methods=["POST"]),
-            Route("/v1/models", models),
-            Route("/v1/models/{name:path}", one_model),
-            Route("/health", health),
-        ],
-        exception_handlers={ModelError: refused, HTTPException: unknown_route},
-    )
-    app.state.seen = seen
-    return app
+async def health(_: Request) -> Response:
+    return as_json({"ok": True})
 
 
 def delay_by_model_id(body: Body, default: float) -> float:
