@@ -24,6 +24,8 @@ from clawgate.wire.translate import reasoning_effort as effort
         ("claude-sonnet-4-10", True),
         ("claude-sonnet-5-5", True),
         ("us.anthropic.claude-opus-4-7-v1", True),
+        ("anthropic/claude-4.7-opus", True),
+        ("claude-demo", True),
         ("glm-4.6", False),
     ],
 )

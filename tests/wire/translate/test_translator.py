@@ -195,6 +195,8 @@ def test_what_both_sides_can_be_asked_comes_back_as_it_was(fields: dict[str, Any
         fields.pop("parallel_tool_calls", None)
     if fields.get("tool_choice") == "none":
         fields.pop("parallel_tool_calls", None)
+    if "temperature" in fields:
+        fields.pop("top_p", None)  # Claude accepts one of them
     request = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
     there = new("chat_to_messages").translate_request(json.dumps(request).encode())
     back = json.loads(new("messages_to_chat").translate_request(there))

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import re
 
+from clawgate.wire.translate import claude_models
+
 BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32768}
 """OpenAI's efforts in thinking tokens; "none" is no thinking."""
 
 MIN_BUDGET = 1024
 
-_ADAPTIVE = re.compile(r"claude-(?!instant)(?!\d)(?!(?:opus|sonnet|haiku)-4(?!\d|[.\-](?:[6-9]|\d\d)(?!\d)))")
+_NAMED_FAMILY = re.compile(r"claude-(?!instant)[a-z]", re.IGNORECASE)
 
 
 def uses_adaptive_thinking(model: str) -> bool:
     """Whether ``model`` is a Claude that takes an effort and no budget (4.6 and later, by its name)."""
-    return _ADAPTIVE.search(model) is not None
+    version = claude_models.version(model)
+    return version >= (4, 6) if version is not None else _NAMED_FAMILY.search(model) is not None
 
 
 def effort_name(effort: str) -> str:

@@ -41,6 +41,10 @@ def test_it_goes_to_the_messages_endpoint() -> None:
         ("stop", "a", {"stop_sequences": ["a"]}),
         ("stop", ["a", "b"], {"stop_sequences": ["a", "b"]}),
         ("stop", [], {}),
+        ("stop", "", {}),
+        ("stop", "\n", {}),
+        ("stop", ["\n", " \t", "\u2003", ""], {}),
+        ("stop", ["\n", "a\n", ""], {"stop_sequences": ["a\n"]}),
         ("user", "u", {"metadata": {"user_id": "u"}}),
         ("safety_identifier", "u", {"metadata": {"user_id": "u"}}),
         ("service_tier", "default", {"service_tier": "standard_only"}),
@@ -73,7 +77,7 @@ def test_a_field_is_carried_over_or_left_out(field: str, value: Any, becomes: di
         (0, 1, {"temperature": 0.0}),
         (1, 0.5, {"top_p": 0.5}),
         (2, 0.5, {"top_p": 0.5}),
-        (0.2, 0.5, {"temperature": 0.2, "top_p": 0.5}),
+        (0.2, 0.5, {"temperature": 0.2}),
     ],
 )
 def test_what_is_done_unasked_is_not_asked_for_beside_another(
@@ -125,6 +129,24 @@ def test_a_tool_without_parameters_takes_an_empty_object() -> None:
             "cache_control": {"type": "ephemeral"},
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "kept"),
+    [
+        ("claude-3-5-haiku-latest", {"temperature", "top_p", "top_k"}),
+        ("local-model", {"temperature", "top_p", "top_k"}),
+        ("claude-haiku-4-5", {"temperature", "top_k"}),
+        ("anthropic/claude-opus-4.6", {"temperature", "top_k"}),
+        ("claude-opus-4-7", set()),
+        ("claude-opus-4-8-20260601", set()),
+        ("claude-sonnet-5", set()),
+        ("us.anthropic.claude-opus-4-7-v1:0", set()),
+    ],
+)
+def test_a_model_gets_the_sampling_fields_that_it_accepts(model: str, kept: set[str]) -> None:
+    requested = told(model, temperature=0.2, top_p=0.5, top_k=3)
+    assert {"temperature", "top_p", "top_k"} & set(requested) == kept
 
 
 # How hard to think

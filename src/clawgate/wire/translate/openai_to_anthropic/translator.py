@@ -6,7 +6,8 @@ What changes the kind of response (n, logprobs, audio, web search, custom tools)
 response format json_object is dropped: OpenAI accepts it only with a prompt that requests JSON, and the prompt is kept.
 Anthropic's own fields (top_k, thinking, output_config, cache_control, inference_geo, speed) pass unchanged. A
 temperature above 1, Anthropic's maximum, becomes 1. A top_p of 1 is dropped, and so is a temperature of 1 beside
-another top_p: both are the defaults of both services, and many of Anthropic's models reject the two together.
+another top_p: both are the defaults of both services. Sampling fields that the model rejects are dropped, see
+`claude_models`, and so are stop sequences of nothing but white space.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from clawgate.wire.anthropic.types import MESSAGES_RESPONSE, MessageResponse
 from clawgate.wire.json import strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.sse.reader import Event
+from clawgate.wire.translate import claude_models
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.openai_to_anthropic import messages as conversation
@@ -61,7 +63,7 @@ class ChatToMessages:
         fields: dict[str, object] = {"model": self._model, "messages": turns}
         if system:
             fields["system"] = _prompt(system)
-        _limits(request, fields)
+        _limits(request, self._model, fields)
         tools = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(request.tools or ())]
         if tools:
             fields["tools"] = tools
@@ -214,20 +216,28 @@ def _prompt(system: list[conversation.ContentBlock]) -> object:
     return system
 
 
-def _limits(request: chat.ChatRequest, fields: dict[str, object]) -> None:
-    top_p = None if request.top_p == 1 else request.top_p
-    if request.temperature is not None and (request.temperature < 1 or top_p is None):
-        fields["temperature"] = min(request.temperature, 1.0)
-    if top_p is not None:
-        fields["top_p"] = top_p
-    if request.top_k is not None:
-        fields["top_k"] = request.top_k
-    if request.stop:
-        fields["stop_sequences"] = [request.stop] if isinstance(request.stop, str) else request.stop
+def _limits(request: chat.ChatRequest, model: str, fields: dict[str, object]) -> None:
+    if claude_models.accepts_sampling(model):
+        _set_sampling(request, model, fields)
+    # Anthropic rejects a stop sequence of nothing but white space.
+    stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    if stops := [stop for stop in stops if stop.strip()]:
+        fields["stop_sequences"] = stops
     if user := request.user or request.safety_identifier:
         fields["metadata"] = {"user_id": user}
     if request.service_tier in TIERS:
         fields["service_tier"] = TIERS[request.service_tier]
+
+
+def _set_sampling(request: chat.ChatRequest, model: str, fields: dict[str, object]) -> None:
+    top_p = None if request.top_p == 1 else request.top_p
+    if request.temperature is not None and (request.temperature < 1 or top_p is None):
+        fields["temperature"] = min(request.temperature, 1.0)
+    both = "temperature" not in fields or claude_models.accepts_temperature_with_top_p(model)
+    if top_p is not None and both:
+        fields["top_p"] = top_p
+    if request.top_k is not None:
+        fields["top_k"] = request.top_k
 
 
 def _drop_sampling(fields: dict[str, object]) -> None:
