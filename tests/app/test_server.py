@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,10 @@ def test_a_revoked_token_is_rejected_at_once_and_others_are_not_affected(tmp_pat
     run(work())
 
 
-def test_a_broken_tokens_file_changes_nothing_and_is_logged_once(
+def test_a_tokens_file_that_cannot_be_used_admits_no_caller_until_it_can_be(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Broken, empty, open to others or gone: the earlier tokens stay valid until it can be used again."""
+    """Broken, empty, open to others or gone: which of the earlier tokens are revoked cannot be known."""
     caplog.set_level(logging.INFO, "clawgate")
     path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
     learnt: list[str] = []
@@ -133,25 +134,60 @@ def test_a_broken_tokens_file_changes_nothing_and_is_logged_once(
         return [name for name, _ in admission.tokens.entries]
 
     def logged() -> list[str]:
-        look()
-        look()
-        found = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        for _ in range(4):
+            look()
+        found = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
         caplog.clear()
         return found
 
     assert logged() == [] and learnt == [ALICE, BOB]
     write_tokens(path, alice="short")
-    (warning,) = logged()
-    assert "earlier tokens stay valid" in warning and f"{path}:1" in warning and "short\n" not in warning
-    write_tokens(path)
-    assert len(logged()) == 1
-    write_tokens(path, bob=BOB).chmod(0o644)
-    assert len(logged()) == 1
-    path.unlink()
-    assert len(logged()) == 1
-    assert holders() == ["alice", "bob"]
+    (error,) = logged()
+    assert "no caller is admitted" in error and f"{path}:1" in error and "short\n" not in error
+    assert holders() == []
+    unusable: list[Callable[[], object]] = [
+        lambda: write_tokens(path),
+        lambda: write_tokens(path, bob=BOB).chmod(0o644),
+        path.unlink,
+        lambda: path.rename(tmp_path / "elsewhere"),
+        lambda: path.write_bytes(b"\xff"),
+    ]
+    for make_unusable in unusable:
+        write_tokens(path, alice=ALICE)
+        assert logged() == [] and holders() == ["alice"]
+        make_unusable()
+        assert len(logged()) == 1 and holders() == [], make_unusable
     write_tokens(path, carol=CLIENT_TOKEN)
     assert logged() == [] and holders() == ["carol"] and CLIENT_TOKEN in learnt
+
+
+def test_an_unusable_tokens_file_rejects_every_token_and_locks_no_address_out(tmp_path: Path) -> None:
+    """Also on connections that are open; once it is usable again, who has a token needs no patience."""
+    path = write_tokens(tmp_path / "tokens", alice=ALICE)
+
+    async def work() -> None:
+        async with (
+            FakeUpstream(faults.json_answer({})) as upstream,
+            serving(
+                "server", upstream.url, proxy_token=None, proxy_tokens_file=str(path), max_auth_failures=2
+            ) as stand,
+            await stand.client() as client,
+        ):
+            ((_, look), *_) = stand.role.periodic_tasks
+            assert (await ask(client, ALICE)).status == 200
+            path.write_text("garbage")
+            look()
+            assert (await ask(client, ALICE)).status == 200, "an editor may be writing it at this moment"
+            look()
+            for _ in range(4):
+                response = await ask(client, ALICE)
+                assert code(response) == (401, "invalid_token")
+                assert "log" in response.json()["error"]["message"]
+            write_tokens(path, alice=ALICE)
+            look()
+            assert (await ask(client, ALICE)).status == 200
+
+    run(work())
 
 
 def _with_file(path: Path, learnt: list[str]) -> Any:

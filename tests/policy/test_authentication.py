@@ -104,6 +104,15 @@ def test_nobody_comes_in_by_an_empty_book() -> None:
         TokenStore(()).authenticate(T)
 
 
+def test_a_closed_store_admits_no_token_and_says_that_none_is_wrong() -> None:
+    closed = TokenStore.closed()
+    assert closed.is_closed and not TokenStore.of({"a": "t"}).is_closed
+    with pytest.raises(InvalidToken, match="cannot be read"):
+        closed.authenticate(b"any")
+    with pytest.raises(MissingToken):
+        closed.authenticate(None)
+
+
 def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of comparisons tells nothing about which token was right, or whether one was."""
     calls: list[bytes] = []

@@ -12,7 +12,7 @@ from clawgate.app.factory import RelayDescription, build_relay_role, new_via_val
 from clawgate.app.log_setup import tee_observers, write_line
 from clawgate.app.role import RelayRole
 from clawgate.app.upstreams import why_unusable
-from clawgate.policy.authentication import LockoutRule
+from clawgate.policy.authentication import LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
@@ -103,16 +103,23 @@ def _check_certificate(settings: ServerSettings) -> None:
 
 
 def _reload_tokens(source: TokenSource, connections: ConnectionManager, add_secrets: AddSecrets) -> None:
+    """Use a changed tokens file; whatever goes wrong with it, no caller is admitted until it can be used."""
+    tokens = TokenStore.closed()
     try:
         if not source.reload_if_changed():
             return
+        tokens = source.store()
     except SettingsInvalid as error:
-        logger.warning("the changed tokens file is not used, the earlier tokens stay valid: %s", error)
-        return
-    add_secrets(source.tokens.values())
-    connections.admission.tokens = source.store()
+        logger.error(  # noqa: TRY400  # a traceback is of no use to an operator
+            "the changed tokens file cannot be used, so no caller is admitted until it can be: %s", error
+        )
+    except Exception:
+        logger.exception("the changed tokens file cannot be read, so no caller is admitted until it can be")
+    else:
+        add_secrets(source.tokens.values())
+        logger.info("tokens reloaded: %s", ", ".join(sorted(source.tokens)))
+    connections.admission.tokens = tokens
     connections.invalidate_head_caches()
-    logger.info("tokens reloaded: %s", ", ".join(sorted(source.tokens)))
 
 
 def _build_metrics(metrics: RequestMetrics, role: RelayRole) -> tuple[ConnectionManager, Any]:

@@ -46,7 +46,10 @@ def _bearer(value: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class TokenStore:
-    """The known callers: (name, SHA-256 of the token) pairs, never the tokens themselves."""
+    """The known callers: (name, SHA-256 of the token) pairs, never the tokens themselves.
+
+    Without entries it is closed: no caller is admitted, because the source of the tokens cannot be used.
+    """
 
     entries: tuple[tuple[str, bytes], ...]
 
@@ -54,6 +57,15 @@ class TokenStore:
     def of(cls, tokens: dict[str, str]) -> TokenStore:
         """Make a store of ``tokens``, which maps names to tokens in plain text."""
         return cls(tuple((name, _digest(token.encode())) for name, token in tokens.items()))
+
+    @classmethod
+    def closed(cls) -> TokenStore:
+        """Make a store that admits no caller. No token is a guess then: none can be right."""
+        return cls(())
+
+    @property
+    def is_closed(self) -> bool:
+        return not self.entries
 
     def authenticate(self, token: bytes | None) -> str:
         """Return the name of the token's owner. Compares every entry, whether one matches or not.
@@ -63,6 +75,10 @@ class TokenStore:
         if token is None:
             raise MissingToken(
                 "missing token; send it as 'X-Proxy-Token: <token>' or 'Authorization: Bearer <token>'"
+            )
+        if self.is_closed:
+            raise InvalidToken(
+                "no token is accepted now, because the tokens of this listener cannot be read; its log says why"
             )
         digest = _digest(token)
         name = None

@@ -76,7 +76,7 @@ def test_every_problem_has_its_line(file: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(file: Path, tmp_path: Path) -> None:
-    assert "No such file" in refused(file)[0]
+    assert "there is no such file" in refused(file)[0]
     assert "Is a directory" in refused(tmp_path)[0]
     write(file, b"a:\xff\xfe")
     assert "not UTF-8" in refused(file)[0]
@@ -123,27 +123,59 @@ def test_a_change_of_the_file_counts_and_no_change_does_not(file: Path) -> None:
         source.store().authenticate(A.encode())
 
 
-@pytest.mark.parametrize("broken", ["nonsense", "bob:short", "", f"a:{B}\nb:{B}", b"\xff"])
-def test_a_broken_edit_is_said_once_and_keeps_the_earlier_tokens(file: Path, broken: str | bytes) -> None:
-    source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
-    write(file, broken)
+def refused_reload(source: TokenSource) -> None:
+    """The file is looked at twice, and refused once."""
+    assert not source.reload_if_changed()
     with pytest.raises(SettingsInvalid):
         source.reload_if_changed()
-    assert not source.reload_if_changed() and source.store().authenticate(A.encode()) == "alice"
+    assert not source.reload_if_changed()
+
+
+@pytest.mark.parametrize(
+    "broken", ["nonsense", "bob:short", "", "# none\n", f"a:{B}\nb:{B}", b"\xff", b"\0\0"]
+)
+def test_a_file_that_cannot_be_used_revokes_every_token(file: Path, broken: str | bytes) -> None:
+    source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
+    write(file, broken)
+    refused_reload(source)
+    with pytest.raises(InvalidToken, match="cannot be read"):
+        source.store().authenticate(A.encode())
     write(file, f"alice:{C}")
     assert source.reload_if_changed() and source.store().authenticate(C.encode()) == "alice"
 
 
-def test_a_file_that_is_gone_or_opened_to_others_keeps_the_earlier_tokens(file: Path) -> None:
+def test_a_file_that_is_gone_or_opened_to_others_revokes_every_token(file: Path) -> None:
+    """Those of other sources too: at a start, the same state would be refused as a whole."""
+    source = TokenSource(settings(proxyToken=B, proxyTokensFile=write(file, f"alice:{A}")))
+    file.unlink()
+    refused_reload(source)
+    assert source.tokens == {}
+    write(file, f"alice:{A}")
+    assert source.reload_if_changed() and source.tokens == {"default": B, "alice": A}
+    file.chmod(0o644)
+    refused_reload(source)
+    assert source.tokens == {}
+
+
+def test_a_pipe_in_the_place_of_the_file_is_refused_and_not_waited_for(file: Path) -> None:
     source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
     file.unlink()
-    with pytest.raises(SettingsInvalid):
-        source.reload_if_changed()
-    assert not source.reload_if_changed()
-    write(file, f"alice:{A}\nbob:{B}", 0o644)
-    with pytest.raises(SettingsInvalid):
-        source.reload_if_changed()
-    assert source.tokens == {"alice": A}
+    os.mkfifo(file, 0o600)
+    refused_reload(source)
+
+
+def test_a_file_that_is_being_written_keeps_the_earlier_tokens_for_one_look(file: Path) -> None:
+    source = TokenSource(settings(proxyTokensFile=write(file, f"alice:{A}")))
+    file.write_text("")
+    assert not source.reload_if_changed() and source.tokens == {"alice": A}
+    file.write_text(f"bob:{B}")
+    assert source.reload_if_changed() and source.tokens == {"bob": B}
+
+
+def test_an_emptied_file_leaves_the_tokens_of_other_sources(file: Path) -> None:
+    source = TokenSource(settings(proxyToken=B, proxyTokensFile=write(file, f"alice:{A}")))
+    write(file, "")
+    assert source.reload_if_changed() and source.tokens == {"default": B}
 
 
 def test_an_edit_in_place_counts(file: Path) -> None:

@@ -180,7 +180,7 @@ class Admission:
                 raise
             return
         except InvalidToken:
-            if failures is not None and key is not None:
+            if failures is not None and key is not None and not self.tokens.is_closed:
                 failures.record_failure(key, now)
             raise
         if failures is not None and key is not None:

@@ -1,4 +1,7 @@
-"""Gathers the server's tokens from all sources, and reads the tokens file again when it changes."""
+"""Gathers the server's tokens from all sources, and reads the tokens file again when it changes.
+
+Invariant: while the file cannot be used there is no token at all, because it is not known which ones were revoked.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,17 @@ from pathlib import Path
 
 from clawgate.policy.authentication import TokenStore
 from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.file_watch import FileWatch
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.redaction import redact_name
+from clawgate.settings.regular_file import read_regular
 from clawgate.settings.roles.server import TOKEN_NAME, TOKEN_NAME_RULE, ServerSettings
 from clawgate.settings.secrets import token_problem
 
 _FILE: KeyPath = ("proxyTokensFile",)
 _MAKE_ONE = "make one with: clawgate server new-token"
+_CREATE = "create it with mode 0600 and a name:TOKEN on each line"
 
 
 def read_tokens_file(path: Path) -> dict[str, str]:
@@ -22,13 +28,16 @@ def read_tokens_file(path: Path) -> dict[str, str]:
 
     Raises `SettingsInvalid` with every problem, by line.
     """
+    found = read_regular(path)
+    if found is None:
+        raise _invalid("there is no such file", fix=_CREATE, location=path)
+    data, status = found
     try:
-        mode = path.stat().st_mode
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise _invalid(f"it cannot be read: {reason}", location=path) from error
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise _invalid("it cannot be read: it is not UTF-8 text", location=path) from error
     problems = []
+    mode = status.st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         message = f"other users have access to it (mode {stat.S_IMODE(mode):04o})"
         problems.append(Diagnostic(_FILE, message, fix=f"run: chmod 600 {path}", location=str(path)))
@@ -86,28 +95,27 @@ class TokenSource:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._path = Path(settings.proxy_tokens_file) if settings.proxy_tokens_file else None
-        self._read_stamp = self._stamp()
+        self._watch = FileWatch(Path(settings.proxy_tokens_file)) if settings.proxy_tokens_file else None
         self.tokens = gather_tokens(settings)
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        if self._path is None:
-            return None
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
 
     def store(self) -> TokenStore:
         """Return the tokens by hash, as admission checks them."""
-        return TokenStore.of(self.tokens)
+        return TokenStore.of(self.tokens) if self.tokens else TokenStore.closed()
 
     def reload_if_changed(self) -> bool:
-        """Read a changed file again. Return whether it had changed; raises `SettingsInvalid` once if it is invalid."""
-        stamp = self._stamp()
-        if stamp == self._read_stamp:
+        """Read a changed file again, and return whether that led to new tokens.
+
+        Raises `SettingsInvalid` if it cannot be used and was not being written just now: at the second call, and once.
+        There is no token then.
+        """
+        if self._watch is None or not self._watch.changed():
             return False
-        self._read_stamp = stamp
-        self.tokens = gather_tokens(self._settings)
+        try:
+            self.tokens = gather_tokens(self._settings)
+        except SettingsInvalid:
+            if self._watch.in_doubt():
+                return False
+            self.tokens = {}
+            raise
+        self._watch.settle()
         return True
