@@ -261,3 +261,23 @@ def test_the_fields_are_counted_however_they_are_written(
     else:
         with pytest.raises(InvalidRequest):
             require_model(body)
+
+
+LONG = b"\\n" * 50_000 + b'\\"}],' * 10
+"""In parts, as a string that is longer than one match."""
+
+
+@pytest.mark.parametrize("spaces", [b"", b" "])
+@pytest.mark.parametrize(
+    "value",
+    [b'"%b"' % LONG, b'["%b"]' % LONG, b'{"%b":["%b",{"a":"%b"}]}' % (LONG, LONG, LONG), b"[%b1]" % (b"1," * 50_000),
+     b"[%b{}]" % (b'{"":[{}]},' * 3000), b"[[[[[[]]]]]]", b"-1.5e3", b"null"],
+    ids=["string", "in a list", "in objects", "long list", "objects", "deep", "number", "word"],
+)  # fmt: skip
+def test_what_is_behind_a_long_or_deep_value_is_found(value: bytes, spaces: bytes) -> None:
+    """At the top, behind a name that is long itself."""
+    body = b'{"%b":%b%b,"x":1,"mod\\u0065l":"m","y":[2]}' % (LONG, spaces, value)
+    assert find_model(body).replaced(body, "n").endswith(b'"mod\\u0065l":"n","y":[2]}')
+    assert require_model(body) == "m"
+    with pytest.raises(InvalidRequest, match="more than once"):
+        require_model(body[:-1] + b',"model":"m"}')

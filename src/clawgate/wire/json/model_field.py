@@ -41,15 +41,20 @@ _model_only = msgspec.json.Decoder(_ModelOnly)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _name = msgspec.json.Decoder(str | None)
 _key = msgspec.json.Decoder(str)
+_QUOTE = ord('"')
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
-# Possessive (`++`, `*+`): no position to come back to is kept, so that a long string costs no memory.
-_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+# Possessive (`++`, `{…}+`): no position to come back to is kept, so that a long string costs no memory. Bounded: all
+# threads wait for a match, so each has to take some milliseconds at most.
+_STRING = rb'"(?:[^"\\]++|\\.){0,4096}+"'
 _next_key = re.compile(rb"[ \t\r\n{,]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+").match
-_scalar = re.compile(_STRING + rb'|[^][{}",]++').match
+_quote = re.compile(rb'[ \t\r\n{,]*+"').match
+_string_part = re.compile(rb'(?:[^"\\]++|\\.){0,16384}+').match
+_plain = re.compile(rb'[^][{}",]++').match  # a number or a word
+_colon = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+").match
 _flat = re.compile(
-    rb"(?:[^][{}\"]++|" + _STRING + rb"|[\[{](?:[^][{}\"]++|" + _STRING + rb")*+[\]}])*+"
-).match  # up to the next bracket of a list or object that holds another one
+    rb"(?:[^][{}\"]++|" + _STRING + rb"|[\[{](?:[^][{}\"]++|" + _STRING + rb"){0,64}+[\]}]){0,4096}+"
+).match  # many values at once: short strings, numbers, and lists and objects that hold no others
 _surrogate = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of the same length as what is put in its place
 _IN_CAPITALS = frozenset(
     "".join(letter.upper() if mask >> at & 1 else letter for at, letter in enumerate("model"))
@@ -115,15 +120,15 @@ def _find_spaced(body: bytes, readable: bytes, members: dict[str, msgspec.Raw]) 
     found = ModelField(None)
     at = 0
     for _ in members:
-        key = _next_key(readable, at)
-        name = _key.decode(key[1]) if key is not None else ""
+        key = _key_at(readable, at)
+        name, start = (_key.decode(key[0]), key[1]) if key is not None else ("", 0)
         value = members.get(name)
         # The value that was read is the last of its name: where another one is found here, the field comes twice.
-        if key is None or value is None or not readable.startswith(bytes(value), key.end()):
+        if key is None or value is None or not readable.startswith(bytes(value), start):
             raise _given_twice(name)
-        at = key.end() + len(value)
+        at = start + len(value)
         if name == "model":
-            found = _field(body, key.end(), at)
+            found = _field(body, start, at)
     if readable[at:].strip(b" \t\r\n{") != b"}":
         raise _given_twice("")
     return found
@@ -202,26 +207,56 @@ def _top_level_names(body: bytes) -> Iterator[str]:
     Raises `InvalidRequest` for over `MAX_FIELDS` fields or `MAX_NESTED` values.
     """
     at, nested, fields = 0, 0, 0
-    while (key := _next_key(body, at)) is not None:
+    while (key := _key_at(body, at)) is not None:
         fields += 1
         if fields > MAX_FIELDS:
             raise InvalidRequest(f"the body has over {MAX_FIELDS} fields")
-        yield _key.decode(key[1])
-        at = key.end()
-        if (scalar := _scalar(body, at)) is not None:
-            at = scalar.end()
-            continue
-        depth = 0
-        while True:
-            depth += 1 if body[at] in b"[{" else -1
-            at += 1
-            if depth == 0:
-                break
-            if (nested := nested + 1) > MAX_NESTED:
+        yield _key.decode(key[0])
+        at, nested = _skip_value(body, key[1], nested)
+
+
+def _skip_value(body: bytes, at: int, nested: int) -> tuple[int, int]:
+    """Return the position behind the value at ``at``, and ``nested`` plus the lists and objects stepped into."""
+    depth = 0
+    while True:
+        char = body[at]
+        if char in b"[{":
+            depth, nested, at = depth + 1, nested + 1, at + 1
+            if nested > MAX_NESTED:
                 raise InvalidRequest(f"the body has over {MAX_NESTED} lists and objects within each other")
-            flat = _flat(body, at)
-            assert flat is not None  # it matches the empty string
-            at = flat.end()
+        elif char in b"]}":
+            depth, at = depth - 1, at + 1
+        elif char == _QUOTE:
+            at = _string_end(body, at + 1)
+        elif depth == 0:
+            at = _end_of(_plain(body, at))
+        if depth == 0:
+            return at, nested
+        at = _end_of(_flat(body, at))
+
+
+def _end_of(match: re.Match[bytes] | None) -> int:
+    assert match is not None, "the body is valid JSON"
+    return match.end()
+
+
+def _key_at(body: bytes, at: int) -> tuple[bytes, int] | None:
+    """Return the next key as it is written, and where its value starts; None where there is none."""
+    short = _next_key(body, at)
+    if short is not None:
+        return short[1], short.end()
+    quote = _quote(body, at)
+    if quote is None:
+        return None
+    end = _string_end(body, quote.end())
+    return body[quote.end() - 1 : end], _end_of(_colon(body, end))
+
+
+def _string_end(body: bytes, at: int) -> int:
+    """Return the position behind a string, from one within it. ``body`` is valid JSON."""
+    while body[at] != _QUOTE:
+        at = _end_of(_string_part(body, at))
+    return at + 1
 
 
 def _given_twice(name: str) -> InvalidRequest:
