@@ -154,6 +154,28 @@ def test_no_error_event_follows_the_end_of_a_message(client: Dialect, upstream: 
     assert writer.abort_message(CUT) == (b"", False)
 
 
+@pytest.mark.parametrize("upstream", [Dialect.MESSAGES, Dialect.CHAT])
+def test_an_error_behind_the_end_of_a_translated_message_is_a_failure(upstream: Dialect) -> None:
+    """The end was sent, so the broken transfer alone can show that."""
+    frames = MESSAGES_FRAMES if upstream is Dialect.MESSAGES else CHAT_FRAMES
+    client = Dialect.CHAT if upstream is Dialect.MESSAGES else Dialect.MESSAGES
+    writer = provider_writer(client=client, upstream=upstream)
+    writer.feed(b"".join(frames))
+    writer.flush(ended=False)
+    writer.feed(sse({"type": "ping"}) + PING)
+    with pytest.raises(UpstreamFailed, match="full"):
+        writer.feed(ERROR)
+    assert writer.abort_message(CUT) == (b"", False)
+
+
+def test_a_ping_behind_the_end_of_a_message_does_not_reopen_it() -> None:
+    for named in (True, False):
+        writer = provider_writer(client=Dialect.MESSAGES)
+        ping = sse({"type": "ping"}) if named else b'data: {"type":"ping"}\n\n'
+        writer.feed(b"".join(MESSAGES_FRAMES) + ping)
+        assert b"event: error" not in writer.abort_message(CUT)[0]
+
+
 def test_keepalives_are_no_progress_and_hold_no_head_back_for_ever() -> None:
     writer = provider_writer(client=Dialect.MESSAGES, map_error=judge)
     for number in range(MAX_KEEPALIVES):

@@ -12,12 +12,13 @@ from typing import Protocol
 
 from clawgate.errors import GatewayError
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
-from clawgate.relay.response.closing import is_final, lacks_only_its_end, reports_error
+from clawgate.relay.response.closing import is_final, reports_error
 from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
 from clawgate.relay.response.progress import note_event, note_open_event
 from clawgate.relay.response.redact import masked, masked_error, secrets_in_content
 from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_lines
+from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.translator import Translation
 
@@ -39,8 +40,9 @@ class EventFilter(Protocol):
 class EventStreamWriter:
     """Writes one event stream of a successful response.
 
-    A failure in front of all content has a status of its own unless the head was sent before, which ``holds_head``
-    prevents; one behind content never has, however the bytes arrived.
+    A failure in front of all content has a status of its own unless the head was sent before; one behind content never
+    has, however the bytes arrived. With ``maps_errors`` a filter maps failures: then the head is held back until there
+    is content, and a failure may lack its blank line.
     """
 
     extra_headers: bytes | None = None
@@ -54,7 +56,7 @@ class EventStreamWriter:
         *,
         filters: Sequence[EventFilter] = (),
         translation: Translation | None = None,
-        holds_head: bool = False,
+        maps_errors: bool = False,
     ) -> None:
         self.status = head.status
         self.headers_pending = True
@@ -72,10 +74,10 @@ class EventStreamWriter:
         self._reader = EventReader()
         self._filters = filters
         self._translation = translation
-        self._holds_head = holds_head
+        self._maps_errors = maps_errors
         self._keepalives = 0
         self._out: list[bytes] = []
-        self._last: Event | None = None  # with data that the client was sent
+        self._last: Event | None = None  # with content that the client was sent
         self._error_event = b""  # of the upstream's stream, translated
 
     def feed(self, body: bytes) -> None:
@@ -100,7 +102,7 @@ class EventStreamWriter:
                 self._finish()
             except GatewayError as error:
                 raise masked_error(error, self._secrets) from None
-        elif self._holds_head and self.headers_pending and self._keepalives < MAX_KEEPALIVES:
+        elif self._maps_errors and self.headers_pending and self._keepalives < MAX_KEEPALIVES:
             return b""
         return self._take(b"") + (self._framing.end() if ended else b"")
 
@@ -110,12 +112,9 @@ class EventStreamWriter:
 
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
         """Return what passed before the failure, and an error event unless the client has seen a final one."""
-        if self._error_event:
-            closing = self._error_event
-        elif self._is_closed:
-            closing = b""
-        else:
-            closing = encode_error_event(error, self._dialect)
+        closing = b""
+        if not self._is_closed:
+            closing = self._error_event or encode_error_event(error, self._dialect)
         return self._take(closing), bool(closing) or reports_error(self._last)
 
     @property
@@ -138,7 +137,7 @@ class EventStreamWriter:
     def _encode(self, event: Event) -> None:
         if self._translation is None:
             self._out.append(event.raw)
-            if event.data is not None:
+            if not is_keepalive(event):
                 self._last = event
             return
         try:
@@ -148,16 +147,15 @@ class EventStreamWriter:
             raise
 
     def _finish(self) -> None:
-        """End the stream, whose last event may lack its blank line. What follows it is passed as it came."""
+        """End the stream. What follows its last blank line is no event (WHATWG), unless it is the failure."""
         rest = self._reader.close()
-        is_event = rest is not None and lacks_only_its_end(rest)
-        last = list(self._filtered(rest)) if rest is not None and is_event else []
-        last += self._closed()  # raises in front of anything that lacks its end
-        for event in last:
+        if rest is not None and self._maps_errors and reports_error(rest):
+            list(self._filtered(rest))  # raises the mapped failure
+        for event in self._closed():
             self._encode(event)
         if self._translation is not None:
             self._translation.end(self._out)
-        elif rest is not None and not is_event:
+        elif rest is not None:
             self._out.append(rest.raw)
 
     def _take(self, closing: bytes) -> bytes:

@@ -11,7 +11,7 @@ from clawgate.errors import GatewayError, UpstreamClosed, UpstreamFailed, Upstre
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
 from clawgate.relay.response.chunk_passthrough import SHORTEST_CONTENT
-from clawgate.relay.response.closing import closing_event, lacks_only_its_end, reports_error
+from clawgate.relay.response.closing import closing_event, is_final, lacks_only_its_end, reports_error
 from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import (
     FAILED,
@@ -24,6 +24,7 @@ from clawgate.relay.response.head import (
 )
 from clawgate.relay.response.progress import note_event, note_open_event
 from clawgate.relay.response.redact import BodyMask, masked, secrets_in_content
+from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.openai.stream_end import is_last_event
 from clawgate.wire.sse.reader import Event, EventReader
 
@@ -45,7 +46,7 @@ class PassthroughWriter:
     _passthrough: ChunkPassthrough | None = None
     _passed = 0  # bytes of it that `_read_latest` need not look at
     _unread = b""
-    _last: Event | None = None  # with data
+    _last: Event | None = None  # with content
     _last_but_one: Event | None = None
 
     def __init__(self, head: ResponseHead, options: ResponseOptions) -> None:
@@ -175,17 +176,18 @@ class PassthroughWriter:
 
     def _keep_last(self, events: list[Event]) -> None:
         for event in events:
-            if event.data is not None:
+            if not is_keepalive(event):
                 self._last_but_one, self._last = self._last, event
 
     def _check_end(self) -> None:
         if not self._checks_end or self._reader is None:
             return
         self._read_latest()
-        rest = self._reader.close()
-        if self._ends_with_connection and rest is not None and not lacks_only_its_end(rest):
-            raise UpstreamClosed("the upstream closed the connection in the middle of an event")
         last = self._last
+        if self._ends_with_connection and not (last is not None and is_final(last)):
+            rest = self._reader.close()
+            if rest is not None and (rest.name or rest.data is not None) and not lacks_only_its_end(rest):
+                raise UpstreamClosed("the upstream closed the connection in the middle of an event")
         if last is not None and is_last_event(last):
             last = self._last_but_one
         if reports_error(last):

@@ -62,7 +62,7 @@ def make_provider_writer(
         filters.append(CompletenessFilter(origin=origin, secrets=options.secrets))
     if filters or translation is not None:
         return EventStreamWriter(
-            head, options, filters=filters, translation=translation, holds_head=map_error is not None
+            head, options, filters=filters, translation=translation, maps_errors=map_error is not None
         )
     return make_relay_writer(head, options, origin=origin)
 

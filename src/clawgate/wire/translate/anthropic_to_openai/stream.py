@@ -90,11 +90,12 @@ class MessagesStream:
     def feed(self, event: Event, out: list[bytes]) -> None:
         """Append the client's bytes for an event to ``out``.
 
-        Raises `UpstreamMalformed` for what makes no sense, `UpstreamFailed` for an error event.
+        Raises `UpstreamMalformed` for what makes no sense, `UpstreamFailed` for an error event, also behind the end.
         """
-        if self._over:
-            return
         data = event.data
+        if self._over:
+            self._fail_if_error(data or b"")
+            return
         if not data or data.isspace():
             if event.raw.strip():
                 out.append(PING if self._started else KEEP_ALIVE)

@@ -98,9 +98,10 @@ class ChatStream:
     def feed(self, event: Event, out: list[bytes]) -> None:
         """Append the client's bytes for an event to ``out``.
 
-        Raises `UpstreamMalformed` for what makes no sense, `UpstreamFailed` for an error event.
+        Raises `UpstreamMalformed` for what makes no sense, `UpstreamFailed` for an error event, also behind the end.
         """
         if self._over:
+            self._fail_if_error(event.data or b"")
             return
         if not event.data or event.data.isspace():
             if event.raw.strip():
@@ -126,8 +127,7 @@ class ChatStream:
         try:
             event = strict.parse_response(data, messages.MESSAGES_EVENT, self._halves)
         except UpstreamMalformed:
-            if (error := upstream_errors.find_error(data)) is not None:
-                self._fail(error)
+            self._fail_if_error(data)
             if strict.parse_response(data, messages.MESSAGES_EVENT_TYPE).type not in KNOWN:
                 return b""
             raise
@@ -151,6 +151,11 @@ class ChatStream:
         if kind == "message_delta":
             return self._message_delta(event)
         return self._finish()
+
+    def _fail_if_error(self, data: bytes) -> None:
+        """Fail with the error that an event reports, if it does."""
+        if (error := upstream_errors.find_error(data)) is not None:
+            self._fail(error)
 
     def _fail(self, error: upstream_errors.UpstreamError) -> NoReturn:
         self._over = True
