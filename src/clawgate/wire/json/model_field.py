@@ -47,7 +47,7 @@ _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 # Possessive (`++`, `{…}+`): no position to come back to is kept, so that a long string costs no memory. Bounded: all
 # threads wait for a match, so each has to take some milliseconds at most.
 _STRING = rb'"(?:[^"\\]++|\\.){0,4096}+"'
-_next_key = re.compile(rb"[ \t\r\n{,]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+").match
+_plain_key = re.compile(rb'[ \t\r\n{,]*+("[^"\\]*+")[ \t\r\n]*+:[ \t\r\n]*+').match  # without escapes
 _quote = re.compile(rb'[ \t\r\n{,]*+"').match
 _string_part = re.compile(rb'(?:[^"\\]++|\\.){0,16384}+').match
 _plain = re.compile(rb'[^][{}",]++').match  # a number or a word
@@ -242,9 +242,9 @@ def _end_of(match: re.Match[bytes] | None) -> int:
 
 def _key_at(body: bytes, at: int) -> tuple[bytes, int] | None:
     """Return the next key as it is written, and where its value starts; None where there is none."""
-    short = _next_key(body, at)
-    if short is not None:
-        return short[1], short.end()
+    plain = _plain_key(body, at)
+    if plain is not None:
+        return plain[1], plain.end()
     quote = _quote(body, at)
     if quote is None:
         return None
