@@ -85,6 +85,8 @@ def test_the_default_named_in_full_has_no_fallback() -> None:
         ("something-else", "as provider/model; known providers: openai, openrouter, owl"),
         ("opnai/gpt-x", "there is no provider 'opnai'; did you mean 'openai/gpt-x'?"),
         ("OpenAI/gpt-x", "did you mean 'openai/gpt-x'?"),
+        ("openai-eu/x", "there is no provider 'openai-eu'; known providers: openai, openrouter, owl"),
+        ("openai2/x", "there is no provider 'openai2'; known providers: openai, openrouter, owl"),
         ("nowhere/x", "there is no provider 'nowhere'; known providers: openai, openrouter, owl"),
         ("nope/x", "there is no provider 'nope'; known providers"),
         ("openclaw/main", "agents are not served yet"),

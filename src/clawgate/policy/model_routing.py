@@ -22,6 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from clawgate.errors import ModelNotFound
+from clawgate.policy.typos import typo_of
 
 DEFAULT_NAMES = frozenset({"", "default", "openclaw", "openclaw/default", "openclaw:default"})
 """Names of the configured default, in lower case."""
@@ -30,8 +31,6 @@ _PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _AGENT_PREFIXES = ("openclaw/", "openclaw:", "agent:")
 _LONGEST_SHOWN = 80
 _MOST_SHOWN = 8
-NEAR = 0.7
-"""How similar an unknown provider and a suggestion must be: following it sends prompts there."""
 
 
 def is_provider_id(text: str) -> bool:
@@ -132,10 +131,8 @@ def _not_found(
 
 
 def _unknown(provider: str, providers: Collection[str], model: str | None = None) -> str:
-    folded = {name.casefold(): name for name in providers}
-    near = difflib.get_close_matches(provider[:_LONGEST_SHOWN].casefold(), list(folded), n=1, cutoff=NEAR)
-    mean = folded[near[0]] + (f"/{_shown(model)}" if model else "") if near else ""
-    hint = f"did you mean '{mean}'? " if near else ""
+    near = typo_of(provider, providers)
+    hint = f"did you mean '{near}{f'/{_shown(model)}' if model else ''}'? " if near else ""
     return f"there is no provider '{_shown(provider)}'; {hint}{_known(providers)}"
 
 

@@ -47,6 +47,7 @@ def test_get_rejects_a_duplicate_key(file: Path, path: str) -> None:
         ("gateway.prt", "did you mean gateway.port?"),
         ("gateway.bind", "config explain 'gateway.bind'"),
         ("models.providers.owl.models[7].id", "did you mean models.providers.owl.models[0].id?"),
+        ("models.providers.owll.models[0].id", "did you mean models.providers.owl.models[0].id?"),
         ("nothing.like.it", "nothing.like.it is not set in"),
     ],
 )
@@ -56,6 +57,13 @@ def test_a_missing_key_is_an_error_with_a_hint(file: Path, verb: str, path: str,
     found = run(verb, path)
     assert found.exit_code == 1 and hint in found.stderr and found.stdout == ""
     assert file.read_text() == TEXT
+
+
+@pytest.mark.parametrize("name", ["owl2", "owl-eu", "openai", "proxy"])
+def test_no_hint_leads_to_another_provider(file: Path, name: str) -> None:
+    """Followed with `unset`, it would remove a setting of that one."""
+    found = run("unset", f"models.providers.{name}.models[0].id")
+    assert found.exit_code == 1 and "did you mean models.providers" not in found.stderr
 
 
 def test_a_value_is_set(file: Path) -> None:

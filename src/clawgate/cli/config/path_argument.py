@@ -11,10 +11,13 @@ from click.shell_completion import CompletionItem
 
 from clawgate.cli.errors import fail
 from clawgate.cli.paths import find_paths
+from clawgate.policy.typos import typo_of
 
 if TYPE_CHECKING:
     from clawgate.settings.json5.file import Json5File
     from clawgate.settings.key_path import KeyPath
+
+_BY_ID: tuple[KeyPath, ...] = (("models", "providers"), ("plugins", "entries"))
 
 
 def path_argument(context: click.Context, option: click.Parameter, value: str) -> KeyPath:
@@ -56,6 +59,14 @@ def fail_no_such_path(path: KeyPath, file: Json5File) -> NoReturn:
     document_path = in_document(path, file.value)
     if known_key(document_path) is not None and not any(isinstance(key, int) for key in document_path):
         fail(f"{message}; for its default, see: clawgate config explain '{name}'")
-    names = dict.fromkeys(map(format_key_path, [*file.source_map.spans, *known_paths()]))
+    others = [*file.source_map.spans, *known_paths()]
+    names = dict.fromkeys(format_key_path(other) for other in others if _may_be_meant(document_path, other))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     fail(message + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _may_be_meant(path: KeyPath, other: KeyPath) -> bool:
+    """Return whether ``other`` is not a setting of another provider or plugin than ``path`` names."""
+    if path[:2] not in _BY_ID or other[:2] != path[:2] or len(path) < 3 or len(other) < 3:
+        return True
+    return path[2] == other[2] or typo_of(str(path[2]), [str(other[2])]) is not None

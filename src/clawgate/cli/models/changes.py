@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable
 
@@ -10,7 +9,8 @@ import click
 
 from clawgate.cli.context import LoadedConfig, print_written, write_config
 from clawgate.cli.errors import UNCHANGED, fail
-from clawgate.policy.model_routing import NEAR, ModelRef
+from clawgate.policy.model_routing import ModelRef
+from clawgate.policy.typos import typo_of
 
 
 def known_ref(loaded: LoadedConfig, name: str) -> ModelRef:
@@ -27,8 +27,8 @@ def known_ref(loaded: LoadedConfig, name: str) -> ModelRef:
 
 def unknown_provider(loaded: LoadedConfig, provider: str) -> str:
     """Return the error message for a provider that the config does not have."""
-    near = difflib.get_close_matches(provider, loaded.catalog.providers, n=1, cutoff=NEAR)
-    suggestion = f"; did you mean '{near[0]}'?" if near else ""
+    near = typo_of(provider, loaded.catalog.providers)
+    suggestion = f"; did you mean '{near}'?" if near else ""
     known = ", ".join(sorted(loaded.catalog.providers))
     return f"unknown provider '{provider}'{suggestion} (known: {known})"
 

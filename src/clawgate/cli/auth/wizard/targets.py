@@ -5,7 +5,6 @@ Must not run code of a plugin unless it is bundled or the config enables it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.plugins.api.provider import ProviderPlugin
+from clawgate.policy.typos import typo_of
 from clawgate.providers.built_in import BUILT_IN
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class ProviderTargets:
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    suggestion = f"; did you mean '{near[0]}'?" if near else ""
+    near = typo_of(name, known)
+    suggestion = f"; did you mean '{near}'?" if near else ""
     return (
         f"unknown provider '{name}'{suggestion} (known: {', '.join(known) or 'none'}); "
         f"to set up another server: clawgate models auth login --provider {CUSTOM}"
