@@ -50,6 +50,22 @@ def test_without_a_name_the_login_shell_is_taken(tmp_path: Path, flag: str) -> N
     assert done.returncode == 0 and "fish" in done.stdout
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_command_prints_or_installs_the_same(tmp_path: Path, shell: str) -> None:
+    shown = command("--show-completion", shell, folder=tmp_path, environment=HERE).stdout
+    for arguments in ([shell], ["--shell", shell], ["-s", shell]):
+        assert command("completion", *arguments, folder=tmp_path, environment=HERE).stdout == shown
+    done = command("completion", shell, "--install", folder=tmp_path, environment=HERE)
+    assert done.returncode == 0 and (tmp_path / PLACES[shell]).read_text() == shown
+
+
+def test_the_command_takes_the_login_shell_or_a_usage_error(tmp_path: Path) -> None:
+    done = command("completion", folder=tmp_path, environment=HERE | {"SHELL": "/usr/bin/fish"})
+    assert done.returncode == 0 and "fish" in done.stdout
+    done = command("completion", folder=tmp_path, environment={"SHELL": "/bin/tcsh"})
+    assert done.returncode == 2 and "name one of: bash, zsh, fish" in done.stderr
+
+
 def test_an_undetected_shell_is_a_usage_error(tmp_path: Path) -> None:
     done = command("--show-completion", folder=tmp_path, environment={"SHELL": "/bin/tcsh"})
     assert done.returncode == 2 and "name one of: bash, zsh, fish" in done.stderr

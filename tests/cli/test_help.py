@@ -50,6 +50,17 @@ def test_help_fits_the_terminal(arguments: tuple[str, ...]) -> None:
         assert not line.endswith("...") or line.startswith("Usage: "), line
 
 
+@pytest.mark.parametrize("arguments", [*commands(clawgate), *PLUGINS], ids=" ".join)
+def test_the_help_command_shows_the_same(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(
+        clawgate, ["help", *arguments], env={"COLUMNS": str(COLUMNS)}, prog_name="clawgate"
+    )
+    expected = CliRunner().invoke(
+        clawgate, [*arguments, "--help"], env={"COLUMNS": str(COLUMNS)}, prog_name="clawgate"
+    )
+    assert (result.exit_code, result.stdout, result.stderr) == (0, expected.stdout, "")
+
+
 @pytest.mark.parametrize("arguments", [*commands(clawgate), *LOGINS], ids=" ".join)
 def test_an_option_is_described_by_a_sentence_and_click_s_own_notes(arguments: tuple[str, ...]) -> None:
     options = help_of(arguments).partition("\nOptions:\n")[2].partition("\n\n")[0]

@@ -23,8 +23,9 @@ def test_help_names_every_command(flag: str) -> None:
         assert name in found.output
 
 
-def test_the_version() -> None:
-    found = CliRunner().invoke(clawgate, ["--version"])
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version(flag: str) -> None:
+    found = CliRunner().invoke(clawgate, [flag])
     assert (found.exit_code, found.output) == (0, f"clawgate {__version__}\n")
 
 
@@ -35,6 +36,24 @@ def test_what_is_no_command_ends_with_the_usage(arguments: list[str]) -> None:
     """With status 2, and on standard error, so that no script takes it for an answer."""
     found = CliRunner().invoke(clawgate, arguments)
     assert found.exit_code == 2 and "Usage: " in found.stderr and found.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("confg", "config"), ("gatway", "gateway"), ("model", "models"), ("proxybridge", "proxy-bridge"),
+     ("anthropic-claude-prxy", "anthropic-claude-proxy"), ("hlep", "help")],
+)  # fmt: skip
+def test_a_typo_is_answered_with_the_command_that_was_meant(name: str, meant: str) -> None:
+    for arguments in ([name], [name, "status"], ["help", name]):
+        found = CliRunner().invoke(clawgate, arguments)
+        assert (found.exit_code, found.stdout) == (2, "")
+        assert found.stderr.endswith(f"Error: No such command '{name}'. Did you mean '{meant}'?\n")
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai", "claude-proxy", "openai-proxy-bridge", "no\x1b[31m"])
+def test_no_command_of_another_provider_is_suggested(name: str) -> None:
+    found = CliRunner().invoke(clawgate, [name, "status"])
+    assert found.exit_code == 2 and "Did you mean" not in found.stderr and "\x1b" not in found.stderr
 
 
 def test_no_plugin_can_have_a_command_of_clawgate() -> None:

@@ -16,6 +16,24 @@ SHELLS = ("bash", "zsh", "fish")
 DETECT = "detect"
 
 
+@click.command(short_help="Print or install the completion script of a shell.")
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+@click.option("--shell", "-s", "named", type=click.Choice(SHELLS), help="The shell, as an option.")
+@click.option("--install", "-i", "then_install", is_flag=True, help="Install the script for this user.")
+@click.pass_context
+def completion(context: click.Context, shell: str | None, named: str | None, then_install: bool) -> None:
+    """Print the completion script of SHELL, or install it.
+
+    Without SHELL, the shell that runs the command is used.
+    """
+    root = context.find_root()
+    name = _chosen(shell or named or DETECT)
+    if then_install:
+        _install(name, root.command)
+    else:
+        click.echo(script(name, root.command))
+
+
 def show(context: click.Context, option: click.Parameter, shell: str | None) -> None:
     """The callback of ``--show-completion``: print the script and exit."""
     if shell is not None and not context.resilient_parsing:
@@ -27,9 +45,13 @@ def install(context: click.Context, option: click.Parameter, shell: str | None) 
     """The callback of ``--install-completion``: write the script, print the next step, and exit."""
     if shell is None or context.resilient_parsing:
         return
-    name = _chosen(shell)
+    _install(_chosen(shell), context.command)
+    context.exit()
+
+
+def _install(name: str, command: click.Command) -> None:
     path = script_path(name)
-    content = script(name, context.command) + "\n"
+    content = script(name, command) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") == content:
         click.echo(f"Completion for {name} is already installed: {path}")
     else:
@@ -40,7 +62,6 @@ def install(context: click.Context, option: click.Parameter, shell: str | None) 
             fail(f"{path} cannot be written: {error.strerror}")
         click.echo(f"Completion for {name} installed: {path}")
     click.echo(_next_step(name, path))
-    context.exit()
 
 
 def script(shell: str, command: click.Command) -> str:

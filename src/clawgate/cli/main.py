@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from clawgate import __version__
+from clawgate.cli.groups import fail_unknown_command
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -23,6 +24,8 @@ _COMMANDS = {
     "doctor": ("doctor", "Find problems of the installation, and fix them."),
     "bridge": ("relay.bridge", "The local bridge: Bearer in, X-Proxy-Token out."),
     "server": ("relay.server", "The remote proxy: tokens in, the real key out."),
+    "completion": ("completion", "The completion script of a shell, or its installation."),
+    "help": ("help", "The help of a command."),
 }
 """Each command: the module below `clawgate.cli` that defines it under its name, and its help."""
 
@@ -60,6 +63,17 @@ class _Commands(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is not None:
+            return name, command, args[1:]
+        if not (name.startswith("-") or ctx.resilient_parsing):
+            fail_unknown_command(name, [*_COMMANDS, *_plugin_commands()], ctx)
+        return super().resolve_command(ctx, args)
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
@@ -95,7 +109,7 @@ class _Commands(click.Group):
     callback=_completion,
     help="Print the shell completion script.",
 )
-@click.version_option(__version__, prog_name="clawgate", message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", prog_name="clawgate", message="%(prog)s %(version)s")
 def clawgate() -> None:
     """A small, fast, fail-closed LLM gateway that speaks OpenClaw's config, commands and wire contracts."""
 

@@ -1,8 +1,8 @@
 """Finds the known name that a name is a typo of.
 
 A suggestion that is followed sends prompts, or removes settings, somewhere. So it must never lead from one name to
-another one that exists elsewhere: ``openai-eu`` is no typo of ``openai``, nor ``local2`` of ``local``, nor ``anthropic``
-of ``anthropic-claude-proxy``. Pure.
+another one that exists elsewhere: ``openai-eu`` is no typo of ``openai``, ``local2`` none of ``local``, ``anthropic``
+none of ``anthropic-claude-proxy``. Pure.
 """
 
 from __future__ import annotations

@@ -95,3 +95,15 @@ def test_the_first_setting_makes_the_file(tmp_path: Path, monkeypatch: pytest.Mo
 def test_reading_writes_nothing(path: Path, arguments: tuple[str, ...]) -> None:
     assert run_models(path, *arguments).exit_code == 0
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("group", "verb"), [((), "status"), (("aliases",), "list"), (("fallbacks",), "list")], ids=str
+)
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=str)
+def test_without_a_verb_it_shows_what_it_is_about(
+    group: tuple[str, ...], verb: str, options: tuple[str, ...], path: Path
+) -> None:
+    """As OpenClaw's commands of these names do; options may follow."""
+    found, expected = run_models(path, *group, *options), run_models(path, *group, verb, *options)
+    assert (found.exit_code, found.stdout) == (0, expected.stdout) and found.stdout

@@ -9,14 +9,15 @@ import click
 from clawgate.cli.completers import complete_alias, complete_ref
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.errors import UNCHANGED, fail
+from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.models.changes import known_ref, warn_if_unlisted, write_change
 from clawgate.cli.paths import json_option, path_options
 from clawgate.policy.model_routing import DEFAULT_NAMES
 
 
-@click.group()
+@click.group(cls=DefaultVerbGroup, default="list")
 def aliases() -> None:
-    """Short names for models."""
+    """Short names for models. Without a command: list."""
 
 
 @aliases.command("list")

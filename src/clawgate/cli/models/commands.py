@@ -13,15 +13,16 @@ from clawgate.cli.auth.commands import auth
 from clawgate.cli.completers import complete_model, complete_provider, known_refs
 from clawgate.cli.context import load_config
 from clawgate.cli.errors import fail
+from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.models.aliases import aliases
 from clawgate.cli.models.changes import known_ref, unknown_provider, warn_if_unlisted, write_change
 from clawgate.cli.models.fallbacks import fallbacks
 from clawgate.cli.paths import json_option, path_options
 
 
-@click.group()
+@click.group(cls=DefaultVerbGroup, default="status")
 def models() -> None:
-    """Models, and the providers that have them."""
+    """Models, and the providers that have them. Without a command: status."""
 
 
 models.add_command(aliases)

@@ -13,6 +13,7 @@ import click
 from clawgate.cli.completers import complete_fallback, complete_ref
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.cli.errors import UNCHANGED, fail
+from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.models.changes import known_ref, warn_if_unlisted, write_change
 from clawgate.cli.paths import json_option, path_options
 from clawgate.policy.model_routing import ModelRef
@@ -26,9 +27,9 @@ begun, or for a request that names another model. The response names the provide
 x-clawgate-provider, x-clawgate-model, x-clawgate-attempts."""
 
 
-@click.group()
+@click.group(cls=DefaultVerbGroup, default="list")
 def fallbacks() -> None:
-    """Models that may replace the default model when it fails."""
+    """Models that may replace the default model. Without a command: list."""
 
 
 @fallbacks.command("list")

@@ -24,7 +24,19 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII
 _BUILT_IN = frozenset({"openai", "anthropic", "custom"})
 """Provider ids that are built into clawgate, and the wizard's name for a new one."""
 OWN_COMMANDS = frozenset(
-    {"gateway", "models", "plugins", "config", "route", "logs", "doctor", "bridge", "server"}
+    {
+        "gateway",
+        "models",
+        "plugins",
+        "config",
+        "route",
+        "logs",
+        "doctor",
+        "bridge",
+        "server",
+        "completion",
+        "help",
+    }
 )
 """Names of clawgate's own commands, which would hide a plugin's."""
 

@@ -1,0 +1,36 @@
+"""Groups of commands: one that runs a default verb, and the rule for an unknown command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import click
+
+
+class DefaultVerbGroup(click.Group):
+    """A group that runs ``default`` if no verb is given, with the options that follow: ``models aliases --json``.
+
+    Its own options (``--help``) come first, as everywhere.
+    """
+
+    def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        is_option = bool(args) and args[0].startswith("-") and args[0] not in own
+        if (not args or is_option) and not ctx.resilient_parsing:  # completion offers the verbs
+            args = [self._default, *args]
+        return super().parse_args(ctx, args)
+
+
+def fail_unknown_command(name: str, known: Iterable[str], context: click.Context) -> NoReturn:
+    """Raise a usage error for a command that does not exist, with the one that it is a typo of."""
+    from clawgate.policy.typos import typo_of
+
+    near = typo_of(name, known)
+    suggestion = f" Did you mean '{near}'?" if near else ""
+    shown = name if name.isprintable() else ascii(name)[1:-1]
+    raise click.UsageError(f"No such command '{shown}'.{suggestion}", context)
