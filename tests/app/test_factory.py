@@ -58,6 +58,11 @@ def test_limits_are_those_of_the_settings(build: Any) -> None:
     limits = role.upstream.limits
     assert (limits.connect, limits.first_byte, limits.idle, limits.total) == (1, 2, 3, 4)
     assert role.drain_seconds == 5
+    pool = build(maxUpstreamConnections=7, upstreamWaitTimeout=8).upstream.pool.limits
+    assert (pool.max_connections, pool.wait_seconds) == (
+        7,
+        8,
+    ) and "--max-upstream-connections" in pool.setting
     assert role.connections.admission.body_limit == role.connections.limits.body_bytes == 512 * 1024
 
 

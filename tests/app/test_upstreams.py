@@ -43,6 +43,13 @@ def upstream(
     return provider_upstream(found, dialer or Dialer(), via=b"clawgate-me", listening=listening)
 
 
+def test_a_provider_has_the_bound_of_its_connections() -> None:
+    limits = upstream(
+        "http://h/v1", max_connections=3, connection_wait_seconds=4, max_connections_setting="the.key"
+    ).pool.limits
+    assert (limits.max_connections, limits.wait_seconds, limits.setting) == (3, 4, "the.key")
+
+
 @pytest.mark.parametrize(
     ("url", "sent"),
     [

@@ -48,6 +48,22 @@ def test_the_built_ins_are_there_without_config(name: str, url: str, line: bytes
     assert found.notes == (f"its key comes from {BUILT_IN[name].variable}",)
 
 
+def test_the_bounds_of_connections_are_the_gateways_own_settings() -> None:
+    own = {"maxUpstreamConnections": 9, "providers": {"owl": {"maxUpstreamConnections": 2}}}
+    config = OpenClawConfig.model_validate(
+        {
+            "models": {"providers": {"owl": OWL}},
+            "plugins": {"entries": {"clawgate": {"config": own}}},
+        }
+    )
+    found = build_catalog(config, {}, KEYS).providers
+    assert [found[name].max_connections for name in ("owl", "openai")] == [2, 9]
+    assert found["owl"].max_connections_setting.endswith(
+        "clawgate.config.providers.owl.maxUpstreamConnections"
+    )
+    assert found["owl"].connection_wait_seconds == 10 == catalog().providers["openai"].connection_wait_seconds
+
+
 def test_mode_replace_leaves_only_what_is_configured() -> None:
     assert list(catalog({"owl": OWL}, mode="replace").providers) == ["owl"]
     assert set(catalog({"owl": OWL}).providers) == {"owl", "openai", "anthropic"}

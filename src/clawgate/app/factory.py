@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from clawgate.app.log_setup import AuthFailureMonitor, tee_observers
 from clawgate.app.role import RelayRole
-from clawgate.app.upstreams import relay_endpoint, time_limits
+from clawgate.app.upstreams import pool_limits, relay_endpoint, time_limits
 from clawgate.control.health import HealthProbe, build_health_app
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
@@ -155,6 +155,7 @@ def _relay_upstream(
         replaces=description.replaces,
         credential=description.credential,
         limits=time_limits(settings),
+        pool_limits=pool_limits(settings),
         extra_lines=description.extra_lines,
     )
     return Upstream(config, dialer, via=via)

@@ -14,6 +14,7 @@ from clawgate.policy.timeouts import TimeLimits
 from clawgate.providers.credential import HeaderToken, basic_value
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
+from clawgate.relay.upstream.pool import PoolLimits
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.problems import SettingsInvalid
@@ -74,6 +75,11 @@ def provider_upstream(
         replaces="/v1",
         credential=provider.credential,
         limits=_provider_time_limits(provider),
+        pool_limits=PoolLimits(
+            max_connections=provider.max_connections,
+            wait_seconds=provider.connection_wait_seconds,
+            setting=provider.max_connections_setting,
+        ),
         extra_lines=b"".join(HeaderToken(name, value).line() for name, value in provider.headers),
     )
     return Upstream(config, dialer, via=via)
@@ -150,6 +156,14 @@ def time_limits(settings: RelaySettings) -> TimeLimits:
         first_byte=settings.first_byte_timeout,
         idle=settings.idle_timeout,
         total=settings.total_timeout,
+    )
+
+
+def pool_limits(settings: RelaySettings) -> PoolLimits:
+    return PoolLimits(
+        max_connections=settings.max_upstream_connections,
+        wait_seconds=settings.upstream_wait_timeout,
+        setting="maxUpstreamConnections (--max-upstream-connections)",
     )
 
 

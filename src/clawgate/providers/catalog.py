@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from clawgate.policy.model_routing import ModelRef
@@ -16,6 +16,7 @@ from clawgate.providers.built_in import BUILT_IN
 from clawgate.providers.provider import Provider
 from clawgate.providers.provider_builder import build_provider
 from clawgate.settings.key_path import format_key_path, parse_key_path
+from clawgate.settings.openclaw.own_settings import OwnSettings, own_settings
 from clawgate.settings.openclaw.schema import OpenClawConfig, ProviderBlock
 
 _QUOTED = re.compile(r'(?:\A|\.)("(?:[^"\\]|\\.)*")')
@@ -49,8 +50,10 @@ def build_catalog(
     if config.models.mode == "merge":
         blocks = dict.fromkeys(BUILT_IN)
     blocks |= config.models.providers
+    own = own_settings(config)
     providers = {
-        name: build_provider(name, block, _within(name, unset), environment) for name, block in blocks.items()
+        name: _with_connections(build_provider(name, block, _within(name, unset), environment), own)
+        for name, block in blocks.items()
     }
     notes: list[str] = []
     aliases = _aliases(config, notes)
@@ -70,6 +73,13 @@ def build_catalog(
         notes.append(f"agents.defaults.model.primary: there is no provider '{primary.provider}'")
     return Catalog(
         MappingProxyType(providers), MappingProxyType(aliases), primary, tuple(fallbacks), tuple(notes)
+    )
+
+
+def _with_connections(provider: Provider, own: OwnSettings) -> Provider:
+    count, seconds, key = own.connections_of(provider.id)
+    return replace(
+        provider, max_connections=count, connection_wait_seconds=seconds, max_connections_setting=key
     )
 
 

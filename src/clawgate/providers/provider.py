@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
+from clawgate.settings.fields import MAX_UPSTREAM_CONNECTIONS, UPSTREAM_WAIT_SECONDS
 from clawgate.wire.http.url import Origin, split_proxy_url, userinfo_secrets
 
 _SHORTEST_MASKED = 8
@@ -38,8 +39,9 @@ class Provider:
     ``path`` replaces ``/v1`` in a target, so it holds the ``v1`` itself where the API has one. ``headers`` are the
     operator's, without a credential. ``allow_private``: loopback and private addresses may be dialled;
     ``allow_private_setting`` is the key path of that setting. ``ca``, ``certificate`` and ``key`` are PEM files or
-    texts. ``proxy`` is ``http://[user:password@]host:port``. ``problem`` is why no request can be sent, with the next
-    step; None where requests can be sent. ``origin`` is None only with a problem. ``notes`` are for the operator.
+    texts. ``max_connections_setting`` is the key path of ``max_connections``. ``proxy`` is
+    ``http://[user:password@]host:port``. ``problem`` is why no request can be sent, with the next step; None where
+    requests can be sent. ``origin`` is None only with a problem. ``notes`` are for the operator.
     """
 
     id: str
@@ -51,6 +53,9 @@ class Provider:
     allow_private: bool = False
     allow_private_setting: str = ""
     timeout_seconds: float | None = None
+    max_connections: int = MAX_UPSTREAM_CONNECTIONS
+    connection_wait_seconds: float = UPSTREAM_WAIT_SECONDS
+    max_connections_setting: str = ""
     models: tuple[Model, ...] = ()
     ca: str | None = None
     certificate: str | None = None

@@ -77,5 +77,13 @@ Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 Seconds = Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
 """A duration of at most a day."""
 
+ConnectionCount = Annotated[int, BeforeValidator(reject_bool), Field(ge=1, le=65_535)]
+"""How many connections there may be."""
+
+MAX_UPSTREAM_CONNECTIONS = 1000
+"""To one upstream, unless configured otherwise: as many as the clients of OpenAI open by default."""
+UPSTREAM_WAIT_SECONDS: float = 10
+"""How long a request waits for one of them, unless configured otherwise."""
+
 Port = Annotated[int, BeforeValidator(reject_bool), Field(ge=0, le=65_535)]
 """A TCP port; 0 takes a free one."""

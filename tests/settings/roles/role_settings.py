@@ -26,3 +26,4 @@ def check_safe_defaults(settings: RelaySettings) -> None:
     ]  # fmt: skip
     assert limits == [10, 600, 300, 3600]
     assert (settings.max_body_mb, settings.drain_timeout) == (20, 30)
+    assert (settings.max_upstream_connections, settings.upstream_wait_timeout) == (1000, 10)

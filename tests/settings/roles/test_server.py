@@ -25,6 +25,8 @@ NUMBERS: list[tuple[str, list[object], list[object]]] = [
     ("idleTimeout", [1], [0, ""]),
     ("totalTimeout", [1], [0, 1e9]),
     ("drainTimeout", [1], [0]),
+    ("maxUpstreamConnections", [1, "500", 65_535], [0, -1, 65_536, 1.5, "x"]),
+    ("upstreamWaitTimeout", [0.5, 60], [0, -1, "nan"]),
     ("maxBodyMb", [0.5, 1024], [0, -1, 1025, "nan", "inf"]),
     ("port", [0, 1, 65_535, "8089"], [-1, 65_536, 1.5, "x", "80 90", "8_0_"]),
     ("workers", [1, 64], [0, 65, -1]),
@@ -45,7 +47,7 @@ def test_numbers_have_bounds(key: str, good: list[object], bad: list[object]) ->
         assert [path for path, _ in problems(ServerSettings, SERVER | {key: value})] == [key], value
 
 
-@pytest.mark.parametrize("key", ["port", "workers", "maxConcurrent"])
+@pytest.mark.parametrize("key", ["port", "workers", "maxConcurrent", "maxUpstreamConnections"])
 def test_true_is_no_number(key: str) -> None:
     problems(ServerSettings, SERVER | {key: True})
 

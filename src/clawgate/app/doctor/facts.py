@@ -30,6 +30,7 @@ from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.fields import variables_of
+from clawgate.settings.openclaw import own_settings
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
 from clawgate.settings.openclaw.schema import GatewayAuth
@@ -40,7 +41,7 @@ from clawgate.settings.roles.server import ServerSettings
 
 logger = logging.getLogger("clawgate.doctor")
 
-_OWN_ENTRIES = (ServerSettings.ENTRY, "owl")
+_OWN_ENTRIES = (ServerSettings.ENTRY, own_settings.ENTRY, "owl")
 """Entries that clawgate reads although they are no plugins."""
 _SECONDS = 3.0
 _MOST_FILES = 200

@@ -15,6 +15,8 @@ from pydantic_core import PydanticUndefined
 
 from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.openclaw.own_settings import SECTION as OWN_SECTION
+from clawgate.settings.openclaw.own_settings import OwnSettings
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.schema_walk import holds_secret, models_in
 from clawgate.settings.roles.bridge import BridgeSettings
@@ -65,6 +67,7 @@ def applied_live(path: KeyPath) -> bool:
 
 def _fields() -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     yield from _fields_of(OpenClawConfig, ())
+    yield from _fields_of(OwnSettings, tuple(map(str, OWN_SECTION)))
     for entry, model in ROLES.items():
         yield from _fields_of(model, ("plugins", "entries", entry, "config"))
 

@@ -13,6 +13,7 @@ from clawgate.policy.model_routing import ModelRef, is_provider_id
 from clawgate.policy.secret_names import is_credential_header
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.openclaw import own_settings
 from clawgate.settings.openclaw.schema import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.redaction import is_secret, redact_name
 from clawgate.settings.secrets import secret_problem
@@ -29,6 +30,7 @@ def problems(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Dia
 
     ``unset``: the paths of references that lead nowhere; what is missing there is not missing by mistake.
     """
+    yield from own_settings.problems(config)
     aliases = list(_aliases(config))
     for name, block in config.models.providers.items():
         yield from _provider(name, block, unset)

@@ -11,7 +11,13 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.fields import Seconds, reject_bool
+from clawgate.settings.fields import (
+    MAX_UPSTREAM_CONNECTIONS,
+    UPSTREAM_WAIT_SECONDS,
+    ConnectionCount,
+    Seconds,
+    reject_bool,
+)
 from clawgate.settings.secrets import token_problem
 from clawgate.wire.http.url import parse_url, split_proxy_url, userinfo_secrets
 
@@ -72,6 +78,14 @@ class RelaySettings(BaseModel):
     )
     idle_timeout: Seconds = Field(300, description="Seconds of silence within a response.")
     total_timeout: Seconds = Field(3600, description="Seconds for one exchange from head to end.")
+    max_upstream_connections: ConnectionCount = Field(
+        MAX_UPSTREAM_CONNECTIONS,
+        description="Connections to the upstream, idle ones included; further requests wait for one.",
+    )
+    upstream_wait_timeout: Seconds = Field(
+        UPSTREAM_WAIT_SECONDS,
+        description="Seconds that a request waits for a connection when all are in use.",
+    )
     drain_timeout: Seconds = Field(
         30, description="Seconds that responses in progress get to finish when the role stops."
     )

@@ -1,0 +1,102 @@
+"""Declares the gateway's settings for which OpenClaw's schema has no key: ``plugins.entries.clawgate.config``.
+
+OpenClaw keeps the entries of plugins that it does not have, so one file serves both programs (decision 0004). Pure.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.fields import (
+    MAX_UPSTREAM_CONNECTIONS,
+    UPSTREAM_WAIT_SECONDS,
+    ConnectionCount,
+    Seconds,
+)
+from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.problems import format_message
+
+ENTRY = "clawgate"
+"""The id under ``plugins.entries``; no plugin has it."""
+SECTION: KeyPath = ("plugins", "entries", ENTRY, "config")
+
+_OPTIONS = ConfigDict(
+    frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+)
+
+
+class UpstreamConnections(BaseModel):
+    """The connections to one provider; what is not set has the value of all."""
+
+    model_config = _OPTIONS
+
+    max_upstream_connections: ConnectionCount | None = Field(
+        default=None, description="Connections to this provider, idle ones included."
+    )
+    upstream_wait_timeout: Seconds | None = Field(
+        default=None, description="Seconds that a request waits for one of them."
+    )
+
+
+class OwnSettings(BaseModel):
+    """The gateway's own settings."""
+
+    model_config = _OPTIONS
+
+    max_upstream_connections: ConnectionCount = Field(
+        default=MAX_UPSTREAM_CONNECTIONS,
+        description="Connections to each provider, idle ones included; further requests wait for one.",
+    )
+    upstream_wait_timeout: Seconds = Field(
+        default=UPSTREAM_WAIT_SECONDS,
+        description="Seconds that a request waits for a connection when all are in use.",
+    )
+    providers: dict[str, UpstreamConnections] = Field(
+        default_factory=dict, description="What differs for one provider, by its id."
+    )
+
+    def connections_of(self, provider: str) -> tuple[int, float, str]:
+        """Return how many connections ``provider`` may have, how long a request waits, and the key of the first."""
+        own = self.providers.get(provider, UpstreamConnections())
+        seconds = own.upstream_wait_timeout or self.upstream_wait_timeout
+        key: KeyPath = (*SECTION, "maxUpstreamConnections")
+        if own.max_upstream_connections is not None:
+            key = (*SECTION, "providers", provider, "maxUpstreamConnections")
+        return own.max_upstream_connections or self.max_upstream_connections, seconds, format_key_path(key)
+
+
+def own_settings(config: OpenClawConfig) -> OwnSettings:
+    """Return the settings of a valid config."""
+    return OwnSettings.model_validate(_block(config))
+
+
+def problems(config: OpenClawConfig) -> Iterator[Diagnostic]:
+    """Yield what is wrong with them, by their key paths. An unknown key is an error, with a suggestion."""
+    try:
+        OwnSettings.model_validate(_block(config))
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            path = (*SECTION, *detail["loc"])
+            if detail["type"] == "extra_forbidden":
+                yield Diagnostic(path, "is not a setting", fix=_suggestion(detail["loc"]))
+            else:
+                yield Diagnostic(path, format_message(detail))
+
+
+def _block(config: OpenClawConfig) -> dict[str, Any]:
+    entry = config.plugins.entries.get(ENTRY)
+    return entry.config if entry is not None else {}
+
+
+def _suggestion(path: KeyPath) -> str:
+    model: type[BaseModel] = OwnSettings if len(path) == 1 else UpstreamConnections
+    keys = [to_camel(name) for name in model.model_fields]
+    near = difflib.get_close_matches(str(path[-1]), keys, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(sorted(keys))}"

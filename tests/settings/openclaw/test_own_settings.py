@@ -1,0 +1,66 @@
+"""The gateway's own settings have bounds, key paths and suggestions, and a provider's own precede those of all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clawgate.settings.key_path import format_key_path
+from clawgate.settings.openclaw.key_catalog import known_key
+from clawgate.settings.openclaw.own_settings import OwnSettings, own_settings, problems
+from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.openclaw.validate import problems as all_problems
+
+KEY = "plugins.entries.clawgate.config"
+
+
+def config(own: Any) -> OpenClawConfig:
+    return OpenClawConfig.model_validate({"plugins": {"entries": {"clawgate": {"config": own}}}})
+
+
+def test_without_an_entry_there_are_defaults() -> None:
+    assert own_settings(OpenClawConfig()) == OwnSettings()
+    assert OwnSettings().connections_of("any") == (1000, 10.0, f"{KEY}.maxUpstreamConnections")
+
+
+def test_what_is_set_for_a_provider_precedes_what_is_set_for_all() -> None:
+    own = own_settings(
+        config(
+            {
+                "maxUpstreamConnections": 50,
+                "upstreamWaitTimeout": 3,
+                "providers": {"owl": {"maxUpstreamConnections": 4}, "b.c": {"upstreamWaitTimeout": 0.5}},
+            }
+        )
+    )
+    assert own.connections_of("owl") == (4, 3.0, f"{KEY}.providers.owl.maxUpstreamConnections")
+    assert own.connections_of("b.c") == (50, 0.5, f"{KEY}.maxUpstreamConnections")
+    assert own.connections_of("other") == (50, 3.0, f"{KEY}.maxUpstreamConnections")
+
+
+@pytest.mark.parametrize(
+    ("block", "path", "text"),
+    [
+        ({"maxUpstreamConnections": 0}, "maxUpstreamConnections", "must be greater than or equal to 1"),
+        ({"maxUpstreamConnections": True}, "maxUpstreamConnections", "must be a number"),
+        ({"upstreamWaitTimeout": 0}, "upstreamWaitTimeout", "must be greater than 0"),
+        ({"upstreamWaitTimeout": "x"}, "upstreamWaitTimeout", "must be a number"),
+        ({"maxUpstreamConnection": 5}, "maxUpstreamConnection", "did you mean 'maxUpstreamConnections'?"),
+        ({"zzz": 5}, "zzz", "use one of maxUpstreamConnections, providers, upstreamWaitTimeout"),
+        ({"providers": {"owl": {"max": 1}}}, "providers.owl.max", "use one of"),
+        ({"providers": {"owl": 1}}, "providers.owl", "must be"),
+    ],
+)
+def test_what_is_wrong_is_found_with_its_key_path(block: dict[str, Any], path: str, text: str) -> None:
+    (problem,) = problems(config(block))
+    assert format_key_path(problem.path) == f"{KEY}.{path}"
+    assert text in problem.text
+    assert list(all_problems(config(block), ())) == [problem]
+
+
+def test_the_keys_are_known_to_explain() -> None:
+    for key, default in (("maxUpstreamConnections", 1000), ("upstreamWaitTimeout", 10.0)):
+        info = known_key(("plugins", "entries", "clawgate", "config", key))
+        assert info is not None and info.default == default and info.flag is None
+    assert known_key(("plugins", "entries", "clawgate", "config", "providers", "owl", "upstreamWaitTimeout"))
