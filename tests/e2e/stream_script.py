@@ -80,6 +80,12 @@ def recorded() -> list[StreamScript]:
     return found
 
 
+def keepalives(name: str) -> tuple[bytes, bytes]:
+    """What a script about time limits sends first, and what it repeats then."""
+    (_, first), (_, (repeated, _, _)) = json.loads((FOLDER / f"{name}.json").read_text())["script"]
+    return first.encode("latin-1"), repeated.encode("latin-1")
+
+
 Framing = Literal["chunked", "length", "close"]
 
 
