@@ -143,6 +143,11 @@ def test_files_become_documents() -> None:
 
 
 CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+PNG, GIF, PDF, TIFF = b"\x89PNG\r\n\x1a\n" + b"\0" * 20, b"GIF89a\1\0", b"%PDF-1.7\n", b"II*\0\x08\0"
+
+
+def url_of(label: str, data: bytes) -> str:
+    return f"data:{label};base64,{base64.b64encode(data).decode()}"
 
 
 def image(url: str) -> dict[str, Any]:
@@ -151,6 +156,38 @@ def image(url: str) -> dict[str, Any]:
 
 def file(**fields: str) -> dict[str, Any]:
     return user([{"type": "file", "file": fields}])
+
+
+@pytest.mark.parametrize(
+    "label", ["image/jpeg", "image/jpg", "IMAGE/PNG", "application/octet-stream", "", "text/plain"]
+)
+@pytest.mark.parametrize(("data", "kind"), [(PNG, "image/png"), (GIF, "image/gif")])
+def test_an_image_has_the_type_that_its_bytes_are(label: str, data: bytes, kind: str) -> None:
+    """Anthropic rejects another one; also in the result of a tool, and in what is called a file."""
+    part = {"type": "image_url", "image_url": {"url": url_of(label, data)}}
+    result = {"role": "tool", "tool_call_id": "1", "content": [part]}
+    _, turns = said(user([part]), file(file_data=url_of(label, data)), calling(CALL), result)
+    shown, filed = turns[0]["content"]
+    assert shown == filed == turns[2]["content"][0]["content"][0]
+    assert shown["source"] == {
+        "type": "base64",
+        "media_type": kind,
+        "data": base64.b64encode(data).decode(),
+    }
+
+
+@pytest.mark.parametrize("label", ["application/octet-stream", "", "text/plain", "image/png"])
+def test_a_file_of_a_pdf_is_one_whatever_its_label(label: str) -> None:
+    assert (
+        said(file(file_data=url_of(label, PDF)))[1][0]["content"][0]["source"]["media_type"]
+        == "application/pdf"
+    )
+
+
+@pytest.mark.parametrize("label", ["text/markdown", "text/csv", "application/json", "TEXT/HTML"])
+def test_a_file_of_text_is_a_plain_document(label: str) -> None:
+    source = said(file(file_data=url_of(label, "naïve".encode())))[1][0]["content"][0]["source"]
+    assert source == {"type": "text", "media_type": "text/plain", "data": "naïve"}
 
 
 def calling(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -166,9 +203,13 @@ FIRST = "messages[0].content[0]"
     [
         (image("ftp://e/x"), f"{FIRST}.image_url.url"),
         (image("data:image/tiff;base64,a"), f"{FIRST}.image_url.url"),
+        (image(url_of("image/png", TIFF)), f"{FIRST}.image_url.url"),
+        (image(url_of("image/png", PDF)), f"{FIRST}.image_url.url"),
+        (image("data:;base64,aGk="), f"{FIRST}.image_url.url"),
         (user([{"type": "input_audio", "input_audio": {}}]), f"{FIRST}.type"),
         (file(file_id="file-1"), f"{FIRST}.file"),
         (file(file_data="data:text/csv;base64,a"), f"{FIRST}.file.file_data"),
+        (file(file_data="data:application/zip;base64,aGk="), f"{FIRST}.file.file_data"),
         (file(file_data="data:text/plain;base64,/w=="), f"{FIRST}.file.file_data"),
         (file(file_data="data:text/plain;base64,%"), f"{FIRST}.file.file_data"),
         ({"role": "assistant", "function_call": {"name": "f"}}, "messages[0].function_call"),
@@ -226,4 +267,5 @@ def test_an_id_of_another_server_is_mapped_in_the_call_and_its_result_alike() ->
     assert call["id"] == result["tool_use_id"] == tool_id(foreign)
     assert tool_id("toolu_01-A") == "toolu_01-A"
     ids = {tool_id(given) for given in (foreign, "functions_f:0", "functions_f_0", "", "ü" * 200)}
+    assert tool_id("a" * 64) == "a" * 64 and len(tool_id("a" * 65)) <= 64
     assert len(ids) == 5 and all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", made) for made in ids)

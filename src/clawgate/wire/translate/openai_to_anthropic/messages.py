@@ -21,6 +21,7 @@ from clawgate.errors import InvalidRequest
 from clawgate.wire.json import strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import data_url
+from clawgate.wire.translate.media_type import sniffed_type
 
 ContentBlock = dict[str, object]
 Turn = dict[str, object]
@@ -28,7 +29,7 @@ Turn = dict[str, object]
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """What Anthropic accepts as base64 images."""
 
-_ID = re.compile(r"[a-zA-Z0-9_-]+")
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 _ID_KEPT = 40
 
@@ -83,7 +84,7 @@ def lacks_thinking(turns: Sequence[Turn]) -> bool:
 
 
 def tool_id(given: str) -> str:
-    """Return a call's id as Anthropic accepts it (letters, digits, ``_`` and ``-``), the same for call and result.
+    """Return a call's id as Anthropic accepts it: 64 letters, digits, ``_`` and ``-``, the same for call and result.
 
     Other servers' ids contain more (`functions.f:0`). A digest distinguishes ids of which the same letters are left.
     """
@@ -177,32 +178,46 @@ def _parts(
 def _image(url: str, path: str) -> ContentBlock:
     if url[:8].lower() == "https://" or url[:7].lower() == "http://":
         return {"type": "image", "source": {"type": "url", "url": url}}
-    parsed = data_url.parse(url)
-    if parsed is None:
+    media_type, data = _typed_data(url)
+    if media_type is None:
         _reject(path, "must be an http(s) URL or a data: URL with base64")
-    media_type, data = parsed
     media_type = "image/jpeg" if media_type == "image/jpg" else media_type
     if media_type not in IMAGE_TYPES:
-        _reject(path, f"must contain one of {', '.join(sorted(IMAGE_TYPES))}")
+        _reject(
+            path, f"contains {media_type or 'no type'}, which is not one of {', '.join(sorted(IMAGE_TYPES))}"
+        )
     return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
 
 
 def _document(file: chat.FileData, path: str) -> ContentBlock:
     if file.file_data is None:
         _reject(path, "is an uploaded file, which only the service that stores it can read; send 'file_data'")
-    parsed = data_url.parse(file.file_data)
+    media_type, data = _typed_data(file.file_data)
     source: ContentBlock
-    match parsed:
-        case ("application/pdf", data):
-            source = {"type": "base64", "media_type": "application/pdf", "data": data}
-        case ("text/plain", data):
-            source = {"type": "text", "media_type": "text/plain", "data": _plain(data, f"{path}.file_data")}
-        case _:
-            _reject(f"{path}.file_data", "must be a data: URL with base64 of application/pdf or text/plain")
+    if media_type in IMAGE_TYPES:
+        return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+    if media_type == "application/pdf":
+        source = {"type": "base64", "media_type": media_type, "data": data}
+    elif media_type is not None and (media_type.startswith("text/") or media_type == "application/json"):
+        source = {"type": "text", "media_type": "text/plain", "data": _plain(data, f"{path}.file_data")}
+    else:
+        _reject(f"{path}.file_data", "must be a data: URL with base64 of a PDF, a text or an image")
     block: ContentBlock = {"type": "document", "source": source}
     if file.filename:
         block["title"] = file.filename
     return block
+
+
+def _typed_data(url: str) -> tuple[str | None, str]:
+    """Return the media type, by the bytes and otherwise by the label, and the data; no type for another kind of URL.
+
+    Anthropic rejects an image whose label is not what its bytes are.
+    """
+    parsed = data_url.parse(url)
+    if parsed is None:
+        return None, ""
+    label, data = parsed
+    return sniffed_type(data) or label, data
 
 
 def _plain(data: str, path: str) -> str:
