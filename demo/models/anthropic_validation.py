@@ -26,6 +26,14 @@ FIELDS = frozenset(
 SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LEAST_BUDGET = 1024
+_SCHEMA_KEYWORDS = frozenset(
+    {
+        "type", "properties", "required", "additionalProperties", "items", "minItems", "enum", "const", "anyOf",
+        "allOf", "$ref", "$defs", "definitions", "description", "title", "format", "default",
+    }
+)  # fmt: skip
+_NO_SAMPLING = re.compile(r"claude-(?:opus-4-[7-9]|[a-z]+-5)")
+"""Models that reject the fields of sampling."""
 
 _BLOCK_FIELDS = {
     "text": {"text", "citations"},
@@ -58,6 +66,7 @@ def check(body: Body, *, counts_only: bool = False, sampling: bool = True) -> No
     if not counts_only:
         _whole(body, "max_tokens", 1)
     _sampling(body)
+    _output(body)
     _tools(body)
     _thinking(body)
     _system(body)
@@ -65,6 +74,8 @@ def check(body: Body, *, counts_only: bool = False, sampling: bool = True) -> No
 
 
 def _sampling(body: Body) -> None:
+    if _NO_SAMPLING.match(str(body.get("model"))) and (extra := SAMPLING & body.keys()):
+        raise invalid(f"`{min(extra)}` is deprecated for this model.")
     for name in ("temperature", "top_p"):
         value = body.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
@@ -83,6 +94,40 @@ def _sampling(body: Body) -> None:
         raise invalid("service_tier: Input should be 'auto' or 'standard_only'")
 
 
+def _output(body: Body) -> None:
+    config = body.get("output_config", {})
+    if not isinstance(config, dict) or config.keys() - {"effort", "format"}:
+        raise invalid("output_config: Extra inputs are not permitted")
+    wanted = config.get("format")
+    if wanted is not None:
+        if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
+            raise invalid("output_config.format: Input tag does not match any of: 'json_schema'")
+        _enforced(wanted.get("schema"), "output_config.format.schema")
+
+
+def _enforced(schema: object, place: str) -> None:
+    """Accept the subset of JSON Schema that the model's output can be held to."""
+    if not isinstance(schema, dict):
+        raise invalid(f"{place}: Input should be a valid dictionary")
+    if extra := schema.keys() - _SCHEMA_KEYWORDS:
+        raise invalid(f"{place}: For '{schema.get('type')}' type, property '{min(extra)}' is not supported")
+    if not schema.keys() & {"type", "anyOf", "allOf", "enum", "const", "$ref"}:
+        raise invalid(f"{place}: Schema type is missing")
+    if "object" in schema.get("type", "") and schema.get("additionalProperties") is not False:
+        raise invalid(f"{place}: For 'object' type, 'additionalProperties' must be explicitly set to false")
+    if schema.get("minItems", 0) not in (0, 1):
+        raise invalid(f"{place}: For 'array' type, 'minItems' values other than 0 or 1 are not supported")
+    for name in ("properties", "$defs", "definitions"):
+        for key, within in schema.get(name, {}).items():
+            _enforced(within, f"{place}.{name}.{key}")
+    for within in (
+        *schema.get("anyOf", ()),
+        *schema.get("allOf", ()),
+        *[schema[x] for x in ("items",) if x in schema],
+    ):
+        _enforced(within, place)
+
+
 def _tools(body: Body) -> None:
     names = []
     for number, tool in enumerate(_list(body, "tools")):
@@ -96,6 +141,8 @@ def _tools(body: Body) -> None:
         schema = tool.get("input_schema")
         if not isinstance(schema, dict) or schema.get("type") != "object":
             raise invalid(f"{place}.custom.input_schema.type: Input should be 'object'")
+        if tool.get("strict"):
+            _enforced(schema, f"{place}.custom.input_schema")
         names.append(tool["name"])
     if len(set(names)) < len(names):
         raise invalid("tools: Tool names must be unique.")

@@ -30,8 +30,19 @@ SCHEMAS = st.sampled_from(
         {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     ]
 )
+STRICT = st.sampled_from([None, False, True])
+FORMATS = st.sampled_from(
+    [
+        {"type": "text"},
+        {"type": "json_object"},
+        {"type": "json_schema", "json_schema": {"name": "n", "schema": {
+            "type": "object", "properties": {"n": {"type": ["integer", "null"], "minimum": 1}, "any": {}}}}},
+    ]
+)  # fmt: skip
 EFFORTS = st.sampled_from(["none", "minimal", "low", "medium", "high", "xhigh"])
-MODELS = st.sampled_from(["claude-demo", "claude-haiku-4-5", "claude-sonnet-4-5", "local-model"])
+MODELS = st.sampled_from(
+    ["claude-demo", "claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-7", "local-model"]
+)
 
 
 def asked(client: Dialect, upstream: Dialect, model: str, body: object) -> dict[str, Any]:
@@ -73,12 +84,12 @@ def chat_conversations(draw: st.DrawFn) -> dict[str, Any]:
     ends = draw(st.one_of(st.just([]), chat_tool_turn(9)))
     messages += ends or [{"role": "user", "content": draw(SAID)}]
     tools = [
-        {"type": "function", "function": {"name": name, "parameters": draw(SCHEMAS)}}
+        {"type": "function", "function": {"name": name, "parameters": draw(SCHEMAS), "strict": draw(STRICT)}}
         for name in ("weather", "clock")
     ]
     body: dict[str, Any] = {"model": "asked/for", "messages": messages, "tools": tools}
     options = {
-        "temperature": st.floats(0, 2), "top_p": st.floats(0, 1), "stop": st.sampled_from(["x", ["x", "y"], None]),
+        "temperature": st.floats(0, 2), "top_p": st.floats(0, 1), "stop": st.sampled_from(["x", ["x", "\n"], "", None]),
         "max_tokens": st.integers(1, 9000), "max_completion_tokens": st.integers(1, 9000), "user": st.just("u-1"),
         "tool_choice": st.sampled_from(
             ["auto", "none", "required", {"type": "function", "function": {"name": "clock"}}]
@@ -86,7 +97,7 @@ def chat_conversations(draw: st.DrawFn) -> dict[str, Any]:
         "parallel_tool_calls": st.booleans(), "reasoning_effort": EFFORTS, "seed": st.integers(0, 9),
         "stream": st.booleans(), "n": st.just(1), "frequency_penalty": st.just(0.5), "store": st.booleans(),
         "service_tier": st.sampled_from(["auto", "default", "flex", "priority"]), "logprobs": st.just(False),
-        "response_format": st.just({"type": "text"}), "metadata": st.just({"team": "x"}),
+        "response_format": FORMATS, "metadata": st.just({"team": "x"}),
     }  # fmt: skip
     return body | draw(st.fixed_dictionaries({}, optional=options))
 

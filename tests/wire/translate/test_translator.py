@@ -118,7 +118,8 @@ user_parts = st.one_of(
 )
 
 
-FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
+FUNCTION = {"name": "f", "parameters": CLOSED, "strict": True}
 NAMED = {"type": "function", "function": {"name": "f"}}
 
 

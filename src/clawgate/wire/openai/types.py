@@ -125,6 +125,7 @@ class ToolChoice(Struct):
 
 class JsonSchema(Struct):
     schema: Json | None = None
+    description: str | None = None
 
 
 class ResponseFormat(Struct):

@@ -2,8 +2,7 @@
 
 What both APIs know is translated. Sampling and storage hints that only OpenAI knows (seed, penalties, logit_bias,
 store, metadata, verbosity, prompt_cache_key, …) and unknown fields are dropped, since Anthropic rejects unknown fields.
-What changes the kind of response (n, logprobs, audio, web search, custom tools) is rejected with the field's name. The
-response format json_object is dropped: OpenAI accepts it only with a prompt that requests JSON, and the prompt is kept.
+What changes the kind of response (n, logprobs, audio, web search, custom tools) is rejected with the field's name.
 Anthropic's own fields (top_k, thinking, output_config, cache_control, inference_geo, speed) pass unchanged. A
 temperature above 1, Anthropic's maximum, becomes 1. A top_p of 1 is dropped, and so is a temperature of 1 beside
 another top_p: both are the defaults of both services. Sampling fields that the model rejects are dropped, see
@@ -23,7 +22,7 @@ from clawgate.wire.translate import claude_models
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.openai_to_anthropic import messages as conversation
-from clawgate.wire.translate.openai_to_anthropic import response
+from clawgate.wire.translate.openai_to_anthropic import response, structured_output
 from clawgate.wire.translate.openai_to_anthropic.stream import ChatStream
 
 MAX_TOKENS = 8192
@@ -61,10 +60,15 @@ class ChatToMessages:
         _reject_untranslatable(request)
         system, turns = conversation.system_and_turns(request.messages)
         fields: dict[str, object] = {"model": self._model, "messages": turns}
+        output_format, instruction = structured_output.requested_format(request, self._model)
+        if instruction is not None:
+            system.append({"type": "text", "text": instruction})
         if system:
             fields["system"] = _prompt(system)
         _limits(request, self._model, fields)
-        tools = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(request.tools or ())]
+        tools = [
+            _tool(tool, self._model, f"tools[{number}]") for number, tool in enumerate(request.tools or ())
+        ]
         if tools:
             fields["tools"] = tools
         choice = _tool_choice(request) if tools else None
@@ -73,8 +77,8 @@ class ChatToMessages:
         limit = request.max_completion_tokens or request.max_tokens or self._max_tokens
         fields["max_tokens"] = limit or MAX_TOKENS
         output = dict(request.output_config or {})
-        if request.response_format is not None and (schema := _schema(request.response_format)) is not None:
-            output["format"] = schema
+        if output_format is not None:
+            output["format"] = output_format
         if request.reasoning_effort is not None and request.thinking is None and self._reasoning:
             self._set_thinking(request, fields, turns, output, limit)
         if output:
@@ -245,18 +249,21 @@ def _drop_sampling(fields: dict[str, object]) -> None:
         fields.pop(name, None)
 
 
-def _tool(tool: chat.Tool, path: str) -> dict[str, object]:
+def _tool(tool: chat.Tool, model: str, path: str) -> dict[str, object]:
     if tool.type != "function" or tool.function is None:
         _reject(path, "is not a function, the only kind of tool that can be translated")
     function = tool.function
     schema = dict(function.parameters or {})
     schema.setdefault("type", "object")
-    fields: dict[str, object] = {"name": function.name, "input_schema": schema}
     if schema["type"] == "object":
         schema.setdefault("properties", {})
+    enforced = None
+    if function.strict:
+        enforced = structured_output.strict_parameters(schema, model, f"{path}.function.parameters")
+    fields: dict[str, object] = {"name": function.name, "input_schema": enforced or schema}
     if function.description is not None:
         fields["description"] = function.description
-    if function.strict is not None:
+    if enforced is not None or function.strict is False:
         fields["strict"] = function.strict
     if tool.cache_control is not None:
         fields["cache_control"] = tool.cache_control
@@ -284,15 +291,6 @@ def _tool_choice(request: chat.ChatRequest) -> dict[str, object] | None:
     if request.parallel_tool_calls is False:
         fields["disable_parallel_tool_use"] = True
     return fields
-
-
-def _schema(response_format: chat.ResponseFormat) -> dict[str, object] | None:
-    if response_format.type in ("text", "json_object"):
-        return None
-    named = response_format.json_schema
-    if response_format.type != "json_schema" or named is None or named.schema is None:
-        _reject("response_format", "must be text, json_object, or json_schema with a 'schema'")
-    return {"type": "json_schema", "schema": named.schema}
 
 
 def _reject(field: str, problem: str) -> NoReturn:
