@@ -407,3 +407,32 @@ def test_who_comes_through_a_proxy_on_this_machine_is_not_exempt_with_it() -> No
         wrong = head({**forwarded, b"x-proxy-token": b"wrong"})
         assert refusal(wrong, admission, peer="127.0.0.1") is InvalidToken
     assert refusal(head(forwarded), admission, peer="127.0.0.1") is AuthLocked
+
+
+def test_a_head_is_readmitted_with_another_body_and_counted() -> None:
+    """What depends on more than the head is checked again: the length, the lockout, the rate limit."""
+    admission = make_admission(rates=RateLimiter(RateRule(concurrent=1)))
+    admitted = admit(head(), admission)
+    assert admission.readmit(admitted, 1000, 0)
+    assert not admission.readmit(admitted, 1000, 0), "one is in flight"
+    admission.release(admitted)
+    assert not admission.readmit(admitted, 1001, 0)
+    admission.acquire(admitted, 0)  # nothing was counted
+    admission.release(admitted)
+    for _ in range(2):
+        refusal(head({b"x-proxy-token": b"wrong"}), admission)
+    assert not admission.readmit(admitted, 2, 0)
+    admission.acquire(admitted, 0)
+
+
+@pytest.mark.parametrize("parts", [{"tokens": None, "failures": None}, {"exempt_loopback": True}])
+def test_where_no_lockout_applies_a_head_is_readmitted_whoever_is_locked_out(
+    parts: dict[str, object],
+) -> None:
+    admission = make_admission(**parts)
+    admitted = admit(head(), admission, peer="127.0.0.1")
+    assert admitted.lockout_key is None
+    if admission.failures is not None:
+        for _ in range(2):
+            refusal(head({b"x-proxy-token": b"wrong"}), admission)
+    assert admission.readmit(admitted, 2, 0)

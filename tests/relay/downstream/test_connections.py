@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from clawgate.policy.client_ip import TrustedProxies
+from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.relay.admission.admission import Admission, ControlRequest
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist
 from clawgate.relay.downstream import client_timeouts
@@ -573,3 +574,20 @@ async def test_many_small_bodies_fit_into_the_memory_for_them() -> None:
         client.transport.peer_closes()
     await turns()
     assert budget.used == 0
+
+
+@pytest.mark.anyio
+async def test_a_rate_limit_holds_for_a_head_that_is_cached() -> None:
+    """Each request is counted once, in and out, however its head was admitted."""
+    listener = Listener(tokens=True, rates=RateLimiter(RateRule(concurrent=1)))
+    first, second = listener.connect(), listener.connect()
+    good = request(b"/v1/models", BEARER)
+    for client in (first, second, first):
+        await ask(listener, client, good)
+    first.send(good)
+    second.send(good)
+    assert second.statuses == [200, 429]
+    await turns()
+    listener.dialer.transport().receive(OK)
+    await ask(listener, second, good)
+    assert first.statuses == [200] * 3 and second.statuses == [200, 429, 200]

@@ -66,7 +66,7 @@ def test_no_text_makes_two_lines_or_a_field_of_its_own(caller: str, model: str) 
 
 def test_lines_wait_until_there_are_many() -> None:
     written: list[str] = []
-    log = AccessLog(written.append, lambda: WHEN, most=3)
+    log = AccessLog(written.append, lambda: WHEN, batch=3)
     log(PLAIN)
     log(PLAIN)
     assert written == []

@@ -117,14 +117,22 @@ class Admission:
             error.caller = request.caller
             raise
 
-    def still_admits(self, head: AdmittedHead, length: int, now: float) -> bool:
-        """Whether a head that was admitted before is admitted again, with a body of ``length`` bytes."""
-        if self.rates is not None or length > self.body_limit:
+    def readmit(self, head: AdmittedHead, length: int, now: float) -> bool:
+        """Admit and `acquire` a request whose head was admitted before, with a body of ``length`` bytes.
+
+        False: nothing was counted, and `admit` has to decide.
+        """
+        if length > self.body_limit:
             return False
         failures, key = self.failures, head.lockout_key
-        if failures is None or key is None or not failures.any_locked(now):
-            return True
-        return failures.locked_for(key, now) is None
+        if failures is not None and key is not None and failures.locked_for(key, now) is not None:
+            return False
+        if self.rates is not None:
+            try:
+                self.rates.acquire(head.caller, now)
+            except RateLimitExceeded:
+                return False
+        return True
 
     def acquire(self, head: AdmittedHead, now: float) -> None:
         """Take one of the caller's requests under its rate limit, to be given back by `release`.

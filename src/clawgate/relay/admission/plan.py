@@ -20,7 +20,7 @@ from clawgate.wire.dialect import Dialect
 
 @dataclass(frozen=True, slots=True)
 class ModelAllowlist:
-    """The models that may be asked for."""
+    """The models that requests may name."""
 
     models: frozenset[str]
 

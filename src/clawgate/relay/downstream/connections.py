@@ -1,7 +1,7 @@
-"""One listener's connections: who is here, who has shown that they may be, whose time has run out.
+"""Tracks the client connections of one listener and enforces connection limits and timeouts.
 
-Time is kept by one sweep for all connections instead of a timer for each request: the limits are seconds to
-minutes, and a sweep costs nothing on the path of a request.
+All timeouts are checked about once a second for all connections, in place of a timer for each request: the limits are
+seconds to minutes, and a check costs nothing on the path of a request.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REJECTED_CONNECTIONS = 64
 
 
 class ConnectionManager:
-    """The shared state of one listener's connections; ``upstreams`` may change while it is served."""
+    """The state that one listener's connections share. ``upstreams`` may change while it serves."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ConnectionManager:
         """The clock of all time limits, in seconds: the running loop's unless another was passed in."""
         self.context: ExchangeContext
         self.draining = False
-        """Whether answers announce the end of their connections."""
+        """Whether responses announce the end of their connections."""
         self.accepted_count = 0
         """Connections since the start."""
 
@@ -80,18 +80,18 @@ class ConnectionManager:
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> RelayProtocol:
-        """What uvicorn calls for each connection, in place of its own protocol class."""
+        """Return a protocol for one connection. uvicorn calls this in place of its own protocol class."""
         return RelayProtocol(self, config, server_state, app_state, _loop)
 
     def invalidate_head_caches(self) -> None:
-        """What passed before has to be asked about again: the admission's rules have changed."""
+        """The admission policy has changed: every head has to be admitted anew."""
         for connection in self._connections:
             connection.invalidate_head_cache()
 
-    # Life
+    # Start and stop
 
     def open(self) -> None:
-        """Begin: called on the running loop, before the first connection."""
+        """Start. Must be called on the running loop, before the first connection."""
         loop = asyncio.get_running_loop()
         self.now = self._clock or loop.time
         self.context = ExchangeContext(
@@ -108,7 +108,7 @@ class ConnectionManager:
         self._check_timeouts_again(loop)
 
     def close(self) -> None:
-        """End: what is still open is ended with it."""
+        """Stop, and abort every connection that is still open."""
         if self._timeout_timer is not None:
             self._timeout_timer.cancel()
         for task in self._tasks:
@@ -124,14 +124,14 @@ class ConnectionManager:
             abort()
 
     def close_idle_connections(self) -> None:
-        """While draining: close the connections on which no request is under way."""
+        """Close the connections on which no request has begun, while draining."""
         self._abort_handshakes()
         error = GatewayUnavailable("this process is stopping; try again", retry_after=1)
         for connection in list(self._connections):
             connection.close_if_idle(error)
 
     def stop_all(self, error: GatewayError) -> None:
-        """The drain limit is over: end every exchange with ``error``."""
+        """End every exchange with ``error``, once the drain limit is over."""
         for connection in list(self._connections):
             connection.stop(error)
 

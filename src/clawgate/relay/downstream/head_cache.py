@@ -1,9 +1,8 @@
-"""Is this the head that was read before? The same bytes mean the same thing, so they are understood once.
+"""Recognises a request head that was admitted before, so that the same bytes are parsed and admitted once.
 
-A client on a kept connection sends one head again and again; only the body's length changes, and with clients that
-trace (OpenClaw) a ``traceparent``, which goes no further than here. Each connection therefore remembers the last head
-that the strict path understood, and what it means. Only a value that depends on nothing but the other bytes may
-be remembered.
+A client on a kept connection repeats one head; only the length of the body changes, and with clients that trace
+(OpenClaw) a ``traceparent``, which does not go upstream. Each connection therefore keeps the last head that was parsed,
+with what came of it. Invariant: a cached value depends on nothing but the other bytes of its head.
 """
 
 from __future__ import annotations
@@ -24,26 +23,24 @@ _T = TypeVar("_T")
 
 
 class CachedHead(Generic[_T]):
-    """A head, split around what may differ, and its value."""
+    """A head, split around the parts that may differ, and its value."""
 
     __slots__ = ("_after", "_before", "_lead", "value")
 
     def __init__(self, before: bytes, after: bytes | None, value: _T) -> None:
-        self._lead = (
-            b""  # what stands in front of the trace's value, where there is one in front of the length
-        )
+        self._lead = b""  # up to the value of a traceparent, if there is one in front of the length
         at = before.find(_TRACE)
         if at >= 0 and _is_trace(before, at := at + len(_TRACE)):
             self._lead, before = before[:at], before[at + _TRACE_LENGTH :]
         self._before = before
-        self._after = after  # None: the head has no length, what came before is all of it
+        self._after = after  # None: the head has no length, ``before`` is all of it
         self.value = value
 
     @classmethod
     def of(cls, head: bytes, length: int, value: _T) -> Self | None:
-        """``head`` up to and with its blank line, of a message with ``length`` bytes of body.
+        """Return a cache entry for ``head``, which ends with its blank line and has a body of ``length`` bytes.
 
-        None for a head that is long, or that spells its length in a way that is not looked for.
+        None for a long head, and for one whose Content-Length is spelled in another way than clients do.
         """
         if len(head) > _LONGEST_HEAD:
             return None
@@ -58,7 +55,7 @@ class CachedHead(Generic[_T]):
         return None if length else cls(head, None, value)
 
     def match(self, data: bytes) -> tuple[int, int] | None:
-        """The length of the body, and where in ``data`` it begins, if ``data`` begins with this head; else None."""
+        """Return the body's length and its start in ``data`` if ``data`` begins with this head, else None."""
         at = 0
         lead = self._lead
         if lead:

@@ -71,12 +71,12 @@ class RelayProtocol(ResponseSide):
             self._buffer_pipelined(data)
             return
         if self._awaits_request:
-            self._waiting_since = self._listener.now()
-            if self._try_cached_head(data):
+            now = self._waiting_since = self._listener.now()
+            if self._try_cached_head(data, now):
                 return
         self._read(data)
 
-    def _try_cached_head(self, data: bytes) -> bool:
+    def _try_cached_head(self, data: bytes, now: float) -> bool:
         """The fast path: begin an exchange if ``data`` begins with the head that was admitted last."""
         cached = self._cached_head
         match = cached.match(data) if cached is not None else None
@@ -88,10 +88,10 @@ class RelayProtocol(ResponseSide):
         head = cached.value
         if missing < 0 or (head.has_content_length and not length):
             return False
-        if not listener.admission.still_admits(head, length, self._waiting_since):
+        if not listener.admission.readmit(head, length, now):
             return False
         self._awaits_request = False
-        self._exchange = exchange = Exchange(listener.context, self, head, self._waiting_since)
+        self._exchange = exchange = Exchange(listener.context, self, head, now)
         if missing:
             self._request_parser.skip_head(missing)
             exchange.start_request(head.encode_head(length))

@@ -88,18 +88,20 @@ class ResponseSide(HttpToolsProtocol):
 
     def _next_request(self) -> None:
         """Read the next request, unless the client has to read the last response first."""
-        if self.must_close():
+        parser, flow = self._request_parser, self.flow
+        if parser.is_last or self._draining:
             self._lingering_close()
             return
-        if self.flow.write_paused:
+        if flow.write_paused:
             self._response_unread = True
             return
-        self._request_parser.start_request()
+        parser.start_request()
         self._waiting_since = self._listener.now()
         self._awaits_request = True
         self._body_paused = False
         if self._pipelined is None:
-            self.flow.resume_reading()
+            if flow.read_paused:
+                flow.resume_reading()
         else:
             self._update_reading()
             self.loop.call_soon(self._read_pipelined)

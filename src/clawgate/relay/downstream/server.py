@@ -1,8 +1,8 @@
-"""How does a listener live and end? uvicorn's server, with a drain that loses no request and no stream silently.
+"""uvicorn's server with a drain that loses no request and cuts no stream without a sign.
 
-Stopping: the listener closes at once; answers under way go on, and each announces the end of its connection; idle
-connections get a moment, because a request may already be on its way; after the drain limit what is left ends
-with an error that its client can see. A second signal ends everything at once.
+On the first signal the listener closes at once. Responses under way continue, and each announces the end of its
+connection; idle connections get a moment, because a request may be on its way already; after the drain limit the rest
+ends with an error that its client can see. A second signal ends everything at once.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _LAST_BYTES_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 _TURNS_WITHOUT_NEWS = 3
 _LAST_RESORT_SECONDS = 5.0
-"""From the last answer's end to the process's: a task that will not be cancelled must not keep it."""
+"""From the end of the last response to that of the process. A task that ignores its cancellation must not keep it."""
 
 
 class Server(uvicorn.Server):
-    """One process's listener. ``on_started`` runs on the loop once connections are accepted."""
+    """The listener of one process. ``on_started`` is called on the loop once connections are accepted."""
 
     def __init__(
         self,
@@ -71,20 +71,20 @@ class Server(uvicorn.Server):
         self._owns_process = False  # whether the process ends with this listener
 
     def stop(self) -> None:
-        """Begin to stop, as the first signal does."""
+        """Begin to drain, as the first signal does."""
         self.should_exit = True
 
     def spawn_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` beside the listener, until the listener ends."""
+        """Run ``work`` beside the listener, and cancel it when the listener ends."""
         self._background.append(asyncio.get_running_loop().create_task(work))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """First signal: drain. Second: end."""
+        """Drain on the first signal, end on the second."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
     def run_with_sockets(self, sockets: list[socket.socket]) -> None:
-        """Serve until stopped. Signals end here: uvicorn would raise them again behind us, and we exit with 0."""
+        """Serve until stopped, and handle signals: uvicorn would raise them again, and the exit code would not be 0."""
         for sig in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sig, self.handle_exit)
         self._owns_process = True
@@ -122,7 +122,7 @@ class Server(uvicorn.Server):
             if not await self._closed_within(max(drain - IDLE_GRACE_SECONDS, 0)):
                 self._connections.stop_all(
                     GatewayStopping(
-                        f"the gateway is stopping and this answer took longer than its drain limit of {drain:g} s"
+                        f"the gateway is stopping, and this response took longer than the drain limit of {drain:g} s"
                     )
                 )
                 await self._closed_within(_LAST_BYTES_SECONDS, even_if_forced=True)
@@ -147,7 +147,7 @@ class Server(uvicorn.Server):
         )
 
     async def _accept_backlog(self) -> None:
-        """Let the loop take the connections that the kernel has accepted for us: closing now would reset them."""
+        """Accept the connections that the kernel has completed already: closing the socket now would reset them."""
         turns_without_news = 0
         known = self._connections.accepted_count
         while turns_without_news < _TURNS_WITHOUT_NEWS:
@@ -156,7 +156,7 @@ class Server(uvicorn.Server):
             known = self._connections.accepted_count
 
     async def _closed_within(self, seconds: float, *, even_if_forced: bool = False) -> bool:
-        """Whether all connections are gone before ``seconds`` have passed or a second signal came."""
+        """Wait until all connections are closed. False: ``seconds`` have passed before, or a second signal came."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while self._connections.connection_count:
@@ -167,13 +167,13 @@ class Server(uvicorn.Server):
 
 
 def _exit_at_once() -> None:
-    logger.error("something that runs beside the listener does not end; the process ends without it")
+    logger.error("shutdown incomplete: a background task ignores its cancellation; exiting without it")
     logging.shutdown()
     os._exit(1)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to every address of ``host``; raises OSError."""
+    """Return listening sockets on every address of ``host``, all with the same port. Raises OSError."""
     sockets: list[socket.socket] = []
     try:
         for family, kind, _, _, address in socket.getaddrinfo(
@@ -196,6 +196,6 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def close(sockets: Sequence[socket.socket]) -> None:
-    """Let go of the sockets."""
+    """Close the sockets."""
     for sock in sockets:
         sock.close()

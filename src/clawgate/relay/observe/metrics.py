@@ -1,4 +1,4 @@
-"""How much has passed? Plain counts that cost almost nothing to keep; what shows them reads them when asked."""
+"""Counts requests for metrics. Counting is cheap; `control.metrics` reads the counts when it is scraped."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import Counter
 from clawgate.relay.observe.record import RequestRecord
 
 SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Upper bounds of the histograms' buckets; longer than any of them counts in the total alone."""
+"""Upper bounds of the histograms' buckets; longer durations count in the total alone."""
 
 CANCEL_PHASES = ("waiting", "answer")
-"""Where a client disconnected: before the response began, and within it; label values of the metric."""
+"""When a client disconnected: before the response began, or within it. The values are public: a label of the metric."""
 
 
 class Histogram:
@@ -21,7 +21,7 @@ class Histogram:
         self.sum = 0.0
 
     def add(self, seconds: float) -> None:
-        """One more duration."""
+        """Count one duration."""
         self.sum += seconds
         for index, bound in enumerate(SECONDS):
             if seconds <= bound:
@@ -31,14 +31,14 @@ class Histogram:
 
 
 class RequestMetrics:
-    """An observer of exchanges."""
+    """An observer that counts."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[int, str]] = Counter()  # by status and our error code ('' for none)
+        self.requests: Counter[tuple[int, str]] = Counter()  # by status and our error code, '' for none
         self.sent_bytes = 0
         self.first_byte = Histogram()
         self.total = Histogram()
-        self.cancelled: Counter[str] = Counter()  # by the phase in which the client left
+        self.cancelled: Counter[str] = Counter()  # by the phase in which the client disconnected
 
     def __call__(self, record: RequestRecord) -> None:
         self.requests[record.status, record.code or ""] += 1
