@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clawgate.app.config_report import ConfigReport, read_report
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import run
 from tests.routing.gateway_server import (
     CLIENT_TOKEN,
     KEY,
+    GatewayStand,
     config_of,
     provider,
     question,
@@ -46,11 +49,32 @@ def test_a_changed_token_counts_for_the_next_request(tmp_path: Path) -> None:
     run(work())
 
 
+def look(stand: GatewayStand, times: int = 2) -> None:
+    """The gateway looks at its files; at one that cannot be read twice, before it acts on that."""
+    for _ in range(times):
+        for _, chore in stand.role.periodic_tasks:
+            chore()
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+
+
 @pytest.mark.parametrize(
-    "broken", ["{", "[]", '{"gateway": {"port": "x"}}', '{"gateway": {"auth": {"mode": "token"}}}', ""]
+    "change",
+    [
+        {"models": {"providers": {"x": {"api": 5}}}},
+        {"gateway": {"port": "x"}},
+        {"gateway": {"bind": "nowhere"}},
+        {"gateway": {"htttp": {}}},
+        {"agents": {"defaults": {"model": 5}}},
+        {"plugins": {"entries": []}},
+        {"pluginss": {}},
+    ],
+    ids=str,
 )
-def test_an_invalid_config_changes_nothing(
-    broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_an_invalid_config_changes_nothing_but_credentials(
+    change: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged once, and counts again once it is fixed."""
     caplog.set_level(logging.INFO, "clawgate.gateway")
@@ -59,30 +83,319 @@ def test_an_invalid_config_changes_nothing(
         async with FakeUpstream(GOOD) as upstream:
             config = config_of({"x": provider(upstream.url)})
             async with serving_gateway(tmp_path, config) as stand:
-                write(stand.config, broken)
-                for _ in range(3):
-                    for _, chore in stand.role.periodic_tasks:
-                        chore()
+                write(stand.config, merged(config, change))
+                look(stand, 4)
                 assert (await stand.ask(question("x/m"))).status == 200
-                logged = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
-                assert len(logged) == 1 and "the running settings stay" in logged[0]
+                (error,) = errors(caplog)
+                assert "the running settings stay" in error and "revokes (none)" in error
                 stand.rewrite(config | {"models": {"mode": "replace", "providers": {}}})
                 assert (await stand.ask(question("x/m"))).status == 404
 
     run(work())
 
 
-def test_a_missing_config_changes_nothing(tmp_path: Path) -> None:
-    """An editor may take it away for a moment."""
+def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """``one`` with what ``other`` has beside or instead."""
+    result = dict(one)
+    for key, value in other.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+BROKEN = {"models": {"providers": {"other": {"api": 5}}}}
+"""What makes a config unusable and concerns none of its credentials."""
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        {},
+        {"auth": {}},
+        {"auth": {"mode": "token"}},
+        {"auth": {"mode": "password", "token": CLIENT_TOKEN}},
+        {"auth": {"mode": "tokn", "token": CLIENT_TOKEN}},
+        {"auth": {"mode": "trusted-proxy", "token": CLIENT_TOKEN}},
+        {"auth": {"mode": "token", "tokens": CLIENT_TOKEN}},
+        {"auth": {"mode": "token", "token": "${GONE}"}},
+        {"auth": {"mode": "token", "token": 5}},
+        {"auth": {"mode": "token", "token": ""}},
+        {"auth": {"mode": "token", "token": "***"}},
+        {"auth": {"mode": "token", "token": {"source": "exec", "provider": "p", "id": "x"}}},
+        {"auth": {"mode": "token", "token": CLIENT_TOKEN, "$include": "more.json"}},
+        {"auth": [], "port": 0},
+        {"$include": "gateway.json5"},
+        [],
+        None,
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("more", [{}, BROKEN], ids=["alone", "with-other-problems"])
+def test_a_token_that_the_file_does_not_grant_any_more_is_revoked(
+    gateway: object, more: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is wrong with the file, and on connections that are open."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url)})
+            async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+                assert (await stand.ask(question("x/m"), client=client)).status == 200
+                write(stand.config, merged(config, more) | {"gateway": gateway})
+                look(stand, 1)
+                assert (await stand.ask(question("x/m"), client=client)).status == 401
+                assert (await stand.ask(question("x/m"), token=None)).status == 401
+                assert "no caller is admitted" in errors(caplog)[0]
+                stand.rewrite(config)
+                assert (await stand.ask(question("x/m"), client=client)).status == 200
+                assert len(upstream.requests) == 2
+
+    run(work())
+
+
+@pytest.mark.parametrize("auth", [{"mode": "token", "token": OTHER_TOKEN}, {"password": OTHER_TOKEN}])
+def test_a_token_that_is_replaced_in_an_unusable_file_is_replaced(
+    auth: dict[str, Any], tmp_path: Path
+) -> None:
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url)})
+            async with serving_gateway(tmp_path, config) as stand:
+                write(stand.config, merged(config, BROKEN) | {"gateway": {"port": 0, "auth": auth}})
+                look(stand, 1)
+                assert (await stand.ask(question("x/m"))).status == 401
+                assert (await stand.ask(question("x/m"), token=OTHER_TOKEN)).status == 200
+                assert OTHER_TOKEN in stand.learned
+
+    run(work())
+
+
+UNREADABLE = ["{", "[]", "", " ", "null", "\0\0", '{"gateway": {"auth": {"token": "', "text", None]
+"""Of none of these is known what it grants; None is a file that is gone."""
+
+
+def make_unreadable(path: Path, content: str | None) -> None:
+    if content is None:
+        path.unlink()
+    else:
+        write(path, content)
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_config_that_cannot_be_read_admits_no_caller(
+    content: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the second look: an editor may be writing it."""
 
     async def work() -> None:
         async with FakeUpstream(GOOD) as upstream:
             config = config_of({"x": provider(upstream.url)})
             async with serving_gateway(tmp_path, config) as stand:
-                stand.config.unlink()
-                for _, chore in stand.role.periodic_tasks:
-                    chore()
+                make_unreadable(stand.config, content)
+                look(stand, 1)
                 assert (await stand.ask(question("x/m"))).status == 200
+                look(stand, 3)
+                assert (await stand.ask(question("x/m"))).status == 401
+                (error,) = errors(caplog)
+                assert "no caller is admitted" in error
+                stand.rewrite(config)
+                assert (await stand.ask(question("x/m"))).status == 200
+
+    run(work())
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_an_open_gateway_is_closed_by_a_config_that_cannot_be_read(
+    content: str | None, tmp_path: Path
+) -> None:
+    """Whether it was meant to stay open cannot be known."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url)}, gateway={"auth": {"mode": "none"}})
+            async with serving_gateway(tmp_path, config) as stand:
+                assert (await stand.ask(question("x/m"), token=None)).status == 200
+                make_unreadable(stand.config, content)
+                look(stand)
+                assert (await stand.ask(question("x/m"), token=None)).status == 401
+
+    run(work())
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_token_of_the_environment_outlives_the_file_and_its_providers_do_not(
+    content: str | None, tmp_path: Path
+) -> None:
+    """It wins over the file, so the file cannot revoke it; the file's keys are not sent meanwhile."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            local = provider(upstream.url) | {"apiKey": None}
+            del local["apiKey"]
+            config = config_of({"x": provider(upstream.url), "keyless": local})
+            environment = {"OPENCLAW_GATEWAY_TOKEN": OTHER_TOKEN}
+            async with serving_gateway(tmp_path, config, environment=environment) as stand:
+                make_unreadable(stand.config, content)
+                look(stand)
+                assert (await stand.ask(question("x/m"))).status == 401
+                response = await stand.ask(question("x/m"), token=OTHER_TOKEN)
+                assert response.status == 503
+                assert "its credential was changed or removed" in response.json()["error"]["message"]
+                assert (await stand.ask(question("keyless/m"), token=OTHER_TOKEN)).status == 200
+                assert len(upstream.requests) == 1
+
+    run(work())
+
+
+@pytest.mark.parametrize("name", [".env", "named.env"])
+@pytest.mark.parametrize("content", [b"", f"SOME_TOKEN={CLIENT_TOKEN}\n".encode(), b"\xff\xff", None])
+def test_a_variable_that_is_gone_revokes_its_token(name: str, content: bytes | None, tmp_path: Path) -> None:
+    """In ``.env`` of the state folder and in the file of --env-file; also if that cannot be read any more."""
+    variables = tmp_path / name
+    variables.touch(0o600)
+    variables.write_text(f"SOME_TOKEN={OTHER_TOKEN}\n")
+    env_file = None if name == ".env" else str(variables)
+    config = config_of({"x": provider(NOWHERE)}, gateway=auth(token="${SOME_TOKEN}"))
+
+    def change(content: bytes | None) -> None:
+        if content is None:
+            variables.unlink()
+        else:
+            variables.write_bytes(content)
+
+    async def status(stand: GatewayStand) -> int:
+        return (await stand.ask(None, token=OTHER_TOKEN, target="/v1/models")).status
+
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config, env_file=env_file) as stand:
+            assert await status(stand) == 200
+            change(content)
+            look(stand)
+            assert await status(stand) == 401
+            change(f"SOME_TOKEN={OTHER_TOKEN}\n".encode())
+            look(stand)
+            assert await status(stand) == 200
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("block", "says"),
+    [
+        (None, "its credential was changed or removed"),
+        ({"apiKey": "***"}, "its credential was changed or removed"),
+        ({"apiKey": "${GONE_KEY}"}, "GONE_KEY"),
+        ({"apiKey": 5}, "its credential was changed or removed"),
+        ([], "its credential was changed or removed"),
+        ({"apiKey": "pk-NEWSECRET-Gw2kYt7Vb9Qz", "api": 5}, "its credential was changed or removed"),
+    ],
+    ids=str,
+)
+def test_a_key_that_an_unusable_file_takes_away_is_not_sent_any_more(
+    block: Any, says: str, tmp_path: Path
+) -> None:
+    """Also where the block itself is what cannot be used."""
+
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            blocks = {"x": provider(upstream.url), "y": provider(upstream.url, name="y")}
+            config = config_of(blocks)
+            async with serving_gateway(tmp_path, config) as stand:
+                changed = {name: dict(one) for name, one in blocks.items()}
+                if isinstance(block, dict):
+                    changed["x"] |= block
+                elif block is None:
+                    del changed["x"]
+                else:
+                    changed["x"] = block
+                write(stand.config, merged(config_of(changed), BROKEN))
+                look(stand, 1)
+                response = await stand.ask(question("x/m"))
+                assert response.status == 503 and says in response.json()["error"]["message"]
+                assert (await stand.ask(question("y/m"))).status == 200
+                stand.rewrite(config)
+                assert (await stand.ask(question("x/m"))).status == 200
+
+    run(work())
+
+
+def test_a_key_that_an_unusable_file_replaces_is_replaced(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with FakeUpstream(GOOD) as upstream:
+            config = config_of({"x": provider(upstream.url)})
+            async with serving_gateway(tmp_path, config) as stand:
+                changed = config_of({"x": provider(upstream.url, name="-new")})
+                write(stand.config, merged(changed, BROKEN))
+                look(stand, 1)
+                assert (await stand.ask(question("x/m"))).status == 200
+                assert upstream.requests[-1].header("authorization") == f"Bearer {KEY}-new"
+                assert f"{KEY}-new" in stand.learned
+
+    run(work())
+
+
+@pytest.mark.parametrize("weak", [{"mode": "none"}, {"mode": "token", "token": "short-1"}])
+def test_a_listener_that_others_reach_is_not_opened_by_a_change(weak: dict[str, Any], tmp_path: Path) -> None:
+    """Not even if the same change says loopback: the listener moves at a restart only."""
+
+    async def work() -> None:
+        config = config_of({"x": provider(NOWHERE)}, gateway={"bind": "lan"})
+        async with serving_gateway(tmp_path, config) as stand:
+            write(
+                stand.config, config_of({"x": provider(NOWHERE)}, gateway={"bind": "loopback", "auth": weak})
+            )
+            look(stand, 1)
+            for token in (None, CLIENT_TOKEN, "short-1"):
+                assert (await stand.ask(None, token=token, target="/v1/models")).status == 401
+
+    run(work())
+
+
+def test_a_failure_while_the_config_is_read_admits_no_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)})) as stand:
+            monkeypatch.setattr("clawgate.app.config_watcher.read_partly", lambda *_: 1 / 0)
+            write(stand.config, config_of({"x": provider(NOWHERE)}))
+            look(stand, 1)
+            assert (await stand.ask(None, target="/v1/models")).status == 401
+            monkeypatch.undo()
+            stand.rewrite(config_of({"x": provider(NOWHERE)}))
+            assert (await stand.ask(None, target="/v1/models")).status == 200
+
+    run(work())
+
+
+def test_what_became_of_a_change_is_reported(tmp_path: Path) -> None:
+    """For the command that made it: by the digest of the file, and for this run of the gateway alone."""
+    folder = tmp_path / "clawgate"
+    folder.mkdir()
+
+    def report(stand: GatewayStand) -> ConfigReport:
+        found = read_report(folder, "test-instance")
+        assert found is not None and read_report(folder, "another") is None
+        assert found.digest == hashlib.sha256(stand.config.read_bytes()).hexdigest()
+        return found
+
+    async def work() -> None:
+        environment = {"OPENCLAW_GATEWAY_TOKEN": OTHER_TOKEN}
+        config = config_of({"x": provider(NOWHERE)})
+        async with serving_gateway(tmp_path, config, environment=environment) as stand:
+            first = report(stand)
+            assert first.used and first.admits_callers and not first.problems
+            assert first.given_elsewhere == {
+                "gateway.auth.token": "environment variable OPENCLAW_GATEWAY_TOKEN"
+            }
+            for _ in range(2):
+                stand.rewrite(merged(config, {"gateway": {"port": 4711}, "x": {}}))
+                assert report(stand).needs_restart == ("gateway.port",)
+                stand.rewrite(merged(config, {"gateway": {"port": 4711}, "y": {}}))
+                assert report(stand).needs_restart == ("gateway.port",), "it is still to be applied"
+            stand.rewrite(merged(config, {"gateway": {"auth": {"mode": "password"}}}))
+            last = report(stand)
+            assert not last.used and not last.admits_callers
+            assert "gateway.auth.password" in last.problems[0]
 
     run(work())
 

@@ -15,6 +15,7 @@ from clawgate.policy.timeouts import TimeLimits
 from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream
+from clawgate.settings.environment import named_environment
 from clawgate.settings.openclaw.config_file import read_config
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.testing.http.client import RawClient
@@ -150,16 +151,18 @@ async def serving_gateway(
     dialer: Dialer | None = None,
     verbose: bool = False,
     environment: Mapping[str, str] | None = None,
+    env_file: str | None = None,
 ) -> AsyncIterator[GatewayStand]:
     """Serve ``config`` on a free port while the context lasts; ``folder`` gets its file."""
     path = write(folder / "openclaw.json", config)
     own = {"HOME": str(folder), "OPENCLAW_STATE_DIR": str(folder)} | dict(environment or {})
     learned: list[str] = []
     role = build_gateway(
-        read_config(path, own, required=True),
+        read_config(path, named_environment(own, env_file), required=True),
         GatewayFlags(),
         own,
         instance="test-instance",
+        env_file=env_file,
         verbose=verbose,
         dialer=dialer,
         add_secrets=learned.extend,

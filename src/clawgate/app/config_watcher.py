@@ -1,7 +1,7 @@
 """Applies changes of the config file to a running gateway.
 
-Invariant: a config that cannot be used changes nothing; it is logged once per state of the file. Requests in progress
-keep the config that they began with.
+Invariant: a config that cannot be used changes nothing but the credentials that it revokes (`app.revocation`); it is
+logged once per state of the file. Requests in progress keep the config that they began with.
 """
 
 from __future__ import annotations
@@ -10,15 +10,25 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from clawgate.app.config_report import ConfigReport
 from clawgate.app.plugins.host import PluginHost
+from clawgate.app.revocation import catalog_left, plugins_left, tokens_left, why_unusable
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.path_routing import GATEWAY_ROUTES, RouteTable
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.routing.router import ModelRouter
-from clawgate.settings.openclaw.config_file import ConfigFile, read_config
-from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.environment import ENV_FILE, named_environment
+from clawgate.settings.file_watch import FileWatch
+from clawgate.settings.openclaw.config_file import ConfigFile, PartialConfig, read_partly
+from clawgate.settings.openclaw.gateway import (
+    GatewayFlags,
+    GatewaySettings,
+    gateway_settings,
+    given_elsewhere,
+)
 from clawgate.settings.openclaw.schema import RateLimit
 from clawgate.settings.paths import state_dir
 from clawgate.settings.problems import SettingsInvalid
@@ -29,52 +39,119 @@ AddSecrets = Callable[[Iterable[str]], None]
 
 
 class ConfigWatcher:
-    """Watches the config file and the ``.env`` file of the state folder."""
+    """Watches the config file, the ``.env`` file of the state folder, and the file that --env-file names.
+
+    ``environment`` is that of the process; ``report`` is called with what became of each version of the config.
+    """
 
     def __init__(
         self,
         file: ConfigFile,
         flags: GatewayFlags,
         environment: Mapping[str, str],
+        env_file: str | None,
         router: ModelRouter,
         connections: ConnectionManager,
         plugins: PluginHost,
         add_secrets: AddSecrets,
+        report: Callable[[ConfigReport], None],
     ) -> None:
         self._path = file.path
         self._flags = flags
         self._environment = environment
+        self._env_file = env_file
         self._router = router
         self._connections = connections
         self._plugins = plugins
         self._add_secrets = add_secrets
-        self._watched = (file.path, state_dir(environment) / ".env")
-        self._stamps = self._read_stamps()
-        self._content = file.digest, file.environment
+        self._report = report
+        named = [Path(env_file)] if env_file is not None else []
+        self._watch = FileWatch(file.path, state_dir(environment) / ENV_FILE, *named)
+        self._file = file
         self._settings: GatewaySettings | None = None
-
-    def _read_stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(map(_stamp_of, self._watched))
+        self._started: GatewaySettings | None = None
+        """The settings that the listener was opened with, which no change of the file moves."""
+        self._tokens: Mapping[str, str] | None = None
+        self._is_current = True
+        """Whether the file as it was read last is in use as a whole."""
 
     def reload_if_changed(self) -> None:
         """Read and apply the config if a watched file has changed."""
-        stamps = self._read_stamps()
-        if stamps == self._stamps:
+        if not self._watch.changed():
             return
-        self._stamps = stamps
         try:
-            file = read_config(self._path, self._environment, required=True)
-            if (file.digest, file.environment) == self._content:
+            self._reload()
+        except Exception:
+            logger.exception("[reload] the changed config cannot be read, so no caller is admitted")
+            self._is_current = False
+            self._admit({})
+
+    def _reload(self) -> None:
+        partial = self._read()
+        settings, problems = None, [problem for _, problem in partial.problems]
+        if not problems:
+            if self._is_current and _content(partial.file) == _content(self._file):
                 return
-            settings = gateway_settings(file, self._flags)
-        except SettingsInvalid as error:
-            logger.error(  # noqa: TRY400  # a traceback is of no use to an operator
-                "[reload] the changed config is NOT used, the running settings stay: %s",
-                "; ".join(map(str, error.problems)),
-            )
+            try:
+                settings = gateway_settings(partial.file, self._flags, listening_on=self._listening_on)
+            except SettingsInvalid as error:
+                problems = error.problems
+        elif not partial.is_readable and self._watch.in_doubt():
             return
-        self._content = file.digest, file.environment
-        self.apply(file, settings)
+        self._watch.settle()
+        if settings is not None:
+            self.apply(partial.file, settings)
+        else:
+            self._revoke(partial, problems)
+
+    def _read(self) -> PartialConfig:
+        try:
+            environment: Mapping[str, str] = named_environment(self._environment, self._env_file)
+        except SettingsInvalid as error:
+            partial = read_partly(self._path, self._environment)
+            unreadable = tuple(((), problem) for problem in error.problems)
+            return PartialConfig(partial.file, (*unreadable, *partial.problems))
+        return read_partly(self._path, environment)
+
+    @property
+    def _listening_on(self) -> str:
+        return self._started.host if self._started is not None else ""
+
+    def _revoke(self, partial: PartialConfig, problems: list[Diagnostic]) -> None:
+        """Use of ``partial`` what it revokes, and nothing else."""
+        self._is_current = False
+        reason = why_unusable(problems)
+        self._add_secrets(partial.file.secrets())
+        tokens = tokens_left(partial, self._flags, self._tokens, listening_on=self._listening_on)
+        catalog = catalog_left(partial, self._router.catalog, reason)
+        for provider in catalog.providers.values():
+            self._add_secrets(provider.secrets())
+        stopped = plugins_left(partial, self._file)
+        logger.error(
+            "[reload] the changed config is NOT used, the running settings stay, except for credentials that it "
+            "revokes (%s): %s",
+            _revoked(self._tokens, tokens, self._router.catalog, catalog, stopped),
+            reason,
+        )
+        self._router.use(catalog)
+        self._plugins.revoke(dict.fromkeys(stopped, f"its secrets were changed or removed; {reason}"))
+        self._admit(tokens)
+        self._report(
+            ConfigReport(
+                digest=partial.file.digest,
+                used=False,
+                admits_callers=tokens is None or bool(tokens),
+                problems=tuple(map(str, problems)),
+                given_elsewhere=given_elsewhere(partial.file, self._flags),
+            )
+        )
+
+    def _admit(self, tokens: Mapping[str, str] | None) -> None:
+        """Admit callers with one of ``tokens`` from now on: none without any, every caller for None."""
+        self._tokens = tokens
+        store = None if tokens is None else TokenStore.of(dict(tokens)) if tokens else TokenStore.closed()
+        self._connections.admission.tokens = store
+        self._connections.invalidate_head_caches()  # cached heads were admitted by the old rules
 
     def apply(self, file: ConfigFile, settings: GatewaySettings) -> None:
         """Use ``file`` from the next request on."""
@@ -83,19 +160,57 @@ class ConfigWatcher:
         for provider in catalog.providers.values():
             self._add_secrets(provider.secrets())
         before, self._settings = self._settings, settings
+        self._started = self._started or settings
+        needs_restart = _needs_restart(self._started, settings)
         if before is not None:
             plugins = self._plugins.reload(file)
             _log_changes(before, settings, self._router.catalog, catalog, plugins)
+        if needs_restart:
+            logger.warning(
+                "[reload] %s changed: restart the gateway to apply that (clawgate gateway restart)",
+                " and ".join(needs_restart),
+            )
         self._router.use(catalog)
         admission = self._connections.admission
-        admission.tokens = TokenStore.of(dict(settings.tokens)) if settings.tokens else None
         admission.routes = routes_of(settings)
         admission.proxies = _proxies_of(settings.trusted_proxies)
         admission.exempt_loopback = settings.rate_limit is None or settings.rate_limit.exempt_loopback
         if before is None or before.rate_limit != settings.rate_limit or admission.failures is None:
             admission.failures = _lockout_of(settings.rate_limit)
-        self._connections.invalidate_head_caches()  # cached heads were admitted by the old rules
+        self._admit(settings.tokens or None)
+        self._file, self._is_current = file, True
         _log_catalog(catalog)
+        self._report(
+            ConfigReport(
+                digest=file.digest,
+                used=True,
+                needs_restart=needs_restart,
+                given_elsewhere=given_elsewhere(file, self._flags),
+            )
+        )
+
+
+def _content(file: ConfigFile) -> tuple[str, Mapping[str, str]]:
+    return file.digest, file.environment
+
+
+def _revoked(
+    tokens: Mapping[str, str] | None,
+    left: Mapping[str, str] | None,
+    before: Catalog,
+    after: Catalog,
+    plugins: Iterable[str],
+) -> str:
+    """Name what was revoked, for the log."""
+    parts = []
+    if left is not None and left != tokens:
+        parts.append("gateway.auth" if left else "gateway.auth: no caller is admitted now")
+    elif left is not None and not left:
+        parts.append("no caller is admitted")
+    names = [name for name in before.providers if before.providers[name] != after.providers.get(name)]
+    parts += [f"provider {name}" for name in names]
+    parts += [f"plugin {name}" for name in sorted(plugins)]
+    return ", ".join(parts) or "none"
 
 
 def routes_of(settings: GatewaySettings) -> RouteTable:
@@ -119,14 +234,6 @@ def _proxies_of(texts: Iterable[str]) -> TrustedProxies:
     return TrustedProxies.of(valid)
 
 
-def _stamp_of(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
 def _log_changes(
     before: GatewaySettings, after: GatewaySettings, old: Catalog, new: Catalog, plugins: list[str]
 ) -> None:
@@ -140,11 +247,12 @@ def _log_changes(
     if before.tokens != after.tokens:
         parts.append("gateway.auth")
     logger.info("[reload] config change applied: %s", "; ".join(parts) or "no key that clawgate uses")
-    if before.listens_at != after.listens_at:
-        logger.warning(
-            "[reload] gateway.port or gateway.bind changed: restart the gateway to apply that "
-            "(clawgate gateway restart)"
-        )
+
+
+def _needs_restart(before: GatewaySettings, after: GatewaySettings) -> tuple[str, ...]:
+    """Return the keys whose change counts from a restart on."""
+    pairs = (("gateway.port", before.port, after.port), ("gateway.bind", before.host, after.host))
+    return tuple(key for key, old, new in pairs if old != new)
 
 
 def _log_catalog(catalog: Catalog) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from clawgate.app.config_report import write_report
 from clawgate.app.config_watcher import AddSecrets, ConfigWatcher, routes_of
 from clawgate.app.factory import connection_limit
 from clawgate.app.log_setup import RequestLog, has_failed
@@ -46,6 +48,7 @@ def build_gateway(
     environment: Mapping[str, str],
     *,
     instance: str,
+    env_file: str | None = None,
     state: Path | None = None,
     verbose: bool = False,
     dialer: Dialer | None = None,
@@ -53,15 +56,16 @@ def build_gateway(
 ) -> GatewayRole:
     """Build a gateway.
 
-    ``environment`` is the process's own; ``state`` is OpenClaw's state folder, by default that of the config file;
-    ``add_secrets`` is called with every secret. Raises `SettingsInvalid`.
+    ``environment`` is the process's own, ``env_file`` the file that --env-file names; ``state`` is OpenClaw's state
+    folder, by default that of the config file; ``add_secrets`` is called with every secret. Raises `SettingsInvalid`.
     """
     settings = gateway_settings(file, flags)
     dialer = dialer or Dialer()
     via = f"clawgate-{instance}".encode("ascii")
+    state = state or file.path.parent
     plugins = PluginHost(
         HostEnvironment(
-            state=state or file.path.parent,
+            state=state,
             dialer=dialer,
             instance=instance,
             gateway_url=f"http://{settings.host}:{settings.port}",
@@ -75,7 +79,10 @@ def build_gateway(
         plugins,
     )
     connections = _connections(settings, router, via, verbose=verbose)
-    watcher = ConfigWatcher(file, flags, environment, router, connections, plugins, add_secrets)
+    report = partial(write_report, state / "clawgate", instance)
+    watcher = ConfigWatcher(
+        file, flags, environment, env_file, router, connections, plugins, add_secrets, report
+    )
     watcher.apply(file, settings)
     return GatewayRole(
         name="gateway",

@@ -191,6 +191,30 @@ def test_a_plugin_whose_files_were_replaced_goes_on(tmp_path: Path) -> None:
     run(work())
 
 
+def test_a_plugin_whose_secrets_are_revoked_stops_until_the_config_counts_again(tmp_path: Path) -> None:
+    """Its provider is refused at once, and the others go on."""
+    a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+
+    async def work() -> None:
+        host, _ = host_in(tmp_path)
+        host.load(config(tmp_path, a={"key": "canary-key-1"}, b={}))
+        task = asyncio.ensure_future(host.run())
+        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
+        host.revoke({"a": "its secrets are gone"})
+        refused = host.unavailable("a")
+        assert refused is not None and "its secrets are gone" in refused.message
+        await until(lambda: said(a) == ["start one", "stop"], lambda: said(a))
+        assert host.unavailable("a") is not None
+        assert host.unavailable("b") is None and said(b) == ["start one"]
+        host.reload(config(tmp_path, a={"key": "canary-key-1"}, b={}))
+        await until(lambda: host.unavailable("a") is None, host.statuses)
+        assert said(a) == ["start one", "stop", "start one"]
+        task.cancel()
+        await asyncio.wait({task})
+
+    run(work())
+
+
 def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
     """Only what changed is started anew; secrets are learnt; until a service runs its provider cannot be asked."""
     a, b = installed(tmp_path, "a"), installed(tmp_path, "b")

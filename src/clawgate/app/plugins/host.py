@@ -70,6 +70,7 @@ class PluginHost:
         self._hooks: dict[str, _Hooks] = {}
         self._running: dict[str, _RunningPlugin] = {}
         self._failures: dict[str, str] = {}  # plugin id -> why it cannot run
+        self._revoked: Mapping[str, str] = {}  # the same, of those that the config alone would let run
         self._diagnostics: set[str] = set()
         self._written: dict[str, tuple[ServiceStatus, ...]] = {}
         self._changed = asyncio.Event()
@@ -131,11 +132,18 @@ class PluginHost:
 
     def reload(self, file: ConfigFile) -> list[str]:
         """Let `run` follow a changed config. Return the plugins whose entries changed."""
+        self._revoked = {}
         before, self._file = self._file, file
         self._changed.set()
         old = before.config.plugins.entries if before is not None else {}
         new = file.config.plugins.entries
         return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+    def revoke(self, reasons: Mapping[str, str]) -> None:
+        """Let `run` stop these plugins, whose secrets are revoked, until the next `reload`. Reasons by plugin."""
+        self._revoked = reasons
+        self._failures |= reasons  # from the next request on, however long the services take to stop
+        self._changed.set()
 
     async def run(self) -> None:
         """Start the services, follow config changes, and stop the services when cancelled."""
@@ -184,8 +192,10 @@ class PluginHost:
         """Stop what is disabled or has another config now, and start what is missing."""
         enabled = {plugin.id: plugin for plugin in self._registry.loaded}
         configs: dict[str, BaseModel] = {}
-        self._failures = {}
+        self._failures = dict(self._revoked)
         for name, plugin in enabled.items():
+            if name in self._revoked:
+                continue
             try:
                 configs[name] = self._config_of(plugin)
             except (SettingsInvalid, PluginFailed) as error:

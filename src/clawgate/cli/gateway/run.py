@@ -124,8 +124,9 @@ class GatewayRun:
             GatewayFlags(
                 port=options.port, bind=options.bind, token=options.token, password=options.password
             ),
-            environment,
+            os.environ,
             instance=self._instance.id,
+            env_file=options.env_file,
             state=paths.state,
             verbose=options.verbose,
             add_secrets=self._add_secrets,

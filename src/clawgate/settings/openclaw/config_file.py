@@ -95,6 +95,36 @@ class ConfigFile:
             texts |= dict.fromkeys(_parts_of(text))
         return tuple(text for text in texts if text)
 
+    def secrets_of_plugin(self, plugin: str) -> tuple[str, ...]:
+        """Return the secrets in ``plugins.entries.<plugin>.config``, as text."""
+        entry = self.config.plugins.entries.get(plugin)
+        return tuple(_secret_texts(entry.config, ("plugins", "entries", plugin, "config"))) if entry else ()
+
+
+@dataclass(frozen=True)
+class PartialConfig:
+    """What a file says where it can be used, and everything that is wrong elsewhere.
+
+    ``file`` has the defaults for what cannot be used; that of an unreadable file has nothing else. ``problems`` has
+    each with the path that it concerns: the key that a misspelled one was meant to be.
+    """
+
+    file: ConfigFile
+    problems: tuple[tuple[KeyPath, Diagnostic], ...]
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether each problem has a place, so that all else is known."""
+        return all(path for path, _ in self.problems)
+
+    def problems_of(self, section: KeyPath) -> list[Diagnostic]:
+        """Return the problems in ``section`` or of what it is in. A reference may be to any of the own variables."""
+        return [
+            problem
+            for path, problem in self.problems
+            if path[: len(section)] == section[: len(path)] or path[:1] == ("env",)
+        ]
+
 
 def read_config(path: Path, environment: Mapping[str, str], *, required: bool) -> ConfigFile:
     """Return the file at ``path``; a missing one that is not ``required`` has the defaults.
@@ -105,7 +135,7 @@ def read_config(path: Path, environment: Mapping[str, str], *, required: bool) -
     if file is None:
         if required:
             raise missing_file(path)
-        file = Json5File(path, "", "", PRIVATE_MODE, {}, SourceMap({}, ()))
+        file = _empty(path)
     return validate(file, environment)
 
 
@@ -114,23 +144,51 @@ def validate(file: Json5File, environment: Mapping[str, str]) -> ConfigFile:
     return _Validation(file).config_file(environment)
 
 
+def read_partly(path: Path, environment: Mapping[str, str]) -> PartialConfig:
+    """Return what can be used of the file at ``path``, which has to exist. Never raises for its content."""
+    try:
+        file = read_json5(path)
+        if file is None:
+            raise missing_file(path)
+    except SettingsInvalid as error:
+        unreadable = [((), problem) for problem in error.problems]
+        validation = _Validation(_empty(path))
+        return PartialConfig(validation.usable_part(environment), (*unreadable, *validation.concerned))
+    validation = _Validation(file)
+    return PartialConfig(validation.usable_part(environment), tuple(validation.concerned))
+
+
+def _empty(path: Path) -> Json5File:
+    return Json5File(path, "", "", PRIVATE_MODE, {}, SourceMap({}, ()))
+
+
 class _Validation:
     """One file, and everything that is wrong with it."""
 
     def __init__(self, file: Json5File) -> None:
         self._file = file
         self._problems: list[tuple[int, int, Diagnostic]] = []
+        self.concerned: list[tuple[KeyPath, Diagnostic]] = []
+        """Each problem with the path that it concerns, see `PartialConfig`."""
         self._diagnostics: list[Diagnostic] = []
         self._unset: dict[KeyPath, str] = {}
         self._removed: set[KeyPath] = set()
 
     def config_file(self, environment: Mapping[str, str]) -> ConfigFile:
+        """Raises `SettingsInvalid` with every problem."""
+        file = self.usable_part(environment)
+        if self._problems:
+            raise self._invalid()
+        return file
+
+    def usable_part(self, environment: Mapping[str, str]) -> ConfigFile:
+        """Return the file without what is wrong in it; `concerned` has the problems."""
         raw = self._file.value
         for duplicate in self._file.source_map.duplicates:
             self._add_at(duplicate.line, duplicate.column, Diagnostic(duplicate.path, duplicate.message))
         if not isinstance(raw, dict):
             self._add(Diagnostic((), "must be an object: { … }"))
-            raise self._invalid()
+            raw = {}
         self._check_includes(raw, ())
         variables = self._environment(raw, environment)
         read = self._resolve({key: raw[key] for key in _READ if key in raw}, variables)
@@ -138,8 +196,6 @@ class _Validation:
         config = self._parse(read)
         for problem in problems(config, {*self._unset, *self._removed}):
             self._add(problem)
-        if self._problems:
-            raise self._invalid()
         self._check_mode()
         for warning in islice(incompatibilities(raw), _MAX_PROBLEMS):
             self._diagnostics.append(self._located(warning))
@@ -170,14 +226,16 @@ class _Validation:
                     self._remove(read, path[:-1] if is_missing else path)
                 if len(self._removed) == removed:
                     break
-        raise self._invalid()
+        self.concerned.append(((), self._problems[-1][2]))  # what is left cannot be told apart
+        return OpenClawConfig()
 
-    def _add(self, problem: Diagnostic) -> None:
-        self._add_at(*self._position(problem.path), problem)
+    def _add(self, problem: Diagnostic, concerns: KeyPath | None = None) -> None:
+        self._add_at(*self._position(problem.path), problem, concerns)
 
-    def _add_at(self, line: int, column: int, problem: Diagnostic) -> None:
+    def _add_at(self, line: int, column: int, problem: Diagnostic, concerns: KeyPath | None = None) -> None:
         located = replace(problem, location=self._file.location(line, column))
         self._problems.append((line, column, located))
+        self.concerned.append((problem.path if concerns is None else concerns, located))
 
     def _located(self, diagnostic: Diagnostic) -> Diagnostic:
         return replace(diagnostic, location=self._file.location(*self._position(diagnostic.path)))
@@ -200,7 +258,7 @@ class _Validation:
         if isinstance(value, dict):
             if "$include" in value:
                 fix = "move what it names into this file"
-                self._add(Diagnostic((*path, "$include"), "is not supported", fix=fix))
+                self._add(Diagnostic((*path, "$include"), "is not supported", fix=fix), concerns=path)
             for key, part in value.items():
                 if path or key in _READ or key == "env":
                     self._check_includes(part, (*path, key))
@@ -215,6 +273,7 @@ class _Validation:
                 self._add(problem)
             else:  # of another file
                 self._problems.append((0, 0, problem))
+                self.concerned.append(((), problem))
         return variables
 
     def _resolve(self, read: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -253,7 +312,8 @@ class _Validation:
             if key.is_openclaw:
                 openclaw.setdefault(key.path[:-1], []).append(str(key.path[-1]))
             elif key.is_read and not key.is_beside:
-                self._add(Diagnostic(key.path, "is not read", fix=f"did you mean '{key.suggestion}'?"))
+                problem = Diagnostic(key.path, "is not read", fix=f"did you mean '{key.suggestion}'?")
+                self._add(problem, concerns=(*key.path[:-1], key.suggestion or key.path[-1]))
             else:
                 location = self._file.location(*self._position(key.path))
                 self._diagnostics.append(replace(unknown_key(key), location=location))

@@ -58,15 +58,21 @@ class GatewayFlags:
     password: str | None = None
 
 
-def gateway_settings(file: ConfigFile, flags: GatewayFlags) -> GatewaySettings:
-    """Return the settings of the gateway. Raises `SettingsInvalid` with every problem."""
+def gateway_settings(
+    file: ConfigFile, flags: GatewayFlags, *, listening_on: str | None = None
+) -> GatewaySettings:
+    """Return the settings of the gateway. Raises `SettingsInvalid` with every problem.
+
+    ``listening_on`` is the host of a gateway that runs, which a change of the file does not move.
+    """
     problems: list[Diagnostic] = []
     block = file.config.gateway
     host = _host(file, flags, problems)
     port = _port(file, flags, problems)
     tokens = _tokens(file, flags, problems)
-    if not is_loopback(host):
-        problems += _weak_admission(file, host, tokens)
+    exposed = next((one for one in (listening_on, host) if one is not None and not is_loopback(one)), None)
+    if exposed is not None:
+        problems += _weak_admission(file, exposed, tokens)
     if problems:
         raise SettingsInvalid(problems)
     return GatewaySettings(
@@ -77,6 +83,27 @@ def gateway_settings(file: ConfigFile, flags: GatewayFlags) -> GatewaySettings:
         trusted_proxies=block.trusted_proxies,
         serves_models=block.http.endpoints.chat_completions.enabled is not False,
     )
+
+
+def admitted_tokens(file: ConfigFile, flags: GatewayFlags, *, listening_on: str) -> dict[str, str]:
+    """Return what admits callers to a gateway that runs, by name. Raises `SettingsInvalid`."""
+    problems: list[Diagnostic] = []
+    tokens = _tokens(file, flags, problems)
+    if not is_loopback(listening_on):
+        problems += _weak_admission(file, listening_on, tokens)
+    if problems:
+        raise SettingsInvalid(problems)
+    return tokens
+
+
+def given_elsewhere(file: ConfigFile, flags: GatewayFlags) -> dict[str, str]:
+    """Return the keys whose value comes from a flag or a variable, with that origin: the file does not count there."""
+    found = {}
+    for path in (_PORT, _BIND, (*_AUTH, "token"), (*_AUTH, "password")):
+        setting = _setting(file, flags, path)
+        if not setting.is_default and setting.origin != file.location(path):
+            found[format_key_path(path)] = setting.origin
+    return found
 
 
 def _weak_admission(file: ConfigFile, host: str, tokens: Mapping[str, str]) -> list[Diagnostic]:
