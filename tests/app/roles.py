@@ -26,4 +26,4 @@ def server(**values: Any) -> RelayRole:
 
 def sent(role: RelayRole, target: bytes = b"/v1/models", lines: bytes = b"") -> bytes:
     """The head that the role's upstream would get."""
-    return role.upstream.head(b"GET", target, lines)
+    return role.upstream.encode_head(b"GET", target, lines)

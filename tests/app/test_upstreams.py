@@ -62,17 +62,17 @@ def test_a_provider_has_the_bound_of_its_connections() -> None:
     ],
 )
 def test_a_base_url_replaces_v1(url: str, sent: bytes) -> None:
-    assert upstream(url).head(b"POST", b"/v1/chat/completions", b"").startswith(sent)
+    assert upstream(url).encode_head(b"POST", b"/v1/chat/completions", b"").startswith(sent)
 
 
 def test_a_head_has_one_credential_and_the_operators_lines() -> None:
     """Theirs in place of ours where both have one."""
-    head = upstream("http://h/v1", headers=(("X-Team", "a b"), ("User-Agent", "mine"))).head(
+    head = upstream("http://h/v1", headers=(("X-Team", "a b"), ("User-Agent", "mine"))).encode_head(
         b"POST", b"/v1/x", b""
     )
     assert head.count(KEY.encode()) == 1 and b"x-team: a b\r\n" in head
     assert head.lower().count(b"user-agent: ") == 1 and b"user-agent: mine\r\n" in head
-    assert upstream("http://h/v1").head(b"POST", b"/v1/x", b"").count(b"user-agent: clawgate/") == 1
+    assert upstream("http://h/v1").encode_head(b"POST", b"/v1/x", b"").count(b"user-agent: clawgate/") == 1
 
 
 def test_a_provider_without_a_base_url_is_rejected() -> None:

@@ -52,7 +52,7 @@ def on(loop: Clock, work: Coroutine[Any, Any, _T]) -> _T:
 def upstream(limits: TimeLimits = TimeLimits()) -> Upstream:  # noqa: B008  # frozen
     route = UpstreamEndpoint(origin=parse_url("https://api.example:8443/v1")[0], allow_private=True)
     return Upstream(
-        UpstreamConfig(name="u", route=route, prefix="/v1", credential=Bearer(KEY), limits=limits),
+        UpstreamConfig(name="u", endpoint=route, prefix="/v1", credential=Bearer(KEY), limits=limits),
         Dialer(),
         via=b"v",
     )

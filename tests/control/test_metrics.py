@@ -30,7 +30,7 @@ def tally() -> RequestMetrics:
 @pytest.fixture
 def client(tally: RequestMetrics) -> Iterator[TestClient]:
     route = UpstreamEndpoint(origin=parse_url("http://127.0.0.1:1")[0], allow_private=True)
-    plan = UpstreamConfig(name="u", route=route, prefix="", credential=Bearer("canary-key"))
+    plan = UpstreamConfig(name="u", endpoint=route, prefix="", credential=Bearer("canary-key"))
     upstream = Upstream(plan, Dialer(), via=b"v")
     admission = Admission(
         upstream=upstream,

@@ -176,7 +176,7 @@ def test_while_the_proxy_is_down_requests_fail_at_once_and_it_comes_back(gateway
         poll(lambda: status() == 200, "an answer")
     # Whether the gateway or the first request noticed it: nobody else was asked, and the reason names the provider.
     # Only one that had reached the program while it was dying is answered by its end.
-    dying = refusals[:1] if refusals[0][0] == 502 and "before it answered" in refusals[0][1] else []
+    dying = refusals[:1] if refusals[0][0] == 502 and "before it responded" in refusals[0][1] else []
     assert {code for code, _ in refusals[len(dying) :]} == {503}, refusals
     assert all(ID in reason for _, reason in refusals[len(dying) :]), refusals
     assert len(gateway.bodies()) == 1

@@ -320,7 +320,7 @@ def make_upstream(
 ) -> Upstream:
     config = UpstreamConfig(
         name=name,
-        route=endpoint(),
+        endpoint=endpoint(),
         prefix="/v1",
         replaces="/v1",
         credential=credential or NoCredential(),

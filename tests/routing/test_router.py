@@ -66,7 +66,7 @@ def connect(provider: Provider) -> Upstream:
         raise ValueError("it has no place")
     plan = UpstreamConfig(
         name=provider.id,
-        route=UpstreamEndpoint(origin=provider.origin, allow_private=True),
+        endpoint=UpstreamEndpoint(origin=provider.origin, allow_private=True),
         prefix=provider.path,
         replaces="/v1",
         credential=provider.credential,

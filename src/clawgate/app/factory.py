@@ -150,7 +150,7 @@ def _relay_upstream(
     origin, _ = parse_url(description.url)
     config = UpstreamConfig(
         name=description.upstream_name,
-        route=relay_endpoint(settings, origin, (description.host, description.port)),
+        endpoint=relay_endpoint(settings, origin, (description.host, description.port)),
         prefix=description.prefix,
         replaces=description.replaces,
         credential=description.credential,

@@ -62,7 +62,7 @@ def provider_upstream(
     proxy, authorization = parse_proxy(provider.proxy)
     config = UpstreamConfig(
         name=provider.id,
-        route=UpstreamEndpoint(
+        endpoint=UpstreamEndpoint(
             origin=origin,
             allow_private=provider.allow_private,
             allow_private_setting=provider.allow_private_setting,

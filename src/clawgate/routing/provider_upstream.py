@@ -50,7 +50,7 @@ class ProviderUpstream:
             lines = _without(lines, self._operator_names)
         if self._adds_version and _VERSION not in lines:
             lines += _OUR_VERSION
-        return self.upstream.head(b"POST", target, lines, via) + _LENGTH
+        return self.upstream.encode_head(b"POST", target, lines, via) + _LENGTH
 
 
 def _without(lines: bytes, names: frozenset[bytes]) -> bytes:

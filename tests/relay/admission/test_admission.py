@@ -51,7 +51,7 @@ def make_admission(**parts: object) -> Admission:
     origin, _ = parse_url("http://127.0.0.1:9")
     plan = UpstreamConfig(
         name="u",
-        route=UpstreamEndpoint(origin=origin, allow_private=True),
+        endpoint=UpstreamEndpoint(origin=origin, allow_private=True),
         prefix="/v1",
         replaces="/v1",
         credential=Bearer(KEY),

@@ -55,7 +55,7 @@ class Asks:
         self.attribution_headers = b"x-by: %b\r\n" % upstream.name
         self.request: list[Buffer] = []
         self.offload = offload
-        self._head = upstream.head(b"POST", request.target, request.header_lines, request.via)
+        self._head = upstream.encode_head(b"POST", request.target, request.header_lines, request.via)
         if offload is None:
             self.complete(body)
 
@@ -115,7 +115,9 @@ def upstream(url: str, name: str) -> Upstream:
     origin, _ = parse_url(url)
     route = UpstreamEndpoint(origin=origin, allow_private=True)
     return Upstream(
-        UpstreamConfig(name=name, route=route, prefix="", credential=Bearer("k")), Dialer(), via=OWN.encode()
+        UpstreamConfig(name=name, endpoint=route, prefix="", credential=Bearer("k")),
+        Dialer(),
+        via=OWN.encode(),
     )
 
 

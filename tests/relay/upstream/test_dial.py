@@ -177,7 +177,7 @@ def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> None:
         assert asked == 4
         assert recorder.dialled == [("93.184.216.34", 9), ("2606:2800:220:1::1", 9)]
         for dial in dialer.ledger:
-            assert dial.dialled is None or dial.dialled in [text for text, _ in dial.judged]
+            assert dial.dialled is None or dial.dialled in [text for text, _ in dial.addresses]
 
     asyncio.run(work())
 
@@ -325,8 +325,8 @@ def test_tls_with_a_configured_authority(host: str, kind: Kind, authority: Autho
     ("wrong", "way_out"),
     [
         ("authority", "configure the authority"),
-        ("host name", "the configured URL has to name it"),
-        ("expired", "whoever runs it has to mend"),
+        ("host name", "use a URL with a name that the certificate has"),
+        ("expired", "the server needs another certificate"),
         ("system authorities", "configure the authority"),
     ],
 )

@@ -164,7 +164,7 @@ def test_what_a_proxy_says_is_not_repeated_for_it_may_be_our_password(credential
                 response = await stand.fresh()
                 message = response.json()["error"]["message"]
                 assert "user and password (407)" in message
-                assert ("refuses the configured" in message) is (credential is not None)
+                assert ("rejects the configured" in message) is (credential is not None)
                 assert b"canary" not in response.body and echo not in response.body
 
     run(work())

@@ -25,7 +25,7 @@ def upstream(
     return Upstream(
         UpstreamConfig(
             name="openai",
-            route=UpstreamEndpoint(origin=parse_url(url)[0], allow_private=True),
+            endpoint=UpstreamEndpoint(origin=parse_url(url)[0], allow_private=True),
             prefix=prefix,
             replaces=replaces,
             credential=credential or Bearer(KEY),
@@ -50,7 +50,7 @@ def values(head: bytes, name: str) -> list[str]:
 
 
 def test_a_head_is_http_with_exactly_one_of_each_of_our_fields() -> None:
-    head = upstream().head(b"GET", b"/v1/models", b"accept: */*\r\n")
+    head = upstream().encode_head(b"GET", b"/v1/models", b"accept: */*\r\n")
     assert values(head, "host") == ["api.example"]
     assert values(head, "authorization") == [f"Bearer {KEY}"]
     assert values(head, "user-agent") == [f"clawgate/{__version__}"]
@@ -73,7 +73,7 @@ def test_a_head_is_http_with_exactly_one_of_each_of_our_fields() -> None:
 def test_the_configured_path_takes_the_place_of_ours(
     prefix: str, replaces: str, target: bytes, sent: str
 ) -> None:
-    head = read(upstream(prefix=prefix, replaces=replaces).head(b"GET", target, b"")).head
+    head = read(upstream(prefix=prefix, replaces=replaces).encode_head(b"GET", target, b"")).head
     assert head is not None and head.start == ("GET", sent, "HTTP/1.1")
 
 
@@ -87,19 +87,19 @@ def test_the_configured_path_takes_the_place_of_ours(
     ],
 )
 def test_the_host_field_is_the_upstreams(url: str, host: str) -> None:
-    assert values(upstream(url).head(b"GET", b"/v1/x", b""), "host") == [host]
+    assert values(upstream(url).encode_head(b"GET", b"/v1/x", b""), "host") == [host]
 
 
 def test_a_via_of_the_clients_is_kept_in_front_of_ours() -> None:
     """RFC 9110 section 7.6.3; the loop check needs the whole chain."""
-    assert values(upstream().head(b"GET", b"/v1/x", b"", b"1.1 a, 1.1 b"), "via") == [
+    assert values(upstream().encode_head(b"GET", b"/v1/x", b"", b"1.1 a, 1.1 b"), "via") == [
         "1.1 a, 1.1 b, 1.1 clawgate-me"
     ]
 
 
 def test_the_operators_own_lines_stand_beside_the_credential() -> None:
     plan = upstream(credential=HeaderToken("X-Proxy-Token", KEY), extra=b"openai-project: p\r\n")
-    head = plan.head(b"POST", b"/v1/x", b"")
+    head = plan.encode_head(b"POST", b"/v1/x", b"")
     assert values(head, "x-proxy-token") == [KEY] and values(head, "openai-project") == ["p"]
     assert values(head, "authorization") == []
 
@@ -128,7 +128,7 @@ def test_no_repr_shows_the_key() -> None:
     one = upstream()
     plan = UpstreamConfig(
         name="x",
-        route=UpstreamEndpoint(origin=one.origin, allow_private=True),
+        endpoint=UpstreamEndpoint(origin=one.origin, allow_private=True),
         prefix="",
         credential=Bearer(KEY),
     )

@@ -71,7 +71,7 @@ def _upstream(request: FetchRequest, dialer: Dialer) -> tuple[Upstream, bytes]:
     upstream = Upstream(
         UpstreamConfig(
             name="probe",
-            route=UpstreamEndpoint(
+            endpoint=UpstreamEndpoint(
                 origin=origin,
                 allow_private=request.allow_private,
                 allow_private_setting="a private address for it",

@@ -233,7 +233,7 @@ class Admission:
             framing = b"content-length: " if has_length else b"\r\n"
             if length is None:
                 framing = b"transfer-encoding: chunked\r\n\r\n"
-            encoded = self.upstream.head(head.method, target, lines, via) + framing
+            encoded = self.upstream.encode_head(head.method, target, lines, via) + framing
         return AdmittedHead(
             upstream=self.upstream,
             router=self.router if self.upstream is None else None,

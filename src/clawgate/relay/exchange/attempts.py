@@ -114,7 +114,7 @@ class Attempts:
         del self._owner
 
     def discard_body(self) -> None:
-        """No further attempt is made: let go of the request."""
+        """No further attempt is made: discard the request."""
         if self.current is not None:
             self.current.request = []
             self.current.offload = None

@@ -12,7 +12,7 @@ from clawgate.relay.exchange.body_budget import BodyBufferBudget
 from clawgate.relay.observe.record import Observer
 
 _FAILED = 400
-"""Responses from this status on are reported to an observer of failures, whoever failed."""
+"""Responses from this status on are reported to an observer of failures."""
 
 
 @dataclass(frozen=True, slots=True)

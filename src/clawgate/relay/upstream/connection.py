@@ -81,7 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._parsed = head_only
 
     def write(self, pieces: list[Buffer]) -> None:
-        """Send bytes of the request; too many at once are answered by ``on_upstream_write_paused``."""
+        """Send bytes of the request; for too many at once ``on_upstream_write_paused`` is called."""
         if len(pieces) == 1:
             self._written += len(pieces[0])
             self.transport.write(pieces[0])
@@ -112,9 +112,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.abort()
 
     def is_stale(self) -> bool:
-        """Whether an idle connection ended, is being aborted, or holds bytes that no request asked for.
+        """Whether an idle connection ended, is being aborted, or holds bytes that belong to no request.
 
-        Asks the socket, because the loop reports an end one turn after it happened.
+        Polls the socket, because the loop reports an end one turn after it happened.
         """
         return self.transport.is_closing() or bool(self._readiness.poll(0))
 
@@ -145,7 +145,7 @@ class UpstreamConnection(asyncio.Protocol):
                     return
             self._passthrough = None
         handler = self.handler
-        if handler is None:  # bytes that no request asked for must never meet the next one
+        if handler is None:  # bytes that belong to no request must never meet the next one
             self.reusable = False
             self.transport.abort()
             return

@@ -1,7 +1,7 @@
-"""The one way out: resolves a name, has every address judged, dials an address that was judged.
+"""Opens the connections of all egress: resolves a name, checks every address, and dials one that was checked.
 
-Nothing else in clawgate opens a connection. The resolver can be replaced (tests answer for it), each dial stands
-in the ledger, and no proxy variable of the environment is ever read: a proxy is used where it is configured.
+Nothing else in clawgate may open a connection. The resolver can be replaced, in tests; each dial is recorded in the
+ledger; no proxy variable of the environment is read: a proxy is used where it is configured.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from clawgate.relay.upstream.tunnel import open_tunnel
 from clawgate.wire.http.url import Origin
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-"""From host and port to addresses as text, in the order in which they should be tried."""
+"""Returns the addresses of a host and port, as text, in the order in which to try them."""
 
 CheckedAddresses = tuple[tuple[str, Decision], ...]
-"""Addresses in the order in which they are tried, each with its verdict."""
+"""Addresses in the order in which they are tried, each with its decision."""
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _FIRST_TRY_SECONDS = 2.0
-_UNKNOWN_ISSUER = (18, 19, 20, 21)  # OpenSSL's verification codes: self-signed, or by nobody who is known
-_OTHER_NAME = (62, 64)  # host name mismatch, IP address mismatch
+_UNKNOWN_ISSUER = (18, 19, 20, 21)  # OpenSSL's verification codes: self-signed, or by an unknown authority
+_WRONG_NAME = (62, 64)  # host name mismatch, IP address mismatch
 
 
 @dataclass(frozen=True, slots=True)
 class DialRecord:
-    """One entry of the ledger: what was judged, and which address was dialled (None: none was)."""
+    """One entry of the ledger: the addresses that were checked, and the one that was dialled (None: none was)."""
 
     host: str
     port: int
-    judged: CheckedAddresses
+    addresses: CheckedAddresses
     dialled: str | None
 
 
@@ -61,9 +61,9 @@ class UpstreamEndpoint:
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """`getaddrinfo` of the running loop, which resolves in a thread of its own."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    """Resolve with `getaddrinfo`, in a thread of the loop."""
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class Dialer:
@@ -73,35 +73,36 @@ class Dialer:
         self._resolver = resolver
         self.ledger: deque[DialRecord] = deque(maxlen=ledger_size)
 
-    async def open(self, make: Callable[[], _P], route: UpstreamEndpoint) -> _P:
-        """A connected protocol from ``make``, over TLS where the route says so.
+    async def open(self, make: Callable[[], _P], endpoint: UpstreamEndpoint) -> _P:
+        """Return a connected protocol from ``make``, over TLS where ``endpoint`` has it.
 
         Raises `EgressDenied` when any address of the name may not be dialled, `UpstreamUnreachable` when none can
-        be. Takes as long as it takes: the caller owns the connect limit and cancels.
+        be. Has no time limit: the caller owns the connect limit and cancels.
         """
-        target = route.proxy or route.origin
-        judged = await self._judged(target, route)
-        trouble: Exception | None = None
-        for number, (address, _) in enumerate(judged):
-            last = number == len(judged) - 1
-            self.ledger.append(DialRecord(target.host, target.port, judged, address))
+        target = endpoint.proxy or endpoint.origin
+        addresses = await self._check(target, endpoint)
+        failure: Exception | None = None
+        for number, (address, _) in enumerate(addresses):
+            is_last = number == len(addresses) - 1
+            self.ledger.append(DialRecord(target.host, target.port, addresses, address))
             try:
-                # A black hole in front must not use up the time of the addresses behind it.
-                async with asyncio.timeout(None if last else _FIRST_TRY_SECONDS):
-                    return await self._connect(make, route, address, target.port)
+                # An address that drops packets must not use up the time of those behind it.
+                async with asyncio.timeout(None if is_last else _FIRST_TRY_SECONDS):
+                    return await self._connect(make, endpoint, address, target.port)
             except ssl.SSLError as error:
                 raise UpstreamUnreachable(f"{target}: TLS failed: {_tls_reason(error)}") from error
             except (OSError, TimeoutError) as error:
-                trouble = error
-        raise UpstreamUnreachable(f"{target}: {_reason(trouble)}", retry_after=1) from trouble
+                failure = error
+        raise UpstreamUnreachable(f"{target}: {_reason(failure)}", retry_after=1) from failure
 
-    async def _judged(self, target: Origin, route: UpstreamEndpoint) -> CheckedAddresses:
-        """Every address of ``target`` with its verdict; raises unless all of them may be dialled."""
-        if route.proxy is not None and (kind := classify_host(route.origin.host)) in NEVER_ALLOWED:
-            self.ledger.append(DialRecord(route.origin.host, route.origin.port, (), None))
+    async def _check(self, target: Origin, endpoint: UpstreamEndpoint) -> CheckedAddresses:
+        """Return every address of ``target`` with its decision. Raises unless all of them may be dialled."""
+        origin = endpoint.origin
+        if endpoint.proxy is not None and (kind := classify_host(origin.host)) in NEVER_ALLOWED:
+            self.ledger.append(DialRecord(origin.host, origin.port, (), None))
             raise EgressDenied(
-                f"{route.origin} may not be asked for, through a proxy neither ({kind}); configure an upstream at "
-                "another address"
+                f"{origin}: address not allowed, with or without a proxy ({kind}); configure an upstream at another "
+                "address"
             )
         try:
             addresses = await self._resolver(target.host, target.port)
@@ -109,32 +110,41 @@ class Dialer:
             self.ledger.append(DialRecord(target.host, target.port, (), None))
             reason = getattr(error, "strerror", None) or str(error)
             raise UpstreamUnreachable(
-                f"{target}: the name cannot be resolved ({reason}); check the configured URL, and DNS here",
+                f"{target}: the name cannot be resolved ({reason}); check the configured URL, and DNS on this machine",
                 retry_after=5,
             ) from error
-        judged = tuple((text, decide_text(text, allow_private=route.allow_private)) for text in addresses)
-        for text, verdict in judged or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
-            if not verdict.allowed:
-                self.ledger.append(DialRecord(target.host, target.port, judged, None))
-                if route.allow_private_setting and verdict.reason in (Reason.LOOPBACK, Reason.PRIVATE):
+        checked = tuple((text, decide_text(text, allow_private=endpoint.allow_private)) for text in addresses)
+        for text, decision in checked or (("no address", Decision(False, Reason.NOT_AN_ADDRESS)),):
+            if not decision.allowed:
+                self.ledger.append(DialRecord(target.host, target.port, checked, None))
+                if endpoint.allow_private_setting and decision.reason in (Reason.LOOPBACK, Reason.PRIVATE):
                     raise PrivateNetworkBlocked(
-                        f"{target}: {text} is a {verdict.reason} address, which is dialled only where the config "
-                        f"says so: set {route.allow_private_setting} to true if this is your own server"
+                        f"{target}: {text} is a {decision.reason} address, which its configuration does not allow; set "
+                        f"{endpoint.allow_private_setting} to true if this is your own server"
                     )
                 raise EgressDenied(
-                    f"{target}: {text} may not be dialled ({verdict.reason}); configure an upstream at another address"
+                    f"{target}: {text} must not be dialled ({decision.reason}); "
+                    "configure an upstream at another address"
                 )
-        return judged
+        return checked
 
-    async def _connect(self, make: Callable[[], _P], route: UpstreamEndpoint, address: str, port: int) -> _P:
-        server_name = (route.server_name or route.origin.host) if route.tls is not None else None
-        if route.proxy is not None:
+    async def _connect(
+        self, make: Callable[[], _P], endpoint: UpstreamEndpoint, address: str, port: int
+    ) -> _P:
+        server_name = (endpoint.server_name or endpoint.origin.host) if endpoint.tls is not None else None
+        if endpoint.proxy is not None:
             return await open_tunnel(
-                make, address, route.proxy, route.origin, route.tls, server_name, route.proxy_authorization
+                make,
+                address,
+                endpoint.proxy,
+                endpoint.origin,
+                endpoint.tls,
+                server_name,
+                endpoint.proxy_authorization,
             )
         loop = asyncio.get_running_loop()
         _, protocol = await loop.create_connection(
-            make, address, port, ssl=route.tls, server_hostname=server_name
+            make, address, port, ssl=endpoint.tls, server_hostname=server_name
         )
         return protocol
 
@@ -146,7 +156,7 @@ def tls_context(
     certificate: str | None = None,
     key: str | None = None,
 ) -> ssl.SSLContext:
-    """Verifying TLS 1.2+, against the system's authorities or those of ``ca_file`` or ``ca_text`` alone.
+    """Return a context for TLS 1.2+ that verifies by the system's authorities, or by ``ca_file`` or ``ca_text`` alone.
 
     Raises OSError or ssl.SSLError.
     """
@@ -159,31 +169,31 @@ def tls_context(
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
-    """What went wrong, and what to do about it."""
+    """Return what is wrong, and the next step."""
     if error.reason == "WRONG_VERSION_NUMBER":
-        return "it does not speak TLS on this port; is it http:// that you want?"
+        return "no TLS on this port; does the URL have to begin with http://?"
     if error.reason == "CERTIFICATE_VERIFY_FAILED":
         reason = str(getattr(error, "verify_message", None) or "its certificate is not trusted").rstrip(".")
         code = getattr(error, "verify_code", None)
-        if code in _OTHER_NAME:
-            return f"{reason}; the configured URL has to name it as its certificate does"
+        if code in _WRONG_NAME:
+            return f"{reason}; use a URL with a name that the certificate has"
         if code in _UNKNOWN_ISSUER:
             return (
                 f"{reason}; if the server is your own, configure the authority (CA file) that signed for it"
             )
-        return f"{reason}; whoever runs it has to mend that certificate"
-    return f"{error.reason or 'handshake refused'}; does it ask for a client certificate, or for another TLS version?"
+        return f"{reason}; the server needs another certificate"
+    return f"{error.reason or 'handshake rejected'}; does it require a client certificate, or another TLS version?"
 
 
 def _reason(error: Exception | None) -> str:
-    """What went wrong, and what to do about it."""
+    """Return what is wrong, and the next step."""
     if isinstance(error, ConnectionRefusedError):
         return "connection refused; is it running, and is this its address and port?"
     if isinstance(error, TimeoutError) or error is None:
-        return "no answer to the connection attempt; is this its address, and does a firewall let us through?"
+        return "no response to the connection attempt; is this its address, and does a firewall allow it?"
     if isinstance(error, ConnectionError):
-        return "the connection was closed while it was being opened; its log may say why"
-    said = (
-        error.strerror if isinstance(error, OSError) and error.errno is not None and error.errno > 0 else None
-    )
-    return f"{said or str(error) or type(error).__name__}; check its address, and the network here"
+        return "the connection was closed while it was being opened; see its log"
+    text = None
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        text = error.strerror
+    return f"{text or str(error) or type(error).__name__}; check its address, and the network of this machine"

@@ -1,4 +1,4 @@
-"""A small request of clawgate's own, through the same pool and dialer as everything that leaves: health probes."""
+"""Sends small requests of clawgate's own, such as health probes, through the dialer of all egress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FetchResponse:
 
 
 class _Reply:
-    """A handler that collects one answer."""
+    """A handler that collects one response."""
 
     def __init__(self) -> None:
         self.done: asyncio.Future[FetchResponse] = asyncio.get_running_loop().create_future()
@@ -65,7 +65,7 @@ class _Reply:
 async def fetch(
     upstream: Upstream, target: bytes, *, connect_seconds: float, response_seconds: float
 ) -> FetchResponse:
-    """GET ``target`` on a connection of its own. Raises `GatewayError`; a limit that ran out as `UpstreamTimedOut`."""
+    """GET ``target`` on a connection of its own. Raises `GatewayError`, for an expired limit `UpstreamTimedOut`."""
     limit: LimitName = "connect"
     connection: UpstreamConnection | None = None
     try:
@@ -74,13 +74,13 @@ async def fetch(
         limit = "first_byte"
         reply = _Reply()
         connection.start_response(reply, head_only=False)
-        connection.write([upstream.head(b"GET", target, b"accept: application/json\r\n") + b"\r\n"])
+        connection.write([upstream.encode_head(b"GET", target, b"accept: application/json\r\n") + b"\r\n"])
         async with asyncio.timeout(response_seconds):
             return await reply.done
     except TimeoutError:
         seconds = connect_seconds if limit == "connect" else response_seconds
         raise UpstreamTimedOut(
-            f"{upstream.origin} did not answer within {seconds:g} s (limit '{limit}')",
+            f"{upstream.origin}: no response within {seconds:g} s (limit '{limit}')",
             limit=limit,
             seconds=seconds,
         ) from None

@@ -86,7 +86,7 @@ class ResponseParser:
         try:
             self._llhttp.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._fail("switched protocols without being asked")
+            self._fail("switched protocols, which was not requested")
         except httptools.HttpParserError as error:
             self._fail(f"did not respond in HTTP/1.1 ({error})")
         self._data = b""

@@ -1,4 +1,4 @@
-"""How is an upstream reached through a configured HTTP proxy? By CONNECT (RFC 9110 section 9.3.6), for both schemes."""
+"""Opens tunnels through a configured HTTP proxy, with CONNECT for both schemes (RFC 9110 section 9.3.6)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AUTHENTICATION_REQUIRED = b"407"
 
 
 class _Handshake(asyncio.Protocol):
-    """Collects the proxy's answer up to the end of its head, and not a byte more."""
+    """Collects the proxy's response until its head is complete."""
 
     def __init__(self) -> None:
         self.head: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -26,8 +26,8 @@ class _Handshake(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        ended = b"\r\n\r\n" in self._received or len(self._received) > _HEAD_LIMIT
-        if ended and not self.head.done():
+        complete = b"\r\n\r\n" in self._received or len(self._received) > _HEAD_LIMIT
+        if complete and not self.head.done():
             self.head.set_result(self._received)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,10 +44,10 @@ async def open_tunnel(
     server_name: str | None,
     authorization: str | None,
 ) -> _P:
-    """A protocol from ``make`` that speaks to ``origin`` through the proxy at ``address``.
+    """Return a protocol from ``make`` that is connected to ``origin`` through the proxy at ``address``.
 
-    The name goes to the proxy, which resolves it: behind such a proxy there often is no other resolver.
-    Raises `UpstreamUnreachable` when the proxy refuses, OSError when it cannot be reached.
+    The proxy resolves the name: behind such a proxy there often is no other resolver. Raises `UpstreamUnreachable`
+    if the proxy rejects the request, OSError if it cannot be reached.
     """
     loop = asyncio.get_running_loop()
     transport, handshake = await loop.create_connection(_Handshake, address, proxy.port)
@@ -57,9 +57,9 @@ async def open_tunnel(
         if authorization is not None:
             lines.append(f"Proxy-Authorization: {authorization}")
         transport.write("\r\n".join([*lines, "", ""]).encode("ascii"))
-        answer = await handshake.head
-        status = _STATUS.match(answer)
-        if status is None or not status[1].startswith(b"2") or not answer.endswith(b"\r\n\r\n"):
+        response = await handshake.head
+        status = _STATUS.match(response)
+        if status is None or not status[1].startswith(b"2") or not response.endswith(b"\r\n\r\n"):
             raise UpstreamUnreachable(
                 f"{origin}: the proxy {proxy} did not open a tunnel: {_refusal(status and status[1], authorization)}"
             )
@@ -80,14 +80,16 @@ async def open_tunnel(
 
 
 def _refusal(status: bytes | None, authorization: str | None) -> str:
-    """What a proxy's answer means. Its words are not repeated: they may hold what we sent."""
+    """Return what is wrong, and the next step. The proxy's text is not repeated: it may contain what we sent."""
     if status is None:
-        return "it did not answer in HTTP; is this the address of an HTTP proxy?"
+        return "no HTTP response; is this the address of an HTTP proxy?"
     if status.startswith(b"2"):
-        return "its answer goes on where the tunnel should begin"
+        return "its response continues where the tunnel should begin"
     if status == _AUTHENTICATION_REQUIRED:
         wrong = (
-            "it refuses the configured user and password" if authorization else "it wants a user and password"
+            "it rejects the configured user and password"
+            if authorization
+            else "it requires a user and password"
         )
         return f"{wrong} (407)"
-    return f"it answered {status.decode('ascii')}; does it allow CONNECT to this host and port?"
+    return f"it responded with {status.decode('ascii')}; does it allow CONNECT to this host and port?"

@@ -1,4 +1,4 @@
-"""One configured upstream: where it is, what every request to it carries, and how long it may take."""
+"""One configured upstream: its endpoint, what every request to it carries, its limits, and its connections."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _USER_AGENT = b"user-agent: clawgate/%b\r\n" % __version__.encode("ascii")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamConfig:
-    """What has to be known of an upstream before it can be used.
+    """The settings of an upstream.
 
-    ``prefix`` takes the place of ``replaces`` at the start of every target: the base URL's path for ``/v1``, or
-    a path that goes in front where ``replaces`` is empty.
-    ``extra_lines`` are head lines of the operator's (no credential), each with CRLF.
+    ``prefix`` takes the place of ``replaces`` at the start of every target: the base URL's path for ``/v1``, or a path
+    in front of it where ``replaces`` is empty. ``extra_lines`` are the operator's header lines, each with CRLF and
+    without a credential.
     """
 
     name: str
-    route: UpstreamEndpoint
+    endpoint: UpstreamEndpoint
     prefix: str
     replaces: str = ""
     credential: Credential
@@ -36,10 +36,10 @@ class UpstreamConfig:
 
 
 def _in_json(secret: bytes) -> list[bytes]:
-    """``secret`` as it is, and as JSON holds it whose writer escapes slashes, what is not ASCII, or what HTML reads."""
+    """Return ``secret`` in the spellings of JSON writers that escape slashes, what is not ASCII, or what HTML reads."""
     text = secret.decode("utf-8", "surrogateescape")
     ascii_only, plain = (json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
-    for_html = re.sub("[\"&'+<>`]", lambda found: f"\\u{ord(found[0]):04X}", text)
+    for_html = re.sub("[\"&'+<>`]", lambda match: f"\\u{ord(match[0]):04X}", text)
     spellings = (text, ascii_only, plain, plain.replace("/", "\\/"), ascii_only.replace("/", "\\/"), for_html)
     return [spelling.encode("utf-8", "surrogateescape") for spelling in spellings]
 
@@ -47,31 +47,31 @@ def _in_json(secret: bytes) -> list[bytes]:
 class Upstream:
     """An `UpstreamConfig` with its connections."""
 
-    def __init__(self, plan: UpstreamConfig, dialer: Dialer, *, via: bytes) -> None:
-        self.name = plan.name.encode("ascii")
-        self.origin = plan.route.origin
-        self.limits = plan.limits
-        # A dummy such as "local" is a word of many messages, and no secret.
-        secrets = [secret for secret in plan.credential.secrets() if len(secret) >= SHORTEST_SECRET]
+    def __init__(self, config: UpstreamConfig, dialer: Dialer, *, via: bytes) -> None:
+        self.name = config.name.encode("ascii")
+        self.origin = config.endpoint.origin
+        self.limits = config.limits
+        # A placeholder such as "local" is a word of many messages, and no secret.
+        secrets = [secret for secret in config.credential.secrets() if len(secret) >= SHORTEST_SECRET]
         self.secrets = tuple(dict.fromkeys(spelling for secret in secrets for spelling in _in_json(secret)))
-        self._prefix = plan.prefix.encode("ascii")
-        self._replaces = plan.replaces.encode("ascii")
-        self.pool = Pool(dialer, plan.route, limits=plan.pool_limits)
+        self._prefix = config.prefix.encode("ascii")
+        self._replaces = config.replaces.encode("ascii")
+        self.pool = Pool(dialer, config.endpoint, limits=config.pool_limits)
         self._lines = b"".join(
             (
-                b"host: ", plan.route.origin.authority.encode("ascii"), b"\r\n",
-                b"" if b"user-agent:" in plan.extra_lines.lower() else _USER_AGENT,
+                b"host: ", config.endpoint.origin.authority.encode("ascii"), b"\r\n",
+                b"" if b"user-agent:" in config.extra_lines.lower() else _USER_AGENT,
                 b"accept-encoding: identity\r\n",
-                plan.extra_lines,
-                plan.credential.line(),
+                config.extra_lines,
+                config.credential.line(),
             )
         )  # fmt: skip
         self._via = via
 
-    def head(self, method: bytes, target: bytes, lines: bytes, via: bytes = b"") -> bytes:
-        """The head of one request without its framing; ``lines`` are head lines, ``via`` the client's own Via, if any.
+    def encode_head(self, method: bytes, target: bytes, lines: bytes, via: bytes = b"") -> bytes:
+        """Return the head of a request without its framing, from header ``lines`` and the client's own ``via``.
 
-        The credential stands in our own lines, which no field of the client can name, replace or remove.
+        Invariant: the credential is in lines of our own, which no header of the client can replace or remove.
         """
         chain = b"via: %b, 1.1 %b\r\n" % (via, self._via) if via else b"via: 1.1 %b\r\n" % self._via
         return b"%b %b%b HTTP/1.1\r\n%b%b%b" % (
