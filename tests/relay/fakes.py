@@ -413,7 +413,7 @@ class FakeAttempt:
             close=close,
             bodiless=bodiless,
             secrets=self.upstream.secrets,
-            names=self.attribution_headers,
+            attribution_headers=self.attribution_headers,
         )
         return PassthroughWriter(head, options)
 

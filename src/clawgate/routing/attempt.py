@@ -150,7 +150,7 @@ class ProviderAttempt:
             close=close,
             bodiless=bodiless,
             secrets=self.upstream.secrets,
-            names=self.attribution_headers,
+            attribution_headers=self.attribution_headers,
             dialect=self._client,
         )
         return make_provider_writer(

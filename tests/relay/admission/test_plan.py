@@ -64,7 +64,11 @@ class Asks:
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         options = ResponseOptions(
-            http10=http10, close=close, bodiless=bodiless, secrets=(), names=self.attribution_headers
+            http10=http10,
+            close=close,
+            bodiless=bodiless,
+            secrets=(),
+            attribution_headers=self.attribution_headers,
         )
         return PassthroughWriter(head, options)
 

@@ -339,7 +339,11 @@ def refuses_empty(attempt: FakeAttempt) -> Callable[[ResponseHead], ResponseWrit
         if head.length == 0:
             raise UpstreamMalformed("no content")
         options = ResponseOptions(
-            http10=False, close=False, bodiless=False, secrets=(), names=attempt.attribution_headers
+            http10=False,
+            close=False,
+            bodiless=False,
+            secrets=(),
+            attribution_headers=attempt.attribution_headers,
         )
         return PassthroughWriter(head, options)
 
@@ -353,7 +357,11 @@ async def test_a_failure_that_a_plugin_mapped_is_recorded_with_its_reason() -> N
     relay, dialer = Relay(observes_all=False), FakeDialer()
     attempt = FakeAttempt(make_upstream(dialer, credential=Bearer("a-secret-of-ours")))
     options = ResponseOptions(
-        http10=False, close=False, bodiless=False, secrets=attempt.upstream.secrets, names=b"x-by: a\r\n"
+        http10=False,
+        close=False,
+        bodiless=False,
+        secrets=attempt.upstream.secrets,
+        attribution_headers=b"x-by: a\r\n",
     )
     attempt.make_writer = lambda head: make_provider_writer(
         head,

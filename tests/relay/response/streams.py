@@ -73,7 +73,7 @@ def response_head(status: int = 200, **more: Any) -> ResponseHead:
 
 def response_options(**more: Any) -> ResponseOptions:
     given: dict[str, Any] = {
-        "http10": False, "close": False, "bodiless": False, "secrets": (SECRET,), "names": NAMES
+        "http10": False, "close": False, "bodiless": False, "secrets": (SECRET,), "attribution_headers": NAMES
     }  # fmt: skip
     return ResponseOptions(**given | more)
 

@@ -6,7 +6,7 @@ import pytest
 
 from clawgate.relay.response.head import Framing, encode_head, header_lines, is_event_stream
 from clawgate.testing.http.faults import LAST_CHUNK
-from tests.relay.response.streams import SECRET, response_head
+from tests.relay.response.streams import NAMES, SECRET, response_head, response_options
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_a_stream_is_not_buffered_by_a_proxy_in_front() -> None:
 def test_headers_are_those_that_a_client_may_see() -> None:
     """Without a credential, a cookie, or attribution that is not the gateway's own."""
     lines = header_lines(
-        response_head().headers,
-        (SECRET,),
+        response_head(),
+        response_options(),
         without=(b"content-type",),
         renamed={b"request-id": b"x-request-id"},
     )
-    assert lines == b"x-request-id: r1\r\nopenai-version: " + b"*" * len(SECRET) + b"\r\n"
+    assert lines == b"x-request-id: r1\r\nopenai-version: " + b"*" * len(SECRET) + b"\r\n" + NAMES
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_credential_in_an_error_is_masked_across_pieces(size: int) -> None:
 )
 def test_a_credential_in_an_answer_of_a_gateway_is_masked_across_pieces(body: bytes, size: int) -> None:
     """Whatever begins as it does and is none comes whole and in its order."""
-    answer = writer(head(length=len(body), chunked=False), names=b"x-clawgate-provider: a\r\n")
+    answer = writer(head(length=len(body), chunked=False), attribution_headers=b"x-clawgate-provider: a\r\n")
     sent = b""
     for at in range(0, len(body), size):
         answer.feed(body[at : at + size])
@@ -98,7 +98,7 @@ def test_a_credential_in_an_answer_of_a_gateway_is_masked_across_pieces(body: by
 
 
 def test_what_waits_for_the_rest_of_a_credential_is_not_lost_when_the_stream_breaks() -> None:
-    stream = writer(head(content_type=EVENT_STREAM), names=b"x-clawgate-provider: a\r\n")
+    stream = writer(head(content_type=EVENT_STREAM), attribution_headers=b"x-clawgate-provider: a\r\n")
     stream.feed(b"data: x\n\n")
     stream.flush(ended=False)
     stream.feed(b"s")
@@ -172,7 +172,7 @@ THEIRS = [(b"x-clawgate-provider", b"theirs"), (b"x-clawgate-attempts", b"a; b")
 
 def test_who_chose_is_who_says_who_served() -> None:
     """What another clawgate behind this one says of itself stands in its place, where nobody chose here."""
-    chosen = writer(head(headers=THEIRS), names=NAMES).flush(ended=False)
+    chosen = writer(head(headers=THEIRS), attribution_headers=NAMES).flush(ended=False)
     assert NAMES in chosen and chosen.count(b"x-clawgate-") == 2
     passed = writer(head(headers=THEIRS), served_by=b"mine").flush(ended=False)
     assert b"theirs" in passed and b"mine" not in passed
@@ -182,9 +182,9 @@ def test_who_chose_is_who_says_who_served() -> None:
 def test_what_is_learned_of_an_answer_holds_no_names() -> None:
     """The names are each request's own; an answer with names of somebody else's is never handed over whole."""
     assert writer(head(length=3, chunked=False)).extra_headers is not None
-    assert writer(head(length=3, chunked=False), names=NAMES).extra_headers == b""
+    assert writer(head(length=3, chunked=False), attribution_headers=NAMES).extra_headers == b""
     theirs = replace(head(length=3, chunked=False), headers=[(b"x-clawgate-provider", b"them")])
-    assert writer(theirs, names=NAMES).extra_headers is None
+    assert writer(theirs, attribution_headers=NAMES).extra_headers is None
 
 
 @pytest.mark.parametrize(
@@ -239,5 +239,5 @@ def test_what_passed_by_counts_for_the_last_words(passed: bytes, words: bool) ->
 
 
 def test_who_may_not_repeat_our_credential_is_looked_at_in_passing() -> None:
-    passthrough = streaming(names=NAMES).passthrough(bytearray().extend)
+    passthrough = streaming(attribution_headers=NAMES).passthrough(bytearray().extend)
     assert passthrough is not None and passthrough.secrets == (SECRET,)

@@ -48,7 +48,7 @@ def streaming(
         encoded=False,
     )
     delivery = ResponseSender(
-        PassthroughWriter(head, response_options(http10=http10, secrets=(), names=b"")), client
+        PassthroughWriter(head, response_options(http10=http10, secrets=(), attribution_headers=b"")), client
     )
     delivery.writer.feed(told)
     delivery.send()

@@ -67,7 +67,8 @@ def test_what_cannot_be_translated_is_refused_at_its_head(head: ResponseHead, st
 
 @pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.MESSAGES])
 @pytest.mark.parametrize(
-    "more", [{"names": b"x-clawgate-provider: a\r\n"}, {"names": b"", "served_by": b"a"}]
+    "more",
+    [{"attribution_headers": b"x-clawgate-provider: a\r\n"}, {"attribution_headers": b"", "served_by": b"a"}],
 )
 def test_a_compressed_error_is_not_passed_on(dialect: Dialect, more: dict[str, Any]) -> None:
     """It might repeat our credential, which cannot be looked for."""

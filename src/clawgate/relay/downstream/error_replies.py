@@ -20,7 +20,7 @@ def encode_error(
         close=close,
         head_only=head is not None and head.method == b"HEAD",
         dialect=Dialect.CHAT if head is None else dialect_of(path_of(head.target), head.fields),
-        names=attribution_headers,
+        attribution_headers=attribution_headers,
     )
 
 

@@ -52,14 +52,12 @@ def map_response(
     def make(body: bytes) -> MadeResponse:
         mapped = map_error(head.status, body[:MAX_MAPPED_BYTES])
         if mapped is None:
-            lines = header_lines(head.headers, options.secrets)
-            return MadeResponse(head.status, lines + options.names, masked(unmapped(body), options.secrets))
+            return MadeResponse(
+                head.status, header_lines(head, options), masked(unmapped(body), options.secrets)
+            )
         status = mapped.status if mapped.status in STATUS_LINE else _BAD_GATEWAY
         without = (*_OWN_BODY, b"retry-after") if mapped.retry_after else _OWN_BODY
-        lines = (
-            header_lines(head.headers, options.secrets, without=without)
-            + b"content-type: application/json\r\n"
-        )
+        lines = header_lines(head, options, without=without) + b"content-type: application/json\r\n"
         if mapped.retry_after is not None:
             lines += b"retry-after: %d\r\n" % mapped.retry_after
         render = anthropic_errors if options.dialect is Dialect.MESSAGES else openai_errors
@@ -71,7 +69,7 @@ def map_response(
         failure = UpstreamFailed(mapped.message, retry_after=mapped.retry_after, status=status)
         return MadeResponse(
             status,
-            lines + options.names,
+            lines,
             masked(error, options.secrets),
             failure=masked_error(failure, options.secrets),
         )

@@ -77,9 +77,9 @@ def encode_error_response(
     close: bool,
     head_only: bool = False,
     dialect: Dialect = Dialect.CHAT,
-    names: bytes = b"",
+    attribution_headers: bytes = b"",
 ) -> bytes:
-    """Return a complete HTTP/1.1 response; ``close`` announces the end of the connection, ``names`` are more lines."""
+    """Return a complete HTTP/1.1 response; ``close`` announces that the connection ends with it."""
     status, kind = status_of(error), _kind_of(error, dialect)
     render = anthropic_errors.error_body if dialect is Dialect.MESSAGES else openai_errors.error_body
     body = render(message=error.message, kind=kind, code=error.code, param=error.param)
@@ -88,7 +88,7 @@ def encode_error_response(
         b"content-type: application/json\r\n",
         b"content-length: %d\r\n" % len(body),
         b"cache-control: no-store\r\n",
-        names,
+        attribution_headers,
     ]
     if error.retry_after is not None:
         lines.append(b"retry-after: %d\r\n" % error.retry_after)

@@ -66,7 +66,7 @@ class EventStreamWriter:
         if translation is not None:
             lines = translated_lines(head, options) + EVENT_STREAM_LINES
         else:
-            lines = header_lines(head.headers, options.secrets) + options.names
+            lines = header_lines(head, options)
         self._head = encode_head(head.status, lines, self._framing, close=options.close, event_stream=True)
         self._dialect = options.dialect
         self._secrets = options.secrets

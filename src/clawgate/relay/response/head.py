@@ -6,7 +6,7 @@ Framing is written from what is known of the body, never copied. The last chunk 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from clawgate.policy.headers import lines_to_client
@@ -24,15 +24,15 @@ OWN_PREFIX = b"x-clawgate-"
 class ResponseOptions:
     """What the encoding of a response depends on besides the upstream's head.
 
-    ``bodiless`` for HEAD, 204 and 304. ``names`` are the attribution headers of a gateway, which chose the provider:
-    they replace those of a clawgate further upstream. ``served_by`` names the upstream where there is no choice.
+    ``bodiless`` for HEAD, 204 and 304. ``attribution_headers`` are those of a gateway, which chose the provider: they
+    replace those of a clawgate further upstream. ``served_by`` names the upstream where there is no choice.
     """
 
     http10: bool
     close: bool
     bodiless: bool
     secrets: tuple[bytes, ...]
-    names: bytes = b""
+    attribution_headers: bytes = b""
     served_by: bytes = b""
     dialect: Dialect = Dialect.CHAT
 
@@ -71,17 +71,17 @@ def is_event_stream(head: ResponseHead) -> bool:
 
 
 def header_lines(
-    headers: Iterable[tuple[bytes, bytes]],
-    secrets: tuple[bytes, ...],
+    head: ResponseHead,
+    options: ResponseOptions,
     *,
     without: Container[bytes] = (),
     renamed: Mapping[bytes, bytes] | None = None,
 ) -> bytes:
-    """Return the upstream's headers that a client of a gateway may see, masked, with none in the gateway's own name."""
-    kept = [pair for pair in headers if pair[0] not in without and not pair[0].startswith(OWN_PREFIX)]
+    """Return the upstream's headers that a client of a gateway may see, masked, and the gateway's attribution."""
+    kept = [pair for pair in head.headers if pair[0] not in without and not pair[0].startswith(OWN_PREFIX)]
     if renamed:
         kept = [(renamed.get(name, name), value) for name, value in kept]
-    return masked(lines_to_client(kept), secrets)
+    return masked(lines_to_client(kept), options.secrets) + options.attribution_headers
 
 
 def encode_head(

@@ -52,7 +52,7 @@ class PassthroughWriter:
     def __init__(self, head: ResponseHead, options: ResponseOptions) -> None:
         self.status = head.status
         self._dialect = options.dialect
-        is_gateway = bool(options.names)
+        is_gateway = bool(options.attribution_headers)
         event_stream = is_event_stream(head)
         self.progress = ResponseProgress(content_started=not event_stream)
         bodiless = options.bodiless
@@ -78,7 +78,7 @@ class PassthroughWriter:
         self._out: list[bytes] = []
         own = b""
         if is_gateway:
-            lines = header_lines(head.headers, options.secrets) + options.names
+            lines = header_lines(head, options)
         else:
             lines = masked(lines_to_client(head.headers), options.secrets)
             if options.served_by and _PROVIDER not in lines:  # unless a clawgate further upstream did

@@ -26,8 +26,7 @@ EVENT_STREAM_LINES = b"content-type: text/event-stream; charset=utf-8\r\ncache-c
 
 def translated_lines(head: ResponseHead, options: ResponseOptions) -> bytes:
     """Return the headers of a translated response, but for its content type."""
-    renamed = _RENAMED.get(options.dialect)
-    return header_lines(head.headers, options.secrets, without=_OWN, renamed=renamed) + options.names
+    return header_lines(head, options, without=_OWN, renamed=_RENAMED.get(options.dialect))
 
 
 def translate_response(

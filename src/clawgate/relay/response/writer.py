@@ -76,8 +76,9 @@ def _translated_error(head: ResponseHead, translation: Translation | None) -> Ca
 def _unreadable_error(head: ResponseHead, options: ResponseOptions) -> Callable[[bytes], MadeResponse]:
     """In place of an error that came compressed although none was requested so: it might repeat our credential."""
     without = (b"content-encoding", b"content-type")
-    names = options.names or b"%bprovider: %b\r\n" % (OWN_PREFIX, options.served_by)
-    lines = header_lines(head.headers, options.secrets, without=without) + names
+    lines = header_lines(head, options, without=without)
+    if not options.attribution_headers:
+        lines += b"%bprovider: %b\r\n" % (OWN_PREFIX, options.served_by)
     render = anthropic_errors if options.dialect is Dialect.MESSAGES else openai_errors
     body = render.error_body(
         message="the upstream's error came compressed, which was not requested; it can be neither read nor passed on",
