@@ -28,5 +28,5 @@ def test_a_dialect_is_read_from_its_name_in_the_config(name: str) -> None:
         (b"", Dialect.CHAT),
     ],
 )
-def test_a_path_tells_who_asks(path: bytes, dialect: Dialect) -> None:
+def test_the_path_decides_the_dialect(path: bytes, dialect: Dialect) -> None:
     assert dialect_of(path) is dialect

@@ -58,7 +58,7 @@ def test_what_is_buffered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         response.feed(b"x")
 
 
-def test_what_is_no_object_is_refused_at_its_beginning() -> None:
+def test_what_is_no_object_is_rejected_at_its_beginning() -> None:
     for fine in (b"", b" \n", b' {"a":1}'):
         writer(only_json=True).feed(fine)
     with pytest.raises(UpstreamMalformed, match="although"):

@@ -14,7 +14,7 @@ def framed(body: bytes) -> bytes:
 
 @pytest.mark.parametrize("filler", [70, 71, 100, 245, 246, 247, 248, 4000, 4086, 4087, 65_525, 1_048_600])
 @pytest.mark.parametrize("field", [b"data:", b"event:"])
-def test_the_length_of_a_chunk_tells_how_it_begins(filler: int, field: bytes) -> None:
+def test_the_length_of_a_chunk_implies_its_prefix(filler: int, field: bytes) -> None:
     """Also where one byte more takes another digit."""
     chunk = framed(field + b"x" * filler + b"\n\n")
     assert chunk.startswith(chunk_prefixes(len(chunk))) and chunk.endswith(CHUNK_ENDS)

@@ -83,7 +83,7 @@ def test_what_is_added_behind_a_cut(tail: bytes, added: bytes, why: str) -> None
 @pytest.mark.parametrize(
     "tail", [b"data: [DONE]\n\n\n", b"data: [DONE]\r\n\r\n\r\n", b"data: [DONE]\n\n: ping\n\n"]
 )
-def test_nothing_is_added_once_done_was_said(tail: bytes) -> None:
+def test_nothing_is_added_behind_done(tail: bytes) -> None:
     """A blank line or a comment behind [DONE] does not take back that the answer was whole."""
     assert after(tail) == b""
 
@@ -96,7 +96,7 @@ def test_nothing_is_added_once_done_was_said(tail: bytes) -> None:
         b'event: error\ndata: {"type":"error","error":{"type":"api_error"}}\n\n',
     ],
 )
-def test_nothing_is_added_behind_an_error_that_was_told(told: bytes) -> None:
+def test_nothing_is_added_behind_an_error_event(told: bytes) -> None:
     """By a clawgate further on, for one: what it says is nearer to the cause, and the broken end is there too."""
     assert after(b"data: a\n\n" + told) == b""
     assert after(b"data: a\n\n" + told + b": warm\n\n") == b""
@@ -180,7 +180,7 @@ def test_nothing_follows_the_last_event_of_any_dialect(final: bytes) -> None:
     assert is_final(event) and reports_error(event) is (b"error" in final)
 
 
-def test_words_about_an_end_are_none() -> None:
+def test_text_about_an_end_is_no_end() -> None:
     talk = b'data: {"choices":[{"delta":{"content":"event: message_stop [DONE] \\"error\\""}}]}\n\n'
     assert after(talk) == EVENT
 

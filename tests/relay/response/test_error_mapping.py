@@ -57,7 +57,7 @@ def says(status: int, message: str = "really this", retry_after: int | None = No
 @pytest.mark.parametrize(
     ("client", "where"), [(Dialect.CHAT, ("error", "message")), (Dialect.MESSAGES, ("error", "message"))]
 )
-def test_a_verdict_is_the_answer_in_the_clients_dialect(
+def test_a_mapped_error_is_sent_in_the_clients_dialect(
     client: Dialect, where: tuple[str, str], size: int
 ) -> None:
     """Status, words, and whose answer it is; of the old head what clients may see, but not what the body was."""
@@ -78,7 +78,7 @@ def test_a_verdict_is_the_answer_in_the_clients_dialect(
     assert {"request-id: r1", "x-clawgate-provider: a"} <= set(fields) and "cookie" not in "".join(fields)
 
 
-def test_what_nobody_knows_goes_on_as_it_came_or_translated() -> None:
+def test_an_unmapped_error_passes_unchanged_or_translated() -> None:
     """Where client and provider speak different dialects, as the translation tells failures."""
     status, fields, content = told(lambda _, __: None, b"<html>", status=503)
     assert (status, content) == (503, b"<html>") and "content-type: text/html" in fields
@@ -102,7 +102,7 @@ def test_when_to_come_again_and_when_not_to_stay() -> None:
     assert not [field for field in fields if field.startswith(("retry-after", "connection"))]
 
 
-def test_a_status_that_no_answer_can_have_is_a_bad_gateway() -> None:
+def test_a_status_that_no_response_can_have_is_a_bad_gateway() -> None:
     assert told(says(7), b"")[0] == 502
 
 

@@ -46,7 +46,7 @@ def test_every_error_has_its_own_row_and_every_row_an_error() -> None:
 
 
 @named
-def test_the_answer_is_http_and_holds_the_error_object(kind: type[GatewayError]) -> None:
+def test_the_response_is_http_and_holds_the_error_object(kind: type[GatewayError]) -> None:
     error = make(kind, 'what "quoted" and \n broken')
     reader = read(encode_error_response(error, close=False))
     assert reader.head is not None and reader.head.start[1] == str(status_of(error))
@@ -79,7 +79,7 @@ def test_each_field_stands_where_it_is_due_and_nowhere_else(kind: type[GatewayEr
 
 
 @named
-def test_only_a_credential_of_the_clients_is_answered_with_401(kind: type[GatewayError]) -> None:
+def test_only_a_credential_of_the_clients_is_responseed_with_401(kind: type[GatewayError]) -> None:
     """A client drops its token on a 401, so an upstream's refusal must never look like one."""
     assert (TABLE[kind][0] == 401) is issubclass(kind, errors.InvalidToken)
 
@@ -124,7 +124,7 @@ def test_the_end_of_the_connection_is_announced(close: bool) -> None:
 
 
 @named
-def test_the_answer_to_head_has_the_length_and_not_the_body(kind: type[GatewayError]) -> None:
+def test_the_response_to_head_has_the_length_and_not_the_body(kind: type[GatewayError]) -> None:
     whole = encode_error_response(make(kind), close=False)
     head = encode_error_response(make(kind), close=False, head_only=True)
     assert head.endswith(b"\r\n\r\n") and whole.startswith(head)

@@ -63,7 +63,7 @@ def test_what_is_not_meant_for_the_client_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 304])
-def test_an_answer_without_a_body_has_no_chunk(status: int) -> None:
+def test_a_response_without_a_body_has_no_chunk(status: int) -> None:
     """For HEAD, 204 and 304."""
     sent = writer(head(status, length=0, chunked=False), bodiless=True).flush(ended=True)
     assert sent.endswith(b"\r\n\r\n") and b"chunked" not in sent
@@ -86,7 +86,7 @@ def test_a_credential_in_an_error_is_masked_across_pieces(size: int) -> None:
 @pytest.mark.parametrize(
     "body", [b"it is " + SECRET + b".\n", b"s" + SECRET[:-1] + b"sk-" + SECRET + b"s", SECRET[:-1]]
 )
-def test_a_credential_in_an_answer_of_a_gateway_is_masked_across_pieces(body: bytes, size: int) -> None:
+def test_a_credential_in_a_response_of_a_gateway_is_masked_across_pieces(body: bytes, size: int) -> None:
     """Whatever begins as it does and is none comes whole and in its order."""
     answer = writer(head(length=len(body), chunked=False), attribution_headers=b"x-clawgate-provider: a\r\n")
     sent = b""
@@ -179,7 +179,7 @@ def test_who_chose_is_who_says_who_served() -> None:
     assert b"x-clawgate-provider: mine" in writer(head(), served_by=b"mine").flush(ended=False)
 
 
-def test_what_is_learned_of_an_answer_holds_no_names() -> None:
+def test_extra_headers_contain_no_attribution() -> None:
     """The names are each request's own; an answer with names of somebody else's is never handed over whole."""
     assert writer(head(length=3, chunked=False)).extra_headers is not None
     assert writer(head(length=3, chunked=False), attribution_headers=NAMES).extra_headers == b""
@@ -190,7 +190,7 @@ def test_what_is_learned_of_an_answer_holds_no_names() -> None:
 @pytest.mark.parametrize(
     ("dialect", "named"), [(Dialect.CHAT, False), (Dialect.RESPONSES, False), (Dialect.MESSAGES, True)]
 )
-def test_the_last_words_are_in_the_clients_dialect(dialect: Dialect, named: bool) -> None:
+def test_an_error_event_is_in_the_clients_dialect(dialect: Dialect, named: bool) -> None:
     stream = writer(head(content_type=EVENT_STREAM), dialect=dialect)
     stream.feed(b"data: {}\n\n")
     assert (b"event: error\n" in stream.abort_message(CUT)[0]) is named
@@ -228,7 +228,7 @@ def test_chunks_pass_once_a_stream_stands_between_events() -> None:
 
 
 @pytest.mark.parametrize(("passed", "words"), [(b"data: b\n\n", True), (b"data: [DONE]\n\n", False)])
-def test_what_passed_by_counts_for_the_last_words(passed: bytes, words: bool) -> None:
+def test_forwarded_chunks_decide_on_an_error_event(passed: bytes, words: bool) -> None:
     """An event of ours fits behind an event, and not behind [DONE]."""
     stream = streaming()
     passthrough = stream.passthrough(bytearray().extend)

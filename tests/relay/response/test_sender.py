@@ -63,7 +63,7 @@ def let_pass(delivery: ResponseSender, framed: bytes) -> None:
     passthrough.last_chunk = framed
 
 
-def test_what_passes_counts_as_sent_with_what_is_told() -> None:
+def test_sent_counts_forwarded_chunks_and_written_bytes() -> None:
     """Also behind a piece after which nothing may pass any more."""
     client = Client()
     delivery = streaming(client)
@@ -90,7 +90,7 @@ def test_content_is_progress_once_and_a_keepalive_is_none() -> None:
     assert delivery.has_progressed()
 
 
-def test_an_answer_is_broken_off_with_last_words_and_without_an_end() -> None:
+def test_abort_sends_an_error_event_and_no_last_chunk() -> None:
     client = Client()
     delivery = streaming(client)
     let_pass(delivery, CHUNK)

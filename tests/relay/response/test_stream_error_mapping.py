@@ -86,7 +86,7 @@ def test_the_head_waits_for_the_first_event_and_comments_with_it(size: int) -> N
 
 @pytest.mark.parametrize("size", [1, 100_000])
 @pytest.mark.parametrize("pings", [0, 3])
-def test_a_stream_that_begins_with_a_failure_has_said_nothing(size: int, pings: int) -> None:
+def test_a_failure_in_front_of_content_sends_no_head(size: int, pings: int) -> None:
     writer = stream()
     sent, failure = passed(writer, PING * pings + error("404"), size)
     assert sent == b"" and writer.headers_pending and failure.status == 404
@@ -114,7 +114,7 @@ def test_a_failure_behind_a_proper_end_is_one(size: int, at: int) -> None:
     assert b"message_delta" not in sent and b"message_stop" not in sent
 
 
-def test_the_end_goes_on_with_the_end_or_with_what_comes_behind_it() -> None:
+def test_the_end_passes_with_the_end_or_with_what_comes_behind_it() -> None:
     writer = stream()
     writer.feed(b"".join(MESSAGES_FRAMES))
     assert b"message_stop" not in writer.flush(ended=False)
@@ -167,7 +167,7 @@ def test_a_last_event_may_lack_its_blank_line() -> None:
     assert caught.value.status == 429
 
 
-def test_a_stream_without_a_word_has_said_nothing() -> None:
+def test_a_stream_without_content_sends_no_head() -> None:
     writer = stream()
     writer.feed(PING)
     with pytest.raises(UpstreamClosed):
@@ -175,7 +175,7 @@ def test_a_stream_without_a_word_has_said_nothing() -> None:
     assert writer.headers_pending
 
 
-def test_where_the_judge_fails_it_is_a_failure_all_the_same() -> None:
+def test_a_failure_that_cannot_be_mapped_is_a_failure() -> None:
     writer = stream(lambda status, body: None)
     with pytest.raises(UpstreamFailed) as caught:
         writer.feed(error("404"))
@@ -202,7 +202,7 @@ REALLY = {
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 @pytest.mark.parametrize("fault", REALLY)
-def test_through_a_gateway_it_is_an_answer_with_its_status(path: str, fault: str, tmp_path: Path) -> None:
+def test_through_a_gateway_a_failure_has_its_real_status(path: str, fault: str, tmp_path: Path) -> None:
     """In the client's dialect, behind a comment, and though the upstream would go on for ever."""
     status, in_messages, in_chat = REALLY[fault]
     begin = head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked")))
@@ -259,7 +259,7 @@ DONE = b"data: [DONE]\n\n"
     [(b":ok\n\n", MADE_UP, DONE), (DONE,), (ROLE, MADE_UP, DONE), (ROLE, WORD, DONE), (ROLE, WORD)],
     ids=["made up", "bare end", "empty", "no reason", "cut"],
 )
-def test_through_a_gateway_a_chat_stream_without_an_answer_is_a_failure(
+def test_through_a_gateway_a_chat_stream_without_a_response_is_a_failure(
     path: str, frames: tuple[bytes, ...], tmp_path: Path
 ) -> None:
     """Measured at claude-max-api-proxy and meridian: no error is told, and all looks as if it had gone well."""
@@ -280,9 +280,7 @@ def test_through_a_gateway_a_chat_stream_without_an_answer_is_a_failure(
 
 
 @pytest.mark.parametrize(("fault", "served"), [("429", "b"), ("400", "a")])
-def test_a_fallback_of_the_operators_is_asked_where_the_real_status_lets_it(
-    fault: str, served: str, tmp_path: Path
-) -> None:
+def test_the_mapped_status_decides_on_a_fallback(fault: str, served: str, tmp_path: Path) -> None:
     begin = head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked")))
     steps = (ReadBody(), Send(begin), Send(chunk(error(fault))), Send(LAST_CHUNK))
     well = (ReadBody(), Send(b"".join([begin, *map(chunk, MESSAGES_FRAMES), LAST_CHUNK])))

@@ -64,7 +64,7 @@ def read(sent: bytes) -> MessageReader:
 
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
-def test_a_stream_goes_on_as_it_comes_and_ends_with_its_upstream(size: int) -> None:
+def test_a_stream_passes_as_it_comes_and_ends_with_its_upstream(size: int) -> None:
     """However it is cut: one head, chunks, the last one only at the end."""
     stream = writer(response_head(content_type=EVENT_STREAM))
     whole = b"".join(MESSAGES_FRAMES)
@@ -101,7 +101,7 @@ def test_http10_gets_no_chunks_and_its_end_announced() -> None:
     assert sent.endswith(b"data: [DONE]\n\n")
 
 
-def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
+def test_a_whole_response_is_held_back_until_it_is_whole() -> None:
     whole = writer(response_head(content_type=JSON), stream=False)
     body = json.dumps(COMPLETE[ANTHROPIC]).encode()
     whole.feed(body[:9])
@@ -120,7 +120,7 @@ def test_a_whole_answer_is_held_back_until_it_is_whole() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b"<html>", b'{"type":"message"}', b"\xff", b"[" * 9999]
 )
-def test_a_whole_answer_that_means_nothing_is_the_upstreams_fault(body: bytes) -> None:
+def test_a_whole_response_that_means_nothing_is_the_upstreams_fault(body: bytes) -> None:
     """And can still have a status of its own."""
     whole = writer(response_head(content_type=JSON), stream=False)
     whole.feed(body)
@@ -129,7 +129,7 @@ def test_a_whole_answer_that_means_nothing_is_the_upstreams_fault(body: bytes) -
     assert whole.headers_pending
 
 
-def test_a_whole_answer_has_a_bound() -> None:
+def test_a_whole_response_has_a_bound() -> None:
     whole = writer(response_head(content_type=JSON), stream=False)
     piece = bytes(LIMIT // 4)
     for _ in range(4):
@@ -147,14 +147,14 @@ def test_a_whole_answer_has_a_bound() -> None:
         (response_head(content_type=EVENT_STREAM), False),
     ],
 )  # fmt: skip
-def test_what_was_not_asked_for_is_refused_at_its_head(answer: ResponseHead, stream: bool) -> None:
+def test_what_was_not_requested_is_rejected_at_its_head(answer: ResponseHead, stream: bool) -> None:
     """A stream for none, none for a stream, and what is compressed: nothing was sent, so another may still be asked."""
     with pytest.raises(UpstreamMalformed):
         writer(answer, stream=stream)
 
 
 @pytest.mark.parametrize("http10", [True, False])
-def test_a_whole_answer_where_a_stream_was_asked_for_becomes_one(http10: bool) -> None:
+def test_a_whole_response_where_a_stream_was_requested_becomes_one(http10: bool) -> None:
     made = writer(response_head(content_type=JSON), http10=http10)
     made.feed(json.dumps(COMPLETE[ANTHROPIC]).encode())
     assert made.flush(ended=False) == b""
@@ -167,7 +167,7 @@ def test_a_whole_answer_where_a_stream_was_asked_for_becomes_one(http10: bool) -
 
 
 @pytest.mark.parametrize("content_type", [b"application/json", EVENT_STREAM])
-def test_an_error_at_status_200_is_raised_with_its_words_and_without_our_secrets(content_type: bytes) -> None:
+def test_an_error_with_status_200_is_raised_without_secrets(content_type: bytes) -> None:
     made = writer(response_head(content_type=content_type))
     error = {"type": "error", "error": {"type": "x", "message": f"no {SECRET.decode()}"}}
     body = sse(error) if content_type == EVENT_STREAM else json.dumps(error).encode()
@@ -177,7 +177,7 @@ def test_an_error_at_status_200_is_raised_with_its_words_and_without_our_secrets
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_answer_that_repeats_our_credential_does_not_pass_it_on(stream: bool) -> None:
+def test_a_response_that_repeats_our_credential_does_not_pass_it_on(stream: bool) -> None:
     made = writer(response_head(content_type=JSON), stream=stream)
     body = json.dumps(
         COMPLETE[ANTHROPIC] | {"content": [{"type": "text", "text": f"it is {SECRET.decode()}"}]}
@@ -186,7 +186,7 @@ def test_an_answer_that_repeats_our_credential_does_not_pass_it_on(stream: bool)
     assert SECRET not in sent and b"it is ****" in sent
 
 
-def test_a_password_that_is_not_ascii_is_hidden_in_words_of_the_upstream() -> None:
+def test_a_password_that_is_not_ascii_is_masked_in_messages() -> None:
     made = writer(response_head(content_type=JSON), secrets=("geheimnis-für-alle".encode(),))
     with pytest.raises(UpstreamFailed, match=r"no \*+$"):
         _read_out(made, json.dumps({"error": "no geheimnis-für-alle"}).encode())
@@ -198,7 +198,7 @@ def _read_out(made: ResponseWriter, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("content_type", [b"text/html", b""])
-def test_what_is_neither_a_stream_nor_an_object_is_refused_at_its_beginning(content_type: bytes) -> None:
+def test_what_is_neither_a_stream_nor_an_object_is_rejected_at_its_beginning(content_type: bytes) -> None:
     made = writer(response_head(content_type=content_type))
     with pytest.raises(UpstreamMalformed, match='although "stream" was requested'):
         made.feed(b" <html>")
@@ -222,7 +222,7 @@ def test_an_error_keeps_its_status_and_becomes_the_clients(stream: bool, content
 
 
 @pytest.mark.parametrize("at", range(len(MESSAGES_FRAMES)))
-def test_the_last_words_of_a_stream_are_an_error_and_no_end(at: int) -> None:
+def test_an_aborted_stream_ends_with_an_error_and_no_end(at: int) -> None:
     """Wherever it stops."""
     stream = writer(response_head(content_type=EVENT_STREAM))
     stream.feed(b"".join(MESSAGES_FRAMES[:at]))
@@ -318,7 +318,7 @@ def test_a_stream_that_breaks_ends_with_an_error_in_the_clients_dialect(
 
 
 @PAIRS
-def test_a_proper_end_of_http_is_no_end_of_a_translated_answer(path: str, api: str, tmp_path: Path) -> None:
+def test_a_proper_end_of_http_is_no_end_of_a_translated_response(path: str, api: str, tmp_path: Path) -> None:
     """The last chunk came and the last event did not: told, but where OpenAI's bytes pass as they are."""
 
     gates = [asyncio.Event(), asyncio.Event()]
@@ -355,7 +355,7 @@ def test_a_proper_end_of_http_is_no_end_of_a_translated_answer(path: str, api: s
     ],
     ids=["cut", "no JSON", "empty", "204", "a stream", "compressed"],
 )
-def test_an_answer_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
+def test_a_response_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
     path: str, api: str, script: faults.Steps, tmp_path: Path
 ) -> None:
     """As JSON, whole, with the connection good for more."""
@@ -379,7 +379,7 @@ def test_an_answer_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
 
 @TRANSLATED
 @pytest.mark.parametrize("frames", [0, 3])
-def test_an_error_that_the_provider_tells_in_its_stream_is_the_last_event(
+def test_an_error_event_of_the_provider_is_the_last_event(
     path: str, api: str, frames: int, tmp_path: Path
 ) -> None:
     """In its own words and the client's dialect; the dialect's own end never follows."""
@@ -432,7 +432,7 @@ def test_a_planned_exchange_keeps_its_limits(path: str, api: str, limit: str, tm
 
 
 @TRANSLATED
-def test_a_whole_answer_that_stands_still_is_a_504(path: str, api: str, tmp_path: Path) -> None:
+def test_a_buffered_response_that_stalls_is_a_504(path: str, api: str, tmp_path: Path) -> None:
     """It is held back, so its failure can have a status."""
     wire = faults.answer(json.dumps(COMPLETE[api]).encode())
 
@@ -483,7 +483,9 @@ def test_a_client_that_leaves_a_stream_frees_the_provider(
 
 
 @PAIRS
-def test_a_drain_that_is_over_tells_every_stream_in_its_dialect(path: str, api: str, tmp_path: Path) -> None:
+def test_the_end_of_a_drain_sends_every_stream_an_error_in_its_dialect(
+    path: str, api: str, tmp_path: Path
+) -> None:
     gates = [asyncio.Event() for _ in FRAMES[api]]
     gates[0].set()
 

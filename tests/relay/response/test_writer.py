@@ -60,7 +60,7 @@ def test_a_response_is_read_only_as_far_as_it_has_to_be(
     ],
     ids=["compressed", "a compressed error", "a stream that was not requested"],
 )
-def test_what_cannot_be_translated_is_refused_at_its_head(head: ResponseHead, stream: bool) -> None:
+def test_what_cannot_be_translated_is_rejected_at_its_head(head: ResponseHead, stream: bool) -> None:
     with pytest.raises(UpstreamMalformed):
         provider_writer(head, stream=stream)
 

@@ -54,7 +54,7 @@ def test_the_event_is_one_event_with_the_same_object(message: str) -> None:
         ("never_heard_of", None, "api_error"),
     ],
 )
-def test_a_type_is_in_anthropic_s_words(kind: str, code: str | None, named: str) -> None:
+def test_an_error_type_is_one_of_anthropics(kind: str, code: str | None, named: str) -> None:
     assert json.loads(error_body(message="m", kind=kind, code=code))["error"]["type"] == named
 
 

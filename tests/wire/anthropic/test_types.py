@@ -26,7 +26,7 @@ def test_every_field_of_the_sdk_is_read_or_known_to_be_left_out() -> None:
     assert theirs - ours == NOT_READ
 
 
-def test_an_answer_may_hold_blocks_and_events_of_types_to_come() -> None:
+def test_a_response_may_hold_blocks_and_events_of_types_to_come() -> None:
     block = b'{"id":"m","content":[{"type":"hologram","x":1}],"stop_reason":"bored"}'
     assert messages.MESSAGES_RESPONSE.decode(block).content[0].type == "hologram"
     assert messages.MESSAGES_EVENT.decode(b'{"type":"confetti","n":1}').type == "confetti"

@@ -57,7 +57,7 @@ def test_the_content_is_the_same_in_any_pieces_and_ends_to_the_byte(name: str, s
 
 @pytest.mark.parametrize("data", BROKEN)
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
-def test_what_could_be_read_in_two_ways_is_refused(data: bytes, size: int) -> None:
+def test_what_could_be_read_in_two_ways_is_rejected(data: bytes, size: int) -> None:
     with pytest.raises(MalformedRequest):
         read(data, size=size)
 
@@ -65,7 +65,7 @@ def test_what_could_be_read_in_two_ways_is_refused(data: bytes, size: int) -> No
 @pytest.mark.parametrize(
     "data", [b"3e9\r\n", b"ffffffffffffffff\r\n", b"3e8\r\n" + b"a" * 1000 + b"\r\n1\r\n"]
 )
-def test_a_body_that_is_announced_too_large_is_refused_before_it_comes(data: bytes) -> None:
+def test_a_body_that_is_announced_too_large_is_rejected_before_it_comes(data: bytes) -> None:
     with pytest.raises(BodyTooLarge):
         read(data)
 
@@ -74,7 +74,7 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_comes(data: byt
 @pytest.mark.parametrize(
     "data", [b"0\r\n" + b"A: b\r\n" * 200, b"1;" + b"x" * 600, b"1;x\r\n \r\n" * 300, b"0" * 4000]
 )
-def test_framing_out_of_proportion_is_refused(data: bytes, size: int) -> None:
+def test_framing_out_of_proportion_is_rejected(data: bytes, size: int) -> None:
     """Trailers, extensions and sizes; small chunks are in proportion."""
     with pytest.raises(MalformedRequest):
         read(data, size=size)

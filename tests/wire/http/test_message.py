@@ -100,7 +100,7 @@ def test_a_plain_target_is_split_and_not_changed(path: bytes, query: bytes, why:
 
 
 @pytest.mark.parametrize(("target", "why"), BAD, ids=[row[1] for row in BAD])
-def test_a_target_that_could_be_read_in_two_ways_is_refused(target: bytes, why: str) -> None:
+def test_a_target_that_could_be_read_in_two_ways_is_rejected(target: bytes, why: str) -> None:
     with pytest.raises(MalformedRequest) as caught:
         split_target(target)
     assert caught.value.message.startswith("the request "), why

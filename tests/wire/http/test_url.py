@@ -150,7 +150,7 @@ def test_a_plain_url_is_taken_by_its_parts(
 
 
 @pytest.mark.parametrize(("url", "says", "why"), BAD, ids=[row[2] for row in BAD])
-def test_a_url_that_could_be_read_in_two_ways_is_refused(url: str, says: str, why: str) -> None:
+def test_a_url_that_could_be_read_in_two_ways_is_rejected(url: str, says: str, why: str) -> None:
     with pytest.raises(ValueError, match=says):
         parse_url(url)
 

@@ -103,7 +103,7 @@ def test_a_body_without_a_model_gets_one(members: dict[str, Any], data: st.DataO
 
 
 @given(members=st.dictionaries(NAMES, VALUES, min_size=1, max_size=4), data=st.data())
-def test_a_field_that_comes_twice_is_refused(members: dict[str, Any], data: st.DataObject) -> None:
+def test_a_field_that_comes_twice_is_rejected(members: dict[str, Any], data: st.DataObject) -> None:
     """Whichever it is, wherever the second stands, whatever its value: two readers could take different ones."""
     again = data.draw(st.sampled_from(sorted(members)))
     values = list(members.items())
@@ -116,7 +116,7 @@ def test_a_field_that_comes_twice_is_refused(members: dict[str, Any], data: st.D
 
 
 @given(body=st.binary(max_size=60) | st.text('{}[]":,\\ model0e.-', max_size=40).map(str.encode))
-def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
+def test_bytes_of_any_kind_are_read_or_rejected(body: bytes) -> None:
     """No other exception; what is read is what the standard library reads."""
     found: ModelField | None = None
     with contextlib.suppress(InvalidRequest):
@@ -150,7 +150,7 @@ def test_bytes_of_any_kind_are_read_or_refused(body: bytes) -> None:
         (b'{"model":"\xff"}', "must be a string"),
     ],
 )
-def test_what_could_be_taken_otherwise_is_refused(body: bytes, message: str) -> None:
+def test_what_could_be_taken_otherwise_is_rejected(body: bytes, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message) as caught:
         find_model(body)
     assert len(caught.value.message) < 400
@@ -172,7 +172,7 @@ def test_the_field_at_fault_is_named(body: bytes, param: str) -> None:
     assert caught.value.param == param
 
 
-def test_models_within_are_nobodys_business() -> None:
+def test_nested_models_are_ignored() -> None:
     """Only the top of the body names the model."""
     body = b'{"metadata":{"model":"x","model":"y"},"model":"a"}'
     assert find_model(body).replaced(body, "b") == b'{"metadata":{"model":"x","model":"y"},"model":"b"}'

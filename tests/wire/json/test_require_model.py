@@ -83,7 +83,7 @@ def test_the_one_model_is_found(body: bytes, model: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(("body", "why"), BAD, ids=[row[1] for row in BAD])
-def test_a_body_without_exactly_one_model_is_refused(body: bytes, why: str) -> None:
+def test_a_body_without_exactly_one_model_is_rejected(body: bytes, why: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         require_model(body)
     assert len(caught.value.message) < 300, why

@@ -45,7 +45,7 @@ def test_a_wrong_request_is_the_client_s_fault_and_names_the_field(body: bytes, 
 
 
 @pytest.mark.parametrize(("body", "param"), WRONG)
-def test_a_wrong_answer_is_the_upstream_s_fault(body: bytes, param: str | None) -> None:
+def test_a_wrong_response_is_the_upstreams_fault(body: bytes, param: str | None) -> None:
     with pytest.raises(UpstreamMalformed, match=re.escape(f" at {param}: ") if param else "cannot be read: "):
         strict.parse_response(body, SHAPE)
 
@@ -71,7 +71,7 @@ def test_a_right_body_is_read() -> None:
     assert strict.parse_request(body, SHAPE) == strict.parse_response(body, SHAPE) == Shape([Inner("a")])
 
 
-def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
+def test_a_response_may_begin_with_a_byte_order_mark() -> None:
     body = b'\xef\xbb\xbf{"items":[]}'
     assert strict.parse_response(body, SHAPE) == Shape([])
     with pytest.raises(InvalidRequest):

@@ -39,7 +39,7 @@ def test_a_chunk_is_read_as_loosely_as_servers_write_it(body: bytes) -> None:
     assert isinstance(chat.CHAT_CHUNK.decode(body), chat.ChatCompletionChunk)
 
 
-def test_a_role_or_a_part_that_nobody_knows_is_not_guessed_at() -> None:
+def test_an_unknown_role_or_part_is_rejected() -> None:
     for message in (b'{"role":"robot","content":"a"}', b'{"role":"user","content":[{"type":"smell"}]}'):
         with pytest.raises(msgspec.ValidationError):
             chat.CHAT_REQUEST.decode(b'{"messages":[' + message + b"]}")

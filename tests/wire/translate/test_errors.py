@@ -59,7 +59,7 @@ def test_the_message_is_found_in_any_form(body: bytes, message: str) -> None:
         (418, {"message": "m"}, "invalid_request_error", None),
     ],
 )
-def test_a_chat_client_reads_its_own_words_and_anthropic_s_as_the_code(
+def test_a_chat_client_gets_openais_type_and_anthropics_as_the_code(
     status: int, body: dict[str, str], kind: str, code: str | None
 ) -> None:
     error = parse_error(json.dumps({"type": "error", "error": body}).encode(), status)
@@ -114,7 +114,7 @@ def test_in_a_stream_there_is_no_status_and_the_type_decides() -> None:
     "body",
     [b"nonsense", b"[]", b'{"id":"c","choices":[],"error":null}', b'{"type":"message_start","message":{}}'],
 )
-def test_what_may_be_an_answer_is_no_error(body: bytes) -> None:
+def test_what_may_be_a_response_is_no_error(body: bytes) -> None:
     assert upstream_errors.find_error(body) is None
 
 

@@ -34,7 +34,7 @@ def test_claude_decides_for_itself_from_4_6_on(model: str, itself: bool) -> None
 
 
 @pytest.mark.parametrize(("level", "tokens"), effort.BUDGETS.items())
-def test_a_budget_fits_under_the_limit_with_room_for_an_answer(level: str, tokens: int) -> None:
+def test_a_budget_fits_under_the_limit_with_room_for_a_response(level: str, tokens: int) -> None:
     assert effort.budget_tokens(level, 10**6) == tokens
     for limit in (1, 1365, 1366, 2000, 20_000):
         found = effort.budget_tokens(level, limit)
@@ -47,6 +47,6 @@ def test_an_effort_comes_back_from_its_budget(level: str) -> None:
     assert effort.effort_for_budget(effort.BUDGETS[level]) == level
 
 
-def test_minimal_is_low_in_anthropic_s_words() -> None:
+def test_minimal_effort_is_low_for_anthropic() -> None:
     assert effort.effort_name("minimal") == "low"
     assert effort.effort_name("xhigh") == "xhigh"

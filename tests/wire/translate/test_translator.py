@@ -41,7 +41,7 @@ def test_a_request_is_translated_as_recorded(name: str) -> None:
 
 
 @names
-def test_an_answer_is_translated_as_recorded(name: str) -> None:
+def test_a_response_is_translated_as_recorded(name: str) -> None:
     body = asked(name).translate_response(recorded(name, "upstream_answer.json"))
     assert json.loads(body) == recorded_json(name, "answer.json")
 
@@ -94,7 +94,9 @@ def test_a_stream_that_is_cut_never_looks_finished(name: str) -> None:
         (Dialect.MESSAGES, Dialect.MESSAGES),
     ],
 )
-def test_a_pair_without_a_translation_is_refused_with_the_way_out(client: Dialect, upstream: Dialect) -> None:
+def test_a_pair_without_a_translation_is_rejected_with_the_way_out(
+    client: Dialect, upstream: Dialect
+) -> None:
     with pytest.raises(InvalidRequest, match=f"endpoint of {upstream.value}"):
         translation(client, upstream, requested_model="a", upstream_model="b", created=0)
 
@@ -190,7 +192,7 @@ def test_a_conversation_comes_back_from_the_other_dialect_as_it_was(said: list[d
         },
     )
 )
-def test_what_both_sides_can_be_asked_comes_back_as_it_was(fields: dict[str, Any]) -> None:
+def test_fields_of_both_apis_survive_a_round_trip(fields: dict[str, Any]) -> None:
     if "tools" not in fields:
         fields.pop("tool_choice", None)
         fields.pop("parallel_tool_calls", None)
@@ -207,7 +209,7 @@ def test_what_both_sides_can_be_asked_comes_back_as_it_was(fields: dict[str, Any
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("chat_to_messages")])
-def test_two_gateways_in_a_row_give_anthropic_s_client_what_anthropic_said(name: str) -> None:
+def test_two_gateways_in_a_row_preserve_anthropics_stream(name: str) -> None:
     """Signatures and all: the first speaks chat to the second, which has Anthropic behind it."""
     first = Fed(new("messages_to_chat"))
     said = first.feed(recorded(name, "stream.txt")) + first.end()
@@ -254,7 +256,7 @@ NOT_READ = {"chat_to_messages": {"reasoning_content"}, "messages_to_chat": {"top
 
 
 @names
-def test_a_wrong_type_anywhere_is_refused_by_the_field_s_name(name: str) -> None:
+def test_a_wrong_type_anywhere_is_rejected_by_the_field_s_name(name: str) -> None:
     document = recorded_json(name, "request.json")
     for place, container, key in paths(document):
         if key in NOT_READ[pair_of(name)]:
@@ -304,7 +306,7 @@ def test_a_strange_request_is_translated_or_rejected(data: st.DataObject, name: 
 
 @given(st.data(), st.sampled_from(NAMES))
 @settings(max_examples=300)
-def test_a_strange_answer_is_translated_or_called_malformed(data: st.DataObject, name: str) -> None:
+def test_a_strange_response_is_translated_or_called_malformed(data: st.DataObject, name: str) -> None:
     document = changed(data, recorded_json(name, "upstream_answer.json"))
     with suppress(UpstreamFailed):
         json.loads(asked(name).translate_response(spelt(document)))
@@ -368,7 +370,7 @@ def test_bytes_that_are_no_stream_are_called_malformed_or_unfinished(chunks: lis
         b'{"messages":[],"max_tokens":1}', b'{"messages":[{"role":"user","content":"\\ud800"}],"max_tokens":[]}',
     ],
 )  # fmt: skip
-def test_what_is_no_request_is_rejected_and_what_is_no_answer_malformed(pair: str, body: bytes) -> None:
+def test_what_is_no_request_is_rejected_and_what_is_no_response_malformed(pair: str, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         new(pair).translate_request(body)
     with pytest.raises(UpstreamMalformed):
@@ -384,13 +386,13 @@ WHOLE_ERRORS = [
 
 @pytest.mark.parametrize("pair", ["chat_to_messages", "messages_to_chat"])
 @pytest.mark.parametrize("body", WHOLE_ERRORS)
-def test_an_error_in_place_of_an_answer_is_raised_with_its_words(pair: str, body: bytes) -> None:
+def test_an_error_in_place_of_a_response_is_raised_with_its_message(pair: str, body: bytes) -> None:
     for read_as in (new(pair).translate_response, new(pair).response_as_stream):
         with pytest.raises(UpstreamFailed, match="boom"):
             read_as(body)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_whole_answer_can_be_told_as_a_stream(name: str) -> None:
+def test_a_complete_response_can_be_sent_as_a_stream(name: str) -> None:
     told = asked(name).response_as_stream(recorded(name, "upstream_answer.json"))
     CHECKS[pair_of(name)](told)

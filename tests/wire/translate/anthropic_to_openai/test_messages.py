@@ -48,7 +48,7 @@ def test_a_system_message_in_between_stays_where_it_is() -> None:
     assert roles == ["user", "system", "user"]
 
 
-def test_results_stand_before_what_else_was_said_in_their_turn() -> None:
+def test_tool_results_come_first_in_their_turn() -> None:
     """Chat services want every tool message directly behind its call."""
     assert said(user(text("a"), result("r"), text("b"))) == [
         {"role": "tool", "tool_call_id": "1", "content": "r"},
@@ -146,7 +146,7 @@ def test_thinking_that_is_not_shown_goes_back_by_its_signature_alone() -> None:
          "messages[0].content[0].content[1].source"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_said_is_refused_by_its_name(block: dict[str, Any], param: str) -> None:
+def test_what_cannot_be_translated_is_rejected_by_its_name(block: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest, match="as base64") as refused:
         said(user(block))
     assert refused.value.param == param

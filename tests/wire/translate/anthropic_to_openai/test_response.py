@@ -25,7 +25,7 @@ def call(arguments: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("messages_")])
-def test_the_sdk_reads_every_recorded_answer(name: str) -> None:
+def test_the_sdk_reads_every_recorded_response(name: str) -> None:
     read = Message.model_validate_json(recorded(name, "answer.json"), strict=True)
     assert read.stop_reason and read.content
 
@@ -139,16 +139,16 @@ def test_counts_that_make_no_sense_read_as_zero(counts: object) -> None:
 
 
 @pytest.mark.parametrize("finish", [None, ""])
-def test_an_answer_that_does_not_say_why_it_stopped_is_not_finished(finish: str | None) -> None:
+def test_a_response_that_does_not_say_why_it_stopped_is_not_finished(finish: str | None) -> None:
     with pytest.raises(UpstreamMalformed, match="finish_reason"):
         told(finish, content="a")
 
 
-def test_an_answer_that_failed_says_so() -> None:
+def test_a_response_that_failed_says_so() -> None:
     with pytest.raises(UpstreamFailed, match="without an error message"):
         told("error", content="a")
 
 
-def test_an_answer_without_a_choice_is_malformed() -> None:
+def test_a_response_without_a_choice_is_malformed() -> None:
     with pytest.raises(UpstreamMalformed, match="no choices"):
         messages_answer.message(CHAT_RESPONSE.decode(b'{"choices":[]}'), model="m", names=ToolNames())

@@ -201,7 +201,7 @@ def test_a_call_whose_name_comes_late_keeps_its_place() -> None:
     assert [(block.id, block.name) for block in added_up(read(*sent)).content] == [("a", "f"), ("b", "g")]
 
 
-def test_thinking_in_pieces_beside_the_same_reasoning_is_told_once() -> None:
+def test_thinking_beside_the_same_reasoning_is_sent_once() -> None:
     """As other gateways stream it."""
     sent = [
         chunk(reasoning_content="a", thinking_blocks=[{"type": "thinking", "thinking": "a"}]),
@@ -244,14 +244,14 @@ def failed(error: bytes, *before: object) -> tuple[bytes, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("error", [{"message": "Busy.", "type": "server_error"}, "Busy."])
-def test_an_error_event_ends_the_stream_and_has_its_words(error: object) -> None:
+def test_an_error_event_ends_the_stream_and_keeps_its_message(error: object) -> None:
     said, event = failed(sse({"error": error}), chunk(content="a"))
     assert b'"text":"a"' in said
     assert event["type"] == "error" and event["error"]["message"] == "Busy."
     assert event["error"]["type"] == "api_error"
 
 
-def test_an_error_without_words_is_still_an_error() -> None:
+def test_an_error_without_a_message_is_an_error() -> None:
     assert "without an error message" in failed(sse({"error": {}}), chunk(content="a"))[1]["error"]["message"]
 
 
@@ -263,7 +263,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_an_error_of_any_form_is_raised_with_its_words(error: bytes) -> None:
+def test_an_error_of_any_form_is_raised_with_its_message(error: bytes) -> None:
     with pytest.raises(UpstreamFailed, match="boom"):
         new().feed(error)
     assert failed(error, chunk(content="a"))[1]["error"]["message"] == "boom"
@@ -317,7 +317,7 @@ def test_done_without_a_finish_reason_is_malformed_and_an_early_end_is_a_cut() -
         stream.feed(DONE)
 
 
-def test_what_stands_in_front_of_nonsense_is_not_lost() -> None:
+def test_content_in_front_of_a_malformed_event_is_kept() -> None:
     """However the bytes were cut: it was said."""
     stream = new()
     with pytest.raises(UpstreamMalformed):
@@ -325,7 +325,7 @@ def test_what_stands_in_front_of_nonsense_is_not_lost() -> None:
     assert b'"text":"hi"' in stream.rest() and stream.rest() == b""
 
 
-def test_an_answer_that_comes_whole_in_one_event_is_told() -> None:
+def test_a_complete_message_in_one_event_is_sent() -> None:
     """A message behind pieces repeats them, as some servers do."""
     whole = {"index": None, "message": {"content": "hi", "refusal": {}}, "finish_reason": "stop"}
     assert added_up(read({"id": 5, "choices": [whole]})).content[0].text == "hi"

@@ -23,5 +23,5 @@ def test_every_name_comes_back_and_none_is_taken_for_another(names: list[str]) -
     )
 
 
-def test_a_name_that_fits_is_nobodys_to_change() -> None:
+def test_a_name_that_fits_is_unchanged() -> None:
     assert ToolNames().shorten("x" * LONGEST) == ToolNames().restore("x" * LONGEST) == "x" * LONGEST

@@ -60,7 +60,7 @@ def test_a_field_is_carried_over_or_left_out(field: str, value: Any, becomes: di
     assert told(**{field: value}) == {**plain, **becomes}
 
 
-def test_a_user_of_a_long_name_is_still_told_apart() -> None:
+def test_users_with_long_names_stay_different() -> None:
     """OpenAI refuses more than 64 characters; agents send a JSON object as their user's id."""
     names = [told(metadata={"user_id": f'{{"device_id":"{number}{"0" * 100}"}}'})["user"] for number in "112"]
     assert names[0] == names[1] != names[2] and {len(name) for name in names} == {64}
@@ -96,7 +96,7 @@ def test_an_effort_counts_more_than_a_budget_and_neither_where_thinking_is_off()
         ),
     ],
 )
-def test_a_choice_of_tools_is_said_in_openai_s_words(choice: Any, becomes: dict[str, Any]) -> None:
+def test_tool_choice_is_translated_to_openai(choice: Any, becomes: dict[str, Any]) -> None:
     asked = told(tools=[TOOL], tool_choice=choice)
     assert {name: asked[name] for name in asked if name in ("tool_choice", "parallel_tool_calls")} == becomes
 
@@ -157,19 +157,19 @@ def test_a_schema_that_says_more_is_left_as_it_is(schema: dict[str, Any]) -> Non
         ({"output_config": {"format": {"type": "xml"}}}, "output_config.format"),
     ],
 )
-def test_what_would_be_another_answer_is_refused_by_its_name(fields: dict[str, Any], param: str) -> None:
+def test_a_field_that_changes_the_response_is_rejected_by_name(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         told(**fields)
     assert refused.value.param == param and f"'{param}' " in refused.value.message
 
 
-def test_a_refusal_shows_little_of_what_is_refused() -> None:
+def test_a_refusal_shows_little_of_what_is_rejected() -> None:
     with pytest.raises(InvalidRequest) as refused:
         told(tools=[{"type": "x" * 100_000, "name": "f"}])
     assert len(refused.value.message) < 400
 
 
-def test_a_refusal_keeps_its_words() -> None:
+def test_a_refusal_keeps_its_text() -> None:
     body = b'{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}'
     told = json.loads(exchange().translate_error(429, body))
     assert told["error"]["message"] == "Rate limit reached" and told["error"]["type"] == "rate_limit_error"

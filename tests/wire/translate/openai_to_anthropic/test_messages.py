@@ -47,7 +47,7 @@ def test_system_and_developer_messages_are_the_prompt_wherever_they_stand() -> N
     assert turns == [{"role": "user", "content": [text("a"), text("b")]}]
 
 
-def test_results_stand_in_front_of_what_the_user_said_meanwhile() -> None:
+def test_tool_results_come_in_front_of_the_users_text() -> None:
     """Anthropic refuses a turn in which a result is late."""
     results = [{"role": "tool", "tool_call_id": name, "content": "r"} for name in ("1", "2")]
     _, turns = said(user("a"), {"role": "assistant", "content": "b"}, user("wait"), *results, user("on"))
@@ -55,7 +55,7 @@ def test_results_stand_in_front_of_what_the_user_said_meanwhile() -> None:
     assert kinds == ["1", "2", "wait", "on"]
 
 
-def test_words_to_go_on_from_do_not_end_in_white_space() -> None:
+def test_text_to_continue_does_not_end_in_white_space() -> None:
     """Anthropic refuses them; within a conversation they stay as they are."""
     begun = {"role": "assistant", "content": [text("{ "), text(' "a": \n')]}
     assert said(user("a"), begun)[1][-1]["content"] == [text("{ "), text(' "a":')]
@@ -96,7 +96,7 @@ def test_text_of_white_space_is_left_out() -> None:
     assert turns[2]["content"] == [text("b")]
 
 
-def test_a_refusal_is_text_that_the_model_said() -> None:
+def test_a_refusal_is_text() -> None:
     _, turns = said(user("a"), {"role": "assistant", "refusal": "No."}, user("b"),
                     {"role": "assistant", "content": [{"type": "refusal", "refusal": "Never."}]})  # fmt: skip
     assert turns[1]["content"] == [text("No.")] and turns[3]["content"] == [text("Never.")]
@@ -218,7 +218,7 @@ FIRST = "messages[0].content[0]"
         (user("  "), "messages"),
     ],
 )
-def test_what_cannot_be_said_is_refused_by_its_name(message: dict[str, Any], param: str) -> None:
+def test_what_cannot_be_translated_is_rejected_by_its_name(message: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         said(message)
     assert refused.value.param == param and param in refused.value.message

@@ -24,7 +24,7 @@ def choice(**fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("chat_")])
-def test_the_sdk_reads_every_recorded_answer(name: str) -> None:
+def test_the_sdk_reads_every_recorded_response(name: str) -> None:
     read = ChatCompletion.model_validate_json(recorded(name, "answer.json"), strict=True)
     assert len(read.choices) == 1 and read.usage is not None
 
@@ -49,18 +49,18 @@ def test_a_call_is_why_the_model_stopped_whatever_it_is_called(stop: str) -> Non
     assert choice(stop_reason="max_tokens", content=[call])["finish_reason"] == "length"
 
 
-def test_an_answer_of_nothing_is_a_text_of_nothing() -> None:
+def test_an_empty_response_has_an_empty_text() -> None:
     """Clients read the content of an answer without a call as text."""
     assert choice(content=[])["message"]["content"] == ""
 
 
-def test_an_answer_that_does_not_say_why_it_stopped_is_not_finished() -> None:
+def test_a_response_that_does_not_say_why_it_stopped_is_not_finished() -> None:
     with pytest.raises(UpstreamMalformed, match="stop_reason"):
         told(stop_reason=None)
 
 
 @pytest.mark.parametrize("usage", [[], "5", {"input_tokens": "a", "output_tokens": None}])
-def test_counts_that_make_no_sense_cost_no_answer(usage: object) -> None:
+def test_counts_that_make_no_sense_cost_no_response(usage: object) -> None:
     assert told(usage=usage)["usage"]["total_tokens"] == 0
 
 
@@ -80,7 +80,7 @@ def test_cached_tokens_are_part_of_the_prompt() -> None:
     assert answer["service_tier"] == "priority"
 
 
-def test_a_refusal_is_told_with_its_reason() -> None:
+def test_a_refusal_keeps_its_reason() -> None:
     refused = choice(stop_reason="refusal", stop_details={"type": "refusal", "explanation": "No."})
     assert refused["message"]["refusal"] == "No." and refused["message"]["content"] is None
     assert choice(stop_details={"explanation": "odd"})["message"]["refusal"] is None
@@ -99,7 +99,7 @@ def test_a_call_of_no_tool_is_malformed() -> None:
         told(content=[{"type": "tool_use", "id": "1", "input": {}}])
 
 
-def test_an_answer_without_ids_gets_some() -> None:
+def test_a_response_without_ids_gets_some() -> None:
     """A tool's result has to name the call that it answers."""
     said = told(
         id=None, content=[{"type": "tool_use", "name": "f"}, {"type": "tool_use", "id": "", "name": "g"}]

@@ -141,7 +141,7 @@ def added_up(chunks: list[Any]) -> ParsedChatCompletion[None]:
 # One thing at a time
 
 
-def test_usage_is_told_with_the_latest_totals_if_it_was_asked_for() -> None:
+def test_usage_has_the_latest_totals_if_it_was_requested() -> None:
     later = {"type": "message_delta", "delta": {}, "usage": {"input_tokens": 9, "output_tokens": 5}}
     said = read(START, noted(), later, STOP, include_usage=True)
     counts = events(said)[-2]
@@ -158,14 +158,14 @@ def test_a_call_without_arguments_is_an_object_all_the_same() -> None:
     assert pieces == ["", "{}", "", '{"a":1}']
 
 
-def test_text_and_thinking_at_the_start_of_a_block_are_told() -> None:
+def test_text_and_thinking_at_the_start_of_a_block_are_sent() -> None:
     said = read(START, opened(0, type="thinking", thinking="t"), closed(0), opened(1, type="text", text="a"),
                 added(1, type="text_delta", text="b"), closed(1), noted(), STOP)  # fmt: skip
     assert [delta.get("content") for delta in deltas(said) if "content" in delta] == ["", "a", "b"]
     assert {"reasoning_content": "t"} in deltas(said)
 
 
-def test_a_refusal_is_told_with_its_reason() -> None:
+def test_a_refusal_keeps_its_reason() -> None:
     said = read(START, noted("refusal", stop_details={"type": "refusal", "explanation": "No."}), STOP)
     assert {"refusal": "No."} in deltas(said)
     assert b'"finish_reason":"content_filter"' in said
@@ -190,14 +190,14 @@ def failed(error: object) -> dict[str, Any]:
     return event
 
 
-def test_an_error_event_ends_the_stream_and_has_its_words() -> None:
+def test_an_error_event_ends_the_stream_and_keeps_its_message() -> None:
     event = failed({"type": "error", "error": {"type": "overloaded_error", "message": "Busy."}})
     assert event["error"] == {
         "message": "Busy.", "type": "service_unavailable", "code": "overloaded_error", "param": None
     }  # fmt: skip
 
 
-def test_an_error_without_words_is_still_an_error() -> None:
+def test_an_error_without_a_message_is_an_error() -> None:
     assert "without an error message" in failed({"type": "error"})["error"]["message"]
 
 
@@ -205,7 +205,7 @@ def test_an_error_without_words_is_still_an_error() -> None:
     "error",
     [{"type": "error", "error": {"type": "overloaded_error", "message": "Busy."}}, {"error": "Busy."}],
 )
-def test_an_error_before_anything_was_said_is_raised_with_its_words(error: object) -> None:
+def test_an_error_in_front_of_content_is_raised_with_its_message(error: object) -> None:
     with pytest.raises(UpstreamFailed, match="Busy"):
         new().feed(sse(error))
 
@@ -313,7 +313,7 @@ def test_arguments_that_come_as_text_are_the_arguments() -> None:
     ] == ['{"a":1}']
 
 
-def test_what_stands_in_front_of_nonsense_is_not_lost() -> None:
+def test_content_in_front_of_a_malformed_event_is_kept() -> None:
     """However the bytes were cut: it was said."""
     stream = new()
     with pytest.raises(UpstreamMalformed):

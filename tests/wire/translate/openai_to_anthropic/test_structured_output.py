@@ -105,7 +105,7 @@ def test_a_strict_tool_that_cannot_be_enforced_is_not_strict(model: str, schema:
 
 
 @pytest.mark.parametrize("field", ["response_format", "tools[0].function.parameters"])
-def test_a_schema_that_is_too_deep_is_refused_by_its_name(field: str) -> None:
+def test_a_schema_that_is_too_deep_is_rejected_by_its_name(field: str) -> None:
     schema: dict[str, Any] = {"type": "object", "properties": {}}
     for _ in range(200):
         schema = {"type": "object", "properties": {"a": schema}}

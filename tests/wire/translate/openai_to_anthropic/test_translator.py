@@ -80,7 +80,7 @@ def test_a_field_is_carried_over_or_left_out(field: str, value: Any, becomes: di
         (0.2, 0.5, {"temperature": 0.2}),
     ],
 )
-def test_what_is_done_unasked_is_not_asked_for_beside_another(
+def test_a_default_is_not_sent_beside_another_sampling_field(
     temperature: float, top_p: float, becomes: dict[str, float]
 ) -> None:
     """Clients send both with their defaults, and many of Anthropic's models refuse the two together."""
@@ -196,7 +196,7 @@ def test_no_effort_turns_thinking_off_where_it_may_be_on() -> None:
     assert told(NEW, reasoning_effort="none")["thinking"] == {"type": "disabled"}
 
 
-def test_what_the_client_said_in_anthropic_s_words_counts() -> None:
+def test_anthropics_own_fields_take_precedence() -> None:
     asked = told(reasoning_effort="high", thinking={"type": "enabled", "budget_tokens": 2000}, temperature=1)
     assert asked["thinking"]["budget_tokens"] == 2000 and asked["temperature"] == 1
     assert told(NEW, reasoning_effort="high", output_config={"effort": "max"})["output_config"] == {
@@ -204,7 +204,7 @@ def test_what_the_client_said_in_anthropic_s_words_counts() -> None:
     }
 
 
-def test_a_model_that_cannot_think_is_not_asked_to() -> None:
+def test_no_effort_is_requested_of_a_model_that_cannot_think() -> None:
     assert "thinking" not in told(settings={"reasoning": False}, reasoning_effort="high")
 
 
@@ -220,7 +220,7 @@ def test_a_model_that_cannot_think_is_not_asked_to() -> None:
         ("response_format", {"type": "json_schema", "json_schema": {"name": "n"}}),
     ],
 )  # fmt: skip
-def test_what_would_be_another_answer_is_refused_by_its_name(field: str, value: Any) -> None:
+def test_a_field_that_changes_the_response_is_rejected_by_name(field: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"'{field}' ") as refused:
         told(**{field: value})
     assert refused.value.param == field
@@ -229,13 +229,13 @@ def test_what_would_be_another_answer_is_refused_by_its_name(field: str, value: 
 @pytest.mark.parametrize(
     "choice", ["sometimes", {"type": "allowed_tools", "allowed_tools": {}}, {"type": "function"}]
 )
-def test_a_choice_that_cannot_be_said_is_refused(choice: Any) -> None:
+def test_a_choice_that_cannot_be_translated_is_rejected(choice: Any) -> None:
     with pytest.raises(InvalidRequest) as refused:
         told(tools=[TOOL], tool_choice=choice)
     assert refused.value.param == "tool_choice"
 
 
-def test_a_tool_that_is_no_function_is_refused_by_its_place() -> None:
+def test_a_tool_that_is_no_function_is_rejected_by_its_place() -> None:
     with pytest.raises(InvalidRequest) as refused:
         told(tools=[TOOL, {"type": "custom", "custom": {"name": "c"}}])
     assert refused.value.param == "tools[1]"
@@ -244,7 +244,7 @@ def test_a_tool_that_is_no_function_is_refused_by_its_place() -> None:
 # Answers
 
 
-def test_usage_comes_at_the_end_of_a_stream_only_if_it_was_asked_for() -> None:
+def test_usage_ends_a_stream_only_if_it_was_requested() -> None:
     stream = (
         b'data: {"type":"message_start","message":{"id":"m","content":[]}}\n\n'
         b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}\n\n'
@@ -258,11 +258,11 @@ def test_usage_comes_at_the_end_of_a_stream_only_if_it_was_asked_for() -> None:
         assert (b'"usage"' in fed.feed(stream) + fed.end()) is expected
 
 
-def test_a_stream_that_nobody_asked_for_is_still_read() -> None:
+def test_a_stream_that_was_not_requested_is_still_read() -> None:
     with pytest.raises(UpstreamClosed):
         Fed(exchange()).end()
 
 
-def test_a_refusal_keeps_its_words() -> None:
+def test_a_refusal_keeps_its_text() -> None:
     body = b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}'
     assert json.loads(exchange().translate_error(404, body))["error"]["message"] == "model: x"
