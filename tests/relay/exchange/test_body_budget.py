@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from clawgate.errors import Overloaded
 from clawgate.relay.exchange import body_budget
 from clawgate.relay.exchange.body_budget import TURN_BYTES_PER_SECOND, WAIT_SECONDS, BodyBufferBudget
+from clawgate.testing.http import faults
+from clawgate.testing.http.upstream import FakeUpstream
+from tests.e2e.stand import PATH, serving, until
 from tests.relay.fakes import FakeClock
 
 LARGE = TURN_BYTES_PER_SECOND
@@ -228,3 +232,29 @@ def test_memory_is_bounded_and_one_body_is_always_read(steps: list[tuple[int, in
         assert budget.used == sum(body.size for body in [*receiving, *complete]) <= 10 + 20 + 9
         assert not receiving or any(body.is_read for body in receiving)
         assert budget.used > 10 or all(body.is_read for body in receiving)
+
+
+async def test_large_bodies_wait_for_each_other_and_all_are_served() -> None:
+    """A server that has to know their model reads one of them at a time beyond its memory."""
+    body = json.dumps({"model": "a", "messages": [], "filler": "x" * 180_000}).encode()
+    async with (
+        FakeUpstream(faults.json_answer({"ok": True})) as upstream,
+        serving(
+            "server", upstream.url, models=["a"], max_body_mb=0.2, intake={"buffered_bytes": 200_000}
+        ) as stand,
+        await stand.client() as first,
+        await stand.client() as second,
+    ):
+        budget = stand.role.connections.context.body_budget
+        head = f"POST {PATH} HTTP/1.1\r\nHost: {stand.url.removeprefix('http://')}\r\n"
+        head += "Content-Type: application/json\r\n" + "".join(
+            f"{name}: {value}\r\n" for name, value in stand.fields
+        )
+        for client in (first, second):
+            await client.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode(), body[:120_000])
+        await until(lambda: budget.used > 240_000, lambda: budget.used)
+        await first.send(body[120_000:])
+        assert (await first.response()).json() == {"ok": True}
+        await second.send(body[120_000:])
+        assert (await second.response()).json() == {"ok": True}
+        assert budget.used == 0 and [len(request.body) for request in upstream.requests] == [len(body)] * 2
