@@ -72,6 +72,13 @@ class ClientTransport(asyncio.Transport):
         if self.closed:
             self._lose()
 
+    def peer_takes(self, count: int) -> None:
+        """The peer reads ``count`` bytes of what was sent to it; too few for writing to go on."""
+        self.unsent -= count
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.high_water = 65_536 if high is None else high
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.relay.downstream.client_timeouts import LINGER_SECONDS, BodyRate, Overdue, Phase, overdue
+from clawgate.relay.downstream.client_timeouts import (
+    LINGER_SECONDS,
+    BodyRate,
+    Overdue,
+    Phase,
+    UnsentBytes,
+    overdue,
+)
 from clawgate.relay.downstream.request_parser import ClientLimits
 
 LIMITS = ClientLimits(
@@ -78,3 +85,25 @@ def test_a_body_has_a_limit_as_a_whole() -> None:
     for second in range(1, 100):
         assert body.problem(1000 * second, 1000.0 + second, awaits_client=True) is None
     assert body.problem(100_000, 1100.0, awaits_client=True) == "the body did not come within 100 s"
+
+
+def test_a_client_that_reads_slowly_makes_progress() -> None:
+    """At the least rate, over the time that passed; what is written meanwhile takes nothing back."""
+    waiting = UnsentBytes(1000)
+    waiting.note(950)
+    waiting.note(5000)
+    waiting.note(4990)
+    assert waiting.progressed(6, LIMITS)
+
+
+@pytest.mark.parametrize("left", [1000, 941, 2000])
+def test_a_client_that_reads_next_to_nothing_makes_none(left: int) -> None:
+    waiting = UnsentBytes(1000)
+    waiting.note(left)
+    assert not waiting.progressed(6, LIMITS)
+
+
+def test_progress_counts_once() -> None:
+    waiting = UnsentBytes(1000)
+    waiting.note(0)
+    assert waiting.progressed(6, LIMITS) and not waiting.progressed(6, LIMITS)

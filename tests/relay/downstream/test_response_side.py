@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import socket
 import struct
+import weakref
+from typing import cast
 
 import pytest
 
 from clawgate.errors import GatewayStopping, GatewayUnavailable
 from clawgate.relay.downstream.client_timeouts import LINGER_SECONDS, Phase
 from clawgate.relay.downstream.request_parser import ClientLimits
-from tests.relay.fake_listener import BEARER, Listener, request, turns
-from tests.relay.fakes import OK, STREAM_HEAD, chunked
+from clawgate.relay.exchange.exchange import Exchange
+from tests.relay.fake_listener import BEARER, Client, Listener, request, turns
+from tests.relay.fakes import OK, STREAM_HEAD, chunked, response
 
 pytestmark = pytest.mark.anyio
 
@@ -288,3 +291,52 @@ async def test_the_end_of_a_long_response_has_time_to_be_sent() -> None:
     assert not client.transport.aborted
     listener.advance(listener.manager.limits.body_idle_seconds)
     assert client.transport.aborted
+
+
+async def long_response(*lines: bytes) -> tuple[Listener, Client]:
+    """A response of 1 MB whose client has read nothing of it, and the listener."""
+    listener = Listener()
+    client = listener.connect(reads=False)
+    client.send(request(b"/v1/x", *lines))
+    await turns()
+    listener.dialer.transport().receive(response(b"x" * 1_000_000))
+    await turns()
+    return listener, client
+
+
+@pytest.mark.parametrize("lines", [(), (b"Connection: close",)])
+async def test_a_slow_reader_gets_all_of_a_long_response(lines: tuple[bytes, ...]) -> None:
+    """However long it takes: a link of 10 kB/s has no 1 MB within the limit for a pause."""
+    listener, client = await long_response(*lines)
+    for _ in range(99):
+        listener.advance(1)
+        client.transport.peer_takes(10_000)
+    assert not client.transport.aborted
+    client.transport.peer_takes_all()
+    await turns()
+    assert client.transport.closed == bool(lines) and not client.transport.aborted
+
+
+@pytest.mark.parametrize("lines", [(), (b"Connection: close",)])
+async def test_a_reader_below_the_least_rate_is_given_up(lines: tuple[bytes, ...]) -> None:
+    """A byte now and then keeps no response in memory."""
+    listener, client = await long_response(*lines)
+    for _ in range(61):
+        listener.advance(1)
+        client.transport.peer_takes(100)
+    assert client.transport.aborted
+
+
+async def test_a_connection_keeps_nothing_of_an_exchange_that_is_over() -> None:
+    """Its response may be megabytes, and the next request may never come."""
+    listener = Listener()
+    client = listener.connect()
+    client.send(request(b"/v1/x", method=b"POST", body=b"{", length=2))
+    await turns()
+    listener.advance(2)
+    exchange = weakref.ref(cast(Exchange, client.protocol._exchange))
+    client.send(b"}")
+    await turns()
+    listener.dialer.transport().receive(OK)
+    await turns()
+    assert client.statuses == [200] and exchange() is None

@@ -101,3 +101,23 @@ class BodyRate:
                 return f"the body came at less than {limits.body_rate} bytes per second"
             self._window_seconds, self._window_received = 0.0, received
         return None
+
+
+class UnsentBytes:
+    """Measures how fast a client reads: ``unsent`` bytes wait for it, in our buffer and in the kernel's."""
+
+    __slots__ = ("_read", "_unsent")
+
+    def __init__(self, unsent: int) -> None:
+        self._unsent = unsent
+        self._read = 0
+
+    def note(self, unsent: int) -> None:
+        """So many bytes wait now."""
+        self._read += max(self._unsent - unsent, 0)
+        self._unsent = unsent
+
+    def progressed(self, seconds: float, limits: ClientLimits) -> bool:
+        """Whether the client has read at the least rate of a body since the last call, ``seconds`` ago."""
+        read, self._read = self._read, 0
+        return read >= limits.body_rate * seconds

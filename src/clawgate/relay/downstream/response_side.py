@@ -7,9 +7,11 @@ client may still be sending is closed only after the client has had time to read
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import select
 import socket
 import struct
+import termios
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -19,13 +21,15 @@ from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestTimedOut
 from clawgate.relay.admission.admission import Admission
-from clawgate.relay.downstream.client_timeouts import BodyRate, Overdue, Phase, overdue
+from clawgate.relay.downstream.client_timeouts import BodyRate, Overdue, Phase, UnsentBytes, overdue
 from clawgate.relay.downstream.error_replies import encode_error, rejection_record
 from clawgate.relay.downstream.pipeline import PipelineBuffer
 from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
 from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import RequestHead
+
+_CLIENT_READS = (Phase.RESPONSE_READ, Phase.CLOSING)
 
 
 class Listener(Protocol):
@@ -58,6 +62,7 @@ class ResponseSide(HttpToolsProtocol):
     _body_paused = False  # the exchange takes no more of the body for now
     _response_unread = False  # the next request waits until the client has read the last response
     _body_rate: tuple[Exchange, BodyRate] | None = None
+    _unsent: UnsentBytes | None = None  # while the client has to read
     _waiting_since = 0.0
 
     def __init__(
@@ -99,6 +104,7 @@ class ResponseSide(HttpToolsProtocol):
         self._waiting_since = self._listener.now()
         self._awaits_request = True
         self._body_paused = False
+        self._body_rate = None  # and with it the exchange that is over
         if self._pipelined is None:
             if flow.read_paused:
                 flow.resume_reading()
@@ -182,6 +188,7 @@ class ResponseSide(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._waiting_since = self._listener.now()
+        self._unsent = None
         if self._exchange is not None:
             self._exchange.on_client_write_paused()
 
@@ -230,7 +237,10 @@ class ResponseSide(HttpToolsProtocol):
                 return
             exchange.check_time(now)
             self._check_body_rate(exchange, now)
-        action = overdue(self.phase, now - self._waiting_since, self._listener.limits)
+        phase = self.phase
+        if phase in _CLIENT_READS:
+            self._check_progress(now)
+        action = overdue(phase, now - self._waiting_since, self._listener.limits)
         if action is Overdue.CLOSE:
             self._close()
         elif action is Overdue.ABORT:
@@ -241,6 +251,17 @@ class ResponseSide(HttpToolsProtocol):
         elif action is Overdue.REJECT:
             limit = self._listener.limits.head_seconds
             self.on_request_error(RequestTimedOut(f"the request head did not come within {limit:g} s"))
+
+    def _check_progress(self, now: float) -> None:
+        """A client that reads a long response slowly is not one that does not read."""
+        limits = self._listener.limits
+        unsent = self.transport.get_write_buffer_size() + _unsent_in_kernel(self.transport)
+        if self._unsent is None:
+            self._unsent = UnsentBytes(unsent)
+        self._unsent.note(unsent)
+        waited = now - self._waiting_since
+        if waited >= limits.body_idle_seconds and self._unsent.progressed(waited, limits):
+            self._waiting_since = now
 
     def _check_body_rate(self, exchange: Exchange, now: float) -> None:
         """End an exchange whose body comes too slowly. A body that came within a second is never measured."""
@@ -284,6 +305,16 @@ class ResponseSide(HttpToolsProtocol):
     def _close(self) -> None:
         self._waiting_since = self._listener.now()
         self.transport.close()
+
+
+def _unsent_in_kernel(transport: asyncio.Transport) -> int:
+    """Bytes that the kernel holds for the client. It asks for more in large steps, far apart for a slow one."""
+    try:
+        fd = transport.get_extra_info("socket").fileno()
+        held: int = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0]
+    except (OSError, ValueError):  # the socket is closed already
+        return 0
+    return held
 
 
 def _has_hung_up(transport: asyncio.Transport) -> bool:
