@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from clawgate.app.config_report import write_report
 from clawgate.app.config_watcher import AddSecrets, ConfigWatcher, routes_of
 from clawgate.app.factory import connection_limit
 from clawgate.app.log_setup import RequestLog, has_failed
@@ -19,6 +18,7 @@ from clawgate.app.upstreams import provider_upstream
 from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, ControlApi
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
 from clawgate.policy.local_hosts import is_loopback
+from clawgate.processes.instance.config_report import write_report
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clawgate.cli.effect import effect_of, print_effect
 from clawgate.cli.errors import UNCHANGED, fail, fail_invalid_config
 from clawgate.cli.paths import Paths, find_paths, read_config_at
 
@@ -103,6 +104,12 @@ def print_written(path: Path, written: WriteResult) -> None:
         click.echo(f"Updated config: {path}")
         if written.backup:
             click.echo(f"  Backup: {written.backup}")
+
+
+def print_effect_of(paths: Paths, written: WriteResult) -> None:
+    """Print what the running gateway did with the change."""
+    if written.changed:
+        print_effect(effect_of(paths, written))
 
 
 def print_remaining(written: WriteResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clawgate.cli.effect import Effect, effect_of, print_effect
 from clawgate.cli.errors import print_error
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import json_option, path_options
+from clawgate.cli.paths import Paths, find_paths, json_option, path_options
 from clawgate.cli.terminal.confirm import confirm
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
     diagnostics = _examine(config)
     done: list[str] = []
     if fix:
-        done = _fix(diagnostics, yes=yes, quiet=as_json)
+        done = _fix(diagnostics, config, yes=yes, quiet=as_json)
         diagnostics = _examine(config) if done else diagnostics
     errors = sum(name == "error" for name in map(_severity, diagnostics))
     if as_json:
@@ -58,11 +60,12 @@ def _examine(config: str | None) -> list[Diagnostic]:
         raise click.UsageError(str(error)) from error
 
 
-def _fix(diagnostics: list[Diagnostic], *, yes: bool, quiet: bool) -> list[str]:
+def _fix(diagnostics: list[Diagnostic], config: str | None, *, yes: bool, quiet: bool) -> list[str]:
     """Apply the fixes that the user confirms; return what was done, one phrase each."""
     from clawgate.app.doctor.fixes import CannotFix, apply_fix
 
     done: list[str] = []
+    changes_config = False
     for diagnostic in diagnostics:
         repair = _repair(diagnostic)
         if repair is None or not (yes or _confirmed(diagnostic, repair)):
@@ -73,10 +76,24 @@ def _fix(diagnostics: list[Diagnostic], *, yes: bool, quiet: bool) -> list[str]:
             print_error(f"could not {repair}: {error}")
             continue
         done.append(str(repair))
+        changes_config |= repair.kind in ("make_token", "set_mode")
         if not quiet:
             for line in lines:
                 click.echo(line)
+    if changes_config:
+        effect = _effect(find_paths(config))
+        if not quiet:
+            print_effect(effect)
     return done
+
+
+def _effect(paths: Paths) -> Effect:
+    """Wait for the running gateway to take the repaired file over, so that it is not examined before that."""
+    from clawgate.settings.openclaw.update import WriteResult
+
+    path = paths.config.resolve()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return effect_of(paths, WriteResult(path, changed=True, digest=digest))
 
 
 def _repair(diagnostic: Diagnostic) -> Fix | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from clawgate.cli.auth.wizard.answers import MissingAnswer
 from clawgate.cli.auth.wizard.flow import SignInResult
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.plugins.api.provider import ConfigChange
+from clawgate.processes.instance.config_report import ConfigReport, write_report
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.settings.openclaw.update import WriteResult
 from tests.cli.auth.wizard.scripted import EVERY_KIND
@@ -80,13 +82,12 @@ def test_a_gateway_that_runs_takes_it_over(
     known: LoadedConfig, gateway: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.announce("http://127.0.0.1:1", 1, known.path, None)
-    print_result(known, None, done(known, references=("FAR_KEY",)))
+    write_report(known.path.parent / "clawgate", gateway.id, ConfigReport(digest="d", used=True))
+    written = WriteResult(known.path, changed=True, digest="d")
+    print_result(known, None, done(known, references=("FAR_KEY",), written=written))
     shown = capsys.readouterr().out
-    assert (
-        "reloads its config by itself" in shown
-        and "Next:" not in shown
-        and "the running gateway needs it" in shown
-    )
+    assert f"The running gateway (pid {os.getpid()}) uses it." in shown
+    assert "Next:" not in shown and "the running gateway needs it" in shown
 
 
 def test_a_gateway_with_another_config_does_not(

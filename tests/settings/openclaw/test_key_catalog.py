@@ -60,13 +60,35 @@ def test_paths_that_need_no_name_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [("models", "x"), ("agents",), ("tools", "x"), ("plugins",), ("gateway", "auth", "x")]
+    "path",
+    [
+        ("models", "x"),
+        ("agents",),
+        ("tools", "x"),
+        ("plugins",),
+        ("plugins", "entries", "proxy-bridge"),
+        ("gateway", "auth", "x"),
+        ("gateway", "trustedProxies"),
+        ("gateway", "http"),
+        ("env", "vars"),
+    ],
 )
 def test_what_a_running_gateway_takes_over(path: KeyPath) -> None:
     """As the reloader does."""
     assert applied_live(path)
 
 
-@pytest.mark.parametrize("path", [("gateway", "port"), ("gateway",), ("env", "vars"), ("channels",), ()])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("gateway", "port"),
+        ("gateway", "bind"),
+        ("gateway", "customBindHost"),
+        ("gateway",),
+        ("plugins", "entries", "openai-proxy", "config", "port"),
+        ("channels",),
+        (),
+    ],
+)
 def test_what_needs_a_restart(path: KeyPath) -> None:
     assert not applied_live(path)

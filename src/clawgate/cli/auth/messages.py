@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from clawgate.cli.context import print_remaining, print_written
+from clawgate.cli.effect import effect_of, print_effect
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import find_paths
@@ -76,19 +76,17 @@ def print_result(loaded: LoadedConfig, config: str | None, result: SignInResult)
     _print_default(loaded, result)
     for note in result.change.notes:
         click.echo(f"Note: {note}")
-    running = running_gateway(config)
+    effect = effect_of(loaded.paths, result.written)
     for name in result.references:
-        gateway = "the running gateway" if running else "the gateway"
+        gateway = "the running gateway" if effect.pid else "the gateway"
         click.echo(
             f"Note: the config refers to the variable {name}; {gateway} needs it too, in its environment "
             f"or in {find_paths(config).state / '.env'}"
         )
-    if running is None:
+    if effect.pid is None:
         click.echo("Next: clawgate gateway start, or clawgate models status --probe")
-    elif running.config is None or Path(running.config) == loaded.path.absolute():
-        click.echo(f"The running gateway (pid {running.pid}) reloads its config by itself.")
     else:
-        click.echo(f"Note: the running gateway (pid {running.pid}) uses another config: {running.config}")
+        print_effect(effect)
 
 
 def _print_default(loaded: LoadedConfig, result: SignInResult) -> None:

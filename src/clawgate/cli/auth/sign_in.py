@@ -29,7 +29,7 @@ from clawgate.cli.auth.wizard.flow import (
 from clawgate.cli.auth.wizard.prompter import Aborted, Declined, TerminalPrompter, on_a_terminal
 from clawgate.cli.auth.wizard.setup_context import Ports
 from clawgate.cli.auth.wizard.targets import ProviderTargets, UnknownTarget
-from clawgate.cli.context import LoadedConfig, load_config, print_remaining, print_written
+from clawgate.cli.context import LoadedConfig, load_config, print_effect_of, print_remaining, print_written
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.exit_codes import ExitCode
 
@@ -90,6 +90,7 @@ def run_sign_out(provider: str, config: str | None, *, yes: bool) -> None:
     print_written(loaded.path, written)
     print_remaining(written)
     click.echo(f"Signed out: {provider}")
+    print_effect_of(loaded.paths, written)
     print_after_logout(loaded, provider)
 
 

@@ -109,7 +109,7 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
     written = write_value(
         config, lambda text: validate_for_plugins(set_value(text, path, new), text, paths, path)
     )
-    print_change(written, path, "Updated")
+    print_change(written, paths, path, "Updated")
     if written.changed:
         for warning in warnings_at(paths, path):
             if warning not in before:
@@ -123,11 +123,12 @@ def unset(path: KeyPath, config: str | None) -> None:
     """Remove PATH and its value from the file. Comments beside it stay."""
     from clawgate.settings.json5.edit import unset_value
 
-    file = _load(find_paths(config).config)
+    paths = find_paths(config)
+    file = _load(paths.config)
     written = write_value(
         config, lambda text: unset_value(text, path), path=path, file=file, dropped=(path,), may_shrink=True
     )
-    print_change(written, path, "Removed")
+    print_change(written, paths, path, "Removed")
 
 
 @config.command(short_help="List every problem of the file, each with its line.")

@@ -10,9 +10,10 @@ import click
 
 from clawgate.cli.config.path_argument import fail_no_such_path
 from clawgate.cli.context import print_remaining
+from clawgate.cli.effect import effect_of, print_warnings
 from clawgate.cli.errors import UNCHANGED, fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import find_paths
+from clawgate.cli.paths import Paths, find_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,24 +70,26 @@ def write_value(
         fail_invalid_config(error.problems)
 
 
-def print_change(written: WriteResult, path: KeyPath, verb: str) -> None:
-    """Print what was changed, when it takes effect, and which set variables override it."""
+def print_change(written: WriteResult, paths: Paths, path: KeyPath, verb: str) -> None:
+    """Print what was changed, what the running gateway did with it, and which set variables override it.
+
+    Without a gateway that runs, in OpenClaw's words when it counts.
+    """
     from clawgate.settings.key_path import format_key_path
     from clawgate.settings.openclaw.key_catalog import applied_live, known_key
 
     if not written.changed:
         click.echo("No change")
         return
-    effect = (
-        "Change will apply without restarting the gateway."
-        if applied_live(path)
-        else "Restart the gateway to apply."
-    )
-    click.echo(f"{verb} {format_key_path(path)}. {effect}")
+    effect = effect_of(paths, written, (path,))
+    live = "Change will apply without restarting the gateway."
+    text = effect.text or (live if applied_live(path) else "Restart the gateway to apply.")
+    click.echo(f"{verb} {format_key_path(path)}. {text}")
     if written.backup is not None:
         click.echo(f"  Backup: {written.backup}")
     known = known_key(path)
-    for name in known.variables if known is not None else ():
+    for name in known.variables if known is not None and effect.pid is None else ():
         if os.environ.get(name):
             click.echo(f"Warning: environment variable {name} overrides the file", err=True)
+    print_warnings(effect)
     print_remaining(written)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import click
 
-from clawgate.cli.context import LoadedConfig, print_written, write_config
+from clawgate.cli.context import LoadedConfig, print_effect_of, print_written, write_config
+from clawgate.cli.effect import effect_of
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.policy.model_routing import ModelRef
 from clawgate.policy.typos import typo_of
@@ -59,10 +60,17 @@ def write_change(
     written = write_config(loaded.path, edit)
     if as_json:
         backup = str(written.backup) if written.backup else None
-        output = {"configPath": str(loaded.path), "changed": written.changed, "backup": backup}
+        output: dict[str, object] = {
+            "configPath": str(loaded.path),
+            "changed": written.changed,
+            "backup": backup,
+        }
+        if written.changed:
+            output["gateway"] = effect_of(loaded.paths, written).to_json()
         click.echo(json.dumps(output | result, indent=2))
         return
     if not written.changed:
         click.echo("No change")
     print_written(loaded.path, written)
     click.echo(summary())
+    print_effect_of(loaded.paths, written)

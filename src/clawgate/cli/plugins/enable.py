@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clawgate.cli.context import LoadedConfig, load_config, print_written, write_config
+from clawgate.cli.context import LoadedConfig, load_config, print_effect_of, print_written, write_config
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.paths import path_options, read_config_at
 from clawgate.cli.plugins.lookup import find_plugin, plugin_argument
@@ -38,8 +38,10 @@ def disable(plugin: str, config: str | None) -> None:
     loaded = load_config(config)
     find_plugin(loaded, plugin)
     path = ("plugins", "entries", plugin, "enabled")
-    print_written(loaded.path, write_config(loaded.path, lambda text: set_value(text, path, False)))
+    written = write_config(loaded.path, lambda text: set_value(text, path, False))
+    print_written(loaded.path, written)
     click.echo(f'Disabled plugin "{plugin}".')
+    print_effect_of(loaded.paths, written)
 
 
 def enable_plugin(plugin: DiscoveredPlugin, loaded: LoadedConfig) -> None:
@@ -55,8 +57,10 @@ def enable_plugin(plugin: DiscoveredPlugin, loaded: LoadedConfig) -> None:
             text = set_value(text, ("plugins", "allow"), [*block.allow, plugin.id])
         return set_value(text, ("plugins", "entries", plugin.id, "enabled"), True)
 
-    print_written(loaded.path, write_config(loaded.path, edit))
+    written = write_config(loaded.path, edit)
+    print_written(loaded.path, written)
     click.echo(f'Enabled plugin "{plugin.id}".')
+    print_effect_of(loaded.paths, written)
     if block.enabled is False:
         click.echo(
             "Warning: plugins.enabled is false, so no plugin runs; to change that: "

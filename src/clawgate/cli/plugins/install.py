@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clawgate.cli.context import load_config, print_written, write_config
+from clawgate.cli.context import load_config, print_effect_of, print_written, write_config
 from clawgate.cli.errors import fail
 from clawgate.cli.paths import path_options
 from clawgate.cli.plugins.enable import enable_plugin
@@ -120,6 +120,7 @@ def uninstall(plugin: str, config: str | None, yes: bool, keep_files: bool) -> N
     if paths:
         written = write_config(loaded.path, lambda text: remove_paths(text, paths), dropped=paths)
         print_written(loaded.path, written)
+        print_effect_of(loaded.paths, written)
     if has_files:
         try:
             remove(discovered, loaded.paths.state)

@@ -29,7 +29,14 @@ ROLES: dict[str, type[RelaySettings]] = {
 }
 """The settings of our own roles, by the id under ``plugins.entries``."""
 
-_LIVE = ("models", "agents", "plugins", "tools", ("gateway", "auth"))
+_READ = ("gateway", "models", "agents", "plugins", "tools", "env")
+_AT_START: tuple[KeyPath, ...] = (
+    ("gateway", "port"),
+    ("gateway", "bind"),
+    ("gateway", "customBindHost"),
+    ("plugins", "entries", ServerSettings.ENTRY),
+)
+"""What is read when a process starts; the last one is that of ``clawgate server run``."""
 _ANY = "*"
 
 
@@ -62,7 +69,9 @@ def known_paths() -> Iterator[KeyPath]:
 
 def applied_live(path: KeyPath) -> bool:
     """Return whether a running gateway applies a change of this key without a restart."""
-    return path[:1] in {(one,) for one in _LIVE if isinstance(one, str)} or path[:2] in _LIVE
+    return path[:1] in {(one,) for one in _READ} and not any(
+        path[: len(one)] == one[: len(path)] for one in _AT_START if path != ("plugins",)
+    )
 
 
 def _fields() -> Iterator[tuple[tuple[str, ...], FieldInfo]]:

@@ -7,6 +7,7 @@ file may say is that of `settings.openclaw.config_file`, how the bytes are repla
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -47,6 +48,7 @@ class WriteResult:
     """What was written. ``path`` is the file itself, links resolved; ``backup`` has the version before.
 
     ``remaining`` are problems that the file had before and still has: worth a warning, no reason to reject.
+    ``digest`` is the SHA-256 of the new bytes.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class WriteResult:
     created: bool = False
     backup: Path | None = None
     remaining: tuple[Diagnostic, ...] = ()
+    digest: str = dataclasses.field(default="", compare=False)
 
 
 def update(
@@ -91,7 +94,10 @@ def update(
         backup = atomic_write.replace(
             target, after.encode(), old=old.text.encode() if old is not None else None
         )
-    return WriteResult(target, changed=True, created=old is None, backup=backup, remaining=remaining)
+    digest = hashlib.sha256(after.encode()).hexdigest()
+    return WriteResult(
+        target, changed=True, created=old is None, backup=backup, remaining=remaining, digest=digest
+    )
 
 
 def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Diagnostic]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.app.config_report import FILE_NAME, ConfigReport, read_report, write_report
+from clawgate.processes.instance.config_report import FILE_NAME, ConfigReport, read_report, write_report
 
 REPORT = ConfigReport(
     digest="d",
