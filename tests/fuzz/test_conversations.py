@@ -48,7 +48,7 @@ MODELS = st.sampled_from(
 def asked(client: Dialect, upstream: Dialect, model: str, body: object) -> dict[str, Any]:
     """The body that goes upstream."""
     exchange = translation(
-        client, upstream, requested_model="asked/for", upstream_model=model, created=1, max_tokens=None
+        client, upstream, requested_model="asked/for", upstream_model=model, created=1, unique_id="u1"
     )
     told = json.loads(exchange.translate_request(json.dumps(body).encode()))
     assert isinstance(told, dict)

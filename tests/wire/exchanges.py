@@ -32,7 +32,9 @@ def pair_of(name: str) -> str:
 def new(pair: str) -> Translation:
     """A fresh exchange of a pair, or of the pair that a transcript belongs to."""
     client, upstream, model = PAIRS[pair_of(pair)]
-    return translation(client, upstream, requested_model="asked/model", upstream_model=model, created=CREATED)
+    return translation(
+        client, upstream, requested_model="asked/model", upstream_model=model, created=CREATED, unique_id="u1"
+    )
 
 
 class EventSink(Protocol):

@@ -6,6 +6,7 @@ Where client and provider speak the same dialect only the model's name is replac
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 import msgspec
@@ -179,6 +180,7 @@ def _translation_for(target: RouteTarget, request: ModelRequest, now: int, *, fa
         requested_model=(None if fallback else request.field.name) or target.name,
         upstream_model=target.ref.model,
         created=now,
+        unique_id=secrets.token_hex(12),
         max_tokens=model.max_tokens if model is not None else None,
         max_tokens_field=_limit_field(provider, model),
         reasoning=reasons or provider.api == Dialect.MESSAGES,

@@ -91,7 +91,7 @@ def provider_writer(
     translated = None
     if client is not upstream:
         translated = translation(
-            client, upstream, requested_model="a/m", upstream_model="m", created=1_700_000_000
+            client, upstream, requested_model="a/m", upstream_model="m", created=1_700_000_000, unique_id="u1"
         )
         translated.translate_request(question("a/m", stream=stream))
     return make_provider_writer(

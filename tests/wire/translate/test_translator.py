@@ -18,6 +18,7 @@ from clawgate.wire.translate.translator import Translation, translation
 from tests.wire.exchanges import (
     CHECKS,
     NAMES,
+    PAIRS,
     Fed,
     asked,
     events,
@@ -27,6 +28,7 @@ from tests.wire.exchanges import (
     pieces,
     recorded,
     recorded_json,
+    sse,
 )
 
 names = pytest.mark.parametrize("name", NAMES)
@@ -98,7 +100,57 @@ def test_a_pair_without_a_translation_is_rejected_with_the_way_out(
     client: Dialect, upstream: Dialect
 ) -> None:
     with pytest.raises(InvalidRequest, match=f"endpoint of {upstream.value}"):
-        translation(client, upstream, requested_model="a", upstream_model="b", created=0)
+        translation(client, upstream, requested_model="a", upstream_model="b", created=0, unique_id="u")
+
+
+# Ids
+
+
+@pytest.mark.parametrize("sent", ["", None, 7, "absent"])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_response_without_an_id_gets_the_one_that_is_unique(pair: str, sent: object) -> None:
+    """Streamed or not: programs take two responses with the same id for one."""
+    given = {} if sent == "absent" else {"id": sent}
+    if pair == "chat_to_messages":
+        whole: dict[str, Any] = {
+            "content": [{"type": "tool_use", "name": "f", "input": {}}],
+            "stop_reason": "tool_use",
+        }
+        streamed = [
+            {"type": "message_start", "message": {**given, "content": [], "usage": {}}},
+            {"type": "content_block_start", "index": 0, "content_block": whole["content"][0]},
+            {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        ]
+        expected = "chatcmpl-u1"
+    else:
+        call = {"index": 0, "function": {"name": "f", "arguments": "{}"}}
+        whole = {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+        streamed = [
+            {
+                **given,
+                "choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}],
+            }
+        ]
+        expected = "msg_u1"
+    made = json.loads(new(pair).translate_response(json.dumps(given | whole).encode()))
+    assert made["id"] == expected and '"call_' in json.dumps(made) and 'u1_0"' in json.dumps(made)
+    fed = Fed(new(pair))
+    sent_events = events(fed.feed(sse(*streamed)) + fed.end())
+    first = sent_events[0]
+    assert (first["message"] if pair == "messages_to_chat" else first)["id"] == expected
+    assert "u1_0" in json.dumps(sent_events)
+
+
+def test_the_id_of_a_later_chunk_names_the_calls() -> None:
+    """Azure's first chunk has an empty id; the message has begun by then."""
+    fed = Fed(new("messages_to_chat"))
+    delta = {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{}"}}]}
+    chunk = {"id": "chatcmpl-real1", "choices": [{"index": 0, "delta": delta, "finish_reason": "tool_calls"}]}
+    sent = events(fed.feed(sse({"id": "", "choices": []}, chunk)) + fed.end())
+    assert sent[0]["message"]["id"] == "msg_u1"
+    assert [event["content_block"]["id"] for event in sent if event["type"] == "content_block_start"] == [
+        "call_chatcmplreal1_0"
+    ]
 
 
 # Round trips: what both dialects can say survives the way there and back

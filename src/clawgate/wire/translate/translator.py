@@ -74,6 +74,7 @@ def translation(
     requested_model: str,
     upstream_model: str,
     created: int,
+    unique_id: str,
     max_tokens: int | None = None,
     max_tokens_field: str = "max_tokens",
     reasoning: bool = True,
@@ -81,10 +82,11 @@ def translation(
 ) -> Translation:
     """Return the translation for one exchange; raises `InvalidRequest` for a pair that has none.
 
-    Responses name ``requested_model``; ``created`` is in UNIX seconds. ``max_tokens`` is the model's configured limit,
-    for upstreams that need one if the client has none. ``max_tokens_field`` is the chat upstream's name for it. Without
-    ``reasoning`` no effort is requested, since models that cannot think reject the field. With ``keeps_thinking`` a
-    chat upstream is sent the signed thinking of the conversation in `thinking_blocks`.
+    Responses name ``requested_model``; ``created`` is in UNIX seconds. ``unique_id``, letters and digits, becomes the
+    id of a response whose upstream sends none: programs count usage by it. ``max_tokens`` is the model's configured
+    limit, for upstreams that need one if the client has none. ``max_tokens_field`` is the chat upstream's name for it.
+    Without ``reasoning`` no effort is requested, since models that cannot think reject the field. With
+    ``keeps_thinking`` a chat upstream is sent the signed thinking of the conversation in `thinking_blocks`.
     """
     match client, upstream:
         case Dialect.CHAT, Dialect.MESSAGES:
@@ -92,6 +94,7 @@ def translation(
                 requested_model=requested_model,
                 upstream_model=upstream_model,
                 created=created,
+                unique_id=unique_id,
                 max_tokens=max_tokens,
                 reasoning=reasoning,
             )
@@ -99,6 +102,7 @@ def translation(
             return MessagesToChat(
                 requested_model=requested_model,
                 upstream_model=upstream_model,
+                unique_id=unique_id,
                 max_tokens_field=max_tokens_field,
                 reasoning=reasoning,
                 keeps_thinking=keeps_thinking,

@@ -24,9 +24,6 @@ STOP = {
 }
 """OpenAI's finish reasons as Anthropic's stop reasons; any other one is "end_turn", and none is no end."""
 
-UNNAMED = "msg_unnamed"
-"""The id of a response that came without one."""
-
 FAILED = "error"
 """OpenRouter's finish reason if the provider behind it failed."""
 
@@ -107,7 +104,7 @@ def message(completion: chat.ChatCompletion, *, model: str, names: ToolNames) ->
     ]
     content += [call for call in calls if call is not None]
     return {
-        "id": lenient.as_word(completion.id) or UNNAMED,
+        "id": completion.id,
         "type": "message",
         "role": "assistant",
         "model": model,

@@ -63,11 +63,11 @@ class MessagesStream:
         "finished",
     )
 
-    def __init__(self, *, model: str, names: ToolNames | None = None) -> None:
+    def __init__(self, *, model: str, made_id: str = "msg_unnamed", names: ToolNames | None = None) -> None:
         self._halves = SurrogateJoiner()
         self._model = model
         self._names = names or ToolNames()
-        self._id: object = None  # of the upstream's response
+        self._id = made_id  # of the response, unless the upstream sends one
         self._started = False
         self._over = False  # finished or failed
         self.finished = False
@@ -122,7 +122,8 @@ class MessagesStream:
             raise
         if chunk.error is not None or chunk.choices is None:
             self._fail_if_error(data)
-        self._id = self._id or chunk.id
+        if chunk.id:
+            self._id = lenient.as_word(chunk.id) or self._id
         if not self._started:
             self._start(chunk, out)
         if chunk.usage is not None:
@@ -168,7 +169,7 @@ class MessagesStream:
     def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
         self._started = True
         message: dict[str, object] = {
-            "id": lenient.as_word(chunk.id) or response.UNNAMED,
+            "id": self._id,
             "type": "message",
             "role": "assistant",
             "model": self._model,

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
-from clawgate.wire.json import strict
+from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai.types import CHAT_RESPONSE, ChatCompletion
 from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate import errors as upstream_errors
@@ -40,6 +40,7 @@ class MessagesToChat:
         *,
         requested_model: str,
         upstream_model: str,
+        unique_id: str = "unnamed",
         max_tokens_field: str = "max_tokens",
         reasoning: bool = True,
         keeps_thinking: bool = False,
@@ -51,7 +52,8 @@ class MessagesToChat:
         self._reasoning = reasoning
         self._keeps_thinking = keeps_thinking
         self._names = ToolNames()
-        self._stream = MessagesStream(model=requested_model, names=self._names)
+        self._made_id = f"msg_{unique_id}"  # of a response that came without one
+        self._stream = MessagesStream(model=requested_model, made_id=self._made_id, names=self._names)
 
     def translate_request(self, body: bytes) -> bytes:
         """Return the chat request for a Messages request; raises `InvalidRequest`."""
@@ -128,6 +130,7 @@ class MessagesToChat:
             raise
         if not completion.choices and (error := upstream_errors.find_error(body)) is not None:
             raise error.as_failure()
+        completion.id = lenient.as_word(completion.id) or self._made_id
         return completion
 
     def translate_error(self, status: int, body: bytes) -> bytes:

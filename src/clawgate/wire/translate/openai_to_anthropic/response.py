@@ -21,9 +21,6 @@ FINISH = {
 """Anthropic's stop reasons as OpenAI's finish reasons, but for the two of `finish_reason`; any other one is "stop", and
 none is no end."""
 
-UNNAMED = "chatcmpl_unnamed"
-"""The id of a response that came without one."""
-
 TIERS = {"standard": "default", "priority": "priority"}
 
 
@@ -94,7 +91,7 @@ def completion(response: messages.MessageResponse, *, model: str, created: int) 
         "finish_reason": finish_reason(response.stop_reason, called="tool_calls" in message),
     }
     result: dict[str, object] = {
-        "id": lenient.as_word(response.id) or UNNAMED,
+        "id": response.id,
         "object": "chat.completion",
         "created": created,
         "model": model,

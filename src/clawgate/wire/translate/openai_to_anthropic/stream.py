@@ -75,13 +75,15 @@ class ChatStream:
         "finished",
     )
 
-    def __init__(self, *, model: str, created: int, include_usage: bool) -> None:
+    def __init__(
+        self, *, model: str, created: int, include_usage: bool, made_id: str = "chatcmpl-unnamed"
+    ) -> None:
         self._halves = SurrogateJoiner()
         self._model = model
         self._created = created
         self._with_usage = include_usage
         self._head = b""  # of every chunk, up to its choices
-        self._id: object = None  # of the upstream's response
+        self._id = made_id  # of the response, unless the upstream sends one
         self._started = False
         self._over = False  # finished or failed
         self.finished = False
@@ -166,9 +168,9 @@ class ChatStream:
         if self._started:
             raise UpstreamMalformed("the upstream's stream holds a message_start that is not its beginning")
         self._started = True
-        self._id = lenient.as_member(event.message, "id")
+        self._id = lenient.as_word(lenient.as_member(event.message, "id")) or self._id
         head = {
-            "id": lenient.as_word(self._id) or response.UNNAMED,
+            "id": self._id,
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self._model,

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.anthropic.types import MESSAGES_RESPONSE, MessageResponse
-from clawgate.wire.json import strict
+from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate import claude_models
@@ -43,6 +43,7 @@ class ChatToMessages:
         requested_model: str,
         upstream_model: str,
         created: int,
+        unique_id: str = "unnamed",
         max_tokens: int | None = None,
         reasoning: bool = True,
     ) -> None:
@@ -50,6 +51,7 @@ class ChatToMessages:
         self._requested = requested_model
         self._model = upstream_model
         self._created = created
+        self._made_id = f"chatcmpl-{unique_id}"  # of a response that came without one
         self._max_tokens = max_tokens
         self._reasoning = reasoning
         self._stream: ChatStream | None = None
@@ -93,6 +95,7 @@ class ChatToMessages:
             self._stream = ChatStream(
                 model=self._requested,
                 created=self._created,
+                made_id=self._made_id,
                 include_usage=options is not None and bool(options.include_usage),
             )
         return strict.encode_request(fields)
@@ -100,6 +103,7 @@ class ChatToMessages:
     def translate_response(self, body: bytes) -> bytes:
         """Return the chat completion for a message; raises `UpstreamFailed`."""
         message = self._read(body)
+        message.id = lenient.as_word(message.id) or self._made_id
         completion = response.completion(message, model=self._requested, created=self._created)
         return strict.encode_response(completion)
 
@@ -153,7 +157,9 @@ class ChatToMessages:
     @property
     def _streamed(self) -> ChatStream:
         if self._stream is None:  # the relay reads a stream although none was requested
-            self._stream = ChatStream(model=self._requested, created=self._created, include_usage=False)
+            self._stream = ChatStream(
+                model=self._requested, created=self._created, made_id=self._made_id, include_usage=False
+            )
         return self._stream
 
     def _set_thinking(
