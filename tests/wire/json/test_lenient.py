@@ -62,3 +62,28 @@ def test_a_call_without_an_id_gets_one_of_its_own(
 )  # fmt: skip
 def test_content_is_text_and_thinking_in_order(content: object, read: list[tuple[str, str]]) -> None:
     assert lenient.content_parts(content) == read
+
+
+@pytest.mark.parametrize(
+    ("known", "later", "merged"),
+    [
+        ({}, {"a": 1}, {"a": 1}),
+        ({"a": 25, "b": 100}, {"a": 0, "b": 0, "c": 7}, {"a": 25, "b": 100, "c": 7}),
+        ({"a": 1}, {"a": 7}, {"a": 7}),
+        ({"a": 5}, {"a": None}, {"a": 5}),
+        ({"a": 5}, {"a": "x"}, {"a": 5}),
+        ({"a": None}, {"a": 0}, {"a": 0}),
+        ({"a": "3"}, {"a": 4.0}, {"a": 4.0}),
+        ({"a": {"b": 2, "c": 1}}, {"a": {"b": 0, "d": 1}}, {"a": {"b": 2, "c": 1, "d": 1}}),
+        ({"a": {"b": 2}}, {"a": None}, {"a": {"b": 2}}),
+        ({"tier": "x"}, {"tier": "y"}, {"tier": "y"}),
+        ({"a": 1}, None, {"a": 1}),
+        ({"a": 1}, [], {"a": 1}),
+    ],
+)
+def test_of_two_counts_the_larger_one_is_kept(
+    known: dict[object, object], later: object, merged: dict[object, object]
+) -> None:
+    """Some servers repeat the counts of a stream as zeros at its end."""
+    lenient.merge_counts(known, later)
+    assert known == merged

@@ -21,6 +21,8 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9]")
 _MAX_ID_PART = 24
 _MAX_COUNT = 1 << 53
 """More tokens than there are; JSON's readers disagree about larger numbers."""
+_MAX_COUNT_DEPTH = 3
+"""Objects of counts within each other; both services have one."""
 
 
 def decode(json: bytes | msgspec.Raw, shape: msgspec.json.Decoder[T]) -> T | None:
@@ -53,6 +55,20 @@ def as_int(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value <= _MAX_COUNT else None  # which neither infinity nor NaN is
+
+
+def merge_counts(known: dict[object, object], later: object, depth: int = 0) -> None:
+    """Add ``later`` to ``known``, token counts of one response: of two numbers the larger one stays.
+
+    Totals only grow; some servers repeat them as zeros at the end of a stream.
+    """
+    for name, value in later.items() if isinstance(later, dict) else ():
+        before, count = known.get(name), as_int(known.get(name))
+        if isinstance(before, dict):
+            if depth < _MAX_COUNT_DEPTH:
+                merge_counts(before, value, depth + 1)
+        elif value is not None and (count is None or count < (as_int(value) or 0)):
+            known[name] = dict(value) if isinstance(value, dict) else value
 
 
 def as_member(value: object, name: str) -> object:

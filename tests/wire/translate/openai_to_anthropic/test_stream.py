@@ -334,3 +334,20 @@ def test_thinking_that_is_held_for_its_signature_is_bounded(monkeypatch: pytest.
     stream.feed(sse(START, opened(0, type="thinking")))
     with pytest.raises(UpstreamMalformed, match="100"):
         stream.feed(sse(*[added(0, type="thinking_delta", thinking="0123456789")] * 11))
+
+
+def test_counts_that_a_later_event_zeroes_are_kept() -> None:
+    """Of the prompt, of the cache, and of what the model wrote."""
+    start = {"input_tokens": 25, "cache_read_input_tokens": 100, "output_tokens": 1}
+    zeroed = {"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 7}
+    late = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 0}}
+    sent = read(
+        {"type": "message_start", "message": {**BEGUN, "usage": start}},
+        {**noted(), "usage": zeroed},
+        late,
+        STOP,
+        include_usage=True,
+    )
+    usage = check_chat(sent)[-1]["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (125, 7, 132)
+    assert usage["prompt_tokens_details"]["cached_tokens"] == 100

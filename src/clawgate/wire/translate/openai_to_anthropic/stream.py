@@ -176,7 +176,7 @@ class ChatStream:
             "model": self._model,
         }
         self._head = b"data: " + strict.encode_response(head)[:-1]
-        self._count(lenient.as_member(event.message, "usage"))
+        lenient.merge_counts(self._usage, lenient.as_member(event.message, "usage"))
         return self._chunk(b'{"role":"assistant","content":""}')
 
     def _open(self, event: messages.Event) -> bytes:
@@ -274,7 +274,7 @@ class ChatStream:
 
     def _message_delta(self, event: messages.Event) -> bytes:
         """Keep the stop reason and the usage, which are sent at the end."""
-        self._count(event.usage)
+        lenient.merge_counts(self._usage, event.usage)
         delta = event.delta
         if delta is None or not delta.stop_reason:
             return b""
@@ -283,11 +283,6 @@ class ChatStream:
         if delta.stop_reason == "refusal" and explanation:
             return self._chunk(b'{"refusal":' + _json(explanation) + b"}")
         return b""
-
-    def _count(self, counts: object) -> None:
-        """Add counts: totals replace earlier ones, and what is not named stays."""
-        if isinstance(counts, dict):
-            self._usage.update((name, value) for name, value in counts.items() if value is not None)
 
     def _finish(self) -> bytes:
         if self._stop is None:
