@@ -1,8 +1,8 @@
 """Types of OpenAI's chat completions: the fields that a translation reads.
 
-Source: the OpenAI API reference and the types of the official SDK. `reasoning_content`, `reasoning` and
-`thinking_blocks` are extensions that many compatible servers and clients share. Fields that are not here are not
-read. It knows nothing of other dialects.
+Source: the OpenAI API reference and the types of the official SDK. `reasoning_content`, `reasoning`,
+`thinking_blocks` and `reasoning_details` (OpenRouter's) are extensions that many compatible servers and clients share.
+Fields that are not here are not read. It knows nothing of other dialects.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
     thinking_blocks: list[ThinkingEntry] | None = None
+    reasoning_details: object = None
     function_call: Json | None = None
 
 

@@ -12,6 +12,7 @@ import pytest
 from clawgate.errors import InvalidRequest
 from clawgate.wire.openai.types import CHAT_REQUEST
 from clawgate.wire.translate.openai_to_anthropic.messages import lacks_thinking, system_and_turns, tool_id
+from clawgate.wire.translate.openai_to_anthropic.thinking import thinking_detail
 
 
 def said(*messages: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -140,6 +141,43 @@ def test_files_become_documents() -> None:
     assert pdf["title"] == "a.pdf"
     assert pdf["source"] == {"type": "base64", "media_type": "application/pdf", "data": "aGk="}
     assert words["source"] == {"type": "text", "media_type": "text/plain", "data": "naïve"}
+
+
+THOUGHT: dict[str, object] = {"type": "thinking", "thinking": "c", "signature": "s"}
+
+
+@pytest.mark.parametrize(
+    ("details", "kept"),
+    [
+        ([{"type": "reasoning.text", "text": "c", "signature": "s", "index": 0, "format": "anthropic-claude-v1"}],
+         [THOUGHT]),
+        ([{"type": "reasoning.text", "text": "c", "signature": "s"}], [THOUGHT]),
+        ([{"type": "reasoning.text", "text": "unsigned"}, {"type": "reasoning.summary", "summary": "x"}], []),
+        (
+            [{"type": "reasoning.encrypted", "data": "d", "format": "anthropic-claude-v1"}],
+            [{"type": "redacted_thinking", "data": "d"}],
+        ),
+        ([{"type": "reasoning.encrypted", "data": "of Gemini", "format": "google-gemini-v1", "id": "1"}], []),
+        ([{"type": "reasoning.encrypted", "data": "of another"}, 5, None, {"type": 1}], []),
+        ("words", []),
+        ({}, []),
+        ([thinking_detail("1", [THOUGHT, {"type": "redacted_thinking", "data": "d"}])],
+         [THOUGHT, {"type": "redacted_thinking", "data": "d"}]),
+        ([{**thinking_detail("1", []), "data": "no JSON"}, {**thinking_detail("1", []), "data": "[5, {}]"}], []),
+    ],
+)  # fmt: skip
+def test_signed_thinking_comes_back_in_reasoning_details(details: Any, kept: list[dict[str, Any]]) -> None:
+    """As OpenRouter's clients keep it, and as OpenClaw does beside a tool call."""
+    _, turns = said(
+        user("a"), {"role": "assistant", "content": "b", "reasoning_details": details}, user("on")
+    )
+    assert turns[1]["content"] == [*kept, text("b")]
+
+
+def test_thinking_that_comes_back_in_two_forms_is_sent_once() -> None:
+    details = [{"type": "reasoning.text", "text": "c", "signature": "s"}]
+    both = {"role": "assistant", "content": "b", "reasoning_details": details, "thinking_blocks": [THOUGHT]}
+    assert said(user("a"), both)[1][1]["content"] == [THOUGHT, text("b")]
 
 
 CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

@@ -11,6 +11,7 @@ from openai.types.chat import ChatCompletion
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire.anthropic.types import MESSAGES_RESPONSE
 from clawgate.wire.translate.openai_to_anthropic import response as chat_answer
+from clawgate.wire.translate.openai_to_anthropic.thinking import thinking_detail
 from tests.wire.exchanges import NAMES, recorded
 
 
@@ -107,3 +108,13 @@ def test_a_call_without_an_id_gets_one() -> None:
     assert [call["id"] for call in said["choices"][0]["message"]["tool_calls"]] == ["call_0", "call_1"]
     named = told(id="msg_7", content=[{"type": "tool_use", "name": "f"}])
     assert named["choices"][0]["message"]["tool_calls"][0]["id"] == "call_msg7_0"
+
+
+def test_a_tool_call_carries_the_signed_thinking_in_front_of_it() -> None:
+    thinking: dict[str, object] = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    unsigned = {"type": "thinking", "thinking": "hm", "signature": ""}
+    call = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    message = choice(content=[thinking, call, {**call, "id": "toolu_2"}])["message"]
+    assert message["reasoning_details"] == [thinking_detail("toolu_1", [thinking])]
+    assert "reasoning_details" not in choice(content=[thinking])["message"]
+    assert "reasoning_details" not in choice(content=[unsigned, call])["message"]

@@ -15,6 +15,7 @@ from clawgate.errors import UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire.translate.errors import chat_event
 from clawgate.wire.translate.openai_to_anthropic import stream as chat_stream
 from clawgate.wire.translate.openai_to_anthropic.stream import DONE, KEEP_ALIVE, ChatStream
+from clawgate.wire.translate.openai_to_anthropic.thinking import thinking_detail
 from tests.wire.exchanges import Fed, check_chat, events, sse
 
 BEGUN = {"id": "msg_1", "content": [], "usage": {"input_tokens": 7, "output_tokens": 1}}
@@ -351,3 +352,29 @@ def test_counts_that_a_later_event_zeroes_are_kept() -> None:
     usage = check_chat(sent)[-1]["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (125, 7, 132)
     assert usage["prompt_tokens_details"]["cached_tokens"] == 100
+
+
+def test_a_tool_call_carries_the_signed_thinking_in_front_of_it() -> None:
+    """For clients that keep `reasoning_details` by the id of the call, as OpenClaw does."""
+    sent = deltas(
+        read(
+            START,
+            opened(0, type="thinking", thinking=""),
+            added(0, type="thinking_delta", thinking="hm"),
+            added(0, type="signature_delta", signature="s"),
+            closed(0),
+            opened(1, type="tool_use", id="toolu_1", name="f", input={}),
+            closed(1),
+            opened(2, type="tool_use", id="toolu_2", name="f", input={}),
+            closed(2),
+            noted("tool_use"),
+            STOP,
+        )
+    )
+    carried = [
+        (delta["tool_calls"][0]["id"], delta["reasoning_details"])
+        for delta in sent
+        if "reasoning_details" in delta
+    ]
+    thinking: dict[str, object] = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    assert carried == [("toolu_1", [{"index": 0, **thinking_detail("toolu_1", [thinking])}])]

@@ -3,8 +3,8 @@
 System and developer messages become the system prompt, wherever they are. Adjacent messages of one role become one
 turn, so that the results of parallel tool calls arrive together and in front of the user's other content, as Anthropic
 requires. Text of nothing but white space is dropped, and so is white space at the end of a text that the model has to
-continue, since Anthropic rejects both. Signed thinking in `thinking_blocks` returns to the front of its turn;
-`reasoning_content` without a signature cannot. `cache_control` on parts is kept. Arguments that are not a JSON object
+continue, since Anthropic rejects both. Signed thinking returns to the front of its turn; without a signature
+it cannot. `cache_control` on parts is kept. Arguments that are not a JSON object
 (a call that was cut off, a small model's mistake) are kept under `strict.RAW`, so that the conversation can continue.
 """
 
@@ -22,6 +22,7 @@ from clawgate.wire.json import strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import data_url
 from clawgate.wire.translate.media_type import sniffed_type
+from clawgate.wire.translate.openai_to_anthropic.thinking import kept_thinking
 
 ContentBlock = dict[str, object]
 Turn = dict[str, object]
@@ -103,7 +104,7 @@ def _blocks(turn: Turn) -> list[ContentBlock]:
 def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
     if message.function_call is not None:
         _reject(f"{path}.function_call", "is the old form of a tool call; send 'tool_calls'")
-    content = _thinking(message)
+    content = kept_thinking(message)
     content += _parts(message.content or "", f"{path}.content")
     if message.refusal and message.refusal.strip():
         content.append({"type": "text", "text": message.refusal})
@@ -120,17 +121,6 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
             }
         )
     return content
-
-
-def _thinking(message: chat.AssistantMessage) -> list[ContentBlock]:
-    """Return the thinking that Anthropic accepts back: what it signed or encrypted."""
-    given: list[ContentBlock] = []
-    for entry in message.thinking_blocks or ():
-        if entry.type == "thinking" and entry.signature:
-            given.append({"type": "thinking", "thinking": entry.thinking or "", "signature": entry.signature})
-        elif entry.type == "redacted_thinking" and entry.data:
-            given.append({"type": "redacted_thinking", "data": entry.data})
-    return given
 
 
 def _result(message: chat.ToolMessage, path: str) -> ContentBlock:

@@ -1,8 +1,8 @@
 """Translates a message of Anthropic's API into a chat completion: finish reason, usage and content.
 
 Complete responses and streams use the same rules. Anthropic counts cached tokens beside `input_tokens`, OpenAI within
-`prompt_tokens`. Thinking is sent twice: as `reasoning_content`, the string that many clients show, and as
-`thinking_blocks`, whose signatures a tool loop has to send back.
+`prompt_tokens`. Thinking is sent twice: as `reasoning_content`, the string that many clients show, and with the
+signatures that a tool loop has to send back, see `thinking`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient, strict
+from clawgate.wire.translate.openai_to_anthropic.thinking import is_signed, thinking_detail, thinking_entry
 
 FINISH = {
     "stop_sequence": "stop",
@@ -57,17 +58,6 @@ def usage(counts: object) -> dict[str, object]:
     return result
 
 
-def thinking_entry(block: messages.ContentBlock) -> dict[str, object]:
-    """Return a thinking block as an entry of `thinking_blocks`."""
-    if block.type == "redacted_thinking":
-        return {"type": block.type, "data": lenient.as_text(block.data)}
-    return {
-        "type": "thinking",
-        "thinking": lenient.as_text(block.thinking),
-        "signature": lenient.as_text(block.signature),
-    }
-
-
 def arguments_of(block: messages.ContentBlock) -> str:
     """Return a call's arguments as text; some servers send text already."""
     if isinstance(block.input, dict):
@@ -110,6 +100,8 @@ def _message(response: messages.MessageResponse) -> dict[str, object]:
     reasoning: list[str] = []
     thinking: list[dict[str, object]] = []
     calls: list[dict[str, object]] = []
+    details: list[dict[str, object]] = []
+    carried = 0  # thinking that a call carries
     for block in response.content:
         match block.type:
             case "text":
@@ -121,6 +113,9 @@ def _message(response: messages.MessageResponse) -> dict[str, object]:
                 thinking.append(thinking_entry(block))
             case "tool_use":
                 calls.append(_call(response.id, len(calls), block))
+                if signed := [entry for entry in thinking[carried:] if is_signed(entry)]:
+                    details.append(thinking_detail(str(calls[-1]["id"]), signed))
+                carried = len(thinking)
             case _:
                 pass  # a tool that the service itself ran, or a newer type
     refused = response.stop_reason == "refusal"
@@ -133,6 +128,8 @@ def _message(response: messages.MessageResponse) -> dict[str, object]:
     if thinking:
         message["reasoning_content"] = "".join(reasoning)
         message["thinking_blocks"] = thinking
+    if details:
+        message["reasoning_details"] = details
     if calls:
         message["tool_calls"] = calls
     return message

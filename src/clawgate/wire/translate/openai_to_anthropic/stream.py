@@ -20,6 +20,7 @@ from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.openai_to_anthropic import response
+from clawgate.wire.translate.openai_to_anthropic.thinking import is_signed, thinking_detail, thinking_entry
 
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -60,12 +61,14 @@ class ChatStream:
         "_blocks",
         "_calls",
         "_created",
+        "_details",
         "_entries",
         "_halves",
         "_head",
         "_id",
         "_model",
         "_over",
+        "_signed",
         "_started",
         "_stop",
         "_thoughts",
@@ -94,6 +97,8 @@ class ChatStream:
         self._calls = 0  # how many tool calls were sent
         self._entries = 0  # how many thinking blocks were sent
         self._thoughts = 0  # characters
+        self._details = 0  # how many calls carried thinking
+        self._signed: list[dict[str, object]] = []  # thinking that the next call carries
         self._stop: str | None = None
         self._usage: dict[object, object] = {}
 
@@ -203,15 +208,25 @@ class ChatStream:
                     raise UpstreamMalformed("the upstream's stream calls a tool without a name")
                 opened.number = self._calls
                 self._calls += 1
-                call = {
-                    "index": opened.number,
-                    "id": lenient.call_id(block.id, self._id, opened.number),
-                    "type": "function",
-                    "function": {"name": name, "arguments": ""},
-                }
-                return self._chunk(b'{"tool_calls":[' + _json(call) + b"]}")
+                return self._begin_call(opened, name)
             case _:
                 return b""
+
+    def _begin_call(self, opened: _OpenBlock, name: str) -> bytes:
+        call_id = lenient.call_id(opened.block.id, self._id, opened.number)
+        call = {
+            "index": opened.number,
+            "id": call_id,
+            "type": "function",
+            "function": {"name": name, "arguments": ""},
+        }
+        details = b""
+        if self._signed:
+            detail = {"index": self._details, **thinking_detail(call_id, self._signed)}
+            details = b',"reasoning_details":[' + strict.encode_response(detail) + b"]"
+            self._details += 1
+            self._signed = []
+        return self._chunk(b'{"tool_calls":[' + _json(call) + b"]" + details + b"}")
 
     def _delta(self, event: messages.Event) -> bytes:
         delta = event.delta
@@ -268,9 +283,12 @@ class ChatStream:
         if block.type not in ("thinking", "redacted_thinking"):
             return b""
         block.thinking = "".join(opened.pieces)
-        entry = {"index": self._entries, **response.thinking_entry(block)}
+        entry = thinking_entry(block)
+        if is_signed(entry):
+            self._signed.append(entry)
+        indexed = strict.encode_response({"index": self._entries, **entry})
         self._entries += 1
-        return self._chunk(b'{"thinking_blocks":[' + strict.encode_response(entry) + b"]}")
+        return self._chunk(b'{"thinking_blocks":[' + indexed + b"]}")
 
     def _message_delta(self, event: messages.Event) -> bytes:
         """Keep the stop reason and the usage, which are sent at the end."""
