@@ -15,9 +15,15 @@ def main() -> NoReturn:
         from clawgate.processes.argv_redaction import hide_arguments
 
         hide_arguments()
+        from clawgate.cli.terminal.standard_streams import flush_and_exit, guard_standard_streams
+
+        guard_standard_streams()
         from clawgate.cli.main import main as run
 
-        run()
+        try:
+            run()
+        except SystemExit as ended:
+            flush_and_exit(ended.code)
     except KeyboardInterrupt:  # before a command was imported that handles it
         sys.exit(130)
 

@@ -16,6 +16,7 @@ from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.options import public_flags
 from clawgate.cli.listener import open_sockets
 from clawgate.cli.paths import find_paths
+from clawgate.cli.terminal.standard_streams import keep_serving
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
@@ -64,6 +65,7 @@ class GatewayRun:
         from clawgate.app.factory import raise_fd_limit
         from clawgate.app.run import serve
 
+        keep_serving()
         raise_fd_limit()
         self._set_up_logging()
         try:

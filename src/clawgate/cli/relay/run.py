@@ -12,6 +12,7 @@ import click
 
 from clawgate.cli.errors import fail_invalid_config
 from clawgate.cli.listener import open_sockets
+from clawgate.cli.terminal.standard_streams import keep_serving
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.settings.environment import ignored_env_file
@@ -58,6 +59,7 @@ def run(
     from clawgate.app.factory import raise_fd_limit
     from clawgate.app.log_setup import set_up_logging
 
+    keep_serving()
     raise_fd_limit()
     os.umask(0o077)  # every file that this process writes is for its owner alone
     redactor = Redactor(settings.secrets())
