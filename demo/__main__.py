@@ -32,7 +32,7 @@ from demo.config import (
     openclaw_config,
     write_openclaw_config,
 )
-from demo.models.openai_chat import answer_text
+from demo.models.openai_chat import reply_text
 from demo.processes import (
     CannotStart,
     Child,
@@ -43,7 +43,7 @@ from demo.processes import (
     wait_until_ready,
 )
 
-SAID = "What is a gateway for?"
+PROMPT = "What is a gateway for?"
 OPENAI = "https://api.openai.com/v1"
 _ROOT = Path(__file__).parents[1]
 INTERRUPTED = 130
@@ -122,7 +122,7 @@ class Demo:
     def ask(self, gateway: Hop) -> None:
         """One streamed request through everything, and one in Anthropic's dialect, shown as they arrive."""
         last = "model" if self.builtin else "OpenAI"
-        self.say(f"\nOne request through gateway -> bridge -> server -> {last}: {SAID}\n")
+        self.say(f"\nOne request through gateway -> bridge -> server -> {last}: {PROMPT}\n")
         reply = self._shown(Sender(gateway), self.model, exact=self.builtin)
         checked = "every byte of the model's text" if self.builtin else "to its [DONE]"
         self.say(
@@ -136,12 +136,12 @@ class Demo:
     def _shown(self, sender: Sender, model: str, *, exact: bool) -> Reply:
         """Print a response as it arrives. Raises CannotStart if it is incomplete, or not the built-in model's text."""
         try:
-            reply = sender.ask(model, SAID, lambda text: print(text, end="", flush=True))
+            reply = sender.ask(model, PROMPT, lambda text: print(text, end="", flush=True))
         finally:
             sender.close()
         print()
         problem = reply.error
-        if exact and not problem and reply.text != answer_text(SAID):
+        if exact and not problem and reply.text != reply_text(PROMPT):
             problem = "the text is not the one that the model sent"
         if problem:
             raise CannotStart(f"the response arrived incomplete: {problem}\n{self._logs()}")
@@ -157,7 +157,7 @@ class Demo:
     def show_how_to_use(self) -> None:
         """Lines ready to paste: curl in both dialects, and an SDK."""
         base, model = f"{self.gateway_url}/v1", f"{BRIDGE}/{self.model}"
-        messages = [{"role": "user", "content": SAID}]
+        messages = [{"role": "user", "content": PROMPT}]
         chat = json.dumps({"model": model, "stream": True, "messages": messages})
         claude = json.dumps({"model": f"{ANTHROPIC}/{CLAUDE}", "max_tokens": 1000, "messages": messages})
         json_type = "-H 'Content-Type: application/json'"
@@ -170,7 +170,7 @@ class Demo:
         self.say(
             "from openai import OpenAI\n\n"
             f'client = OpenAI(base_url="{base}", api_key="{self.gateway_token}")\n'
-            f'messages = [{{"role": "user", "content": "{SAID}"}}]\n'
+            f'messages = [{{"role": "user", "content": "{PROMPT}"}}]\n'
             f'stream = client.chat.completions.create(model="{model}", messages=messages, stream=True)\n'
             "for chunk in stream:\n"
             '    print(chunk.choices[0].delta.content or "", end="", flush=True)'
@@ -212,7 +212,7 @@ def run(demo: Demo, *, once: bool, ended: threading.Event) -> None:
     if once:
         return
     if demo.builtin:
-        demo.show_times(time_hops(hops, "delay-0", SAID))
+        demo.show_times(time_hops(hops, "delay-0", PROMPT))
     demo.show_how_to_use()
     demo.say("\nRunning. Ctrl-C stops all of it.", "bold")
     while not ended.wait(0.25):

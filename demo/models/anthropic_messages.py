@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from demo.models.openai_chat import Body, answer_text, asks_for_tools, example, split
+from demo.models.openai_chat import Body, example, reply_text, requests_tools, split
 
 Block = dict[str, Any]
 
@@ -73,7 +73,7 @@ def reply_to_messages(body: Body) -> Spoken:
         forced = body["tool_choice"]["type"] in ("any", "tool") if body.get("tool_choice") else False
         blocks += [] if forced else [{"type": "text", "text": LOOKS_UP}]
         return _counted(body, [*blocks, *calls], "tool_use")
-    text = answer_text(said)
+    text = reply_text(said)
     if images := _images(body):
         text += f" I saw {', '.join(images)}."
     if results:
@@ -175,7 +175,7 @@ def _calls(body: Body, said: str) -> list[Block]:
     choice: Block = body.get("tool_choice") or {"type": "auto"}
     if not tools or choice["type"] == "none":
         return []
-    if choice["type"] == "auto" and not asks_for_tools(said, [tool["name"] for tool in tools]):
+    if choice["type"] == "auto" and not requests_tools(said, [tool["name"] for tool in tools]):
         return []
     called = [tool for tool in tools if tool["name"] == choice.get("name")] or tools[:1]
     if choice["type"] != "tool" and "parallel" in said and not choice.get("disable_parallel_tool_use"):

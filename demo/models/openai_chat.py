@@ -54,7 +54,7 @@ class Reply:
         }
 
 
-def answer_text(said: str) -> str:
+def reply_text(said: str) -> str:
     """Return the model's complete text for a user's message: several words, some not ASCII, under 300 characters."""
     said = " ".join(said.split())
     quoted = said if len(said) <= 200 else said[:199] + "…"
@@ -74,7 +74,7 @@ def text_of(content: object) -> str:
     return " ".join(str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part)
 
 
-def asks_for_tools(said: str, names: list[str]) -> bool:
+def requests_tools(said: str, names: list[str]) -> bool:
     """Whether a text wants a tool to be called: it says "tool", or names one."""
     return "tool" in said or any(name in said for name in names)
 
@@ -97,14 +97,14 @@ def reply_to_chat(body: Body, *, eager: bool = True) -> Reply:
             for tool in tools
         ]
         return Reply(_key(body), (), "tool_calls", prompt, *calls[0], tuple(calls[1:]))
-    return _limited(body, split(answer_text(said)), prompt)
+    return _limited(body, split(reply_text(said)), prompt)
 
 
 def reply_to_prompt(body: Body) -> Reply:
     """Return the response to an old completion's `prompt` (a string or a list of which the last counts)."""
     prompt = body["prompt"]
     said = str(prompt[-1] if isinstance(prompt, list) and prompt else prompt)
-    return _limited(body, split(answer_text(said)), len(split(said)))
+    return _limited(body, split(reply_text(said)), len(split(said)))
 
 
 def completion(body: Body, reply: Reply) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def _tools_of(body: Body, said: str, *, eager: bool) -> list[dict[str, Any]]:
         return []
     pinned = _function(choice).get("name")
     names = [str(function["name"]) for function in functions]
-    if not (eager or pinned or choice == "required" or asks_for_tools(said, names)):
+    if not (eager or pinned or choice == "required" or requests_tools(said, names)):
         return []
     called = [function for function in functions if function["name"] == pinned] or functions[:1]
     if "parallel" in said and not pinned and body.get("parallel_tool_calls") is not False:

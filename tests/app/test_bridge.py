@@ -66,7 +66,7 @@ def test_exactly_the_proxy_token_leaves() -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving("bridge", upstream.url) as stand,
         ):
             assert (await stand.fresh(fields=FOREIGN)).status == 200
@@ -119,7 +119,7 @@ def test_every_path_needs_the_bridge_token(method: str, target: str) -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving("bridge", upstream.url, bridge_token=BRIDGE_TOKEN) as stand,
         ):
             body = BODY if method == "POST" else None
@@ -144,7 +144,7 @@ def test_deep_health_needs_no_token_on_an_open_bridge() -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving("bridge", upstream.url) as stand,
         ):
             plain = (await stand.fresh(None, target="/health")).json()
@@ -163,7 +163,7 @@ def test_deep_health_needs_the_token_of_a_bridge() -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.error_answer(401)) as upstream,
+            FakeUpstream(faults.error_response(401)) as upstream,
             serving("bridge", upstream.url, bridge_token=BRIDGE_TOKEN) as stand,
         ):
             stranger = await stand.fresh(None, target="/health?deep=1")
@@ -183,7 +183,7 @@ def test_a_failure_is_a_warning_with_its_reason(warnings: list[str]) -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving("bridge", upstream.url) as stand,
         ):
             assert (await stand.fresh()).status == 200
@@ -209,7 +209,7 @@ def test_a_client_that_disconnects_is_not_logged_as_a_failure(
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.never_answers(), faults.json_answer({})) as upstream,
+            FakeUpstream(faults.never_responds(), faults.json_response({})) as upstream,
             serving("bridge", upstream.url, verbose=verbose) as stand,
         ):
             client = await stand.client()
@@ -233,7 +233,7 @@ def test_a_rejected_credential_is_logged_once_for_many_requests(warnings: list[s
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.error_answer(401, "bad token")) as upstream,
+            FakeUpstream(faults.error_response(401, "bad token")) as upstream,
             serving("bridge", upstream.url) as stand,
             await stand.client() as client,
         ):
@@ -250,7 +250,7 @@ def test_a_rejected_credential_is_logged_once_for_many_requests(warnings: list[s
 def test_a_wrong_bridge_token_is_not_logged_as_a_wrong_proxy_token(warnings: list[str]) -> None:
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving("bridge", upstream.url, bridge_token=BRIDGE_TOKEN) as stand,
         ):
             response = await stand.fresh(fields=(("X-Proxy-Token", OTHER),))

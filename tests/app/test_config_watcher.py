@@ -24,7 +24,7 @@ from tests.routing.gateway_server import (
     write,
 )
 
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 OTHER_TOKEN = "gt-another-Wm4yRb8TqLz6Hd1s"
 NOWHERE = "http://127.0.0.1:9"
 

@@ -34,7 +34,7 @@ def probed(provider: Provider, *answers: Any) -> tuple[ProviderProbeResult, list
 
 
 def test_the_probe_requests_the_models_with_the_providers_credential() -> None:
-    result, (request,) = probed(OWL, faults.json_answer({"data": []}))
+    result, (request,) = probed(OWL, faults.json_response({"data": []}))
     headers = {name.lower(): value for name, value in request.headers}
     assert (request.method, request.target) == ("GET", "/v1/models")
     assert headers["authorization"] == f"Bearer {KEY}" and headers["x-team"] == "a1"
@@ -48,18 +48,18 @@ def test_a_probe_of_anthropic_has_one_version_header() -> None:
     )
     own = dataclasses.replace(claude, headers=(("Anthropic-Version", "2099-01-01"),))
     for provider, version in ((claude, "2023-06-01"), (own, "2099-01-01")):
-        _, (request,) = probed(provider, faults.json_answer({"data": []}))
+        _, (request,) = probed(provider, faults.json_response({"data": []}))
         assert [value for name, value in request.headers if name.lower() == "anthropic-version"] == [version]
 
 
 @pytest.mark.parametrize(("status", "state"), [(401, "unauthorized"), (404, "not_found"), (500, "failing")])
 def test_each_failure_has_its_state(status: int, state: str) -> None:
-    result, _ = probed(OWL, faults.error_answer(status))
+    result, _ = probed(OWL, faults.error_response(status))
     assert result.state == state and result.message and KEY not in result.message
 
 
 def test_a_forbidden_address_is_not_dialled() -> None:
-    result, requests = probed(dataclasses.replace(OWL, allow_private=False), faults.json_answer([]))
+    result, requests = probed(dataclasses.replace(OWL, allow_private=False), faults.json_response([]))
     assert result.state == "blocked" and requests == []
 
 

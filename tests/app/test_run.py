@@ -191,7 +191,7 @@ def test_workers_have_consecutive_metrics_ports(tmp_path: Path) -> None:
 
 def test_a_taken_metrics_port_is_logged_and_serving_continues(tmp_path: Path) -> None:
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({})) as upstream:
+        async with FakeUpstream(faults.json_response({})) as upstream:
             with socket.create_server(("127.0.0.1", 0)) as taken:
                 port = taken.getsockname()[1]
                 options = ("--metrics-port", str(port))
@@ -212,7 +212,7 @@ def test_a_changed_tokens_file_counts_without_a_restart(workers: int, tmp_path: 
     options = ("--proxy-tokens-file", str(path), "--workers", str(workers))
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({})) as upstream:
+        async with FakeUpstream(faults.json_response({})) as upstream:
             with role_process("server", upstream.url, tmp_path / "role", *options) as process:
                 bobs = [await RawClient.open(process.url) for _ in range(4)]
                 async with await RawClient.open(process.url) as alice:

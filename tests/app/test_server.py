@@ -45,7 +45,7 @@ def test_the_account_headers_are_the_operators(own: dict[str, Any]) -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving("server", upstream.url, **own) as stand,
         ):
             foreign = (("OpenAI-Organization", "org-foreign"), ("OpenAI-Project", "proj-foreign"))
@@ -96,7 +96,7 @@ def test_a_revoked_token_is_rejected_at_once_and_others_are_not_affected(tmp_pat
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving(
                 "server", upstream.url, proxy_token=None, proxy_tokens_file=str(path), max_concurrent=None
             ) as stand,
@@ -167,7 +167,7 @@ def test_an_unusable_tokens_file_rejects_every_token_and_locks_no_address_out(tm
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving(
                 "server", upstream.url, proxy_token=None, proxy_tokens_file=str(path), max_auth_failures=2
             ) as stand,
@@ -216,7 +216,7 @@ def test_only_allowed_models_may_be_requested(body: bytes, error: str) -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving("server", upstream.url, models="gpt-a,gpt-c", max_concurrent=None) as stand,
             await stand.client() as client,
         ):
@@ -243,7 +243,7 @@ def test_only_allowed_models_may_be_requested(body: bytes, error: str) -> None:
 def test_only_allowed_models_may_be_read(target: str, status: int) -> None:
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             serving("server", upstream.url, models=["gpt-a", "org/gpt"]) as stand,
         ):
             assert (await ask_anew(stand.url, CLIENT_TOKEN, None, target=target)).status == status
@@ -259,7 +259,7 @@ def test_the_server_serves_tls(tmp_path: Path) -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.sse_answer()) as upstream,
+            FakeUpstream(faults.sse_response()) as upstream,
             serving("server", upstream.url, tls_certificate=file, tls_key=file) as stand,
         ):
             assert stand.url.startswith("https:")

@@ -32,7 +32,7 @@ def test_the_concurrent_requests_of_a_token_are_limited(how: str) -> None:
 
     async def work() -> None:
         gate = asyncio.Event()
-        scripts = (faults.sse_gated([gate]), faults.json_answer({}))
+        scripts = (faults.sse_gated([gate]), faults.json_response({}))
         async with (
             FakeUpstream(*scripts) as upstream,
             server_for_two(upstream, max_concurrent=1) as stand,
@@ -68,8 +68,8 @@ def test_every_failure_ends_the_count_of_a_request() -> None:
         scripts = (
             faults.cut_mid_chunk(),
             faults.garbage_head(),
-            faults.error_answer(500),
-            faults.json_answer({}),
+            faults.error_response(500),
+            faults.json_response({}),
         )
         async with (
             FakeUpstream(*scripts) as upstream,
@@ -92,7 +92,7 @@ def test_requests_per_minute_are_limited_by_token() -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             server_for_two(upstream, requests_per_minute=3) as stand,
             await stand.client() as client,
         ):
@@ -114,7 +114,7 @@ def test_guessing_locks_out_the_address_and_no_other() -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             server_for_two(
                 upstream, max_auth_failures=3, auth_lockout=120, trusted_proxy=["127.0.0.1"]
             ) as stand,
@@ -139,7 +139,7 @@ def test_guessing_locks_out_the_address_and_no_other() -> None:
 def test_a_lockout_ends() -> None:
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             server_for_two(upstream, max_auth_failures=1, auth_lockout=0.2) as stand,
             await stand.client() as client,
         ):
@@ -156,7 +156,7 @@ def test_a_lockout_ends() -> None:
 def test_a_missing_token_is_no_guess_and_a_right_one_resets_the_count() -> None:
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             server_for_two(upstream, max_auth_failures=2) as stand,
             await stand.client() as client,
         ):
@@ -175,14 +175,14 @@ def test_a_client_cannot_choose_the_address_that_is_locked_out() -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             server_for_two(upstream, max_auth_failures=2) as stand,
         ):
             for field in (HERE, THERE):
                 assert (await ask_anew(stand.url, WRONG, BODY, field)).status == 401
             assert code(await ask_anew(stand.url, ALICE)) == (429, "auth_locked")
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             server_for_two(upstream, max_auth_failures=2, trusted_proxy="127.0.0.1") as stand,
         ):
             for number in range(2):
@@ -199,7 +199,7 @@ def test_a_locked_out_address_can_read_the_health() -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({})) as upstream,
+            FakeUpstream(faults.json_response({})) as upstream,
             server_for_two(upstream, max_auth_failures=1) as stand,
         ):
             assert (await ask_anew(stand.url, WRONG)).status == 401

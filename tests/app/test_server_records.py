@@ -35,8 +35,8 @@ HALF = faults.sse_bytes()[: len(faults.sse_bytes()) // 2]
 async def tried_server(folder: Path, *options: str) -> AsyncIterator[tuple[Process, FakeUpstream]]:
     """A server process behind which every kind of request has ended by now: see EXPECTED."""
     scripts = (
-        faults.json_answer({}),
-        faults.sse_answer(),
+        faults.json_response({}),
+        faults.sse_response(),
         (ReadBody(), Hold()),
         (ReadBody(), Send(HALF), Hold()),
         faults.cut_mid_chunk(),

@@ -168,7 +168,7 @@ def test_only_the_configured_authority_is_trusted(as_text: bool, tmp_path: Path)
 
     async def work() -> None:
         issued = own.issue("127.0.0.1", "inside.example")
-        async with FakeUpstream(faults.json_answer({}), tls=server_side(issued)) as server:
+        async with FakeUpstream(faults.json_response({}), tls=server_side(issued)) as server:
             url = f"{server.url}/v1"
             assert await outcome(upstream(url, ca=given(own))) == "200"
             assert await outcome(upstream(url, ca=given(own), server_name="inside.example")) == "200"
@@ -189,7 +189,7 @@ def test_the_configured_name_is_the_one_that_is_checked_through_a_proxy_as_well(
 
     async def work() -> None:
         issued = own.issue("127.0.0.1", "inside.example")
-        async with FakeUpstream(faults.json_answer({}), tls=server_side(issued)) as server:
+        async with FakeUpstream(faults.json_response({}), tls=server_side(issued)) as server:
             async with TinyProxy(server.port) as proxy:
                 given: dict[str, Any] = {"ca": str(own.file), "proxy": f"http://127.0.0.1:{proxy.port}"}
                 far = "https://far.example/v1"
@@ -216,7 +216,7 @@ def test_a_client_certificate_is_presented_if_configured(
 
     async def work() -> None:
         server_tls = server_side(own.issue("127.0.0.1"), demands=own)
-        async with FakeUpstream(faults.json_answer({}), tls=server_tls) as server:
+        async with FakeUpstream(faults.json_response({}), tls=server_tls) as server:
             shown = ours.read_text() if as_text else str(ours)
             made = upstream(f"{server.url}/v1", ca=str(own.file), certificate=shown, key=shown)
             assert list(left.iterdir()) == []

@@ -72,7 +72,7 @@ def answer_of(request: Request) -> Script:
         return ReadBody(), Send(
             faults.head(200, fields) + faults.chunk(b'{"ok":') + faults.chunk(b"true}") + faults.LAST_CHUNK
         )
-    return faults.json_answer({"ok": True})
+    return faults.json_response({"ok": True})
 
 
 class LiveRole:

@@ -494,7 +494,7 @@ KNOWN_DEFECTS: dict[str, str] = {}
 
 
 def answer_of(request: Request) -> Script:
-    return faults.json_answer(MESSAGES_ANSWER if request.target.startswith("/v1/messages") else CHAT_ANSWER)
+    return faults.json_response(MESSAGES_ANSWER if request.target.startswith("/v1/messages") else CHAT_ANSWER)
 
 
 def config(upstream: FakeUpstream) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from demo.client import Hop, MessagesSender, Reply, Sender, time_hops
 from demo.models import openai_server as model
 from demo.models.anthropic_server import build_messages_model
-from demo.models.openai_chat import answer_text, split
+from demo.models.openai_chat import reply_text, split
 
 
 def ask(script: Script) -> Reply:
@@ -29,7 +29,7 @@ def ask(script: Script) -> Reply:
 
 def test_whole() -> None:
     """A whole stream has its text, with separators that are not line ends, and no error."""
-    answer = ask(faults.sse_answer())
+    answer = ask(faults.sse_response())
     assert (answer.text, answer.error) == (faults.CHAT_TEXT, "")
     assert 0 < answer.first_byte <= answer.total
 
@@ -39,8 +39,8 @@ def test_whole() -> None:
     [
         (faults.cut_mid_chunk(), "IncompleteRead"),
         (faults.cut(faults.sse_bytes(), 0), "RemoteDisconnected"),
-        (faults.sse_answer(faults.CHAT_FRAMES[:-1]), "without a finish reason and its last event"),
-        (faults.sse_answer((*faults.CHAT_FRAMES[:3], b"data: [DONE]\n\n")), "without a finish reason"),
+        (faults.sse_response(faults.CHAT_FRAMES[:-1]), "without a finish reason and its last event"),
+        (faults.sse_response((*faults.CHAT_FRAMES[:3], b"data: [DONE]\n\n")), "without a finish reason"),
         (faults.error_mid_stream(message="overloaded"), "overloaded"),
         (faults.rate_limited(), "status 429"),
         (faults.garbage_head(), "BadStatusLine"),
@@ -58,8 +58,8 @@ def test_words_are_shown_as_they_arrive() -> None:
         sender = Sender(Hop("model", f"{url}/v1", {}))
         answer = sender.ask("clawgate-demo", "hello", shown.append)
         sender.close()
-    assert [word for word in shown if word] == list(split(answer_text("hello")))
-    assert answer.text == answer_text("hello")
+    assert [word for word in shown if word] == list(split(reply_text("hello")))
+    assert answer.text == reply_text("hello")
 
 
 def test_anthropics_dialect_is_read_as_well() -> None:
@@ -68,7 +68,7 @@ def test_anthropics_dialect_is_read_as_well() -> None:
     with model.running(build_messages_model()) as url:
         sender = MessagesSender(Hop("claude", f"{url}/v1", headers))
         assert (whole := sender.ask("m", "hello")).error == ""
-        assert whole.text == answer_text("hello")
+        assert whole.text == reply_text("hello")
         assert "requests" in sender.ask("error-in-stream", "hello").error
         assert "IncompleteRead" in sender.ask("cut-in-stream", "hello").error
         sender.close()

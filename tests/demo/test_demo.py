@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.__main__ import SAID
+from demo.__main__ import PROMPT
 from demo.models import openai_server as model
-from demo.models.openai_chat import answer_text
+from demo.models.openai_chat import reply_text
 from tests.e2e.waiting import poll
 
 pytestmark = pytest.mark.slow
@@ -80,7 +80,7 @@ def test_once(surroundings: dict[str, str], tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count(answer_text(SAID)) == 2
+    assert done.stdout.count(reply_text(PROMPT)) == 2
     assert [path.name for path in (tmp_path / "home").rglob("*")] == [".openclaw", "openclaw.json"]
     assert (tmp_path / "home" / ".openclaw" / "openclaw.json").read_text() == "{ broken"
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -115,14 +115,14 @@ def test_the_pasted_lines_work(surroundings: dict[str, str], tmp_path: Path) -> 
         shown = subprocess.run(
             [sys.executable, str(script)], capture_output=True, text=True, timeout=30, check=True
         )
-        assert shown.stdout == answer_text(SAID)
+        assert shown.stdout == reply_text(PROMPT)
         chat, messages = [line for line in said.splitlines() if line.startswith("curl ")]
         shown = subprocess.run(["bash", "-c", chat], capture_output=True, text=True, timeout=30, check=True)
         assert shown.stdout.endswith("data: [DONE]\n\n")
         shown = subprocess.run(
             ["bash", "-c", messages], capture_output=True, text=True, timeout=30, check=True
         )
-        assert json.loads(shown.stdout)["content"][0]["text"] == answer_text(SAID)
+        assert json.loads(shown.stdout)["content"][0]["text"] == reply_text(PROMPT)
 
 
 def test_kill_9_leaves_no_process(surroundings: dict[str, str]) -> None:

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clawgate.testing.http import faults
-from clawgate.testing.http.faults import Steps, answer, chunk, head
+from clawgate.testing.http.faults import Steps, chunk, head, response
 from clawgate.testing.http.response import Response
 from clawgate.testing.http.script import Close, Drip, HalfClose, ReadBody, Reset, Send
 
 TEXT = '{"id":"x","choices":[{"message":{"content":"Grüße \u2028 🦞"}}]}'.encode()
 JSON = (("Content-Type", "application/json"),)
 CHUNKED = (*JSON, ("Transfer-Encoding", "chunked"))
-WIRE = answer(TEXT)
+WIRE = response(TEXT)
 HEAD_SIZE = len(WIRE) - len(TEXT)
 CHUNKED_HEAD = head(200, CHUNKED)
 ERROR = b'{"error":{"message":"no such thing","type":"x","code":"y","param":null}}\r\n\x00\xff '
@@ -159,16 +159,16 @@ def _statuses() -> list[Fault]:
             _limited("Wed, 21 Oct 2026 07:28:00 GMT"),
         ),
         Fault("503 with Retry-After",
-              says(answer(ERROR, 503, [("Retry-After", "120")])), whole(503, ERROR, retry_after="120"), kept=True),
+              says(response(ERROR, 503, [("Retry-After", "120")])), whole(503, ERROR, retry_after="120"), kept=True),
         Fault("500 that is chunked",
               says(head(500, CHUNKED) + chunk(ERROR[:5]) + chunk(ERROR[5:]) + faults.LAST_CHUNK), whole(500, ERROR)),
-        Fault("500 without a body", says(answer(b"", 500)), whole(500, b""), kept=True),
+        Fault("500 without a body", says(response(b"", 500)), whole(500, b""), kept=True),
         Fault("502 as HTML",
-              says(answer(b"<html>bad</html>", 502, content_type="text/html")),
+              says(response(b"<html>bad</html>", 502, content_type="text/html")),
               whole(502, b"<html>bad</html>", content_type="text/html")),
         Fault("204 without a body", says(head(204)), whole(204, b""), kept=True),
         Fault("204 that speaks of a length", says(head(204, [("Content-Length", "0")])), whole(204, b"")),
-        Fault("201 with a body", says(answer(TEXT, 201)), whole(201), kept=True),
+        Fault("201 with a body", says(response(TEXT, 201)), whole(201), kept=True),
     ]  # fmt: skip
 
 
@@ -199,7 +199,7 @@ CASES = [
     Fault("oversized head", faults.oversized_head(), MALFORMED, kept=False),
     Fault("head of many small fields",
           says(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 30_000 + b"Content-Length: 0\r\n\r\n"), MALFORMED, kept=False),
-    Fault("head of 40 kB", says(answer(TEXT, fields=[("X-Large", "a" * 40_000)])), whole()),
+    Fault("head of 40 kB", says(response(TEXT, fields=[("X-Large", "a" * 40_000)])), whole()),
     Fault("status that is no number", status_line(b"HTTP/1.1 abc OK"), MALFORMED, kept=False),
     Fault("status of two digits", status_line(b"HTTP/1.1 20 OK"), MALFORMED, kept=False),
     Fault("status of four digits", status_line(b"HTTP/1.1 2000 OK"), MALFORMED, kept=False),
@@ -253,25 +253,25 @@ CASES = [
     Fault("body shorter than its length",
           says(head(200, [*JSON, ("Content-Length", "500")]) + TEXT, close=True), broken(), kept=False),
     Fault("body longer than its length", says(WIRE + b"more than was said"), whole(), kept=False),
-    Fault("two answers to one request", says(WIRE + answer(b"EVIL")), whole(), kept=False),
+    Fault("two answers to one request", says(WIRE + response(b"EVIL")), whole(), kept=False),
     Fault("an answer and the beginning of another", says(WIRE + b"HTTP/1.1 200 OK\r\nContent-"), whole(), kept=False),
     Fault("answer that ends with the connection", framed(body=TEXT, close=True), whole(), kept=False),
     Fault("reset where the end of the connection is the end", (ReadBody(), Send(head(200, JSON) + TEXT), Reset()),
           either(broken(), CLOSED), kept=False),
     Fault("half-close where the end of the connection is the end",
           (ReadBody(), Send(head(200, JSON) + TEXT), HalfClose()), whole(), kept=False),
-    Fault("HTTP/1.0 answer", faults.http10_answer(TEXT), whole(), kept=False),
+    Fault("HTTP/1.0 answer", faults.http10_response(TEXT), whole(), kept=False),
     Fault("HTTP/1.0 answer with a length",
           says(head(200, [*JSON, ("Content-Length", str(len(TEXT)))], version="HTTP/1.0") + TEXT, close=True),
           whole(), kept=False),
     Fault("answer that says close",
-          says(answer(TEXT, fields=[("Connection", "close")]), close=True), whole(), kept=False),
+          says(response(TEXT, fields=[("Connection", "close")]), close=True), whole(), kept=False),
     Fault("answer that says close and stays",
-          says(answer(TEXT, fields=[("Connection", "close")])), whole(), kept=False),
+          says(response(TEXT, fields=[("Connection", "close")])), whole(), kept=False),
     Fault("half-close behind a whole answer", (ReadBody(), Send(WIRE), HalfClose()), whole(), kept=False),
     Fault("drip, a byte at a time", (ReadBody(), Drip(WIRE, 1)), whole(), kept=True),
     Fault("drip that splits characters", (ReadBody(), Drip(WIRE, 3)), whole(), kept=True),
-    Fault("compressed answer", says(answer(b"\x1f\x8b\x08\x00zip", fields=[("Content-Encoding", "gzip")])),
+    Fault("compressed answer", says(response(b"\x1f\x8b\x08\x00zip", fields=[("Content-Encoding", "gzip")])),
           whole(200, b"\x1f\x8b\x08\x00zip", content_encoding="gzip")),
     # Interim answers, switches, redirects.
     Fault("100 before the answer", faults.interim(100, then=says(WIRE)), whole(), kept=True),
@@ -283,13 +283,13 @@ CASES = [
     Fault("100 and then the end", (ReadBody(), Send(head(100)), Close()), CLOSED, kept=False),
     Fault("101 that nobody asked for",
           says(head(101, [("Upgrade", "websocket"), ("Connection", "Upgrade")])), MALFORMED, kept=False),
-    Fault("200 with Upgrade", says(answer(TEXT, fields=[("Upgrade", "h2c"), ("Connection", "Upgrade")])),
+    Fault("200 with Upgrade", says(response(TEXT, fields=[("Upgrade", "h2c"), ("Connection", "Upgrade")])),
           either(whole(), MALFORMED)),
     *[Fault(f"redirect {status}",
-            says(answer(b"elsewhere", status, [("Location", "http://169.254.169.254/latest?key=1")])),
+            says(response(b"elsewhere", status, [("Location", "http://169.254.169.254/latest?key=1")])),
             REDIRECTED, kept=False)
       for status in (300, 301, 302, 303, 305, 307, 308)],
-    Fault("redirect without a Location", says(answer(b"", 302)), REDIRECTED, kept=False),
+    Fault("redirect without a Location", says(response(b"", 302)), REDIRECTED, kept=False),
     Fault("304 that nobody asked for", says(head(304, [("ETag", '"x"')])), whole(304, b"")),
     *_ends(),
     *_statuses(),

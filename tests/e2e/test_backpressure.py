@@ -16,7 +16,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving, until
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 STREAM = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
 EVENT = faults.CHAT_FRAMES[0]
 LEAVES = pytest.mark.parametrize("how", ["close", "half-close", "reset"])

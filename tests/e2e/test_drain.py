@@ -112,7 +112,7 @@ def test_a_request_without_an_answer_is_told_that_the_gateway_stops(kind: Kind, 
     """Beyond the drain limit and before the first byte: 503 with its code."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.never_answers()) as upstream:
+        async with FakeUpstream(faults.never_responds()) as upstream:
             with role_process(kind, upstream.url, tmp_path / "role", "--drain-timeout", "0.3") as process:
                 async with await RawClient.open(process.url, limit=PATIENCE) as client:
                     await client.request(PATH, BODY, fields=fields_for(kind))
@@ -154,7 +154,7 @@ def test_the_port_is_free_at_once(kind: Kind, tmp_path: Path) -> None:
     """Also where connections were open, and for a process of the same kind."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"n": 1})) as upstream:
+        async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
             port = 0
             for number in range(3):
                 with role_process(kind, upstream.url, tmp_path / f"role{number}", port=port) as process:
@@ -229,7 +229,7 @@ def test_no_request_is_lost_over_ten_restarts_under_load(kind: Kind, tmp_path: P
 
     async def work() -> None:
         tries = [Tries() for _ in range(4)]
-        async with FakeUpstream(faults.json_answer({"n": 1})) as upstream, asyncio.TaskGroup() as group:
+        async with FakeUpstream(faults.json_response({"n": 1})) as upstream, asyncio.TaskGroup() as group:
             port = 0
             for number in range(11):
                 with role_process(kind, upstream.url, tmp_path / f"role{number}", port=port) as process:
@@ -316,7 +316,7 @@ def test_connections_that_the_kernel_took_for_us_are_answered_too(kind: Kind, tm
     """Requests that waited in the backlog when the signal came are not reset with the listener."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"n": 1})) as upstream:
+        async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
             with role_process(kind, upstream.url, tmp_path / "role") as process:
                 process.send(signal.SIGSTOP)
                 clients = [await RawClient.open(process.url, limit=PATIENCE) for _ in range(10)]

@@ -14,7 +14,7 @@ from openai import OpenAI
 from starlette.applications import Starlette
 
 from demo.models.anthropic_server import build_messages_model
-from demo.models.openai_chat import answer_text
+from demo.models.openai_chat import reply_text
 from demo.models.openai_server import build_model, running
 from tests.e2e.gateway_stand import (
     CHAT,
@@ -99,9 +99,9 @@ def test_it_serves_reloads_and_stops_and_tells_no_secret(gateway: Running) -> No
     with gateway.openai() as openai, gateway.anthropic() as anthropic:
         for model in (f"{CHAT}/m", f"{CLAUDE}/m"):
             completion = openai.chat.completions.create(model=model, messages=ASK)
-            assert completion.choices[0].message.content == answer_text(SAID)
+            assert completion.choices[0].message.content == reply_text(SAID)
             with anthropic.messages.stream(model=model, messages=ASK, max_tokens=99) as stream:
-                assert stream.get_final_text() == answer_text(SAID)
+                assert stream.get_final_text() == reply_text(SAID)
 
         more = referring(gateway.chat_url, gateway.claude_url)
         more["models"]["providers"]["added"] = more["models"]["providers"][CHAT]
@@ -117,7 +117,7 @@ def test_it_serves_reloads_and_stops_and_tells_no_secret(gateway: Running) -> No
         text = next(words).choices[0].delta.content or ""
         gateway.process.send()
         text += "".join(part.choices[0].delta.content or "" for part in words)
-        assert text == answer_text(SAID)
+        assert text == reply_text(SAID)
     assert gateway.process.wait() == 0
     for secret in (*SECRETS, SAID):
         assert secret not in gateway.said
@@ -138,4 +138,4 @@ def test_kill_9_of_a_model_is_an_exception_and_the_gateway_goes_on(gateway: Runn
                 list(stream)
             assert getattr(caught.value, "code", None) == "upstream_closed"
             message = anthropic.messages.create(model=f"{CHAT}/m", messages=ASK, max_tokens=99)
-            assert message.content[0].type == "text" and message.content[0].text == answer_text(SAID)
+            assert message.content[0].type == "text" and message.content[0].text == reply_text(SAID)

@@ -16,7 +16,7 @@ import pytest
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
-from demo.models.openai_chat import answer_text
+from demo.models.openai_chat import reply_text
 from demo.models.openai_server import build_model, running
 from tests.e2e.gateway_stand import (
     CHAT,
@@ -51,8 +51,8 @@ def test_each_provider_gets_its_own_credential_and_nothing_else(tmp_path: Path) 
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.error_answer(400)) as chat,
-            FakeUpstream(faults.error_answer(400)) as claude,
+            FakeUpstream(faults.error_response(400)) as chat,
+            FakeUpstream(faults.error_response(400)) as claude,
         ):
             providers = {CHAT: chat_provider(chat.url), CLAUDE: claude_provider(claude.url)}
             with serving_gateway(config_of(providers), tmp_path) as gateway:
@@ -87,14 +87,14 @@ def test_a_fallback_is_asked_in_its_own_dialect_and_named(tmp_path: Path) -> Non
     ) as stand:
         with stand.gateway.openai() as client:
             raw = client.chat.completions.with_raw_response.create(model="default", messages=ASK)
-            assert raw.parse().choices[0].message.content == answer_text("hello")
+            assert raw.parse().choices[0].message.content == reply_text("hello")
             assert raw.headers["x-clawgate-provider"] == CLAUDE
             assert raw.headers["x-clawgate-model"] == "claude-demo"
             assert raw.headers["x-clawgate-attempts"] == (
                 f"{CHAT}/error-503 status 503; {CHAT}/error-429 status 429; {CLAUDE}/claude-demo"
             )
             words = client.chat.completions.create(model="openclaw", messages=ASK, stream=True)
-            assert "".join(part.choices[0].delta.content or "" for part in words) == answer_text("hello")
+            assert "".join(part.choices[0].delta.content or "" for part in words) == reply_text("hello")
         with stand.gateway.anthropic() as asker:
             answer = asker.messages.with_raw_response.create(model="default", messages=ASK, max_tokens=99)
             assert answer.headers["x-clawgate-provider"] == CLAUDE
@@ -128,7 +128,7 @@ def test_a_default_that_is_down_or_silent_is_stood_in_for(tmp_path: Path) -> Non
                 f"down/m unreachable; silent/hang timed out (first_byte); {CHAT}/gpt-4o-mini"
             )
             words = "".join(part.choices[0].delta.content or "" for part in raw.parse())
-            assert words == answer_text("hello")
+            assert words == reply_text("hello")
 
 
 @pytest.mark.parametrize("fault", ["cut-in-stream", "error-in-stream"])
@@ -244,7 +244,7 @@ def test_a_changed_file_counts_for_the_next_request(tmp_path: Path) -> None:
             gateway.reconfigure(config_of({CHAT: chat_provider(two)}))
             client.chat.completions.create(model=f"{CHAT}/m", messages=ASK)
             assert (len(first.state.seen), len(second.state.seen)) == (1, 1)
-            assert text + "".join(part.choices[0].delta.content or "" for part in stream) == answer_text(
+            assert text + "".join(part.choices[0].delta.content or "" for part in stream) == reply_text(
                 "hello"
             )
 
@@ -308,4 +308,4 @@ def test_reloads_under_load_lose_no_request(tmp_path: Path) -> None:
         over.set()
         for one in asking:
             one.result()
-        assert changes > 1 and set(texts) == {answer_text("hello")}
+        assert changes > 1 and set(texts) == {reply_text("hello")}

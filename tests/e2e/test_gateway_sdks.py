@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from demo.models.anthropic_messages import LOOKS_UP, signature_of
-from demo.models.openai_chat import answer_text, split
+from demo.models.openai_chat import reply_text, split
 from tests.e2e.gateway_stand import CHAT, CLAUDE, Stand, whole_stand
 
 SAID = "Grüße aus dem Test 🦞"
-TEXT = answer_text(SAID)
+TEXT = reply_text(SAID)
 WORDS = len(split(TEXT))
 ASK: Any = [{"role": "user", "content": SAID}]
 MODELS = {CHAT: f"{CHAT}/gpt-4o-mini", CLAUDE: f"{CLAUDE}/claude-demo"}
@@ -126,7 +126,7 @@ def test_many_at_once_over_one_client(stand: Stand, provider: str) -> None:
                     model=MODELS[provider], messages=said, stream=True
                 )
                 text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-                assert text == answer_text(f"number {number}")
+                assert text == reply_text(f"number {number}")
                 async with anthropic.messages.stream(
                     model=MODELS[provider], messages=said, max_tokens=99
                 ) as words:

@@ -61,12 +61,12 @@ def script(request: Request) -> Steps:
     """Answers of every kind in turn, each of which repeats what it was shown."""
     shown = request.raw_head.decode("latin-1")
     kinds: list[Steps] = [
-        faults.json_answer({"ok": True}),
-        faults.sse_answer(),
-        faults.json_answer(
+        faults.json_response({"ok": True}),
+        faults.sse_response(),
+        faults.json_response(
             {"error": {"message": shown}}, 401, [("X-Request-Id", request.header("x-proxy-token") or "-")]
         ),
-        faults.json_answer({"error": {"message": shown}}, 500),
+        faults.json_response({"error": {"message": shown}}, 500),
         faults.cut_mid_chunk(),
         (ReadBody(), Send(b"HTTP/1.1 200 OK\r\nX: " + request.raw_head[:40]), Close()),
         faults.garbage_head(),

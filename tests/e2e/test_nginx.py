@@ -12,7 +12,7 @@ import pytest
 from openai import OpenAI
 
 from clawgate.testing.http.client import RawClient
-from demo.models.openai_chat import answer_text
+from demo.models.openai_chat import reply_text
 from tests.e2e.processes import environment, fields_for, is_listening, model_process, role_process, started
 from tests.e2e.stand import BODY, CLIENT_TOKEN, KINDS, OPENAI_KEY, PATH, PATIENCE, PROXY_TOKEN, Kind, run
 from tests.e2e.waiting import poll
@@ -75,11 +75,11 @@ def test_the_official_client_through_us_and_nginx(kind: Kind, nginx: str, tmp_pa
             asked: Any = client.chat.completions
             if number % 2:
                 whole = asked.create(model="m", messages=messages)
-                assert whole.choices[0].message.content == answer_text(text)
+                assert whole.choices[0].message.content == reply_text(text)
             else:
                 stream = asked.create(model="m", messages=messages, stream=True)
                 said = "".join(part.choices[0].delta.content or "" for part in stream if part.choices)
-                assert said == answer_text(text)
+                assert said == reply_text(text)
 
 
 @pytest.mark.parametrize("kind", KINDS)

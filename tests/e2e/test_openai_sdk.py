@@ -12,14 +12,14 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from demo.models.openai_chat import answer_text
+from demo.models.openai_chat import reply_text
 from demo.models.openai_server import MODELS
 from tests.e2e.processes import Process, model_process, role_process
 from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATIENCE
 from tests.e2e.waiting import poll
 
 MESSAGES: Any = [{"role": "user", "content": "Grüße aus dem Test 🦞"}]
-SAID = answer_text("Grüße aus dem Test 🦞")
+SAID = reply_text("Grüße aus dem Test 🦞")
 TOOLS: Any = [
     {
         "type": "function",
@@ -122,7 +122,7 @@ def test_async_calls_and_streams_at_once(chain: Chain) -> None:
             model="m", messages=[{"role": "user", "content": f"number {number}"}], stream=True
         ):
             text += part.choices[0].delta.content or "" if part.choices else ""
-        assert text == answer_text(f"number {number}")
+        assert text == reply_text(f"number {number}")
 
     async def work() -> None:
         async with chain.asynchronous() as client, asyncio.TaskGroup() as group:

@@ -141,7 +141,7 @@ def test_other_bodies_are_passed_on_as_they_come_too(content_type: str, kind: Ki
 
     async def work() -> None:
         gate = asyncio.Event()
-        wire = faults.answer(b"a" * 100_000 + b"b" * 100_000, content_type=content_type)
+        wire = faults.response(b"a" * 100_000 + b"b" * 100_000, content_type=content_type)
         script = (ReadBody(), Send(wire[:-100_000]), Wait(gate), Send(wire[-100_000:]))
         async with (
             FakeUpstream(script) as upstream,
@@ -168,7 +168,7 @@ def test_request_bodies_arrive_byte_for_byte(framing: str, pieces: int, kind: Ki
     async def work() -> None:
         sizes = [1, 2, 1000, 65_536, 1_000_001] if pieces < 1000 else [1, 500, 20_000]
         async with (
-            FakeUpstream(faults.json_answer({"ok": 1})) as upstream,
+            FakeUpstream(faults.json_response({"ok": 1})) as upstream,
             serving(kind, upstream.url) as stand,
             await stand.client() as client,
         ):
@@ -198,7 +198,7 @@ def test_a_body_without_an_end_is_nobodys_request(kind: Kind) -> None:
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({"ok": 1})) as upstream,
+            FakeUpstream(faults.json_response({"ok": 1})) as upstream,
             serving(kind, upstream.url) as stand,
         ):
             for fields, sent in (

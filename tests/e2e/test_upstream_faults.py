@@ -12,7 +12,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.fault_cases import CASES, Fault
 from tests.e2e.stand import KINDS, Kind, Stand, credential_of, run, serving, until
 
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 ALLOWED = {
     "cache-control", "connection", "content-encoding", "content-length", "content-type", "date", "retry-after",
     "transfer-encoding", "x-clawgate-provider", "x-request-id",
@@ -106,7 +106,7 @@ def test_an_answer_while_the_body_is_still_coming_reaches_its_client(
     """A client in the middle of a large upload gets the early answer whole, and its connection ends after it."""
 
     async def work() -> None:
-        scripts = (faults.early_answer(status, close=close), GOOD)
+        scripts = (faults.early_response(status, close=close), GOOD)
         async with (
             FakeUpstream(*scripts) as upstream,
             serving(kind, upstream.url) as stand,
@@ -133,7 +133,7 @@ def test_an_answer_before_any_of_the_body_reaches_its_client(kind: Kind) -> None
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.early_answer(401), GOOD) as upstream,
+            FakeUpstream(faults.early_response(401), GOOD) as upstream,
             serving(kind, upstream.url) as stand,
             await stand.client() as client,
         ):

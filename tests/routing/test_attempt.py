@@ -182,7 +182,7 @@ def test_the_names_of_who_was_asked_are_head_lines_whatever_they_are() -> None:
 @pytest.mark.parametrize("api", [OPENAI, ANTHROPIC])
 def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api: str, tmp_path: Path) -> None:
     """A 500 that is a 404: the client sees 404 in its own dialect, and the credential in neither."""
-    wrapped = faults.json_answer({"error": {"message": f"404 for {KEY}"}}, status=500)
+    wrapped = faults.json_response({"error": {"message": f"404 for {KEY}"}}, status=500)
 
     async def work() -> None:
         async with FakeUpstream(wrapped) as upstream:
@@ -205,10 +205,10 @@ def test_through_a_gateway_a_fallback_is_asked_where_the_real_status_lets_it(
     really: int, served: str, tmp_path: Path
 ) -> None:
     """Though the provider says 500 to everything."""
-    wrapped = faults.json_answer({"error": {"message": "wrapped"}}, status=500)
+    wrapped = faults.json_response({"error": {"message": "wrapped"}}, status=500)
 
     async def work() -> None:
-        async with FakeUpstream(wrapped) as first, FakeUpstream(faults.json_answer({"ok": 1})) as second:
+        async with FakeUpstream(wrapped) as first, FakeUpstream(faults.json_response({"ok": 1})) as second:
             both = {"a": provider(first.url), "b": provider(second.url)}
             async with serving_gateway(tmp_path, config_of(both, primary="a/m", fallbacks=("b/m",))) as stand:
                 stand.role.router.hooks = Hooks(
@@ -227,7 +227,7 @@ def test_through_a_gateway_one_that_is_not_available_is_never_dialled(tmp_path: 
     """503 with its reason, when to come again, and nobody else is asked instead."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({})) as upstream:
+        async with FakeUpstream(faults.json_response({})) as upstream:
             async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url)})) as stand:
                 stand.role.router.hooks = Hooks(
                     unavailable=lambda name: ProviderUnavailable(f"{name} rests", retry_after=9)
@@ -295,7 +295,7 @@ def test_others_are_served_while_a_large_body_is_translated(
     held = Held(monkeypatch)
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer(ANSWER)) as upstream:
+        async with FakeUpstream(faults.json_response(ANSWER)) as upstream:
             async with serving_gateway(
                 tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})
             ) as stand:
@@ -319,7 +319,7 @@ def test_a_client_that_leaves_while_its_body_is_translated_has_nobody_asked(
     held = Held(monkeypatch)
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer(ANSWER)) as upstream:
+        async with FakeUpstream(faults.json_response(ANSWER)) as upstream:
             async with serving_gateway(
                 tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})
             ) as stand:

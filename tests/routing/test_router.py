@@ -47,7 +47,7 @@ def head_of(path: bytes, lines: bytes = b"content-type: application/json\r\n") -
 
 
 HEAD = head_of(b"/v1/chat/completions")
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 PATHS = (CHAT, MESSAGES)
 
 
@@ -245,7 +245,7 @@ def test_one_credential_leaves_and_none_comes_back(path: str, api: str, tmp_path
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer(spill, 401, fields)) as upstream,
+            FakeUpstream(faults.json_response(spill, 401, fields)) as upstream,
             serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api, name="x")})) as stand,
         ):
             more = (("Cookie", "a=CLIENTSECRET"), ("X-Api-Key", CLIENT_TOKEN), ("X-Secret", "CLIENTSECRET"))
@@ -268,7 +268,7 @@ def test_a_credential_is_masked_in_any_spelling_of_json(text: bytes, tmp_path: P
 
     async def work() -> None:
         async with (
-            FakeUpstream((ReadBody(), Send(faults.answer(body, 401)))) as upstream,
+            FakeUpstream((ReadBody(), Send(faults.response(body, 401)))) as upstream,
             serving_gateway(
                 tmp_path,
                 config_of({"x": provider(upstream.url, ANTHROPIC) | {"apiKey": "sk/slash-in-it-0123456789"}}),
@@ -287,7 +287,7 @@ def test_a_key_that_is_none_spoils_no_head(key: str, path: str, tmp_path: Path) 
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.json_answer({"id": "x1"}, 400, (("x-request-id", "r-1"),))) as upstream,
+            FakeUpstream(faults.json_response({"id": "x1"}, 400, (("x-request-id", "r-1"),))) as upstream,
             serving_gateway(tmp_path, config_of({"x": provider(upstream.url) | {"apiKey": key}})) as stand,
         ):
             answer = await stand.ask(question("x/m"), target=path)
@@ -301,7 +301,7 @@ def test_a_stream_of_the_same_dialect_passes_byte_for_byte(tmp_path: Path) -> No
 
     async def work() -> None:
         async with (
-            FakeUpstream(faults.sse_answer(frames)) as upstream,
+            FakeUpstream(faults.sse_response(frames)) as upstream,
             serving_gateway(tmp_path, config_of({"x": provider(upstream.url)})) as stand,
         ):
             answer = await stand.ask(question("x/m", stream=True))
@@ -314,8 +314,8 @@ def test_a_stream_of_the_same_dialect_passes_byte_for_byte(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "failure",
     [
-        faults.error_answer(503), faults.error_answer(401), faults.error_answer(404), faults.rate_limited(),
-        faults.garbage_head(), (ReadBody(), Reset()), faults.json_answer({}, 302, (("Location", "http://x/"),)),
+        faults.error_response(503), faults.error_response(401), faults.error_response(404), faults.rate_limited(),
+        faults.garbage_head(), (ReadBody(), Reset()), faults.json_response({}, 302, (("Location", "http://x/"),)),
     ],
     ids=["503", "401", "404", "429", "garbage", "reset", "redirect"],
 )  # fmt: skip
@@ -355,7 +355,7 @@ def test_the_chain_is_followed_in_its_order_and_every_failure_is_logged(
 @pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
 def test_a_request_that_is_at_fault_goes_nowhere_else(status: int, tmp_path: Path) -> None:
     async def work() -> None:
-        async with FakeUpstream(faults.error_answer(status)) as one, FakeUpstream(GOOD) as two:
+        async with FakeUpstream(faults.error_response(status)) as one, FakeUpstream(GOOD) as two:
             blocks = {"a": provider(one.url), "b": provider(two.url)}
             async with serving_gateway(
                 tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
@@ -372,7 +372,7 @@ def test_a_model_that_is_named_fails_rather_than_going_elsewhere(asked: str, tmp
     """Named in full or by alias, where it is not the configured default."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.error_answer(503)) as one, FakeUpstream(GOOD) as two:
+        async with FakeUpstream(faults.error_response(503)) as one, FakeUpstream(GOOD) as two:
             blocks = {"a": provider(one.url), "b": provider(two.url)}
             config = config_of(blocks, primary="b/n", fallbacks=("b/o",), aliases={"short": "a/m"})
             async with serving_gateway(tmp_path, config) as stand:
@@ -383,7 +383,9 @@ def test_a_model_that_is_named_fails_rather_than_going_elsewhere(asked: str, tmp
     run(work())
 
 
-@pytest.mark.parametrize("failure", [faults.error_answer(503), (ReadBody(), Reset()), faults.rate_limited()])
+@pytest.mark.parametrize(
+    "failure", [faults.error_response(503), (ReadBody(), Reset()), faults.rate_limited()]
+)
 def test_the_default_named_in_full_is_served_by_no_other(failure: faults.Steps, tmp_path: Path) -> None:
     """The prompt of a client that asks for a provider does not go to another one."""
 
@@ -422,7 +424,10 @@ def test_the_last_providers_time_out_is_answered(limit: str, tmp_path: Path) -> 
     """After another one failed as well: 504 with the limit's name, and both are told of."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.error_answer(503)) as one, FakeUpstream(faults.never_answers()) as two:
+        async with (
+            FakeUpstream(faults.error_response(503)) as one,
+            FakeUpstream(faults.never_responds()) as two,
+        ):
             blocks = {"a": provider(one.url), "b": provider(two.url)}
             async with serving_gateway(
                 tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
@@ -442,7 +447,7 @@ def test_the_last_providers_time_out_is_answered(limit: str, tmp_path: Path) -> 
 
 def test_a_provider_that_times_out_has_a_fallback_but_not_for_the_total(tmp_path: Path) -> None:
     async def work() -> None:
-        async with FakeUpstream(faults.never_answers()) as one, FakeUpstream(GOOD) as two:
+        async with FakeUpstream(faults.never_responds()) as one, FakeUpstream(GOOD) as two:
             blocks = {"a": provider(one.url), "b": provider(two.url)}
             async with serving_gateway(
                 tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
@@ -502,9 +507,11 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-e
 def test_a_client_that_leaves_frees_the_provider(phase: str, api: str, tmp_path: Path) -> None:
     """Spliced and translated, in every phase; no fallback is tried for nobody."""
     scripts: dict[str, faults.Steps] = {
-        "before the head": faults.never_answers(),
+        "before the head": faults.never_responds(),
         "in the stream": (ReadBody(), Send(STREAM_HEAD + faults.chunk(b": ping\n\n")), Hold()),
-        "in the answer": faults.stalls_after(faults.answer(b'{"a":1}'), len(faults.answer(b'{"a":1}')) - 1),
+        "in the answer": faults.stalls_after(
+            faults.response(b'{"a":1}'), len(faults.response(b'{"a":1}')) - 1
+        ),
     }
 
     async def work() -> None:
@@ -581,7 +588,7 @@ def test_a_change_of_the_config_leaves_a_running_stream_alone(tmp_path: Path) ->
 
 def test_a_fallback_after_a_change_does_not_bring_the_old_credential_back(tmp_path: Path) -> None:
     gate = asyncio.Event()
-    slow = (ReadBody(), Wait(gate), *faults.error_answer(503)[1:])
+    slow = (ReadBody(), Wait(gate), *faults.error_response(503)[1:])
 
     async def work() -> None:
         async with FakeUpstream(slow) as one, FakeUpstream(GOOD) as old, FakeUpstream(GOOD) as new:

@@ -33,7 +33,7 @@ def test_one_get_with_what_was_asked_for() -> None:
     """The path and the query as they are, the credential in its header, and further lines; any status is an answer."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"a": 1}), faults.error_answer(503)) as upstream:
+        async with FakeUpstream(faults.json_response({"a": 1}), faults.error_response(503)) as upstream:
             plan = FetchRequest(
                 url=f"{upstream.url}/v1/models?deep=1&x=%20",
                 header="X-Key",
@@ -56,7 +56,7 @@ def test_one_get_with_what_was_asked_for() -> None:
 
 def test_a_prefix_stands_before_the_secret() -> None:
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({})) as upstream:
+        async with FakeUpstream(faults.json_response({})) as upstream:
             await fetch_for_plugin(
                 FetchRequest(
                     url=upstream.url,
@@ -77,7 +77,7 @@ def test_each_failure_has_its_cause() -> None:
 
     async def work() -> None:
         async with FakeUpstream(
-            faults.garbage_head(), (ReadBody(), Close()), faults.never_answers()
+            faults.garbage_head(), (ReadBody(), Close()), faults.never_responds()
         ) as upstream:
             gone = upstream.url
             assert (await failure(gone)).cause == "malformed"
@@ -155,7 +155,7 @@ def test_nothing_is_sent_to_another_users_process_on_a_loopback_port() -> None:
 
 def test_our_own_users_process_is_fetched_from() -> None:
     async def work() -> int:
-        async with FakeUpstream(faults.json_answer({})) as upstream:
+        async with FakeUpstream(faults.json_response({})) as upstream:
             given = FetchRequest(url=upstream.url, allow_private=True, trusted_user="self")
             return (await fetch_for_plugin(given, Dialer())).status
 

@@ -37,7 +37,7 @@ def test_what_comes_in_leaves_with_the_one_credential() -> None:
     """With its prefix; the client's own is not passed on, and health names the gateway's run, to whoever asks."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"a": 1})) as upstream:
+        async with FakeUpstream(faults.json_response({"a": 1})) as upstream:
             relay = await serve_relay(
                 plan(f"{upstream.url}/v1", prefix="Token"), Dialer(), instance="run-of-gateway"
             )
@@ -59,7 +59,7 @@ def test_what_comes_in_leaves_with_the_one_credential() -> None:
 
 def test_a_local_token_is_asked_for() -> None:
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({})) as upstream:
+        async with FakeUpstream(faults.json_response({})) as upstream:
             relay = await serve_relay(plan(upstream.url, bridge_token=LOCAL_TOKEN), Dialer(), instance="i")
             async with await client(relay.port) as caller:
                 await caller.request("/v1/x", BODY)
@@ -77,7 +77,7 @@ def test_stopping_lets_an_answer_end_and_takes_no_other() -> None:
 
     async def work() -> None:
         gate = asyncio.Event()
-        whole = faults.answer(b'{"late":1}')
+        whole = faults.response(b'{"late":1}')
         async with FakeUpstream((ReadBody(), Send(whole[:20]), Wait(gate), Send(whole[20:]))) as upstream:
             relay = await serve_relay(plan(upstream.url), Dialer(), instance="i")
             async with await client(relay.port) as caller:
@@ -132,7 +132,7 @@ def test_what_cannot_be_set_up_listens_nowhere_and_tells_no_secret(more: dict[st
 
 def test_limits_of_the_plan_are_those_of_the_bridge() -> None:
     async def work() -> None:
-        async with FakeUpstream(faults.never_answers()) as upstream:
+        async with FakeUpstream(faults.never_responds()) as upstream:
             relay = await serve_relay(
                 plan(upstream.url, first_byte_timeout=0.2, max_body_mb=0.001),
                 Dialer(),

@@ -16,7 +16,7 @@ from demo.models.anthropic_messages import (
     reply_to_messages,
     signature_of,
 )
-from demo.models.openai_chat import answer_text, split
+from demo.models.openai_chat import reply_text, split
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [{"name": "weather", "input_schema": SCHEMA}, {"name": "clock", "input_schema": {"type": "object"}}]
@@ -124,20 +124,20 @@ def test_results_and_images_are_acknowledged() -> None:
     [block] = said(messages=turns, tools=TOOLS)
     assert block["text"].endswith(" The tools said: 12 C | error no image/gif of 5 bytes.")
     [block] = said(messages=[{"role": "user", "content": [image, {"type": "text", "text": "hi"}, far]}])
-    assert block["text"] == f"{answer_text('hi')} I saw image/gif of 5 bytes, an image at https://x/y.png."
+    assert block["text"] == f"{reply_text('hi')} I saw image/gif of 5 bytes, an image at https://x/y.png."
 
 
 def test_thoughts_are_signed() -> None:
     thought, text = said(**THINKING)
     assert thought["signature"] == signature_of(thought["thinking"])
     assert signature_of("a") != signature_of("b")
-    assert text["text"] == answer_text("hi there")
+    assert text["text"] == reply_text("hi there")
     assert [block["type"] for block in said(thinking={"type": "disabled"})] == ["text"]
 
 
 def test_limits_and_stops() -> None:
     """The earlier one counts, and a stop sequence behind the limit was never said."""
-    text = answer_text("hi there")
+    text = reply_text("hi there")
     for more, ended in (
         ({"max_tokens": 2}, ("".join(split(text)[:2]), "max_tokens", None)),
         ({"stop_sequences": ["ïve", "Das"]}, (text[: text.index("Das")], "stop_sequence", "Das")),
@@ -160,7 +160,7 @@ def test_usage_adds_up() -> None:
     parts = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     assert [usage[name] for name in parts] == [1, 2, 3]
     assert input_tokens(body) == 6
-    assert usage["output_tokens"] == len(split(answer_text("six")))
+    assert usage["output_tokens"] == len(split(reply_text("six")))
     assert reply_to_messages(request(**THINKING)).usage["output_tokens_details"]["thinking_tokens"] > 0
 
 

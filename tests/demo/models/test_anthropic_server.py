@@ -16,11 +16,11 @@ from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
 from demo.models import anthropic_server, openai_server
 from demo.models.anthropic_messages import signature_of
-from demo.models.openai_chat import answer_text, split
+from demo.models.openai_chat import reply_text, split
 
 KEY = "sk-ant-test-of-the-model"
 ASK: Any = [{"role": "user", "content": "tell me about lobsters"}]
-TEXT = answer_text("tell me about lobsters")
+TEXT = reply_text("tell me about lobsters")
 TOOLS: Any = [{"name": "weather", "input_schema": {"type": "object"}}]
 FIELDS = (("x-api-key", KEY), ("anthropic-version", "2023-06-01"))
 BODY = json.dumps({"model": "m", "max_tokens": 99, "messages": ASK}).encode()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from demo.models import openai_chat as chat_shapes
-from demo.models.openai_chat import answer_text, reply_to_chat, reply_to_prompt, split, text_of
+from demo.models.openai_chat import reply_text, reply_to_chat, reply_to_prompt, split, text_of
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
 
@@ -27,7 +27,7 @@ def test_ids_follow_from_the_request_and_from_nothing_else() -> None:
 @pytest.mark.parametrize("said", ["", " ", "\t\n", "a", " a  b\n", "你 好", "a" * 1000])
 def test_words_joined_are_the_text(said: str) -> None:
     assert "".join(split(said)) == said
-    assert "".join(split(answer_text(said))) == answer_text(said)
+    assert "".join(split(reply_text(said))) == reply_text(said)
 
 
 @pytest.mark.parametrize("build", ["chunks", "old_chunks"])
@@ -106,7 +106,7 @@ def test_a_model_that_is_not_eager_calls_what_is_asked_for(
 
 @pytest.mark.parametrize("stop", ["Das", ["nowhere", "ïve", "Das"], ["Das", 7, ""]])
 def test_a_stop_sequence_ends_the_text_before_it(stop: object) -> None:
-    whole = answer_text("hello there")
+    whole = reply_text("hello there")
     reply = reply_to_chat({**ASK, "stop": stop})
     assert (reply.text, reply.finish) == (whole[: whole.index("Das")], "stop")
 
@@ -138,4 +138,4 @@ def test_only_text_parts_are_text(content: object, text: str) -> None:
 
 
 def test_of_several_prompts_the_last_counts() -> None:
-    assert reply_to_prompt({"model": "m", "prompt": ["a", "b"]}).text == answer_text("b")
+    assert reply_to_prompt({"model": "m", "prompt": ["a", "b"]}).text == reply_text("b")

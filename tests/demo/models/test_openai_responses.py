@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from demo.models.openai_chat import answer_text
+from demo.models.openai_chat import reply_text
 from demo.models.openai_responses import events, reply_to_input, response
 
 ASK: dict[str, Any] = {"model": "m", "input": "hello there", "instructions": "be brief"}
@@ -27,7 +27,7 @@ ASK: dict[str, Any] = {"model": "m", "input": "hello there", "instructions": "be
     ],
 )
 def test_the_last_thing_a_user_said_is_answered(given: object) -> None:
-    assert reply_to_input({"model": "m", "input": given}).text == answer_text("hello")
+    assert reply_to_input({"model": "m", "input": given}).text == reply_text("hello")
 
 
 def test_the_events_add_up_to_the_response() -> None:

@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolPara
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
 from demo.models import openai_server as model
-from demo.models.openai_chat import answer_text, split
+from demo.models.openai_chat import reply_text, split
 
 KEY = "sk-test-of-the-model"
 SAID = "tell me about lobsters"
@@ -58,22 +58,22 @@ def test_whole_answer(client: openai.OpenAI) -> None:
     """The answer is a function of the last user message, with consistent usage."""
     answer = client.chat.completions.create(model="m", messages=ASK)
     choice = answer.choices[0]
-    assert (choice.message.role, choice.message.content) == ("assistant", answer_text(SAID))
+    assert (choice.message.role, choice.message.content) == ("assistant", reply_text(SAID))
     assert choice.finish_reason == "stop"
     assert answer.usage is not None
-    assert answer.usage.completion_tokens == len(split(answer_text(SAID)))
+    assert answer.usage.completion_tokens == len(split(reply_text(SAID)))
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
     assert answer.usage.prompt_tokens == 2 + 4
 
 
 def test_the_text_is_worth_relaying() -> None:
     """The text quotes what was said, has many words, and characters of 2, 3 and 4 bytes."""
-    text = answer_text(SAID)
+    text = reply_text(SAID)
     assert SAID in text
     assert len(split(text)) > 10
     assert "".join(split(text)) == text
     assert {len(character.encode()) for character in text} == {1, 2, 3, 4}
-    assert len(answer_text("x" * 10_000)) < 300
+    assert len(reply_text("x" * 10_000)) < 300
 
 
 def test_stream_is_the_whole_answer_in_words(client: openai.OpenAI) -> None:
@@ -81,7 +81,7 @@ def test_stream_is_the_whole_answer_in_words(client: openai.OpenAI) -> None:
     chunks = list(client.chat.completions.create(model="m", messages=ASK, stream=True))
     assert chunks[0].choices[0].delta.role == "assistant"
     words = [chunk.choices[0].delta.content or "" for chunk in chunks]
-    assert [word for word in words if word] == list(split(answer_text(SAID)))
+    assert [word for word in words if word] == list(split(reply_text(SAID)))
     assert [chunk.choices[0].finish_reason for chunk in chunks[-2:]] == [None, "stop"]
     assert len({chunk.id for chunk in chunks}) == 1
     assert all(chunk.usage is None for chunk in chunks)
@@ -101,7 +101,7 @@ def test_stream_usage_is_a_chunk_without_choices(client: openai.OpenAI) -> None:
 def test_max_tokens_cuts_in_words(client: openai.OpenAI) -> None:
     """Fewer tokens than words give that many words and finish `length`."""
     answer = client.chat.completions.create(model="m", messages=ASK, max_completion_tokens=3)
-    assert answer.choices[0].message.content == "".join(split(answer_text(SAID))[:3])
+    assert answer.choices[0].message.content == "".join(split(reply_text(SAID))[:3])
     assert answer.choices[0].finish_reason == "length"
 
 
@@ -117,7 +117,7 @@ def test_text_parts_count_as_text(client: openai.OpenAI) -> None:
         }
     ]
     answer = client.chat.completions.create(model="m", messages=parts)
-    assert answer.choices[0].message.content == answer_text(SAID)
+    assert answer.choices[0].message.content == reply_text(SAID)
 
 
 def test_tool_call_and_its_result(client: openai.OpenAI) -> None:
@@ -133,7 +133,7 @@ def test_tool_call_and_its_result(client: openai.OpenAI) -> None:
     assert json.loads(call.function.arguments) == {"city": "Zürich", "unit": "C", "days": 1}
     follow_up: Any = [*ASK, message, {"role": "tool", "tool_call_id": call.id, "content": "12 C"}]
     answer = client.chat.completions.create(model="m", messages=follow_up, tools=[TOOL])
-    assert (answer.choices[0].finish_reason, answer.choices[0].message.content) == ("stop", answer_text(SAID))
+    assert (answer.choices[0].finish_reason, answer.choices[0].message.content) == ("stop", reply_text(SAID))
 
 
 def test_streamed_tool_call_adds_up(client: openai.OpenAI) -> None:
@@ -174,7 +174,7 @@ def test_async_client(url: str) -> None:
                 return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
             texts = await asyncio.gather(*(streamed(number) for number in range(20)))
-            assert texts == [answer_text(f"number {number}") for number in range(20)]
+            assert texts == [reply_text(f"number {number}") for number in range(20)]
 
     asyncio.run(run())
 
@@ -182,12 +182,12 @@ def test_async_client(url: str) -> None:
 def test_responses(client: openai.OpenAI) -> None:
     """The Responses API answers with the same text, whole and as events that the SDK accumulates."""
     whole = client.responses.create(model="m", input=SAID)
-    assert whole.output_text == answer_text(SAID)
+    assert whole.output_text == reply_text(SAID)
     assert whole.usage is not None
     assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens
     with client.responses.stream(model="m", input=[{"role": "user", "content": SAID}]) as stream:
         events = list(stream)
-        assert stream.get_final_response().output_text == answer_text(SAID)
+        assert stream.get_final_response().output_text == reply_text(SAID)
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert events[-1].type == "response.completed"
 
@@ -210,8 +210,8 @@ def test_old_completions(client: openai.OpenAI) -> None:
     """The old completions endpoint answers, whole and streamed, with the same text."""
     whole = client.completions.create(model="m", prompt=SAID)
     parts = list(client.completions.create(model="m", prompt=SAID, stream=True))
-    assert whole.choices[0].text == answer_text(SAID)
-    assert "".join(part.choices[0].text for part in parts) == answer_text(SAID)
+    assert whole.choices[0].text == reply_text(SAID)
+    assert "".join(part.choices[0].text for part in parts) == reply_text(SAID)
     assert parts[-1].choices[0].finish_reason == "stop"
 
 

@@ -159,7 +159,7 @@ def test_who_is_first_is_asked_and_nobody_else() -> None:
     """The plan is made once, from the whole body; a good answer is nothing that it has to hear of."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"a": 1})) as one, FakeUpstream() as two:
+        async with FakeUpstream(faults.json_response({"a": 1})) as one, FakeUpstream() as two:
             router = Scripted(upstream(one.url, "one"), upstream(two.url, "two"))
             answer, (record,) = await ask(router, b'{"x":1}')
             assert answer.json() == {"a": 1} and answer.header("x-by") == "one"
@@ -178,7 +178,7 @@ def test_a_body_that_takes_long_is_made_in_a_thread_and_sent_then() -> None:
         return b'{"made":"offload"}'
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"a": 1})) as one:
+        async with FakeUpstream(faults.json_response({"a": 1})) as one:
             answer, _ = await ask(Scripted(upstream(one.url, "one"), offload=offload))
             assert answer.json() == {"a": 1} and one.requests[0].body == b'{"made":"offload"}'
         assert threads and threading.main_thread().name not in threads
@@ -206,11 +206,11 @@ def test_each_end_is_told_and_the_next_is_asked() -> None:
     """A status, a broken connection: then the next, and the last failure is the answer, as it came."""
 
     async def work() -> None:
-        cut = faults.cut(faults.answer(b"{}"), 5)
+        cut = faults.cut(faults.response(b"{}"), 5)
         async with (
-            FakeUpstream(faults.error_answer(500)) as one,
+            FakeUpstream(faults.error_response(500)) as one,
             FakeUpstream(cut) as two,
-            FakeUpstream(faults.error_answer(418)) as three,
+            FakeUpstream(faults.error_response(418)) as three,
         ):
             ups = [upstream(up.url, name) for up, name in ((one, "one"), (two, "two"), (three, "three"))]
             router = Scripted(*ups)
@@ -257,7 +257,7 @@ def test_a_large_body_is_routed_in_a_thread() -> None:
     """Also where the next request on the connection takes the short way."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"a": 1})) as one:
+        async with FakeUpstream(faults.json_response({"a": 1})) as one:
             router = Scripted(*(upstream(one.url, "one") for _ in range(2)))
             async with served(router) as (client, records):
                 for _ in range(2):
@@ -302,7 +302,7 @@ def test_the_model_of_a_large_body_is_checked_in_a_thread(
             b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n%b\r\n\r\n"
             % length
         )
-        async with FakeUpstream(faults.json_answer({"a": 1})) as one:
+        async with FakeUpstream(faults.json_response({"a": 1})) as one:
             rule = ModelAllowlist(frozenset({"m"}))
             async with served(None, upstream=upstream(one.url, "one"), model_allowlist=rule) as (client, _):
                 for model, status in (("n", 404), ("m", 200)):

@@ -27,7 +27,7 @@ from tests.relay.fake_listener import BEARER, Client, Listener, request, turns
 from tests.relay.fakes import OK
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 SOON = 0.2
 
 
@@ -157,7 +157,7 @@ def test_a_client_that_never_reads_is_given_up(kind: Kind) -> None:
     async def work() -> None:
         data = b"x" * 30_000_000
         async with (
-            FakeUpstream((ReadBody(), Drip(faults.answer(data), 1_000_000))) as upstream,
+            FakeUpstream((ReadBody(), Drip(faults.response(data), 1_000_000))) as upstream,
             serving(kind, upstream.url, intake={"body_idle_seconds": 0.3}) as stand,
             await stand.client(receive_buffer=4096) as client,
         ):

@@ -205,7 +205,7 @@ def test_bytes_that_come_before_the_stash_is_read_stay_behind_it(cut: int) -> No
     """The loop may hand over new bytes of a pipelining client between the end of an answer and the next turn."""
 
     async def run() -> None:
-        async with FakeUpstream(faults.json_answer({"ok": True})) as upstream:
+        async with FakeUpstream(faults.json_response({"ok": True})) as upstream:
             protocol, transport, end = connected(upstream.url)
             second = get("/v1/second")
             arrived = False
@@ -230,7 +230,7 @@ def test_a_body_behind_a_refused_request_is_no_request() -> None:
     """Whatever it looks like: here like the head in front of it, which is known by then."""
 
     async def run() -> None:
-        async with FakeUpstream(faults.json_answer({"ok": True})) as upstream:
+        async with FakeUpstream(faults.json_response({"ok": True})) as upstream:
             protocol, transport, end = connected(upstream.url)
             head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             body = head + b"Content-Length: 92\r\n\r\n"
@@ -250,7 +250,7 @@ def test_a_request_behind_an_early_answer_is_read() -> None:
     """An upstream that answers without reading the body has paused the client; its next request is read again."""
 
     async def run() -> None:
-        early = (Send(faults.answer(b"{}")), Hold())
+        early = (Send(faults.response(b"{}")), Hold())
         async with FakeUpstream(early) as upstream:
             protocol, transport, end = connected(upstream.url)
             head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -288,7 +288,7 @@ def test_a_client_that_waits_too_long_behind_an_answer_is_not_read() -> None:
     """Only so much of a pipeline waits in memory; reading goes on when its turn has come."""
 
     async def run() -> None:
-        async with FakeUpstream((ReadBody(), Hold(), Send(faults.answer(b"{}")))) as upstream:
+        async with FakeUpstream((ReadBody(), Hold(), Send(faults.response(b"{}")))) as upstream:
             protocol, transport, end = connected(upstream.url)
             protocol.data_received(get("/v1/first"))
             pipeline = get("/v1/next") * 2_000

@@ -94,7 +94,7 @@ def test_a_request_that_comes_while_draining_is_answered_and_is_the_last() -> No
     """Within the moment that idle connections are given."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer({"n": 1})) as upstream:
+        async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
             role = build("bridge", upstream.url)
             up = asyncio.Event()
             host = Server(role.connections, role.app, drain_seconds=30, on_started=lambda _: up.set())

@@ -49,7 +49,7 @@ from tests.relay.fakes import (
 )
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 STREAM = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
 EVENT = faults.CHAT_FRAMES[0]
 LEAVES = pytest.mark.parametrize("how", ["close", "half-close", "reset"])
@@ -209,7 +209,7 @@ def test_silence_within_another_body_breaks_it(kind: Kind) -> None:
     """Where no event can be added, the end is broken and nothing else is said."""
 
     async def work() -> None:
-        wire = faults.answer(b'{"a":1}')
+        wire = faults.response(b'{"a":1}')
         async with (
             FakeUpstream(faults.stalls_after(wire, len(wire) - 2)) as upstream,
             serving(kind, upstream.url, idle_timeout=0.2) as stand,

@@ -346,12 +346,12 @@ def test_a_proper_end_of_http_is_no_end_of_a_translated_response(path: str, api:
 @pytest.mark.parametrize(
     "script",
     [
-        faults.cut(faults.answer(b'{"a":1}'), len(faults.answer(b'{"a":1}')) - 2),
-        (ReadBody(), Send(faults.answer(b"<html>"))),
-        (ReadBody(), Send(faults.answer(b""))),
+        faults.cut(faults.response(b'{"a":1}'), len(faults.response(b'{"a":1}')) - 2),
+        (ReadBody(), Send(faults.response(b"<html>"))),
+        (ReadBody(), Send(faults.response(b""))),
         (ReadBody(), Send(head(204))),
-        faults.sse_answer(),
-        (ReadBody(), Send(faults.answer(b"\x1f\x8b", fields=[("Content-Encoding", "gzip")]))),
+        faults.sse_response(),
+        (ReadBody(), Send(faults.response(b"\x1f\x8b", fields=[("Content-Encoding", "gzip")]))),
     ],
     ids=["cut", "no JSON", "empty", "204", "a stream", "compressed"],
 )
@@ -361,7 +361,7 @@ def test_a_response_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
     """As JSON, whole, with the connection good for more."""
 
     async def work() -> None:
-        good = faults.json_answer(COMPLETE[api])
+        good = faults.json_response(COMPLETE[api])
         async with (
             FakeUpstream(script, good) as upstream,
             serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
@@ -388,7 +388,7 @@ def test_an_error_event_of_the_provider_is_the_last_event(
     )
 
     async def work() -> None:
-        script = faults.sse_answer([*FRAMES[api][:frames], sse(told)])
+        script = faults.sse_response([*FRAMES[api][:frames], sse(told)])
         async with (
             FakeUpstream(script) as upstream,
             serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
@@ -434,7 +434,7 @@ def test_a_planned_exchange_keeps_its_limits(path: str, api: str, limit: str, tm
 @TRANSLATED
 def test_a_buffered_response_that_stalls_is_a_504(path: str, api: str, tmp_path: Path) -> None:
     """It is held back, so its failure can have a status."""
-    wire = faults.answer(json.dumps(COMPLETE[api]).encode())
+    wire = faults.response(json.dumps(COMPLETE[api]).encode())
 
     async def work() -> None:
         async with (

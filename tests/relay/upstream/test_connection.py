@@ -31,9 +31,9 @@ from tests.relay.fakes import (
 )
 from tests.testing.throwaway_ca import make_throwaway
 
-GOOD = faults.json_answer({"next": "fine"})
-A = faults.answer(b'{"a":1}')
-B = faults.answer(b'{"b":2}', fields=[("x-request-id", "of-B"), ("openai-model", "B")])
+GOOD = faults.json_response({"next": "fine"})
+A = faults.response(b'{"a":1}')
+B = faults.response(b'{"b":2}', fields=[("x-request-id", "of-B"), ("openai-model", "B")])
 
 
 @pytest.mark.parametrize("size", [1, 20, 40])
@@ -59,8 +59,8 @@ def test_a_head_is_only_remembered_as_what_it_was(size: int) -> None:
 
 
 UNASKED = [
-    ("an answer", faults.answer(b"EVIL", 200)),
-    ("a time-out answer", faults.answer(b"EVIL", 408, [("Connection", "close")])),
+    ("an answer", faults.response(b"EVIL", 200)),
+    ("a time-out answer", faults.response(b"EVIL", 408, [("Connection", "close")])),
     ("part of a head", b"HTTP/1.1 200 OK\r\nX-Evil: 1\r\n"),
     ("an interim answer", faults.head(100)),
     ("garbage", b"EVIL"),
@@ -104,7 +104,7 @@ def _answer_one(connection: socket.socket) -> None:
     received = b""
     while not received.endswith(BODY):
         received += connection.recv(65_536)
-    connection.sendall(faults.answer(b'{"next":"fine"}'))
+    connection.sendall(faults.response(b'{"next":"fine"}'))
 
 
 @pytest.mark.parametrize("unasked", [wire for _, wire in UNASKED], ids=[name for name, _ in UNASKED])
@@ -157,7 +157,7 @@ def test_what_is_meant_for_us_never_reaches_the_client(status: int, kind: Kind) 
             ("X-RateLimit-Remaining-Tokens", "17"),
         ]
         async with (
-            FakeUpstream(faults.json_answer({"ok": 1}, status, fields)) as upstream,
+            FakeUpstream(faults.json_response({"ok": 1}, status, fields)) as upstream,
             serving(kind, upstream.url) as stand,
             await stand.client() as client,
         ):
@@ -181,7 +181,7 @@ def test_an_upstream_that_repeats_our_credential_is_masked(status: int, size: in
         body = f'{{"error":{{"message":"Incorrect API key: {secret}. {secret}"}}}}'.encode()
         fields = [("x-request-id", f"req-{secret}"), ("x-ratelimit-limit-requests", secret)]
         for wire in (
-            faults.answer(body, status, fields),
+            faults.response(body, status, fields),
             faults.head(status, [*fields, ("Transfer-Encoding", "chunked")])
             + b"".join(faults.chunk(body[at : at + 9]) for at in range(0, len(body), 9))
             + faults.LAST_CHUNK,
@@ -208,7 +208,7 @@ def test_a_credential_is_masked_wherever_it_stands_in_a_large_error(offset: int,
     async def work() -> None:
         secret = credential_of(kind).encode()
         body = b"x" * (65_536 + offset) + secret + b"y" * 200_000 + secret
-        wire = faults.answer(body, 500)
+        wire = faults.response(body, 500)
         split = len(wire) - len(body) + 65_537
         script = (ReadBody(), Send(wire[:split]), Wait(0.02), Send(wire[split:]))
         async with (
@@ -231,8 +231,8 @@ def test_a_credential_in_the_head_of_an_answer_of_known_shape_is_masked(kind: Ki
 
     async def work() -> None:
         secret = credential_of(kind)
-        harmless = faults.answer(b"{}", fields=[("x-request-id", "req-1")])
-        telling = faults.answer(b"{}", fields=[("x-request-id", f"req-{secret}")])
+        harmless = faults.response(b"{}", fields=[("x-request-id", "req-1")])
+        telling = faults.response(b"{}", fields=[("x-request-id", f"req-{secret}")])
         scripts = [(ReadBody(), Send(wire)) for wire in (harmless, harmless, telling, harmless)]
         async with (
             FakeUpstream(*scripts) as upstream,
@@ -294,7 +294,7 @@ def test_other_methods_pass_the_bridge_with_the_right_framing(method: str) -> No
     """An answer to HEAD has a length and no body; the connection is not confused by it."""
 
     async def work() -> None:
-        wire = faults.answer(b'{"ok":true}')
+        wire = faults.response(b'{"ok":true}')
         sent = wire[: wire.index(b"\r\n\r\n") + 4] if method == "HEAD" else wire
         async with (
             FakeUpstream((ReadBody(), Send(sent)), GOOD) as upstream,
@@ -316,7 +316,7 @@ def test_a_head_with_a_body_behind_it_for_a_head_request_does_not_poison() -> No
 
     async def work() -> None:
         async with (
-            FakeUpstream((ReadBody(), Send(faults.answer(b"EVIL"))), GOOD) as upstream,
+            FakeUpstream((ReadBody(), Send(faults.response(b"EVIL"))), GOOD) as upstream,
             serving("bridge", upstream.url) as stand,
             await stand.client() as client,
         ):
@@ -380,9 +380,9 @@ async def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> No
 @pytest.mark.parametrize(
     ("answer", "heard"),
     [
-        (faults.answer(b"too large", 413), (413, b"too large", "complete")),
-        (faults.answer(b"ok"), (200, b"ok", "complete")),
-        (faults.answer(b"too large", 413)[:-3], (413, b"too la", "upstream_closed")),
+        (faults.response(b"too large", 413), (413, b"too large", "complete")),
+        (faults.response(b"ok"), (200, b"ok", "complete")),
+        (faults.response(b"too large", 413)[:-3], (413, b"too la", "upstream_closed")),
         (b"HTTP/1.1 413 ", (0, b"", "upstream_closed")),
     ],
 )
@@ -395,7 +395,7 @@ def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind
         loop = asyncio.get_running_loop()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             owner = FakeOwner()
-            known = faults.answer(b"{}")
+            known = faults.response(b"{}")
             owner.response_heads.remember(known.removesuffix(b"{}"), 200, b"")
             assert owner.response_heads[0].match(known)
             _, connection = await loop.create_connection(

@@ -17,7 +17,7 @@ from clawgate.wire.http.url import Origin
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, run, serving
 
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 ROLES = pytest.mark.parametrize("kind", KINDS)
 
 NEVER = [
@@ -306,7 +306,7 @@ def test_tls_with_a_configured_authority(host: str, kind: Kind, authority: Autho
 
     async def work() -> None:
         tls = server_side(authority.issue("api.example", "localhost", "127.0.0.1"))
-        async with FakeUpstream(GOOD, faults.sse_answer(), GOOD, tls=tls) as upstream:
+        async with FakeUpstream(GOOD, faults.sse_response(), GOOD, tls=tls) as upstream:
             url = f"https://{host}:{upstream.port}"
             options: dict[str, Any] = {"ca_file": str(authority.file), "dialer": LOOPBACK}
             async with serving(kind, url, **options) as stand, await stand.client() as client:

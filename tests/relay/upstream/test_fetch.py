@@ -35,7 +35,7 @@ def test_it_asks_with_our_credential_and_takes_what_comes(kind: Kind) -> None:
     """Status and body, of an error too."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.json_answer([1]), faults.error_answer(401)) as upstream:
+        async with FakeUpstream(faults.json_response([1]), faults.error_response(401)) as upstream:
             assert await fetched(kind, upstream.url) == FetchResponse(200, b"[1]")
             assert (await fetched(kind, upstream.url)).status == 401
             assert upstream.anomalies == []
@@ -49,7 +49,7 @@ def test_a_body_is_read_up_to_its_limit() -> None:
     """However long it is."""
 
     async def work() -> None:
-        async with FakeUpstream((ReadBody(), Send(faults.answer(b"x" * 1_000_000)))) as upstream:
+        async with FakeUpstream((ReadBody(), Send(faults.response(b"x" * 1_000_000)))) as upstream:
             assert len((await fetched("bridge", upstream.url)).body) == BODY_LIMIT
 
     run(work())
@@ -60,7 +60,7 @@ def test_each_failure_has_its_own_error() -> None:
 
     async def work() -> None:
         async with FakeUpstream(
-            (ReadBody(), Close()), faults.garbage_head(), faults.never_answers()
+            (ReadBody(), Close()), faults.garbage_head(), faults.never_responds()
         ) as upstream:
             with pytest.raises(UpstreamClosed):
                 await fetched("bridge", upstream.url)

@@ -16,7 +16,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, run, serving, until
 from tests.relay.fakes import OK, FakeClock, FakeDialer, FakeHandler, make_pool, settle
 
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 ENDS = pytest.mark.parametrize("how", [Close(), Reset()], ids=["FIN", "RST"])
 ROLES = pytest.mark.parametrize("kind", KINDS)
 
@@ -170,7 +170,7 @@ def test_the_newest_connection_is_used_first_and_old_ones_are_closed(kind: Kind)
 
     async def work() -> None:
         gate = asyncio.Event()
-        burst = (ReadBody(), Wait(gate), Send(faults.answer(b'{"next":"fine"}')))
+        burst = (ReadBody(), Wait(gate), Send(faults.response(b'{"next":"fine"}')))
         async with FakeUpstream(*[burst] * 5, GOOD) as upstream, serving(kind, upstream.url) as stand:
             pool = stand.role.upstream.pool
             pool._idle_seconds = 0.4
@@ -229,7 +229,7 @@ def test_requests_at_once_never_share_a_connection(kind: Kind) -> None:
 
     async def work() -> None:
         def echo(request: Request) -> faults.Steps:
-            return ReadBody(), Send(faults.answer((request.header("content-length") or "").encode()))
+            return ReadBody(), Send(faults.response((request.header("content-length") or "").encode()))
 
         async with FakeUpstream(echo) as upstream, serving(kind, upstream.url) as stand:
             for _ in range(4):

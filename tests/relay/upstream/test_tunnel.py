@@ -18,7 +18,7 @@ from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
 from tests.e2e.stand import KINDS, Kind, credential_of, run, serving, until
 
-GOOD = faults.json_answer({"next": "fine"})
+GOOD = faults.json_response({"next": "fine"})
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GRANTED = b"HTTP/1.1 200 Connection established\r\nX-Proxy: tiny\r\n\r\n"
 
@@ -91,7 +91,7 @@ def test_a_request_goes_through_the_tunnel(scheme: str, kind: Kind, authority: A
     async def work() -> None:
         tls = server_side(authority.issue("api.example")) if scheme == "https" else None
         async with (
-            FakeUpstream(GOOD, faults.sse_answer(), GOOD, tls=tls) as upstream,
+            FakeUpstream(GOOD, faults.sse_response(), GOOD, tls=tls) as upstream,
             TinyProxy(upstream.port) as proxy,
         ):
             options: dict[str, Any] = {"ca_file": str(authority.file)} if tls else {}
@@ -192,7 +192,7 @@ def test_a_proxy_that_says_nothing_counts_as_connecting(kind: Kind) -> None:
     """504 with 'connect'; a client that leaves before ends the attempt."""
 
     async def work() -> None:
-        async with FakeUpstream(faults.never_answers()) as proxy:
+        async with FakeUpstream(faults.never_responds()) as proxy:
             async with serving(
                 kind, "http://api.example", upstream_proxy=proxy.url, connect_timeout=0.2
             ) as stand:

@@ -19,7 +19,7 @@ def test_pieces_arrive_as_one_message() -> None:
     async def run() -> None:
         wire = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
         async with (
-            FakeUpstream(faults.json_answer(1)) as upstream,
+            FakeUpstream(faults.json_response(1)) as upstream,
             await RawClient.open(host="127.0.0.1", port=upstream.port) as client,
         ):
             await client.send(*(wire[at : at + 1] for at in range(len(wire))))
@@ -34,7 +34,7 @@ def test_half_close_still_reads_the_answer() -> None:
 
     async def run() -> None:
         gate = asyncio.Event()
-        script = (Wait(gate), *faults.json_answer("late"))
+        script = (Wait(gate), *faults.json_response("late"))
         async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
             await client.request("/", b"{}")
             client.half_close()
@@ -49,7 +49,7 @@ def test_bytes_behind_the_message_are_an_anomaly() -> None:
     """What follows a complete response is named, unless another response was announced as coming."""
 
     async def run() -> None:
-        wire = faults.answer(b"1")
+        wire = faults.response(b"1")
         script = (ReadBody(), Send(wire + b"HTTP/1.1 tail"), Hold())
         async with FakeUpstream(script) as upstream:
             for last, anomalies in ((True, ("13 bytes behind the message: b'HTTP/1.1 tail'",)), (False, ())):
@@ -67,7 +67,7 @@ def test_times_are_of_the_bytes_and_not_of_the_reading() -> None:
 
     async def run() -> None:
         gate = asyncio.Event()
-        wire = faults.answer(b"12345")
+        wire = faults.response(b"12345")
         script = (ReadBody(), Send(wire[:-1]), Wait(gate), Send(wire[-1:]))
         async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
             await client.request("/")

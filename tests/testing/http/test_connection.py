@@ -37,7 +37,7 @@ def test_bytes_that_are_no_request_spoil_nothing_before_them() -> None:
 
     async def run() -> None:
         async with (
-            FakeUpstream(faults.json_answer(1)) as upstream,
+            FakeUpstream(faults.json_response(1)) as upstream,
             await RawClient.open(upstream.url) as client,
         ):
             await client.send(
@@ -91,7 +91,7 @@ def test_a_script_that_does_not_read_still_leaves_room_for_the_next_request() ->
 
     async def run() -> None:
         told = asyncio.Event()
-        scripts = ((DontReadBody(), Send(faults.answer(b"1")), SetEvent(told)), faults.json_answer(2))
+        scripts = ((DontReadBody(), Send(faults.response(b"1")), SetEvent(told)), faults.json_response(2))
         async with FakeUpstream(*scripts) as upstream, await RawClient.open(upstream.url) as client:
             await client.send(b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
             assert (await client.response()).json() == 1
@@ -108,7 +108,7 @@ def test_what_was_sent_is_what_the_kernel_took() -> None:
 
     async def run() -> None:
         gate = asyncio.Event()
-        wire = faults.answer(b"12345")
+        wire = faults.response(b"12345")
         async with (
             FakeUpstream((ReadBody(), Send(wire[:-1]), Wait(gate), Send(wire[-1:]))) as upstream,
             await RawClient.open(upstream.url) as client,

@@ -31,7 +31,7 @@ def play(script: Script, *, wait_for_end: bool = False) -> tuple[Response, Conne
 @pytest.mark.parametrize("chunked", [True, False])
 def test_streams_are_whole(chunked: bool) -> None:
     """Both framings carry the same frames, a chunk a frame, and end correctly."""
-    response, _ = play(faults.sse_answer(chunked=chunked))
+    response, _ = play(faults.sse_response(chunked=chunked))
     assert response.complete and response.anomalies == ()
     assert response.body == WHOLE
     assert response.chunks == (faults.CHAT_FRAMES if chunked else ())
@@ -47,7 +47,7 @@ def test_the_text_survives_bytes_that_split_characters() -> None:
 @pytest.mark.parametrize(
     ("script", "status", "field", "value"),
     [
-        (faults.json_answer({}), 200, "content-type", "application/json"),
+        (faults.json_response({}), 200, "content-type", "application/json"),
         (faults.rate_limited("7"), 429, "retry-after", "7"),
         (
             faults.rate_limited("Wed, 21 Oct 2026 07:28:00 GMT"),
@@ -55,12 +55,12 @@ def test_the_text_survives_bytes_that_split_characters() -> None:
             "retry-after",
             "Wed, 21 Oct 2026 07:28:00 GMT",
         ),
-        (faults.error_answer(503, kind="server_error"), 503, "content-type", "application/json"),
-        (faults.early_answer(413, close=False), 413, "connection", None),
-        (faults.http10_answer(), 200, "content-length", None),
+        (faults.error_response(503, kind="server_error"), 503, "content-type", "application/json"),
+        (faults.early_response(413, close=False), 413, "connection", None),
+        (faults.http10_response(), 200, "content-length", None),
         (faults.slow_head(0.0, 4), 200, "content-length", "11"),
         (faults.oversized_head(100_000), 200, "x-large", "a" * 100_000),
-        (faults.interim(100, 103, then=faults.json_answer({})), 200, "link", None),
+        (faults.interim(100, 103, then=faults.json_response({})), 200, "link", None),
         (faults.error_mid_stream(), 200, "transfer-encoding", "chunked"),
     ],
 )
@@ -73,7 +73,7 @@ def test_correct_answers(script: Script, status: int, field: str, value: str | N
 
 def test_interim_answers_are_in_front() -> None:
     """100 and 103 come before the answer, 103 with its Link."""
-    response, _ = play(faults.interim(100, 103, then=faults.json_answer({})))
+    response, _ = play(faults.interim(100, 103, then=faults.json_response({})))
     assert [head.start[1] for head in response.interim] == ["100", "103"]
     assert response.interim[1].get("link") is not None
 
@@ -122,7 +122,7 @@ def test_early_answer_comes_before_the_body() -> None:
 
     async def run() -> None:
         async with (
-            FakeUpstream(faults.early_answer()) as upstream,
+            FakeUpstream(faults.early_response()) as upstream,
             await RawClient.open(upstream.url) as client,
         ):
             await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nfirst")
@@ -145,7 +145,7 @@ def test_pings_are_no_events() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("script", [faults.never_answers(), faults.stalls_after(WIRE, 0)])
+@pytest.mark.parametrize("script", [faults.never_responds(), faults.stalls_after(WIRE, 0)])
 def test_silence(script: Script) -> None:
     """The request is read whole, and nothing comes back."""
 

@@ -34,7 +34,7 @@ def test_requests_are_recorded_as_they_came() -> None:
     """Method, target, fields in order and spelling, body, connection number and times are all there."""
 
     async def run() -> None:
-        async with FakeUpstream(faults.json_answer({"ok": True})) as upstream:
+        async with FakeUpstream(faults.json_response({"ok": True})) as upstream:
             async with await RawClient.open(upstream.url) as client:
                 await client.request("/a?b=c", b"{}", fields=(("X-Dup", "1"), ("x-dup", "2")))
                 assert (await client.response()).json() == {"ok": True}
@@ -62,7 +62,7 @@ def test_scripts_go_by_request_number_and_the_last_repeats() -> None:
     async def run() -> None:
         scripts = (
             faults.rate_limited("7"),
-            lambda request: faults.json_answer({"target": request.target}),
+            lambda request: faults.json_response({"target": request.target}),
         )
         async with FakeUpstream(*scripts) as upstream, await RawClient.open(upstream.url) as client:
             seen = []
@@ -80,7 +80,7 @@ def test_pipelined_requests_are_answered_in_order() -> None:
 
     async def run() -> None:
         async with (
-            FakeUpstream(faults.json_answer(1), faults.json_answer(2)) as upstream,
+            FakeUpstream(faults.json_response(1), faults.json_response(2)) as upstream,
             await RawClient.open(upstream.url) as client,
         ):
             await client.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\n\r\n")
@@ -134,7 +134,7 @@ def test_release_lets_a_hold_go_on() -> None:
 
     async def run() -> None:
         async with (
-            FakeUpstream((ReadBody(), Hold(), *faults.json_answer("late"))) as upstream,
+            FakeUpstream((ReadBody(), Hold(), *faults.json_response("late"))) as upstream,
             await RawClient.open(upstream.url) as client,
         ):
             await client.request("/")
@@ -177,7 +177,7 @@ def test_unread_bodies_block_the_client() -> None:
 
     async def run() -> None:
         gate = asyncio.Event()
-        script = (DontReadBody(), Wait(gate), *faults.json_answer("read"))
+        script = (DontReadBody(), Wait(gate), *faults.json_response("read"))
         body = b"x" * 20_000_000
         async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
             async with asyncio.TaskGroup() as group:
@@ -232,7 +232,7 @@ def test_the_ends_are_told_apart(last: Script, how: str, trailing: bytes) -> Non
 
     async def run() -> None:
         read = asyncio.Event()
-        script = (*faults.json_answer("x"), Wait(read), *last)
+        script = (*faults.json_response("x"), Wait(read), *last)
         async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
             await client.request("/")
             assert (await client.response()).complete
@@ -261,7 +261,7 @@ def test_slices_and_repeats_keep_the_bytes() -> None:
     """Drip and Trickle send exactly their bytes, the one once in slices, the other as often as told."""
 
     async def run() -> None:
-        wire = faults.answer("ü".encode() * 10)
+        wire = faults.response("ü".encode() * 10)
         script = (ReadBody(), Drip(wire, 3), Trickle(b"ping", 0, times=3), Close())
         async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
             await client.request("/")
@@ -275,7 +275,7 @@ def test_tls(throwaway: Throwaway) -> None:
     """The same server speaks TLS, sees who leaves, and its URL says https."""
 
     async def run() -> None:
-        scripts = (faults.sse_answer(), faults.never_answers())
+        scripts = (faults.sse_response(), faults.never_responds())
         async with FakeUpstream(*scripts, tls=throwaway.server) as upstream:
             assert upstream.url == f"https://127.0.0.1:{upstream.port}"
             client = await RawClient.open(upstream.url, tls=throwaway.client)
@@ -313,7 +313,7 @@ def test_a_wait_that_fails_says_what_was_seen() -> None:
 
     async def run() -> None:
         async with (
-            FakeUpstream(faults.json_answer(1)) as upstream,
+            FakeUpstream(faults.json_response(1)) as upstream,
             await RawClient.open(upstream.url) as client,
         ):
             await client.request("/only")

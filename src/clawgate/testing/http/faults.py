@@ -71,7 +71,7 @@ def head(
     return "".join(line + "\r\n" for line in lines).encode("latin-1") + b"\r\n"
 
 
-def answer(
+def response(
     body: bytes, status: int = 200, fields: Fields = (), *, content_type: str = "application/json"
 ) -> bytes:
     """Return the bytes of a complete response with Content-Length."""
@@ -93,28 +93,30 @@ def sse_bytes(frames: Iterable[bytes] = CHAT_FRAMES, fields: Fields = (), *, chu
 # Correct responses.
 
 
-def json_answer(value: object, status: int = 200, fields: Fields = ()) -> Steps:
+def json_response(value: object, status: int = 200, fields: Fields = ()) -> Steps:
     """Read the whole request, then respond with this JSON value; the connection stays open."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return ReadBody(), Send(answer(body, status, fields))
+    return ReadBody(), Send(response(body, status, fields))
 
 
-def error_answer(
+def error_response(
     status: int, message: str = "no", kind: str = "invalid_request_error", fields: Fields = ()
 ) -> Steps:
     """An error in OpenAI's shape."""
     error = {"message": message, "type": kind, "param": None, "code": None}
-    return json_answer({"error": error}, status, fields)
+    return json_response({"error": error}, status, fields)
 
 
 def rate_limited(retry_after: str = "7") -> Steps:
     """429 with Retry-After (text as given: seconds or a date) and the rate limit fields."""
     limits = (("x-ratelimit-limit-requests", "60"), ("x-ratelimit-remaining-requests", "0"))
     fields = (("Retry-After", retry_after), *limits, ("x-ratelimit-reset-requests", f"{retry_after}s"))
-    return error_answer(429, "Rate limit reached for requests", "requests", fields)
+    return error_response(429, "Rate limit reached for requests", "requests", fields)
 
 
-def sse_answer(frames: Sequence[bytes] = CHAT_FRAMES, *, chunked: bool = True, fields: Fields = ()) -> Steps:
+def sse_response(
+    frames: Sequence[bytes] = CHAT_FRAMES, *, chunked: bool = True, fields: Fields = ()
+) -> Steps:
     """A streamed response, one write per frame."""
     close: Steps = () if chunked else (Close(),)
     wire = sse_bytes(frames, fields, chunked=chunked)
@@ -136,7 +138,7 @@ def sse_gated(gates: Sequence[asyncio.Event], frames: Sequence[bytes] = CHAT_FRA
     return *steps, Send(LAST_CHUNK)
 
 
-def http10_answer(body: bytes = b'{"ok":true}') -> Steps:
+def http10_response(body: bytes = b'{"ok":true}') -> Steps:
     """An HTTP/1.0 response without a length, ended by the close."""
     return (
         ReadBody(),
@@ -168,7 +170,7 @@ def cut_mid_chunk(frames: Sequence[bytes] = CHAT_FRAMES) -> Steps:
 
 def error_mid_stream(frames: Sequence[bytes] = CHAT_FRAMES[:2], message: str = "overloaded") -> Steps:
     """A stream whose last frame is an error object, then a correct end of the body without `[DONE]`."""
-    return sse_answer([*frames, sse({"error": {"message": message, "type": "server_error"}})])
+    return sse_response([*frames, sse({"error": {"message": message, "type": "server_error"}})])
 
 
 def garbage_head() -> Steps:
@@ -178,7 +180,7 @@ def garbage_head() -> Steps:
 
 def oversized_head(size: int = 1_000_000) -> Steps:
     """A head with one field of `size` bytes, otherwise correct."""
-    return ReadBody(), Send(answer(b"{}", fields=[("X-Large", "a" * size)]))
+    return ReadBody(), Send(response(b"{}", fields=[("X-Large", "a" * size)]))
 
 
 def interim(*statuses: int, then: Sequence[Step]) -> Steps:
@@ -187,21 +189,21 @@ def interim(*statuses: int, then: Sequence[Step]) -> Steps:
     return *(Send(head(status, link.get(status, ()))) for status in statuses), *then
 
 
-def early_answer(status: int = 413, *, close: bool = True) -> Steps:
+def early_response(status: int = 413, *, close: bool = True) -> Steps:
     """Respond while the request body still arrives; then FIN, or the rest is read and discarded."""
-    wire = answer(b'{"error":{"message":"too large"}}', status, [("Connection", "close")] if close else [])
+    wire = response(b'{"error":{"message":"too large"}}', status, [("Connection", "close")] if close else [])
     return (Send(wire), Close()) if close else (Send(wire), ReadBody())
 
 
 def slow_head(pause: float, size: int = 1) -> Steps:
     """A correct response whose bytes arrive `size` at a time, `pause` seconds apart, from the first on."""
-    return ReadBody(), Drip(answer(b'{"ok":true}'), size, pause)
+    return ReadBody(), Drip(response(b'{"ok":true}'), size, pause)
 
 
 # Silence.
 
 
-def never_answers() -> Steps:
+def never_responds() -> Steps:
     """The request is read, and nothing comes back until the client leaves or `release()`."""
     return ReadBody(), Hold()
 
@@ -217,7 +219,7 @@ def pings_only(pause: float = 0.05, times: int | None = None) -> Steps:
     return ReadBody(), Send(start), Trickle(chunk(b": ping\n\n"), pause, times), Hold()
 
 
-def stale_after(wire: bytes = answer(b'{"ok":true}'), *, reset: bool = False) -> Steps:
+def stale_after(wire: bytes = response(b'{"ok":true}'), *, reset: bool = False) -> Steps:
     """A keep-alive response, and the connection ends right behind it without announcing it."""
     return ReadBody(), Send(wire), Reset() if reset else Close()
 

@@ -162,7 +162,7 @@ def test_its_models_are_offered_and_the_connection_is_tried_once() -> None:
     """What was offered a moment ago is not asked for again."""
 
     async def work() -> tuple[list[str], bool, int]:
-        async with FakeUpstream(faults.json_answer({"data": [{"id": "qwen"}]})) as upstream:
+        async with FakeUpstream(faults.json_response({"data": [{"id": "qwen"}]})) as upstream:
             provider, context = BuiltinProvider("owl", {}), Setup({}, {})
             answers = Answers(
                 {"base_url": f"{upstream.url}/v1", "auth": "bearer", "key": KEY, "private_network": "yes"}

@@ -14,7 +14,7 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 
 KEY = "canary-connection-key"
-MODELS = faults.json_answer({"data": [{"id": "qwen"}, {"id": "llama"}]})
+MODELS = faults.json_response({"data": [{"id": "qwen"}, {"id": "llama"}]})
 
 
 def tried(*answers: Any, private: bool = True, **block: Any) -> tuple[CheckResult, list[Any]]:
@@ -41,10 +41,10 @@ def test_it_answers_with_its_models() -> None:
 @pytest.mark.parametrize(
     ("answer", "says", "step"),
     [
-        (faults.error_answer(401), "unauthorized", "check the secret"),
-        (faults.error_answer(404), "not_found", "most end in /v1"),
-        (faults.error_answer(500), "failing", ""),
-        (faults.json_answer(["no list"]), "not with a list of models", "most end in /v1"),
+        (faults.error_response(401), "unauthorized", "check the secret"),
+        (faults.error_response(404), "not_found", "most end in /v1"),
+        (faults.error_response(500), "failing", ""),
+        (faults.json_response(["no list"]), "not with a list of models", "most end in /v1"),
     ],
 )
 def test_a_failed_test_has_a_next_step(answer: Any, says: str, step: str) -> None:

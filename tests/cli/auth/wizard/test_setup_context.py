@@ -36,7 +36,7 @@ def fetched(*answers: Any, path: str = "/v1/models", **changes: Any) -> tuple[Fe
 
 
 def test_the_credential_goes_where_the_plan_says() -> None:
-    found, (request,) = fetched(faults.json_answer({"ok": 1}))
+    found, (request,) = fetched(faults.json_response({"ok": 1}))
     headers = {name.lower(): value for name, value in request.headers}
     assert (request.method, request.target) == ("GET", "/v1/models") and found.json() == {"ok": 1}
     assert (
@@ -44,19 +44,19 @@ def test_the_credential_goes_where_the_plan_says() -> None:
         and headers["x-team"] == "a"
         and "authorization" not in headers
     )
-    _, (request,) = fetched(faults.json_answer({}), path="", header="Authorization", prefix="Bearer")
+    _, (request,) = fetched(faults.json_response({}), path="", header="Authorization", prefix="Bearer")
     assert request.target == "/" and ("authorization", "Bearer canary-setup") in [
         (name.lower(), value) for name, value in request.headers
     ]
 
 
 def test_an_error_is_an_answer_too() -> None:
-    assert fetched(faults.error_answer(401))[0].status == 401
+    assert fetched(faults.error_response(401))[0].status == 401
 
 
 def test_a_private_address_has_to_be_named_so() -> None:
     with pytest.raises(FetchFailed) as caught:
-        fetched(faults.json_answer({}), allow_private=False)
+        fetched(faults.json_response({}), allow_private=False)
     assert caught.value.cause == "blocked"
 
 
