@@ -12,7 +12,6 @@ import pytest
 from clawgate.processes.instance.config_report import ConfigReport, read_report
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import run
 from tests.routing.gateway_server import (
     CLIENT_TOKEN,
     KEY,
@@ -33,20 +32,16 @@ def auth(**more: Any) -> dict[str, Any]:
     return {"auth": {"mode": "token", "token": CLIENT_TOKEN, **more}}
 
 
-def test_a_changed_token_counts_for_the_next_request(tmp_path: Path) -> None:
+async def test_a_changed_token_counts_for_the_next_request(tmp_path: Path) -> None:
     """Also on a connection that is open, and the old one is good for nothing."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            blocks = {"x": provider(upstream.url)}
-            async with serving_gateway(tmp_path, config_of(blocks)) as stand, await stand.client() as client:
-                assert (await stand.ask(question("x/m"), client=client)).status == 200
-                stand.rewrite(config_of(blocks, gateway=auth(token=OTHER_TOKEN)))
-                assert (await stand.ask(question("x/m"), client=client)).status == 401
-                assert (await stand.ask(question("x/m"), client=client, token=OTHER_TOKEN)).status == 200
-                assert OTHER_TOKEN in stand.learned and KEY in stand.learned
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        blocks = {"x": provider(upstream.url)}
+        async with serving_gateway(tmp_path, config_of(blocks)) as stand, await stand.client() as client:
+            assert (await stand.ask(question("x/m"), client=client)).status == 200
+            stand.rewrite(config_of(blocks, gateway=auth(token=OTHER_TOKEN)))
+            assert (await stand.ask(question("x/m"), client=client)).status == 401
+            assert (await stand.ask(question("x/m"), client=client, token=OTHER_TOKEN)).status == 200
+            assert OTHER_TOKEN in stand.learned and KEY in stand.learned
 
 
 def look(stand: GatewayStand, times: int = 2) -> None:
@@ -73,25 +68,21 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     ],
     ids=str,
 )
-def test_an_invalid_config_changes_nothing_but_credentials(
+async def test_an_invalid_config_changes_nothing_but_credentials(
     change: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged once, and counts again once it is fixed."""
     caplog.set_level(logging.INFO, "clawgate.gateway")
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url)})
-            async with serving_gateway(tmp_path, config) as stand:
-                write(stand.config, merged(config, change))
-                look(stand, 4)
-                assert (await stand.ask(question("x/m"))).status == 200
-                (error,) = errors(caplog)
-                assert "the running settings stay" in error and "revokes (none)" in error
-                stand.rewrite(config | {"models": {"mode": "replace", "providers": {}}})
-                assert (await stand.ask(question("x/m"))).status == 404
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url)})
+        async with serving_gateway(tmp_path, config) as stand:
+            write(stand.config, merged(config, change))
+            look(stand, 4)
+            assert (await stand.ask(question("x/m"))).status == 200
+            (error,) = errors(caplog)
+            assert "the running settings stay" in error and "revokes (none)" in error
+            stand.rewrite(config | {"models": {"mode": "replace", "providers": {}}})
+            assert (await stand.ask(question("x/m"))).status == 404
 
 
 def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -131,43 +122,36 @@ BROKEN = {"models": {"providers": {"other": {"api": 5}}}}
     ids=str,
 )
 @pytest.mark.parametrize("more", [{}, BROKEN], ids=["alone", "with-other-problems"])
-def test_a_token_that_the_file_does_not_grant_any_more_is_revoked(
+async def test_a_token_that_the_file_does_not_grant_any_more_is_revoked(
     gateway: object, more: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever is wrong with the file, and on connections that are open."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url)})
-            async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
-                assert (await stand.ask(question("x/m"), client=client)).status == 200
-                write(stand.config, merged(config, more) | {"gateway": gateway})
-                look(stand, 1)
-                assert (await stand.ask(question("x/m"), client=client)).status == 401
-                assert (await stand.ask(question("x/m"), token=None)).status == 401
-                assert "no caller is admitted" in errors(caplog)[0]
-                stand.rewrite(config)
-                assert (await stand.ask(question("x/m"), client=client)).status == 200
-                assert len(upstream.requests) == 2
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url)})
+        async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+            assert (await stand.ask(question("x/m"), client=client)).status == 200
+            write(stand.config, merged(config, more) | {"gateway": gateway})
+            look(stand, 1)
+            assert (await stand.ask(question("x/m"), client=client)).status == 401
+            assert (await stand.ask(question("x/m"), token=None)).status == 401
+            assert "no caller is admitted" in errors(caplog)[0]
+            stand.rewrite(config)
+            assert (await stand.ask(question("x/m"), client=client)).status == 200
+            assert len(upstream.requests) == 2
 
 
 @pytest.mark.parametrize("auth", [{"mode": "token", "token": OTHER_TOKEN}, {"password": OTHER_TOKEN}])
-def test_a_token_that_is_replaced_in_an_unusable_file_is_replaced(
+async def test_a_token_that_is_replaced_in_an_unusable_file_is_replaced(
     auth: dict[str, Any], tmp_path: Path
 ) -> None:
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url)})
-            async with serving_gateway(tmp_path, config) as stand:
-                write(stand.config, merged(config, BROKEN) | {"gateway": {"port": 0, "auth": auth}})
-                look(stand, 1)
-                assert (await stand.ask(question("x/m"))).status == 401
-                assert (await stand.ask(question("x/m"), token=OTHER_TOKEN)).status == 200
-                assert OTHER_TOKEN in stand.learned
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url)})
+        async with serving_gateway(tmp_path, config) as stand:
+            write(stand.config, merged(config, BROKEN) | {"gateway": {"port": 0, "auth": auth}})
+            look(stand, 1)
+            assert (await stand.ask(question("x/m"))).status == 401
+            assert (await stand.ask(question("x/m"), token=OTHER_TOKEN)).status == 200
+            assert OTHER_TOKEN in stand.learned
 
 
 UNREADABLE = ["{", "[]", "", " ", "null", "\0\0", '{"gateway": {"auth": {"token": "', "text", None]
@@ -182,74 +166,64 @@ def make_unreadable(path: Path, content: str | None) -> None:
 
 
 @pytest.mark.parametrize("content", UNREADABLE)
-def test_a_config_that_cannot_be_read_admits_no_caller(
+async def test_a_config_that_cannot_be_read_admits_no_caller(
     content: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At the second look: an editor may be writing it."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url)})
-            async with serving_gateway(tmp_path, config) as stand:
-                make_unreadable(stand.config, content)
-                look(stand, 1)
-                assert (await stand.ask(question("x/m"))).status == 200
-                look(stand, 3)
-                assert (await stand.ask(question("x/m"))).status == 401
-                (error,) = errors(caplog)
-                assert "no caller is admitted" in error
-                stand.rewrite(config)
-                assert (await stand.ask(question("x/m"))).status == 200
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url)})
+        async with serving_gateway(tmp_path, config) as stand:
+            make_unreadable(stand.config, content)
+            look(stand, 1)
+            assert (await stand.ask(question("x/m"))).status == 200
+            look(stand, 3)
+            assert (await stand.ask(question("x/m"))).status == 401
+            (error,) = errors(caplog)
+            assert "no caller is admitted" in error
+            stand.rewrite(config)
+            assert (await stand.ask(question("x/m"))).status == 200
 
 
 @pytest.mark.parametrize("content", UNREADABLE)
-def test_an_open_gateway_is_closed_by_a_config_that_cannot_be_read(
+async def test_an_open_gateway_is_closed_by_a_config_that_cannot_be_read(
     content: str | None, tmp_path: Path
 ) -> None:
     """Whether it was meant to stay open cannot be known."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url)}, gateway={"auth": {"mode": "none"}})
-            async with serving_gateway(tmp_path, config) as stand:
-                assert (await stand.ask(question("x/m"), token=None)).status == 200
-                make_unreadable(stand.config, content)
-                look(stand)
-                assert (await stand.ask(question("x/m"), token=None)).status == 401
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url)}, gateway={"auth": {"mode": "none"}})
+        async with serving_gateway(tmp_path, config) as stand:
+            assert (await stand.ask(question("x/m"), token=None)).status == 200
+            make_unreadable(stand.config, content)
+            look(stand)
+            assert (await stand.ask(question("x/m"), token=None)).status == 401
 
 
 @pytest.mark.parametrize("content", UNREADABLE)
-def test_a_token_of_the_environment_outlives_the_file_and_its_providers_do_not(
+async def test_a_token_of_the_environment_outlives_the_file_and_its_providers_do_not(
     content: str | None, tmp_path: Path
 ) -> None:
     """It wins over the file, so the file cannot revoke it; the file's keys are not sent meanwhile."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            local = provider(upstream.url) | {"apiKey": None}
-            del local["apiKey"]
-            config = config_of({"x": provider(upstream.url), "keyless": local})
-            environment = {"OPENCLAW_GATEWAY_TOKEN": OTHER_TOKEN}
-            async with serving_gateway(tmp_path, config, environment=environment) as stand:
-                make_unreadable(stand.config, content)
-                look(stand)
-                assert (await stand.ask(question("x/m"))).status == 401
-                response = await stand.ask(question("x/m"), token=OTHER_TOKEN)
-                assert response.status == 503
-                assert "its credential was changed or removed" in response.json()["error"]["message"]
-                assert (await stand.ask(question("keyless/m"), token=OTHER_TOKEN)).status == 200
-                assert len(upstream.requests) == 1
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        local = provider(upstream.url) | {"apiKey": None}
+        del local["apiKey"]
+        config = config_of({"x": provider(upstream.url), "keyless": local})
+        environment = {"OPENCLAW_GATEWAY_TOKEN": OTHER_TOKEN}
+        async with serving_gateway(tmp_path, config, environment=environment) as stand:
+            make_unreadable(stand.config, content)
+            look(stand)
+            assert (await stand.ask(question("x/m"))).status == 401
+            response = await stand.ask(question("x/m"), token=OTHER_TOKEN)
+            assert response.status == 503
+            assert "its credential was changed or removed" in response.json()["error"]["message"]
+            assert (await stand.ask(question("keyless/m"), token=OTHER_TOKEN)).status == 200
+            assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize("name", [".env", "named.env"])
 @pytest.mark.parametrize("content", [b"", f"SOME_TOKEN={CLIENT_TOKEN}\n".encode(), b"\xff\xff", None])
-def test_a_variable_that_is_gone_revokes_its_token(name: str, content: bytes | None, tmp_path: Path) -> None:
+async def test_a_variable_that_is_gone_revokes_its_token(
+    name: str, content: bytes | None, tmp_path: Path
+) -> None:
     """In ``.env`` of the state folder and in the file of --env-file; also if that cannot be read any more."""
     variables = tmp_path / name
     variables.touch(0o600)
@@ -266,17 +240,14 @@ def test_a_variable_that_is_gone_revokes_its_token(name: str, content: bytes | N
     async def status(stand: GatewayStand) -> int:
         return (await stand.ask(None, token=OTHER_TOKEN, target="/v1/models")).status
 
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config, env_file=env_file) as stand:
-            assert await status(stand) == 200
-            change(content)
-            look(stand)
-            assert await status(stand) == 401
-            change(f"SOME_TOKEN={OTHER_TOKEN}\n".encode())
-            look(stand)
-            assert await status(stand) == 200
-
-    run(work())
+    async with serving_gateway(tmp_path, config, env_file=env_file) as stand:
+        assert await status(stand) == 200
+        change(content)
+        look(stand)
+        assert await status(stand) == 401
+        change(f"SOME_TOKEN={OTHER_TOKEN}\n".encode())
+        look(stand)
+        assert await status(stand) == 200
 
 
 @pytest.mark.parametrize(
@@ -291,83 +262,69 @@ def test_a_variable_that_is_gone_revokes_its_token(name: str, content: bytes | N
     ],
     ids=str,
 )
-def test_a_key_that_an_unusable_file_takes_away_is_not_sent_any_more(
+async def test_a_key_that_an_unusable_file_takes_away_is_not_sent_any_more(
     block: Any, says: str, tmp_path: Path
 ) -> None:
     """Also where the block itself is what cannot be used."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            blocks = {"x": provider(upstream.url), "y": provider(upstream.url, name="y")}
-            config = config_of(blocks)
-            async with serving_gateway(tmp_path, config) as stand:
-                changed = {name: dict(one) for name, one in blocks.items()}
-                if isinstance(block, dict):
-                    changed["x"] |= block
-                elif block is None:
-                    del changed["x"]
-                else:
-                    changed["x"] = block
-                write(stand.config, merged(config_of(changed), BROKEN))
-                look(stand, 1)
-                response = await stand.ask(question("x/m"))
-                assert response.status == 503 and says in response.json()["error"]["message"]
-                assert (await stand.ask(question("y/m"))).status == 200
-                stand.rewrite(config)
-                assert (await stand.ask(question("x/m"))).status == 200
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        blocks = {"x": provider(upstream.url), "y": provider(upstream.url, name="y")}
+        config = config_of(blocks)
+        async with serving_gateway(tmp_path, config) as stand:
+            changed = {name: dict(one) for name, one in blocks.items()}
+            if isinstance(block, dict):
+                changed["x"] |= block
+            elif block is None:
+                del changed["x"]
+            else:
+                changed["x"] = block
+            write(stand.config, merged(config_of(changed), BROKEN))
+            look(stand, 1)
+            response = await stand.ask(question("x/m"))
+            assert response.status == 503 and says in response.json()["error"]["message"]
+            assert (await stand.ask(question("y/m"))).status == 200
+            stand.rewrite(config)
+            assert (await stand.ask(question("x/m"))).status == 200
 
 
-def test_a_key_that_an_unusable_file_replaces_is_replaced(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url)})
-            async with serving_gateway(tmp_path, config) as stand:
-                changed = config_of({"x": provider(upstream.url, name="-new")})
-                write(stand.config, merged(changed, BROKEN))
-                look(stand, 1)
-                assert (await stand.ask(question("x/m"))).status == 200
-                assert upstream.requests[-1].header("authorization") == f"Bearer {KEY}-new"
-                assert f"{KEY}-new" in stand.learned
-
-    run(work())
+async def test_a_key_that_an_unusable_file_replaces_is_replaced(tmp_path: Path) -> None:
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url)})
+        async with serving_gateway(tmp_path, config) as stand:
+            changed = config_of({"x": provider(upstream.url, name="-new")})
+            write(stand.config, merged(changed, BROKEN))
+            look(stand, 1)
+            assert (await stand.ask(question("x/m"))).status == 200
+            assert upstream.requests[-1].header("authorization") == f"Bearer {KEY}-new"
+            assert f"{KEY}-new" in stand.learned
 
 
 @pytest.mark.parametrize("weak", [{"mode": "none"}, {"mode": "token", "token": "short-1"}])
-def test_a_listener_that_others_reach_is_not_opened_by_a_change(weak: dict[str, Any], tmp_path: Path) -> None:
+async def test_a_listener_that_others_reach_is_not_opened_by_a_change(
+    weak: dict[str, Any], tmp_path: Path
+) -> None:
     """Not even if the same change says loopback: the listener moves at a restart only."""
-
-    async def work() -> None:
-        config = config_of({"x": provider(NOWHERE)}, gateway={"bind": "lan"})
-        async with serving_gateway(tmp_path, config) as stand:
-            write(
-                stand.config, config_of({"x": provider(NOWHERE)}, gateway={"bind": "loopback", "auth": weak})
-            )
-            look(stand, 1)
-            for token in (None, CLIENT_TOKEN, "short-1"):
-                assert (await stand.ask(None, token=token, target="/v1/models")).status == 401
-
-    run(work())
+    config = config_of({"x": provider(NOWHERE)}, gateway={"bind": "lan"})
+    async with serving_gateway(tmp_path, config) as stand:
+        write(stand.config, config_of({"x": provider(NOWHERE)}, gateway={"bind": "loopback", "auth": weak}))
+        look(stand, 1)
+        for token in (None, CLIENT_TOKEN, "short-1"):
+            assert (await stand.ask(None, token=token, target="/v1/models")).status == 401
 
 
-def test_a_failure_while_the_config_is_read_admits_no_caller(
+async def test_a_failure_while_the_config_is_read_admits_no_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)})) as stand:
-            monkeypatch.setattr("clawgate.app.config_watcher.read_partly", lambda *_: 1 / 0)
-            write(stand.config, config_of({"x": provider(NOWHERE)}))
-            look(stand, 1)
-            assert (await stand.ask(None, target="/v1/models")).status == 401
-            monkeypatch.undo()
-            stand.rewrite(config_of({"x": provider(NOWHERE)}))
-            assert (await stand.ask(None, target="/v1/models")).status == 200
-
-    run(work())
+    async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)})) as stand:
+        monkeypatch.setattr("clawgate.app.config_watcher.read_partly", lambda *_: 1 / 0)
+        write(stand.config, config_of({"x": provider(NOWHERE)}))
+        look(stand, 1)
+        assert (await stand.ask(None, target="/v1/models")).status == 401
+        monkeypatch.undo()
+        stand.rewrite(config_of({"x": provider(NOWHERE)}))
+        assert (await stand.ask(None, target="/v1/models")).status == 200
 
 
-def test_what_became_of_a_change_is_reported(tmp_path: Path) -> None:
+async def test_what_became_of_a_change_is_reported(tmp_path: Path) -> None:
     """For the command that made it: by the digest of the file, and for this run of the gateway alone."""
     folder = tmp_path / "clawgate"
     folder.mkdir()
@@ -378,87 +335,64 @@ def test_what_became_of_a_change_is_reported(tmp_path: Path) -> None:
         assert found.digest == hashlib.sha256(stand.config.read_bytes()).hexdigest()
         return found
 
-    async def work() -> None:
-        environment = {"OPENCLAW_GATEWAY_TOKEN": OTHER_TOKEN}
-        config = config_of({"x": provider(NOWHERE)})
-        async with serving_gateway(tmp_path, config, environment=environment) as stand:
-            first = report(stand)
-            assert first.used and first.admits_callers and not first.problems
-            assert first.given_elsewhere == {
-                "gateway.auth.token": "environment variable OPENCLAW_GATEWAY_TOKEN"
-            }
-            for _ in range(2):
-                stand.rewrite(merged(config, {"gateway": {"port": 4711}, "x": {}}))
-                assert report(stand).needs_restart == ("gateway.port",)
-                stand.rewrite(merged(config, {"gateway": {"port": 4711}, "y": {}}))
-                assert report(stand).needs_restart == ("gateway.port",), "it is still to be applied"
-            stand.rewrite(merged(config, {"gateway": {"auth": {"mode": "password"}}}))
-            last = report(stand)
-            assert not last.used and not last.admits_callers
-            assert "gateway.auth.password" in last.problems[0]
-
-    run(work())
+    environment = {"OPENCLAW_GATEWAY_TOKEN": OTHER_TOKEN}
+    config = config_of({"x": provider(NOWHERE)})
+    async with serving_gateway(tmp_path, config, environment=environment) as stand:
+        first = report(stand)
+        assert first.used and first.admits_callers and not first.problems
+        assert first.given_elsewhere == {"gateway.auth.token": "environment variable OPENCLAW_GATEWAY_TOKEN"}
+        for _ in range(2):
+            stand.rewrite(merged(config, {"gateway": {"port": 4711}, "x": {}}))
+            assert report(stand).needs_restart == ("gateway.port",)
+            stand.rewrite(merged(config, {"gateway": {"port": 4711}, "y": {}}))
+            assert report(stand).needs_restart == ("gateway.port",), "it is still to be applied"
+        stand.rewrite(merged(config, {"gateway": {"auth": {"mode": "password"}}}))
+        last = report(stand)
+        assert not last.used and not last.admits_callers
+        assert "gateway.auth.password" in last.problems[0]
 
 
-def test_a_change_is_logged_and_one_that_needs_a_restart_too(
+async def test_a_change_is_logged_and_one_that_needs_a_restart_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By the names of what changed, never with a value."""
     caplog.set_level(logging.INFO, "clawgate.gateway")
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)})) as stand:
-            stand.rewrite(
-                config_of({"y": provider(NOWHERE)}, gateway={"port": 4712, **auth(token=OTHER_TOKEN)})
-            )
-
-    run(work())
+    async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)})) as stand:
+        stand.rewrite(config_of({"y": provider(NOWHERE)}, gateway={"port": 4712, **auth(token=OTHER_TOKEN)}))
     logged = "\n".join(record.getMessage() for record in caplog.records)
     assert "providers x, y; gateway.auth" in logged and "restart the gateway to apply that" in logged
     assert KEY not in logged and OTHER_TOKEN not in logged and CLIENT_TOKEN not in logged
 
 
-def test_a_variable_that_is_set_later_counts_without_a_restart(tmp_path: Path) -> None:
+async def test_a_variable_that_is_set_later_counts_without_a_restart(tmp_path: Path) -> None:
     """In `.env` of the state folder, where the wizard says to put it; the config file itself stays as it is."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url) | {"apiKey": "${LATER_KEY}"}})
-            async with serving_gateway(tmp_path, config) as stand:
-                assert (await stand.ask(question("x/m"))).status == 503
-                (tmp_path / ".env").write_text(f"LATER_KEY={KEY}\n")
-                for _, chore in stand.role.periodic_tasks:
-                    chore()
-                assert (await stand.ask(question("x/m"))).status == 200
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url) | {"apiKey": "${LATER_KEY}"}})
+        async with serving_gateway(tmp_path, config) as stand:
+            assert (await stand.ask(question("x/m"))).status == 503
+            (tmp_path / ".env").write_text(f"LATER_KEY={KEY}\n")
+            for _, chore in stand.role.periodic_tasks:
+                chore()
+            assert (await stand.ask(question("x/m"))).status == 200
 
 
-def test_a_rewritten_file_with_the_same_content_is_no_change(
+async def test_a_rewritten_file_with_the_same_content_is_no_change(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "clawgate.gateway")
-
-    async def work() -> None:
-        config = config_of({"x": provider(NOWHERE)})
-        async with serving_gateway(tmp_path, config) as stand:
-            kept = stand.upstream("x")
-            stand.rewrite(config)
-            assert stand.upstream("x") is kept
-
-    run(work())
+    config = config_of({"x": provider(NOWHERE)})
+    async with serving_gateway(tmp_path, config) as stand:
+        kept = stand.upstream("x")
+        stand.rewrite(config)
+        assert stand.upstream("x") is kept
     assert "[reload]" not in "".join(record.getMessage() for record in caplog.records)
 
 
-def test_missing_settings_are_logged_at_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_missing_settings_are_logged_at_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "clawgate.gateway")
-
-    async def work() -> None:
-        config = config_of({"x": {"api": "openai-completions"}}, primary="x/m", fallbacks=("gone/n",))
-        async with serving_gateway(tmp_path, config):
-            pass
-
-    run(work())
+    config = config_of({"x": {"api": "openai-completions"}}, primary="x/m", fallbacks=("gone/n",))
+    async with serving_gateway(tmp_path, config):
+        pass
     logged = [record.getMessage() for record in caplog.records]
     assert any("the provider 'x' is not ready: its address is not set" in text for text in logged)
     assert any("there is no provider 'gone'" in text for text in logged)

@@ -44,7 +44,7 @@ def auth(**more: Any) -> dict[str, Any]:
     [("127.0.0.1", False), ("localhost", False), ("[::1]", False), ("127.9.9.9", None), ("10.1.2.3", False),
      ("192.168.0.9", None), ("inside.example", False)],
 )  # fmt: skip
-def test_a_private_address_without_the_switch_is_never_dialled(
+async def test_a_private_address_without_the_switch_is_never_dialled(
     host: str, switch: bool | None, path: str, tmp_path: Path
 ) -> None:
     """403 with the name of the setting, and the ledger says that no address was dialled."""
@@ -55,39 +55,35 @@ def test_a_private_address_without_the_switch_is_never_dialled(
     async def resolver(name: str, port: int) -> list[str]:
         return {"localhost": ["127.0.0.1"], "inside.example": ["93.184.216.34", "10.0.0.1"]}.get(name, [name])
 
-    async def work() -> None:
-        dialer = Dialer(resolver)
-        async with serving_gateway(tmp_path, config_of({"x": block}), dialer=dialer) as stand:
-            answer = await stand.ask(question("x/m"), target=path)
-            assert answer.status == 403 and answer.json()["error"]["code"] == "private_network_blocked"
-            assert "models.providers.x.request.allowPrivateNetwork" in answer.json()["error"]["message"]
-            assert [entry.dialled for entry in dialer.ledger] == [None]
-
-    run(work())
+    dialer = Dialer(resolver)
+    async with serving_gateway(tmp_path, config_of({"x": block}), dialer=dialer) as stand:
+        answer = await stand.ask(question("x/m"), target=path)
+        assert answer.status == 403 and answer.json()["error"]["code"] == "private_network_blocked"
+        assert "models.providers.x.request.allowPrivateNetwork" in answer.json()["error"]["message"]
+        assert [entry.dialled for entry in dialer.ledger] == [None]
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "fe80::1", "100.100.100.200"])
-def test_some_addresses_are_never_dialled_whatever_the_config_allows(address: str, tmp_path: Path) -> None:
+async def test_some_addresses_are_never_dialled_whatever_the_config_allows(
+    address: str, tmp_path: Path
+) -> None:
     """A literal address makes the provider not ready; a name is checked when it is resolved."""
 
     async def resolver(name: str, port: int) -> list[str]:
         return [address]
 
-    async def work() -> None:
-        dialer = Dialer(resolver)
-        host = f"[{address}]" if ":" in address else address
-        blocks = {"plain": provider(f"http://{host}:9"), "named": provider("http://inside.example:9")}
-        async with serving_gateway(tmp_path, config_of(blocks), dialer=dialer) as stand:
-            answer = await stand.ask(question("plain/m"))
-            assert (answer.status, answer.json()["error"]["code"]) == (503, "provider_not_configured")
-            answer = await stand.ask(question("named/m"))
-            assert (answer.status, answer.json()["error"]["code"]) == (403, "egress_denied")
-            assert all(entry.dialled is None for entry in dialer.ledger)
-
-    run(work())
+    dialer = Dialer(resolver)
+    host = f"[{address}]" if ":" in address else address
+    blocks = {"plain": provider(f"http://{host}:9"), "named": provider("http://inside.example:9")}
+    async with serving_gateway(tmp_path, config_of(blocks), dialer=dialer) as stand:
+        answer = await stand.ask(question("plain/m"))
+        assert (answer.status, answer.json()["error"]["code"]) == (503, "provider_not_configured")
+        answer = await stand.ask(question("named/m"))
+        assert (answer.status, answer.json()["error"]["code"]) == (403, "egress_denied")
+        assert all(entry.dialled is None for entry in dialer.ledger)
 
 
-def test_a_gateway_does_not_dial_itself(tmp_path: Path) -> None:
+async def test_a_gateway_does_not_dial_itself(tmp_path: Path) -> None:
     """A provider at its own place is not ready; one that leads back is found by the Via line."""
     path = write(
         tmp_path / "openclaw.json",
@@ -98,70 +94,52 @@ def test_a_gateway_does_not_dial_itself(tmp_path: Path) -> None:
     provider_x = role.router.catalog.providers["x"]
     with pytest.raises(ProviderNotConfigured, match="is this gateway itself"):
         role.router.connect(provider_x)
+    async with serving_gateway(tmp_path, config_of({})) as stand:
+        config = config_of({"x": provider(stand.url)})
+        stand.rewrite(config)
+        answer = await stand.ask(question("x/x/x/m"))
+        assert answer.status == 401  # its token is not one of the gateway's own
 
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({})) as stand:
-            config = config_of({"x": provider(stand.url)})
-            stand.rewrite(config)
-            answer = await stand.ask(question("x/x/x/m"))
-            assert answer.status == 401  # its token is not one of the gateway's own
-
-            for block in config["models"]["providers"].values():
-                block["apiKey"] = CLIENT_TOKEN
-            stand.rewrite(config)
-            answer = await stand.ask(question("x/x/x/m"))
-            assert answer.status == 508 and answer.json()["error"]["code"] == "loop_detected"
-
-    run(work())
+        for block in config["models"]["providers"].values():
+            block["apiKey"] = CLIENT_TOKEN
+        stand.rewrite(config)
+        answer = await stand.ask(question("x/x/x/m"))
+        assert answer.status == 508 and answer.json()["error"]["code"] == "loop_detected"
 
 
 @pytest.mark.parametrize("exempt", [True, False])
-def test_wrong_tokens_lock_out_unless_this_machine_is_exempt(exempt: bool, tmp_path: Path) -> None:
+async def test_wrong_tokens_lock_out_unless_this_machine_is_exempt(exempt: bool, tmp_path: Path) -> None:
     """After ``maxAttempts``: 429 with Retry-After, also for the right token; /health still responds."""
     limit = {"maxAttempts": 2, "windowMs": 60_000, "lockoutMs": 120_000, "exemptLoopback": exempt}
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url)}, gateway=auth(rateLimit=limit))
-            async with serving_gateway(tmp_path, config) as stand:
-                for _ in range(2):
-                    assert (await stand.ask(question("x/m"), token="wrong")).status == 401
-                answer = await stand.ask(question("x/m"))
-                if exempt:
-                    assert answer.status == 200
-                else:
-                    assert answer.status == 429 and answer.json()["error"]["code"] == "auth_locked"
-                    assert (
-                        100 < int(answer.header("retry-after") or "0") <= 120 and upstream.connections == []
-                    )
-                assert (await stand.ask(None, target="/health", token=None)).status == 200
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url)}, gateway=auth(rateLimit=limit))
+        async with serving_gateway(tmp_path, config) as stand:
+            for _ in range(2):
+                assert (await stand.ask(question("x/m"), token="wrong")).status == 401
+            answer = await stand.ask(question("x/m"))
+            if exempt:
+                assert answer.status == 200
+            else:
+                assert answer.status == 429 and answer.json()["error"]["code"] == "auth_locked"
+                assert 100 < int(answer.header("retry-after") or "0") <= 120 and upstream.connections == []
+            assert (await stand.ask(None, target="/health", token=None)).status == 200
 
 
-def test_loopback_is_exempt_from_the_lockout_by_default(tmp_path: Path) -> None:
+async def test_loopback_is_exempt_from_the_lockout_by_default(tmp_path: Path) -> None:
     """As in OpenClaw: the owner's own programs cannot lock the owner out."""
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({})) as stand:
-            for _ in range(15):
-                assert (await stand.ask(None, target="/v1/models", token="wrong")).status == 401
-            assert (await stand.ask(None, target="/v1/models")).status == 200
-
-    run(work())
+    async with serving_gateway(tmp_path, config_of({})) as stand:
+        for _ in range(15):
+            assert (await stand.ask(None, target="/v1/models", token="wrong")).status == 401
+        assert (await stand.ask(None, target="/v1/models")).status == 200
 
 
-def test_a_change_of_another_setting_keeps_lockouts(tmp_path: Path) -> None:
+async def test_a_change_of_another_setting_keeps_lockouts(tmp_path: Path) -> None:
     """Who is locked out stays so when the file is written again."""
     limit = {"maxAttempts": 1, "exemptLoopback": False}
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({}, gateway=auth(rateLimit=limit))) as stand:
-            assert (await stand.ask(None, target="/v1/models", token="wrong")).status == 401
-            stand.rewrite(config_of({"x": provider(NOWHERE)}, gateway=auth(rateLimit=limit)))
-            assert (await stand.ask(None, target="/v1/models")).status == 429
-
-    run(work())
+    async with serving_gateway(tmp_path, config_of({}, gateway=auth(rateLimit=limit))) as stand:
+        assert (await stand.ask(None, target="/v1/models", token="wrong")).status == 401
+        stand.rewrite(config_of({"x": provider(NOWHERE)}, gateway=auth(rateLimit=limit)))
+        assert (await stand.ask(None, target="/v1/models")).status == 429
 
 
 @pytest.mark.parametrize(
@@ -175,48 +153,37 @@ def test_a_change_of_another_setting_keeps_lockouts(tmp_path: Path) -> None:
     ],
     ids=["password", "token", "either", "none"],
 )  # fmt: skip
-def test_the_accepted_credentials_are_those_of_the_mode(
+async def test_the_accepted_credentials_are_those_of_the_mode(
     gateway: dict[str, Any], opens: tuple[str | None, ...], shut: tuple[str | None, ...], tmp_path: Path
 ) -> None:
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({}, gateway=gateway)) as stand:
-            for token in opens:
-                assert (await stand.ask(None, target="/v1/models", token=token)).status == 200
-            for token in (*shut, *(() if None in opens else (None,))):
-                assert (await stand.ask(None, target="/v1/models", token=token)).status == 401
-
-    run(work())
+    async with serving_gateway(tmp_path, config_of({}, gateway=gateway)) as stand:
+        for token in opens:
+            assert (await stand.ask(None, target="/v1/models", token=token)).status == 200
+        for token in (*shut, *(() if None in opens else (None,))):
+            assert (await stand.ask(None, target="/v1/models", token=token)).status == 401
 
 
-def test_without_a_token_web_pages_are_still_rejected(tmp_path: Path) -> None:
+async def test_without_a_token_web_pages_are_still_rejected(tmp_path: Path) -> None:
     """Mode none trusts this machine, not what its browser shows."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            config = config_of({"x": provider(upstream.url)}, gateway={"auth": {"mode": "none"}})
-            async with serving_gateway(tmp_path, config) as stand:
-                assert (await stand.ask(question("x/m"), token=None)).status == 200
-                for line in (("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")):
-                    assert (await stand.ask(question("x/m"), line, token=None)).status == 403
-                async with await stand.client() as client:
-                    await client.request(CHAT, question("x/m"), host="evil.example")
-                    assert (await client.response()).status == 421
-                assert len(upstream.requests) == 1
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        config = config_of({"x": provider(upstream.url)}, gateway={"auth": {"mode": "none"}})
+        async with serving_gateway(tmp_path, config) as stand:
+            assert (await stand.ask(question("x/m"), token=None)).status == 200
+            for line in (("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")):
+                assert (await stand.ask(question("x/m"), line, token=None)).status == 403
+            async with await stand.client() as client:
+                await client.request(CHAT, question("x/m"), host="evil.example")
+                assert (await client.response()).status == 421
+            assert len(upstream.requests) == 1
 
 
-def test_model_routes_can_be_off(tmp_path: Path) -> None:
+async def test_model_routes_can_be_off(tmp_path: Path) -> None:
     off = {"http": {"endpoints": {"chatCompletions": {"enabled": False}}}, **auth()}
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)}, gateway=off)) as stand:
-            for path in (CHAT, MESSAGES):
-                assert (await stand.ask(question("x/m"), target=path)).status == 404
-            stand.rewrite(config_of({"x": provider(NOWHERE)}))
-            assert (await stand.ask(question("x/m"))).status == 503
-
-    run(work())
+    async with serving_gateway(tmp_path, config_of({"x": provider(NOWHERE)}, gateway=off)) as stand:
+        for path in (CHAT, MESSAGES):
+            assert (await stand.ask(question("x/m"), target=path)).status == 404
+        stand.rewrite(config_of({"x": provider(NOWHERE)}))
+        assert (await stand.ask(question("x/m"))).status == 503
 
 
 def test_verbose_logs_every_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -238,22 +205,18 @@ def test_verbose_logs_every_request(tmp_path: Path, caplog: pytest.LogCaptureFix
         assert not any(CLIENT_TOKEN in text or KEY in text or '"hi"' in text for text in logged)
 
 
-def test_the_limits_of_the_listener(tmp_path: Path) -> None:
+async def test_the_limits_of_the_listener(tmp_path: Path) -> None:
     """A body of 20 MB in memory at most, and a look at the config every half second."""
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({})) as stand:
-            role = stand.role
-            assert (
-                role.connections.limits.body_bytes
-                == role.connections.admission.body_limit
-                == BODY_LIMIT
-                == 20 * 2**20
-            )
-            assert [every for every, _ in role.periodic_tasks] == [0.5] and (role.name, role.workers) == (
-                "gateway",
-                1,
-            )
-            assert json.loads(stand.config.read_text())["gateway"]["port"] == role.port == 0
-
-    run(work())
+    async with serving_gateway(tmp_path, config_of({})) as stand:
+        role = stand.role
+        assert (
+            role.connections.limits.body_bytes
+            == role.connections.admission.body_limit
+            == BODY_LIMIT
+            == 20 * 2**20
+        )
+        assert [every for every, _ in role.periodic_tasks] == [0.5] and (role.name, role.workers) == (
+            "gateway",
+            1,
+        )
+        assert json.loads(stand.config.read_text())["gateway"]["port"] == role.port == 0

@@ -20,7 +20,7 @@ from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, write_tokens
 from tests.app.roles import bridge, server
 from tests.e2e.processes import Process, is_listening, role_process
-from tests.e2e.stand import BODY, CLIENT_TOKEN, PATH, PATIENCE, run, until
+from tests.e2e.stand import BODY, CLIENT_TOKEN, PATH, PATIENCE, until
 from tests.ports import free_ports
 
 WHOLE = faults.sse_bytes()
@@ -91,71 +91,57 @@ async def two_workers(folder: Path, *options: str) -> AsyncIterator[tuple[Proces
             yield process, [first, second], upstream
 
 
-def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
+async def test_a_stop_drains_every_worker(tmp_path: Path) -> None:
     """A stream of each worker is finished, and then all of them end with status 0."""
-
-    async def work() -> None:
-        async with two_workers(tmp_path) as (process, workers, upstream):
-            clients = [await open_stream_on(process, worker, upstream) for worker in workers]
-            process.send()
-            await until(
-                lambda: process.err.count("stopping: 1 requests under way") == 2, "both to begin to stop"
-            )
-            assert process.popen.poll() is None and workers_of(process) == workers
-            upstream.release()
-            for client in clients:
-                response = await client.response()
-                assert response.complete and response.body == b"".join(faults.CHAT_FRAMES)
-                await client.ended()
-                await client.close()
-            assert await process.ended() == 0
-            assert not any(map(runs, workers))
-            assert "Traceback" not in process.err
-
-    run(work())
+    async with two_workers(tmp_path) as (process, workers, upstream):
+        clients = [await open_stream_on(process, worker, upstream) for worker in workers]
+        process.send()
+        await until(lambda: process.err.count("stopping: 1 requests under way") == 2, "both to begin to stop")
+        assert process.popen.poll() is None and workers_of(process) == workers
+        upstream.release()
+        for client in clients:
+            response = await client.response()
+            assert response.complete and response.body == b"".join(faults.CHAT_FRAMES)
+            await client.ended()
+            await client.close()
+        assert await process.ended() == 0
+        assert not any(map(runs, workers))
+        assert "Traceback" not in process.err
 
 
-def test_the_port_is_closed_while_workers_drain(tmp_path: Path) -> None:
+async def test_the_port_is_closed_while_workers_drain(tmp_path: Path) -> None:
     """No client connects to a port that no process will serve."""
-
-    async def work() -> None:
-        async with two_workers(tmp_path) as (process, workers, upstream):
-            client = await open_stream_on(process, workers[0], upstream)
-            process.send()
-            await until(lambda: "stopping: 1 requests under way" in process.err, "it to begin to stop")
-            try:
-                await until(lambda: not is_listening(process.port), "the listener to close")
-            finally:
-                await client.close()
-
-    run(work())
+    async with two_workers(tmp_path) as (process, workers, upstream):
+        client = await open_stream_on(process, workers[0], upstream)
+        process.send()
+        await until(lambda: "stopping: 1 requests under way" in process.err, "it to begin to stop")
+        try:
+            await until(lambda: not is_listening(process.port), "the listener to close")
+        finally:
+            await client.close()
 
 
-def test_a_worker_that_is_killed_cuts_no_stream_of_another(tmp_path: Path) -> None:
+async def test_a_worker_that_is_killed_cuts_no_stream_of_another(tmp_path: Path) -> None:
     """Its own are seen to be broken, another worker takes its place, and the rest goes on."""
-
-    async def work() -> None:
-        async with two_workers(tmp_path) as (process, (doomed, other), upstream):
-            lost = await open_stream_on(process, doomed, upstream)
-            kept = await open_stream_on(process, other, upstream)
-            os.kill(doomed, signal.SIGKILL)
-            assert not (await lost.response()).complete
-            await upstream.saw_close(upstream.requests[0].connection.number)
-            await until(lambda: len({*workers_of(process)} - {doomed}) == 2, "another worker")
-            assert other in workers_of(process) and doomed not in workers_of(process)
-            assert f"worker {doomed} ended with status -9" in process.err
-            (fresh,) = set(workers_of(process)) - {other}
-            replaced = await open_stream_on(process, fresh, upstream)
-            upstream.release()
-            for client in (kept, replaced):
-                response = await client.response()
-                assert response.complete and response.body == b"".join(faults.CHAT_FRAMES)
-            for client in (lost, kept, replaced):
-                await client.close()
-            process.send()
-            assert await process.ended() == 0
-
-    run(work())
+    async with two_workers(tmp_path) as (process, (doomed, other), upstream):
+        lost = await open_stream_on(process, doomed, upstream)
+        kept = await open_stream_on(process, other, upstream)
+        os.kill(doomed, signal.SIGKILL)
+        assert not (await lost.response()).complete
+        await upstream.saw_close(upstream.requests[0].connection.number)
+        await until(lambda: len({*workers_of(process)} - {doomed}) == 2, "another worker")
+        assert other in workers_of(process) and doomed not in workers_of(process)
+        assert f"worker {doomed} ended with status -9" in process.err
+        (fresh,) = set(workers_of(process)) - {other}
+        replaced = await open_stream_on(process, fresh, upstream)
+        upstream.release()
+        for client in (kept, replaced):
+            response = await client.response()
+            assert response.complete and response.body == b"".join(faults.CHAT_FRAMES)
+        for client in (lost, kept, replaced):
+            await client.close()
+        process.send()
+        assert await process.ended() == 0
 
 
 async def requests_counted(port: int) -> int:
@@ -164,72 +150,61 @@ async def requests_counted(port: int) -> int:
     return sum(int(float(line.split()[-1])) for line in lines if line.startswith("clawgate_requests_total{"))
 
 
-def test_workers_have_consecutive_metrics_ports(tmp_path: Path) -> None:
+async def test_workers_have_consecutive_metrics_ports(tmp_path: Path) -> None:
     """Each counts its own, and one that replaces another has its port."""
     port = free_ports(2)
-
-    async def work() -> None:
-        async with two_workers(tmp_path, "--metrics-port", str(port)) as (process, workers, upstream):
-            await until(
-                lambda: all(f"127.0.0.1:{own}/metrics" in process.err for own in (port, port + 1)),
-                "both to be served",
-            )
-            upstream.release()
-            client = await open_stream_on(process, workers[1], upstream)
-            assert (await client.response()).complete
-            await client.close()
-            assert [await requests_counted(port), await requests_counted(port + 1)] == [0, 1]
-            os.kill(workers[1], signal.SIGKILL)
-            await until(
-                lambda: process.err.count(f"metrics on http://127.0.0.1:{port + 1}/metrics") == 2,
-                "the port to be served by another",
-            )
-            assert await requests_counted(port + 1) == 0
-
-    run(work())
+    async with two_workers(tmp_path, "--metrics-port", str(port)) as (process, workers, upstream):
+        await until(
+            lambda: all(f"127.0.0.1:{own}/metrics" in process.err for own in (port, port + 1)),
+            "both to be served",
+        )
+        upstream.release()
+        client = await open_stream_on(process, workers[1], upstream)
+        assert (await client.response()).complete
+        await client.close()
+        assert [await requests_counted(port), await requests_counted(port + 1)] == [0, 1]
+        os.kill(workers[1], signal.SIGKILL)
+        await until(
+            lambda: process.err.count(f"metrics on http://127.0.0.1:{port + 1}/metrics") == 2,
+            "the port to be served by another",
+        )
+        assert await requests_counted(port + 1) == 0
 
 
-def test_a_taken_metrics_port_is_logged_and_serving_continues(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({})) as upstream:
-            with socket.create_server(("127.0.0.1", 0)) as taken:
-                port = taken.getsockname()[1]
-                options = ("--metrics-port", str(port))
-                with role_process("server", upstream.url, tmp_path / "role", *options) as process:
-                    await until(lambda: "choose another --metrics-port" in process.err, "the warning")
-                    assert f"cannot listen on port {port}" in process.err
-                    assert (await ask_anew(process.url, CLIENT_TOKEN)).status == 200
-                    process.send()
-                    assert await process.ended() == 0
-
-    run(work())
+async def test_a_taken_metrics_port_is_logged_and_serving_continues(tmp_path: Path) -> None:
+    async with FakeUpstream(faults.json_response({})) as upstream:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            options = ("--metrics-port", str(port))
+            with role_process("server", upstream.url, tmp_path / "role", *options) as process:
+                await until(lambda: "choose another --metrics-port" in process.err, "the warning")
+                assert f"cannot listen on port {port}" in process.err
+                assert (await ask_anew(process.url, CLIENT_TOKEN)).status == 200
+                process.send()
+                assert await process.ended() == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_changed_tokens_file_counts_without_a_restart(workers: int, tmp_path: Path) -> None:
+async def test_a_changed_tokens_file_counts_without_a_restart(workers: int, tmp_path: Path) -> None:
     """In every worker, on an open connection, and for no other token."""
     path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
     options = ("--proxy-tokens-file", str(path), "--workers", str(workers))
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({})) as upstream:
-            with role_process("server", upstream.url, tmp_path / "role", *options) as process:
-                bobs = [await RawClient.open(process.url) for _ in range(4)]
-                async with await RawClient.open(process.url) as alice:
-                    for client in (*bobs, *bobs):
-                        assert (await ask(client, BOB)).status == 200
-                    assert (await ask(alice, ALICE)).status == 200
-                    write_tokens(path, alice=ALICE)
-                    async with asyncio.timeout(PATIENCE):
-                        for client in bobs:
-                            while (await ask(client, BOB)).status == 200:
-                                assert (await ask(alice, ALICE)).status == 200
+    async with FakeUpstream(faults.json_response({})) as upstream:
+        with role_process("server", upstream.url, tmp_path / "role", *options) as process:
+            bobs = [await RawClient.open(process.url) for _ in range(4)]
+            async with await RawClient.open(process.url) as alice:
+                for client in (*bobs, *bobs):
+                    assert (await ask(client, BOB)).status == 200
+                assert (await ask(alice, ALICE)).status == 200
+                write_tokens(path, alice=ALICE)
+                async with asyncio.timeout(PATIENCE):
                     for client in bobs:
-                        await client.close()
-                    assert (await ask(alice, ALICE)).status == 200
-                process.send()
-                assert await process.ended() == 0
-                assert BOB not in process.err and ALICE not in process.err
-                assert process.err.count("tokens reloaded: alice, default") == workers
-
-    run(work())
+                        while (await ask(client, BOB)).status == 200:
+                            assert (await ask(alice, ALICE)).status == 200
+                for client in bobs:
+                    await client.close()
+                assert (await ask(alice, ALICE)).status == 200
+            process.send()
+            assert await process.ended() == 0
+            assert BOB not in process.err and ALICE not in process.err
+            assert process.err.count("tokens reloaded: alice, default") == workers

@@ -16,7 +16,7 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask, ask_anew, bearer, code, write_tokens
 from tests.app.roles import sent, server
-from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, PATIENCE, run, serving
+from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, PATIENCE, serving
 from tests.settings.canary import KEY, TOKEN
 from tests.testing.throwaway_ca import make_throwaway
 
@@ -40,23 +40,19 @@ def test_exactly_the_key_leaves() -> None:
 
 
 @pytest.mark.parametrize("own", [{}, {"organization": "org-own", "project": "proj-own"}])
-def test_the_account_headers_are_the_operators(own: dict[str, Any]) -> None:
+async def test_the_account_headers_are_the_operators(own: dict[str, Any]) -> None:
     """What the client says of organisation and project is dropped, whether the operator says something or not."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.json_response({})) as upstream,
-            serving("server", upstream.url, **own) as stand,
-        ):
-            foreign = (("OpenAI-Organization", "org-foreign"), ("OpenAI-Project", "proj-foreign"))
-            assert (await stand.fresh(fields=foreign)).status == 200
-            (request,) = upstream.requests
-            assert request.header_all("openai-organization") == ([own["organization"]] if own else [])
-            assert request.header_all("openai-project") == ([own["project"]] if own else [])
-            assert request.header_all("authorization") == [f"Bearer {OPENAI_KEY}"]
-            assert b"foreign" not in request.raw and CLIENT_TOKEN.encode() not in request.raw
-
-    run(work())
+    async with (
+        FakeUpstream(faults.json_response({})) as upstream,
+        serving("server", upstream.url, **own) as stand,
+    ):
+        foreign = (("OpenAI-Organization", "org-foreign"), ("OpenAI-Project", "proj-foreign"))
+        assert (await stand.fresh(fields=foreign)).status == 200
+        (request,) = upstream.requests
+        assert request.header_all("openai-organization") == ([own["organization"]] if own else [])
+        assert request.header_all("openai-project") == ([own["project"]] if own else [])
+        assert request.header_all("authorization") == [f"Bearer {OPENAI_KEY}"]
+        assert b"foreign" not in request.raw and CLIENT_TOKEN.encode() not in request.raw
 
 
 def test_every_server_requires_tokens_and_counts_failures() -> None:
@@ -90,32 +86,28 @@ def test_without_limits_nothing_is_counted() -> None:
     assert limited.rates is not None and limited.model_allowlist is not None
 
 
-def test_a_revoked_token_is_rejected_at_once_and_others_are_not_affected(tmp_path: Path) -> None:
+async def test_a_revoked_token_is_rejected_at_once_and_others_are_not_affected(tmp_path: Path) -> None:
     """On connections that are open too, whose head was known; so is a new token in."""
     path = write_tokens(tmp_path / "tokens", alice=ALICE, bob=BOB)
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.json_response({})) as upstream,
-            serving(
-                "server", upstream.url, proxy_token=None, proxy_tokens_file=str(path), max_concurrent=None
-            ) as stand,
-            await stand.client() as alice,
-            await stand.client() as bob,
-            await stand.client() as stranger,
-        ):
-            ((_, look), *_) = stand.role.periodic_tasks
-            for _ in range(3):
-                assert (await ask(alice, ALICE)).status == (await ask(bob, BOB)).status == 200
-            write_tokens(path, alice=ALICE, carol=CLIENT_TOKEN)
-            look()
-            assert code(await ask(bob, BOB)) == (401, "invalid_token")
-            assert (await ask(stranger, CLIENT_TOKEN)).status == 200
-            for _ in range(2):
-                assert (await ask(alice, ALICE)).status == 200
-            assert len(upstream.requests) == 9 and alice.how_ended is None
-
-    run(work())
+    async with (
+        FakeUpstream(faults.json_response({})) as upstream,
+        serving(
+            "server", upstream.url, proxy_token=None, proxy_tokens_file=str(path), max_concurrent=None
+        ) as stand,
+        await stand.client() as alice,
+        await stand.client() as bob,
+        await stand.client() as stranger,
+    ):
+        ((_, look), *_) = stand.role.periodic_tasks
+        for _ in range(3):
+            assert (await ask(alice, ALICE)).status == (await ask(bob, BOB)).status == 200
+        write_tokens(path, alice=ALICE, carol=CLIENT_TOKEN)
+        look()
+        assert code(await ask(bob, BOB)) == (401, "invalid_token")
+        assert (await ask(stranger, CLIENT_TOKEN)).status == 200
+        for _ in range(2):
+            assert (await ask(alice, ALICE)).status == 200
+        assert len(upstream.requests) == 9 and alice.how_ended is None
 
 
 def test_a_tokens_file_that_cannot_be_used_admits_no_caller_until_it_can_be(
@@ -161,33 +153,29 @@ def test_a_tokens_file_that_cannot_be_used_admits_no_caller_until_it_can_be(
     assert logged() == [] and holders() == ["carol"] and CLIENT_TOKEN in learnt
 
 
-def test_an_unusable_tokens_file_rejects_every_token_and_locks_no_address_out(tmp_path: Path) -> None:
+async def test_an_unusable_tokens_file_rejects_every_token_and_locks_no_address_out(tmp_path: Path) -> None:
     """Also on connections that are open; once it is usable again, who has a token needs no patience."""
     path = write_tokens(tmp_path / "tokens", alice=ALICE)
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.json_response({})) as upstream,
-            serving(
-                "server", upstream.url, proxy_token=None, proxy_tokens_file=str(path), max_auth_failures=2
-            ) as stand,
-            await stand.client() as client,
-        ):
-            ((_, look), *_) = stand.role.periodic_tasks
-            assert (await ask(client, ALICE)).status == 200
-            path.write_text("garbage")
-            look()
-            assert (await ask(client, ALICE)).status == 200, "an editor may be writing it at this moment"
-            look()
-            for _ in range(4):
-                response = await ask(client, ALICE)
-                assert code(response) == (401, "invalid_token")
-                assert "log" in response.json()["error"]["message"]
-            write_tokens(path, alice=ALICE)
-            look()
-            assert (await ask(client, ALICE)).status == 200
-
-    run(work())
+    async with (
+        FakeUpstream(faults.json_response({})) as upstream,
+        serving(
+            "server", upstream.url, proxy_token=None, proxy_tokens_file=str(path), max_auth_failures=2
+        ) as stand,
+        await stand.client() as client,
+    ):
+        ((_, look), *_) = stand.role.periodic_tasks
+        assert (await ask(client, ALICE)).status == 200
+        path.write_text("garbage")
+        look()
+        assert (await ask(client, ALICE)).status == 200, "an editor may be writing it at this moment"
+        look()
+        for _ in range(4):
+            response = await ask(client, ALICE)
+            assert code(response) == (401, "invalid_token")
+            assert "log" in response.json()["error"]["message"]
+        write_tokens(path, alice=ALICE)
+        look()
+        assert (await ask(client, ALICE)).status == 200
 
 
 def _with_file(path: Path, learnt: list[str]) -> Any:
@@ -211,26 +199,22 @@ def _with_file(path: Path, learnt: list[str]) -> Any:
         (b"", "invalid_request"),
     ],
 )
-def test_only_allowed_models_may_be_requested(body: bytes, error: str) -> None:
+async def test_only_allowed_models_may_be_requested(body: bytes, error: str) -> None:
     """However the body names another one, the upstream hears nothing, and the connection can go on."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.json_response({})) as upstream,
-            serving("server", upstream.url, models="gpt-a,gpt-c", max_concurrent=None) as stand,
-            await stand.client() as client,
-        ):
-            for _ in range(2):
-                assert (await ask(client, CLIENT_TOKEN, b'{"model":"gpt-a"}')).status == 200
-                before = len(upstream.requests)
-                response = await ask(client, CLIENT_TOKEN, body)
-                assert response.status in (400, 404) and code(response)[1] == error
-                assert response.json()["error"]["param"] == "model"
-                assert len(upstream.requests) == before
-                named = "gpt-a, gpt-c" in response.json()["error"]["message"]
-                assert named is (error == "model_not_found")
-
-    run(work())
+    async with (
+        FakeUpstream(faults.json_response({})) as upstream,
+        serving("server", upstream.url, models="gpt-a,gpt-c", max_concurrent=None) as stand,
+        await stand.client() as client,
+    ):
+        for _ in range(2):
+            assert (await ask(client, CLIENT_TOKEN, b'{"model":"gpt-a"}')).status == 200
+            before = len(upstream.requests)
+            response = await ask(client, CLIENT_TOKEN, body)
+            assert response.status in (400, 404) and code(response)[1] == error
+            assert response.json()["error"]["param"] == "model"
+            assert len(upstream.requests) == before
+            named = "gpt-a, gpt-c" in response.json()["error"]["message"]
+            assert named is (error == "model_not_found")
 
 
 @pytest.mark.parametrize(
@@ -240,41 +224,34 @@ def test_only_allowed_models_may_be_requested(body: bytes, error: str) -> None:
         ("/v1/models/gpt%2Db", 404), ("/v1/models/org/gpt", 200), ("/v1/models/gpt-a/x", 404), ("/v1/models", 200),
     ],
 )  # fmt: skip
-def test_only_allowed_models_may_be_read(target: str, status: int) -> None:
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.json_response({})) as upstream,
-            serving("server", upstream.url, models=["gpt-a", "org/gpt"]) as stand,
-        ):
-            assert (await ask_anew(stand.url, CLIENT_TOKEN, None, target=target)).status == status
-            assert len(upstream.requests) == (status == 200)
-
-    run(work())
+async def test_only_allowed_models_may_be_read(target: str, status: int) -> None:
+    async with (
+        FakeUpstream(faults.json_response({})) as upstream,
+        serving("server", upstream.url, models=["gpt-a", "org/gpt"]) as stand,
+    ):
+        assert (await ask_anew(stand.url, CLIENT_TOKEN, None, target=target)).status == status
+        assert len(upstream.requests) == (status == 200)
 
 
-def test_the_server_serves_tls(tmp_path: Path) -> None:
+async def test_the_server_serves_tls(tmp_path: Path) -> None:
     """A streamed response arrives complete over TLS, and plain HTTP gets nothing there."""
     throwaway = make_throwaway(tmp_path)
     file = str(tmp_path / "server.pem")
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.sse_response()) as upstream,
-            serving("server", upstream.url, tls_certificate=file, tls_key=file) as stand,
-        ):
-            assert stand.url.startswith("https:")
-            async with await stand.client(tls=throwaway.client) as client:
-                for _ in range(2):
-                    response = await stand.ask(client)
-                    assert response.complete and response.anomalies == ()
-                    assert response.body == b"".join(faults.CHAT_FRAMES)
-            async with await stand.client() as plain:
-                await plain.request(PATH, b"{}", fields=(bearer(CLIENT_TOKEN),))
-                await plain.ended(within=PATIENCE)
-                assert b"HTTP/" not in plain.received
-            assert len(upstream.requests) == 2
-
-    run(work())
+    async with (
+        FakeUpstream(faults.sse_response()) as upstream,
+        serving("server", upstream.url, tls_certificate=file, tls_key=file) as stand,
+    ):
+        assert stand.url.startswith("https:")
+        async with await stand.client(tls=throwaway.client) as client:
+            for _ in range(2):
+                response = await stand.ask(client)
+                assert response.complete and response.anomalies == ()
+                assert response.body == b"".join(faults.CHAT_FRAMES)
+        async with await stand.client() as plain:
+            await plain.request(PATH, b"{}", fields=(bearer(CLIENT_TOKEN),))
+            await plain.ended(within=PATIENCE)
+            assert b"HTTP/" not in plain.received
+        assert len(upstream.requests) == 2
 
 
 @pytest.mark.parametrize("which", ["missing", "empty", "no key", "another's key"])

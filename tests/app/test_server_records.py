@@ -16,7 +16,7 @@ from clawgate.testing.http.script import Hold, ReadBody, Send
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.app.callers import ALICE, BOB, ask_anew, bearer
 from tests.e2e.processes import Process, role_process
-from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, run, until
+from tests.e2e.stand import CLIENT_TOKEN, OPENAI_KEY, PATH, until
 
 CONTENT = "canary-in-the-content-93f1"
 BODY = f'{{"model":"gpt-a","messages":[{{"role":"user","content":"{CONTENT}"}}]}}'.encode()
@@ -82,44 +82,37 @@ EXPECTED = Counter(
 """How often each (token, status, error) is logged: a known caller is named, rejected or not."""
 
 
-def test_the_access_log_has_one_line_for_each_request(tmp_path: Path) -> None:
+async def test_the_access_log_has_one_line_for_each_request(tmp_path: Path) -> None:
     """Refused and cancelled ones too; with both times where there are two, without content, query or secret."""
-
-    async def work() -> None:
-        async with tried_server(tmp_path) as (process, _):
-            await until(
-                lambda: process.out.count("\n") == EXPECTED.total(), "the lines to be written within moments"
-            )
-            assert (await ask_anew(process.url, None, BODY)).status == 401
-            process.send()  # before the next lines are due
-            assert await process.ended() == 0
-            lines = [LINE.fullmatch(line) for line in process.out.splitlines()]
-            assert len(lines) == EXPECTED.total() + 1 and None not in lines, process.out
-            found = [line for line in lines[:-1] if line is not None]
-            assert Counter((line["token"], line["status"], line["error"]) for line in found) == EXPECTED
-            for line in found:
-                assert line["path"].partition("?")[0] == line["path"]
-                begun = line["first"] != "-"
-                assert float(line["total"]) >= (float(line["first"]) if begun else 0)
-                read = line["error"] in ("-", "client_left", "upstream_closed")
-                assert line["model"] == ("gpt-a" if read else "-")
-                assert (line["bytes"] == "0") is (line["error"] == "client_left" and not begun)
-            responded = Counter(line["error"] for line in found if line["first"] != "-")
-            assert responded == {"-": 2, "client_left": 1, "upstream_closed": 1}
-            for secret in (CONTENT, QUERY, WRONG, ALICE, BOB, CLIENT_TOKEN, OPENAI_KEY):
-                assert secret not in process.out + process.err
-
-    run(work())
+    async with tried_server(tmp_path) as (process, _):
+        await until(
+            lambda: process.out.count("\n") == EXPECTED.total(), "the lines to be written within moments"
+        )
+        assert (await ask_anew(process.url, None, BODY)).status == 401
+        process.send()  # before the next lines are due
+        assert await process.ended() == 0
+        lines = [LINE.fullmatch(line) for line in process.out.splitlines()]
+        assert len(lines) == EXPECTED.total() + 1 and None not in lines, process.out
+        found = [line for line in lines[:-1] if line is not None]
+        assert Counter((line["token"], line["status"], line["error"]) for line in found) == EXPECTED
+        for line in found:
+            assert line["path"].partition("?")[0] == line["path"]
+            begun = line["first"] != "-"
+            assert float(line["total"]) >= (float(line["first"]) if begun else 0)
+            read = line["error"] in ("-", "client_left", "upstream_closed")
+            assert line["model"] == ("gpt-a" if read else "-")
+            assert (line["bytes"] == "0") is (line["error"] == "client_left" and not begun)
+        responded = Counter(line["error"] for line in found if line["first"] != "-")
+        assert responded == {"-": 2, "client_left": 1, "upstream_closed": 1}
+        for secret in (CONTENT, QUERY, WRONG, ALICE, BOB, CLIENT_TOKEN, OPENAI_KEY):
+            assert secret not in process.out + process.err
 
 
-def test_the_access_log_can_be_off(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with tried_server(tmp_path, "--no-access-log") as (process, _):
-            process.send()
-            assert await process.ended() == 0
-            assert process.out == "" and "Traceback" not in process.err
-
-    run(work())
+async def test_the_access_log_can_be_off(tmp_path: Path) -> None:
+    async with tried_server(tmp_path, "--no-access-log") as (process, _):
+        process.send()
+        assert await process.ended() == 0
+        assert process.out == "" and "Traceback" not in process.err
 
 
 async def scraped(port: int) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -133,38 +126,34 @@ async def scraped(port: int) -> dict[tuple[str, tuple[str, ...]], float]:
     }
 
 
-def test_metrics_count_every_request_on_a_port_of_their_own(tmp_path: Path) -> None:
+async def test_metrics_count_every_request_on_a_port_of_their_own(tmp_path: Path) -> None:
     """Refused and cancelled ones too, by status, error and phase; nothing else is served there, nor they elsewhere."""
-
-    async def work() -> None:
-        async with tried_server(tmp_path, "--metrics-port", "0") as (process, upstream):
-            await until(lambda: METRICS.search(process.err) is not None, "the metrics' port")
-            match = METRICS.search(process.err)
-            assert match is not None
-            port = int(match[1])
-            assert port != process.port
-            requests_before = len(upstream.requests)
-            seen = await scraped(port)
-            counted = sum(value for (name, _), value in seen.items() if name == "clawgate_requests_total")
-            assert counted == EXPECTED.total()
-            for (error, status), count in {
-                ("", "200"): 2, ("invalid_token", "401"): 1, ("missing_token", "401"): 1,
-                ("unknown_route", "404"): 1, ("malformed_request", "400"): 1, ("client_left", "499"): 2,
-                ("upstream_closed", "200"): 1,
-            }.items():  # fmt: skip
-                assert seen["clawgate_requests_total", (error, status)] == count
-            for phase in ("waiting", "answer"):
-                assert seen["clawgate_upstream_cancelled_total", (phase,)] == 1
-            assert seen["clawgate_request_seconds_count", ()] == EXPECTED.total()
-            assert seen["clawgate_first_byte_seconds_count", ()] == 4
-            assert seen["clawgate_upstream_connections", ("busy",)] == 0
-            assert await scraped(port) == seen
-            for target in (PATH, "/v1/models", "/health", "/"):
-                assert (await ask_anew(f"http://127.0.0.1:{port}", None, None, target=target)).status == 404
-            async with await RawClient.open(port=port) as page:
-                await page.request("/metrics", host="evil.example")
-                assert (await page.response()).status == 421
-            assert (await ask_anew(process.url, ALICE, None, target="/metrics")).status == 404
-            assert len(upstream.requests) == requests_before
-
-    run(work())
+    async with tried_server(tmp_path, "--metrics-port", "0") as (process, upstream):
+        await until(lambda: METRICS.search(process.err) is not None, "the metrics' port")
+        match = METRICS.search(process.err)
+        assert match is not None
+        port = int(match[1])
+        assert port != process.port
+        requests_before = len(upstream.requests)
+        seen = await scraped(port)
+        counted = sum(value for (name, _), value in seen.items() if name == "clawgate_requests_total")
+        assert counted == EXPECTED.total()
+        for (error, status), count in {
+            ("", "200"): 2, ("invalid_token", "401"): 1, ("missing_token", "401"): 1,
+            ("unknown_route", "404"): 1, ("malformed_request", "400"): 1, ("client_left", "499"): 2,
+            ("upstream_closed", "200"): 1,
+        }.items():  # fmt: skip
+            assert seen["clawgate_requests_total", (error, status)] == count
+        for phase in ("waiting", "answer"):
+            assert seen["clawgate_upstream_cancelled_total", (phase,)] == 1
+        assert seen["clawgate_request_seconds_count", ()] == EXPECTED.total()
+        assert seen["clawgate_first_byte_seconds_count", ()] == 4
+        assert seen["clawgate_upstream_connections", ("busy",)] == 0
+        assert await scraped(port) == seen
+        for target in (PATH, "/v1/models", "/health", "/"):
+            assert (await ask_anew(f"http://127.0.0.1:{port}", None, None, target=target)).status == 404
+        async with await RawClient.open(port=port) as page:
+            await page.request("/metrics", host="evil.example")
+            assert (await page.response()).status == 421
+        assert (await ask_anew(process.url, ALICE, None, target="/metrics")).status == 404
+        assert len(upstream.requests) == requests_before

@@ -21,7 +21,6 @@ from clawgate.testing.http.script import Close, Send
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
-from tests.e2e.stand import run
 from tests.relay.upstream.test_tunnel import TinyProxy
 
 KEY = "sk-u3Zr8mWc6QfXv1NbTj4K"
@@ -123,24 +122,20 @@ def test_private_addresses_are_allowed_per_provider() -> None:
         assert (route.allow_private, route.allow_private_setting) == (trusted, "the.key")
 
 
-def test_connect_to_a_proxy_has_the_proxys_credential() -> None:
+async def test_connect_to_a_proxy_has_the_proxys_credential() -> None:
     """In its own head; the provider's key is not for it to see."""
-
-    async def work() -> None:
-        refusal = (Send(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"), Close())
-        async with FakeUpstream(refusal) as proxy:
-            place = proxy.url.removeprefix("http://")
-            dialer = Dialer()
-            made = upstream("http://inside.example/v1", proxy=f"http://user:secret@{place}", dialer=dialer)
-            with pytest.raises(GatewayError, match="proxy"):
-                await fetch(made, b"/v1/models", connect_seconds=5, response_seconds=5)
-            (request,) = proxy.requests
-            assert request.raw_head.startswith(b"CONNECT inside.example:80 HTTP/1.1\r\n")
-            assert request.header("proxy-authorization") == "Basic dXNlcjpzZWNyZXQ="
-            assert KEY.encode() not in request.raw
-            assert [entry.dialled for entry in dialer.ledger] == ["127.0.0.1"]
-
-    run(work())
+    refusal = (Send(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"), Close())
+    async with FakeUpstream(refusal) as proxy:
+        place = proxy.url.removeprefix("http://")
+        dialer = Dialer()
+        made = upstream("http://inside.example/v1", proxy=f"http://user:secret@{place}", dialer=dialer)
+        with pytest.raises(GatewayError, match="proxy"):
+            await fetch(made, b"/v1/models", connect_seconds=5, response_seconds=5)
+        (request,) = proxy.requests
+        assert request.raw_head.startswith(b"CONNECT inside.example:80 HTTP/1.1\r\n")
+        assert request.header("proxy-authorization") == "Basic dXNlcjpzZWNyZXQ="
+        assert KEY.encode() not in request.raw
+        assert [entry.dialled for entry in dialer.ledger] == ["127.0.0.1"]
 
 
 def test_a_proxy_needs_no_user() -> None:
@@ -159,52 +154,42 @@ async def outcome(made: Upstream) -> str:
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["PEM text", "a file"])
-def test_only_the_configured_authority_is_trusted(as_text: bool, tmp_path: Path) -> None:
+async def test_only_the_configured_authority_is_trusted(as_text: bool, tmp_path: Path) -> None:
     """Without it, with another one, for another name: no request is sent."""
     own, other = Authority(tmp_path, "own"), Authority(tmp_path, "other")
 
     def given(authority: Authority) -> str:
         return authority.file.read_text() if as_text else str(authority.file)
 
-    async def work() -> None:
-        issued = own.issue("127.0.0.1", "inside.example")
-        async with FakeUpstream(faults.json_response({}), tls=server_side(issued)) as server:
-            url = f"{server.url}/v1"
-            assert await outcome(upstream(url, ca=given(own))) == "200"
-            assert await outcome(upstream(url, ca=given(own), server_name="inside.example")) == "200"
-            assert (
-                await outcome(upstream(url, ca=given(own), server_name="else.example"))
-                == "UpstreamUnreachable"
-            )
-            assert await outcome(upstream(url, ca=given(other))) == "UpstreamUnreachable"
-            assert await outcome(upstream(url)) == "UpstreamUnreachable"
-            assert len(server.requests) == 2
-            assert await outcome(upstream(url, insecure=True)) == "200"
-
-    run(work())
+    issued = own.issue("127.0.0.1", "inside.example")
+    async with FakeUpstream(faults.json_response({}), tls=server_side(issued)) as server:
+        url = f"{server.url}/v1"
+        assert await outcome(upstream(url, ca=given(own))) == "200"
+        assert await outcome(upstream(url, ca=given(own), server_name="inside.example")) == "200"
+        assert (
+            await outcome(upstream(url, ca=given(own), server_name="else.example")) == "UpstreamUnreachable"
+        )
+        assert await outcome(upstream(url, ca=given(other))) == "UpstreamUnreachable"
+        assert await outcome(upstream(url)) == "UpstreamUnreachable"
+        assert len(server.requests) == 2
+        assert await outcome(upstream(url, insecure=True)) == "200"
 
 
-def test_the_configured_name_is_the_one_that_is_checked_through_a_proxy_as_well(tmp_path: Path) -> None:
+async def test_the_configured_name_is_the_one_that_is_checked_through_a_proxy_as_well(tmp_path: Path) -> None:
     own = Authority(tmp_path, "own")
-
-    async def work() -> None:
-        issued = own.issue("127.0.0.1", "inside.example")
-        async with FakeUpstream(faults.json_response({}), tls=server_side(issued)) as server:
-            async with TinyProxy(server.port) as proxy:
-                given: dict[str, Any] = {"ca": str(own.file), "proxy": f"http://127.0.0.1:{proxy.port}"}
-                far = "https://far.example/v1"
-                assert await outcome(upstream(far, server_name="inside.example", **given)) == "200"
-                assert await outcome(upstream(far, **given)) == "UpstreamUnreachable"
-                assert (
-                    await outcome(upstream(f"{server.url}/v1", server_name="else.example", **given)) != "200"
-                )
-            assert len(server.requests) == 1
-
-    run(work())
+    issued = own.issue("127.0.0.1", "inside.example")
+    async with FakeUpstream(faults.json_response({}), tls=server_side(issued)) as server:
+        async with TinyProxy(server.port) as proxy:
+            given: dict[str, Any] = {"ca": str(own.file), "proxy": f"http://127.0.0.1:{proxy.port}"}
+            far = "https://far.example/v1"
+            assert await outcome(upstream(far, server_name="inside.example", **given)) == "200"
+            assert await outcome(upstream(far, **given)) == "UpstreamUnreachable"
+            assert await outcome(upstream(f"{server.url}/v1", server_name="else.example", **given)) != "200"
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["PEM text", "a file"])
-def test_a_client_certificate_is_presented_if_configured(
+async def test_a_client_certificate_is_presented_if_configured(
     as_text: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And no copy of its key is left behind."""
@@ -213,17 +198,13 @@ def test_a_client_certificate_is_presented_if_configured(
     left = tmp_path / "temporary"
     left.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(left))
-
-    async def work() -> None:
-        server_tls = server_side(own.issue("127.0.0.1"), demands=own)
-        async with FakeUpstream(faults.json_response({}), tls=server_tls) as server:
-            shown = ours.read_text() if as_text else str(ours)
-            made = upstream(f"{server.url}/v1", ca=str(own.file), certificate=shown, key=shown)
-            assert list(left.iterdir()) == []
-            assert await outcome(made) == "200"
-            assert await outcome(upstream(f"{server.url}/v1", ca=str(own.file))) != "200"
-
-    run(work())
+    server_tls = server_side(own.issue("127.0.0.1"), demands=own)
+    async with FakeUpstream(faults.json_response({}), tls=server_tls) as server:
+        shown = ours.read_text() if as_text else str(ours)
+        made = upstream(f"{server.url}/v1", ca=str(own.file), certificate=shown, key=shown)
+        assert list(left.iterdir()) == []
+        assert await outcome(made) == "200"
+        assert await outcome(upstream(f"{server.url}/v1", ca=str(own.file))) != "200"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from clawgate.testing.http.response import Response
 from clawgate.testing.http.script import Script
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.contract.case import chunked, get, post
-from tests.e2e.stand import run
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CLIENT_TOKEN,
@@ -577,25 +576,21 @@ async def attempt(case: Case, stand: GatewayStand, upstream: FakeUpstream, clien
         for case in CASES
     ],
 )
-def test_request(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_request(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The status, the shape and the end that it deserves; where it is refused, not one connection is dialled."""
     caplog.set_level(logging.INFO, "clawgate")
-
-    async def work() -> None:
-        dialer = Dialer()
-        async with (
-            FakeUpstream(answer_of) as upstream,
-            serving_gateway(tmp_path, config(upstream), dialer=dialer) as stand,
-        ):
-            async with await stand.client() as client:
-                await attempt(case, stand, upstream, client)
-            assert len(dialer.ledger) <= case.reaches and (case.reaches or not upstream.connections)
-            async with await stand.client() as client:
-                await client.send(spelled(stand, GOOD))
-                assert (await client.response()).status == 200
-                await attempt(case, stand, upstream, client)
-
-    run(work())
+    dialer = Dialer()
+    async with (
+        FakeUpstream(answer_of) as upstream,
+        serving_gateway(tmp_path, config(upstream), dialer=dialer) as stand,
+    ):
+        async with await stand.client() as client:
+            await attempt(case, stand, upstream, client)
+        assert len(dialer.ledger) <= case.reaches and (case.reaches or not upstream.connections)
+        async with await stand.client() as client:
+            await client.send(spelled(stand, GOOD))
+            assert (await client.response()).status == 200
+            await attempt(case, stand, upstream, client)
     for record in caplog.records:
         assert record.exc_info is None, record.getMessage()
         assert "\r" not in record.getMessage() and "\n" not in record.getMessage()
@@ -609,43 +604,35 @@ def test_names_are_unique_and_there_are_enough() -> None:
 
 
 @pytest.mark.parametrize("over", [False, True], ids=["at the limit", "one byte over it"])
-def test_a_chunked_body_is_counted_as_it_comes(over: bool, tmp_path: Path) -> None:
+async def test_a_chunked_body_is_counted_as_it_comes(over: bool, tmp_path: Path) -> None:
     """20 MB pass; one byte more is refused before anything is dialled."""
     padding = LIMIT - len(said("oa/m", more='"p":"",')) + over
     body = said("oa/m", more=f'"p":"{"x" * padding}",')
     assert len(body) == LIMIT + over
-
-    async def work() -> None:
-        dialer = Dialer()
-        async with (
-            FakeUpstream(answer_of) as upstream,
-            serving_gateway(tmp_path, config(upstream), dialer=dialer) as stand,
-            await stand.client() as client,
-        ):
-            send = chunked(body=faults.chunk(body) + faults.LAST_CHUNK)
-            if not over:
-                await client.send(spelled(stand, send))
-                assert (await client.response(within=20)).status == 200
-                assert len(upstream.requests[0].body) == LIMIT - len("oa/")
-                return
-            await client.send(spelled(stand, send[: -len(faults.LAST_CHUNK)]))
-            answer = await client.response(within=20)
-            judge(replace(CASES[0], code="body_too_large"), answer, to_method="POST")
-            assert answer.status == 413 and not dialer.ledger and not upstream.connections
-
-    run(work())
+    dialer = Dialer()
+    async with (
+        FakeUpstream(answer_of) as upstream,
+        serving_gateway(tmp_path, config(upstream), dialer=dialer) as stand,
+        await stand.client() as client,
+    ):
+        send = chunked(body=faults.chunk(body) + faults.LAST_CHUNK)
+        if not over:
+            await client.send(spelled(stand, send))
+            assert (await client.response(within=20)).status == 200
+            assert len(upstream.requests[0].body) == LIMIT - len("oa/")
+            return
+        await client.send(spelled(stand, send[: -len(faults.LAST_CHUNK)]))
+        answer = await client.response(within=20)
+        judge(replace(CASES[0], code="body_too_large"), answer, to_method="POST")
+        assert answer.status == 413 and not dialer.ledger and not upstream.connections
 
 
-def test_an_absolute_target_has_the_dialect_of_its_path(tmp_path: Path) -> None:
+async def test_an_absolute_target_has_the_dialect_of_its_path(tmp_path: Path) -> None:
     """``POST http://host/v1/messages`` is a request of Anthropic's clients as well."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(answer_of) as upstream,
-            serving_gateway(tmp_path, config(upstream)) as stand,
-            await stand.client() as client,
-        ):
-            await client.send(spelled(stand, post(target=b"http://@HOST@" + MESSAGES, body=b"[]")))
-            assert (await client.response()).json().get("type") == "error"
-
-    run(work())
+    async with (
+        FakeUpstream(answer_of) as upstream,
+        serving_gateway(tmp_path, config(upstream)) as stand,
+        await stand.client() as client,
+    ):
+        await client.send(spelled(stand, post(target=b"http://@HOST@" + MESSAGES, body=b"[]")))
+        assert (await client.response()).json().get("type") == "error"

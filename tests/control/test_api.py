@@ -14,7 +14,6 @@ from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http.response import Response
-from tests.e2e.stand import run
 from tests.routing.gateway_server import ANTHROPIC, GatewayStand, config_of, provider, serving_gateway
 
 NOWHERE = "http://127.0.0.1:9"
@@ -57,35 +56,28 @@ async def _get(stand: GatewayStand, target: str, *fields: tuple[str, str], token
     return await stand.ask(None, *fields, target=target, token=None)
 
 
-def test_models_in_the_shape_of_each_vendor(tmp_path: Path) -> None:
+async def test_models_in_the_shape_of_each_vendor(tmp_path: Path) -> None:
     """Nobody is asked for them."""
-
-    async def work() -> None:
-        dialer = Dialer()
-        async with serving_gateway(tmp_path, CONFIG, dialer=dialer) as stand:
-            listed = (await _get(stand, "/v1/models")).json()
-            assert set(listed) == {"object", "data"} and listed["object"] == "list"
-            names = [model["id"] for model in listed["data"]]
-            assert names == ["oa/m", "oa/deep/er", "an/claude", "Fast"]
-            assert [model["owned_by"] for model in listed["data"]] == ["oa", "oa", "an", "oa"]
-            assert all(set(model) == {"id", "object", "created", "owned_by"} for model in listed["data"])
-            theirs = (await _get(stand, "/v1/models", VERSION)).json()
-            assert [model["id"] for model in theirs["data"]] == names
-            assert (theirs["first_id"], theirs["last_id"], theirs["has_more"]) == ("oa/m", "Fast", False)
-            assert all(model["type"] == "model" for model in theirs["data"])
-            assert not dialer.ledger
-
-    run(work())
+    dialer = Dialer()
+    async with serving_gateway(tmp_path, CONFIG, dialer=dialer) as stand:
+        listed = (await _get(stand, "/v1/models")).json()
+        assert set(listed) == {"object", "data"} and listed["object"] == "list"
+        names = [model["id"] for model in listed["data"]]
+        assert names == ["oa/m", "oa/deep/er", "an/claude", "Fast"]
+        assert [model["owned_by"] for model in listed["data"]] == ["oa", "oa", "an", "oa"]
+        assert all(set(model) == {"id", "object", "created", "owned_by"} for model in listed["data"])
+        theirs = (await _get(stand, "/v1/models", VERSION)).json()
+        assert [model["id"] for model in theirs["data"]] == names
+        assert (theirs["first_id"], theirs["last_id"], theirs["has_more"]) == ("oa/m", "Fast", False)
+        assert all(model["type"] == "model" for model in theirs["data"])
+        assert not dialer.ledger
 
 
 @pytest.mark.parametrize("fields", [(), (VERSION,)], ids=["openai", "anthropic"])
-def test_a_list_can_be_empty(fields: tuple[tuple[str, str], ...], tmp_path: Path) -> None:
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of({})) as stand:
-            answer = await _get(stand, "/v1/models", *fields)
-            assert answer.status == 200 and answer.json()["data"] == []
-
-    run(work())
+async def test_a_list_can_be_empty(fields: tuple[tuple[str, str], ...], tmp_path: Path) -> None:
+    async with serving_gateway(tmp_path, config_of({})) as stand:
+        answer = await _get(stand, "/v1/models", *fields)
+        assert answer.status == 200 and answer.json()["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -101,85 +93,62 @@ def test_a_list_can_be_empty(fields: tuple[tuple[str, str], ...], tmp_path: Path
         ("%0d%0aX-Evil%3a%201", None),
     ],
 )
-def test_one_model(name: str, found: str | None, tmp_path: Path) -> None:
+async def test_one_model(name: str, found: str | None, tmp_path: Path) -> None:
     """As it is listed; otherwise 404 in the shape that the client reads."""
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, CONFIG) as stand:
-            for fields in ((), (VERSION,)):
-                answer = await _get(stand, f"/v1/models/{name}", *fields)
-                if name.startswith("%0d"):
-                    assert answer.status == 400
-                elif found is None:
-                    assert answer.status == 404 and answer.json()["error"]["code"] == "model_not_found"
-                    assert (answer.json().get("type") == "error") is bool(fields)
-                else:
-                    assert answer.status == 200 and answer.json()["id"] == found
-                    assert answer.json().get("object", "") == ("" if fields else "model")
-
-    run(work())
+    async with serving_gateway(tmp_path, CONFIG) as stand:
+        for fields in ((), (VERSION,)):
+            answer = await _get(stand, f"/v1/models/{name}", *fields)
+            if name.startswith("%0d"):
+                assert answer.status == 400
+            elif found is None:
+                assert answer.status == 404 and answer.json()["error"]["code"] == "model_not_found"
+                assert (answer.json().get("type") == "error") is bool(fields)
+            else:
+                assert answer.status == 200 and answer.json()["id"] == found
+                assert answer.json().get("object", "") == ("" if fields else "model")
 
 
 @pytest.mark.parametrize("path", ["/health", "/healthz", "/ready", "/readyz"])
-def test_health_is_for_everybody_and_tells_nothing(path: str, tmp_path: Path) -> None:
+async def test_health_is_for_everybody_and_tells_nothing(path: str, tmp_path: Path) -> None:
     """No model, no provider, no secret, also not to somebody with a token."""
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, CONFIG) as stand:
-            for token in (True, False):
-                answer = await _get(stand, path, token=token)
-                assert answer.status == 200 and answer.header("cache-control") == "no-store"
-                assert b"oa" not in answer.body and b"SECRET" not in answer.body
-                assert (await stand.ask(None, target=path, token="wrong")).status == 401
-
-    run(work())
+    async with serving_gateway(tmp_path, CONFIG) as stand:
+        for token in (True, False):
+            answer = await _get(stand, path, token=token)
+            assert answer.status == 200 and answer.header("cache-control") == "no-store"
+            assert b"oa" not in answer.body and b"SECRET" not in answer.body
+            assert (await stand.ask(None, target=path, token="wrong")).status == 401
 
 
-def test_health_says_which_process_it_is(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with serving_gateway(tmp_path, CONFIG) as stand:
-            said: dict[str, Any] = (await _get(stand, "/health")).json()
-            assert said == {
-                "ok": True,
-                "status": "live",
-                "version": __version__,
-                "role": "gateway",
-                "instance": "test-instance",
-            }
-
-    run(work())
+async def test_health_says_which_process_it_is(tmp_path: Path) -> None:
+    async with serving_gateway(tmp_path, CONFIG) as stand:
+        said: dict[str, Any] = (await _get(stand, "/health")).json()
+        assert said == {
+            "ok": True,
+            "status": "live",
+            "version": __version__,
+            "role": "gateway",
+            "instance": "test-instance",
+        }
 
 
-def test_ready_says_when_it_is_not(tmp_path: Path) -> None:
+async def test_ready_says_when_it_is_not(tmp_path: Path) -> None:
     """While answers are being finished, nothing new should be sent here; it lives all the same."""
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, CONFIG) as stand:
-            assert (await _get(stand, "/ready", token=False)).json()["failing"] == []
-            stand.role.connections.draining = True
-            answer = await _get(stand, "/ready", token=False)
-            assert answer.status == 503 and answer.json()["failing"] == ["gateway-draining"]
-            assert (
-                answer.json()["ready"] is False and (await _get(stand, "/health", token=False)).status == 200
-            )
-
-    run(work())
+    async with serving_gateway(tmp_path, CONFIG) as stand:
+        assert (await _get(stand, "/ready", token=False)).json()["failing"] == []
+        stand.role.connections.draining = True
+        answer = await _get(stand, "/ready", token=False)
+        assert answer.status == 503 and answer.json()["failing"] == ["gateway-draining"]
+        assert answer.json()["ready"] is False and (await _get(stand, "/health", token=False)).status == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/oa/m"])
-def test_models_are_for_callers(path: str, tmp_path: Path) -> None:
-    async def work() -> None:
-        async with serving_gateway(tmp_path, CONFIG) as stand:
-            assert (await _get(stand, path, token=False)).json()["error"]["code"] == "missing_token"
-            assert (await stand.ask(None, target=path, token="wrong")).status == 401
-
-    run(work())
+async def test_models_are_for_callers(path: str, tmp_path: Path) -> None:
+    async with serving_gateway(tmp_path, CONFIG) as stand:
+        assert (await _get(stand, path, token=False)).json()["error"]["code"] == "missing_token"
+        assert (await stand.ask(None, target=path, token="wrong")).status == 401
 
 
-def test_models_follow_the_config(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with serving_gateway(tmp_path, CONFIG) as stand:
-            stand.rewrite(config_of({"new": provider(NOWHERE, models=[{"id": "n"}])}))
-            assert [one["id"] for one in (await _get(stand, "/v1/models")).json()["data"]] == ["new/n"]
-
-    run(work())
+async def test_models_follow_the_config(tmp_path: Path) -> None:
+    async with serving_gateway(tmp_path, CONFIG) as stand:
+        stand.rewrite(config_of({"new": provider(NOWHERE, models=[{"id": "n"}])}))
+        assert [one["id"] for one in (await _get(stand, "/v1/models")).json()["data"]] == ["new/n"]

@@ -13,7 +13,7 @@ import pytest
 
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.response import Response
-from tests.e2e.stand import PATIENCE, run
+from tests.e2e.stand import PATIENCE
 from tests.routing.gateway_server import CLIENT_TOKEN, config_of, provider, serving_gateway
 
 PACKAGE = Path(__file__).parents[2] / "src" / "clawgate"
@@ -79,17 +79,13 @@ async def _get(url: str, target: str, host: bytes, token: str | None) -> Respons
     [b"a?", b"a#", b"a/", b"a?/health", b"a/health?", b"a/health#", b"127.0.0.1?", b"127.0.0.1/health?x=",
      b"localhost#", b"a@localhost", b"localhost\\health?", b"a b"],
 )  # fmt: skip
-def test_a_host_that_would_move_the_path_is_rejected(host: bytes, bind: str, tmp_path: Path) -> None:
+async def test_a_host_that_would_move_the_path_is_rejected(host: bytes, bind: str, tmp_path: Path) -> None:
     """On every listener, with a token or without; `GET /health` needs none, so nothing may look like it."""
-
-    async def work() -> None:
-        async with serving_gateway(tmp_path, config_of(CONFIG, gateway={"bind": bind})) as stand:
-            for token in (None, CLIENT_TOKEN):
-                for target in ("/v1/models", "/v1/models/oa/m", "/health", "/ready"):
-                    response = await _get(stand.url, target, host, token)
-                    assert response.status in (400, 421), target
-                    assert b"oa" not in response.body and b"instance" not in response.body
-            named = await _get(stand.url, "/v1/models", b"localhost:1", CLIENT_TOKEN)
-            assert named.status == 200 and named.json()["data"][0]["id"] == "oa/m"
-
-    run(work())
+    async with serving_gateway(tmp_path, config_of(CONFIG, gateway={"bind": bind})) as stand:
+        for token in (None, CLIENT_TOKEN):
+            for target in ("/v1/models", "/v1/models/oa/m", "/health", "/ready"):
+                response = await _get(stand.url, target, host, token)
+                assert response.status in (400, 421), target
+                assert b"oa" not in response.body and b"instance" not in response.body
+        named = await _get(stand.url, "/v1/models", b"localhost:1", CLIENT_TOKEN)
+        assert named.status == 200 and named.json()["data"][0]["id"] == "oa/m"

@@ -13,7 +13,7 @@ from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import DontReadBody, Drip, ReadBody, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import KINDS, Kind, run, serving, until
+from tests.e2e.stand import KINDS, Kind, serving, until
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_response({"next": "fine"})
@@ -32,91 +32,77 @@ async def leave(client: RawClient, how: str) -> None:
 
 
 @ROLES
-def test_a_client_that_does_not_read_holds_up_the_upstream(kind: Kind) -> None:
+async def test_a_client_that_does_not_read_holds_up_the_upstream(kind: Kind) -> None:
     """Of 50 MB no more than two are on the way, until the client reads."""
-
-    async def work() -> None:
-        data = b"z" * 50_000_000
-        script = (ReadBody(), Send(head(200, [("Content-Length", str(len(data)))])), Drip(data, 65_536))
-        async with (
-            FakeUpstream(script) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client(receive_buffer=4096) as client,
-        ):
-            client.stop_reading()
-            await stand.send(client)
-            connection = await upstream.saw_blocked(0)
-            # The kernel's own buffers, which it sizes as it likes, take up to 6 MB on each side of loopback.
-            assert connection.sent < 14_000_000
-            held = [c.transport.get_write_buffer_size() for c in stand.role.connections._connections]
-            assert sum(held) < 1_000_000
-            client.resume_reading()
-            assert (await client.response(within=30)).body == data
-
-    run(work())
+    data = b"z" * 50_000_000
+    script = (ReadBody(), Send(head(200, [("Content-Length", str(len(data)))])), Drip(data, 65_536))
+    async with (
+        FakeUpstream(script) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client(receive_buffer=4096) as client,
+    ):
+        client.stop_reading()
+        await stand.send(client)
+        connection = await upstream.saw_blocked(0)
+        # The kernel's own buffers, which it sizes as it likes, take up to 6 MB on each side of loopback.
+        assert connection.sent < 14_000_000
+        held = [c.transport.get_write_buffer_size() for c in stand.role.connections._connections]
+        assert sum(held) < 1_000_000
+        client.resume_reading()
+        assert (await client.response(within=30)).body == data
 
 
 @ROLES
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_an_upstream_that_does_not_read_holds_up_the_client(framing: str, kind: Kind) -> None:
+async def test_an_upstream_that_does_not_read_holds_up_the_client(framing: str, kind: Kind) -> None:
     """Of a 19 MB upload our own memory holds less than one, until the upstream reads."""
-
-    async def work() -> None:
-        gate = asyncio.Event()
-        body = b"u" * 19_000_000
-        async with (
-            FakeUpstream((DontReadBody(), Wait(gate), *GOOD)) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            kind_of = (
-                ("Content-Length", str(len(body)))
-                if framing == "length"
-                else ("Transfer-Encoding", "chunked")
-            )
-            await client.request(
-                method="POST", fields=(*stand.fields, ("Content-Type", "application/json"), kind_of)
-            )
-            data = body if framing == "length" else chunk(body) + faults.LAST_CHUNK
-            sending = asyncio.get_running_loop().create_task(client.send(data))
-            request = await upstream.saw_request(0)
-            await asyncio.wait([sending], timeout=0.3)
-            assert not sending.done()
-            pool = stand.role.upstream.pool
-            assert sum(c.transport.get_write_buffer_size() for c in pool._open) < 1_000_000
-            gate.set()
-            assert (await client.response(within=30)).json() == {"next": "fine"}
-            await sending
-            assert request.body == body
-
-    run(work())
+    gate = asyncio.Event()
+    body = b"u" * 19_000_000
+    async with (
+        FakeUpstream((DontReadBody(), Wait(gate), *GOOD)) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        kind_of = (
+            ("Content-Length", str(len(body))) if framing == "length" else ("Transfer-Encoding", "chunked")
+        )
+        await client.request(
+            method="POST", fields=(*stand.fields, ("Content-Type", "application/json"), kind_of)
+        )
+        data = body if framing == "length" else chunk(body) + faults.LAST_CHUNK
+        sending = asyncio.get_running_loop().create_task(client.send(data))
+        request = await upstream.saw_request(0)
+        await asyncio.wait([sending], timeout=0.3)
+        assert not sending.done()
+        pool = stand.role.upstream.pool
+        assert sum(c.transport.get_write_buffer_size() for c in pool._open) < 1_000_000
+        gate.set()
+        assert (await client.response(within=30)).json() == {"next": "fine"}
+        await sending
+        assert request.body == body
 
 
 @ROLES
-def test_a_body_that_comes_before_the_connection_waits_in_the_kernel(kind: Kind) -> None:
+async def test_a_body_that_comes_before_the_connection_waits_in_the_kernel(kind: Kind) -> None:
     """While the name is being resolved, at most a few reads of the body are held."""
+    go = asyncio.Event()
 
-    async def work() -> None:
-        go = asyncio.Event()
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        await go.wait()
+        return ["127.0.0.1"]
 
-        async def resolver(host: str, port: int) -> Sequence[str]:
-            await go.wait()
-            return ["127.0.0.1"]
-
-        body = b"w" * 15_000_000
-        async with FakeUpstream(GOOD) as upstream:
-            url = f"http://somewhere.example:{upstream.port}"
-            async with serving(kind, url, dialer=Dialer(resolver)) as stand, await stand.client() as client:
-                sending = asyncio.get_running_loop().create_task(stand.send(client, body))
-                await until(
-                    lambda: any(c.flow.read_paused for c in stand.role.connections._connections), "a pause"
-                )
-                [connection] = stand.role.connections._connections
-                exchange = connection._exchange
-                assert exchange is not None and sum(map(len, exchange._request._pending)) < 1_000_000
-                go.set()
-                assert (await client.response(within=30)).json() == {"next": "fine"}
-                await sending
-                assert upstream.requests[0].body == body
-
-    run(work())
+    body = b"w" * 15_000_000
+    async with FakeUpstream(GOOD) as upstream:
+        url = f"http://somewhere.example:{upstream.port}"
+        async with serving(kind, url, dialer=Dialer(resolver)) as stand, await stand.client() as client:
+            sending = asyncio.get_running_loop().create_task(stand.send(client, body))
+            await until(
+                lambda: any(c.flow.read_paused for c in stand.role.connections._connections), "a pause"
+            )
+            [connection] = stand.role.connections._connections
+            exchange = connection._exchange
+            assert exchange is not None and sum(map(len, exchange._request._pending)) < 1_000_000
+            go.set()
+            assert (await client.response(within=30)).json() == {"next": "fine"}
+            await sending
+            assert upstream.requests[0].body == body

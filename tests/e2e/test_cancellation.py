@@ -13,7 +13,7 @@ from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import DontReadBody, Hold, ReadBody, Send, Trickle
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
-from tests.e2e.stand import KINDS, PATIENCE, Kind, run, serving, until
+from tests.e2e.stand import KINDS, PATIENCE, Kind, serving, until
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_response({"next": "fine"})
@@ -33,46 +33,38 @@ async def leave(client: RawClient, how: str) -> None:
 
 @ROLES
 @LEAVES
-def test_a_client_that_leaves_before_the_name_is_resolved_ends_the_dial(how: str, kind: Kind) -> None:
+async def test_a_client_that_leaves_before_the_name_is_resolved_ends_the_dial(how: str, kind: Kind) -> None:
     """Nothing is connected for somebody who is gone."""
+    asked, never = asyncio.Event(), asyncio.get_running_loop().create_future()
 
-    async def work() -> None:
-        asked, never = asyncio.Event(), asyncio.get_running_loop().create_future()
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        asked.set()
+        await never
+        return ["127.0.0.1"]
 
-        async def resolver(host: str, port: int) -> Sequence[str]:
-            asked.set()
-            await never
-            return ["127.0.0.1"]
-
-        dialer = Dialer(resolver)
-        async with (
-            serving(kind, "http://nowhere.example", dialer=dialer) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            await asyncio.wait_for(asked.wait(), PATIENCE)
-            assert stand.running == (kind == "server")
-            await leave(client, how)
-            await stand.all_quiet(kept=0)
-            assert never.cancelled() and not dialer.ledger
-
-    run(work())
+    dialer = Dialer(resolver)
+    async with (
+        serving(kind, "http://nowhere.example", dialer=dialer) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        await asyncio.wait_for(asked.wait(), PATIENCE)
+        assert stand.running == (kind == "server")
+        await leave(client, how)
+        await stand.all_quiet(kept=0)
+        assert never.cancelled() and not dialer.ledger
 
 
 @ROLES
 @LEAVES
-def test_a_client_that_leaves_while_connecting_ends_the_dial(how: str, kind: Kind) -> None:
+async def test_a_client_that_leaves_while_connecting_ends_the_dial(how: str, kind: Kind) -> None:
     """The handshake that nobody answers is given up."""
-
-    async def work() -> None:
-        with SilentListener(backlog_full=True) as listener:
-            async with serving(kind, listener.url) as stand, await stand.client() as client:
-                await stand.send(client)
-                await until(lambda: bool(stand.role.dialer.ledger), "the dial")
-                await leave(client, how)
-                await stand.all_quiet(kept=0)
-
-    run(work())
+    with SilentListener(backlog_full=True) as listener:
+        async with serving(kind, listener.url) as stand, await stand.client() as client:
+            await stand.send(client)
+            await until(lambda: bool(stand.role.dialer.ledger), "the dial")
+            await leave(client, how)
+            await stand.all_quiet(kept=0)
 
 
 @ROLES
@@ -93,77 +85,65 @@ def test_a_client_that_leaves_while_connecting_ends_the_dial(how: str, kind: Kin
     ids=["no answer", "in the head", "before the first token", "pings only", "in mid-stream", "in a chunk",
          "in a body with a length", "in a body until the end", "in an error that is looked through"],
 )  # fmt: skip
-def test_a_client_that_leaves_frees_the_upstream_at_once(
+async def test_a_client_that_leaves_frees_the_upstream_at_once(
     before: tuple[Send | Trickle, ...], seen: bytes, how: str, kind: Kind
 ) -> None:
     """Before the head, before the first token, in mid-stream, and on calls that do not stream."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((ReadBody(), *before, Hold()), GOOD) as upstream,
-            serving(kind, upstream.url) as stand,
-        ):
-            client = await stand.client()
-            await stand.send(client)
-            await upstream.saw_body(0)
-            if seen:
-                await client.saw(seen)
-            assert stand.running == (kind == "server")
-            await leave(client, how)
-            closed = await upstream.saw_close(0)
-            assert closed.client_close is not None
-            await stand.all_quiet(kept=0)
-            await client.close()
-            assert (await stand.fresh()).json() == {"next": "fine"}
-
-    run(work())
+    async with (
+        FakeUpstream((ReadBody(), *before, Hold()), GOOD) as upstream,
+        serving(kind, upstream.url) as stand,
+    ):
+        client = await stand.client()
+        await stand.send(client)
+        await upstream.saw_body(0)
+        if seen:
+            await client.saw(seen)
+        assert stand.running == (kind == "server")
+        await leave(client, how)
+        closed = await upstream.saw_close(0)
+        assert closed.client_close is not None
+        await stand.all_quiet(kept=0)
+        await client.close()
+        assert (await stand.fresh()).json() == {"next": "fine"}
 
 
 @ROLES
 @LEAVES
-def test_a_client_that_leaves_in_its_upload_frees_an_upstream_that_does_not_read(
+async def test_a_client_that_leaves_in_its_upload_frees_an_upstream_that_does_not_read(
     how: str, kind: Kind
 ) -> None:
     """Also while reading from the client is paused, where its end cannot be read."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((DontReadBody(), Hold()), GOOD) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "19000000"))
-            await client.request(method="POST", fields=fields)
-            sent = 0
-            while not any(each.flow.read_paused for each in stand.role.connections._connections):
-                await client.send(b"x" * 32_768)
-                sent += 32_768
-                assert sent < 18_000_000
-            await leave(client, how)
-            await stand.all_quiet(kept=0)
-            upstream.requests[0].connection._transport.resume_reading()
-            await upstream.saw_close(0)
-
-    run(work())
+    async with (
+        FakeUpstream((DontReadBody(), Hold()), GOOD) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "19000000"))
+        await client.request(method="POST", fields=fields)
+        sent = 0
+        while not any(each.flow.read_paused for each in stand.role.connections._connections):
+            await client.send(b"x" * 32_768)
+            sent += 32_768
+            assert sent < 18_000_000
+        await leave(client, how)
+        await stand.all_quiet(kept=0)
+        upstream.requests[0].connection._transport.resume_reading()
+        await upstream.saw_close(0)
 
 
 @ROLES
-def test_a_thousand_clients_that_leave_leave_nothing(kind: Kind) -> None:
+async def test_a_thousand_clients_that_leave_leave_nothing(kind: Kind) -> None:
     """Counters return to zero whatever the moment."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((ReadBody(), Send(STREAM), Trickle(chunk(EVENT), 0.001))) as upstream,
-            serving(kind, upstream.url) as stand,
-        ):
-            for number in range(200):
-                client = await stand.client()
-                await stand.send(client)
-                for _ in range(number % 40):
-                    await asyncio.sleep(0)
-                await leave(client, "reset" if number % 2 else "close")
-            await stand.all_quiet(kept=0)
-            await until(lambda: not upstream.open_connections, "the upstream to see all of them go")
-            assert not stand.role.connections._tasks
-
-    run(work())
+    async with (
+        FakeUpstream((ReadBody(), Send(STREAM), Trickle(chunk(EVENT), 0.001))) as upstream,
+        serving(kind, upstream.url) as stand,
+    ):
+        for number in range(200):
+            client = await stand.client()
+            await stand.send(client)
+            for _ in range(number % 40):
+                await asyncio.sleep(0)
+            await leave(client, "reset" if number % 2 else "close")
+        await stand.all_quiet(kept=0)
+        await until(lambda: not upstream.open_connections, "the upstream to see all of them go")
+        assert not stand.role.connections._tasks

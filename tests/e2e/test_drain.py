@@ -28,7 +28,6 @@ from tests.e2e.stand import (
     PATIENCE,
     PROXY_TOKEN,
     Kind,
-    run,
     until,
 )
 from tests.e2e.waiting import poll
@@ -50,29 +49,25 @@ async def open_streams(url: str, kind: Kind, upstream: FakeUpstream) -> list[Raw
 
 
 @ROLES
-def test_streams_that_end_within_the_drain_limit_are_whole(kind: Kind, tmp_path: Path) -> None:
+async def test_streams_that_end_within_the_drain_limit_are_whole(kind: Kind, tmp_path: Path) -> None:
     """SIGTERM with 20 open: the listener is closed at once, every byte still comes, the status is 0."""
-
-    async def work() -> None:
-        gate = asyncio.Event()
-        script = faults.sse_gated([_set(), gate])
-        async with FakeUpstream(script) as upstream:
-            with role_process(kind, upstream.url, tmp_path / "role") as process:
-                clients = await open_streams(process.url, kind, upstream)
-                process.send()
-                await until(lambda: not is_listening(process.port), "the listener to close")
-                assert process.popen.poll() is None
-                gate.set()
-                for client in clients:
-                    response = await client.response()
-                    assert response.complete and response.body == b"".join(faults.CHAT_FRAMES)
-                    await client.ended()
-                assert await process.ended() == 0
-                assert "Traceback" not in process.err
-                for client in clients:
-                    await client.close()
-
-    run(work())
+    gate = asyncio.Event()
+    script = faults.sse_gated([_set(), gate])
+    async with FakeUpstream(script) as upstream:
+        with role_process(kind, upstream.url, tmp_path / "role") as process:
+            clients = await open_streams(process.url, kind, upstream)
+            process.send()
+            await until(lambda: not is_listening(process.port), "the listener to close")
+            assert process.popen.poll() is None
+            gate.set()
+            for client in clients:
+                response = await client.response()
+                assert response.complete and response.body == b"".join(faults.CHAT_FRAMES)
+                await client.ended()
+            assert await process.ended() == 0
+            assert "Traceback" not in process.err
+            for client in clients:
+                await client.close()
 
 
 def _set() -> asyncio.Event:
@@ -82,94 +77,80 @@ def _set() -> asyncio.Event:
 
 
 @ROLES
-def test_streams_beyond_the_drain_limit_end_with_an_error(kind: Kind, tmp_path: Path) -> None:
+async def test_streams_beyond_the_drain_limit_end_with_an_error(kind: Kind, tmp_path: Path) -> None:
     """An error event that names the limit, a broken end, and the status is still 0."""
-
-    async def work() -> None:
-        stalled = (ReadBody(), Send(faults.sse_bytes()[: len(faults.sse_bytes()) // 2]), Hold())
-        async with FakeUpstream(stalled) as upstream:
-            with role_process(kind, upstream.url, tmp_path / "role", "--drain-timeout", "0.5") as process:
-                clients = await open_streams(process.url, kind, upstream)
-                async with await RawClient.open(process.url, limit=PATIENCE) as idle:
-                    process.send()
-                    for client in clients:
-                        response = await client.response()
-                        assert not response.complete
-                        error = json.loads(response.events()[-1])["error"]
-                        assert error["code"] == "gateway_stopping" and "0.5 s" in error["message"]
-                        assert "[DONE]" not in response.events()
-                    await idle.ended()
-                assert await process.ended() == 0
-                await upstream.saw_close(STREAMS - 1)
+    stalled = (ReadBody(), Send(faults.sse_bytes()[: len(faults.sse_bytes()) // 2]), Hold())
+    async with FakeUpstream(stalled) as upstream:
+        with role_process(kind, upstream.url, tmp_path / "role", "--drain-timeout", "0.5") as process:
+            clients = await open_streams(process.url, kind, upstream)
+            async with await RawClient.open(process.url, limit=PATIENCE) as idle:
+                process.send()
                 for client in clients:
-                    await client.close()
-
-    run(work())
+                    response = await client.response()
+                    assert not response.complete
+                    error = json.loads(response.events()[-1])["error"]
+                    assert error["code"] == "gateway_stopping" and "0.5 s" in error["message"]
+                    assert "[DONE]" not in response.events()
+                await idle.ended()
+            assert await process.ended() == 0
+            await upstream.saw_close(STREAMS - 1)
+            for client in clients:
+                await client.close()
 
 
 @ROLES
-def test_a_request_without_an_answer_is_told_that_the_gateway_stops(kind: Kind, tmp_path: Path) -> None:
+async def test_a_request_without_an_answer_is_told_that_the_gateway_stops(kind: Kind, tmp_path: Path) -> None:
     """Beyond the drain limit and before the first byte: 503 with its code."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.never_responds()) as upstream:
-            with role_process(kind, upstream.url, tmp_path / "role", "--drain-timeout", "0.3") as process:
-                async with await RawClient.open(process.url, limit=PATIENCE) as client:
-                    await client.request(PATH, BODY, fields=fields_for(kind))
-                    await upstream.saw_body(0)
-                    process.send(signal.SIGINT)
-                    response = await client.response()
-                    assert response.status == 503
-                    assert response.json()["error"]["code"] == "gateway_stopping"
-                    assert response.header("connection") == "close"
-                assert await process.ended() == 0
-
-    run(work())
+    async with FakeUpstream(faults.never_responds()) as upstream:
+        with role_process(kind, upstream.url, tmp_path / "role", "--drain-timeout", "0.3") as process:
+            async with await RawClient.open(process.url, limit=PATIENCE) as client:
+                await client.request(PATH, BODY, fields=fields_for(kind))
+                await upstream.saw_body(0)
+                process.send(signal.SIGINT)
+                response = await client.response()
+                assert response.status == 503
+                assert response.json()["error"]["code"] == "gateway_stopping"
+                assert response.header("connection") == "close"
+            assert await process.ended() == 0
 
 
 @ROLES
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_everything_at_once(second: signal.Signals, kind: Kind, tmp_path: Path) -> None:
+async def test_a_second_signal_ends_everything_at_once(
+    second: signal.Signals, kind: Kind, tmp_path: Path
+) -> None:
     """However long the drain limit is, and streams still learn why."""
-
-    async def work() -> None:
-        stalled = (ReadBody(), Send(faults.sse_bytes()[: len(faults.sse_bytes()) // 2]), Hold())
-        async with FakeUpstream(stalled) as upstream:
-            with role_process(kind, upstream.url, tmp_path / "role", "--drain-timeout", "600") as process:
-                clients = await open_streams(process.url, kind, upstream)
-                process.send()
-                await until(lambda: not is_listening(process.port), "the listener to close")
-                assert process.popen.poll() is None
-                process.send(second)
-                assert await process.ended() == 0
-                for client in clients:
-                    assert not (await client.response()).complete
-                    await client.close()
-
-    run(work())
+    stalled = (ReadBody(), Send(faults.sse_bytes()[: len(faults.sse_bytes()) // 2]), Hold())
+    async with FakeUpstream(stalled) as upstream:
+        with role_process(kind, upstream.url, tmp_path / "role", "--drain-timeout", "600") as process:
+            clients = await open_streams(process.url, kind, upstream)
+            process.send()
+            await until(lambda: not is_listening(process.port), "the listener to close")
+            assert process.popen.poll() is None
+            process.send(second)
+            assert await process.ended() == 0
+            for client in clients:
+                assert not (await client.response()).complete
+                await client.close()
 
 
 @ROLES
-def test_the_port_is_free_at_once(kind: Kind, tmp_path: Path) -> None:
+async def test_the_port_is_free_at_once(kind: Kind, tmp_path: Path) -> None:
     """Also where connections were open, and for a process of the same kind."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
-            port = 0
-            for number in range(3):
-                with role_process(kind, upstream.url, tmp_path / f"role{number}", port=port) as process:
-                    port = process.port
-                    async with await RawClient.open(process.url, limit=PATIENCE) as client:
-                        await client.request(PATH, BODY, fields=fields_for(kind))
-                        assert (await client.response()).json() == {"n": 1}
-                        process.send()
-                        await client.ended()
-                        assert await process.ended() == 0
-                with socket.socket() as sock:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    sock.bind(("127.0.0.1", port))
-
-    run(work())
+    async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
+        port = 0
+        for number in range(3):
+            with role_process(kind, upstream.url, tmp_path / f"role{number}", port=port) as process:
+                port = process.port
+                async with await RawClient.open(process.url, limit=PATIENCE) as client:
+                    await client.request(PATH, BODY, fields=fields_for(kind))
+                    assert (await client.response()).json() == {"n": 1}
+                    process.send()
+                    await client.ended()
+                    assert await process.ended() == 0
+            with socket.socket() as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(("127.0.0.1", port))
 
 
 @ROLES
@@ -224,36 +205,32 @@ async def keep_asking(port: int, kind: Kind, tries: Tries) -> None:
 
 
 @ROLES
-def test_no_request_is_lost_over_ten_restarts_under_load(kind: Kind, tmp_path: Path) -> None:
+async def test_no_request_is_lost_over_ten_restarts_under_load(kind: Kind, tmp_path: Path) -> None:
     """(Twenty over both roles.) Whoever was connected gets an answer; whoever was not is refused and comes again."""
-
-    async def work() -> None:
-        tries = [Tries() for _ in range(4)]
-        async with FakeUpstream(faults.json_response({"n": 1})) as upstream, asyncio.TaskGroup() as group:
-            port = 0
-            for number in range(11):
-                with role_process(kind, upstream.url, tmp_path / f"role{number}", port=port) as process:
-                    if not port:
-                        port = process.port
-                        for each in tries:
-                            group.create_task(keep_asking(port, kind, each))
-                    before = sum(each.answered for each in tries)
-                    await until(lambda: sum(each.answered for each in tries) > before + 20, "load")  # noqa: B023  # awaited here
-                    if number < 10:
-                        process.send()
-                        assert await process.ended() == 0
-                        assert "Traceback" not in process.err
-                    else:
-                        for each in tries:
-                            each.stop = True
-                        process.send()
-                        await process.ended()
-        lost = [text for each in tries for text in each.lost]
-        assert lost == []
-        assert sum(each.answered for each in tries) > 200
-        assert sum(each.refused for each in tries) > 0
-
-    run(work())
+    tries = [Tries() for _ in range(4)]
+    async with FakeUpstream(faults.json_response({"n": 1})) as upstream, asyncio.TaskGroup() as group:
+        port = 0
+        for number in range(11):
+            with role_process(kind, upstream.url, tmp_path / f"role{number}", port=port) as process:
+                if not port:
+                    port = process.port
+                    for each in tries:
+                        group.create_task(keep_asking(port, kind, each))
+                before = sum(each.answered for each in tries)
+                await until(lambda: sum(each.answered for each in tries) > before + 20, "load")  # noqa: B023  # awaited here
+                if number < 10:
+                    process.send()
+                    assert await process.ended() == 0
+                    assert "Traceback" not in process.err
+                else:
+                    for each in tries:
+                        each.stop = True
+                    process.send()
+                    await process.ended()
+    lost = [text for each in tries for text in each.lost]
+    assert lost == []
+    assert sum(each.answered for each in tries) > 200
+    assert sum(each.refused for each in tries) > 0
 
 
 @ROLES
@@ -312,26 +289,22 @@ def test_a_signal_in_the_first_moments_ends_the_process(kind: Kind, tmp_path: Pa
 
 
 @ROLES
-def test_connections_that_the_kernel_took_for_us_are_answered_too(kind: Kind, tmp_path: Path) -> None:
+async def test_connections_that_the_kernel_took_for_us_are_answered_too(kind: Kind, tmp_path: Path) -> None:
     """Requests that waited in the backlog when the signal came are not reset with the listener."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
-            with role_process(kind, upstream.url, tmp_path / "role") as process:
-                process.send(signal.SIGSTOP)
-                clients = [await RawClient.open(process.url, limit=PATIENCE) for _ in range(10)]
-                for client in clients:
-                    await client.request(PATH, BODY, fields=fields_for(kind))
-                process.send()
-                process.send(signal.SIGCONT)
-                answers = [await client.response() for client in clients]
-                for client in clients:
-                    await client.close()
-                assert [answer.status for answer in answers] == [200] * 10
-                assert all(answer.header("connection") == "close" for answer in answers)
-                assert await process.ended() == 0
-
-    run(work())
+    async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
+        with role_process(kind, upstream.url, tmp_path / "role") as process:
+            process.send(signal.SIGSTOP)
+            clients = [await RawClient.open(process.url, limit=PATIENCE) for _ in range(10)]
+            for client in clients:
+                await client.request(PATH, BODY, fields=fields_for(kind))
+            process.send()
+            process.send(signal.SIGCONT)
+            answers = [await client.response() for client in clients]
+            for client in clients:
+                await client.close()
+            assert [answer.status for answer in answers] == [200] * 10
+            assert all(answer.header("connection") == "close" for answer in answers)
+            assert await process.ended() == 0
 
 
 @ROLES

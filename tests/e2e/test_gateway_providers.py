@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,43 +40,39 @@ def chain(primary: str, *fallbacks: str) -> dict[str, Any]:
     return {"defaults": {"model": {"primary": primary, "fallbacks": list(fallbacks)}}}
 
 
-def test_each_provider_gets_its_own_credential_and_nothing_else(tmp_path: Path) -> None:
+async def test_each_provider_gets_its_own_credential_and_nothing_else(tmp_path: Path) -> None:
     """Of all bytes that left, for both clients and whatever they send along: one credential, once, and no other."""
     foreign = {
         "x-api-key": GATEWAY_TOKEN, "Cookie": "session=of-the-client", "x-stainless-lang": "python",
         "Proxy-Authorization": "Basic b2YtdGhlLWNsaWVudA==", "X-Team": "of-the-client",
         "OpenAI-Organization": "org-of-the-client",
     }  # fmt: skip
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.error_response(400)) as chat,
-            FakeUpstream(faults.error_response(400)) as claude,
-        ):
-            providers = {CHAT: chat_provider(chat.url), CLAUDE: claude_provider(claude.url)}
-            with serving_gateway(config_of(providers), tmp_path) as gateway:
-                async with gateway.async_openai() as openai_client, gateway.async_anthropic() as asker:
-                    for provider in providers:
-                        with pytest.raises(openai.BadRequestError):
-                            await openai_client.chat.completions.create(
-                                model=f"{provider}/m", messages=ASK, extra_headers=foreign
-                            )
-                        with pytest.raises(anthropic.BadRequestError):
-                            await asker.messages.create(
-                                model=f"{provider}/m", messages=ASK, max_tokens=9, extra_headers=foreign
-                            )
-            for upstream, own in ((chat, CHAT_KEY), (claude, CLAUDE_KEY)):
-                assert len(upstream.requests) == 2 and upstream.anomalies == []
-                for request in upstream.requests:
-                    assert request.raw.count(own.encode()) == 1
-                    for secret in {*SECRETS, "of-the-client", "b2YtdGhlLWNsaWVudA"} - {own}:
-                        assert secret.encode() not in request.raw
-            assert {request.header("authorization") for request in chat.requests} == {f"Bearer {CHAT_KEY}"}
-            assert {request.header("x-api-key") for request in chat.requests} == {None}
-            assert {request.header("x-api-key") for request in claude.requests} == {CLAUDE_KEY}
-            assert {request.header("authorization") for request in claude.requests} == {None}
-
-    asyncio.run(work())
+    async with (
+        FakeUpstream(faults.error_response(400)) as chat,
+        FakeUpstream(faults.error_response(400)) as claude,
+    ):
+        providers = {CHAT: chat_provider(chat.url), CLAUDE: claude_provider(claude.url)}
+        with serving_gateway(config_of(providers), tmp_path) as gateway:
+            async with gateway.async_openai() as openai_client, gateway.async_anthropic() as asker:
+                for provider in providers:
+                    with pytest.raises(openai.BadRequestError):
+                        await openai_client.chat.completions.create(
+                            model=f"{provider}/m", messages=ASK, extra_headers=foreign
+                        )
+                    with pytest.raises(anthropic.BadRequestError):
+                        await asker.messages.create(
+                            model=f"{provider}/m", messages=ASK, max_tokens=9, extra_headers=foreign
+                        )
+        for upstream, own in ((chat, CHAT_KEY), (claude, CLAUDE_KEY)):
+            assert len(upstream.requests) == 2 and upstream.anomalies == []
+            for request in upstream.requests:
+                assert request.raw.count(own.encode()) == 1
+                for secret in {*SECRETS, "of-the-client", "b2YtdGhlLWNsaWVudA"} - {own}:
+                    assert secret.encode() not in request.raw
+        assert {request.header("authorization") for request in chat.requests} == {f"Bearer {CHAT_KEY}"}
+        assert {request.header("x-api-key") for request in chat.requests} == {None}
+        assert {request.header("x-api-key") for request in claude.requests} == {CLAUDE_KEY}
+        assert {request.header("authorization") for request in claude.requests} == {None}
 
 
 def test_a_fallback_is_asked_in_its_own_dialect_and_named(tmp_path: Path) -> None:

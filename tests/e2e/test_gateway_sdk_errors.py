@@ -281,7 +281,7 @@ async def hanging(provider: str, steps: tuple[Step, ...], folder: Path) -> Async
 @PROVIDERS
 @pytest.mark.parametrize("client", ["openai", "anthropic"])
 @pytest.mark.parametrize("phase", ["before the head", "before the first word", "in mid-stream", "in a whole"])
-def test_a_client_that_leaves_frees_the_provider(
+async def test_a_client_that_leaves_frees_the_provider(
     provider: str, client: str, phase: str, tmp_path: Path
 ) -> None:
     """In each phase, for each pair of client and provider: the upstream connection ends, nothing is kept."""
@@ -313,18 +313,15 @@ def test_a_client_that_leaves_frees_the_provider(
             async for _ in answer:
                 heard.set()
 
-    async def work() -> None:
-        async with hanging(provider, steps[phase], tmp_path) as (gateway, upstream):
-            task = asyncio.get_running_loop().create_task(talk(gateway))
-            await upstream.saw_body(0)
-            if phase == "in mid-stream":
-                await asyncio.wait_for(heard.wait(), 10)
-            assert not gateway.quiet
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            await upstream.saw_close(0)
-            await until(lambda: gateway.quiet, "the gateway to be rid of it")
-            assert len(upstream.requests) == 1
-
-    asyncio.run(work())
+    async with hanging(provider, steps[phase], tmp_path) as (gateway, upstream):
+        task = asyncio.get_running_loop().create_task(talk(gateway))
+        await upstream.saw_body(0)
+        if phase == "in mid-stream":
+            await asyncio.wait_for(heard.wait(), 10)
+        assert not gateway.quiet
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await upstream.saw_close(0)
+        await until(lambda: gateway.quiet, "the gateway to be rid of it")
+        assert len(upstream.requests) == 1

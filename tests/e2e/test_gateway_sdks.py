@@ -114,29 +114,23 @@ def test_pings_and_comments_are_no_words(stand: Stand, provider: str) -> None:
 
 
 @PROVIDERS
-def test_many_at_once_over_one_client(stand: Stand, provider: str) -> None:
+async def test_many_at_once_over_one_client(stand: Stand, provider: str) -> None:
     """Twenty streams of each asynchronous client, each with its own words."""
+    async with stand.gateway.async_openai() as openai, stand.gateway.async_anthropic() as anthropic:
 
-    async def work() -> None:
-        async with stand.gateway.async_openai() as openai, stand.gateway.async_anthropic() as anthropic:
+        async def one(number: int) -> None:
+            said: Any = [{"role": "user", "content": f"number {number}"}]
+            stream = await openai.chat.completions.create(model=MODELS[provider], messages=said, stream=True)
+            text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+            assert text == reply_text(f"number {number}")
+            async with anthropic.messages.stream(
+                model=MODELS[provider], messages=said, max_tokens=99
+            ) as words:
+                assert await words.get_final_text() == text
 
-            async def one(number: int) -> None:
-                said: Any = [{"role": "user", "content": f"number {number}"}]
-                stream = await openai.chat.completions.create(
-                    model=MODELS[provider], messages=said, stream=True
-                )
-                text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-                assert text == reply_text(f"number {number}")
-                async with anthropic.messages.stream(
-                    model=MODELS[provider], messages=said, max_tokens=99
-                ) as words:
-                    assert await words.get_final_text() == text
-
-            async with asyncio.TaskGroup() as group:
-                for number in range(20):
-                    group.create_task(one(number))
-
-    asyncio.run(work())
+        async with asyncio.TaskGroup() as group:
+            for number in range(20):
+                group.create_task(one(number))
 
 
 @PROVIDERS

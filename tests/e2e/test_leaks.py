@@ -25,7 +25,6 @@ from tests.e2e.stand import (
     PROXY_TOKEN,
     Kind,
     credential_of,
-    run,
 )
 
 NAMES = [
@@ -78,32 +77,28 @@ def script(request: Request) -> Steps:
 
 @pytest.mark.parametrize("verbose", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_canary_is_found_where_it_does_not_belong(kind: Kind, verbose: bool, tmp_path: Path) -> None:
+async def test_no_canary_is_found_where_it_does_not_belong(kind: Kind, verbose: bool, tmp_path: Path) -> None:
     """Upstream bytes, client bytes, standard output and error, the access log, files, and the command line."""
     if kind == "server" and verbose:
         pytest.skip("the server has no --verbose")
-
-    async def work() -> None:
-        options = ("--verbose",) if verbose else ()
-        async with FakeUpstream(script) as upstream:
-            with role_process(kind, upstream.url, tmp_path / "role", *options) as process:
-                received = await talk(process, kind)
-                process.send()
-                assert await process.ended() == 0
-                judge(
-                    kind,
-                    process,
-                    b"".join(bytes(c.received) for c in upstream.connections),
-                    received,
-                    tmp_path,
-                )
-                assert len(upstream.requests) >= 20
-                for request in upstream.requests:
-                    own = {"x-proxy-token", "authorization"} & {name.lower() for name, _ in request.headers}
-                    assert own == {"x-proxy-token" if kind == "bridge" else "authorization"}
-                assert upstream.anomalies == []
-
-    run(work())
+    options = ("--verbose",) if verbose else ()
+    async with FakeUpstream(script) as upstream:
+        with role_process(kind, upstream.url, tmp_path / "role", *options) as process:
+            received = await talk(process, kind)
+            process.send()
+            assert await process.ended() == 0
+            judge(
+                kind,
+                process,
+                b"".join(bytes(c.received) for c in upstream.connections),
+                received,
+                tmp_path,
+            )
+            assert len(upstream.requests) >= 20
+            for request in upstream.requests:
+                own = {"x-proxy-token", "authorization"} & {name.lower() for name, _ in request.headers}
+                assert own == {"x-proxy-token" if kind == "bridge" else "authorization"}
+            assert upstream.anomalies == []
 
 
 async def talk(process: Process, kind: Kind) -> bytes:

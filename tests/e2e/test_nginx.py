@@ -14,7 +14,7 @@ from openai import OpenAI
 from clawgate.testing.http.client import RawClient
 from demo.models.openai_chat import reply_text
 from tests.e2e.processes import environment, fields_for, is_listening, model_process, role_process, started
-from tests.e2e.stand import BODY, CLIENT_TOKEN, KINDS, OPENAI_KEY, PATH, PATIENCE, PROXY_TOKEN, Kind, run
+from tests.e2e.stand import BODY, CLIENT_TOKEN, KINDS, OPENAI_KEY, PATH, PATIENCE, PROXY_TOKEN, Kind
 from tests.e2e.waiting import poll
 from tests.ports import free_port
 
@@ -83,32 +83,28 @@ def test_the_official_client_through_us_and_nginx(kind: Kind, nginx: str, tmp_pa
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nginx_that_refuses_us_is_shown_as_it_is(kind: Kind, nginx: str, tmp_path: Path) -> None:
+async def test_nginx_that_refuses_us_is_shown_as_it_is(kind: Kind, nginx: str, tmp_path: Path) -> None:
     """Its 403 with its body for a wrong credential, its 413 while a large body is still coming, and it goes on."""
-
-    async def work() -> None:
-        wrong: dict[str, Any] = {
-            "PROXY_BRIDGE_TOKEN": "another-token-123456",
-            "OPENAI_API_KEY": "sk-another-key-123456",
-        }
-        with role_process(kind, nginx, tmp_path / "wrong", **wrong) as process:
-            async with await RawClient.open(process.url, limit=PATIENCE) as client:
-                await client.request(PATH, BODY, fields=fields_for(kind))
-                response = await client.response()
-                assert (response.status, response.body) == (403, b"no")
-        with role_process(kind, nginx, tmp_path / "right") as process:
-            async with await RawClient.open(process.url, limit=PATIENCE) as client:
-                fields = (
-                    *fields_for(kind),
-                    ("Content-Type", "application/json"),
-                    ("Content-Length", "15000000"),
-                )
-                await client.request(method="POST", target=PATH, fields=fields)
-                response = await client.response()
-                assert response.status == 413 and response.header("connection") == "close"
-            async with await RawClient.open(process.url, limit=PATIENCE) as client:
-                for _ in range(8):
-                    await client.request(PATH, BODY, fields=(*fields_for(kind), ("Cookie", "a=b")))
-                    assert (await client.response()).status == 200
-
-    run(work())
+    wrong: dict[str, Any] = {
+        "PROXY_BRIDGE_TOKEN": "another-token-123456",
+        "OPENAI_API_KEY": "sk-another-key-123456",
+    }
+    with role_process(kind, nginx, tmp_path / "wrong", **wrong) as process:
+        async with await RawClient.open(process.url, limit=PATIENCE) as client:
+            await client.request(PATH, BODY, fields=fields_for(kind))
+            response = await client.response()
+            assert (response.status, response.body) == (403, b"no")
+    with role_process(kind, nginx, tmp_path / "right") as process:
+        async with await RawClient.open(process.url, limit=PATIENCE) as client:
+            fields = (
+                *fields_for(kind),
+                ("Content-Type", "application/json"),
+                ("Content-Length", "15000000"),
+            )
+            await client.request(method="POST", target=PATH, fields=fields)
+            response = await client.response()
+            assert response.status == 413 and response.header("connection") == "close"
+        async with await RawClient.open(process.url, limit=PATIENCE) as client:
+            for _ in range(8):
+                await client.request(PATH, BODY, fields=(*fields_for(kind), ("Cookie", "a=b")))
+                assert (await client.response()).status == 200

@@ -113,7 +113,7 @@ def test_the_other_routes(chain: Chain) -> None:
         assert events[0] == "response.created" and events[-1] == "response.completed"
 
 
-def test_async_calls_and_streams_at_once(chain: Chain) -> None:
+async def test_async_calls_and_streams_at_once(chain: Chain) -> None:
     """Thirty streams over one client, each with its own words."""
 
     async def one(client: AsyncOpenAI, number: int) -> None:
@@ -124,12 +124,9 @@ def test_async_calls_and_streams_at_once(chain: Chain) -> None:
             text += part.choices[0].delta.content or "" if part.choices else ""
         assert text == reply_text(f"number {number}")
 
-    async def work() -> None:
-        async with chain.asynchronous() as client, asyncio.TaskGroup() as group:
-            for number in range(30):
-                group.create_task(one(client, number))
-
-    asyncio.run(work())
+    async with chain.asynchronous() as client, asyncio.TaskGroup() as group:
+        for number in range(30):
+            group.create_task(one(client, number))
 
 
 @pytest.mark.parametrize(

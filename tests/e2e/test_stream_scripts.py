@@ -187,19 +187,15 @@ def test_where_the_bytes_are_cut_does_not_matter(
 
 @pytest.mark.parametrize("name", ["C12a-pings-in-mid-answer", "C12c-pings-in-front"])
 @pytest.mark.parametrize("client", get_args(Dialect))
-def test_pings_re_arm_no_time_limit(name: str, client: Dialect, tmp_path: Path) -> None:
+async def test_pings_re_arm_no_time_limit(name: str, client: Dialect, tmp_path: Path) -> None:
     start, pings = keepalives(name)
     script = StreamScript(name, client, "m", (start,))
-
-    async def work() -> None:
-        steps = (*script.steps(), Trickle(pings, 0.02))
-        async with (
-            FakeUpstream(steps) as upstream,
-            serving_gateway(tmp_path, config({"m": upstream.url})) as stand,
-        ):
-            stand.limit("plain-m", connect=1.0, first_byte=0.3, idle=0.3, total=9.0)
-            found, how, trailing = await ask(stand, script, "plain")
-            assert b"upstream_timed_out" in found.body and (trailing, how) == (b"", "fin")
-            await upstream.saw_close(0)
-
-    run(work())
+    steps = (*script.steps(), Trickle(pings, 0.02))
+    async with (
+        FakeUpstream(steps) as upstream,
+        serving_gateway(tmp_path, config({"m": upstream.url})) as stand,
+    ):
+        stand.limit("plain-m", connect=1.0, first_byte=0.3, idle=0.3, total=9.0)
+        found, how, trailing = await ask(stand, script, "plain")
+        assert b"upstream_timed_out" in found.body and (trailing, how) == (b"", "fin")
+        await upstream.saw_close(0)

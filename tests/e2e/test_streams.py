@@ -12,7 +12,7 @@ from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.http.response import Response
 from clawgate.testing.http.script import Close, Drip, ReadBody, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import KINDS, Kind, run, serving
+from tests.e2e.stand import KINDS, Kind, serving
 from tests.e2e.whatwg import dispatched
 
 pytestmark = pytest.mark.slow
@@ -73,32 +73,28 @@ CASES = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_a_whole_stream_is_byte_identical_however_it_is_cut_into_pieces(name: str, kind: Kind) -> None:
+async def test_a_whole_stream_is_byte_identical_however_it_is_cut_into_pieces(name: str, kind: Kind) -> None:
     """Every framing, chunk size and write size gives the client the same bytes, complete, and the same events."""
-
-    async def work() -> None:
-        payload = PAYLOADS[name]
-        large = len(payload) > 200_000
-        for _, framing, size, write in (case for case in CASES if case[0] == name):
-            wire = wire_of(payload, framing, 997 if large and size == 1 else size)
-            send = (Drip(wire, max(write, 60_000)),) if large else (Drip(wire, max(write, len(wire) // 400)),)
-            end = (Close(),) if framing == "close" else ()
-            async with (
-                FakeUpstream((ReadBody(), *send, *end)) as upstream,
-                serving(kind, upstream.url) as stand,
-                await stand.client() as client,
-            ):
-                response = await stand.ask(client)
-                assert response.complete and response.anomalies == (), (framing, size)
-                assert response.body == payload, (framing, size)
-                assert response.header("content-type") == "text/event-stream; charset=utf-8"
-                assert response.framing == ("length" if framing == "length" else "chunked")
-                if len(payload) < 100_000:
-                    assert dispatched(response.body) == dispatched(payload)
-                await client.close()
-                await stand.all_quiet(kept=0 if framing == "close" else 1)
-
-    run(work())
+    payload = PAYLOADS[name]
+    large = len(payload) > 200_000
+    for _, framing, size, write in (case for case in CASES if case[0] == name):
+        wire = wire_of(payload, framing, 997 if large and size == 1 else size)
+        send = (Drip(wire, max(write, 60_000)),) if large else (Drip(wire, max(write, len(wire) // 400)),)
+        end = (Close(),) if framing == "close" else ()
+        async with (
+            FakeUpstream((ReadBody(), *send, *end)) as upstream,
+            serving(kind, upstream.url) as stand,
+            await stand.client() as client,
+        ):
+            response = await stand.ask(client)
+            assert response.complete and response.anomalies == (), (framing, size)
+            assert response.body == payload, (framing, size)
+            assert response.header("content-type") == "text/event-stream; charset=utf-8"
+            assert response.framing == ("length" if framing == "length" else "chunked")
+            if len(payload) < 100_000:
+                assert dispatched(response.body) == dispatched(payload)
+            await client.close()
+            await stand.all_quiet(kept=0 if framing == "close" else 1)
 
 
 def test_there_are_at_least_sixty_streams() -> None:
@@ -107,112 +103,96 @@ def test_there_are_at_least_sixty_streams() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_event_is_passed_on_before_the_next_one_exists(kind: Kind) -> None:
+async def test_each_event_is_passed_on_before_the_next_one_exists(kind: Kind) -> None:
     """Nothing is held back: the head before the first event, and each event before the upstream has the next."""
+    gates = [asyncio.Event() for _ in faults.CHAT_FRAMES]
+    async with (
+        FakeUpstream(faults.sse_gated(gates)) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        start = await client.response_so_far()
+        assert start.status == 200 and start.body == b""
+        assert start.header("x-accel-buffering") == "no"
+        for number, gate in enumerate(gates):
+            gate.set()
+            expected = b"".join(faults.CHAT_FRAMES[: number + 1])
 
-    async def work() -> None:
-        gates = [asyncio.Event() for _ in faults.CHAT_FRAMES]
-        async with (
-            FakeUpstream(faults.sse_gated(gates)) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            start = await client.response_so_far()
-            assert start.status == 200 and start.body == b""
-            assert start.header("x-accel-buffering") == "no"
-            for number, gate in enumerate(gates):
-                gate.set()
-                expected = b"".join(faults.CHAT_FRAMES[: number + 1])
+            def enough(response: Response, size: int = len(expected)) -> bool:
+                return len(response.body) >= size
 
-                def enough(response: Response, size: int = len(expected)) -> bool:
-                    return len(response.body) >= size
-
-                assert (await client.response_so_far(enough)).body == expected
-            assert (await client.response()).complete
-
-    run(work())
+            assert (await client.response_so_far(enough)).body == expected
+        assert (await client.response()).complete
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream"])
-def test_other_bodies_are_passed_on_as_they_come_too(content_type: str, kind: Kind) -> None:
+async def test_other_bodies_are_passed_on_as_they_come_too(content_type: str, kind: Kind) -> None:
     """Not only event streams: half of a file is here before the other half exists."""
-
-    async def work() -> None:
-        gate = asyncio.Event()
-        wire = faults.response(b"a" * 100_000 + b"b" * 100_000, content_type=content_type)
-        script = (ReadBody(), Send(wire[:-100_000]), Wait(gate), Send(wire[-100_000:]))
-        async with (
-            FakeUpstream(script) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            half = await client.response_so_far(
-                lambda response: len(response.body) + len(response.partial) >= 100_000
-            )
-            assert half.body + half.partial == b"a" * 100_000
-            gate.set()
-            assert (await client.response()).body == b"a" * 100_000 + b"b" * 100_000
-
-    run(work())
+    gate = asyncio.Event()
+    wire = faults.response(b"a" * 100_000 + b"b" * 100_000, content_type=content_type)
+    script = (ReadBody(), Send(wire[:-100_000]), Wait(gate), Send(wire[-100_000:]))
+    async with (
+        FakeUpstream(script) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        half = await client.response_so_far(
+            lambda response: len(response.body) + len(response.partial) >= 100_000
+        )
+        assert half.body + half.partial == b"a" * 100_000
+        gate.set()
+        assert (await client.response()).body == b"a" * 100_000 + b"b" * 100_000
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pieces", [1, 3, 1000])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_request_bodies_arrive_byte_for_byte(framing: str, pieces: int, kind: Kind) -> None:
+async def test_request_bodies_arrive_byte_for_byte(framing: str, pieces: int, kind: Kind) -> None:
     """Of any size and in any pieces, with the framing that the client chose, and correct to a strict reader."""
-
-    async def work() -> None:
-        sizes = [1, 2, 1000, 65_536, 1_000_001] if pieces < 1000 else [1, 500, 20_000]
-        async with (
-            FakeUpstream(faults.json_response({"ok": 1})) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            for size in sizes:
-                body = _noise.randbytes(size)
-                step = max(size // pieces, 1)
-                parts = [body[at : at + step] for at in range(0, size, step)]
-                length = (
-                    ("Content-Length", str(size)) if framing == "length" else ("Transfer-Encoding", "chunked")
-                )
-                fields = (*stand.fields, ("Content-Type", "application/json"), length)
-                await client.request(method="POST", fields=fields)
-                if framing == "chunked":
-                    parts = [*map(chunk, parts), LAST_CHUNK]
-                await client.send(*parts)
-                assert (await client.response()).json() == {"ok": 1}
-                assert upstream.requests[-1].body == body
-            assert upstream.anomalies == []
-            assert len(upstream.connections) == 1
-
-    run(work())
+    sizes = [1, 2, 1000, 65_536, 1_000_001] if pieces < 1000 else [1, 500, 20_000]
+    async with (
+        FakeUpstream(faults.json_response({"ok": 1})) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        for size in sizes:
+            body = _noise.randbytes(size)
+            step = max(size // pieces, 1)
+            parts = [body[at : at + step] for at in range(0, size, step)]
+            length = (
+                ("Content-Length", str(size)) if framing == "length" else ("Transfer-Encoding", "chunked")
+            )
+            fields = (*stand.fields, ("Content-Type", "application/json"), length)
+            await client.request(method="POST", fields=fields)
+            if framing == "chunked":
+                parts = [*map(chunk, parts), LAST_CHUNK]
+            await client.send(*parts)
+            assert (await client.response()).json() == {"ok": 1}
+            assert upstream.requests[-1].body == body
+        assert upstream.anomalies == []
+        assert len(upstream.connections) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_body_without_an_end_is_nobodys_request(kind: Kind) -> None:
+async def test_a_body_without_an_end_is_nobodys_request(kind: Kind) -> None:
     """A client that leaves in the middle of its upload leaves no whole request behind."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.json_response({"ok": 1})) as upstream,
-            serving(kind, upstream.url) as stand,
+    async with (
+        FakeUpstream(faults.json_response({"ok": 1})) as upstream,
+        serving(kind, upstream.url) as stand,
+    ):
+        for fields, sent in (
+            (("Content-Length", "100"), b"x" * 99),
+            (("Transfer-Encoding", "chunked"), chunk(b"x" * 99) + b"0\r\n"),
         ):
-            for fields, sent in (
-                (("Content-Length", "100"), b"x" * 99),
-                (("Transfer-Encoding", "chunked"), chunk(b"x" * 99) + b"0\r\n"),
-            ):
-                async with await stand.client() as client:
-                    await client.request(
-                        method="POST", fields=(*stand.fields, ("Content-Type", "application/json"), fields)
-                    )
-                    await client.send(sent)
-                    number = len(upstream.requests)
-                    await upstream.saw_request(max(number - 1, 0))
-            await stand.all_quiet(kept=0)
-            assert not any(request.complete for request in upstream.requests)
-
-    run(work())
+            async with await stand.client() as client:
+                await client.request(
+                    method="POST", fields=(*stand.fields, ("Content-Type", "application/json"), fields)
+                )
+                await client.send(sent)
+                number = len(upstream.requests)
+                await upstream.saw_request(max(number - 1, 0))
+        await stand.all_quiet(kept=0)
+        assert not any(request.complete for request in upstream.requests)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import select
@@ -44,116 +43,91 @@ def ended(shown: ChildStatus) -> bool:
 
 @repeated
 @pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
-def test_a_killed_child_is_replaced_and_reported(sig: signal.Signals, time: int) -> None:
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("healthy", port), port) as it:
-            first = await it.until(serving)
-            assert it.supervisor.unavailable() is None
-            assert first.pid is not None and first.pid in there()
-            os.kill(first.pid, sig)
-            gone = await it.until(ended)
-            assert sig.name in gone.reason
-            second = await it.until(serving)
-            assert second.pid != first.pid and second.restarts == 1 and not is_there(first.pid)
-
-    asyncio.run(work())
+async def test_a_killed_child_is_replaced_and_reported(sig: signal.Signals, time: int) -> None:
+    port = free_port()
+    async with watched(command("healthy", port), port) as it:
+        first = await it.until(serving)
+        assert it.supervisor.unavailable() is None
+        assert first.pid is not None and first.pid in there()
+        os.kill(first.pid, sig)
+        gone = await it.until(ended)
+        assert sig.name in gone.reason
+        second = await it.until(serving)
+        assert second.pid != first.pid and second.restarts == 1 and not is_there(first.pid)
 
 
 @repeated
 @pytest.mark.parametrize("status", [0, 1])
-def test_a_child_that_keeps_crashing_is_given_up_with_its_last_lines(status: int, time: int) -> None:
-    async def work() -> None:
-        async with watched(command("exit", status), free_port()) as it:
-            shown = await it.phase("given_up")
-            assert shown.quick_crashes == 5 and shown.last_lines == ("it did not go well",)
-            assert shown.next_try is not None and shown.exit == f"exited with status {status}"
-            why = it.supervisor.unavailable()
-            assert why is not None and "5 times in a row" in why.reason and why.retry_after >= 1
-            assert "it did not go well" in why.reason
-            again = await it.phase("given_up")
-            assert again.quick_crashes == 6
-
-    asyncio.run(work())
+async def test_a_child_that_keeps_crashing_is_given_up_with_its_last_lines(status: int, time: int) -> None:
+    async with watched(command("exit", status), free_port()) as it:
+        shown = await it.phase("given_up")
+        assert shown.quick_crashes == 5 and shown.last_lines == ("it did not go well",)
+        assert shown.next_try is not None and shown.exit == f"exited with status {status}"
+        why = it.supervisor.unavailable()
+        assert why is not None and "5 times in a row" in why.reason and why.retry_after >= 1
+        assert "it did not go well" in why.reason
+        again = await it.phase("given_up")
+        assert again.quick_crashes == 6
 
 
 @repeated
-def test_a_child_that_never_listens_is_stopped_after_its_ready_timeout(time: int) -> None:
-    async def work() -> None:
-        async with watched(command("wait"), free_port(), limits=replace(QUICK, ready_timeout=0.3)) as it:
-            stopping = await it.phase("stopping")
-            assert "not ready within 0.3 s" in stopping.reason
-            assert "SIGTERM" in (await it.until(ended)).reason
-
-    asyncio.run(work())
+async def test_a_child_that_never_listens_is_stopped_after_its_ready_timeout(time: int) -> None:
+    async with watched(command("wait"), free_port(), limits=replace(QUICK, ready_timeout=0.3)) as it:
+        stopping = await it.phase("stopping")
+        assert "not ready within 0.3 s" in stopping.reason
+        assert "SIGTERM" in (await it.until(ended)).reason
 
 
 @repeated
-def test_a_child_that_hangs_becomes_unhealthy_and_is_replaced(time: int) -> None:
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("healthy", port), port) as it:
-            first = await it.until(serving)
-            assert first.pid is not None
-            os.kill(first.pid, signal.SIGUSR1)
-            await it.phase("unhealthy")
-            assert "no response" in (await it.until(ended)).reason
-            assert (await it.until(serving)).pid != first.pid
-
-    asyncio.run(work())
+async def test_a_child_that_hangs_becomes_unhealthy_and_is_replaced(time: int) -> None:
+    port = free_port()
+    async with watched(command("healthy", port), port) as it:
+        first = await it.until(serving)
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGUSR1)
+        await it.phase("unhealthy")
+        assert "no response" in (await it.until(ended)).reason
+        assert (await it.until(serving)).pid != first.pid
 
 
 @repeated
-def test_sigterm_may_be_ignored_sigkill_not(time: int) -> None:
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("stubborn", port), port, limits=replace(QUICK, grace=0.1)) as it:
-            first = await it.until(serving)
-            await it.supervisor.restart()
-            second = await it.until(lambda shown: shown.serving and shown.pid != first.pid)
-            assert "SIGKILL" in second.exit and first.pid is not None and not is_there(first.pid)
-
-    asyncio.run(work())
+async def test_sigterm_may_be_ignored_sigkill_not(time: int) -> None:
+    port = free_port()
+    async with watched(command("stubborn", port), port, limits=replace(QUICK, grace=0.1)) as it:
+        first = await it.until(serving)
+        await it.supervisor.restart()
+        second = await it.until(lambda shown: shown.serving and shown.pid != first.pid)
+        assert "SIGKILL" in second.exit and first.pid is not None and not is_there(first.pid)
 
 
 @repeated
 @pytest.mark.parametrize("what", ["family", "lost"])
-def test_grandchildren_and_daemons_end_with_the_child(what: str, time: int) -> None:
+async def test_grandchildren_and_daemons_end_with_the_child(what: str, time: int) -> None:
     """Those that left the session, and those that ignore SIGTERM, too; `watched` checks that no process is left."""
-
-    async def work() -> None:
-        port = free_port()
-        async with watched(command(what, port), port, limits=replace(QUICK, grace=0.2)) as it:
-            if what == "family":
-                await it.until(serving)
-                assert len(there()) >= 5  # the subreaper, the child, and three of its own
-            else:
-                await it.until(ended)
-                assert "status 1" in it.supervisor.child_status().exit
-
-    asyncio.run(work())
+    port = free_port()
+    async with watched(command(what, port), port, limits=replace(QUICK, grace=0.2)) as it:
+        if what == "family":
+            await it.until(serving)
+            assert len(there()) >= 5  # the subreaper, the child, and three of its own
+        else:
+            await it.until(ended)
+            assert "status 1" in it.supervisor.child_status().exit
 
 
 @repeated
-def test_100_mb_of_output_neither_block_nor_fill_memory(time: int) -> None:
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("noise", port), port) as it:
-            shown = await it.until(serving)
-            assert "the end" in shown.last_lines
-            assert sum(map(len, shown.last_lines)) < 50_000
-
-    asyncio.run(work())
+async def test_100_mb_of_output_neither_block_nor_fill_memory(time: int) -> None:
+    port = free_port()
+    async with watched(command("noise", port), port) as it:
+        shown = await it.until(serving)
+        assert "the end" in shown.last_lines
+        assert sum(map(len, shown.last_lines)) < 50_000
 
 
 @repeated
-def test_a_child_that_closes_its_output_keeps_running(time: int) -> None:
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("closed", port), port) as it:
-            assert (await it.until(serving)).last_lines == ()
-
-    asyncio.run(work())
+async def test_a_child_that_closes_its_output_keeps_running(time: int) -> None:
+    port = free_port()
+    async with watched(command("closed", port), port) as it:
+        assert (await it.until(serving)).last_lines == ()
 
 
 @pytest.mark.parametrize(
@@ -167,16 +141,13 @@ def test_a_child_that_closes_its_output_keeps_running(time: int) -> None:
         (lambda folder: "nul\0inside", "NUL"),
     ],
 )
-def test_a_command_that_cannot_start_is_named_with_the_fix(
+async def test_a_command_that_cannot_start_is_named_with_the_fix(
     make: Callable[[Path], str], text: str, tmp_path: Path
 ) -> None:
-    async def work() -> None:
-        async with watched((make(tmp_path), "--key=sekrit"), free_port()) as it:
-            shown = await it.phase("given_up")
-            assert text in shown.reason and "sekrit" not in str(shown)
-            assert shown.pid is None and shown.next_try is not None
-
-    asyncio.run(work())
+    async with watched((make(tmp_path), "--key=sekrit"), free_port()) as it:
+        shown = await it.phase("given_up")
+        assert text in shown.reason and "sekrit" not in str(shown)
+        assert shown.pid is None and shown.next_try is not None
 
 
 def written(folder: Path, text: str, mode: int) -> str:
@@ -199,91 +170,72 @@ def another(what: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 @repeated
 @pytest.mark.parametrize("what", ["stranger", "mute"])
-def test_a_stranger_on_the_port_is_named_and_left_alone(what: str, time: int) -> None:
-    async def work() -> None:
-        port = free_port()
-        with another(what, port) as other:
-            async with watched(command("healthy", port), port) as it:
-                shown = await it.phase("port_taken")
-                assert f"(pid {other.pid})" in shown.reason and shown.port_owner is not None
-                assert not shown.serving and there() >= {other.pid}
-                other.kill()
-                assert (await it.until(serving)).phase == "ready"
-
-    asyncio.run(work())
+async def test_a_stranger_on_the_port_is_named_and_left_alone(what: str, time: int) -> None:
+    port = free_port()
+    with another(what, port) as other:
+        async with watched(command("healthy", port), port) as it:
+            shown = await it.phase("port_taken")
+            assert f"(pid {other.pid})" in shown.reason and shown.port_owner is not None
+            assert not shown.serving and there() >= {other.pid}
+            other.kill()
+            assert (await it.until(serving)).phase == "ready"
 
 
 @repeated
-def test_a_running_proxy_is_adopted_left_alone_and_replaced_after_its_exit(time: int) -> None:
-    async def work() -> None:
-        port = free_port()
-        with another("healthy", port) as other:
-            async with watched(command("healthy", port), port) as it:
-                shown = await it.phase("adopted")
-                assert (
-                    shown.serving and shown.pid is None and f"(pid {other.pid})" in (shown.port_owner or "")
-                )
-            assert other.poll() is None
-            async with watched(command("healthy", port), port) as it:
-                await it.phase("adopted")
-                other.kill()
-                assert (await it.until(serving)).pid not in (None, other.pid)
-
-    asyncio.run(work())
+async def test_a_running_proxy_is_adopted_left_alone_and_replaced_after_its_exit(time: int) -> None:
+    port = free_port()
+    with another("healthy", port) as other:
+        async with watched(command("healthy", port), port) as it:
+            shown = await it.phase("adopted")
+            assert shown.serving and shown.pid is None and f"(pid {other.pid})" in (shown.port_owner or "")
+        assert other.poll() is None
+        async with watched(command("healthy", port), port) as it:
+            await it.phase("adopted")
+            other.kill()
+            assert (await it.until(serving)).pid not in (None, other.pid)
 
 
-def test_a_process_that_takes_the_port_of_an_exited_adopted_proxy_gets_no_request() -> None:
+async def test_a_process_that_takes_the_port_of_an_exited_adopted_proxy_gets_no_request() -> None:
     """Its exit is noticed at once, long before the next probe."""
-
-    async def work() -> None:
-        port = free_port()
-        limits = replace(QUICK, probe_interval=1000.0)
-        with another("healthy", port) as other:
-            async with watched(command("healthy", port), port, limits=limits) as it:
-                await it.phase("adopted")
-                other.kill()
-                assert not (await it.until(lambda shown: shown.phase != "adopted")).serving
-                assert (await it.until(serving)).pid not in (None, other.pid)
-
-    asyncio.run(work())
+    port = free_port()
+    limits = replace(QUICK, probe_interval=1000.0)
+    with another("healthy", port) as other:
+        async with watched(command("healthy", port), port, limits=limits) as it:
+            await it.phase("adopted")
+            other.kill()
+            assert not (await it.until(lambda shown: shown.phase != "adopted")).serving
+            assert (await it.until(serving)).pid not in (None, other.pid)
 
 
 @repeated
 @pytest.mark.parametrize("what", ["healthy", "family"])
-def test_killing_the_subreaper_kills_the_child(what: str, time: int) -> None:
+async def test_killing_the_subreaper_kills_the_child(what: str, time: int) -> None:
     """With its daemons, which had left its session and have lost their parent."""
-
-    async def work() -> None:
-        port = free_port()
-        async with watched(command(what, port), port) as it:
-            first = await it.until(serving)
-            assert first.pid is not None
-            family = there()
-            assert len(family) >= (5 if what == "family" else 2)
-            os.kill(subreaper.process_table()[first.pid][0], signal.SIGKILL)
-            assert "unknown status" in (await it.until(ended)).reason
-            assert (await it.until(serving)).pid != first.pid
-            poll(lambda: not any(map(is_there, family)), "no process of the first family is left")
-
-    asyncio.run(work())
+    port = free_port()
+    async with watched(command(what, port), port) as it:
+        first = await it.until(serving)
+        assert first.pid is not None
+        family = there()
+        assert len(family) >= (5 if what == "family" else 2)
+        os.kill(subreaper.process_table()[first.pid][0], signal.SIGKILL)
+        assert "unknown status" in (await it.until(ended)).reason
+        assert (await it.until(serving)).pid != first.pid
+        poll(lambda: not any(map(is_there, family)), "no process of the first family is left")
 
 
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_200_restarts_leave_no_descriptor_and_no_zombie() -> None:
-    async def work() -> None:
-        limits = replace(QUICK, restart_delay=0.0, max_restart_delay=0.0, max_quick_crashes=1000)
-        async with watched((sys.executable, "-I", "-S", "-c", ""), free_port(), limits=limits) as it:
-            await it.until(ended)
-            before = descriptors()
-            shown = await it.until(lambda shown: shown.restarts >= 200 and ended(shown), 100)
-            assert shown.quick_crashes > 200
-            assert abs(descriptors() - before) <= 2
-            assert len(there()) <= 2
-
-    asyncio.run(work())
+async def test_200_restarts_leave_no_descriptor_and_no_zombie() -> None:
+    limits = replace(QUICK, restart_delay=0.0, max_restart_delay=0.0, max_quick_crashes=1000)
+    async with watched((sys.executable, "-I", "-S", "-c", ""), free_port(), limits=limits) as it:
+        await it.until(ended)
+        before = descriptors()
+        shown = await it.until(lambda shown: shown.restarts >= 200 and ended(shown), 100)
+        assert shown.quick_crashes > 200
+        assert abs(descriptors() - before) <= 2
+        assert len(there()) <= 2
 
 
 @pytest.mark.parametrize("what", ["family", "stubborn"])

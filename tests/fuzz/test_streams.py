@@ -17,7 +17,7 @@ from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, Steps, chunk, h
 from clawgate.testing.http.response import Response
 from clawgate.testing.http.script import Close, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import KINDS, Kind, Stand, run, serving
+from tests.e2e.stand import KINDS, Kind, Stand, serving
 from tests.e2e.whatwg import dispatched
 
 _OURS = re.compile(rb'(?:\n\n)?data: (\{"error":\{.*\}\})\n\n', re.DOTALL)
@@ -164,16 +164,12 @@ BOTH: tuple[Close | Reset, ...] = (Close(), Reset())
 
 
 @pytest.mark.parametrize("how", BOTH, ids=["FIN", "RST"])
-def test_a_realistic_stream_cut_at_every_byte_never_looks_finished(how: Close | Reset) -> None:
+async def test_a_realistic_stream_cut_at_every_byte_never_looks_finished(how: Close | Reset) -> None:
     """Head, chunk framing, CRLF, comments, half characters, usage and [DONE]: every offset of the wire."""
-
-    async def work() -> None:
-        wire = chunked(REALISTIC, 61)
-        async with FakeUpstream((Close(),)) as upstream, serving("bridge", upstream.url) as stand:
-            await cut_at_each(stand, upstream, [wire], list(every(wire[0], 0, [how])), REALISTIC)
-            await stand.all_quiet()
-
-    run(work())
+    wire = chunked(REALISTIC, 61)
+    async with FakeUpstream((Close(),)) as upstream, serving("bridge", upstream.url) as stand:
+        await cut_at_each(stand, upstream, [wire], list(every(wire[0], 0, [how])), REALISTIC)
+        await stand.all_quiet()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -182,62 +178,54 @@ def test_a_realistic_stream_cut_at_every_byte_never_looks_finished(how: Close | 
     [CRLF, CR, TIGHT, SPLIT_DONE, DONE_FIRST],
     ids=["CRLF", "CR", "no spaces", "two lines", "first line"],
 )
-def test_the_end_of_a_stream_cut_at_every_byte_never_looks_finished(payload: bytes, kind: Kind) -> None:
+async def test_the_end_of_a_stream_cut_at_every_byte_never_looks_finished(payload: bytes, kind: Kind) -> None:
     """The last frames, in every spelling of line ends, with every framing of the upstream's."""
-
-    async def work() -> None:
-        wires = [chunked(payload, 1000), chunked(payload, 3), with_length(payload), until_close(payload)]
-        offsets: list[tuple[int, int, Close | Reset]] = []
-        for number, (wire, _) in enumerate(wires):
-            start = wire.index(b"\r\n\r\n") + 4
-            step = 5 if number == 1 else 1 + (len(payload) > 100)
-            offsets += [cut for cut in every(wire, number, BOTH, step) if cut[1] >= start]
-        async with FakeUpstream((Close(),)) as upstream, serving(kind, upstream.url) as stand:
-            await cut_at_each(stand, upstream, wires, offsets, payload)
-            await stand.all_quiet()
-
-    run(work())
+    wires = [chunked(payload, 1000), chunked(payload, 3), with_length(payload), until_close(payload)]
+    offsets: list[tuple[int, int, Close | Reset]] = []
+    for number, (wire, _) in enumerate(wires):
+        start = wire.index(b"\r\n\r\n") + 4
+        step = 5 if number == 1 else 1 + (len(payload) > 100)
+        offsets += [cut for cut in every(wire, number, BOTH, step) if cut[1] >= start]
+    async with FakeUpstream((Close(),)) as upstream, serving(kind, upstream.url) as stand:
+        await cut_at_each(stand, upstream, wires, offsets, payload)
+        await stand.all_quiet()
 
 
 @pytest.mark.parametrize("how", BOTH, ids=["FIN", "RST"])
-def test_a_cut_stream_never_looks_finished_to_an_http10_client(how: Close | Reset) -> None:
+async def test_a_cut_stream_never_looks_finished_to_an_http10_client(how: Close | Reset) -> None:
     """Where only the end of the connection ends an answer, a cut is an error event or a reset."""
+    payload = CRLF[-120:]
+    wire, come = chunked(payload, 1000)
+    start = wire.index(b"\r\n\r\n") + 4
+    seen = asyncio.Event()
 
-    async def work() -> None:
-        payload = CRLF[-120:]
-        wire, come = chunked(payload, 1000)
-        start = wire.index(b"\r\n\r\n") + 4
-        seen = asyncio.Event()
+    def script(request: Request) -> Steps:
+        return cuts(wire[: start + request.number], how, seen)
 
-        def script(request: Request) -> Steps:
-            return cuts(wire[: start + request.number], how, seen)
-
-        async with FakeUpstream(script) as upstream, serving("bridge", upstream.url) as stand:
-            for at in range(start, len(wire)):
-                seen.clear()
-                async with await stand.client() as client:
-                    await client.send(
-                        b"POST /v1/chat/completions HTTP/1.0\r\nContent-Type: application/json\r\n"
-                        b"Host: localhost\r\nContent-Length: 2\r\n\r\n{}"
+    async with FakeUpstream(script) as upstream, serving("bridge", upstream.url) as stand:
+        for at in range(start, len(wire)):
+            seen.clear()
+            async with await stand.client() as client:
+                await client.send(
+                    b"POST /v1/chat/completions HTTP/1.0\r\nContent-Type: application/json\r\n"
+                    b"Host: localhost\r\nContent-Length: 2\r\n\r\n{}"
+                )
+                arrived = come[at - 1]
+                await client.response_so_far(
+                    lambda response, least=arrived: (
+                        response.head is not None  # type: ignore[misc]
+                        and len(response.body) >= least
                     )
-                    arrived = come[at - 1]
-                    await client.response_so_far(
-                        lambda response, least=arrived: (
-                            response.head is not None  # type: ignore[misc]
-                            and len(response.body) >= least
-                        )
-                    )
-                    seen.set()
-                    response = await client.response()
-                judge_events(response.body, payload, arrived, may_speak=True)
-                assert len(response.body) > arrived or not response.complete, f"cut at {at}: looks whole"
-
-    run(work())
+                )
+                seen.set()
+                response = await client.response()
+            judge_events(response.body, payload, arrived, may_speak=True)
+            assert len(response.body) > arrived or not response.complete, f"cut at {at}: looks whole"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
-def test_any_stream_cut_anywhere_never_looks_finished(data: st.DataObject) -> None:
+async def test_any_stream_cut_anywhere_never_looks_finished(data: st.DataObject) -> None:
     """Streams made of hostile lines, in any chunks, cut anywhere."""
     line = st.sampled_from(
         [b"data: [DONE]", b"data:[DONE]", b"data: [DONE] ", b"data", b"data:", b"data: {}", b": [DONE]", b":",
@@ -250,21 +238,17 @@ def test_any_stream_cut_anywhere_never_looks_finished(data: st.DataObject) -> No
     start = wire.index(b"\r\n\r\n") + 4
     at = data.draw(st.integers(start, len(wire) - 1))
     how: Close | Reset = data.draw(st.sampled_from(BOTH))
-
-    async def work() -> None:
-        async with FakeUpstream((Close(),)) as upstream, serving("bridge", upstream.url) as stand:
-            ready = asyncio.Event()
-            upstream._scripts = (cuts(wire[:at], how, ready),)
-            async with await stand.client() as client:
-                await stand.send(client)
-                least = come[at - 1]
-                await client.response_so_far(
-                    lambda response: (
-                        response.head is not None and len(response.body) + len(response.partial) >= least
-                    )
+    async with FakeUpstream((Close(),)) as upstream, serving("bridge", upstream.url) as stand:
+        ready = asyncio.Event()
+        upstream._scripts = (cuts(wire[:at], how, ready),)
+        async with await stand.client() as client:
+            await stand.send(client)
+            least = come[at - 1]
+            await client.response_so_far(
+                lambda response: (
+                    response.head is not None and len(response.body) + len(response.partial) >= least
                 )
-                ready.set()
-                response = await client.response()
-            judge(response, payload, least, whole=False)
-
-    run(work())
+            )
+            ready.set()
+            response = await client.response()
+        judge(response, payload, least, whole=False)

@@ -52,13 +52,9 @@ def test_an_unreadable_descriptor_counts_as_closed() -> None:
     assert watched(reading, [], writing) == 1
 
 
-def test_a_pipe_that_closes_after_the_loop_has_no_effect() -> None:
+async def test_a_pipe_that_closes_after_the_loop_has_no_effect() -> None:
     reading, writing = os.pipe()
-
-    async def look() -> None:
-        watch_parent(reading, lambda: None)
-
-    asyncio.run(look())
+    watch_parent(reading, lambda: None)
     os.close(writing)
     for thread in threading.enumerate():
         if thread.name == "clawgate-parent-watch":
@@ -67,13 +63,9 @@ def test_a_pipe_that_closes_after_the_loop_has_no_effect() -> None:
     os.close(reading)
 
 
-def test_the_watcher_does_not_keep_the_process_alive() -> None:
+async def test_the_watcher_does_not_keep_the_process_alive() -> None:
     reading, writing = os.pipe()
-
-    async def look() -> None:
-        watch_parent(reading, lambda: None)
-
-    asyncio.run(look())
+    watch_parent(reading, lambda: None)
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "clawgate-parent-watch"]
     assert thread.daemon
     os.close(writing)

@@ -30,7 +30,7 @@ from clawgate.testing.http.script import ReadBody, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
-from tests.e2e.stand import run, until
+from tests.e2e.stand import until
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,
@@ -180,70 +180,56 @@ def test_the_names_of_who_was_asked_are_head_lines_whatever_they_are() -> None:
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 @pytest.mark.parametrize("api", [OPENAI, ANTHROPIC])
-def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api: str, tmp_path: Path) -> None:
+async def test_through_a_gateway_a_wrapped_failure_is_what_it_is(path: str, api: str, tmp_path: Path) -> None:
     """A 500 that is a 404: the client sees 404 in its own dialect, and the credential in neither."""
     wrapped = faults.json_response({"error": {"message": f"404 for {KEY}"}}, status=500)
-
-    async def work() -> None:
-        async with FakeUpstream(wrapped) as upstream:
-            async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, api)})) as stand:
-                stand.role.router.hooks = Hooks(
-                    judge=lambda _, body: MappedError(status=404, message=f"really: {body.decode()}")
-                )
-                for _ in range(2):
-                    found = await stand.ask(question("a/m"), target=path)
-                    assert found.status == 404 and found.header("x-clawgate-provider") == "a"
-                    assert "really" in found.json()["error"]["message"] and KEY.encode() not in found.body
-                await stand.quiet()
-            assert upstream.anomalies == []
-
-    run(work())
+    async with FakeUpstream(wrapped) as upstream:
+        async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, api)})) as stand:
+            stand.role.router.hooks = Hooks(
+                judge=lambda _, body: MappedError(status=404, message=f"really: {body.decode()}")
+            )
+            for _ in range(2):
+                found = await stand.ask(question("a/m"), target=path)
+                assert found.status == 404 and found.header("x-clawgate-provider") == "a"
+                assert "really" in found.json()["error"]["message"] and KEY.encode() not in found.body
+            await stand.quiet()
+        assert upstream.anomalies == []
 
 
 @pytest.mark.parametrize(("really", "served"), [(400, "a"), (429, "b")])
-def test_through_a_gateway_a_fallback_is_asked_where_the_real_status_lets_it(
+async def test_through_a_gateway_a_fallback_is_asked_where_the_real_status_lets_it(
     really: int, served: str, tmp_path: Path
 ) -> None:
     """Though the provider says 500 to everything."""
     wrapped = faults.json_response({"error": {"message": "wrapped"}}, status=500)
-
-    async def work() -> None:
-        async with FakeUpstream(wrapped) as first, FakeUpstream(faults.json_response({"ok": 1})) as second:
-            both = {"a": provider(first.url), "b": provider(second.url)}
-            async with serving_gateway(tmp_path, config_of(both, primary="a/m", fallbacks=("b/m",))) as stand:
-                stand.role.router.hooks = Hooks(
-                    judge=lambda _, __: MappedError(status=really, message="really")
-                )
-                found = await stand.ask(question(""))
-                assert found.header("x-clawgate-provider") == served
-                assert found.status == (200 if served == "b" else 400)
-                await stand.quiet()
-            assert first.anomalies == [] == second.anomalies
-
-    run(work())
+    async with FakeUpstream(wrapped) as first, FakeUpstream(faults.json_response({"ok": 1})) as second:
+        both = {"a": provider(first.url), "b": provider(second.url)}
+        async with serving_gateway(tmp_path, config_of(both, primary="a/m", fallbacks=("b/m",))) as stand:
+            stand.role.router.hooks = Hooks(judge=lambda _, __: MappedError(status=really, message="really"))
+            found = await stand.ask(question(""))
+            assert found.header("x-clawgate-provider") == served
+            assert found.status == (200 if served == "b" else 400)
+            await stand.quiet()
+        assert first.anomalies == [] == second.anomalies
 
 
-def test_through_a_gateway_one_that_is_not_available_is_never_dialled(tmp_path: Path) -> None:
+async def test_through_a_gateway_one_that_is_not_available_is_never_dialled(tmp_path: Path) -> None:
     """503 with its reason, when to come again, and nobody else is asked instead."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({})) as upstream:
-            async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url)})) as stand:
-                stand.role.router.hooks = Hooks(
-                    unavailable=lambda name: ProviderUnavailable(f"{name} rests", retry_after=9)
-                )
-                found = await stand.ask(question("a/m"))
-                assert (found.status, found.json()["error"]["code"]) == (503, "provider_unavailable")
-                assert "a rests" in found.json()["error"]["message"] and found.header("retry-after") == "9"
-                assert len(stand.role.dialer.ledger) == 0
-            assert upstream.connections == []
-
-    run(work())
+    async with FakeUpstream(faults.json_response({})) as upstream:
+        async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url)})) as stand:
+            stand.role.router.hooks = Hooks(
+                unavailable=lambda name: ProviderUnavailable(f"{name} rests", retry_after=9)
+            )
+            found = await stand.ask(question("a/m"))
+            assert (found.status, found.json()["error"]["code"]) == (503, "provider_unavailable")
+            assert "a rests" in found.json()["error"]["message"] and found.header("retry-after") == "9"
+            assert len(stand.role.dialer.ledger) == 0
+        assert upstream.connections == []
 
 
 @pytest.mark.parametrize("at", [1, 9, len(KEY), len(KEY) + 1])
 @pytest.mark.parametrize(("path", "api"), [(CHAT, OPENAI), (MESSAGES, ANTHROPIC)])
-def test_a_key_that_is_cut_over_two_chunks_is_not_passed_on(
+async def test_a_key_that_is_cut_over_two_chunks_is_not_passed_on(
     path: str, api: str, at: int, tmp_path: Path
 ) -> None:
     """In a stream that goes on as it came, chunk by chunk."""
@@ -253,24 +239,20 @@ def test_a_key_that_is_cut_over_two_chunks_is_not_passed_on(
     )
     cut = said.index(key) + at
     head = faults.head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
-
-    async def work() -> None:
-        first, second = asyncio.Event(), asyncio.Event()
-        script = (ReadBody(), Send(head + faults.chunk(b": begin\n\n")), Wait(first), Send(faults.chunk(said[:cut])),
-                  Wait(second), Send(faults.chunk(said[cut:])), Send(faults.LAST_CHUNK))  # fmt: skip
-        async with FakeUpstream(script) as upstream:
-            config = config_of({"a": provider(upstream.url, api, name="a")})
-            async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
-                await stand.send(client, question("a/m", stream=True), target=path)
-                await client.saw(b": begin")
-                first.set()
-                # Events that are read are passed on whole.
-                await client.saw(b"it is " if path == CHAT else b"message_delta")
-                second.set()
-                found = await client.response()
-            assert found.body == b": begin\n\n" + said.replace(key, b"*" * len(key))
-
-    run(work())
+    first, second = asyncio.Event(), asyncio.Event()
+    script = (ReadBody(), Send(head + faults.chunk(b": begin\n\n")), Wait(first), Send(faults.chunk(said[:cut])),
+              Wait(second), Send(faults.chunk(said[cut:])), Send(faults.LAST_CHUNK))  # fmt: skip
+    async with FakeUpstream(script) as upstream:
+        config = config_of({"a": provider(upstream.url, api, name="a")})
+        async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+            await stand.send(client, question("a/m", stream=True), target=path)
+            await client.saw(b": begin")
+            first.set()
+            # Events that are read are passed on whole.
+            await client.saw(b"it is " if path == CHAT else b"message_delta")
+            second.set()
+            found = await client.response()
+        assert found.body == b": begin\n\n" + said.replace(key, b"*" * len(key))
 
 
 class Held:
@@ -289,64 +271,46 @@ class Held:
         monkeypatch.setattr(ChatToMessages, "translate_request", slow)
 
 
-def test_others_are_served_while_a_large_body_is_translated(
+async def test_others_are_served_while_a_large_body_is_translated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch)
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response(ANSWER)) as upstream:
-            async with serving_gateway(
-                tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})
-            ) as stand:
-                async with await stand.client() as large:
-                    await stand.send(large, question("a/m"))
-                    await until(held.begun.is_set, lambda: "the translation did not begin")
-                    assert (await stand.ask(None, target="/v1/models")).status == 200
-                    assert upstream.connections == []
-                    held.go.set()
-                    found = await large.response()
-                assert found.json()["choices"][0]["message"]["content"] == "hi"
-                await stand.quiet()
-            assert upstream.anomalies == [] and len(upstream.requests) == 1
-
-    run(work())
-
-
-def test_a_client_that_leaves_while_its_body_is_translated_has_nobody_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = Held(monkeypatch)
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response(ANSWER)) as upstream:
-            async with serving_gateway(
-                tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})
-            ) as stand:
-                async with await stand.client() as large:
-                    await stand.send(large, question("a/m"))
-                    await until(held.begun.is_set, lambda: "the translation did not begin")
-                await stand.quiet()
+    async with FakeUpstream(faults.json_response(ANSWER)) as upstream:
+        async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})) as stand:
+            async with await stand.client() as large:
+                await stand.send(large, question("a/m"))
+                await until(held.begun.is_set, lambda: "the translation did not begin")
+                assert (await stand.ask(None, target="/v1/models")).status == 200
+                assert upstream.connections == []
                 held.go.set()
-                assert (await stand.ask(question("a/m"))).status == 200
-                assert len(stand.role.dialer.ledger) == 1
-            assert len(upstream.requests) == 1
+                found = await large.response()
+            assert found.json()["choices"][0]["message"]["content"] == "hi"
+            await stand.quiet()
+        assert upstream.anomalies == [] and len(upstream.requests) == 1
 
-    run(work())
+
+async def test_a_client_that_leaves_while_its_body_is_translated_has_nobody_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(monkeypatch)
+    async with FakeUpstream(faults.json_response(ANSWER)) as upstream:
+        async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})) as stand:
+            async with await stand.client() as large:
+                await stand.send(large, question("a/m"))
+                await until(held.begun.is_set, lambda: "the translation did not begin")
+            await stand.quiet()
+            held.go.set()
+            assert (await stand.ask(question("a/m"))).status == 200
+            assert len(stand.role.dialer.ledger) == 1
+        assert len(upstream.requests) == 1
 
 
-def test_what_cannot_be_carried_of_a_large_body_is_refused_by_its_field(
+async def test_what_cannot_be_carried_of_a_large_body_is_refused_by_its_field(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts, "OFFLOAD_BYTES", 1)
-
-    async def work() -> None:
-        async with FakeUpstream() as upstream:
-            async with serving_gateway(
-                tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})
-            ) as stand:
-                found = await stand.ask(question("a/m", n=2))
-                assert (found.status, found.json()["error"]["param"]) == (400, "n")
-            assert upstream.connections == []
-
-    run(work())
+    async with FakeUpstream() as upstream:
+        async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})) as stand:
+            found = await stand.ask(question("a/m", n=2))
+            assert (found.status, found.json()["error"]["param"]) == (400, "n")
+        assert upstream.connections == []

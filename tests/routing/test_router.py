@@ -24,7 +24,6 @@ from clawgate.testing.http.script import Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import dialect_of
 from clawgate.wire.http.url import Origin
-from tests.e2e.stand import run
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,
@@ -234,7 +233,7 @@ def test_a_plan_that_was_made_before_a_change_leaves_nothing_of_the_old_behind()
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("api", ["openai-completions", ANTHROPIC])
-def test_one_credential_leaves_and_none_comes_back(path: str, api: str, tmp_path: Path) -> None:
+async def test_one_credential_leaves_and_none_comes_back(path: str, api: str, tmp_path: Path) -> None:
     """Also where the provider repeats its credential and ours in an error, in head and body, in either direction."""
     spill = {
         "error": {"type": "invalid_request_error", "message": f"bad key {KEY}x in {KEY}x"},
@@ -242,73 +241,57 @@ def test_one_credential_leaves_and_none_comes_back(path: str, api: str, tmp_path
     }
     fields = (("x-request-id", KEY + "x"), ("set-cookie", f"k={KEY}x"), ("x-clawgate-provider", "forged"),
               ("x-clawgate-attempts", "forged"), ("x-clawgate-else", "forged"))  # fmt: skip
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.json_response(spill, 401, fields)) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api, name="x")})) as stand,
-        ):
-            more = (("Cookie", "a=CLIENTSECRET"), ("X-Api-Key", CLIENT_TOKEN), ("X-Secret", "CLIENTSECRET"))
-            answer = await stand.ask(question("x/m"), *more, target=path)
-            (request,) = upstream.requests
-            assert b"CLIENTSECRET" not in request.raw and b"cookie" not in request.raw_head.lower()
-            assert request.raw.count(KEY.encode()) == 1
-            assert answer.status == 401 and answer.head is not None
-            assert b"UPSTREAMSECRET" not in answer.head.raw + answer.body and b"forged" not in answer.head.raw
-            assert answer.header("x-clawgate-provider") == "x" and answer.header("x-clawgate-model") == "m"
-            assert answer.header("set-cookie") is None
-
-    run(work())
+    async with (
+        FakeUpstream(faults.json_response(spill, 401, fields)) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api, name="x")})) as stand,
+    ):
+        more = (("Cookie", "a=CLIENTSECRET"), ("X-Api-Key", CLIENT_TOKEN), ("X-Secret", "CLIENTSECRET"))
+        answer = await stand.ask(question("x/m"), *more, target=path)
+        (request,) = upstream.requests
+        assert b"CLIENTSECRET" not in request.raw and b"cookie" not in request.raw_head.lower()
+        assert request.raw.count(KEY.encode()) == 1
+        assert answer.status == 401 and answer.head is not None
+        assert b"UPSTREAMSECRET" not in answer.head.raw + answer.body and b"forged" not in answer.head.raw
+        assert answer.header("x-clawgate-provider") == "x" and answer.header("x-clawgate-model") == "m"
+        assert answer.header("set-cookie") is None
 
 
 @pytest.mark.parametrize("text", [rb"sk\/slash-in-it-0123456789", rb"\u0073k/slash-in-it-0123456789"])
-def test_a_credential_is_masked_in_any_spelling_of_json(text: bytes, tmp_path: Path) -> None:
+async def test_a_credential_is_masked_in_any_spelling_of_json(text: bytes, tmp_path: Path) -> None:
     """The translation reads the spelling, so the client would get it in plain text."""
     body = b'{"type":"error","error":{"type":"authentication_error","message":"bad ' + text + b'"}}'
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((ReadBody(), Send(faults.response(body, 401)))) as upstream,
-            serving_gateway(
-                tmp_path,
-                config_of({"x": provider(upstream.url, ANTHROPIC) | {"apiKey": "sk/slash-in-it-0123456789"}}),
-            ) as stand,
-        ):
-            answer = await stand.ask(question("x/m"))
-            assert answer.status == 401 and "slash-in-it" not in answer.json()["error"]["message"]
-
-    run(work())
+    async with (
+        FakeUpstream((ReadBody(), Send(faults.response(body, 401)))) as upstream,
+        serving_gateway(
+            tmp_path,
+            config_of({"x": provider(upstream.url, ANTHROPIC) | {"apiKey": "sk/slash-in-it-0123456789"}}),
+        ) as stand,
+    ):
+        answer = await stand.ask(question("x/m"))
+        assert answer.status == 401 and "slash-in-it" not in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("key", ["1", "-", "x", "none", "json"])
 @pytest.mark.parametrize("path", PATHS)
-def test_a_key_that_is_none_spoils_no_head(key: str, path: str, tmp_path: Path) -> None:
+async def test_a_key_that_is_none_spoils_no_head(key: str, path: str, tmp_path: Path) -> None:
     """Servers of one's own take anything for a key, and people write the shortest thing."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.json_response({"id": "x1"}, 400, (("x-request-id", "r-1"),))) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url) | {"apiKey": key}})) as stand,
-        ):
-            answer = await stand.ask(question("x/m"), target=path)
-            assert answer.status == 400 and answer.header("content-type") == "application/json"
-
-    run(work())
+    async with (
+        FakeUpstream(faults.json_response({"id": "x1"}, 400, (("x-request-id", "r-1"),))) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url) | {"apiKey": key}})) as stand,
+    ):
+        answer = await stand.ask(question("x/m"), target=path)
+        assert answer.status == 400 and answer.header("content-type") == "application/json"
 
 
-def test_a_stream_of_the_same_dialect_passes_byte_for_byte(tmp_path: Path) -> None:
+async def test_a_stream_of_the_same_dialect_passes_byte_for_byte(tmp_path: Path) -> None:
     frames = [b": ping\n\n", b'data: {"a" : 1}\r\n\r\n', "data: é🦞\n\n".encode(), b"event: x\ndata: 1\n\n"]
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.sse_response(frames)) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url)})) as stand,
-        ):
-            answer = await stand.ask(question("x/m", stream=True))
-            assert answer.complete and answer.body == b"".join(frames)
-            assert answer.header("x-clawgate-provider") == "x"
-
-    run(work())
+    async with (
+        FakeUpstream(faults.sse_response(frames)) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url)})) as stand,
+    ):
+        answer = await stand.ask(question("x/m", stream=True))
+        assert answer.complete and answer.body == b"".join(frames)
+        assert answer.header("x-clawgate-provider") == "x"
 
 
 @pytest.mark.parametrize(
@@ -319,184 +302,138 @@ def test_a_stream_of_the_same_dialect_passes_byte_for_byte(tmp_path: Path) -> No
     ],
     ids=["503", "401", "404", "429", "garbage", "reset", "redirect"],
 )  # fmt: skip
-def test_the_chain_is_followed_in_its_order_and_every_failure_is_logged(
+async def test_the_chain_is_followed_in_its_order_and_every_failure_is_logged(
     failure: faults.Steps, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each provider once, with its own credential and model; the answer says who was asked."""
     caplog.set_level(logging.WARNING, "clawgate.gateway")
-
-    async def work() -> None:
-        async with FakeUpstream(failure) as one, FakeUpstream(failure) as two, FakeUpstream(GOOD) as three:
-            blocks = {
-                name: provider(up.url, name=name) for name, up in zip("abc", (one, two, three), strict=True)
-            }
-            config = config_of(blocks, primary="a/m", fallbacks=("b/n", "c/o"))
-            async with serving_gateway(tmp_path, config) as stand:
-                answer = await stand.ask(question("default"))
-                assert answer.status == 200 and answer.json() == {"next": "fine"}
-                assert (
-                    answer.header("x-clawgate-provider") == "c" and answer.header("x-clawgate-model") == "o"
-                )
-                attempts = answer.header("x-clawgate-attempts")
-                assert attempts is not None
-                assert [part.split(" ")[0] for part in attempts.split("; ")] == ["a/m", "b/n", "c/o"]
-                for name, model, up in (("a", "m", one), ("b", "n", two), ("c", "o", three)):
-                    (request,) = up.requests
-                    assert request.header_all("authorization") == [f"Bearer {KEY}{name}"]
-                    assert json.loads(request.body)["model"] == model
-                await stand.quiet()
-
-    run(work())
+    async with FakeUpstream(failure) as one, FakeUpstream(failure) as two, FakeUpstream(GOOD) as three:
+        blocks = {
+            name: provider(up.url, name=name) for name, up in zip("abc", (one, two, three), strict=True)
+        }
+        config = config_of(blocks, primary="a/m", fallbacks=("b/n", "c/o"))
+        async with serving_gateway(tmp_path, config) as stand:
+            answer = await stand.ask(question("default"))
+            assert answer.status == 200 and answer.json() == {"next": "fine"}
+            assert answer.header("x-clawgate-provider") == "c" and answer.header("x-clawgate-model") == "o"
+            attempts = answer.header("x-clawgate-attempts")
+            assert attempts is not None
+            assert [part.split(" ")[0] for part in attempts.split("; ")] == ["a/m", "b/n", "c/o"]
+            for name, model, up in (("a", "m", one), ("b", "n", two), ("c", "o", three)):
+                (request,) = up.requests
+                assert request.header_all("authorization") == [f"Bearer {KEY}{name}"]
+                assert json.loads(request.body)["model"] == model
+            await stand.quiet()
     told = [record.getMessage() for record in caplog.records if " failed: " in record.getMessage()]
     assert [text.split(" ")[0] for text in told] == ["a/m", "b/n"]
     assert told[0].endswith("the next fallback is b/n") and told[1].endswith("the next fallback is c/o")
 
 
 @pytest.mark.parametrize("status", [400, 405, 413, 415, 422])
-def test_a_request_that_is_at_fault_goes_nowhere_else(status: int, tmp_path: Path) -> None:
-    async def work() -> None:
-        async with FakeUpstream(faults.error_response(status)) as one, FakeUpstream(GOOD) as two:
-            blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(
-                tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
-            ) as stand:
-                answer = await stand.ask(question("default"))
-                assert answer.status == status and answer.header("x-clawgate-provider") == "a"
-                assert two.connections == []
-
-    run(work())
+async def test_a_request_that_is_at_fault_goes_nowhere_else(status: int, tmp_path: Path) -> None:
+    async with FakeUpstream(faults.error_response(status)) as one, FakeUpstream(GOOD) as two:
+        blocks = {"a": provider(one.url), "b": provider(two.url)}
+        async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+            answer = await stand.ask(question("default"))
+            assert answer.status == status and answer.header("x-clawgate-provider") == "a"
+            assert two.connections == []
 
 
 @pytest.mark.parametrize("asked", ["a/m", "short"])
-def test_a_model_that_is_named_fails_rather_than_going_elsewhere(asked: str, tmp_path: Path) -> None:
+async def test_a_model_that_is_named_fails_rather_than_going_elsewhere(asked: str, tmp_path: Path) -> None:
     """Named in full or by alias, where it is not the configured default."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.error_response(503)) as one, FakeUpstream(GOOD) as two:
-            blocks = {"a": provider(one.url), "b": provider(two.url)}
-            config = config_of(blocks, primary="b/n", fallbacks=("b/o",), aliases={"short": "a/m"})
-            async with serving_gateway(tmp_path, config) as stand:
-                answer = await stand.ask(question(asked))
-                assert answer.status == 503 and answer.header("x-clawgate-provider") == "a"
-                assert answer.header("x-clawgate-attempts") is None and two.connections == []
-
-    run(work())
+    async with FakeUpstream(faults.error_response(503)) as one, FakeUpstream(GOOD) as two:
+        blocks = {"a": provider(one.url), "b": provider(two.url)}
+        config = config_of(blocks, primary="b/n", fallbacks=("b/o",), aliases={"short": "a/m"})
+        async with serving_gateway(tmp_path, config) as stand:
+            answer = await stand.ask(question(asked))
+            assert answer.status == 503 and answer.header("x-clawgate-provider") == "a"
+            assert answer.header("x-clawgate-attempts") is None and two.connections == []
 
 
 @pytest.mark.parametrize(
     "failure", [faults.error_response(503), (ReadBody(), Reset()), faults.rate_limited()]
 )
-def test_the_default_named_in_full_is_served_by_no_other(failure: faults.Steps, tmp_path: Path) -> None:
+async def test_the_default_named_in_full_is_served_by_no_other(failure: faults.Steps, tmp_path: Path) -> None:
     """The prompt of a client that asks for a provider does not go to another one."""
-
-    async def work() -> None:
-        async with FakeUpstream(failure) as one, FakeUpstream(GOOD) as two:
-            blocks = {"local": provider(one.url), "b": provider(two.url)}
-            config = config_of(blocks, primary="local/m", fallbacks=("b/n",), aliases={"short": "local/m"})
-            async with serving_gateway(tmp_path, config) as stand:
-                response = await stand.ask(question("local/m"))
-                assert response.status >= 400 and two.connections == []
-                for name in ("default", "short"):
-                    assert (await stand.ask(question(name))).header("x-clawgate-provider") == "b"
-
-    run(work())
+    async with FakeUpstream(failure) as one, FakeUpstream(GOOD) as two:
+        blocks = {"local": provider(one.url), "b": provider(two.url)}
+        config = config_of(blocks, primary="local/m", fallbacks=("b/n",), aliases={"short": "local/m"})
+        async with serving_gateway(tmp_path, config) as stand:
+            response = await stand.ask(question("local/m"))
+            assert response.status >= 400 and two.connections == []
+            for name in ("default", "short"):
+                assert (await stand.ask(question(name))).header("x-clawgate-provider") == "b"
 
 
-def test_nothing_is_tried_after_the_first_byte(tmp_path: Path) -> None:
+async def test_nothing_is_tried_after_the_first_byte(tmp_path: Path) -> None:
     """A stream that breaks is broken: an error in it, no second provider."""
     wire = faults.sse_bytes()
-
-    async def work() -> None:
-        async with FakeUpstream(faults.cut(wire, len(wire) // 2)) as one, FakeUpstream(GOOD) as two:
-            blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(
-                tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
-            ) as stand:
-                answer = await stand.ask(question("default", stream=True))
-                assert answer.status == 200 and not answer.complete and b"upstream_closed" in answer.body
-                assert b"[DONE]" not in answer.body and two.connections == []
-
-    run(work())
+    async with FakeUpstream(faults.cut(wire, len(wire) // 2)) as one, FakeUpstream(GOOD) as two:
+        blocks = {"a": provider(one.url), "b": provider(two.url)}
+        async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+            answer = await stand.ask(question("default", stream=True))
+            assert answer.status == 200 and not answer.complete and b"upstream_closed" in answer.body
+            assert b"[DONE]" not in answer.body and two.connections == []
 
 
 @pytest.mark.parametrize("limit", ["first_byte", "total"])
-def test_the_last_providers_time_out_is_answered(limit: str, tmp_path: Path) -> None:
+async def test_the_last_providers_time_out_is_answered(limit: str, tmp_path: Path) -> None:
     """After another one failed as well: 504 with the limit's name, and both are told of."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.error_response(503)) as one,
-            FakeUpstream(faults.never_responds()) as two,
-        ):
-            blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(
-                tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
-            ) as stand:
-                stand.limit(
-                    "b", **{"connect": 1.0, "first_byte": 5.0, "idle": 5.0, "total": 5.0} | {limit: 0.2}
-                )
-                async with await stand.client() as client:
-                    await stand.send(client, question("default"))
-                    answer = await client.response(within=2)
-                assert answer.status == 504 and f"limit '{limit}'" in answer.json()["error"]["message"]
-                assert "a/m status 503" in answer.json()["error"]["message"]
-                await two.saw_close(0)
-
-    run(work())
-
-
-def test_a_provider_that_times_out_has_a_fallback_but_not_for_the_total(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with FakeUpstream(faults.never_responds()) as one, FakeUpstream(GOOD) as two:
-            blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(
-                tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))
-            ) as stand:
-                stand.limit("a", connect=1, first_byte=0.2, idle=5, total=5)
-                answer = await stand.ask(question("default"))
-                assert answer.status == 200
-                assert answer.header("x-clawgate-attempts") == "a/m timed out (first_byte); b/n"
-                await one.saw_close(0)
-                stand.limit("a", connect=1, first_byte=5, idle=5, total=0.2)
-                answer = await stand.ask(question("default"))
-                assert answer.status == 504 and len(two.requests) == 1
-
-    run(work())
-
-
-def test_the_provider_that_failed_is_the_one_that_is_named(tmp_path: Path) -> None:
-    """Not the fallback behind it, which was never asked."""
-
-    async def work() -> None:
-        async with FakeUpstream() as gone:
-            nobody = gone.url
-        blocks = {"a": provider(nobody), "b": {"api": "openai-completions"}}
+    async with (
+        FakeUpstream(faults.error_response(503)) as one,
+        FakeUpstream(faults.never_responds()) as two,
+    ):
+        blocks = {"a": provider(one.url), "b": provider(two.url)}
         async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
-            answer = await stand.ask(question("default"))
-            assert answer.status == 503 and answer.json()["error"]["code"] == "provider_unavailable"
-            said = answer.json()["error"]["message"]
-            assert said.startswith("the provider 'a' is not available")
-            assert said.count("is it running") == 1 and "models.providers.a.baseUrl" in said
+            stand.limit("b", **{"connect": 1.0, "first_byte": 5.0, "idle": 5.0, "total": 5.0} | {limit: 0.2})
+            async with await stand.client() as client:
+                await stand.send(client, question("default"))
+                answer = await client.response(within=2)
+            assert answer.status == 504 and f"limit '{limit}'" in answer.json()["error"]["message"]
+            assert "a/m status 503" in answer.json()["error"]["message"]
+            await two.saw_close(0)
 
-    run(work())
+
+async def test_a_provider_that_times_out_has_a_fallback_but_not_for_the_total(tmp_path: Path) -> None:
+    async with FakeUpstream(faults.never_responds()) as one, FakeUpstream(GOOD) as two:
+        blocks = {"a": provider(one.url), "b": provider(two.url)}
+        async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+            stand.limit("a", connect=1, first_byte=0.2, idle=5, total=5)
+            answer = await stand.ask(question("default"))
+            assert answer.status == 200
+            assert answer.header("x-clawgate-attempts") == "a/m timed out (first_byte); b/n"
+            await one.saw_close(0)
+            stand.limit("a", connect=1, first_byte=5, idle=5, total=0.2)
+            answer = await stand.ask(question("default"))
+            assert answer.status == 504 and len(two.requests) == 1
+
+
+async def test_the_provider_that_failed_is_the_one_that_is_named(tmp_path: Path) -> None:
+    """Not the fallback behind it, which was never asked."""
+    async with FakeUpstream() as gone:
+        nobody = gone.url
+    blocks = {"a": provider(nobody), "b": {"api": "openai-completions"}}
+    async with serving_gateway(tmp_path, config_of(blocks, primary="a/m", fallbacks=("b/n",))) as stand:
+        answer = await stand.ask(question("default"))
+        assert answer.status == 503 and answer.json()["error"]["code"] == "provider_unavailable"
+        said = answer.json()["error"]["message"]
+        assert said.startswith("the provider 'a' is not available")
+        assert said.count("is it running") == 1 and "models.providers.a.baseUrl" in said
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_provider_that_is_not_there_is_503_with_its_code(path: str, tmp_path: Path) -> None:
+async def test_a_provider_that_is_not_there_is_503_with_its_code(path: str, tmp_path: Path) -> None:
     """In the client's dialect: down, or not configured."""
-
-    async def work() -> None:
-        async with FakeUpstream() as gone:
-            nobody = gone.url
-        blocks = {"down": provider(nobody), "bare": {"api": "openai-completions"}}
-        async with serving_gateway(tmp_path, config_of(blocks)) as stand:
-            for name, code in (("down", "provider_unavailable"), ("bare", "provider_not_configured")):
-                answer = await stand.ask(question(f"{name}/m"), target=path)
-                assert answer.status == 503 and answer.json()["error"]["code"] == code
-                assert f"'{name}'" in answer.json()["error"]["message"]
-                assert ("type" in answer.json()) == (path == MESSAGES)
-
-    run(work())
+    async with FakeUpstream() as gone:
+        nobody = gone.url
+    blocks = {"down": provider(nobody), "bare": {"api": "openai-completions"}}
+    async with serving_gateway(tmp_path, config_of(blocks)) as stand:
+        for name, code in (("down", "provider_unavailable"), ("bare", "provider_not_configured")):
+            answer = await stand.ask(question(f"{name}/m"), target=path)
+            assert answer.status == 503 and answer.json()["error"]["code"] == code
+            assert f"'{name}'" in answer.json()["error"]["message"]
+            assert ("type" in answer.json()) == (path == MESSAGES)
 
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -504,7 +441,7 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-e
 
 @pytest.mark.parametrize("phase", ["before the head", "in the stream", "in the answer"])
 @pytest.mark.parametrize("api", ["openai-completions", ANTHROPIC])
-def test_a_client_that_leaves_frees_the_provider(phase: str, api: str, tmp_path: Path) -> None:
+async def test_a_client_that_leaves_frees_the_provider(phase: str, api: str, tmp_path: Path) -> None:
     """Spliced and translated, in every phase; no fallback is tried for nobody."""
     scripts: dict[str, faults.Steps] = {
         "before the head": faults.never_responds(),
@@ -513,105 +450,83 @@ def test_a_client_that_leaves_frees_the_provider(phase: str, api: str, tmp_path:
             faults.response(b'{"a":1}'), len(faults.response(b'{"a":1}')) - 1
         ),
     }
-
-    async def work() -> None:
-        async with FakeUpstream(scripts[phase]) as upstream, FakeUpstream(GOOD) as other:
-            blocks = {"x": provider(upstream.url, api), "y": provider(other.url)}
-            async with serving_gateway(
-                tmp_path, config_of(blocks, primary="x/m", fallbacks=("y/n",))
-            ) as stand:
-                async with await stand.client() as client:
-                    await stand.send(client, question("default", stream=phase == "in the stream"))
-                    await upstream.saw_body(0)
-                await upstream.saw_close(0)
-                await stand.quiet()
-                assert other.connections == []
-
-    run(work())
+    async with FakeUpstream(scripts[phase]) as upstream, FakeUpstream(GOOD) as other:
+        blocks = {"x": provider(upstream.url, api), "y": provider(other.url)}
+        async with serving_gateway(tmp_path, config_of(blocks, primary="x/m", fallbacks=("y/n",))) as stand:
+            async with await stand.client() as client:
+                await stand.send(client, question("default", stream=phase == "in the stream"))
+                await upstream.saw_body(0)
+            await upstream.saw_close(0)
+            await stand.quiet()
+            assert other.connections == []
 
 
-def test_connections_are_reused_for_each_provider_by_itself(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as one, FakeUpstream(GOOD) as two:
-            blocks = {"a": provider(one.url), "b": provider(two.url)}
-            async with serving_gateway(tmp_path, config_of(blocks)) as stand:
-                for _ in range(3):
-                    assert (await stand.ask(question("a/m"))).status == 200
-                    assert (await stand.ask(question("b/m"))).status == 200
-                assert (len(one.connections), len(one.requests)) == (1, 3)
-                assert (len(two.connections), len(two.requests)) == (1, 3)
-
-    run(work())
+async def test_connections_are_reused_for_each_provider_by_itself(tmp_path: Path) -> None:
+    async with FakeUpstream(GOOD) as one, FakeUpstream(GOOD) as two:
+        blocks = {"a": provider(one.url), "b": provider(two.url)}
+        async with serving_gateway(tmp_path, config_of(blocks)) as stand:
+            for _ in range(3):
+                assert (await stand.ask(question("a/m"))).status == 200
+                assert (await stand.ask(question("b/m"))).status == 200
+            assert (len(one.connections), len(one.requests)) == (1, 3)
+            assert (len(two.connections), len(two.requests)) == (1, 3)
 
 
-def test_two_providers_at_one_place_never_share_a_connection(tmp_path: Path) -> None:
+async def test_two_providers_at_one_place_never_share_a_connection(tmp_path: Path) -> None:
     """A connection carries one credential."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream:
-            blocks = {name: provider(upstream.url, name=name) for name in "ab"}
-            async with serving_gateway(tmp_path, config_of(blocks)) as stand:
-                for name in "abab":
-                    await stand.ask(question(f"{name}/m"))
-        assert [request.connection.number for request in upstream.requests] == [0, 1, 0, 1]
-        for connection in upstream.connections:
-            assert len({request.header("authorization") for request in connection.requests}) == 1
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        blocks = {name: provider(upstream.url, name=name) for name in "ab"}
+        async with serving_gateway(tmp_path, config_of(blocks)) as stand:
+            for name in "abab":
+                await stand.ask(question(f"{name}/m"))
+    assert [request.connection.number for request in upstream.requests] == [0, 1, 0, 1]
+    for connection in upstream.connections:
+        assert len({request.header("authorization") for request in connection.requests}) == 1
 
 
-def test_a_change_of_the_config_leaves_a_running_stream_alone(tmp_path: Path) -> None:
+async def test_a_change_of_the_config_leaves_a_running_stream_alone(tmp_path: Path) -> None:
     """It ends as it began, over its old connection, which is closed behind it; the next request takes the new way."""
     gates = [asyncio.Event() for _ in faults.CHAT_FRAMES]
     gates[0].set()
-
-    async def work() -> None:
-        async with FakeUpstream(faults.sse_gated(gates)) as old, FakeUpstream(GOOD) as new:
-            config = config_of({"x": provider(old.url, name="old")})
-            async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
-                await stand.send(client, question("x/m", stream=True))
-                await client.saw(faults.CHAT_FRAMES[0])
-                stand.rewrite(config_of({"x": provider(new.url, name="new")}))
-                answer = await stand.ask(question("x/m"))
-                assert answer.json() == {"next": "fine"}
-                assert new.requests[0].header("authorization") == f"Bearer {KEY}new"
-                for gate in gates:
-                    gate.set()
-                streamed = await client.response()
-                assert streamed.complete and streamed.body == b"".join(faults.CHAT_FRAMES)
-                await old.saw_close(0)
-                answer = await stand.ask(question("x/m"), client=client)
-                assert answer.status == 200 and len(old.requests) == 1
-
-    run(work())
+    async with FakeUpstream(faults.sse_gated(gates)) as old, FakeUpstream(GOOD) as new:
+        config = config_of({"x": provider(old.url, name="old")})
+        async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+            await stand.send(client, question("x/m", stream=True))
+            await client.saw(faults.CHAT_FRAMES[0])
+            stand.rewrite(config_of({"x": provider(new.url, name="new")}))
+            answer = await stand.ask(question("x/m"))
+            assert answer.json() == {"next": "fine"}
+            assert new.requests[0].header("authorization") == f"Bearer {KEY}new"
+            for gate in gates:
+                gate.set()
+            streamed = await client.response()
+            assert streamed.complete and streamed.body == b"".join(faults.CHAT_FRAMES)
+            await old.saw_close(0)
+            answer = await stand.ask(question("x/m"), client=client)
+            assert answer.status == 200 and len(old.requests) == 1
 
 
-def test_a_fallback_after_a_change_does_not_bring_the_old_credential_back(tmp_path: Path) -> None:
+async def test_a_fallback_after_a_change_does_not_bring_the_old_credential_back(tmp_path: Path) -> None:
     gate = asyncio.Event()
     slow = (ReadBody(), Wait(gate), *faults.error_response(503)[1:])
+    async with FakeUpstream(slow) as one, FakeUpstream(GOOD) as old, FakeUpstream(GOOD) as new:
 
-    async def work() -> None:
-        async with FakeUpstream(slow) as one, FakeUpstream(GOOD) as old, FakeUpstream(GOOD) as new:
+        def config(url: str, name: str) -> dict[str, Any]:
+            blocks = {"a": provider(one.url), "b": provider(url, name=name)}
+            return config_of(blocks, primary="a/m", fallbacks=("b/n",))
 
-            def config(url: str, name: str) -> dict[str, Any]:
-                blocks = {"a": provider(one.url), "b": provider(url, name=name)}
-                return config_of(blocks, primary="a/m", fallbacks=("b/n",))
-
-            async with serving_gateway(tmp_path, config(old.url, "old")) as stand:
-                async with await stand.client() as client:
-                    await stand.send(client, question("default"))
-                    await one.saw_body(0)
-                    stand.rewrite(config(new.url, "new"))
-                    gate.set()
-                    assert (await client.response()).status == 200
-                seen = len(old.requests)
-                assert (await stand.ask(question("b/n"))).status == 200
-                assert (
-                    len(old.requests) == seen
-                    and new.requests[-1].header("authorization") == f"Bearer {KEY}new"
-                )
-
-    run(work())
+        async with serving_gateway(tmp_path, config(old.url, "old")) as stand:
+            async with await stand.client() as client:
+                await stand.send(client, question("default"))
+                await one.saw_body(0)
+                stand.rewrite(config(new.url, "new"))
+                gate.set()
+                assert (await client.response()).status == 200
+            seen = len(old.requests)
+            assert (await stand.ask(question("b/n"))).status == 200
+            assert (
+                len(old.requests) == seen and new.requests[-1].header("authorization") == f"Bearer {KEY}new"
+            )
 
 
 def test_final_leaves_other_errors_as_they_are() -> None:

@@ -2,7 +2,7 @@
 
 A suggestion that is followed sends prompts, or removes settings, somewhere. So it must never lead from one name to
 another one that exists elsewhere: ``openai-eu`` is no typo of ``openai``, ``local2`` none of ``local``, ``anthropic``
-none of ``anthropic-claude-proxy``. Pure.
+none of ``anthropic-proxy``. Pure.
 """
 
 from __future__ import annotations

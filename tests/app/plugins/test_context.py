@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -36,20 +35,17 @@ def test_it_is_a_service_context_with_a_private_folder(tmp_path: Path) -> None:
     assert tmp_path in context.state_dir.parents and context.state_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_child_that_the_service_left_running_is_stopped(tmp_path: Path) -> None:
+async def test_a_child_that_the_service_left_running_is_stopped(tmp_path: Path) -> None:
     async def silent() -> ProbeResult:
         return ProbeResult("silent", "no response")
 
-    async def work() -> None:
-        context = context_of(tmp_path)
-        spec = ChildSpec(name="c", argv=(sys.executable, "-c", "import time; time.sleep(99)"), grace=0.5)
-        child = context.supervise(spec, silent)
-        await child.start()
-        await until(lambda: "pid" in child.status().details, child.status)
-        await context.close()
-        assert child.status().state == "stopped" and "pid" not in child.status().details
-
-    asyncio.run(work())
+    context = context_of(tmp_path)
+    spec = ChildSpec(name="c", argv=(sys.executable, "-c", "import time; time.sleep(99)"), grace=0.5)
+    child = context.supervise(spec, silent)
+    await child.start()
+    await until(lambda: "pid" in child.status().details, child.status)
+    await context.close()
+    assert child.status().state == "stopped" and "pid" not in child.status().details
 
 
 def test_a_plugins_log_lines_begin_with_its_id(caplog: pytest.LogCaptureFixture) -> None:

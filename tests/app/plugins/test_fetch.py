@@ -15,7 +15,6 @@ from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Close, ReadBody
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
-from tests.e2e.stand import run
 from tests.other_user import NOBODY, listening_as, needs_another_user
 
 SECRET = "canary-9f8e7d6c5b4a3928"
@@ -29,86 +28,72 @@ async def failure(url: str, *, dialer: Dialer | None = None, **more: Any) -> Fet
     return caught.value
 
 
-def test_one_get_with_what_was_asked_for() -> None:
+async def test_one_get_with_what_was_asked_for() -> None:
     """The path and the query as they are, the credential in its header, and further lines; any status is an answer."""
+    async with FakeUpstream(faults.json_response({"a": 1}), faults.error_response(503)) as upstream:
+        plan = FetchRequest(
+            url=f"{upstream.url}/v1/models?deep=1&x=%20",
+            header="X-Key",
+            secret=SecretStr(SECRET),
+            headers={"X-Other": "yes"},
+            allow_private=True,
+        )
+        found = await fetch_for_plugin(plan, Dialer())
+        assert (found.status, found.json()) == (200, {"a": 1}) and found.milliseconds > 0
+        (request,) = upstream.requests
+        assert (request.method, request.target) == ("GET", "/v1/models?deep=1&x=%20")
+        assert request.header_all("x-key") == [SECRET] and request.header_all("x-other") == ["yes"]
+        assert (
+            await fetch_for_plugin(FetchRequest(url=upstream.url, allow_private=True), Dialer())
+        ).status == 503
+        assert upstream.requests[1].target == "/" and upstream.anomalies == []
 
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({"a": 1}), faults.error_response(503)) as upstream:
-            plan = FetchRequest(
-                url=f"{upstream.url}/v1/models?deep=1&x=%20",
-                header="X-Key",
+
+async def test_a_prefix_stands_before_the_secret() -> None:
+    async with FakeUpstream(faults.json_response({})) as upstream:
+        await fetch_for_plugin(
+            FetchRequest(
+                url=upstream.url,
+                header="Authorization",
+                prefix="Bearer",
                 secret=SecretStr(SECRET),
-                headers={"X-Other": "yes"},
                 allow_private=True,
-            )
-            found = await fetch_for_plugin(plan, Dialer())
-            assert (found.status, found.json()) == (200, {"a": 1}) and found.milliseconds > 0
-            (request,) = upstream.requests
-            assert (request.method, request.target) == ("GET", "/v1/models?deep=1&x=%20")
-            assert request.header_all("x-key") == [SECRET] and request.header_all("x-other") == ["yes"]
-            assert (
-                await fetch_for_plugin(FetchRequest(url=upstream.url, allow_private=True), Dialer())
-            ).status == 503
-            assert upstream.requests[1].target == "/" and upstream.anomalies == []
-
-    run(work())
+            ),
+            Dialer(),
+        )
+        assert upstream.requests[0].header_all("authorization") == [f"Bearer {SECRET}"]
 
 
-def test_a_prefix_stands_before_the_secret() -> None:
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({})) as upstream:
-            await fetch_for_plugin(
-                FetchRequest(
-                    url=upstream.url,
-                    header="Authorization",
-                    prefix="Bearer",
-                    secret=SecretStr(SECRET),
-                    allow_private=True,
-                ),
-                Dialer(),
-            )
-            assert upstream.requests[0].header_all("authorization") == [f"Bearer {SECRET}"]
-
-    run(work())
-
-
-def test_each_failure_has_its_cause() -> None:
+async def test_each_failure_has_its_cause() -> None:
     """Refused, broken off, silent, no HTTP; nobody is asked for longer than was said."""
-
-    async def work() -> None:
-        async with FakeUpstream(
-            faults.garbage_head(), (ReadBody(), Close()), faults.never_responds()
-        ) as upstream:
-            gone = upstream.url
-            assert (await failure(gone)).cause == "malformed"
-            assert (await failure(gone)).cause == "unreachable"
-            late = await failure(gone, response_seconds=0.2)
-            assert late.cause == "timed_out" and "0.2 s" in late.message
+    async with FakeUpstream(
+        faults.garbage_head(), (ReadBody(), Close()), faults.never_responds()
+    ) as upstream:
+        gone = upstream.url
+        assert (await failure(gone)).cause == "malformed"
         assert (await failure(gone)).cause == "unreachable"
-        with SilentListener(backlog_full=True) as listener:
-            late = await failure(listener.url, connect_seconds=0.2)
-            assert late.cause == "timed_out" and "connect" in late.message
-
-    run(work())
+        late = await failure(gone, response_seconds=0.2)
+        assert late.cause == "timed_out" and "0.2 s" in late.message
+    assert (await failure(gone)).cause == "unreachable"
+    with SilentListener(backlog_full=True) as listener:
+        late = await failure(listener.url, connect_seconds=0.2)
+        assert late.cause == "timed_out" and "connect" in late.message
 
 
 @pytest.mark.parametrize(
     ("address", "private"),
     [("127.0.0.1", False), ("10.0.0.1", False), ("169.254.169.254", True), ("0.0.0.0", True), ("fe80::1", True)],
 )  # fmt: skip
-def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: str, private: bool) -> None:
+async def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: str, private: bool) -> None:
     """What is private, unless the operator named it; some places in no case. Nothing is dialled."""
 
     async def resolver(host: str, port: int) -> Sequence[str]:
         return [address]
 
-    async def work() -> None:
-        dialer = Dialer(resolver)
-        blocked = await failure("http://some.example:9/x", dialer=dialer, allow_private=private)
-        assert blocked.cause == "blocked"
-        assert [entry.dialled for entry in dialer.ledger] == [None]
-
-    run(work())
+    dialer = Dialer(resolver)
+    blocked = await failure("http://some.example:9/x", dialer=dialer, allow_private=private)
+    assert blocked.cause == "blocked"
+    assert [entry.dialled for entry in dialer.ledger] == [None]
 
 
 @pytest.mark.parametrize(
@@ -127,15 +112,11 @@ def test_the_gateways_judgement_of_addresses_holds_for_plugins(address: str, pri
         ("http://h/x", {"headers": {"a:b": "c"}}),
     ],
 )
-def test_what_is_no_request_is_none(url: str, more: dict[str, Any]) -> None:
+async def test_what_is_no_request_is_none(url: str, more: dict[str, Any]) -> None:
     """Nothing is dialled, and the reason repeats no secret."""
-
-    async def work() -> None:
-        dialer = Dialer()
-        assert (await failure(url, dialer=dialer, **more)).cause == "bad_url"
-        assert len(dialer.ledger) == 0
-
-    run(work())
+    dialer = Dialer()
+    assert (await failure(url, dialer=dialer, **more)).cause == "bad_url"
+    assert len(dialer.ledger) == 0
 
 
 @needs_another_user

@@ -16,7 +16,7 @@ from clawgate.app.plugins.host import PluginHost
 from clawgate.app.plugins.status_file import read_statuses
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
-from tests.e2e.stand import run, until
+from tests.e2e.stand import until
 from tests.plugins.samples import imports_undone, manifest, unique, write_files
 from tests.routing.gateway_server import config_of, write
 
@@ -118,24 +118,22 @@ def host_in(state: Path, status_seconds: float = 30.0) -> tuple[PluginHost, list
     return PluginHost(around, status_seconds=status_seconds), learned
 
 
-def test_at_the_end_no_plugin_waits_for_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_at_the_end_no_plugin_waits_for_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Each of these stops once the other has begun to: one that hangs costs its own time, and nobody else's."""
     a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
-
-    async def work() -> None:
-        host, _ = host_in(tmp_path)
-        host.load(config(tmp_path, a={"other": str(b)}, b={"other": str(a)}))
-        task = asyncio.ensure_future(host.run())
-        await until(lambda: len(said(a) + said(b)) == 2, "both started")
-        task.cancel()
-        await asyncio.wait({task})
-
-    run(work())
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={"other": str(b)}, b={"other": str(a)}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: len(said(a) + said(b)) == 2, "both started")
+    task.cancel()
+    await asyncio.wait({task})
     assert (said(a), said(b)) == (["start one", "stop"], ["start one", "stop"])
     assert "took longer" not in caplog.text
 
 
-def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
+async def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A plugin that fails to say it runs all the same."""
@@ -148,20 +146,16 @@ def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
         {"word": "odd"},
         {"word": "wild"},
     ]
-
-    async def work() -> None:
-        host, _ = host_in(tmp_path)
-        host.load(config(tmp_path, a=steps[0]))
-        task = asyncio.ensure_future(host.run())
-        for number, step in enumerate(steps, 1):
-            host.reload(config(tmp_path, a=step))
-            starts = ["start"] * number
-            await until(lambda: [one[:5] for one in said(a) if one != "stop"] == starts, lambda: said(a))  # noqa: B023  # awaited here
-        await until(lambda: host.unavailable("a") is None, host.statuses)
-        task.cancel()
-        await asyncio.wait({task})
-
-    run(work())
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a=steps[0]))
+    task = asyncio.ensure_future(host.run())
+    for number, step in enumerate(steps, 1):
+        host.reload(config(tmp_path, a=step))
+        starts = ["start"] * number
+        await until(lambda: [one[:5] for one in said(a) if one != "stop"] == starts, lambda: said(a))  # noqa: B023  # awaited here
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    task.cancel()
+    await asyncio.wait({task})
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert told == [
         "[plugins] a: models.x: it leads elsewhere; do this",
@@ -170,124 +164,106 @@ def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(
     ]
 
 
-def test_a_plugin_whose_files_were_replaced_goes_on(tmp_path: Path) -> None:
+async def test_a_plugin_whose_files_were_replaced_goes_on(tmp_path: Path) -> None:
     """As `plugins install --upgrade` says: until the gateway is restarted, whatever else changes meanwhile."""
     a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
-
-    async def work() -> None:
-        host, _ = host_in(tmp_path)
-        host.load(config(tmp_path, a={}, b={}))
-        task = asyncio.ensure_future(host.run())
-        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
-        home = tmp_path / "clawgate" / "plugins" / "a"
-        (home / "tree").rename(home / "tree2")
-        (home / "installed.json").write_text(json.dumps({"tree": "tree2", "source": "here"}))
-        host.reload(config(tmp_path, a={}, b={"word": "two"}))
-        await until(lambda: said(b)[-1] == "start two", lambda: said(b))
-        assert host.unavailable("a") is None and said(a) == ["start one"]
-        task.cancel()
-        await asyncio.wait({task})
-
-    run(work())
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={}, b={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
+    home = tmp_path / "clawgate" / "plugins" / "a"
+    (home / "tree").rename(home / "tree2")
+    (home / "installed.json").write_text(json.dumps({"tree": "tree2", "source": "here"}))
+    host.reload(config(tmp_path, a={}, b={"word": "two"}))
+    await until(lambda: said(b)[-1] == "start two", lambda: said(b))
+    assert host.unavailable("a") is None and said(a) == ["start one"]
+    task.cancel()
+    await asyncio.wait({task})
 
 
-def test_a_plugin_whose_secrets_are_revoked_stops_until_the_config_counts_again(tmp_path: Path) -> None:
+async def test_a_plugin_whose_secrets_are_revoked_stops_until_the_config_counts_again(tmp_path: Path) -> None:
     """Its provider is refused at once, and the others go on."""
     a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
-
-    async def work() -> None:
-        host, _ = host_in(tmp_path)
-        host.load(config(tmp_path, a={"key": "canary-key-1"}, b={}))
-        task = asyncio.ensure_future(host.run())
-        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
-        host.revoke({"a": "its secrets are gone"})
-        refused = host.unavailable("a")
-        assert refused is not None and "its secrets are gone" in refused.message
-        await until(lambda: said(a) == ["start one", "stop"], lambda: said(a))
-        assert host.unavailable("a") is not None
-        assert host.unavailable("b") is None and said(b) == ["start one"]
-        host.reload(config(tmp_path, a={"key": "canary-key-1"}, b={}))
-        await until(lambda: host.unavailable("a") is None, host.statuses)
-        assert said(a) == ["start one", "stop", "start one"]
-        task.cancel()
-        await asyncio.wait({task})
-
-    run(work())
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={"key": "canary-key-1"}, b={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
+    host.revoke({"a": "its secrets are gone"})
+    refused = host.unavailable("a")
+    assert refused is not None and "its secrets are gone" in refused.message
+    await until(lambda: said(a) == ["start one", "stop"], lambda: said(a))
+    assert host.unavailable("a") is not None
+    assert host.unavailable("b") is None and said(b) == ["start one"]
+    host.reload(config(tmp_path, a={"key": "canary-key-1"}, b={}))
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    assert said(a) == ["start one", "stop", "start one"]
+    task.cancel()
+    await asyncio.wait({task})
 
 
-def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
+async def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> None:
     """Only what changed is started anew; secrets are learnt; until a service runs its provider cannot be asked."""
     a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+    host, learned = host_in(tmp_path)
+    host.load(config(tmp_path, a={"key": "canary-key-1"}, b={}))
+    before = host.unavailable("a")
+    assert before is not None and "is starting" in before.message and said(a) == []
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
+    assert "canary-key-1" in learned
+    assert host.statuses()["b"][0].details == {"url": "http://g"}
 
-    async def work() -> None:
-        host, learned = host_in(tmp_path)
-        host.load(config(tmp_path, a={"key": "canary-key-1"}, b={}))
-        before = host.unavailable("a")
-        assert before is not None and "is starting" in before.message and said(a) == []
-        task = asyncio.ensure_future(host.run())
-        await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
-        assert "canary-key-1" in learned
-        assert host.statuses()["b"][0].details == {"url": "http://g"}
-
-        assert host.reload(config(tmp_path, a={"word": "two"}, b={})) == ["a"]
-        await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
-        assert said(b) == ["start one"]
-        assert host.reload(config(tmp_path, a=None, b={"word": "busy"})) == ["a", "b"]
-        await until(
-            lambda: said(b)[-1] == "start busy" and host.statuses()["b"][0].state == "up", lambda: said(b)
-        )
-        await until(lambda: said(a)[-1] == "stop" and "a" not in host.statuses(), lambda: said(a))
-        busy = host.unavailable("b")
-        assert busy is not None and busy.retry_after == 3
-        assert busy.message == "the provider 'b' is not available: it is busy; its last lines: last | words"
-        task.cancel()
-        await asyncio.wait({task})
-        assert said(b) == ["start one", "stop", "start busy", "stop"] and host.statuses() == {}
-
-    run(work())
+    assert host.reload(config(tmp_path, a={"word": "two"}, b={})) == ["a"]
+    await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
+    assert said(b) == ["start one"]
+    assert host.reload(config(tmp_path, a=None, b={"word": "busy"})) == ["a", "b"]
+    await until(
+        lambda: said(b)[-1] == "start busy" and host.statuses()["b"][0].state == "up", lambda: said(b)
+    )
+    await until(lambda: said(a)[-1] == "stop" and "a" not in host.statuses(), lambda: said(a))
+    busy = host.unavailable("b")
+    assert busy is not None and busy.retry_after == 3
+    assert busy.message == "the provider 'b' is not available: it is busy; its last lines: last | words"
+    task.cancel()
+    await asyncio.wait({task})
+    assert said(b) == ["start one", "stop", "start busy", "stop"] and host.statuses() == {}
 
 
-def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
+async def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     """At its start, or for its config; its provider is refused with the reason, and mended by the config."""
     for name in ("a", "b", "c"):
         installed(tmp_path, name)
-
-    async def work() -> None:
-        host, _ = host_in(tmp_path)
-        host.load(config(tmp_path, a={"word": "fail"}, b={"nonsense": 1}, c={}))
-        task = asyncio.ensure_future(host.run())
-        await until(lambda: "c" in host.statuses() and host.unavailable("c") is None, host.statuses)
-        failed, wrong = host.unavailable("a"), host.unavailable("b")
-        assert failed is not None and "it will not: do something" in failed.message
-        assert wrong is not None and "nonsense" in wrong.message
-        host.reload(config(tmp_path, a={}, b={}, c={}))
-        await until(
-            lambda: all(host.unavailable(name) is None for name in ("a", "b", "c")),
-            lambda: [str(host.unavailable(name)) for name in ("a", "b", "c")],
-        )
-        assert host.unavailable("somebody-else") is None
-        assert (host.request_transformer("a"), host.error_mapper("a")) == (None, None)
-        task.cancel()
-        await asyncio.wait({task})
-
-    run(work())
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={"word": "fail"}, b={"nonsense": 1}, c={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: "c" in host.statuses() and host.unavailable("c") is None, host.statuses)
+    failed, wrong = host.unavailable("a"), host.unavailable("b")
+    assert failed is not None and "it will not: do something" in failed.message
+    assert wrong is not None and "nonsense" in wrong.message
+    host.reload(config(tmp_path, a={}, b={}, c={}))
+    await until(
+        lambda: all(host.unavailable(name) is None for name in ("a", "b", "c")),
+        lambda: [str(host.unavailable(name)) for name in ("a", "b", "c")],
+    )
+    assert host.unavailable("somebody-else") is None
+    assert (host.request_transformer("a"), host.error_mapper("a")) == (None, None)
+    task.cancel()
+    await asyncio.wait({task})
 
 
-def test_the_status_of_a_service_is_written_for_commands_and_removed_with_its_end(tmp_path: Path) -> None:
+async def test_the_status_of_a_service_is_written_for_commands_and_removed_with_its_end(
+    tmp_path: Path,
+) -> None:
     """The gateway may run without the plugin later: an old status would be taken for the present one."""
     installed(tmp_path, "a")
     folder = tmp_path / "clawgate" / "plugin-state" / "a"
-
-    async def work() -> None:
-        host, _ = host_in(tmp_path, status_seconds=0.0)
-        host.load(config(tmp_path, a={}))
-        task = asyncio.get_running_loop().create_task(host.run())
-        await until(lambda: [one.state for one in read_statuses(folder, "i")] == ["up"], host.statuses)
-        assert read_statuses(folder, "i")[0].ok and read_statuses(folder, "other") == ()
-        host.reload(config(tmp_path, a=None))
-        await until(lambda: not (folder / "status.json").exists(), host.statuses)
-        task.cancel()
-        await asyncio.wait({task})
-        assert list(folder.glob("*status*")) == []
-
-    run(work())
+    host, _ = host_in(tmp_path, status_seconds=0.0)
+    host.load(config(tmp_path, a={}))
+    task = asyncio.get_running_loop().create_task(host.run())
+    await until(lambda: [one.state for one in read_statuses(folder, "i")] == ["up"], host.statuses)
+    assert read_statuses(folder, "i")[0].ok and read_statuses(folder, "other") == ()
+    host.reload(config(tmp_path, a=None))
+    await until(lambda: not (folder / "status.json").exists(), host.statuses)
+    task.cancel()
+    await asyncio.wait({task})
+    assert list(folder.glob("*status*")) == []

@@ -51,57 +51,46 @@ def test_it_relays_with_the_token_from_its_start_to_its_end(tmp_path: Path) -> N
     assert server.asked[0][1]["x-proxy-token"] == TOKEN
 
 
-def test_a_port_that_a_stranger_holds_is_told_and_taken_when_it_is_free(
+async def test_a_port_that_a_stranger_holds_is_told_and_taken_when_it_is_free(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def waits() -> None:
-        with remote((200, b"<html>")) as stranger:
-            host = Host(tmp_path, bridge(stranger.port, "https://proxy.example.com"))
-            service = BridgeService(retry_seconds=0.01)
-            with caplog.at_level(logging.ERROR):
-                await service.start(host)
-            why = service.unavailable()
-            assert why is not None and f"port {stranger.port}" in why.reason and "bridgePort" in why.reason
-            assert "bridge of clawgate" not in why.reason
-            assert service.status().state == "port_taken" and str(stranger.port) in caplog.text
-            assert "in use" in service.status().reason and service.status().next_step
-        await until(lambda: service.unavailable() is None, "the port was not taken")
-        assert service.status().ok
+    with remote((200, b"<html>")) as stranger:
+        host = Host(tmp_path, bridge(stranger.port, "https://proxy.example.com"))
+        service = BridgeService(retry_seconds=0.01)
+        with caplog.at_level(logging.ERROR):
+            await service.start(host)
+        why = service.unavailable()
+        assert why is not None and f"port {stranger.port}" in why.reason and "bridgePort" in why.reason
+        assert "bridge of clawgate" not in why.reason
+        assert service.status().state == "port_taken" and str(stranger.port) in caplog.text
+        assert "in use" in service.status().reason and service.status().next_step
+    await until(lambda: service.unavailable() is None, "the port was not taken")
+    assert service.status().ok
+    await service.stop()
+
+
+async def test_another_bridge_on_the_port_is_told_by_what_it_is(tmp_path: Path) -> None:
+    port = free_port()
+    first, second = BridgeService(), BridgeService(retry_seconds=0.01)
+    (tmp_path / "other").mkdir()
+    config = bridge(port, "https://proxy.example.com")
+    await first.start(Host(tmp_path / "other", config, instance="another"))
+    await second.start(Host(tmp_path, config))
+    why = second.unavailable()
+    assert why is not None and "a bridge of clawgate" in why.reason and "clawgate bridge run" in why.reason
+    await first.stop()
+    await until(lambda: second.unavailable() is None, "the port was not taken")
+    await second.stop()
+
+
+async def test_who_waits_for_the_port_stops_at_once(tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+    with remote() as stranger:
+        service = BridgeService(retry_seconds=0.01)
+        await service.start(Host(tmp_path, bridge(stranger.port, "https://proxy.example.com")))
+        assert asyncio.all_tasks() > before
         await service.stop()
-
-    uvloop.run(waits())
-
-
-def test_another_bridge_on_the_port_is_told_by_what_it_is(tmp_path: Path) -> None:
-    async def both() -> None:
-        port = free_port()
-        first, second = BridgeService(), BridgeService(retry_seconds=0.01)
-        (tmp_path / "other").mkdir()
-        config = bridge(port, "https://proxy.example.com")
-        await first.start(Host(tmp_path / "other", config, instance="another"))
-        await second.start(Host(tmp_path, config))
-        why = second.unavailable()
-        assert (
-            why is not None and "a bridge of clawgate" in why.reason and "clawgate bridge run" in why.reason
-        )
-        await first.stop()
-        await until(lambda: second.unavailable() is None, "the port was not taken")
-        await second.stop()
-
-    uvloop.run(both())
-
-
-def test_who_waits_for_the_port_stops_at_once(tmp_path: Path) -> None:
-    async def stops() -> None:
-        before = asyncio.all_tasks()
-        with remote() as stranger:
-            service = BridgeService(retry_seconds=0.01)
-            await service.start(Host(tmp_path, bridge(stranger.port, "https://proxy.example.com")))
-            assert asyncio.all_tasks() > before
-            await service.stop()
-        assert asyncio.all_tasks() == before
-
-    uvloop.run(stops())
+    assert asyncio.all_tasks() == before
 
 
 @pytest.mark.parametrize(
@@ -113,24 +102,18 @@ def test_who_waits_for_the_port_stops_at_once(tmp_path: Path) -> None:
         ({"host": "192.0.2.1", "bridgeToken": LOCAL_TOKEN}, "cannot listen"),
     ],
 )
-def test_what_does_not_mend_itself_is_for_the_operator(
+async def test_what_does_not_mend_itself_is_for_the_operator(
     tmp_path: Path, more: dict[str, str], told: str
 ) -> None:
-    async def fails() -> None:
-        service = BridgeService()
-        with pytest.raises(PluginError, match=told) as caught:
-            await service.start(Host(tmp_path, bridge(0, "https://proxy.example.com", **more)))
-        assert TOKEN not in str(caught.value)
-        assert told in service.status().reason and service.unavailable() is not None
-        await service.stop()
-
-    uvloop.run(fails())
+    service = BridgeService()
+    with pytest.raises(PluginError, match=told) as caught:
+        await service.start(Host(tmp_path, bridge(0, "https://proxy.example.com", **more)))
+    assert TOKEN not in str(caught.value)
+    assert told in service.status().reason and service.unavailable() is not None
+    await service.stop()
 
 
-def test_a_remote_that_is_the_bridge_itself_is_refused(tmp_path: Path) -> None:
-    async def fails() -> None:
-        port = free_port()
-        with pytest.raises(PluginError, match="this listener itself"):
-            await BridgeService().start(Host(tmp_path, bridge(port, f"http://localhost:{port}/v1")))
-
-    uvloop.run(fails())
+async def test_a_remote_that_is_the_bridge_itself_is_refused(tmp_path: Path) -> None:
+    port = free_port()
+    with pytest.raises(PluginError, match="this listener itself"):
+        await BridgeService().start(Host(tmp_path, bridge(port, f"http://localhost:{port}/v1")))

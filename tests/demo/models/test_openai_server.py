@@ -162,21 +162,17 @@ def test_tool_choice(client: openai.OpenAI) -> None:
     assert calls[0].function.name == "other"
 
 
-def test_async_client(url: str) -> None:
+async def test_async_client(url: str) -> None:
     """The async SDK gets the same, whole and streamed, twenty at a time."""
+    async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0, timeout=10) as client:
 
-    async def run() -> None:
-        async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0, timeout=10) as client:
+        async def streamed(number: int) -> str:
+            said: list[ChatCompletionMessageParam] = [{"role": "user", "content": f"number {number}"}]
+            stream = await client.chat.completions.create(model="m", messages=said, stream=True)
+            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
-            async def streamed(number: int) -> str:
-                said: list[ChatCompletionMessageParam] = [{"role": "user", "content": f"number {number}"}]
-                stream = await client.chat.completions.create(model="m", messages=said, stream=True)
-                return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-
-            texts = await asyncio.gather(*(streamed(number) for number in range(20)))
-            assert texts == [reply_text(f"number {number}") for number in range(20)]
-
-    asyncio.run(run())
+        texts = await asyncio.gather(*(streamed(number) for number in range(20)))
+        assert texts == [reply_text(f"number {number}") for number in range(20)]
 
 
 def test_responses(client: openai.OpenAI) -> None:

@@ -91,18 +91,14 @@ def test_without_a_stream_only_a_cut_is_felt(
 @DIALECTS
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("name", ["hang", "hang-in-stream"])
-def test_a_hanging_answer_is_given_up_with_its_client(
+async def test_a_hanging_answer_is_given_up_with_its_client(
     urls: dict[str, str], dialect: str, name: str, streamed: bool
 ) -> None:
     """As far as it goes it comes; then nothing, until the client leaves; the next one is served."""
-
-    async def run() -> None:
-        async with await RawClient.open(urls[dialect]) as client:
-            await client.request(TARGETS[dialect], asked(name, streamed=streamed), fields=FIELDS)
-            if name == "hang-in-stream":
-                await client.saw(b"data:" if streamed else b'"id"')
-        async with await RawClient.open(urls[dialect]) as client:
-            await client.request(TARGETS[dialect], asked("m", streamed=streamed), fields=FIELDS)
-            assert (await client.response()).complete
-
-    asyncio.run(run())
+    async with await RawClient.open(urls[dialect]) as client:
+        await client.request(TARGETS[dialect], asked(name, streamed=streamed), fields=FIELDS)
+        if name == "hang-in-stream":
+            await client.saw(b"data:" if streamed else b'"id"')
+    async with await RawClient.open(urls[dialect]) as client:
+        await client.request(TARGETS[dialect], asked("m", streamed=streamed), fields=FIELDS)
+        assert (await client.response()).complete

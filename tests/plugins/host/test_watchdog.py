@@ -34,34 +34,25 @@ async def passes_on() -> str:
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def test_a_step_that_blocks_is_interrupted(run: object) -> None:
-    async def work() -> None:
-        with pytest.raises(EventLoopBlocked, match="event loop"):
-            await WatchedAwaitable(blocks(), seconds=0.1)
-
+async def test_a_step_that_blocks_is_interrupted(run: object) -> None:
     assert callable(run)
-    run(work())
+    with pytest.raises(EventLoopBlocked, match="event loop"):
+        await WatchedAwaitable(blocks(), seconds=0.1)
     assert signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, signal.SIG_IGN)
 
 
-def test_what_does_not_block_returns_what_it_would() -> None:
-    async def work() -> None:
-        assert await WatchedAwaitable(answers(7), seconds=5) == 7
-
-    asyncio.run(work())
+async def test_what_does_not_block_returns_what_it_would() -> None:
+    assert await WatchedAwaitable(answers(7), seconds=5) == 7
 
 
-def test_a_cancellation_reaches_what_is_awaited() -> None:
-    async def work() -> None:
-        async def own() -> str:
-            return await WatchedAwaitable(passes_on(), seconds=5)
+async def test_a_cancellation_reaches_what_is_awaited() -> None:
+    async def own() -> str:
+        return await WatchedAwaitable(passes_on(), seconds=5)
 
-        task = asyncio.get_running_loop().create_task(own())
-        await asyncio.sleep(0)
-        task.cancel()
-        assert await task == "was told"
-
-    asyncio.run(work())
+    task = asyncio.get_running_loop().create_task(own())
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == "was told"
 
 
 def test_an_interruption_that_is_swallowed_comes_again() -> None:

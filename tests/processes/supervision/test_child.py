@@ -56,35 +56,31 @@ def test_a_child_emits_started_and_exited_and_its_output_is_kept() -> None:
     assert ended == Exited(3) and lines == ("it did not go well",)
 
 
-def test_a_child_that_writes_endlessly_does_not_occupy_the_loop() -> None:
+async def test_a_child_that_writes_endlessly_does_not_occupy_the_loop() -> None:
     """After each read its pipe is left alone for a moment; nothing of the last lines is lost."""
     output = OutputTail()
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo last"
 
-    async def work() -> None:
-        loop = asyncio.get_running_loop()
-        over = asyncio.Event()
-        script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo last"
+    def events(event: Event) -> None:
+        if isinstance(event, Exited):
+            over.set()
 
-        def events(event: Event) -> None:
-            if isinstance(event, Exited):
-                over.set()
+    plan = ChildSpec(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
+    child = Child(plan, output, events)
+    child.start()
+    listens: list[bool] = []
+    read_output = child._on_output
 
-        plan = ChildSpec(name="c", argv=("/bin/sh", "-c", script), environment={"PATH": "/usr/bin:/bin"})
-        child = Child(plan, output, events)
-        child.start()
-        listens: list[bool] = []
-        read_output = child._on_output
+    def on_output() -> None:
+        read_output()
+        listens.append(loop.remove_reader(child._stream))
 
-        def on_output() -> None:
-            read_output()
-            listens.append(loop.remove_reader(child._stream))
-
-        child._on_output = on_output  # type: ignore[method-assign]  # to see what it does at each read
-        loop.add_reader(child._stream, on_output)
-        await asyncio.wait_for(over.wait(), PATIENCE)
-        assert listens and not any(listens)
-
-    asyncio.run(work())
+    child._on_output = on_output  # type: ignore[method-assign]  # to see what it does at each read
+    loop.add_reader(child._stream, on_output)
+    await asyncio.wait_for(over.wait(), PATIENCE)
+    assert listens and not any(listens)
     assert output.lines()[-1] == "last"
 
 

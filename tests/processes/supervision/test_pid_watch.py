@@ -18,36 +18,30 @@ def sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen(["/bin/sleep", "1000"])
 
 
-def test_only_the_exit_of_the_watched_process_is_reported() -> None:
-    async def work() -> None:
-        exits: asyncio.Queue[str] = asyncio.Queue()
-        watch = PidWatcher(exits.put_nowait)
-        first, second = sleeper(), sleeper()
-        names = [f"sleep (pid {one.pid})" for one in (first, second)]
-        for name in (names[0], names[1], names[1], None, names[1]):
-            watch.watch(name)
-        for one in (first, second):
-            one.kill()
-            one.wait()
-        async with asyncio.timeout(PATIENCE):
-            assert await exits.get() == names[1]
-        watch.watch(names[1])  # which is gone already
-        async with asyncio.timeout(PATIENCE):
-            assert await exits.get() == names[1]
-        watch.close()
-        assert exits.empty()
-
-    asyncio.run(work())
+async def test_only_the_exit_of_the_watched_process_is_reported() -> None:
+    exits: asyncio.Queue[str] = asyncio.Queue()
+    watch = PidWatcher(exits.put_nowait)
+    first, second = sleeper(), sleeper()
+    names = [f"sleep (pid {one.pid})" for one in (first, second)]
+    for name in (names[0], names[1], names[1], None, names[1]):
+        watch.watch(name)
+    for one in (first, second):
+        one.kill()
+        one.wait()
+    async with asyncio.timeout(PATIENCE):
+        assert await exits.get() == names[1]
+    watch.watch(names[1])  # which is gone already
+    async with asyncio.timeout(PATIENCE):
+        assert await exits.get() == names[1]
+    watch.close()
+    assert exits.empty()
 
 
-def test_a_process_without_a_pid_is_not_watched() -> None:
-    async def work() -> None:
-        exits: list[str] = []
-        watch = PidWatcher(exits.append)
-        for name in (None, "an unidentified process", "x (pid 1)"):
-            watch.watch(name)
-        await asyncio.sleep(0)
-        watch.close()
-        assert exits == []
-
-    asyncio.run(work())
+async def test_a_process_without_a_pid_is_not_watched() -> None:
+    exits: list[str] = []
+    watch = PidWatcher(exits.append)
+    for name in (None, "an unidentified process", "x (pid 1)"):
+        watch.watch(name)
+    await asyncio.sleep(0)
+    watch.close()
+    assert exits == []

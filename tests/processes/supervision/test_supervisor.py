@@ -28,72 +28,57 @@ async def closed() -> ProbeResult:
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def test_a_child_starts_serves_restarts_and_stops_on_every_loop(run: object) -> None:
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("healthy", port), port) as it:
-            first = await it.until(lambda shown: shown.serving)
-            await it.supervisor.restart()
-            await it.phase("stopping")
-            assert it.supervisor.unavailable() is not None
-            second = await it.until(lambda shown: shown.serving)
-            assert first.pid != second.pid and second.quick_crashes == 0
-        why = it.supervisor.unavailable()
-        assert why is not None and "not running" in why.reason and why.retry_after > 0
-
+async def test_a_child_starts_serves_restarts_and_stops_on_every_loop(run: object) -> None:
     assert callable(run)
-    run(work())
+    port = free_port()
+    async with watched(command("healthy", port), port) as it:
+        first = await it.until(lambda shown: shown.serving)
+        await it.supervisor.restart()
+        await it.phase("stopping")
+        assert it.supervisor.unavailable() is not None
+        second = await it.until(lambda shown: shown.serving)
+        assert first.pid != second.pid and second.quick_crashes == 0
+    why = it.supervisor.unavailable()
+    assert why is not None and "not running" in why.reason and why.retry_after > 0
 
 
-def test_stopping_twice_or_before_the_start_does_nothing() -> None:
-    async def work() -> None:
-        async with watched(command("wait"), probe=closed) as it:
-            await it.supervisor.stop()
-            await it.supervisor.stop()
-            await it.supervisor.start()
-            await it.until(lambda shown: shown.pid is not None)
-
-    asyncio.run(work())
+async def test_stopping_twice_or_before_the_start_does_nothing() -> None:
+    async with watched(command("wait"), probe=closed) as it:
+        await it.supervisor.stop()
+        await it.supervisor.stop()
+        await it.supervisor.start()
+        await it.until(lambda shown: shown.pid is not None)
 
 
-def test_without_auto_start_no_child_is_spawned_until_a_restart_request() -> None:
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("healthy", port), port, auto_start=False) as it:
-            assert (await it.phase("stopped")).pid is None
-            await it.supervisor.restart()
-            assert (await it.until(lambda shown: shown.serving)).phase == "ready"
-
-    asyncio.run(work())
+async def test_without_auto_start_no_child_is_spawned_until_a_restart_request() -> None:
+    port = free_port()
+    async with watched(command("healthy", port), port, auto_start=False) as it:
+        assert (await it.phase("stopped")).pid is None
+        await it.supervisor.restart()
+        assert (await it.until(lambda shown: shown.serving)).phase == "ready"
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the probe broke"), OSError(113, "No route"), TimeoutError()])
-def test_a_failing_probe_counts_as_silence(error: Exception) -> None:
-    async def work() -> None:
-        async def broken() -> ProbeResult:
-            raise error
+async def test_a_failing_probe_counts_as_silence(error: Exception) -> None:
+    async def broken() -> ProbeResult:
+        raise error
 
-        async with watched(command("wait"), probe=broken, limits=replace(QUICK, ready_timeout=0.2)) as it:
-            assert "not ready" in (await it.phase("stopping")).reason
-            await it.phase("backing_off")
-
-    asyncio.run(work())
+    async with watched(command("wait"), probe=broken, limits=replace(QUICK, ready_timeout=0.2)) as it:
+        assert "not ready" in (await it.phase("stopping")).reason
+        await it.phase("backing_off")
 
 
-def test_a_failing_callback_does_not_end_the_supervision(caplog: pytest.LogCaptureFixture) -> None:
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("healthy", port), port) as it:
-            note = it.supervisor._on_change
+async def test_a_failing_callback_does_not_end_the_supervision(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    async with watched(command("healthy", port), port) as it:
+        note = it.supervisor._on_change
 
-            def fails(shown: ChildStatus) -> None:
-                note(shown)
-                raise RuntimeError("not the child's fault")
+        def fails(shown: ChildStatus) -> None:
+            note(shown)
+            raise RuntimeError("not the child's fault")
 
-            it.supervisor._on_change = fails
-            await it.until(lambda shown: shown.serving)
-
-    asyncio.run(work())
+        it.supervisor._on_change = fails
+        await it.until(lambda shown: shown.serving)
     assert "not the child's fault" in caplog.text
 
 
@@ -136,57 +121,46 @@ def test_unknown_keys_are_neither_shown_nor_logged(caplog: pytest.LogCaptureFixt
     assert "canary" not in caplog.text
 
 
-def test_a_response_of_another_process_makes_no_child_ready() -> None:
+async def test_a_response_of_another_process_makes_no_child_ready() -> None:
     """The port is answered healthily, by this very process: the child, which only waits, is not believed."""
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    asked = 0
 
-    async def work() -> None:
-        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        asked = 0
+    async def at_first_nobody() -> ProbeResult:
+        nonlocal asked
+        asked += 1
+        return await (closed() if asked == 1 else healthy())
 
-        async def at_first_nobody() -> ProbeResult:
-            nonlocal asked
-            asked += 1
-            return await (closed() if asked == 1 else healthy())
-
-        limits = replace(QUICK, ready_timeout=2.0)
-        async with server, watched(command("wait"), port, probe=at_first_nobody, limits=limits) as it:
-            stopping = await it.phase("stopping")
-            assert "has its port" in stopping.reason and not stopping.serving
-            assert (await it.until(lambda shown: shown.serving)).phase == "adopted"
-
-    asyncio.run(work())
+    limits = replace(QUICK, ready_timeout=2.0)
+    async with server, watched(command("wait"), port, probe=at_first_nobody, limits=limits) as it:
+        stopping = await it.phase("stopping")
+        assert "has its port" in stopping.reason and not stopping.serving
+        assert (await it.until(lambda shown: shown.serving)).phase == "adopted"
 
 
-def test_it_is_a_child_handle_of_the_plugin_interface() -> None:
+async def test_it_is_a_child_handle_of_the_plugin_interface() -> None:
     """Its pid is in the details while there is one, and nothing that is not known."""
-
-    async def work() -> None:
-        port = free_port()
-        async with watched(command("healthy", port), port) as it:
-            handle: ChildHandle = it.supervisor
-            await it.until(lambda shown: shown.serving)
-            status = handle.status()
-            assert status.ok and status.state == "ready" and isinstance(status.details["pid"], int)
-            assert None not in status.details.values() and handle.unavailable() is None
-        assert "pid" not in handle.status().details and handle.status().state == "stopped"
-
-    asyncio.run(work())
+    port = free_port()
+    async with watched(command("healthy", port), port) as it:
+        handle: ChildHandle = it.supervisor
+        await it.until(lambda shown: shown.serving)
+        status = handle.status()
+        assert status.ok and status.state == "ready" and isinstance(status.details["pid"], int)
+        assert None not in status.details.values() and handle.unavailable() is None
+    assert "pid" not in handle.status().details and handle.status().state == "stopped"
 
 
-def test_a_program_that_does_not_exist_is_a_reason_with_a_next_step() -> None:
-    async def work() -> None:
-        async with watched(("/no/such/program",), free_port()) as it:
-            await it.phase("given_up")
-            status, why = it.supervisor.status(), it.supervisor.unavailable()
-            assert not status.ok and "/no/such/program" in status.reason and status.next_step
-            assert why is not None and why.reason and why.retry_after >= 1
-
-    asyncio.run(work())
+async def test_a_program_that_does_not_exist_is_a_reason_with_a_next_step() -> None:
+    async with watched(("/no/such/program",), free_port()) as it:
+        await it.phase("given_up")
+        status, why = it.supervisor.status(), it.supervisor.unavailable()
+        assert not status.ok and "/no/such/program" in status.reason and status.next_step
+        assert why is not None and why.reason and why.retry_after >= 1
 
 
 @pytest.mark.parametrize("health", ["unhealthy", "degraded", "ready"])
-def test_the_next_step_of_a_child_is_its_probes(health: Health) -> None:
+async def test_the_next_step_of_a_child_is_its_probes(health: Health) -> None:
     """What to do depends on the program: the supervisor knows of no login."""
 
     async def probe() -> ProbeResult:
@@ -194,24 +168,18 @@ def test_the_next_step_of_a_child_is_its_probes(health: Health) -> None:
             health, "it says so", next_step="run: house login --key sk-ant-oat01-canary0123456789"
         )
 
-    async def work() -> None:
-        async with watched(("/bin/true",), probe=probe) as it:
-            await it.phase("adopted")
-            assert it.supervisor.status().next_step == "run: house login --key ***"
-            assert "claude" not in str(it.supervisor.unavailable())
-
-    asyncio.run(work())
+    async with watched(("/bin/true",), probe=probe) as it:
+        await it.phase("adopted")
+        assert it.supervisor.status().next_step == "run: house login --key ***"
+        assert "claude" not in str(it.supervisor.unavailable())
 
 
-def test_silence_on_a_port_without_a_listener_is_a_closed_port() -> None:
+async def test_silence_on_a_port_without_a_listener_is_a_closed_port() -> None:
     async def silent() -> ProbeResult:
         return ProbeResult("silent", "no response")
 
-    async def work() -> None:
-        async with watched(command("wait"), free_port(), probe=silent) as it:
-            assert (await it.until(lambda shown: shown.pid is not None)).phase == "starting"
-
-    asyncio.run(work())
+    async with watched(command("wait"), free_port(), probe=silent) as it:
+        assert (await it.until(lambda shown: shown.pid is not None)).phase == "starting"
 
 
 @needs_another_user
@@ -233,7 +201,7 @@ def test_a_process_of_another_user_is_not_adopted_unless_the_spec_names_the_user
 
 
 @needs_another_user
-def test_a_process_of_another_user_does_not_stand_in_for_a_child_that_still_starts(
+async def test_a_process_of_another_user_does_not_stand_in_for_a_child_that_still_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Between the spawn and the first response, as while a package is downloaded, any user may take the port.
@@ -246,17 +214,11 @@ def test_a_process_of_another_user_does_not_stand_in_for_a_child_that_still_star
     async def probe() -> ProbeResult:
         return await (healthy() if is_taken else closed())
 
-    async def work() -> None:
-        nonlocal is_taken
-        port = free_port()
-        async with watched(
-            command("wait"), port, probe=probe, limits=replace(QUICK, ready_timeout=1.0)
-        ) as it:
-            await it.until(lambda shown: shown.pid is not None)
-            with listening_as(NOBODY, port):
-                is_taken = True
-                stopping = await it.phase("stopping")
-                assert not stopping.serving and f"(uid {NOBODY})" in stopping.reason
-                is_taken = False
-
-    asyncio.run(work())
+    port = free_port()
+    async with watched(command("wait"), port, probe=probe, limits=replace(QUICK, ready_timeout=1.0)) as it:
+        await it.until(lambda shown: shown.pid is not None)
+        with listening_as(NOBODY, port):
+            is_taken = True
+            stopping = await it.phase("stopping")
+            assert not stopping.serving and f"(uid {NOBODY})" in stopping.reason
+            is_taken = False

@@ -37,7 +37,6 @@ from clawgate.testing.http.response import Response
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 from clawgate.wire.json import model_field
-from tests.e2e.stand import run
 
 OWN = "clawgate-me"
 
@@ -155,95 +154,76 @@ async def ask(router: Scripted, body: bytes = b"{}") -> tuple[Response, list[Req
         return await client.response(), records
 
 
-def test_who_is_first_is_asked_and_nobody_else() -> None:
+async def test_who_is_first_is_asked_and_nobody_else() -> None:
     """The plan is made once, from the whole body; a good answer is nothing that it has to hear of."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({"a": 1})) as one, FakeUpstream() as two:
-            router = Scripted(upstream(one.url, "one"), upstream(two.url, "two"))
-            answer, (record,) = await ask(router, b'{"x":1}')
-            assert answer.json() == {"a": 1} and answer.header("x-by") == "one"
-            path = b"/v1/chat/completions"
-            assert router.told == [(path, path, b'{"x":1}')] and two.connections == []
-            assert (record.model, record.served, record.code) == ("asked", "one/m", None)
-
-    run(work())
+    async with FakeUpstream(faults.json_response({"a": 1})) as one, FakeUpstream() as two:
+        router = Scripted(upstream(one.url, "one"), upstream(two.url, "two"))
+        answer, (record,) = await ask(router, b'{"x":1}')
+        assert answer.json() == {"a": 1} and answer.header("x-by") == "one"
+        path = b"/v1/chat/completions"
+        assert router.told == [(path, path, b'{"x":1}')] and two.connections == []
+        assert (record.model, record.served, record.code) == ("asked", "one/m", None)
 
 
-def test_a_body_that_takes_long_is_made_in_a_thread_and_sent_then() -> None:
+async def test_a_body_that_takes_long_is_made_in_a_thread_and_sent_then() -> None:
     threads: list[str] = []
 
     def offload() -> bytes:
         threads.append(threading.current_thread().name)
         return b'{"made":"offload"}'
 
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({"a": 1})) as one:
-            answer, _ = await ask(Scripted(upstream(one.url, "one"), offload=offload))
-            assert answer.json() == {"a": 1} and one.requests[0].body == b'{"made":"offload"}'
-        assert threads and threading.main_thread().name not in threads
-
-    run(work())
+    async with FakeUpstream(faults.json_response({"a": 1})) as one:
+        answer, _ = await ask(Scripted(upstream(one.url, "one"), offload=offload))
+        assert answer.json() == {"a": 1} and one.requests[0].body == b'{"made":"offload"}'
+    assert threads and threading.main_thread().name not in threads
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [(InvalidRequest("odd"), "in other words: odd"), (ValueError("a defect"), "an internal error")],
 )
-def test_a_body_that_cannot_be_made_is_an_answer_and_nothing_is_sent(error: Exception, words: str) -> None:
+async def test_a_body_that_cannot_be_made_is_an_answer_and_nothing_is_sent(
+    error: Exception, words: str
+) -> None:
     def offload() -> bytes:
         raise error
 
-    async def work() -> None:
-        async with FakeUpstream() as one:
-            answer, _ = await ask(Scripted(upstream(one.url, "one"), offload=offload))
-            assert words in answer.json()["error"]["message"] and one.connections == []
-
-    run(work())
+    async with FakeUpstream() as one:
+        answer, _ = await ask(Scripted(upstream(one.url, "one"), offload=offload))
+        assert words in answer.json()["error"]["message"] and one.connections == []
 
 
-def test_each_end_is_told_and_the_next_is_asked() -> None:
+async def test_each_end_is_told_and_the_next_is_asked() -> None:
     """A status, a broken connection: then the next, and the last failure is the answer, as it came."""
-
-    async def work() -> None:
-        cut = faults.cut(faults.response(b"{}"), 5)
-        async with (
-            FakeUpstream(faults.error_response(500)) as one,
-            FakeUpstream(cut) as two,
-            FakeUpstream(faults.error_response(418)) as three,
-        ):
-            ups = [upstream(up.url, name) for up, name in ((one, "one"), (two, "two"), (three, "three"))]
-            router = Scripted(*ups)
-            answer, (record,) = await ask(router)
-            assert answer.status == 418 and answer.header("x-by") == "three"
-            assert router.told[1:] == [500, "UpstreamClosed", 418] and record.served == "three/m"
-            assert [up.pool.open_count - up.pool.idle_count for up in ups] == [0, 0, 0]
-
-    run(work())
+    cut = faults.cut(faults.response(b"{}"), 5)
+    async with (
+        FakeUpstream(faults.error_response(500)) as one,
+        FakeUpstream(cut) as two,
+        FakeUpstream(faults.error_response(418)) as three,
+    ):
+        ups = [upstream(up.url, name) for up, name in ((one, "one"), (two, "two"), (three, "three"))]
+        router = Scripted(*ups)
+        answer, (record,) = await ask(router)
+        assert answer.status == 418 and answer.header("x-by") == "three"
+        assert router.told[1:] == [500, "UpstreamClosed", 418] and record.served == "three/m"
+        assert [up.pool.open_count - up.pool.idle_count for up in ups] == [0, 0, 0]
 
 
-def test_a_failure_that_is_the_answer_is_said_in_the_plans_words() -> None:
-    async def work() -> None:
-        async with FakeUpstream(faults.garbage_head()) as one:
-            router = Scripted(upstream(one.url, "one"))
-            answer, _ = await ask(router)
-            assert answer.status == 502 and router.told[-1] == "map_error" and answer.header("x-by") == "one"
-            assert answer.json()["error"]["message"].startswith("in other words: ")
-
-    run(work())
+async def test_a_failure_that_is_the_answer_is_said_in_the_plans_words() -> None:
+    async with FakeUpstream(faults.garbage_head()) as one:
+        router = Scripted(upstream(one.url, "one"))
+        answer, _ = await ask(router)
+        assert answer.status == 502 and router.told[-1] == "map_error" and answer.header("x-by") == "one"
+        assert answer.json()["error"]["message"].startswith("in other words: ")
 
 
-def test_a_body_that_cannot_be_planned_is_refused_as_it_is() -> None:
+async def test_a_body_that_cannot_be_planned_is_refused_as_it_is() -> None:
     """There is no plan yet that could find words for it."""
-
-    async def work() -> None:
-        answer, (record,) = await ask(Scripted(refusal=ModelNotFound("no such model")))
-        assert (answer.status, answer.json()["error"]["code"]) == (404, "model_not_found")
-        assert record.served is None and record.code == "model_not_found"
-        answer, _ = await ask(Scripted())
-        assert (answer.status, answer.json()["error"]["code"]) == (502, "upstream_failed")
-
-    run(work())
+    answer, (record,) = await ask(Scripted(refusal=ModelNotFound("no such model")))
+    assert (answer.status, answer.json()["error"]["code"]) == (404, "model_not_found")
+    assert record.served is None and record.code == "model_not_found"
+    answer, _ = await ask(Scripted())
+    assert (answer.status, answer.json()["error"]["code"]) == (502, "upstream_failed")
 
 
 @pytest.fixture
@@ -253,38 +233,31 @@ def every_body_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("every_body_is_large")
-def test_a_large_body_is_routed_in_a_thread() -> None:
+async def test_a_large_body_is_routed_in_a_thread() -> None:
     """Also where the next request on the connection takes the short way."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({"a": 1})) as one:
-            router = Scripted(*(upstream(one.url, "one") for _ in range(2)))
-            async with served(router) as (client, records):
-                for _ in range(2):
-                    await client.request(body=b'{"x":1}')
-                    assert (await client.response()).json() == {"a": 1}
-                    assert router.thread is not threading.main_thread()
-            assert [request.body for request in one.requests] == [b'{"x":1}'] * 2
-            assert [record.model for record in records] == ["asked", "asked"]
-
-    run(work())
+    async with FakeUpstream(faults.json_response({"a": 1})) as one:
+        router = Scripted(*(upstream(one.url, "one") for _ in range(2)))
+        async with served(router) as (client, records):
+            for _ in range(2):
+                await client.request(body=b'{"x":1}')
+                assert (await client.response()).json() == {"a": 1}
+                assert router.thread is not threading.main_thread()
+        assert [request.body for request in one.requests] == [b'{"x":1}'] * 2
+        assert [record.model for record in records] == ["asked", "asked"]
 
 
 @pytest.mark.usefixtures("every_body_is_large")
 @pytest.mark.parametrize(
     ("error", "status"), [(ModelNotFound("no such model"), 404), (ValueError("a defect"), 500)]
 )
-def test_a_large_body_that_cannot_be_routed_gets_its_error(error: Exception, status: int) -> None:
-    async def work() -> None:
-        answer, (record,) = await ask(Scripted(refusal=error))
-        assert answer.status == record.status == status
-
-    run(work())
+async def test_a_large_body_that_cannot_be_routed_gets_its_error(error: Exception, status: int) -> None:
+    answer, (record,) = await ask(Scripted(refusal=error))
+    assert answer.status == record.status == status
 
 
 @pytest.mark.usefixtures("every_body_is_large")
 @pytest.mark.parametrize("chunked", [False, True])
-def test_the_model_of_a_large_body_is_checked_in_a_thread(
+async def test_the_model_of_a_large_body_is_checked_in_a_thread(
     chunked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is sent before the check, and all of the body after it."""
@@ -295,21 +268,17 @@ def test_the_model_of_a_large_body_is_checked_in_a_thread(
         return model_field.require_model(body)
 
     monkeypatch.setattr(attempts, "require_model", require_model)
-
-    async def work() -> None:
-        length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 13"
-        head = (
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n%b\r\n\r\n"
-            % length
-        )
-        async with FakeUpstream(faults.json_response({"a": 1})) as one:
-            rule = ModelAllowlist(frozenset({"m"}))
-            async with served(None, upstream=upstream(one.url, "one"), model_allowlist=rule) as (client, _):
-                for model, status in (("n", 404), ("m", 200)):
-                    body = b'{"model":"%b"}' % model.encode()
-                    await client.send(head + (faults.chunk(body) + faults.LAST_CHUNK if chunked else body))
-                    assert (await client.response()).status == status
-            assert [request.body for request in one.requests] == [b'{"model":"m"}']
-        assert len(threads) == 2 and threading.main_thread() not in threads
-
-    run(work())
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 13"
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n%b\r\n\r\n"
+        % length
+    )
+    async with FakeUpstream(faults.json_response({"a": 1})) as one:
+        rule = ModelAllowlist(frozenset({"m"}))
+        async with served(None, upstream=upstream(one.url, "one"), model_allowlist=rule) as (client, _):
+            for model, status in (("n", 404), ("m", 200)):
+                body = b'{"model":"%b"}' % model.encode()
+                await client.send(head + (faults.chunk(body) + faults.LAST_CHUNK if chunked else body))
+                assert (await client.response()).status == status
+        assert [request.body for request in one.requests] == [b'{"model":"m"}']
+    assert len(threads) == 2 and threading.main_thread() not in threads

@@ -24,7 +24,7 @@ from clawgate.settings.roles.bridge import BridgeSettings
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Hold, ReadBody, Send
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import run, serving
+from tests.e2e.stand import serving
 from tests.relay.fake_listener import Client, Listener, request, turns
 from tests.relay.fakes import OK
 
@@ -201,121 +201,97 @@ async def until(fact: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 16, 30])
-def test_bytes_that_come_before_the_stash_is_read_stay_behind_it(cut: int) -> None:
+async def test_bytes_that_come_before_the_stash_is_read_stay_behind_it(cut: int) -> None:
     """The loop may hand over new bytes of a pipelining client between the end of an answer and the next turn."""
+    async with FakeUpstream(faults.json_response({"ok": True})) as upstream:
+        protocol, transport, end = connected(upstream.url)
+        second = get("/v1/second")
+        arrived = False
 
-    async def run() -> None:
-        async with FakeUpstream(faults.json_response({"ok": True})) as upstream:
-            protocol, transport, end = connected(upstream.url)
-            second = get("/v1/second")
-            arrived = False
+        def when_answered(_: bytes) -> None:
+            nonlocal arrived
+            if not arrived:
+                arrived = True
+                asyncio.get_running_loop().call_soon(protocol.data_received, second[cut:])
 
-            def when_answered(_: bytes) -> None:
-                nonlocal arrived
-                if not arrived:
-                    arrived = True
-                    asyncio.get_running_loop().call_soon(protocol.data_received, second[cut:])
-
-            transport.on_write = when_answered
-            protocol.data_received(get("/v1/first") + second[:cut])
-            await until(lambda: transport.written.count(b"HTTP/1.1 ") == 2)
-            assert transport.written.count(b"HTTP/1.1 200") == 2
-            assert [request.target for request in upstream.requests] == ["/v1/first", "/v1/second"]
-            end()
-
-    asyncio.run(run())
+        transport.on_write = when_answered
+        protocol.data_received(get("/v1/first") + second[:cut])
+        await until(lambda: transport.written.count(b"HTTP/1.1 ") == 2)
+        assert transport.written.count(b"HTTP/1.1 200") == 2
+        assert [request.target for request in upstream.requests] == ["/v1/first", "/v1/second"]
+        end()
 
 
-def test_a_body_behind_a_refused_request_is_no_request() -> None:
+async def test_a_body_behind_a_refused_request_is_no_request() -> None:
     """Whatever it looks like: here like the head in front of it, which is known by then."""
-
-    async def run() -> None:
-        async with FakeUpstream(faults.json_response({"ok": True})) as upstream:
-            protocol, transport, end = connected(upstream.url)
-            head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            body = head + b"Content-Length: 92\r\n\r\n"
-            assert len(body) == 92
-            protocol.data_received(get("/nowhere") + body)
-            await until(lambda: not protocol.is_idle)
-            protocol.data_received(body)
-            await until(lambda: transport.written.count(b"HTTP/1.1 ") == 2)
-            assert transport.written.count(b"HTTP/1.1 200") == 1
-            assert [request.body for request in upstream.requests] == [body]
-            end()
-
-    asyncio.run(run())
+    async with FakeUpstream(faults.json_response({"ok": True})) as upstream:
+        protocol, transport, end = connected(upstream.url)
+        head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        body = head + b"Content-Length: 92\r\n\r\n"
+        assert len(body) == 92
+        protocol.data_received(get("/nowhere") + body)
+        await until(lambda: not protocol.is_idle)
+        protocol.data_received(body)
+        await until(lambda: transport.written.count(b"HTTP/1.1 ") == 2)
+        assert transport.written.count(b"HTTP/1.1 200") == 1
+        assert [request.body for request in upstream.requests] == [body]
+        end()
 
 
-def test_a_request_behind_an_early_answer_is_read() -> None:
+async def test_a_request_behind_an_early_answer_is_read() -> None:
     """An upstream that answers without reading the body has paused the client; its next request is read again."""
-
-    async def run() -> None:
-        early = (Send(faults.response(b"{}")), Hold())
-        async with FakeUpstream(early) as upstream:
-            protocol, transport, end = connected(upstream.url)
-            head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            protocol.data_received(head + b"Content-Length: 15000000\r\n\r\n" + b" " * 15_000_000)
-            await until(lambda: b"HTTP/1.1 200" in transport.written)
-            assert not transport.paused
-            end()
-
-    asyncio.run(run())
+    early = (Send(faults.response(b"{}")), Hold())
+    async with FakeUpstream(early) as upstream:
+        protocol, transport, end = connected(upstream.url)
+        head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        protocol.data_received(head + b"Content-Length: 15000000\r\n\r\n" + b" " * 15_000_000)
+        await until(lambda: b"HTTP/1.1 200" in transport.written)
+        assert not transport.paused
+        end()
 
 
-def test_a_body_that_breaks_is_one_failed_request_and_no_client_that_left(
+async def test_a_body_that_breaks_is_one_failed_request_and_no_client_that_left(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its answer, its line in the log, and the end of the upstream's connection: once each."""
-
-    async def run() -> None:
-        async with FakeUpstream((Hold(),)) as upstream:
-            protocol, transport, end = connected(upstream.url)
-            head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            protocol.data_received(head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
-            protocol.data_received(b"nonsense")
-            assert transport.written.count(b"HTTP/1.1 ") == 1
-            assert transport.written.startswith(b"HTTP/1.1 400")
-            end()
-
     caplog.set_level("INFO")
-    asyncio.run(run())
+    async with FakeUpstream((Hold(),)) as upstream:
+        protocol, transport, end = connected(upstream.url)
+        head = b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        protocol.data_received(head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
+        protocol.data_received(b"nonsense")
+        assert transport.written.count(b"HTTP/1.1 ") == 1
+        assert transport.written.startswith(b"HTTP/1.1 400")
+        end()
     told = [record.message for record in caplog.records if "/v1/x" in record.message]
     assert len(told) == 1
     assert "400 malformed_request" in told[0]
 
 
-def test_a_client_that_waits_too_long_behind_an_answer_is_not_read() -> None:
+async def test_a_client_that_waits_too_long_behind_an_answer_is_not_read() -> None:
     """Only so much of a pipeline waits in memory; reading goes on when its turn has come."""
-
-    async def run() -> None:
-        async with FakeUpstream((ReadBody(), Hold(), Send(faults.response(b"{}")))) as upstream:
-            protocol, transport, end = connected(upstream.url)
-            protocol.data_received(get("/v1/first"))
-            pipeline = get("/v1/next") * 2_000
-            protocol.data_received(pipeline[:70_000])
-            assert transport.paused
-            await upstream.saw_request(0)
-            upstream.release()
-            await until(lambda: not transport.paused)
-            end()
-
-    asyncio.run(run())
-
-
-def test_nothing_is_written_behind_a_refusal_of_unreadable_bytes() -> None:
-    """One answer, whatever follows."""
-
-    async def run() -> None:
-        protocol, transport, end = connected("http://127.0.0.1:9")
-        protocol.data_received(b"nonsense\r\n\r\n")
-        first = bytes(transport.written)
-        assert first.startswith(b"HTTP/1.1 400")
-        for data in (b"more\r\n\r\n", get("/health"), b"\x00" * 100_000):
-            protocol.data_received(data)
-        assert bytes(transport.written) == first
+    async with FakeUpstream((ReadBody(), Hold(), Send(faults.response(b"{}")))) as upstream:
+        protocol, transport, end = connected(upstream.url)
+        protocol.data_received(get("/v1/first"))
+        pipeline = get("/v1/next") * 2_000
+        protocol.data_received(pipeline[:70_000])
+        assert transport.paused
+        await upstream.saw_request(0)
+        upstream.release()
+        await until(lambda: not transport.paused)
         end()
 
-    asyncio.run(run())
+
+async def test_nothing_is_written_behind_a_refusal_of_unreadable_bytes() -> None:
+    """One answer, whatever follows."""
+    protocol, transport, end = connected("http://127.0.0.1:9")
+    protocol.data_received(b"nonsense\r\n\r\n")
+    first = bytes(transport.written)
+    assert first.startswith(b"HTTP/1.1 400")
+    for data in (b"more\r\n\r\n", get("/health"), b"\x00" * 100_000):
+        protocol.data_received(data)
+    assert bytes(transport.written) == first
+    end()
 
 
 @pytest.mark.parametrize(
@@ -329,21 +305,17 @@ def test_nothing_is_written_behind_a_refusal_of_unreadable_bytes() -> None:
         (b"http://evil.example/v1/messages", True),
     ],
 )
-def test_a_refusal_has_the_dialect_of_its_own_request(target: bytes, anthropic: bool) -> None:
+async def test_a_refusal_has_the_dialect_of_its_own_request(target: bytes, anthropic: bool) -> None:
     """Not that of the one before it on the same connection."""
-
-    async def work() -> None:
-        role = build_bridge(
-            BridgeSettings.model_validate({"remote_url": "http://127.0.0.1:9", "proxy_token": "p" * 20})
-        )
-        async with serving("bridge", "", role=role) as stand, await stand.client() as client:
-            for path in (target, b"/v1/chat/completions" if anthropic else b"/v1/messages", target):
-                line = b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: null\r\nContent-Length: 0\r\n\r\n"
-                await client.send(line % path)
-                said = (await client.response()).json()
-                assert (said.get("type") == "error") is (anthropic if path is target else not anthropic)
-
-    run(work())
+    role = build_bridge(
+        BridgeSettings.model_validate({"remote_url": "http://127.0.0.1:9", "proxy_token": "p" * 20})
+    )
+    async with serving("bridge", "", role=role) as stand, await stand.client() as client:
+        for path in (target, b"/v1/chat/completions" if anthropic else b"/v1/messages", target):
+            line = b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: null\r\nContent-Length: 0\r\n\r\n"
+            await client.send(line % path)
+            said = (await client.response()).json()
+            assert (said.get("type") == "error") is (anthropic if path is target else not anthropic)
 
 
 REFUSED = request(b"/x")

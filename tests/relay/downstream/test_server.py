@@ -12,7 +12,7 @@ from clawgate.relay.downstream.server import Server, listen
 from clawgate.testing.http import faults
 from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import BODY, PATH, PATIENCE, build, run, until
+from tests.e2e.stand import BODY, PATH, PATIENCE, build, until
 
 
 def test_a_name_with_several_addresses_is_one_port_on_each() -> None:
@@ -40,79 +40,71 @@ def test_an_address_that_is_not_ours_raises() -> None:
         listen("203.0.113.1", 0)
 
 
-def test_stop_drains_and_ends_what_was_kept() -> None:
+async def test_stop_drains_and_ends_what_was_kept() -> None:
     """An answer under way comes whole and says close; an idle client is let go; kept work is cancelled."""
+    gates = [asyncio.Event() for _ in range(2)]
+    gates[0].set()
+    kept = asyncio.Event()
 
-    async def work() -> None:
-        gates = [asyncio.Event() for _ in range(2)]
-        gates[0].set()
-        kept = asyncio.Event()
+    async def forever() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            kept.set()
 
-        async def forever() -> None:
-            try:
-                await asyncio.get_running_loop().create_future()
-            finally:
-                kept.set()
+    async with FakeUpstream(faults.sse_gated(gates)) as upstream:
+        role = build("bridge", upstream.url)
+        up = asyncio.Event()
 
-        async with FakeUpstream(faults.sse_gated(gates)) as upstream:
-            role = build("bridge", upstream.url)
-            up = asyncio.Event()
+        def on_started(host: Server) -> None:
+            host.spawn_background(forever())
+            up.set()
 
-            def on_started(host: Server) -> None:
-                host.spawn_background(forever())
-                up.set()
-
-            host = Server(role.connections, role.app, drain_seconds=30, on_started=on_started)
-            sockets = listen("127.0.0.1", 0)
-            port = sockets[0].getsockname()[1]
-            serving = asyncio.get_running_loop().create_task(host._serve(sockets))
-            await asyncio.wait_for(up.wait(), PATIENCE)
-            async with (
-                await RawClient.open(port=port, limit=PATIENCE) as client,
-                await RawClient.open(port=port, limit=PATIENCE) as idle,
-            ):
-                await client.request(PATH, BODY)
-                await client.saw(faults.CHAT_FRAMES[0])
-                await until(lambda: role.connections.connection_count == 2, "both to be accepted")
-                host.stop()
-                await idle.ended()
-                assert not serving.done()
-                # A request that was already on its way when the stop came is still answered, and is the last.
-                gates[1].set()
-                assert (await client.response()).complete
-                await client.ended()
-                await asyncio.wait_for(serving, PATIENCE)
-                assert kept.is_set() and role.connections.connection_count == 0
-                assert role.upstream.pool.open_count == 0 or role.upstream.pool.idle_count == 0
-            with pytest.raises(OSError, match=r"refused|Connect"):
-                await RawClient.open(port=port)
-
-    run(work())
-
-
-def test_a_request_that_comes_while_draining_is_answered_and_is_the_last() -> None:
-    """Within the moment that idle connections are given."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
-            role = build("bridge", upstream.url)
-            up = asyncio.Event()
-            host = Server(role.connections, role.app, drain_seconds=30, on_started=lambda _: up.set())
-            sockets = listen("127.0.0.1", 0)
-            port = sockets[0].getsockname()[1]
-            serving = asyncio.get_running_loop().create_task(host._serve(sockets))
-            await asyncio.wait_for(up.wait(), PATIENCE)
-            async with await RawClient.open(port=port, limit=PATIENCE) as client:
-                await client.request(PATH, BODY)
-                assert (await client.response()).header("connection") is None
-                host.stop()
-                await until(
-                    lambda: not any(server.is_serving() for server in host.servers), "the listener to close"
-                )
-                await client.request(PATH, BODY)
-                response = await client.response()
-                assert response.json() == {"n": 1} and response.header("connection") == "close"
-                await client.ended()
+        host = Server(role.connections, role.app, drain_seconds=30, on_started=on_started)
+        sockets = listen("127.0.0.1", 0)
+        port = sockets[0].getsockname()[1]
+        serving = asyncio.get_running_loop().create_task(host._serve(sockets))
+        await asyncio.wait_for(up.wait(), PATIENCE)
+        async with (
+            await RawClient.open(port=port, limit=PATIENCE) as client,
+            await RawClient.open(port=port, limit=PATIENCE) as idle,
+        ):
+            await client.request(PATH, BODY)
+            await client.saw(faults.CHAT_FRAMES[0])
+            await until(lambda: role.connections.connection_count == 2, "both to be accepted")
+            host.stop()
+            await idle.ended()
+            assert not serving.done()
+            # A request that was already on its way when the stop came is still answered, and is the last.
+            gates[1].set()
+            assert (await client.response()).complete
+            await client.ended()
             await asyncio.wait_for(serving, PATIENCE)
+            assert kept.is_set() and role.connections.connection_count == 0
+            assert role.upstream.pool.open_count == 0 or role.upstream.pool.idle_count == 0
+        with pytest.raises(OSError, match=r"refused|Connect"):
+            await RawClient.open(port=port)
 
-    run(work())
+
+async def test_a_request_that_comes_while_draining_is_answered_and_is_the_last() -> None:
+    """Within the moment that idle connections are given."""
+    async with FakeUpstream(faults.json_response({"n": 1})) as upstream:
+        role = build("bridge", upstream.url)
+        up = asyncio.Event()
+        host = Server(role.connections, role.app, drain_seconds=30, on_started=lambda _: up.set())
+        sockets = listen("127.0.0.1", 0)
+        port = sockets[0].getsockname()[1]
+        serving = asyncio.get_running_loop().create_task(host._serve(sockets))
+        await asyncio.wait_for(up.wait(), PATIENCE)
+        async with await RawClient.open(port=port, limit=PATIENCE) as client:
+            await client.request(PATH, BODY)
+            assert (await client.response()).header("connection") is None
+            host.stop()
+            await until(
+                lambda: not any(server.is_serving() for server in host.servers), "the listener to close"
+            )
+            await client.request(PATH, BODY)
+            response = await client.response()
+            assert response.json() == {"n": 1} and response.header("connection") == "close"
+            await client.ended()
+        await asyncio.wait_for(serving, PATIENCE)

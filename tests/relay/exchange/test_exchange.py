@@ -30,7 +30,7 @@ from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
-from tests.e2e.stand import KINDS, Kind, Stand, run, serving
+from tests.e2e.stand import KINDS, Kind, Stand, serving
 from tests.relay.fakes import (
     OK,
     STREAM_HEAD,
@@ -85,41 +85,34 @@ async def expect_event(client: RawClient, limit: str) -> list[str]:
 
 
 @ROLES
-def test_connecting_takes_no_longer_than_its_limit(kind: Kind) -> None:
+async def test_connecting_takes_no_longer_than_its_limit(kind: Kind) -> None:
     """A host that answers no SYN: 504 with 'connect'."""
-
-    async def work() -> None:
-        with SilentListener(backlog_full=True) as listener:
-            async with (
-                serving(kind, listener.url, connect_timeout=0.2) as stand,
-                await stand.client() as client,
-            ):
-                await stand.send(client)
-                assert "0.2 s" in await expect_timed_out(stand, client, "connect")
-                await client.close()
-                await stand.all_quiet(kept=0)
-
-    run(work())
-
-
-@ROLES
-def test_a_resolver_that_never_answers_counts_as_connecting(kind: Kind) -> None:
-    """The limit covers the look-up."""
-
-    async def work() -> None:
-        async def resolver(host: str, port: int) -> Sequence[str]:
-            await asyncio.get_running_loop().create_future()
-            return []
-
-        options: dict[str, Any] = {"dialer": Dialer(resolver), "connect_timeout": 0.2}
+    with SilentListener(backlog_full=True) as listener:
         async with (
-            serving(kind, "http://nowhere.example", **options) as stand,
+            serving(kind, listener.url, connect_timeout=0.2) as stand,
             await stand.client() as client,
         ):
             await stand.send(client)
-            await expect_timed_out(stand, client, "connect")
+            assert "0.2 s" in await expect_timed_out(stand, client, "connect")
+            await client.close()
+            await stand.all_quiet(kept=0)
 
-    run(work())
+
+@ROLES
+async def test_a_resolver_that_never_answers_counts_as_connecting(kind: Kind) -> None:
+    """The limit covers the look-up."""
+
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        await asyncio.get_running_loop().create_future()
+        return []
+
+    options: dict[str, Any] = {"dialer": Dialer(resolver), "connect_timeout": 0.2}
+    async with (
+        serving(kind, "http://nowhere.example", **options) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        await expect_timed_out(stand, client, "connect")
 
 
 @ROLES
@@ -134,177 +127,141 @@ def test_a_resolver_that_never_answers_counts_as_connecting(kind: Kind) -> None:
     ],
     ids=["silent", "half a head", "a head that drips", "interim only", "interim answers without end"],
 )
-def test_the_first_byte_has_a_limit(script: faults.Steps, kind: Kind) -> None:
+async def test_the_first_byte_has_a_limit(script: faults.Steps, kind: Kind) -> None:
     """Until the head of the answer is whole: 504 with 'first_byte'."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(script, GOOD) as upstream,
-            serving(kind, upstream.url, first_byte_timeout=0.25) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            await expect_timed_out(stand, client, "first_byte")
-            await upstream.saw_close(0)
-            assert (await stand.ask(client)).json() == {"next": "fine"}
-
-    run(work())
+    async with (
+        FakeUpstream(script, GOOD) as upstream,
+        serving(kind, upstream.url, first_byte_timeout=0.25) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        await expect_timed_out(stand, client, "first_byte")
+        await upstream.saw_close(0)
+        assert (await stand.ask(client)).json() == {"next": "fine"}
 
 
 @ROLES
-def test_comments_do_not_reset_the_first_byte_limit(kind: Kind) -> None:
+async def test_comments_do_not_reset_the_first_byte_limit(kind: Kind) -> None:
     """A proxy that pings proves that it lives, not that the model has begun: an error event, a broken end."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.pings_only(0.02)) as upstream,
-            serving(kind, upstream.url, first_byte_timeout=0.3) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            assert await expect_event(client, "first_byte") == []
-            await upstream.saw_close(0)
-
-    run(work())
+    async with (
+        FakeUpstream(faults.pings_only(0.02)) as upstream,
+        serving(kind, upstream.url, first_byte_timeout=0.3) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        assert await expect_event(client, "first_byte") == []
+        await upstream.saw_close(0)
 
 
 @ROLES
-def test_comments_do_not_reset_the_idle_limit(kind: Kind) -> None:
+async def test_comments_do_not_reset_the_idle_limit(kind: Kind) -> None:
     """They prove that a proxy lives, not that the model goes on; they reach the client all the same."""
-
-    async def work() -> None:
-        script = (ReadBody(), Send(STREAM + chunk(EVENT)), Trickle(chunk(b": ping\n\n"), 0.03))
-        async with (
-            FakeUpstream(script) as upstream,
-            serving(kind, upstream.url, first_byte_timeout=9, idle_timeout=0.4) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            assert len(await expect_event(client, "idle")) == 1
-            assert b": ping\n\n" in client.received
-            await upstream.saw_close(0)
-
-    run(work())
+    script = (ReadBody(), Send(STREAM + chunk(EVENT)), Trickle(chunk(b": ping\n\n"), 0.03))
+    async with (
+        FakeUpstream(script) as upstream,
+        serving(kind, upstream.url, first_byte_timeout=9, idle_timeout=0.4) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        assert len(await expect_event(client, "idle")) == 1
+        assert b": ping\n\n" in client.received
+        await upstream.saw_close(0)
 
 
 @ROLES
-def test_silence_within_a_stream_has_a_limit(kind: Kind) -> None:
+async def test_silence_within_a_stream_has_a_limit(kind: Kind) -> None:
     """An error event with 'idle' behind what came, then a broken end."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((ReadBody(), Send(STREAM + chunk(EVENT)), Hold())) as upstream,
-            serving(kind, upstream.url, idle_timeout=0.2) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            assert await expect_event(client, "idle") == [EVENT.decode()[6:-2]]
-            await upstream.saw_close(0)
-
-    run(work())
+    async with (
+        FakeUpstream((ReadBody(), Send(STREAM + chunk(EVENT)), Hold())) as upstream,
+        serving(kind, upstream.url, idle_timeout=0.2) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        assert await expect_event(client, "idle") == [EVENT.decode()[6:-2]]
+        await upstream.saw_close(0)
 
 
 @ROLES
-def test_silence_within_another_body_breaks_it(kind: Kind) -> None:
+async def test_silence_within_another_body_breaks_it(kind: Kind) -> None:
     """Where no event can be added, the end is broken and nothing else is said."""
-
-    async def work() -> None:
-        wire = faults.response(b'{"a":1}')
-        async with (
-            FakeUpstream(faults.stalls_after(wire, len(wire) - 2)) as upstream,
-            serving(kind, upstream.url, idle_timeout=0.2) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            response = await client.response()
-            assert not response.complete and response.body == b'{"a":'
-            await upstream.saw_close(0)
-
-    run(work())
+    wire = faults.response(b'{"a":1}')
+    async with (
+        FakeUpstream(faults.stalls_after(wire, len(wire) - 2)) as upstream,
+        serving(kind, upstream.url, idle_timeout=0.2) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        response = await client.response()
+        assert not response.complete and response.body == b'{"a":'
+        await upstream.saw_close(0)
 
 
 @ROLES
-def test_a_whole_exchange_has_a_limit(kind: Kind) -> None:
+async def test_a_whole_exchange_has_a_limit(kind: Kind) -> None:
     """A stream that never ends and never pauses: an error event with 'total'."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((ReadBody(), Send(STREAM), Trickle(chunk(EVENT), 0.01))) as upstream,
-            serving(kind, upstream.url, total_timeout=0.4, idle_timeout=0.3) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client)
-            assert len(await expect_event(client, "total")) > 5
-            await upstream.saw_close(0)
-
-    run(work())
+    async with (
+        FakeUpstream((ReadBody(), Send(STREAM), Trickle(chunk(EVENT), 0.01))) as upstream,
+        serving(kind, upstream.url, total_timeout=0.4, idle_timeout=0.3) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client)
+        assert len(await expect_event(client, "total")) > 5
+        await upstream.saw_close(0)
 
 
 @ROLES
-def test_the_limit_of_an_upload_that_stands_still_is_idle(kind: Kind) -> None:
+async def test_the_limit_of_an_upload_that_stands_still_is_idle(kind: Kind) -> None:
     """An upstream that takes no more of the body is to blame: 504 with 'idle'."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((DontReadBody(), Hold())) as upstream,
-            serving(kind, upstream.url, idle_timeout=0.3) as stand,
-            await stand.client() as client,
-        ):
-            sending = asyncio.get_running_loop().create_task(stand.send(client, b"x" * 19_000_000))
-            await upstream.saw_request(0)
-            response = await client.response()
-            assert response.status == 504 and "limit 'idle'" in response.json()["error"]["message"]
-            await client.close()
-            await asyncio.gather(sending, return_exceptions=True)
-            upstream.requests[0].connection._transport.resume_reading()
-            await upstream.saw_close(0)
-            await stand.all_quiet(kept=0)
-
-    run(work())
+    async with (
+        FakeUpstream((DontReadBody(), Hold())) as upstream,
+        serving(kind, upstream.url, idle_timeout=0.3) as stand,
+        await stand.client() as client,
+    ):
+        sending = asyncio.get_running_loop().create_task(stand.send(client, b"x" * 19_000_000))
+        await upstream.saw_request(0)
+        response = await client.response()
+        assert response.status == 504 and "limit 'idle'" in response.json()["error"]["message"]
+        await client.close()
+        await asyncio.gather(sending, return_exceptions=True)
+        upstream.requests[0].connection._transport.resume_reading()
+        await upstream.saw_close(0)
+        await stand.all_quiet(kept=0)
 
 
 @ROLES
-def test_a_client_that_sends_slowly_is_not_blamed_on_the_upstream(kind: Kind) -> None:
+async def test_a_client_that_sends_slowly_is_not_blamed_on_the_upstream(kind: Kind) -> None:
     """While the rest of the body is the client's to send, the upstream owes nothing."""
-
-    async def work() -> None:
-        options: dict[str, Any] = {"first_byte_timeout": 0.2, "idle_timeout": 0.2}
-        async with (
-            FakeUpstream(GOOD) as upstream,
-            serving(kind, upstream.url, **options) as stand,
-            await stand.client() as client,
-        ):
-            fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "3"))
-            await client.request(method="POST", fields=fields)
-            await client.send(b"a", b"b", b"c", pause=0.35)
-            assert (await client.response()).json() == {"next": "fine"}
-            assert upstream.requests[0].body == b"abc"
-
-    run(work())
+    options: dict[str, Any] = {"first_byte_timeout": 0.2, "idle_timeout": 0.2}
+    async with (
+        FakeUpstream(GOOD) as upstream,
+        serving(kind, upstream.url, **options) as stand,
+        await stand.client() as client,
+    ):
+        fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "3"))
+        await client.request(method="POST", fields=fields)
+        await client.send(b"a", b"b", b"c", pause=0.35)
+        assert (await client.response()).json() == {"next": "fine"}
+        assert upstream.requests[0].body == b"abc"
 
 
 @ROLES
-def test_a_client_that_reads_slowly_is_not_blamed_on_the_upstream(kind: Kind) -> None:
+async def test_a_client_that_reads_slowly_is_not_blamed_on_the_upstream(kind: Kind) -> None:
     """Full buffers on its side stop the clock of 'idle'."""
-
-    async def work() -> None:
-        gate = asyncio.Event()
-        data = b"data: " + b"x" * 20_000_000 + b"\n\n"
-        script = (ReadBody(), Send(STREAM + chunk(data)), Wait(gate), Send(faults.LAST_CHUNK))
-        async with (
-            FakeUpstream(script) as upstream,
-            serving(kind, upstream.url, idle_timeout=0.25) as stand,
-            await stand.client(receive_buffer=4096) as client,
-        ):
-            client.stop_reading()
-            await stand.send(client)
-            await upstream.saw_blocked(0, quiet=0.6)
-            gate.set()
-            client.resume_reading()
-            response = await client.response(within=30)
-            assert response.complete and response.body == data
-
-    run(work())
+    gate = asyncio.Event()
+    data = b"data: " + b"x" * 20_000_000 + b"\n\n"
+    script = (ReadBody(), Send(STREAM + chunk(data)), Wait(gate), Send(faults.LAST_CHUNK))
+    async with (
+        FakeUpstream(script) as upstream,
+        serving(kind, upstream.url, idle_timeout=0.25) as stand,
+        await stand.client(receive_buffer=4096) as client,
+    ):
+        client.stop_reading()
+        await stand.send(client)
+        await upstream.saw_blocked(0, quiet=0.6)
+        gate.set()
+        client.resume_reading()
+        response = await client.response(within=30)
+        assert response.complete and response.body == data
 
 
 @pytest.mark.parametrize(

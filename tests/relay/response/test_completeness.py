@@ -12,7 +12,6 @@ from clawgate.testing.http.faults import LAST_CHUNK, SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import ReadBody, Send
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
-from tests.e2e.stand import run
 from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer, response_head, written
 from tests.routing.gateway_server import ANTHROPIC, MESSAGES, config_of, provider, question, serving_gateway
 from tests.wire.exchanges import sse
@@ -74,27 +73,23 @@ def test_what_is_no_stream_of_a_success_is_not_watched(status: int, content_type
 
 @pytest.mark.parametrize("frames", [MESSAGES_FRAMES, CUT_POLITELY], ids=["ended", "cut politely"])
 @pytest.mark.parametrize("at_once", [True, False], ids=["in one piece", "in pieces"])
-def test_through_a_gateway_a_polite_cut_is_seen_to_be_one(
+async def test_through_a_gateway_a_polite_cut_is_seen_to_be_one(
     frames: tuple[bytes, ...], at_once: bool, tmp_path: Any
 ) -> None:
     """Also where the whole answer came in one read and could be handed over as it is."""
     wire = [head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked"))), *map(chunk, frames), LAST_CHUNK]
     steps = [Send(b"".join(wire))] if at_once else [Send(piece) for piece in wire]
-
-    async def work() -> None:
-        async with FakeUpstream((ReadBody(), *steps)) as upstream:
-            config = config_of({"x": provider(upstream.url, ANTHROPIC)})
-            async with serving_gateway(tmp_path, config) as stand:
-                for _ in range(3):
-                    found = await stand.ask(question("x/m", stream=True), target=MESSAGES)
-                    cut = frames is CUT_POLITELY
-                    # Clients stop reading at message_stop: where nothing led to it, it does not go on.
-                    assert found.status == 200 and b"".join(frames[: -1 if cut else None]) in found.body
-                    assert (b"event: message_stop" in found.body) != cut
-                    assert (b"event: error" in found.body) == cut
-            assert upstream.anomalies == []
-
-    run(work())
+    async with FakeUpstream((ReadBody(), *steps)) as upstream:
+        config = config_of({"x": provider(upstream.url, ANTHROPIC)})
+        async with serving_gateway(tmp_path, config) as stand:
+            for _ in range(3):
+                found = await stand.ask(question("x/m", stream=True), target=MESSAGES)
+                cut = frames is CUT_POLITELY
+                # Clients stop reading at message_stop: where nothing led to it, it does not go on.
+                assert found.status == 200 and b"".join(frames[: -1 if cut else None]) in found.body
+                assert (b"event: message_stop" in found.body) != cut
+                assert (b"event: error" in found.body) == cut
+        assert upstream.anomalies == []
 
 
 def test_the_chunks_of_a_stream_do_not_pass_unseen() -> None:

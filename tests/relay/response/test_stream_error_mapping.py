@@ -19,7 +19,6 @@ from clawgate.testing.http.script import Hold, ReadBody, Send, Step, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import Dialect
 from tests.bundled.anthropic_claude_proxy.stand_in import FAULTS
-from tests.e2e.stand import run
 from tests.relay.response.streams import MESSAGES_FRAMES, provider_writer
 from tests.routing.gateway_server import (
     ANTHROPIC,
@@ -202,49 +201,41 @@ REALLY = {
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 @pytest.mark.parametrize("fault", REALLY)
-def test_through_a_gateway_a_failure_has_its_real_status(path: str, fault: str, tmp_path: Path) -> None:
+async def test_through_a_gateway_a_failure_has_its_real_status(path: str, fault: str, tmp_path: Path) -> None:
     """In the client's dialect, behind a comment, and though the upstream would go on for ever."""
     status, in_messages, in_chat = REALLY[fault]
     begin = head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked")))
     steps = (ReadBody(), Send(begin), Send(chunk(PING)), Send(chunk(error(fault))), Hold())
-
-    async def work() -> None:
-        async with FakeUpstream(steps) as upstream:
-            config = config_of({"a": provider(upstream.url, ANTHROPIC)})
-            async with serving_gateway(tmp_path, config) as stand:
-                stand.role.router.hooks = Hooks(judge=judge)
-                found = await stand.ask(question("a/m", stream=True), target=path)
-                said = found.json()
-                assert found.status == status and found.header("x-clawgate-provider") == "a"
-                assert said["error"]["type"] == (in_chat if path == CHAT else in_messages)
-                assert (said.get("type") == "error") == (path == MESSAGES)
-                await stand.quiet()
-
-    run(work())
+    async with FakeUpstream(steps) as upstream:
+        config = config_of({"a": provider(upstream.url, ANTHROPIC)})
+        async with serving_gateway(tmp_path, config) as stand:
+            stand.role.router.hooks = Hooks(judge=judge)
+            found = await stand.ask(question("a/m", stream=True), target=path)
+            said = found.json()
+            assert found.status == status and found.header("x-clawgate-provider") == "a"
+            assert said["error"]["type"] == (in_chat if path == CHAT else in_messages)
+            assert (said.get("type") == "error") == (path == MESSAGES)
+            await stand.quiet()
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
-def test_through_a_gateway_a_stream_that_has_begun_says_what_it_is(path: str, tmp_path: Path) -> None:
+async def test_through_a_gateway_a_stream_that_has_begun_says_what_it_is(path: str, tmp_path: Path) -> None:
     begin = head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked")))
     frames = [chunk(frame) for frame in MESSAGES_FRAMES[:5]]
-
-    async def work() -> None:
-        seen = asyncio.Event()
-        said: list[Step] = [Send(begin), *map(Send, frames)]
-        steps = (ReadBody(), *said, Wait(seen), Send(chunk(error("429"))), Hold())
-        async with FakeUpstream(steps) as upstream:
-            config = config_of({"a": provider(upstream.url, ANTHROPIC)})
-            async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
-                stand.role.router.hooks = Hooks(judge=judge)
-                await stand.send(client, question("a/m", stream=True), target=path)
-                await client.saw(b"HTTP/1.1 200 OK\r\n")
-                seen.set()
-                found = await client.response()
-                told = json.loads(found.events()[-1])
-                assert not found.complete and told["error"]["type"] == "rate_limit_error"
-                assert b"[DONE]" not in found.body and b"message_stop" not in found.body
-
-    run(work())
+    seen = asyncio.Event()
+    said: list[Step] = [Send(begin), *map(Send, frames)]
+    steps = (ReadBody(), *said, Wait(seen), Send(chunk(error("429"))), Hold())
+    async with FakeUpstream(steps) as upstream:
+        config = config_of({"a": provider(upstream.url, ANTHROPIC)})
+        async with serving_gateway(tmp_path, config) as stand, await stand.client() as client:
+            stand.role.router.hooks = Hooks(judge=judge)
+            await stand.send(client, question("a/m", stream=True), target=path)
+            await client.saw(b"HTTP/1.1 200 OK\r\n")
+            seen.set()
+            found = await client.response()
+            told = json.loads(found.events()[-1])
+            assert not found.complete and told["error"]["type"] == "rate_limit_error"
+            assert b"[DONE]" not in found.body and b"message_stop" not in found.body
 
 
 ROLE = b'data: {"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
@@ -259,40 +250,32 @@ DONE = b"data: [DONE]\n\n"
     [(b":ok\n\n", MADE_UP, DONE), (DONE,), (ROLE, MADE_UP, DONE), (ROLE, WORD, DONE), (ROLE, WORD)],
     ids=["made up", "bare end", "empty", "no reason", "cut"],
 )
-def test_through_a_gateway_a_chat_stream_without_a_response_is_a_failure(
+async def test_through_a_gateway_a_chat_stream_without_a_response_is_a_failure(
     path: str, frames: tuple[bytes, ...], tmp_path: Path
 ) -> None:
     """Measured at claude-max-api-proxy and meridian: no error is told, and all looks as if it had gone well."""
     begin = head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked")))
     wire = b"".join([begin, *map(chunk, frames), LAST_CHUNK])
-
-    async def work() -> None:
-        async with FakeUpstream((ReadBody(), Send(wire))) as upstream:
-            config = config_of({"a": provider(upstream.url)})
-            async with serving_gateway(tmp_path, config) as stand:
-                stand.role.router.hooks = Hooks(judge=judge)
-                found = await stand.ask(question("a/m", stream=True), target=path)
-                assert found.status == 502 or not found.complete
-                assert b"[DONE]" not in found.body and b"message_stop" not in found.body
-                assert b'"finish_reason":"stop"' not in found.body and b"error" in found.body
-
-    run(work())
+    async with FakeUpstream((ReadBody(), Send(wire))) as upstream:
+        config = config_of({"a": provider(upstream.url)})
+        async with serving_gateway(tmp_path, config) as stand:
+            stand.role.router.hooks = Hooks(judge=judge)
+            found = await stand.ask(question("a/m", stream=True), target=path)
+            assert found.status == 502 or not found.complete
+            assert b"[DONE]" not in found.body and b"message_stop" not in found.body
+            assert b'"finish_reason":"stop"' not in found.body and b"error" in found.body
 
 
 @pytest.mark.parametrize(("fault", "served"), [("429", "b"), ("400", "a")])
-def test_the_mapped_status_decides_on_a_fallback(fault: str, served: str, tmp_path: Path) -> None:
+async def test_the_mapped_status_decides_on_a_fallback(fault: str, served: str, tmp_path: Path) -> None:
     begin = head(fields=(*SSE_FIELDS, ("Transfer-Encoding", "chunked")))
     steps = (ReadBody(), Send(begin), Send(chunk(error(fault))), Send(LAST_CHUNK))
     well = (ReadBody(), Send(b"".join([begin, *map(chunk, MESSAGES_FRAMES), LAST_CHUNK])))
-
-    async def work() -> None:
-        async with FakeUpstream(steps) as first, FakeUpstream(well) as second:
-            both = {"a": provider(first.url, ANTHROPIC), "b": provider(second.url, ANTHROPIC)}
-            config = config_of(both, primary="a/m", fallbacks=("b/m",))
-            async with serving_gateway(tmp_path, config) as stand:
-                stand.role.router.hooks = Hooks(judge=judge)
-                found = await stand.ask(question("", stream=True), target=MESSAGES)
-                assert found.header("x-clawgate-provider") == served
-                assert found.status == (200 if served == "b" else 400)
-
-    run(work())
+    async with FakeUpstream(steps) as first, FakeUpstream(well) as second:
+        both = {"a": provider(first.url, ANTHROPIC), "b": provider(second.url, ANTHROPIC)}
+        config = config_of(both, primary="a/m", fallbacks=("b/m",))
+        async with serving_gateway(tmp_path, config) as stand:
+            stand.role.router.hooks = Hooks(judge=judge)
+            found = await stand.ask(question("", stream=True), target=MESSAGES)
+            assert found.header("x-clawgate-provider") == served
+            assert found.status == (200 if served == "b" else 400)

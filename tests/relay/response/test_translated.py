@@ -19,7 +19,6 @@ from clawgate.testing.http.message_reader import MessageReader
 from clawgate.testing.http.response import Response
 from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Trickle, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import run
 from tests.relay.response.streams import (
     COMPLETE,
     EVENT_STREAM,
@@ -297,49 +296,43 @@ def _garbage(wire: bytes) -> faults.Steps:
 @PAIRS
 @pytest.mark.parametrize("failure", [_cut, _reset, _garbage], ids=["FIN", "RST", "no chunk"])
 @pytest.mark.parametrize("frames", [1, 3])
-def test_a_stream_that_breaks_ends_with_an_error_in_the_clients_dialect(
+async def test_a_stream_that_breaks_ends_with_an_error_in_the_clients_dialect(
     path: str, api: str, failure: Callable[[bytes], faults.Steps], frames: int, tmp_path: Path
 ) -> None:
     """In each of the four pairs; never with a proper end."""
     start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
     wire = start + b"".join(chunk(frame) for frame in FRAMES[api][:frames])
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(failure(wire)) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
-        ):
-            answer = await stand.ask(question("x/m", stream=True), target=path)
-            assert error_of(answer, path)["code"] in ("upstream_closed", "upstream_malformed")
-            assert answer.header("x-clawgate-provider") == "x"
-            await stand.quiet()
-
-    run(work())
+    async with (
+        FakeUpstream(failure(wire)) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+    ):
+        answer = await stand.ask(question("x/m", stream=True), target=path)
+        assert error_of(answer, path)["code"] in ("upstream_closed", "upstream_malformed")
+        assert answer.header("x-clawgate-provider") == "x"
+        await stand.quiet()
 
 
 @PAIRS
-def test_a_proper_end_of_http_is_no_end_of_a_translated_response(path: str, api: str, tmp_path: Path) -> None:
+async def test_a_proper_end_of_http_is_no_end_of_a_translated_response(
+    path: str, api: str, tmp_path: Path
+) -> None:
     """The last chunk came and the last event did not: told, but where OpenAI's bytes pass as they are."""
 
     gates = [asyncio.Event(), asyncio.Event()]
     gates[0].set()
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.sse_gated(gates, FRAMES[api][:3])) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client, question("x/m", stream=True), target=path)
-            await client.saw(b"200 OK")
-            gates[1].set()
-            answer = await client.response()
-            if (path, api) == (CHAT, OPENAI):
-                assert answer.complete and answer.body == b"".join(FRAMES[api][:3])
-            else:
-                error_of(answer, path)
-
-    run(work())
+    async with (
+        FakeUpstream(faults.sse_gated(gates, FRAMES[api][:3])) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client, question("x/m", stream=True), target=path)
+        await client.saw(b"200 OK")
+        gates[1].set()
+        answer = await client.response()
+        if (path, api) == (CHAT, OPENAI):
+            assert answer.complete and answer.body == b"".join(FRAMES[api][:3])
+        else:
+            error_of(answer, path)
 
 
 @TRANSLATED
@@ -355,55 +348,45 @@ def test_a_proper_end_of_http_is_no_end_of_a_translated_response(path: str, api:
     ],
     ids=["cut", "no JSON", "empty", "204", "a stream", "compressed"],
 )
-def test_a_response_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
+async def test_a_response_that_cannot_be_translated_is_a_502_in_the_clients_dialect(
     path: str, api: str, script: faults.Steps, tmp_path: Path
 ) -> None:
     """As JSON, whole, with the connection good for more."""
-
-    async def work() -> None:
-        good = faults.json_response(COMPLETE[api])
-        async with (
-            FakeUpstream(script, good) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
-            await stand.client() as client,
-        ):
-            answer = await stand.ask(question("x/m"), target=path, client=client)
-            assert (
-                answer.complete and answer.status == 502 and ("type" in answer.json()) == (path == MESSAGES)
-            )
-            assert answer.json()["error"]["code"] in ("upstream_closed", "upstream_malformed")
-            assert (await stand.ask(question("x/m"), target=path, client=client)).status == 200
-
-    run(work())
+    good = faults.json_response(COMPLETE[api])
+    async with (
+        FakeUpstream(script, good) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+        await stand.client() as client,
+    ):
+        answer = await stand.ask(question("x/m"), target=path, client=client)
+        assert answer.complete and answer.status == 502 and ("type" in answer.json()) == (path == MESSAGES)
+        assert answer.json()["error"]["code"] in ("upstream_closed", "upstream_malformed")
+        assert (await stand.ask(question("x/m"), target=path, client=client)).status == 200
 
 
 @TRANSLATED
 @pytest.mark.parametrize("frames", [0, 3])
-def test_an_error_event_of_the_provider_is_the_last_event(
+async def test_an_error_event_of_the_provider_is_the_last_event(
     path: str, api: str, frames: int, tmp_path: Path
 ) -> None:
     """In its own words and the client's dialect; the dialect's own end never follows."""
     told = {"error": {"type": "overloaded_error", "message": "too busy"}} | (
         {"type": "error"} if api == ANTHROPIC else {}
     )
-
-    async def work() -> None:
-        script = faults.sse_response([*FRAMES[api][:frames], sse(told)])
-        async with (
-            FakeUpstream(script) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
-        ):
-            answer = await stand.ask(question("x/m", stream=True), target=path)
-            assert b"too busy" in answer.body and KEY.encode() not in answer.body
-            if answer.status == 200:
-                assert "too busy" in error_of(answer, path)["message"]
-
-    run(work())
+    script = faults.sse_response([*FRAMES[api][:frames], sse(told)])
+    async with (
+        FakeUpstream(script) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+    ):
+        answer = await stand.ask(question("x/m", stream=True), target=path)
+        assert b"too busy" in answer.body and KEY.encode() not in answer.body
+        if answer.status == 200:
+            assert "too busy" in error_of(answer, path)["message"]
 
 
 @PAIRS
 @pytest.mark.parametrize("limit", ["first_byte", "idle", "total"])
-def test_a_planned_exchange_keeps_its_limits(path: str, api: str, limit: str, tmp_path: Path) -> None:
+async def test_a_planned_exchange_keeps_its_limits(path: str, api: str, limit: str, tmp_path: Path) -> None:
     """Comments are no first byte; an event in between is none of the total's business."""
     start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
     begun = Send(start + chunk(FRAMES[api][0]))
@@ -413,92 +396,74 @@ def test_a_planned_exchange_keeps_its_limits(path: str, api: str, limit: str, tm
         "idle": (ReadBody(), begun, Hold()),
         "total": (ReadBody(), begun, Trickle(chunk(more), 0.02)),
     }
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(scripts[limit]) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
-        ):
-            stand.limit("x", **{"connect": 1.0, "first_byte": 9.0, "idle": 9.0, "total": 9.0} | {limit: 0.3})
-            answer = await stand.ask(question("x/m", stream=True), target=path)
-            if limit == "first_byte" and answer.status == 504:
-                assert answer.json()["error"]["code"] == "upstream_timed_out"
-            else:
-                error = error_of(answer, path)
-                assert error["code"] == "upstream_timed_out" and f"limit '{limit}'" in error["message"]
-            await upstream.saw_close(0)
-
-    run(work())
+    async with (
+        FakeUpstream(scripts[limit]) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+    ):
+        stand.limit("x", **{"connect": 1.0, "first_byte": 9.0, "idle": 9.0, "total": 9.0} | {limit: 0.3})
+        answer = await stand.ask(question("x/m", stream=True), target=path)
+        if limit == "first_byte" and answer.status == 504:
+            assert answer.json()["error"]["code"] == "upstream_timed_out"
+        else:
+            error = error_of(answer, path)
+            assert error["code"] == "upstream_timed_out" and f"limit '{limit}'" in error["message"]
+        await upstream.saw_close(0)
 
 
 @TRANSLATED
-def test_a_buffered_response_that_stalls_is_a_504(path: str, api: str, tmp_path: Path) -> None:
+async def test_a_buffered_response_that_stalls_is_a_504(path: str, api: str, tmp_path: Path) -> None:
     """It is held back, so its failure can have a status."""
     wire = faults.response(json.dumps(COMPLETE[api]).encode())
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.stalls_after(wire, len(wire) - 3)) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
-        ):
-            stand.limit("x", connect=1, first_byte=9, idle=0.2, total=9)
-            answer = await stand.ask(question("x/m"), target=path)
-            assert (
-                answer.complete
-                and answer.status == 504
-                and "limit 'idle'" in answer.json()["error"]["message"]
-            )
-            await upstream.saw_close(0)
-
-    run(work())
+    async with (
+        FakeUpstream(faults.stalls_after(wire, len(wire) - 3)) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+    ):
+        stand.limit("x", connect=1, first_byte=9, idle=0.2, total=9)
+        answer = await stand.ask(question("x/m"), target=path)
+        assert (
+            answer.complete and answer.status == 504 and "limit 'idle'" in answer.json()["error"]["message"]
+        )
+        await upstream.saw_close(0)
 
 
 @PAIRS
 @pytest.mark.parametrize("how", ["close", "half-close", "reset"])
-def test_a_client_that_leaves_a_stream_frees_the_provider(
+async def test_a_client_that_leaves_a_stream_frees_the_provider(
     path: str, api: str, how: str, tmp_path: Path
 ) -> None:
     gates = [asyncio.Event() for _ in FRAMES[api]]
     gates[0].set()
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.sse_gated(gates, FRAMES[api])) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client, question("x/m", stream=True), target=path)
-            await client.saw(b"200 OK")
-            if how == "reset":
-                client.reset()
-            elif how == "half-close":
-                client.half_close()
-            else:
-                await client.close()
-            await upstream.saw_close(0)
+    async with (
+        FakeUpstream(faults.sse_gated(gates, FRAMES[api])) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client, question("x/m", stream=True), target=path)
+        await client.saw(b"200 OK")
+        if how == "reset":
+            client.reset()
+        elif how == "half-close":
+            client.half_close()
+        else:
             await client.close()
-            await stand.quiet()
-
-    run(work())
+        await upstream.saw_close(0)
+        await client.close()
+        await stand.quiet()
 
 
 @PAIRS
-def test_the_end_of_a_drain_sends_every_stream_an_error_in_its_dialect(
+async def test_the_end_of_a_drain_sends_every_stream_an_error_in_its_dialect(
     path: str, api: str, tmp_path: Path
 ) -> None:
     gates = [asyncio.Event() for _ in FRAMES[api]]
     gates[0].set()
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(faults.sse_gated(gates, FRAMES[api])) as upstream,
-            serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
-            await stand.client() as client,
-        ):
-            await stand.send(client, question("x/m", stream=True), target=path)
-            await client.saw(b"data: ")
-            stand.role.connections.stop_all(GatewayStopping("it stops"))
-            assert error_of(await client.response(), path)["code"] == "gateway_stopping"
-            await upstream.saw_close(0)
-
-    run(work())
+    async with (
+        FakeUpstream(faults.sse_gated(gates, FRAMES[api])) as upstream,
+        serving_gateway(tmp_path, config_of({"x": provider(upstream.url, api)})) as stand,
+        await stand.client() as client,
+    ):
+        await stand.send(client, question("x/m", stream=True), target=path)
+        await client.saw(b"data: ")
+        stand.role.connections.stop_all(GatewayStopping("it stops"))
+        assert error_of(await client.response(), path)["code"] == "gateway_stopping"
+        await upstream.saw_close(0)

@@ -17,7 +17,7 @@ from clawgate.relay.upstream.response_parser import HEAD_LIMIT
 from clawgate.testing.http import faults
 from clawgate.testing.http.script import Close, Drip, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, run, serving, until
+from tests.e2e.stand import BODY, KINDS, PATIENCE, Kind, credential_of, serving, until
 from tests.relay.fakes import (
     OK,
     STREAM_HEAD,
@@ -37,25 +37,21 @@ B = faults.response(b'{"b":2}', fields=[("x-request-id", "of-B"), ("openai-model
 
 
 @pytest.mark.parametrize("size", [1, 20, 40])
-def test_a_head_is_only_remembered_as_what_it_was(size: int) -> None:
+async def test_a_head_is_only_remembered_as_what_it_was(size: int) -> None:
     """An answer that comes in pieces behind known ones is not learned under their head."""
-
-    async def work() -> None:
-        whole, pieces = (ReadBody(), Send(A)), (ReadBody(), Drip(B, size, 0.001))
-        async with (
-            FakeUpstream(whole, whole, pieces, whole, pieces, whole) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            for number, expected in enumerate([A, A, B, A, B, A]):
-                response = await stand.ask(client)
-                of_b = expected is B
-                assert response.body == (b'{"b":2}' if of_b else b'{"a":1}'), number
-                assert response.header("x-request-id") == ("of-B" if of_b else None), number
-                assert response.header("openai-model") == ("B" if of_b else None), number
-            assert len(upstream.connections) == 1
-
-    run(work())
+    whole, pieces = (ReadBody(), Send(A)), (ReadBody(), Drip(B, size, 0.001))
+    async with (
+        FakeUpstream(whole, whole, pieces, whole, pieces, whole) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        for number, expected in enumerate([A, A, B, A, B, A]):
+            response = await stand.ask(client)
+            of_b = expected is B
+            assert response.body == (b'{"b":2}' if of_b else b'{"a":1}'), number
+            assert response.header("x-request-id") == ("of-B" if of_b else None), number
+            assert response.header("openai-model") == ("B" if of_b else None), number
+        assert len(upstream.connections) == 1
 
 
 UNASKED = [
@@ -70,25 +66,21 @@ UNASKED = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("unasked", [wire for _, wire in UNASKED], ids=[name for name, _ in UNASKED])
-def test_bytes_on_an_idle_connection_never_meet_the_next_request(unasked: bytes, kind: Kind) -> None:
+async def test_bytes_on_an_idle_connection_never_meet_the_next_request(unasked: bytes, kind: Kind) -> None:
     """What an upstream says without being asked ends its connection; the next client sees nothing of it."""
-
-    async def work() -> None:
-        gate = asyncio.Event()
-        async with (
-            FakeUpstream((*GOOD, Wait(gate), Send(unasked)), GOOD) as upstream,
-            serving(kind, upstream.url) as stand,
-        ):
-            assert (await stand.fresh()).json() == {"next": "fine"}
-            assert stand.role.upstream.pool.idle_count == 1
-            gate.set()
-            await upstream.saw_close(0)
-            await until(lambda: stand.role.upstream.pool.open_count == 0, "the pool to let go")
-            second = await stand.fresh()
-            assert second.status == 200 and second.json() == {"next": "fine"}
-            assert upstream.requests[1].connection is upstream.connections[1]
-
-    run(work())
+    gate = asyncio.Event()
+    async with (
+        FakeUpstream((*GOOD, Wait(gate), Send(unasked)), GOOD) as upstream,
+        serving(kind, upstream.url) as stand,
+    ):
+        assert (await stand.fresh()).json() == {"next": "fine"}
+        assert stand.role.upstream.pool.idle_count == 1
+        gate.set()
+        await upstream.saw_close(0)
+        await until(lambda: stand.role.upstream.pool.open_count == 0, "the pool to let go")
+        second = await stand.fresh()
+        assert second.status == 200 and second.json() == {"next": "fine"}
+        assert upstream.requests[1].connection is upstream.connections[1]
 
 
 def _serve_one(listener: socket.socket) -> socket.socket:
@@ -108,224 +100,188 @@ def _answer_one(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("unasked", [wire for _, wire in UNASKED], ids=[name for name, _ in UNASKED])
-def test_unasked_bytes_are_seen_before_the_loop_has_read_them(unasked: bytes) -> None:
+async def test_unasked_bytes_are_seen_before_the_loop_has_read_them(unasked: bytes) -> None:
     """A request that the loop reads before them is given another connection all the same."""
-
-    async def work() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with serving("bridge", url) as stand, await stand.client() as client:
-                first = asyncio.get_running_loop().run_in_executor(None, _serve_one, listener)
-                assert (await stand.ask(client)).json() == {"next": "fine"}
-                with await first as idle:
-                    # The loop stands still here: the kernel has the request first, then the bytes.
-                    sent = client.received.copy()
-                    second = asyncio.get_running_loop().run_in_executor(None, _serve_one, listener)
-                    await stand.send(client)
-                    idle.sendall(unasked)
-                    assert client.received == sent
-                    response = await client.response()
-                    assert response.status == 200 and response.json() == {"next": "fine"}
-                    assert b"EVIL" not in client.received
-                    (await second).close()
-
-    run(work())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with serving("bridge", url) as stand, await stand.client() as client:
+            first = asyncio.get_running_loop().run_in_executor(None, _serve_one, listener)
+            assert (await stand.ask(client)).json() == {"next": "fine"}
+            with await first as idle:
+                # The loop stands still here: the kernel has the request first, then the bytes.
+                sent = client.received.copy()
+                second = asyncio.get_running_loop().run_in_executor(None, _serve_one, listener)
+                await stand.send(client)
+                idle.sendall(unasked)
+                assert client.received == sent
+                response = await client.response()
+                assert response.status == 200 and response.json() == {"next": "fine"}
+                assert b"EVIL" not in client.received
+                (await second).close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("status", [200, 401, 500])
-def test_what_is_meant_for_us_never_reaches_the_client(status: int, kind: Kind) -> None:
+async def test_what_is_meant_for_us_never_reaches_the_client(status: int, kind: Kind) -> None:
     """Cookies, challenges, places and the key owner's account end here."""
-
-    async def work() -> None:
-        fields = [
-            ("Set-Cookie", "session=canary-1; HttpOnly"),
-            ("set-cookie2", "canary-2"),
-            ("WWW-Authenticate", "Basic realm=canary-3"),
-            ("Proxy-Authenticate", "Basic realm=canary-4"),
-            ("Location", "http://canary-5/"),
-            ("OpenAI-Organization", "org-canary-6"),
-            ("Server", "canary-7"),
-            ("Via", "1.1 canary-8"),
-            ("Alt-Svc", 'h3=":443"; ma=canary-9'),
-            ("Strict-Transport-Security", "max-age=1; canary-10"),
-            ("Access-Control-Allow-Origin", "*, canary-11"),
-            ("X-Anything", "canary-12"),
-            ("Connection", "x-request-id"),
-            ("X-Request-Id", "canary-13"),
-            ("Keep-Alive", "timeout=5, canary-14"),
-            ("X-RateLimit-Remaining-Tokens", "17"),
-        ]
-        async with (
-            FakeUpstream(faults.json_response({"ok": 1}, status, fields)) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            for _ in range(3):  # the third is the short way, where there is one
-                response = await stand.ask(client)
-                assert response.status == status and response.json() == {"ok": 1}
-                assert response.header("x-ratelimit-remaining-tokens") == "17"
-            assert b"canary" not in client.received
-
-    run(work())
+    fields = [
+        ("Set-Cookie", "session=canary-1; HttpOnly"),
+        ("set-cookie2", "canary-2"),
+        ("WWW-Authenticate", "Basic realm=canary-3"),
+        ("Proxy-Authenticate", "Basic realm=canary-4"),
+        ("Location", "http://canary-5/"),
+        ("OpenAI-Organization", "org-canary-6"),
+        ("Server", "canary-7"),
+        ("Via", "1.1 canary-8"),
+        ("Alt-Svc", 'h3=":443"; ma=canary-9'),
+        ("Strict-Transport-Security", "max-age=1; canary-10"),
+        ("Access-Control-Allow-Origin", "*, canary-11"),
+        ("X-Anything", "canary-12"),
+        ("Connection", "x-request-id"),
+        ("X-Request-Id", "canary-13"),
+        ("Keep-Alive", "timeout=5, canary-14"),
+        ("X-RateLimit-Remaining-Tokens", "17"),
+    ]
+    async with (
+        FakeUpstream(faults.json_response({"ok": 1}, status, fields)) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        for _ in range(3):  # the third is the short way, where there is one
+            response = await stand.ask(client)
+            assert response.status == status and response.json() == {"ok": 1}
+            assert response.header("x-ratelimit-remaining-tokens") == "17"
+        assert b"canary" not in client.received
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
 @pytest.mark.parametrize("size", [1, 7, 100_000])
-def test_an_upstream_that_repeats_our_credential_is_masked(status: int, size: int, kind: Kind) -> None:
+async def test_an_upstream_that_repeats_our_credential_is_masked(status: int, size: int, kind: Kind) -> None:
     """In an error's body and fields, however it is cut, the key is stars of the same length."""
-
-    async def work() -> None:
-        secret = credential_of(kind)
-        body = f'{{"error":{{"message":"Incorrect API key: {secret}. {secret}"}}}}'.encode()
-        fields = [("x-request-id", f"req-{secret}"), ("x-ratelimit-limit-requests", secret)]
-        for wire in (
-            faults.response(body, status, fields),
-            faults.head(status, [*fields, ("Transfer-Encoding", "chunked")])
-            + b"".join(faults.chunk(body[at : at + 9]) for at in range(0, len(body), 9))
-            + faults.LAST_CHUNK,
+    secret = credential_of(kind)
+    body = f'{{"error":{{"message":"Incorrect API key: {secret}. {secret}"}}}}'.encode()
+    fields = [("x-request-id", f"req-{secret}"), ("x-ratelimit-limit-requests", secret)]
+    for wire in (
+        faults.response(body, status, fields),
+        faults.head(status, [*fields, ("Transfer-Encoding", "chunked")])
+        + b"".join(faults.chunk(body[at : at + 9]) for at in range(0, len(body), 9))
+        + faults.LAST_CHUNK,
+    ):
+        async with (
+            FakeUpstream((ReadBody(), Drip(wire, size))) as upstream,
+            serving(kind, upstream.url) as stand,
+            await stand.client() as client,
         ):
-            async with (
-                FakeUpstream((ReadBody(), Drip(wire, size))) as upstream,
-                serving(kind, upstream.url) as stand,
-                await stand.client() as client,
-            ):
-                response = await stand.ask(client)
-                assert response.complete and response.status == status
-                assert response.body == body.replace(secret.encode(), b"*" * len(secret))
-                assert response.header("x-request-id") == "req-" + "*" * len(secret)
-                assert secret.encode() not in client.received
-
-    run(work())
+            response = await stand.ask(client)
+            assert response.complete and response.status == status
+            assert response.body == body.replace(secret.encode(), b"*" * len(secret))
+            assert response.header("x-request-id") == "req-" + "*" * len(secret)
+            assert secret.encode() not in client.received
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("offset", range(-24, 4, 3))
-def test_a_credential_is_masked_wherever_it_stands_in_a_large_error(offset: int, kind: Kind) -> None:
+async def test_a_credential_is_masked_wherever_it_stands_in_a_large_error(offset: int, kind: Kind) -> None:
     """Also where the part that is held back ends and the next one begins."""
-
-    async def work() -> None:
-        secret = credential_of(kind).encode()
-        body = b"x" * (65_536 + offset) + secret + b"y" * 200_000 + secret
-        wire = faults.response(body, 500)
-        split = len(wire) - len(body) + 65_537
-        script = (ReadBody(), Send(wire[:split]), Wait(0.02), Send(wire[split:]))
-        async with (
-            FakeUpstream(script) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            response = await stand.ask(client)
-            assert response.complete and len(response.body) == len(body)
-            assert secret not in client.received
-            for size in range(12, len(secret)):  # nor a large part of it
-                assert secret[:size] + b"y" not in response.body
-
-    run(work())
+    secret = credential_of(kind).encode()
+    body = b"x" * (65_536 + offset) + secret + b"y" * 200_000 + secret
+    wire = faults.response(body, 500)
+    split = len(wire) - len(body) + 65_537
+    script = (ReadBody(), Send(wire[:split]), Wait(0.02), Send(wire[split:]))
+    async with (
+        FakeUpstream(script) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        response = await stand.ask(client)
+        assert response.complete and len(response.body) == len(body)
+        assert secret not in client.received
+        for size in range(12, len(secret)):  # nor a large part of it
+            assert secret[:size] + b"y" not in response.body
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_credential_in_the_head_of_an_answer_of_known_shape_is_masked(kind: Kind) -> None:
+async def test_a_credential_in_the_head_of_an_answer_of_known_shape_is_masked(kind: Kind) -> None:
     """The short way of answers passes ids on unread, but never our credential as one."""
-
-    async def work() -> None:
-        secret = credential_of(kind)
-        harmless = faults.response(b"{}", fields=[("x-request-id", "req-1")])
-        telling = faults.response(b"{}", fields=[("x-request-id", f"req-{secret}")])
-        scripts = [(ReadBody(), Send(wire)) for wire in (harmless, harmless, telling, harmless)]
-        async with (
-            FakeUpstream(*scripts) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            for number in range(4):
-                response = await stand.ask(client)
-                assert response.complete and response.status == 200, number
-            assert stand.role.upstream.pool.response_heads
-            assert secret.encode() not in client.received
-
-    run(work())
+    secret = credential_of(kind)
+    harmless = faults.response(b"{}", fields=[("x-request-id", "req-1")])
+    telling = faults.response(b"{}", fields=[("x-request-id", f"req-{secret}")])
+    scripts = [(ReadBody(), Send(wire)) for wire in (harmless, harmless, telling, harmless)]
+    async with (
+        FakeUpstream(*scripts) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        for number in range(4):
+            response = await stand.ask(client)
+            assert response.complete and response.status == 200, number
+        assert stand.role.upstream.pool.response_heads
+        assert secret.encode() not in client.received
 
 
 @pytest.mark.parametrize("broken", [b"1\r\nxyz", b"2\r\nab\n\n", b"3\r\nabc\r\r"])
-def test_a_chunk_with_a_broken_end_is_not_passed_on_as_it_came(broken: bytes) -> None:
+async def test_a_chunk_with_a_broken_end_is_not_passed_on_as_it_came(broken: bytes) -> None:
     """It has the size of a whole chunk and stands where one belongs, but does not end like one."""
-
-    async def work() -> None:
-        good = b"9\r\ndata: 1\n\n\r\n"
-        head = faults.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
-        script = (ReadBody(), Send(head + good), Wait(0.05), Send(good), Wait(0.05), Send(broken), Wait(0.05))
-        async with (
-            FakeUpstream(script) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            response = await stand.ask(client)
-            assert not response.complete
-            assert response.body.startswith(b"data: 1\n\ndata: 1\n\n")
-            assert b"upstream_malformed" in response.body
-            assert broken not in client.received
-
-    run(work())
+    good = b"9\r\ndata: 1\n\n\r\n"
+    head = faults.head(200, [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")])
+    script = (ReadBody(), Send(head + good), Wait(0.05), Send(good), Wait(0.05), Send(broken), Wait(0.05))
+    async with (
+        FakeUpstream(script) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        response = await stand.ask(client)
+        assert not response.complete
+        assert response.body.startswith(b"data: 1\n\ndata: 1\n\n")
+        assert b"upstream_malformed" in response.body
+        assert broken not in client.received
 
 
 @pytest.mark.parametrize("how", [Close(), Reset()], ids=["FIN", "RST"])
-def test_an_interim_answer_does_not_hide_that_the_answer_never_came(how: Close | Reset) -> None:
+async def test_an_interim_answer_does_not_hide_that_the_answer_never_came(how: Close | Reset) -> None:
     """100 and then the end, on a reused connection: a 502, and the request is not repeated."""
-
-    async def work() -> None:
-        script = (ReadBody(), Send(faults.head(100)), how)
-        async with (
-            FakeUpstream(GOOD, script, GOOD) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            await stand.ask(client)
-            response = await stand.ask(client)
-            assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
-            assert len(upstream.requests) == 2
-
-    run(work())
+    script = (ReadBody(), Send(faults.head(100)), how)
+    async with (
+        FakeUpstream(GOOD, script, GOOD) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        await stand.ask(client)
+        response = await stand.ask(client)
+        assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
+        assert len(upstream.requests) == 2
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PUT", "PATCH"])
-def test_other_methods_pass_the_bridge_with_the_right_framing(method: str) -> None:
+async def test_other_methods_pass_the_bridge_with_the_right_framing(method: str) -> None:
     """An answer to HEAD has a length and no body; the connection is not confused by it."""
-
-    async def work() -> None:
-        wire = faults.response(b'{"ok":true}')
-        sent = wire[: wire.index(b"\r\n\r\n") + 4] if method == "HEAD" else wire
-        async with (
-            FakeUpstream((ReadBody(), Send(sent)), GOOD) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            body = b"{}" if method in ("PUT", "PATCH") else None
-            response = await stand.ask(client, body, method=method, target="/v1/files/x", to_method=method)
-            assert response.complete and response.anomalies == ()
-            assert response.header("content-length") == "11"
-            assert (await stand.ask(client)).json() == {"next": "fine"}
-            assert upstream.requests[0].method == method and upstream.anomalies == []
-
-    run(work())
+    wire = faults.response(b'{"ok":true}')
+    sent = wire[: wire.index(b"\r\n\r\n") + 4] if method == "HEAD" else wire
+    async with (
+        FakeUpstream((ReadBody(), Send(sent)), GOOD) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        body = b"{}" if method in ("PUT", "PATCH") else None
+        response = await stand.ask(client, body, method=method, target="/v1/files/x", to_method=method)
+        assert response.complete and response.anomalies == ()
+        assert response.header("content-length") == "11"
+        assert (await stand.ask(client)).json() == {"next": "fine"}
+        assert upstream.requests[0].method == method and upstream.anomalies == []
 
 
-def test_a_head_with_a_body_behind_it_for_a_head_request_does_not_poison() -> None:
+async def test_a_head_with_a_body_behind_it_for_a_head_request_does_not_poison() -> None:
     """An upstream that sends a body to HEAD loses its connection, and nobody sees the body."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((ReadBody(), Send(faults.response(b"EVIL"))), GOOD) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            response = await stand.ask(client, None, method="HEAD", target="/v1/models", to_method="HEAD")
-            assert response.complete
-            assert (await stand.ask(client)).json() == {"next": "fine"}
-            assert b"EVIL" not in client.received
-
-    run(work())
+    async with (
+        FakeUpstream((ReadBody(), Send(faults.response(b"EVIL"))), GOOD) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        response = await stand.ask(client, None, method="HEAD", target="/v1/models", to_method="HEAD")
+        assert response.complete
+        assert (await stand.ask(client)).json() == {"next": "fine"}
+        assert b"EVIL" not in client.received
 
 
 WORDS = b"x" * 70
@@ -386,33 +342,29 @@ async def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> No
         (b"HTTP/1.1 413 ", (0, b"", "upstream_closed")),
     ],
 )
-def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind_it(
+async def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind_it(
     answer: bytes, heard: tuple[int, bytes, str]
 ) -> None:
     """An upstream that refuses a large body and closes resets the connection while we are still writing."""
-
-    async def work() -> None:
-        loop = asyncio.get_running_loop()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            owner = FakeOwner()
-            known = faults.response(b"{}")
-            owner.response_heads.remember(known.removesuffix(b"{}"), 200, b"")
-            assert owner.response_heads[0].match(known)
-            _, connection = await loop.create_connection(
-                lambda: UpstreamConnection(owner), *listener.getsockname()
-            )
-            told = FakeHandler()
-            connection.start_response(told, head_only=False)
-            theirs, _ = listener.accept()
-            # The loop stands still here: the answer and the reset are in the kernel before we write.
-            theirs.sendall(answer)
-            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            theirs.close()
-            connection.write([b"the rest of the body"])
-            await until(lambda: bool(told.end), "the end")
-            assert (told.status, told.body, told.end) == heard
-
-    asyncio.run(work())
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        owner = FakeOwner()
+        known = faults.response(b"{}")
+        owner.response_heads.remember(known.removesuffix(b"{}"), 200, b"")
+        assert owner.response_heads[0].match(known)
+        _, connection = await loop.create_connection(
+            lambda: UpstreamConnection(owner), *listener.getsockname()
+        )
+        told = FakeHandler()
+        connection.start_response(told, head_only=False)
+        theirs, _ = listener.accept()
+        # The loop stands still here: the answer and the reset are in the kernel before we write.
+        theirs.sendall(answer)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.close()
+        connection.write([b"the rest of the body"])
+        await until(lambda: bool(told.end), "the end")
+        assert (told.status, told.body, told.end) == heard
 
 
 @pytest.mark.parametrize("size", [10_000, HEAD_LIMIT * 2])

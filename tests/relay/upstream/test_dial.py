@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +15,7 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import Origin
 from tests.e2e.certificates import Authority, server_side
-from tests.e2e.stand import KINDS, Kind, run, serving
+from tests.e2e.stand import KINDS, Kind, serving
 
 GOOD = faults.json_response({"next": "fine"})
 ROLES = pytest.mark.parametrize("kind", KINDS)
@@ -86,201 +86,162 @@ async def attempt(dialer: Dialer, route: UpstreamEndpoint) -> GatewayError | Non
 
 @pytest.mark.parametrize("trusted", [True, False])
 @pytest.mark.parametrize("address", [*NEVER, *NO_ADDRESS])
-def test_an_address_that_is_never_dialled(address: str, trusted: bool) -> None:
+async def test_an_address_that_is_never_dialled(address: str, trusted: bool) -> None:
     """Alone, before or behind a good one: refused before any connect, and the ledger says that nothing was dialled."""
-
-    async def work() -> None:
-        recorder = Recorder()
-        recorder.install()
-        for addresses in ([address], ["93.184.216.34", address], [address, "93.184.216.34"]):
-            dialer = Dialer(answers(*addresses))
-            error = await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=trusted))
-            assert isinstance(error, EgressDenied)
-            assert [dial.dialled for dial in dialer.ledger] == [None]
-        assert recorder.dialled == []
-
-    asyncio.run(work())
+    recorder = Recorder()
+    recorder.install()
+    for addresses in ([address], ["93.184.216.34", address], [address, "93.184.216.34"]):
+        dialer = Dialer(answers(*addresses))
+        error = await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=trusted))
+        assert isinstance(error, EgressDenied)
+        assert [dial.dialled for dial in dialer.ledger] == [None]
+    assert recorder.dialled == []
 
 
 @pytest.mark.parametrize("address", NOT_FOR_STRANGERS)
-def test_an_address_that_is_dialled_for_the_configured_origin_alone(address: str) -> None:
+async def test_an_address_that_is_dialled_for_the_configured_origin_alone(address: str) -> None:
     """Loopback and private networks, in every spelling of IPv6, need the operator's word."""
-
-    async def work() -> None:
-        recorder = Recorder()
-        recorder.install()
-        dialer = Dialer(answers("93.184.216.34", address))
-        assert isinstance(
-            await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=False)), EgressDenied
-        )
-        assert recorder.dialled == [] and dialer.ledger[-1].dialled is None
-        trusted = await attempt(
-            Dialer(answers(address)), UpstreamEndpoint(origin=origin(9), allow_private=True)
-        )
-        assert isinstance(trusted, UpstreamUnreachable)
-        assert recorder.dialled == [(address, 9)]
-
-    asyncio.run(work())
+    recorder = Recorder()
+    recorder.install()
+    dialer = Dialer(answers("93.184.216.34", address))
+    assert isinstance(
+        await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=False)), EgressDenied
+    )
+    assert recorder.dialled == [] and dialer.ledger[-1].dialled is None
+    trusted = await attempt(Dialer(answers(address)), UpstreamEndpoint(origin=origin(9), allow_private=True))
+    assert isinstance(trusted, UpstreamUnreachable)
+    assert recorder.dialled == [(address, 9)]
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 @pytest.mark.parametrize("trusted", [True, False])
-def test_public_addresses_are_dialled(address: str, trusted: bool) -> None:
+async def test_public_addresses_are_dialled(address: str, trusted: bool) -> None:
     """As they were judged, and as the ledger says."""
-
-    async def work() -> None:
-        recorder = Recorder()
-        recorder.install()
-        dialer = Dialer(answers(address))
-        assert isinstance(
-            await attempt(dialer, UpstreamEndpoint(origin=origin(443), allow_private=trusted)),
-            UpstreamUnreachable,
-        )
-        assert recorder.dialled == [(address, 443)] == [(dialer.ledger[0].dialled, 443)]
-
-    asyncio.run(work())
+    recorder = Recorder()
+    recorder.install()
+    dialer = Dialer(answers(address))
+    assert isinstance(
+        await attempt(dialer, UpstreamEndpoint(origin=origin(443), allow_private=trusted)),
+        UpstreamUnreachable,
+    )
+    assert recorder.dialled == [(address, 443)] == [(dialer.ledger[0].dialled, 443)]
 
 
-def test_a_resolver_that_says_nothing_is_refused() -> None:
+async def test_a_resolver_that_says_nothing_is_refused() -> None:
     """No address is no permission."""
-
-    async def work() -> None:
-        recorder = Recorder()
-        recorder.install()
-        assert isinstance(
-            await attempt(Dialer(answers()), UpstreamEndpoint(origin=origin(), allow_private=True)),
-            EgressDenied,
-        )
-        assert recorder.dialled == []
-
-    asyncio.run(work())
+    recorder = Recorder()
+    recorder.install()
+    assert isinstance(
+        await attempt(Dialer(answers()), UpstreamEndpoint(origin=origin(), allow_private=True)),
+        EgressDenied,
+    )
+    assert recorder.dialled == []
 
 
-def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> None:
+async def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> None:
     """Rebinding: one look-up for each dial, and what it said is what is connected to."""
+    recorder = Recorder()
+    recorder.install()
+    moving = iter(["93.184.216.34", "169.254.169.254", "127.0.0.1", "2606:2800:220:1::1"])
+    asked = 0
 
-    async def work() -> None:
-        recorder = Recorder()
-        recorder.install()
-        moving = iter(["93.184.216.34", "169.254.169.254", "127.0.0.1", "2606:2800:220:1::1"])
-        asked = 0
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        nonlocal asked
+        asked += 1
+        return [next(moving)]
 
-        async def resolver(host: str, port: int) -> Sequence[str]:
-            nonlocal asked
-            asked += 1
-            return [next(moving)]
-
-        dialer = Dialer(resolver)
-        route = UpstreamEndpoint(origin=origin(9), allow_private=False)
-        found = [type(await attempt(dialer, route)) for _ in range(4)]
-        assert found == [UpstreamUnreachable, EgressDenied, EgressDenied, UpstreamUnreachable]
-        assert asked == 4
-        assert recorder.dialled == [("93.184.216.34", 9), ("2606:2800:220:1::1", 9)]
-        for dial in dialer.ledger:
-            assert dial.dialled is None or dial.dialled in [text for text, _ in dial.addresses]
-
-    asyncio.run(work())
+    dialer = Dialer(resolver)
+    route = UpstreamEndpoint(origin=origin(9), allow_private=False)
+    found = [type(await attempt(dialer, route)) for _ in range(4)]
+    assert found == [UpstreamUnreachable, EgressDenied, EgressDenied, UpstreamUnreachable]
+    assert asked == 4
+    assert recorder.dialled == [("93.184.216.34", 9), ("2606:2800:220:1::1", 9)]
+    for dial in dialer.ledger:
+        assert dial.dialled is None or dial.dialled in [text for text, _ in dial.addresses]
 
 
-def test_addresses_are_tried_in_order_until_one_answers() -> None:
+async def test_addresses_are_tried_in_order_until_one_answers() -> None:
     """A refusal of the first is not the end."""
+    recorder = Recorder()
+    recorder.install()
+    async with FakeUpstream(GOOD) as upstream:
+        dialer = Dialer(answers("10.0.0.1", "93.184.216.34", "127.0.0.1", "127.0.0.2"))
+        made: list[asyncio.Protocol] = []
 
-    async def work() -> None:
-        recorder = Recorder()
-        recorder.install()
-        async with FakeUpstream(GOOD) as upstream:
-            dialer = Dialer(answers("10.0.0.1", "93.184.216.34", "127.0.0.1", "127.0.0.2"))
-            made: list[asyncio.Protocol] = []
+        def make() -> asyncio.Protocol:
+            made.append(Kept())
+            return made[-1]
 
-            def make() -> asyncio.Protocol:
-                made.append(Kept())
-                return made[-1]
-
-            protocol = await dialer.open(
-                make, UpstreamEndpoint(origin=origin(upstream.port), allow_private=True)
-            )
-            assert isinstance(protocol, Kept) and made == [protocol]
-            assert [host for host, _ in recorder.dialled] == ["10.0.0.1", "93.184.216.34", "127.0.0.1"]
-            protocol.transport.abort()
-            await upstream.saw_close(0)
-
-    asyncio.run(work())
+        protocol = await dialer.open(make, UpstreamEndpoint(origin=origin(upstream.port), allow_private=True))
+        assert isinstance(protocol, Kept) and made == [protocol]
+        assert [host for host, _ in recorder.dialled] == ["10.0.0.1", "93.184.216.34", "127.0.0.1"]
+        protocol.transport.abort()
+        await upstream.saw_close(0)
 
 
 class Kept(asyncio.Protocol):
     transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
 
 @ROLES
 @pytest.mark.parametrize(
     "addresses", [["169.254.169.254"], ["127.0.0.1", "fd00:ec2::254"], ["::ffff:169.254.169.254"]]
 )
-def test_a_client_is_told_that_an_address_may_not_be_dialled(addresses: list[str], kind: Kind) -> None:
+async def test_a_client_is_told_that_an_address_may_not_be_dialled(addresses: list[str], kind: Kind) -> None:
     """403 with `egress_denied`, nothing dialled, and the next request is judged afresh."""
+    said = addresses
 
-    async def work() -> None:
-        said = addresses
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        return said
 
-        async def resolver(host: str, port: int) -> Sequence[str]:
-            return said
-
-        async with FakeUpstream(GOOD) as upstream:
-            dialer = Dialer(resolver)
-            url = f"http://somewhere.example:{upstream.port}"
-            async with serving(kind, url, dialer=dialer) as stand, await stand.client() as client:
-                response = await stand.ask(client)
-                assert (response.status, response.json()["error"]["code"]) == (403, "egress_denied")
-                assert [dial.dialled for dial in dialer.ledger] == [None]
-                assert upstream.connections == []
-                said = ["127.0.0.1"]
-                assert (await stand.ask(client)).json() == {"next": "fine"}
-                assert dialer.ledger[-1].dialled == "127.0.0.1"
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream:
+        dialer = Dialer(resolver)
+        url = f"http://somewhere.example:{upstream.port}"
+        async with serving(kind, url, dialer=dialer) as stand, await stand.client() as client:
+            response = await stand.ask(client)
+            assert (response.status, response.json()["error"]["code"]) == (403, "egress_denied")
+            assert [dial.dialled for dial in dialer.ledger] == [None]
+            assert upstream.connections == []
+            said = ["127.0.0.1"]
+            assert (await stand.ask(client)).json() == {"next": "fine"}
+            assert dialer.ledger[-1].dialled == "127.0.0.1"
 
 
 @ROLES
-def test_a_name_that_cannot_be_resolved_is_a_502(kind: Kind) -> None:
+async def test_a_name_that_cannot_be_resolved_is_a_502(kind: Kind) -> None:
     """`upstream_unreachable` with Retry-After, and the resolver's reason."""
 
-    async def work() -> None:
-        async def resolver(host: str, port: int) -> Sequence[str]:
-            raise OSError(-2, "Name or service not known")
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        raise OSError(-2, "Name or service not known")
 
-        dialer = Dialer(resolver)
-        async with serving(kind, "http://nowhere.example", dialer=dialer) as stand:
-            response = await stand.fresh()
-            error = response.json()["error"]
-            assert (response.status, error["code"]) == (502, "upstream_unreachable")
-            assert "nowhere.example" in error["message"] and "Name or service not known" in error["message"]
-            assert response.header("retry-after") == "5"
-            assert [dial.dialled for dial in dialer.ledger] == [None]
-
-    run(work())
+    dialer = Dialer(resolver)
+    async with serving(kind, "http://nowhere.example", dialer=dialer) as stand:
+        response = await stand.fresh()
+        error = response.json()["error"]
+        assert (response.status, error["code"]) == (502, "upstream_unreachable")
+        assert "nowhere.example" in error["message"] and "Name or service not known" in error["message"]
+        assert response.header("retry-after") == "5"
+        assert [dial.dialled for dial in dialer.ledger] == [None]
 
 
 @ROLES
-def test_a_resolver_that_breaks_does_not_break_the_exchange(kind: Kind) -> None:
+async def test_a_resolver_that_breaks_does_not_break_the_exchange(kind: Kind) -> None:
     """An error that nobody foresaw is a 500 with our JSON, logged, and the client's connection lives."""
 
-    async def work() -> None:
-        async def resolver(host: str, port: int) -> Sequence[str]:
-            raise ZeroDivisionError("in the resolver")
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        raise ZeroDivisionError("in the resolver")
 
-        async with (
-            serving(kind, "http://nowhere.example", dialer=Dialer(resolver)) as stand,
-            await stand.client() as client,
-        ):
-            for _ in range(2):
-                response = await stand.ask(client)
-                assert (response.status, response.json()["error"]["code"]) == (500, "internal_error")
-                assert "ZeroDivision" not in response.body.decode()
-
-    run(work())
+    async with (
+        serving(kind, "http://nowhere.example", dialer=Dialer(resolver)) as stand,
+        await stand.client() as client,
+    ):
+        for _ in range(2):
+            response = await stand.ask(client)
+            assert (response.status, response.json()["error"]["code"]) == (500, "internal_error")
+            assert "ZeroDivision" not in response.body.decode()
 
 
 # TLS
@@ -301,23 +262,19 @@ LOOPBACK = Dialer(answers("127.0.0.1"))
 
 @ROLES
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "api.example"])
-def test_tls_with_a_configured_authority(host: str, kind: Kind, authority: Authority) -> None:
+async def test_tls_with_a_configured_authority(host: str, kind: Kind, authority: Authority) -> None:
     """The certificate is checked against the configured name, also for an address; streams and keep-alive work."""
-
-    async def work() -> None:
-        tls = server_side(authority.issue("api.example", "localhost", "127.0.0.1"))
-        async with FakeUpstream(GOOD, faults.sse_response(), GOOD, tls=tls) as upstream:
-            url = f"https://{host}:{upstream.port}"
-            options: dict[str, Any] = {"ca_file": str(authority.file), "dialer": LOOPBACK}
-            async with serving(kind, url, **options) as stand, await stand.client() as client:
-                assert (await stand.ask(client)).json() == {"next": "fine"}
-                assert (await stand.ask(client)).body == b"".join(faults.CHAT_FRAMES)
-                assert (await stand.ask(client)).json() == {"next": "fine"}
-                assert len(upstream.connections) == 1 and upstream.anomalies == []
-                await client.close()
-                await stand.all_quiet(kept=1)
-
-    run(work())
+    tls = server_side(authority.issue("api.example", "localhost", "127.0.0.1"))
+    async with FakeUpstream(GOOD, faults.sse_response(), GOOD, tls=tls) as upstream:
+        url = f"https://{host}:{upstream.port}"
+        options: dict[str, Any] = {"ca_file": str(authority.file), "dialer": LOOPBACK}
+        async with serving(kind, url, **options) as stand, await stand.client() as client:
+            assert (await stand.ask(client)).json() == {"next": "fine"}
+            assert (await stand.ask(client)).body == b"".join(faults.CHAT_FRAMES)
+            assert (await stand.ask(client)).json() == {"next": "fine"}
+            assert len(upstream.connections) == 1 and upstream.anomalies == []
+            await client.close()
+            await stand.all_quiet(kept=1)
 
 
 @ROLES
@@ -330,118 +287,91 @@ def test_tls_with_a_configured_authority(host: str, kind: Kind, authority: Autho
         ("system authorities", "configure the authority"),
     ],
 )
-def test_tls_that_cannot_be_trusted_is_refused(
+async def test_tls_that_cannot_be_trusted_is_refused(
     wrong: str, way_out: str, kind: Kind, authority: Authority, stranger: Authority
 ) -> None:
     """502 `upstream_unreachable` that says TLS and what to do, and not one byte of the request leaves."""
-
-    async def work() -> None:
-        signer = stranger if wrong == "authority" else authority
-        issued = signer.issue(
-            "other.example" if wrong == "host name" else "api.example", days=-1 if wrong == "expired" else 1
-        )
-        async with FakeUpstream(GOOD, tls=server_side(issued)) as upstream:
-            options: dict[str, Any] = (
-                {} if wrong == "system authorities" else {"ca_file": str(authority.file)}
-            )
-            url = f"https://api.example:{upstream.port}"
-            async with serving(kind, url, dialer=LOOPBACK, **options) as stand:
-                response = await stand.fresh()
-                error = response.json()["error"]
-                assert (response.status, error["code"]) == (502, "upstream_unreachable")
-                assert "TLS" in error["message"] and way_out in error["message"]
-                assert upstream.requests == [] and all(not c.received for c in upstream.connections)
-                await stand.all_quiet(kept=0)
-
-    run(work())
+    signer = stranger if wrong == "authority" else authority
+    issued = signer.issue(
+        "other.example" if wrong == "host name" else "api.example", days=-1 if wrong == "expired" else 1
+    )
+    async with FakeUpstream(GOOD, tls=server_side(issued)) as upstream:
+        options: dict[str, Any] = {} if wrong == "system authorities" else {"ca_file": str(authority.file)}
+        url = f"https://api.example:{upstream.port}"
+        async with serving(kind, url, dialer=LOOPBACK, **options) as stand:
+            response = await stand.fresh()
+            error = response.json()["error"]
+            assert (response.status, error["code"]) == (502, "upstream_unreachable")
+            assert "TLS" in error["message"] and way_out in error["message"]
+            assert upstream.requests == [] and all(not c.received for c in upstream.connections)
+            await stand.all_quiet(kept=0)
 
 
 @ROLES
-def test_plain_http_where_tls_is_spoken_is_a_clean_error(kind: Kind, authority: Authority) -> None:
+async def test_plain_http_where_tls_is_spoken_is_a_clean_error(kind: Kind, authority: Authority) -> None:
     """And the other way round."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as plain:
-            url = f"https://api.example:{plain.port}"
-            options: dict[str, Any] = {"ca_file": str(authority.file), "connect_timeout": 0.3}
-            async with serving(kind, url, dialer=LOOPBACK, **options) as stand:
-                response = await stand.fresh()  # the handshake, which nobody answers, is a part of connecting
-                assert response.status == 504 and "'connect'" in response.json()["error"]["message"]
-                assert plain.requests == []
-        async with FakeUpstream(GOOD, tls=server_side(authority.issue("api.example"))) as secure:
-            url = f"http://api.example:{secure.port}"
-            async with serving(kind, url, dialer=LOOPBACK) as stand:
-                assert (await stand.fresh()).status == 502
-                assert secure.requests == []
-
-    run(work())
+    async with FakeUpstream(GOOD) as plain:
+        url = f"https://api.example:{plain.port}"
+        options: dict[str, Any] = {"ca_file": str(authority.file), "connect_timeout": 0.3}
+        async with serving(kind, url, dialer=LOOPBACK, **options) as stand:
+            response = await stand.fresh()  # the handshake, which nobody answers, is a part of connecting
+            assert response.status == 504 and "'connect'" in response.json()["error"]["message"]
+            assert plain.requests == []
+    async with FakeUpstream(GOOD, tls=server_side(authority.issue("api.example"))) as secure:
+        url = f"http://api.example:{secure.port}"
+        async with serving(kind, url, dialer=LOOPBACK) as stand:
+            assert (await stand.fresh()).status == 502
+            assert secure.requests == []
 
 
 @ROLES
-def test_a_client_certificate_is_shown_where_it_is_demanded(kind: Kind, authority: Authority) -> None:
+async def test_a_client_certificate_is_shown_where_it_is_demanded(kind: Kind, authority: Authority) -> None:
     """With it the request passes; without it, or with a stranger's, it is a 502."""
-
-    async def work() -> None:
-        tls = server_side(authority.issue("api.example"), demands=authority)
-        own = authority.issue("us.example", client=True)
-        async with FakeUpstream(GOOD, tls=tls) as upstream:
-            url = f"https://api.example:{upstream.port}"
-            options: dict[str, Any] = {"ca_file": str(authority.file)}
-            async with serving(
-                kind, url, dialer=LOOPBACK, **options, client_certificate=str(own.file)
-            ) as stand:
-                assert (await stand.fresh()).json() == {"next": "fine"}
-            async with serving(kind, url, dialer=LOOPBACK, **options) as stand:
-                response = await stand.fresh()
-                assert response.status == 502 and response.json()["error"]["type"] == "upstream_error"
-            assert len(upstream.requests) == 1
-
-    run(work())
+    tls = server_side(authority.issue("api.example"), demands=authority)
+    own = authority.issue("us.example", client=True)
+    async with FakeUpstream(GOOD, tls=tls) as upstream:
+        url = f"https://api.example:{upstream.port}"
+        options: dict[str, Any] = {"ca_file": str(authority.file)}
+        async with serving(kind, url, dialer=LOOPBACK, **options, client_certificate=str(own.file)) as stand:
+            assert (await stand.fresh()).json() == {"next": "fine"}
+        async with serving(kind, url, dialer=LOOPBACK, **options) as stand:
+            response = await stand.fresh()
+            assert response.status == 502 and response.json()["error"]["type"] == "upstream_error"
+        assert len(upstream.requests) == 1
 
 
 @ROLES
-def test_proxy_variables_of_the_environment_are_ignored(
+async def test_proxy_variables_of_the_environment_are_ignored(
     kind: Kind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What leaves goes where it is configured to go."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream, FakeUpstream(GOOD) as proxy:
-            for name in ("http_proxy", "https_proxy", "all_proxy"):
-                monkeypatch.setenv(name, proxy.url)
-                monkeypatch.setenv(name.upper(), proxy.url)
-            async with serving(kind, upstream.url) as stand:
-                assert (await stand.fresh()).json() == {"next": "fine"}
-            assert len(upstream.requests) == 1 and proxy.connections == []
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream, FakeUpstream(GOOD) as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv(name.upper(), proxy.url)
+        async with serving(kind, upstream.url) as stand:
+            assert (await stand.fresh()).json() == {"next": "fine"}
+        assert len(upstream.requests) == 1 and proxy.connections == []
 
 
 @pytest.mark.parametrize("address", NOT_FOR_STRANGERS)
-def test_the_switch_that_would_open_a_private_place_is_named(address: str) -> None:
+async def test_the_switch_that_would_open_a_private_place_is_named(address: str) -> None:
     """Where there is one; beside a public address as well. Nothing is dialled."""
-
-    async def work() -> None:
-        recorder = Recorder()
-        recorder.install()
-        for found in ((address,), (PUBLIC[0], address)):
-            dialer = Dialer(answers(*found))
-            route = UpstreamEndpoint(origin=origin(), allow_private=False, allow_private_setting="the.switch")
-            error = await attempt(dialer, route)
-            assert type(error) is PrivateNetworkBlocked and "set the.switch to true" in error.message
-            error = await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=False))
-            assert type(error) is EgressDenied and "the.switch" not in error.message
-            assert [entry.dialled for entry in dialer.ledger] == [None, None]
-        assert recorder.dialled == []
-
-    run(work())
+    recorder = Recorder()
+    recorder.install()
+    for found in ((address,), (PUBLIC[0], address)):
+        dialer = Dialer(answers(*found))
+        route = UpstreamEndpoint(origin=origin(), allow_private=False, allow_private_setting="the.switch")
+        error = await attempt(dialer, route)
+        assert type(error) is PrivateNetworkBlocked and "set the.switch to true" in error.message
+        error = await attempt(dialer, UpstreamEndpoint(origin=origin(), allow_private=False))
+        assert type(error) is EgressDenied and "the.switch" not in error.message
+        assert [entry.dialled for entry in dialer.ledger] == [None, None]
+    assert recorder.dialled == []
 
 
 @pytest.mark.parametrize("address", NEVER)
-def test_no_switch_is_named_for_what_no_switch_opens(address: str) -> None:
-    async def work() -> None:
-        route = UpstreamEndpoint(origin=origin(), allow_private=False, allow_private_setting="the.switch")
-        error = await attempt(Dialer(answers(address)), route)
-        assert type(error) is EgressDenied and "the.switch" not in error.message
-
-    run(work())
+async def test_no_switch_is_named_for_what_no_switch_opens(address: str) -> None:
+    route = UpstreamEndpoint(origin=origin(), allow_private=False, allow_private_setting="the.switch")
+    error = await attempt(Dialer(answers(address)), route)
+    assert type(error) is EgressDenied and "the.switch" not in error.message

@@ -13,7 +13,7 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.connection import Request
 from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import KINDS, Kind, run, serving, until
+from tests.e2e.stand import KINDS, Kind, serving, until
 from tests.relay.fakes import OK, FakeClock, FakeDialer, FakeHandler, make_pool, settle
 
 GOOD = faults.json_response({"next": "fine"})
@@ -23,277 +23,230 @@ ROLES = pytest.mark.parametrize("kind", KINDS)
 
 @ROLES
 @ENDS
-def test_a_connection_that_ended_while_idle_is_not_used(how: Close | Reset, kind: Kind) -> None:
+async def test_a_connection_that_ended_while_idle_is_not_used(how: Close | Reset, kind: Kind) -> None:
     """The next POST goes over a new connection and succeeds."""
-
-    async def work() -> None:
-        gate = asyncio.Event()
-        async with (
-            FakeUpstream((*GOOD, Wait(gate), how), GOOD) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            assert (await stand.ask(client)).status == 200
-            gate.set()
-            await until(lambda: stand.role.upstream.pool.open_count == 0, "the pool to notice")
-            assert (await stand.ask(client)).json() == {"next": "fine"}
-            assert [request.connection.number for request in upstream.requests] == [0, 1]
-
-    run(work())
+    gate = asyncio.Event()
+    async with (
+        FakeUpstream((*GOOD, Wait(gate), how), GOOD) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        assert (await stand.ask(client)).status == 200
+        gate.set()
+        await until(lambda: stand.role.upstream.pool.open_count == 0, "the pool to notice")
+        assert (await stand.ask(client)).json() == {"next": "fine"}
+        assert [request.connection.number for request in upstream.requests] == [0, 1]
 
 
 @ROLES
 @ENDS
-def test_a_connection_that_ended_right_after_its_answer_is_not_used(how: Close | Reset, kind: Kind) -> None:
+async def test_a_connection_that_ended_right_after_its_answer_is_not_used(
+    how: Close | Reset, kind: Kind
+) -> None:
     """Also where the next POST comes in the same moment, twenty times in a row."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream((*GOOD, how)) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            clean = 0
-            for number in range(20):
-                response = await stand.ask(client)
-                if response.status == 200:
-                    assert response.json() == {"next": "fine"}
-                    clean += 1
-                else:  # the end came after the request had been written: nobody may send it again
-                    assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
-                assert len(upstream.requests) <= number + 1
-            assert clean >= 10
-
-    run(work())
+    async with (
+        FakeUpstream((*GOOD, how)) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        clean = 0
+        for number in range(20):
+            response = await stand.ask(client)
+            if response.status == 200:
+                assert response.json() == {"next": "fine"}
+                clean += 1
+            else:  # the end came after the request had been written: nobody may send it again
+                assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
+            assert len(upstream.requests) <= number + 1
+        assert clean >= 10
 
 
 @ROLES
 @ENDS
 @pytest.mark.parametrize("body", [b"{}", b"x" * 300_000, b"y" * 3_000_000], ids=["2 B", "300 kB", "3 MB"])
-def test_a_post_that_the_upstream_may_have_read_is_never_sent_twice(
+async def test_a_post_that_the_upstream_may_have_read_is_never_sent_twice(
     body: bytes, how: Close | Reset, kind: Kind
 ) -> None:
     """A reused connection that ends after it took the request: a clean 502, and one request upstream."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(GOOD, (ReadBody(), how), GOOD) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            assert (await stand.ask(client)).status == 200
-            response = await stand.ask(client, body)
-            assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
-            assert len(upstream.requests) == 2
-            assert (await stand.ask(client)).json() == {"next": "fine"}
-            assert [request.connection.number for request in upstream.requests] == [0, 0, 1]
-
-    run(work())
+    async with (
+        FakeUpstream(GOOD, (ReadBody(), how), GOOD) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        assert (await stand.ask(client)).status == 200
+        response = await stand.ask(client, body)
+        assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
+        assert len(upstream.requests) == 2
+        assert (await stand.ask(client)).json() == {"next": "fine"}
+        assert [request.connection.number for request in upstream.requests] == [0, 0, 1]
 
 
 @ENDS
-def test_a_post_is_not_repeated_when_only_its_head_was_read(how: Close | Reset) -> None:
+async def test_a_post_is_not_repeated_when_only_its_head_was_read(how: Close | Reset) -> None:
     """An upstream that ends after the head, in the middle of the upload, has heard of the request."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(GOOD, (how,), GOOD) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            assert (await stand.ask(client)).status == 200
-            response = await stand.ask(client, b"z" * 500_000)
-            assert response.status == 502
-            assert len(upstream.requests) == 2
-
-    run(work())
+    async with (
+        FakeUpstream(GOOD, (how,), GOOD) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        assert (await stand.ask(client)).status == 200
+        response = await stand.ask(client, b"z" * 500_000)
+        assert response.status == 502
+        assert len(upstream.requests) == 2
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @ENDS
-def test_a_repeatable_request_is_sent_once_more_on_a_new_connection(how: Close | Reset, method: str) -> None:
+async def test_a_repeatable_request_is_sent_once_more_on_a_new_connection(
+    how: Close | Reset, method: str
+) -> None:
     """RFC 9110 section 9.2.2: only where a reused connection ended without one byte of an answer, and only once."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(GOOD, (ReadBody(), how), GOOD) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            assert (await stand.ask(client)).status == 200
-            response = await stand.ask(client, None, method=method, target="/v1/files/x")
-            assert response.json() == {"next": "fine"}
-            assert [request.connection.number for request in upstream.requests] == [0, 0, 1]
-
-    run(work())
+    async with (
+        FakeUpstream(GOOD, (ReadBody(), how), GOOD) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        assert (await stand.ask(client)).status == 200
+        response = await stand.ask(client, None, method=method, target="/v1/files/x")
+        assert response.json() == {"next": "fine"}
+        assert [request.connection.number for request in upstream.requests] == [0, 0, 1]
 
 
 @ENDS
-def test_a_repeatable_request_is_not_repeated_for_ever(how: Close | Reset) -> None:
+async def test_a_repeatable_request_is_not_repeated_for_ever(how: Close | Reset) -> None:
     """The second end is shown; on a new connection nothing is repeated at all."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(GOOD, (ReadBody(), how)) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            assert (await stand.ask(client)).status == 200
-            for requests in (3, 4):
-                response = await stand.ask(client, None, target="/v1/models")
-                assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
-                assert len(upstream.requests) == requests
-
-    run(work())
+    async with (
+        FakeUpstream(GOOD, (ReadBody(), how)) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        assert (await stand.ask(client)).status == 200
+        for requests in (3, 4):
+            response = await stand.ask(client, None, target="/v1/models")
+            assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
+            assert len(upstream.requests) == requests
 
 
 @ENDS
-def test_nothing_is_repeated_once_a_byte_of_the_answer_came(how: Close | Reset) -> None:
+async def test_nothing_is_repeated_once_a_byte_of_the_answer_came(how: Close | Reset) -> None:
     """Half a head is an answer that broke, also for GET."""
-
-    async def work() -> None:
-        async with (
-            FakeUpstream(GOOD, (ReadBody(), Send(b"HTTP/1.1 200"), Wait(0.05), how)) as upstream,
-            serving("bridge", upstream.url) as stand,
-            await stand.client() as client,
-        ):
-            await stand.ask(client)
-            assert (await stand.ask(client, None, target="/v1/models")).status == 502
-            assert len(upstream.requests) == 2
-
-    run(work())
+    async with (
+        FakeUpstream(GOOD, (ReadBody(), Send(b"HTTP/1.1 200"), Wait(0.05), how)) as upstream,
+        serving("bridge", upstream.url) as stand,
+        await stand.client() as client,
+    ):
+        await stand.ask(client)
+        assert (await stand.ask(client, None, target="/v1/models")).status == 502
+        assert len(upstream.requests) == 2
 
 
 @ROLES
-def test_the_newest_connection_is_used_first_and_old_ones_are_closed(kind: Kind) -> None:
+async def test_the_newest_connection_is_used_first_and_old_ones_are_closed(kind: Kind) -> None:
     """Surplus from a burst ages and goes; what is used stays."""
-
-    async def work() -> None:
-        gate = asyncio.Event()
-        burst = (ReadBody(), Wait(gate), Send(faults.response(b'{"next":"fine"}')))
-        async with FakeUpstream(*[burst] * 5, GOOD) as upstream, serving(kind, upstream.url) as stand:
-            pool = stand.role.upstream.pool
-            pool._idle_seconds = 0.4
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(stand.fresh()) for _ in range(5)]
-                await upstream.saw_request(4)
-                gate.set()
-            assert all(task.result().status == 200 for task in tasks)
-            assert (pool.open_count, pool.idle_count) == (5, 5)
-            assert (await stand.fresh()).status == 200
-            assert len(upstream.connections) == 5
-            loop = asyncio.get_running_loop()
-            pool.close_expired(loop.time() + 0.5)
-            await until(lambda: pool.open_count == 0, "the surplus to be closed")
-            await until(lambda: not upstream.open_connections, "the upstream to see it")
-
-    run(work())
+    gate = asyncio.Event()
+    burst = (ReadBody(), Wait(gate), Send(faults.response(b'{"next":"fine"}')))
+    async with FakeUpstream(*[burst] * 5, GOOD) as upstream, serving(kind, upstream.url) as stand:
+        pool = stand.role.upstream.pool
+        pool._idle_seconds = 0.4
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(stand.fresh()) for _ in range(5)]
+            await upstream.saw_request(4)
+            gate.set()
+        assert all(task.result().status == 200 for task in tasks)
+        assert (pool.open_count, pool.idle_count) == (5, 5)
+        assert (await stand.fresh()).status == 200
+        assert len(upstream.connections) == 5
+        loop = asyncio.get_running_loop()
+        pool.close_expired(loop.time() + 0.5)
+        await until(lambda: pool.open_count == 0, "the surplus to be closed")
+        await until(lambda: not upstream.open_connections, "the upstream to see it")
 
 
-def test_the_pool_closes_idle_connections_by_itself() -> None:
+async def test_the_pool_closes_idle_connections_by_itself() -> None:
     """The sweep of the front does it; nobody has to ask."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream, serving("bridge", upstream.url) as stand:
-            stand.role.upstream.pool._idle_seconds = 0.1
-            await stand.fresh()
-            assert (await upstream.saw_close(0)).client_close is not None
-            assert stand.role.upstream.pool.open_count == 0
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream, serving("bridge", upstream.url) as stand:
+        stand.role.upstream.pool._idle_seconds = 0.1
+        await stand.fresh()
+        assert (await upstream.saw_close(0)).client_close is not None
+        assert stand.role.upstream.pool.open_count == 0
 
 
-def test_a_dial_that_is_cancelled_in_the_moment_of_success_leaves_no_connection() -> None:
+async def test_a_dial_that_is_cancelled_in_the_moment_of_success_leaves_no_connection() -> None:
     """Whoever gave up does not own it, so it is closed."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream, serving("bridge", upstream.url) as stand:
-            pool: Pool = stand.role.upstream.pool
-            for turns in range(12):
-                async with asyncio.TaskGroup() as group:
-                    task = group.create_task(pool.dial())
-                    for _ in range(turns):
-                        await asyncio.sleep(0)
-                    task.cancel()
-                if not task.cancelled():
-                    task.result().abort()
-            await until(lambda: pool.open_count == 0, lambda: repr(pool))
-            await until(lambda: not upstream.open_connections, "the upstream to see them closed")
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream, serving("bridge", upstream.url) as stand:
+        pool: Pool = stand.role.upstream.pool
+        for turns in range(12):
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(pool.dial())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+            if not task.cancelled():
+                task.result().abort()
+        await until(lambda: pool.open_count == 0, lambda: repr(pool))
+        await until(lambda: not upstream.open_connections, "the upstream to see them closed")
 
 
 @ROLES
-def test_requests_at_once_never_share_a_connection(kind: Kind) -> None:
+async def test_requests_at_once_never_share_a_connection(kind: Kind) -> None:
     """Fifty at a time over fifty connections; each answer goes to the one who asked."""
 
-    async def work() -> None:
-        def echo(request: Request) -> faults.Steps:
-            return ReadBody(), Send(faults.response((request.header("content-length") or "").encode()))
+    def echo(request: Request) -> faults.Steps:
+        return ReadBody(), Send(faults.response((request.header("content-length") or "").encode()))
 
-        async with FakeUpstream(echo) as upstream, serving(kind, upstream.url) as stand:
-            for _ in range(4):
-                async with asyncio.TaskGroup() as group:
-                    tasks = {size: group.create_task(stand.fresh(b"x" * size)) for size in range(10, 60)}
-                for size, task in tasks.items():
-                    assert task.result().body == b"%d" % size
-            assert upstream.anomalies == []
-            assert len(upstream.connections) <= 50
-            await stand.all_quiet()
-
-    run(work())
+    async with FakeUpstream(echo) as upstream, serving(kind, upstream.url) as stand:
+        for _ in range(4):
+            async with asyncio.TaskGroup() as group:
+                tasks = {size: group.create_task(stand.fresh(b"x" * size)) for size in range(10, 60)}
+            for size, task in tasks.items():
+                assert task.result().body == b"%d" % size
+        assert upstream.anomalies == []
+        assert len(upstream.connections) <= 50
+        await stand.all_quiet()
 
 
 @ROLES
-def test_closing_the_pool_ends_every_connection(kind: Kind) -> None:
+async def test_closing_the_pool_ends_every_connection(kind: Kind) -> None:
     """In use or idle."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD, (ReadBody(), Hold())) as upstream, serving(kind, upstream.url) as stand:
-            await stand.fresh()
-            async with await stand.client() as client:
-                await stand.send(client)
-                await upstream.saw_request(1)
-                stand.role.upstream.pool.close()
-                await upstream.saw_close(0)
-                await until(lambda: stand.role.upstream.pool.open_count == 0, "the pool to be empty")
-                assert (await client.response()).status == 502
-
-    run(work())
+    async with FakeUpstream(GOOD, (ReadBody(), Hold())) as upstream, serving(kind, upstream.url) as stand:
+        await stand.fresh()
+        async with await stand.client() as client:
+            await stand.send(client)
+            await upstream.saw_request(1)
+            stand.role.upstream.pool.close()
+            await upstream.saw_close(0)
+            await until(lambda: stand.role.upstream.pool.open_count == 0, "the pool to be empty")
+            assert (await client.response()).status == 502
 
 
 @ROLES
-def test_a_retired_pool_keeps_nothing_and_finishes_what_it_has(kind: Kind) -> None:
+async def test_a_retired_pool_keeps_nothing_and_finishes_what_it_has(kind: Kind) -> None:
     """Idle connections are closed at once, one in use behind its answer; nothing is given to a later request."""
-
-    async def work() -> None:
-        gate = asyncio.Event()
-        slow = (ReadBody(), Wait(gate), *GOOD[1:])
-        async with (
-            FakeUpstream(lambda request: slow if request.number == 1 else GOOD) as upstream,
-            serving(kind, upstream.url) as stand,
-            await stand.client() as first,
-            await stand.client() as second,
-        ):
-            await stand.send(second)
-            await upstream.saw_body(0)
-            assert (await second.response()).status == 200
-            pool = stand.role.upstream.pool
-            kept = pool.acquire()
-            assert kept is not None and pool.idle_count == 0
-            await stand.send(first)
-            await upstream.saw_body(1)
-            pool.release(kept, 0.0)
-            assert pool.idle_count == 1 and pool.open_count == 2
-            pool.retire()
-            assert pool.idle_count == 0 and pool.acquire() is None
-            await upstream.saw_close(0)
-            gate.set()
-            assert (await first.response()).json() == {"next": "fine"}
-            await upstream.saw_close(1)
-            await until(lambda: pool.open_count == 0, "the pool to be empty")
-
-    run(work())
+    gate = asyncio.Event()
+    slow = (ReadBody(), Wait(gate), *GOOD[1:])
+    async with (
+        FakeUpstream(lambda request: slow if request.number == 1 else GOOD) as upstream,
+        serving(kind, upstream.url) as stand,
+        await stand.client() as first,
+        await stand.client() as second,
+    ):
+        await stand.send(second)
+        await upstream.saw_body(0)
+        assert (await second.response()).status == 200
+        pool = stand.role.upstream.pool
+        kept = pool.acquire()
+        assert kept is not None and pool.idle_count == 0
+        await stand.send(first)
+        await upstream.saw_body(1)
+        pool.release(kept, 0.0)
+        assert pool.idle_count == 1 and pool.open_count == 2
+        pool.retire()
+        assert pool.idle_count == 0 and pool.acquire() is None
+        await upstream.saw_close(0)
+        gate.set()
+        assert (await first.response()).json() == {"next": "fine"}
+        await upstream.saw_close(1)
+        await until(lambda: pool.open_count == 0, "the pool to be empty")
 
 
 async def test_a_connection_that_was_aborted_in_this_turn_of_the_loop_is_not_handed_out() -> None:

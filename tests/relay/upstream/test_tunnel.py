@@ -16,7 +16,7 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.http.url import parse_url
 from tests.e2e.certificates import Authority, server_side
-from tests.e2e.stand import KINDS, Kind, credential_of, run, serving, until
+from tests.e2e.stand import KINDS, Kind, credential_of, serving, until
 
 GOOD = faults.json_response({"next": "fine"})
 ROLES = pytest.mark.parametrize("kind", KINDS)
@@ -85,39 +85,35 @@ def resolver_for(names: dict[str, str]) -> Dialer:
 
 @ROLES
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_request_goes_through_the_tunnel(scheme: str, kind: Kind, authority: Authority) -> None:
+async def test_a_request_goes_through_the_tunnel(scheme: str, kind: Kind, authority: Authority) -> None:
     """The proxy is told the name, which nobody resolves here; streams and keep-alive work as without it."""
-
-    async def work() -> None:
-        tls = server_side(authority.issue("api.example")) if scheme == "https" else None
+    tls = server_side(authority.issue("api.example")) if scheme == "https" else None
+    async with (
+        FakeUpstream(GOOD, faults.sse_response(), GOOD, tls=tls) as upstream,
+        TinyProxy(upstream.port) as proxy,
+    ):
+        options: dict[str, Any] = {"ca_file": str(authority.file)} if tls else {}
+        dialer = resolver_for({"proxy.example": "127.0.0.1"})
         async with (
-            FakeUpstream(GOOD, faults.sse_response(), GOOD, tls=tls) as upstream,
-            TinyProxy(upstream.port) as proxy,
-        ):
-            options: dict[str, Any] = {"ca_file": str(authority.file)} if tls else {}
-            dialer = resolver_for({"proxy.example": "127.0.0.1"})
-            async with (
-                serving(kind, f"{scheme}://api.example:4444", dialer=dialer, **options,
-                        upstream_proxy=f"http://user:pass word@proxy.example:{proxy.port}") as stand,
-                await stand.client() as client,
-            ):  # fmt: skip
-                assert (await stand.ask(client)).json() == {"next": "fine"}
-                assert (await stand.ask(client)).body == b"".join(faults.CHAT_FRAMES)
-                assert (await stand.ask(client)).json() == {"next": "fine"}
-                assert len(proxy.heads) == len(upstream.connections) == 1
-                assert proxy.heads[0].startswith(
-                    b"CONNECT api.example:4444 HTTP/1.1\r\nHost: api.example:4444\r\n"
-                )
-                basic = base64.b64encode(b"user:pass word")
-                assert b"Proxy-Authorization: Basic " + basic in proxy.heads[0]
-                secret = credential_of(kind).encode()
-                assert secret not in proxy.heads[0]
-                assert (secret in proxy.tunnelled) is (scheme == "http")
-                assert all(request.header("proxy-authorization") is None for request in upstream.requests)
-                assert upstream.requests[0].header("host") == "api.example:4444"
-                assert dialer.ledger[-1].host == "proxy.example" and dialer.ledger[-1].dialled == "127.0.0.1"
-
-    run(work())
+            serving(kind, f"{scheme}://api.example:4444", dialer=dialer, **options,
+                    upstream_proxy=f"http://user:pass word@proxy.example:{proxy.port}") as stand,
+            await stand.client() as client,
+        ):  # fmt: skip
+            assert (await stand.ask(client)).json() == {"next": "fine"}
+            assert (await stand.ask(client)).body == b"".join(faults.CHAT_FRAMES)
+            assert (await stand.ask(client)).json() == {"next": "fine"}
+            assert len(proxy.heads) == len(upstream.connections) == 1
+            assert proxy.heads[0].startswith(
+                b"CONNECT api.example:4444 HTTP/1.1\r\nHost: api.example:4444\r\n"
+            )
+            basic = base64.b64encode(b"user:pass word")
+            assert b"Proxy-Authorization: Basic " + basic in proxy.heads[0]
+            secret = credential_of(kind).encode()
+            assert secret not in proxy.heads[0]
+            assert (secret in proxy.tunnelled) is (scheme == "http")
+            assert all(request.header("proxy-authorization") is None for request in upstream.requests)
+            assert upstream.requests[0].header("host") == "api.example:4444"
+            assert dialer.ledger[-1].host == "proxy.example" and dialer.ledger[-1].dialled == "127.0.0.1"
 
 
 REFUSALS = [
@@ -134,128 +130,100 @@ REFUSALS = [
 
 @ROLES
 @pytest.mark.parametrize("says", REFUSALS, ids=lambda says: says[:24].decode("latin-1"))
-def test_a_proxy_that_opens_no_tunnel_is_a_502(says: bytes, kind: Kind) -> None:
+async def test_a_proxy_that_opens_no_tunnel_is_a_502(says: bytes, kind: Kind) -> None:
     """With what that means; nothing of the request is sent, and nothing of the proxy's own reaches the client."""
-
-    async def work() -> None:
-        async with FakeUpstream(GOOD) as upstream, TinyProxy(upstream.port, says=says) as proxy:
-            url = f"http://127.0.0.1:{proxy.port}"
-            async with serving(kind, "http://api.example", upstream_proxy=url) as stand:
-                response = await stand.fresh()
-                error = response.json()["error"]
-                assert (response.status, error["code"]) == (502, "upstream_unreachable")
-                assert "proxy" in error["message"] and "EVIL" not in error["message"]
-                assert upstream.requests == [] and credential_of(kind).encode() not in proxy.tunnelled
-                await stand.all_quiet(kept=0)
-
-    run(work())
+    async with FakeUpstream(GOOD) as upstream, TinyProxy(upstream.port, says=says) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}"
+        async with serving(kind, "http://api.example", upstream_proxy=url) as stand:
+            response = await stand.fresh()
+            error = response.json()["error"]
+            assert (response.status, error["code"]) == (502, "upstream_unreachable")
+            assert "proxy" in error["message"] and "EVIL" not in error["message"]
+            assert upstream.requests == [] and credential_of(kind).encode() not in proxy.tunnelled
+            await stand.all_quiet(kept=0)
 
 
 @pytest.mark.parametrize("credential", ["user:canary-pass", None])
-def test_what_a_proxy_says_is_not_repeated_for_it_may_be_our_password(credential: str | None) -> None:
+async def test_what_a_proxy_says_is_not_repeated_for_it_may_be_our_password(credential: str | None) -> None:
     """Only its status is told, with a way out for the one that speaks of credentials."""
-
-    async def work() -> None:
-        echo = base64.b64encode(b"user:canary-pass")
-        async with TinyProxy(9, says=b"HTTP/1.1 407 " + echo + b" canary-pass\r\n\r\n") as proxy:
-            user = f"{credential}@" if credential else ""
-            url = f"http://{user}127.0.0.1:{proxy.port}"
-            async with serving("bridge", "http://api.example", upstream_proxy=url) as stand:
-                response = await stand.fresh()
-                message = response.json()["error"]["message"]
-                assert "user and password (407)" in message
-                assert ("rejects the configured" in message) is (credential is not None)
-                assert b"canary" not in response.body and echo not in response.body
-
-    run(work())
+    echo = base64.b64encode(b"user:canary-pass")
+    async with TinyProxy(9, says=b"HTTP/1.1 407 " + echo + b" canary-pass\r\n\r\n") as proxy:
+        user = f"{credential}@" if credential else ""
+        url = f"http://{user}127.0.0.1:{proxy.port}"
+        async with serving("bridge", "http://api.example", upstream_proxy=url) as stand:
+            response = await stand.fresh()
+            message = response.json()["error"]["message"]
+            assert "user and password (407)" in message
+            assert ("rejects the configured" in message) is (credential is not None)
+            assert b"canary" not in response.body and echo not in response.body
 
 
 @ROLES
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 200", GRANTED], ids=["nothing", "half a head", "a tunnel"])
-def test_a_proxy_that_closes_is_a_502_at_once(says: bytes, kind: Kind) -> None:
+async def test_a_proxy_that_closes_is_a_502_at_once(says: bytes, kind: Kind) -> None:
     """Also in the moment in which the tunnel is open: nobody waits for the first-byte limit."""
-
-    async def work() -> None:
-        async with TinyProxy(9, says=says, then_closes=True) as proxy:
-            url = f"http://127.0.0.1:{proxy.port}"
-            async with serving(kind, "http://api.example", upstream_proxy=url, first_byte_timeout=5) as stand:
-                response = await stand.fresh()
-                assert response.status == 502, response.body
-                assert response.json()["error"]["code"] in ("upstream_unreachable", "upstream_closed")
-                await stand.all_quiet(kept=0)
-
-    run(work())
+    async with TinyProxy(9, says=says, then_closes=True) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}"
+        async with serving(kind, "http://api.example", upstream_proxy=url, first_byte_timeout=5) as stand:
+            response = await stand.fresh()
+            assert response.status == 502, response.body
+            assert response.json()["error"]["code"] in ("upstream_unreachable", "upstream_closed")
+            await stand.all_quiet(kept=0)
 
 
 @ROLES
-def test_a_proxy_that_says_nothing_counts_as_connecting(kind: Kind) -> None:
+async def test_a_proxy_that_says_nothing_counts_as_connecting(kind: Kind) -> None:
     """504 with 'connect'; a client that leaves before ends the attempt."""
-
-    async def work() -> None:
-        async with FakeUpstream(faults.never_responds()) as proxy:
-            async with serving(
-                kind, "http://api.example", upstream_proxy=proxy.url, connect_timeout=0.2
-            ) as stand:
-                response = await stand.fresh()
-                assert response.status == 504 and "'connect'" in response.json()["error"]["message"]
-                await proxy.saw_close(0)
-            async with serving(kind, "http://api.example", upstream_proxy=proxy.url) as stand:
-                client = await stand.client()
-                await stand.send(client)
-                await proxy.saw_request(1)
-                await client.close()
-                await proxy.saw_close(1)
-                await stand.all_quiet(kept=0)
-
-    run(work())
+    async with FakeUpstream(faults.never_responds()) as proxy:
+        async with serving(
+            kind, "http://api.example", upstream_proxy=proxy.url, connect_timeout=0.2
+        ) as stand:
+            response = await stand.fresh()
+            assert response.status == 504 and "'connect'" in response.json()["error"]["message"]
+            await proxy.saw_close(0)
+        async with serving(kind, "http://api.example", upstream_proxy=proxy.url) as stand:
+            client = await stand.client()
+            await stand.send(client)
+            await proxy.saw_request(1)
+            await client.close()
+            await proxy.saw_close(1)
+            await stand.all_quiet(kept=0)
 
 
 @pytest.mark.parametrize("host", ["metadata.google.internal", "0xa9fea9fe", "2852039166"])
-def test_what_is_never_dialled_is_not_asked_of_a_proxy_either(host: str) -> None:
+async def test_what_is_never_dialled_is_not_asked_of_a_proxy_either(host: str) -> None:
     """Who would resolve the name there is not ours to see; private places behind a proxy are its own affair."""
-
-    async def work() -> None:
-        async with TinyProxy(9) as proxy:
-            dialer = Dialer()
-            route = UpstreamEndpoint(
-                origin=parse_url(f"http://{host}")[0],
-                allow_private=True,
-                proxy=parse_url(f"http://127.0.0.1:{proxy.port}")[0],
-            )
-            with pytest.raises(EgressDenied, match="metadata"):
-                await dialer.open(asyncio.Protocol, route)
-            assert proxy.heads == [] and [entry.dialled for entry in dialer.ledger] == [None]
-
-    run(work())
+    async with TinyProxy(9) as proxy:
+        dialer = Dialer()
+        route = UpstreamEndpoint(
+            origin=parse_url(f"http://{host}")[0],
+            allow_private=True,
+            proxy=parse_url(f"http://127.0.0.1:{proxy.port}")[0],
+        )
+        with pytest.raises(EgressDenied, match="metadata"):
+            await dialer.open(asyncio.Protocol, route)
+        assert proxy.heads == [] and [entry.dialled for entry in dialer.ledger] == [None]
 
 
 @ROLES
-def test_a_proxy_at_an_address_that_may_not_be_dialled_is_refused(kind: Kind) -> None:
+async def test_a_proxy_at_an_address_that_may_not_be_dialled_is_refused(kind: Kind) -> None:
     """The proxy's own address is judged like any other."""
-
-    async def work() -> None:
-        dialer = resolver_for({"proxy.example": "169.254.169.254"})
-        async with serving(
-            kind, "http://api.example", dialer=dialer, upstream_proxy="http://proxy.example:80"
-        ) as stand:
-            response = await stand.fresh()
-            assert (response.status, response.json()["error"]["code"]) == (403, "egress_denied")
-            assert [dial.dialled for dial in dialer.ledger] == [None]
-
-    run(work())
+    dialer = resolver_for({"proxy.example": "169.254.169.254"})
+    async with serving(
+        kind, "http://api.example", dialer=dialer, upstream_proxy="http://proxy.example:80"
+    ) as stand:
+        response = await stand.fresh()
+        assert (response.status, response.json()["error"]["code"]) == (403, "egress_denied")
+        assert [dial.dialled for dial in dialer.ledger] == [None]
 
 
 @ROLES
-def test_a_certificate_is_checked_inside_the_tunnel(kind: Kind, authority: Authority) -> None:
+async def test_a_certificate_is_checked_inside_the_tunnel(kind: Kind, authority: Authority) -> None:
     """A proxy that answers in the upstream's place has no certificate for it."""
-
-    async def work() -> None:
-        tls = server_side(authority.issue("proxy.example"))
-        async with FakeUpstream(GOOD, tls=tls) as impostor, TinyProxy(impostor.port) as proxy:
-            url, ca = f"http://127.0.0.1:{proxy.port}", str(authority.file)
-            async with serving(kind, "https://api.example", upstream_proxy=url, ca_file=ca) as stand:
-                response = await stand.fresh()
-                assert response.status == 502 and "TLS" in response.json()["error"]["message"]
-                assert impostor.requests == []
-
-    run(work())
+    tls = server_side(authority.issue("proxy.example"))
+    async with FakeUpstream(GOOD, tls=tls) as impostor, TinyProxy(impostor.port) as proxy:
+        url, ca = f"http://127.0.0.1:{proxy.port}", str(authority.file)
+        async with serving(kind, "https://api.example", upstream_proxy=url, ca_file=ca) as stand:
+            response = await stand.fresh()
+            assert response.status == 502 and "TLS" in response.json()["error"]["message"]
+            assert impostor.requests == []

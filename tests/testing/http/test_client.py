@@ -13,98 +13,74 @@ from clawgate.testing.http.script import Close, Hold, ReadBody, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 
 
-def test_pieces_arrive_as_one_message() -> None:
+async def test_pieces_arrive_as_one_message() -> None:
     """A request in pieces is one request, byte for byte."""
-
-    async def run() -> None:
-        wire = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
-        async with (
-            FakeUpstream(faults.json_response(1)) as upstream,
-            await RawClient.open(host="127.0.0.1", port=upstream.port) as client,
-        ):
-            await client.send(*(wire[at : at + 1] for at in range(len(wire))))
-            assert (await client.response()).json() == 1
-            assert bytes(upstream.connections[0].received) == wire
-
-    asyncio.run(run())
+    wire = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+    async with (
+        FakeUpstream(faults.json_response(1)) as upstream,
+        await RawClient.open(host="127.0.0.1", port=upstream.port) as client,
+    ):
+        await client.send(*(wire[at : at + 1] for at in range(len(wire))))
+        assert (await client.response()).json() == 1
+        assert bytes(upstream.connections[0].received) == wire
 
 
-def test_half_close_still_reads_the_answer() -> None:
+async def test_half_close_still_reads_the_answer() -> None:
     """A client may send FIN behind its request and still gets its answer."""
-
-    async def run() -> None:
-        gate = asyncio.Event()
-        script = (Wait(gate), *faults.json_response("late"))
-        async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
-            await client.request("/", b"{}")
-            client.half_close()
-            assert (await upstream.saw_close(0)).client_close == "fin"
-            gate.set()
-            assert (await client.response()).json() == "late"
-
-    asyncio.run(run())
+    gate = asyncio.Event()
+    script = (Wait(gate), *faults.json_response("late"))
+    async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
+        await client.request("/", b"{}")
+        client.half_close()
+        assert (await upstream.saw_close(0)).client_close == "fin"
+        gate.set()
+        assert (await client.response()).json() == "late"
 
 
-def test_bytes_behind_the_message_are_an_anomaly() -> None:
+async def test_bytes_behind_the_message_are_an_anomaly() -> None:
     """What follows a complete response is named, unless another response was announced as coming."""
-
-    async def run() -> None:
-        wire = faults.response(b"1")
-        script = (ReadBody(), Send(wire + b"HTTP/1.1 tail"), Hold())
-        async with FakeUpstream(script) as upstream:
-            for last, anomalies in ((True, ("13 bytes behind the message: b'HTTP/1.1 tail'",)), (False, ())):
-                async with await RawClient.open(upstream.url) as client:
-                    await client.request("/")
-                    await client.saw(b"tail")
-                    response = await client.response(last=last)
-                    assert response.complete and response.anomalies == anomalies
-
-    asyncio.run(run())
-
-
-def test_times_are_of_the_bytes_and_not_of_the_reading() -> None:
-    """First and last byte are timed as they arrive, so a late call to `response()` measures the same."""
-
-    async def run() -> None:
-        gate = asyncio.Event()
-        wire = faults.response(b"12345")
-        script = (ReadBody(), Send(wire[:-1]), Wait(gate), Send(wire[-1:]))
-        async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
-            await client.request("/")
-            await client.saw(b"1234")
-            between = time.monotonic()
-            gate.set()
-            await client.saw(b"12345")
-            after = time.monotonic()
-            response = await client.response()
-            assert response.first_byte_at is not None and response.end_at is not None
-            assert client.opened_at < response.first_byte_at <= between <= response.end_at <= after
-
-    asyncio.run(run())
-
-
-def test_waiting_for_bytes_that_never_come_names_the_end() -> None:
-    """`saw` fails at once when the connection ends, with what had come."""
-
-    async def run() -> None:
-        script = (ReadBody(), Send(b"half"), Close())
-        async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
-            await client.request("/")
-            with pytest.raises(ConnectionError, match="b'half'"):
-                await client.saw(b"whole")
-
-    asyncio.run(run())
-
-
-def test_sending_on_a_dead_connection_fails() -> None:
-    """A reset connection refuses further bytes."""
-
-    async def run() -> None:
-        async with FakeUpstream() as upstream:
-            client = await RawClient.open(upstream.url)
-            client.reset()
-            assert (await upstream.saw_close(0)).client_close == "reset"
-            with pytest.raises(ConnectionError):
+    wire = faults.response(b"1")
+    script = (ReadBody(), Send(wire + b"HTTP/1.1 tail"), Hold())
+    async with FakeUpstream(script) as upstream:
+        for last, anomalies in ((True, ("13 bytes behind the message: b'HTTP/1.1 tail'",)), (False, ())):
+            async with await RawClient.open(upstream.url) as client:
                 await client.request("/")
+                await client.saw(b"tail")
+                response = await client.response(last=last)
+                assert response.complete and response.anomalies == anomalies
 
-    asyncio.run(run())
+
+async def test_times_are_of_the_bytes_and_not_of_the_reading() -> None:
+    """First and last byte are timed as they arrive, so a late call to `response()` measures the same."""
+    gate = asyncio.Event()
+    wire = faults.response(b"12345")
+    script = (ReadBody(), Send(wire[:-1]), Wait(gate), Send(wire[-1:]))
+    async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
+        await client.request("/")
+        await client.saw(b"1234")
+        between = time.monotonic()
+        gate.set()
+        await client.saw(b"12345")
+        after = time.monotonic()
+        response = await client.response()
+        assert response.first_byte_at is not None and response.end_at is not None
+        assert client.opened_at < response.first_byte_at <= between <= response.end_at <= after
+
+
+async def test_waiting_for_bytes_that_never_come_names_the_end() -> None:
+    """`saw` fails at once when the connection ends, with what had come."""
+    script = (ReadBody(), Send(b"half"), Close())
+    async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
+        await client.request("/")
+        with pytest.raises(ConnectionError, match="b'half'"):
+            await client.saw(b"whole")
+
+
+async def test_sending_on_a_dead_connection_fails() -> None:
+    """A reset connection refuses further bytes."""
+    async with FakeUpstream() as upstream:
+        client = await RawClient.open(upstream.url)
+        client.reset()
+        assert (await upstream.saw_close(0)).client_close == "reset"
+        with pytest.raises(ConnectionError):
+            await client.request("/")

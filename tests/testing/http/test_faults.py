@@ -117,43 +117,31 @@ def test_stale(reset: bool, how: str) -> None:
     assert ended is not None and (ended.how, ended.trailing) == (how, b"")
 
 
-def test_early_answer_comes_before_the_body() -> None:
+async def test_early_answer_comes_before_the_body() -> None:
     """The answer is there although only the head of a large request was sent."""
-
-    async def run() -> None:
-        async with (
-            FakeUpstream(faults.early_response()) as upstream,
-            await RawClient.open(upstream.url) as client,
-        ):
-            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nfirst")
-            assert (await client.response()).status == 413
-            assert not upstream.requests[0].complete
-
-    asyncio.run(run())
+    async with (
+        FakeUpstream(faults.early_response()) as upstream,
+        await RawClient.open(upstream.url) as client,
+    ):
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nfirst")
+        assert (await client.response()).status == 413
+        assert not upstream.requests[0].complete
 
 
-def test_pings_are_no_events() -> None:
+async def test_pings_are_no_events() -> None:
     """A stream of comments has chunks and no event, and does not end."""
-
-    async def run() -> None:
-        script = faults.pings_only(0.0, times=5)
-        async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
-            await client.request("/", b"{}")
-            so_far = await client.response_so_far(lambda response: len(response.chunks) == 5)
-            assert so_far.events() == [] and not so_far.complete and client.how_ended is None
-
-    asyncio.run(run())
+    script = faults.pings_only(0.0, times=5)
+    async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
+        await client.request("/", b"{}")
+        so_far = await client.response_so_far(lambda response: len(response.chunks) == 5)
+        assert so_far.events() == [] and not so_far.complete and client.how_ended is None
 
 
 @pytest.mark.parametrize("script", [faults.never_responds(), faults.stalls_after(WIRE, 0)])
-def test_silence(script: Script) -> None:
+async def test_silence(script: Script) -> None:
     """The request is read whole, and nothing comes back."""
-
-    async def run() -> None:
-        async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
-            await client.request("/", b"{}")
-            await upstream.saw_body(0)
-            with pytest.raises(TimeoutError, match="received 0 bytes"):
-                await client.response(within=0.02)
-
-    asyncio.run(run())
+    async with FakeUpstream(script) as upstream, await RawClient.open(upstream.url) as client:
+        await client.request("/", b"{}")
+        await upstream.saw_body(0)
+        with pytest.raises(TimeoutError, match="received 0 bytes"):
+            await client.response(within=0.02)

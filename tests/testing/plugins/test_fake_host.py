@@ -42,27 +42,24 @@ def test_only_the_given_urls_respond(tmp_path: Path) -> None:
     ]
 
 
-def test_relays_and_children_are_recorded(tmp_path: Path) -> None:
+async def test_relays_and_children_are_recorded(tmp_path: Path) -> None:
     host = FakeHost(state_dir=tmp_path)
 
     async def probe() -> ProbeResult:
         return ProbeResult("ready")
 
-    async def run() -> None:
-        settings = BridgeSettings.model_validate(
-            {"remote_url": "http://a.test", "proxy_token": "token-1234", "bridge_port": 0}
-        )
-        relay = await host.serve_relay(RelaySpec(name="r", settings=settings))
-        assert relay.port and relay.host == "127.0.0.1" and relay.connections == 0
-        await relay.stop()
-        child = host.supervise(ChildSpec(name="c", argv=("c",), port=1), probe)
-        assert child.unavailable() is not None and child.status().state == "stopped"
-        await child.start()
-        await child.restart()
-        assert child.unavailable() is None and child.status().ok
-        await child.stop()
-
-    asyncio.run(run())
+    settings = BridgeSettings.model_validate(
+        {"remote_url": "http://a.test", "proxy_token": "token-1234", "bridge_port": 0}
+    )
+    relay = await host.serve_relay(RelaySpec(name="r", settings=settings))
+    assert relay.port and relay.host == "127.0.0.1" and relay.connections == 0
+    await relay.stop()
+    child = host.supervise(ChildSpec(name="c", argv=("c",), port=1), probe)
+    assert child.unavailable() is not None and child.status().state == "stopped"
+    await child.start()
+    await child.restart()
+    assert child.unavailable() is None and child.status().ok
+    await child.stop()
     assert host.relays[0].stopped and not host.children[0].running and host.children[0].starts == 2
 
 

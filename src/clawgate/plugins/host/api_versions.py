@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from clawgate.plugins.api import API_VERSION
 
-RENAMED_HOOKS = {"shape": "transform_request", "judge": "map_error", "config_notes": "check_config"}
+RENAMED_HOOKS = {
+    "shape": "transform_request",
+    "judge": "map_error",  # a public name
+    "config_notes": "check_config",
+}
 """Optional methods of API 1. A plugin that kept one would be loaded without it, in silence."""
 
 

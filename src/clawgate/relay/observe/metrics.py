@@ -9,7 +9,7 @@ from clawgate.relay.observe.record import RequestRecord
 SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the histograms' buckets; longer durations count in the total alone."""
 
-CANCEL_PHASES = ("waiting", "answer")
+CANCEL_PHASES = ("waiting", "answer")  # a public name
 """When a client disconnected: before the response began, or within it. The values are public: a label of the metric."""
 
 

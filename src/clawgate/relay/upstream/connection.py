@@ -256,10 +256,10 @@ class UpstreamConnection(asyncio.Protocol):
         while self._backlog and (handler := self.handler) is not None:
             data, self._backlog = self._backlog, b""
             self._parse(data, handler)
+        if self.handler is None:  # idle, or a TLS handshake that failed: then there was no connection_made
+            return
         if exc is not None and parser.in_head:
             self._read_early_response()
-        if self.handler is None:
-            return
         if parser.until_close and self._orderly_end and exc is None:
             parser.complete = True
             self._finish()

@@ -226,7 +226,7 @@ class _Validation:
                     self._remove(read, path[:-1] if is_missing else path)
                 if len(self._removed) == removed:
                     break
-        self.concerned.append(((), self._problems[-1][2]))  # what is left cannot be told apart
+        self.concerned.append(((), self._problems[-1][2]))  # the rest cannot be attributed
         return OpenClawConfig()
 
     def _add(self, problem: Diagnostic, concerns: KeyPath | None = None) -> None:
