@@ -238,7 +238,7 @@ async def test_large_bodies_wait_for_each_other_and_all_are_served() -> None:
     """A server that has to know their model reads one of them at a time beyond its memory."""
     body = json.dumps({"model": "a", "messages": [], "filler": "x" * 180_000}).encode()
     async with (
-        FakeUpstream(faults.json_answer({"ok": True})) as upstream,
+        FakeUpstream(faults.json_response({"ok": True})) as upstream,
         serving(
             "server", upstream.url, models=["a"], max_body_mb=0.2, intake={"buffered_bytes": 200_000}
         ) as stand,

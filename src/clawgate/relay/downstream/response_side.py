@@ -308,7 +308,7 @@ class ResponseSide(HttpToolsProtocol):
 
 
 def _unsent_in_kernel(transport: asyncio.Transport) -> int:
-    """Bytes that the kernel holds for the client. It asks for more in large steps, far apart for a slow one."""
+    """Bytes that the kernel holds for the client. It requests more in large steps, far apart for a slow one."""
     try:
         fd = transport.get_extra_info("socket").fileno()
         held: int = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))[0]
