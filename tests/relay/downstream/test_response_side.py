@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import struct
 import weakref
@@ -340,3 +341,25 @@ async def test_a_connection_keeps_nothing_of_an_exchange_that_is_over() -> None:
     listener.dialer.transport().receive(OK)
     await turns()
     assert client.statuses == [200] and exchange() is None
+
+
+@pytest.mark.parametrize("how", ["the client leaves", "the body is too slow"])
+async def test_the_body_of_an_upload_that_broke_off_is_freed_at_once(how: str) -> None:
+    """Not when the garbage collector comes: until then clients could fill the memory with such bodies."""
+    gc.disable()
+    try:
+        listener = Listener()
+        client = listener.connect()
+        client.send(UPLOAD)
+        await turns()
+        listener.advance(2)
+        exchange = weakref.ref(cast(Exchange, client.protocol._exchange))
+        if how == "the client leaves":
+            client.transport.peer_closes()
+        else:
+            listener.advance(listener.manager.limits.body_idle_seconds)
+            assert client.statuses == [408]
+        await turns()
+        assert exchange() is None
+    finally:
+        gc.enable()

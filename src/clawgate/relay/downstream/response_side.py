@@ -61,7 +61,7 @@ class ResponseSide(HttpToolsProtocol):
     _pipelined: PipelineBuffer | None = None
     _body_paused = False  # the exchange takes no more of the body for now
     _response_unread = False  # the next request waits until the client has read the last response
-    _body_rate: tuple[Exchange, BodyRate] | None = None
+    _body_rate: BodyRate | None = None  # of the present request, once it took a second
     _unsent: UnsentBytes | None = None  # while the client has to read
     _waiting_since = 0.0
 
@@ -104,7 +104,7 @@ class ResponseSide(HttpToolsProtocol):
         self._waiting_since = self._listener.now()
         self._awaits_request = True
         self._body_paused = False
-        self._body_rate = None  # and with it the exchange that is over
+        self._body_rate = None
         if self._pipelined is None:
             if flow.read_paused:
                 flow.resume_reading()
@@ -268,9 +268,9 @@ class ResponseSide(HttpToolsProtocol):
         parser = self._request_parser
         if parser.complete or exchange.done:
             return
-        if self._body_rate is None or self._body_rate[0] is not exchange:
-            self._body_rate = exchange, BodyRate(self._listener.limits, parser.body_bytes, now)
-        problem = self._body_rate[1].problem(parser.body_bytes, now, awaits_client=exchange.awaits_client)
+        if self._body_rate is None:
+            self._body_rate = BodyRate(self._listener.limits, parser.body_bytes, now)
+        problem = self._body_rate.problem(parser.body_bytes, now, awaits_client=exchange.awaits_client)
         if problem is not None:
             exchange.fail(RequestTimedOut(problem))
 
