@@ -418,7 +418,7 @@ async def test_the_provider_that_failed_is_the_one_that_is_named(tmp_path: Path)
         answer = await stand.ask(question("default"))
         assert answer.status == 503 and answer.json()["error"]["code"] == "provider_unavailable"
         said = answer.json()["error"]["message"]
-        assert said.startswith("the provider 'a' is not available")
+        assert said.startswith("service unavailable: the provider 'a' is not available")
         assert said.count("is it running") == 1 and "models.providers.a.baseUrl" in said
 
 

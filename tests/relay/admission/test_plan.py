@@ -214,7 +214,7 @@ async def test_a_failure_that_is_the_answer_is_said_in_the_plans_words() -> None
         router = Scripted(upstream(one.url, "one"))
         answer, _ = await ask(router)
         assert answer.status == 502 and router.told[-1] == "map_error" and answer.header("x-by") == "one"
-        assert answer.json()["error"]["message"].startswith("in other words: ")
+        assert answer.json()["error"]["message"].startswith("upstream error: in other words: ")
 
 
 async def test_a_body_that_cannot_be_planned_is_refused_as_it_is() -> None:

@@ -12,6 +12,7 @@ from clawgate.relay.response.error_response import TABLE, encode_error_event, en
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.anthropic.errors import OWN
 from clawgate.wire.dialect import Dialect
+from tests.relay.response.openclaw import retry_reason
 from tests.test_errors import make
 from tests.wire.event_stream import dispatched
 
@@ -50,10 +51,9 @@ def test_the_response_is_http_and_holds_the_error_object(kind: type[GatewayError
     error = make(kind, 'what "quoted" and \n broken')
     reader = read(encode_error_response(error, close=False))
     assert reader.head is not None and reader.head.start[1] == str(status_of(error))
-    said = json.loads(bytes(reader.body))
-    assert said == {
-        "error": {"message": error.message, "type": TABLE[kind][1], "code": kind.code, "param": error.param}
-    }
+    sent = json.loads(bytes(reader.body))["error"]
+    assert sent.pop("message").endswith(error.message)
+    assert sent == {"type": TABLE[kind][1], "code": kind.code, "param": error.param}
     assert fields(encode_error_response(error, close=False))["content-type"] == ["application/json"]
     assert fields(encode_error_response(error, close=False))["cache-control"] == ["no-store"]
 
@@ -147,7 +147,7 @@ def test_a_client_of_anthropics_gets_the_same_in_its_own_words(kind: type[Gatewa
     assert fields(ours) == fields(theirs) and ours.split(b"\r\n")[0] == theirs.split(b"\r\n")[0]
     said = json.loads(bytes(read(theirs).body))
     assert said["type"] == "error" and said["error"]["type"] in OWN
-    assert (said["error"]["message"], said["error"]["code"]) == (error.message, kind.code)
+    assert said["error"]["message"].endswith(error.message) and said["error"]["code"] == kind.code
     event = encode_error_event(error, Dialect.MESSAGES)
     assert event.startswith(b"event: error\n") and [json.loads(data) for data in dispatched(event)] == [said]
 
@@ -180,3 +180,74 @@ def test_a_responses_client_reads_openais_shape() -> None:
     assert encode_error_response(error, close=True, dialect=Dialect.RESPONSES) == encode_error_response(
         error, close=True
     )
+
+
+# Clients that decide by the text of an error whether to send the request again
+
+RETRIED = {
+    errors.UpstreamClosed: "connection reset: ",
+    errors.UpstreamTimedOut: "upstream timed out: ",
+    errors.UpstreamUnreachable: "service unavailable: ",
+    errors.ProviderUnavailable: "service unavailable: ",
+    errors.GatewayUnavailable: "service unavailable: ",
+    errors.GatewayStopping: "service unavailable: ",
+    errors.Overloaded: "overloaded: ",
+    errors.UpstreamMalformed: "upstream error: ",
+    errors.UpstreamFailed: "upstream error: ",
+}
+"""How the message of each error begins that another try may avoid."""
+MESSAGES = (
+    "http://127.0.0.1:9999: closed the connection in the middle of its response",
+    "https://api.example.com: no response within 600 s (this gateway's limit 'first_byte')",
+    "the provider 'p' is not available: http://127.0.0.1:1: refused (its address: models.providers.p.baseUrl)",
+    "4096 connections are open, the most there may be; try again",
+    "the upstream's stream ended before a finish_reason",
+    "http://127.0.0.1:9999 ended its stream without a stop_reason (also: p/m status 503)",
+)
+
+
+def messages_of(error: GatewayError, dialect: Dialect) -> list[str]:
+    """Return what a client reads: the message of the object, and the data of the event as it is."""
+    (data,) = dispatched(encode_error_event(error, dialect))
+    return [json.loads(data)["error"]["message"], data]
+
+
+@named
+@pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.MESSAGES])
+def test_openclaw_retries_what_another_try_may_avoid(kind: type[GatewayError], dialect: Dialect) -> None:
+    """It decides by the text of an event, where a direct connection would have been reset."""
+    for message in MESSAGES:
+        shown, data = messages_of(make(kind, message), dialect)
+        assert shown == RETRIED.get(kind, "") + message
+        if kind in RETRIED:
+            assert retry_reason(shown) and retry_reason(data), shown
+
+
+@pytest.mark.parametrize(
+    ("status", "begins"),
+    [
+        (429, "rate limit: "),
+        (503, "overloaded: "),
+        (529, "overloaded: "),
+        (500, "upstream error: "),
+        (502, "upstream error: "),
+        (504, "upstream timed out: "),
+        (408, "upstream timed out: "),
+        (400, ""),
+        (401, ""),
+        (402, ""),
+        (404, ""),
+    ],
+)
+def test_a_failure_of_a_known_status_begins_with_the_words_for_it(status: int, begins: str) -> None:
+    error = errors.UpstreamFailed("the model is not there", status=status)
+    for dialect in (Dialect.CHAT, Dialect.MESSAGES):
+        shown, data = messages_of(error, dialect)
+        assert shown == f"{begins}the model is not there"
+        assert bool(retry_reason(shown)) is bool(begins) and bool(retry_reason(data)) is bool(begins)
+
+
+def test_a_message_that_begins_with_the_words_gets_them_once() -> None:
+    """Of a clawgate further upstream, for example."""
+    shown, _ = messages_of(errors.UpstreamClosed("Connection reset: by peer"), Dialect.CHAT)
+    assert shown == "Connection reset: by peer"

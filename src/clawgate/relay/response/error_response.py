@@ -56,6 +56,37 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.GatewayStopping: (503, "service_unavailable"),
 }
 
+_CAUSES: dict[type[GatewayError], str] = {
+    errors.GatewayUnavailable: "service unavailable",
+    errors.Overloaded: "overloaded",
+    errors.ProviderUnavailable: "service unavailable",
+    errors.UpstreamFailed: "upstream error",
+    errors.UpstreamUnreachable: "service unavailable",
+    errors.UpstreamClosed: "connection reset",
+    errors.UpstreamMalformed: "upstream error",
+    errors.UpstreamTimedOut: "upstream timed out",
+    errors.GatewayStopping: "service unavailable",
+}
+_CAUSES_BY_STATUS = {
+    408: "upstream timed out",
+    429: "rate limit",
+    503: "overloaded",
+    504: "upstream timed out",
+    529: "overloaded",
+}
+"""How a message begins where another try may help, in words that clients look for. OpenClaw decides by the text of an
+error in a stream alone whether it retries (read in openclaw 2026.9.6); a direct connection would have been reset."""
+
+
+def message_of(error: GatewayError) -> str:
+    """Return the message for a client."""
+    cause = _CAUSES.get(type(error))
+    if isinstance(error, UpstreamFailed) and error.status is not None:
+        cause = _CAUSES_BY_STATUS.get(error.status, "upstream error" if error.status >= 500 else None)
+    if cause is None or error.message.lower().startswith(cause):
+        return error.message
+    return f"{cause}: {error.message}"
+
 
 def status_of(error: GatewayError) -> int:
     """Return the HTTP status of ``error``."""
@@ -82,7 +113,7 @@ def encode_error_response(
     """Return a complete HTTP/1.1 response; ``close`` announces that the connection ends with it."""
     status, kind = status_of(error), _kind_of(error, dialect)
     render = anthropic_errors.error_body if dialect is Dialect.MESSAGES else openai_errors.error_body
-    body = render(message=error.message, kind=kind, code=error.code, param=error.param)
+    body = render(message=message_of(error), kind=kind, code=error.code, param=error.param)
     lines = [
         STATUS_LINE[status],
         b"content-type: application/json\r\n",
@@ -110,4 +141,4 @@ def encode_error_event(error: GatewayError, dialect: Dialect = Dialect.CHAT) -> 
     """Return the event that ends a stream which cannot be completed."""
     kind = _kind_of(error, dialect)
     render = anthropic_errors.error_event if dialect is Dialect.MESSAGES else openai_errors.error_event
-    return render(message=error.message, kind=kind, code=error.code, param=error.param)
+    return render(message=message_of(error), kind=kind, code=error.code, param=error.param)
