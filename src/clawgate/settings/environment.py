@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clawgate.settings.diagnostic import Diagnostic, Severity
 from clawgate.settings.paths import state_dir
-from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.problems import INCLUDE, SettingsInvalid, include_problem
 from clawgate.settings.regular_file import closing_command, foreign_writer, read_regular
 
 ENV_FILE = ".env"
@@ -139,8 +139,21 @@ def _own_variables(document: object, problems: list[Diagnostic]) -> dict[str, st
         if not isinstance(found, dict):
             problems.append(Diagnostic(("env", "vars")[:depth], "must be an object"))
             return {}
+        if depth == 1:
+            _check_env(found, problems)
     assert isinstance(found, dict)
     for name, value in found.items():
-        if not isinstance(value, str):
+        if name == INCLUDE:
+            problems.append(include_problem(("env", "vars")))
+        elif not isinstance(value, str):
             problems.append(Diagnostic(("env", "vars", name), "must be text"))
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    return {name: value for name, value in found.items() if isinstance(value, str) and name != INCLUDE}
+
+
+def _check_env(env: Mapping[str, object], problems: list[Diagnostic]) -> None:
+    """OpenClaw 2026.9.6 rejects any other key here; a variable that was put beside ``vars`` would be passed over."""
+    for key in env:
+        if key == INCLUDE:
+            problems.append(include_problem(("env",)))
+        elif key not in ("vars", "shellEnv"):
+            problems.append(Diagnostic(("env", key), "is not read", fix="move it to env.vars"))

@@ -8,9 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.key_path import KeyPath
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+INCLUDE = "$include"
+"""The key with which OpenClaw reads a part of its file from another one."""
 
 DOCUMENT = "of_the_document"
 """The type of a pydantic error that is about no one setting, whichever field reports it."""
@@ -40,6 +44,12 @@ class SettingsInvalid(Exception):
     def __init__(self, problems: list[Diagnostic]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
+
+
+def include_problem(path: KeyPath) -> Diagnostic:
+    """Return the problem of an `INCLUDE` in the object at ``path``: without that file nothing is known of it."""
+    fix = "move what it names into this file"
+    return Diagnostic((*path, INCLUDE), "is not supported", fix=fix)
 
 
 def format_message(detail: ErrorDetails) -> str:

@@ -38,7 +38,7 @@ def test_without_a_key_or_a_token_it_does_not_start(tmp_path: Path) -> None:
         (["--proxy-token", "short"], "new-token"),
         (["--proxy-tokens", f"default:{TOKEN}x"], "the name 'default'"),
         (["--proxy-tokens", f"a:{TOKEN}"], "same token"),
-        (["--proxy-tokens-file", "none"], "cannot be read"),
+        (["--proxy-tokens-file", "none"], "there is no such file"),
         (["--proxy-tokens-file", "open"], "chmod 600"),
         (["--tls-key", "k"], "is missing; set both"),
         (["--max-auth-failures", "0"], "maxAuthFailures"),
@@ -52,6 +52,32 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, arguments: list[str], sa
     found = command(*BASE, *arguments, folder=tmp_path)
     assert found.returncode == 2 and says in found.stderr and "Traceback" not in found.stderr
     assert "canary" not in found.stderr + found.stdout
+
+
+@pytest.mark.parametrize(
+    ("entries", "says"),
+    [
+        ('{"openai-proxy": {"$include": "limits.json"}}', "$include"),
+        ('{"openai-proxy": {config: {"$include": "limits.json"}}}', "$include"),
+        ('{"$include": "limits.json"}', "$include"),
+        ('{"openai-proxy": []}', "must be an object"),
+        ('{"openai-proxy": null}', "must be an object"),
+        ('{"openai-proxy": {config: null}}', "must be an object"),
+        ('{"openai-proxy": {configs: {models: ["gpt-a"]}}}', "did you mean 'config'?"),
+        ('{"openai-proxy": {models: ["gpt-a"]}}', "move it to"),
+        ('{"openai_proxy": {config: {models: ["gpt-a"]}}}', "did you mean 'openai-proxy'?"),
+        ('{"openai-proxy": {config: {modles: ["gpt-a"]}}}', "did you mean 'models'?"),
+    ],
+)
+def test_limits_that_cannot_be_read_are_not_passed_over(tmp_path: Path, entries: str, says: str) -> None:
+    """It would serve every model; `config validate` finds the same."""
+    path = tmp_path / "openclaw.json"
+    path.touch(0o600)
+    path.write_text(f"{{plugins: {{entries: {entries}}}}}")
+    found = command(*BASE, "--config", str(path), folder=tmp_path)
+    assert found.returncode == 2 and says in found.stderr and str(path) in found.stderr
+    found = command("config", "validate", "--config", str(path), folder=tmp_path)
+    assert found.returncode == 1 and says in found.stderr
 
 
 @pytest.mark.parametrize(

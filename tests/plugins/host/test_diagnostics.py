@@ -52,6 +52,15 @@ def test_wrong_settings_of_a_bundled_plugin_are_told_where_they_stand(tmp_path: 
     assert "did you mean 'port'?" in str(found[0]) and "must be a list of words" in str(found[1])
 
 
+@pytest.mark.parametrize("beside", [{}, {"config": {"port": 3456}}])
+def test_settings_beside_config_are_an_error(tmp_path: Path, beside: dict[str, Any]) -> None:
+    """They would be passed over: the plugin would run with its defaults. OpenClaw's own keys are none."""
+    block = beside | {"port": 1, "hooks": {}, "enabled": True}
+    (one,) = found_in(tmp_path, {"plugins": {"entries": {CLAUDE: block}}})
+    assert one.is_error and one.key == f"plugins.entries.{CLAUDE}.config" and "'port'" in one.message
+    assert one.fix == "move it into config"
+
+
 def test_settings_that_are_wrong_together_are_told_at_their_block(tmp_path: Path) -> None:
     (one,) = found_in(tmp_path, TEXT.replace("prot: 1,", "").replace('command: "bunx it",', ""))
     assert one.key == "plugins.entries.anthropic-claude-proxy.config"

@@ -228,8 +228,7 @@ class PluginHost:
     def _config_of(self, plugin: LoadedPlugin) -> BaseModel:
         file = self._file
         assert file is not None
-        entry = file.config.plugins.entries.get(plugin.id)
-        config = plugin_settings(plugin, entry.config if entry is not None else {}, file.environment)
+        config = plugin_settings(plugin, file.plugin_config(plugin.id), file.environment)
         self.environment.add_secrets(secrets_in(config))
         return config
 

@@ -81,8 +81,7 @@ def _problems(plugin: DiscoveredPlugin, file: ConfigFile) -> list[str]:
 
     try:
         loaded_plugin = load_plugin(plugin)
-        entry = file.config.plugins.entries.get(plugin.id)
-        plugin_settings(loaded_plugin, entry.config if entry is not None else {}, file.environment)
+        plugin_settings(loaded_plugin, file.plugin_config(plugin.id), file.environment)
     except PluginFailed as error:
         return [f"Warning: the plugin '{plugin.id}' cannot be used: {error}"]
     except SettingsInvalid as error:

@@ -155,11 +155,10 @@ def _context(plugin: LoadedPlugin, loaded: LoadedConfig) -> _Context:
     from clawgate.settings.problems import SettingsInvalid
 
     file, paths = loaded.file, loaded.paths
-    entry = file.config.plugins.entries.get(plugin.id)
     config: BaseModel | None = None
     problems: tuple[str, ...] = ()
     try:
-        config = plugin_settings(plugin, entry.config if entry is not None else {}, file.environment)
+        config = plugin_settings(plugin, file.plugin_config(plugin.id), file.environment)
     except SettingsInvalid as error:
         problems = tuple(map(str, error.problems))
     except PluginFailed as error:

@@ -40,7 +40,9 @@ def locate_problems(plugin: str, error: SettingsInvalid, file: ConfigFile) -> li
 
 def _is_checked(plugin: DiscoveredPlugin, file: ConfigFile) -> bool:
     entry = file.config.plugins.entries.get(plugin.id)
-    has_settings = plugin.origin == "bundled" and entry is not None and bool(entry.config)
+    has_settings = (
+        plugin.origin == "bundled" and entry is not None and bool(entry.config or entry.model_extra)
+    )
     return has_settings or _is_enabled(plugin, file)
 
 
@@ -60,10 +62,10 @@ def _check(plugin: DiscoveredPlugin, file: ConfigFile) -> Iterator[Diagnostic]:
 
 
 def _check_loaded(loaded: LoadedPlugin, file: ConfigFile, *, is_enabled: bool) -> Iterator[Diagnostic]:
-    entry = file.config.plugins.entries.get(loaded.id)
-    config = entry.config if entry is not None else {}
+    config: Mapping[str, object] = {}
     settings: BaseModel | None
     try:
+        config = file.plugin_config(loaded.id)
         settings = plugin_settings(loaded, config, file.environment)
     except SettingsInvalid as error:
         problems = locate_problems(loaded.id, error, file)

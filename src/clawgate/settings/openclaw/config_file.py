@@ -20,11 +20,12 @@ from clawgate.settings.json5.file import PRIVATE_MODE, Json5File, missing_file, 
 from clawgate.settings.json5.source_map import SourceMap, nearest_position
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.compatibility import incompatibilities, unknown_key
-from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig, PluginEntry
 from clawgate.settings.openclaw.unknown_keys import unknown_keys
+from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
 from clawgate.settings.openclaw.validate import problems
-from clawgate.settings.problems import SettingsInvalid, format_message
-from clawgate.settings.redaction import is_secret
+from clawgate.settings.problems import INCLUDE, SettingsInvalid, format_message, include_problem
+from clawgate.settings.redaction import is_secret, redact_name
 from clawgate.settings.references import resolve_references
 from clawgate.wire.http.url import userinfo_secrets
 
@@ -94,6 +95,23 @@ class ConfigFile:
         for text in tuple(texts):
             texts |= dict.fromkeys(_parts_of(text))
         return tuple(text for text in texts if text)
+
+    def plugin_config(self, plugin: str) -> Mapping[str, Any]:
+        """Return ``plugins.entries.<plugin>.config``.
+
+        Raises `SettingsInvalid` for keys beside it that OpenClaw does not have: they look like settings, one level too
+        high.
+        """
+        entry = self.config.plugins.entries.get(plugin)
+        if entry is None:
+            return {}
+        unknown = [key for key in entry.model_extra or {} if key not in OPENCLAW_KEYS[PluginEntry]]
+        if unknown:
+            names = ", ".join(f"'{redact_name(key)}'" for key in unknown)
+            raise SettingsInvalid(
+                [Diagnostic((), f"beside it is {names}, which is not read", fix="move it into config")]
+            )
+        return entry.config
 
     def secrets_of_plugin(self, plugin: str) -> tuple[str, ...]:
         """Return the secrets in ``plugins.entries.<plugin>.config``, as text."""
@@ -256,11 +274,10 @@ class _Validation:
     def _check_includes(self, value: object, path: KeyPath) -> None:
         """Reject what OpenClaw would read from other files: without it nothing can be concluded."""
         if isinstance(value, dict):
-            if "$include" in value:
-                fix = "move what it names into this file"
-                self._add(Diagnostic((*path, "$include"), "is not supported", fix=fix), concerns=path)
+            if INCLUDE in value:
+                self._add(include_problem(path), concerns=path)
             for key, part in value.items():
-                if path or key in _READ or key == "env":
+                if path or key in _READ:
                     self._check_includes(part, (*path, key))
         elif isinstance(value, list):
             for index, part in enumerate(value):

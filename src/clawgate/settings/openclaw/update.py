@@ -110,23 +110,27 @@ def problems_of(file: Json5File, environment: Mapping[str, str]) -> list[Diagnos
         problems = error.problems
     else:
         problems = []
-    return [*problems, *_role_problems(file)]
+    known = {(problem.path, problem.message) for problem in problems}
+    roles = [one for one in _role_problems(file) if (one.path, one.message) not in known]
+    return [*problems, *dict.fromkeys(roles)]
 
 
 def _role_problems(file: Json5File) -> Iterator[Diagnostic]:
     """What is wrong in ``plugins.entries.<role>.config``; what is missing there may be set elsewhere."""
     from clawgate.settings.openclaw.key_catalog import ROLES
+    from clawgate.settings.roles.config_block import config_block
     from clawgate.settings.roles.loader import SettingsSources, load
 
     in_block = "block"
     for entry, model in ROLES.items():
         section: KeyPath = ("plugins", "entries", entry, "config")
+        if not isinstance(file.value, dict):
+            return
         try:
-            block = value_at(file.value, section)
-        except NoSuchPath:
+            block = config_block(file, entry)
+        except SettingsInvalid as error:
+            yield from error.problems
             continue
-        if not isinstance(block, dict):
-            continue  # reported for every plugin
         try:
             load(model, {}, SettingsSources(block=block, block_name=in_block))
         except SettingsInvalid as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +19,12 @@ from pydantic_core import ErrorDetails
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.environment import Environment, full_environment, named_environment
 from clawgate.settings.fields import variables_of
-from clawgate.settings.json5.document import NoSuchPath, value_at
-from clawgate.settings.json5.file import Json5File, missing_file, read_json5
-from clawgate.settings.key_path import KeyPath
+from clawgate.settings.json5.file import missing_file, read_json5
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import DOCUMENT, SettingsInvalid, format_message
 from clawgate.settings.references import resolve_references
 from clawgate.settings.resolve import Resolved, resolve
+from clawgate.settings.roles.config_block import config_block
 from clawgate.settings.roles.relay import flag_of
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -54,34 +53,14 @@ def read_sources(*, entry: str, config: str | None, env_file: str | None) -> Set
     if file is None and is_named:
         raise missing_file(path)
     environment, problems = full_environment(process, file.value if file is not None else {})
-    if problems := [problem for problem in problems if not problem.path]:  # env.vars is the gateway's part
-        raise SettingsInvalid(problems)
+    if problems:
+        raise SettingsInvalid([one if one.location else replace(one, location=str(path)) for one in problems])
     return SettingsSources(
         environment=environment,
-        block=_plugin_block(file, entry) if file is not None else {},
+        block=config_block(file, entry) if file is not None else {},
         block_name=f'{path}: plugins.entries."{entry}".config',
         files=(path, path.parent, state_dir(environment), *environment.files),
     )
-
-
-def _plugin_block(file: Json5File, entry: str) -> Mapping[str, Any]:
-    section: KeyPath = ("plugins", "entries", entry, "config")
-    duplicates = [
-        Diagnostic(found.path, found.message, location=file.location(found.line, found.column))
-        for found in file.source_map.duplicates
-        if found.path[: len(section)] == section[: len(found.path)]
-    ]
-    if duplicates:
-        raise SettingsInvalid(duplicates)
-    try:
-        block = value_at(file.value, section)
-    except NoSuchPath:
-        return {}
-    if block is None:
-        return {}
-    if not isinstance(block, dict):
-        raise SettingsInvalid([Diagnostic(section, "must be an object", location=str(file.path))])
-    return block
 
 
 def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) -> _M:
