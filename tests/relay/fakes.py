@@ -293,6 +293,9 @@ class FakeOwner:
     def remove(self, connection: UpstreamConnection) -> None:
         self.connections.remove(connection)
 
+    def schedule_turn(self, connection: UpstreamConnection) -> None:
+        asyncio.get_running_loop().call_soon(connection.take_turn)
+
 
 def connected(owner: Any = None, *, tls: bool = False) -> tuple[UpstreamConnection, FakeTransport]:
     """A connection without a pool."""

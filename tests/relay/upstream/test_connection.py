@@ -557,6 +557,7 @@ async def test_bytes_behind_a_response_make_its_connection_unusable_although_the
     connection.start_response(handler, head_only=False)
     transport.receive(STREAM_HEAD)
     transport.receive(chunked(b"data: {}\n\n", b"") + OK * 200)
+    await turns_of(handler, transport)
     assert handler.end == "complete" and not connection.reusable
 
 
@@ -587,3 +588,13 @@ async def test_some_interim_responses_are_none_of_the_clients_business() -> None
         transport.receive(b"HTTP/1.1 102 Processing\r\n\r\n")
     transport.receive(OK)
     assert (handler.status, handler.end) == (200, "complete")
+
+
+async def test_a_connection_is_read_again_behind_a_response_that_came_in_turns() -> None:
+    handler = FakeHandler()
+    connection, transport = connected()
+    connection.start_response(handler, head_only=False)
+    transport.receive(STREAM_HEAD)
+    transport.receive(chunked(b"data: {}\n\n") * 3000 + chunked(b""))
+    assert len(await turns_of(handler, transport)) > 3
+    assert handler.end == "complete" and connection.reusable and transport.reading

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from clawgate.errors import UpstreamUnreachable
-from clawgate.relay.upstream.connection import UpstreamConnection
+from clawgate.relay.upstream.connection import TURN_BYTES, UpstreamConnection
 from clawgate.relay.upstream.pool import ConnectionRequest, Pool, PoolLimits
 from clawgate.testing.http import faults
 from clawgate.testing.http.connection import Request
 from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.e2e.stand import KINDS, Kind, serving, until
-from tests.relay.fakes import OK, FakeClock, FakeDialer, FakeHandler, make_pool, settle
+from tests.relay.fakes import OK, STREAM_HEAD, FakeClock, FakeDialer, FakeHandler, chunked, make_pool, settle
 
 GOOD = faults.json_response({"next": "fine"})
 ENDS = pytest.mark.parametrize("how", [Close(), Reset()], ids=["FIN", "RST"])
@@ -287,6 +288,31 @@ async def test_a_connection_that_ended_while_it_was_opened_is_an_error(stray: by
     assert pool.open_count == 0
 
 
+@ROLES
+async def test_a_request_past_the_bound_gets_a_503_that_names_the_setting(kind: Kind) -> None:
+    """And the next one is served as soon as the connection is free."""
+
+    gate = asyncio.Event()
+    slow = (ReadBody(), Wait(gate), *GOOD[1:])
+    options: dict[str, Any] = {"max_upstream_connections": 1, "upstream_wait_timeout": 0.2}
+    async with (
+        FakeUpstream(slow, GOOD) as upstream,
+        serving(kind, upstream.url, **options) as stand,
+        await stand.client() as first,
+    ):
+        await stand.send(first)
+        await upstream.saw_body(0)
+        refused = await stand.fresh()
+        error = refused.json()["error"]
+        assert (refused.status, error["code"], error["type"]) == (
+            503, "upstream_pool_exhausted", "service_unavailable",
+        )  # fmt: skip
+        assert refused.header("retry-after") == "1" and "--max-upstream-connections" in error["message"]
+        gate.set()
+        assert (await first.response()).status == 200
+        assert (await stand.fresh()).status == 200 and len(upstream.connections) == 1
+
+
 class Waiter:
     """A `ConnectionWaiter` that keeps what it gets."""
 
@@ -440,3 +466,24 @@ async def test_who_waits_in_a_retired_pool_is_still_served() -> None:
     bounded.finish(connection)
     await settle()
     assert waiter.connection is not None and waiter.connection is not connection
+
+
+async def test_many_streams_of_one_upstream_take_no_more_of_the_loop_than_one() -> None:
+    """In each turn of the loop one of them handles a part of what it has read."""
+    dialer = FakeDialer()
+    pool = make_pool(dialer)
+    handlers = [FakeHandler() for _ in range(5)]
+    event = chunked(b"data: {}\n\n")
+    for handler in handlers:
+        (await pool.dial()).start_response(handler, head_only=False)
+        dialer.transport().receive(STREAM_HEAD)
+    for number in range(5):
+        dialer.transport(number).receive(event * 3000)
+    before, turns = 0, []
+    for _ in range(60):
+        await asyncio.sleep(0)
+        turns.append(sum(len(handler.body) for handler in handlers) - before)
+        before += turns[-1]
+    assert max(turns) <= TURN_BYTES
+    assert [handler.body for handler in handlers] == [b"data: {}\n\n" * 3000] * 5
+    assert all(dialer.transport(number).reading for number in range(5))

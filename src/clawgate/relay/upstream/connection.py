@@ -43,6 +43,9 @@ class ConnectionOwner(Protocol):
     def response_heads(self) -> ResponseHeadCache: ...
     def add(self, connection: UpstreamConnection) -> None: ...
     def remove(self, connection: UpstreamConnection) -> None: ...
+    def schedule_turn(self, connection: UpstreamConnection) -> None:
+        """Call `UpstreamConnection.take_turn` soon, when other connections had theirs."""
+        ...
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -156,14 +159,19 @@ class UpstreamConnection(asyncio.Protocol):
         if self._backlog:
             self._backlog += data
         elif len(data) > TURN_BYTES and self._parser.may_be_costly:
-            self._backlog = data[TURN_BYTES:]
-            self._parse(data[:TURN_BYTES], handler)
-            self._take_turns()
+            self._backlog = data
+            if self._parser.in_head or not self._parser.is_costly:
+                self._parse_some(handler)
+            self._continue()
         else:
             self._parse(data, handler)
 
-    def _take_turns(self) -> None:
-        """Handle the backlog: what costs little at once, and the rest after other connections had their turn."""
+    def _parse_some(self, handler: ResponseHandler) -> None:
+        data, self._backlog = self._backlog[:TURN_BYTES], self._backlog[TURN_BYTES:]
+        self._parse(data, handler)
+
+    def _continue(self) -> None:
+        """Handle the backlog: what costs little at once, and the rest in turns."""
         while (handler := self.handler) is not None and self._backlog and not self._reading_paused:
             if self._parser.is_costly:
                 self._schedule_turn()
@@ -172,20 +180,20 @@ class UpstreamConnection(asyncio.Protocol):
             self._parse(data, handler)
 
     def _schedule_turn(self) -> None:
-        """Handle more of the backlog in the next turn of the loop; read nothing until then."""
+        """Handle more of the backlog in a later turn of the loop; read nothing until then."""
         if not self._in_turns:
             self._in_turns = True
             self.transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._next_turn)
+            self._owner.schedule_turn(self)
 
-    def _next_turn(self) -> None:
+    def take_turn(self) -> None:
+        """Handle some of the backlog. Called by the owner."""
         self._in_turns = False
         handler = self.handler
         if handler is None or self._reading_paused:
             return
-        data, self._backlog = self._backlog[:TURN_BYTES], self._backlog[TURN_BYTES:]
-        self._parse(data, handler)
-        self._take_turns()
+        self._parse_some(handler)
+        self._continue()
         if not self._backlog:
             self._read_again()
 

@@ -7,6 +7,7 @@ order; a connection that becomes idle, or the place of one that ended, goes to t
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -59,6 +60,7 @@ class Pool:
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._queue: dict[ConnectionRequest, None] = {}  # in order
+        self._turns: deque[UpstreamConnection] = deque()
         self._dialing = 0
         self._wake_scheduled = False
         self._retired = False
@@ -154,6 +156,21 @@ class Pool:
         if connection in self._idle:
             self._idle.remove(connection)
         self._schedule_wake()
+
+    def schedule_turn(self, connection: UpstreamConnection) -> None:
+        """Let ``connection`` handle what it has read, one connection of this upstream in each turn of the loop.
+
+        So that many streams of a hostile upstream take no more of the loop than one.
+        """
+        self._turns.append(connection)
+        if len(self._turns) == 1:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        connection = self._turns.popleft()
+        if self._turns:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        connection.take_turn()
 
     def _dial_ended(self) -> None:
         self._dialing -= 1
