@@ -13,8 +13,17 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.upstream.dial import Dialer
+from clawgate.testing.http import faults
 from clawgate.testing.http.response import Response
-from tests.routing.gateway_server import ANTHROPIC, GatewayStand, config_of, provider, serving_gateway
+from clawgate.testing.http.upstream import FakeUpstream
+from tests.routing.gateway_server import (
+    ANTHROPIC,
+    CLIENT_TOKEN,
+    GatewayStand,
+    config_of,
+    provider,
+    serving_gateway,
+)
 
 NOWHERE = "http://127.0.0.1:9"
 CONFIG = config_of(
@@ -47,6 +56,17 @@ def test_every_model_that_would_be_served_is_listed_and_no_other() -> None:
         "a/x": "a/x",
         "a/y/z": "a/y/z",
         "short": "a/x",
+    }
+
+
+def test_discovered_models_count_where_the_config_lists_none() -> None:
+    providers = {"a": ready("a", "x"), "b": ready("b"), "c": ready("c", why="no key")}
+    discovered = {"a": ("other",), "b": ("m", "org/n"), "c": ("m",)}
+    found = list_models(Catalog(providers, {}, None, ()), discovered)
+    assert {name: model.provider.id for name, model in found.items()} == {
+        "a/x": "a",
+        "b/m": "b",
+        "b/org/n": "b",
     }
 
 
@@ -152,3 +172,80 @@ async def test_models_follow_the_config(tmp_path: Path) -> None:
     async with serving_gateway(tmp_path, CONFIG) as stand:
         stand.rewrite(config_of({"new": provider(NOWHERE, models=[{"id": "n"}])}))
         assert [one["id"] for one in (await _get(stand, "/v1/models")).json()["data"]] == ["new/n"]
+
+
+LISTING = faults.json_response({"object": "list", "data": [{"id": "gpt-x"}, {"id": "org/deep"}]})
+CLAUDE_LISTING = faults.json_response({"data": [{"type": "model", "id": "claude-x"}], "has_more": False})
+
+
+async def test_models_that_the_config_does_not_list_come_from_their_providers(tmp_path: Path) -> None:
+    """In both dialects, each marked with its provider; the providers are contacted once."""
+    async with FakeUpstream(LISTING) as oa, FakeUpstream(CLAUDE_LISTING) as an:
+        blocks = {
+            "oa": provider(oa.url),
+            "an": provider(an.url, ANTHROPIC),
+            "set": provider(NOWHERE, models=[{"id": "m"}]),
+            "bare": {"api": "openai-completions"},
+        }
+        async with serving_gateway(tmp_path, config_of(blocks, aliases={"fast": "oa/gpt-x"})) as stand:
+            names = ["oa/gpt-x", "oa/org/deep", "an/claude-x", "set/m", "fast"]
+            listed = (await _get(stand, "/v1/models")).json()["data"]
+            assert [one["id"] for one in listed] == names
+            assert [one["owned_by"] for one in listed] == ["oa", "oa", "an", "set", "oa"]
+            theirs = (await _get(stand, "/v1/models", VERSION)).json()
+            assert [one["id"] for one in theirs["data"]] == names and theirs["last_id"] == "fast"
+            for name in names[:3]:
+                assert (await _get(stand, f"/v1/models/{name}")).json()["id"] == name
+                assert (await _get(stand, f"/v1/models/{name}", VERSION)).json()["id"] == name
+            missing = await _get(stand, "/v1/models/oa/gpt-y")
+            assert (
+                missing.status == 404
+                and "requests for it are forwarded" in missing.json()["error"]["message"]
+            )
+            assert len(oa.requests) == len(an.requests) == 1
+
+
+async def test_one_model_can_be_requested_before_the_list(tmp_path: Path) -> None:
+    async with (
+        FakeUpstream(LISTING) as oa,
+        serving_gateway(tmp_path, config_of({"oa": provider(oa.url)})) as stand,
+    ):
+        assert (await _get(stand, "/v1/models/oa/gpt-x")).json()["owned_by"] == "oa"
+
+
+@pytest.mark.parametrize(
+    "own", [{"discoverModels": False}, {"providers": {"oa": {"discoverModels": False}}}], ids=str
+)
+async def test_discovery_can_be_turned_off(own: dict[str, Any], tmp_path: Path) -> None:
+    config = config_of({"oa": provider(NOWHERE)}) | {"plugins": {"entries": {"clawgate": {"config": own}}}}
+    dialer = Dialer()
+    async with serving_gateway(tmp_path, config, dialer=dialer) as stand:
+        assert (await _get(stand, "/v1/models")).json()["data"] == [] and not dialer.ledger
+
+
+async def test_a_provider_that_fails_does_not_hide_the_others(tmp_path: Path) -> None:
+    async with FakeUpstream(LISTING) as oa:
+        blocks = {
+            "down": provider(NOWHERE),
+            "oa": provider(oa.url),
+            "set": provider(NOWHERE, models=[{"id": "m"}]),
+        }
+        async with serving_gateway(tmp_path, config_of(blocks)) as stand:
+            names = [one["id"] for one in (await _get(stand, "/v1/models")).json()["data"]]
+            assert names == ["oa/gpt-x", "oa/org/deep", "set/m"]
+
+
+async def test_a_provider_that_leads_back_is_a_failure_and_no_loop(tmp_path: Path) -> None:
+    async with serving_gateway(tmp_path, config_of({})) as stand:
+        back = provider(stand.url) | {"apiKey": CLIENT_TOKEN}
+        stand.rewrite(config_of({"back": back}))
+        response = await _get(stand, "/v1/models")
+        assert response.status == 200 and response.json()["data"] == []
+
+
+async def test_an_address_that_is_not_allowed_is_not_dialled_for_models(tmp_path: Path) -> None:
+    dialer = Dialer()
+    block = provider("http://10.1.2.3:9", request={"allowPrivateNetwork": False})
+    async with serving_gateway(tmp_path, config_of({"x": block}), dialer=dialer) as stand:
+        assert (await _get(stand, "/v1/models")).json()["data"] == []
+        assert [entry.dialled for entry in dialer.ledger] == [None]

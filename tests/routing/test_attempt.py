@@ -276,7 +276,8 @@ async def test_others_are_served_while_a_large_body_is_translated(
 ) -> None:
     held = Held(monkeypatch)
     async with FakeUpstream(faults.json_response(ANSWER)) as upstream:
-        async with serving_gateway(tmp_path, config_of({"a": provider(upstream.url, ANTHROPIC)})) as stand:
+        config = config_of({"a": provider(upstream.url, ANTHROPIC, models=[{"id": "m"}])})
+        async with serving_gateway(tmp_path, config) as stand:
             async with await stand.client() as large:
                 await stand.send(large, question("a/m"))
                 await until(held.begun.is_set, lambda: "the translation did not begin")

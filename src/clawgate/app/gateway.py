@@ -11,6 +11,7 @@ from pathlib import Path
 from clawgate.app.config_watcher import AddSecrets, ConfigWatcher, routes_of
 from clawgate.app.factory import connection_limit
 from clawgate.app.log_setup import RequestLog, has_failed
+from clawgate.app.model_discovery import ModelDiscovery
 from clawgate.app.plugins.context import HostEnvironment
 from clawgate.app.plugins.host import PluginHost
 from clawgate.app.role import Role
@@ -39,6 +40,7 @@ class GatewayRole(Role):
 
     router: ModelRouter
     plugins: PluginHost
+    discovery: ModelDiscovery
     settings: GatewaySettings
 
 
@@ -84,19 +86,30 @@ def build_gateway(
         file, flags, environment, env_file, router, connections, plugins, add_secrets, report
     )
     watcher.apply(file, settings)
+    discovery = _discovery(router, plugins)
+    control = ControlApi(router, instance=instance, draining=lambda: connections.draining, source=discovery)
     return GatewayRole(
         name="gateway",
         connections=connections,
-        app=ControlApi(router, instance=instance, draining=lambda: connections.draining).app(),
+        app=control.app(),
         dialer=dialer,
         host=settings.host,
         port=settings.port,
         drain_seconds=DRAIN_SECONDS,
         periodic_tasks=[(_CONFIG_CHECK_SECONDS, watcher.reload_if_changed)],
-        tasks=[plugins.run],
+        tasks=[plugins.run, discovery.run],
         router=router,
         plugins=plugins,
+        discovery=discovery,
         settings=settings,
+    )
+
+
+def _discovery(router: ModelRouter, plugins: PluginHost) -> ModelDiscovery:
+    return ModelDiscovery(
+        connect=lambda provider: router.connect(provider).upstream,
+        is_available=lambda provider: plugins.unavailable(provider) is None,
+        clock=time.monotonic,
     )
 
 

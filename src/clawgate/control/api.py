@@ -1,13 +1,16 @@
 """Serves the gateway's control API: liveness and readiness for everyone, the list of models for callers.
 
 Responds in OpenAI's or in Anthropic's dialect; clients of Anthropic's API send `anthropic-version`. Must not contact a
-provider: the catalog alone is read.
+provider: the catalog is read, and the models that were discovered.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
 
 import msgspec
 from starlette.applications import Starlette
@@ -29,6 +32,21 @@ OWN_PATHS = (b"/v1/models", b"/v1/models/")
 _NOT_STORED = {"cache-control": "no-store"}
 
 
+class ModelSource(Protocol):
+    """The models that a provider lists itself, where the config lists none of it."""
+
+    async def models_of(self, provider: Provider) -> Sequence[str]:
+        """Return their ids, none for a provider whose models are not known. Never raises."""
+        ...
+
+
+class NoModelSource:
+    """The config alone counts."""
+
+    async def models_of(self, provider: Provider) -> Sequence[str]:
+        return ()
+
+
 class ListedModel(msgspec.Struct, frozen=True):
     """A value of ``model`` that requests may have: an id or an alias, with the model's full name and its provider."""
 
@@ -40,8 +58,16 @@ class ListedModel(msgspec.Struct, frozen=True):
 class ControlApi:
     """The handlers of one gateway. ``instance`` identifies this process to `clawgate gateway health`."""
 
-    def __init__(self, router: ModelRouter, *, instance: str, draining: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        router: ModelRouter,
+        *,
+        instance: str,
+        draining: Callable[[], bool],
+        source: ModelSource | None = None,
+    ) -> None:
         self._router = router
+        self._source = source or NoModelSource()
         self._instance = instance
         self._draining = draining
         self._started_at = time.monotonic()
@@ -69,7 +95,8 @@ class ControlApi:
         return JSONResponse(body, status_code=503 if failing else 200, headers=_NOT_STORED)
 
     async def models(self, request: Request) -> JSONResponse:
-        models = list_models(self._router.catalog).values()
+        catalog = self._router.catalog
+        models = list_models(catalog, await self._discovered(catalog.providers.values())).values()
         if not _is_anthropic(request):
             return JSONResponse({"object": "list", "data": [_to_openai(model) for model in models]})
         data = [_to_anthropic(model) for model in models]
@@ -78,13 +105,18 @@ class ControlApi:
 
     async def model(self, request: Request) -> JSONResponse:
         try:
-            model = self._find(request.path_params["name"])
+            model = await self._find(request.path_params["name"])
         except GatewayError as error:
             return _error_response(error, anthropic=_is_anthropic(request))
         return JSONResponse(_to_anthropic(model) if _is_anthropic(request) else _to_openai(model))
 
-    def _find(self, name: str) -> ListedModel:
-        """Raises `ModelNotFound` for a model that the config does not list."""
+    async def _discovered(self, providers: Iterable[Provider]) -> dict[str, Sequence[str]]:
+        providers = [provider for provider in providers if not provider.models]
+        found = await asyncio.gather(*(self._source.models_of(provider) for provider in providers))
+        return {provider.id: ids for provider, ids in zip(providers, found, strict=True)}
+
+    async def _find(self, name: str) -> ListedModel:
+        """Raises `ModelNotFound` for a model that neither the config nor its provider lists."""
         catalog = self._router.catalog
         listed = list_models(catalog).get(name)
         if listed is not None:
@@ -93,20 +125,25 @@ class ControlApi:
             raise ModelNotFound("missing model name; GET /v1/models lists all models")
         ref = self._router.resolve(name).ref
         provider = catalog.providers[ref.provider]
-        if all(ref.model != model.id for model in provider.models):
-            raise ModelNotFound(
-                f"the model '{ref}' is not listed in the config; requests for it are forwarded"
-            )
+        ids = [model.id for model in provider.models] or await self._source.models_of(provider)
+        if ref.model not in ids:
+            raise ModelNotFound(f"the model '{ref}' is not listed; requests for it are forwarded")
         return ListedModel(name, str(ref), provider)
 
 
-def list_models(catalog: Catalog) -> Mapping[str, ListedModel]:
-    """Return every listed model, then every alias, by name; without those for which requests would be rejected."""
+def list_models(
+    catalog: Catalog, discovered: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Mapping[str, ListedModel]:
+    """Return every listed model, then every alias, by name; without those for which requests would be rejected.
+
+    ``discovered``: the ids that a provider lists itself, for providers without models in the config.
+    """
     models: dict[str, ListedModel] = {}
     for provider in catalog.providers.values():
-        for model in provider.models:
-            if provider.model_problem(model.id) is None:
-                name = f"{provider.id}/{model.id}"
+        ids = [model.id for model in provider.models] or discovered.get(provider.id, ())
+        for model in ids:
+            if provider.model_problem(model) is None:
+                name = f"{provider.id}/{model}"
                 models[name] = ListedModel(name, name, provider)
     for alias, ref in catalog.aliases.items():
         known = catalog.providers.get(ref.provider)

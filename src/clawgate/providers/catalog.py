@@ -52,7 +52,7 @@ def build_catalog(
     blocks |= config.models.providers
     own = own_settings(config)
     providers = {
-        name: _with_connections(build_provider(name, block, _within(name, unset), environment), own)
+        name: _with_own_settings(build_provider(name, block, _within(name, unset), environment), own)
         for name, block in blocks.items()
     }
     notes: list[str] = []
@@ -76,10 +76,14 @@ def build_catalog(
     )
 
 
-def _with_connections(provider: Provider, own: OwnSettings) -> Provider:
+def _with_own_settings(provider: Provider, own: OwnSettings) -> Provider:
     count, seconds, key = own.connections_of(provider.id)
     return replace(
-        provider, max_connections=count, connection_wait_seconds=seconds, max_connections_setting=key
+        provider,
+        max_connections=count,
+        connection_wait_seconds=seconds,
+        max_connections_setting=key,
+        discovers_models=own.discovers_models_of(provider.id),
     )
 
 

@@ -39,9 +39,10 @@ class Provider:
     ``path`` replaces ``/v1`` in a target, so it holds the ``v1`` itself where the API has one. ``headers`` are the
     operator's, without a credential. ``allow_private``: loopback and private addresses may be dialled;
     ``allow_private_setting`` is the key path of that setting. ``ca``, ``certificate`` and ``key`` are PEM files or
-    texts. ``max_connections_setting`` is the key path of ``max_connections``. ``proxy`` is
-    ``http://[user:password@]host:port``. ``problem`` is why no request can be sent, with the next step; None where
-    requests can be sent. ``origin`` is None only with a problem. ``notes`` are for the operator.
+    texts. ``max_connections_setting`` is the key path of ``max_connections``. ``discovers_models``: the provider's own
+    list of models is used where the config has none. ``proxy`` is ``http://[user:password@]host:port``. ``problem`` is
+    why no request can be sent, with the next step; None where requests can be sent. ``origin`` is None only with a
+    problem. ``notes`` are for the operator.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Provider:
     max_connections: int = MAX_UPSTREAM_CONNECTIONS
     connection_wait_seconds: float = UPSTREAM_WAIT_SECONDS
     max_connections_setting: str = ""
+    discovers_models: bool = True
     models: tuple[Model, ...] = ()
     ca: str | None = None
     certificate: str | None = None

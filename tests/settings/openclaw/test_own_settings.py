@@ -39,6 +39,12 @@ def test_what_is_set_for_a_provider_precedes_what_is_set_for_all() -> None:
     assert own.connections_of("other") == (50, 3.0, f"{KEY}.maxUpstreamConnections")
 
 
+def test_models_are_discovered_unless_it_is_turned_off() -> None:
+    assert OwnSettings().discovers_models_of("any")
+    own = own_settings(config({"discoverModels": False, "providers": {"owl": {"discoverModels": True}}}))
+    assert own.discovers_models_of("owl") and not own.discovers_models_of("other")
+
+
 @pytest.mark.parametrize(
     ("block", "path", "text"),
     [
@@ -47,8 +53,14 @@ def test_what_is_set_for_a_provider_precedes_what_is_set_for_all() -> None:
         ({"upstreamWaitTimeout": 0}, "upstreamWaitTimeout", "must be greater than 0"),
         ({"upstreamWaitTimeout": "x"}, "upstreamWaitTimeout", "must be a number"),
         ({"maxUpstreamConnection": 5}, "maxUpstreamConnection", "did you mean 'maxUpstreamConnections'?"),
-        ({"zzz": 5}, "zzz", "use one of maxUpstreamConnections, providers, upstreamWaitTimeout"),
+        (
+            {"zzz": 5},
+            "zzz",
+            "use one of discoverModels, maxUpstreamConnections, providers, upstreamWaitTimeout",
+        ),
         ({"providers": {"owl": {"max": 1}}}, "providers.owl.max", "use one of"),
+        ({"discoverModels": "no"}, "discoverModels", "must be"),
+        ({"discoverModel": False}, "discoverModel", "did you mean 'discoverModels'?"),
         ({"providers": {"owl": 1}}, "providers.owl", "must be"),
     ],
 )

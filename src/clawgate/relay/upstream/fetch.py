@@ -16,7 +16,7 @@ BODY_LIMIT = 65_536
 
 @dataclass(frozen=True, slots=True)
 class FetchResponse:
-    """Status and the first `BODY_LIMIT` bytes of the body."""
+    """Status and the first bytes of the body, up to the limit of the fetch."""
 
     status: int
     body: bytes
@@ -25,10 +25,11 @@ class FetchResponse:
 class _Reply:
     """A handler that collects one response."""
 
-    def __init__(self) -> None:
+    def __init__(self, body_limit: int) -> None:
         self.done: asyncio.Future[FetchResponse] = asyncio.get_running_loop().create_future()
         self._status = 0
-        self._body = b""
+        self._body = bytearray()
+        self._body_limit = body_limit
 
     def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
         return False
@@ -38,7 +39,7 @@ class _Reply:
         return None
 
     def on_response_body(self, body: bytes) -> None:
-        if len(self._body) < BODY_LIMIT:
+        if len(self._body) < self._body_limit:
             self._body += body
 
     def on_read_complete(self) -> None:
@@ -49,7 +50,7 @@ class _Reply:
 
     def on_response_complete(self) -> None:
         if not self.done.done():
-            self.done.set_result(FetchResponse(self._status, self._body[:BODY_LIMIT]))
+            self.done.set_result(FetchResponse(self._status, bytes(self._body[: self._body_limit])))
 
     def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
         if not self.done.done():
@@ -63,18 +64,29 @@ class _Reply:
 
 
 async def fetch(
-    upstream: Upstream, target: bytes, *, connect_seconds: float, response_seconds: float
+    upstream: Upstream,
+    target: bytes,
+    *,
+    lines: bytes = b"",
+    connect_seconds: float,
+    response_seconds: float,
+    body_limit: int = BODY_LIMIT,
 ) -> FetchResponse:
-    """GET ``target`` on a connection of its own. Raises `GatewayError`, for an expired limit `UpstreamTimedOut`."""
+    """GET ``target`` on a connection of its own; ``lines`` are further header lines.
+
+    Raises `GatewayError`, for an expired limit `UpstreamTimedOut`.
+    """
     limit: LimitName = "connect"
     connection: UpstreamConnection | None = None
     try:
         async with asyncio.timeout(connect_seconds):
             connection = await upstream.pool.dial()
         limit = "first_byte"
-        reply = _Reply()
+        reply = _Reply(body_limit)
         connection.start_response(reply, head_only=False)
-        connection.write([upstream.encode_head(b"GET", target, b"accept: application/json\r\n") + b"\r\n"])
+        connection.write(
+            [upstream.encode_head(b"GET", target, b"accept: application/json\r\n" + lines) + b"\r\n"]
+        )
         async with asyncio.timeout(response_seconds):
             return await reply.done
     except TimeoutError:

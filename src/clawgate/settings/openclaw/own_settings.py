@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.diagnostic import Diagnostic
@@ -32,8 +32,8 @@ _OPTIONS = ConfigDict(
 )
 
 
-class UpstreamConnections(BaseModel):
-    """The connections to one provider; what is not set has the value of all."""
+class ProviderSettings(BaseModel):
+    """The settings of one provider; what is not set has the value of all."""
 
     model_config = _OPTIONS
 
@@ -42,6 +42,9 @@ class UpstreamConnections(BaseModel):
     )
     upstream_wait_timeout: Seconds | None = Field(
         default=None, description="Seconds that a request waits for one of them."
+    )
+    discover_models: StrictBool | None = Field(
+        default=None, description="Whether /v1/models has this provider's own list, if the config has none."
     )
 
 
@@ -58,18 +61,27 @@ class OwnSettings(BaseModel):
         default=UPSTREAM_WAIT_SECONDS,
         description="Seconds that a request waits for a connection when all are in use.",
     )
-    providers: dict[str, UpstreamConnections] = Field(
+    discover_models: StrictBool = Field(
+        default=True,
+        description="Whether /v1/models has the list of each provider for which the config lists no models.",
+    )
+    providers: dict[str, ProviderSettings] = Field(
         default_factory=dict, description="What differs for one provider, by its id."
     )
 
     def connections_of(self, provider: str) -> tuple[int, float, str]:
         """Return how many connections ``provider`` may have, how long a request waits, and the key of the first."""
-        own = self.providers.get(provider, UpstreamConnections())
+        own = self.providers.get(provider, ProviderSettings())
         seconds = own.upstream_wait_timeout or self.upstream_wait_timeout
         key: KeyPath = (*SECTION, "maxUpstreamConnections")
         if own.max_upstream_connections is not None:
             key = (*SECTION, "providers", provider, "maxUpstreamConnections")
         return own.max_upstream_connections or self.max_upstream_connections, seconds, format_key_path(key)
+
+    def discovers_models_of(self, provider: str) -> bool:
+        """Return whether ``provider`` is contacted for its list of models."""
+        own = self.providers.get(provider, ProviderSettings()).discover_models
+        return self.discover_models if own is None else own
 
 
 def own_settings(config: OpenClawConfig) -> OwnSettings:
@@ -96,7 +108,7 @@ def _block(config: OpenClawConfig) -> dict[str, Any]:
 
 
 def _suggestion(path: KeyPath) -> str:
-    model: type[BaseModel] = OwnSettings if len(path) == 1 else UpstreamConnections
+    model: type[BaseModel] = OwnSettings if len(path) == 1 else ProviderSettings
     keys = [to_camel(name) for name in model.model_fields]
     near = difflib.get_close_matches(str(path[-1]), keys, n=1)
     return f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(sorted(keys))}"

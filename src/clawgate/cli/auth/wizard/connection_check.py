@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from pydantic import ValidationError
@@ -16,6 +15,7 @@ from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.problems import format_message
 from clawgate.settings.references import resolve_references
+from clawgate.wire.model_list import model_ids
 
 _NEXT_STEPS = {
     "unauthorized": "check the secret and the kind of credential",
@@ -24,7 +24,6 @@ _NEXT_STEPS = {
     "unreachable": "check the base URL, and that the server is running",
     "timed out": "check the base URL, and that the server is running",
 }
-_MAX_MODELS = 2000
 
 
 def provider_of(name: str, block: Mapping[str, object], environment: Mapping[str, str]) -> Provider:
@@ -75,20 +74,12 @@ async def try_block(
 
 
 def listed_models(body: bytes) -> list[str] | None:
-    """Return the ids of OpenAI's or Anthropic's list of models (``data[].id``); None if the body is no such list.
+    """Return the models of a list that can be written as a comma list; None if the body is no list of models.
 
     Empty for a list that is longer than the part that was read.
     """
-    if body.lstrip()[:1] != b"{":
-        return None
     try:
-        data = json.loads(body)["data"]
-    except KeyError:
-        return None
-    except (ValueError, RecursionError):
+        models = model_ids(body)
+    except ValueError:
         return [] if b'"data"' in body else None
-    if not isinstance(data, list):
-        return None
-    ids = [entry.get("id") for entry in data if isinstance(entry, dict)]
-    valid = [one for one in ids if isinstance(one, str) and one and one.isprintable() and "," not in one]
-    return list(dict.fromkeys(one for one in valid if one == one.strip() and len(one) <= 200))[:_MAX_MODELS]
+    return None if models is None else [one for one in models if "," not in one]
