@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from clawgate.wire.json.complexity import is_too_complex
 from clawgate.wire.json.surrogates import replace_lone_surrogates
 
 T = TypeVar("T")
@@ -31,8 +32,11 @@ def decode(json: bytes | msgspec.Raw, shape: msgspec.json.Decoder[T]) -> T | Non
         return shape.decode(json)
     except _UNREADABLE:
         pass
+    raw = bytes(json)
+    if is_too_complex(raw):
+        return None
     try:
-        return shape.decode(replace_lone_surrogates(bytes(json)))
+        return shape.decode(replace_lone_surrogates(raw))
     except _UNREADABLE:
         return None
 

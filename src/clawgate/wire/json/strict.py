@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from clawgate.errors import InvalidRequest, UpstreamMalformed
+from clawgate.wire.json.complexity import MAX_VALUES, is_too_complex
 from clawgate.wire.json.surrogates import SurrogateJoiner, replace_lone_surrogates
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ def parse_response(body: bytes, shape: msgspec.json.Decoder[T], joiner: Surrogat
     RFC 8259 section 8.1 allows.
     """
     body = body.removeprefix(_BOM)
+    if is_too_complex(body):
+        raise UpstreamMalformed(f"the upstream's response contains over {MAX_VALUES} values")
     try:
         try:
             return shape.decode(body)

@@ -14,6 +14,7 @@ import msgspec
 from clawgate.errors import UpstreamFailed
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.json.complexity import is_too_complex
 from clawgate.wire.json.surrogates import replace_lone_surrogates
 from clawgate.wire.openai import errors as openai_errors
 
@@ -114,6 +115,8 @@ UNSPECIFIED = UpstreamError("the upstream failed without an error message")
 
 def parse_error(body: bytes, status: int) -> UpstreamError:
     """Return the error in a response's ``body``, of any form."""
+    if is_too_complex(body):
+        return UpstreamError(_plain(body, status))
     try:
         value: object = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
@@ -129,6 +132,8 @@ def find_error(body: bytes) -> UpstreamError | None:
     OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, or the error's members without either. None for
     everything that may be a response.
     """
+    if is_too_complex(body):
+        return None
     try:
         value: object = msgspec.json.decode(replace_lone_surrogates(body))
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
