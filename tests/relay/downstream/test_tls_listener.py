@@ -103,7 +103,7 @@ async def test_a_handshake_that_does_not_come_ends_in_time(
 ) -> None:
     async with listening(contexts[0], seconds=0.05) as (owner, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        assert await reader.read() == b""
+        assert await asyncio.wait_for(reader.read(), 10) == b""
         await until(lambda: not owner.handshakes, "the handshake to end")
         assert len(owner.protocols) == 1
         writer.close()

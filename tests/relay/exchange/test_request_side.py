@@ -322,18 +322,19 @@ async def test_every_end_of_an_exchange_gives_its_memory_back(ends: str) -> None
 @pytest.mark.parametrize("room", [True, False])
 @pytest.mark.parametrize("path", ["fast", "slow"])
 async def test_a_large_request_is_kept_for_a_replay_only_where_there_is_memory(path: str, room: bool) -> None:
-    relay, dialer, client = Relay(buffered=LARGE), FakeDialer(), FakeClient()
+    relay, dialer, client = Relay(buffered=3 * LARGE), FakeDialer(), FakeClient()
     if not room:
-        upload(relay, LARGE + 1)
+        upload(relay, 3 * LARGE + 1)
     used = relay.context.body_budget.used
     upstream = make_upstream(dialer)
     transport = await warm(relay, upstream)
     body = b"x" * LARGE
-    if path == "fast":
-        fast(relay, client, upstream, body)
-    else:
-        await slow(relay, client, upstream, body)
+    exchange = (
+        fast(relay, client, upstream, body) if path == "fast" else await slow(relay, client, upstream, body)
+    )
     assert (relay.context.body_budget.used > used) is room or path == "slow"
+    kept = exchange._sent_whole is not None or exchange._request.can_replay
+    assert kept is room
     transport.lose()
     await settle()
     assert dialer.dials == 1, "a POST may have been received"
@@ -431,3 +432,20 @@ async def test_a_client_is_read_again_although_the_stale_connection_had_been_ful
     await settle()
     assert (reading, client.reading, exchange.awaits_client) == (False, True, True)
     assert dialer.transport().written == b"headpart" and dialer.dials == 2
+
+
+async def test_a_request_that_is_being_sent_gives_up_its_copies_when_memory_runs_out() -> None:
+    relay, dialer, client = Relay(buffered=LARGE), FakeDialer(), FakeClient()
+    upstream = make_upstream(dialer)
+    await warm(relay, upstream)
+    exchange = relay.exchange(client, admitted(upstream))
+    exchange.start_request(b"head ")
+    for _ in range(2):
+        exchange.request_body(b"x" * 20_000)
+        exchange.flush_request()
+    before = exchange._request.can_replay, relay.context.body_budget.used
+    upload(relay, LARGE)
+    exchange.request_body(b"x" * 20_000)
+    exchange.flush_request()
+    assert before == (True, 80_005) and not exchange._request.can_replay
+    assert relay.context.body_budget.used == LARGE + 20_000

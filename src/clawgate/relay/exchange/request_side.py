@@ -316,7 +316,8 @@ class RequestSide(_Handler):
         """Send the request on ``connection``."""
         self._connection = connection
         self.state = SENDING
-        if connection.reused:
+        small = self._request.size < COPY_BYTES
+        if connection.reused and (small or self._context.body_budget.has_room):
             self._request.keep_for_replay()
         connection.start_response(self, head_only=self._head.method == b"HEAD")
         self.flush_request()
