@@ -156,14 +156,14 @@ async def serving(
     upstream_url: str,
     *,
     dialer: Dialer | None = None,
-    intake: dict[str, Any] | None = None,
+    client_limits: dict[str, Any] | None = None,
     role: RelayRole | None = None,
     **options: Any,
 ) -> AsyncIterator[Stand]:
-    """Serve a role on a free port while the context lasts. ``intake`` replaces fields of its `IntakeLimits`."""
+    """Serve a role on a free port while the context lasts. ``client_limits`` replaces fields of its `IntakeLimits`."""
     role = role or build(kind, upstream_url, dialer=dialer, **options)
-    if intake:
-        role.connections.limits = replace(role.connections.limits, **intake)
+    if client_limits:
+        role.connections.limits = replace(role.connections.limits, **client_limits)
     host = Server(role.connections, role.app, drain_seconds=0.0, tls=role.tls)
     host.config.load()
     host.lifespan = host.config.lifespan_class(host.config)

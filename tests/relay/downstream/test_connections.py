@@ -36,7 +36,7 @@ async def test_a_connection_that_says_nothing_is_closed(kind: Kind) -> None:
     """Within the limit of a head, without a word: nobody asked anything."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, intake={"head_seconds": SOON}) as stand,
+        serving(kind, upstream.url, client_limits={"head_seconds": SOON}) as stand,
         await stand.client() as client,
     ):
         assert (await client.ended()).trailing == b""
@@ -49,7 +49,7 @@ async def test_half_a_head_is_refused_in_time(how: str, kind: Kind) -> None:
     """408, however steadily its bytes drip: the limit is for the whole head."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, intake={"head_seconds": SOON}) as stand,
+        serving(kind, upstream.url, client_limits={"head_seconds": SOON}) as stand,
         await stand.client() as client,
     ):
         head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
@@ -73,7 +73,7 @@ async def test_a_body_that_stops_is_refused_in_time(kind: Kind) -> None:
     """408 for the rest that does not come, and the upstream is freed."""
     async with (
         FakeUpstream((ReadBody(), Hold()), GOOD) as upstream,
-        serving(kind, upstream.url, intake={"body_idle_seconds": SOON}) as stand,
+        serving(kind, upstream.url, client_limits={"body_idle_seconds": SOON}) as stand,
         await stand.client() as client,
     ):
         fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "100"))
@@ -91,7 +91,7 @@ async def test_a_body_that_drips_is_taken(kind: Kind) -> None:
     """The limit is for a pause, not for the whole body."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, intake={"body_idle_seconds": 0.4}) as stand,
+        serving(kind, upstream.url, client_limits={"body_idle_seconds": 0.4}) as stand,
         await stand.client() as client,
     ):
         fields = (*stand.fields, ("Content-Type", "application/json"), ("Content-Length", "8"))
@@ -105,7 +105,7 @@ async def test_a_kept_connection_is_closed_after_its_limit(kind: Kind) -> None:
     """Counted from the answer, not from the connection."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, intake={"keep_alive_seconds": 0.3}) as stand,
+        serving(kind, upstream.url, client_limits={"keep_alive_seconds": 0.3}) as stand,
         await stand.client() as client,
     ):
         loop = asyncio.get_running_loop()
@@ -118,10 +118,10 @@ async def test_a_kept_connection_is_closed_after_its_limit(kind: Kind) -> None:
 
 @ROLES
 async def test_a_long_answer_is_not_a_kept_connection(kind: Kind) -> None:
-    """No limit of the intake runs while an answer is under way."""
+    """No limit of the client_limits runs while an answer is under way."""
     limits = {"keep_alive_seconds": 0.1, "head_seconds": 0.1, "body_idle_seconds": 0.1}
     slow = (ReadBody(), Drip(faults.sse_bytes(), 100, 0.05))
-    async with FakeUpstream(slow) as upstream, serving(kind, upstream.url, intake=limits) as stand:
+    async with FakeUpstream(slow) as upstream, serving(kind, upstream.url, client_limits=limits) as stand:
         response = await stand.fresh()
         assert response.complete and response.events()[-1] == "[DONE]"
 
@@ -132,7 +132,7 @@ async def test_a_client_that_never_reads_is_given_up(kind: Kind) -> None:
     data = b"x" * 30_000_000
     async with (
         FakeUpstream((ReadBody(), Drip(faults.response(data), 1_000_000))) as upstream,
-        serving(kind, upstream.url, intake={"body_idle_seconds": 0.3}) as stand,
+        serving(kind, upstream.url, client_limits={"body_idle_seconds": 0.3}) as stand,
         await stand.client(receive_buffer=4096) as client,
     ):
         client.stop_reading()
@@ -146,7 +146,7 @@ async def test_strangers_make_room_for_strangers(kind: Kind) -> None:
     """Connections that have shown nothing are bounded, the oldest go first, and one that was admitted stays."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, intake={"unauthenticated": 10}) as stand,
+        serving(kind, upstream.url, client_limits={"unauthenticated": 10}) as stand,
         await stand.client() as known,
     ):
         assert (await stand.ask(known)).status == 200
@@ -166,7 +166,7 @@ async def test_to_ask_for_health_makes_nobody_known_where_tokens_are_wanted(kind
     """Or who has no token could hold all connections that there may be; a bridge without tokens knows everybody."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, intake={"unauthenticated": 2}) as stand,
+        serving(kind, upstream.url, client_limits={"unauthenticated": 2}) as stand,
         await stand.client() as client,
     ):
         await client.request(target="/health")
@@ -193,7 +193,7 @@ async def test_a_wrong_token_does_not_make_a_stranger_known() -> None:
     """On the server only a request that was let in counts."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving("server", upstream.url, intake={"unauthenticated": 2}) as stand,
+        serving("server", upstream.url, client_limits={"unauthenticated": 2}) as stand,
         await stand.client() as client,
     ):
         await client.request(fields=(("Authorization", f"Bearer {CLIENT_TOKEN}x"),), body=b"{}")
@@ -210,7 +210,7 @@ async def test_more_connections_than_there_may_be_are_told_so(kind: Kind) -> Non
     """503 with Retry-After, and room again once somebody has left."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, intake={"connections": 3}) as stand,
+        serving(kind, upstream.url, client_limits={"connections": 3}) as stand,
     ):
         inside = [await stand.client() for _ in range(3)]
         for client in inside:
@@ -239,7 +239,7 @@ async def test_who_is_turned_away_is_logged_and_gets_time_to_read_why_within_bou
     caplog.set_level("WARNING")
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving("bridge", upstream.url, intake={"connections": 1}) as stand,
+        serving("bridge", upstream.url, client_limits={"connections": 1}) as stand,
         await stand.client() as inside,
     ):
         assert (await stand.ask(inside)).status == 200
@@ -261,7 +261,7 @@ async def test_a_request_that_finds_no_room_is_answered_and_not_reset(kind: Kind
     """Closing a connection on which something is unread resets it, and the answer may be lost with that."""
     async with (
         FakeUpstream(GOOD) as upstream,
-        serving(kind, upstream.url, intake={"connections": 1}) as stand,
+        serving(kind, upstream.url, client_limits={"connections": 1}) as stand,
         await stand.client() as inside,
     ):
         assert (await stand.ask(inside)).status == 200

@@ -240,7 +240,7 @@ async def test_large_bodies_wait_for_each_other_and_all_are_served() -> None:
     async with (
         FakeUpstream(faults.json_response({"ok": True})) as upstream,
         serving(
-            "server", upstream.url, models=["a"], max_body_mb=0.2, intake={"buffered_bytes": 200_000}
+            "server", upstream.url, models=["a"], max_body_mb=0.2, client_limits={"buffered_bytes": 200_000}
         ) as stand,
         await stand.client() as first,
         await stand.client() as second,
