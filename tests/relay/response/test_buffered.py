@@ -58,6 +58,14 @@ def test_what_is_buffered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         response.feed(b"x")
 
 
+def test_a_whole_response_is_bounded_as_one_event_of_a_stream() -> None:
+    """It takes a single turn of the loop: 60 MB of text held up everybody for a second."""
+    response = writer()
+    response.feed(b"x" * 12_000_000)
+    with pytest.raises(UpstreamMalformed):
+        response.feed(b"x" * 12_000_000)
+
+
 def test_what_is_no_object_is_rejected_at_its_beginning() -> None:
     for fine in (b"", b" \n", b' {"a":1}'):
         writer(only_json=True).feed(fine)

@@ -9,9 +9,11 @@ from clawgate.errors import GatewayError, UpstreamMalformed
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseProgress
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head
 from clawgate.relay.response.redact import masked_error
+from clawgate.wire.sse.reader import MAX_EVENT_BYTES
 
-LIMIT = 64 * 1024 * 1024
-"""The largest body that is buffered: images in a response are megabytes, not more."""
+LIMIT = MAX_EVENT_BYTES
+"""The largest body that is buffered, as the largest event of a stream: images are megabytes, not more. One is read in a
+single turn of the loop, 0.02 s for each MB at worst, and each exchange may hold one."""
 _PEEK = 64
 """Where an object has begun by then, the body may be a response."""
 
