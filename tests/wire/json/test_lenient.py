@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from clawgate.wire.json import lenient
@@ -19,6 +20,14 @@ def test_a_count_is_a_number_of_tokens_or_nothing(value: object, read: int | Non
 def test_a_member_is_to_be_had_of_objects_only() -> None:
     assert lenient.as_member({"a": 1}, "a") == 1
     assert lenient.as_member([], "a") is None and lenient.as_member({}, "a") is None
+
+
+def test_what_is_no_character_reads_as_one_that_says_so() -> None:
+    shape = msgspec.json.Decoder(dict[str, str])
+    assert (
+        lenient.decode(b'{"a":"\xff"}', shape) == lenient.decode(rb'{"a":"\ud83d"}', shape) == {"a": "\ufffd"}
+    )
+    assert lenient.decode(b"\xff", shape) is None
 
 
 def test_a_word_says_something() -> None:

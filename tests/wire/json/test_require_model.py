@@ -30,6 +30,10 @@ GOOD = [
     (b'{"model":"a","x":1e999999}', "a", "a number beyond floats"),
     (b'{"model":"a","x":"' + b"y" * 1_000_000 + b'"}', "a", "a megabyte"),
     (b'{"model":"model"}', "model", "a model of that name"),
+    (rb'{"model":"a","x":"half \ud83d"}', "a", "half an emoji"),
+    (rb'{"x":["\uDE00 half"],"model":"a"}', "a", "the other half, in front"),
+    (rb'{"\ud83d":1,"model":"a"}', "a", "half an emoji as a name"),
+    (rb'{"model":"a\ud83d"}', "a\ufffd", "half an emoji in the model"),
     (b'{"model":"a","models":"b","model_":"c"," model":"d"}', "a", "keys that only look alike"),
 ]
 BAD = [
@@ -58,6 +62,9 @@ BAD = [
     (b'{"model":"a","mod\\u0065l":null}', "two, the other one null"),
     (b'{"model":"a"}{"model":"b"}', "two bodies"),
     (b'{"model":"a"} x', "something behind"),
+    (rb'{"model":"a","x":"\ud83d","model":"b"}', "two, and half an emoji"),
+    (rb'{"model":"a","x":"\ud83d","mod\u0065l":"b"}', "two, one escaped, and half an emoji"),
+    (rb'{"model":"a","x":"\ud83d"', "half an emoji, cut off"),
     (b'{"model":"a",}', "a comma too many"),
     (b"{'model':'a'}", "single quotes"),
     (b'{model:"a"}', "no quotes"),
@@ -67,7 +74,6 @@ BAD = [
     (b'{"model":"a","x":01}', "a leading zero"),
     (b'{"model":"a","x":"\n"}', "a raw line break in a string"),
     (b'{"model":"\xff"}', "a name that is not UTF-8"),
-    (b'{"model":"\\ud800"}', "half a surrogate pair"),
     (b'\xef\xbb\xbf{"model":"a"}', "a byte order mark"),
     ('{"model":"a"}'.encode("utf-16"), "UTF-16"),
     (b'{"model":"a","x":' + DEEP + b"}", "100,000 lists deep"),

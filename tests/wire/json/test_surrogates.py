@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.wire.json.surrogates import REPLACEMENT, SurrogateJoiner, replace_lone_surrogates
+from clawgate.wire.json.surrogates import (
+    REPLACEMENT,
+    SurrogateJoiner,
+    replace_invalid_bytes,
+    replace_lone_surrogates,
+)
 
 
 @given(st.text(st.sampled_from('a\\"u\ud83d\ude00\ud83e🦞'), max_size=12))
@@ -30,6 +35,21 @@ def test_halves_in_neighbouring_events_are_put_together() -> None:
     assert joiner.join(rb'{"a":"\udd9e\ud83d"}') == rb'{"a":"\ud83e\udd9e"}'
     assert joiner.join(rb'{"a":"\ude00y"}') == rb'{"a":"\ud83d\ude00y"}'
     assert joiner.join(rb'{"a":"\ude00"}') == rb'{"a":"\ufffd"}'
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b'"plain"', '"plain"'),
+        ('"Grüße 🦞"'.encode(), '"Grüße 🦞"'),
+        (b'"a\xffb"', '"a\ufffdb"'),
+        (b'"a\xf0\x9f\xa6"', '"a\ufffd"'),
+        (b'"\xe2\x82"}', '"\ufffd"}'),
+        (b'"\xc3"', '"\ufffd"'),
+    ],
+)
+def test_bytes_that_are_no_character_read_as_one_that_says_so(sent: bytes, read: str) -> None:
+    assert replace_invalid_bytes(sent).decode() == read
 
 
 def test_many_halves_take_no_more_than_their_size() -> None:

@@ -153,6 +153,28 @@ def test_the_id_of_a_later_chunk_names_the_calls() -> None:
     ]
 
 
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("broken", [b"\xff", b"\xf0\x9f\xa6", rb"\ud83d"])
+def test_a_byte_that_is_no_character_does_not_end_a_response(pair: str, broken: bytes) -> None:
+    """Streamed or not: it reads as U+FFFD."""
+    if pair == "chat_to_messages":
+        whole = b'{"id":"m","content":[{"type":"text","text":"a?b"}],"stop_reason":"end_turn"}'
+        streamed = sse(
+            {"type": "message_start", "message": {"id": "m", "content": [], "usage": {}}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a?b"}},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+        )
+    else:
+        whole = b'{"id":"c","choices":[{"message":{"content":"a?b"},"finish_reason":"stop"}]}'
+        streamed = sse(
+            {"id": "c", "choices": [{"index": 0, "delta": {"content": "a?b"}, "finish_reason": "stop"}]}
+        )
+    assert "a\ufffdb" in new(pair).translate_response(whole.replace(b"?", broken)).decode()
+    fed = Fed(new(pair))
+    assert "a\ufffdb" in (fed.feed(streamed.replace(b"?", broken)) + fed.end()).decode()
+
+
 # Round trips: what both dialects can say survives the way there and back
 
 

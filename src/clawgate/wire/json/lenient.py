@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from clawgate.wire.json.complexity import is_too_complex
-from clawgate.wire.json.surrogates import replace_lone_surrogates
+from clawgate.wire.json.surrogates import replace_invalid_bytes, replace_lone_surrogates
 
 T = TypeVar("T")
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
@@ -27,7 +27,7 @@ _MAX_COUNT_DEPTH = 3
 
 
 def decode(json: bytes | msgspec.Raw, shape: msgspec.json.Decoder[T]) -> T | None:
-    """Return ``json`` in its shape, None if it has none; lone surrogates read as U+FFFD."""
+    """Return ``json`` in its shape, None if it has none; lone surrogates and invalid bytes read as U+FFFD."""
     try:
         return shape.decode(json)
     except _UNREADABLE:
@@ -36,7 +36,7 @@ def decode(json: bytes | msgspec.Raw, shape: msgspec.json.Decoder[T]) -> T | Non
     if is_too_complex(raw):
         return None
     try:
-        return shape.decode(replace_lone_surrogates(raw))
+        return shape.decode(replace_lone_surrogates(replace_invalid_bytes(raw)))
     except _UNREADABLE:
         return None
 

@@ -144,19 +144,18 @@ def _field(body: bytes, start: int, end: int) -> ModelField:
 def peek_model(body: bytes) -> str | None:
     """Return the model for a log line; None where the body does not plainly name one."""
     try:
-        return _model_only.decode(body).model
-    except _UNREADABLE:
+        return _decode(_model_only, body)[1].model
+    except InvalidRequest:
         return None
 
 
 def require_model(body: bytes) -> str:
     """Return the model for a decision; raises `InvalidRequest` unless every JSON reader would find the same one."""
     try:
-        model = _model_only.decode(body).model
-    except _UNREADABLE as error:
-        raise InvalidRequest(
-            f"the body is not a JSON object with a 'model': {error}", param="model"
-        ) from None
+        body, named = _decode(_model_only, body)
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message, param="model") from None
+    model = named.model
     # Beyond doubt at first sight: the name is there once in any case (some readers ignore it) and no ASCII letter of
     # a name can be hidden in an escape.
     if body.lower().count(b'"model"') != 1 or b"\\u00" in body:
@@ -190,13 +189,13 @@ def _decode(decoder: msgspec.json.Decoder[_T], body: bytes) -> tuple[bytes, _T]:
 
 
 def _without_surrogates(body: bytes) -> bytes:
-    """Return ``body`` with a space for each surrogate escape; a part at a time, since `re.sub` keeps every part."""
+    """Return ``body`` with U+FFFD for each surrogate escape; a part at a time, since `re.sub` keeps every part."""
     parts, at = [], 0
     while at < len(body):
         end = at + _PART_BYTES
         cut = body.rfind(b"\\", end - 6, end)  # an escape of six bytes that the end would cut in two
         end = cut if cut > at and end < len(body) else end
-        parts.append(_surrogate.sub(rb"\\u0020", body[at:end]))
+        parts.append(_surrogate.sub(rb"\\ufffd", body[at:end]))
         at = end
     return b"".join(parts)
 

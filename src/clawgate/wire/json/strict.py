@@ -1,7 +1,7 @@
 """Parses JSON of an expected shape: a wrong request is an `InvalidRequest`, a wrong response an `UpstreamMalformed`.
 
-Strict as RFC 8259: no NaN, valid UTF-8; nesting is bounded by the decoder. Lone surrogate escapes read as U+FFFD. The
-error names the field; no other error is raised. It knows no dialect: the shapes are passed in.
+Strict as RFC 8259: no NaN, and in requests valid UTF-8; nesting is bounded by the decoder. Lone surrogate escapes
+read as U+FFFD. The error names the field; no other error is raised. It knows no dialect: the shapes are passed in.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from clawgate.errors import InvalidRequest, UpstreamMalformed
 from clawgate.wire.json.complexity import MAX_VALUES, is_too_complex
-from clawgate.wire.json.surrogates import SurrogateJoiner, replace_lone_surrogates
+from clawgate.wire.json.surrogates import SurrogateJoiner, replace_invalid_bytes, replace_lone_surrogates
 
 T = TypeVar("T")
 
@@ -43,7 +43,8 @@ def parse_request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
 def parse_response(body: bytes, shape: msgspec.json.Decoder[T], joiner: SurrogateJoiner | None = None) -> T:
     """Return the upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
 
-    ``joiner`` joins characters that were cut between two events of a stream. A byte order mark in front is ignored, as
+    ``joiner`` joins characters that were cut between two events of a stream. Bytes that are no UTF-8 read as U+FFFD:
+    one of them is no reason to lose a response that the model has finished. A byte order mark in front is ignored, as
     RFC 8259 section 8.1 allows.
     """
     body = body.removeprefix(_BOM)
@@ -53,6 +54,7 @@ def parse_response(body: bytes, shape: msgspec.json.Decoder[T], joiner: Surrogat
         try:
             return shape.decode(body)
         except _WRONG:
+            body = replace_invalid_bytes(body)
             return shape.decode(joiner.join(body) if joiner is not None else replace_lone_surrogates(body))
     except _WRONG as error:
         problem, param = _problem(error)

@@ -2,8 +2,8 @@ r"""Repairs lone surrogate escapes in JSON: escapes such as ``\ud83d`` are half 
 
 Programs that count text in UTF-16 cut it between the halves: JSON then contains an escape without its other half, which
 RFC 8259 allows to be written and no strict reader accepts. A lone half reads as U+FFFD; in a stream, halves at the end
-of one event's string and at the beginning of the next one's are joined. It works on the bytes of JSON, and is used only
-where a reader has already failed.
+of one event's string and at the beginning of the next one's are joined. Bytes that are no UTF-8 read as U+FFFD, too.
+It works on the bytes of JSON, and is used only where a reader has already failed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,15 @@ _FOUND = re.compile(
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
 _QUOTE = b'"'
+
+
+def replace_invalid_bytes(json: bytes) -> bytes:
+    """Return ``json`` with U+FFFD for bytes that are no UTF-8; the same object if there are none."""
+    try:
+        json.decode()
+    except UnicodeDecodeError:
+        return json.decode("utf-8", "replace").encode()
+    return json
 
 
 def replace_lone_surrogates(json: bytes) -> bytes:

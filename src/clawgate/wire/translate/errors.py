@@ -14,8 +14,8 @@ import msgspec
 from clawgate.errors import UpstreamFailed
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
+from clawgate.wire.json import lenient
 from clawgate.wire.json.complexity import is_too_complex
-from clawgate.wire.json.surrogates import replace_lone_surrogates
 from clawgate.wire.openai import errors as openai_errors
 
 MAX_MESSAGE_CHARACTERS = 2000
@@ -110,16 +110,14 @@ class UpstreamError:
         return int(self.code) if self.code and len(self.code) == 3 and self.code.isdecimal() else None
 
 
+_any_value = msgspec.json.Decoder(object)
 UNSPECIFIED = UpstreamError("the upstream failed without an error message")
 
 
 def parse_error(body: bytes, status: int) -> UpstreamError:
     """Return the error in a response's ``body``, of any form."""
-    if is_too_complex(body):
-        return UpstreamError(_plain(body, status))
-    try:
-        value: object = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+    value = None if is_too_complex(body) else lenient.decode(body, _any_value)
+    if value is None and body.strip() != b"null":
         return UpstreamError(_plain(body, status))
     return error_in_json(value) or UpstreamError(
         f"the upstream sent status {status} without an error message"
@@ -132,12 +130,7 @@ def find_error(body: bytes) -> UpstreamError | None:
     OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, or the error's members without either. None for
     everything that may be a response.
     """
-    if is_too_complex(body):
-        return None
-    try:
-        value: object = msgspec.json.decode(replace_lone_surrogates(body))
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return None
+    value = None if is_too_complex(body) else lenient.decode(body, _any_value)
     if not isinstance(value, dict):
         return None
     if value.get("error") is not None and (value["error"] or "choices" not in value):
