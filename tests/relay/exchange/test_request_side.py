@@ -449,3 +449,11 @@ async def test_a_request_that_is_being_sent_gives_up_its_copies_when_memory_runs
     exchange.flush_request()
     assert before == (True, 80_005) and not exchange._request.can_replay
     assert relay.context.body_budget.used == LARGE + 20_000
+
+
+async def test_a_body_that_waits_for_a_connection_is_counted() -> None:
+    relay, dialer = Relay(), FakeDialer()
+    exchange = fast(relay, FakeClient(), await bounded(relay, dialer), b"x" * 20_000)
+    assert relay.context.body_budget.used > 20_000
+    exchange.client_disconnected()
+    assert relay.context.body_budget.used == 0

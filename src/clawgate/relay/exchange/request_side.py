@@ -60,7 +60,7 @@ class RequestSide(_Handler):
     _request: RequestStream = SENT
     _sent_whole: list[Buffer] | None = None  # what the fast path sent, to be sent again on a stale connection
     _task: asyncio.Task[None] | None = None  # while PREPARING
-    _connecting: ConnectionRequest | None = None  # while QUEUED or CONNECTING
+    _connecting: ConnectionRequest | None = None  # while CONNECTING
     _connection: UpstreamConnection | None = None
     _response: ResponseSender | None = None  # from STREAMING on
     _attempts: Attempts | None = None  # where the upstream, or whether it is used, depends on the body
@@ -183,7 +183,10 @@ class RequestSide(_Handler):
         connection = self._current_upstream().pool.acquire()
         if connection is None:
             self._request = RequestStream(pieces)
-            self._connect()
+            if len(data) >= COPY_BYTES:
+                self._hold_body(len(data))
+            if self.state is not DONE:
+                self._connect()
             return
         self._connection = connection
         if len(data) < COPY_BYTES:
