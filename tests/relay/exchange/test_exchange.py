@@ -128,7 +128,7 @@ async def test_a_resolver_that_never_answers_counts_as_connecting(kind: Kind) ->
     ids=["silent", "half a head", "a head that drips", "interim only", "interim answers without end"],
 )
 async def test_the_first_byte_has_a_limit(script: faults.Steps, kind: Kind) -> None:
-    """Until the head of the answer is whole: 504 with 'first_byte'."""
+    """Until the head of the response is complete: 504 with 'first_byte'."""
     async with (
         FakeUpstream(script, GOOD) as upstream,
         serving(kind, upstream.url, first_byte_timeout=0.25) as stand,

@@ -34,7 +34,7 @@ def test_each_limit_has_its_own_words_and_says_that_it_is_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "told"),
+    ("location", "shown"),
     [
         (b"https://login.example/in?token=sk-canary", "https://login.example/in"),
         (b"/v2?key=sk-canary&x=y?z", "/v2"),
@@ -43,15 +43,15 @@ def test_each_limit_has_its_own_words_and_says_that_it_is_ours() -> None:
         (None, ""),
     ],
 )
-def test_a_redirect_is_told_without_what_may_be_a_secret(location: bytes | None, told: str) -> None:
+def test_a_redirect_is_shown_without_what_may_be_a_secret(location: bytes | None, shown: str) -> None:
     """Nothing behind the first question mark, and no more than 200 characters; whatever the bytes are."""
     message = redirect_error(ORIGIN, moved(location), ()).message
-    assert f"(307) to '{told}'; " in message and "canary" not in message
+    assert f"(307) to '{shown}'; " in message and "canary" not in message
     assert message.startswith("https://api.example: redirect")
 
 
 @pytest.mark.parametrize("spelling", [b"sk-a+canary/1=", b"sk-a%2Bcanary%2F1%3D"])
-def test_a_redirect_whose_path_repeats_our_credential_is_told_without_it(spelling: bytes) -> None:
+def test_a_redirect_whose_path_repeats_our_credential_is_shown_without_it(spelling: bytes) -> None:
     message = redirect_error(ORIGIN, moved(b"/in/" + spelling + b"/x"), (b"sk-a+canary/1=",)).message
     assert "to '/in/***/x'; " in message and "canary" not in message
 

@@ -35,7 +35,7 @@ def test_a_chunked_body_gets_chunks_of_ours() -> None:
 
 @pytest.mark.parametrize("reader", [{"router": object()}, {"model_allowlist": ModelAllowlist(frozenset())}])
 def test_what_is_read_first_does_not_go_on(reader: dict[str, Any]) -> None:
-    """Whoever reads it says what is sent."""
+    """Its reader decides what is sent."""
     read = body(**reader)
     assert read.feed(b"ab") == read.feed(b"c") == b""
     assert read.read() == b"abc"

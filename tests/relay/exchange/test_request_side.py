@@ -124,13 +124,13 @@ async def test_a_post_that_was_not_received_is_sent_again() -> None:
     assert client.calls == ["complete"]
 
 
-@pytest.mark.parametrize("heard", [b"HTTP/1.1 2", b"HTTP/1.1 100 Continue\r\n\r\n", OK[:-2]])
-async def test_nothing_is_sent_again_once_a_byte_of_a_response_came(heard: bytes) -> None:
+@pytest.mark.parametrize("received", [b"HTTP/1.1 2", b"HTTP/1.1 100 Continue\r\n\r\n", OK[:-2]])
+async def test_nothing_is_sent_again_once_a_byte_of_a_response_came(received: bytes) -> None:
     relay, dialer, client = Relay(), FakeDialer(), FakeClient()
     upstream = make_upstream(dialer)
     stale = await warm(relay, upstream)
     fast(relay, client, upstream, method=b"GET")
-    stale.receive(heard)
+    stale.receive(received)
     stale.lose()
     await settle()
     assert dialer.dials == 1 and client.calls in (["error upstream_closed"], ["abort"])

@@ -38,7 +38,7 @@ B = faults.response(b'{"b":2}', fields=[("x-request-id", "of-B"), ("openai-model
 
 @pytest.mark.parametrize("size", [1, 20, 40])
 async def test_a_head_is_only_remembered_as_what_it_was(size: int) -> None:
-    """An answer that comes in pieces behind known ones is not learned under their head."""
+    """A response in pieces behind known ones is not remembered under their head."""
     whole, pieces = (ReadBody(), Send(A)), (ReadBody(), Drip(B, size, 0.001))
     async with (
         FakeUpstream(whole, whole, pieces, whole, pieces, whole) as upstream,
@@ -55,10 +55,10 @@ async def test_a_head_is_only_remembered_as_what_it_was(size: int) -> None:
 
 
 UNASKED = [
-    ("an answer", faults.response(b"EVIL", 200)),
-    ("a time-out answer", faults.response(b"EVIL", 408, [("Connection", "close")])),
+    ("a response", faults.response(b"EVIL", 200)),
+    ("a time-out response", faults.response(b"EVIL", 408, [("Connection", "close")])),
     ("part of a head", b"HTTP/1.1 200 OK\r\nX-Evil: 1\r\n"),
-    ("an interim answer", faults.head(100)),
+    ("an interim response", faults.head(100)),
     ("garbage", b"EVIL"),
     ("one byte", b"\n"),
 ]
@@ -67,7 +67,7 @@ UNASKED = [
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("unasked", [wire for _, wire in UNASKED], ids=[name for name, _ in UNASKED])
 async def test_bytes_on_an_idle_connection_never_meet_the_next_request(unasked: bytes, kind: Kind) -> None:
-    """What an upstream says without being asked ends its connection; the next client sees nothing of it."""
+    """What an upstream sends without a request ends its connection; the next client sees nothing of it."""
     gate = asyncio.Event()
     async with (
         FakeUpstream((*GOOD, Wait(gate), Send(unasked)), GOOD) as upstream,
@@ -84,7 +84,7 @@ async def test_bytes_on_an_idle_connection_never_meet_the_next_request(unasked: 
 
 
 def _serve_one(listener: socket.socket) -> socket.socket:
-    """Accept one connection, read one request, answer it; blocking."""
+    """Accept one connection, read one request, respond; blocking."""
     connection, _ = listener.accept()
     with contextlib.suppress(TimeoutError):
         _answer_one(connection)
@@ -255,7 +255,7 @@ async def test_an_interim_answer_does_not_hide_that_the_answer_never_came(how: C
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PUT", "PATCH"])
 async def test_other_methods_pass_the_bridge_with_the_right_framing(method: str) -> None:
-    """An answer to HEAD has a length and no body; the connection is not confused by it."""
+    """A response to HEAD has a length and no body; the connection is not confused by it."""
     wire = faults.response(b'{"ok":true}')
     sent = wire[: wire.index(b"\r\n\r\n") + 4] if method == "HEAD" else wire
     async with (
@@ -272,7 +272,7 @@ async def test_other_methods_pass_the_bridge_with_the_right_framing(method: str)
 
 
 async def test_a_head_with_a_body_behind_it_for_a_head_request_does_not_poison() -> None:
-    """An upstream that sends a body to HEAD loses its connection, and nobody sees the body."""
+    """An upstream that sends a body to HEAD loses its connection, and no client sees the body."""
     async with (
         FakeUpstream((ReadBody(), Send(faults.response(b"EVIL"))), GOOD) as upstream,
         serving("bridge", upstream.url) as stand,
@@ -302,7 +302,7 @@ async def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> No
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     pieces = [framed[at : at + size] for at in range(0, len(framed), size)]
 
-    class Told(FakeHandler):
+    class Passing(FakeHandler):
         """A handler that takes chunks as they come and keeps the body."""
 
         def __init__(self) -> None:
@@ -323,18 +323,18 @@ async def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> No
         [*whole[:2], *slices(b"".join(whole[2:]), size), b"0\r\n\r\n"],
         [*whole, b"0\r\n\r\n"],
     ):
-        told = Told()
+        handler = Passing()
         connection, _ = connected()
-        connection.start_response(told, head_only=False)
+        connection.start_response(handler, head_only=False)
         for read in [head, *reads]:
             connection.data_received(read)
-        assert (told.body, told.end) == (b"".join(CHUNKS), "complete")
+        assert (handler.body, handler.end) == (b"".join(CHUNKS), "complete")
         if reads == [*whole, b"0\r\n\r\n"]:
-            assert told.passed == [CHUNKS[at] for at in PASS]
+            assert handler.passed == [CHUNKS[at] for at in PASS]
 
 
 @pytest.mark.parametrize(
-    ("answer", "heard"),
+    ("response", "expected"),
     [
         (faults.response(b"too large", 413), (413, b"too large", "complete")),
         (faults.response(b"ok"), (200, b"ok", "complete")),
@@ -342,8 +342,8 @@ async def test_chunks_pass_alike_however_the_upstream_cuts_them(size: int) -> No
         (b"HTTP/1.1 413 ", (0, b"", "upstream_closed")),
     ],
 )
-async def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_behind_it(
-    answer: bytes, heard: tuple[int, bytes, str]
+async def test_an_early_response_is_read_although_the_request_ran_into_the_reset_behind_it(
+    response: bytes, expected: tuple[int, bytes, str]
 ) -> None:
     """An upstream that refuses a large body and closes resets the connection while we are still writing."""
     loop = asyncio.get_running_loop()
@@ -355,49 +355,49 @@ async def test_an_early_answer_is_heard_although_the_request_ran_into_the_reset_
         _, connection = await loop.create_connection(
             lambda: UpstreamConnection(owner), *listener.getsockname()
         )
-        told = FakeHandler()
-        connection.start_response(told, head_only=False)
+        handler = FakeHandler()
+        connection.start_response(handler, head_only=False)
         theirs, _ = listener.accept()
-        # The loop stands still here: the answer and the reset are in the kernel before we write.
-        theirs.sendall(answer)
+        # The loop does not run here: the response and the reset are in the kernel before we write.
+        theirs.sendall(response)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         theirs.close()
         connection.write([b"the rest of the body"])
-        await until(lambda: bool(told.end), "the end")
-        assert (told.status, told.body, told.end) == heard
+        await until(lambda: bool(handler.end), "the end")
+        assert (handler.status, handler.body, handler.end) == expected
 
 
 @pytest.mark.parametrize("size", [10_000, HEAD_LIMIT * 2])
 async def test_a_head_that_is_too_large_is_refused_however_it_is_read(size: int) -> None:
     """In pieces, and in one read with its body behind it."""
-    told = FakeHandler()
+    handler = FakeHandler()
     connection, transport = connected()
-    connection.start_response(told, head_only=False)
-    answer = b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * (HEAD_LIMIT + 20_000))
-    for piece in slices(answer, size):
-        if not told.end:
+    connection.start_response(handler, head_only=False)
+    response = b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 2\r\n\r\n{}" % (b"x" * (HEAD_LIMIT + 20_000))
+    for piece in slices(response, size):
+        if not handler.end:
             transport.receive(piece)
-            await turns_of(told, transport)
-    assert (told.status, told.end) == (0, "upstream_malformed")
+            await turns_of(handler, transport)
+    assert (handler.status, handler.end) == (0, "upstream_malformed")
 
 
 async def test_a_large_body_in_the_same_read_makes_no_large_head() -> None:
-    told = FakeHandler()
+    handler = FakeHandler()
     connection, _ = connected()
-    connection.start_response(told, head_only=False)
+    connection.start_response(handler, head_only=False)
     body = b"\r\n\r\n" + b"x" * HEAD_LIMIT + b"\r\n\r\n"
     connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-    assert (told.status, told.end, told.body) == (200, "complete", body)
+    assert (handler.status, handler.end, handler.body) == (200, "complete", body)
 
 
 @pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9"])
-async def test_an_answer_in_another_version_is_none(version: bytes) -> None:
-    """It is framed by rules that were not asked for."""
-    told = FakeHandler()
+async def test_a_response_in_another_version_is_malformed(version: bytes) -> None:
+    """It is framed by rules that were not requested."""
+    handler = FakeHandler()
     connection, _ = connected()
-    connection.start_response(told, head_only=False)
+    connection.start_response(handler, head_only=False)
     connection.data_received(version + b" 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-    assert (told.status, told.end) == (0, "upstream_malformed")
+    assert (handler.status, handler.end) == (0, "upstream_malformed")
 
 
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nhalf or all"

@@ -1,4 +1,4 @@
-"""The one way out: every address judged, the judged one dialled, TLS really checked. Only loopback is dialled here."""
+"""All egress: every address checked, a checked one dialled, TLS verified. Only loopback is dialled here."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def test_an_address_that_is_dialled_for_the_configured_origin_alone(addres
 @pytest.mark.parametrize("address", PUBLIC)
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_public_addresses_are_dialled(address: str, trusted: bool) -> None:
-    """As they were judged, and as the ledger says."""
+    """As they were checked, and as the ledger records."""
     recorder = Recorder()
     recorder.install()
     dialer = Dialer(answers(address))
@@ -143,18 +143,18 @@ async def test_the_judged_address_is_the_dialled_one_though_the_name_moves() -> 
     recorder = Recorder()
     recorder.install()
     moving = iter(["93.184.216.34", "169.254.169.254", "127.0.0.1", "2606:2800:220:1::1"])
-    asked = 0
+    queries = 0
 
     async def resolver(host: str, port: int) -> Sequence[str]:
-        nonlocal asked
-        asked += 1
+        nonlocal queries
+        queries += 1
         return [next(moving)]
 
     dialer = Dialer(resolver)
     route = UpstreamEndpoint(origin=origin(9), allow_private=False)
     found = [type(await attempt(dialer, route)) for _ in range(4)]
     assert found == [UpstreamUnreachable, EgressDenied, EgressDenied, UpstreamUnreachable]
-    assert asked == 4
+    assert queries == 4
     assert recorder.dialled == [("93.184.216.34", 9), ("2606:2800:220:1::1", 9)]
     for dial in dialer.ledger:
         assert dial.dialled is None or dial.dialled in [text for text, _ in dial.addresses]
@@ -191,7 +191,7 @@ class Kept(asyncio.Protocol):
     "addresses", [["169.254.169.254"], ["127.0.0.1", "fd00:ec2::254"], ["::ffff:169.254.169.254"]]
 )
 async def test_a_client_is_told_that_an_address_may_not_be_dialled(addresses: list[str], kind: Kind) -> None:
-    """403 with `egress_denied`, nothing dialled, and the next request is judged afresh."""
+    """403 with `egress_denied`, nothing dialled, and the next request is checked anew."""
     said = addresses
 
     async def resolver(host: str, port: int) -> Sequence[str]:
@@ -229,7 +229,7 @@ async def test_a_name_that_cannot_be_resolved_is_a_502(kind: Kind) -> None:
 
 @ROLES
 async def test_a_resolver_that_breaks_does_not_break_the_exchange(kind: Kind) -> None:
-    """An error that nobody foresaw is a 500 with our JSON, logged, and the client's connection lives."""
+    """An unforeseen error is a 500 with our JSON, logged, and the client's connection lives."""
 
     async def resolver(host: str, port: int) -> Sequence[str]:
         raise ZeroDivisionError("in the resolver")
@@ -314,7 +314,7 @@ async def test_plain_http_where_tls_is_spoken_is_a_clean_error(kind: Kind, autho
         url = f"https://api.example:{plain.port}"
         options: dict[str, Any] = {"ca_file": str(authority.file), "connect_timeout": 0.3}
         async with serving(kind, url, dialer=LOOPBACK, **options) as stand:
-            response = await stand.fresh()  # the handshake, which nobody answers, is a part of connecting
+            response = await stand.fresh()  # the handshake, which gets no response, is a part of connecting
             assert response.status == 504 and "'connect'" in response.json()["error"]["message"]
             assert plain.requests == []
     async with FakeUpstream(GOOD, tls=server_side(authority.issue("api.example"))) as secure:

@@ -56,7 +56,7 @@ async def test_a_connection_that_ended_right_after_its_answer_is_not_used(
             if response.status == 200:
                 assert response.json() == {"next": "fine"}
                 clean += 1
-            else:  # the end came after the request had been written: nobody may send it again
+            else:  # the end came after the request had been written: it must not be sent again
                 assert (response.status, response.json()["error"]["code"]) == (502, "upstream_closed")
             assert len(upstream.requests) <= number + 1
         assert clean >= 10
@@ -84,7 +84,7 @@ async def test_a_post_that_the_upstream_may_have_read_is_never_sent_twice(
 
 @ENDS
 async def test_a_post_is_not_repeated_when_only_its_head_was_read(how: Close | Reset) -> None:
-    """An upstream that ends after the head, in the middle of the upload, has heard of the request."""
+    """An upstream that ends after the head, in the middle of the upload, has received the request."""
     async with (
         FakeUpstream(GOOD, (how,), GOOD) as upstream,
         serving("bridge", upstream.url) as stand,
@@ -101,7 +101,7 @@ async def test_a_post_is_not_repeated_when_only_its_head_was_read(how: Close | R
 async def test_a_repeatable_request_is_sent_once_more_on_a_new_connection(
     how: Close | Reset, method: str
 ) -> None:
-    """RFC 9110 section 9.2.2: only where a reused connection ended without one byte of an answer, and only once."""
+    """RFC 9110 section 9.2.2: only where a reused connection ended without one byte of a response, and only once."""
     async with (
         FakeUpstream(GOOD, (ReadBody(), how), GOOD) as upstream,
         serving("bridge", upstream.url) as stand,
@@ -130,7 +130,7 @@ async def test_a_repeatable_request_is_not_repeated_for_ever(how: Close | Reset)
 
 @ENDS
 async def test_nothing_is_repeated_once_a_byte_of_the_answer_came(how: Close | Reset) -> None:
-    """Half a head is an answer that broke, also for GET."""
+    """Half a head is a broken response, also for GET."""
     async with (
         FakeUpstream(GOOD, (ReadBody(), Send(b"HTTP/1.1 200"), Wait(0.05), how)) as upstream,
         serving("bridge", upstream.url) as stand,
@@ -164,7 +164,7 @@ async def test_the_newest_connection_is_used_first_and_old_ones_are_closed(kind:
 
 
 async def test_the_pool_closes_idle_connections_by_itself() -> None:
-    """The sweep of the front does it; nobody has to ask."""
+    """The periodic check of the listener does it."""
     async with FakeUpstream(GOOD) as upstream, serving("bridge", upstream.url) as stand:
         stand.role.upstream.pool._idle_seconds = 0.1
         await stand.fresh()
@@ -173,7 +173,7 @@ async def test_the_pool_closes_idle_connections_by_itself() -> None:
 
 
 async def test_a_dial_that_is_cancelled_in_the_moment_of_success_leaves_no_connection() -> None:
-    """Whoever gave up does not own it, so it is closed."""
+    """The caller that gave up does not own it, so it is closed."""
     async with FakeUpstream(GOOD) as upstream, serving("bridge", upstream.url) as stand:
         pool: Pool = stand.role.upstream.pool
         for turns in range(12):
@@ -190,7 +190,7 @@ async def test_a_dial_that_is_cancelled_in_the_moment_of_success_leaves_no_conne
 
 @ROLES
 async def test_requests_at_once_never_share_a_connection(kind: Kind) -> None:
-    """Fifty at a time over fifty connections; each answer goes to the one who asked."""
+    """Fifty at a time over fifty connections; each response goes to its own request."""
 
     def echo(request: Request) -> faults.Steps:
         return ReadBody(), Send(faults.response((request.header("content-length") or "").encode()))
@@ -222,7 +222,7 @@ async def test_closing_the_pool_ends_every_connection(kind: Kind) -> None:
 
 @ROLES
 async def test_a_retired_pool_keeps_nothing_and_finishes_what_it_has(kind: Kind) -> None:
-    """Idle connections are closed at once, one in use behind its answer; nothing is given to a later request."""
+    """Idle connections are closed at once, one in use behind its response; nothing is given to a later request."""
     gate = asyncio.Event()
     slow = (ReadBody(), Wait(gate), *GOOD[1:])
     async with (
@@ -278,7 +278,7 @@ async def test_a_connection_with_unread_bytes_is_not_handed_out() -> None:
 
 @pytest.mark.parametrize("stray", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"], ids=["EOF", "a response"])
 async def test_a_connection_that_ended_while_it_was_opened_is_an_error(stray: bytes) -> None:
-    """Nobody would learn of an end that came before the request."""
+    """No handler would learn of an end that came before the request."""
     dialer = FakeDialer()
     dialer.on_open = lambda transport: transport.receive(stray) if stray else transport.end()
     pool = make_pool(dialer)

@@ -41,7 +41,7 @@ def test_the_head_it_was_made_from_is_taken_and_rendered() -> None:
 
 
 def test_values_that_mean_nothing_may_differ() -> None:
-    """Ids, dates, limits and dropped cookies change from answer to answer."""
+    """Ids, dates, limits and dropped cookies change from response to response."""
     raw = (
         RAW.replace(b"req_1", b"req_2 %s")
         .replace(b"a=b", b"c=d; Path=/")
@@ -124,7 +124,7 @@ _NAMES = st.sampled_from(
 
 @given(st.lists(st.tuples(_NAMES, _TEXT, _TEXT), max_size=8))
 def test_a_shape_renders_what_the_allowlist_would(lines: list[tuple[bytes, bytes, bytes]]) -> None:
-    """For any lines: a second answer with other values gets exactly the lines that the policy lets through."""
+    """For any lines: a second response with other values gets exactly the lines that the policy lets through."""
 
     def raw(which: int) -> bytes:
         return (

@@ -1,4 +1,4 @@
-"""Through a configured proxy: CONNECT for both schemes, its refusals told apart, and nothing secret shown to it."""
+"""Through a configured proxy: CONNECT for both schemes, each rejection distinguished, no secret shown to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GRANTED = b"HTTP/1.1 200 Connection established\r\nX-Proxy: tiny\r\n\r\n"
 
 
 class TinyProxy:
-    """A CONNECT proxy of a few lines: sends everything to ``target``, whatever it is asked for."""
+    """A CONNECT proxy of a few lines: sends everything to ``target``, whatever is requested."""
 
     def __init__(self, target: int, *, says: bytes = GRANTED, then_closes: bool = False) -> None:
         self._target, self._says, self._then_closes = target, says, then_closes
@@ -86,7 +86,7 @@ def resolver_for(names: dict[str, str]) -> Dialer:
 @ROLES
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_request_goes_through_the_tunnel(scheme: str, kind: Kind, authority: Authority) -> None:
-    """The proxy is told the name, which nobody resolves here; streams and keep-alive work as without it."""
+    """The proxy gets the name, which is not resolved here; streams and keep-alive work as without it."""
     tls = server_side(authority.issue("api.example")) if scheme == "https" else None
     async with (
         FakeUpstream(GOOD, faults.sse_response(), GOOD, tls=tls) as upstream,
@@ -145,7 +145,7 @@ async def test_a_proxy_that_opens_no_tunnel_is_a_502(says: bytes, kind: Kind) ->
 
 @pytest.mark.parametrize("credential", ["user:canary-pass", None])
 async def test_what_a_proxy_says_is_not_repeated_for_it_may_be_our_password(credential: str | None) -> None:
-    """Only its status is told, with a way out for the one that speaks of credentials."""
+    """Only its status is shown, with a next step for the one about credentials."""
     echo = base64.b64encode(b"user:canary-pass")
     async with TinyProxy(9, says=b"HTTP/1.1 407 " + echo + b" canary-pass\r\n\r\n") as proxy:
         user = f"{credential}@" if credential else ""
@@ -161,7 +161,7 @@ async def test_what_a_proxy_says_is_not_repeated_for_it_may_be_our_password(cred
 @ROLES
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 200", GRANTED], ids=["nothing", "half a head", "a tunnel"])
 async def test_a_proxy_that_closes_is_a_502_at_once(says: bytes, kind: Kind) -> None:
-    """Also in the moment in which the tunnel is open: nobody waits for the first-byte limit."""
+    """Also in the moment in which the tunnel is open: the first-byte limit is not waited for."""
     async with TinyProxy(9, says=says, then_closes=True) as proxy:
         url = f"http://127.0.0.1:{proxy.port}"
         async with serving(kind, "http://api.example", upstream_proxy=url, first_byte_timeout=5) as stand:
@@ -207,7 +207,7 @@ async def test_what_is_never_dialled_is_not_asked_of_a_proxy_either(host: str) -
 
 @ROLES
 async def test_a_proxy_at_an_address_that_may_not_be_dialled_is_refused(kind: Kind) -> None:
-    """The proxy's own address is judged like any other."""
+    """The proxy's own address is checked like any other."""
     dialer = resolver_for({"proxy.example": "169.254.169.254"})
     async with serving(
         kind, "http://api.example", dialer=dialer, upstream_proxy="http://proxy.example:80"
