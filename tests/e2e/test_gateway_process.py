@@ -109,8 +109,9 @@ def test_it_serves_reloads_and_stops_and_tells_no_secret(gateway: Running) -> No
         poll(
             lambda: "added/gpt-4o-mini" in [model.id for model in openai.models.list()], "the added provider"
         )
-        gateway.config.write_text("{ broken")
-        poll(lambda: "NOT used" in gateway.said, "the complaint about the broken file")
+        more["gateway"]["port"] = "x"
+        write_config(gateway.config, more)
+        poll(lambda: "NOT used" in gateway.said, "the complaint about the unusable file")
         assert openai.chat.completions.create(model="added/m", messages=ASK).choices
 
         words = openai.chat.completions.create(model=f"{CHAT}/delay-30", messages=ASK, stream=True)

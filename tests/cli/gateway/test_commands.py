@@ -99,7 +99,7 @@ def test_start_names_the_owner_of_a_taken_port(home: Home) -> None:
 
 
 def test_what_a_start_failed_of_is_shown(home: Home) -> None:
-    home.write("{gateway: {port: 'x'}}")
+    home.configure(port="x")
     started = home.gateway("start")
     assert started.returncode == 2 and "gateway.port" in started.stderr and started.stdout == ""
     assert home.find_instance() is None
@@ -193,7 +193,7 @@ def test_a_stop_also_ends_a_restart(home: Home, model: SlowModel) -> None:
 def test_a_restart_with_a_config_that_cannot_be_used_changes_nothing(home: Home) -> None:
     home.gateway("start")
     before = home.running()
-    home.write("{gateway: {port: 'x'}}")
+    home.configure(port="x")
     refused = home.gateway("restart")
     assert (
         refused.returncode == 1
