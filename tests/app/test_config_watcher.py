@@ -106,6 +106,7 @@ BROKEN = {"models": {"providers": {"other": {"api": 5}}}}
         {"auth": {"mode": "token"}},
         {"auth": {"mode": "password", "token": CLIENT_TOKEN}},
         {"auth": {"mode": "tokn", "token": CLIENT_TOKEN}},
+        {"auth": {"token": CLIENT_TOKEN, "password": OTHER_TOKEN}},
         {"auth": {"mode": "trusted-proxy", "token": CLIENT_TOKEN}},
         {"auth": {"mode": "token", "tokens": CLIENT_TOKEN}},
         {"auth": {"mode": "token", "token": "${GONE}"}},

@@ -148,7 +148,7 @@ async def test_a_change_of_another_setting_keeps_lockouts(tmp_path: Path) -> Non
         ({"auth": {"mode": "password", "password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (OTHER_TOKEN,),
          (CLIENT_TOKEN,)),
         ({"auth": {"mode": "token", "password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (CLIENT_TOKEN,), (OTHER_TOKEN,)),
-        ({"auth": {"password": OTHER_TOKEN, "token": CLIENT_TOKEN}}, (CLIENT_TOKEN, OTHER_TOKEN), ("x",)),
+        ({"auth": {"password": OTHER_TOKEN}}, (OTHER_TOKEN,), (CLIENT_TOKEN, "x")),
         ({"auth": {"mode": "none"}}, ("anything", None), ()),
     ],
     ids=["password", "token", "either", "none"],

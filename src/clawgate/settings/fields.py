@@ -5,6 +5,8 @@ Pure. Apart from the roles, so that reading one file does not build the settings
 
 from __future__ import annotations
 
+import types
+import typing
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -32,6 +34,31 @@ def reject_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueError
     return value
+
+
+def reject_text(value: object) -> object:
+    """Raise ValueError for text and for true and false in the place of a number: OpenClaw takes neither for one."""
+    if isinstance(value, str):
+        raise ValueError("must be a number, not text")  # noqa: TRY004  # pydantic reports ValueError
+    return reject_bool(value)
+
+
+def reject_text_for_whole(value: object) -> object:
+    """Raise ValueError as `reject_text` does, for a whole number."""
+    if isinstance(value, str):
+        raise ValueError("must be a whole number, not text")  # noqa: TRY004  # pydantic reports ValueError
+    return reject_bool(value)
+
+
+def plain_type(annotation: Any) -> type:
+    """Return the type behind Annotated and Optional; of a union, its first."""
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        inner = [part for part in typing.get_args(annotation) if part is not type(None)]
+        return plain_type(inner[0])
+    if origin is typing.Annotated:
+        return plain_type(typing.get_args(annotation)[0])
+    return typing.cast(type, origin or annotation)
 
 
 def _check_url(value: str) -> str:

@@ -76,8 +76,8 @@ def test_the_placeholder_of_a_service_of_ours_is_nothing_to_tell(tmp_path: Path)
 
 
 def test_what_openclaw_would_refuse_is_a_fact(tmp_path: Path) -> None:
-    (warning,) = facts(tmp_path, LOCAL).config_warnings
-    assert warning.key == "models.providers.owl.models[0].name"
+    warnings = facts(tmp_path, LOCAL).config_warnings
+    assert [warning.key for warning in warnings] == ["gateway.port", "models.providers.owl.models[0].name"]
 
 
 def test_without_a_config_nobody_is_let_in(tmp_path: Path) -> None:

@@ -103,6 +103,49 @@ def test_what_cannot_be_set_changes_nothing(file: Path, arguments: list[str], sa
     assert "Traceback" not in found.output and file.read_text() == TEXT
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("gateway.port", '"23121"'),
+        ("gateway.port", "0"),
+        ("gateway.port", "65536"),
+        ("gateway.port", "1.5"),
+        ("gateway.portals.ingress.port", '"443"'),
+        ("gateway.controlUi.enabled", '"true"'),
+        ("gateway.auth.rateLimit.windowMs", '"60000"'),
+        ("gateway.auth.rateLimit", '{windowMs: "60000"}'),
+        ("models.providers.owl.timeoutSeconds", '"30"'),
+        ("models.providers.owl.timeoutSeconds", "0.5"),
+        ("models.providers.owl.models[0].contextWindow", '"128000"'),
+        ("models.providers.owl.models[0].cost", '{input: "1"}'),
+        ("session.maintenance.maxEntries", '"5"'),
+        ("plugins.entries.proxy-bridge.config.bridgePort", '"18800"'),
+        ("plugins.entries.proxy-bridge.config.verbose", '"true"'),
+        ("plugins.entries.openai-proxy.config.requestsPerMinute", '"60"'),
+        ("plugins.entries.anthropic-claude-proxy.config.port", '"3456"'),
+    ],
+)
+def test_a_number_or_a_boolean_in_quotes_or_out_of_range_is_not_written(
+    file: Path, path: str, value: str
+) -> None:
+    """The real OpenClaw would refuse its whole config for it."""
+    found = run("set", path, value)
+    assert found.exit_code == 1 and file.read_text() == TEXT, found.output
+    assert "Config validation failed" in found.stderr and "must be" in found.stderr
+    assert "Config was not changed." in found.stderr
+
+
+def test_numbers_that_openclaw_rejects_are_reported(file: Path) -> None:
+    """Those that clawgate reads are errors, the others warnings."""
+    file.write_text(TEXT.replace("port: 18790", 'port: "23121"'))
+    found = run("validate")
+    assert found.exit_code == 1 and "gateway.port" in found.stderr and "not text" in found.stderr
+    file.write_text(TEXT.replace("port: 18790", 'port: 1, controlUi: { enabled: "yes" }'))
+    found = run("validate")
+    assert found.exit_code == 0 and "gateway.controlUi.enabled" in found.stderr
+    assert "must be true or false, not text; OpenClaw" in found.stderr
+
+
 @pytest.mark.parametrize("arguments", [["a..b", "1"], ["", "1"], ["a"], ["a", "1", "--stdin"], []])
 def test_wrong_usage_ends_with_the_usage(file: Path, arguments: list[str]) -> None:
     found = run("set", *arguments)

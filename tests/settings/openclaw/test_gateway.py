@@ -119,7 +119,8 @@ ENV = {"OPENCLAW_GATEWAY_TOKEN": THIRD}
     [
         ({"token": TOKEN}, {}, {"token": TOKEN}),
         ({"password": PASSWORD}, {}, {"password": PASSWORD}),
-        ({"token": TOKEN, "password": PASSWORD}, {}, {"token": TOKEN, "password": PASSWORD}),
+        ({"token": TOKEN}, {"env": {"OPENCLAW_GATEWAY_PASSWORD": THIRD}}, {"password": THIRD}),
+        ({"password": PASSWORD}, {"env": {"OPENCLAW_GATEWAY_TOKEN": THIRD}}, {"password": PASSWORD}),
         ({"mode": "token", "token": TOKEN, "password": PASSWORD}, {}, {"token": TOKEN}),
         ({"mode": "password", "token": TOKEN, "password": PASSWORD}, {}, {"password": PASSWORD}),
         ({"token": TOKEN}, {"env": ENV}, {"token": THIRD}),
@@ -127,7 +128,8 @@ ENV = {"OPENCLAW_GATEWAY_TOKEN": THIRD}
         ({"token": TOKEN}, {"env": ENV, "token": PASSWORD}, {"token": PASSWORD}),
         ({}, {"env": {"OPENCLAW_GATEWAY_PASSWORD": THIRD}}, {"password": THIRD}),
         ({"mode": "token"}, {"token": TOKEN}, {"token": TOKEN}),
-        ({"token": TOKEN, "password": TOKEN}, {}, {"token": TOKEN}),
+        ({"token": TOKEN}, {"password": PASSWORD}, {"password": PASSWORD}),
+        ({"password": PASSWORD}, {"token": TOKEN}, {"token": TOKEN}),
         ({"mode": "none"}, {}, {}),
         ({"mode": "none", "token": TOKEN}, {"env": ENV}, {}),
         ({"token": SHORT}, {}, {"token": SHORT}),
@@ -136,7 +138,7 @@ ENV = {"OPENCLAW_GATEWAY_TOKEN": THIRD}
 def test_what_lets_in(
     auth: dict[str, str], more: dict[str, Any], tokens: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each kind that is set, or the one that the mode names; the flag before the variable before the file."""
+    """The kind that the mode names, else a flag's, else a password; the flag before the variable before the file."""
     assert settings(tmp_path, {"auth": auth}, **more).tokens == tokens
 
 
@@ -151,6 +153,8 @@ def test_what_lets_in(
             "gateway.auth.password (OPENCLAW_GATEWAY_PASSWORD) is not set",
         ),
         ({"mode": "trusted-proxy", "token": TOKEN}, {}, "'trusted-proxy' is not supported"),
+        ({"token": TOKEN, "password": PASSWORD}, {}, "both token and password are"),
+        ({"token": TOKEN, "password": TOKEN}, {"env": ENV}, "both token and password are"),
         ({}, {"token": "changeme"}, "is an example"),
         ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "${TOKEN}"}}, "is the name of a variable"),
         ({}, {"env": {"OPENCLAW_GATEWAY_TOKEN": "a b"}}, "not allowed in a header"),
@@ -163,12 +167,19 @@ def test_nobody_is_let_in_by_accident(
     """What cannot be a secret is none; without one nothing is served, and it is said how to get one."""
     (said,) = problems(tmp_path, {"auth": auth}, **more)
     assert message in said
-    assert "clawgate doctor --fix" in said or "trusted-proxy" in said
+    assert "clawgate doctor --fix" in said or "trusted-proxy" in said or "set it to 'token'" in said
 
 
 def test_no_problem_tells_a_secret(tmp_path: Path) -> None:
-    said = "".join(
-        problems(tmp_path, {"bind": "lan", "auth": {"token": SHORT, "password": "aaaaaaaaaaaaaaaaaaaa"}})
+    said = str(
+        [
+            problems(tmp_path, {"bind": "lan", "auth": auth})
+            for auth in (
+                {"token": SHORT},
+                {"password": "aaaaaaaaaaaaaaaaaaaa"},
+                {"token": SHORT, "password": TOKEN},
+            )
+        ]
     )
     assert SHORT not in said and "aaaa" not in said
 
@@ -180,7 +191,6 @@ def test_no_problem_tells_a_secret(tmp_path: Path) -> None:
         ({"mode": "none"}, "gateway.auth.mode"),
         ({"token": SHORT}, "gateway.auth.token"),
         ({"password": "aaaaaaaaaaaaaaaaaaaa"}, "gateway.auth.password"),
-        ({"token": TOKEN, "password": SHORT}, "gateway.auth.password"),
     ],
 )
 def test_beyond_this_machine_nothing_guessable_lets_in(

@@ -16,7 +16,7 @@ import click
 
 from clawgate.cli.config.path_argument import complete_path, fail_no_such_path, path_argument
 from clawgate.cli.config.value_argument import check_keys, parse_value, read_stdin, warn_of_secret
-from clawgate.cli.config.warnings import validate_for_plugins, warnings_at, warnings_of
+from clawgate.cli.config.warnings import validate_for_openclaw, validate_for_plugins, warnings_at, warnings_of
 from clawgate.cli.config.write import print_change, write_value
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
@@ -106,9 +106,12 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
     check_keys(path, new)
     paths = find_paths(config)
     before = warnings_at(paths, path)
-    written = write_value(
-        config, lambda text: validate_for_plugins(set_value(text, path, new), text, paths, path)
-    )
+
+    def edit(text: str) -> str:
+        after = validate_for_plugins(set_value(text, path, new), text, paths, path)
+        return validate_for_openclaw(after, paths, path)
+
+    written = write_value(config, edit)
     print_change(written, paths, path, "Updated")
     if written.changed:
         for warning in warnings_at(paths, path):

@@ -60,6 +60,39 @@ def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -
     return after
 
 
+def validate_for_openclaw(after: str, paths: Paths, path: KeyPath) -> str:
+    """Return ``after``. Raises `BringsProblems` for a number or a boolean at ``path`` that OpenClaw rejects."""
+    from clawgate.settings.diagnostic import Diagnostic
+    from clawgate.settings.json5.file import json5_file
+    from clawgate.settings.json5.source_map import InvalidJson5, nearest_position
+    from clawgate.settings.key_path import in_document
+    from clawgate.settings.openclaw.config_file import validate
+    from clawgate.settings.openclaw.update import BringsProblems
+    from clawgate.settings.openclaw.upstream_keys import VERSION
+    from clawgate.settings.openclaw.upstream_values import wrong_values
+    from clawgate.settings.problems import SettingsInvalid
+
+    try:
+        file = json5_file(paths.config, after)
+        validate(file, os.environ)
+    except (InvalidJson5, SettingsInvalid):
+        return after  # its writer reports that
+    own = in_document(path, file.value)
+    wrong = [
+        Diagnostic(
+            one.path,
+            one.message,
+            fix=f"OpenClaw {VERSION} rejects its whole config for it",
+            location=file.location(*nearest_position(file.source_map.spans, one.path)),
+        )
+        for one in wrong_values(file.value)
+        if one.path[: len(own)] == own
+    ]
+    if wrong:
+        raise BringsProblems(wrong)
+    return after
+
+
 def _invalid_settings(text: str, paths: Paths, path: KeyPath) -> list[Diagnostic]:
     """Return the invalid settings of plugins; none for an invalid text, which its writer reports."""
     from clawgate.settings.json5.file import json5_file

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +9,7 @@ import click
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from clawgate.settings.fields import plain_type
 from clawgate.settings.roles.relay import flag_of
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -44,7 +43,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[_F], _F]:
     elif field.is_required():
         notes.append("required")
     text = (field.description or "") + (f"  [{'; '.join(notes)}]" if notes else "")
-    value_type = _plain_type(field.annotation)
+    value_type = plain_type(field.annotation)
     if value_type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
     if value_type is tuple:
@@ -53,16 +52,3 @@ def _option(name: str, field: FieldInfo) -> Callable[[_F], _F]:
         value_type, "TEXT"
     )
     return click.option(flag, name, default=None, help=text, metavar=metavar)
-
-
-def _plain_type(annotation: Any) -> type:
-    """Return the type behind Annotated and Optional. Values stay text: the settings validate them."""
-    origin = typing.get_origin(annotation)
-    if origin in (typing.Union, types.UnionType):
-        inner = [part for part in typing.get_args(annotation) if part is not type(None)]
-        return _plain_type(inner[0])
-    if origin is typing.Annotated:
-        return _plain_type(typing.get_args(annotation)[0])
-    if origin in (tuple, dict):
-        return typing.cast(type, origin)
-    return typing.cast(type, annotation)

@@ -14,6 +14,7 @@ from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.schema import Api
 from clawgate.settings.openclaw.unknown_keys import UnknownKey
 from clawgate.settings.openclaw.upstream_keys import DIALECTS, VERSION
+from clawgate.settings.openclaw.upstream_values import wrong_values
 
 _REJECTS = f"OpenClaw {VERSION} rejects its whole config for it"
 
@@ -30,7 +31,9 @@ def unknown_key(key: UnknownKey) -> Diagnostic:
 
 
 def incompatibilities(document: object) -> Iterator[Diagnostic]:
-    """Yield what is missing or wrong in providers and models; what is of a wrong type is skipped."""
+    """Yield what is missing or wrong in providers and models, and every number or boolean that OpenClaw rejects."""
+    for wrong in wrong_values(document):
+        yield _warning(wrong.path, f"{wrong.message}; {_REJECTS}", "enter such a value")
     models = document.get("models") if isinstance(document, dict) else None
     providers = models.get("providers") if isinstance(models, dict) else None
     for provider, block in providers.items() if isinstance(providers, dict) else ():

@@ -26,6 +26,8 @@ _HOSTS = {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}  # noq
 _PORT: KeyPath = ("gateway", "port")
 _BIND: KeyPath = ("gateway", "bind")
 _AUTH: KeyPath = ("gateway", "auth")
+_KINDS = ("password", "token")
+"""What may admit callers. Without a mode OpenClaw takes the password, wherever it is set."""
 _MAKE_ONE = "make one with: clawgate doctor --fix"
 
 
@@ -176,7 +178,10 @@ def _port(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -> 
 
 
 def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -> dict[str, str]:
-    """What admits callers, by name: every kind that is set, or the one that ``mode`` names."""
+    """What admits callers, by name: the one kind that ``mode`` names.
+
+    Without a mode it is the kind of a flag, else a password, else a token. A file with both is invalid.
+    """
     mode = file.config.gateway.auth.mode
     if mode == "none":
         return {}
@@ -184,25 +189,20 @@ def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -
         fix = "use 'token' or 'password'"
         problems.append(Diagnostic((*_AUTH, "mode"), "'trusted-proxy' is not supported", fix=fix))
         return {}
-    kinds = ("token", "password") if mode is None else (mode,)
-    tokens: dict[str, str] = {}
-    known = len(problems)
-    for kind in kinds:
-        path = (*_AUTH, kind)
-        setting = _setting(file, flags, path)
-        value = setting.value.get_secret_value() if isinstance(setting.value, SecretStr) else setting.value
-        if value is None:
-            continue
-        reason = secret_problem(str(value))
-        if reason is not None:
-            problems.append(Diagnostic(path, reason, fix=_MAKE_ONE, location=setting.origin))
-        else:
-            tokens[kind] = str(value)
-    if not tokens and len(problems) == known:
-        problems.append(_no_token(kinds))
-    if len(set(tokens.values())) < len(tokens):
-        del tokens["password"]
-    return tokens
+    kinds = _KINDS if mode is None else (mode,)
+    kind = next((one for one in kinds if getattr(flags, one)), None)
+    if kind is None:
+        kind = next((one for one in kinds if _setting(file, flags, (*_AUTH, one)).value is not None), None)
+    if kind is None:
+        problems.append(_no_token(tuple(reversed(kinds))))
+        return {}
+    path = (*_AUTH, kind)
+    setting = _setting(file, flags, path)
+    value = setting.value.get_secret_value() if isinstance(setting.value, SecretStr) else str(setting.value)
+    if (reason := secret_problem(value)) is not None:
+        problems.append(Diagnostic(path, reason, fix=_MAKE_ONE, location=setting.origin))
+        return {}
+    return {kind: value}
 
 
 def _no_token(kinds: tuple[str, ...]) -> Diagnostic:

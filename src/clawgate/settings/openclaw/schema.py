@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.fields import ParsedUrl, Port, Secret, env_var, reject_bool
+from clawgate.settings.fields import ParsedUrl, Port, Secret, env_var, reject_text, reject_text_for_whole
 from clawgate.settings.secrets import PLACEHOLDERS
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
@@ -25,7 +25,7 @@ MAX_SECONDS = 86_400.0
 
 def _round_down(value: object) -> object:
     """OpenClaw accepts fractions where only whole numbers mean something."""
-    reject_bool(value)
+    reject_text_for_whole(value)
     return math.floor(value) if isinstance(value, float) and math.isfinite(value) else value
 
 
@@ -59,7 +59,7 @@ def _primary_only(value: object) -> object:
 NonNegativeInt = Annotated[int, BeforeValidator(_round_down), Field(ge=1)]
 Duration = Annotated[
     float,
-    BeforeValidator(reject_bool),
+    BeforeValidator(reject_text),
     Field(gt=0, allow_inf_nan=False),
     AfterValidator(lambda seconds: min(seconds, MAX_SECONDS)),
 ]
@@ -145,7 +145,7 @@ class GatewayBlock(Block):
     mode: Literal["local", "remote"] | None = Field(
         default=None, description="local: this machine runs the gateway."
     )
-    port: Port = Field(
+    port: Annotated[Port, BeforeValidator(reject_text_for_whole)] = Field(
         default=18789, description="Port to listen on.", json_schema_extra=env_var("OPENCLAW_GATEWAY_PORT")
     )
     bind: Literal["loopback", "lan", "auto", "tailnet", "custom"] = Field(

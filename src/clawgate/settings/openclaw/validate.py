@@ -31,6 +31,11 @@ def problems(config: OpenClawConfig, unset: Collection[KeyPath]) -> Iterator[Dia
     ``unset``: the paths of references that lead nowhere; what is missing there is not missing by mistake.
     """
     yield from own_settings.problems(config)
+    auth = config.gateway.auth
+    if auth.mode is None and auth.token is not None and auth.password is not None:
+        message = "is not set, but both token and password are: which of them admits callers is open"
+        fix = "set it to 'token' or 'password', as OpenClaw wants it, or remove one of the two"
+        yield Diagnostic(("gateway", "auth", "mode"), message, fix=fix)
     aliases = list(_aliases(config))
     for name, block in config.models.providers.items():
         yield from _provider(name, block, unset)

@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.environment import Environment, full_environment, named_environment
-from clawgate.settings.fields import variables_of
+from clawgate.settings.fields import plain_type, variables_of
 from clawgate.settings.json5.file import missing_file, read_json5
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import DOCUMENT, SettingsInvalid, format_message
@@ -86,6 +87,9 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) ->
             continue
         value, origins[name] = found.value, found.origin
         if found is in_file:
+            if reason := _text_instead(info, value):
+                problems.append(Diagnostic((key,), reason, location=found.origin))
+                continue
             value, unresolved = resolve_references(value, sources.environment)
             if unresolved:
                 problems += [
@@ -104,6 +108,20 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) ->
     if problems:
         raise SettingsInvalid(problems)
     return settings
+
+
+def _text_instead(field: FieldInfo, value: object) -> str | None:
+    """Return what is wrong with a text of the file in the place of a number or a boolean.
+
+    Flags and variables are always text, and so is what a reference resolves to; a text in quotes is a mistake.
+    """
+    if not isinstance(value, str) or "${" in value:
+        return None
+    wanted = plain_type(field.annotation)
+    if wanted is bool:
+        return "must be true or false, not text"
+    kinds = {int: "a whole number", float: "a number"}
+    return f"must be {kinds[wanted]}, not text" if wanted in kinds else None
 
 
 def _unknown_keys(model: type[BaseModel], sources: SettingsSources) -> Iterator[Diagnostic]:
