@@ -274,7 +274,8 @@ def test_an_edit_that_leaves_no_readable_token_admits_no_caller(
         good = config_of({CHAT: chat_provider(url)})
         with serving_gateway(good, tmp_path) as gateway, gateway.openai() as client:
             gateway.reconfigure(broken)
-            gateway.reconfigure(broken)  # what cannot be parsed may be half written: it counts at the second look
+            # What cannot be parsed may be half written: it counts at the second look.
+            gateway.reconfigure(broken)
             with pytest.raises(openai.AuthenticationError, match="no token is accepted now"):
                 client.models.list()
             assert [record for record in caplog.records if "no caller is admitted now" in record.message]
