@@ -1,0 +1,129 @@
+"""Changes a chat request so that its server accepts it, as the compat keys of its model say.
+
+Used for requests that were translated, and for those of chat clients where a key is set. Works on decoded JSON and is
+lenient: what is not of the expected form is the server's to reject. Behaviour is that of OpenClaw 2026.9.6, but no
+content is lost: where a server knows no calls of tools, they are described in words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clawgate.errors import InvalidRequest
+from clawgate.wire.json import strict
+from clawgate.wire.translate.chat_messages_compat import adapt_messages
+from clawgate.wire.translate.compat import Compat
+from clawgate.wire.translate.thinking_format import set_thinking
+from clawgate.wire.translate.tool_schema import fit_schema
+
+Fields = dict[str, Any]
+
+_LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+def adapt_chat_request(fields: Fields, compat: Compat) -> list[str]:
+    """Change the fields of a chat client's request in place; return the names of those that were left out.
+
+    Raises `InvalidRequest` for a field that cannot be left out.
+    """
+    level = fields.pop("reasoning_effort", None)
+    if isinstance(level, str):
+        if not set_thinking(fields, compat, enabled=level != "none", effort=level):
+            return ["reasoning_effort", *adapt_fields(fields, compat)]
+    elif level is not None:
+        fields["reasoning_effort"] = level
+    return adapt_fields(fields, compat)
+
+
+def adapt_fields(fields: Fields, compat: Compat) -> list[str]:
+    """Change everything but the reasoning, see `adapt_chat_request`."""
+    removed = [name for name in _unsupported(compat) if fields.pop(name, None) is not None]
+    _rename_limit(fields, compat)
+    has_tools = _adapt_tools(fields, compat, removed)
+    _adapt_response_format(fields, compat)
+    if compat.open_router_routing is not None:
+        fields.setdefault("provider", dict(compat.open_router_routing))
+    if compat.vercel_gateway_routing is not None:
+        fields.setdefault("providerOptions", {"gateway": dict(compat.vercel_gateway_routing)})
+    if compat.zai_tool_stream and has_tools and fields.get("stream"):
+        fields.setdefault("tool_stream", True)
+    messages = fields.get("messages")
+    if isinstance(messages, list):
+        fields["messages"] = adapt_messages(messages, compat)
+    return removed
+
+
+def _unsupported(compat: Compat) -> list[str]:
+    """Return the names of the fields that the server does not take."""
+    names: list[str] = []
+    if compat.supports_store is False:
+        names += ["store"]
+    if compat.supports_prompt_cache_key is False:
+        names += ["prompt_cache_key"]
+    if compat.supports_long_cache_retention is False:
+        names += ["prompt_cache_retention"]
+    if compat.supports_temperature is False:
+        names += ["temperature"]
+    if compat.supports_usage_in_streaming is False:
+        names += ["stream_options"]
+    return names
+
+
+def _rename_limit(fields: Fields, compat: Compat) -> None:
+    wanted = compat.max_tokens_field
+    if wanted is None or wanted in fields:
+        return
+    for name in _LIMITS:
+        if name in fields:
+            fields[wanted] = fields.pop(name)
+
+
+def _adapt_tools(fields: Fields, compat: Compat, removed: list[str]) -> bool:
+    """Fit the tools to the server, or leave them out; returns whether there are any."""
+    tools = fields.get("tools")
+    if not isinstance(tools, list):
+        return False
+    if compat.supports_tools is False:
+        choice = fields.pop("tool_choice", None)
+        if choice == "required" or isinstance(choice, dict):
+            raise InvalidRequest(
+                "'tool_choice' wants a call of a tool, and this model has none (compat.supportsTools)",
+                param="tool_choice",
+            )
+        del fields["tools"]
+        fields.pop("parallel_tool_calls", None)
+        removed.append("tools")
+        return False
+    for tool in tools:
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if not isinstance(function, dict):
+            continue
+        if compat.supports_strict_mode is False and function.pop("strict", None):
+            removed += ["tools.strict"] if "tools.strict" not in removed else []
+        if "parameters" in function:
+            function["parameters"] = fit_schema(function["parameters"], compat)
+    return bool(tools)
+
+
+def _adapt_response_format(fields: Fields, compat: Compat) -> None:
+    """Say the schema of the output in words where the server does not take it."""
+    wanted = fields.get("response_format")
+    if compat.supports_json_schema_response_format is not False or not isinstance(wanted, dict):
+        return
+    described = wanted.get("json_schema")
+    if wanted.get("type") != "json_schema" or not isinstance(described, dict):
+        return
+    schema = strict.encode_request(described.get("schema", {})).decode()
+    words = f"Respond with JSON alone, without other text, that matches this JSON schema:\n{schema}"
+    del fields["response_format"]
+    messages = fields.get("messages")
+    if not isinstance(messages, list):
+        return
+    first = messages[0] if messages else None
+    is_system = isinstance(first, dict) and first.get("role") in ("system", "developer")
+    if is_system and isinstance(first, dict) and isinstance(first.get("content"), str):
+        first["content"] = f"{first['content']}\n\n{words}"
+    elif is_system and isinstance(first, dict) and isinstance(first.get("content"), list):
+        first["content"] = [*first["content"], {"type": "text", "text": words}]
+    else:
+        messages.insert(0, {"role": "system", "content": words})

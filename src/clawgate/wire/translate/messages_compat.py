@@ -1,0 +1,95 @@
+"""Changes a Messages request so that its server accepts it, as the compat keys of its model say.
+
+Works on decoded JSON and is lenient: what is not of the expected form is the server's to reject. Source of the keys:
+OpenClaw 2026.9.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from clawgate.errors import InvalidRequest
+from clawgate.wire.translate.compat import Compat
+from clawgate.wire.translate.tool_schema import fit_schema
+
+Fields = dict[str, Any]
+
+_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+
+
+def adapt_messages_request(fields: Fields, compat: Compat) -> list[str]:
+    """Change the fields in place; return the names of those that were left out. Raises `InvalidRequest`."""
+    removed: list[str] = []
+    if compat.supports_temperature is False and fields.pop("temperature", None) is not None:
+        removed.append("temperature")
+    if compat.supports_reasoning_effort is False:
+        config = fields.get("output_config")
+        if isinstance(config, dict) and config.pop("effort", None) is not None:
+            removed.append("output_config.effort")
+            if not config:
+                del fields["output_config"]
+    if compat.supports_long_cache_retention is False:
+        for mark in _cache_marks(fields):
+            mark.pop("ttl", None)
+    tools = fields.get("tools")
+    if isinstance(tools, list):
+        _adapt_tools(fields, tools, compat, removed)
+    return removed
+
+
+def _cache_marks(value: object) -> Iterator[dict[str, Any]]:
+    """Yield every `cache_control` in the parts of a request that may have one."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _cache_marks(one)
+    elif isinstance(value, dict):
+        mark = value.get("cache_control")
+        if isinstance(mark, dict):
+            yield mark
+        for name in ("system", "messages", "content", "tools"):
+            yield from _cache_marks(value.get(name))
+
+
+def _adapt_tools(fields: Fields, tools: list[Any], compat: Compat, removed: list[str]) -> None:
+    if compat.supports_tools is False:
+        choice = fields.pop("tool_choice", None)
+        if isinstance(choice, dict) and choice.get("type") in ("any", "tool"):
+            raise InvalidRequest(
+                "'tool_choice' wants a call of a tool, and this model has none (compat.supportsTools)",
+                param="tool_choice",
+            )
+        del fields["tools"]
+        removed.append("tools")
+        return
+    for tool in tools:
+        if not isinstance(tool, dict):
+            continue
+        if compat.supports_strict_mode is False and tool.pop("strict", None):
+            removed += ["tools.strict"] if "tools.strict" not in removed else []
+        if compat.supports_eager_tool_input_streaming is False:
+            tool.pop("eager_input_streaming", None)
+        if "input_schema" in tool:
+            tool["input_schema"] = fit_schema(tool["input_schema"], compat)
+    if compat.requires_open_ai_anthropic_tool_payload:
+        fields["tools"] = [_openai_tool(tool) for tool in tools]
+        if "tool_choice" in fields:
+            fields["tool_choice"] = _openai_choice(fields["tool_choice"])
+
+
+def _openai_tool(tool: Any) -> Any:
+    """Return a tool in OpenAI's form, which some servers of Anthropic's dialect want."""
+    if not isinstance(tool, dict) or "input_schema" not in tool:
+        return tool
+    function = {name: tool[name] for name in ("name", "description", "strict") if name in tool}
+    function["parameters"] = tool["input_schema"]
+    return {"type": "function", "function": function}
+
+
+def _openai_choice(choice: Any) -> Any:
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if kind in _CHOICES:
+        return _CHOICES[kind]
+    if kind == "tool" and isinstance(choice, dict):
+        return {"type": "function", "function": {"name": choice.get("name")}}
+    return choice
