@@ -47,6 +47,15 @@ class InvalidRequest(GatewayError):
     code = "invalid_request"
 
 
+class ThreadUnsupported(InvalidRequest):
+    """The request continues, or creates, a conversation that its provider would have to keep.
+
+    The SDKs of Anthropic send the whole conversation again for it, by the ``details`` in the error object.
+    """
+
+    code = "thread_unsupported"
+
+
 class MalformedRequest(InvalidRequest):
     """The bytes are not an HTTP/1.1 request, or parsers may read them differently."""
 

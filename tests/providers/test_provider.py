@@ -7,6 +7,7 @@ import pytest
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
 from clawgate.providers.provider import Model, Provider, mask
 from clawgate.wire.http.url import Origin
+from clawgate.wire.translate.compat import NO_COMPAT
 
 CANARY = "canary-4711-secret"
 
@@ -60,4 +61,4 @@ def test_the_place_for_people() -> None:
 
 
 def test_a_model_without_its_own_words_takes_text() -> None:
-    assert Model("m", "m").input == ("text",) and Model("m", "m").compat == {}
+    assert Model("m", "m").input == ("text",) and Model("m", "m").compat == NO_COMPAT

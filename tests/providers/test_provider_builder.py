@@ -8,6 +8,7 @@ import pytest
 
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.providers.provider import Provider
+from clawgate.wire.translate.compat import Compat
 from tests.providers.test_catalog import OWL, catalog
 
 
@@ -175,7 +176,7 @@ def test_what_the_config_says_arrives() -> None:
     assert (
         first.reasoning
         and first.input == ("text", "image")
-        and first.compat == {"maxTokensField": "max_tokens"}
+        and first.compat == Compat(reasoning=True, max_tokens_field="max_tokens")
     )
     assert second.name == "r"
     assert len(found.notes) == 1 and "listed twice" in found.notes[0]

@@ -24,6 +24,7 @@ from clawgate.testing.http.script import Hold, ReadBody, Reset, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
 from clawgate.wire.dialect import dialect_of
 from clawgate.wire.http.url import Origin
+from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from tests.routing.gateway_server import (
     ANTHROPIC,
     CHAT,
@@ -162,7 +163,9 @@ def test_the_models_own_limits_reach_the_translation() -> None:
     limited = make_provider("a", ANTHROPIC, models=(Model("m", "m", max_tokens=77),))
     body = b'{"model":"a/m","messages":[{"role":"user","content":"x"}]}'
     assert json.loads(request_bytes(make_router(limited), body).partition(b"\r\n\r\n")[2])["max_tokens"] == 77
-    newer = make_provider("b", models=(Model("m", "m", compat={"maxTokensField": "max_completion_tokens"}),))
+    newer = make_provider(
+        "b", models=(Model("m", "m", compat=Compat(max_tokens_field="max_completion_tokens")),)
+    )
     sent = json.loads(
         request_bytes(make_router(newer), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]
     )
@@ -172,14 +175,14 @@ def test_the_models_own_limits_reach_the_translation() -> None:
 @pytest.mark.parametrize(
     ("host", "compat", "field"),
     [
-        ("api.openai.com", {}, "max_completion_tokens"),
-        ("mine.openai.azure.com", {}, "max_completion_tokens"),
-        ("api.openai.com", {"maxTokensField": "max_tokens"}, "max_tokens"),
-        ("notapi.openai.com.example", {}, "max_tokens"),
+        ("api.openai.com", NO_COMPAT, "max_completion_tokens"),
+        ("mine.openai.azure.com", NO_COMPAT, "max_completion_tokens"),
+        ("api.openai.com", Compat(max_tokens_field="max_tokens"), "max_tokens"),
+        ("notapi.openai.com.example", NO_COMPAT, "max_tokens"),
     ],
 )
 def test_openai_is_told_the_limit_by_the_only_name_that_all_its_models_take(
-    host: str, compat: dict[str, str], field: str
+    host: str, compat: Compat, field: str
 ) -> None:
     there = make_provider("b", origin=Origin("https", host, 443), models=(Model("m", "m", compat=compat),))
     sent = request_bytes(make_router(there), question("b/m"), path=b"/v1/messages").partition(b"\r\n\r\n")[2]

@@ -5,14 +5,12 @@ A value without I/O. Must not show a secret.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
 
 from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
 from clawgate.settings.fields import MAX_UPSTREAM_CONNECTIONS, UPSTREAM_WAIT_SECONDS
 from clawgate.wire.http.url import Origin, split_proxy_url, userinfo_secrets
+from clawgate.wire.translate.compat import NO_COMPAT, Compat
 
 _SHORTEST_MASKED = 8
 
@@ -27,7 +25,7 @@ class Model:
     context_window: int | None = None
     input: tuple[str, ...] = ("text",)
     reasoning: bool = False
-    compat: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    compat: Compat = NO_COMPAT
     unsupported_setting: str | None = None
     """A setting of this model alone that would need another request than its provider's; None where there is none."""
 

@@ -7,7 +7,6 @@ which goes to its own origin and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import SecretStr
@@ -167,7 +166,6 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
             ("headers", entry.headers),
             ("api", other_api),
         )
-        compat: Mapping[str, Any] = MappingProxyType(dict(entry.compat))
         models[entry.id] = Model(
             id=entry.id,
             name=entry.name or entry.id,
@@ -175,7 +173,7 @@ def _models(entries: tuple[ModelEntry, ...], api: str, notes: list[str]) -> tupl
             context_window=entry.context_window,
             input=entry.input,
             reasoning=entry.reasoning,
-            compat=compat,
+            compat=entry.compat.as_value(reasoning=entry.reasoning),
             unsupported_setting=next((key for key, is_set in own_settings if is_set), None),
         )
     return tuple(models.values())

@@ -6,23 +6,22 @@ Where client and provider speak the same dialect only the model's name is replac
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 
 import msgspec
 
-from clawgate.errors import InvalidRequest, UpstreamMalformed
-from clawgate.providers.provider import Model, Provider
+from clawgate.errors import UpstreamMalformed
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.writer import make_provider_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
-from clawgate.routing.table import RouteTarget, attribution_headers
+from clawgate.routing.request_changes import translation_to
+from clawgate.routing.table import RouteTarget, attribution_headers, ignored_header
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import ModelField
-from clawgate.wire.translate.translator import Translation, translation
+from clawgate.wire.translate.translator import Translation
 
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
 _JSON = b"content-type: application/json\r\n"
@@ -30,7 +29,6 @@ OFFLOAD_BYTES = 512 * 1024
 """A body from here on is translated, and read for a plugin, in a thread: a large one of many parts takes seconds."""
 COPY_BYTES = 16_384
 """Below this, joining buffers costs less than sending several."""
-_OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
 _OK = 200
 _FAILED = 400
 
@@ -57,6 +55,7 @@ class ProviderAttempt:
         "_map_error",
         "_provider",
         "_speaks_chat",
+        "_target",
         "_transform",
         "_translation",
         "attribution_headers",
@@ -90,12 +89,23 @@ class ProviderAttempt:
         self.request: list[Buffer] = []
         self.offload: Callable[[], bytes] | None = None
         self._speaks_chat = api != Dialect.MESSAGES and head.path in (_CHAT, _MESSAGES)
+        self._target = target
+        self._translation: Translation | None = None
         same_dialect = (head.dialect is Dialect.MESSAGES) == (api == Dialect.MESSAGES)
-        self._translation = (
-            None if same_dialect else _translation_for(target, request, int(now), fallback=bool(failed))
-        )
+        if not same_dialect:
+            self._translation = translation_to(
+                target.provider,
+                target.ref,
+                target.model,
+                target.compat,
+                path=head.path,
+                client=head.dialect,
+                requested_model=(None if failed else request.field.name) or target.name,
+                created=int(now),
+            )
         self.passthrough = same_dialect and self._map_error is None
-        if self._translation is None and self._transform is None:
+        changes = same_dialect and target.same_dialect.changes(head.path, request.body)
+        if self._translation is None and self._transform is None and not changes:
             self._splice(request, target.ref.model)
         elif len(request.body) < OFFLOAD_BYTES:
             self.complete(self._make_body(request, target.ref.model))
@@ -104,10 +114,16 @@ class ProviderAttempt:
 
     def _make_body(self, request: ModelRequest, model: str) -> bytes:
         """Return the body in the provider's dialect, before the plugin's hook. May run in a thread."""
+        target = self._target
+        ignored: tuple[str, ...] = ()
         if self._translation is not None:
             body = self._translation.translate_request(request.body)
+            ignored = self._translation.ignored
         else:
             body = request.field.replaced(request.body, model)
+            if target.same_dialect.changes(self._head.path, body):
+                body, ignored = target.same_dialect.change(self._head.path, body)
+        self.attribution_headers += ignored_header(ignored)
         if self._transform is not None:
             known = self._provider.provider
             self._hook_request = read_for_hook(known.id, body, dialect=known.api)
@@ -162,38 +178,3 @@ class ProviderAttempt:
             map_error=self._map_error,
             chat_upstream=self._speaks_chat,
         )
-
-
-def _translation_for(target: RouteTarget, request: ModelRequest, now: int, *, fallback: bool) -> Translation:
-    """Return the translation to the provider's dialect. Raises `InvalidRequest` for a path that has none."""
-    provider, model, path = target.provider, target.model, request.head.path
-    if path not in (_CHAT, _MESSAGES):
-        raise InvalidRequest(
-            f"the provider '{provider.id}' speaks {provider.api}, and {path.decode('ascii')} has no counterpart "
-            f"there; use {_CHAT.decode()} or {_MESSAGES.decode()}, or a provider that speaks this dialect"
-        )
-    # Some of OpenAI's models reject a reasoning effort; Anthropic's get one only where the client sets it.
-    reasons = model is None or model.reasoning or model.compat.get("supportsReasoningEffort") is True
-    return translation(
-        request.head.dialect,
-        Dialect.MESSAGES if provider.api == Dialect.MESSAGES else Dialect.CHAT,
-        requested_model=(None if fallback else request.field.name) or target.name,
-        upstream_model=target.ref.model,
-        created=now,
-        unique_id=secrets.token_hex(12),
-        max_tokens=model.max_tokens if model is not None else None,
-        max_tokens_field=_limit_field(provider, model),
-        reasoning=reasons or provider.api == Dialect.MESSAGES,
-    )
-
-
-def _limit_field(provider: Provider, model: Model | None) -> str:
-    """Return the upstream's field for the most tokens of a response, unless the config names it.
-
-    OpenAI's reasoning models reject `max_tokens`, which is all that some other servers know.
-    """
-    configured = model.compat.get("maxTokensField") if model is not None else None
-    if isinstance(configured, str):
-        return configured
-    host = provider.origin.host if provider.origin is not None else ""
-    return "max_completion_tokens" if host.endswith(_OPENAI_HOSTS) else "max_tokens"

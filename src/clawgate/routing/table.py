@@ -13,6 +13,9 @@ import msgspec
 from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Model, Provider
+from clawgate.routing.request_changes import compat_of, same_dialect_changes
+from clawgate.wire.translate.compat import Compat
+from clawgate.wire.translate.same_dialect import SameDialect
 
 _PRINTABLE = "!#$&'()*+,/:;=?@[]~._- "
 _LONGEST_VALUE = 1000
@@ -33,6 +36,10 @@ class RouteTarget(msgspec.Struct, frozen=True, eq=False):
     """Why requests for this model cannot be sent though its provider is ready; None when they can."""
     attribution: bytes
     """Header lines that name provider and model."""
+    compat: Compat
+    """How its server differs from its dialect."""
+    same_dialect: SameDialect
+    """What is changed in requests of its own dialect."""
 
 
 class Route(msgspec.Struct, frozen=True, eq=False):
@@ -74,13 +81,17 @@ class RoutingTable:
 
     def _target(self, ref: ModelRef) -> RouteTarget:
         provider = self.catalog.providers[ref.provider]
+        model = next((model for model in provider.models if model.id == ref.model), None)
+        compat = compat_of(provider, model)
         return RouteTarget(
             ref=ref,
             name=str(ref),
             provider=provider,
-            model=next((model for model in provider.models if model.id == ref.model), None),
+            model=model,
             problem=provider.model_problem(ref.model) if provider.problem is None else None,
             attribution=attribution_headers(ref),
+            compat=compat,
+            same_dialect=same_dialect_changes(provider, compat),
         )
 
 
@@ -89,7 +100,13 @@ def attribution_headers(ref: ModelRef, failed: tuple[str, ...] = ()) -> bytes:
     lines = {"x-clawgate-provider": ref.provider, "x-clawgate-model": ref.model}
     if failed:
         lines["x-clawgate-attempts"] = "; ".join((*failed, str(ref)))
-    return b"".join(
-        f"{name}: {quote(value, safe=_PRINTABLE)[:_LONGEST_VALUE]}\r\n".encode("ascii")
-        for name, value in lines.items()
-    )
+    return b"".join(_line(name, value) for name, value in lines.items())
+
+
+def ignored_header(fields: tuple[str, ...]) -> bytes:
+    """Return the header line that names the fields of a request which had no effect."""
+    return _line("x-clawgate-ignored", ", ".join(fields)) if fields else b""
+
+
+def _line(name: str, value: str) -> bytes:
+    return f"{name}: {quote(value, safe=_PRINTABLE)[:_LONGEST_VALUE]}\r\n".encode("ascii")

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from clawgate.settings.openclaw import schema as openclaw
-from clawgate.settings.openclaw.schema import MAX_SECONDS, Block, OpenClawConfig, schema
+from clawgate.settings.openclaw.block import Block
+from clawgate.settings.openclaw.schema import MAX_SECONDS, OpenClawConfig, schema
 
 
 def provider(**values: Any) -> openclaw.ProviderBlock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic.alias_generators import to_camel
 
-from clawgate.settings.openclaw.schema import Block
+from clawgate.settings.openclaw.block import Block
 from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
 
 

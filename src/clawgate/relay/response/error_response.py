@@ -17,6 +17,7 @@ from clawgate.wire.translate import errors as upstream_errors
 TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.InternalError: (500, "api_error"),
     errors.InvalidRequest: (400, "invalid_request_error"),
+    errors.ThreadUnsupported: (400, "invalid_request_error"),
     errors.MalformedRequest: (400, "invalid_request_error"),
     errors.UnclearFraming: (400, "invalid_request_error"),
     errors.HeadTooLarge: (431, "invalid_request_error"),

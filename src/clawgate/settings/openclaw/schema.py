@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool
 
 from clawgate.settings.fields import ParsedUrl, Port, Secret, env_var, reject_text, reject_text_for_whole
+from clawgate.settings.openclaw.block import Block
+from clawgate.settings.openclaw.model_compat import ModelCompat
 from clawgate.settings.secrets import PLACEHOLDERS
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
@@ -68,19 +69,6 @@ HeaderSecret = Annotated[SecretStr, AfterValidator(_check_header)]
 
 LongSecret = Annotated[SecretStr, AfterValidator(_check_text)]
 """A secret that is never sent in a header and may have several lines, as a PEM key has."""
-
-
-class Block(BaseModel):
-    """An object of OpenClaw's file: keys in camelCase, unknown ones are OpenClaw's own."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="allow",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        defer_build=True,  # built once as a whole at its first use, not part by part at import
-    )
 
 
 class RateLimit(Block):
@@ -228,7 +216,7 @@ class ModelEntry(Block):
     headers: dict[str, HeaderSecret] = Field(
         default_factory=dict, description="Further headers for it alone."
     )
-    compat: dict[str, Any] = Field(default_factory=dict, description="How it differs from its dialect.")
+    compat: ModelCompat = Field(default_factory=ModelCompat, description="How it differs from its dialect.")
 
 
 class ProviderBlock(Block):

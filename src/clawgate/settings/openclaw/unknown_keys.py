@@ -16,7 +16,8 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.openclaw.schema import Block, OpenClawConfig
+from clawgate.settings.openclaw.block import Block
+from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.openclaw.schema_walk import Steps, holds_secret, models_in
 from clawgate.settings.openclaw.upstream_keys import OPENCLAW_KEYS
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from clawgate.settings.openclaw import schema as openclaw
-from clawgate.settings.openclaw.schema import Block
+from clawgate.settings.openclaw.block import Block
+from clawgate.settings.openclaw.model_compat import ModelCompat, VercelRouting
 
 VERSION = "2026.9.6"
 """The version of OpenClaw that has these keys."""
@@ -42,6 +43,8 @@ _KEYS: dict[type[Block], str] = {
     openclaw.RequestTls: "",
     openclaw.RequestProxy: "",
     openclaw.ModelEntry: "agentRuntime contextTokens cost mediaInput metadataSource params thinkingLevelMap",
+    ModelCompat: "codeMode sendSessionAffinityHeaders sendSessionIdHeader supportsResponsesContinuation",
+    VercelRouting: "",
     openclaw.AgentsBlock: "ownership",
     openclaw.AgentDefaults: "authInheritance blockStreamingBreak blockStreamingChunk blockStreamingCoalesce "
     "blockStreamingDefault bootstrapMaxChars bootstrapTotalMaxChars compaction contextInjection contextLimits "

@@ -30,6 +30,12 @@ NAMED_BY_CODE = {
 }
 """Where the code is more specific than the type."""
 
+DETAILS = {
+    "thread_unsupported": {"error_code": "thread_unsupported_request", "unsupported": ["model"]},
+}
+"""The `details` that Anthropic's SDKs act on (read in the Python SDK 2.11), by our code: without a thread they send the
+whole conversation."""
+
 OWN = frozenset(
     {
         "invalid_request_error",
@@ -50,11 +56,13 @@ OWN = frozenset(
 def error_body(*, message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
     """Return the JSON body of an error; ``kind`` is the type in the OpenAI dialect, or one of Anthropic's own."""
     error_type = NAMED_BY_CODE.get(code or "") or (kind if kind in OWN else KINDS.get(kind, "api_error"))
-    error = {"type": error_type, "message": message}
+    error: dict[str, object] = {"type": error_type, "message": message}
     if code is not None:
         error["code"] = code
     if param is not None:
         error["param"] = param
+    if (details := DETAILS.get(code or "")) is not None:
+        error["details"] = details
     return msgspec.json.encode({"type": "error", "error": error})
 
 

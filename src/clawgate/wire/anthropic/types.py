@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 class Text(Struct, tag_field="type", tag="text"):
     text: str
+    cache_control: Json | None = None
 
 
 class Base64Source(Struct, tag_field="type", tag="base64"):
@@ -38,22 +39,31 @@ class TextSource(Struct, tag_field="type", tag="text"):
 
 class Image(Struct, tag_field="type", tag="image"):
     source: Base64Source | UrlSource | FileSource
+    cache_control: Json | None = None
 
 
 class ContentSource(Struct, tag_field="type", tag="content"):
     content: str | list[Text | Image]
 
 
+class Citations(Struct):
+    enabled: bool | None = None
+
+
 class Document(Struct, tag_field="type", tag="document"):
     source: Base64Source | UrlSource | FileSource | TextSource | ContentSource
     title: str | None = None
     context: str | None = None
+    citations: Citations | None = None
+    cache_control: Json | None = None
 
 
 class SearchResult(Struct, tag_field="type", tag="search_result"):
     content: list[Text]
     source: str
     title: str
+    citations: Citations | None = None
+    cache_control: Json | None = None
 
 
 class Thinking(Struct, tag_field="type", tag="thinking"):
@@ -69,31 +79,63 @@ class ToolUse(Struct, tag_field="type", tag="tool_use"):
     id: str
     name: str
     input: Json
+    cache_control: Json | None = None
 
 
 class ToolResult(Struct, tag_field="type", tag="tool_result"):
     tool_use_id: str
     content: str | list[Text | Image | Document | SearchResult] | None = None
     is_error: bool | None = None
+    cache_control: Json | None = None
+
+
+class ToolAddition(Struct, tag_field="type", tag="tool_addition"):
+    """Makes a tool available from here on: one of `tools` by its name, or a definition."""
+
+    tool: Json
+
+
+class ToolRemoval(Struct, tag_field="type", tag="tool_removal"):
+    tool: Json
 
 
 UserBlock = Text | Image | Document | SearchResult | ToolResult
 AssistantBlock = Text | Thinking | RedactedThinking | ToolUse
+SystemBlock = Text | ToolAddition | ToolRemoval
 
 
 class UserMessage(Struct, tag_field="role", tag="user"):
-    content: str | list[UserBlock]
+    content: str | list[UserBlock] | None = None
 
 
 class AssistantMessage(Struct, tag_field="role", tag="assistant"):
-    content: str | list[AssistantBlock]
+    content: str | list[AssistantBlock] | None = None
+
+
+class MessageOutputConfig(Struct):
+    effort: str | None = None
 
 
 class SystemMessage(Struct, tag_field="role", tag="system"):
-    content: str | list[Text]
+    """Instructions at their place in the conversation, which may change the tools and the effort, too.
+
+    With ``clear_at`` "next_user_message" they are not shown once a later user message follows.
+    """
+
+    content: str | list[SystemBlock] | None = None
+    clear_at: str | None = None
+    output_config: MessageOutputConfig | None = None
 
 
-Message = UserMessage | AssistantMessage | SystemMessage
+class DeveloperMessage(Struct, tag_field="role", tag="developer"):
+    """OpenAI's name of the same, which some clients send."""
+
+    content: str | list[SystemBlock] | None = None
+    clear_at: str | None = None
+    output_config: MessageOutputConfig | None = None
+
+
+Message = UserMessage | AssistantMessage | SystemMessage | DeveloperMessage
 
 
 class Tool(Struct):
@@ -102,6 +144,9 @@ class Tool(Struct):
     description: str | None = None
     input_schema: Json | None = None
     strict: bool | None = None
+    input_examples: list[Json] | None = None
+    allowed_callers: list[str] | None = None
+    cache_control: Json | None = None
 
 
 class ToolChoice(Struct):
@@ -123,6 +168,11 @@ class OutputFormat(Struct):
 class OutputConfig(Struct):
     effort: str | None = None
     format: OutputFormat | None = None
+    task_budget: Json | None = None
+
+
+class BillingPolicy(Struct):
+    bill_to: str | None = None
 
 
 class Metadata(Struct):
@@ -148,6 +198,12 @@ class MessagesRequest(Struct):
     service_tier: str | None = None
     mcp_servers: list[Json] | None = None
     container: str | Json | None = None
+    thread: Json | None = None
+    compaction: Json | None = None
+    context_management: object = None
+    output_format: OutputFormat | None = None
+    fallbacks: str | list[Json] | None = None
+    billing_policy: BillingPolicy | None = None
 
 
 class ContentBlock(Struct):

@@ -181,9 +181,15 @@ class FunctionPiece(Struct):
 
 
 class ToolCallPiece(Struct):
+    """The last group are opaque members that the upstream wants back with the call."""
+
     index: int | None = None
-    id: str | None = None
+    id: object = None
     function: FunctionPiece | None = None
+
+    extra_content: object = None
+    provider_specific_fields: object = None
+    thought_signature: object = None
 
 
 class ChoiceDelta(Struct):
@@ -197,6 +203,8 @@ class ChoiceDelta(Struct):
     tool_calls: list[ToolCallPiece] | None = None
     reasoning_content: object = None
     reasoning: object = None
+    reasoning_details: object = None
+    extra_content: object = None
     thinking_blocks: list[ThinkingEntry] | None = None
     function_call: FunctionPiece | None = None
 
@@ -205,6 +213,7 @@ class Choice(Struct):
     message: ChoiceDelta
     finish_reason: str | None = None
     error: object = None
+    usage: object = None
 
 
 class ChatCompletion(Struct):
@@ -216,12 +225,13 @@ class ChatCompletion(Struct):
 
 
 class ChunkChoice(Struct):
-    """``message`` is what a response without a stream has in place of ``delta``."""
+    """``message`` is what a response without a stream has in place of ``delta``; Moonshot has the usage here."""
 
     index: int | None = 0
     delta: ChoiceDelta | None = None
     message: ChoiceDelta | None = None
     finish_reason: str | None = None
+    usage: object = None
 
 
 class ChatCompletionChunk(Struct):

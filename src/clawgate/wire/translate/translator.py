@@ -11,6 +11,7 @@ from clawgate.errors import InvalidRequest
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
+from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 
 
@@ -24,6 +25,10 @@ class Translation(Protocol):
     @property
     def streams(self) -> bool:
         """Whether the client requested a stream, and the upstream therefore was; valid after `translate_request`."""
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The names of the request's fields that have no effect upstream; valid after `translate_request`."""
 
     def translate_request(self, body: bytes) -> bytes:
         """Return the upstream's JSON body for the client's, with the upstream's model id in it.
@@ -77,16 +82,18 @@ def translation(
     unique_id: str,
     max_tokens: int | None = None,
     max_tokens_field: str = "max_tokens",
-    reasoning: bool = True,
+    compat: Compat = NO_COMPAT,
     keeps_thinking: bool = False,
+    provider: str = "",
 ) -> Translation:
     """Return the translation for one exchange; raises `InvalidRequest` for a pair that has none.
 
-    Responses name ``requested_model``; ``created`` is in UNIX seconds. ``unique_id``, letters and digits, becomes the
-    id of a response whose upstream sends none: programs count usage by it. ``max_tokens`` is the model's configured
-    limit, for upstreams that need one if the client has none. ``max_tokens_field`` is the chat upstream's name for it.
-    Without ``reasoning`` no effort is requested, since models that cannot think reject the field. With
-    ``keeps_thinking`` a chat upstream is sent the signed thinking of the conversation in `thinking_blocks`.
+    Responses name ``requested_model``; ``created`` is in UNIX seconds. ``unique_id``, letters and digits, is of this
+    exchange alone, for ids that the upstream leaves out: programs count usage by them. ``max_tokens`` is the model's
+    configured limit, for upstreams that need one if the client has none. ``max_tokens_field`` is the chat upstream's
+    name for it, unless ``compat`` has another. A model that cannot think (``compat.reasoning``) gets no effort,
+    since it rejects the field. With ``keeps_thinking`` a chat upstream is sent the signed thinking of the conversation
+    in `thinking_blocks`. ``provider`` is the upstream's id: what it signed returns to it alone.
     """
     match client, upstream:
         case Dialect.CHAT, Dialect.MESSAGES:
@@ -96,16 +103,17 @@ def translation(
                 created=created,
                 unique_id=unique_id,
                 max_tokens=max_tokens,
-                reasoning=reasoning,
+                reasoning=compat.reasoning,
             )
         case Dialect.MESSAGES, Dialect.CHAT:
             return MessagesToChat(
                 requested_model=requested_model,
                 upstream_model=upstream_model,
-                unique_id=unique_id,
+                compat=compat,
                 max_tokens_field=max_tokens_field,
-                reasoning=reasoning,
                 keeps_thinking=keeps_thinking,
+                unique_id=unique_id,
+                provider=provider,
             )
         case _:
             raise InvalidRequest(

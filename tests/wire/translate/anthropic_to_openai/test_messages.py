@@ -9,14 +9,16 @@ import pytest
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic.types import MESSAGES_REQUEST
-from clawgate.wire.translate.anthropic_to_openai.messages import chat_messages
+from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
+from clawgate.wire.translate.anthropic_to_openai.messages import TurnTranslator
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
 
 def said(*messages: dict[str, Any], system: Any = None, keeps_thinking: bool = False) -> list[dict[str, Any]]:
     request = {"max_tokens": 1, "system": system, "messages": messages}
     asked = MESSAGES_REQUEST.decode(json.dumps(request))
-    return chat_messages(asked.system, asked.messages, names=ToolNames(), keeps_thinking=keeps_thinking)
+    turns = TurnTranslator(names=ToolNames(), ids=CallIds(), keeps_thinking=keeps_thinking)
+    return turns.translate(asked.system, asked.messages)
 
 
 def user(*content: dict[str, Any]) -> dict[str, Any]:
@@ -40,12 +42,58 @@ def test_the_system_prompt_comes_first(system: Any) -> None:
     assert said(user(text("c")), system=system)[0] == {"role": "system", "content": "ab"}
 
 
-def test_a_system_message_in_between_stays_where_it_is() -> None:
-    roles = [
-        message["role"]
-        for message in said(user(text("a")), {"role": "system", "content": "b"}, user(text("c")))
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_instructions_in_between_become_part_of_the_users_turn(role: str) -> None:
+    """Many templates accept one system message, at the beginning."""
+    between = {"role": role, "content": "b"}
+    reminder = "<system-reminder>\nb\n</system-reminder>"
+    assert said(user(text("a")), between, user(text("c")), system="s") == [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": f"a\n\n{reminder}"},
+        {"role": "user", "content": "c"},
     ]
-    assert roles == ["user", "system", "user"]
+    parts = said(user(text("a"), IMAGE), between)[0]["content"]
+    assert parts == [text("a"), SHOWN, text(reminder)]
+
+
+def test_instructions_in_front_of_all_turns_are_part_of_the_system_prompt() -> None:
+    leading: list[dict[str, Any]] = [
+        {"role": "system", "content": "b"},
+        {"role": "developer", "content": [text("c")]},
+    ]
+    assert said(*leading, user(text("d")), system="a")[0] == {"role": "system", "content": "a\n\nb\n\nc"}
+
+
+def test_instructions_never_come_between_a_call_and_its_result() -> None:
+    call = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
+    called: dict[str, Any] = {"role": "assistant", "content": [call]}
+    between: dict[str, Any] = {"role": "system", "content": "b"}
+    for turns in ([called, between, user(result("r"))], [called, user(result("r")), between]):
+        made = said(*turns)
+        assert [message["role"] for message in made] == ["assistant", "tool", "user"]
+        assert "\nb\n" in made[2]["content"]
+    answered = said(
+        called, user(result("r")), between, {"role": "assistant", "content": "x"}, user(text("y"))
+    )
+    assert [message["role"] for message in answered] == ["assistant", "tool", "user", "assistant", "user"]
+
+
+def test_instructions_that_are_cleared_are_not_shown() -> None:
+    cleared = {"role": "system", "content": "b", "clear_at": "next_user_message"}
+    assert "b" in str(said(user(text("a")), cleared))
+    assert said(user(text("a")), cleared, user(text("c"))) == [
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": "c"},
+    ]
+
+
+def test_a_turn_of_the_assistant_in_which_nothing_is_left_is_left_out() -> None:
+    sealed = {"type": "thinking", "thinking": "t", "signature": "s"}
+    for content in (None, "", [], [sealed], [text("")]):
+        roles = [
+            message["role"] for message in said({"role": "assistant", "content": content}, user(text("a")))
+        ]
+        assert roles == ["user"]
 
 
 def test_tool_results_come_first_in_their_turn() -> None:

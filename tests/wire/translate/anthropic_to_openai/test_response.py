@@ -11,13 +11,16 @@ from anthropic.types import Message
 from clawgate.errors import UpstreamFailed, UpstreamMalformed
 from clawgate.wire.openai.types import CHAT_RESPONSE
 from clawgate.wire.translate.anthropic_to_openai import response as messages_answer
+from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 from tests.wire.exchanges import NAMES, recorded
 
 
 def told(finish: str | None = "stop", **said: Any) -> dict[str, Any]:
     answer = {"id": "c", "choices": [{"message": said, "finish_reason": finish}]}
-    return messages_answer.message(CHAT_RESPONSE.decode(json.dumps(answer)), model="m", names=ToolNames())
+    return messages_answer.message(
+        CHAT_RESPONSE.decode(json.dumps(answer)), model="m", names=ToolNames(), ids=CallIds()
+    )
 
 
 def call(arguments: str, **more: Any) -> dict[str, Any]:
@@ -59,9 +62,9 @@ def test_cached_tokens_are_counted_beside_the_input() -> None:
             "completion_tokens_details": {"reasoning_tokens": 4},
         },
     }  # fmt: skip
-    assert messages_answer.message(CHAT_RESPONSE.decode(json.dumps(answer)), model="m", names=ToolNames())[
-        "usage"
-    ] == {
+    assert messages_answer.message(
+        CHAT_RESPONSE.decode(json.dumps(answer)), model="m", names=ToolNames(), ids=CallIds()
+    )["usage"] == {
         "input_tokens": 1,
         "output_tokens": 5,
         "cache_creation_input_tokens": 300,
@@ -151,4 +154,6 @@ def test_a_response_that_failed_says_so() -> None:
 
 def test_a_response_without_a_choice_is_malformed() -> None:
     with pytest.raises(UpstreamMalformed, match="no choices"):
-        messages_answer.message(CHAT_RESPONSE.decode(b'{"choices":[]}'), model="m", names=ToolNames())
+        messages_answer.message(
+            CHAT_RESPONSE.decode(b'{"choices":[]}'), model="m", names=ToolNames(), ids=CallIds()
+        )

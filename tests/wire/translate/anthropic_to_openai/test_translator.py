@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from random import Random
+from string import ascii_letters
 from typing import Any
 
 import pytest
 
 from clawgate.errors import InvalidRequest
+from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate.anthropic_to_openai.translator import MessagesToChat
+from clawgate.wire.translate.compat import Compat
+from tests.wire.translate.anthropic_to_openai.test_stream import added_up
 
 USER = {"role": "user", "content": "hi"}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
@@ -27,7 +32,7 @@ def test_it_goes_to_the_chat_endpoint() -> None:
     assert exchange().target == b"/v1/chat/completions"
 
 
-SCHEMA = {"type": "json_schema", "schema": {"a": 1}}
+SCHEMA = {"type": "json_schema", "schema": {"type": "string"}}
 
 
 @pytest.mark.parametrize(
@@ -47,14 +52,22 @@ SCHEMA = {"type": "json_schema", "schema": {"a": 1}}
         ("thinking", {"type": "disabled"}, {}),
         ("thinking", {"type": "adaptive"}, {}),
         ("output_config", {"effort": "max"}, {"reasoning_effort": "max"}),
-        ("output_config", {"format": SCHEMA}, {"response_format": {
-            "type": "json_schema", "json_schema": {"name": "response", "schema": {"a": 1}, "strict": True}}}),
+        (
+            "output_config",
+            {"format": SCHEMA},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "response", "schema": {"type": "string"}, "strict": False},
+                }
+            },
+        ),
         ("tool_choice", {"type": "any"}, {}),
         ("mcp_servers", [], {}),
         *((name, 1, {}) for name in ("top_k", "cache_control", "context_management", "never_heard_of")),
         *((name, None, {}) for name in ("temperature", "tools", "thinking", "system", "stream")),
     ],
-)  # fmt: skip
+)
 def test_a_field_is_carried_over_or_left_out(field: str, value: Any, becomes: dict[str, Any]) -> None:
     plain = {"model": "gpt-x", "messages": [USER], "max_tokens": 9}
     assert told(**{field: value}) == {**plain, **becomes}
@@ -76,7 +89,7 @@ def test_an_effort_counts_more_than_a_budget_and_neither_where_thinking_is_off()
     budget = {"type": "enabled", "budget_tokens": 2000}
     assert told(thinking=budget, output_config={"effort": "high"})["reasoning_effort"] == "high"
     assert "reasoning_effort" not in told(thinking={"type": "disabled"}, output_config={"effort": "high"})
-    assert "reasoning_effort" not in told({"reasoning": False}, thinking=budget)
+    assert "reasoning_effort" not in told({"compat": Compat(reasoning=False)}, thinking=budget)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +144,11 @@ def test_a_tool_is_a_function() -> None:
         "strict": True,
         "cache_control": {"type": "ephemeral"},
     }
-    schema = {"type": "object", "properties": {}}  # OpenAI refuses an object that does not say it has none
+    schema = {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+    }  # OpenAI refuses an object that does not say it has none
     function = {"name": "f", "description": "d", "parameters": schema, "strict": True}
     assert told(tools=[tool])["tools"] == [{"type": "function", "function": function}]
 
@@ -173,3 +190,163 @@ def test_a_refusal_keeps_its_text() -> None:
     body = b'{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}'
     told = json.loads(exchange().translate_error(429, body))
     assert told["error"]["message"] == "Rate limit reached" and told["error"]["type"] == "rate_limit_error"
+
+
+# What the upstream signed
+
+SIGNED = {"google": {"thought_signature": "SIG=="}}
+DETAILS = [{"type": "reasoning.encrypted", "index": 0, "data": "ENC"}]
+
+
+def turn_after(message: dict[str, Any], *, kept: tuple[str, ...] = ("tool_use", "thinking", "text")) -> Any:
+    """Return the assistant's turn that the upstream gets in the next request, whole and streamed.
+
+    ``kept`` are the types of blocks that the client sends back.
+    """
+    turns = []
+    for is_streamed in (False, True):
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        body = json.dumps({"id": "c", "choices": [choice]}).encode()
+        first = exchange(provider="p")
+        if is_streamed:
+            content = [block.to_dict() for block in added_up(first.response_as_stream(body)).content]
+        else:
+            content = json.loads(first.translate_response(body))["content"]
+        returned = [block for block in content if block["type"] in kept]
+        fields = {"max_tokens": 9, "messages": [USER, {"role": "assistant", "content": returned}, USER]}
+        sent = json.loads(exchange(provider="p").translate_request(json.dumps(fields).encode()))
+        turns.append(sent["messages"][1] if len(sent["messages"]) == 3 else None)
+    assert turns[0] == turns[1]
+    return turns[0]
+
+
+def a_call(number: int, **more: Any) -> dict[str, Any]:
+    return {"id": f"call-{number}", "type": "function", "function": {"name": "f", "arguments": "{}"}, **more}
+
+
+@pytest.mark.parametrize("member", ["extra_content", "provider_specific_fields"])
+def test_a_signature_of_a_call_returns_to_its_call(member: str) -> None:
+    calls = [a_call(1, **{member: SIGNED}), a_call(2)]
+    assert turn_after({"tool_calls": calls}, kept=("tool_use",))["tool_calls"] == calls
+
+
+def test_signed_reasoning_returns_with_the_call_that_followed_it() -> None:
+    message = {"reasoning": "hm", "reasoning_details": DETAILS, "tool_calls": [a_call(1)]}
+    for kept in (("tool_use",), ("tool_use", "thinking")):
+        turn = turn_after(message, kept=kept)
+        assert turn["reasoning_details"] == DETAILS and turn["tool_calls"] == [a_call(1)]
+
+
+@pytest.mark.parametrize("members", [{"reasoning_details": DETAILS}, {"extra_content": SIGNED}])
+def test_what_was_signed_returns_with_a_text(members: dict[str, Any]) -> None:
+    assert turn_after({"content": "a", **members}) == {"role": "assistant", "content": "a", **members}
+
+
+def test_a_signature_that_is_too_long_for_an_id_returns_with_the_thinking() -> None:
+    dice = Random(1)
+    long = {"google": {"thought_signature": "".join(dice.choices(ascii_letters, k=200_000))}}
+    assert turn_after({"tool_calls": [a_call(1, extra_content=long)]})["tool_calls"] == [
+        a_call(1, extra_content=long)
+    ]
+
+
+def test_a_signature_that_comes_late_in_a_stream_returns_all_the_same() -> None:
+    pieces = [
+        {"tool_calls": [{"index": 0, **a_call(1)}]},
+        {"tool_calls": [{"index": 0, "extra_content": SIGNED}]},
+        {"reasoning_details": DETAILS},
+    ]
+    chunks = [{"id": "c", "choices": [{"index": 0, "delta": piece}]} for piece in pieces]
+    end = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    out: list[bytes] = []
+    first = exchange(provider="p")
+    for chunk in (*chunks, end):
+        first.feed(Event(b"", b"", json.dumps(chunk).encode()), out)
+    first.end(out)
+    content = [block.to_dict() for block in added_up(b"".join(out)).content]
+    fields = {"max_tokens": 9, "messages": [USER, {"role": "assistant", "content": content}]}
+    sent = json.loads(exchange(provider="p").translate_request(json.dumps(fields).encode()))
+    turn = sent["messages"][1]
+    assert turn["tool_calls"] == [a_call(1, extra_content=SIGNED)] and turn["reasoning_details"] == DETAILS
+
+
+def test_what_one_provider_signed_is_not_sent_to_another() -> None:
+    choice = {"message": {"reasoning_details": DETAILS, "tool_calls": [a_call(1, extra_content=SIGNED)]}}
+    body = json.dumps({"choices": [{**choice, "finish_reason": "tool_calls"}]}).encode()
+    content = json.loads(exchange(provider="p").translate_response(body))["content"]
+    fields = {"max_tokens": 9, "messages": [USER, {"role": "assistant", "content": content}]}
+    sent = json.loads(exchange(provider="q").translate_request(json.dumps(fields).encode()))
+    assert sent["messages"][1] == {"role": "assistant", "content": None, "tool_calls": [a_call(1)]}
+
+
+# What has no effect
+
+
+def test_hints_without_effect_are_reported() -> None:
+    marked = {
+        "role": "user",
+        "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}],
+    }
+    fields = {"max_tokens": 9, "messages": [marked], "top_k": 5, "speed": None, "temperature": 1}
+    asking = exchange()
+    asking.translate_request(json.dumps(fields).encode())
+    assert asking.ignored == ("top_k", "cache_control")
+
+
+def test_thinking_that_a_model_cannot_do_is_reported() -> None:
+    fields = {
+        "max_tokens": 9,
+        "messages": [USER],
+        "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "low"},
+    }
+    asking = exchange(compat=Compat(reasoning=False))
+    asking.translate_request(json.dumps(fields).encode())
+    assert asking.ignored == ("thinking", "output_config.effort")
+
+
+def test_the_servers_own_differences_are_observed() -> None:
+    compat = Compat(
+        supports_usage_in_streaming=False, supports_developer_role=True, supports_temperature=False
+    )
+    fields = {"max_tokens": 9, "messages": [USER], "system": "s", "stream": True, "temperature": 1}
+    asking = exchange(compat=compat)
+    sent = json.loads(asking.translate_request(json.dumps(fields).encode()))
+    assert "stream_options" not in sent and sent["messages"][0] == {"role": "developer", "content": "s"}
+    assert asking.ignored == ("temperature",)
+
+
+def test_marks_of_what_to_cache_reach_an_upstream_that_takes_them() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    text = {"type": "text", "text": "a", **mark}
+    result = {"type": "tool_result", "tool_use_id": "1", "content": "r", **mark}
+    fields = {"max_tokens": 9, "system": [text], "messages": [{"role": "user", "content": [result, text]}]}
+    asking = exchange(compat=Compat(cache_control_format="anthropic"))
+    sent = json.loads(asking.translate_request(json.dumps(fields).encode()))["messages"]
+    assert sent[0]["content"] == sent[2]["content"] == [text]
+    assert sent[1]["content"] == [{"type": "text", "text": "r", **mark}] and asking.ignored == ()
+
+
+def test_entities_in_arguments_are_characters_for_a_server_that_writes_them() -> None:
+    call = {"id": "1", "function": {"name": "f", "arguments": '{"a":"&lt;b&gt; &amp;amp;","n":[1]}'}}
+    body = json.dumps(
+        {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    ).encode()
+    compat = Compat(tool_call_arguments_encoding="html-entities")
+    whole = json.loads(exchange(compat=compat).translate_response(body))["content"][0]["input"]
+    streamed = added_up(exchange(compat=compat).response_as_stream(body)).content[0].input
+    assert whole == streamed == {"a": "<b> &amp;", "n": [1]}
+
+
+def test_reasoning_details_of_some_types_are_part_of_the_text() -> None:
+    details = [{"type": "response.text", "text": "b"}, *DETAILS]
+    body = json.dumps(
+        {"choices": [{"message": {"reasoning_details": details}, "finish_reason": "stop"}]}
+    ).encode()
+    compat = Compat(visible_reasoning_detail_types=("response.text",))
+    whole = json.loads(exchange(compat=compat).translate_response(body))["content"]
+    streamed = [
+        block.to_dict() for block in added_up(exchange(compat=compat).response_as_stream(body)).content
+    ]
+    for content in (whole, streamed):
+        assert [block["text"] for block in content if block["type"] == "text"] == ["b"]

@@ -5,107 +5,291 @@ contains text only, so images and files of a result go into the user's message b
 result: its text begins with "Error:". Thinking without a signature came from a chat server, and returns as
 `reasoning_content`. What one service signed or encrypted means nothing to another and may be rejected by it: it is
 dropped, unless the upstream is known to keep thinking for a Claude behind it; then it is sent unchanged in
-`thinking_blocks`. `cache_control` is dropped: chat services cache by themselves.
+`thinking_blocks`. What the upstream itself had signed returns to where it was, see `opaque_state`. An assistant's turn
+in which nothing is left is left out: many servers reject an empty one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict
 from clawgate.wire.translate import data_url
+from clawgate.wire.translate.anthropic_to_openai import opaque_state, system_messages
+from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
 Part = dict[str, object]
 Message = dict[str, object]
 Shown = messages.Text | messages.Image | messages.Document | messages.SearchResult
+NO_TEXT = "The result is attached to the next message."
 
 
-def chat_messages(
-    system: str | Sequence[messages.Text] | None,
-    turns: Sequence[messages.Message],
-    *,
-    names: ToolNames,
-    keeps_thinking: bool = False,
-) -> list[Message]:
-    """Return the messages; raises `InvalidRequest` with the path of what cannot be translated."""
-    translated: list[Message] = []
-    if prompt := _plain(system or ""):
-        translated.append({"role": "system", "content": prompt})
-    for number, turn in enumerate(turns):
-        path = f"messages[{number}].content"
-        match turn:
-            case messages.UserMessage():
-                translated += _user(turn.content, path)
-            case messages.AssistantMessage():
-                translated.append(_assistant(turn.content, names, keeps_thinking=keeps_thinking))
-            case messages.SystemMessage():
-                translated.append({"role": "system", "content": _plain(turn.content)})
-    return translated
+@dataclass(slots=True, kw_only=True)
+class TurnTranslator:
+    """What the turns of one exchange have in common.
 
+    With ``keeps_cache_control`` the upstream takes Anthropic's marks of what to cache; ``all_thinking``: it is sent the
+    words of all thinking, also of that which another service signed.
+    """
 
-def _plain(content: str | Iterable[messages.Text]) -> str:
-    return content if isinstance(content, str) else "\n\n".join(block.text for block in content)
+    names: ToolNames
+    ids: CallIds
+    keeps_thinking: bool = False
+    all_thinking: bool = False
+    keeps_cache_control: bool = False
+    drops_cache_control: bool = False
+    """Whether a mark was left out."""
+    _messages: list[Message] = field(default_factory=list, init=False)
+    _reminders: list[str] = field(
+        default_factory=list, init=False
+    )  # instructions that wait for the next user's turn
 
+    def translate(
+        self, system: str | Sequence[messages.SystemBlock] | None, turns: Sequence[messages.Message]
+    ) -> list[Message]:
+        """Return the messages; raises `InvalidRequest` with the path of what cannot be translated."""
+        first = next((at for at, turn in enumerate(turns) if not _is_system(turn)), len(turns))
+        leading = [turn for at, turn in enumerate(turns[:first]) if not system_messages.is_cleared(turns, at)]
+        self._lead([system, *(turn.content for turn in leading if _is_system(turn))])
+        for number in range(first, len(turns)):
+            turn = turns[number]
+            if isinstance(turn, messages.UserMessage):
+                self._user(turn.content, f"messages[{number}].content")
+            elif isinstance(turn, messages.AssistantMessage):
+                self._assistant(turn.content)
+            elif not system_messages.is_cleared(turns, number):
+                self._reminders += map(
+                    system_messages.as_reminder, system_messages.system_texts(turn.content)
+                )
+                self._remind_in_last_turn()
+        self._remind()
+        return self._messages
 
-def _user(content: str | Sequence[messages.UserBlock], path: str) -> list[Message]:
-    if isinstance(content, str):
-        return [{"role": "user", "content": content}]
-    results: list[Message] = []
-    parts: list[Part] = []
-    for number, block in enumerate(content):
-        block_path = f"{path}[{number}]"
-        if isinstance(block, messages.ToolResult):
-            text, attached = _result(block, block_path)
-            results.append({"role": "tool", "tool_call_id": block.tool_use_id, "content": text})
-            parts += attached
+    def _lead(self, prompts: Iterable[object]) -> None:
+        """Begin with the one system message."""
+        parts: list[Part] = []
+        for prompt in prompts:
+            blocks = [messages.Text(prompt)] if isinstance(prompt, str) else prompt or ()
+            assert isinstance(blocks, Sequence)
+            parts += [
+                self.mark({"type": "text", "text": text}, block)
+                for block in blocks
+                if isinstance(block, messages.Text) and (text := system_messages.without_billing(block.text))
+            ]
+        if any("cache_control" in part for part in parts):
+            self._messages.append({"role": "system", "content": parts})
+        elif parts:
+            self._messages.append(
+                {"role": "system", "content": "\n\n".join(str(part["text"]) for part in parts)}
+            )
+
+    def _remind_in_last_turn(self) -> None:
+        """Add instructions to the user's turn that they follow, if they follow one."""
+        last = self._messages[-1] if self._messages else None
+        if last is None or last["role"] != "user":
+            return
+        reminders, self._reminders = self._reminders, []
+        content = last["content"]
+        for text in reminders:
+            if isinstance(content, list):
+                content.append({"type": "text", "text": text})
+            else:
+                content = f"{content}\n\n{text}" if content else text
+        last["content"] = content
+
+    def _remind(self) -> None:
+        """Give instructions a turn of their own, if there is no user's turn for them."""
+        if self._reminders:
+            self._messages.append({"role": "user", "content": "\n\n".join(self._reminders)})
+            self._reminders = []
+
+    def _user(self, content: str | Sequence[messages.UserBlock] | None, path: str) -> None:
+        blocks = [messages.Text(content)] if isinstance(content, str) else content or ()
+        parts: list[Part] = []
+        results: list[Message] = []
+        for number, block in enumerate(blocks):
+            if isinstance(block, messages.ToolResult):
+                message, attached = self._result(block, f"{path}[{number}]")
+                results.append(message)
+                parts += attached
+            else:
+                parts += self._parts([block], path, first=number)
+        reminders: list[Part] = [{"type": "text", "text": text} for text in self._reminders]
+        parts = reminders + parts
+        self._reminders = []
+        self._messages += results
+        if parts or not results:
+            self._messages.append({"role": "user", "content": _content(parts)})
+
+    def _result(self, block: messages.ToolResult, path: str) -> tuple[Message, list[Part]]:
+        """Return a tool message, and the parts that go into the user's message behind it."""
+        content = block.content or ""
+        if isinstance(content, str):
+            text, attached = content, []
         else:
-            parts += _parts([block], path, first=number)
-    if parts or not results:
-        results.append({"role": "user", "content": _content(parts)})
-    return results
+            parts = self._parts(content, f"{path}.content")
+            text = "\n\n".join(str(part["text"]) for part in parts if part["type"] == "text")
+            attached = [part for part in parts if part["type"] != "text"]
+        if attached and not text:
+            text = NO_TEXT
+        if block.is_error and not text.lower().startswith("error"):
+            text = f"Error: {text}" if text else "Error"
+        part = self.mark({"type": "text", "text": text}, block)
+        message: Message = {
+            "role": "tool",
+            "tool_call_id": self.ids.to_upstream(block.tool_use_id),
+            "content": [part] if "cache_control" in part else text,
+        }
+        return message, attached
+
+    def _parts(self, blocks: Iterable[Shown], path: str, *, first: int = 0) -> list[Part]:
+        parts: list[Part] = []
+        for number, block in enumerate(blocks, first):
+            place = f"{path}[{number}]"
+            made: list[Part] = []
+            match block:
+                case messages.Text():
+                    made = [{"type": "text", "text": block.text}]
+                case messages.Image():
+                    made = [_image(block.source, f"{place}.source")]
+                case messages.Document():
+                    _check_citations(block.citations, place)
+                    made = self._document(block, f"{place}.source")
+                case messages.SearchResult():
+                    _check_citations(block.citations, place)
+                    text = "\n".join(
+                        [f"{block.title} ({block.source})", *(text.text for text in block.content)]
+                    )
+                    made = [{"type": "text", "text": text}]
+            if made:
+                self.mark(made[-1], block)
+            parts += made
+        return parts
+
+    def _document(self, block: messages.Document, path: str) -> list[Part]:
+        source = block.source
+        if isinstance(source, messages.FileSource):
+            _reject_file(path)
+        if isinstance(source, messages.UrlSource):
+            _reject(path, "is a document's URL, which a chat request cannot contain; send it as base64")
+        if isinstance(source, messages.Base64Source):
+            file = {"filename": block.title or "document.pdf", "file_data": _url(source)}
+            return [{"type": "file", "file": file}]
+        if isinstance(source, messages.TextSource):
+            return [{"type": "text", "text": _titled(block, source.data)}]
+        if isinstance(source.content, str):
+            return [{"type": "text", "text": _titled(block, source.content)}]
+        return self._parts(source.content, f"{path}.content")
+
+    def mark(self, part: Part, block: object) -> Part:
+        """Return ``part`` with the mark of its block, if it has one and the upstream takes it."""
+        mark = getattr(block, "cache_control", None)
+        if mark is not None and self.keeps_cache_control:
+            part["cache_control"] = mark
+        self.drops_cache_control = self.drops_cache_control or (
+            mark is not None and not self.keeps_cache_control
+        )
+        return part
+
+    def _assistant(self, content: str | Sequence[messages.AssistantBlock] | None) -> None:
+        translated = _Assistant(self)
+        for block in [messages.Text(content)] if isinstance(content, str) else content or ():
+            translated.add(block)
+        if (message := translated.message()) is not None:
+            self._remind()
+            self._messages.append(message)
+
+
+class _Assistant:
+    """One turn of the assistant, block by block."""
+
+    def __init__(self, turns: TurnTranslator) -> None:
+        self._turns = turns
+        self._texts: list[Part] = []
+        self._reasoning: list[str] = []
+        self._signed: list[Part] = []
+        self._calls: list[Part] = []
+        self._opaque: dict[str, object] = {}  # members of the message
+        self._opaque_of_calls: dict[str, dict[str, object]] = {}  # members of calls by the client's ids
+
+    def add(self, block: messages.AssistantBlock) -> None:
+        turns = self._turns
+        match block:
+            case messages.Text():
+                self._texts.append(turns.mark({"type": "text", "text": block.text}, block))
+            case messages.Thinking():
+                self._think(block)
+            case messages.RedactedThinking() if turns.keeps_thinking:
+                self._signed.append({"type": "redacted_thinking", "data": block.data})
+            case messages.ToolUse():
+                turns.mark({}, block)
+                arguments = strict.encode_request(block.input).decode()
+                function = {"name": turns.names.shorten(block.name), "arguments": arguments}
+                call: Part = {"id": turns.ids.to_upstream(block.id), "type": "function", "function": function}
+                state = turns.ids.state_in(block.id)
+                if state is not None:
+                    call |= _only(state.call, opaque_state.CALL_MEMBERS)
+                    self._note(state)
+                call |= self._opaque_of_calls.get(block.id, {})
+                self._calls.append(call)
+                self._opaque_of_calls.setdefault(block.id, call)
+
+    def _think(self, block: messages.Thinking) -> None:
+        turns = self._turns
+        signature, state = opaque_state.split(block.signature)
+        if state is not None and (own := turns.ids.state_in(block.signature)) is not None:
+            self._note(own)
+        if turns.keeps_thinking or turns.all_thinking or not signature:
+            self._reasoning.append(block.thinking)
+        if turns.keeps_thinking and signature:
+            self._signed.append({"type": "thinking", "thinking": block.thinking, "signature": signature})
+
+    def _note(self, state: opaque_state.OpaqueState) -> None:
+        """Take the members of the message, of which the later state knows more, and those of calls."""
+        self._opaque |= _only(state.message, opaque_state.MESSAGE_MEMBERS)
+        for call_id, members in (state.calls or {}).items():
+            known = self._opaque_of_calls.setdefault(call_id, {})
+            known |= _only(members, opaque_state.CALL_MEMBERS)  # of a call that came before, this is the call
+
+    def message(self) -> Message | None:
+        """Return the chat message; None if nothing is left of the turn."""
+        text = "".join(str(part["text"]) for part in self._texts)
+        reasoning = "".join(self._reasoning)
+        if not (text or self._calls or reasoning or self._signed or self._opaque):
+            return None
+        content: object = text if text or not self._calls else None
+        if any("cache_control" in part for part in self._texts):
+            content = self._texts
+        message: Message = {"role": "assistant", "content": content}
+        if reasoning and "reasoning_details" not in self._opaque:
+            message["reasoning_content"] = reasoning
+        if self._signed:
+            message["thinking_blocks"] = self._signed
+        message |= self._opaque
+        if self._calls:
+            message["tool_calls"] = self._calls
+        return message
+
+
+def _is_system(turn: messages.Message) -> bool:
+    return isinstance(turn, messages.SystemMessage | messages.DeveloperMessage)
+
+
+def _only(members: dict[str, object] | None, names: tuple[str, ...]) -> dict[str, object]:
+    """Return those members that an upstream may have sent: the client could have written others into a state."""
+    return {name: value for name, value in (members or {}).items() if name in names}
 
 
 def _content(parts: list[Part]) -> str | list[Part]:
     """Return a single text as a string, which every server accepts."""
-    if len(parts) == 1 and parts[0]["type"] == "text":
+    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
         return str(parts[0]["text"])
     return parts or ""
-
-
-def _result(block: messages.ToolResult, path: str) -> tuple[str, list[Part]]:
-    """Return the text of a tool message, and the parts that go into the user's message behind it."""
-    content = block.content or ""
-    if isinstance(content, str):
-        text, attached = content, []
-    else:
-        parts = _parts(content, f"{path}.content")
-        text = "\n\n".join(str(part["text"]) for part in parts if part["type"] == "text")
-        attached = [part for part in parts if part["type"] != "text"]
-    if attached and not text:
-        text = "The result is attached to the next message."
-    if block.is_error and not text.lower().startswith("error"):
-        text = f"Error: {text}" if text else "Error"
-    return text, attached
-
-
-def _parts(blocks: Iterable[Shown], path: str, *, first: int = 0) -> list[Part]:
-    parts: list[Part] = []
-    for number, block in enumerate(blocks, first):
-        match block:
-            case messages.Text():
-                parts.append({"type": "text", "text": block.text})
-            case messages.Image():
-                parts.append(_image(block.source, f"{path}[{number}].source"))
-            case messages.Document():
-                parts += _document(block, f"{path}[{number}].source")
-            case messages.SearchResult():
-                text = "\n".join([f"{block.title} ({block.source})", *(text.text for text in block.content)])
-                parts.append({"type": "text", "text": text})
-    return parts
 
 
 def _image(source: messages.Base64Source | messages.UrlSource | messages.FileSource, path: str) -> Part:
@@ -120,24 +304,13 @@ def _url(source: messages.Base64Source | messages.UrlSource) -> str:
     return data_url.build(source.media_type, source.data)
 
 
-def _document(block: messages.Document, path: str) -> list[Part]:
-    source = block.source
-    if isinstance(source, messages.FileSource):
-        _reject_file(path)
-    if isinstance(source, messages.UrlSource):
-        _reject(path, "is a document's URL, which a chat request cannot contain; send it as base64")
-    if isinstance(source, messages.Base64Source):
-        file = {"filename": block.title or "document.pdf", "file_data": _url(source)}
-        return [{"type": "file", "file": file}]
-    if isinstance(source, messages.TextSource):
-        return [{"type": "text", "text": _titled(block, source.data)}]
-    if isinstance(source.content, str):
-        return [{"type": "text", "text": _titled(block, source.content)}]
-    return _parts(source.content, f"{path}.content")
-
-
 def _titled(block: messages.Document, text: str) -> str:
     return "\n".join(line for line in (block.title, block.context, text) if line)
+
+
+def _check_citations(citations: messages.Citations | None, path: str) -> None:
+    if citations is not None and citations.enabled:
+        _reject(f"{path}.citations", "requests citations, which only Anthropic makes; set 'enabled' to false")
 
 
 def _reject_file(path: str) -> NoReturn:
@@ -146,39 +319,3 @@ def _reject_file(path: str) -> NoReturn:
 
 def _reject(path: str, problem: str) -> NoReturn:
     raise InvalidRequest(f"'{path}' {problem}", param=path)
-
-
-def _assistant(
-    content: str | Sequence[messages.AssistantBlock], names: ToolNames, *, keeps_thinking: bool
-) -> Message:
-    if isinstance(content, str):
-        return {"role": "assistant", "content": content}
-    text: list[str] = []
-    reasoning: list[str] = []
-    signed: list[Part] = []
-    calls: list[Part] = []
-    for block in content:
-        match block:
-            case messages.Text():
-                text.append(block.text)
-            case messages.Thinking():
-                if keeps_thinking or not block.signature:
-                    reasoning.append(block.thinking)
-                if keeps_thinking and block.signature:
-                    signed.append(
-                        {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
-                    )
-            case messages.RedactedThinking() if keeps_thinking:
-                signed.append({"type": "redacted_thinking", "data": block.data})
-            case messages.ToolUse():
-                arguments = strict.encode_request(block.input).decode()
-                call = {"name": names.shorten(block.name), "arguments": arguments}
-                calls.append({"id": block.id, "type": "function", "function": call})
-    translated: Message = {"role": "assistant", "content": "".join(text) if text or not calls else None}
-    if unsigned := "".join(reasoning):
-        translated["reasoning_content"] = unsigned
-    if signed:
-        translated["thinking_blocks"] = signed
-    if calls:
-        translated["tool_calls"] = calls
-    return translated

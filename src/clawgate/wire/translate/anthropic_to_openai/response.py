@@ -7,13 +7,21 @@ Complete responses and streams use the same rules. OpenAI counts cached tokens w
 
 from __future__ import annotations
 
+import html
+from dataclasses import dataclass
+
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import errors as upstream_errors
+from clawgate.wire.translate.anthropic_to_openai import opaque_state
+from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
 ContentBlock = dict[str, object]
+
+HTML_ENTITIES = "html-entities"
+"""OpenClaw's name for arguments in which characters are HTML entities."""
 
 STOP = {
     "stop": "end_turn",
@@ -64,8 +72,45 @@ def usage(counts: object) -> dict[str, object]:
 
 
 def reasoning_of(delta: chat.ChoiceDelta) -> str:
-    """Return the model's visible reasoning: `reasoning_content`, or `reasoning` as some servers name it."""
-    return lenient.as_word(delta.reasoning_content) or lenient.as_word(delta.reasoning) or ""
+    """Return the model's visible reasoning, by the names that servers have for it."""
+    return (
+        lenient.as_word(delta.reasoning_content)
+        or lenient.as_word(delta.reasoning)
+        or "".join(
+            lenient.as_word(lenient.as_member(entry, "text"))
+            or lenient.as_word(lenient.as_member(entry, "summary"))
+            or ""
+            for entry in details_of(delta)
+            if lenient.as_member(entry, "type") in ("reasoning.text", "reasoning.summary")
+        )
+    )
+
+
+def details_of(delta: chat.ChoiceDelta) -> list[object]:
+    """Return OpenRouter's `reasoning_details`; empty for what is no list."""
+    return delta.reasoning_details if isinstance(delta.reasoning_details, list) else []
+
+
+def visible_details(delta: chat.ChoiceDelta, types: tuple[str, ...]) -> str:
+    """Return the text of those reasoning details that are part of the visible response."""
+    return "".join(
+        lenient.as_text(lenient.as_member(entry, "text"))
+        for entry in details_of(delta)
+        if lenient.as_member(entry, "type") in types
+    )
+
+
+def opaque_members_of_call(call: chat.ToolCallPiece) -> dict[str, object]:
+    """Return what the upstream wants back with this call."""
+    members = ((name, getattr(call, name)) for name in opaque_state.CALL_MEMBERS)
+    return {name: value for name, value in members if value}
+
+
+def opaque_members_of_message(delta: chat.ChoiceDelta, visible: tuple[str, ...] = ()) -> dict[str, object]:
+    """Return what the upstream wants back with this message; without the details that are ``visible``."""
+    details = [entry for entry in details_of(delta) if lenient.as_member(entry, "type") not in visible]
+    members = {"reasoning_details": details, "extra_content": delta.extra_content}
+    return {name: value for name, value in members.items() if value}
 
 
 def arguments_text(arguments: str | chat.Json | None) -> str:
@@ -73,11 +118,20 @@ def arguments_text(arguments: str | chat.Json | None) -> str:
     return strict.encode_response(arguments).decode() if isinstance(arguments, dict) else arguments or ""
 
 
-def message(completion: chat.ChatCompletion, *, model: str, names: ToolNames) -> dict[str, object]:
+def message(
+    completion: chat.ChatCompletion,
+    *,
+    model: str,
+    names: ToolNames,
+    ids: CallIds,
+    visible: tuple[str, ...] = (),
+    decode_entities: bool = False,
+) -> dict[str, object]:
     """Return the message object for a complete response.
 
     Raises `UpstreamMalformed` without a choice, for a call of no function, and without a finish reason: a response that
-    was cut must not look finished. Raises `UpstreamFailed` for a response that reports an error.
+    was cut must not look finished. Raises `UpstreamFailed` for a response that reports an error. ``visible`` are the
+    types of reasoning details that are text; with ``decode_entities`` arguments contain HTML entities.
     """
     if not completion.choices:
         raise UpstreamMalformed("the upstream's response has no choices")
@@ -89,29 +143,36 @@ def message(completion: chat.ChatCompletion, *, model: str, names: ToolNames) ->
         ).as_failure()
     if not choice.finish_reason:
         raise UpstreamMalformed("the upstream's response has no finish_reason: it may be incomplete")
+    opaque = opaque_members_of_message(delta, visible)
     content = _thinking(delta)
+    texts: list[ContentBlock] = []
     for kind, piece in lenient.content_parts(delta.content):
         if kind == "text":
-            content.append({"type": "text", "text": piece})
+            texts.append({"type": "text", "text": piece})
         else:
-            content.append({"type": "thinking", "thinking": piece, "signature": ""})
+            texts.append({"type": "thinking", "thinking": piece, "signature": ""})
     refusal = lenient.as_word(delta.refusal)
-    if refusal:
-        content.append({"type": "text", "text": refusal})
-    result = calls_of(delta)
+    texts += [{"type": "text", "text": text} for text in (visible_details(delta, visible), refusal) if text]
     calls = [
-        _call(completion.id, number, call, choice.finish_reason, names) for number, call in enumerate(result)
+        _Call(completion, choice.finish_reason, names, ids, decode_entities).block(
+            call, opaque if not number else None
+        )
+        for number, call in enumerate(calls_of(delta))
     ]
+    left = _too_long_for_ids(calls_of(delta), calls, ids)
+    if opaque or left:
+        _sign(content, ids.signature(message=opaque, calls=left))
+    content += texts
     content += [call for call in calls if call is not None]
     return {
-        "id": completion.id,
+        "id": ids.message_id(completion.id),
         "type": "message",
         "role": "assistant",
         "model": model,
         "content": content,
         "stop_reason": stop_reason(choice.finish_reason, called=bool(calls), refused=bool(refusal)),
         "stop_sequence": None,
-        "usage": usage(completion.usage),
+        "usage": usage(completion.usage or choice.usage),
     }
 
 
@@ -137,22 +198,64 @@ def _thinking(delta: chat.ChoiceDelta) -> list[ContentBlock]:
     return blocks
 
 
-def _call(
-    completion: object, number: int, call: chat.ToolCallPiece, finish: str, names: ToolNames
-) -> ContentBlock | None:
-    """Return the call as a block; None for one that the token limit cut off, which cannot be run.
+def _too_long_for_ids(
+    sent: list[chat.ToolCallPiece], blocks: list[ContentBlock | None], ids: CallIds
+) -> dict[str, dict[str, object]]:
+    """Return the opaque members of calls whose ids do not carry them, by these ids."""
+    left = {}
+    for call, block in zip(sent, blocks, strict=True):
+        own = opaque_members_of_call(call)
+        if own and block is not None and not ids.carries_state(str(block["id"])):
+            left[str(block["id"])] = own
+    return left
 
-    Arguments that are no JSON object for another reason are kept as text under `strict.RAW`: the tool rejects them, and
-    the model can correct them.
-    """
-    if call.function is None or not call.function.name:
-        raise UpstreamMalformed("the upstream's response calls something that is not a function")
-    arguments = arguments_text(call.function.arguments)
-    if finish == "length" and strict.parse_arguments(arguments) is None:
-        return None
-    return {
-        "type": "tool_use",
-        "id": lenient.call_id(call.id, completion, number),
-        "name": names.restore(call.function.name),
-        "input": strict.arguments_or_raw(arguments),
-    }
+
+def _sign(content: list[ContentBlock], signature: str) -> None:
+    """Put the signature into the last block of thinking that has none, or into one without words."""
+    for block in reversed(content):
+        if block["type"] == "thinking" and not block["signature"]:
+            block["signature"] = signature
+            return
+    content.append({"type": "thinking", "thinking": "", "signature": signature})
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the calls of one response have in common."""
+
+    completion: chat.ChatCompletion
+    finish: str
+    names: ToolNames
+    ids: CallIds
+    decode_entities: bool
+
+    def block(self, call: chat.ToolCallPiece, message: dict[str, object] | None) -> ContentBlock | None:
+        """Return the call as a block; None for one that the token limit cut off, which cannot be run.
+
+        ``message`` are opaque members of the message. Arguments that are no JSON object for another reason are kept as
+        text under `strict.RAW`: the tool rejects them, and the model can correct them.
+        """
+        if call.function is None or not call.function.name:
+            raise UpstreamMalformed("the upstream's response calls something that is not a function")
+        arguments = arguments_text(call.function.arguments)
+        if self.finish == "length" and strict.parse_arguments(arguments) is None:
+            return None
+        parsed = strict.arguments_or_raw(arguments)
+        own = opaque_members_of_call(call)
+        return {
+            "type": "tool_use",
+            "id": self.ids.to_client(call.id, self.completion.id, call=own, message=message),
+            "name": self.names.restore(call.function.name),
+            "input": without_entities(parsed) if self.decode_entities else parsed,
+        }
+
+
+def without_entities(value: object) -> object:
+    """Return a JSON value whose texts have characters in place of HTML entities; xAI's models write these."""
+    if isinstance(value, str):
+        return html.unescape(value)
+    if isinstance(value, list):
+        return [without_entities(one) for one in value]
+    if isinstance(value, dict):
+        return {name: without_entities(one) for name, one in value.items()}
+    return value

@@ -18,7 +18,11 @@ from clawgate.wire.openai import types as chat
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.anthropic_to_openai import response
+from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
+from clawgate.wire.translate.anthropic_to_openai.opaque_members import OpaqueMembers
+from clawgate.wire.translate.anthropic_to_openai.stream_calls import StreamedCalls
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.compat import NO_COMPAT, Compat
 
 KEEP_ALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -42,7 +46,9 @@ class MessagesStream:
 
     __slots__ = (
         "_blocks",
+        "_called",
         "_calls",
+        "_decode_entities",
         "_finish",
         "_halves",
         "_held_blocks",
@@ -52,22 +58,33 @@ class MessagesStream:
         "_ids",
         "_model",
         "_names",
+        "_opaque",
         "_open",
         "_open_call",
         "_over",
         "_refused",
-        "_slots",
         "_started",
         "_usage",
+        "_visible",
         "error",
         "finished",
     )
 
-    def __init__(self, *, model: str, made_id: str = "msg_unnamed", names: ToolNames | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        names: ToolNames | None = None,
+        ids: CallIds | None = None,
+        compat: Compat = NO_COMPAT,
+    ) -> None:
         self._halves = SurrogateJoiner()
         self._model = model
         self._names = names or ToolNames()
-        self._id = made_id  # of the response, unless the upstream sends one
+        self._ids = ids or CallIds()
+        self._visible = compat.visible_reasoning_detail_types
+        self._decode_entities = compat.tool_call_arguments_encoding == response.HTML_ENTITIES
+        self._id: object = None  # of the upstream's response
         self._started = False
         self._over = False  # finished or failed
         self.finished = False
@@ -77,15 +94,15 @@ class MessagesStream:
         self._blocks = 0  # how many were opened; the open one's index is one less
         self._open = ""  # the kind of the open block: text, thinking, tool
         self._open_call = -1  # our number of the call that is open
-        self._calls: list[str | None] = []  # the id of each call, by our number
-        self._ids: dict[str, int] = {}  # our number of each call, by its id
-        self._slots: dict[int | None, int] = {}  # our number of the latest call, by the upstream's index
+        self._calls = StreamedCalls()
+        self._called = False  # whether a call was sent
+        self._opaque = OpaqueMembers()
         self._held_blocks: list[_HeldBlock] = []
         self._held_calls: dict[int, _HeldBlock] = {}
         self._held_size = 0  # characters in `_held_blocks`
         self._refused = False
         self._finish: str | None = None
-        self._usage: object = None
+        self._usage: dict[object, object] = {}
 
     def feed(self, event: Event, out: list[bytes]) -> None:
         """Append the client's bytes for an event to ``out``.
@@ -122,15 +139,16 @@ class MessagesStream:
             raise
         if chunk.error is not None or chunk.choices is None:
             self._fail_if_error(data)
-        if chunk.id:
-            self._id = lenient.as_word(chunk.id) or self._id
+        self._id = self._id or chunk.id
         if not self._started:
             self._start(chunk, out)
         if chunk.usage is not None:
-            self._usage = chunk.usage
+            lenient.merge_counts(self._usage, chunk.usage)
         for choice in chunk.choices or ():
             if choice.index:
                 continue
+            if choice.usage is not None:
+                lenient.merge_counts(self._usage, choice.usage)
             if choice.delta is not None:
                 self._add(choice.delta, out)
             elif choice.message is not None and not self._blocks:  # a complete message in one event
@@ -141,7 +159,9 @@ class MessagesStream:
                     self._fail(upstream_errors.UNSPECIFIED)
 
     def _add(self, delta: chat.ChoiceDelta, out: list[bytes]) -> None:
-        if delta.reasoning_content or delta.thinking_blocks or delta.reasoning:
+        if delta.reasoning_details or delta.extra_content:
+            self._opaque.add(response.opaque_members_of_message(delta, self._visible))
+        if delta.reasoning_content or delta.thinking_blocks or delta.reasoning or delta.reasoning_details:
             self._reasoning(delta, out)
         if delta.content:
             if isinstance(delta.content, str):
@@ -152,9 +172,12 @@ class MessagesStream:
         if delta.refusal and (refusal := lenient.as_word(delta.refusal)):
             self._refused = True
             self._add_piece("text", refusal, out)
+        if self._visible and (visible := response.visible_details(delta, self._visible)):
+            self._add_piece("text", visible, out)
         if delta.tool_calls or delta.function_call is not None:
+            in_delta: set[int] = set()
             for call in response.calls_of(delta):
-                self._call(call, out)
+                self._call(call, in_delta, out)
 
     def _fail_if_error(self, data: bytes) -> None:
         """Fail with the error that an event reports, if it does."""
@@ -169,7 +192,7 @@ class MessagesStream:
     def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
         self._started = True
         message: dict[str, object] = {
-            "id": self._id,
+            "id": self._ids.message_id(chunk.id),
             "type": "message",
             "role": "assistant",
             "model": self._model,
@@ -207,8 +230,8 @@ class MessagesStream:
     def _sign(self, signature: str, out: list[bytes]) -> None:
         """Add a signature. It ends its block: the next piece of thinking begins another one."""
         if self._open == "thinking":
-            out.append(self._delta(b'{"type":"signature_delta","signature":%b}' % _json(signature)))
-            self._close(out)
+            self._emit_signature(signature, out)
+            self._stop(out)
         elif self._thinks:
             self._held_blocks[-1].signature = signature
             self._hold(signature)
@@ -243,11 +266,13 @@ class MessagesStream:
         elif piece:
             out.append(self._delta(b'{"type":"thinking_delta","thinking":%b}' % _json(piece)))
 
-    def _call(self, piece: chat.ToolCallPiece, out: list[bytes]) -> None:
+    def _call(self, piece: chat.ToolCallPiece, in_delta: set[int], out: list[bytes]) -> None:
         """Add a piece of a tool call: emitted if its call is the open one, held otherwise."""
-        number = self._number(piece)
         function = piece.function or chat.FunctionPiece()
         arguments = response.arguments_text(function.arguments)
+        number = self._calls.number_of(piece, arguments, in_delta)
+        known = self._calls.calls[number]
+        known.extra |= response.opaque_members_of_call(piece)
         if self._open == "tool" and number == self._open_call:
             if arguments:
                 out.append(self._input(arguments))
@@ -256,34 +281,12 @@ class MessagesStream:
         if call is None:
             call = self._held_calls[number] = _HeldBlock("tool", number)
             self._held_blocks.append(call)
-        call.name = call.name or function.name
         call.pieces.append(arguments)
         self._hold(arguments)
-        if self._open != "tool" and call.name and self._calls[number] and self._held_blocks[0] is call:
+        streams = self._open != "tool" and not self._decode_entities
+        if streams and known.name and known.id is not None and self._held_blocks[0] is call:
             del self._held_blocks[0], self._held_calls[number]
             self._emit(call, out)
-
-    def _number(self, piece: chat.ToolCallPiece) -> int:
-        """Return our number of the call that the piece belongs to.
-
-        Its id decides: some servers give every parallel call the same index, or none. A piece without an id continues
-        the latest call of its index.
-        """
-        number = self._slots.get(piece.index)
-        if piece.id:
-            known = self._ids.get(piece.id)
-            if known is not None:
-                number = known
-            elif number is not None and self._calls[number] is not None:
-                number = None
-        if number is None:
-            number = len(self._calls)
-            self._calls.append(None)
-        if piece.id and self._calls[number] is None:
-            self._calls[number] = piece.id
-            self._ids[piece.id] = number
-        self._slots[piece.index] = number
-        return number
 
     def _hold(self, piece: str) -> None:
         self._held_size += len(piece) + 64  # about what a piece costs besides its text
@@ -301,16 +304,26 @@ class MessagesStream:
             self._add_piece(block.kind, content, out)
             if block.signature:
                 self._sign(block.signature, out)
-        elif not block.name:
-            raise UpstreamMalformed("the upstream's stream calls a tool without a name")
         else:
-            self._close(out)
-            call_id = lenient.call_id(self._calls[block.number], self._id, block.number)
-            name = self._names.restore(block.name)
-            self._begin("tool", {"type": "tool_use", "id": call_id, "name": name, "input": {}}, out)
-            self._open_call = block.number
-            if content:
-                out.append(self._input(content))
+            self._emit_call(block.number, content, out)
+
+    def _emit_call(self, number: int, arguments: str, out: list[bytes]) -> None:
+        call = self._calls.calls[number]
+        if not call.name:
+            raise UpstreamMalformed("the upstream's stream calls a tool without a name")
+        self._close(out)
+        message = self._opaque.message if not self._called else None
+        call.id = self._ids.to_client(call.id, self._id, call=call.extra, message=message)
+        if self._ids.carries_state(call.id):
+            self._opaque.sent_in_call(number, call.extra)
+        self._called = True
+        name = self._names.restore(call.name)
+        self._begin("tool", {"type": "tool_use", "id": call.id, "name": name, "input": {}}, out)
+        self._open_call = number
+        if self._decode_entities and (parsed := strict.parse_arguments(arguments)) is not None:
+            arguments = strict.encode_response(response.without_entities(parsed)).decode()
+        if arguments:
+            out.append(self._input(arguments))
 
     def _begin(self, kind: str, block: dict[str, object], out: list[bytes]) -> None:
         out.append(_event("content_block_start", {"index": self._blocks, "content_block": block}))
@@ -318,9 +331,31 @@ class MessagesStream:
         self._open = kind
 
     def _close(self, out: list[bytes]) -> None:
+        """Close the open block. Thinking that the upstream did not sign carries what it wants back."""
+        if self._open == "thinking" and (opaque := self._opaque.take()) is not None:
+            self._emit_signature(self._ids.signature(message=opaque), out)
+        self._stop(out)
+
+    def _stop(self, out: list[bytes]) -> None:
         if self._open:
             self._open = ""
             out.append(_event("content_block_stop", {"index": self._blocks - 1}))
+
+    def _emit_signature(self, signature: str, out: list[bytes]) -> None:
+        out.append(self._delta(b'{"type":"signature_delta","signature":%b}' % _json(signature)))
+
+    def _emit_rest(self, out: list[bytes]) -> None:
+        """Emit opaque members that came behind what they belong to, in a thinking block without words."""
+        numbered = enumerate(self._calls.calls)
+        calls = {
+            call.id: call.extra
+            for number, call in numbered
+            if call.id and self._opaque.is_unsent(number, call.extra)
+        }
+        if signature := self._ids.signature(message=self._opaque.take(), calls=calls):
+            self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""}, out)
+            self._emit_signature(signature, out)
+            self._stop(out)
 
     def _input(self, piece: str) -> bytes:
         return self._delta(b'{"type":"input_json_delta","partial_json":%b}' % _json(piece))
@@ -338,7 +373,8 @@ class MessagesStream:
         for block in held:
             self._emit(block, out)
             self._close(out)
-        reason = response.stop_reason(self._finish, called=bool(self._calls), refused=self._refused)
+        self._emit_rest(out)
+        reason = response.stop_reason(self._finish, called=bool(self._calls.calls), refused=self._refused)
         delta = {"stop_reason": reason, "stop_sequence": None}
         out.append(_event("message_delta", {"delta": delta, "usage": response.usage(self._usage)}))
         out.append(MESSAGE_STOP)

@@ -1,33 +1,33 @@
 """Translates one exchange of a Messages client with an upstream that speaks chat completions.
 
-What both APIs know is translated. What only Anthropic knows is dropped where it is a hint (top_k, cache_control,
-context_management, inference_geo, speed) and rejected with the field's name where the response would differ (tools that
-Anthropic runs itself, mcp_servers, container). Unknown fields are dropped. Usage is always requested with a stream,
-since Anthropic's clients expect it. Names that are too long for OpenAI are shortened.
+What both APIs know is translated. What would change the meaning of the response and has no counterpart is rejected with
+the field's name (`request_fields.check_supported`); hints are left out and listed in ``ignored``. Usage is always
+requested with a stream, since Anthropic's clients expect it, unless the upstream rejects that. Names and ids that are
+too long for OpenAI are shortened.
 """
 
 from __future__ import annotations
 
-import hashlib
-from typing import NoReturn
+from typing import Any
 
-from clawgate.errors import InvalidRequest, UpstreamMalformed
-from clawgate.wire.anthropic import types as messages
-from clawgate.wire.json import lenient, strict
+import msgspec
+
+from clawgate.errors import UpstreamMalformed
+from clawgate.wire.json import strict
+from clawgate.wire.json.surrogates import replace_lone_surrogates
 from clawgate.wire.openai.types import CHAT_RESPONSE, ChatCompletion
 from clawgate.wire.sse.reader import Event
+from clawgate.wire.translate import chat_compat, thinking_format
 from clawgate.wire.translate import errors as upstream_errors
-from clawgate.wire.translate import reasoning_effort as effort
-from clawgate.wire.translate.anthropic_to_openai import response
-from clawgate.wire.translate.anthropic_to_openai.messages import chat_messages
+from clawgate.wire.translate.anthropic_to_openai import request_fields, response, tools
+from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
+from clawgate.wire.translate.anthropic_to_openai.foreign_blocks import read_request
+from clawgate.wire.translate.anthropic_to_openai.messages import TurnTranslator
 from clawgate.wire.translate.anthropic_to_openai.stream import MessagesStream
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.compat import NO_COMPAT, Compat
 
-LONGEST_USER = 64
-"""Characters of `user` that OpenAI accepts; Anthropic's clients may send 256."""
-
-TIERS = {"auto": "auto", "standard_only": "default"}
-CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class MessagesToChat:
@@ -40,65 +40,78 @@ class MessagesToChat:
         *,
         requested_model: str,
         upstream_model: str,
-        unique_id: str = "unnamed",
+        compat: Compat = NO_COMPAT,
         max_tokens_field: str = "max_tokens",
-        reasoning: bool = True,
         keeps_thinking: bool = False,
+        unique_id: str = "unnamed",
+        provider: str = "",
     ) -> None:
         self.streams = False
+        self.ignored: tuple[str, ...] = ()
         self._requested = requested_model
         self._model = upstream_model
-        self._max_tokens_field = max_tokens_field
-        self._reasoning = reasoning
+        self._compat = compat
+        self._max_tokens_field = compat.max_tokens_field or max_tokens_field
         self._keeps_thinking = keeps_thinking
         self._names = ToolNames()
-        self._made_id = f"msg_{unique_id}"  # of a response that came without one
-        self._stream = MessagesStream(model=requested_model, made_id=self._made_id, names=self._names)
+        self._ids = CallIds(unique=unique_id, provider=provider)
+        self._stream = MessagesStream(model=requested_model, names=self._names, ids=self._ids, compat=compat)
 
     def translate_request(self, body: bytes) -> bytes:
         """Return the chat request for a Messages request; raises `InvalidRequest`."""
-        request = strict.parse_request(body, messages.MESSAGES_REQUEST)
-        for name in ("mcp_servers", "container"):
-            if getattr(request, name):
-                _reject(name, "is a service of Anthropic; remove it")
-        if not request.messages:
-            _reject("messages", "is empty; add a user message")
-        if request.max_tokens < 1:
-            _reject("max_tokens", "must be 1 or more")
-        fields: dict[str, object] = {
+        request = read_request(body)
+        request_fields.check_supported(request)
+        compat = self._compat
+        keeps_marks = compat.cache_control_format == "anthropic"
+        turns = TurnTranslator(
+            names=self._names,
+            ids=self._ids,
+            keeps_thinking=self._keeps_thinking,
+            all_thinking=compat.requires_thinking_as_text is True,
+            keeps_cache_control=keeps_marks,
+        )
+        fields: dict[str, Any] = {
             "model": self._model,
-            "messages": chat_messages(
-                request.system, request.messages, names=self._names, keeps_thinking=self._keeps_thinking
-            ),
+            "messages": turns.translate(request.system, request.messages),
             self._max_tokens_field: request.max_tokens,
+            **request_fields.sampling_fields(request),
         }
-        for name in ("temperature", "top_p"):
-            if (value := getattr(request, name)) is not None:
-                fields[name] = value
-        if request.stop_sequences:
-            fields["stop"] = request.stop_sequences
-        if request.metadata is not None and request.metadata.user_id:
-            fields["user"] = _user(request.metadata.user_id)
-        if request.service_tier in TIERS:
-            fields["service_tier"] = TIERS[request.service_tier]
-        if request.tools:
-            fields["tools"] = [
-                _tool(tool, f"tools[{number}]", self._names) for number, tool in enumerate(request.tools)
-            ]
-            _set_tool_choice(request.tool_choice, fields, self._names)
-        if self._reasoning and (level := _requested_effort(request)) is not None:
-            fields["reasoning_effort"] = level
-        _set_response_format(request.output_config, fields)
+        available = tools.tools_at_the_end(request.tools, request.messages)
+        if translated := tools.chat_tools(available, self._names, keeps_cache_control=keeps_marks):
+            fields["tools"] = translated
+            tools.set_tool_choice(request.tool_choice, fields, self._names)
+        if (output := request_fields.response_format(request)) is not None:
+            fields["response_format"] = output
         self.streams = bool(request.stream)
         if self.streams:
             fields["stream"] = True
             fields["stream_options"] = {"include_usage": True}
+        ignored = request_fields.ignored_fields(request, _names_in(body))
+        if turns.drops_cache_control and "cache_control" not in ignored:
+            ignored.append("cache_control")
+        effort = request_fields.requested_effort(request)
+        enabled = request_fields.thinks(request)
+        takes = compat.reasoning or compat.thinking_format not in (None, "openai")
+        if not (takes and thinking_format.set_thinking(fields, compat, enabled=enabled, effort=effort)):
+            ignored += request_fields.thinking_fields(request)
+        dropped = chat_compat.adapt_fields(fields, compat)
+        self.ignored = (*ignored, *(name for name in dropped if name != "stream_options"))
+        if compat.supports_developer_role and compat.reasoning:
+            _lead_with_developer(fields["messages"])
         return strict.encode_request(fields)
 
     def translate_response(self, body: bytes) -> bytes:
         """Return the message for a chat completion; raises `UpstreamFailed`."""
         completion = self._read(body)
-        return strict.encode_response(response.message(completion, model=self._requested, names=self._names))
+        message = response.message(
+            completion,
+            model=self._requested,
+            names=self._names,
+            ids=self._ids,
+            visible=self._compat.visible_reasoning_detail_types,
+            decode_entities=self._compat.tool_call_arguments_encoding == response.HTML_ENTITIES,
+        )
+        return strict.encode_response(message)
 
     def response_as_stream(self, body: bytes) -> bytes:
         """Return a complete chat completion as the client's stream; raises `UpstreamFailed`."""
@@ -112,7 +125,7 @@ class MessagesToChat:
         chunk = {
             "id": completion.id,
             "choices": [streamed],
-            "usage": completion.usage,
+            "usage": completion.usage or choice.usage,
             "error": choice.error or None,
         }
         out: list[bytes] = []
@@ -130,7 +143,6 @@ class MessagesToChat:
             raise
         if not completion.choices and (error := upstream_errors.find_error(body)) is not None:
             raise error.as_failure()
-        completion.id = lenient.as_word(completion.id) or self._made_id
         return completion
 
     def translate_error(self, status: int, body: bytes) -> bytes:
@@ -155,68 +167,16 @@ class MessagesToChat:
         return upstream_errors.messages_event(self._stream.error) if self._stream.error is not None else b""
 
 
-def _user(name: str) -> str:
-    """Return the name of a user in a form that OpenAI accepts; a digest identifies a user as well as a longer name."""
-    return name if len(name) <= LONGEST_USER else hashlib.sha256(name.encode()).hexdigest()
+def _names_in(body: bytes) -> list[str]:
+    """Return the names of the fields at the top of a request that was read before, but for those that are null."""
+    try:
+        members = _members.decode(body)
+    except msgspec.MsgspecError:
+        members = _members.decode(replace_lone_surrogates(body))
+    return [name for name, value in members.items() if bytes(value) != b"null"]
 
 
-def _tool(tool: messages.Tool, path: str, names: ToolNames) -> dict[str, object]:
-    if tool.type is not None and tool.type != "custom":
-        what = strict.abbreviated(tool.type)
-        _reject(
-            path,
-            f"is {what!r}, a tool that Anthropic runs; only tools with an 'input_schema' can be translated",
-        )
-    function: dict[str, object] = {"name": names.shorten(tool.name)}
-    if tool.description is not None:
-        function["description"] = tool.description
-    if tool.input_schema is None:
-        _reject(f"{path}.input_schema", "is missing")
-    function["parameters"] = _with_properties(tool.input_schema)
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}
-
-
-def _with_properties(schema: messages.Json) -> messages.Json:
-    """Return a tool's schema as OpenAI accepts it: an object without properties has to state that."""
-    if schema.get("type") == "object" and "properties" not in schema:
-        return {**schema, "properties": {}}
-    return schema
-
-
-def _set_tool_choice(choice: messages.ToolChoice | None, fields: dict[str, object], names: ToolNames) -> None:
-    if choice is None:
-        return
-    if choice.type in CHOICES:
-        fields["tool_choice"] = CHOICES[choice.type]
-    elif choice.type == "tool" and choice.name:
-        fields["tool_choice"] = {"type": "function", "function": {"name": names.shorten(choice.name)}}
-    else:
-        _reject("tool_choice", "must be of type auto, any, none, or tool with a 'name'")
-    if choice.disable_parallel_tool_use is not None and choice.type != "none":
-        fields["parallel_tool_calls"] = not choice.disable_parallel_tool_use
-
-
-def _requested_effort(request: messages.MessagesRequest) -> str | None:
-    """Return the effort that the client named, or the one nearest to its budget; None if thinking is off."""
-    if request.thinking is not None and request.thinking.type == "disabled":
-        return None
-    if request.output_config is not None and request.output_config.effort is not None:
-        return request.output_config.effort
-    if request.thinking is not None and request.thinking.budget_tokens is not None:
-        return effort.effort_for_budget(request.thinking.budget_tokens)
-    return None
-
-
-def _set_response_format(config: messages.OutputConfig | None, fields: dict[str, object]) -> None:
-    if config is None or config.format is None:
-        return
-    if config.format.type != "json_schema" or config.format.schema is None:
-        _reject("output_config.format", "must be json_schema with a 'schema'")
-    schema = {"name": "response", "schema": config.format.schema, "strict": True}
-    fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-
-
-def _reject(field: str, problem: str) -> NoReturn:
-    raise InvalidRequest(f"'{field}' {problem}", param=field)
+def _lead_with_developer(turns: list[Any]) -> None:
+    """Give the system message the name that OpenAI's reasoning models have for it."""
+    if turns and isinstance(turns[0], dict) and turns[0].get("role") == "system":
+        turns[0]["role"] = "developer"

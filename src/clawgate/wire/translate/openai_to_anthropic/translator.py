@@ -48,6 +48,7 @@ class ChatToMessages:
         reasoning: bool = True,
     ) -> None:
         self.streams = False
+        self.ignored: tuple[str, ...] = ()
         self._requested = requested_model
         self._model = upstream_model
         self._created = created

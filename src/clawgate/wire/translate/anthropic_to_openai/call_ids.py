@@ -1,0 +1,80 @@
+"""Maps the ids of tool calls between a Messages client and its upstream.
+
+OpenAI accepts 40 characters, Anthropic more. A long id keeps its beginning and ends in a digest, so the same id always
+becomes the same one, for the call and for its result. The client's id of a call may carry what the upstream wants back,
+see `opaque_state`; the upstream finds that where it had put it. Ids that the upstream leaves out are made, unique in
+the conversation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from clawgate.wire.json import lenient
+from clawgate.wire.translate.anthropic_to_openai import opaque_state
+from clawgate.wire.translate.anthropic_to_openai.opaque_state import OpaqueState
+
+LONGEST = 40
+_KEPT = 27
+_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9]")
+
+
+class CallIds:
+    """The ids of one exchange. ``unique`` is of this exchange alone, ``provider`` the upstream's id."""
+
+    __slots__ = ("_number", "_provider", "_unique", "_used")
+
+    def __init__(self, *, unique: str = "", provider: str = "") -> None:
+        self._unique = _NOT_IN_ID.sub("", unique)
+        self._provider = opaque_state.provider_tag(provider)
+        self._used: set[str] = set()
+        self._number = 0
+
+    def message_id(self, sent: object) -> str:
+        """Return the id of the response: the upstream's, or one that is made."""
+        return (lenient.as_word(sent) or "").strip() or f"msg_{self._unique or 'unnamed'}"
+
+    def to_upstream(self, client_id: str) -> str:
+        """Return the id of a call for the upstream."""
+        plain, _ = opaque_state.split(client_id)
+        if len(plain) <= LONGEST:
+            return plain
+        digest = hashlib.sha256(plain.encode()).hexdigest()
+        return f"{plain[:_KEPT]}_{digest[: LONGEST - _KEPT - 1]}"
+
+    def state_in(self, text: str) -> OpaqueState | None:
+        """Return the state that an id or a signature of the client carries, if the upstream's provider made it."""
+        state = opaque_state.split(text)[1]
+        return state if state is not None and state.provider == self._provider else None
+
+    def to_client(
+        self,
+        sent: object,
+        response: object,
+        *,
+        call: dict[str, object] | None = None,
+        message: dict[str, object] | None = None,
+    ) -> str:
+        """Return the client's id of a call that the upstream names ``sent`` in a ``response`` of that id.
+
+        It is unique among the calls of the response, and carries the opaque members of the call and the message.
+        """
+        own = sent if isinstance(sent, str) else ""
+        if not own.strip() or own in self._used:
+            own = lenient.call_id(None, lenient.as_word(response) or self._unique, self._number)
+        self._number += 1
+        self._used.add(own)
+        state = opaque_state.pack(OpaqueState(self._provider, call=call, message=message))
+        return own + state if len(state) <= opaque_state.MAX_IN_ID else own
+
+    @staticmethod
+    def carries_state(client_id: str) -> bool:
+        """Whether an id that `to_client` made carries opaque members; some are too long for an id."""
+        return opaque_state.MARK in client_id
+
+    def signature(
+        self, *, message: dict[str, object] | None = None, calls: dict[str, dict[str, object]] | None = None
+    ) -> str:
+        """Return the signature of a thinking block that carries these; empty for nothing."""
+        return opaque_state.pack(OpaqueState(self._provider, message=message, calls=calls))

@@ -1,0 +1,128 @@
+"""Reads a Messages request whose history has blocks that no other service knows, as text.
+
+Tools that Anthropic runs, MCP connectors, tool search and compaction leave such blocks in a conversation. It can
+continue at another model if their words stay: each becomes a text block in its place, or is left out where it has
+none that a model could use. Blocks that are known and malformed stay an error. Requests without such blocks are read
+once, and nothing is done to them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from clawgate.errors import InvalidRequest
+from clawgate.wire.anthropic import types as messages
+from clawgate.wire.json import strict
+from clawgate.wire.json.surrogates import replace_lone_surrogates
+
+_KNOWN = {
+    "user": ("text", "image", "document", "search_result", "tool_result"),
+    "assistant": ("text", "thinking", "redacted_thinking", "tool_use"),
+    "system": ("text", "tool_addition", "tool_removal"),
+    "developer": ("text", "tool_addition", "tool_removal"),
+}
+"""The types of blocks that are translated, by the role of their message."""
+_IN_RESULT = ("text", "image", "document", "search_result")
+_WITHOUT_WORDS = ("fallback", "mcp_tool_listing", "redacted_thinking", "thinking")
+"""Blocks that no model is shown, or that only their own service can read."""
+_SHOWN = (
+    "title", "url", "page_age", "text", "content", "source", "stdout", "stderr", "return_code", "error_code",
+    "error_message", "tool_references", "tool_name", "tabs", "lines",
+)  # fmt: skip
+"""Members of blocks that are for people and models, in the order in which they are shown."""
+_MAX_DEPTH = 12
+
+
+def read_request(body: bytes) -> messages.MessagesRequest:
+    """Return the request; raises `InvalidRequest` with the path of what cannot be read."""
+    try:
+        return strict.parse_request(body, messages.MESSAGES_REQUEST)
+    except InvalidRequest:
+        readable = _with_known_blocks(body)
+        if readable is None:
+            raise
+        return strict.parse_request(readable, messages.MESSAGES_REQUEST)
+
+
+def _with_known_blocks(body: bytes) -> bytes | None:
+    """Return the body with text in place of foreign blocks; None if it has none."""
+    try:
+        request = msgspec.json.decode(replace_lone_surrogates(body))
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+    if not isinstance(request, dict):
+        return None
+    changed = _replace(request, "system", ("text",))
+    turns = request.get("messages")
+    for turn in turns if isinstance(turns, list) else ():
+        role = turn.get("role") if isinstance(turn, dict) else None
+        if isinstance(role, str) and role in _KNOWN:
+            changed = _replace(turn, "content", _KNOWN[role]) or changed
+    return strict.encode_request(request) if changed else None
+
+
+def _replace(holder: dict[str, Any], name: str, known: tuple[str, ...]) -> bool:
+    """Replace the foreign blocks of a list in place; returns whether there were any."""
+    blocks = holder.get(name)
+    if not isinstance(blocks, list):
+        return False
+    changed = False
+    kept: list[object] = []
+    for block in blocks:
+        kind = block.get("type") if isinstance(block, dict) else None
+        if isinstance(block, dict) and isinstance(kind, str) and kind not in known:
+            changed = True
+            if text := as_text(block):
+                kept.append({"type": "text", "text": text})
+            continue
+        if kind == "tool_result":
+            changed = _replace(block, "content", _IN_RESULT) or changed
+        kept.append(block)
+    holder[name] = kept
+    return changed
+
+
+def as_text(block: dict[str, Any]) -> str:
+    """Return a foreign block as text; empty for one that is to be left out."""
+    kind = str(block.get("type"))
+    match kind:
+        case "tool_reference":
+            return f"The tool '{block.get('tool_name')}' is available."
+        case "compaction":
+            summary = block.get("content")
+            return f"[Summary of the conversation so far]\n{summary}" if isinstance(summary, str) else ""
+        case "container_upload":
+            return "[A file was uploaded to a container, which this model cannot read.]"
+        case _ if kind in _WITHOUT_WORDS:
+            return ""
+    if kind.endswith("tool_use"):
+        name = ".".join(str(block[key]) for key in ("server_name", "name") if block.get(key))
+        return f"[{name or kind} was called with {strict.encode_request(block.get('input')).decode()}]"
+    words = "\n".join(_words({name: part for name, part in block.items() if name != "type"}))
+    shown = kind.replace("_tool_result", " result").replace("_", " ")
+    return f"[{shown}]\n{words}" if words else f"[{shown}: left out, since this model cannot read it]"
+
+
+def _words(value: object, depth: int = 0) -> list[str]:
+    """Return the texts of a block, whatever its shape is; nothing that is encrypted or encoded."""
+    if isinstance(value, str):
+        return [value] if value.strip() else []
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [str(value)]
+    if depth > _MAX_DEPTH:
+        return []
+    if isinstance(value, list):
+        return [word for one in value for word in _words(one, depth + 1)]
+    if not isinstance(value, dict):
+        return []
+    if value.get("type") == "text" and isinstance(value.get("data"), str):
+        return [value["data"]]
+    found: list[str] = []
+    for name in _SHOWN:
+        if name in value:
+            words = _words(value[name], depth + 1)
+            labelled = name in ("stderr", "return_code", "error_code")
+            found += [f"{name}: {word}" for word in words] if labelled else words
+    return found

@@ -1,0 +1,124 @@
+"""Changes the request of a client that speaks its provider's dialect, where something has to be changed.
+
+Bytes are not touched unless a compat key of the model says so, or unless a Messages request goes to another service
+than Anthropic's: that one does not get the billing line of Claude Code, and is not given a request that relies on a
+conversation kept by Anthropic, since it would respond as if there had been none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from clawgate.errors import InvalidRequest, ThreadUnsupported
+from clawgate.wire.json import strict
+from clawgate.wire.json.surrogates import replace_lone_surrogates
+from clawgate.wire.translate.anthropic_to_openai.system_messages import without_billing
+from clawgate.wire.translate.chat_compat import adapt_chat_request
+from clawgate.wire.translate.compat import Compat
+from clawgate.wire.translate.messages_compat import adapt_messages_request
+from clawgate.wire.translate.responses_compat import adapt_responses_request
+
+CHAT, MESSAGES, RESPONSES = b"/v1/chat/completions", b"/v1/messages", b"/v1/responses"
+COUNT_TOKENS = b"/v1/messages/count_tokens"
+
+Adapt = Callable[[dict[str, Any], Compat], list[str]]
+_ADAPT: dict[bytes, Adapt] = {
+    CHAT: adapt_chat_request,
+    MESSAGES: adapt_messages_request,
+    COUNT_TOKENS: adapt_messages_request,
+    RESPONSES: adapt_responses_request,
+}
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_any_object = msgspec.json.Decoder(dict[str, Any])
+_BILLING = b"x-anthropic-billing-header"
+_THREAD = b'"thread"'
+_ESCAPE = b"\\u00"
+
+
+class SameDialect:
+    """What is changed in the requests of one model. ``is_anthropic``: the provider is Anthropic itself."""
+
+    __slots__ = ("_compat", "_is_anthropic")
+
+    def __init__(self, compat: Compat, *, is_anthropic: bool) -> None:
+        self._compat = compat
+        self._is_anthropic = is_anthropic
+
+    def changes(self, path: bytes, body: bytes) -> bool:
+        """Whether the body may have to be changed; False costs no more than a search."""
+        if path not in _ADAPT:
+            return False
+        if self._compat.is_set:
+            return True
+        if self._is_anthropic or not path.startswith(MESSAGES):
+            return False
+        return _THREAD in body or _BILLING in body or _ESCAPE in body
+
+    def change(self, path: bytes, body: bytes) -> tuple[bytes, tuple[str, ...]]:
+        """Return the body for the provider, and the names of fields that were left out. May run in a thread.
+
+        ``body`` has the provider's model in it. Raises `InvalidRequest`.
+        """
+        if path.startswith(MESSAGES) and not self._is_anthropic:
+            body = _for_another_vendor(body)
+        if not self._compat.is_set:
+            return body, ()
+        fields = _decode(body, _any_object)
+        ignored = _ADAPT[path](fields, self._compat)
+        return (body if fields == _decode(body, _any_object) else strict.encode_request(fields)), tuple(
+            ignored
+        )
+
+
+def _for_another_vendor(body: bytes) -> bytes:
+    """Return a Messages request without what is Anthropic's alone; raises `ThreadUnsupported`."""
+    members = _decode(body, _members)
+    thread = members.get("thread")
+    if thread is not None and bytes(thread) != b"null":
+        raise ThreadUnsupported(
+            "'thread' is a conversation that Anthropic keeps, and this model's provider is another service; "
+            "send the full conversation without 'thread'",
+            param="thread",
+        )
+    if "system" not in members:
+        return body
+    system = msgspec.json.decode(members["system"])
+    changed = _without_billing(system)
+    if changed == system:
+        return body
+    fields: dict[str, object] = dict(members)
+    if changed:
+        fields["system"] = changed
+    else:
+        del fields["system"]
+    return strict.encode_request(fields)
+
+
+def _without_billing(system: object) -> object:
+    if isinstance(system, str):
+        return without_billing(system)
+    if not isinstance(system, list):
+        return system
+    kept = []
+    for block in system:
+        text = block.get("text") if isinstance(block, dict) else None
+        if not isinstance(text, str):
+            kept.append(block)
+        elif (shown := without_billing(text)) or not text:
+            kept.append({**block, "text": shown})
+    return kept
+
+
+def _decode(body: bytes, decoder: msgspec.json.Decoder[Any]) -> dict[str, Any]:
+    try:
+        try:
+            decoded: dict[str, Any] = decoder.decode(body)
+        except msgspec.MsgspecError:
+            decoded = decoder.decode(replace_lone_surrogates(body))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the request body cannot be read: {error}") from None
+    return decoded

@@ -1,0 +1,94 @@
+"""Bytes of a client that speaks its provider's dialect are changed only where something demands it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from clawgate.errors import InvalidRequest, ThreadUnsupported
+from clawgate.wire.translate.compat import NO_COMPAT, Compat
+from clawgate.wire.translate.same_dialect import CHAT, COUNT_TOKENS, MESSAGES, RESPONSES, SameDialect
+
+BILLING = "x-anthropic-billing-header: cch=0a1b2;"
+THERE, ELSEWHERE = SameDialect(NO_COMPAT, is_anthropic=True), SameDialect(NO_COMPAT, is_anthropic=False)
+
+
+def body(**fields: Any) -> bytes:
+    return json.dumps({"model": "m", **fields}).encode()
+
+
+def test_most_requests_are_not_even_read() -> None:
+    for path in (CHAT, MESSAGES, RESPONSES, b"/v1/embeddings"):
+        assert not ELSEWHERE.changes(path, body(messages=[{"role": "user", "content": "x"}]))
+    assert not THERE.changes(MESSAGES, body(thread={"type": "create"}, system=BILLING))
+    assert not SameDialect(Compat(supports_store=False), is_anthropic=False).changes(b"/v1/embeddings", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("system", "left"),
+    [
+        (BILLING, None),
+        (f"{BILLING}\nYou", "You"),
+        (
+            [{"type": "text", "text": BILLING}, {"type": "text", "text": "You"}],
+            [{"type": "text", "text": "You"}],
+        ),
+        ([{"type": "text", "text": BILLING}], None),
+        (
+            [{"type": "new"}, {"type": "text", "text": f"{BILLING}\nYou"}],
+            [{"type": "new"}, {"type": "text", "text": "You"}],
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", [MESSAGES, COUNT_TOKENS])
+def test_another_vendor_does_not_get_the_billing_line(path: bytes, system: Any, left: Any) -> None:
+    sent = body(system=system, messages=[])
+    assert ELSEWHERE.changes(path, sent)
+    assert json.loads(ELSEWHERE.change(path, sent)[0]).get("system") == left
+    assert THERE.change(path, sent) == (sent, ())
+
+
+@pytest.mark.parametrize("fields", [{"system": f"Read: {BILLING}"}, {"system": 5}, {"thread": None}, {}])
+def test_a_request_without_one_stays_as_it_came(fields: dict[str, Any]) -> None:
+    sent = body(messages=[{"role": "user", "content": BILLING}], **fields)
+    assert ELSEWHERE.change(MESSAGES, sent) == (sent, ())
+
+
+def test_a_thread_is_rejected_by_another_vendor_before_it_loses_the_conversation() -> None:
+    hidden = body(messages=[]).replace(b"{", b'{"\\u0074hread":{"type":"create"},', 1)
+    for sent in (body(thread={"type": "continue", "previous_message_id": "m"}), hidden):
+        assert ELSEWHERE.changes(MESSAGES, sent)
+        with pytest.raises(ThreadUnsupported) as rejected:
+            ELSEWHERE.change(MESSAGES, sent)
+        assert rejected.value.param == "thread"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (CHAT, {"temperature": 1, "messages": []}),
+        (MESSAGES, {"temperature": 1}),
+        (RESPONSES, {"temperature": 1}),
+    ],
+)
+def test_a_compat_key_changes_what_it_demands_and_nothing_else(path: bytes, fields: dict[str, Any]) -> None:
+    changes = SameDialect(Compat(supports_temperature=False), is_anthropic=True)
+    changed, ignored = changes.change(path, body(of_the_client=[1.0, "é"], **fields))
+    assert ignored == ("temperature",)
+    del fields["temperature"]
+    assert json.loads(changed) == {"model": "m", "of_the_client": [1.0, "é"], **fields}
+    untouched = b'{ "model" : "m" }'
+    assert changes.change(path, untouched) == (untouched, ())
+
+
+def test_half_an_emoji_is_no_reason_to_reject() -> None:
+    sent = b'{"model":"m","user":"\\ud83e","temperature":1}'
+    changed, _ = SameDialect(Compat(supports_temperature=False), is_anthropic=True).change(CHAT, sent)
+    assert json.loads(changed)["user"] == "\ufffd"
+
+
+def test_what_is_no_object_is_rejected() -> None:
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        SameDialect(Compat(supports_store=False), is_anthropic=True).change(CHAT, b"[")
