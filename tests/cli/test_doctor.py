@@ -34,7 +34,8 @@ def test_problems_are_printed_and_nothing_is_changed(home: Home) -> None:
     done = home.run("doctor")
     assert done.returncode == 1 and list(home.state.iterdir()) == []
     assert (
-        "error   no token is set" in done.stdout and "to fix 1 of them: clawgate doctor --fix" in done.stdout
+        "info    no token is set; the gateway makes one" in done.stdout
+        and "to fix 1 of them: clawgate doctor --fix" in done.stdout
     )
     assert "fix: clawgate doctor --fix makes one" in done.stdout
 

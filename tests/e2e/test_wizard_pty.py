@@ -116,6 +116,7 @@ def conversation(server: ModelList) -> list[tuple[str, str]]:
         ("private address? [y/n]: ", "y\n"),
         ("separated by commas: ", "2, 1\n"),
         ("the default model? [Y/n]: ", "\n"),
+        ("in the same file? [Y/n]: ", "\n"),
         ("? [Y/n]: ", "y\n"),
     ]
 
@@ -130,11 +131,14 @@ def test_a_provider_is_set_up(home: Path, server: ModelList) -> None:
     assert config["models"]["providers"]["hut"]["apiKey"] == KEY and "// mine" in path.read_text()
     assert [model["id"] for model in config["models"]["providers"]["hut"]["models"]] == ["llama", "qwen"]
     assert config["agents"]["defaults"]["model"] == {"primary": "hut/llama"}
+    token = config["gateway"]["auth"]["token"]
+    assert len(token) >= 43 and token not in person.shown and path.stat().st_mode & 0o777 == 0o600
+    assert "to print it: clawgate gateway token" in person.shown
     assert KEY not in person.shown and "\x1b" not in person.shown
     assert f"Backup: {path}.bak" in person.shown and Path(f"{path}.bak").read_text() == TEXT
 
 
-@pytest.mark.parametrize("at", range(10))
+@pytest.mark.parametrize("at", range(11))
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "end"])
 def test_ctrl_c_and_the_end_of_the_input_leave_the_file_as_it_was(
     home: Path, server: ModelList, at: int, key: str
@@ -172,6 +176,7 @@ def test_a_wrong_secret_can_be_mended(home: Path, server: ModelList) -> None:
         person.answer("separated by commas [qwen]: ", "\n")
         person.until("ok: ")
         person.answer("the default model? [Y/n]: ", "n\n")
+        person.answer("in the same file? [Y/n]: ", "n\n")
         person.answer("? [Y/n]: ", "\n")
         assert person.end() == 0
     assert KEY in (home / ".openclaw" / "openclaw.json").read_text() and "canary" not in person.shown

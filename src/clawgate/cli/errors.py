@@ -5,7 +5,6 @@ The line has the form `clawgate: <where>: <what is wrong>; <what to do>`.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -15,6 +14,15 @@ from clawgate.cli.exit_codes import ExitCode
 
 UNCHANGED = "Config was not changed."
 """The ``outcome`` of a command that was to edit the config file."""
+
+
+class CommandFailed(SystemExit):
+    """A command ends with an error, which is on standard error already."""
+
+    def __init__(self, status: int, message: str, problems: tuple[str, ...]) -> None:
+        super().__init__(status)
+        self.message = message
+        self.problems = problems
 
 
 def fail(
@@ -28,8 +36,9 @@ def fail(
 
     ``outcome`` is a sentence on the state that the command leaves, such as `UNCHANGED`.
     """
-    print_error(message, problems, outcome=outcome)
-    sys.exit(status)
+    texts = tuple(map(str, problems))
+    print_error(message, texts, outcome=outcome)
+    raise CommandFailed(status, message, texts)
 
 
 def fail_invalid_config(problems: Iterable[object]) -> NoReturn:

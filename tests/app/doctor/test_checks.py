@@ -59,7 +59,21 @@ CASES: dict[str, tuple[dict[str, Any], Severity, str]] = {
         "must be y",
     ),
     "there is no config": ({"config_exists": False}, Severity.INFO, "there is no config file"),
-    "nobody could be let in": ({"auth_is_set": False}, Severity.ERROR, "no token is set"),
+    "no caller could be admitted": (
+        {"auth_is_set": False, "start_problems": (Diagnostic(("gateway", "auth"), "no token"),)},
+        Severity.ERROR,
+        "no token is set, so the gateway does not start",
+    ),
+    "a token is made at the first start": (
+        {"auth_is_set": False},
+        Severity.INFO,
+        "no token is set; the gateway makes one at its first start",
+    ),
+    "a token cannot be stored": (
+        {"auth_is_set": False, "start_problems": (Diagnostic(("gateway", "auth", "token"), "read-only"),)},
+        Severity.ERROR,
+        "read-only",
+    ),
     "what a start would refuse": (
         {"start_problems": (Diagnostic(("gateway", "bind"), "bad host"),)},
         Severity.ERROR,
@@ -156,7 +170,8 @@ def test_the_way_to_an_address_that_is_blocked_is_the_command_itself(key_path: s
 
 
 def test_the_worst_comes_first() -> None:
-    found = findings(mode=None, auth_is_set=False, leftovers=("/x",))
+    broken = (Diagnostic(("gateway", "bind"), "bad host"),)
+    found = findings(mode=None, start_problems=broken, leftovers=("/x",))
     assert [finding.severity.name for finding in found] == ["ERROR", "WARNING", "INFO"]
 
 

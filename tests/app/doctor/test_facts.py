@@ -80,9 +80,14 @@ def test_what_openclaw_would_refuse_is_a_fact(tmp_path: Path) -> None:
     assert [warning.key for warning in warnings] == ["gateway.port", "models.providers.owl.models[0].name"]
 
 
-def test_without_a_config_nobody_is_let_in(tmp_path: Path) -> None:
+def test_without_a_config_a_token_is_made_at_the_start(tmp_path: Path) -> None:
     found = facts(tmp_path, None)
-    assert not found.config_exists and not found.auth_is_set and found.start_problems
+    assert not found.config_exists and not found.auth_is_set and not found.start_problems
+
+
+def test_where_others_reach_it_the_token_is_a_problem_of_the_start(tmp_path: Path) -> None:
+    (problem,) = facts(tmp_path, {"gateway": {"bind": "lan"}}).start_problems
+    assert problem.path == ("gateway", "auth") and "every request would be rejected" in problem.message
 
 
 @pytest.mark.parametrize("name", ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"])

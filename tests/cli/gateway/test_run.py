@@ -56,7 +56,8 @@ def test_it_serves_until_it_is_stopped(how: signal.Signals, home: Home) -> None:
     assert status == 200 and json.loads(body)["instance"] == found.instance
     assert home.ask("/v1/models")[0] == 200
     code, out, err = ended(process, how)
-    assert (code, out) == (0, "") and home.find_instance() is None
+    assert code == 0 and home.find_instance() is None
+    assert f"curl -N {found.url}/v1/chat/completions " in out and TOKEN not in out
     assert f"http server listening on {found.url} (providers: " in err and "Traceback" not in err
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -85,10 +86,26 @@ def test_a_dry_run_does_nothing(home: Home) -> None:
     assert unit(home).exists() and not (home.folder / "bin" / "asked").exists()
 
 
+def test_json_has_the_same_facts(home: Home) -> None:
+    dry = json.loads(home.gateway("install", "--dry-run", "--json", **manager(home)).stdout)
+    assert (dry["ok"], dry["action"], dry["result"]) == (True, "install", "dry-run")
+    assert dry["file"] == str(unit(home)) and "ExecStart=" in dry["content"] and not unit(home).exists()
+    done = json.loads(home.gateway("install", "--json", OPENCLAW_GATEWAY_TOKEN=TOKEN, **manager(home)).stdout)
+    assert (done["result"], done["commands"]) == ("installed", dry["commands"])
+    assert "OPENCLAW_GATEWAY_TOKEN" in done["warnings"][0] and TOKEN not in json.dumps(done)
+    assert json.loads(home.gateway("uninstall", "--json", **manager(home)).stdout)["result"] == "uninstalled"
+    assert (
+        json.loads(home.gateway("uninstall", "--json", **manager(home)).stdout)["result"] == "not-installed"
+    )
+    failed = home.gateway("install", "--json", **manager(home, status=1))
+    output = json.loads(failed.stdout)
+    assert (failed.returncode, output["ok"]) == (1, False) and len(output["problems"]) == 2
+
+
 def test_a_manager_that_does_not_answer_leaves_the_next_steps(home: Home) -> None:
     done = home.gateway("install", **manager(home, status=1))
     assert done.returncode == 1 and unit(home).exists()
-    assert "no bus" in done.stderr and "\n    systemctl --user enable --now" in done.stderr
+    assert "no bus" in done.stderr and "\n  - systemctl --user enable --now" in done.stderr
     assert "clawgate gateway start" in done.stderr
 
 

@@ -100,9 +100,15 @@ def test_of_a_config_that_cannot_be_used(home: Home) -> None:
 
 
 def test_status_reports_a_config_that_would_reject_every_request(home: Home) -> None:
-    home.write("{}")
+    home.write("{gateway: {bind: 'lan'}}")
     text = home.gateway("status").stdout
     assert "would not start: gateway.auth" in text and "next: clawgate doctor" in text
+
+
+def test_a_token_that_is_made_at_the_start_is_no_problem(home: Home) -> None:
+    home.write("{}")
+    text = home.gateway("status").stdout
+    assert "would not start" not in text and "next: clawgate gateway start" in text
 
 
 def test_status_names_the_owner_of_the_port() -> None:

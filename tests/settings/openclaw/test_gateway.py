@@ -9,8 +9,15 @@ from typing import Any
 
 import pytest
 
-from clawgate.settings.openclaw.config_file import read_config
-from clawgate.settings.openclaw.gateway import GatewayFlags, GatewaySettings, gateway_settings
+from clawgate.settings.openclaw.config_file import ConfigFile, read_config
+from clawgate.settings.openclaw.gateway import (
+    GatewayFlags,
+    GatewaySettings,
+    caller_secret,
+    gateway_settings,
+    lacks_token,
+    listens_at,
+)
 from clawgate.settings.problems import SettingsInvalid
 
 TOKEN, PASSWORD, THIRD = "tok-Zk3vN8pQ1rXwLm", "pw-Wm4yRb8TqLz6Hd", "third-Kd5WmR7yLpN3vQ"
@@ -26,12 +33,15 @@ def settings(
 ) -> GatewaySettings:
     """Of a file with this ``gateway`` block, by default with a token."""
     block = {"auth": {"token": TOKEN}} if gateway is None else gateway
+    return gateway_settings(config_file(folder, block, env), GatewayFlags(**flags))
+
+
+def config_file(folder: Path, gateway: Mapping[str, Any], env: Mapping[str, str] | None = None) -> ConfigFile:
     path = folder / "openclaw.json"
     path.touch(0o600)
-    path.write_text(json.dumps({"gateway": block}))
+    path.write_text(json.dumps({"gateway": gateway}))
     environment = {"HOME": str(folder), "OPENCLAW_STATE_DIR": str(folder), **(env or {})}
-    file = read_config(path, environment, required=True)
-    return gateway_settings(file, GatewayFlags(**flags))
+    return read_config(path, environment, required=True)
 
 
 def problems(folder: Path, gateway: Mapping[str, Any] | None = None, **more: Any) -> list[str]:
@@ -237,3 +247,73 @@ def test_limits_and_proxies_are_taken_over(tmp_path: Path) -> None:
     assert found.rate_limit is not None and found.rate_limit.max_attempts == 3
     assert (found.rate_limit.window_ms, found.rate_limit.lockout_ms) == (60_000, 300_000)
     assert found.trusted_proxies == ("10.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    ("block", "flags", "environment", "expected"),
+    [
+        ({"auth": {"token": TOKEN}}, {}, {}, ("token", TOKEN, True)),
+        ({"auth": {"token": "${THIRD}"}}, {}, {"THIRD": THIRD}, ("token", THIRD, True)),
+        ({"auth": {"password": PASSWORD}}, {}, {}, ("password", PASSWORD, True)),
+        ({"auth": {"mode": "token", "token": TOKEN, "password": PASSWORD}}, {}, {}, ("token", TOKEN, True)),
+        (
+            {"auth": {"mode": "password", "token": TOKEN, "password": PASSWORD}},
+            {},
+            {},
+            ("password", PASSWORD, True),
+        ),
+        ({"auth": {"token": TOKEN}}, {"token": THIRD}, {}, ("token", THIRD, False)),
+        ({"auth": {"token": TOKEN}}, {}, {"OPENCLAW_GATEWAY_TOKEN": THIRD}, ("token", THIRD, False)),
+        ({"auth": {"mode": "none"}}, {}, {}, None),
+        ({}, {}, {}, None),
+        ({"auth": {"mode": "password"}}, {}, {}, None),
+    ],
+)
+def test_what_a_client_presents_has_an_origin(
+    block: dict[str, Any],
+    flags: dict[str, Any],
+    environment: dict[str, str],
+    expected: tuple[str, str, bool] | None,
+    tmp_path: Path,
+) -> None:
+    found = caller_secret(config_file(tmp_path, block, environment), GatewayFlags(**flags))
+    assert (found and (found.kind, found.value, found.is_in_file)) == expected
+    if found is not None:
+        assert TOKEN not in repr(found) and THIRD not in repr(found) and PASSWORD not in repr(found)
+
+
+def test_what_cannot_be_a_secret_is_an_error_for_a_client_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid):
+        caller_secret(config_file(tmp_path, {}, {"OPENCLAW_GATEWAY_TOKEN": "***"}), GatewayFlags())
+
+
+@pytest.mark.parametrize(
+    ("block", "flags", "expected"),
+    [
+        ({}, {}, True),
+        ({"auth": {"mode": "token"}}, {}, True),
+        ({"bind": "auto"}, {}, True),
+        ({"bind": "lan"}, {"bind": "127.0.0.3"}, True),
+        ({"auth": {"mode": "token", "password": PASSWORD}}, {}, True),
+        ({"bind": "lan"}, {}, False),
+        ({}, {"bind": "0.0.0.0"}, False),
+        ({}, {"token": TOKEN}, False),
+        ({"auth": {"mode": "password"}}, {}, False),
+        ({"auth": {"mode": "none"}}, {}, False),
+        ({"bind": "tailnet"}, {}, False),
+    ],
+)
+def test_a_token_is_all_that_is_missing(
+    block: dict[str, Any], flags: dict[str, Any], expected: bool, tmp_path: Path
+) -> None:
+    assert lacks_token(config_file(tmp_path, block), GatewayFlags(**flags)) is expected
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [({"bind": "lan", "port": 1}, ("0.0.0.0", 1)), ({"bind": "tailnet"}, ("127.0.0.1", 18789))],
+)
+def test_an_address_is_known_without_a_token(
+    block: dict[str, Any], expected: tuple[str, int], tmp_path: Path
+) -> None:
+    assert listens_at(config_file(tmp_path, block), GatewayFlags()) == expected

@@ -28,6 +28,7 @@ _SANE_YEAR = 2025
 _CLOCK_SLACK = timedelta(minutes=5)
 _SIMILARITY = 0.75
 _MODE: KeyPath = ("gateway", "mode")
+_TOKEN: KeyPath = ("gateway", "auth", "token")
 _MACHINE = "this machine"
 _EDIT = "edit the file; clawgate config validate"
 _SET = "clawgate config set, for this setting"
@@ -148,14 +149,8 @@ def check_config_file(facts: Facts) -> Iterator[Diagnostic]:
 def check_admission(facts: Facts) -> Iterator[Diagnostic]:
     if facts.config_problems:
         return
-    if not facts.auth_is_set:
-        yield FixableDiagnostic(
-            ("gateway", "auth", "token"),
-            "no token is set, so the gateway does not start",
-            fix="clawgate doctor --fix makes one; or set OPENCLAW_GATEWAY_TOKEN",
-            location=facts.config_path,
-            repair=Fix("make_token", facts.config_path),
-        )
+    if not facts.auth_is_set and all(problem.path != _TOKEN for problem in facts.start_problems):
+        yield _no_token(facts)
     else:
         for problem in facts.start_problems:
             yield _with_fix(problem, _SET)
@@ -172,6 +167,21 @@ def check_admission(facts: Facts) -> Iterator[Diagnostic]:
         message = "gateway.mode is 'remote': OpenClaw uses a gateway on another machine"
         fix = "clawgate config set gateway.mode local, if this machine is to serve"
         yield Diagnostic(_MODE, message, Severity.WARNING, fix, location=facts.config_path)
+
+
+def _no_token(facts: Facts) -> Diagnostic:
+    """What lacks a token either does not start, or makes one: that is no problem of the start then."""
+    message, severity = "no token is set, so the gateway does not start", Severity.ERROR
+    if not facts.start_problems:
+        message, severity = "no token is set; the gateway makes one at its first start", Severity.INFO
+    return FixableDiagnostic(
+        _TOKEN,
+        message,
+        severity,
+        fix="clawgate doctor --fix makes one; or set OPENCLAW_GATEWAY_TOKEN",
+        location=facts.config_path,
+        repair=Fix("make_token", facts.config_path),
+    )
 
 
 def check_modes(facts: Facts) -> Iterator[Diagnostic]:

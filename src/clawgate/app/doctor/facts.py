@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from clawgate.app.doctor.checks import Facts, FileFact, ProviderFact
+from clawgate.app.gateway_token import start_problems
 from clawgate.plugins.host.bundled import local_providers
 from clawgate.plugins.host.diagnostics import plugin_diagnostics
 from clawgate.plugins.host.discovery import find_plugins
@@ -28,11 +29,10 @@ from clawgate.processes.instance.health_client import check_health
 from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
 from clawgate.processes.port_owner import port_owner
 from clawgate.providers.catalog import Catalog, build_catalog
-from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.fields import variables_of
 from clawgate.settings.openclaw import own_settings
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
-from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
+from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at
 from clawgate.settings.openclaw.schema import GatewayAuth
 from clawgate.settings.paths import config_path, state_dir
 from clawgate.settings.problems import SettingsInvalid
@@ -98,17 +98,10 @@ def _from_config(file: ConfigFile, environment: Mapping[str, str]) -> dict[str, 
     gateway = file.config.gateway
     environment = {**file.environment, **environment}
     catalog = build_catalog(file.config, file.unset, environment)
-    try:
-        settings = gateway_settings(file, GatewayFlags())
-        problems: tuple[Diagnostic, ...] = ()
-        port = settings.port
-    except SettingsInvalid as error:
-        problems = tuple(error.problems)
-        port = gateway.port
     return {
-        "wanted_port": port,
+        "wanted_port": listens_at(file, GatewayFlags())[1],
         "config_warnings": tuple(file.warnings),
-        "start_problems": problems,
+        "start_problems": tuple(start_problems(file, GatewayFlags())),
         "mode": gateway.mode,
         "auth_is_set": bool(
             gateway.auth.mode in ("none", "trusted-proxy")

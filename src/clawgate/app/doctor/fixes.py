@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pyjson5
-
 from clawgate.app.doctor.checks import Fix
+from clawgate.app.gateway_token import with_mode, with_token
 from clawgate.settings.atomic_write import WriteFailed
-from clawgate.settings.json5.document import EditNotSupported, NoSuchPath, value_at
-from clawgate.settings.json5.edit import EditVerificationFailed, set_value
+from clawgate.settings.json5.document import EditNotSupported
+from clawgate.settings.json5.edit import EditVerificationFailed
 from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.openclaw.update import update
 from clawgate.settings.problems import SettingsInvalid
-
-_TOKEN = ("gateway", "auth", "token")
-_MODE = ("gateway", "mode")
-_TOKEN_BYTES = 32
 
 
 class CannotFix(Exception):
@@ -37,26 +31,19 @@ def apply_fix(fix: Fix, environment: Mapping[str, str]) -> list[str]:
                 path.unlink(missing_ok=True)
                 return [f"Removed {path}"]
             case "make_token":
-                token = secrets.token_urlsafe(_TOKEN_BYTES)
-                lines = _write(path, environment, lambda text: _with_mode(set_value(text, _TOKEN, token)))
-                return [*lines, "  callers send it as 'Authorization: Bearer'; it is in that file only"]
+                lines = _write(path, environment, with_token)
+                return [
+                    *lines,
+                    "  clients send it as 'Authorization: Bearer'; to print it: clawgate gateway token",
+                ]
             case "set_mode":
-                return _write(path, environment, _with_mode)
+                return _write(path, environment, with_mode)
     except (WriteFailed, EditNotSupported, InvalidJson5, EditVerificationFailed) as error:
         raise CannotFix(str(error)) from error
     except SettingsInvalid as error:
         raise CannotFix("; ".join(map(str, error.problems))) from error
     except OSError as error:
         raise CannotFix(error.strerror or str(error)) from error
-
-
-def _with_mode(text: str) -> str:
-    """Set gateway.mode unless it is set."""
-    try:
-        value_at(pyjson5.decode(text), _MODE)
-    except NoSuchPath:
-        return set_value(text, _MODE, "local")
-    return text
 
 
 def _write(path: Path, environment: Mapping[str, str], change: Callable[[str], str]) -> list[str]:

@@ -74,6 +74,8 @@ def print_result(loaded: LoadedConfig, config: str | None, result: SignInResult)
     print_remaining(result.written)
     click.echo(f"Provider: {result.provider}")
     _print_default(loaded, result)
+    if result.makes_token:
+        click.echo("Gateway token: made; to print it: clawgate gateway token")
     for note in result.change.notes:
         click.echo(f"Note: {note}")
     effect = effect_of(loaded.paths, result.written)

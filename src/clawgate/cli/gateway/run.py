@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -11,9 +12,14 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, NoReturn
 
+import click
+
+from clawgate.app.gateway_token import ensure_token
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.gateway.first_request import choose_model, credential_expression, first_request
 from clawgate.cli.gateway.options import public_flags
+from clawgate.cli.gateway.preflight import start_refusal
 from clawgate.cli.listener import open_sockets
 from clawgate.cli.paths import find_paths
 from clawgate.cli.terminal.standard_streams import keep_serving
@@ -22,7 +28,9 @@ from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
 from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
+from clawgate.processes.instance.restart_refusal import RestartRefusal, write_refusal
 from clawgate.settings.environment import ignored_env_file, named_environment
+from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import access_warnings
 
@@ -73,9 +81,12 @@ class GatewayRun:
         except SettingsInvalid as error:
             fail_invalid_config(error.problems)
         role.parent_fd = 0 if self._options.exit_on_stdin_eof else None
+        is_restart = bool(self._inherited)
         sockets, url = open_sockets(role, matching_sockets(self._inherited, role.host, role.port))
         role.plugins.environment.gateway_url = url
-        handover = SocketHandover(sockets)
+        handover = SocketHandover(sockets, lambda: self._may_restart(sockets))
+        if self._options.log_file is None and not is_restart:
+            role.tasks.append(lambda: self._print_first_request(role, url))
 
         def on_ready() -> None:
             handover.install()
@@ -109,12 +120,14 @@ class GatewayRun:
     def _build(self) -> GatewayRole:
         """Read the config and build the role. Raises `SettingsInvalid`."""
         from clawgate.app.gateway import build_gateway
-        from clawgate.settings.openclaw.config_file import read_config
-        from clawgate.settings.openclaw.gateway import GatewayFlags
 
         options, paths = self._options, self._paths
-        environment = named_environment(os.environ, options.env_file)
-        file = read_config(paths.config, environment, required=paths.config_named)
+        file = self._read_config()
+        if (stored := ensure_token(file, self._flags, file.environment)) is not None:
+            logger.info("token made and stored path=%s key=gateway.auth.token mode=0600", stored.path)
+            if stored.was_open:
+                logger.warning("other users could read %s; it is closed to them now (mode 0600)", stored.path)
+            file = self._read_config()
         self._add_secrets(file.secrets())
         self._log_sources(file)
         for note in file.notes:
@@ -123,9 +136,7 @@ class GatewayRun:
             logger.warning("%s", warning)
         return build_gateway(
             file,
-            GatewayFlags(
-                port=options.port, bind=options.bind, token=options.token, password=options.password
-            ),
+            self._flags,
             os.environ,
             instance=self._instance.id,
             env_file=options.env_file,
@@ -133,6 +144,55 @@ class GatewayRun:
             verbose=options.verbose,
             add_secrets=self._add_secrets,
         )
+
+    def _read_config(self) -> ConfigFile:
+        from clawgate.settings.openclaw.config_file import read_config
+
+        environment = named_environment(os.environ, self._options.env_file)
+        return read_config(self._paths.config, environment, required=self._paths.config_named)
+
+    @property
+    def _flags(self) -> GatewayFlags:
+        options = self._options
+        return GatewayFlags(
+            port=options.port, bind=options.bind, token=options.token, password=options.password
+        )
+
+    def _may_restart(self, sockets: list[socket]) -> bool:
+        """Check that the next program of this process could start; if not, log and record why."""
+        options = self._options
+        try:
+            refusal = start_refusal(
+                self._paths,
+                self._flags,
+                os.environ,
+                env_file=options.env_file,
+                log_file=options.log_file,
+                sockets=sockets,
+            )
+        except Exception:
+            logger.exception("restart refused, the gateway keeps running: it cannot be checked")
+            refusal = RestartRefusal(ExitCode.FAILED, ("the checks failed; see the gateway's log",))
+        else:
+            if refusal is None:
+                return True
+            logger.error("restart refused, the gateway keeps running: %s", "; ".join(refusal.problems))
+        write_refusal(self._paths.folder, self._instance.id, refusal)
+        return False
+
+    async def _print_first_request(self, role: GatewayRole, url: str) -> None:
+        """Print the first request on standard output; nothing depends on that it can be written."""
+        if not role.settings.serves_models:
+            return
+        try:
+            file = self._read_config()
+            credential = credential_expression(file, self._flags, self._paths, self._options.env_file)
+        except SettingsInvalid:  # changed since the start
+            return
+        model = await choose_model(role.router.catalog, role.discovery.models_of)
+        for line in first_request(url, model, credential).lines():
+            with contextlib.suppress(OSError):
+                click.echo(line)
 
     def _log_sources(self, file: ConfigFile) -> None:
         """Log which files variables come from, and which files and folders another user can change."""

@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from clawgate.cli.errors import fail
-from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.paths import Paths, find_paths, path_options, read_config_at
+from clawgate.cli.gateway.output import action_output
+from clawgate.cli.paths import Paths, find_paths, json_option, path_options, read_config_at
 
 _STEP_SECONDS = 30.0
 _QUERY_SECONDS = 3.0
@@ -23,61 +23,71 @@ _SECRET_VARIABLES = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD")
 
 @click.command("install", short_help="Install the gateway as a service of this user.")
 @path_options
+@json_option
 @click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on.  [default: the config's]")
 @click.option("--dry-run", is_flag=True, help="Print the file and the commands, and change nothing.")
 @click.option("--force", is_flag=True, help="Replace a service file that differs.")
-def install(config: str | None, port: int | None, dry_run: bool, force: bool) -> None:
+def install(config: str | None, as_json: bool, port: int | None, dry_run: bool, force: bool) -> None:
     """Install the gateway as a service of this user, enable it and start it."""
-    paths = find_paths(config)
-    path, content = _service_file(paths, config, port)
-    steps = _install_steps(path)
-    if dry_run:
-        click.echo(f"Would write {path}:")
-        click.echo(content.decode(), nl=False)
-        for step in steps:
-            click.echo(f"Would run: {' '.join(step)}")
-        return
-    _, problems = read_config_at(paths)
-    if problems:
-        fail("the config is invalid, nothing was installed; see: clawgate doctor", problems)
-    if path.exists() and path.read_bytes() != content and not force:
-        fail(f"{path} exists and differs; compare it with --dry-run, replace it with --force")
-    _write(path, content)
-    click.echo(f"Wrote {path}")
-    for name in _SECRET_VARIABLES:
-        if os.environ.get(name):
-            click.echo(
-                f"  note: {name} is set in this shell only; the service needs it in {paths.state / '.env'} "
-                "or in the config",
-                err=True,
-            )
-    _run_steps(steps)
-    click.echo("Installed. See: clawgate gateway status, clawgate logs --follow")
-    if sys.platform != "darwin":
-        click.echo("  to keep it running while you are logged out: loginctl enable-linger")
+    with action_output("install", as_json=as_json) as output:
+        paths = find_paths(config)
+        path, content = _service_file(paths, config, port)
+        steps = _install_steps(path)
+        facts: dict[str, object] = {"file": str(path), "commands": [" ".join(step) for step in steps]}
+        if dry_run:
+            text = content.decode().removesuffix("\n")
+            output.line(f"Would write {path}:\n{text}")
+            for step in steps:
+                output.line(f"Would run: {' '.join(step)}")
+            output.finish("dry-run", **facts, content=content.decode())
+            return
+        _, problems = read_config_at(paths)
+        if problems:
+            fail("the config is invalid, nothing was installed; see: clawgate doctor", problems)
+        if path.exists() and path.read_bytes() != content and not force:
+            fail(f"{path} exists and differs; compare it with --dry-run, replace it with --force")
+        _write(path, content)
+        output.line(f"Wrote {path}")
+        for name in _SECRET_VARIABLES:
+            if os.environ.get(name):
+                output.warn(
+                    f"  note: {name} is set in this shell only; the service needs it in {paths.state / '.env'} "
+                    "or in the config"
+                )
+        _run_steps(steps)
+        output.line("Installed. See: clawgate gateway status, clawgate logs --follow")
+        if sys.platform != "darwin":
+            output.line("  to keep it running while you are logged out: loginctl enable-linger")
+        output.finish("installed", **facts)
 
 
 @click.command("uninstall", short_help="Stop the service and remove its file.")
 @path_options
+@json_option
 @click.option("--dry-run", is_flag=True, help="Print the commands and the file, and change nothing.")
-def uninstall(config: str | None, dry_run: bool) -> None:
+def uninstall(config: str | None, as_json: bool, dry_run: bool) -> None:
     """Stop the service and remove its file; config, state and logs stay."""
-    path = service_path()
-    steps = _uninstall_steps(path)
-    if not path.exists():
-        click.echo(f"No service is installed ({path} does not exist).")
-        return
-    if dry_run:
+    with action_output("uninstall", as_json=as_json) as output:
+        path = service_path()
+        steps = _uninstall_steps(path)
+        facts: dict[str, object] = {"file": str(path), "commands": [" ".join(step) for step in steps]}
+        if not path.exists():
+            output.line(f"No service is installed ({path} does not exist).")
+            output.finish("not-installed", file=str(path))
+            return
+        if dry_run:
+            for step in steps:
+                output.line(f"Would run: {' '.join(step)}")
+            output.line(f"Would remove {path}")
+            output.finish("dry-run", **facts)
+            return
         for step in steps:
-            click.echo(f"Would run: {' '.join(step)}")
-        click.echo(f"Would remove {path}")
-        return
-    for step in steps:
-        _run(step)
-    path.unlink(missing_ok=True)
-    if sys.platform != "darwin":
-        _run(("systemctl", "--user", "daemon-reload"))
-    click.echo(f"Removed {path}. Config, state and logs are still in {find_paths(config).state}")
+            _run(step)
+        path.unlink(missing_ok=True)
+        if sys.platform != "darwin":
+            _run(("systemctl", "--user", "daemon-reload"))
+        output.line(f"Removed {path}. Config, state and logs are still in {find_paths(config).state}")
+        output.finish("uninstalled", **facts)
 
 
 def service_path() -> Path:
@@ -148,11 +158,11 @@ def _run_steps(steps: list[tuple[str, ...]]) -> None:
     for number, step in enumerate(steps):
         reason = _run(step)
         if reason is not None:
-            click.echo(f"clawgate: '{' '.join(step)}' failed: {reason}; run yourself:", err=True)
-            for remaining in steps[number:]:
-                click.echo(f"    {' '.join(remaining)}", err=True)
-            click.echo("  or start the gateway without a service: clawgate gateway start", err=True)
-            sys.exit(ExitCode.FAILED)
+            fail(
+                f"'{' '.join(step)}' failed: {reason}; start the gateway without a service "
+                "(clawgate gateway start), or run yourself:",
+                [" ".join(remaining) for remaining in steps[number:]],
+            )
 
 
 def _run(step: tuple[str, ...]) -> str | None:

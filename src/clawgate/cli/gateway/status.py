@@ -66,7 +66,7 @@ def gather(paths: Paths) -> dict[str, Any]:
 
     running = _running(paths)
     file, problems = read_config_at(paths)
-    host, port, start_problems = _configured(file)
+    host, port = _address(file)
     runtime: dict[str, Any] = {"status": "stopped"}
     if running is not None:
         runtime = {
@@ -95,7 +95,7 @@ def gather(paths: Paths) -> dict[str, Any]:
             "port": port,
             "url": running.url if running else None,
             "portOwner": port_owner(port),
-            "wouldNotStart": [] if running else start_problems,
+            "wouldNotStart": [] if running else _start_problems(file),
         },
         "runtime": runtime,
         "probe": _probe(running, file, _PROBE_SECONDS),
@@ -158,18 +158,19 @@ def _running(paths: Paths) -> Any:
         return None
 
 
-def _configured(file: Any) -> tuple[str, int, list[str]]:
-    """Return host and port of the config and the environment, and the problems that would prevent a start."""
-    from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings
-    from clawgate.settings.problems import SettingsInvalid
+def _address(file: Any) -> tuple[str, int]:
+    """Return host and port of the config and the environment."""
+    from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at
 
-    if file is None:
-        return _LOOPBACK, _DEFAULT_PORT, []
-    try:
-        settings = gateway_settings(file, GatewayFlags())
-    except SettingsInvalid as error:
-        return _LOOPBACK, file.config.gateway.port, [str(problem) for problem in error.problems]
-    return settings.host, settings.port, []
+    return (_LOOPBACK, _DEFAULT_PORT) if file is None else listens_at(file, GatewayFlags())
+
+
+def _start_problems(file: Any) -> list[str]:
+    """Return what would prevent a start with a valid file."""
+    from clawgate.app.gateway_token import start_problems
+    from clawgate.settings.openclaw.gateway import GatewayFlags
+
+    return [] if file is None else [str(problem) for problem in start_problems(file, GatewayFlags())]
 
 
 def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
 
     if running is not None and running.url is None:
         return {"ok": False, "durationMs": 0, "error": "it does not serve yet"}
-    host, port, tls = endpoint_of(running.url) if running else (_LOOPBACK, _configured(file)[1], False)
+    host, port, tls = endpoint_of(running.url) if running else (_LOOPBACK, _address(file)[1], False)
     found = check_health(host, port, seconds=seconds, instance=running.instance if running else None, tls=tls)
     error = found.error
     if running is None and found.body is not None:

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -47,15 +47,20 @@ def inherited_sockets() -> list[socket.socket]:
     return sockets
 
 
+def listens_on(sockets: Sequence[socket.socket], host: str, port: int) -> bool:
+    """Return whether ``sockets`` listen on ``host`` and ``port`` (0 for any). Raises OSError for an unknown host."""
+    resolved = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = {address[0] for *_, address in resolved}
+    names = [sock.getsockname() for sock in sockets]
+    return {name[0] for name in names} == addresses and port in (0, *{name[1] for name in names})
+
+
 def matching_sockets(sockets: Sequence[socket.socket], host: str, port: int) -> list[socket.socket]:
     """Return ``sockets`` if they listen on ``host`` and ``port`` (0 for any); else close them and return none.
 
     The config may have changed before the exec. Raises OSError for a host that has no address.
     """
-    resolved = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    addresses = {address[0] for *_, address in resolved}
-    names = [sock.getsockname() for sock in sockets]
-    if {name[0] for name in names} == addresses and port in (0, *{name[1] for name in names}):
+    if listens_on(sockets, host, port):
         return list(sockets)
     for sock in sockets:
         sock.close()
@@ -65,10 +70,14 @@ def matching_sockets(sockets: Sequence[socket.socket], host: str, port: int) -> 
 class SocketHandover:
     """Hands the listening sockets over to the next program of this process.
 
-    ``requested`` is True after SIGUSR1, until SIGTERM or SIGINT ends the process for good.
+    ``requested`` is True after SIGUSR1, until SIGTERM or SIGINT ends the process for good. ``may_restart`` is called
+    first; if it returns False the process continues as if there had been no signal.
     """
 
-    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, sockets: Sequence[socket.socket], may_restart: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._may_restart = may_restart
         self._sockets = [sock.dup() for sock in sockets]
         self._stopping = False
         self.requested = False
@@ -83,7 +92,7 @@ class SocketHandover:
             self._wrap_handler(sig)
 
         def restart(sig: int, frame: FrameType | None) -> None:
-            if not (self.requested or self._stopping):
+            if not (self.requested or self._stopping) and self._may_restart():
                 self.requested = True
                 if callable(drain):
                     drain(signal.SIGTERM, frame)

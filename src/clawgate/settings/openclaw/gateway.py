@@ -7,7 +7,7 @@ configured as such (``gateway.auth.mode: "none"``), and then listens on this mac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from pydantic import BaseModel, SecretStr
@@ -60,6 +60,19 @@ class GatewayFlags:
     password: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerSecret:
+    """What a client presents. ``kind`` is token or password; ``origin`` is a flag, a variable or a place in the file.
+
+    ``is_in_file`` is whether the file counts, perhaps with a reference to a variable.
+    """
+
+    kind: str
+    value: str = field(repr=False)
+    origin: str
+    is_in_file: bool
+
+
 def gateway_settings(
     file: ConfigFile, flags: GatewayFlags, *, listening_on: str | None = None
 ) -> GatewaySettings:
@@ -96,6 +109,46 @@ def admitted_tokens(file: ConfigFile, flags: GatewayFlags, *, listening_on: str)
     if problems:
         raise SettingsInvalid(problems)
     return tokens
+
+
+def listens_at(file: ConfigFile, flags: GatewayFlags) -> tuple[str, int]:
+    """Return host and port, the default of one that is not usable."""
+    problems: list[Diagnostic] = []
+    return _host(file, flags, problems), _port(file, flags, problems)
+
+
+def lacks_token(file: ConfigFile, flags: GatewayFlags) -> bool:
+    """Return whether nothing but a token is missing on an address that only this machine reaches.
+
+    A gateway may make that token itself.
+    """
+    mode = file.config.gateway.auth.mode
+    problems: list[Diagnostic] = []
+    host = _host(file, flags, problems)
+    tokens = _tokens(file, flags, problems)
+    kinds = _KINDS if mode is None else (mode,)
+    if "token" not in kinds or tokens or not is_loopback(host):
+        return False
+    return problems == [_no_token(tuple(reversed(kinds)))]
+
+
+def caller_secret(file: ConfigFile, flags: GatewayFlags) -> CallerSecret | None:
+    """Return what a client presents; None if nothing is set or mode is "none".
+
+    Raises `SettingsInvalid` for one that cannot be used.
+    """
+    problems: list[Diagnostic] = []
+    tokens = _tokens(file, flags, problems)
+    if not tokens:
+        mode = file.config.gateway.auth.mode
+        kinds = _KINDS if mode is None else (mode,)
+        if problems and problems != [_no_token(tuple(reversed(kinds)))]:
+            raise SettingsInvalid(problems)
+        return None
+    kind, value = next(iter(tokens.items()))
+    path = (*_AUTH, kind)
+    origin = _setting(file, flags, path).origin
+    return CallerSecret(kind=kind, value=value, origin=origin, is_in_file=origin == file.location(path))
 
 
 def given_elsewhere(file: ConfigFile, flags: GatewayFlags) -> dict[str, str]:

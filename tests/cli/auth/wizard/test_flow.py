@@ -32,7 +32,7 @@ from tests.cli.catalogs import alone
 TEXT = """\
 {
   // mine
-  gateway: { mode: "local" },
+  gateway: { mode: "local", auth: { token: "canary-gateway-token-9f8e7d" } },
   models: { providers: { owl: { baseUrl: "https://owl.test/v1", models: [], apiKey: "canary-owl-key" } } },
   agents: { defaults: { model: { primary: "owl/a", fallbacks: ["owl/b"] } } },
 }
@@ -283,3 +283,57 @@ def test_every_question_here_is_one_of_another_kind() -> None:
     assert {question.kind for question in EVERY_KIND} == {
         "text", "url", "secret", "port", "number", "choice", "list", "confirm",
     }  # fmt: skip
+
+
+def without_token(stand: Stand, gateway: str = '{ mode: "local" }', mode: int = 0o600) -> None:
+    text = TEXT.replace('{ mode: "local", auth: { token: "canary-gateway-token-9f8e7d" } }', gateway)
+    assert text != TEXT
+    stand.path.write_text(text)
+    stand.path.chmod(mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_gateway_without_a_token_is_offered_one(mode: int, stand: Stand) -> None:
+    """Written with the rest in one step, shown masked, in a file that is the owner's alone."""
+    without_token(stand, mode=mode)
+    person = Scripted(*TYPED, "", "y")
+    done = stand.sign_in(Kit(), person)
+    token = stand.read()["gateway"]["auth"]["token"]
+    assert done.makes_token and len(token) >= 43 and stand.path.stat().st_mode & 0o777 == 0o600
+    assert token not in "".join([*stand.shown, *person.shown])
+    assert any("in the same file? [y]" in line for line in person.shown)
+
+
+def test_an_offered_token_can_be_declined(stand: Stand) -> None:
+    without_token(stand, mode=0o640)
+    done = stand.sign_in(Kit(), Scripted(*TYPED, "n", "y"))
+    assert not done.makes_token and "auth" not in stand.read()["gateway"]
+    assert done.written is not None and stand.path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    "gateway", ['{ bind: "lan" }', '{ auth: { mode: "none" } }', '{ auth: { mode: "password" } }']
+)
+def test_no_token_is_offered_where_the_gateway_would_make_none(gateway: str, stand: Stand) -> None:
+    without_token(stand, gateway)
+    person = Scripted(*TYPED, "y")
+    assert not stand.sign_in(Kit(), person).makes_token and person.answers == []
+
+
+def test_no_token_is_offered_without_a_prompt_or_for_a_linked_file(stand: Stand) -> None:
+    """The first start makes one then, or says what to do."""
+    without_token(stand)
+    assert not stand.sign_in(Kit(), flags=ANSWERS).makes_token
+    stand.path.rename(stand.path.with_name("elsewhere.json"))
+    stand.path.symlink_to("elsewhere.json")
+    without_token(stand)
+    person = Scripted(*TYPED, "y")
+    assert not stand.sign_in(Kit(), person).makes_token and person.answers == []
+
+
+def test_a_no_at_the_end_makes_no_token(stand: Stand) -> None:
+    without_token(stand, mode=0o644)
+    before = stand.path.read_text()
+    with pytest.raises(Declined):
+        stand.sign_in(Kit(), Scripted(*TYPED, "y", "n"))
+    assert stand.path.read_text() == before and stand.path.stat().st_mode & 0o777 == 0o644

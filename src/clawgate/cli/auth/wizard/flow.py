@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from clawgate.app.gateway_token import close_to_others, storage_problem, token_in, with_token
 from clawgate.cli.auth.wizard.answers import (
     AnswerSet,
     AnswerSources,
@@ -34,6 +35,7 @@ from clawgate.plugins.host.isolation import PluginFailed, reason_of
 from clawgate.settings.json5.document import EditNotSupported
 from clawgate.settings.json5.edit import EditVerificationFailed
 from clawgate.settings.json5.source_map import InvalidJson5
+from clawgate.settings.openclaw.gateway import GatewayFlags, lacks_token
 from clawgate.settings.openclaw.update import NEW_FILE, WriteResult
 
 CHECK_SECONDS = 30.0
@@ -79,13 +81,17 @@ class SignInContext:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """``written`` is None if the config had all of it already; ``references`` are the variables that it refers to."""
+    """``written`` is None if the config had all of it already; ``references`` are the variables that it refers to.
+
+    ``makes_token``: the gateway had none, and one was written with it.
+    """
 
     provider: str
     change: ConfigChange
     written: WriteResult | None
     is_default: bool
     references: tuple[str, ...]
+    makes_token: bool = False
 
 
 def questions_of(target: ProviderTarget, setup: Setup) -> tuple[Answers, list[Question]]:
@@ -105,13 +111,18 @@ def sign_in(target: ProviderTarget, options: SignInOptions, context: SignInConte
         after = with_provider(context.text, name, change, plugin=target.plugin, default=is_default)
     except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
         raise SignInFailed(str(error)) from error
+    token = ""
+    if _wants_token(context):
+        after = with_token(after)
+        token = token_in(after)
     references = tuple(
         text[2:-1]
         for one in questions
         if one.kind == "secret" and (text := answers.written.text(one.name)).startswith("${")
     )
-    written = _confirm_and_write(context, after, answers.secrets(questions))
-    return SignInResult(name, change, written, is_default, tuple(dict.fromkeys(references)))
+    secrets = [*answers.secrets(questions), *([token] if token else [])]
+    written = _confirm_and_write(context, after, secrets, closes_file=bool(token))
+    return SignInResult(name, change, written, is_default, tuple(dict.fromkeys(references)), bool(token))
 
 
 def sign_out(provider: str, target: ProviderTarget | None, context: SignInContext) -> WriteResult | None:
@@ -287,10 +298,27 @@ def _make_default(change: ConfigChange, options: SignInOptions, context: SignInC
     return context.prompter.confirm(f"Make {change.default_model} the default model?", default=True)
 
 
+def _wants_token(context: SignInContext) -> bool:
+    """Return whether to make the gateway's token, too; without a prompt its first start does that."""
+    file, prompter = context.loaded.file, context.prompter
+    if prompter is None or not lacks_token(file, GatewayFlags()) or storage_problem(file.path) is not None:
+        return False
+    prompter.show("")
+    return prompter.confirm("Make a token for the clients of the gateway, in the same file?", default=True)
+
+
 def _confirm_and_write(
-    context: SignInContext, after: str, secrets: Sequence[str], *, may_shrink: bool = False
+    context: SignInContext,
+    after: str,
+    secrets: Sequence[str],
+    *,
+    may_shrink: bool = False,
+    closes_file: bool = False,
 ) -> WriteResult | None:
-    """Show the change, confirm, write; None if there is no change. Raises `Declined`, `SignInFailed`."""
+    """Show the change, confirm, write; None if there is no change. Raises `Declined`, `SignInFailed`.
+
+    ``closes_file``: other users must not read the file from now on.
+    """
     before, path = context.text, context.loaded.path
     if after == before:
         return None
@@ -302,6 +330,10 @@ def _confirm_and_write(
     if prompter is not None and not prompter.confirm(f"Write this to {path}?", default=True):
         raise Declined
     try:
+        if closes_file:
+            close_to_others(path)
         return write_shown(path, before, after, may_shrink=may_shrink)
     except NothingWritten as error:
         raise SignInFailed(str(error)) from error
+    except OSError as error:
+        raise SignInFailed(f"{path}: its mode cannot be changed: {error.strerror}") from error

@@ -1,0 +1,142 @@
+"""Composes the first request to a gateway that serves: a ``curl`` line to copy, with its real address and a real model.
+
+Must not put a secret into the line: the shell that runs it gets the token by ``clawgate gateway token``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clawgate.cli.completers import known_refs
+from clawgate.cli.paths import Paths, find_paths
+from clawgate.cli.terminal.program import program
+from clawgate.policy.local_hosts import connectable
+
+if TYPE_CHECKING:
+    from clawgate.providers.catalog import Catalog
+    from clawgate.providers.provider import Provider
+    from clawgate.settings.openclaw.config_file import ConfigFile
+    from clawgate.settings.openclaw.gateway import GatewayFlags
+
+NO_PROVIDER = "No provider is ready, so every request fails; set one up: clawgate models auth login"
+_PROMPT = "Say hello in five words."
+_NOT_FOR_CHAT = re.compile(
+    r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"
+    r"|davinci|babbage|instruct|codex|search|research",
+    re.IGNORECASE,
+)
+_SMALL = re.compile(r"mini|nano|haiku|flash|small|lite|turbo|8b|7b", re.IGNORECASE)
+
+ModelsOf = Callable[["Provider"], Awaitable[Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRequest:
+    """``curl`` is the line to copy; None if no provider is ready, or none of its models is known."""
+
+    curl: str | None
+    model: str | None
+
+    def lines(self) -> list[str]:
+        """Return the lines to print."""
+        if self.model is None:
+            return [NO_PROVIDER]
+        return ["", "First request, from any terminal of this machine:", "", str(self.curl), ""]
+
+    def to_json(self) -> dict[str, object] | None:
+        return None if self.curl is None else {"model": self.model, "curl": self.curl}
+
+
+def first_request(url: str, model: str | None, credential: str | None) -> FirstRequest:
+    """Return the request; ``credential`` is what follows ``Bearer`` within double quotes, None if none is needed."""
+    if model is None:
+        return FirstRequest(None, None)
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.rpartition(":")
+    reachable = connectable(host.strip("[]"))
+    address = f"{scheme}://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": _PROMPT}]}
+    parts = [
+        f"curl -N {address}/v1/chat/completions",
+        *([f'-H "Authorization: Bearer {credential}"'] if credential else []),
+        "-H 'Content-Type: application/json'",
+        f"-d {shlex.quote(json.dumps(body))}",
+    ]
+    return FirstRequest(" ".join(parts), model)
+
+
+def credential_expression(
+    file: ConfigFile, flags: GatewayFlags, paths: Paths, env_file: str | None = None
+) -> str | None:
+    """Return what a shell expands to the token: a command, or the variable that has it; None if none is needed."""
+    from clawgate.settings.openclaw.gateway import caller_secret
+
+    secret = caller_secret(file, flags)
+    if secret is None:
+        return None
+    if secret.origin.startswith("--"):
+        return f"<the value of {secret.origin}>"
+    variable = secret.origin.removeprefix("environment variable ")
+    if variable != secret.origin:
+        return f"${variable}"
+    return f"$({' '.join([program(), 'gateway', 'token', *location_flags(paths, env_file)])})"
+
+
+def location_flags(paths: Paths, env_file: str | None = None) -> list[str]:
+    """Return the flags by which a command in another shell, without our variables, uses the same files."""
+    flags: list[str] = []
+    plain = {"HOME": os.environ["HOME"]} if "HOME" in os.environ else {}
+    default = find_paths(environment=plain)
+    if paths.state.absolute() != default.state.absolute():
+        flags += ["--state-dir", shlex.quote(str(paths.state.absolute()))]
+        default = find_paths(environment=plain | {"OPENCLAW_STATE_DIR": str(paths.state)})
+    if paths.config.absolute() != default.config.absolute():
+        flags += ["--config", shlex.quote(str(paths.config.absolute()))]
+    return flags + (["--env-file", shlex.quote(str(env_file))] if env_file else [])
+
+
+async def choose_model(catalog: Catalog, models_of: ModelsOf) -> str | None:
+    """Return a model that can be requested: a configured one, else one that a provider lists; None if there is none."""
+    for ref in known_refs(catalog):
+        provider = catalog.providers.get(ref.provider)
+        if provider is None or provider.model_problem(ref.model) is not None:
+            continue
+        if ref == catalog.primary or not _NOT_FOR_CHAT.search(ref.model):
+            return str(ref)
+    ready = [provider for provider in catalog.providers.values() if provider.problem is None]
+    lists = await asyncio.gather(*(models_of(provider) for provider in ready))
+    for provider, ids in zip(ready, lists, strict=True):
+        if (model := chat_model(ids)) is not None:
+            return f"{provider.id}/{model}"
+    return None
+
+
+def chat_model(ids: Iterable[str]) -> str | None:
+    """Return the id of a model that probably chats, a small one if there is one; None if there is none."""
+    candidates = [one for one in ids if not _NOT_FOR_CHAT.search(one)]
+    return next((one for one in candidates if _SMALL.search(one)), candidates[0] if candidates else None)
+
+
+def choose_model_here(catalog: Catalog) -> str | None:
+    """Choose a model as `choose_model` does, in a process that does not serve: it contacts providers itself."""
+    from clawgate.app.model_discovery import ModelDiscovery
+    from clawgate.app.upstreams import provider_upstream
+    from clawgate.relay.upstream.dial import Dialer
+
+    dialer = Dialer()
+    discovery = ModelDiscovery(
+        connect=lambda provider: provider_upstream(
+            provider, dialer, via=b"clawgate-start", listening=("", 0)
+        ),
+        is_available=lambda provider: True,
+        clock=time.monotonic,
+    )
+    return asyncio.run(choose_model(catalog, discovery.models_of))

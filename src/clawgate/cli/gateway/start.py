@@ -1,0 +1,164 @@
+"""``clawgate gateway start``: runs the gateway in the background, and prints the first request to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from clawgate.cli.errors import fail
+from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.gateway.first_request import FirstRequest
+from clawgate.cli.gateway.options import SECRET_VARIABLES, public_flags, run_options, timeout_option
+from clawgate.cli.gateway.output import ActionOutput, action_output
+from clawgate.cli.gateway.running import find_running, print_output
+from clawgate.cli.paths import Paths, find_paths, json_option
+from clawgate.cli.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from clawgate.processes.instance.daemon import LaunchFailed
+    from clawgate.processes.instance.instance_lock import RunningInstance
+    from clawgate.settings.openclaw.config_file import ConfigFile
+    from clawgate.settings.openclaw.gateway import GatewayFlags
+
+
+@click.command("start", short_help="Start the gateway in the background.")
+@run_options
+@json_option
+@timeout_option(30.0, "Time limit for the start.")
+def start(timeout: float, as_json: bool, **flags: Any) -> None:
+    """Start the gateway in the background and wait until it serves."""
+    with action_output("start", as_json=as_json) as output:
+        paths = find_paths(flags["config"])
+        running = find_running(paths)
+        if running is None:
+            start_gateway(paths, flags, timeout, output)
+            return
+        output.warn(f"The gateway is already running ({running}).")
+        arguments = public_flags(flags)
+        if arguments and arguments != running.flags:
+            fail(
+                "the gateway was started with different flags; to change them: clawgate gateway stop, "
+                f"then clawgate gateway start {' '.join(arguments)}",
+                status=ExitCode.PORT_TAKEN,
+            )
+        output.finish("already-running", pid=running.pid, url=running.url)
+
+
+def start_gateway(paths: Paths, flags: Mapping[str, Any], timeout: float, output: ActionOutput) -> None:
+    """Start a gateway, wait until it serves, and print where, and the first request."""
+    makes_token = _makes_token(paths, flags)
+    started = _launch(paths, flags, timeout)
+    output.line(f"Gateway started: {started.url} (pid {started.pid})")
+    output.line(f"  log file: {paths.log}")
+    token_file = str(paths.config) if makes_token else None
+    if token_file:
+        output.line(
+            f"  a token was made: gateway.auth.token in {token_file}; to print it: clawgate gateway token"
+        )
+    request = _first_request(paths, flags, started)
+    for line in request.lines() if request else ():
+        output.line(line)
+    output.finish(
+        "started",
+        pid=started.pid,
+        url=started.url,
+        port=started.port,
+        logFile=str(paths.log),
+        tokenMadeIn=token_file,
+        firstRequest=request.to_json() if request else None,
+    )
+
+
+def _launch(paths: Paths, flags: Mapping[str, Any], timeout: float) -> RunningInstance:
+    from clawgate.processes.instance.daemon import LaunchFailed, gateway_command, launch
+    from clawgate.processes.instance.reexec import ignore_restart_signal
+
+    secrets = {variable: flags[name] for name, variable in SECRET_VARIABLES.items() if flags.get(name)}
+    command = gateway_command("gateway", "run", *public_flags(flags), "--log-file", str(paths.log.absolute()))
+    os.umask(0o077)
+    _make_folder()
+    ignore_restart_signal()  # inherited: the signal must not end a gateway that cannot restart yet
+    try:
+        with Progress("starting") as progress:
+            started = launch(
+                command,
+                paths.folder,
+                output=paths.output,
+                environment=os.environ | secrets,
+                seconds=timeout,
+                progress=progress,
+            )
+    except OSError as error:
+        fail(f"the gateway cannot be started: {error}")
+    if isinstance(started, LaunchFailed):
+        _fail_to_start(started, paths, timeout)
+    return started
+
+
+def _make_folder() -> None:
+    from clawgate.settings.paths import own_folder
+    from clawgate.settings.problems import SettingsInvalid
+
+    try:
+        own_folder(os.environ)
+    except SettingsInvalid as error:
+        fail(str(error), status=ExitCode.USAGE)
+
+
+def _fail_to_start(failed: LaunchFailed, paths: Paths, timeout: float) -> NoReturn:
+    print_output(failed.last_lines)
+    see = "see its output above" if failed.last_lines else f"see {paths.log}"
+    if failed.status is None:
+        fail(f"the gateway did not serve within {timeout:g} s and was stopped; {see}")
+    how = f"signal {-failed.status}" if failed.status < 0 else f"status {failed.status}"
+    fail(
+        f"the gateway did not start ({how}); {see}",
+        status=failed.status if failed.status > 0 else ExitCode.FAILED,
+    )
+
+
+def _config_of(paths: Paths, flags: Mapping[str, Any]) -> tuple[ConfigFile, GatewayFlags] | None:
+    """Return the config as the gateway reads it; None if it cannot, which its own output explains."""
+    from clawgate.settings.environment import named_environment
+    from clawgate.settings.openclaw.config_file import read_config
+    from clawgate.settings.openclaw.gateway import GatewayFlags
+    from clawgate.settings.problems import SettingsInvalid
+
+    names = ("port", "bind", "token", "password")
+    try:
+        environment = named_environment(os.environ, flags.get("env_file"))
+        file = read_config(paths.config, environment, required=paths.config_named)
+    except SettingsInvalid:
+        return None
+    return file, GatewayFlags(**{name: flags.get(name) for name in names})
+
+
+def _makes_token(paths: Paths, flags: Mapping[str, Any]) -> bool:
+    from clawgate.settings.openclaw.gateway import lacks_token
+
+    found = _config_of(paths, flags)
+    return found is not None and lacks_token(*found)
+
+
+def _first_request(paths: Paths, flags: Mapping[str, Any], running: RunningInstance) -> FirstRequest | None:
+    """Return the first request; None if the gateway serves no models, or its config was changed meanwhile."""
+    from clawgate.cli.gateway.first_request import choose_model_here, credential_expression, first_request
+    from clawgate.providers.catalog import build_catalog
+    from clawgate.settings.openclaw.gateway import gateway_settings
+    from clawgate.settings.problems import SettingsInvalid
+
+    found = _config_of(paths, flags)
+    if found is None or running.url is None:
+        return None
+    file, gateway_flags = found
+    try:
+        if not gateway_settings(file, gateway_flags).serves_models:
+            return None
+        credential = credential_expression(file, gateway_flags, paths, flags.get("env_file"))
+    except SettingsInvalid:
+        return None
+    catalog = build_catalog(file.config, file.unset, file.environment)
+    return first_request(running.url, choose_model_here(catalog), credential)

@@ -1,0 +1,34 @@
+"""The way to call clawgate from another shell, for commands that are printed to be copied."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+_NAME = "clawgate"
+
+
+def program(
+    argv0: str | None = None, environment: Mapping[str, str] | None = None, python: str | None = None
+) -> str:
+    """Return ``clawgate``, or its path where another shell would not find this installation, quoted for a shell."""
+    environment = os.environ if environment is None else environment
+    called = Path(sys.argv[0] if argv0 is None else argv0)
+    if called.name != _NAME:
+        return f"{shlex.quote(python or sys.executable)} -m {_NAME}"
+    found = shutil.which(_NAME, path=environment.get("PATH", os.defpath))
+    folder = environment.get("VIRTUAL_ENV")
+    if found is not None and not (folder and Path(found).is_relative_to(folder)) and _is_same(found, called):
+        return _NAME
+    return shlex.quote(str(called.absolute()))
+
+
+def _is_same(found: str, called: Path) -> bool:
+    try:
+        return Path(found).samefile(called)
+    except OSError:
+        return False

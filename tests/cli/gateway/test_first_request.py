@@ -1,0 +1,187 @@
+"""The first request can be copied: an address that a client reaches, a model that exists, no secret."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clawgate.cli.gateway import first_request as module
+from clawgate.cli.gateway.first_request import (
+    chat_model,
+    choose_model,
+    choose_model_here,
+    credential_expression,
+    first_request,
+    location_flags,
+)
+from clawgate.cli.paths import Paths
+from clawgate.policy.model_routing import ModelRef
+from clawgate.providers.catalog import Catalog
+from clawgate.providers.provider import Model, Provider
+from clawgate.settings.openclaw.config_file import read_config
+from clawgate.settings.openclaw.gateway import GatewayFlags
+from tests.cli.gateway_home import TOKEN
+
+URL = "http://127.0.0.1:18789"
+
+
+def words(text: str | None) -> list[str]:
+    assert text is not None
+    return shlex.split(text)
+
+
+def test_the_line_is_one_that_a_shell_reads() -> None:
+    found = first_request(URL, "it's/a model", "$(clawgate gateway token)")
+    assert found.curl is not None and "\n" not in found.curl
+    parts = words(found.curl)
+    assert parts[:3] == ["curl", "-N", f"{URL}/v1/chat/completions"]
+    assert parts[3:7] == [
+        "-H", "Authorization: Bearer $(clawgate gateway token)", "-H", "Content-Type: application/json",
+    ]  # fmt: skip
+    body = json.loads(parts[-1])
+    assert (
+        body["model"] == "it's/a model" and body["stream"] is True and body["messages"][0]["role"] == "user"
+    )
+    assert found.to_json() == {"model": "it's/a model", "curl": found.curl} and found.curl in found.lines()
+
+
+def test_without_a_credential_none_is_sent() -> None:
+    assert "Authorization" not in str(first_request(URL, "a/m", None).curl)
+
+
+@pytest.mark.parametrize(
+    ("url", "reachable"),
+    [
+        ("http://0.0.0.0:8", "http://127.0.0.1:8"),
+        ("http://[::]:8", "http://[::1]:8"),
+        ("http://[::1]:8", "http://[::1]:8"),
+        ("https://192.0.2.1:8", "https://192.0.2.1:8"),
+    ],
+)
+def test_the_address_is_one_that_a_client_connects_to(url: str, reachable: str) -> None:
+    assert words(first_request(url, "a/m", None).curl)[2] == f"{reachable}/v1/chat/completions"
+
+
+def test_without_a_model_the_next_step_is_printed() -> None:
+    found = first_request(URL, None, "$(x)")
+    assert found.to_json() is None and found.lines() == [module.NO_PROVIDER]
+
+
+@pytest.mark.parametrize(
+    ("auth", "flags", "environment", "expression"),
+    [
+        ({"token": TOKEN}, {}, {}, "$(clawgate gateway token)"),
+        ({"token": "${GATE}"}, {}, {"GATE": TOKEN}, "$(clawgate gateway token)"),
+        ({"mode": "none"}, {}, {}, None),
+        ({}, {"token": TOKEN}, {}, "<the value of --token>"),
+        ({}, {}, {"OPENCLAW_GATEWAY_TOKEN": TOKEN}, "$OPENCLAW_GATEWAY_TOKEN"),
+        ({"mode": "password"}, {}, {"OPENCLAW_GATEWAY_PASSWORD": TOKEN}, "$OPENCLAW_GATEWAY_PASSWORD"),
+    ],
+)
+def test_the_shell_gets_the_token_from_where_it_is(
+    auth: dict[str, str],
+    flags: dict[str, Any],
+    environment: dict[str, str],
+    expression: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "program", lambda: "clawgate")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    state = tmp_path / ".openclaw"
+    state.mkdir()
+    path = state / "openclaw.json"
+    path.touch(0o600)
+    path.write_text(json.dumps({"gateway": {"auth": auth}}))
+    file = read_config(path, {"HOME": str(tmp_path), **environment}, required=True)
+    found = credential_expression(file, GatewayFlags(**flags), Paths(path, False, state))
+    assert found == expression
+
+
+@pytest.mark.parametrize(
+    ("config", "state", "env_file", "flags"),
+    [
+        (".openclaw/openclaw.json", ".openclaw", None, []),
+        ("my own.json", ".openclaw", None, ["--config", "HOME/my own.json"]),
+        ("s/openclaw.json", "s", None, ["--state-dir", "HOME/s"]),
+        (
+            "x.json",
+            "s",
+            "/e.env",
+            ["--state-dir", "HOME/s", "--config", "HOME/x.json", "--env-file", "/e.env"],
+        ),
+    ],
+)
+def test_another_shell_uses_the_same_files(
+    config: str,
+    state: str,
+    env_file: str | None,
+    flags: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = location_flags(Paths(tmp_path / config, False, tmp_path / state), env_file)
+    assert shlex.split(" ".join(found)) == [one.replace("HOME", str(tmp_path)) for one in flags]
+
+
+def provider(name: str, *models: str, problem: str | None = None) -> Provider:
+    listed = tuple(Model(one, one) for one in models)
+    return Provider(id=name, api="openai-completions", origin=None, models=listed, problem=problem)
+
+
+def catalog(*providers: Provider, primary: str | None = None) -> Catalog:
+    ref = ModelRef.parse(primary) if primary else None
+    return Catalog({one.id: one for one in providers}, {}, ref, ())
+
+
+async def no_models(one: Provider) -> Sequence[str]:
+    return ()
+
+
+async def listed(one: Provider) -> Sequence[str]:
+    return {"a": ("text-embedding-3", "gpt-4o", "gpt-4o-mini"), "b": ("whisper-1",)}.get(one.id, ())
+
+
+@pytest.mark.parametrize(
+    ("given", "model"),
+    [
+        (catalog(provider("a", "m"), provider("b", "n"), primary="b/n"), "b/n"),
+        (catalog(provider("a", "m", problem="no key"), provider("b", "n"), primary="a/m"), "b/n"),
+        (catalog(provider("a", "text-embedding-3", "m")), "a/m"),
+        (catalog(provider("a"), provider("c", "m")), "c/m"),
+        (catalog(provider("b"), provider("a")), "a/gpt-4o-mini"),
+        (catalog(provider("b")), None),
+        (catalog(provider("a", problem="no key")), None),
+        (catalog(), None),
+    ],
+)
+async def test_the_model_is_one_that_can_be_requested(given: Catalog, model: str | None) -> None:
+    assert await choose_model(given, listed) == model
+
+
+async def test_a_provider_whose_models_are_not_known_has_none_to_request() -> None:
+    assert await choose_model(catalog(provider("a")), no_models) is None
+
+
+@pytest.mark.parametrize(
+    ("ids", "model"),
+    [
+        (["gpt-5", "gpt-5-mini"], "gpt-5-mini"),
+        (["claude-opus-4-8", "claude-haiku-4-5"], "claude-haiku-4-5"),
+        (["gpt-4o-realtime-preview", "gpt-4o-mini-tts", "dall-e-3", "gpt-4o"], "gpt-4o"),
+        (["omni-moderation-latest", "babbage-002", "text-embedding-3-small"], None),
+        ([], None),
+    ],
+)
+def test_of_a_list_a_small_model_that_chats_is_taken(ids: list[str], model: str | None) -> None:
+    assert chat_model(ids) == model
+
+
+def test_a_process_that_does_not_serve_chooses_alike() -> None:
+    assert choose_model_here(catalog(provider("a", "m"))) == "a/m" and choose_model_here(catalog()) is None
