@@ -38,7 +38,7 @@ BUN_INSTALL=/attacker
 COMMANDS = [
     ["bridge", "run", "--port", "0"],
     ["server", "run", "--port", "0"],
-    ["gateway", "run", "--port", "0"],
+    ["gateway", "run", "--port", "0", "--exit-on-stdin-eof"],
     ["gateway", "status"],
     ["config", "validate"],
     ["config", "explain", "models.providers.owl.baseUrl"],
@@ -67,6 +67,7 @@ def test_no_command_opens_a_file_of_the_working_folder(tmp_path: Path, arguments
         [sys.executable, "-c", WATCHED, *arguments],
         cwd=working,
         env=ours | {"HOME": str(tmp_path), "OPENCLAW_STATE_DIR": str(state)},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
