@@ -37,7 +37,6 @@ class ModelSource(Protocol):
 
     async def models_of(self, provider: Provider) -> Sequence[str]:
         """Return their ids, none for a provider whose models are not known. Never raises."""
-        ...
 
 
 class NoModelSource:

@@ -17,11 +17,9 @@ class Credential(Protocol):
 
     def line(self) -> bytes:
         """Return the header line with its CRLF; empty for no credential."""
-        ...
 
     def secrets(self) -> tuple[bytes, ...]:
         """Return every spelling of the secret that could be recognised in a response or a log."""
-        ...
 
 
 def _checked(value: str, what: str) -> str:

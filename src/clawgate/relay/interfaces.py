@@ -74,7 +74,6 @@ class ResponseHandler(Protocol):
 
     def on_complete_response(self, status: int, head: bytes, body: bytes) -> bool:
         """A complete response, with the head already encoded for the client. False: deliver it piece by piece."""
-        ...
 
     def on_response_head(self, head: ResponseHead) -> bytes | None:
         """The head of the response.
@@ -82,16 +81,13 @@ class ResponseHandler(Protocol):
         Returns the header lines that were added for the client if later responses with a head of the same pattern
         may come through `on_complete_response`; None if each has to be checked.
         """
-        ...
 
     def on_response_body(self, body: bytes) -> None: ...
     def on_read_complete(self) -> None:
         """All callbacks of one read from the socket were made: flush."""
-        ...
 
     def chunk_passthrough(self) -> ChunkPassthrough | None:
         """Called between two chunks. Returns a passthrough, or None to keep receiving `on_response_body`."""
-        ...
 
     def on_response_complete(self) -> None: ...
     def on_upstream_error(self, error: GatewayError, *, no_response: bool, not_received: bool) -> None:
@@ -100,11 +96,9 @@ class ResponseHandler(Protocol):
         ``no_response``: not a byte of a response arrived; ``not_received``: the upstream cannot have received the
         request.
         """
-        ...
 
     def on_upstream_write_paused(self) -> None:
         """The upstream reads more slowly than the request is written."""
-        ...
 
     def on_upstream_write_resumed(self) -> None: ...
 
@@ -149,22 +143,18 @@ class ResponseWriter(Protocol):
 
     def feed(self, body: bytes) -> None:
         """Add bytes of the upstream's body. Raises `UpstreamFailed` if they cannot be understood."""
-        ...
 
     def flush(self, *, ended: bool) -> bytes:
         """Return what is to be sent now. Raises as `feed`; with ``ended`` also if the response is not complete."""
-        ...
 
     def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """Return a passthrough for the next chunks, or None if each chunk must go through `feed`."""
-        ...
 
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
         """Return the last bytes of a response that cannot be completed, and whether they contain an error event.
 
         Where they do not, only the broken transfer shows the client that something is missing.
         """
-        ...
 
 
 class ClientConnection(Protocol):
@@ -177,19 +167,15 @@ class ClientConnection(Protocol):
     def resume_reading(self) -> None: ...
     def must_close(self) -> bool:
         """Whether the response has to announce the end of the connection."""
-        ...
 
     def send_error_response(self, error: GatewayError, names: bytes = b"") -> int:
         """Send an error response in place of one that has not started, with the attribution headers ``names``.
 
         Ends the exchange; returns the bytes sent.
         """
-        ...
 
     def response_complete(self) -> None:
         """The response is complete: the connection may serve the next request."""
-        ...
 
     def abort_response(self, *, at_once: bool) -> None:
         """Close the connection so that the response looks cut; ``at_once``: without sending what is buffered."""
-        ...

@@ -22,17 +22,14 @@ class CommandContext(Protocol):
     @property
     def config(self) -> BaseModel | None:
         """The plugin's config, an instance of `Plugin.config_class`; None if it is invalid (see `problems`)."""
-        ...
 
     @property
     def problems(self) -> Sequence[str]:
         """Each problem of the config, as text for people."""
-        ...
 
     @property
     def config_file(self) -> Mapping[str, Any]:
         """The whole config file as it is now, with references such as ``${NAME}`` unresolved."""
-        ...
 
     @property
     def environment(self) -> Mapping[str, str]: ...
@@ -40,36 +37,29 @@ class CommandContext(Protocol):
     @property
     def state_dir(self) -> Path:
         """The plugin's own folder, mode 0700."""
-        ...
 
     @property
     def gateway_url(self) -> str | None:
         """The URL of this user's gateway; None if none is running."""
-        ...
 
     @property
     def instance(self) -> str | None:
         """The id of the running gateway instance; None if none is running."""
-        ...
 
     @property
     def out(self) -> Callable[[str], None]:
         """Writes one line of output."""
-        ...
 
     @property
     def err(self) -> Callable[[str], None]:
         """Writes one line to standard error."""
-        ...
 
     @property
     def services(self) -> Sequence[ServiceStatus]:
         """The last status of each of the plugin's services in the running gateway; empty if none is running."""
-        ...
 
     async def fetch(self, request: FetchRequest) -> FetchResponse:
         """Send one GET. Raises `FetchFailed`."""
-        ...
 
 
 @runtime_checkable
@@ -82,11 +72,9 @@ class CommandPlugin(Protocol):
     @property
     def help(self) -> str:
         """One line."""
-        ...
 
     def run(self, context: CommandContext, arguments: Sequence[str]) -> int | Awaitable[int]:
         """Return the exit status, 0 for success. ``arguments`` are all words after the name, options included."""
-        ...
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)

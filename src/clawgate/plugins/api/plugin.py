@@ -53,7 +53,6 @@ class Plugin(Protocol):
     @property
     def id(self) -> str:
         """The key under ``plugins.entries``: lower-case letters, digits, dashes."""
-        ...
 
     @property
     def name(self) -> str: ...
@@ -67,8 +66,6 @@ class Plugin(Protocol):
     @property
     def config_class(self) -> type[BaseModel]:
         """The model of ``plugins.entries.<id>.config``. Secrets are of type `Secret`; each field has a description."""
-        ...
 
     def register(self, registrar: Registrar) -> None:
         """Hand over the services, providers and commands. Must have no other effect."""
-        ...

@@ -57,7 +57,6 @@ class ProviderPlugin(Protocol):
     @property
     def id(self) -> str:
         """The part before the slash of ``provider/model``."""
-        ...
 
     @property
     def label(self) -> str: ...
@@ -67,21 +66,17 @@ class ProviderPlugin(Protocol):
 
     def previous_answers(self, config: Mapping[str, Any]) -> Answers:
         """Return the answers that the config file already holds, written by the wizard or by hand."""
-        ...
 
     def questions(self, previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
         """Return the questions in order, with defaults from ``previous``, then from ``environment``."""
-        ...
 
     async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
         """Try the connection. Called before anything is written."""
-        ...
 
     def config_change(self, answers: Answers) -> ConfigChange: ...
 
     def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
         """Return the paths in ``config`` that `config_change` wrote: what logout and uninstall remove."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +102,6 @@ class TransformsRequests(Protocol):
 
     def transform_request(self, request: UpstreamRequest) -> UpstreamRequest:
         """Return the request to send. If this raises, the request fails and nothing is sent."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +123,6 @@ class MapsErrors(Protocol):
         Called for responses with status 400 and above, with the first 64 kB of the body; and with status 200 for the
         data of an error event in a stream.
         """
-        ...
 
 
 @runtime_checkable
@@ -138,4 +131,3 @@ class ChecksConfig(Protocol):
 
     def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
         """Return what does not fit. ``config`` is the config file, ``settings`` the plugin's validated config."""
-        ...

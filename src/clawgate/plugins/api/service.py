@@ -123,16 +123,13 @@ class RunningRelay(Protocol):
     @property
     def port(self) -> int:
         """The port it listens on, also if the settings have 0."""
-        ...
 
     @property
     def connections(self) -> int:
         """The number of accepted connections; each may carry many requests."""
-        ...
 
     async def stop(self) -> None:
         """Accept no more requests, drain, close. Idempotent."""
-        ...
 
 
 Health = Literal["ready", "degraded", "unhealthy", "stranger", "silent"]
@@ -184,21 +181,17 @@ class ChildHandle(Protocol):
 
     async def start(self) -> None:
         """Begin and return at once. `status` shows when it is ready."""
-        ...
 
     async def stop(self) -> None:
         """End it with all its descendants; return when they are gone."""
-        ...
 
     async def restart(self) -> None: ...
 
     def status(self) -> ServiceStatus:
         """``details`` hold at least pid, restarts and the seconds until the next try, where they apply."""
-        ...
 
     def unavailable(self) -> Unavailable | None:
         """Return why it cannot serve requests, or None if it can."""
-        ...
 
 
 class ServiceContext(Protocol):
@@ -207,17 +200,14 @@ class ServiceContext(Protocol):
     @property
     def config(self) -> BaseModel:
         """The plugin's config, an instance of `Plugin.config_class`."""
-        ...
 
     @property
     def log(self) -> logging.Logger:
         """A logger whose lines begin with the plugin's id. Secrets of the config are redacted."""
-        ...
 
     @property
     def state_dir(self) -> Path:
         """The plugin's own folder, mode 0700."""
-        ...
 
     @property
     def environment(self) -> Mapping[str, str]: ...
@@ -225,24 +215,19 @@ class ServiceContext(Protocol):
     @property
     def gateway_url(self) -> str:
         """The URL of the gateway, such as http://127.0.0.1:18789."""
-        ...
 
     @property
     def instance(self) -> str:
         """The id of this run of the gateway. A response with another id comes from another process."""
-        ...
 
     async def serve_relay(self, spec: RelaySpec) -> RunningRelay:
         """Listen, in the gateway's event loop. Raises `PluginError` if that fails."""
-        ...
 
     def supervise(self, spec: ChildSpec, probe: Probe) -> ChildHandle:
         """Return a child that has not been started yet."""
-        ...
 
     async def fetch(self, request: FetchRequest) -> FetchResponse:
         """Send one GET. Raises `FetchFailed`."""
-        ...
 
 
 @runtime_checkable
@@ -251,19 +236,15 @@ class Service(Protocol):
 
     async def start(self, context: ServiceContext) -> None:
         """Start within 10 s. Raise `PluginError` for what the operator has to fix."""
-        ...
 
     async def stop(self) -> None:
         """Stop within 10 s, also after a partial start."""
-        ...
 
     def status(self) -> ServiceStatus:
         """Return at once, in any state. Must not do I/O."""
-        ...
 
     def unavailable(self) -> Unavailable | None:
         """Return at once. While this is not None, requests to the plugin's providers get 503 and nothing is dialled."""
-        ...
 
 
 class SetupContext(Protocol):
@@ -275,8 +256,6 @@ class SetupContext(Protocol):
     @property
     def config(self) -> Mapping[str, Any]:
         """The config file as it is now, with references such as ``${NAME}`` unresolved."""
-        ...
 
     async def fetch(self, request: FetchRequest) -> FetchResponse:
         """Send one GET. Raises `FetchFailed`."""
-        ...

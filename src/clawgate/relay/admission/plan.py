@@ -93,11 +93,9 @@ class UpstreamAttempt(Protocol):
 
     def complete(self, body: bytes) -> None:
         """Make the request of what ``offload`` returned. Raises `GatewayError`."""
-        ...
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:
         """Return the writer that encodes this upstream's response for the client."""
-        ...
 
 
 class RoutePlan(Protocol):
@@ -108,21 +106,17 @@ class RoutePlan(Protocol):
 
     def first_attempt(self) -> UpstreamAttempt:
         """Raises `GatewayError` where no provider can be used."""
-        ...
 
     def next_attempt(
         self, *, status: int | None = None, error: GatewayError | None = None
     ) -> UpstreamAttempt | None:
         """Return the attempt after one that ended like this; None: the failure is the response."""
-        ...
 
     def discard_body(self) -> None:
         """No further attempt is made: the request's body is not needed any more."""
-        ...
 
     def map_error(self, error: GatewayError) -> GatewayError:
         """Return ``error`` with what is known of the route."""
-        ...
 
 
 class Router(Protocol):
@@ -133,7 +127,6 @@ class Router(Protocol):
 
         May run in a thread.
         """
-        ...
 
 
 def make_response_writer(

@@ -50,13 +50,11 @@ class RequestHandler(Protocol):
 
     def on_request_head(self, head: RequestHead, raw: bytes | None) -> None:
         """``raw`` are the bytes of the head if another request may follow, else None."""
-        ...
 
     def on_request_body(self, data: bytes) -> None: ...
     def on_request_complete(self) -> None: ...
     def on_request_error(self, error: InvalidRequest) -> None:
         """The bytes are not one well-formed request. The parser must not be fed again."""
-        ...
 
 
 class RequestParser:

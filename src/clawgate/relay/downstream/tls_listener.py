@@ -30,11 +30,9 @@ class HandshakeOwner(Protocol[_P_contra]):
 
     def handshake_started(self, protocol: _P_contra, abort: Callable[[], object]) -> None:
         """A connection was accepted; ``protocol`` will serve it once the handshake is done."""
-        ...
 
     def handshake_ended(self, protocol: _P_contra) -> None:
         """The handshake is over, whether it succeeded or not."""
-        ...
 
 
 class TlsListener(Generic[_P]):

@@ -28,19 +28,15 @@ class AttemptOwner(Protocol):
 
     def prepare(self, work: Callable[[], Awaitable[_T]], then: Callable[[_T], None]) -> None:
         """Do ``work`` in a task, and call ``then`` with its result."""
-        ...
 
     def abandon_attempt(self) -> None:
         """Give up the current upstream."""
-        ...
 
     def use_upstream(self, upstream: Upstream) -> None:
         """From now on ``upstream`` is the current one; its limits apply."""
-        ...
 
     def flush_request(self) -> None:
         """Send what the request stream holds."""
-        ...
 
 
 class Attempts:

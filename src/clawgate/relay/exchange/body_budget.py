@@ -27,11 +27,9 @@ class BufferingExchange(Protocol):
 
     def resume_body(self) -> None:
         """The rest of the body may be read."""
-        ...
 
     def reject_body(self, error: Overloaded) -> None:
         """There is no memory for this body: end the exchange."""
-        ...
 
 
 class BodyBufferBudget:

@@ -45,7 +45,6 @@ class ConnectionOwner(Protocol):
     def remove(self, connection: UpstreamConnection) -> None: ...
     def schedule_turn(self, connection: UpstreamConnection) -> None:
         """Call `UpstreamConnection.take_turn` soon, when other connections had theirs."""
-        ...
 
 
 class UpstreamConnection(asyncio.Protocol):
