@@ -22,6 +22,14 @@ def env_var(*names: str) -> dict[str, Any]:
     return {"env": list(names)}
 
 
+def setting(description: str, default: Any = None, variable: str | None = None) -> Any:
+    """Return a field that may be left out. A type as ``default`` makes the value of each; ``variable`` sets it, too."""
+    extra = None if variable is None else env_var(variable)
+    if isinstance(default, type):
+        return Field(default_factory=default, description=description, json_schema_extra=extra)
+    return Field(default, description=description, json_schema_extra=extra)
+
+
 def variables_of(field: FieldInfo) -> tuple[str, ...]:
     """Return the environment variables that set a field, the strongest one first."""
     extra = field.json_schema_extra

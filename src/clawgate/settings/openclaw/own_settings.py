@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
 from pydantic.alias_generators import to_camel
 
 from clawgate.settings.diagnostic import Diagnostic
@@ -18,6 +18,7 @@ from clawgate.settings.fields import (
     UPSTREAM_WAIT_SECONDS,
     ConnectionCount,
     Seconds,
+    setting,
 )
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
@@ -37,14 +38,12 @@ class ProviderSettings(BaseModel):
 
     model_config = _OPTIONS
 
-    max_upstream_connections: ConnectionCount | None = Field(
-        default=None, description="Connections to this provider, idle ones included."
+    max_upstream_connections: ConnectionCount | None = setting(
+        "Connections to this provider, idle ones included."
     )
-    upstream_wait_timeout: Seconds | None = Field(
-        default=None, description="Seconds that a request waits for one of them."
-    )
-    discover_models: StrictBool | None = Field(
-        default=None, description="Whether /v1/models has this provider's own list, if the config has none."
+    upstream_wait_timeout: Seconds | None = setting("Seconds that a request waits for one of them.")
+    discover_models: StrictBool | None = setting(
+        "Whether /v1/models has this provider's own list, if the config has none."
     )
 
 
@@ -53,21 +52,17 @@ class OwnSettings(BaseModel):
 
     model_config = _OPTIONS
 
-    max_upstream_connections: ConnectionCount = Field(
-        default=MAX_UPSTREAM_CONNECTIONS,
-        description="Connections to each provider, idle ones included; further requests wait for one.",
+    max_upstream_connections: ConnectionCount = setting(
+        "Connections to each provider, idle ones included; further requests wait for one.",
+        MAX_UPSTREAM_CONNECTIONS,
     )
-    upstream_wait_timeout: Seconds = Field(
-        default=UPSTREAM_WAIT_SECONDS,
-        description="Seconds that a request waits for a connection when all are in use.",
+    upstream_wait_timeout: Seconds = setting(
+        "Seconds that a request waits for a connection when all are in use.", UPSTREAM_WAIT_SECONDS
     )
-    discover_models: StrictBool = Field(
-        default=True,
-        description="Whether /v1/models has the list of each provider for which the config lists no models.",
+    discover_models: StrictBool = setting(
+        "Whether /v1/models has the list of each provider for which the config lists no models.", True
     )
-    providers: dict[str, ProviderSettings] = Field(
-        default_factory=dict, description="What differs for one provider, by its id."
-    )
+    providers: dict[str, ProviderSettings] = setting("What differs for one provider, by its id.", dict)
 
     def connections_of(self, provider: str) -> tuple[int, float, str]:
         """Return how many connections ``provider`` may have, how long a request waits, and the key of the first."""

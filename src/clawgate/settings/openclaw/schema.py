@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool
 
-from clawgate.settings.fields import ParsedUrl, Port, Secret, env_var, reject_text, reject_text_for_whole
+from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
 from clawgate.settings.openclaw.block import Block
 from clawgate.settings.openclaw.model_compat import ModelCompat
 from clawgate.settings.secrets import PLACEHOLDERS
@@ -74,77 +74,59 @@ LongSecret = Annotated[SecretStr, AfterValidator(_check_text)]
 class RateLimit(Block):
     """``gateway.auth.rateLimit``: the lockout of addresses that present wrong tokens."""
 
-    max_attempts: NonNegativeInt = Field(
-        default=10, description="Wrong tokens before an address is locked out."
-    )
-    window_ms: NonNegativeInt = Field(default=60_000, description="Milliseconds within which they count.")
-    lockout_ms: NonNegativeInt = Field(default=300_000, description="Milliseconds of the lockout.")
-    exempt_loopback: StrictBool = Field(
-        default=True, description="Whether callers on this machine are never locked out."
-    )
+    max_attempts: NonNegativeInt = setting("Wrong tokens before an address is locked out.", 10)
+    window_ms: NonNegativeInt = setting("Milliseconds within which they count.", 60_000)
+    lockout_ms: NonNegativeInt = setting("Milliseconds of the lockout.", 300_000)
+    exempt_loopback: StrictBool = setting("Whether callers on this machine are never locked out.", True)
 
 
 class GatewayAuth(Block):
     """``gateway.auth``: who may use the gateway."""
 
-    mode: Literal["token", "password", "none", "trusted-proxy"] | None = Field(
-        default=None, description="What callers must present."
+    mode: Literal["token", "password", "none", "trusted-proxy"] | None = setting("What callers must present.")
+    token: Secret | None = setting(
+        "The token of mode token; a reference such as ${NAME}.", variable="OPENCLAW_GATEWAY_TOKEN"
     )
-    token: Secret | None = Field(
-        default=None,
-        description="The token of mode token; a reference such as ${NAME}.",
-        json_schema_extra=env_var("OPENCLAW_GATEWAY_TOKEN"),
+    password: Secret | None = setting(
+        "The password of mode password; a reference.", variable="OPENCLAW_GATEWAY_PASSWORD"
     )
-    password: Secret | None = Field(
-        default=None,
-        description="The password of mode password; a reference.",
-        json_schema_extra=env_var("OPENCLAW_GATEWAY_PASSWORD"),
-    )
-    rate_limit: RateLimit | None = Field(
-        default=None, description="Lockout of addresses that present wrong ones."
-    )
+    rate_limit: RateLimit | None = setting("Lockout of addresses that present wrong ones.")
 
 
 class Toggle(Block):
     """A feature that is on or off."""
 
-    enabled: StrictBool | None = Field(default=None, description="Whether it is on.")
+    enabled: StrictBool | None = setting("Whether it is on.")
 
 
 class HttpEndpoints(Block):
     """``gateway.http.endpoints``."""
 
-    chat_completions: Toggle = Field(
-        default_factory=Toggle, description="POST /v1/chat/completions and GET /v1/models."
-    )
+    chat_completions: Toggle = setting("POST /v1/chat/completions and GET /v1/models.", Toggle)
 
 
 class GatewayHttp(Block):
     """``gateway.http``."""
 
-    endpoints: HttpEndpoints = Field(
-        default_factory=HttpEndpoints, description="The endpoints of the HTTP API."
-    )
+    endpoints: HttpEndpoints = setting("The endpoints of the HTTP API.", HttpEndpoints)
 
 
 class GatewayBlock(Block):
     """``gateway``: where to listen, who may use it."""
 
-    mode: Literal["local", "remote"] | None = Field(
-        default=None, description="local: this machine runs the gateway."
+    mode: Literal["local", "remote"] | None = setting("local: this machine runs the gateway.")
+    port: Annotated[Port, BeforeValidator(reject_text_for_whole)] = setting(
+        "Port to listen on.", 18789, "OPENCLAW_GATEWAY_PORT"
     )
-    port: Annotated[Port, BeforeValidator(reject_text_for_whole)] = Field(
-        default=18789, description="Port to listen on.", json_schema_extra=env_var("OPENCLAW_GATEWAY_PORT")
+    bind: Literal["loopback", "lan", "auto", "tailnet", "custom"] = setting(
+        "Addresses to listen on.", "loopback"
     )
-    bind: Literal["loopback", "lan", "auto", "tailnet", "custom"] = Field(
-        default="loopback", description="Addresses to listen on."
+    custom_bind_host: str | None = setting("The address of bind custom.")
+    auth: GatewayAuth = setting("Who may use the gateway.", GatewayAuth)
+    trusted_proxies: tuple[str, ...] = setting(
+        "Addresses of reverse proxies whose X-Forwarded-For is believed.", ()
     )
-    custom_bind_host: str | None = Field(default=None, description="The address of bind custom.")
-    auth: GatewayAuth = Field(default_factory=GatewayAuth, description="Who may use the gateway.")
-    trusted_proxies: tuple[str, ...] = Field(
-        default=(), description="Addresses of reverse proxies whose X-Forwarded-For is believed."
-    )
-    http: GatewayHttp = Field(default_factory=GatewayHttp, description="The HTTP endpoints.")
+    http: GatewayHttp = setting("The HTTP endpoints.", GatewayHttp)
 
 
 class RequestAuth(Block):
@@ -153,28 +135,22 @@ class RequestAuth(Block):
     mode: Literal["provider-default", "authorization-bearer", "header"] = Field(
         description="How the credential is sent to the provider."
     )
-    token: Secret | None = Field(
-        default=None, description="The token of mode authorization-bearer; a reference."
-    )
-    header_name: str | None = Field(
-        default=None, description="The header of mode header, such as X-Proxy-Token."
-    )
-    value: HeaderSecret | None = Field(default=None, description="Its value; a reference.")
-    prefix: str | None = Field(default=None, description="The scheme before the value, such as Basic.")
+    token: Secret | None = setting("The token of mode authorization-bearer; a reference.")
+    header_name: str | None = setting("The header of mode header, such as X-Proxy-Token.")
+    value: HeaderSecret | None = setting("Its value; a reference.")
+    prefix: str | None = setting("The scheme before the value, such as Basic.")
 
 
 class RequestTls(Block):
     """``request.tls``: PEM texts or files."""
 
-    ca: str | None = Field(
-        default=None, description="The only authorities that the server is checked against."
-    )
-    cert: str | None = Field(default=None, description="The certificate shown to it.")
-    key: LongSecret | None = Field(default=None, description="That certificate's key; a reference.")
-    passphrase: LongSecret | None = Field(default=None, description="The passphrase of the key; a reference.")
-    server_name: str | None = Field(default=None, description="The name that its certificate must be for.")
-    insecure_skip_verify: StrictBool = Field(
-        default=False, description="Accept any certificate: the server is not authenticated."
+    ca: str | None = setting("The only authorities that the server is checked against.")
+    cert: str | None = setting("The certificate shown to it.")
+    key: LongSecret | None = setting("That certificate's key; a reference.")
+    passphrase: LongSecret | None = setting("The passphrase of the key; a reference.")
+    server_name: str | None = setting("The name that its certificate must be for.")
+    insecure_skip_verify: StrictBool = setting(
+        "Accept any certificate: the server is not authenticated.", False
     )
 
 
@@ -182,87 +158,69 @@ class RequestProxy(Block):
     """``request.proxy``."""
 
     mode: Literal["env-proxy", "explicit-proxy"] = Field(description="Which proxy, if any, is used.")
-    url: LongSecret | None = Field(default=None, description="The proxy of mode explicit-proxy; a reference.")
-    tls: RequestTls | None = Field(default=None, description="TLS to the proxy itself.")
+    url: LongSecret | None = setting("The proxy of mode explicit-proxy; a reference.")
+    tls: RequestTls | None = setting("TLS to the proxy itself.")
 
 
 class ProviderRequest(Block):
     """``models.providers.<id>.request``."""
 
-    headers: dict[str, HeaderSecret] = Field(
-        default_factory=dict, description="Headers of every request; they win over the provider's headers."
+    headers: dict[str, HeaderSecret] = setting(
+        "Headers of every request; they win over the provider's headers.", dict
     )
-    auth: RequestAuth | None = Field(
-        default=None, description="The credential, where it is not a Bearer token."
-    )
-    tls: RequestTls | None = Field(default=None, description="TLS to the provider.")
-    proxy: RequestProxy | None = Field(default=None, description="A proxy on the way to it.")
-    allow_private_network: StrictBool | None = Field(
-        default=None, description="Whether it may have a private or loopback address."
-    )
+    auth: RequestAuth | None = setting("The credential, where it is not a Bearer token.")
+    tls: RequestTls | None = setting("TLS to the provider.")
+    proxy: RequestProxy | None = setting("A proxy on the way to it.")
+    allow_private_network: StrictBool | None = setting("Whether it may have a private or loopback address.")
 
 
 class ModelEntry(Block):
     """One of ``models.providers.<id>.models[]``."""
 
     id: Annotated[str, Field(min_length=1)] = Field(description="The model's name at the provider.")
-    name: str | None = Field(default=None, description="Its name for people.")
-    api: str | None = Field(default=None, description="Its dialect, where it is not the provider's.")
-    base_url: str | None = Field(default=None, description="Its address, where it is not the provider's.")
-    reasoning: StrictBool = Field(default=False, description="Whether it reasons before it responds.")
-    input: tuple[str, ...] = Field(default=("text",), description="Its inputs: text, image, video, audio.")
-    context_window: NonNegativeInt | None = Field(default=None, description="Tokens of its context window.")
-    max_tokens: NonNegativeInt | None = Field(default=None, description="Tokens that one response may have.")
-    headers: dict[str, HeaderSecret] = Field(
-        default_factory=dict, description="Further headers for it alone."
-    )
-    compat: ModelCompat = Field(default_factory=ModelCompat, description="How it differs from its dialect.")
+    name: str | None = setting("Its name for people.")
+    api: str | None = setting("Its dialect, where it is not the provider's.")
+    base_url: str | None = setting("Its address, where it is not the provider's.")
+    reasoning: StrictBool = setting("Whether it reasons before it responds.", False)
+    input: tuple[str, ...] = setting("Its inputs: text, image, video, audio.", ("text",))
+    context_window: NonNegativeInt | None = setting("Tokens of its context window.")
+    max_tokens: NonNegativeInt | None = setting("Tokens that one response may have.")
+    headers: dict[str, HeaderSecret] = setting("Further headers for it alone.", dict)
+    compat: ModelCompat = setting("How it differs from its dialect.", ModelCompat)
 
 
 class ProviderBlock(Block):
     """``models.providers.<id>``."""
 
-    base_url: ParsedUrl | None = Field(
-        default=None, description="Its API, with /v1 where it has that; no user, no password."
-    )
-    api_key: Secret | None = Field(default=None, description="Its key; a reference such as ${NAME}.")
-    auth: str | None = Field(default=None, description="Kind of credential: api-key, token, oauth, aws-sdk.")
-    api: str | None = Field(
-        default=None, description="Its dialect: openai-completions, anthropic-messages and others."
-    )
-    headers: dict[str, HeaderSecret] = Field(default_factory=dict, description="Headers of every request.")
-    auth_header: StrictBool | None = Field(
-        default=None, description="For Anthropic's dialect: the key as Authorization: Bearer."
-    )
-    request: ProviderRequest = Field(
-        default_factory=ProviderRequest, description="How requests to it are made."
-    )
-    timeout_seconds: Duration | None = Field(default=None, description="Seconds that one response may take.")
-    models: tuple[ModelEntry, ...] = Field(default=(), description="The models that it has.")
+    base_url: ParsedUrl | None = setting("Its API, with /v1 where it has that; no user, no password.")
+    api_key: Secret | None = setting("Its key; a reference such as ${NAME}.")
+    auth: str | None = setting("Kind of credential: api-key, token, oauth, aws-sdk.")
+    api: str | None = setting("Its dialect: openai-completions, anthropic-messages and others.")
+    headers: dict[str, HeaderSecret] = setting("Headers of every request.", dict)
+    auth_header: StrictBool | None = setting("For Anthropic's dialect: the key as Authorization: Bearer.")
+    request: ProviderRequest = setting("How requests to it are made.", ProviderRequest)
+    timeout_seconds: Duration | None = setting("Seconds that one response may take.")
+    models: tuple[ModelEntry, ...] = setting("The models that it has.", ())
 
 
 class ModelsBlock(Block):
     """``models``."""
 
-    mode: Literal["merge", "replace"] = Field(
-        default="merge", description="merge: besides the built-in providers."
-    )
-    providers: dict[str, ProviderBlock] = Field(default_factory=dict, description="Providers by their id.")
+    mode: Literal["merge", "replace"] = setting("merge: besides the built-in providers.", "merge")
+    providers: dict[str, ProviderBlock] = setting("Providers by their id.", dict)
 
 
 class ModelChoice(Block):
     """The default model and its fallbacks."""
 
-    primary: str | None = Field(default=None, description="provider/model, or an alias.")
-    fallbacks: tuple[str, ...] = Field(
-        default=(), description="The models tried after it, each as provider/model."
-    )
+    primary: str | None = setting("provider/model, or an alias.")
+    fallbacks: tuple[str, ...] = setting("The models tried after it, each as provider/model.", ())
 
 
 class ModelSettings(Block):
     """``agents.defaults.models."provider/model"``."""
 
-    alias: str | None = Field(default=None, description="A short name for the model.")
+    alias: str | None = setting("A short name for the model.")
 
 
 class AgentDefaults(Block):
@@ -270,50 +228,42 @@ class AgentDefaults(Block):
 
     model: Annotated[
         ModelChoice, BeforeValidator(_primary_only, json_schema_input_type=str | ModelChoice)
-    ] = Field(default_factory=ModelChoice, description="The model; a plain text is its primary.")
-    models: dict[str, ModelSettings] = Field(
-        default_factory=dict, description="Settings of models, by provider/model."
-    )
+    ] = setting("The model; a plain text is its primary.", ModelChoice)
+    models: dict[str, ModelSettings] = setting("Settings of models, by provider/model.", dict)
 
 
 class AgentsBlock(Block):
     """``agents``."""
 
-    defaults: AgentDefaults = Field(default_factory=AgentDefaults, description="Settings of every agent.")
-    list: tuple[dict[str, Any], ...] = Field(default=(), description="Agents, as in files before 2026.9.")
-    entries: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Agents by their id.")
+    defaults: AgentDefaults = setting("Settings of every agent.", AgentDefaults)
+    list: tuple[dict[str, Any], ...] = setting("Agents, as in files before 2026.9.", ())
+    entries: dict[str, dict[str, Any]] = setting("Agents by their id.", dict)
 
 
 class PluginEntry(Block):
     """``plugins.entries.<id>``."""
 
-    enabled: StrictBool | None = Field(default=None, description="Whether it is on.")
-    config: dict[str, Any] = Field(default_factory=dict, description="The plugin's own settings.")
+    enabled: StrictBool | None = setting("Whether it is on.")
+    config: dict[str, Any] = setting("The plugin's own settings.", dict)
 
 
 class PluginsBlock(Block):
     """``plugins``."""
 
-    enabled: StrictBool | None = Field(default=None, description="Whether any plugin is on.")
-    allow: tuple[str, ...] = Field(
-        default=(), description="The only plugins that may be on; absent or empty: any."
-    )
-    deny: tuple[str, ...] = Field(
-        default=(), description="Plugins that are off, whatever other settings are."
-    )
-    entries: dict[str, PluginEntry] = Field(default_factory=dict, description="Plugins by their id.")
+    enabled: StrictBool | None = setting("Whether any plugin is on.")
+    allow: tuple[str, ...] = setting("The only plugins that may be on; absent or empty: any.", ())
+    deny: tuple[str, ...] = setting("Plugins that are off, whatever other settings are.", ())
+    entries: dict[str, PluginEntry] = setting("Plugins by their id.", dict)
 
 
 class OpenClawConfig(Block):
     """The file, as far as clawgate reads it."""
 
-    gateway: GatewayBlock = Field(
-        default_factory=GatewayBlock, description="Where to listen, who may use the gateway."
-    )
-    models: ModelsBlock = Field(default_factory=ModelsBlock, description="The providers and their models.")
-    agents: AgentsBlock = Field(default_factory=AgentsBlock, description="The agents and their models.")
-    plugins: PluginsBlock = Field(default_factory=PluginsBlock, description="Plugins and their settings.")
-    tools: dict[str, Any] = Field(default_factory=dict, description="What agents may use.")
+    gateway: GatewayBlock = setting("Where to listen, who may use the gateway.", GatewayBlock)
+    models: ModelsBlock = setting("The providers and their models.", ModelsBlock)
+    agents: AgentsBlock = setting("The agents and their models.", AgentsBlock)
+    plugins: PluginsBlock = setting("Plugins and their settings.", PluginsBlock)
+    tools: dict[str, Any] = setting("What agents may use.", dict)
 
 
 def schema() -> dict[str, Any]:

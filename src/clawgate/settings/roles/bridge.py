@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from clawgate.settings.fields import Port, Secret, Url, env_var
+from clawgate.settings.fields import Port, Secret, Url, env_var, setting
 from clawgate.settings.roles.relay import RelaySettings, Token
 
 
@@ -25,23 +25,15 @@ class BridgeSettings(RelaySettings):
         description="What the remote proxy wants to see as X-Proxy-Token.",
         json_schema_extra=env_var("PROXY_BRIDGE_TOKEN"),
     )
-    bridge_port: Port = Field(
-        18800,
-        description="Port to listen on; 0 takes a free one.",
-        json_schema_extra=env_var("PROXY_BRIDGE_PORT"),
-    )
-    host: str = Field(
-        "127.0.0.1", description="Address to listen on.", json_schema_extra=env_var("PROXY_BRIDGE_HOST")
-    )
-    bridge_token: Token | None = Field(
-        None,
-        description="Token that clients of the bridge must present.",
-        json_schema_extra=env_var("PROXY_BRIDGE_LOCAL_TOKEN"),
+    bridge_port: Port = setting("Port to listen on; 0 takes a free one.", 18800, "PROXY_BRIDGE_PORT")
+    host: str = setting("Address to listen on.", "127.0.0.1", "PROXY_BRIDGE_HOST")
+    bridge_token: Token | None = setting(
+        "Token that clients of the bridge must present.", variable="PROXY_BRIDGE_LOCAL_TOKEN"
     )
     models: tuple[Any, ...] = Field(
         (), description="Model ids for the wizard and for OpenClaw; the bridge relays them all.", exclude=True
     )
-    verbose: bool = Field(False, description="Log every request, not only those that fail.")
+    verbose: bool = setting("Log every request, not only those that fail.", False)
 
     @property
     def upstream_url(self) -> str:

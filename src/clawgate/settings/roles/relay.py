@@ -17,6 +17,7 @@ from clawgate.settings.fields import (
     ConnectionCount,
     Seconds,
     reject_bool,
+    setting,
 )
 from clawgate.settings.secrets import token_problem
 from clawgate.wire.http.url import parse_url, split_proxy_url, userinfo_secrets
@@ -71,50 +72,41 @@ class RelaySettings(BaseModel):
         frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
     )
 
-    connect_timeout: Seconds = Field(10, description="Seconds for a connection to the upstream.")
-    first_byte_timeout: Seconds = Field(
+    connect_timeout: Seconds = setting("Seconds for a connection to the upstream.", 10)
+    first_byte_timeout: Seconds = setting(
+        "Seconds from the whole request to the first byte; comments that keep a stream warm do not count.",
         600,
-        description="Seconds from the whole request to the first byte; comments that keep a stream warm do not count.",
     )
-    idle_timeout: Seconds = Field(300, description="Seconds of silence within a response.")
-    total_timeout: Seconds = Field(3600, description="Seconds for one exchange from head to end.")
-    max_upstream_connections: ConnectionCount = Field(
+    idle_timeout: Seconds = setting("Seconds of silence within a response.", 300)
+    total_timeout: Seconds = setting("Seconds for one exchange from head to end.", 3600)
+    max_upstream_connections: ConnectionCount = setting(
+        "Connections to the upstream, idle ones included; further requests wait for one.",
         MAX_UPSTREAM_CONNECTIONS,
-        description="Connections to the upstream, idle ones included; further requests wait for one.",
     )
-    upstream_wait_timeout: Seconds = Field(
-        UPSTREAM_WAIT_SECONDS,
-        description="Seconds that a request waits for a connection when all are in use.",
+    upstream_wait_timeout: Seconds = setting(
+        "Seconds that a request waits for a connection when all are in use.", UPSTREAM_WAIT_SECONDS
     )
-    drain_timeout: Seconds = Field(
-        30, description="Seconds that responses in progress get to finish when the role stops."
+    drain_timeout: Seconds = setting(
+        "Seconds that responses in progress get to finish when the role stops.", 30
     )
-    max_body_mb: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=1024)] = Field(
-        20, description="Largest request body, in MB (2^20 bytes)."
+    max_body_mb: Annotated[float, BeforeValidator(reject_bool), Field(gt=0, le=1024)] = setting(
+        "Largest request body, in MB (2^20 bytes).", 20
     )
-    ca_file: str | None = Field(
-        None, description="PEM file of the only authorities that the upstream is checked against."
+    ca_file: str | None = setting("PEM file of the only authorities that the upstream is checked against.")
+    client_certificate: str | None = setting("PEM file of the certificate shown to the upstream.")
+    client_key: str | None = setting("PEM file of that certificate's key, if it is a file of its own.")
+    upstream_proxy: Annotated[SecretStr, AfterValidator(_check_proxy_url)] | None = setting(
+        "HTTP proxy (http://[user:password@]host:port) that CONNECTs to the upstream; "
+        "variables such as HTTPS_PROXY are never read."
     )
-    client_certificate: str | None = Field(
-        None, description="PEM file of the certificate shown to the upstream."
+    allow_host: StringList = setting(
+        "Further names to accept in Host, '*' for any; repeat it, or give a comma list.", ()
     )
-    client_key: str | None = Field(
-        None, description="PEM file of that certificate's key, if it is a file of its own."
+    allow_origin: StringList = setting(
+        "Web origins whose pages may call this; repeat it, or give a comma list.", ()
     )
-    upstream_proxy: Annotated[SecretStr, AfterValidator(_check_proxy_url)] | None = Field(
-        None,
-        description="HTTP proxy (http://[user:password@]host:port) that CONNECTs to the upstream; "
-        "variables such as HTTPS_PROXY are never read.",
-    )
-    allow_host: StringList = Field(
-        (),
-        description="Further names to accept in Host, '*' for any; repeat it, or give a comma list.",
-    )
-    allow_origin: StringList = Field(
-        (), description="Web origins whose pages may call this; repeat it, or give a comma list."
-    )
-    exit_on_stdin_eof: bool = Field(
-        False, description="Stop when standard input ends: for programs that start clawgate."
+    exit_on_stdin_eof: bool = setting(
+        "Stop when standard input ends: for programs that start clawgate.", False
     )
 
     @model_validator(mode="after")

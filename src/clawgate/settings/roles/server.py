@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var, reject_bool
+from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var, reject_bool, setting
 from clawgate.settings.problems import DOCUMENT
 from clawgate.settings.roles.relay import RelaySettings, StringList, Token
 
@@ -55,6 +55,7 @@ def _parse_tokens(value: object) -> object:
 
 
 HeaderValue = Annotated[str, AfterValidator(_check_header)]
+Count = Annotated[int, BeforeValidator(reject_bool), Field(ge=1)]
 NamedTokens = Annotated[dict[str, Token], BeforeValidator(_parse_tokens)]
 
 
@@ -67,20 +68,16 @@ class ServerSettings(RelaySettings):
         description="The key that the upstream wants; it never leaves in any other direction.",
         json_schema_extra=env_var("OPENAI_API_KEY"),
     )
-    base_url: Url = Field(
+    base_url: Url = setting(
+        "The upstream's API; /v1 is added where the URL has no path.",
         "https://api.openai.com/v1",
-        description="The upstream's API; /v1 is added where the URL has no path.",
-        json_schema_extra=env_var("OPENAI_BASE_URL"),
+        "OPENAI_BASE_URL",
     )
-    proxy_token: Token | None = Field(
-        None,
-        description="A token that clients may present; its name in logs is 'default'.",
-        json_schema_extra=env_var("OPENAI_PROXY_TOKEN"),
+    proxy_token: Token | None = setting(
+        "A token that clients may present; its name in logs is 'default'.", variable="OPENAI_PROXY_TOKEN"
     )
-    proxy_tokens: NamedTokens = Field(
-        default_factory=dict,
-        description="Named tokens, as alice:TOKEN,bob:TOKEN.",
-        json_schema_extra=env_var("OPENAI_PROXY_TOKENS"),
+    proxy_tokens: NamedTokens = setting(
+        "Named tokens, as alice:TOKEN,bob:TOKEN.", dict, "OPENAI_PROXY_TOKENS"
     )
     proxy_tokens_file: str | None = Field(
         None,
@@ -88,60 +85,43 @@ class ServerSettings(RelaySettings):
         description="File (mode 0600) with a name:TOKEN on each line; changes count within a second.",
         json_schema_extra=env_var("OPENAI_PROXY_TOKENS_FILE"),
     )
-    host: str = Field(
-        "127.0.0.1", description="Address to listen on.", json_schema_extra=env_var("OPENAI_PROXY_HOST")
-    )
-    port: Port = Field(
-        8089,
-        description="Port to listen on; 0 takes a free one.",
-        json_schema_extra=env_var("OPENAI_PROXY_PORT"),
-    )
-    workers: Annotated[int, BeforeValidator(reject_bool), Field(ge=1, le=64)] = Field(
+    host: str = setting("Address to listen on.", "127.0.0.1", "OPENAI_PROXY_HOST")
+    port: Port = setting("Port to listen on; 0 takes a free one.", 8089, "OPENAI_PROXY_PORT")
+    workers: Annotated[Count, Field(le=64)] = setting(
+        "Processes that share the port. Each counts its limits and its metrics on its own.",
         1,
-        description="Processes that share the port. Each counts its limits and its metrics on its own.",
-        json_schema_extra=env_var("OPENAI_PROXY_WORKERS"),
+        "OPENAI_PROXY_WORKERS",
     )
-    models: StringList = Field(
+    models: StringList = setting(
+        "The only models that may be requested; empty allows all; repeat it, or give a comma list.",
         (),
-        description="The only models that may be requested; empty allows all; repeat it, or give a comma list.",
-        json_schema_extra=env_var("OPENAI_PROXY_MODELS"),
+        "OPENAI_PROXY_MODELS",
     )
-    max_concurrent: Annotated[int, BeforeValidator(reject_bool), Field(ge=1)] | None = Field(
-        None,
-        description="Requests that one token may have in progress.",
-        json_schema_extra=env_var("OPENAI_PROXY_MAX_CONCURRENT"),
+    max_concurrent: Count | None = setting(
+        "Requests that one token may have in progress.", variable="OPENAI_PROXY_MAX_CONCURRENT"
     )
-    requests_per_minute: Annotated[int, BeforeValidator(reject_bool), Field(ge=1, le=100_000)] | None = Field(
-        None,
-        description="Requests that one token may begin within any minute.",
-        json_schema_extra=env_var("OPENAI_PROXY_REQUESTS_PER_MINUTE"),
+    requests_per_minute: Annotated[Count, Field(le=100_000)] | None = setting(
+        "Requests that one token may begin within any minute.", variable="OPENAI_PROXY_REQUESTS_PER_MINUTE"
     )
-    max_auth_failures: Annotated[int, BeforeValidator(reject_bool), Field(ge=1)] = Field(
-        10, description="Wrong tokens from one address before it is locked out."
-    )
-    auth_failure_window: Seconds = Field(60, description="Seconds within which they count.")
-    auth_lockout: Seconds = Field(300, description="Seconds of the lockout.")
-    trusted_proxy: Annotated[StringList, AfterValidator(_check_networks)] = Field(
-        (),
-        description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed; repeat it, "
+    max_auth_failures: Count = setting("Wrong tokens from one address before it is locked out.", 10)
+    auth_failure_window: Seconds = setting("Seconds within which they count.", 60)
+    auth_lockout: Seconds = setting("Seconds of the lockout.", 300)
+    trusted_proxy: Annotated[StringList, AfterValidator(_check_networks)] = setting(
+        "Addresses or networks of reverse proxies whose X-Forwarded-For is believed; repeat it, "
         "or give a comma list.",
+        (),
     )
-    organization: HeaderValue | None = Field(
-        None, description="OpenAI-Organization of every request.", json_schema_extra=env_var("OPENAI_ORG_ID")
+    organization: HeaderValue | None = setting(
+        "OpenAI-Organization of every request.", variable="OPENAI_ORG_ID"
     )
-    project: HeaderValue | None = Field(
-        None, description="OpenAI-Project of every request.", json_schema_extra=env_var("OPENAI_PROJECT_ID")
+    project: HeaderValue | None = setting("OpenAI-Project of every request.", variable="OPENAI_PROJECT_ID")
+    tls_certificate: str | None = setting("PEM file of this listener's certificate chain: serve HTTPS.")
+    tls_key: str | None = setting("PEM file of its key.")
+    metrics_port: Port | None = setting(
+        "Port on 127.0.0.1 for Prometheus (/metrics), none by default; further workers take the next ones.",
+        variable="OPENAI_PROXY_METRICS_PORT",
     )
-    tls_certificate: str | None = Field(
-        None, description="PEM file of this listener's certificate chain: serve HTTPS."
-    )
-    tls_key: str | None = Field(None, description="PEM file of its key.")
-    metrics_port: Port | None = Field(
-        None,
-        description="Port on 127.0.0.1 for Prometheus (/metrics), none by default; further workers take the next ones.",
-        json_schema_extra=env_var("OPENAI_PROXY_METRICS_PORT"),
-    )
-    access_log: bool = Field(True, description="One line a request on standard output.")
+    access_log: bool = setting("One line a request on standard output.", True)
 
     @property
     def upstream_url(self) -> str:
