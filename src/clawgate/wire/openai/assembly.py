@@ -1,0 +1,158 @@
+"""Assembles the chunks of a chat completions stream into the complete response that they are pieces of.
+
+For a client that requested no stream, and whose upstream streamed all the same. Extensions are kept, by the rules of
+OpenAI's own SDK: text is joined, lists are joined by the `index` of their entries, and what identifies a thing is kept
+from its first piece.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from clawgate.errors import UpstreamClosed, UpstreamMalformed
+from clawgate.wire.json import lenient, strict
+from clawgate.wire.openai.stream_end import is_last_event
+from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
+
+MAX_INDEXED = 1000
+"""Choices of a response, and entries of a list that have an index, such as tool calls."""
+
+Object = dict[str, Any]
+
+_IDENTIFIES = frozenset({"id", "type", "role", "name", "format"})
+_OF_STREAMS = frozenset({"choices", "object", "obfuscation", "usage"})
+_object = msgspec.json.Decoder(Object)
+
+
+class _Text(list[str]):
+    """The pieces of a text: joining each piece at once would copy the text as often."""
+
+
+class ChatAssembler:
+    """One response: `feed` it each event of its stream, in order."""
+
+    def __init__(self) -> None:
+        self._response: Object = {}
+        self._choices: dict[int, Object] = {}
+        self._usage: dict[object, object] = {}
+        self._size = 0
+
+    def feed(self, event: Event) -> None:
+        """Raises `UpstreamMalformed` for what is no chunk, or too much of it."""
+        if not event.data or event.data.isspace() or is_last_event(event):
+            return
+        self._size += len(event.data)
+        if self._size > MAX_EVENT_BYTES:
+            raise UpstreamMalformed(f"the upstream streamed a response of over {MAX_EVENT_BYTES} bytes")
+        chunk = strict.parse_response(event.data, _object)
+        for name, value in chunk.items():
+            if name not in _OF_STREAMS and value not in (None, ""):
+                self._response[name] = value
+        lenient.merge_counts(self._usage, chunk.get("usage"))
+        choices = chunk.get("choices")
+        try:
+            for choice in choices if isinstance(choices, list) else ():
+                if isinstance(choice, dict):
+                    self._add(choice)
+        except RecursionError:
+            raise UpstreamMalformed("the upstream's stream is nested too deeply") from None
+
+    def complete(self) -> bytes:
+        """Return the response; raises `UpstreamClosed` if the stream did not finish."""
+        choices = [self._choices[index] for index in sorted(self._choices)]
+        if not choices or not all(choice.get("finish_reason") for choice in choices):
+            raise UpstreamClosed("the upstream's stream ended before a finish_reason")
+        response: Object = {**self._response, "object": "chat.completion", "choices": choices}
+        if self._usage:
+            response["usage"] = self._usage
+        for choice in choices:
+            _finish(choice["message"], self._response.get("id"))
+        try:
+            return strict.encode_response(_joined(response))
+        except RecursionError:
+            raise UpstreamMalformed("the upstream's stream is nested too deeply") from None
+
+    def _add(self, choice: Object) -> None:
+        index = lenient.as_int(choice.get("index")) or 0
+        known = self._choices.get(index)
+        if known is None:
+            if len(self._choices) == MAX_INDEXED:
+                raise UpstreamMalformed(f"the upstream streamed over {MAX_INDEXED} choices")
+            message = {"role": "assistant", "content": None}
+            known = self._choices[index] = {"index": index, "message": message, "finish_reason": None}
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            _merge(known["message"], delta)
+        for name, value in choice.items():
+            if name in ("index", "delta", "message"):
+                continue
+            if isinstance(value, dict | list):
+                _merge(known, {name: value})
+            elif value is not None or name not in known:
+                known[name] = value
+
+
+def _merge(known: Object, piece: Object) -> None:
+    """Add a piece of an object to the object."""
+    for name, value in piece.items():
+        before = known.get(name)
+        if before is None or before == "":
+            known[name] = _entries([], value) if isinstance(value, list) else value
+        elif isinstance(before, str) and isinstance(value, str):
+            if name not in _IDENTIFIES:
+                known[name] = _Text((before, value))
+        elif isinstance(before, _Text):
+            if isinstance(value, str):
+                before.append(value)
+        elif isinstance(before, dict) and isinstance(value, dict):
+            _merge(before, value)
+        elif isinstance(before, list) and isinstance(value, list):
+            _entries(before, value)
+        elif value is not None:
+            known[name] = value
+
+
+def _entries(known: list[Any], pieces: list[Any]) -> list[Any]:
+    """Add pieces to the entries of a list: to the one of the same index, unless it has another id; else as new ones."""
+    for piece in pieces:
+        index = piece.get("index") if isinstance(piece, dict) else None
+        if index is None:
+            known.append(piece)
+            continue
+        found = next((entry for entry in reversed(known) if lenient.as_member(entry, "index") == index), None)
+        if found is not None and not _is_other(found, piece):
+            _merge(found, piece)
+        elif len(known) == MAX_INDEXED:
+            raise UpstreamMalformed(f"the upstream streamed over {MAX_INDEXED} entries of a list")
+        else:
+            known.append(piece)
+    return known
+
+
+def _is_other(known: Object, piece: Object) -> bool:
+    """Whether a piece begins another entry, though it has the index of a known one."""
+    return bool(piece.get("id") and known.get("id") and piece["id"] != known["id"])
+
+
+def _finish(message: Object, response_id: object) -> None:
+    """Take away what only the entries of a stream have, and add what calls need in a complete response."""
+    for entries in message.values():
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                entry.pop("index", None)
+    calls = message.get("tool_calls")
+    for number, call in enumerate(calls if isinstance(calls, list) else ()):
+        if isinstance(call, dict):
+            call["id"] = lenient.call_id(call.get("id"), response_id, number)
+            call.setdefault("type", "function")
+
+
+def _joined(value: object) -> object:
+    """Return ``value`` with all texts joined."""
+    if isinstance(value, _Text):
+        return "".join(value)
+    if isinstance(value, dict):
+        return {name: _joined(member) for name, member in value.items()}
+    return [_joined(member) for member in value] if isinstance(value, list) else value
