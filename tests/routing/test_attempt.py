@@ -17,7 +17,9 @@ from clawgate.plugins.api import MappedError, UpstreamRequest
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Provider
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
+from clawgate.relay.response.assembled import AssembledWriter
 from clawgate.relay.response.buffered import BufferedWriter
+from clawgate.relay.response.deferred import ByBytesWriter, FirstEventWriter
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.routing import attempt as attempts
 from clawgate.routing.attempt import ModelRequest, ProviderAttempt
@@ -72,15 +74,23 @@ class Hooks(NoHooks):
 
 
 def attempt(
-    made: Provider, path: str = CHAT, *, hooks: NoHooks | None = None, failed: tuple[str, ...] = ()
+    made: Provider,
+    path: str = CHAT,
+    *,
+    hooks: NoHooks | None = None,
+    failed: tuple[str, ...] = (),
+    streams: bool = False,
+    has_fallback: bool = False,
 ) -> ProviderAttempt:
     body = question("a/m")
     start = body.index(b'"a/m"')
-    named = ModelField("a/m", start, start + 5)
+    named = ModelField("a/m", start, start + 5, streams=streams)
     request = ModelRequest(head_of(path.encode(), LINES), body, named)
     target = RoutingTable(catalog(made)).route("a/m").targets[0]
     connected = ProviderUpstream(made, connect(made))
-    return ProviderAttempt(connected, target, request, failed, 1_700_000_000.0, hooks or NoHooks())
+    return ProviderAttempt(
+        connected, target, request, failed, 1_700_000_000.0, hooks or NoHooks(), has_fallback=has_fallback
+    )
 
 
 def sent(found: ProviderAttempt) -> tuple[list[bytes], Any]:
@@ -141,24 +151,34 @@ def test_where_a_plugin_fails_there_is_no_request() -> None:
 @pytest.mark.parametrize(
     ("path", "api", "head", "judged", "kind"),
     [
-        (CHAT, OPENAI, answer(200), None, PassthroughWriter),
-        (MESSAGES, ANTHROPIC, answer(200), None, PassthroughWriter),
-        (CHAT, ANTHROPIC, answer(200), None, BufferedWriter),
-        (MESSAGES, OPENAI, answer(200), None, BufferedWriter),
+        (CHAT, OPENAI, answer(200), None, ByBytesWriter),
+        (MESSAGES, ANTHROPIC, answer(200), None, ByBytesWriter),
+        (CHAT, ANTHROPIC, answer(200), None, ByBytesWriter),
+        (MESSAGES, OPENAI, answer(200), None, ByBytesWriter),
+        (CHAT, OPENAI, answer(404), None, PassthroughWriter),
+        (CHAT, OPENAI, answer(200, b"text/event-stream"), None, AssembledWriter),
         (CHAT, OPENAI, answer(500), judge, BufferedWriter),
         (MESSAGES, ANTHROPIC, answer(500), judge, BufferedWriter),
         (CHAT, ANTHROPIC, answer(500), judge, BufferedWriter),
-        (CHAT, OPENAI, answer(200), judge, PassthroughWriter),
+        (CHAT, OPENAI, answer(200), judge, ByBytesWriter),
         (CHAT, OPENAI, answer(500, encoded=True), judge, BufferedWriter),
     ],
 )
-def test_who_writes_which_answer(
+def test_which_writer_a_response_gets(
     path: str, api: str, head: ResponseHead, judged: MapError | None, kind: type[ResponseWriter]
 ) -> None:
-    """A judge is asked about failures that can be read; a translation, where two dialects are spoken."""
+    """A plugin maps failures that can be read; the request decides whether a stream was requested."""
     found = attempt(make_provider("a", api), path, hooks=Hooks(judge=judged))
     assert type(writer(found, head)) is kind
-    assert found.passthrough == (kind is PassthroughWriter and judged is None)
+    assert found.passthrough == (judged is None and (path == CHAT) == (api == OPENAI))
+
+
+def test_with_a_fallback_a_response_is_looked_at() -> None:
+    found = attempt(make_provider("a"), CHAT, has_fallback=True)
+    assert not found.passthrough
+    assert type(writer(found, answer(200, b"text/event-stream"))) is AssembledWriter
+    streamed = attempt(make_provider("a"), CHAT, has_fallback=True, streams=True)
+    assert type(writer(streamed, answer(200, b"text/event-stream"))) is FirstEventWriter
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses", "/v1/messages/count_tokens"])

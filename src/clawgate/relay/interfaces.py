@@ -128,18 +128,34 @@ class ResponseProgress:
 class ResponseWriter(Protocol):
     """Encodes one response for one client: `feed` takes the upstream's body, `flush` returns what can be sent."""
 
-    status: int
-    progress: ResponseProgress
-    until_close: bool
-    """Whether the body ends with the connection (HTTP/1.0 clients)."""
-    defers_status: bool
-    """Whether the status is known only at the end, when the complete response is sent."""
-    extra_headers: bytes | None
-    """What `ResponseHandler.on_response_head` returns."""
-    failure: GatewayError | None
-    """The error that a complete response reports in place of the upstream's; recorded as the exchange's own."""
-    headers_pending: bool
-    """Whether nothing was sent to the client yet, so that a failure can still have a status of its own."""
+    @property
+    def status(self) -> int: ...
+    @property
+    def progress(self) -> ResponseProgress: ...
+    @property
+    def until_close(self) -> bool:
+        """Whether the body ends with the connection (HTTP/1.0 clients)."""
+        ...
+
+    @property
+    def defers_status(self) -> bool:
+        """Whether the status is known only at the end, when the complete response is sent."""
+        ...
+
+    @property
+    def extra_headers(self) -> bytes | None:
+        """What `ResponseHandler.on_response_head` returns."""
+        ...
+
+    @property
+    def failure(self) -> GatewayError | None:
+        """The error that a complete response reports in place of the upstream's; recorded as the exchange's own."""
+        ...
+
+    @property
+    def headers_pending(self) -> bool:
+        """Whether nothing was sent to the client yet, so that a failure can still have a status of its own."""
+        ...
 
     def feed(self, body: bytes) -> None:
         """Add bytes of the upstream's body. Raises `UpstreamFailed` if they cannot be understood."""
@@ -149,6 +165,13 @@ class ResponseWriter(Protocol):
 
     def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """Return a passthrough for the next chunks, or None if each chunk must go through `feed`."""
+
+    def on_silence(self, seconds: float) -> bytes:
+        """Return what shows a client that waits that all is well, now that it was sent nothing for ``seconds``.
+
+        Raises as `feed`.
+        """
+        ...
 
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
         """Return the last bytes of a response that cannot be completed, and whether they contain an error event.

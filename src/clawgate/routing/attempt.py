@@ -14,7 +14,7 @@ from clawgate.errors import UpstreamMalformed
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.response.head import ResponseOptions
-from clawgate.relay.response.writer import make_provider_writer
+from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.request_changes import translation_to
@@ -44,17 +44,20 @@ class ModelRequest(msgspec.Struct, frozen=True, eq=False):
 class ProviderAttempt:
     """A request to one provider for one model; implements `relay.admission.plan.UpstreamAttempt`.
 
-    ``failed`` are the attempts before this one, as text; ``now`` is in UNIX seconds. Raises `InvalidRequest` where
-    the request has no counterpart in the provider's dialect, and `ProviderUnavailable` where a plugin fails.
+    ``failed`` are the attempts before this one, as text; ``now`` is in UNIX seconds; ``has_fallback`` is whether
+    another attempt may follow. Raises `InvalidRequest` where the request has no counterpart in the provider's dialect,
+    and `ProviderUnavailable` where a plugin fails.
     """
 
     __slots__ = (
         "_client",
+        "_has_fallback",
         "_head",
         "_hook_request",
         "_map_error",
         "_provider",
         "_speaks_chat",
+        "_streams",
         "_target",
         "_transform",
         "_translation",
@@ -74,6 +77,8 @@ class ProviderAttempt:
         failed: tuple[str, ...],
         now: float,
         hooks: ProviderHooks,
+        *,
+        has_fallback: bool = False,
     ) -> None:
         head = request.head
         api = provider.provider.api
@@ -103,7 +108,9 @@ class ProviderAttempt:
                 requested_model=(None if failed else request.field.name) or target.name,
                 created=int(now),
             )
-        self.passthrough = same_dialect and self._map_error is None
+        self._streams = request.field.streams
+        self._has_fallback = has_fallback
+        self.passthrough = same_dialect and self._map_error is None and not has_fallback
         changes = same_dialect and target.same_dialect.changes(head.path, request.body)
         if self._translation is None and self._transform is None and not changes:
             self._splice(request, target.ref.model)
@@ -170,11 +177,13 @@ class ProviderAttempt:
             attribution_headers=self.attribution_headers,
             dialect=self._client,
         )
-        return make_provider_writer(
-            head,
-            options,
+        traits = ProviderTraits(
             origin=str(self.upstream.origin),
             translation=self._translation,
             map_error=self._map_error,
             chat_upstream=self._speaks_chat,
+            streams=self._streams,
+            assembles=self._head.path in (_CHAT, _MESSAGES),
+            has_fallback=self._has_fallback,
         )
+        return make_provider_writer(head, options, traits)

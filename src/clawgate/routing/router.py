@@ -146,7 +146,13 @@ class FallbackChain:
                 self._note(target, error.message, should_fall_back(None, error) or error.code)
                 continue
             attempt = ProviderAttempt(
-                connected, target, self._request, tuple(self._failed), router.clock(), router.hooks
+                connected,
+                target,
+                self._request,
+                tuple(self._failed),
+                router.clock(),
+                router.hooks,
+                has_fallback=self._next < len(self._targets),
             )
             self._current = target
             return attempt

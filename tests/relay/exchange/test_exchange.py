@@ -22,7 +22,7 @@ from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.response.progress import KEEPALIVE_LIMIT
-from clawgate.relay.response.writer import make_provider_writer
+from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.testing.http import faults
@@ -30,6 +30,7 @@ from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import DontReadBody, Drip, Hold, ReadBody, Send, Trickle, Wait
 from clawgate.testing.http.upstream import FakeUpstream, SilentListener
+from clawgate.wire.dialect import Dialect
 from tests.e2e.stand import KINDS, Kind, Stand, serving
 from tests.relay.fakes import (
     OK,
@@ -323,10 +324,11 @@ async def test_a_failure_that_a_plugin_mapped_is_recorded_with_its_reason() -> N
     attempt.make_writer = lambda head: make_provider_writer(
         head,
         options,
-        origin="http://a.example",
-        translation=None,
-        map_error=lambda status, body: MappedError(status=404, message="no such model, a-secret-of-ours"),
-        chat_upstream=True,
+        ProviderTraits(
+            origin="http://a.example",
+            map_error=lambda status, body: MappedError(status=404, message="no such model, a-secret-of-ours"),
+            chat_upstream=True,
+        ),
     )
     await relay.post(FakeClient(), routed(FakeRouter(attempt)))
     dialer.transport().receive(response(b"{}", 500))
@@ -393,6 +395,114 @@ async def test_keepalives_in_front_of_a_stream_are_not_its_beginning(keepalive: 
         if exchange.done:
             break
     assert relay.clock.time == 100 and "'first_byte'" in str(relay.records[0].reason)
+
+
+MESSAGES_EVENT = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","content":[],"usage":{}}}\n\n'
+)
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
+def routed_writer(attempt: FakeAttempt, *, dialect: Dialect = Dialect.MESSAGES, **traits: Any) -> None:
+    """Have ``attempt`` write as a provider does."""
+    options = ResponseOptions(
+        http10=False,
+        close=False,
+        bodiless=False,
+        secrets=(),
+        attribution_headers=b"x-by: a\r\n",
+        dialect=dialect,
+    )
+    given = ProviderTraits(origin="http://a.example", streams=True, assembles=True, **traits)
+    attempt.passthrough = False
+    attempt.make_writer = lambda head: make_provider_writer(head, options, given)
+
+
+@pytest.mark.parametrize("pings", [False, True], ids=["silent", "with pings of its own in front"])
+async def test_a_client_that_waits_is_kept_every_ten_seconds(pings: bool) -> None:
+    """By the clock that is passed in, and not while the upstream sends."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    attempt = FakeAttempt(make_upstream(dialer))
+    routed_writer(attempt)
+    exchange = await relay.post(client, routed(FakeRouter(attempt)))
+    dialer.transport().receive(STREAM_HEAD + chunked(MESSAGES_EVENT))
+    kept_at = []
+    for second in range(100):
+        relay.clock.time = second
+        before = len(client.sent)
+        exchange.check_time(second)
+        if PING in client.sent[before:]:
+            kept_at.append(second)
+        if pings and second < 50:
+            dialer.transport().receive(chunked(PING))
+    assert kept_at == ([60, 71, 82, 93] if pings else [10, 21, 32, 43, 54, 65, 76, 87, 98])
+    assert not exchange.done and b"0\r\n\r\n" not in client.sent
+
+
+async def test_a_client_that_does_not_read_is_not_sent_more() -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    attempt = FakeAttempt(make_upstream(dialer))
+    routed_writer(attempt)
+    exchange = await relay.post(client, routed(FakeRouter(attempt)))
+    dialer.transport().receive(STREAM_HEAD + chunked(MESSAGES_EVENT))
+    exchange.on_client_write_paused()
+    for second in range(100):
+        exchange.check_time(second)
+    assert PING not in client.sent
+
+
+async def test_keeping_the_client_is_no_progress_of_the_upstream() -> None:
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    attempt = FakeAttempt(make_upstream(dialer, limits=TimeLimits(first_byte=100, idle=50)))
+    routed_writer(attempt)
+    exchange = await relay.post(client, routed(FakeRouter(attempt)))
+    dialer.transport().receive(STREAM_HEAD)
+    for second in range(0, 600, 5):
+        relay.clock.time = second
+        dialer.transport().receive(chunked(PING))
+        exchange.check_time(second)
+        if exchange.done:
+            break
+    assert relay.clock.time == 100 and "'first_byte'" in str(relay.records[0].reason)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("later", [False, True], ids=["with the head", "behind the head"])
+async def test_an_error_as_the_first_event_leads_to_the_fallback(size: int, later: bool) -> None:
+    """However the bytes come; the client sees the good response alone."""
+    relay, dialer, client = Relay(), FakeDialer(), FakeClient()
+    attempts = [FakeAttempt(make_upstream(dialer, name=name)) for name in ("one", "two")]
+    for number, attempt in enumerate(attempts):
+        routed_writer(attempt, dialect=Dialect.CHAT, has_fallback=number == 0)
+    await relay.post(client, routed(FakeRouter(*attempts)))
+    failed = b": hm\n\n" + b'data: {"error":{"message":"Provider returned error","code":502}}\n\n'
+    first = dialer.transport()
+    stream = STREAM_HEAD + chunked(failed)
+    cut = len(STREAM_HEAD) if later else 0
+    for piece in [stream[:cut], *(stream[at : at + size] for at in range(cut, len(stream), size))]:
+        if piece and "abort" not in first.calls:
+            first.receive(piece)
+    assert client.sent == b"" and "abort" in first.calls
+    await settle()
+    dialer.transport().receive(STREAM_HEAD + chunked(EVENT) + chunked(b""))
+    assert client.sent.count(b"HTTP/1.1") == 1 and EVENT in client.sent and client.calls == ["complete"]
+
+
+async def test_a_stream_in_one_read_with_a_known_head_is_still_recognised() -> None:
+    """The fast path of complete responses does not take it for one."""
+    relay, dialer = Relay(), FakeDialer()
+    upstream = make_upstream(dialer)
+    sent = []
+    for body in (b'{"a":1}', b'{"a":2}', b"data: {}\n\ndata: [DONE]\n\n"):
+        client, attempt = FakeClient(), FakeAttempt(upstream)
+        routed_writer(attempt, dialect=Dialect.CHAT)
+        attempt.passthrough = True
+        await relay.post(client, routed(FakeRouter(attempt)))
+        dialer.transport().receive(response(body))
+        sent.append(client.sent)
+    assert (
+        dialer.dials == 1 and b"application/json" in sent[1] and b"content-type: text/event-stream" in sent[2]
+    )
 
 
 async def test_a_stream_of_keepalives_alone_is_bounded_in_bytes() -> None:

@@ -9,7 +9,7 @@ import pytest
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.error_mapping import MapError
 from clawgate.relay.response.head import ResponseOptions
-from clawgate.relay.response.writer import make_provider_writer
+from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
 from clawgate.testing.http import faults
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.translator import translation
@@ -85,6 +85,8 @@ def provider_writer(
     upstream: Dialect = Dialect.MESSAGES,
     stream: bool = True,
     map_error: MapError | None = None,
+    assembles: bool = True,
+    has_fallback: bool = False,
     **options: Any,
 ) -> ResponseWriter:
     """The writer of a provider's response, translated where the dialects differ."""
@@ -97,10 +99,15 @@ def provider_writer(
     return make_provider_writer(
         head or response_head(),
         response_options(dialect=client, **options),
-        origin=ORIGIN,
-        translation=translated,
-        map_error=map_error,
-        chat_upstream=upstream is Dialect.CHAT,
+        ProviderTraits(
+            origin=ORIGIN,
+            translation=translated,
+            map_error=map_error,
+            chat_upstream=upstream is Dialect.CHAT,
+            streams=stream,
+            assembles=assembles,
+            has_fallback=has_fallback,
+        ),
     )
 
 

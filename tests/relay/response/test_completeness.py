@@ -56,7 +56,7 @@ def test_an_error_event_is_the_last_of_a_stream(frames: tuple[bytes, ...], size:
     """It is passed on, nothing follows it, and it counts as a failure with its words."""
     writer = answer()
     with pytest.raises(
-        UpstreamFailed, match=r"http://a.example sent an error event: .*overloaded_error\): full"
+        UpstreamFailed, match=r"http://a.example reported an error \(overloaded_error\): full"
     ):
         written(writer, b"".join(frames) + ERROR + STOP, size)
     data, has_event = writer.abort_message(UpstreamFailed("x"))

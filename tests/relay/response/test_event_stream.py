@@ -9,7 +9,8 @@ import pytest
 from clawgate.bundled.anthropic_claude_proxy.error_mapping import map_error as judge
 from clawgate.errors import GatewayError, GatewayStopping, UpstreamFailed, UpstreamMalformed
 from clawgate.relay.interfaces import ResponseWriter
-from clawgate.relay.response.event_stream import MAX_KEEPALIVES, EventStreamWriter
+from clawgate.relay.response.event_stream import EventStreamWriter
+from clawgate.relay.response.progress import HOLD_SECONDS
 from clawgate.testing.http.faults import LAST_CHUNK
 from clawgate.testing.http.message_reader import MessageReader
 from clawgate.wire.dialect import Dialect
@@ -178,9 +179,10 @@ def test_a_ping_behind_the_end_of_a_message_does_not_reopen_it() -> None:
 
 def test_keepalives_are_no_progress_and_hold_no_head_back_for_ever() -> None:
     writer = provider_writer(client=Dialect.MESSAGES, map_error=judge)
-    for number in range(MAX_KEEPALIVES):
-        writer.feed((PING, sse({"type": "ping"}))[number % 2])
-        assert bool(writer.flush(ended=False)) is (number == MAX_KEEPALIVES - 1)
+    for ping in (PING, sse({"type": "ping"})):
+        writer.feed(ping)
+        assert writer.flush(ended=False) == writer.on_silence(HOLD_SECONDS - 1) == b""
+    assert b"200 OK" in writer.on_silence(HOLD_SECONDS)
     assert not (writer.progress.has_progressed() or writer.progress.content_started)
     writer.feed(MESSAGES_FRAMES[0])
     started = writer.progress.content_started
@@ -217,3 +219,52 @@ def test_filters_are_passed_one_after_the_other() -> None:
     writer = EventStreamWriter(response_head(), response_options(), filters=[Holds(b"1"), Holds(b"2")])
     sent = written(writer, b"data: a\n\ndata: b\n\n")
     assert sent.partition(b"\r\n\r\n")[2] == b"16\r\ndata: a12\n\ndata: b12\n\n\r\n" + LAST_CHUNK
+
+
+# A client that waits
+
+COMMENT, CLIENT_PING = b": keep-alive\n\n", b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("client", "upstream", "keepalive"),
+    [
+        (Dialect.MESSAGES, Dialect.MESSAGES, CLIENT_PING),
+        (Dialect.MESSAGES, Dialect.CHAT, CLIENT_PING),
+        (Dialect.CHAT, Dialect.MESSAGES, COMMENT),
+    ],
+)
+def test_a_client_that_waits_gets_what_its_dialect_has_for_that(
+    client: Dialect, upstream: Dialect, keepalive: bytes
+) -> None:
+    """Between two events only, behind the first one, and not behind the end."""
+    frames = MESSAGES_FRAMES if upstream is Dialect.MESSAGES else CHAT_FRAMES
+    writer = provider_writer(client=client, upstream=upstream)
+    assert writer.flush(ended=False).startswith(b"HTTP/1.1 200 OK")
+    assert writer.on_silence(10.0).endswith(b"\r\n" + COMMENT + b"\r\n"), "nothing has begun yet"
+    writer.feed(frames[0] + frames[1][:-3])
+    writer.flush(ended=False)
+    assert writer.on_silence(10.0).endswith(b"\r\n" + keepalive + b"\r\n")
+    assert not writer.progress.keepalive_bytes
+    writer.feed(frames[1][-3:] + b"".join(frames[2:]))
+    writer.flush(ended=False)
+    assert writer.on_silence(10.0) == b""
+
+
+def test_a_stream_whose_failures_are_mapped_keeps_its_client_too() -> None:
+    writer = provider_writer(client=Dialect.CHAT, upstream=Dialect.CHAT, map_error=judge)
+    writer.feed(CHAT_FRAMES[0])
+    writer.flush(ended=False)
+    assert writer.on_silence(10.0).endswith(b"\r\n" + COMMENT + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("client", "upstream"), [(Dialect.CHAT, Dialect.MESSAGES), (Dialect.MESSAGES, Dialect.CHAT)]
+)
+def test_with_a_fallback_the_head_waits_for_the_first_event(client: Dialect, upstream: Dialect) -> None:
+    frames = MESSAGES_FRAMES if upstream is Dialect.MESSAGES else CHAT_FRAMES
+    writer = provider_writer(client=client, upstream=upstream, has_fallback=True)
+    writer.feed(PING)
+    assert writer.flush(ended=False) == writer.on_silence(10.0) == b"" and writer.headers_pending
+    writer.feed(frames[0])
+    assert b"200 OK" in writer.flush(ended=False) and not writer.headers_pending

@@ -10,7 +10,9 @@ import pytest
 from clawgate.errors import UpstreamMalformed
 from clawgate.plugins.api import MappedError
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
+from clawgate.relay.response.assembled import AssembledWriter
 from clawgate.relay.response.buffered import BufferedWriter
+from clawgate.relay.response.deferred import ByBytesWriter, ErrorBodyWriter, FirstEventWriter
 from clawgate.relay.response.event_stream import EventStreamWriter
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.response.writer import make_relay_writer
@@ -33,9 +35,9 @@ def map_error(status: int, body: bytes) -> MappedError | None:
         (response_head(), Dialect.CHAT, Dialect.MESSAGES, False, EventStreamWriter),
         (response_head(), Dialect.MESSAGES, Dialect.CHAT, False, EventStreamWriter),
         (response_head(), Dialect.CHAT, Dialect.CHAT, True, EventStreamWriter),
-        (response_head(**JSON), Dialect.MESSAGES, Dialect.MESSAGES, False, PassthroughWriter),
-        (response_head(**JSON), Dialect.CHAT, Dialect.CHAT, True, PassthroughWriter),
-        (response_head(**JSON), Dialect.CHAT, Dialect.MESSAGES, False, BufferedWriter),
+        (response_head(**JSON), Dialect.MESSAGES, Dialect.MESSAGES, False, ByBytesWriter),
+        (response_head(**JSON), Dialect.CHAT, Dialect.CHAT, True, ByBytesWriter),
+        (response_head(**JSON), Dialect.CHAT, Dialect.MESSAGES, False, ByBytesWriter),
         (response_head(500), Dialect.MESSAGES, Dialect.MESSAGES, False, PassthroughWriter),
         (response_head(500), Dialect.CHAT, Dialect.MESSAGES, False, BufferedWriter),
         (response_head(500), Dialect.CHAT, Dialect.CHAT, True, BufferedWriter),
@@ -52,13 +54,32 @@ def test_a_response_is_read_only_as_far_as_it_has_to_be(
 
 
 @pytest.mark.parametrize(
+    ("head", "stream", "more", "kind"),
+    [
+        (response_head(), True, {"has_fallback": True}, FirstEventWriter),
+        (response_head(**JSON), True, {"has_fallback": True}, ByBytesWriter),
+        (response_head(**JSON), False, {"has_fallback": True, "assembles": False}, ErrorBodyWriter),
+        (response_head(500, **JSON), False, {"has_fallback": True}, PassthroughWriter),
+        (response_head(**JSON), False, {"assembles": False}, PassthroughWriter),
+        (response_head(), False, {"assembles": False}, PassthroughWriter),
+        (response_head(), False, {}, AssembledWriter),
+        (response_head(204), False, {"bodiless": True, "has_fallback": True}, PassthroughWriter),
+    ],
+)
+def test_only_where_it_matters_is_a_response_held_back(
+    head: ResponseHead, stream: bool, more: dict[str, Any], kind: type[ResponseWriter]
+) -> None:
+    writer = provider_writer(head, client=Dialect.CHAT, upstream=Dialect.CHAT, stream=stream, **more)
+    assert type(writer) is kind
+
+
+@pytest.mark.parametrize(
     ("head", "stream"),
     [
         (response_head(encoded=True), True),
         (response_head(500, encoded=True, **JSON), False),
-        (response_head(), False),
     ],
-    ids=["compressed", "a compressed error", "a stream that was not requested"],
+    ids=["compressed", "a compressed error"],
 )
 def test_what_cannot_be_translated_is_rejected_at_its_head(head: ResponseHead, stream: bool) -> None:
     with pytest.raises(UpstreamMalformed):

@@ -91,6 +91,24 @@ def test_only_the_models_value_is_replaced(body: tuple[bytes, bytes, bytes, str 
     assert json.loads(changed) == json.loads(whole) | {"model": name}
 
 
+@pytest.mark.parametrize(
+    ("body", "streams"),
+    [
+        (b'{"model":"a","stream":true}', True),
+        (b'{ "stream" : true , "model" : "a" }', True),
+        (b'{"stream":true}', True),
+        (b'{"model":"a","stre\\u0061m":true}', True),
+        (b'{"model":"a","stream":false}', False),
+        (b'{"model":"a","stream":null}', False),
+        (b'{"model":"a","stream":"true"}', False),
+        (b'{"model":"a","x":{"stream":true}}', False),
+        (b'{"model":"a"}', False),
+    ],
+)
+def test_a_body_says_whether_it_requests_a_stream(body: bytes, streams: bool) -> None:
+    assert find_model(body).streams is streams
+
+
 @given(members=st.dictionaries(NAMES, VALUES, max_size=4), data=st.data(), name=TEXT)
 def test_a_body_without_a_model_gets_one(members: dict[str, Any], data: st.DataObject, name: str) -> None:
     """Nothing is lost and nothing else is added."""

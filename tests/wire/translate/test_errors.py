@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,36 @@ def test_in_a_stream_there_is_no_status_and_the_type_decides() -> None:
 )
 def test_what_may_be_a_response_is_no_error(body: bytes) -> None:
     assert upstream_errors.find_error(body) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"error": {"message": "m", "code": 502}}, 502),
+        ({"error": {"message": "m", "code": "429"}}, 429),
+        ({"error": {"message": "m", "code": 200}}, None),
+        ({"error": {"message": "m", "type": "server_error"}}, None),
+        ({"error": {"message": "m", "type": "rate_limit_error"}}, 429),
+        ({"error": {"message": "m", "code": "rate_limit_exceeded"}}, 429),
+        ({"error": {"message": "m", "code": "model_not_found", "type": "invalid_request_error"}}, 404),
+        ({"error": {"message": "m", "type": "invalid_request_error"}}, 400),
+        ({"error": {"message": "m", "type": "insufficient_quota"}}, 402),
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}, 503),
+        ({"type": "error", "error": {"type": "authentication_error", "message": "m"}}, None),
+        ({"error": {"message": "m", "code": 403}}, None),
+        ({"type": "error", "error": {"type": "timeout_error", "message": "m"}}, 504),
+        ({"error": "m"}, None),
+        ({"choices": [{"error": {"message": "m", "code": 502}, "finish_reason": "error"}]}, 502),
+    ],
+)
+def test_an_error_with_status_200_has_the_status_that_it_means(
+    body: dict[str, Any], status: int | None
+) -> None:
+    """It decides what the client sees, and whether a fallback may do better."""
+    error = upstream_errors.find_error(json.dumps(body).encode())
+    assert error is not None
+    failure = error.as_failure("http://up")
+    assert failure.status == status and failure.message.startswith("http://up reported an error")
 
 
 json_values = st.recursive(

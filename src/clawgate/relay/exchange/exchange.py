@@ -50,7 +50,9 @@ class Exchange(RequestSide):
             return False
         attempts = self._attempts
         attempt = attempts.current if attempts is not None else None
-        if attempt is not None and not attempt.passthrough:
+        if attempt is not None and not (
+            attempt.passthrough and body.startswith(b"{")
+        ):  # it may be an event stream
             return False
         for secret in upstream.secrets:
             if secret in head or (attempt is not None and secret in body):
@@ -188,6 +190,11 @@ class Exchange(RequestSide):
         limit = expired_timeout(times, limits, now, upstream_stalled=stalled)
         if limit is not None:
             self.fail(timeout_error(self._upstream.origin, limit, getattr(limits, limit)))
+        elif response is not None and not flow.client_write_paused:
+            try:
+                response.keep_alive(now)
+            except GatewayError as error:
+                self.fail(error)
 
     def fail(self, error: GatewayError) -> None:
         """End the exchange with an error of our own, in the form that its state allows."""

@@ -90,6 +90,10 @@ class BufferedWriter:
         """Return None: nothing passes unread."""
         return None
 
+    def on_silence(self, seconds: float) -> bytes:
+        """Return nothing: there is no response before it is complete."""
+        return b""
+
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
         """Return nothing: nothing was sent yet."""
         return b"", False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clawgate.errors import UpstreamClosed, UpstreamFailed
+from clawgate.errors import UpstreamClosed
 from clawgate.relay.response.redact import masked
 from clawgate.wire.anthropic.stream_end import EventKind, MessagesStreamEnd
 from clawgate.wire.sse.reader import Event
@@ -38,8 +38,7 @@ class CompletenessFilter:
         else:
             if self._has_content:
                 yield Event(masked(event.raw, self._secrets), event.name, event.data)
-            error = find_error(event.data or b"") or UNSPECIFIED
-            raise UpstreamFailed(f"{self._origin} sent an error event: {error.as_failure().message}")
+            raise (find_error(event.data or b"") or UNSPECIFIED).as_failure(self._origin)
 
     def close(self) -> Iterator[Event]:
         """Raises `UpstreamClosed` for a stream that did not end normally."""

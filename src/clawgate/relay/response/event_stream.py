@@ -15,16 +15,17 @@ from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponsePr
 from clawgate.relay.response.closing import is_final, reports_error
 from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
-from clawgate.relay.response.progress import note_event, note_open_event
+from clawgate.relay.response.progress import HOLD_SECONDS, note_event, note_open_event
 from clawgate.relay.response.redact import masked, masked_error, secrets_in_content
 from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_lines
 from clawgate.wire.anthropic.stream_end import is_keepalive
+from clawgate.wire.dialect import Dialect
 from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.translator import Translation
 
-MAX_KEEPALIVES = 16
-"""How many keep-alive events may come before a held head is sent. Claude proxies send one every 15 s, and some clients
-wait 5 minutes for a head (read: Node's fetch)."""
+_COMMENT = b": keep-alive\n\n"
+_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+"""Anthropic's own (its documentation of streaming), which its clients expect behind ``message_start`` only."""
 
 
 class EventFilter(Protocol):
@@ -59,7 +60,8 @@ class EventStreamWriter:
         maps_errors: bool = False,
     ) -> None:
         self.status = head.status
-        self.headers_pending = True
+        self._started = False  # whether the client has the head
+        self._has_content = False
         self.progress = ResponseProgress(content_started=False)
         self._framing = Framing(None, http10=options.http10)
         self.until_close = self._framing.until_close
@@ -75,21 +77,23 @@ class EventStreamWriter:
         self._filters = filters
         self._translation = translation
         self._maps_errors = maps_errors
-        self._keepalives = 0
         self._out: list[bytes] = []
         self._last: Event | None = None  # with content that the client was sent
         self._error_event = b""  # of the upstream's stream, translated
+
+    @property
+    def headers_pending(self) -> bool:
+        """See `ResponseWriter`."""
+        return not (self._started or self._has_content)
 
     def feed(self, body: bytes) -> None:
         """Raises `UpstreamFailed` for a stream that fails; what came before the failure is kept."""
         try:
             for event in self._reader.feed(body):
                 has_content = note_event(self.progress, event)
-                if not has_content:
-                    self._keepalives += 1
                 for passed in self._filtered(event):
                     self._encode(passed)
-                    self.headers_pending = self.headers_pending and not has_content
+                    self._has_content = self._has_content or has_content
             if self._reader.open_bytes:
                 note_open_event(self.progress, self._reader)
         except GatewayError as error:
@@ -102,13 +106,20 @@ class EventStreamWriter:
                 self._finish()
             except GatewayError as error:
                 raise masked_error(error, self._secrets) from None
-        elif self._maps_errors and self.headers_pending and self._keepalives < MAX_KEEPALIVES:
+        elif self._maps_errors and self.headers_pending:
             return b""
         return self._take(b"") + (self._framing.end() if ended else b"")
 
     def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
         """Return None: each event has to be read."""
         return None
+
+    def on_silence(self, seconds: float) -> bytes:
+        """Return a comment or a ping between two events, and a head that was held for too long."""
+        if self._is_closed or (self._maps_errors and self.headers_pending and seconds < HOLD_SECONDS):
+            return b""
+        is_ping = self._dialect is Dialect.MESSAGES and self._has_content
+        return self._take(_PING if is_ping else _COMMENT)
 
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
         """Return what passed before the failure, and an error event unless the client has seen a final one."""
@@ -159,7 +170,7 @@ class EventStreamWriter:
             self._out.append(rest.raw)
 
     def _take(self, closing: bytes) -> bytes:
-        self.headers_pending = False
+        self._started = True
         head, self._head = self._head, b""
         out, self._out = self._out, []
         body = masked(out[0] if len(out) == 1 else b"".join(out), self._content_secrets)

@@ -133,6 +133,10 @@ class PassthroughWriter:
             self._passthrough = ChunkPassthrough(write, self._secrets)
         return self._passthrough
 
+    def on_silence(self, seconds: float) -> bytes:
+        """Return nothing: the client gets what the upstream sends."""
+        return b""
+
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
         """Return what was held back and, behind an event stream, an error event where one fits."""
         if self._mask is not None:

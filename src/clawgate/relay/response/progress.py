@@ -11,6 +11,8 @@ from clawgate.relay.interfaces import ResponseProgress
 from clawgate.wire.anthropic.stream_end import LONGEST_KEEPALIVE, is_keepalive
 from clawgate.wire.sse.reader import Event, EventReader
 
+HOLD_SECONDS = 240.0
+"""How long a head is held back at most for a first event: some clients wait 5 minutes for it (read: Node's fetch)."""
 KEEPALIVE_LIMIT = 1_048_576
 """The most bytes of comments and pings that a stream may send without an event between them."""
 

@@ -9,11 +9,15 @@ from clawgate.errors import GatewayError
 from clawgate.relay.interfaces import ChunkPassthrough, ClientConnection, ResponseWriter
 from clawgate.relay.response.progress import has_content
 
+KEEPALIVE_SECONDS = 10.0
+"""After how much silence a client is shown that its stream is alive. Claude Code warns after 20 s, as its users report,
+and proxies in between give up after 60 s (nginx: `proxy_read_timeout`)."""
+
 
 class ResponseSender:
     """One response; `send` raises `UpstreamFailed` for one that makes no sense."""
 
-    __slots__ = ("_client", "_passed", "_passthrough", "_written", "writer")
+    __slots__ = ("_client", "_passed", "_passthrough", "_quiet_since", "_sent_before", "_written", "writer")
 
     def __init__(self, writer: ResponseWriter, client: ClientConnection) -> None:
         self.writer = writer
@@ -21,6 +25,8 @@ class ResponseSender:
         self._written = 0
         self._passthrough: ChunkPassthrough | None = None
         self._passed = 0  # bytes that `has_progressed` has seen
+        self._sent_before = -1  # bytes at the last check of silence
+        self._quiet_since = 0.0
 
     @property
     def started(self) -> bool:
@@ -50,6 +56,14 @@ class ResponseSender:
             self._passed = self._passthrough.sent
             progressed = progressed or has_content(self._passthrough.last_content)
         return progressed
+
+    def keep_alive(self, now: float) -> None:
+        """Show a client that waits that its stream is alive. Called about once a second; raises as `send`."""
+        sent = self.sent
+        if sent != self._sent_before:
+            self._sent_before, self._quiet_since = sent, now
+        elif now - self._quiet_since >= KEEPALIVE_SECONDS:
+            self.write(self.writer.on_silence(now - self._quiet_since))
 
     def abort(self, error: GatewayError) -> None:
         """End a response that cannot be completed, with an error event if one fits, and a broken transfer."""

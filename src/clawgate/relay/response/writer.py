@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from clawgate.errors import UpstreamMalformed
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
+from clawgate.relay.response.assembled import AssembledWriter
 from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
 from clawgate.relay.response.completeness import CompletenessFilter
+from clawgate.relay.response.deferred import (
+    ByBytesWriter,
+    ErrorBodyWriter,
+    FirstEventWriter,
+    as_event_stream,
+)
 from clawgate.relay.response.error_mapping import MapError, map_response
 from clawgate.relay.response.event_stream import EventFilter, EventStreamWriter
 from clawgate.relay.response.head import FAILED, OWN_PREFIX, ResponseOptions, header_lines, is_event_stream
@@ -27,44 +35,86 @@ def make_relay_writer(head: ResponseHead, options: ResponseOptions, *, origin: s
     return PassthroughWriter(head, options)
 
 
-def make_provider_writer(
-    head: ResponseHead,
-    options: ResponseOptions,
-    *,
-    origin: str,
-    translation: Translation | None,
-    map_error: MapError | None,
-    chat_upstream: bool,
-) -> ResponseWriter:
-    """Return the writer of a provider's response.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderTraits:
+    """What the writer of a provider's response depends on besides the response.
 
     ``translation`` is None between equal dialects, ``map_error`` None for a provider without a plugin that maps its
-    errors. Raises `UpstreamMalformed` for a response that cannot be translated.
+    errors. ``chat_upstream`` is whether it speaks chat completions, ``streams`` whether the client requested a stream.
+    ``assembles`` is whether a stream that was not requested can be made a complete response. With ``has_fallback`` a
+    failure leads to another provider as long as nothing was sent.
     """
-    event_stream = is_event_stream(head) and head.status < FAILED and not options.bodiless
+
+    origin: str
+    translation: Translation | None = None
+    map_error: MapError | None = None
+    chat_upstream: bool = False
+    streams: bool = False
+    assembles: bool = False
+    has_fallback: bool = False
+
+
+def make_provider_writer(
+    head: ResponseHead, options: ResponseOptions, traits: ProviderTraits
+) -> ResponseWriter:
+    """Return the writer of a provider's response. Raises `UpstreamMalformed` for one that cannot be translated."""
+    origin, translation, map_error = traits.origin, traits.translation, traits.map_error
     if map_error is not None and head.status >= FAILED and not head.encoded:
         unmapped = _translated_error(head, translation)
         make = map_response(head, options, map_error, unmapped)
         return BufferedWriter(head, options, make, origin=origin, maps_status=True)
-    if translation is not None:
-        if head.encoded:
-            raise UpstreamMalformed(f"{origin} compressed its response, which cannot be translated")
-        if not event_stream:
-            make = translate_response(head, options, translation)
-            only_json = translation.streams and head.status < FAILED
-            return BufferedWriter(head, options, make, origin=origin, only_json=only_json)
-        if not translation.streams:
-            raise UpstreamMalformed(f'{origin} sent an event stream although "stream" was not requested')
+    if translation is not None and head.encoded:
+        raise UpstreamMalformed(f"{origin} compressed its response, which cannot be translated")
+    if head.status >= FAILED or options.bodiless or head.encoded:
+        return _body_writer(head, options, traits)
+    if is_event_stream(head):
+        return _stream_writer(head, options, traits)
+    if not (traits.streams or traits.assembles):
+        return _body_writer(head, options, traits)
+    return ByBytesWriter(
+        head,
+        options.secrets,
+        events=lambda: _stream_writer(as_event_stream(head), options, traits),
+        other=_body_writer(head, options, traits),
+        streams=traits.streams,
+    )
+
+
+def _body_writer(head: ResponseHead, options: ResponseOptions, traits: ProviderTraits) -> ResponseWriter:
+    """Return the writer of a body that is no event stream."""
+    if traits.translation is not None:
+        make = translate_response(head, options, traits.translation)
+        only_json = traits.translation.streams and head.status < FAILED
+        return BufferedWriter(head, options, make, origin=traits.origin, only_json=only_json)
+    writer = make_relay_writer(head, options, origin=traits.origin)
+    if traits.has_fallback and head.status < FAILED and not (options.bodiless or head.encoded):
+        return ErrorBodyWriter(head, options.secrets, writer, origin=traits.origin)
+    return writer
+
+
+def _stream_writer(head: ResponseHead, options: ResponseOptions, traits: ProviderTraits) -> ResponseWriter:
+    """Return the writer of an event stream of a successful response."""
+    origin, translation, map_error = traits.origin, traits.translation, traits.map_error
     filters: list[EventFilter] = []
-    if event_stream and map_error is not None:
-        filters.append(ErrorMappingFilter(map_error, chat=chat_upstream))
-    if event_stream and translation is None and options.dialect is Dialect.MESSAGES:
+    if map_error is not None:
+        filters.append(ErrorMappingFilter(map_error, chat=traits.chat_upstream))
+    if translation is None and options.dialect is Dialect.MESSAGES:
         filters.append(CompletenessFilter(origin=origin, secrets=options.secrets))
-    if filters or translation is not None:
-        return EventStreamWriter(
-            head, options, filters=filters, translation=translation, maps_errors=map_error is not None
+    maps_errors = map_error is not None
+    if traits.assembles and not traits.streams:
+        return AssembledWriter(
+            head, options, origin=origin, filters=filters, translation=translation, maps_errors=maps_errors
         )
-    return make_relay_writer(head, options, origin=origin)
+    writer: ResponseWriter
+    if filters or translation is not None:
+        writer = EventStreamWriter(
+            head, options, filters=filters, translation=translation, maps_errors=maps_errors
+        )
+    else:
+        writer = make_relay_writer(head, options, origin=origin)
+    if traits.has_fallback and not maps_errors:  # which holds the head back itself
+        return FirstEventWriter(head, options.secrets, writer, origin=origin)
+    return writer
 
 
 def _translated_error(head: ResponseHead, translation: Translation | None) -> Callable[[bytes], bytes]:

@@ -73,6 +73,8 @@ class ModelField(msgspec.Struct, frozen=True):
     name: str | None
     start: int = 0
     end: int = 0
+    streams: bool = False
+    """Whether the body requests a stream."""
 
     def replaced(self, body: bytes, name: str) -> bytes:
         """Return ``body``, the one that was searched, with ``name`` as its model."""
@@ -102,8 +104,12 @@ def find_model(body: bytes) -> ModelField:
     # The shortest JSON with these fields: two braces, for each field two quotes and a colon, and a comma between two.
     # A body of that length has no white space at its top, no escape in a name, and no field twice.
     if len(readable) == sum(map(len, members)) + sum(map(len, members.values())) + 4 * len(members) + 1:
-        return _find_compact(body, members)
-    return _find_spaced(body, readable, members)
+        found = _find_compact(body, members)
+    else:
+        found = _find_spaced(body, readable, members)
+    if bytes(members.get("stream", b"")) == b"true":
+        return ModelField(found.name, found.start, found.end, streams=True)
+    return found
 
 
 def _find_compact(body: bytes, members: dict[str, msgspec.Raw]) -> ModelField:

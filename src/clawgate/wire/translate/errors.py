@@ -46,6 +46,9 @@ CHAT_KINDS = {
 }
 """Anthropic's types as OpenAI's clients know them; any other one is the same in both."""
 
+_STATUSES = {kind: status for status, kind in reversed(STATUS_KINDS.items())} | {"timeout_error": 504}
+_FAILURES = range(400, 600)
+
 ANTHROPIC_KINDS = {
     "insufficient_quota": "billing_error",
     "insufficient_permissions": "permission_error",
@@ -97,12 +100,22 @@ class UpstreamError:
             "param": self.param,
         }
 
-    def as_failure(self) -> UpstreamFailed:
+    def as_failure(self, origin: str = "the upstream") -> UpstreamFailed:
         """Return the error to raise. It has a status, or leads to a fallback, if nothing was sent to the client yet."""
         code = f" ({self.code or self.kind})" if self.code or self.kind else ""
         return UpstreamFailed(
-            f"the upstream reported an error{code}: {self.message[:MAX_MESSAGE_CHARACTERS]}"
+            f"{origin} reported an error{code}: {self.message[:MAX_MESSAGE_CHARACTERS]}",
+            status=self._status_for_clients,
         )
+
+    @property
+    def _status_for_clients(self) -> int | None:
+        """The status that the error means; None where it is not known, or is about our credential, not the client's."""
+        if self.code == "model_not_found":
+            return 404
+        named = self._status
+        status = named if named in _FAILURES else _STATUSES.get(self.for_messages()["kind"] or "")
+        return None if status in (401, 403) else status
 
     @property
     def _status(self) -> int | None:
@@ -127,8 +140,8 @@ def parse_error(body: bytes, status: int) -> UpstreamError:
 def find_error(body: bytes) -> UpstreamError | None:
     """Return the error that ``body`` is, a body with status 200 or the data of an event.
 
-    OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, or the error's members without either. None for
-    everything that may be a response.
+    OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, the error's members without either, or an error in
+    the first choice, as OpenRouter sends it. None for everything that may be a response.
     """
     value = None if is_too_complex(body) else lenient.decode(body, _any_value)
     if not isinstance(value, dict):
@@ -137,6 +150,9 @@ def find_error(body: bytes) -> UpstreamError | None:
         return error_in_json({"error": value["error"]}) or error_in_json(value) or UNSPECIFIED
     if value.get("type") == "error":
         return error_in_json({**value, "type": None}) or UNSPECIFIED
+    choices = value.get("choices")
+    if isinstance(choices, list) and choices and (error := lenient.as_member(choices[0], "error")):
+        return error_in_json({"error": error}) or UNSPECIFIED
     message = value.get("message") or value.get("detail")
     return error_in_json(value) if isinstance(message, str) and not value.get("choices") else None
 

@@ -157,9 +157,9 @@ class ChatToMessages:
 
     @property
     def _streamed(self) -> ChatStream:
-        if self._stream is None:  # the relay reads a stream although none was requested
+        if self._stream is None:  # none was requested: a complete response is assembled of it, with its usage
             self._stream = ChatStream(
-                model=self._requested, created=self._created, made_id=self._made_id, include_usage=False
+                model=self._requested, created=self._created, made_id=self._made_id, include_usage=True
             )
         return self._stream
 
