@@ -18,7 +18,7 @@ from tests.e2e.whatwg import dispatched
 pytestmark = pytest.mark.slow
 
 CHAT = b"".join(faults.CHAT_FRAMES)
-USAGE = b"".join(faults.chat_frames("x " * 50, usage=True))
+USAGE = b"".join(faults.chat_frames("x " * 50))
 _noise = random.Random(7)  # the same bytes in every run
 
 PAYLOADS = {

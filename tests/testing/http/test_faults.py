@@ -58,7 +58,6 @@ def test_the_text_survives_bytes_that_split_characters() -> None:
         (faults.error_response(503, kind="server_error"), 503, "content-type", "application/json"),
         (faults.early_response(413, close=False), 413, "connection", None),
         (faults.http10_response(), 200, "content-length", None),
-        (faults.slow_head(0.0, 4), 200, "content-length", "11"),
         (faults.oversized_head(100_000), 200, "x-large", "a" * 100_000),
         (faults.interim(100, 103, then=faults.json_response({})), 200, "link", None),
         (faults.error_mid_stream(), 200, "transfer-encoding", "chunked"),
@@ -90,7 +89,6 @@ WIRE = faults.sse_bytes()
         (faults.cut(WIRE, 0), "fin", "before any byte"),
         (faults.cut_mid_chunk(), "fin", "end of the connection in the body (chunked"),
         (faults.reset_after(faults.sse_bytes(chunked=False), 300), "reset", "reset in the body (close"),
-        (faults.stale_on_reuse(), "reset", "reset before any byte"),
         (faults.garbage_head(), "fin", "malformed start line"),
     ],
 )
@@ -107,14 +105,6 @@ def test_cut_mid_chunk_keeps_what_was_whole() -> None:
     response, _ = play(faults.cut_mid_chunk())
     assert response.chunks == faults.CHAT_FRAMES[:-2]
     assert response.partial and faults.CHAT_FRAMES[-2].startswith(response.partial)
-
-
-@pytest.mark.parametrize(("reset", "how"), [(False, "fin"), (True, "reset")])
-def test_stale(reset: bool, how: str) -> None:
-    """The answer is whole and promises to stay; the connection ends all the same."""
-    response, ended = play(faults.stale_after(reset=reset), wait_for_end=True)
-    assert response.complete and response.header("connection") is None
-    assert ended is not None and (ended.how, ended.trailing) == (how, b"")
 
 
 async def test_early_answer_comes_before_the_body() -> None:

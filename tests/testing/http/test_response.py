@@ -12,7 +12,7 @@ from clawgate.testing.http.response import Response
 HEAD, _ = parse_head(b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nX-Two: a\r\nx-two: b\r\n\r\n", "response")
 WHOLE = Response(
     head=HEAD, interim=(), framing="length", body=b'{"a":1}', chunks=(), partial=b"", complete=True,
-    anomalies=(), first_byte_at=1.0, end_at=2.0,
+    anomalies=(),
 )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from tests.testing.throwaway_ca import Throwaway
 
 
 async def test_requests_are_recorded_as_they_came() -> None:
-    """Method, target, fields in order and spelling, body, connection number and times are all there."""
+    """Method, target, fields in order and spelling, body, and connection number are all there."""
     async with FakeUpstream(faults.json_response({"ok": True})) as upstream:
         async with await RawClient.open(upstream.url) as client:
             await client.request("/a?b=c", b"{}", fields=(("X-Dup", "1"), ("x-dup", "2")))
@@ -48,7 +48,6 @@ async def test_requests_are_recorded_as_they_came() -> None:
         assert first.raw == first.raw_head + first.body
         assert first.raw + second.raw == bytes(first.connection.received)
         assert [r.connection.number for r in (first, second, third)] == [0, 0, 1]
-        assert first.end_at is not None and first.head_at <= first.end_at <= second.head_at
         assert upstream.anomalies == []
 
 
@@ -92,7 +91,7 @@ async def test_garbage_from_the_client_is_an_anomaly() -> None:
 
 @pytest.mark.parametrize("how", ["fin", "reset"])
 async def test_a_leaving_client_is_seen_while_held(how: str) -> None:
-    """FIN and RST of the client are both seen during a Hold, told apart, and timed."""
+    """FIN and RST of the client are both seen during a Hold, and told apart."""
     async with FakeUpstream((ReadBody(), Hold(), Send(b"never"))) as upstream:
         client = await RawClient.open(upstream.url)
         await client.request("/", b"{}")
@@ -102,8 +101,6 @@ async def test_a_leaving_client_is_seen_while_held(how: str) -> None:
         connection = await upstream.saw_close(0)
         await client.ended()
         assert connection.client_close == how
-        assert request.end_at is not None and connection.client_closed_at is not None
-        assert connection.client_closed_at >= request.end_at
         assert upstream.open_connections == []
         await client.close()
         assert bytes(client.received) == b""

@@ -1,16 +1,14 @@
 """A client that sends exactly the bytes it is given, and reads responses strictly.
 
-It is the client of tests: what arrived, whether it was complete and correct, when, and how the connection ended.
+It is the client of tests: what arrived, whether it was complete and correct, and how the connection ended.
 Must not know clawgate, and must not repair what it reads.
 """
 
 from __future__ import annotations
 
 import asyncio
-import bisect
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from typing import Literal, Self, cast
 
@@ -28,13 +26,10 @@ class RawClient(asyncio.Protocol):
 
     def __init__(self, limit: float = DEFAULT_LIMIT) -> None:
         self.received = bytearray()
-        self.opened_at = 0.0
-        self.ended_at = 0.0
         self.how_ended: Literal["fin", "reset"] | None = None
         self.lost = False
         self._limit = limit
         self._pulse = Condition()
-        self._arrivals: list[tuple[int, float]] = []
         self._taken = 0
         self._writable = True
 
@@ -46,7 +41,6 @@ class RawClient(asyncio.Protocol):
         host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
-        server_hostname: str | None = None,
         receive_buffer: int | None = None,
         limit: float = DEFAULT_LIMIT,
     ) -> Self:
@@ -65,7 +59,7 @@ class RawClient(asyncio.Protocol):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             async with asyncio.timeout(limit):
                 await loop.sock_connect(sock, (host, port))
-                name = (server_hostname or host) if tls else None
+                name = host if tls else None
                 _, client = await loop.create_connection(
                     lambda: cls(limit), sock=sock, ssl=tls, server_hostname=name
                 )
@@ -144,7 +138,7 @@ class RawClient(asyncio.Protocol):
         `last` says that nothing may follow it: bytes that had come behind it by then are an anomaly.
         A broken one (unreadable framing) is returned as soon as that is known.
         """
-        reader = self._reader(to_method)
+        reader = MessageReader("response", to_method=to_method)
         await self._read_until(reader, lambda: reader.complete or reader.broken, "a whole response", within)
         if last and reader.complete and reader.unread and reader.framing != "upgrade":
             reader.anomalies.append(f"{len(reader.unread)} bytes behind the message: {reader.unread[:80]!r}")
@@ -163,7 +157,7 @@ class RawClient(asyncio.Protocol):
 
         It is not taken: the next `response()` reads it again from its start. Ends early like `response()`.
         """
-        reader = self._reader(to_method)
+        reader = MessageReader("response", to_method=to_method)
 
         def enough() -> bool:
             return reader.complete or reader.broken or ready(self._response(reader))
@@ -181,7 +175,7 @@ class RawClient(asyncio.Protocol):
         """How the server ended the connection, once it has."""
         await self._until(lambda: self.how_ended is not None, "the end of the connection", within)
         assert self.how_ended is not None
-        return ConnectionClosed(self.how_ended, self.ended_at, bytes(self.received[self._taken :]))
+        return ConnectionClosed(self.how_ended, bytes(self.received[self._taken :]))
 
     def state(self) -> str:
         """What has come so far, in one line."""
@@ -192,11 +186,9 @@ class RawClient(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         report_every_held_byte(self._transport)
-        self.opened_at = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
         self.received += data
-        self._arrivals.append((len(self.received), time.monotonic()))
         self._pulse.beat()
 
     def eof_received(self) -> bool:
@@ -217,11 +209,8 @@ class RawClient(asyncio.Protocol):
 
     def _over(self, how: Literal["fin", "reset"]) -> None:
         if self.how_ended is None:
-            self.how_ended, self.ended_at = how, time.monotonic()
+            self.how_ended = how
         self._pulse.beat()
-
-    def _reader(self, to_method: str) -> MessageReader:
-        return MessageReader("response", to_method=to_method)
 
     async def _read_until(
         self, reader: MessageReader, enough: Callable[[], bool], what: str, within: float | None
@@ -254,11 +243,4 @@ class RawClient(asyncio.Protocol):
             b"" if reader.complete or reader.broken or reader.head is None else reader.unread,
             reader.complete,
             tuple(reader.anomalies),
-            self._arrived(self._taken + 1),
-            self._arrived(self._taken + max(1, reader.consumed)),
         )
-
-    def _arrived(self, count: int) -> float | None:
-        """When the connection's byte number `count` (from 1) arrived."""
-        at = bisect.bisect_left(self._arrivals, count, key=lambda arrival: arrival[0])
-        return self._arrivals[at][1] if at < len(self._arrivals) else None

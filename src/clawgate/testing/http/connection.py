@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
-from clawgate.testing.http.message_reader import MessageReader
+from clawgate.testing.http.message_reader import Head, MessageReader, WithFields
 from clawgate.testing.http.script import (
     Close,
     DontReadBody,
@@ -45,28 +44,25 @@ def linger_zero(transport: asyncio.BaseTransport) -> None:
 
 
 @dataclass(slots=True)
-class Request:
-    """One request as it arrived, filled in while its body comes. Times are of time.monotonic()."""
+class Request(WithFields):
+    """One request as it arrived, filled in while its body comes."""
 
     number: int
     connection: Connection
-    head_at: float
     reader: MessageReader
     start: int
-    end_at: float | None = None
+
+    @property
+    def head(self) -> Head | None:  # type: ignore[override]  # read only
+        return self.reader.head
 
     @property
     def method(self) -> str:
-        return self.reader.head.start[0] if self.reader.head else ""
+        return self.head.start[0] if self.head else ""
 
     @property
     def target(self) -> str:
-        return self.reader.head.start[1] if self.reader.head else ""
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """(name, value) in the order and spelling that arrived."""
-        return self.reader.head.fields if self.reader.head else ()
+        return self.head.start[1] if self.head else ""
 
     @property
     def body(self) -> bytes:
@@ -81,7 +77,7 @@ class Request:
     @property
     def raw_head(self) -> bytes:
         """The head's bytes, with the empty line."""
-        return self.reader.head.raw if self.reader.head else b""
+        return self.head.raw if self.head else b""
 
     @property
     def complete(self) -> bool:
@@ -90,14 +86,6 @@ class Request:
     @property
     def anomalies(self) -> list[str]:
         return self.reader.anomalies
-
-    def header(self, name: str) -> str | None:
-        """The first value of the field, or None."""
-        return self.reader.head.get(name) if self.reader.head else None
-
-    def header_all(self, name: str) -> list[str]:
-        """Every value of the field: two of a kind is often the fault one looks for."""
-        return self.reader.head.all(name) if self.reader.head else []
 
 
 class ConnectionLog(Protocol):
@@ -110,7 +98,7 @@ class ConnectionLog(Protocol):
 
     def opened(self, connection: Connection) -> None: ...
     def closed(self, connection: Connection) -> None: ...
-    def arrived(self, connection: Connection, reader: MessageReader, start: int, now: float) -> Request: ...
+    def arrived(self, connection: Connection, reader: MessageReader, start: int) -> Request: ...
     def script_for(self, request: Request) -> Script: ...
 
 
@@ -122,9 +110,7 @@ class Connection(asyncio.Protocol):
         self.number = -1
         self.requests: list[Request] = []
         self.received = bytearray()
-        self.opened_at = self.closed_at = 0.0
         self.client_close: Literal["fin", "reset"] | None = None
-        self.client_closed_at: float | None = None
         self.lost = False
         self._closing = False
         self._eof = False
@@ -146,20 +132,17 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         report_every_held_byte(self._transport)
-        self.opened_at = time.monotonic()
         self.upstream.opened(self)
 
     def data_received(self, data: bytes) -> None:
         self.received += data
-        now = time.monotonic()
         while data and (reader := self._reader) is not None:
             request = self.requests[-1] if self.requests and self.requests[-1].reader is reader else None
             reader.feed(data)
             if reader.head is not None and request is None:
-                request = self.upstream.arrived(self, reader, self._start, now)
+                request = self.upstream.arrived(self, reader, self._start)
             data = b""
             if reader.complete and request is not None:
-                request.end_at = now
                 self._reader, data = MessageReader("request"), reader.unread
                 self._start += reader.consumed
             elif reader.broken:
@@ -177,7 +160,6 @@ class Connection(asyncio.Protocol):
         if not self._closing:
             self._client_gone("reset" if exc is not None else "fin")
         self.lost = True
-        self.closed_at = time.monotonic()
         self.upstream.closed(self)
 
     def pause_writing(self) -> None:
@@ -197,13 +179,9 @@ class Connection(asyncio.Protocol):
         # The first sign counts: a client that sent FIN replies to a later write of ours with RST.
         if self.client_close is None:
             self.client_close = how
-            self.client_closed_at = time.monotonic()
-        if (
-            self._reader is not None
-            and (self._reader.head is not None or self._reader.unread)
-            and not self._eof
-        ):
-            self._reader.feed_eof(reset=how == "reset")
+        reader = self._reader
+        if reader is not None and (reader.head is not None or reader.unread) and not self._eof:
+            reader.feed_eof(reset=how == "reset")
         self._eof = True
         self.upstream.pulse.beat()
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
-from clawgate.testing.http.script import Close, Drip, Hold, ReadBody, Reset, Send, Step, Trickle, Wait
+from clawgate.testing.http.script import Close, Hold, ReadBody, Reset, Send, Step, Trickle, Wait
 
 Steps = tuple[Step, ...]
 Fields = Sequence[tuple[str, str]]
@@ -20,15 +20,15 @@ CHAT_TEXT = "Grüße, 🦞 world \u2028 ok"
 """What `CHAT_FRAMES` says: characters of 2, 3 and 4 bytes, and a separator that `splitlines` breaks on."""
 
 
-def chat_frames(text: str = CHAT_TEXT, *, model: str = "fake-model", usage: bool = True) -> tuple[bytes, ...]:
-    """The SSE frames of one streamed chat completion, a word a frame, with `[DONE]` at the end."""
+def chat_frames(text: str = CHAT_TEXT) -> tuple[bytes, ...]:
+    """The SSE frames of one streamed chat completion, a word a frame, with usage and `[DONE]` at the end."""
 
     def frame(choices: list[object], **more: object) -> bytes:
         chunk = {
             "id": "chatcmpl-fake",
             "object": "chat.completion.chunk",
             "created": 1700000000,
-            "model": model,
+            "model": "fake-model",
         }
         return sse({**chunk, "choices": choices, **more})
 
@@ -39,11 +39,8 @@ def chat_frames(text: str = CHAT_TEXT, *, model: str = "fake-model", usage: bool
     words[-1] = words[-1][:-1]
     frames = [frame(choice({"role": "assistant"}))]
     frames += [frame(choice({"content": word})) for word in words]
-    frames.append(frame(choice({}, "stop")))
-    if usage:
-        counts = {"prompt_tokens": 3, "completion_tokens": len(words), "total_tokens": 3 + len(words)}
-        frames.append(frame([], usage=counts))
-    return (*frames, b"data: [DONE]\n\n")
+    counts = {"prompt_tokens": 3, "completion_tokens": len(words), "total_tokens": 3 + len(words)}
+    return (*frames, frame(choice({}, "stop")), frame([], usage=counts), b"data: [DONE]\n\n")
 
 
 def sse(data: object) -> bytes:
@@ -195,11 +192,6 @@ def early_response(status: int = 413, *, close: bool = True) -> Steps:
     return (Send(wire), Close()) if close else (Send(wire), ReadBody())
 
 
-def slow_head(pause: float, size: int = 1) -> Steps:
-    """A correct response whose bytes arrive `size` at a time, `pause` seconds apart, from the first on."""
-    return ReadBody(), Drip(response(b'{"ok":true}'), size, pause)
-
-
 # Silence.
 
 
@@ -217,13 +209,3 @@ def pings_only(pause: float = 0.05, times: int | None = None) -> Steps:
     """A stream of `: ping` comments and never an event; with `times`, silence after that many."""
     start = head(200, [*SSE_FIELDS, ("Transfer-Encoding", "chunked")])
     return ReadBody(), Send(start), Trickle(chunk(b": ping\n\n"), pause, times), Hold()
-
-
-def stale_after(wire: bytes = response(b'{"ok":true}'), *, reset: bool = False) -> Steps:
-    """A keep-alive response, and the connection ends right behind it without announcing it."""
-    return ReadBody(), Send(wire), Reset() if reset else Close()
-
-
-def stale_on_reuse() -> Steps:
-    """For the second request on a connection: RST instead of a response, before any byte of one."""
-    return (Reset(),)

@@ -45,6 +45,26 @@ class Head:
         return values[0] if values else None
 
 
+class WithFields:
+    """A message whose head may not be here yet."""
+
+    __slots__ = ()
+    head: Head | None
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """(name, value) in the order and spelling that arrived."""
+        return self.head.fields if self.head else ()
+
+    def header(self, name: str) -> str | None:
+        """The first value of the field, or None."""
+        return self.head.get(name) if self.head else None
+
+    def header_all(self, name: str) -> list[str]:
+        """Every value of the field: two of a kind is often the fault one looks for."""
+        return self.head.all(name) if self.head else []
+
+
 def parse_head(raw: bytes, kind: Kind) -> tuple[Head, list[str]]:
     """The head in `raw` (start line to empty line, both included) and what is wrong with it."""
     anomalies: list[str] = []

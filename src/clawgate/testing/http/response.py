@@ -9,12 +9,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clawgate.testing.http.message_reader import Framing, Head
+from clawgate.testing.http.message_reader import Framing, Head, WithFields
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """One response, as far as it has come. Times are of time.monotonic(), in seconds.
+class Response(WithFields):
+    """One response, as far as it has come.
 
     `complete` means that its framing says so: a length reached, the last chunk seen, or a FIN where the
     close is the delimiter. `body` has only whole chunks; `partial` is what came of an unfinished one.
@@ -28,25 +28,11 @@ class Response:
     partial: bytes
     complete: bool
     anomalies: tuple[str, ...]
-    first_byte_at: float | None
-    end_at: float | None
 
     @property
     def status(self) -> int:
         """The status code, 0 if there is no head."""
         return int(self.head.start[1]) if self.head else 0
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        return self.head.fields if self.head else ()
-
-    def header(self, name: str) -> str | None:
-        """The first value of the field, or None."""
-        return self.head.get(name) if self.head else None
-
-    def header_all(self, name: str) -> list[str]:
-        """Every value of the field."""
-        return self.head.all(name) if self.head else []
 
     def json(self) -> Any:
         """The body as JSON; ValueError if it is not."""
@@ -68,5 +54,4 @@ class ConnectionClosed:
     """How the server ended the connection, and what it had sent that belongs to no response."""
 
     how: Literal["fin", "reset"]
-    at: float
     trailing: bytes

@@ -1,6 +1,6 @@
 """A server that performs a script, and records every byte that it receives.
 
-It is the upstream of tests: which bytes arrived, on which connection, when, and when the peer left.
+It is the upstream of tests: which bytes arrived, on which connection, and how the peer left.
 Must not know clawgate: it reads requests with its own strict parser and never repairs anything.
 """
 
@@ -160,8 +160,8 @@ class FakeUpstream:
             self._errors.append(error)
             connection.abort()
 
-    def arrived(self, connection: Connection, reader: MessageReader, start: int, now: float) -> Request:
-        request = Request(len(self.requests), connection, now, reader, start)
+    def arrived(self, connection: Connection, reader: MessageReader, start: int) -> Request:
+        request = Request(len(self.requests), connection, reader, start)
         self.requests.append(request)
         connection.requests.append(request)
         return request
