@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.errors import all_errors
 from clawgate.relay.response.error_response import TABLE
+from tests.error_classes import all_errors
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

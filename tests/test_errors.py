@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from clawgate import errors
-from clawgate.errors import GatewayError, MethodNotAllowed, ModelNotFound, UpstreamTimedOut, all_errors
+from clawgate.errors import GatewayError, MethodNotAllowed, ModelNotFound, UpstreamTimedOut
+from tests.error_classes import all_errors
 
 CLASSES = list(all_errors())
 

@@ -7,8 +7,10 @@ know HTTP: ``relay/response/error_response.py`` holds the one table from class t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from typing import ClassVar, Self
+
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class GatewayError(Exception):
@@ -19,6 +21,9 @@ class GatewayError(Exception):
     """
 
     code: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.code = _CAPITAL.sub("_", cls.__name__).lower()
 
     def __init__(self, message: str, *, retry_after: int | None = None, param: str | None = None) -> None:
         super().__init__(message)
@@ -38,13 +43,9 @@ class GatewayError(Exception):
 class InternalError(GatewayError):
     """A defect of clawgate."""
 
-    code = "internal_error"
-
 
 class InvalidRequest(GatewayError):
     """The request itself is at fault; a retry without a change cannot succeed."""
-
-    code = "invalid_request"
 
 
 class ThreadUnsupported(InvalidRequest):
@@ -53,174 +54,122 @@ class ThreadUnsupported(InvalidRequest):
     The SDKs of Anthropic send the whole conversation again for it, by the ``details`` in the error object.
     """
 
-    code = "thread_unsupported"
-
 
 class MalformedRequest(InvalidRequest):
     """The bytes are not an HTTP/1.1 request, or parsers may read them differently."""
-
-    code = "malformed_request"
 
 
 class UnclearFraming(MalformedRequest):
     """Request framing is ambiguous (RFC 9112 11.2). The connection must be closed."""
 
-    code = "unclear_framing"
+
+class HeadTooLarge(InvalidRequest): ...
 
 
-class HeadTooLarge(InvalidRequest):
-    code = "head_too_large"
+class TargetTooLong(InvalidRequest): ...
 
 
-class TargetTooLong(InvalidRequest):
-    code = "target_too_long"
-
-
-class BodyTooLarge(InvalidRequest):
-    code = "body_too_large"
+class BodyTooLarge(InvalidRequest): ...
 
 
 class RequestTimedOut(InvalidRequest):
     """The client began a request and did not complete it in time."""
 
-    code = "request_timed_out"
+
+class HttpVersionUnsupported(InvalidRequest): ...
 
 
-class HttpVersionUnsupported(InvalidRequest):
-    code = "http_version_unsupported"
-
-
-class ExpectationUnknown(InvalidRequest):
-    code = "expectation_unknown"
+class ExpectationUnknown(InvalidRequest): ...
 
 
 class MethodNotAllowed(InvalidRequest):
     """``allow`` lists the methods that the path supports."""
-
-    code = "method_not_allowed"
 
     def __init__(self, message: str, *, allow: tuple[str, ...]) -> None:
         super().__init__(message)
         self.allow = allow
 
 
-class UnknownRoute(InvalidRequest):
-    code = "unknown_route"
+class UnknownRoute(InvalidRequest): ...
 
 
 class ModelNotFound(InvalidRequest):
-    code = "model_not_found"
-
     def __init__(self, message: str) -> None:
         super().__init__(message, param="model")
 
 
-class UnsupportedContentType(InvalidRequest):
-    code = "unsupported_content_type"
+class UnsupportedContentType(InvalidRequest): ...
 
 
 class UpgradeRefused(InvalidRequest):
     """The client requested a WebSocket on a route without one; plain HTTP works."""
 
-    code = "upgrade_refused"
-
 
 class LoopDetected(InvalidRequest):
     """A request returned to the process that had forwarded it."""
-
-    code = "loop_detected"
 
 
 class ClientLeft(GatewayError):
     """The client disconnected first. Logged, never sent."""
 
-    code = "client_left"
-
 
 class PolicyDenied(GatewayError):
     """A rule of this installation forbids it; the message names the rule and the setting."""
 
-    code = "policy_denied"
+
+class HostNotAllowed(PolicyDenied): ...
 
 
-class HostNotAllowed(PolicyDenied):
-    code = "host_not_allowed"
-
-
-class OriginNotAllowed(PolicyDenied):
-    code = "origin_not_allowed"
+class OriginNotAllowed(PolicyDenied): ...
 
 
 class EgressDenied(PolicyDenied):
     """An upstream's address must not be dialled."""
 
-    code = "egress_denied"
-
 
 class PrivateNetworkBlocked(EgressDenied):
     """An upstream's address is private or loopback, and its provider has no permission for that."""
-
-    code = "private_network_blocked"
 
 
 class InvalidToken(GatewayError):
     """The token is not valid here. The only error, with its subclass, that becomes a 401."""
 
-    code = "invalid_token"
 
-
-class MissingToken(InvalidToken):
-    code = "missing_token"
+class MissingToken(InvalidToken): ...
 
 
 class RateLimitExceeded(GatewayError):
     """Too many requests; ``retry_after`` is when the next one may pass."""
 
-    code = "rate_limit_exceeded"
-
 
 class AuthLocked(RateLimitExceeded):
     """Too many wrong tokens from one address; it is locked out for a while."""
 
-    code = "auth_locked"
 
-
-class ConcurrencyLimitExceeded(RateLimitExceeded):
-    code = "concurrency_limit_exceeded"
+class ConcurrencyLimitExceeded(RateLimitExceeded): ...
 
 
 class GatewayUnavailable(GatewayError):
     """This process cannot take the request now; a retry, or another process, can."""
 
-    code = "gateway_unavailable"
 
-
-class Overloaded(GatewayUnavailable):
-    code = "overloaded"
+class Overloaded(GatewayUnavailable): ...
 
 
 class ProviderNotConfigured(GatewayUnavailable):
     """A provider lacks a setting that only the operator can supply; waiting does not help."""
 
-    code = "provider_not_configured"
-
 
 class ProviderUnavailable(GatewayUnavailable):
     """A provider is configured but cannot be reached now."""
-
-    code = "provider_unavailable"
 
 
 class UpstreamPoolExhausted(GatewayUnavailable):
     """Every connection that an upstream may have is in use. Nothing of the request was sent."""
 
-    code = "upstream_pool_exhausted"
-
 
 class UpstreamFailed(GatewayError):
     """The upstream misbehaved. ``status`` is the one that it sent or meant; None if not known."""
-
-    code = "upstream_failed"
 
     def __init__(
         self,
@@ -237,31 +186,21 @@ class UpstreamFailed(GatewayError):
 class UpstreamUnreachable(UpstreamFailed):
     """No connection: DNS, route, port, proxy or TLS failed. Nothing of the request was sent."""
 
-    code = "upstream_unreachable"
-
 
 class UpstreamClosed(UpstreamFailed):
     """The connection closed before the response was complete."""
-
-    code = "upstream_closed"
 
 
 class UpstreamMalformed(UpstreamFailed):
     """The response is not HTTP/1.1 that can be forwarded safely."""
 
-    code = "upstream_malformed"
-
 
 class UpstreamRedirected(UpstreamFailed):
     """The upstream redirected the request; credentials do not follow redirects."""
 
-    code = "upstream_redirected"
-
 
 class UpstreamTimedOut(UpstreamFailed):
     """``limit`` names the expired timeout (connect, first_byte, idle, total), ``seconds`` is its length."""
-
-    code = "upstream_timed_out"
 
     def __init__(self, message: str, *, limit: str, seconds: float, retry_after: int | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
@@ -271,14 +210,3 @@ class UpstreamTimedOut(UpstreamFailed):
 
 class GatewayStopping(UpstreamFailed):
     """This process is stopping and the response was not complete within the drain limit."""
-
-    code = "gateway_stopping"
-
-
-def all_errors() -> Iterator[type[GatewayError]]:
-    """Yield every class with a code, parents first; the table of statuses is checked against it."""
-    queue = GatewayError.__subclasses__()
-    while queue:
-        error = queue.pop(0)
-        yield error
-        queue.extend(error.__subclasses__())

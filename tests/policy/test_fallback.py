@@ -6,6 +6,7 @@ import pytest
 
 from clawgate import errors
 from clawgate.policy.fallback import should_fall_back
+from tests.error_classes import all_errors
 
 YES = (401, 402, 403, 404, 408, 409, 410, 425, 429, 500, 501, 502, 503, 504, 529, 599)
 
@@ -55,9 +56,7 @@ def test_no_other_error_does() -> None:
         errors.UpstreamFailed, errors.ProviderNotConfigured, errors.ProviderUnavailable,
         errors.UpstreamPoolExhausted, errors.EgressDenied,
     )  # fmt: skip
-    others: list[type[errors.GatewayError]] = [
-        kind for kind in errors.all_errors() if not issubclass(kind, allowed)
-    ]
+    others: list[type[errors.GatewayError]] = [kind for kind in all_errors() if not issubclass(kind, allowed)]
     assert errors.ClientLeft in others and errors.ModelNotFound in others and errors.Overloaded in others
     for kind in [*others, errors.GatewayStopping]:
         made: errors.GatewayError = Exception.__new__(kind)
