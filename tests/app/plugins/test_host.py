@@ -37,6 +37,8 @@ class Service:
             mark.write("start " + context.config.word + chr(10))
         if context.config.word == "fail":
             raise PluginError("it will not", next_step="do something")
+        if context.config.word == "leak":
+            raise ValueError("rejected: " + context.config.key.get_secret_value())
         self.runs = context
     async def stop(self):
         with open({mark!r}, "a") as mark:
@@ -75,6 +77,8 @@ class Plugin:
 
 plugin = Plugin()
 """
+LEAK = {"word": "leak", "key": "canary-key-1"}
+"""Of a plugin whose start fails with its secret in the message."""
 
 
 @pytest.fixture(autouse=True)
@@ -231,12 +235,14 @@ async def test_services_start_follow_their_config_and_stop(tmp_path: Path) -> No
 
 async def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     """At its start, or for its config; its provider is refused with the reason, and mended by the config."""
-    for name in ("a", "b", "c"):
+    for name in ("a", "b", "c", "d"):
         installed(tmp_path, name)
     host, _ = host_in(tmp_path)
-    host.load(config(tmp_path, a={"word": "fail"}, b={"nonsense": 1}, c={}))
+    host.load(config(tmp_path, a={"word": "fail"}, b={"nonsense": 1}, c={}, d=LEAK))
     task = asyncio.ensure_future(host.run())
     await until(lambda: "c" in host.statuses() and host.unavailable("c") is None, host.statuses)
+    await until(lambda: "rejected" in str(host.unavailable("d")), host.statuses)
+    assert "canary" not in f"{host.unavailable('d')}{host.statuses()}"
     failed, wrong = host.unavailable("a"), host.unavailable("b")
     assert failed is not None and "it will not: do something" in failed.message
     assert wrong is not None and "nonsense" in wrong.message

@@ -23,6 +23,7 @@ from clawgate.plugins.host import hooks
 from clawgate.plugins.host.isolation import IsolatedService, PluginFailed
 from clawgate.plugins.host.loader import LoadedPlugin, plugin_settings, secrets_in
 from clawgate.plugins.host.registry import Registry, load_plugins
+from clawgate.policy.redaction import Redactor
 from clawgate.routing.plugin_hooks import MapError, TransformRequest
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.problems import SettingsInvalid
@@ -234,7 +235,8 @@ class PluginHost:
 
     async def _start(self, plugin: LoadedPlugin, config: BaseModel) -> None:
         assert self._file is not None
-        services = tuple(IsolatedService(plugin.id, service) for service in plugin.services)
+        clean = Redactor(secrets_in(config)).redact
+        services = tuple(IsolatedService(plugin.id, service, clean=clean) for service in plugin.services)
         try:
             context = PluginContext(plugin.id, config, self._file.environment, self.environment)
         except OSError as error:
