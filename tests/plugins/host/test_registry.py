@@ -66,12 +66,3 @@ def test_a_plugin_that_was_upgraded_goes_on_as_it_was_loaded(tmp_path: Path) -> 
     broken = Registry((), (PluginFailure("one", "it is broken now"),))
     assert broken.after(before) == broken
     assert found.after(load_plugins(config(), tmp_path, bundled=tmp_path / "none")).failures == found.failures
-
-
-def test_some_of_them_can_be_asked_for(tmp_path: Path) -> None:
-    installed(tmp_path, plugin_folder(tmp_path / "a", "one"))
-    installed(tmp_path, plugin_folder(tmp_path / "b", "two"))
-    found = load_plugins(
-        config("one", "two"), tmp_path, bundled=tmp_path / "none", selects=lambda one: one.id == "two"
-    )
-    assert [one.id for one in found.loaded] == ["two"]

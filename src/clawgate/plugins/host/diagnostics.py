@@ -23,13 +23,13 @@ from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.references import resolve_references
 
 
-def plugin_diagnostics(file: ConfigFile, state_dir: Path, *, bundled: Path | None = None) -> list[Diagnostic]:
+def plugin_diagnostics(file: ConfigFile, state_dir: Path) -> list[Diagnostic]:
     """Return what would keep a plugin from running, or requests from reaching its providers.
 
     An invalid setting is an error. A plugin that cannot be used, a missing setting (`Diagnostic.unset`) and settings
     that do not fit together are warnings.
     """
-    plugins = find_plugins(state_dir, bundled=bundled)
+    plugins = find_plugins(state_dir)
     return [found for plugin in plugins if _is_checked(plugin, file) for found in _check(plugin, file)]
 
 

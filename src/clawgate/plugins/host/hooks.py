@@ -27,10 +27,8 @@ from clawgate.plugins.host.watchdog import STEP_SECONDS, alarm_after
 logger = logging.getLogger("clawgate.plugins")
 
 
-def transform_request(plugin: str, provider: object, request: UpstreamRequest) -> UpstreamRequest:
+def transform_request(plugin: str, provider: TransformsRequests, request: UpstreamRequest) -> UpstreamRequest:
     """Return the request to send. Raises `ProviderUnavailable` if the plugin fails: nothing may be sent."""
-    if not isinstance(provider, TransformsRequests):
-        return request
     try:
         with alarm_after(STEP_SECONDS):
             result: object = provider.transform_request(request)
@@ -45,10 +43,8 @@ def transform_request(plugin: str, provider: object, request: UpstreamRequest) -
     )
 
 
-def map_error(plugin: str, provider: object, status: int, body: bytes) -> MappedError | None:
+def map_error(plugin: str, provider: MapsErrors, status: int, body: bytes) -> MappedError | None:
     """Return what the provider maps a failure to; None to keep it, also if the plugin fails."""
-    if not isinstance(provider, MapsErrors):
-        return None
     try:
         with alarm_after(STEP_SECONDS):
             result: object = provider.map_error(status, body)

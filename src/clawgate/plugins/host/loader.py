@@ -47,7 +47,7 @@ class EarlierVersionLoaded(PluginFailed):
     """The files were replaced, and this process already runs the code of the earlier version."""
 
 
-class _Registrations:
+class Registrations:
     """The registrar that plugins get."""
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ def register_plugin(thing: object, discovered: DiscoveredPlugin, manifest: Manif
     config: object = plugin.config_class
     if not isinstance(config, type) or not issubclass(config, BaseModel):
         raise PluginFailed("its config_class must be a class derived from pydantic's BaseModel")
-    registrations = _Registrations()
+    registrations = Registrations()
     plugin.register(registrations)
     registrations.closed = True
     _compare(manifest, registrations)
@@ -194,7 +194,7 @@ def _validate_text(thing: object, kind: str, names: tuple[str, ...]) -> None:
             raise PluginFailed(f"the {kind}'s {name} must be one line of text")
 
 
-def _compare(manifest: Manifest, registrations: _Registrations) -> None:
+def _compare(manifest: Manifest, registrations: Registrations) -> None:
     if ("service" in manifest.registers) != bool(registrations.services):
         actual = "registers a service" if registrations.services else "registers no service"
         raise PluginFailed(f"it {actual}, which contradicts `registers` in its manifest")
@@ -210,11 +210,7 @@ def _compare(manifest: Manifest, registrations: _Registrations) -> None:
 
 
 def plugin_settings(
-    loaded: LoadedPlugin,
-    block: Mapping[str, Any],
-    environment: Mapping[str, str],
-    *,
-    seconds: float = LOAD_SECONDS,
+    loaded: LoadedPlugin, block: Mapping[str, Any], environment: Mapping[str, str]
 ) -> BaseModel:
     """Return the plugin's config, from the environment, then ``plugins.entries.<id>.config``.
 
@@ -233,7 +229,7 @@ def plugin_settings(
         except SettingsInvalid as error:
             return error
 
-    result = run_with_timeout(seconds, "reading its config", read)
+    result = run_with_timeout(LOAD_SECONDS, "reading its config", read)
     if isinstance(result, SettingsInvalid):
         raise result
     return result

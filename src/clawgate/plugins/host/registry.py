@@ -6,13 +6,12 @@ to its providers are rejected.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.plugins.api import CommandPlugin, ProviderPlugin
 from clawgate.plugins.host.discovery import DiscoveredPlugin, enabled_reason, find_plugins
-from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed
+from clawgate.plugins.host.isolation import PluginFailed
 from clawgate.plugins.host.loader import EarlierVersionLoaded, LoadedPlugin, load_plugin
 from clawgate.plugins.host.manifest import Manifest
 from clawgate.settings.openclaw.schema import OpenClawConfig
@@ -67,15 +66,8 @@ class Registry:
         return next((str(failure) for failure in self.failures if provider in failure.providers), None)
 
 
-def load_plugins(
-    config: OpenClawConfig,
-    state_dir: Path,
-    *,
-    seconds: float = LOAD_SECONDS,
-    selects: Callable[[DiscoveredPlugin], bool] = lambda plugin: True,
-    bundled: Path | None = None,
-) -> Registry:
-    """Load the plugins that ``config`` enables and ``selects`` accepts."""
+def load_plugins(config: OpenClawConfig, state_dir: Path, *, bundled: Path | None = None) -> Registry:
+    """Load the plugins that ``config`` enables."""
     loaded: list[LoadedPlugin] = []
     failures: list[PluginFailure] = []
     disabled: list[Manifest] = []
@@ -84,11 +76,9 @@ def load_plugins(
             if plugin.manifest is not None:
                 disabled.append(plugin.manifest)
             continue
-        if not selects(plugin):
-            continue
         try:
             _check_names_are_free(plugin, loaded)
-            loaded.append(load_plugin(plugin, seconds=seconds))
+            loaded.append(load_plugin(plugin))
         except PluginFailed as error:
             providers = plugin.manifest.providers if plugin.manifest is not None else (plugin.id,)
             taken = {its.id for one in loaded for its in one.providers}

@@ -6,9 +6,9 @@ more can be removed as well.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator
 
+from clawgate.plugins.api import object_at
 from clawgate.settings.json5.edit import unset_value
 from clawgate.settings.key_path import KeyPath
 
@@ -23,16 +23,16 @@ def owned_paths(document: object, plugin: str, providers: Collection[str]) -> li
     is one of theirs.
     """
     paths: list[KeyPath] = []
-    if plugin in _object(_value_at(document, ("plugins", "entries"))):
+    if plugin in object_at(document, ("plugins", "entries")):
         paths.append(("plugins", "entries", plugin))
-    configured = _object(_value_at(document, ("models", "providers")))
+    configured = object_at(document, ("models", "providers"))
     paths += [("models", "providers", provider) for provider in providers if provider in configured]
-    models = _object(_value_at(document, _MODELS))
+    models = object_at(document, _MODELS)
     own_models = {name: settings for name, settings in models.items() if _is_of(name, providers)}
-    aliases = {_object(settings).get("alias") for settings in own_models.values()}
+    aliases = {object_at(settings, ()).get("alias") for settings in own_models.values()}
     own_aliases = {alias.casefold() for alias in aliases if isinstance(alias, str)}
     paths += [(*_MODELS, name) for name in own_models]
-    paths += _default_model_paths(_value_at(document, _MODEL), providers, own_aliases)
+    paths += _default_model_paths(object_at(document, _MODEL[:-1]).get("model"), providers, own_aliases)
     return paths
 
 
@@ -46,7 +46,7 @@ def _default_model_paths(
         if is_own(model):
             yield _MODEL
         return
-    block = _object(model)
+    block = object_at(model, ())
     if is_own(block.get("primary")):
         yield (*_MODEL, "primary")
     fallbacks = block.get("fallbacks")
@@ -65,13 +65,3 @@ def remove_paths(text: str, paths: Collection[KeyPath]) -> str:
 def _is_of(name: str, providers: Collection[str]) -> bool:
     provider, slash, _ = name.partition("/")
     return bool(slash) and provider in providers
-
-
-def _value_at(document: object, path: KeyPath) -> object:
-    for key in path:
-        document = _object(document).get(str(key))
-    return document
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

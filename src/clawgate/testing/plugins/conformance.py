@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from clawgate.plugins.api import (
 )
 from clawgate.plugins.host.discovery import DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, reason_of, run_with_timeout
-from clawgate.plugins.host.loader import LoadedPlugin, load_plugin, register_plugin, secrets_in
+from clawgate.plugins.host.loader import LoadedPlugin, Registrations, load_plugin, register_plugin, secrets_in
 from clawgate.plugins.host.manifest import (
     Manifest,
     ManifestInvalid,
@@ -86,20 +86,16 @@ def check_plugin(
             name = f"provider {provider.id}"
             violations += _run_check(f"{name}, questions", partial(question_problems, provider))
             violations += _run_check(f"{name}, config", partial(config_change_problems, plugin, provider))
-            violations += _run_check(f"{name}, check", partial(_connection_check, provider, folder))
+            violations += _run_check(f"{name}, check", partial(connection_check_problems, provider, folder))
             violations += _run_check(f"{name}, requests", partial(hook_problems, provider))
         config = config or _some_config(plugin, loaded)
         if config is None and (loaded.services or loaded.commands):
-            violations.append(
-                Violation(
-                    "config",
-                    "it has no defaults; pass a config to check_plugin for its services and commands",
-                )
-            )
+            problem = "it has no defaults; pass a config to check_plugin for its services and commands"
+            violations.append(Violation("config", problem))
         elif config is not None:
             host = FakeHost(state_dir=folder, config=config)
             for service in loaded.services:
-                violations += _run_check("service", partial(_service_problems, service, host))
+                violations += _run_check("service", partial(_run_service, service, host))
             for command in loaded.commands:
                 violations += _run_check(f"command {command.name}", partial(_command, command, host))
     return violations
@@ -139,13 +135,17 @@ def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.module
 
 
-def _run_check(check: str, find_problems: Callable[[], Iterable[str]]) -> list[Violation]:
+def _run_check(
+    check: str, find_problems: Callable[[], Iterable[str] | Coroutine[Any, Any, list[str]]]
+) -> list[Violation]:
     """Run a check. An exception of the plugin is a violation."""
+
+    def found() -> list[str]:
+        problems = find_problems()
+        return list(asyncio.run(problems) if isinstance(problems, Coroutine) else problems)
+
     try:
-        return [
-            Violation(check, message)
-            for message in run_with_timeout(30.0, check, lambda: list(find_problems()))
-        ]
+        return [Violation(check, message) for message in run_with_timeout(30.0, check, found)]
     except PluginFailed as error:
         return [Violation(check, f"failed: {error}")]
 
@@ -156,35 +156,15 @@ def _loaded(plugin: Plugin, manifest: Manifest | None) -> LoadedPlugin:
     discovered = DiscoveredPlugin(
         id=manifest.id, origin="installed", source="conformance kit", manifest=manifest
     )
-    settled = manifest
-    return run_with_timeout(
-        LOAD_SECONDS, "its register", lambda: register_plugin(plugin, discovered, settled)
-    )
-
-
-class _Names:
-    """A registrar that records names only."""
-
-    def __init__(self) -> None:
-        self.services = 0
-        self.providers: list[str] = []
-        self.commands: list[str] = []
-
-    def add_service(self, service: object) -> None:
-        self.services += 1
-
-    def add_provider(self, provider: Any) -> None:
-        self.providers.append(provider.id)
-
-    def add_command(self, command: Any) -> None:
-        self.commands.append(command.name)
+    register = partial(register_plugin, plugin, discovered, manifest)
+    return run_with_timeout(LOAD_SECONDS, "its register", register)
 
 
 def _manifest_of(plugin: Plugin) -> Manifest:
     """Return a manifest that matches ``plugin``. Raises `PluginFailed` if there can be none."""
-    names = _Names()
-    run_with_timeout(LOAD_SECONDS, "its register", lambda: plugin.register(names))
-    kinds = {"service": names.services, "provider": names.providers, "command": names.commands}
+    found = Registrations()
+    run_with_timeout(LOAD_SECONDS, "its register", lambda: plugin.register(found))
+    kinds = {"service": found.services, "provider": found.providers, "command": found.commands}
     fields = {
         "id": plugin.id,
         "name": plugin.name,
@@ -193,8 +173,8 @@ def _manifest_of(plugin: Plugin) -> Manifest:
         "requires_api": API_VERSION,
         "module": "conformance:plugin",
         "registers": [kind for kind, some in kinds.items() if some],
-        "providers": names.providers,
-        "commands": names.commands,
+        "providers": [one.id for one in found.providers],
+        "commands": [one.name for one in found.commands],
     }
     try:
         return Manifest.model_validate(fields)
@@ -207,17 +187,16 @@ def _manifest_of(plugin: Plugin) -> Manifest:
 
 def _registers_alike(plugin: Plugin, loaded: LoadedPlugin) -> Iterator[str]:
     threads = threading.active_count()
-    names = _Names()
-    plugin.register(names)
+    second = Registrations()
+    plugin.register(second)
     if threading.active_count() > threads:
         yield "register() starts a thread; start threads in start() of a service"
-    first = (
-        [one.id for one in loaded.providers],
-        [one.name for one in loaded.commands],
-        len(loaded.services),
-    )
-    if first != (names.providers, names.commands, names.services):
+    if _names(loaded) != _names(second):
         yield "register() registers something else on the second call"
+
+
+def _names(found: LoadedPlugin | Registrations) -> tuple[list[str], list[str], int]:
+    return [one.id for one in found.providers], [one.name for one in found.commands], len(found.services)
 
 
 def _config(plugin: Plugin) -> Iterator[str]:
@@ -243,14 +222,6 @@ def _some_config(plugin: Plugin, loaded: LoadedPlugin) -> BaseModel | None:
         with contextlib.suppress(PluginFailed):
             return run_with_timeout(LOAD_SECONDS, "its config", make)
     return None
-
-
-def _connection_check(provider: ProviderPlugin, folder: Path) -> list[str]:
-    return asyncio.run(connection_check_problems(provider, folder))
-
-
-def _service_problems(service: Service, host: FakeHost) -> list[str]:
-    return asyncio.run(_run_service(service, host))
 
 
 async def _run_service(service: Service, host: FakeHost) -> list[str]:
