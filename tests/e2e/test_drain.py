@@ -130,7 +130,9 @@ async def test_a_second_signal_ends_everything_at_once(
             process.send(second)
             assert await process.ended() == 0
             for client in clients:
-                assert not (await client.response()).complete
+                response = await client.response()
+                assert not response.complete and b"drain limit" not in response.body
+                assert b"second signal" in response.body
                 await client.close()
 
 

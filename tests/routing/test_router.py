@@ -500,9 +500,13 @@ async def test_a_change_of_the_config_leaves_a_running_stream_alone(tmp_path: Pa
             answer = await stand.ask(question("x/m"))
             assert answer.json() == {"next": "fine"}
             assert new.requests[0].header("authorization") == f"Bearer {KEY}new"
+            assert stand.role.router.running_requests("x") == 1 and not stand.role.router.running_requests(
+                "y"
+            )
             for gate in gates:
                 gate.set()
             streamed = await client.response()
+            assert not stand.role.router.running_requests("x")
             assert streamed.complete and streamed.body == b"".join(faults.CHAT_FRAMES)
             await old.saw_close(0)
             answer = await stand.ask(question("x/m"), client=client)

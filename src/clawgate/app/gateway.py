@@ -80,6 +80,7 @@ def build_gateway(
         time.time,
         plugins,
     )
+    plugins.running_requests = router.running_requests
     connections = _connections(settings, router, via, verbose=verbose)
     report = partial(write_report, state / "clawgate", instance)
     watcher = ConfigWatcher(

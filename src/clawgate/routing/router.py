@@ -53,6 +53,7 @@ class ModelRouter:
         self._table = RoutingTable(Catalog({}, {}, None, ()))
         self._providers: dict[str, ProviderUpstream] = {}
         self._upstreams: dict[str, Upstream] = {}
+        self._retired: list[Upstream] = []  # of earlier configs, with requests that were running then
 
     @property
     def catalog(self) -> Catalog:
@@ -76,7 +77,7 @@ class ModelRouter:
                 known.provider = provider  # so that it is found by identity, see `connect`
             else:
                 del self._providers[name]
-                self._upstreams.pop(name).pool.retire()
+                self._retire(self._upstreams.pop(name))
 
     def connect(self, provider: Provider) -> ProviderUpstream:
         """Return the connections of ``provider``. Raises `ProviderNotConfigured`."""
@@ -100,8 +101,18 @@ class ModelRouter:
             self._providers[name] = made
             self._upstreams[name] = made.upstream
         else:
-            made.upstream.pool.retire()
+            self._retire(made.upstream)
         return made
+
+    def _retire(self, upstream: Upstream) -> None:
+        upstream.pool.retire()
+        self._retired = [*(one for one in self._retired if one.pool.busy_count), upstream]
+
+    def running_requests(self, provider: str) -> int:
+        """Return how many connections serve requests to ``provider``, those of an earlier config included."""
+        name = provider.encode("ascii", "replace")
+        upstreams = (*self._upstreams.values(), *self._retired)
+        return sum(one.pool.busy_count for one in upstreams if one.name == name)
 
     def resolve(self, name: str) -> ResolvedModel:
         """Return the model that ``name`` means. Raises `ModelNotFound`."""

@@ -13,6 +13,7 @@ import pytest
 
 from clawgate.app.plugins.context import HostEnvironment
 from clawgate.app.plugins.host import PluginHost
+from clawgate.app.plugins.restart_request import request_restart, restart_requested
 from clawgate.app.plugins.status_file import read_statuses
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.openclaw.config_file import ConfigFile, read_config
@@ -32,6 +33,8 @@ class Config(PluginConfig):
 
 class Service:
     runs = None
+    def reconfigure(self, config):
+        return config.word == self.runs.config.word and config.key == self.runs.config.key
     async def start(self, context):
         with open({mark!r}, "a") as mark:
             mark.write("start " + context.config.word + chr(10))
@@ -114,12 +117,14 @@ def config(state: Path, **plugins: Mapping[str, Any] | None) -> ConfigFile:
     return read_config(path, own, required=True)
 
 
-def host_in(state: Path, status_seconds: float = 30.0) -> tuple[PluginHost, list[str]]:
+def host_in(
+    state: Path, status_seconds: float = 30.0, drain_seconds: float = 30.0
+) -> tuple[PluginHost, list[str]]:
     learned: list[str] = []
     around = HostEnvironment(
         state=state, dialer=Dialer(), instance="i", gateway_url="http://g", add_secrets=learned.extend
     )
-    return PluginHost(around, status_seconds=status_seconds), learned
+    return PluginHost(around, status_seconds=status_seconds, drain_seconds=drain_seconds), learned
 
 
 async def test_at_the_end_no_plugin_waits_for_another(
@@ -135,6 +140,67 @@ async def test_at_the_end_no_plugin_waits_for_another(
     await asyncio.wait({task})
     assert (said(a), said(b)) == (["start one", "stop"], ["start one", "stop"])
     assert "took longer" not in caplog.text
+
+
+async def test_a_change_that_the_service_can_use_restarts_nothing(tmp_path: Path) -> None:
+    a = installed(tmp_path, "a")
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    host.reload(config(tmp_path, a={"other": str(a)}))
+    host.reload(config(tmp_path, a={"other": str(a), "word": "two"}))
+    await until(lambda: said(a)[-1] == "start two", lambda: said(a))
+    assert said(a) == ["start one", "stop", "start two"]
+    host.reload(config(tmp_path, a={"word": "two", "other": "elsewhere"}))
+    host.reload(config(tmp_path, a={"word": "two", "other": str(a)}))
+    await asyncio.to_thread(lambda: None)
+    task.cancel()
+    await asyncio.wait({task})
+    assert said(a) == ["start one", "stop", "start two", "stop"]
+
+
+@pytest.mark.parametrize("requests_end", [True, False], ids=["they end", "they take too long"])
+async def test_services_stop_behind_the_running_requests_to_their_providers(
+    requests_end: bool, tmp_path: Path
+) -> None:
+    """Meanwhile new requests are refused with a time to try again; after the limit nothing is waited for."""
+    a = installed(tmp_path, "a")
+    host, _ = host_in(tmp_path, drain_seconds=1e9 if requests_end else 0.0)
+    host.load(config(tmp_path, a={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    running = {"a": 1}
+    host.running_requests = running.__getitem__
+    host.reload(config(tmp_path, a={"word": "two"}))
+    if requests_end:
+        await until(lambda: host.unavailable("a") is not None, host.statuses)
+        refused = host.unavailable("a")
+        assert refused is not None and "running requests" in refused.message and refused.retry_after
+        assert said(a) == ["start one"]
+        running["a"] = 0
+    await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
+    await until(lambda: host.unavailable("a") is None, host.statuses)
+    running["a"] = 0
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_requested_restart_restarts_this_plugin_and_no_other(tmp_path: Path) -> None:
+    a, b = installed(tmp_path, "a"), installed(tmp_path, "b")
+    host, _ = host_in(tmp_path, status_seconds=0.01)
+    host.load(config(tmp_path, a={}, b={}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: host.unavailable("a") is None and host.unavailable("b") is None, host.statuses)
+    folder = tmp_path / "clawgate" / "plugin-state" / "a"
+    request_restart(folder, "another instance")
+    await until(lambda: bool(read_statuses(folder, "i")), "a status")
+    assert said(a) == ["start one"]
+    request_restart(folder, "i")
+    await until(lambda: not restart_requested(folder, "i"), "the restart")
+    assert (said(a), said(b)) == (["start one", "stop", "start one"], ["start one"])
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def test_what_does_not_fit_is_told_once_for_as_long_as_it_stands(

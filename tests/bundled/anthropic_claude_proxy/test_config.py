@@ -77,7 +77,7 @@ def test_a_proxy_that_we_start_listens_for_this_machine_alone() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"port": 0}, {"port": 65_536}, {"port": True}, {"restartDelayMs": 0}, {"restartDelayMs": 60_001},
+        {"port": 0}, {"port": 65_536}, {"port": True}, {"restartDelayMs": 0}, {"restartDelayMs": 86_400_001},
         {"autoStart": "yes"}, {"host": "http://127.0.0.1"}, {"host": ""}, {"models": ["a b"]}, {"models": [""]},
         {"models": "claude"}, {"restartDelayMS": 1}, {"cwd": "relative/folder"}, {"cwd": ""}, {"cwd": 7},
         {"env": {"A B": "x"}}, {"env": {"": "x"}}, {"env": {"A": 1}}, {"env": {"A": "\0"}}, {"env": ["A=b"]},

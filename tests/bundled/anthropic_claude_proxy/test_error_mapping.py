@@ -57,7 +57,8 @@ def test_what_follows_the_status_may_be_anything(rest: str) -> None:
 
 @pytest.mark.parametrize("number", ["200", "999", "42", "5000"])
 def test_only_a_status_of_an_error_is_one(number: str) -> None:
-    assert map_error(500, told("api_error", f"{WRAPPED}{number} {{}}")) is None
+    found = map_error(500, told("api_error", f"{WRAPPED}{number} {{}}"))
+    assert found is not None and found.status == 502
 
 
 def test_a_page_is_no_answer_of_a_proxy() -> None:
@@ -92,6 +93,80 @@ def test_a_killed_program_is_a_bad_gateway(status: int) -> None:
 def test_an_event_that_says_nothing_is_a_failure_all_the_same(body: bytes) -> None:
     found = map_error(200, body)
     assert found is not None and found.status == 502
+
+
+CLI = "Claude Code returned an error result: "
+WHAT_THE_CLI_WRITES = {
+    "There's an issue with the selected model (claude-opus-9). It may not exist or you may not have access to it. "
+    "Run --model to pick a different model.": 404,
+    "API Error (claude-opus-4-6): 404 not found": 404,
+    "API Error 529 overloaded": 529,
+    "API Error (429 rate limited)": 429,
+    "Unable to connect to API (ECONNREFUSED)": 502,
+    "Unable to connect to API: SSL certificate has expired": 502,
+    "API Error: Connection error.": 502,
+    "Request timed out": 504,
+    "API Error: Rate limit reached": 429,
+    "You've hit your limit · resets 3pm (UTC)": 429,
+    "You're out of extra usage · resets 3pm": 429,
+    "Repeated 529 Overloaded errors": 529,
+    "Opus is experiencing high load, please use /model to switch to Sonnet": 529,
+    "Credit balance is too low": 402,
+    "Prompt is too long": 400,
+    "Invalid API key · Please run /login": 401,
+    "OAuth token revoked · Please run /login": 401,
+    "something new": 502,
+}
+
+
+@pytest.mark.parametrize("text", WHAT_THE_CLI_WRITES)
+@pytest.mark.parametrize("kind", ["api_error", "server_error", ""])
+def test_one_failure_has_one_status_streamed_or_not(kind: str, text: str) -> None:
+    found = {status: map_error(status, told(kind, CLI + text)) for status in (200, 500)}
+    assert {one and one.status for one in found.values()} == {WHAT_THE_CLI_WRITES[text]}
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize(
+    ("kind", "real"), [("not_found_error", 404), ("timeout_error", 504), ("new_error", 502)]
+)
+def test_the_type_decides_in_every_form(status: int, kind: str, real: int) -> None:
+    found = map_error(status, told(kind, "no words that are known"))
+    assert found is not None and found.status == real
+
+
+def test_a_type_that_is_known_outweighs_words_that_a_message_quotes() -> None:
+    found = map_error(500, told("invalid_request_error", "messages.0: 'limit reached' is no role"))
+    assert found is not None and found.status == 400
+
+
+def test_a_failure_that_cannot_be_read_is_the_same_in_both_forms() -> None:
+    found = [map_error(status, b"Internal Server Error") for status in (200, 500)]
+    assert [one and one.status for one in found] == [502, 502]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Try again in 37 seconds.", 37),
+        ("rate limited, retry-after: 60", 60),
+        ('{"retry_after": 12.2}', 13),
+        ("resets in 2h", 7200),
+        ("please retry in about 5 minutes", 300),
+        ("try again in 250 ms", 1),
+        ("resets 3pm", None),
+        ("wait a moment", None),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 429])
+def test_when_to_try_again_is_read_from_the_text(status: int, text: str, seconds: int | None) -> None:
+    found = map_error(status, told("rate_limit_error", text))
+    assert (found.retry_after if found is not None else None) == seconds
+
+
+def test_only_a_failure_that_passes_has_a_time_to_try_again() -> None:
+    found = map_error(500, told("api_error", "no such file; try again in 5 s"))
+    assert found is not None and (found.status, found.retry_after) == (502, None)
 
 
 @pytest.mark.parametrize("body", [b"", b"404 Not Found", b"{}"])

@@ -68,6 +68,28 @@ def test_no_answer_is_told_from_an_answer_of_somebody_else(
     assert asyncio.run(check_health(fetch, ORIGIN)).result.health == expected
 
 
+def test_a_proxy_that_hangs_has_to_be_restarted_and_not_logged_in() -> None:
+    async def fetch(plan: FetchRequest) -> FetchResponse:
+        raise FetchFailed("timed_out", "words")
+
+    step = asyncio.run(check_health(fetch, ORIGIN)).result.next_step
+    assert "anthropic-claude-proxy restart" in step and "login" not in step
+
+
+@pytest.mark.parametrize(
+    ("logged_in", "reason", "expected"),
+    [(True, "out of memory", "restart"), (True, "Not logged in", "login"), (False, "", "login")],
+)
+def test_only_a_proxy_that_lacks_a_login_is_advised_to_log_in(
+    logged_in: bool, reason: str, expected: str
+) -> None:
+    async def fetch(plan: FetchRequest) -> FetchResponse:
+        body = {"status": "unhealthy", "error": reason, "auth": {"loggedIn": logged_in}}
+        return FetchResponse(status=503, body=json.dumps(body).encode())
+
+    assert expected in asyncio.run(check_health(fetch, ORIGIN)).result.next_step
+
+
 def test_a_proxy_of_the_other_dialect_is_told_with_the_way_out() -> None:
     async def fetch(plan: FetchRequest) -> FetchResponse:
         return FetchResponse(status=200, body=b'{"status":"ok","provider":"claude-code-cli"}')

@@ -220,3 +220,33 @@ def test_the_user_of_the_proxy_is_a_name_a_number_or_any() -> None:
     assert (user(None), user("any"), user(1234), user("root")) == ("self", "any", 1234, 0)
     with pytest.raises(PluginError, match="no user 'nobody-like-that'"):
         user("nobody-like-that")
+
+
+def test_only_what_the_process_depends_on_needs_a_new_one(tmp_path: Path) -> None:
+    """Restart limits, models and the trusted user change while it runs."""
+
+    async def steps(host: Host, service: ProxyService) -> None:
+        await until_state(host, service, "ready")
+        first = pid_of(service)
+
+        def changed(**settings: Any) -> ProxyConfig:
+            given = host.config.model_dump(by_alias=True, exclude_unset=True)
+            return ProxyConfig.model_validate(given | settings)
+
+        for settings in (
+            {"port": free_port()},
+            {"env": {"A": "b"}},
+            {"cwd": str(tmp_path)},
+            {"autoStart": False},
+            {"command": command("--kind", "new")},
+        ):
+            assert not service.reconfigure(changed(**settings)), settings
+        kept = {"models": ["claude-opus-4-7"], "restartDelayMs": 90_000, "autoRestart": False}
+        assert service.reconfigure(changed(**kept)) and pid_of(service) == first
+        with pytest.raises(PluginError):
+            service.reconfigure(changed(proxyUser="no-such-user"))
+        os.kill(first, signal.SIGKILL)
+        await until_state(host, service, "stopped")
+
+    served(tmp_path, steps)
+    assert not ProxyService().reconfigure(ProxyConfig())

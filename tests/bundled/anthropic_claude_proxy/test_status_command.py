@@ -39,6 +39,9 @@ class Context:
     def err(self, line: str) -> None:
         self.complaints.append(line)
 
+    async def restart_services(self) -> bool:
+        return True
+
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
         return await fetch(plan)
 

@@ -45,6 +45,9 @@ class Host:
     def err(self, line: str) -> None:
         self.complained.append(line)
 
+    async def restart_services(self) -> bool:
+        return True
+
     async def fetch(self, plan: api.FetchRequest) -> api.FetchResponse:
         self.requests.append(plan)
         return await fetch_for_plugin(plan, Dialer())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clawgate.plugins.api import PluginConfig
+from clawgate.plugins.api import PluginConfig, ServiceStatus
 from clawgate.plugins.api.command import CommandContext, CommandPlugin, StatusCommand, StatusReport
 from clawgate.testing.plugins.fake_host import FakeHost
 
@@ -98,5 +100,39 @@ def test_help_and_unknown_words_print_the_usage(tmp_path: Path, words: list[str]
     code, host = run(tmp_path, *words)
     assert (
         code == status
-        and "Usage: clawgate sample status [--json]" in (*host.printed, *host.printed_errors)[0]
+        and "Usage: clawgate sample status|restart|logs [--json]" in (*host.printed, *host.printed_errors)[0]
     )
+
+
+UP = ServiceStatus(state="ready", ok=True, lines=("one", "two"))
+
+
+@pytest.mark.parametrize(
+    ("services", "running", "status", "text"),
+    [
+        ((UP,), True, 0, "Restarted"),
+        ((), False, 1, "no gateway is running"),
+        ((replace(UP, state="adopted", details={"holder": "node (pid 9)"}),), True, 1, "node (pid 9)"),
+    ],
+)
+def test_restart_restarts_the_services_of_a_running_gateway(
+    tmp_path: Path, services: tuple[ServiceStatus, ...], running: bool, status: int, text: str
+) -> None:
+    host = FakeHost(state_dir=tmp_path, config=Config(), services=services)
+    if not running:
+        stopped: Any = host
+        stopped.gateway_url = None
+    assert asyncio.run(COMMAND.run(host, ["restart"])) == status
+    assert text in "".join(host.printed + host.printed_errors)
+    assert host.service_restarts == (1 if status == 0 else 0)
+    asyncio.run(COMMAND.run(host, ["restart", "--json"]))
+    assert json.loads(host.printed[-1])["ok"] is (status == 0)
+
+
+def test_logs_prints_the_lines_of_the_services(tmp_path: Path) -> None:
+    host = FakeHost(state_dir=tmp_path, config=Config(), services=(UP,))
+    assert asyncio.run(COMMAND.run(host, ["logs"])) == 0 and host.printed == ["one", "two"]
+    asyncio.run(COMMAND.run(host, ["logs", "--json"]))
+    assert json.loads(host.printed[-1]) == {"lines": ["one", "two"]}
+    host.services = ()
+    assert asyncio.run(COMMAND.run(host, ["logs"])) == 1 and "clawgate logs" in host.printed_errors[-1]

@@ -189,10 +189,11 @@ def test_an_adopted_proxy_that_hangs_becomes_unhealthy_and_then_port_taken() -> 
     life = Life()
     life.take(StartRequested())
     life.finds(HEALTHY)
-    hangs = PortStatus("silent", "no response", owner="node (pid 9)")
+    hangs = PortStatus("silent", "no response", owner="node (pid 9)", next_step="restart it")
     serves = []
     for _ in range(4):
         life.respond(hangs, 1)
+        assert life.state.next_step == "restart it"
         serves.append((life.phase, life.state.healthy))
     assert serves[0] == ("adopted", True) and serves[-1] == ("adopted", False)
     life.respond(hangs, 6)
@@ -280,9 +281,10 @@ def test_a_child_that_is_not_ready_in_time_is_stopped_and_counts_as_a_crash() ->
 
 def test_a_child_that_hangs_becomes_unhealthy_and_is_restarted() -> None:
     life = Life().ready()
-    hangs = PortStatus("silent", "no response within 6 s")
+    life.respond(PortStatus("degraded", "login unknown", next_step="log in"), 1)
+    hangs = PortStatus("silent", "no response within 6 s", next_step="restart it")
     life.respond(hangs, 1)
-    assert life.phase == "ready"
+    assert life.phase == "degraded" and life.state.next_step == "restart it"
     life.respond_until(hangs, "unhealthy")
     assert not life.state.healthy and SignalTerm() not in life.done
     life.respond_until(hangs, "stopping")

@@ -76,3 +76,15 @@ def test_a_secret_that_crosses_the_cut_is_not_shown_in_part() -> None:
     kept = OutputTail(lambda line: line.replace(secret, "***"), max_line_length=30)
     kept.feed((f"{secret} " * 4 + "x" * 5 + secret).encode())
     assert "sekrit" not in "".join(kept.lines())
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_each_complete_line_is_reported_once_redacted_and_printable(size: int) -> None:
+    seen: list[str] = []
+    kept = OutputTail(lambda line: line.replace("secret", "***"), on_line=seen.append)
+    data = b"one\n\x1b[31msecret two\x1b[0m\n\nthr"
+    for start in range(0, len(data), size):
+        kept.feed(data[start : start + size])
+    assert seen == ["one", "*** two"]
+    kept.feed(b"ee\n")
+    assert seen[2:] == ["three"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from dataclasses import replace
 
 import pytest
 import uvloop
 
-from clawgate.plugins.api import ChildHandle, Health, ProbeResult, TrustedUser
+from clawgate.plugins.api import ChildHandle, ChildSpec, Health, ProbeResult, TrustedUser
 from clawgate.processes.supervision import supervisor
 from clawgate.processes.supervision.status import ChildStatus
 from tests.other_user import NOBODY, listening_as, needs_another_user
@@ -222,3 +223,24 @@ async def test_a_process_of_another_user_does_not_stand_in_for_a_child_that_stil
             stopping = await it.phase("stopping")
             assert not stopping.serving and f"(uid {NOBODY})" in stopping.reason
             is_taken = False
+
+
+async def test_the_output_of_a_child_is_in_the_log_but_not_all_of_a_flood(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    it = supervisor.Supervisor(
+        ChildSpec(name="child", argv=("x",), secrets=("canary-secret",)),
+        clock=lambda: now,
+        probe=healthy,
+        random=lambda: 0.5,
+        log=logging.getLogger("clawgate.test"),
+    )
+    for number in range(60):
+        it._output.feed(b"canary-secret line %d\n" % number)
+    lines = [one for one in caplog.messages if one.startswith("child: | ")]
+    assert len(lines) == 50 and lines[0].endswith("line 0") and "canary-secret" not in caplog.text
+    now = 1.0
+    it._output.feed(b"later\n")
+    assert caplog.messages[-2:] == ["child: 10 lines of output were not logged", "child: | later"]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pydantic import BaseModel
 
 from clawgate.app.plugins.context import HostEnvironment, PluginContext
+from clawgate.app.plugins.restart_request import clear_restart, restart_requested
 from clawgate.app.plugins.status_file import remove_statuses, write_statuses
 from clawgate.errors import ProviderUnavailable
 from clawgate.plugins.api import MapsErrors, ServiceStatus, TransformsRequests, Unavailable
@@ -31,6 +32,8 @@ from clawgate.settings.problems import SettingsInvalid
 logger = logging.getLogger("clawgate.plugins")
 
 _STARTING_SECONDS = 2
+DRAIN_SECONDS = 30.0
+_DRAIN_POLL_SECONDS = 0.05
 STATUS_SECONDS = 0.5
 """Between two looks at the statuses of the services, of which each change is written down."""
 
@@ -63,15 +66,26 @@ class _Hooks:
 class PluginHost:
     """The plugins of one gateway. `run` is the task that owns their services."""
 
-    def __init__(self, environment: HostEnvironment, *, status_seconds: float = STATUS_SECONDS) -> None:
+    def __init__(
+        self,
+        environment: HostEnvironment,
+        *,
+        status_seconds: float = STATUS_SECONDS,
+        drain_seconds: float = DRAIN_SECONDS,
+    ) -> None:
         self.environment = environment
+        self.running_requests: Callable[[str], int] = lambda provider: 0
+        """Returns how many requests to a provider are running. They may finish before its services restart."""
         self._status_seconds = status_seconds
+        self._drain_seconds = drain_seconds
         self._file: ConfigFile | None = None
         self._registry = Registry((), ())
         self._hooks: dict[str, _Hooks] = {}
         self._running: dict[str, _RunningPlugin] = {}
         self._failures: dict[str, str] = {}  # plugin id -> why it cannot run
         self._revoked: Mapping[str, str] = {}  # the same, of those that the config alone would let run
+        self._draining: set[str] = set()  # plugins whose services stop as soon as their requests have ended
+        self._restarts: set[str] = set()  # plugins whose restart a command requested
         self._diagnostics: set[str] = set()
         self._written: dict[str, tuple[ServiceStatus, ...]] = {}
         self._changed = asyncio.Event()
@@ -88,6 +102,9 @@ class PluginHost:
         if plugin in self._failures:
             return _unavailable(provider, Unavailable(reason=self._failures[plugin]))
         running = self._running.get(plugin)
+        if plugin in self._draining:
+            reason = f"its plugin '{plugin}' restarts as soon as the running requests have ended"
+            return _unavailable(provider, Unavailable(reason=reason, retry_after=_STARTING_SECONDS))
         if running is None:
             reason = f"its plugin '{plugin}' is starting"
             return _unavailable(provider, Unavailable(reason=reason, retry_after=_STARTING_SECONDS))
@@ -173,12 +190,16 @@ class PluginHost:
         """Write each changed status to the plugin's folder, for commands in other processes."""
         while True:
             for name, running in list(self._running.items()):
+                folder = running.context.state_dir
+                if name not in self._restarts and restart_requested(folder, self.environment.instance):
+                    self._restarts.add(name)
+                    self._changed.set()
                 statuses = running.statuses()
                 if statuses and statuses != self._written.get(name):
                     self._written[name] = statuses
                     # A folder that is gone or a full disk: commands then show no status.
                     with contextlib.suppress(OSError):
-                        write_statuses(running.context.state_dir, self.environment.instance, statuses)
+                        write_statuses(folder, self.environment.instance, statuses)
             await asyncio.sleep(self._status_seconds)
 
     def _set_registry(self, registry: Registry) -> None:
@@ -203,12 +224,40 @@ class PluginHost:
                 self._failures[name] = f"its plugin '{name}' cannot run: {error}"
                 logger.error("[plugins] %s: %s", name, error)  # noqa: TRY400  # for the operator to fix
         self._log_diagnostics(enabled, configs)
-        for name, running in list(self._running.items()):
-            if configs.get(name) != running.config:
-                await self._stop(name)
+        restarts, self._restarts = self._restarts, set()
+        leaving = [
+            name
+            for name, running in self._running.items()
+            if name in restarts or not self._follows(running, configs.get(name))
+        ]
+        # Concurrently: one that is slow must not delay the others.
+        await asyncio.gather(*(self._drain_and_stop(name) for name in leaving))
         missing = [name for name in configs if name not in self._running]
-        # Concurrently: a slow start must not delay the others.
         await asyncio.gather(*(self._start(enabled[name], configs[name]) for name in missing))
+
+    def _follows(self, running: _RunningPlugin, config: BaseModel | None) -> bool:
+        """Return whether the plugin has ``config``, without a restart of its services."""
+        if config == running.config:
+            return True
+        if config is None or not all(service.reconfigure(config) for service in running.services):
+            return False
+        self._running[running.plugin.id] = replace(running, config=config)
+        return True
+
+    async def _drain_and_stop(self, name: str) -> None:
+        """Stop the services once the requests to their providers have ended, at the latest after the drain limit."""
+        providers = [provider.id for provider in self._running[name].plugin.providers]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._drain_seconds
+        self._draining.add(name)
+        try:
+            while any(map(self.running_requests, providers)):
+                if loop.time() >= deadline:
+                    break
+                await asyncio.sleep(_DRAIN_POLL_SECONDS)
+            await self._stop(name)
+        finally:
+            self._draining.discard(name)
 
     def _log_diagnostics(self, plugins: Mapping[str, LoadedPlugin], configs: Mapping[str, BaseModel]) -> None:
         """Log what `check_config` of the providers finds; each once, until it is fixed."""
@@ -246,6 +295,7 @@ class PluginHost:
         self._running[plugin.id] = _RunningPlugin(plugin, config, services, context)
         for service in services:
             await service.start(context)
+        clear_restart(context.state_dir)
 
     async def _stop(self, name: str) -> None:
         running = self._running.pop(name)

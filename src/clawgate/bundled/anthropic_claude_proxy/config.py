@@ -155,9 +155,11 @@ class ProxyConfig(PluginConfig):
     auto_restart: StrictBool = Field(
         default=True, description="Whether the proxy is restarted after it exited."
     )
-    restart_delay_ms: Annotated[StrictInt, Field(ge=1, le=60_000)] = Field(
+    restart_delay_ms: Annotated[StrictInt, Field(ge=1, le=86_400_000)] = Field(
         default=3000,
-        description="Milliseconds before the first restart; doubled for each further one, up to a minute.",
+        description=(
+            "Milliseconds before the first restart, at most a day; doubled for each further one, up to a minute."
+        ),
     )
     host: Annotated[str, AfterValidator(_host)] = Field(
         default=DEFAULT_HOST, description="The address where the proxy listens."

@@ -2,18 +2,36 @@
 
 Measured at opencode-claude-max-proxy 1.21.1 and @rynfar/meridian 1.43.0, with the Claude Code CLI 2.1.119 behind
 them: most errors of the API arrive as a 500 that quotes the real one, and in a stream as an ``error`` event after
-status 200.
+status 200. One failure has one status in both: it follows from type and message, which both have.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
+from dataclasses import replace
 from typing import Any
 
 from clawgate.plugins.api import MappedError
 
-_QUOTED = re.compile(r"\bAPI Error: ([45]\d\d)\b[:\s]*")
+_QUOTED = re.compile(r"\bAPI Error(?: \([^()]{0,200}\))?:? \(?([45]\d\d)\b[:\s]*")
+_CLI_TEXTS = {
+    r"issue with the selected model|model may not exist": 404,
+    r"Unable to connect to API|Connection error|API Error: Connection|ECONNRE|socket hang up": 502,
+    r"Request timed out": 504,
+    r"limit reached|hit your \S* ?limit|out of extra usage": 429,
+    r"Overloaded errors|experiencing high load": 529,
+    r"Credit balance is too low": 402,
+    r"Prompt is too long": 400,
+    r"Please run /login|token revoked": 401,
+}
+"""What Claude Code writes in place of the API's error (read in 2.0.76; the first in 2.1), and the status of that."""
+_WAIT = re.compile(
+    r"(?:retry[-_ ]after\W{0,4}|(?:again|retry|resets?) in (?:about )?)(\d{1,6}(?:\.\d{1,6})?) ?(ms|[smh])?",
+    re.IGNORECASE,
+)
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _MAX_CHARACTERS = 600
 _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
@@ -50,9 +68,17 @@ def map_error(status: int, body: bytes) -> MappedError | None:
         if body.lstrip()[:6].startswith(_HTML):
             text = f"the program in place of the Claude proxy sent a web page (status {status})"
             return MappedError(status=502, message=text)
-        return None
+        text = "the Claude proxy failed without a readable error"
+        return MappedError(status=502, message=text) if status == 500 else None
     kind, message = error
-    return _quoted(message) or _known(status, message) or _by_type(status, kind, message)
+    mapped = _quoted(message) or _known(status, kind, message) or _by_type(status, kind, message)
+    found = _WAIT.search(message)
+    real = mapped.status if mapped is not None else status
+    if found is None or real not in (429, 503, 529):
+        return mapped
+    seconds = math.ceil(float(found[1]) * _SECONDS[(found[2] or "s").lower()])
+    mapped = mapped or MappedError(status=real, message=f"the Claude proxy: {_line(message)}")
+    return replace(mapped, retry_after=max(seconds, 1))
 
 
 def _quoted(message: str) -> MappedError | None:
@@ -68,7 +94,7 @@ def _quoted(message: str) -> MappedError | None:
     )
 
 
-def _known(status: int, message: str) -> MappedError | None:
+def _known(status: int, kind: str, message: str) -> MappedError | None:
     if status == 404 and message == "Not found":
         return MappedError(status=502, message=_NO_MESSAGES_API)
     if "Invalid or missing API key" in message:
@@ -85,20 +111,21 @@ def _known(status: int, message: str) -> MappedError | None:
     if "Reached maximum number of turns" in message:
         text = f"this Claude proxy cannot use tools with its version of Claude Code: {_line(message)}"
         return MappedError(status=502, message=text)
-    if status in (200, 500) and "terminated by signal" in message:
+    if "terminated by signal" in message:
         return MappedError(status=502, message=f"the Claude proxy failed: {_line(message)}")
-    return None
+    if kind in _STATUS_OF_TYPE:
+        return None
+    found = next(
+        (known for text, known in _CLI_TEXTS.items() if re.search(text, message, re.IGNORECASE)), None
+    )
+    return None if found is None else MappedError(status=found, message=f"Claude Code: {_line(message)}")
 
 
 def _by_type(status: int, kind: str, message: str) -> MappedError | None:
-    """Map by Anthropic's error type: a stream has no status of its own, and the proxy sends 503 for overloaded."""
+    """Map by Anthropic's error type: a stream has no status of its own, and 500 is what the proxy has for all."""
+    mapped = _STATUS_OF_TYPE.get(kind) or (502 if status in (200, 500) else status)
     text = f"the Claude proxy: {_line(message) or _line(kind) or 'an error without a message'}"
-    mapped = _STATUS_OF_TYPE.get(kind)
-    if status == 200:
-        return MappedError(status=mapped or 502, message=text)
-    if kind == "overloaded_error" and status != 529:
-        return MappedError(status=529, message=text)
-    return None
+    return None if mapped == status else MappedError(status=mapped, message=text)
 
 
 def _error_in(body: bytes, *, deeper: bool = True) -> tuple[str, str] | None:

@@ -21,6 +21,7 @@ RESTART_IN_PASSTHROUGH = (
     "restart it with MERIDIAN_PASSTHROUGH=1 and CLAUDE_PROXY_PASSTHROUGH=1 in its environment, or stop it and let the "
     "gateway start it (autoStart true)"
 )
+RESTART = "restart it: clawgate anthropic-claude-proxy restart, or by hand if the gateway did not start it"
 OTHER_USER = "stop it, configure another port, or set proxyUser to the user that it runs as"
 _OWN_TOOLS = "it runs tools of its own (a shell, files) on this machine and drops those of the client"
 _CONNECT_SECONDS = 2.0
@@ -50,6 +51,8 @@ async def check_health(fetch: Fetch, origin: str, trusted_user: TrustedUser = "s
     except FetchFailed as error:
         if error.cause == "untrusted":
             return ProxyHealth(ProbeResult("stranger", error.message, next_step=OTHER_USER))
+        if error.cause == "timed_out":
+            return ProxyHealth(ProbeResult("silent", error.message, next_step=RESTART))
         return ProxyHealth(ProbeResult("stranger" if error.cause == "malformed" else "silent", error.message))
     return _with_mode(_from_health(response, origin), response)
 
@@ -78,8 +81,9 @@ def _from_health(response: FetchResponse, origin: str) -> ProxyHealth:
             step = f"if requests fail, {LOGIN}"
             return ProxyHealth(ProbeResult("degraded", reason, version, step), logged_in)
         case "healthy" | "unhealthy":
+            step = RESTART if logged_in and "log" not in reason.lower() else LOGIN
             reason = reason or f"it reports status {response.status}"
-            return ProxyHealth(ProbeResult("unhealthy", reason, version, LOGIN), logged_in)
+            return ProxyHealth(ProbeResult("unhealthy", reason, version, step), logged_in)
         case "ok" if body.get("provider") == "claude-code-cli":
             reason = "it has OpenAI's dialect only, and does not report whether it is logged in"
             step = (

@@ -136,11 +136,11 @@ class ProxyProvider:
         health = await check_health(context.fetch, url, user)
         result, next_step = health.result, health.result.next_step
         match result.health:
-            case "silent":
+            case "silent" if not next_step:
                 return _startable(answers, context, url, result.reason)
             case "stranger":
                 return CheckResult(ok=False, message=result.reason, next_step=next_step)
-            case "unhealthy":
+            case "unhealthy" | "silent":
                 message = f"the proxy at {url} cannot work: {result.reason}"
                 return CheckResult(ok=False, message=message, next_step=next_step)
         if not health.speaks_messages:
@@ -219,7 +219,7 @@ def _entry(model: str) -> dict[str, object]:
         "id": model,
         "name": f"{model} (Claude proxy)",
         "reasoning": model.endswith(THINKING),
-        "input": ["text"],
+        "input": ["text", "image"],
         "contextWindow": 200_000,
         "maxTokens": 32_000,
     }

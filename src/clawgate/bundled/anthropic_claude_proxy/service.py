@@ -6,6 +6,8 @@ import os
 import pwd
 from collections.abc import Mapping
 
+from pydantic import BaseModel
+
 from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.environment import child_environment
 from clawgate.bundled.anthropic_claude_proxy.health import ProxyHealth, check_health
@@ -30,6 +32,8 @@ class ProxyService:
     def __init__(self) -> None:
         self._child: ChildHandle | None = None
         self._config: ProxyConfig | None = None
+        self._environment: Mapping[str, str] = {}
+        self._user: TrustedUser = "self"
         self._health: ProxyHealth | None = None
 
     async def start(self, context: ServiceContext) -> None:
@@ -37,22 +41,35 @@ class ProxyService:
         config = context.config
         assert isinstance(config, ProxyConfig)
         self._config, self._health = config, None
-        user = trusted_user(config)
+        self._environment = context.environment
+        self._user = trusted_user(config)
 
         async def probe() -> ProbeResult:
-            health = await check_health(context.fetch, config.origin, user)
+            health = await check_health(context.fetch, config.origin, self._user)
             was_internal = self._health is not None and self._health.mode == "internal"
             if health.mode == "internal" and not was_internal:
                 context.log.warning("%s; %s", health.result.reason, health.result.next_step)
             self._health = health
             return health.result
 
-        self._child = context.supervise(child_spec(config, context.environment, user), probe)
+        self._child = context.supervise(child_spec(config, context.environment, self._user), probe)
         if config.auto_start:
             context.log.info("starting proxy...")
         else:
             context.log.info("autoStart is false: using the proxy at %s if it is running", config.origin)
         await self._child.start()
+
+    def reconfigure(self, config: BaseModel) -> bool:
+        """Use ``config`` if the proxy can keep running. Raises `PluginError` for an unknown ``proxyUser``."""
+        if self._child is None or self._config is None or not isinstance(config, ProxyConfig):
+            return False
+        user = trusted_user(config)
+        if config.folder != self._config.folder:
+            return False
+        if not self._child.reconfigure(child_spec(config, self._environment, user)):
+            return False
+        self._config, self._user = config, user
+        return True
 
     async def stop(self) -> None:
         """Stop the child with its descendants. An adopted proxy keeps running."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import errno
 
+from pydantic import BaseModel
+
 from clawgate.bundled.proxy_bridge.config import HEADER, origin
 from clawgate.bundled.proxy_bridge.listener_check import Listener, check_listener
 from clawgate.plugins.api import (
@@ -30,7 +32,7 @@ class BridgeService:
     def __init__(self, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self._retry_seconds = retry_seconds
         self._relay: RunningRelay | None = None
-        self._remote_url = ""
+        self._settings: BridgeSettings | None = None
         self._reason = _NOT_STARTED
         self._next_step = ""
         self._listen_error = ""
@@ -40,13 +42,19 @@ class BridgeService:
         """Listen, or begin to wait for the port. Raises `PluginError` for what the operator has to fix."""
         settings = context.config
         assert isinstance(settings, BridgeSettings)
-        self._remote_url = settings.remote_url
+        self._settings = settings
         if await self._listen(context, settings):
             return
         context.log.error("%s; %s", self._reason, self._next_step)
         self._waiting = asyncio.get_running_loop().create_task(
             self._wait_for_port(context, settings), name="proxy-bridge: wait for the port"
         )
+
+    def reconfigure(self, config: BaseModel) -> bool:
+        """Use ``config`` if it is the same but for the models, of which the bridge relays all."""
+        if self._settings is None or not isinstance(config, BridgeSettings):
+            return False
+        return config.model_copy(update={"models": self._settings.models}) == self._settings
 
     async def stop(self) -> None:
         """Accept no more requests and drain. Idempotent."""
@@ -61,18 +69,19 @@ class BridgeService:
 
     def status(self) -> ServiceStatus:
         """Return where the bridge listens, its remote and the number of connections; or why it does not listen."""
+        remote = self._settings.remote_url if self._settings is not None else ""
         if self._relay is None:
             return ServiceStatus(
                 state="port_taken" if self._waiting is not None else "stopped",
                 ok=False,
                 reason=self._reason,
                 next_step=self._next_step,
-                details={"remote": self._remote_url} if self._remote_url else {},
+                details={"remote": remote} if remote else {},
             )
         details: dict[str, object] = {
             "url": f"{origin(self._relay.host, self._relay.port)}/v1",
             "port": self._relay.port,
-            "remote": self._remote_url,
+            "remote": remote,
             "connections": self._relay.connections,
         }
         return ServiceStatus(state="listening", ok=True, details=details)

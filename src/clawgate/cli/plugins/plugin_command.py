@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from clawgate.plugins.host.discovery import DiscoveredPlugin
     from clawgate.plugins.host.loader import LoadedPlugin
 
+_RESTART_SECONDS = 60.0
+_POLL_SECONDS = 0.1
 _PASS_ALL = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
@@ -88,6 +90,18 @@ class _Context:
 
     def err(self, line: str) -> None:
         click.echo(line, err=True)
+
+    async def restart_services(self) -> bool:
+        from clawgate.app.plugins.restart_request import request_restart, restart_requested
+
+        if self.instance is None:
+            return False
+        request_restart(self.state_dir, self.instance)
+        for _ in range(int(_RESTART_SECONDS / _POLL_SECONDS)):
+            if not restart_requested(self.state_dir, self.instance):
+                return True
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
 
     async def fetch(self, plan: FetchRequest) -> FetchResponse:
         from clawgate.app.plugins.fetch import fetch_for_plugin

@@ -58,6 +58,13 @@ class CommandContext(Protocol):
     def services(self) -> Sequence[ServiceStatus]:
         """The last status of each of the plugin's services in the running gateway; empty if none is running."""
 
+    async def restart_services(self) -> bool:
+        """Make the running gateway restart the plugin's services; return whether it did, within a minute.
+
+        It lets the requests to the plugin's providers end first, for 30 s. Raises OSError.
+        """
+        ...
+
     async def fetch(self, request: FetchRequest) -> FetchResponse:
         """Send one GET. Raises `FetchFailed`."""
 
@@ -99,6 +106,7 @@ class StatusReport:
 class StatusCommand(Generic[ConfigT]):
     """``clawgate <name> status [--json]``: a `CommandPlugin` that prints a report. It exits with 0 only if that is ok.
 
+    ``restart`` restarts the plugin's services in the running gateway, ``logs`` prints the lines of their statuses.
     ``usage`` describes the report in one or more lines. ``invalid_config_step`` is what to do about an invalid config.
     """
 
@@ -110,13 +118,22 @@ class StatusCommand(Generic[ConfigT]):
     invalid_config_step: str
 
     async def run(self, context: CommandContext, arguments: Sequence[str]) -> int:
-        usage = f"Usage: clawgate {self.name} status [--json]\n\n{self.usage}"
+        usage = (
+            f"Usage: clawgate {self.name} status|restart|logs [--json]\n\n{self.usage}\n\n"
+            "restart: restart only this in the running gateway, behind its running requests.\n"
+            "logs: print the last lines that it wrote; older ones are in: clawgate logs"
+        )
         words = list(arguments)
         if "--help" in words or "-h" in words:
             context.out(usage)
             return 0
         as_json = "--json" in words
-        if [word for word in words if word != "--json"] not in (["status"], []):
+        verbs = [word for word in words if word != "--json"] or ["status"]
+        if verbs == ["restart"]:
+            return await self._restart(context, as_json=as_json)
+        if verbs == ["logs"]:
+            return _print_lines(context, as_json=as_json)
+        if verbs != ["status"]:
             context.err(usage)
             return 2
         if not isinstance(context.config, self.config_class):
@@ -130,6 +147,23 @@ class StatusCommand(Generic[ConfigT]):
                 context.out(line)
         return 0 if report.ok else 1
 
+    async def _restart(self, context: CommandContext, *, as_json: bool) -> int:
+        problem = ""
+        if context.gateway_url is None:
+            problem = "no gateway is running; start it: clawgate gateway run"
+        elif adopted := next((one for one in context.services if one.state == "adopted"), None):
+            holder = adopted.details.get("holder") or "another program"
+            problem = f"the gateway uses {holder}, which it did not start; restart that yourself"
+        elif not await context.restart_services():
+            problem = "the gateway did not restart it within a minute; see: clawgate logs"
+        if as_json:
+            context.out(json.dumps({"ok": not problem, "problem": problem or None}, indent=2))
+        elif problem:
+            context.err(f"{self.name}: {problem}")
+        else:
+            context.out(f"Restarted. See: clawgate {self.name} status")
+        return 1 if problem else 0
+
     def _print_problems(self, context: CommandContext, *, as_json: bool) -> int:
         problems = list(context.problems) or ["the config is invalid"]
         if as_json:
@@ -139,6 +173,18 @@ class StatusCommand(Generic[ConfigT]):
             context.err(problem)
         context.err(f"next step: {self.invalid_config_step}")
         return 1
+
+
+def _print_lines(context: CommandContext, *, as_json: bool) -> int:
+    lines = [line for one in context.services for line in one.lines]
+    if as_json:
+        context.out(json.dumps({"lines": lines}, indent=2))
+    for line in () if as_json else lines:
+        context.out(line)
+    if not lines:
+        running = "it wrote nothing yet" if context.gateway_url is not None else "no gateway is running"
+        context.err(f"there are no lines: {running}; older ones are in: clawgate logs")
+    return 0 if lines else 1
 
 
 def _text(report: StatusReport) -> list[str]:

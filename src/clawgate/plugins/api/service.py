@@ -187,6 +187,13 @@ class ChildHandle(Protocol):
 
     async def restart(self) -> None: ...
 
+    def reconfigure(self, spec: ChildSpec) -> bool:
+        """Use ``spec`` without a new process; ``cwd`` None: the present folder.
+
+        Return False, and change nothing, if it differs in more than how the program is watched and restarted.
+        """
+        ...
+
     def status(self) -> ServiceStatus:
         """``details`` hold at least pid, restarts and the seconds until the next try, where they apply."""
 
@@ -245,6 +252,15 @@ class Service(Protocol):
 
     def unavailable(self) -> Unavailable | None:
         """Return at once. While this is not None, requests to the plugin's providers get 503 and nothing is dialled."""
+
+
+@runtime_checkable
+class Reconfigurable(Protocol):
+    """Optional hook of a service that can use some changes of its config while it runs."""
+
+    def reconfigure(self, config: BaseModel) -> bool:
+        """Return whether ``config`` is in use now; False restarts the service. Must not do I/O."""
+        ...
 
 
 class SetupContext(Protocol):

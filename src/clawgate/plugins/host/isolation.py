@@ -14,7 +14,16 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from clawgate.plugins.api import PluginError, Service, ServiceContext, ServiceStatus, Unavailable
+from pydantic import BaseModel
+
+from clawgate.plugins.api import (
+    PluginError,
+    Reconfigurable,
+    Service,
+    ServiceContext,
+    ServiceStatus,
+    Unavailable,
+)
 from clawgate.plugins.host.watchdog import STEP_SECONDS, EventLoopBlocked, WatchedAwaitable, alarm_after
 
 logger = logging.getLogger("clawgate.plugins")
@@ -163,6 +172,17 @@ class IsolatedService:
             return True
         self._has_begun = self._is_running = False
         return await self._call("stop", self._service.stop, self._stop_seconds) is None
+
+    def reconfigure(self, config: BaseModel) -> bool:
+        """Return whether the service uses ``config`` now; if not, it has to be restarted."""
+        if not self._is_running or not isinstance(self._service, Reconfigurable):
+            return False
+        try:
+            with alarm_after(STEP_SECONDS):
+                return self._service.reconfigure(config) is True
+        except BaseException as error:  # noqa: BLE001  # the plugin boundary
+            self._reason("reconfigure", error)
+            return False
 
     def status(self) -> ServiceStatus:
         """Return the service's own status, or one that holds the failure."""

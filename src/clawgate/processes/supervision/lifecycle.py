@@ -298,13 +298,14 @@ def _on_silence(state: State, result: PortStatus, now: float, limits: Supervisio
     silent_since = now if state.silent_since is None else state.silent_since
     silent = now - silent_since
     state = replace(state, silent_since=silent_since, next_probe_at=now + _silence_interval(limits))
+    state = replace(state, next_step=result.next_step)  # that of the last response does not help any more
     # Unhealthy before: one late probe of ours is no hang.
     if silent >= limits.hang_timeout and state.phase == "unhealthy":
         reason = f"no response for {silent:.0f} s ({detail})"
         return _stop(replace(state, crashed=True), now, limits, reason)
     if silent >= limits.unhealthy_after or result.health == "stranger" or result.is_own_child is False:
         state = replace(state, phase="unhealthy", healthy=False, healthy_since=None)
-        state = replace(state, reason=detail, next_step=result.next_step)
+        state = replace(state, reason=detail)
     return state, ()
 
 
@@ -341,6 +342,7 @@ def _on_port_taken(state: State, result: PortStatus, now: float, limits: Supervi
         silent_since = now if state.silent_since is None else state.silent_since
         if now - silent_since < limits.hang_timeout:
             state = replace(state, silent_since=silent_since, next_probe_at=now + _silence_interval(limits))
+            state = replace(state, next_step=result.next_step)
             if now - silent_since >= limits.unhealthy_after:
                 state = replace(state, healthy=False, reason=result.detail)
             return state, ()

@@ -15,17 +15,19 @@ _MAX_LINE_LENGTH = 500
 class OutputTail:
     """The last lines of an endless byte stream, without terminal control sequences.
 
-    ``redact`` is applied to each line before it is shown.
+    ``redact`` is applied to each line before it is shown; ``on_line`` is called with each complete line that is kept.
     """
 
     def __init__(
         self,
         redact: Callable[[str], str] = lambda line: line,
         *,
+        on_line: Callable[[str], None] = lambda line: None,
         max_lines: int = _MAX_LINES,
         max_line_length: int = _MAX_LINE_LENGTH,
     ) -> None:
         self._redact = redact
+        self._on_line = on_line
         self._max_lines = max_lines
         self._max_line_length = max_line_length
         self._max_bytes = max_line_length * 4
@@ -46,6 +48,7 @@ class OutputTail:
     def _append(self, line: bytes) -> None:
         if stripped := line[: self._max_bytes].strip():
             self._lines.append(stripped)
+            self._on_line(self._printable(stripped))
 
     def clear(self) -> None:
         """Drop all lines: another child's output follows."""

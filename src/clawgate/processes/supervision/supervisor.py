@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 from clawgate.plugins.api import ChildSpec, ProbeResult, ServiceStatus, Unavailable
@@ -48,6 +49,8 @@ from clawgate.processes.supervision.status import ChildStatus
 _PROBE_SECONDS = 6.0
 """A proxy that checks the login of its program needs up to 5 s."""
 _LOGGED_LINES = 5
+_LINES_PER_SECOND = 50
+"""Of a child's output in the log: one that writes as fast as it can must not push all else out of it."""
 
 
 class Supervisor:
@@ -76,7 +79,8 @@ class Supervisor:
         self._log = log
         self._limits = limits or limits_of(spec)
         self._redact = Redactor(secrets_of(spec)).redact
-        self._output = OutputTail(self._redact)
+        self._output = OutputTail(self._redact, on_line=self._log_output)
+        self._lines_since, self._line_count = clock(), 0
         self._state = State(since=clock())
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._wake_at: float | None = None
@@ -98,6 +102,24 @@ class Supervisor:
     async def restart(self) -> None:
         """Stop the child if it runs and start it again; earlier crashes are forgotten. Returns at once."""
         self._post(RestartRequested())
+
+    def reconfigure(self, spec: ChildSpec) -> bool:
+        """Use ``spec`` from the next probe and restart on, if it needs no new process."""
+        old = self._spec
+        same_process = replace(
+            spec,
+            cwd=spec.cwd or old.cwd,
+            auto_restart=old.auto_restart,
+            restart_delay=old.restart_delay,
+            ready_timeout=old.ready_timeout,
+            grace=old.grace,
+            trusted_user=old.trusted_user,
+        )
+        if same_process != old:
+            return False
+        self._spec = replace(spec, cwd=old.cwd)
+        self._limits = limits_of(self._spec)
+        return True
 
     async def stop(self) -> None:
         """Stop the child with all its descendants; return when they are gone. An adopted program is left alone."""
@@ -202,6 +224,16 @@ class Supervisor:
             self._on_change(status)
         except Exception:  # noqa: BLE001  # foreign code must not end the supervision
             self._log.exception("%s: the callback for its status failed", status.name)
+
+    def _log_output(self, line: str) -> None:
+        now = self._clock()
+        if now - self._lines_since >= 1.0:
+            if (dropped := self._line_count - _LINES_PER_SECOND) > 0:
+                self._log.info("%s: %d lines of output were not logged", self._spec.name, dropped)
+            self._lines_since, self._line_count = now, 0
+        self._line_count += 1
+        if line and self._line_count <= _LINES_PER_SECOND:
+            self._log.info("%s: | %s", self._spec.name, line)
 
     async def _probe_port(self, probe_id: int) -> None:
         self._post(Probed(await self._port_status(), probe_id))

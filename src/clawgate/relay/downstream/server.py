@@ -120,11 +120,10 @@ class Server(uvicorn.Server):
         if not await self._closed_within(min(IDLE_GRACE_SECONDS, drain)):
             self._connections.close_idle_connections()
             if not await self._closed_within(max(drain - IDLE_GRACE_SECONDS, 0)):
-                self._connections.stop_all(
-                    GatewayStopping(
-                        f"the gateway is stopping, and this response took longer than the drain limit of {drain:g} s"
-                    )
-                )
+                reason = f"this response took longer than the drain limit of {drain:g} s"
+                if self.force_exit:
+                    reason = "a second signal ended the requests under way"
+                self._connections.stop_all(GatewayStopping(f"the gateway is stopping, and {reason}"))
                 await self._closed_within(_LAST_BYTES_SECONDS, even_if_forced=True)
         for task in self._background:
             task.cancel()

@@ -79,6 +79,11 @@ class Pool:
         return len(self._idle)
 
     @property
+    def busy_count(self) -> int:
+        """Connections that serve a request, and those that are opened for one."""
+        return len(self._open) - len(self._idle) + self._dialing
+
+    @property
     def waiting_count(self) -> int:
         """Requests that wait for a connection to become idle or to end."""
         return len(self._queue)

@@ -69,6 +69,9 @@ class FakeChild:
         await self.stop()
         await self.start()
 
+    def reconfigure(self, spec: ChildSpec) -> bool:
+        return spec == self.spec
+
     def status(self) -> ServiceStatus:
         return ServiceStatus(state="ready" if self.running else "stopped", ok=self.running)
 
@@ -93,6 +96,7 @@ class FakeHost:
     relays: list[FakeRelay] = field(default_factory=list)
     children: list[FakeChild] = field(default_factory=list)
     services: Sequence[ServiceStatus] = ()
+    service_restarts: int = 0
     printed: list[str] = field(default_factory=list)
     printed_errors: list[str] = field(default_factory=list)
 
@@ -103,6 +107,10 @@ class FakeHost:
     @property
     def err(self) -> Callable[[str], None]:
         return self.printed_errors.append
+
+    async def restart_services(self) -> bool:
+        self.service_restarts += 1
+        return True
 
     async def fetch(self, request: FetchRequest) -> FetchResponse:
         self.requests.append(request)

@@ -1,0 +1,16 @@
+"""A command requests a restart of one run of the gateway, and no other acts on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clawgate.app.plugins.restart_request import clear_restart, request_restart, restart_requested
+
+
+def test_a_request_is_seen_by_its_instance_alone_until_it_is_cleared(tmp_path: Path) -> None:
+    assert not restart_requested(tmp_path, "one")
+    request_restart(tmp_path, "one")
+    assert restart_requested(tmp_path, "one") and not restart_requested(tmp_path, "two")
+    clear_restart(tmp_path)
+    clear_restart(tmp_path)
+    assert not restart_requested(tmp_path, "one")
