@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.sse.reader import Event, EventReader
-from clawgate.wire.translate.translator import Translation, translation
+from clawgate.wire.translate.exchange import Translation
+from clawgate.wire.translate.translator import translation
 
 FOLDER = Path(__file__).with_name("transcripts")
 NAMES = sorted(path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.glob("*/*/request.json"))

@@ -21,7 +21,7 @@ from clawgate.routing.request_changes import translation_to
 from clawgate.routing.table import RouteTarget, attribution_headers, ignored_header
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import ModelField
-from clawgate.wire.translate.translator import Translation
+from clawgate.wire.translate.exchange import Translation
 
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
 _JSON = b"content-type: application/json\r\n"

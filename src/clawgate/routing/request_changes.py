@@ -10,8 +10,9 @@ from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.provider import Model, Provider
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
+from clawgate.wire.translate.exchange import Translation
 from clawgate.wire.translate.same_dialect import CHAT, MESSAGES, SameDialect
-from clawgate.wire.translate.translator import Translation, translation
+from clawgate.wire.translate.translator import translation
 
 _OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
 _ANTHROPIC_HOST = "anthropic.com"

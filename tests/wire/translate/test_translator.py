@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from clawgate.errors import InvalidRequest, UpstreamClosed, UpstreamFailed, UpstreamMalformed
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.translate.translator import Translation, translation
+from clawgate.wire.translate.exchange import Translation
+from clawgate.wire.translate.translator import translation
 from tests.wire.exchanges import (
     CHECKS,
     NAMES,

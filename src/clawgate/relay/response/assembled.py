@@ -21,7 +21,7 @@ from clawgate.wire.dialect import Dialect
 from clawgate.wire.openai.assembly import ChatAssembler
 from clawgate.wire.sse.reader import Event, EventReader
 from clawgate.wire.translate.errors import UNSPECIFIED, find_error
-from clawgate.wire.translate.translator import Translation
+from clawgate.wire.translate.exchange import Translation
 
 _OWN = (b"content-type", b"cache-control")
 

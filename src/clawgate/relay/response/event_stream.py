@@ -21,7 +21,7 @@ from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_li
 from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.sse.reader import Event, EventReader
-from clawgate.wire.translate.translator import Translation
+from clawgate.wire.translate.exchange import Translation
 
 _COMMENT = b": keep-alive\n\n"
 _PING = b'event: ping\ndata: {"type": "ping"}\n\n'

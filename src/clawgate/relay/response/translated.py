@@ -13,7 +13,7 @@ from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import FAILED, ResponseOptions, header_lines
 from clawgate.relay.response.redact import masked, secrets_in_content
 from clawgate.wire.dialect import Dialect
-from clawgate.wire.translate.translator import Translation
+from clawgate.wire.translate.exchange import Translation
 
 _RENAMED: Mapping[Dialect, Mapping[bytes, bytes]] = {
     Dialect.CHAT: {b"request-id": b"x-request-id"},

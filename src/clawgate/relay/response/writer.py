@@ -25,7 +25,7 @@ from clawgate.relay.response.translated import translate_response
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.openai import errors as openai_errors
-from clawgate.wire.translate.translator import Translation
+from clawgate.wire.translate.exchange import Translation
 
 
 def make_relay_writer(head: ResponseHead, options: ResponseOptions, *, origin: str) -> ResponseWriter:

@@ -14,10 +14,10 @@ from clawgate.wire.translate.anthropic_to_openai.messages import TurnTranslator
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 
 
-def said(*messages: dict[str, Any], system: Any = None, keeps_thinking: bool = False) -> list[dict[str, Any]]:
+def said(*messages: dict[str, Any], system: Any = None) -> list[dict[str, Any]]:
     request = {"max_tokens": 1, "system": system, "messages": messages}
     asked = MESSAGES_REQUEST.decode(json.dumps(request))
-    turns = TurnTranslator(names=ToolNames(), ids=CallIds(), keeps_thinking=keeps_thinking)
+    turns = TurnTranslator(names=ToolNames(), ids=CallIds())
     return turns.translate(asked.system, asked.messages)
 
 
@@ -146,24 +146,18 @@ def test_a_search_result_is_text_with_its_source() -> None:
     assert said(user(found)) == [{"role": "user", "content": "T (https://e)\nx"}]
 
 
-def test_an_assistant_s_turn_keeps_its_calls_and_its_thinking() -> None:
+def test_an_assistant_s_turn_keeps_its_calls_and_loses_thinking_that_another_service_signed() -> None:
     blocks = [
         {"type": "thinking", "thinking": "t", "signature": "s"},
         text("a"), text("b"),
         {"type": "tool_use", "id": "1", "name": "f", "input": {"x": 1.0}},
     ]  # fmt: skip
     turn = {"role": "assistant", "content": blocks}
-    (message,) = said(turn, keeps_thinking=True)
+    (message,) = said(turn)
     assert message == {
         "role": "assistant",
         "content": "ab",
-        "reasoning_content": "t",
-        "thinking_blocks": blocks[:1],
         "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"x":1.0}'}}],
-    }
-    (forgetful,) = said(turn)
-    assert forgetful == {
-        key: message[key] for key in message if key not in ("reasoning_content", "thinking_blocks")
     }
     (silent,) = said({"role": "assistant", "content": blocks[3:]})
     assert silent["content"] is None
@@ -176,12 +170,6 @@ def test_thinking_that_nobody_signed_goes_back_to_where_it_came_from() -> None:
     ]
     (message,) = said({"role": "assistant", "content": [*blocks, text("a")]})
     assert message == {"role": "assistant", "content": "a", "reasoning_content": "t"}
-
-
-def test_thinking_that_is_not_shown_goes_back_by_its_signature_alone() -> None:
-    entry = {"type": "thinking", "thinking": "", "signature": "s"}
-    (message,) = said({"role": "assistant", "content": [entry, text("a")]}, keeps_thinking=True)
-    assert message == {"role": "assistant", "content": "a", "thinking_blocks": [entry]}
 
 
 @pytest.mark.parametrize(

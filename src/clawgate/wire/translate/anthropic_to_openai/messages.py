@@ -4,8 +4,7 @@ Tool results come first in their turn, each as a message of its own, then the us
 contains text only, so images and files of a result go into the user's message behind it. There is no field for a failed
 result: its text begins with "Error:". Thinking without a signature came from a chat server, and returns as
 `reasoning_content`. What one service signed or encrypted means nothing to another and may be rejected by it: it is
-dropped, unless the upstream is known to keep thinking for a Claude behind it; then it is sent unchanged in
-`thinking_blocks`. What the upstream itself had signed returns to where it was, see `opaque_state`. An assistant's turn
+dropped. What the upstream itself had signed returns to where it was, see `opaque_state`. An assistant's turn
 in which nothing is left is left out: many servers reject an empty one.
 """
 
@@ -15,13 +14,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict
 from clawgate.wire.translate import data_url
 from clawgate.wire.translate.anthropic_to_openai import opaque_state, system_messages
 from clawgate.wire.translate.anthropic_to_openai.call_ids import CallIds
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.exchange import reject
 
 Part = dict[str, object]
 Message = dict[str, object]
@@ -39,7 +38,6 @@ class TurnTranslator:
 
     names: ToolNames
     ids: CallIds
-    keeps_thinking: bool = False
     all_thinking: bool = False
     keeps_cache_control: bool = False
     drops_cache_control: bool = False
@@ -176,7 +174,7 @@ class TurnTranslator:
         if isinstance(source, messages.FileSource):
             _reject_file(path)
         if isinstance(source, messages.UrlSource):
-            _reject(path, "is a document's URL, which a chat request cannot contain; send it as base64")
+            reject(path, "is a document's URL, which a chat request cannot contain; send it as base64")
         if isinstance(source, messages.Base64Source):
             file = {"filename": block.title or "document.pdf", "file_data": _url(source)}
             return [{"type": "file", "file": file}]
@@ -212,7 +210,6 @@ class _Assistant:
         self._turns = turns
         self._texts: list[Part] = []
         self._reasoning: list[str] = []
-        self._signed: list[Part] = []
         self._calls: list[Part] = []
         self._opaque: dict[str, object] = {}  # members of the message
         self._opaque_of_calls: dict[str, dict[str, object]] = {}  # members of calls by the client's ids
@@ -224,8 +221,6 @@ class _Assistant:
                 self._texts.append(turns.mark({"type": "text", "text": block.text}, block))
             case messages.Thinking():
                 self._think(block)
-            case messages.RedactedThinking() if turns.keeps_thinking:
-                self._signed.append({"type": "redacted_thinking", "data": block.data})
             case messages.ToolUse():
                 turns.mark({}, block)
                 arguments = strict.encode_request(block.input).decode()
@@ -244,10 +239,8 @@ class _Assistant:
         signature, state = opaque_state.split(block.signature)
         if state is not None and (own := turns.ids.state_in(block.signature)) is not None:
             self._note(own)
-        if turns.keeps_thinking or turns.all_thinking or not signature:
+        if turns.all_thinking or not signature:
             self._reasoning.append(block.thinking)
-        if turns.keeps_thinking and signature:
-            self._signed.append({"type": "thinking", "thinking": block.thinking, "signature": signature})
 
     def _note(self, state: opaque_state.OpaqueState) -> None:
         """Take the members of the message, of which the later state knows more, and those of calls."""
@@ -260,7 +253,7 @@ class _Assistant:
         """Return the chat message; None if nothing is left of the turn."""
         text = "".join(str(part["text"]) for part in self._texts)
         reasoning = "".join(self._reasoning)
-        if not (text or self._calls or reasoning or self._signed or self._opaque):
+        if not (text or self._calls or reasoning or self._opaque):
             return None
         content: object = text if text or not self._calls else None
         if any("cache_control" in part for part in self._texts):
@@ -268,8 +261,6 @@ class _Assistant:
         message: Message = {"role": "assistant", "content": content}
         if reasoning and "reasoning_details" not in self._opaque:
             message["reasoning_content"] = reasoning
-        if self._signed:
-            message["thinking_blocks"] = self._signed
         message |= self._opaque
         if self._calls:
             message["tool_calls"] = self._calls
@@ -310,12 +301,8 @@ def _titled(block: messages.Document, text: str) -> str:
 
 def _check_citations(citations: messages.Citations | None, path: str) -> None:
     if citations is not None and citations.enabled:
-        _reject(f"{path}.citations", "requests citations, which only Anthropic makes; set 'enabled' to false")
+        reject(f"{path}.citations", "requests citations, which only Anthropic makes; set 'enabled' to false")
 
 
 def _reject_file(path: str) -> NoReturn:
-    _reject(path, "is an uploaded file, which only the service that stores it can read; send it as base64")
-
-
-def _reject(path: str, problem: str) -> NoReturn:
-    raise InvalidRequest(f"'{path}' {problem}", param=path)
+    reject(path, "is an uploaded file, which only the service that stores it can read; send it as base64")

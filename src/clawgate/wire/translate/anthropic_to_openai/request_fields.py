@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import NoReturn
 
-from clawgate.errors import InvalidRequest, ThreadUnsupported
+from clawgate.errors import ThreadUnsupported
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient
 from clawgate.wire.translate import reasoning_effort as effort
 from clawgate.wire.translate.anthropic_to_openai import system_messages
+from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.strict_schema import strict_form
 
 LONGEST_USER = 64
@@ -44,21 +44,21 @@ def check_supported(request: messages.MessagesRequest) -> None:
         )
     for name in ("mcp_servers", "container"):
         if getattr(request, name):
-            _reject(name, "is a service of Anthropic; remove it")
+            reject(name, "is a service of Anthropic; remove it")
     if request.compaction is not None:
-        _reject("compaction", "is a summary that only Anthropic makes; ask for one in a message")
+        reject("compaction", "is a summary that only Anthropic makes; ask for one in a message")
     edits = lenient.as_member(request.context_management, "edits")
     for number, edit in enumerate(edits if isinstance(edits, list) else ()):
         if not lenient.as_text(lenient.as_member(edit, "type")).startswith(_HARMLESS_EDITS):
-            _reject(f"context_management.edits[{number}]", "is a change that only Anthropic makes; remove it")
+            reject(f"context_management.edits[{number}]", "is a change that only Anthropic makes; remove it")
     if request.fallbacks and request.fallbacks != "default":
-        _reject("fallbacks", "names models of Anthropic; configure fallbacks in the gateway")
+        reject("fallbacks", "names models of Anthropic; configure fallbacks in the gateway")
     if request.billing_policy is not None and request.billing_policy.bill_to not in (None, "self"):
-        _reject("billing_policy", "bills a customer of Anthropic; remove it")
+        reject("billing_policy", "bills a customer of Anthropic; remove it")
     if not request.messages:
-        _reject("messages", "is empty; add a user message")
+        reject("messages", "is empty; add a user message")
     if request.max_tokens < 1:
-        _reject("max_tokens", "must be 1 or more")
+        reject("max_tokens", "must be 1 or more")
 
 
 def ignored_fields(request: messages.MessagesRequest, present: Collection[str]) -> list[str]:
@@ -130,11 +130,7 @@ def response_format(request: messages.MessagesRequest) -> dict[str, object] | No
     if wanted is None:
         return None
     if wanted.type != "json_schema" or wanted.schema is None:
-        _reject(field, "must be json_schema with a 'schema'")
+        reject(field, "must be json_schema with a 'schema'")
     form = strict_form(wanted.schema)
     schema = {"name": "response", "schema": form or wanted.schema, "strict": form is not None}
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _reject(field: str, problem: str) -> NoReturn:
-    raise InvalidRequest(f"'{field}' {problem}", param=field)

@@ -7,13 +7,10 @@ at `[DONE]`, or at the end of a stream that gave a finish reason: a cut stream n
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.json import lenient, strict
-from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.openai import types as chat
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
@@ -23,6 +20,7 @@ from clawgate.wire.translate.anthropic_to_openai.opaque_members import OpaqueMem
 from clawgate.wire.translate.anthropic_to_openai.stream_calls import StreamedCalls
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
+from clawgate.wire.translate.exchange import TranslatedStream
 
 KEEP_ALIVE = b": keep-alive\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -41,7 +39,7 @@ class _HeldBlock(msgspec.Struct):
     signature: str | None = None
 
 
-class MessagesStream:
+class MessagesStream(TranslatedStream):
     """One stream: chat completion chunks in, Anthropic's events out."""
 
     __slots__ = (
@@ -50,7 +48,6 @@ class MessagesStream:
         "_calls",
         "_decode_entities",
         "_finish",
-        "_halves",
         "_held_blocks",
         "_held_calls",
         "_held_size",
@@ -61,13 +58,9 @@ class MessagesStream:
         "_opaque",
         "_open",
         "_open_call",
-        "_over",
         "_refused",
         "_started",
-        "_usage",
         "_visible",
-        "error",
-        "finished",
     )
 
     def __init__(
@@ -78,7 +71,7 @@ class MessagesStream:
         ids: CallIds | None = None,
         compat: Compat = NO_COMPAT,
     ) -> None:
-        self._halves = SurrogateJoiner()
+        super().__init__()
         self._model = model
         self._names = names or ToolNames()
         self._ids = ids or CallIds()
@@ -86,11 +79,6 @@ class MessagesStream:
         self._decode_entities = compat.tool_call_arguments_encoding == response.HTML_ENTITIES
         self._id: object = None  # of the upstream's response
         self._started = False
-        self._over = False  # finished or failed
-        self.finished = False
-        """Whether the client's stream has its end."""
-        self.error: upstream_errors.UpstreamError | None = None
-        """The error that the upstream's stream reported."""
         self._blocks = 0  # how many were opened; the open one's index is one less
         self._open = ""  # the kind of the open block: text, thinking, tool
         self._open_call = -1  # our number of the call that is open
@@ -102,13 +90,8 @@ class MessagesStream:
         self._held_size = 0  # characters in `_held_blocks`
         self._refused = False
         self._finish: str | None = None
-        self._usage: dict[object, object] = {}
 
     def feed(self, event: Event, out: list[bytes]) -> None:
-        """Append the client's bytes for an event to ``out``.
-
-        Raises `UpstreamMalformed` for what makes no sense, `UpstreamFailed` for an error event, also behind the end.
-        """
         data = event.data
         if self._over:
             self._fail_if_error(data or b"")
@@ -124,7 +107,6 @@ class MessagesStream:
             self._chunk(data, out)
 
     def end(self, out: list[bytes]) -> None:
-        """Append the last events if the upstream left out `[DONE]`; raises `UpstreamClosed` if it had not finished."""
         if self._over:
             return
         if self._finish is None:
@@ -178,16 +160,6 @@ class MessagesStream:
             in_delta: set[int] = set()
             for call in response.calls_of(delta):
                 self._call(call, in_delta, out)
-
-    def _fail_if_error(self, data: bytes) -> None:
-        """Fail with the error that an event reports, if it does."""
-        if (error := upstream_errors.find_error(data)) is not None:
-            self._fail(error)
-
-    def _fail(self, error: upstream_errors.UpstreamError) -> NoReturn:
-        self._over = True
-        self.error = error
-        raise error.as_failure()
 
     def _start(self, chunk: chat.ChatCompletionChunk, out: list[bytes]) -> None:
         self._started = True

@@ -8,7 +8,7 @@ part of its description.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -16,6 +16,7 @@ from clawgate.errors import InvalidRequest
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import strict
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
+from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.strict_schema import strict_form
 
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
@@ -73,9 +74,9 @@ def chat_tools(
         if kind != "custom":
             what = strict.abbreviated(kind)
             problem = f"is {what!r}, a tool that Anthropic runs; only tools with an 'input_schema' can be translated"
-            _reject(path, problem)
+            reject(path, problem)
         if tool.input_schema is None:
-            _reject(f"{path}.input_schema", "is missing")
+            reject(f"{path}.input_schema", "is missing")
         translated: dict[str, object] = {
             "type": "function",
             "function": _function(tool, tool.input_schema, names),
@@ -118,10 +119,6 @@ def set_tool_choice(choice: messages.ToolChoice | None, fields: dict[str, object
     elif choice.type == "tool" and choice.name:
         fields["tool_choice"] = {"type": "function", "function": {"name": names.shorten(choice.name)}}
     else:
-        _reject("tool_choice", "must be of type auto, any, none, or tool with a 'name'")
+        reject("tool_choice", "must be of type auto, any, none, or tool with a 'name'")
     if choice.disable_parallel_tool_use is not None and choice.type != "none":
         fields["parallel_tool_calls"] = not choice.disable_parallel_tool_use
-
-
-def _reject(field: str, problem: str) -> NoReturn:
-    raise InvalidRequest(f"'{field}' {problem}", param=field)

@@ -16,7 +16,6 @@ from clawgate.errors import UpstreamMalformed
 from clawgate.wire.json import strict
 from clawgate.wire.json.surrogates import replace_lone_surrogates
 from clawgate.wire.openai.types import CHAT_RESPONSE, ChatCompletion
-from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate import chat_compat, thinking_format
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate.anthropic_to_openai import request_fields, response, tools
@@ -26,12 +25,13 @@ from clawgate.wire.translate.anthropic_to_openai.messages import TurnTranslator
 from clawgate.wire.translate.anthropic_to_openai.stream import MessagesStream
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
+from clawgate.wire.translate.exchange import Translation, read_response
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class MessagesToChat:
-    """One exchange, see `Translation`."""
+class MessagesToChat(Translation):
+    """A Messages client, a chat upstream."""
 
     target = b"/v1/chat/completions"
 
@@ -42,23 +42,18 @@ class MessagesToChat:
         upstream_model: str,
         compat: Compat = NO_COMPAT,
         max_tokens_field: str = "max_tokens",
-        keeps_thinking: bool = False,
         unique_id: str = "unnamed",
         provider: str = "",
     ) -> None:
-        self.streams = False
-        self.ignored: tuple[str, ...] = ()
         self._requested = requested_model
         self._model = upstream_model
         self._compat = compat
         self._max_tokens_field = compat.max_tokens_field or max_tokens_field
-        self._keeps_thinking = keeps_thinking
         self._names = ToolNames()
         self._ids = CallIds(unique=unique_id, provider=provider)
         self._stream = MessagesStream(model=requested_model, names=self._names, ids=self._ids, compat=compat)
 
     def translate_request(self, body: bytes) -> bytes:
-        """Return the chat request for a Messages request; raises `InvalidRequest`."""
         request = read_request(body)
         request_fields.check_supported(request)
         compat = self._compat
@@ -66,7 +61,6 @@ class MessagesToChat:
         turns = TurnTranslator(
             names=self._names,
             ids=self._ids,
-            keeps_thinking=self._keeps_thinking,
             all_thinking=compat.requires_thinking_as_text is True,
             keeps_cache_control=keeps_marks,
         )
@@ -101,7 +95,6 @@ class MessagesToChat:
         return strict.encode_request(fields)
 
     def translate_response(self, body: bytes) -> bytes:
-        """Return the message for a chat completion; raises `UpstreamFailed`."""
         completion = self._read(body)
         message = response.message(
             completion,
@@ -114,7 +107,6 @@ class MessagesToChat:
         return strict.encode_response(message)
 
     def response_as_stream(self, body: bytes) -> bytes:
-        """Return a complete chat completion as the client's stream; raises `UpstreamFailed`."""
         completion = self._read(body)
         if not completion.choices:
             raise UpstreamMalformed("the upstream's response has no choices")
@@ -128,42 +120,23 @@ class MessagesToChat:
             "usage": completion.usage or choice.usage,
             "error": choice.error or None,
         }
-        out: list[bytes] = []
-        self._stream.feed(Event(b"", b"", strict.encode_response(chunk)), out)
-        self._stream.end(out)
-        return b"".join(out)
+        return self._as_stream([chunk])
 
     def _read(self, body: bytes) -> ChatCompletion:
         """Return the completion; raises `UpstreamFailed` with the upstream's message if it is an error instead."""
-        try:
-            completion = strict.parse_response(body, CHAT_RESPONSE)
-        except UpstreamMalformed:
-            if (error := upstream_errors.find_error(body)) is not None:
-                raise error.as_failure() from None
-            raise
+        completion = read_response(body, CHAT_RESPONSE)
         if not completion.choices and (error := upstream_errors.find_error(body)) is not None:
             raise error.as_failure()
         return completion
 
     def translate_error(self, status: int, body: bytes) -> bytes:
-        """Return the upstream's error as Anthropic's error object."""
         return upstream_errors.messages_body(upstream_errors.parse_error(body, status), status)
 
-    def feed(self, event: Event, out: list[bytes]) -> None:
-        """See `Translation`."""
-        self._stream.feed(event, out)
-
-    def end(self, out: list[bytes]) -> None:
-        """See `Translation`."""
-        self._stream.end(out)
-
     @property
-    def finished(self) -> bool:
-        """See `Translation`."""
-        return self._stream.finished
+    def _streamed(self) -> MessagesStream:
+        return self._stream
 
     def error_event(self) -> bytes:
-        """See `Translation`."""
         return upstream_errors.messages_event(self._stream.error) if self._stream.error is not None else b""
 
 

@@ -15,12 +15,12 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.json import strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import data_url
+from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.media_type import sniffed_type
 from clawgate.wire.translate.openai_to_anthropic.thinking import kept_thinking
 
@@ -103,7 +103,7 @@ def _blocks(turn: Turn) -> list[ContentBlock]:
 
 def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
     if message.function_call is not None:
-        _reject(f"{path}.function_call", "is the old form of a tool call; send 'tool_calls'")
+        reject(f"{path}.function_call", "is the old form of a tool call; send 'tool_calls'")
     content = kept_thinking(message)
     content += _parts(message.content or "", f"{path}.content")
     if message.refusal and message.refusal.strip():
@@ -111,7 +111,7 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
     for number, call in enumerate(message.tool_calls or ()):
         part_path = f"{path}.tool_calls[{number}]"
         if call.type != "function" or call.function is None:
-            _reject(part_path, "is not a function call, the only kind that Anthropic's API knows")
+            reject(part_path, "is not a function call, the only kind that Anthropic's API knows")
         content.append(
             {
                 "type": "tool_use",
@@ -154,7 +154,7 @@ def _parts(
             case chat.FilePart():
                 block = _document(part.file, f"{part_path}.file")
             case _:
-                _reject(
+                reject(
                     f"{part_path}.type", "is 'input_audio', which Anthropic models do not accept; send text"
                 )
         if block["type"] == "text" and not str(block["text"]).strip():
@@ -170,10 +170,10 @@ def _image(url: str, path: str) -> ContentBlock:
         return {"type": "image", "source": {"type": "url", "url": url}}
     media_type, data = _typed_data(url)
     if media_type is None:
-        _reject(path, "must be an http(s) URL or a data: URL with base64")
+        reject(path, "must be an http(s) URL or a data: URL with base64")
     media_type = "image/jpeg" if media_type == "image/jpg" else media_type
     if media_type not in IMAGE_TYPES:
-        _reject(
+        reject(
             path, f"contains {media_type or 'no type'}, which is not one of {', '.join(sorted(IMAGE_TYPES))}"
         )
     return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
@@ -181,7 +181,7 @@ def _image(url: str, path: str) -> ContentBlock:
 
 def _document(file: chat.FileData, path: str) -> ContentBlock:
     if file.file_data is None:
-        _reject(path, "is an uploaded file, which only the service that stores it can read; send 'file_data'")
+        reject(path, "is an uploaded file, which only the service that stores it can read; send 'file_data'")
     media_type, data = _typed_data(file.file_data)
     source: ContentBlock
     if media_type in IMAGE_TYPES:
@@ -191,7 +191,7 @@ def _document(file: chat.FileData, path: str) -> ContentBlock:
     elif media_type is not None and (media_type.startswith("text/") or media_type == "application/json"):
         source = {"type": "text", "media_type": "text/plain", "data": _plain(data, f"{path}.file_data")}
     else:
-        _reject(f"{path}.file_data", "must be a data: URL with base64 of a PDF, a text or an image")
+        reject(f"{path}.file_data", "must be a data: URL with base64 of a PDF, a text or an image")
     block: ContentBlock = {"type": "document", "source": source}
     if file.filename:
         block["title"] = file.filename
@@ -214,8 +214,4 @@ def _plain(data: str, path: str) -> str:
     try:
         return base64.b64decode(data, validate=True).decode()
     except (binascii.Error, ValueError):
-        _reject(path, "must contain UTF-8 text in base64")
-
-
-def _reject(path: str, problem: str) -> NoReturn:
-    raise InvalidRequest(f"'{path}' {problem}", param=path)
+        reject(path, "must contain UTF-8 text in base64")

@@ -9,16 +9,14 @@ the OpenAI SDK needs to add lists up. Source of the event order: Anthropic's doc
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 import msgspec
 
 from clawgate.errors import UpstreamClosed, UpstreamMalformed
 from clawgate.wire.anthropic import types as messages
 from clawgate.wire.json import lenient, strict
-from clawgate.wire.json.surrogates import SurrogateJoiner
 from clawgate.wire.sse.reader import MAX_EVENT_BYTES, Event
 from clawgate.wire.translate import errors as upstream_errors
+from clawgate.wire.translate.exchange import TranslatedStream
 from clawgate.wire.translate.openai_to_anthropic import response
 from clawgate.wire.translate.openai_to_anthropic.thinking import is_signed, thinking_detail, thinking_entry
 
@@ -34,7 +32,6 @@ KNOWN = frozenset(
         "message_delta",
         "message_stop",
         "ping",
-        "error",
     }
 )
 """Events of other types are ignored, as Anthropic's versioning policy requires."""
@@ -54,7 +51,7 @@ class _OpenBlock(msgspec.Struct):
     pieces: list[str] = msgspec.field(default_factory=list)
 
 
-class ChatStream:
+class ChatStream(TranslatedStream):
     """One stream: Anthropic's events in, chat completion chunks out."""
 
     __slots__ = (
@@ -63,36 +60,27 @@ class ChatStream:
         "_created",
         "_details",
         "_entries",
-        "_halves",
         "_head",
         "_id",
         "_model",
-        "_over",
         "_signed",
         "_started",
         "_stop",
         "_thoughts",
-        "_usage",
         "_with_usage",
         "error",
-        "finished",
     )
 
     def __init__(
         self, *, model: str, created: int, include_usage: bool, made_id: str = "chatcmpl-unnamed"
     ) -> None:
-        self._halves = SurrogateJoiner()
+        super().__init__()
         self._model = model
         self._created = created
         self._with_usage = include_usage
         self._head = b""  # of every chunk, up to its choices
         self._id = made_id  # of the response, unless the upstream sends one
         self._started = False
-        self._over = False  # finished or failed
-        self.finished = False
-        """Whether the client's stream has its end."""
-        self.error: upstream_errors.UpstreamError | None = None
-        """The error that the upstream's stream reported."""
         self._blocks: dict[int | None, _OpenBlock] = {}  # the open ones, by the upstream's index
         self._calls = 0  # how many tool calls were sent
         self._entries = 0  # how many thinking blocks were sent
@@ -100,13 +88,8 @@ class ChatStream:
         self._details = 0  # how many calls carried thinking
         self._signed: list[dict[str, object]] = []  # thinking that the next call carries
         self._stop: str | None = None
-        self._usage: dict[object, object] = {}
 
     def feed(self, event: Event, out: list[bytes]) -> None:
-        """Append the client's bytes for an event to ``out``.
-
-        Raises `UpstreamMalformed` for what makes no sense, `UpstreamFailed` for an error event, also behind the end.
-        """
         if self._over:
             self._fail_if_error(event.data or b"")
             return
@@ -118,10 +101,6 @@ class ChatStream:
             out.append(translated)
 
     def end(self, out: list[bytes]) -> None:
-        """Append the last bytes if the upstream left out `message_stop`.
-
-        Raises `UpstreamClosed` if it had not finished.
-        """
         if self._over:
             return
         if self._stop is None:
@@ -158,16 +137,6 @@ class ChatStream:
         if kind == "message_delta":
             return self._message_delta(event)
         return self._finish()
-
-    def _fail_if_error(self, data: bytes) -> None:
-        """Fail with the error that an event reports, if it does."""
-        if (error := upstream_errors.find_error(data)) is not None:
-            self._fail(error)
-
-    def _fail(self, error: upstream_errors.UpstreamError) -> NoReturn:
-        self._over = True
-        self.error = error
-        raise error.as_failure()
 
     def _start(self, event: messages.Event) -> bytes:
         if self._started:

@@ -6,12 +6,10 @@ have, the system prompt says what the response has to be: a client that parses i
 
 from __future__ import annotations
 
-from typing import NoReturn
-
-from clawgate.errors import InvalidRequest
 from clawgate.wire.json import strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import claude_models
+from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.openai_to_anthropic.json_schema import (
     Schema,
     SchemaTooDeep,
@@ -38,7 +36,7 @@ def requested_format(request: chat.ChatRequest, model: str) -> tuple[dict[str, o
         return None, JSON_ONLY
     named = wanted.json_schema
     if wanted.type != "json_schema" or named is None or named.schema is None:
-        _reject("response_format", "must be text, json_object, or json_schema with a 'schema'")
+        reject("response_format", "must be text, json_object, or json_schema with a 'schema'")
     schema = named.schema
     if not (claude_models.accepts_schemas(model) and is_expressible(schema)):
         return None, BY_SCHEMA + strict.encode_request(schema).decode()
@@ -58,8 +56,4 @@ def _accepted(schema: Schema, path: str) -> Schema:
     try:
         return accepted_schema(schema)
     except SchemaTooDeep:
-        _reject(path, "contains a JSON schema that is nested too deeply")
-
-
-def _reject(path: str, problem: str) -> NoReturn:
-    raise InvalidRequest(f"'{path}' {problem}", param=path)
+        reject(path, "contains a JSON schema that is nested too deeply")

@@ -11,16 +11,13 @@ another top_p: both are the defaults of both services. Sampling fields that the 
 
 from __future__ import annotations
 
-from typing import NoReturn
-
-from clawgate.errors import InvalidRequest, UpstreamMalformed
-from clawgate.wire.anthropic.types import MESSAGES_RESPONSE, MessageResponse
+from clawgate.wire.anthropic.types import MESSAGES_RESPONSE
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
-from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate import claude_models
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate import reasoning_effort as effort
+from clawgate.wire.translate.exchange import Translation, read_response, reject
 from clawgate.wire.translate.openai_to_anthropic import messages as conversation
 from clawgate.wire.translate.openai_to_anthropic import response, structured_output
 from clawgate.wire.translate.openai_to_anthropic.stream import ChatStream
@@ -32,8 +29,8 @@ much. A budget for thinking is added to it."""
 TIERS = {"auto": "auto", "priority": "auto", "default": "standard_only"}
 
 
-class ChatToMessages:
-    """One exchange, see `Translation`."""
+class ChatToMessages(Translation):
+    """A chat client, a Messages upstream."""
 
     target = b"/v1/messages"
 
@@ -47,8 +44,6 @@ class ChatToMessages:
         max_tokens: int | None = None,
         reasoning: bool = True,
     ) -> None:
-        self.streams = False
-        self.ignored: tuple[str, ...] = ()
         self._requested = requested_model
         self._model = upstream_model
         self._created = created
@@ -58,7 +53,6 @@ class ChatToMessages:
         self._stream: ChatStream | None = None
 
     def translate_request(self, body: bytes) -> bytes:
-        """Return the Messages request for a chat request; raises `InvalidRequest`."""
         request = strict.parse_request(body, chat.CHAT_REQUEST)
         _reject_untranslatable(request)
         system, turns = conversation.system_and_turns(request.messages)
@@ -102,15 +96,13 @@ class ChatToMessages:
         return strict.encode_request(fields)
 
     def translate_response(self, body: bytes) -> bytes:
-        """Return the chat completion for a message; raises `UpstreamFailed`."""
-        message = self._read(body)
+        message = read_response(body, MESSAGES_RESPONSE)
         message.id = lenient.as_word(message.id) or self._made_id
         completion = response.completion(message, model=self._requested, created=self._created)
         return strict.encode_response(completion)
 
     def response_as_stream(self, body: bytes) -> bytes:
-        """Return a complete message as the client's stream; raises `UpstreamFailed`."""
-        message = self._read(body)
+        message = read_response(body, MESSAGES_RESPONSE)
         events: list[dict[str, object]] = [
             {"type": "message_start", "message": {"id": message.id, "content": [], "usage": message.usage}}
         ]
@@ -119,40 +111,12 @@ class ChatToMessages:
             events.append({"type": "content_block_stop", "index": index})
         stop = {"stop_reason": message.stop_reason, "stop_details": message.stop_details}
         events += [{"type": "message_delta", "delta": stop}, {"type": "message_stop"}]
-        out: list[bytes] = []
-        for event in events:
-            self._streamed.feed(Event(b"", b"", strict.encode_response(event)), out)
-        self._streamed.end(out)
-        return b"".join(out)
-
-    def _read(self, body: bytes) -> MessageResponse:
-        """Return the message; raises `UpstreamFailed` with the upstream's message if it is an error instead."""
-        try:
-            return strict.parse_response(body, MESSAGES_RESPONSE)
-        except UpstreamMalformed:
-            if (error := upstream_errors.find_error(body)) is not None:
-                raise error.as_failure() from None
-            raise
+        return self._as_stream(events)
 
     def translate_error(self, status: int, body: bytes) -> bytes:
-        """Return the upstream's error as OpenAI's error object."""
         return upstream_errors.chat_body(upstream_errors.parse_error(body, status), status)
 
-    def feed(self, event: Event, out: list[bytes]) -> None:
-        """See `Translation`."""
-        self._streamed.feed(event, out)
-
-    def end(self, out: list[bytes]) -> None:
-        """See `Translation`."""
-        self._streamed.end(out)
-
-    @property
-    def finished(self) -> bool:
-        """See `Translation`."""
-        return self._streamed.finished
-
     def error_event(self) -> bytes:
-        """See `Translation`."""
         return upstream_errors.chat_event(self._streamed.error) if self._streamed.error is not None else b""
 
     @property
@@ -177,7 +141,7 @@ class ChatToMessages:
         """
         level = request.reasoning_effort or "none"
         if level != "none" and level not in effort.BUDGETS:
-            _reject("reasoning_effort", f"must be none or one of {', '.join(effort.BUDGETS)}")
+            reject("reasoning_effort", f"must be none or one of {', '.join(effort.BUDGETS)}")
         if level == "none":
             if effort.uses_adaptive_thinking(self._model):
                 fields["thinking"] = {"type": "disabled"}
@@ -203,21 +167,21 @@ class ChatToMessages:
 def _reject_untranslatable(request: chat.ChatRequest) -> None:
     """Reject what requests another kind of response than an Anthropic model can give."""
     if request.n is not None and request.n != 1:
-        _reject("n", "must be 1: an Anthropic model gives one response to each request")
+        reject("n", "must be 1: an Anthropic model gives one response to each request")
     if request.logprobs:
-        _reject("logprobs", "is not available from an Anthropic model; remove it")
+        reject("logprobs", "is not available from an Anthropic model; remove it")
     if "audio" in (request.modalities or ()):
-        _reject("modalities", "requests audio, which an Anthropic model cannot produce; remove it")
+        reject("modalities", "requests audio, which an Anthropic model cannot produce; remove it")
     if request.functions is not None or request.function_call is not None:
         name = "functions" if request.functions is not None else "function_call"
-        _reject(name, "is the old form of tools; send 'tools' and 'tool_choice'")
+        reject(name, "is the old form of tools; send 'tools' and 'tool_choice'")
     if request.web_search_options is not None:
-        _reject("web_search_options", "is a service of OpenAI; remove it")
+        reject("web_search_options", "is a service of OpenAI; remove it")
     for name in ("max_completion_tokens", "max_tokens"):
         if (value := getattr(request, name)) is not None and value < 1:
-            _reject(name, "must be 1 or more")
+            reject(name, "must be 1 or more")
     if request.temperature is not None and not 0 <= request.temperature <= 2:
-        _reject("temperature", "must be from 0 to 2")
+        reject("temperature", "must be from 0 to 2")
 
 
 def _prompt(system: list[conversation.ContentBlock]) -> object:
@@ -258,7 +222,7 @@ def _drop_sampling(fields: dict[str, object]) -> None:
 
 def _tool(tool: chat.Tool, model: str, path: str) -> dict[str, object]:
     if tool.type != "function" or tool.function is None:
-        _reject(path, "is not a function, the only kind of tool that can be translated")
+        reject(path, "is not a function, the only kind of tool that can be translated")
     function = tool.function
     schema = dict(function.parameters or {})
     schema.setdefault("type", "object")
@@ -294,11 +258,7 @@ def _tool_choice(request: chat.ChatRequest) -> dict[str, object] | None:
         case chat.ToolChoice(type="function", function=chat.FunctionName(name=name)):
             fields = {"type": "tool", "name": name}
         case _:
-            _reject("tool_choice", "must be none, auto, required, or a function by its name")
+            reject("tool_choice", "must be none, auto, required, or a function by its name")
     if request.parallel_tool_calls is False:
         fields["disable_parallel_tool_use"] = True
     return fields
-
-
-def _reject(field: str, problem: str) -> NoReturn:
-    raise InvalidRequest(f"'{field}' {problem}", param=field)
