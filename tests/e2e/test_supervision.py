@@ -34,11 +34,11 @@ repeated = pytest.mark.parametrize("time", range(REPEATS))
 
 
 def serving(shown: ChildStatus) -> bool:
-    return shown.serving
+    return shown.state.healthy
 
 
 def ended(shown: ChildStatus) -> bool:
-    return shown.phase in ("backing_off", "given_up")
+    return shown.state.phase in ("backing_off", "given_up")
 
 
 @repeated
@@ -48,12 +48,16 @@ async def test_a_killed_child_is_replaced_and_reported(sig: signal.Signals, time
     async with watched(command("healthy", port), port) as it:
         first = await it.until(serving)
         assert it.supervisor.unavailable() is None
-        assert first.pid is not None and first.pid in there()
-        os.kill(first.pid, sig)
+        assert first.state.pid is not None and first.state.pid in there()
+        os.kill(first.state.pid, sig)
         gone = await it.until(ended)
-        assert sig.name in gone.reason
+        assert sig.name in gone.state.reason
         second = await it.until(serving)
-        assert second.pid != first.pid and second.restarts == 1 and not is_there(first.pid)
+        assert (
+            second.state.pid != first.state.pid
+            and second.state.restarts == 1
+            and not is_there(first.state.pid)
+        )
 
 
 @repeated
@@ -61,21 +65,21 @@ async def test_a_killed_child_is_replaced_and_reported(sig: signal.Signals, time
 async def test_a_child_that_keeps_crashing_is_given_up_with_its_last_lines(status: int, time: int) -> None:
     async with watched(command("exit", status), free_port()) as it:
         shown = await it.phase("given_up")
-        assert shown.quick_crashes == 5 and shown.last_lines == ("it did not go well",)
-        assert shown.next_try is not None and shown.exit == f"exited with status {status}"
+        assert shown.state.quick_crashes == 5 and shown.last_lines == ("it did not go well",)
+        assert shown.next_try is not None and shown.state.exit == f"exited with status {status}"
         why = it.supervisor.unavailable()
         assert why is not None and "5 times in a row" in why.reason and why.retry_after >= 1
         assert "it did not go well" in why.reason
         again = await it.phase("given_up")
-        assert again.quick_crashes == 6
+        assert again.state.quick_crashes == 6
 
 
 @repeated
 async def test_a_child_that_never_listens_is_stopped_after_its_ready_timeout(time: int) -> None:
     async with watched(command("wait"), free_port(), limits=replace(QUICK, ready_timeout=0.3)) as it:
         stopping = await it.phase("stopping")
-        assert "not ready within 0.3 s" in stopping.reason
-        assert "SIGTERM" in (await it.until(ended)).reason
+        assert "not ready within 0.3 s" in stopping.state.reason
+        assert "SIGTERM" in (await it.until(ended)).state.reason
 
 
 @repeated
@@ -83,11 +87,11 @@ async def test_a_child_that_hangs_becomes_unhealthy_and_is_replaced(time: int) -
     port = free_port()
     async with watched(command("healthy", port), port) as it:
         first = await it.until(serving)
-        assert first.pid is not None
-        os.kill(first.pid, signal.SIGUSR1)
+        assert first.state.pid is not None
+        os.kill(first.state.pid, signal.SIGUSR1)
         await it.phase("unhealthy")
-        assert "no response" in (await it.until(ended)).reason
-        assert (await it.until(serving)).pid != first.pid
+        assert "no response" in (await it.until(ended)).state.reason
+        assert (await it.until(serving)).state.pid != first.state.pid
 
 
 @repeated
@@ -96,8 +100,10 @@ async def test_sigterm_may_be_ignored_sigkill_not(time: int) -> None:
     async with watched(command("stubborn", port), port, limits=replace(QUICK, grace=0.1)) as it:
         first = await it.until(serving)
         await it.supervisor.restart()
-        second = await it.until(lambda shown: shown.serving and shown.pid != first.pid)
-        assert "SIGKILL" in second.exit and first.pid is not None and not is_there(first.pid)
+        second = await it.until(lambda shown: shown.state.healthy and shown.state.pid != first.state.pid)
+        assert (
+            "SIGKILL" in second.state.exit and first.state.pid is not None and not is_there(first.state.pid)
+        )
 
 
 @repeated
@@ -111,7 +117,7 @@ async def test_grandchildren_and_daemons_end_with_the_child(what: str, time: int
             assert len(there()) >= 5  # the subreaper, the child, and three of its own
         else:
             await it.until(ended)
-            assert "status 1" in it.supervisor.child_status().exit
+            assert "status 1" in it.supervisor.child_status().state.exit
 
 
 @repeated
@@ -146,8 +152,8 @@ async def test_a_command_that_cannot_start_is_named_with_the_fix(
 ) -> None:
     async with watched((make(tmp_path), "--key=sekrit"), free_port()) as it:
         shown = await it.phase("given_up")
-        assert text in shown.reason and "sekrit" not in str(shown)
-        assert shown.pid is None and shown.next_try is not None
+        assert text in shown.state.reason and "sekrit" not in str(shown)
+        assert shown.state.pid is None and shown.next_try is not None
 
 
 def written(folder: Path, text: str, mode: int) -> str:
@@ -175,10 +181,10 @@ async def test_a_stranger_on_the_port_is_named_and_left_alone(what: str, time: i
     with another(what, port) as other:
         async with watched(command("healthy", port), port) as it:
             shown = await it.phase("port_taken")
-            assert f"(pid {other.pid})" in shown.reason and shown.port_owner is not None
-            assert not shown.serving and there() >= {other.pid}
+            assert f"(pid {other.pid})" in shown.state.reason and shown.state.port_owner is not None
+            assert not shown.state.healthy and there() >= {other.pid}
             other.kill()
-            assert (await it.until(serving)).phase == "ready"
+            assert (await it.until(serving)).state.phase == "ready"
 
 
 @repeated
@@ -187,12 +193,16 @@ async def test_a_running_proxy_is_adopted_left_alone_and_replaced_after_its_exit
     with another("healthy", port) as other:
         async with watched(command("healthy", port), port) as it:
             shown = await it.phase("adopted")
-            assert shown.serving and shown.pid is None and f"(pid {other.pid})" in (shown.port_owner or "")
+            assert (
+                shown.state.healthy
+                and shown.state.pid is None
+                and f"(pid {other.pid})" in (shown.state.port_owner or "")
+            )
         assert other.poll() is None
         async with watched(command("healthy", port), port) as it:
             await it.phase("adopted")
             other.kill()
-            assert (await it.until(serving)).pid not in (None, other.pid)
+            assert (await it.until(serving)).state.pid not in (None, other.pid)
 
 
 async def test_a_process_that_takes_the_port_of_an_exited_adopted_proxy_gets_no_request() -> None:
@@ -203,8 +213,8 @@ async def test_a_process_that_takes_the_port_of_an_exited_adopted_proxy_gets_no_
         async with watched(command("healthy", port), port, limits=limits) as it:
             await it.phase("adopted")
             other.kill()
-            assert not (await it.until(lambda shown: shown.phase != "adopted")).serving
-            assert (await it.until(serving)).pid not in (None, other.pid)
+            assert not (await it.until(lambda shown: shown.state.phase != "adopted")).state.healthy
+            assert (await it.until(serving)).state.pid not in (None, other.pid)
 
 
 @repeated
@@ -214,12 +224,12 @@ async def test_killing_the_subreaper_kills_the_child(what: str, time: int) -> No
     port = free_port()
     async with watched(command(what, port), port) as it:
         first = await it.until(serving)
-        assert first.pid is not None
+        assert first.state.pid is not None
         family = there()
         assert len(family) >= (5 if what == "family" else 2)
-        os.kill(subreaper.process_table()[first.pid][0], signal.SIGKILL)
-        assert "unknown status" in (await it.until(ended)).reason
-        assert (await it.until(serving)).pid != first.pid
+        os.kill(subreaper.process_table()[first.state.pid][0], signal.SIGKILL)
+        assert "unknown status" in (await it.until(ended)).state.reason
+        assert (await it.until(serving)).state.pid != first.state.pid
         poll(lambda: not any(map(is_there, family)), "no process of the first family is left")
 
 
@@ -232,8 +242,8 @@ async def test_200_restarts_leave_no_descriptor_and_no_zombie() -> None:
     async with watched((sys.executable, "-I", "-S", "-c", ""), free_port(), limits=limits) as it:
         await it.until(ended)
         before = descriptors()
-        shown = await it.until(lambda shown: shown.restarts >= 200 and ended(shown), 100)
-        assert shown.quick_crashes > 200
+        shown = await it.until(lambda shown: shown.state.restarts >= 200 and ended(shown), 100)
+        assert shown.state.quick_crashes > 200
         assert abs(descriptors() - before) <= 2
         assert len(there()) <= 2
 

@@ -114,7 +114,7 @@ class Watched:
         return status
 
     async def phase(self, *phases: str) -> ChildStatus:
-        return await self.until(lambda shown: shown.phase in phases)
+        return await self.until(lambda shown: shown.state.phase in phases)
 
 
 @contextlib.asynccontextmanager
@@ -135,5 +135,5 @@ async def watched(
         yield it
     finally:
         await it.supervisor.stop()
-        assert it.supervisor.child_status().phase == "stopped"
+        assert it.supervisor.child_status().state.phase == "stopped"
     assert there() <= before

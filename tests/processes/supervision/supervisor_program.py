@@ -11,7 +11,7 @@ from tests.processes.supervised import command, there, watched
 async def main() -> None:
     what, port = sys.argv[1], int(sys.argv[2])
     async with watched(command(what, port), port) as it:
-        await it.until(lambda shown: shown.serving)
+        await it.until(lambda shown: shown.state.healthy)
         sys.stdout.write(" ".join(map(str, there())) + "\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

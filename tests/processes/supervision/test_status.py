@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from clawgate.processes.supervision.child_state import Phase, State
-from clawgate.processes.supervision.status import service_status, status_of, unavailable
+from clawgate.processes.supervision.status import ChildStatus, service_status, unavailable
 
 LINES = ("first", "second", "third", "Error: Claude CLI not found")
 
@@ -16,10 +16,10 @@ LINES = ("first", "second", "third", "Error: Claude CLI not found")
 @pytest.mark.parametrize("phase", typing.get_args(Phase))
 def test_a_phase_that_does_not_serve_has_a_reason_and_a_retry_after(phase: Phase) -> None:
     state = State(phase=phase, since=90.0, reason="the reason", next_try_at=104.5)
-    why = unavailable(status_of("claude-proxy", state, LINES, 100.0))
+    why = unavailable(ChildStatus("claude-proxy", state, LINES, 100.0))
     assert why is not None and why.reason.startswith("claude-proxy ") and "(the reason)" in why.reason
     assert 1 <= why.retry_after <= 60
-    assert unavailable(status_of("claude-proxy", replace(state, healthy=True), LINES, 100.0)) is None
+    assert unavailable(ChildStatus("claude-proxy", replace(state, healthy=True), LINES, 100.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -38,32 +38,32 @@ def test_each_phase_has_its_text_and_next_step(
 ) -> None:
     at = None if next_try is None else 100.0 + next_try
     state = State(phase=phase, since=90.0, next_try_at=at, quick_crashes=5, port_owner="node (pid 9)")
-    shown = status_of("claude-proxy", state, (), 100.0)
+    shown = ChildStatus("claude-proxy", state, (), 100.0)
     why = unavailable(shown)
     assert why is not None and text in why.reason and why.retry_after == seconds
 
 
 def test_the_last_lines_are_included_where_they_explain_the_phase() -> None:
-    down = status_of("p", State(phase="given_up"), LINES, 1.0)
+    down = ChildStatus("p", State(phase="given_up"), LINES, 1.0)
     assert "second | third | Error: Claude CLI not found" in str(unavailable(down))
-    taken = status_of("p", State(phase="port_taken"), LINES, 1.0)
+    taken = ChildStatus("p", State(phase="port_taken"), LINES, 1.0)
     assert "Error" not in str(unavailable(taken))
 
 
 def test_the_text_of_a_status_is_one_line() -> None:
     state = State(phase="backing_off", reason="exited with status 1", next_try_at=3.0)
-    assert str(status_of("p", state, LINES, 0.0)) == "p: backing off, exited with status 1, next try in 3 s"
-    assert str(status_of("p", State(phase="ready", pid=7), (), 0.0)) == "p: ready, pid 7"
+    assert str(ChildStatus("p", state, LINES, 0.0)) == "p: backing off, exited with status 1, next try in 3 s"
+    assert str(ChildStatus("p", State(phase="ready", pid=7), (), 0.0)) == "p: ready, pid 7"
 
 
 @pytest.mark.parametrize("phase", ["unhealthy", "degraded", "adopted", "port_taken"])
 def test_the_next_step_is_that_of_the_probe_and_of_no_other_program(phase: Phase) -> None:
     state = State(phase=phase, next_step="run: house login")
-    assert status_of("house", state, (), 0.0).next_step == "run: house login"
-    assert "claude" not in status_of("house", State(phase=phase), (), 0.0).next_step
+    assert ChildStatus("house", state, (), 0.0).next_step == "run: house login"
+    assert "claude" not in ChildStatus("house", State(phase=phase), (), 0.0).next_step
 
 
 def test_a_service_status_leaves_out_what_is_not_known() -> None:
-    found = service_status(status_of("p", State(phase="given_up", reason="no", restarts=2), LINES, 1.0))
+    found = service_status(ChildStatus("p", State(phase="given_up", reason="no", restarts=2), LINES, 1.0))
     assert (found.state, found.ok, found.reason, found.lines) == ("given_up", False, "no", LINES)
     assert found.details == {"restarts": 2, "quickCrashes": 0} and found.next_step

@@ -13,6 +13,7 @@ import uvloop
 from clawgate.plugins.api import ChildHandle, ChildSpec, Health, ProbeResult, TrustedUser
 from clawgate.processes.supervision import supervisor
 from clawgate.processes.supervision.status import ChildStatus
+from clawgate.processes.supervision.supervisor import limits_of, secrets_of
 from tests.other_user import NOBODY, listening_as, needs_another_user
 from tests.ports import free_port
 from tests.processes.supervised import QUICK, command, watched
@@ -33,12 +34,12 @@ async def test_a_child_starts_serves_restarts_and_stops_on_every_loop(run: objec
     assert callable(run)
     port = free_port()
     async with watched(command("healthy", port), port) as it:
-        first = await it.until(lambda shown: shown.serving)
+        first = await it.until(lambda shown: shown.state.healthy)
         await it.supervisor.restart()
         await it.phase("stopping")
         assert it.supervisor.unavailable() is not None
-        second = await it.until(lambda shown: shown.serving)
-        assert first.pid != second.pid and second.quick_crashes == 0
+        second = await it.until(lambda shown: shown.state.healthy)
+        assert first.state.pid != second.state.pid and second.state.quick_crashes == 0
     why = it.supervisor.unavailable()
     assert why is not None and "not running" in why.reason and why.retry_after > 0
 
@@ -48,15 +49,15 @@ async def test_stopping_twice_or_before_the_start_does_nothing() -> None:
         await it.supervisor.stop()
         await it.supervisor.stop()
         await it.supervisor.start()
-        await it.until(lambda shown: shown.pid is not None)
+        await it.until(lambda shown: shown.state.pid is not None)
 
 
 async def test_without_auto_start_no_child_is_spawned_until_a_restart_request() -> None:
     port = free_port()
     async with watched(command("healthy", port), port, auto_start=False) as it:
-        assert (await it.phase("stopped")).pid is None
+        assert (await it.phase("stopped")).state.pid is None
         await it.supervisor.restart()
-        assert (await it.until(lambda shown: shown.serving)).phase == "ready"
+        assert (await it.until(lambda shown: shown.state.healthy)).state.phase == "ready"
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the probe broke"), OSError(113, "No route"), TimeoutError()])
@@ -65,7 +66,7 @@ async def test_a_failing_probe_counts_as_silence(error: Exception) -> None:
         raise error
 
     async with watched(command("wait"), probe=broken, limits=replace(QUICK, ready_timeout=0.2)) as it:
-        assert "not ready" in (await it.phase("stopping")).reason
+        assert "not ready" in (await it.phase("stopping")).state.reason
         await it.phase("backing_off")
 
 
@@ -79,7 +80,7 @@ async def test_a_failing_callback_does_not_end_the_supervision(caplog: pytest.Lo
             raise RuntimeError("not the child's fault")
 
         it.supervisor._on_change = fails
-        await it.until(lambda shown: shown.serving)
+        await it.until(lambda shown: shown.state.healthy)
     assert "not the child's fault" in caplog.text
 
 
@@ -114,7 +115,7 @@ def test_unknown_keys_are_neither_shown_nor_logged(caplog: pytest.LogCaptureFixt
             assert "canary" not in repr(shown) + str(it.supervisor.unavailable())
         async with watched(("/bin/true",), probe=unwell) as it:
             shown = await it.phase("adopted")
-            assert shown.reason == "the token *** has expired"
+            assert shown.state.reason == "the token *** has expired"
             assert "canary" not in str(it.supervisor.unavailable())
 
     with caplog.at_level("DEBUG"):
@@ -136,8 +137,8 @@ async def test_a_response_of_another_process_makes_no_child_ready() -> None:
     limits = replace(QUICK, ready_timeout=2.0)
     async with server, watched(command("wait"), port, probe=at_first_nobody, limits=limits) as it:
         stopping = await it.phase("stopping")
-        assert "has its port" in stopping.reason and not stopping.serving
-        assert (await it.until(lambda shown: shown.serving)).phase == "adopted"
+        assert "has its port" in stopping.state.reason and not stopping.state.healthy
+        assert (await it.until(lambda shown: shown.state.healthy)).state.phase == "adopted"
 
 
 async def test_it_is_a_child_handle_of_the_plugin_interface() -> None:
@@ -145,7 +146,7 @@ async def test_it_is_a_child_handle_of_the_plugin_interface() -> None:
     port = free_port()
     async with watched(command("healthy", port), port) as it:
         handle: ChildHandle = it.supervisor
-        await it.until(lambda shown: shown.serving)
+        await it.until(lambda shown: shown.state.healthy)
         status = handle.status()
         assert status.ok and status.state == "ready" and isinstance(status.details["pid"], int)
         assert None not in status.details.values() and handle.unavailable() is None
@@ -180,7 +181,7 @@ async def test_silence_on_a_port_without_a_listener_is_a_closed_port() -> None:
         return ProbeResult("silent", "no response")
 
     async with watched(command("wait"), free_port(), probe=silent) as it:
-        assert (await it.until(lambda shown: shown.pid is not None)).phase == "starting"
+        assert (await it.until(lambda shown: shown.state.pid is not None)).state.phase == "starting"
 
 
 @needs_another_user
@@ -191,11 +192,11 @@ def test_a_process_of_another_user_is_not_adopted_unless_the_spec_names_the_user
     async def work(port: int) -> None:
         async with watched(command("wait"), port, probe=healthy, auto_start=auto_start) as it:
             taken = await it.phase("port_taken")
-            assert not taken.serving and f"(uid {NOBODY})" in taken.reason
+            assert not taken.state.healthy and f"(uid {NOBODY})" in taken.state.reason
             assert "name that user" in taken.next_step and it.supervisor.unavailable() is not None
         named: TrustedUser = NOBODY
         async with watched(command("wait"), port, probe=healthy, trusted_user=named) as it:
-            assert (await it.phase("adopted")).serving
+            assert (await it.phase("adopted")).state.healthy
 
     with listening_as(NOBODY) as (port, _):
         asyncio.run(work(port))
@@ -217,11 +218,11 @@ async def test_a_process_of_another_user_does_not_stand_in_for_a_child_that_stil
 
     port = free_port()
     async with watched(command("wait"), port, probe=probe, limits=replace(QUICK, ready_timeout=1.0)) as it:
-        await it.until(lambda shown: shown.pid is not None)
+        await it.until(lambda shown: shown.state.pid is not None)
         with listening_as(NOBODY, port):
             is_taken = True
             stopping = await it.phase("stopping")
-            assert not stopping.serving and f"(uid {NOBODY})" in stopping.reason
+            assert not stopping.state.healthy and f"(uid {NOBODY})" in stopping.state.reason
             is_taken = False
 
 
@@ -244,3 +245,15 @@ async def test_the_output_of_a_child_is_in_the_log_but_not_all_of_a_flood(
     now = 1.0
     it._output.feed(b"later\n")
     assert caplog.messages[-2:] == ["child: 10 lines of output were not logged", "child: | later"]
+
+
+def test_a_spec_shows_no_secret_and_its_secrets_are_known() -> None:
+    environment = {"MERIDIAN_API_KEY": "canary-key-1", "PORT_TOKEN": "short", "HOME": "/home/user"}
+    spec = ChildSpec(name="p", argv=("x",), environment=environment, secrets=("canary-secret-2",))
+    assert secrets_of(spec) == ["canary-secret-2", "canary-key-1"] and "canary" not in repr(spec)
+
+
+def test_the_limits_are_those_of_the_spec() -> None:
+    spec = ChildSpec(name="p", argv=("x",), auto_restart=False, restart_delay=1, ready_timeout=2, grace=3)
+    limits = limits_of(spec)
+    assert (limits.auto_restart, limits.restart_delay, limits.ready_timeout, limits.grace) == (False, 1, 2, 3)

@@ -14,7 +14,8 @@ from typing import assert_never
 
 from clawgate.plugins.api import ChildSpec, ProbeResult, ServiceStatus, Unavailable
 from clawgate.plugins.api import Probe as ProbeCall
-from clawgate.policy.redaction import Redactor
+from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
+from clawgate.policy.secret_names import is_secret_variable
 from clawgate.processes.port_owner import port_owner
 from clawgate.processes.port_trust import distrust_reason
 from clawgate.processes.supervision import status as child_status
@@ -43,7 +44,6 @@ from clawgate.processes.supervision.child_state import (
 from clawgate.processes.supervision.lifecycle import step
 from clawgate.processes.supervision.output_tail import OutputTail
 from clawgate.processes.supervision.pid_watch import PID, PidWatcher
-from clawgate.processes.supervision.spec import limits_of, secrets_of
 from clawgate.processes.supervision.status import ChildStatus
 
 _PROBE_SECONDS = 6.0
@@ -143,7 +143,7 @@ class Supervisor:
 
     def child_status(self) -> ChildStatus:
         """Return the current status."""
-        return child_status.status_of(self._spec.name, self._state, self._output.lines(), self._clock())
+        return ChildStatus(self._spec.name, self._state, self._output.lines(), self._clock())
 
     def unavailable(self) -> Unavailable | None:
         """Return why requests cannot be served; None if they can be."""
@@ -214,8 +214,9 @@ class Supervisor:
 
     def _publish(self, old: State) -> None:
         status = self.child_status()
-        if status.phase != old.phase:
-            bad = status.phase in ("backing_off", "given_up", "port_taken", "unhealthy")
+        phase = self._state.phase
+        if phase != old.phase:
+            bad = phase in ("backing_off", "given_up", "port_taken", "unhealthy")
             self._log.log(logging.WARNING if bad else logging.INFO, "%s", status)
             if old.spawned and not self._state.spawned and bad and status.last_lines:
                 last_lines = " | ".join(status.last_lines[-_LOGGED_LINES:])
@@ -261,6 +262,25 @@ class Supervisor:
             return status
         next_step = f"stop it, configure another port, or name that user in the config of {self._spec.name}"
         return PortStatus("stranger", distrust, owner, is_own_child, next_step)
+
+
+def limits_of(spec: ChildSpec) -> SupervisionLimits:
+    return SupervisionLimits(
+        restart_delay=spec.restart_delay,
+        auto_restart=spec.auto_restart,
+        ready_timeout=spec.ready_timeout,
+        grace=spec.grace,
+    )
+
+
+def secrets_of(spec: ChildSpec) -> list[str]:
+    """Return what must be redacted in its output: its secrets, and variables whose names say that they hold one."""
+    from_environment = [
+        value
+        for name, value in spec.environment.items()
+        if len(value) >= SHORTEST_SECRET and is_secret_variable(name)
+    ]
+    return [*spec.secrets, *from_environment]
 
 
 def _inspect_port(spec: ChildSpec, ancestor: int) -> tuple[str | None, bool | None, str | None]:
