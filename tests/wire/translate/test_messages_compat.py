@@ -33,6 +33,30 @@ SHORT = {"type": "ephemeral"}
             ["output_config.effort"],
         ),
         (
+            Compat(supported_reasoning_efforts=("low", "high"), reasoning_effort_map={"max": "ultra"}),
+            {"output_config": {"effort": "medium"}},
+            {"output_config": {"effort": "high"}},
+            [],
+        ),
+        (
+            Compat(reasoning_effort_map={"max": "ultra"}),
+            {"output_config": {"effort": "max"}},
+            {"output_config": {"effort": "ultra"}},
+            [],
+        ),
+        (
+            Compat(open_router_routing={"only": ["x"]}, vercel_gateway_routing={"order": ["y"]}),
+            {},
+            {"provider": {"only": ["x"]}, "providerOptions": {"gateway": {"order": ["y"]}}},
+            [],
+        ),
+        (
+            Compat(requires_string_content=True),
+            {"system": [{"type": "text", "text": "a"}], "messages": [{"role": "user", "content": "x"}, 5]},
+            {"system": "a", "messages": [{"role": "user", "content": "x"}, 5]},
+            [],
+        ),
+        (
             Compat(supports_strict_mode=False),
             {"tools": [{**TOOL, "strict": True}, 5]},
             {"tools": [TOOL, 5]},
@@ -88,6 +112,18 @@ def test_a_field_is_fitted_or_left_out(
     }
     assert adapt_messages_request(fields, compat) == ignored
     assert fields == made
+
+
+@pytest.mark.parametrize("system", [None, "s", [{"type": "text", "text": "s"}]])
+def test_a_schema_is_said_in_words_where_none_is_taken(system: Any) -> None:
+    wanted = {"format": {"type": "json_schema", "schema": {"type": "null"}}}
+    fields: dict[str, Any] = {"output_config": wanted, **({"system": system} if system else {})}
+    assert adapt_messages_request(fields, Compat(supports_json_schema_response_format=False)) == []
+    assert set(fields) == {"system"}
+    kept, words = fields["system"], fields["system"]
+    if isinstance(system, list):
+        kept, words = (block["text"] for block in kept)
+    assert kept.startswith("s" if system else "Respond") and words.endswith('schema:\n{"type":"null"}')
 
 
 @pytest.mark.parametrize("kind", ["any", "tool"])

@@ -40,6 +40,15 @@ def parse_request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
         raise InvalidRequest(f"the request body cannot be read: {problem}", param=param) from None
 
 
+def member_names(body: bytes) -> list[str]:
+    """Return the names in an object that `parse_request` has read, without those of null."""
+    try:
+        members = _members.decode(body)
+    except _WRONG:
+        members = _members.decode(replace_lone_surrogates(body))
+    return [name for name, value in members.items() if bytes(value) != b"null"]
+
+
 def parse_response(body: bytes, shape: msgspec.json.Decoder[T], joiner: SurrogateJoiner | None = None) -> T:
     """Return the upstream's ``body`` or event in its shape; raises `UpstreamMalformed`.
 
@@ -121,3 +130,4 @@ def abbreviated(text: str) -> str:
 
 
 _object: msgspec.json.Decoder[dict[str, object]] = msgspec.json.Decoder(dict[str, object])
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -18,6 +18,7 @@ Json = dict[str, Any]
 class TextPart(Struct, tag_field="type", tag="text"):
     text: str
     cache_control: Json | None = None
+    prompt_cache_breakpoint: object = None
 
 
 class RefusalPart(Struct, tag_field="type", tag="refusal"):
@@ -26,11 +27,13 @@ class RefusalPart(Struct, tag_field="type", tag="refusal"):
 
 class ImageUrl(Struct):
     url: str
+    detail: object = None
 
 
 class ImagePart(Struct, tag_field="type", tag="image_url"):
     image_url: ImageUrl
     cache_control: Json | None = None
+    prompt_cache_breakpoint: object = None
 
 
 class FileData(Struct):
@@ -42,6 +45,7 @@ class FileData(Struct):
 class FilePart(Struct, tag_field="type", tag="file"):
     file: FileData
     cache_control: Json | None = None
+    prompt_cache_breakpoint: object = None
 
 
 class AudioPart(Struct, tag_field="type", tag="input_audio"):
@@ -74,14 +78,17 @@ class ToolCall(Struct):
 
 class SystemMessage(Struct, tag_field="role", tag="system"):
     content: str | list[TextPart]
+    name: object = None
 
 
 class DeveloperMessage(Struct, tag_field="role", tag="developer"):
     content: str | list[TextPart]
+    name: object = None
 
 
 class UserMessage(Struct, tag_field="role", tag="user"):
     content: str | list[UserPart]
+    name: object = None
 
 
 class AssistantMessage(Struct, tag_field="role", tag="assistant"):
@@ -91,6 +98,8 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
     thinking_blocks: list[ThinkingEntry] | None = None
     reasoning_details: object = None
     function_call: Json | None = None
+    audio: Json | None = None
+    name: object = None
 
 
 class ToolMessage(Struct, tag_field="role", tag="tool"):
@@ -160,6 +169,8 @@ class ChatRequest(Struct):
     user: str | None = None
     safety_identifier: str | None = None
     logprobs: bool | None = None
+    top_logprobs: int | None = None
+    moderation: Json | None = None
     modalities: list[str] | None = None
     functions: list[Json] | None = None
     function_call: str | Json | None = None

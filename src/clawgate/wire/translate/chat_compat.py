@@ -41,16 +41,27 @@ def adapt_fields(fields: Fields, compat: Compat) -> list[str]:
     _rename_limit(fields, compat)
     has_tools = _adapt_tools(fields, compat, removed)
     _adapt_response_format(fields, compat)
-    if compat.open_router_routing is not None:
-        fields.setdefault("provider", dict(compat.open_router_routing))
-    if compat.vercel_gateway_routing is not None:
-        fields.setdefault("providerOptions", {"gateway": dict(compat.vercel_gateway_routing)})
+    add_routing(fields, compat)
     if compat.zai_tool_stream and has_tools and fields.get("stream"):
         fields.setdefault("tool_stream", True)
     messages = fields.get("messages")
     if isinstance(messages, list):
         fields["messages"] = adapt_messages(messages, compat)
     return removed
+
+
+def add_routing(fields: Fields, compat: Compat) -> None:
+    """Add what routers of many services take beside either dialect's fields."""
+    if compat.open_router_routing is not None:
+        fields.setdefault("provider", dict(compat.open_router_routing))
+    if compat.vercel_gateway_routing is not None:
+        fields.setdefault("providerOptions", {"gateway": dict(compat.vercel_gateway_routing)})
+
+
+def schema_in_words(schema: object) -> str:
+    """Return the instruction that stands for a schema of the output."""
+    shown = strict.encode_request(schema).decode()
+    return f"Respond with JSON alone, without other text, that matches this JSON schema:\n{shown}"
 
 
 def _unsupported(compat: Compat) -> list[str]:
@@ -113,8 +124,7 @@ def _adapt_response_format(fields: Fields, compat: Compat) -> None:
     described = wanted.get("json_schema")
     if wanted.get("type") != "json_schema" or not isinstance(described, dict):
         return
-    schema = strict.encode_request(described.get("schema", {})).decode()
-    words = f"Respond with JSON alone, without other text, that matches this JSON schema:\n{schema}"
+    words = schema_in_words(described.get("schema", {}))
     del fields["response_format"]
     messages = fields.get("messages")
     if not isinstance(messages, list):

@@ -38,7 +38,8 @@ def adapt_messages(messages: list[Any], compat: Compat) -> list[Any]:
         adapted = [_role_and_content(message) for message in adapted]
     if compat.requires_string_content:
         for message in adapted:
-            _flatten(message)
+            if isinstance(message, dict) and "content" in message:
+                message["content"] = joined_texts(message["content"])
     return adapted
 
 
@@ -61,7 +62,7 @@ def _adapt_assistant(message: Message, compat: Compat) -> None:
     if compat.requires_thinking_as_text:
         reasoning = message.pop("reasoning_content", None) or message.pop("reasoning", None)
         if isinstance(reasoning, str) and reasoning:
-            _prepend(message, f"<thinking>\n{reasoning}\n</thinking>")
+            _prepend(message, thinking_as_text(reasoning))
     if compat.requires_reasoning_content_on_assistant_messages and compat.reasoning:
         message.setdefault("reasoning_content", "")
     if compat.requires_assistant_after_tool_result and message.get("content") is None:
@@ -87,7 +88,7 @@ def _without_calls(message: Any, called: dict[object, object]) -> Any:
         return message
     calls = message.get("tool_calls")
     if isinstance(calls, list):
-        in_words = [_call_in_words(call) for call in calls if isinstance(call, dict)]
+        in_words = [_described(call) for call in calls if isinstance(call, dict)]
         message = {name: value for name, value in message.items() if name != "tool_calls"}
         content = message.get("content")
         if isinstance(content, list):
@@ -95,17 +96,32 @@ def _without_calls(message: Any, called: dict[object, object]) -> Any:
         else:
             message["content"] = "\n".join([content, *in_words] if content else in_words)
     elif message.get("role") == "tool":
-        name = called.get(message.get("tool_call_id")) or "the tool"
+        name = called.get(message.get("tool_call_id"))
         result = dict(message, role="user")
-        _prepend(result, f"[Result of {name}]")
+        _prepend(result, result_heading(name))
         return {name: result[name] for name in ("role", "content")}
     return message
 
 
-def _call_in_words(call: dict[str, Any]) -> str:
+def _described(call: dict[str, Any]) -> str:
     function = call.get("function")
     function = function if isinstance(function, dict) else {}
-    return f"[{function.get('name')} was called with {function.get('arguments') or '{}'}]"
+    return call_in_words(function.get("name"), function.get("arguments") or "{}")
+
+
+def call_in_words(name: object, arguments: object) -> str:
+    """Return what stands for a call of a tool where the server knows none."""
+    return f"[{name} was called with {arguments}]"
+
+
+def result_heading(name: object) -> str:
+    """Return what stands in front of the result of a call then; ``name`` is None if it is not known."""
+    return f"[Result of {name or 'the tool'}]"
+
+
+def thinking_as_text(thinking: object) -> str:
+    """Return earlier reasoning as the text that it becomes."""
+    return f"<thinking>\n{thinking}\n</thinking>"
 
 
 def _role_and_content(message: Any) -> Any:
@@ -114,16 +130,13 @@ def _role_and_content(message: Any) -> Any:
     return {name: message[name] for name in ("role", "content") if name in message}
 
 
-def _flatten(message: Any) -> None:
-    """Make one text of a list of texts; a list with anything else in it stays."""
-    content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, list):
-        return
+def joined_texts(content: Any) -> Any:
+    """Return one text for a list of texts; anything else as it is."""
     texts = []
-    for part in content:
+    for part in content if isinstance(content, list) else (None,):
         is_text = isinstance(part, dict) and part.get("type", "text") == "text"
-        text = part.get("text") if is_text else part
+        text = part.get("text") if is_text and isinstance(part, dict) else part
         if not isinstance(text, str):
-            return
+            return content
         texts.append(text)
-    message["content"] = "\n".join(texts)
+    return "\n".join(texts)

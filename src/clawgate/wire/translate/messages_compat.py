@@ -1,7 +1,7 @@
 """Changes a Messages request so that its server accepts it, as the compat keys of its model say.
 
-Works on decoded JSON and is lenient: what is not of the expected form is the server's to reject. Source of the keys:
-OpenClaw 2026.9.6.
+Used for requests that were translated, and for those of Messages clients where a key is set. Works on decoded JSON and
+is lenient: what is not of the expected form is the server's to reject. Source of the keys: OpenClaw 2026.9.6.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from clawgate.errors import InvalidRequest
+from clawgate.wire.translate.chat_compat import add_routing, schema_in_words
+from clawgate.wire.translate.chat_messages_compat import joined_texts
 from clawgate.wire.translate.compat import Compat
+from clawgate.wire.translate.messages_turns_compat import adapt_turns
+from clawgate.wire.translate.thinking_format import effort_of_server
 from clawgate.wire.translate.tool_schema import fit_schema
 
 Fields = dict[str, Any]
@@ -23,19 +27,43 @@ def adapt_messages_request(fields: Fields, compat: Compat) -> list[str]:
     removed: list[str] = []
     if compat.supports_temperature is False and fields.pop("temperature", None) is not None:
         removed.append("temperature")
-    if compat.supports_reasoning_effort is False:
-        config = fields.get("output_config")
-        if isinstance(config, dict) and config.pop("effort", None) is not None:
-            removed.append("output_config.effort")
-            if not config:
-                del fields["output_config"]
+    _adapt_output(fields, compat, removed)
+    add_routing(fields, compat)
     if compat.supports_long_cache_retention is False:
         for mark in _cache_marks(fields):
             mark.pop("ttl", None)
     tools = fields.get("tools")
     if isinstance(tools, list):
         _adapt_tools(fields, tools, compat, removed)
+    turns = fields.get("messages")
+    if isinstance(turns, list):
+        fields["messages"] = adapt_turns(turns, compat)
+    if compat.requires_string_content and "system" in fields:
+        fields["system"] = joined_texts(fields["system"])
     return removed
+
+
+def _adapt_output(fields: Fields, compat: Compat, removed: list[str]) -> None:
+    """Name the effort as the server does, and say a schema in words where it takes none."""
+    config = fields.get("output_config")
+    if not isinstance(config, dict):
+        return
+    if isinstance(effort := config.get("effort"), str):
+        if (level := effort_of_server(compat, effort)) is not None:
+            config["effort"] = level
+        else:
+            del config["effort"]
+            removed.append("output_config.effort")
+    wanted = config.get("format")
+    if compat.supports_json_schema_response_format is False and isinstance(wanted, dict):
+        words, system = schema_in_words(wanted.get("schema", {})), fields.get("system")
+        if isinstance(system, list):
+            fields["system"] = [*system, {"type": "text", "text": words}]
+        else:
+            fields["system"] = f"{system}\n\n{words}" if system else words
+        del config["format"]
+    if not config:
+        del fields["output_config"]
 
 
 def _cache_marks(value: object) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ def set_thinking(fields: dict[str, Any], compat: Compat, *, enabled: bool, effor
     ``effort`` is OpenAI's, None if the client named none. Where the format only knows on and off, thinking that is not
     ``enabled`` is turned off, since such models think by default.
     """
-    level = _level(compat, effort if enabled else "none")
+    level = effort_of_server(compat, effort if enabled else "none")
     wants_effort = effort is not None and effort != "none"
     if compat.thinking_format in (None, "openai"):
         if level is not None and (wants_effort or effort == "none" or level != "none"):
@@ -67,7 +67,7 @@ def _set_openrouter(
         fields.setdefault("reasoning", {"enabled": False})
 
 
-def _level(compat: Compat, effort: str | None) -> str | None:
+def effort_of_server(compat: Compat, effort: str | None) -> str | None:
     """Return the server's name of an effort; None if it takes none, or none was named."""
     mapped = (compat.reasoning_effort_map or {}).get(_OFF if effort == "none" else effort or "")
     if mapped is not None:

@@ -42,7 +42,7 @@ def translation(
                 created=created,
                 unique_id=unique_id,
                 max_tokens=max_tokens,
-                reasoning=compat.reasoning,
+                compat=compat,
             )
         case Dialect.MESSAGES, Dialect.CHAT:
             return MessagesToChat(

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from clawgate.errors import InvalidRequest, UpstreamClosed
+from clawgate.wire.translate.compat import Compat
 from clawgate.wire.translate.openai_to_anthropic.translator import MAX_TOKENS, ChatToMessages
 from clawgate.wire.translate.reasoning_effort import BUDGETS
 from tests.wire.exchanges import Fed
 
 USER = {"role": "user", "content": "hi"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+SCHEMA_FORMAT = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "null"}}}
 OLD, NEW = "claude-sonnet-4-5", "claude-opus-4-7"
 
 
@@ -192,6 +194,37 @@ def test_an_effort_yields_to_what_anthropic_would_refuse_it_for(model: str, fiel
     assert "thinking" not in told(model, **fields)
 
 
+@pytest.mark.parametrize(
+    ("model", "fields", "ignored"),
+    [
+        (OLD, {}, ()),
+        (NEW, {}, ()),
+        (NEW, {"tools": [TOOL], "tool_choice": "required"}, ()),
+        (OLD, {"tools": [TOOL], "tool_choice": "required"}, ("reasoning_effort",)),
+        (OLD, {"thinking": {"type": "disabled"}}, ("reasoning_effort",)),
+        (OLD, {"response_format": SCHEMA_FORMAT, "messages": [USER, {"role": "assistant", "content": "{"}]},
+         ("reasoning_effort",)),
+        (OLD, {"reasoning_effort": "none"}, ()),
+    ],
+)  # fmt: skip
+def test_an_effort_that_yields_is_reported(
+    model: str, fields: dict[str, Any], ignored: tuple[str, ...]
+) -> None:
+    made = exchange(model)
+    body = {"messages": [USER], "reasoning_effort": "high", **fields}
+    made.translate_request(json.dumps(body).encode())
+    assert made.ignored == ignored
+
+
+def test_a_server_that_differs_gets_what_it_accepts() -> None:
+    made = exchange(compat=Compat(supports_temperature=False, requires_string_content=True))
+    body = {"messages": [{"role": "system", "content": "s"}, USER], "temperature": 0, "seed": 1}
+    sent = json.loads(made.translate_request(json.dumps(body).encode()))
+    assert (
+        sent["messages"] == [USER] and "temperature" not in sent and made.ignored == ("seed", "temperature")
+    )
+
+
 def test_no_effort_turns_thinking_off_where_it_may_be_on() -> None:
     assert told(NEW, reasoning_effort="none")["thinking"] == {"type": "disabled"}
 
@@ -205,7 +238,7 @@ def test_anthropics_own_fields_take_precedence() -> None:
 
 
 def test_no_effort_is_requested_of_a_model_that_cannot_think() -> None:
-    assert "thinking" not in told(settings={"reasoning": False}, reasoning_effort="high")
+    assert "thinking" not in told(settings={"compat": Compat(reasoning=False)}, reasoning_effort="high")
 
 
 # What is refused

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from clawgate.errors import UpstreamMalformed
 from clawgate.wire.json import strict
-from clawgate.wire.json.surrogates import replace_lone_surrogates
 from clawgate.wire.openai.types import CHAT_RESPONSE, ChatCompletion
 from clawgate.wire.translate import chat_compat, thinking_format
 from clawgate.wire.translate import errors as upstream_errors
@@ -26,8 +23,6 @@ from clawgate.wire.translate.anthropic_to_openai.stream import MessagesStream
 from clawgate.wire.translate.anthropic_to_openai.tool_names import ToolNames
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation, read_response
-
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class MessagesToChat(Translation):
@@ -80,7 +75,7 @@ class MessagesToChat(Translation):
         if self.streams:
             fields["stream"] = True
             fields["stream_options"] = {"include_usage": True}
-        ignored = request_fields.ignored_fields(request, _names_in(body))
+        ignored = request_fields.ignored_fields(request, strict.member_names(body))
         if turns.drops_cache_control and "cache_control" not in ignored:
             ignored.append("cache_control")
         effort = request_fields.requested_effort(request)
@@ -138,15 +133,6 @@ class MessagesToChat(Translation):
 
     def error_event(self) -> bytes:
         return upstream_errors.messages_event(self._stream.error) if self._stream.error is not None else b""
-
-
-def _names_in(body: bytes) -> list[str]:
-    """Return the names of the fields at the top of a request that was read before, but for those that are null."""
-    try:
-        members = _members.decode(body)
-    except msgspec.MsgspecError:
-        members = _members.decode(replace_lone_surrogates(body))
-    return [name for name, value in members.items() if bytes(value) != b"null"]
 
 
 def _lead_with_developer(turns: list[Any]) -> None:

@@ -71,6 +71,20 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBloc
     return system, turns
 
 
+def ignored_members(messages: Sequence[chat.Message]) -> list[str]:
+    """Return the names of members of messages that have no counterpart."""
+    found: set[str] = set()
+    for message in messages:
+        if not isinstance(message, chat.ToolMessage) and message.name:
+            found.add("messages.name")
+        for part in message.content if isinstance(message.content, list) else ():
+            if isinstance(part, chat.ImagePart) and part.image_url.detail not in (None, "auto"):
+                found.add("image_url.detail")
+            if getattr(part, "prompt_cache_breakpoint", None) is not None:
+                found.add("prompt_cache_breakpoint")
+    return sorted(found)
+
+
 def lacks_thinking(turns: Sequence[Turn]) -> bool:
     """Whether the model has to continue its own text, or a tool's result whose call has no thinking in front of it.
 
@@ -104,6 +118,8 @@ def _blocks(turn: Turn) -> list[ContentBlock]:
 def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
     if message.function_call is not None:
         reject(f"{path}.function_call", "is the old form of a tool call; send 'tool_calls'")
+    if message.audio is not None:
+        reject(f"{path}.audio", "is a response that only the service which spoke it has; send its text")
     content = kept_thinking(message)
     content += _parts(message.content or "", f"{path}.content")
     if message.refusal and message.refusal.strip():

@@ -1,8 +1,9 @@
 """Translates one exchange of a chat client with an upstream that speaks Anthropic's Messages API.
 
-What both APIs know is translated. Sampling and storage hints that only OpenAI knows (seed, penalties, logit_bias,
-store, metadata, verbosity, prompt_cache_key, …) and unknown fields are dropped, since Anthropic rejects unknown fields.
-What changes the kind of response (n, logprobs, audio, web search, custom tools) is rejected with the field's name.
+What both APIs know is translated. Hints that only OpenAI knows (seed, penalties, logit_bias, store, metadata,
+verbosity, prompt_cache_key, …) and unknown fields are left out, as Anthropic's own endpoint for OpenAI's clients does,
+and listed in ``ignored``. What changes the kind of response (n, logprobs, audio, web search, moderation, custom tools)
+is rejected with the field's name.
 Anthropic's own fields (top_k, thinking, output_config, cache_control, inference_geo, speed) pass unchanged. A
 temperature above 1, Anthropic's maximum, becomes 1. A top_p of 1 is dropped, and so is a temperature of 1 beside
 another top_p: both are the defaults of both services. Sampling fields that the model rejects are dropped, see
@@ -11,16 +12,23 @@ another top_p: both are the defaults of both services. Sampling fields that the 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from clawgate.wire.anthropic.types import MESSAGES_RESPONSE
 from clawgate.wire.json import lenient, strict
 from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import claude_models
 from clawgate.wire.translate import errors as upstream_errors
 from clawgate.wire.translate import reasoning_effort as effort
+from clawgate.wire.translate.compat import NO_COMPAT, Compat
 from clawgate.wire.translate.exchange import Translation, read_response, reject
+from clawgate.wire.translate.messages_compat import adapt_messages_request
 from clawgate.wire.translate.openai_to_anthropic import messages as conversation
 from clawgate.wire.translate.openai_to_anthropic import response, structured_output
 from clawgate.wire.translate.openai_to_anthropic.stream import ChatStream
+
+READ = frozenset(chat.ChatRequest.__struct_fields__)
+"""Fields of a request that are translated or rejected; any other one has no effect."""
 
 MAX_TOKENS = 8192
 """Sent if neither the client nor the config has a limit: Anthropic has no default, and all current models can write as
@@ -42,14 +50,14 @@ class ChatToMessages(Translation):
         created: int,
         unique_id: str = "unnamed",
         max_tokens: int | None = None,
-        reasoning: bool = True,
+        compat: Compat = NO_COMPAT,
     ) -> None:
         self._requested = requested_model
         self._model = upstream_model
         self._created = created
         self._made_id = f"chatcmpl-{unique_id}"  # of a response that came without one
         self._max_tokens = max_tokens
-        self._reasoning = reasoning
+        self._compat = compat
         self._stream: ChatStream | None = None
 
     def translate_request(self, body: bytes) -> bytes:
@@ -76,7 +84,7 @@ class ChatToMessages(Translation):
         output = dict(request.output_config or {})
         if output_format is not None:
             output["format"] = output_format
-        if request.reasoning_effort is not None and request.thinking is None and self._reasoning:
+        if request.reasoning_effort is not None and request.thinking is None and self._compat.reasoning:
             self._set_thinking(request, fields, turns, output, limit)
         if output:
             fields["output_config"] = output
@@ -93,6 +101,8 @@ class ChatToMessages(Translation):
                 made_id=self._made_id,
                 include_usage=options is not None and bool(options.include_usage),
             )
+        ignored = [*_ignored(request, strict.member_names(body), fields)]
+        self.ignored = (*ignored, *adapt_messages_request(fields, self._compat))
         return strict.encode_request(fields)
 
     def translate_response(self, body: bytes) -> bytes:
@@ -168,20 +178,40 @@ def _reject_untranslatable(request: chat.ChatRequest) -> None:
     """Reject what requests another kind of response than an Anthropic model can give."""
     if request.n is not None and request.n != 1:
         reject("n", "must be 1: an Anthropic model gives one response to each request")
-    if request.logprobs:
-        reject("logprobs", "is not available from an Anthropic model; remove it")
-    if "audio" in (request.modalities or ()):
-        reject("modalities", "requests audio, which an Anthropic model cannot produce; remove it")
+    for name in ("logprobs", "top_logprobs"):
+        if getattr(request, name):
+            reject(name, "is not available from an Anthropic model; remove it")
+    if set(request.modalities or ()) - {"text"}:
+        reject("modalities", "must be text, all that an Anthropic model can produce")
     if request.functions is not None or request.function_call is not None:
         name = "functions" if request.functions is not None else "function_call"
         reject(name, "is the old form of tools; send 'tools' and 'tool_choice'")
-    if request.web_search_options is not None:
-        reject("web_search_options", "is a service of OpenAI; remove it")
+    for name in ("web_search_options", "moderation"):
+        if getattr(request, name) is not None:
+            reject(name, "is a service of OpenAI; remove it")
     for name in ("max_completion_tokens", "max_tokens"):
         if (value := getattr(request, name)) is not None and value < 1:
             reject(name, "must be 1 or more")
     if request.temperature is not None and not 0 <= request.temperature <= 2:
         reject("temperature", "must be from 0 to 2")
+
+
+def _ignored(request: chat.ChatRequest, names: Collection[str], made: dict[str, object]) -> Iterator[str]:
+    """Yield the names of fields without effect, of those that the client sent; ``made`` is the request upstream."""
+    yield from sorted(name for name in names if name not in READ)
+    for name in ("temperature", "top_p", "top_k"):
+        value = getattr(request, name)
+        if value is not None and name not in made and (value != 1 or name == "top_k"):
+            yield name
+    if any(not stop.strip() for stop in _stops(request)):
+        yield "stop"
+    if request.service_tier is not None and request.service_tier not in TIERS:
+        yield "service_tier"
+    output = made.get("output_config")
+    thinks = "thinking" in made or (isinstance(output, dict) and "effort" in output)
+    if request.reasoning_effort not in (None, "none") and (request.thinking is not None or not thinks):
+        yield "reasoning_effort"
+    yield from conversation.ignored_members(request.messages)
 
 
 def _prompt(system: list[conversation.ContentBlock]) -> object:
@@ -195,13 +225,16 @@ def _limits(request: chat.ChatRequest, model: str, fields: dict[str, object]) ->
     if claude_models.accepts_sampling(model):
         _set_sampling(request, model, fields)
     # Anthropic rejects a stop sequence of nothing but white space.
-    stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
-    if stops := [stop for stop in stops if stop.strip()]:
+    if stops := [stop for stop in _stops(request) if stop.strip()]:
         fields["stop_sequences"] = stops
     if user := request.user or request.safety_identifier:
         fields["metadata"] = {"user_id": user}
     if request.service_tier in TIERS:
         fields["service_tier"] = TIERS[request.service_tier]
+
+
+def _stops(request: chat.ChatRequest) -> list[str]:
+    return [request.stop] if isinstance(request.stop, str) else request.stop or []
 
 
 def _set_sampling(request: chat.ChatRequest, model: str, fields: dict[str, object]) -> None:
