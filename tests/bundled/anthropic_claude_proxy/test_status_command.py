@@ -146,7 +146,7 @@ def test_a_config_that_cannot_be_used_is_told() -> None:
 
 def test_unknown_words_print_the_usage() -> None:
     context = Context(ProxyConfig())
-    assert run(context, "restart") == 2 and "Usage" in context.complaints[0]
+    assert run(context, "begin") == 2 and "Usage" in context.complaints[0]
     assert run(context, "--help") == 0 and "Usage" in said(context)
 
 

@@ -94,7 +94,7 @@ def test_an_invalid_config_is_its_problems_and_what_to_do(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "status"), [(["--help"], 0), (["-h"], 0), (["restart"], 2), (["status", "x"], 2)]
+    ("words", "status"), [(["--help"], 0), (["-h"], 0), (["begin"], 2), (["status", "x"], 2)]
 )
 def test_help_and_unknown_words_print_the_usage(tmp_path: Path, words: list[str], status: int) -> None:
     code, host = run(tmp_path, *words)
