@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from clawgate.plugins.host.implied_providers import implied_blocks
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.providers.provider import Provider
@@ -50,6 +51,9 @@ def build_catalog(
     if config.models.mode == "merge":
         blocks = dict.fromkeys(BUILT_IN)
     blocks |= config.models.providers
+    if config.plugins.entries:
+        implied = implied_blocks(config, environment)
+        blocks |= {name: ProviderBlock.model_validate(block) for name, block in implied.items()}
     own = own_settings(config)
     providers = {
         name: _with_own_settings(build_provider(name, block, _within(name, unset), environment), own)

@@ -66,6 +66,9 @@ class Provider:
     def check_config(self, config, settings):
         if settings.word == "odd":
             return [Diagnostic(path=("models", "x"), message="it leads elsewhere", fix="do this")]
+        if settings.word == "astray":
+            path = ("models", "providers", self.id, "baseUrl")
+            return [Diagnostic(path=path, message="it leads astray", fix="do this")]
         return [] if settings.word != "wild" else 1 / 0
 
 class Plugin:
@@ -182,6 +185,21 @@ async def test_services_stop_behind_the_running_requests_to_their_providers(
     await until(lambda: said(a) == ["start one", "stop", "start two"], lambda: said(a))
     await until(lambda: host.unavailable("a") is None, host.statuses)
     running["a"] = 0
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_base_url_that_leads_elsewhere_gets_no_request(tmp_path: Path) -> None:
+    """What listens there was not checked by the plugin."""
+    installed(tmp_path, "a")
+    host, _ = host_in(tmp_path)
+    host.load(config(tmp_path, a={"word": "astray"}))
+    task = asyncio.ensure_future(host.run())
+    await until(lambda: bool(host.statuses()) and host.statuses()["a"][0].ok, host.statuses)
+    refused = host.unavailable("a")
+    assert refused is not None and "it leads astray; do this" in refused.message
+    host.reload(config(tmp_path, a={}))
+    await until(lambda: host.unavailable("a") is None, host.statuses)
     task.cancel()
     await asyncio.wait({task})
 

@@ -52,6 +52,7 @@ def test_why_no_request_comes() -> None:
     assert unreachable_reason(there) is None
     assert unreachable_reason(there | {"plugins": {"entries": {ID: {"enabled": True}}}}) is None
     assert unreachable_reason(there | {"plugins": {"allow": [ID], "deny": ["other"]}}) is None
+    assert unreachable_reason({"plugins": {"entries": {ID: {"enabled": True}}}}) is None
     for config in (
         {},
         there | {"plugins": {"enabled": False}},
@@ -64,4 +65,7 @@ def test_why_no_request_comes() -> None:
 
 @pytest.mark.parametrize("odd", [None, {}, "x", [1, {"id": 2}, {"id": "a\x1b"}]])
 def test_models_that_are_none(odd: object) -> None:
-    assert models_in(file(models=odd)) == [] and models_in(file(models=[{"id": "m"}])) == ["m"]
+    settings = ProxyConfig.model_validate({"models": ["own"]})
+    assert models_in(file(models=odd), settings) == []
+    assert models_in(file(models=[{"id": "m"}]), settings) == ["m"]
+    assert models_in({}, settings) == ["own"]

@@ -153,7 +153,7 @@ def test_unknown_words_print_the_usage() -> None:
 @pytest.mark.parametrize(
     ("config", "says", "step"),
     [
-        ({}, 'the config has no models.providers."anthropic-claude-proxy"', "models auth login --provider"),
+        ({}, "the config does not enable the plugin", "models auth login --provider"),
         (
             {"plugins": {"entries": {ID: {"enabled": False}}}},
             "the plugin is disabled",

@@ -84,6 +84,9 @@ class PluginHost:
         self._running: dict[str, _RunningPlugin] = {}
         self._failures: dict[str, str] = {}  # plugin id -> why it cannot run
         self._revoked: Mapping[str, str] = {}  # the same, of those that the config alone would let run
+        self._misled: dict[
+            str, str
+        ] = {}  # provider -> why its baseUrl does not lead to what its plugin watches
         self._draining: set[str] = set()  # plugins whose services stop as soon as their requests have ended
         self._restarts: set[str] = set()  # plugins whose restart a command requested
         self._diagnostics: set[str] = set()
@@ -99,6 +102,8 @@ class PluginHost:
         plugin = found.service_plugin
         if plugin is None:
             return None
+        if provider in self._misled:
+            return _unavailable(provider, Unavailable(reason=self._misled[provider]))
         if plugin in self._failures:
             return _unavailable(provider, Unavailable(reason=self._failures[plugin]))
         running = self._running.get(plugin)
@@ -153,6 +158,10 @@ class PluginHost:
         self._revoked = {}
         before, self._file = self._file, file
         self._changed.set()
+        urls = {name: block.base_url for name, block in file.config.models.providers.items()}
+        known = before.config.models.providers if before is not None else {}
+        moved = [name for name in urls if name not in known or known[name].base_url != urls[name]]
+        self._misled |= dict.fromkeys(moved, "its baseUrl changed and is being checked")
         old = before.config.plugins.entries if before is not None else {}
         new = file.config.plugins.entries
         return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
@@ -263,6 +272,7 @@ class PluginHost:
         """Log what `check_config` of the providers finds; each once, until it is fixed."""
         assert self._file is not None
         diagnostics: set[str] = set()
+        misled: dict[str, str] = {}
         for name, settings in configs.items():
             for provider in plugins[name].providers:
                 try:
@@ -271,6 +281,12 @@ class PluginHost:
                     diagnostics.add(f"{name}: {error}")
                     continue
                 diagnostics |= {f"{name}: {one}" for one in found}
+                base_url = ("models", "providers", provider.id, "baseUrl")
+                misled |= dict.fromkeys(
+                    [provider.id for one in found if one.is_error and one.path == base_url],
+                    "; ".join(map(str, found)),
+                )
+        self._misled = misled
         for text in sorted(diagnostics - self._diagnostics):
             logger.warning("[plugins] %s", text)
         self._diagnostics = diagnostics

@@ -44,8 +44,8 @@ def unreachable_reason(config: Mapping[str, Any]) -> tuple[str, str] | None:
         return "plugins.allow does not list the plugin", f"clawgate plugins enable {ID}"
     if object_at(config, ("plugins", "entries", ID)).get("enabled") is False:
         return "the plugin is disabled", f"clawgate plugins enable {ID}"
-    if not object_at(config, PROVIDER):
-        return f'the config has no models.providers."{ID}"', f"clawgate models auth login --provider {ID}"
+    if not (object_at(config, PROVIDER) or object_at(config, ("plugins", "entries", ID)).get("enabled")):
+        return "the config does not enable the plugin", f"clawgate models auth login --provider {ID}"
     return None
 
 
@@ -53,8 +53,10 @@ def _lists(value: object, plugin: str) -> bool:
     return isinstance(value, list | tuple) and plugin in value
 
 
-def models_in(config: Mapping[str, Any]) -> list[str]:
-    """Return the model ids that the provider lists."""
+def models_in(config: Mapping[str, Any], settings: ProxyConfig) -> list[str]:
+    """Return the model ids of the provider: of its block, or where it has none of the plugin's settings."""
+    if not object_at(config, PROVIDER):
+        return list(settings.models)
     models = object_at(config, PROVIDER).get("models")
     ids = [one.get("id") for one in models if isinstance(one, Mapping)] if isinstance(models, list) else []
     return [one for one in ids if isinstance(one, str) and one.isprintable()]

@@ -161,14 +161,7 @@ class ProxyProvider:
     def config_change(self, answers: Answers) -> ConfigChange:
         models = answers.words("models") or DEFAULT_MODELS
         host, port = answers.text("host") or DEFAULT_HOST, answers.number("port")
-        provider: dict[str, object] = {
-            "baseUrl": origin(host, port),
-            "api": self.dialect,
-            "request": {"allowPrivateNetwork": True},
-            "models": [_entry(model) for model in models],
-        }
-        if key := answers.text("api_key"):
-            provider["apiKey"] = key
+        provider = self._block(host, port, models, answers.text("api_key"))
         plugin: dict[str, object] = {"host": host, "port": port, "models": list(models)}
         if not is_loopback(host):
             plugin["autoStart"] = False
@@ -179,6 +172,21 @@ class ProxyProvider:
             default_model=f"{ID}/{models[0]}",
             notes=(_TERMS,),
         )
+
+    def implied_block(self, settings: BaseModel, environment: Mapping[str, str]) -> Mapping[str, object]:
+        assert isinstance(settings, ProxyConfig)
+        key = settings.env.get(_KEY) or environment.get(_KEY, "")
+        return self._block(settings.host, settings.port, settings.models, key.strip())
+
+    def _block(self, host: str, port: int, models: Sequence[str], key: str) -> dict[str, object]:
+        """Return the block of ``models.providers``."""
+        block: dict[str, object] = {
+            "baseUrl": origin(host, port),
+            "api": self.dialect,
+            "request": {"allowPrivateNetwork": True},
+            "models": [_entry(model) for model in models],
+        }
+        return block | ({"apiKey": key} if key else {})
 
     def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
         return diagnostics(config, settings) if isinstance(settings, ProxyConfig) else ()

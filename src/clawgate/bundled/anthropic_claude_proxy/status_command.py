@@ -56,7 +56,7 @@ async def report(context: CommandContext, config: ProxyConfig) -> StatusReport:
     works = health.result.health == "ready" and health.logged_in is not False
     problem = _config_problem(context, config)
     ok = is_running and service is not None and service.ok and works and problem is None
-    models = models_in(context.config_file)
+    models = models_in(context.config_file, config)
     next_step = problem[1] if problem is not None else _next_step(service, health, is_running=is_running)
     return StatusReport(
         ok=ok,

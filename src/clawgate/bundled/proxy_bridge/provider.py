@@ -160,12 +160,7 @@ class BridgeProvider:
         if token:
             block["bridgeToken"] = token
             secrets.append(("bridgeToken",))
-        provider: dict[str, object] = {
-            "baseUrl": f"{origin(DEFAULT_HOST, _number(port))}/v1",
-            "apiKey": token or "bridge",
-            "api": self.dialect,
-            "models": [{"id": model, "name": model} for model in models],
-        }
+        provider = self._block(DEFAULT_HOST, _number(port), models, token)
         return ConfigChange(
             plugin_config=block,
             provider=provider,
@@ -173,6 +168,23 @@ class BridgeProvider:
             secrets=tuple(secrets),
             notes=(f"To see its state: clawgate {ID} status",),
         )
+
+    def implied_block(self, settings: BaseModel, environment: Mapping[str, str]) -> Mapping[str, object]:
+        """Return nothing for a bridge that takes any free port."""
+        assert isinstance(settings, BridgeSettings)
+        if not settings.bridge_port:
+            return {}
+        token = settings.bridge_token.get_secret_value() if settings.bridge_token is not None else ""
+        return self._block(settings.host, settings.bridge_port, _ids(list(settings.models)), token)
+
+    def _block(self, host: str, port: int, models: Sequence[str], token: str) -> dict[str, object]:
+        """Return the block of ``models.providers``."""
+        return {
+            "baseUrl": f"{origin(host, port)}/v1",
+            "apiKey": token or "bridge",
+            "api": self.dialect,
+            "models": [{"id": model, "name": model} for model in models],
+        }
 
     def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
         return diagnostics(config, settings) if isinstance(settings, BridgeSettings) else ()

@@ -21,6 +21,9 @@ from clawgate.plugins.api import (
     object_at,
 )
 
+_NOT_CONFIGURED = (
+    f"not configured, so the gateway has no models of it: clawgate models auth login --provider {ID}"
+)
 _MAX_SHOWN_MODELS = 12
 _TOKEN = {True: "accepted", False: "rejected", None: "not known"}
 _REACHABLE = {True: "yes", False: "no", None: "not known"}
@@ -157,10 +160,15 @@ def _remote_details(url: str, remote: RemoteStatus) -> dict[str, Any]:
 def _provider_details(context: CommandContext, problem: Diagnostic | None) -> dict[str, Any]:
     block = object_at(context.config_file, PROVIDER)
     return {
-        "configured": bool(block),
+        "configured": bool(block) or _is_implied(context),
         "baseUrl": _printable(block.get("baseUrl")),
         "problem": f"{problem.path[-1]}: {problem.message}" if problem is not None else None,
     }
+
+
+def _is_implied(context: CommandContext) -> bool:
+    entry = object_at(context.config_file, ("plugins", "entries", ID))
+    return entry.get("enabled") is True and object_at(entry, ("config",)).get("bridgePort") != 0
 
 
 def _state(listener: Listener, reason: str, *, is_ours: bool) -> str:
@@ -182,9 +190,7 @@ def _remote_rows(remote: RemoteStatus) -> list[tuple[str, str]]:
 def _provider_text(context: CommandContext, problem: Diagnostic | None) -> str:
     block = object_at(context.config_file, PROVIDER)
     if not block:
-        return (
-            f"not configured, so the gateway has no models of it: clawgate models auth login --provider {ID}"
-        )
+        return "configured by the plugin's settings" if _is_implied(context) else _NOT_CONFIGURED
     if problem is not None:
         return f"{problem.path[-1]}: {problem.message}"
     return f"its baseUrl is the bridge's ({_printable(block.get('baseUrl')) or 'not set'})"

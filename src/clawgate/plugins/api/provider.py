@@ -126,6 +126,15 @@ class MapsErrors(Protocol):
 
 
 @runtime_checkable
+class ImpliesProvider(Protocol):
+    """Optional hook of a bundled plugin's provider that needs no block in ``models.providers``. Pure."""
+
+    def implied_block(self, settings: BaseModel, environment: Mapping[str, str]) -> Mapping[str, object]:
+        """Return the block that the plugin's validated config implies; empty if it implies none."""
+        ...
+
+
+@runtime_checkable
 class ChecksConfig(Protocol):
     """Optional hook of a provider whose settings depend on each other. Pure."""
 
