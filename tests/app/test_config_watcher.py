@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawgate.processes.instance.config_report import ConfigReport, read_report
+from clawgate.processes.instance.run_records import ConfigReport, read_report
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
 from tests.routing.gateway_server import (

@@ -11,8 +11,8 @@ import pytest
 
 from clawgate.cli.effect import WAIT_SECONDS, Effect, effect_of
 from clawgate.cli.paths import Paths
-from clawgate.processes.instance.config_report import ConfigReport, write_report
 from clawgate.processes.instance.instance_lock import Instance
+from clawgate.processes.instance.run_records import ConfigReport, write_report
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.update import WriteResult
 from tests.cli.gateway.test_run import serving

@@ -15,7 +15,7 @@ from clawgate.app.revocation import catalog_left, plugins_left, tokens_left, why
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.path_routing import GATEWAY_ROUTES, RouteTable
-from clawgate.processes.instance.config_report import ConfigReport
+from clawgate.processes.instance.run_records import ConfigReport
 from clawgate.providers.catalog import Catalog, build_catalog
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.routing.router import ModelRouter

@@ -19,7 +19,7 @@ from clawgate.app.upstreams import provider_upstream
 from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, ControlApi
 from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
 from clawgate.policy.local_hosts import is_loopback
-from clawgate.processes.instance.config_report import write_report
+from clawgate.processes.instance.run_records import write_report
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits

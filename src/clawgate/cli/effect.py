@@ -16,8 +16,8 @@ import click
 from clawgate.cli.paths import Paths
 
 if TYPE_CHECKING:
-    from clawgate.processes.instance.config_report import ConfigReport
     from clawgate.processes.instance.instance_lock import RunningInstance
+    from clawgate.processes.instance.run_records import ConfigReport
     from clawgate.settings.key_path import KeyPath
     from clawgate.settings.openclaw.update import WriteResult
 
@@ -56,8 +56,8 @@ def effect_of(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Effect:
     """Wait until the gateway of this state folder has reported on the new version of the file; return its report."""
-    from clawgate.processes.instance.config_report import read_report
     from clawgate.processes.instance.instance_lock import find_instance
+    from clawgate.processes.instance.run_records import read_report
 
     try:
         running = find_instance(paths.folder)

@@ -19,8 +19,8 @@ from clawgate.cli.auth.wizard.answers import MissingAnswer
 from clawgate.cli.auth.wizard.flow import SignInResult
 from clawgate.cli.context import LoadedConfig, load_config
 from clawgate.plugins.api.provider import ConfigChange
-from clawgate.processes.instance.config_report import ConfigReport, write_report
 from clawgate.processes.instance.instance_lock import Instance
+from clawgate.processes.instance.run_records import ConfigReport, write_report
 from clawgate.settings.openclaw.update import WriteResult
 from tests.cli.auth.wizard.scripted import EVERY_KIND
 from tests.cli.catalogs import CONFIG, alone, config_file

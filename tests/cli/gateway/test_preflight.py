@@ -12,7 +12,7 @@ import pytest
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.preflight import start_refusal
 from clawgate.cli.paths import Paths
-from clawgate.processes.instance.restart_refusal import RestartRefusal
+from clawgate.processes.instance.run_records import RestartRefusal
 from clawgate.settings.openclaw.gateway import GatewayFlags
 
 TOKEN = "preflight-0123456789abcdef"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import Paths
-from clawgate.processes.instance.restart_refusal import RestartRefusal
+from clawgate.processes.instance.run_records import RestartRefusal
 from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:

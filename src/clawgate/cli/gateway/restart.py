@@ -54,7 +54,7 @@ def _restart(running: RunningInstance, paths: Paths, timeout: float, output: Act
     from clawgate.processes.instance.daemon import last_lines, serving_instance
     from clawgate.processes.instance.pid_identity import identity_of
     from clawgate.processes.instance.reexec import RESTART_SIGNAL
-    from clawgate.processes.instance.restart_refusal import clear_refusal, read_refusal
+    from clawgate.processes.instance.run_records import clear_refusal, read_refusal
 
     clear_refusal(paths.folder)
     send(running, RESTART_SIGNAL)

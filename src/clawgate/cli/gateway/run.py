@@ -28,7 +28,7 @@ from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
 from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
-from clawgate.processes.instance.restart_refusal import RestartRefusal, write_refusal
+from clawgate.processes.instance.run_records import RestartRefusal, write_refusal
 from clawgate.settings.environment import ignored_env_file, named_environment
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.settings.problems import SettingsInvalid

@@ -106,7 +106,7 @@ def _origin(file: ConfigFile, secret: CallerSecret) -> str:
 def _fail_if_another_counts(paths: Paths, secret: CallerSecret) -> None:
     """End the command if the running gateway got its secret by a flag or a variable that this shell does not have."""
     from clawgate.cli.gateway.running import find_running
-    from clawgate.processes.instance.config_report import read_report
+    from clawgate.processes.instance.run_records import read_report
 
     running = find_running(paths)
     if running is not None and running.config is not None and Path(running.config) != paths.config.absolute():
