@@ -39,13 +39,6 @@ class ModelSource(Protocol):
         """Return their ids, none for a provider whose models are not known. Never raises."""
 
 
-class NoModelSource:
-    """The config alone counts."""
-
-    async def models_of(self, provider: Provider) -> Sequence[str]:
-        return ()
-
-
 class ListedModel(msgspec.Struct, frozen=True):
     """A value of ``model`` that requests may have: an id or an alias, with the model's full name and its provider."""
 
@@ -63,10 +56,10 @@ class ControlApi:
         *,
         instance: str,
         draining: Callable[[], bool],
-        source: ModelSource | None = None,
+        source: ModelSource,
     ) -> None:
         self._router = router
-        self._source = source or NoModelSource()
+        self._source = source
         self._instance = instance
         self._draining = draining
         self._started_at = time.monotonic()

@@ -47,7 +47,6 @@ class UpstreamHealth:
         return self.state == "reachable"
 
     def to_json(self, upstream: Upstream) -> dict[str, object]:
-        """Return the object of the health response."""
         fields = {
             "url": str(upstream.origin),
             "state": self.state,
@@ -109,7 +108,6 @@ class HealthProbe:
         self._checked_at = 0.0
 
     async def check(self) -> UpstreamHealth:
-        """Return the present health."""
         loop = asyncio.get_running_loop()
         async with self._lock:
             rejected = self._health is not None and self._health.state == "unauthorized"

@@ -28,7 +28,6 @@ class MetricsCollector:
         self._upstream = upstream
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics of one scrape."""
         metrics = self._metrics
         requests = CounterMetricFamily("clawgate_requests", "Finished requests.", labels=["status", "error"])
         for (status, code), count in sorted(metrics.requests.items()):

@@ -74,5 +74,4 @@ class CrossOriginPolicy:
 
 
 def _shown(value: bytes) -> str:
-    """Return a header value for an error message."""
     return value[:100].decode("ascii", "replace")

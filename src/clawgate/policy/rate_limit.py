@@ -56,7 +56,6 @@ class RateLimiter:
             self._in_flight.pop(name, None)
 
     def in_flight(self, name: str) -> int:
-        """Return the number of requests of ``name`` in flight."""
         return self._in_flight.get(name, 0)
 
     def _count_minute(self, name: str, now: float, limit: int) -> None:

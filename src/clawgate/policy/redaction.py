@@ -50,7 +50,6 @@ class Redactor:
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Redact these secrets too."""
         spellings = set(self._spellings)
         for secret in secrets:
             if secret:

@@ -45,7 +45,6 @@ def redact_argv(secrets: Iterable[str]) -> None:
 
 
 def secret_flags(arguments: Sequence[str]) -> list[str]:
-    """Return the names of the flags that carry a secret."""
     names = (argument.partition("=")[0] for argument in arguments)
     return [name for name in names if name.startswith("--") and _is_secret_name(name)]
 

@@ -90,7 +90,6 @@ def proxy_of(
 
 
 def tls_problem(block: ProviderBlock, key_path: str, unset: Mapping[str, str]) -> str | None:
-    """Return the problem of the TLS settings; None where there is none."""
     tls = block.request.tls
     for key in ("request.tls.key", "request.tls.passphrase", "request.tls.ca", "request.tls.cert"):
         if key in unset:

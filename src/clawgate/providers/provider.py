@@ -81,7 +81,6 @@ class Provider:
 
     @property
     def base_url(self) -> str:
-        """Return the base URL for people; empty where the address is unknown."""
         return "" if self.origin is None else f"{self.origin}{self.path}"
 
     @property

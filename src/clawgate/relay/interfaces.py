@@ -61,7 +61,6 @@ class ChunkPassthrough:
 
     @property
     def last_content(self) -> bytes:
-        """The content of the last chunk."""
         return self.last_chunk[self.last_chunk.find(b"\r\n") + 2 : -2]
 
 
@@ -115,7 +114,6 @@ class ResponseProgress:
         """Bytes of comments and pings since the last content."""
 
     def note_content(self) -> None:
-        """Content arrived."""
         self.content_started = self._progressed = True
         self.keepalive_bytes = 0
 

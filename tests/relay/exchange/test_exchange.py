@@ -645,7 +645,7 @@ async def test_a_client_that_does_not_read_is_not_the_upstreams_silence(staged: 
     """The reading of the upstream pauses with it, and its time begins anew."""
     await staged.reach(State.STREAMING)
     staged.exchange.on_client_write_paused()
-    assert staged.exchange.client_write_paused and not staged.dialer.transport().reading
+    assert staged.exchange._flow.client_write_paused and not staged.dialer.transport().reading
     staged.exchange.check_time(100.0)
     assert not staged.relay.records
     staged.relay.clock.time = 100.0

@@ -56,7 +56,6 @@ def host_problem(text: str) -> str | None:
 
 
 def model_problem(text: str) -> str | None:
-    """Return what is wrong with ``text`` as a model id, or None."""
     if _MODEL.match(text):
         return None
     shown = text[:60] if text.isprintable() else ascii(text[:60])[1:-1]

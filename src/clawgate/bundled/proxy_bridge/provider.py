@@ -240,7 +240,6 @@ def _text(value: object) -> str:
 
 
 def _ids(models: object) -> list[str]:
-    """Return model ids from a list of ids, or of a provider's entries."""
     if not isinstance(models, list):
         return []
     ids = [one.get("id") if isinstance(one, Mapping) else one for one in models]

@@ -54,7 +54,6 @@ class Answers(Mapping[str, str]):
         return self.text(name).lower() in _YES
 
     def merged(self, more: Mapping[str, str]) -> Answers:
-        """Return these answers updated with ``more``."""
         return Answers(self._values | dict(more))
 
 

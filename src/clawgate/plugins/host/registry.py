@@ -51,7 +51,6 @@ class Registry:
         return Registry((*self.loaded, *kept), left, self.disabled)
 
     def provider(self, provider: str) -> tuple[LoadedPlugin, ProviderPlugin] | None:
-        """Return the provider with this id and its plugin."""
         return next(((one, its) for one in self.loaded for its in one.providers if its.id == provider), None)
 
     def command(self, name: str) -> tuple[LoadedPlugin, CommandPlugin] | None:

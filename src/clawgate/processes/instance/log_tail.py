@@ -50,7 +50,6 @@ class Entry:
 
 
 def parse_line(line: bytes) -> Entry:
-    """Parse one line of a log file."""
     text = line.decode("utf-8", "replace")
     try:
         fields = json.loads(text)

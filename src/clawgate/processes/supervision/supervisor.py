@@ -138,15 +138,12 @@ class Supervisor:
         self._owner = None
 
     def status(self) -> ServiceStatus:
-        """Return the current status as plugins get it."""
         return child_status.service_status(self.child_status())
 
     def child_status(self) -> ChildStatus:
-        """Return the current status."""
         return ChildStatus(self._spec.name, self._state, self._output.lines(), self._clock())
 
     def unavailable(self) -> Unavailable | None:
-        """Return why requests cannot be served; None if they can be."""
         return None if self._state.healthy else child_status.unavailable(self.child_status())
 
     def _post(self, event: Event) -> None:

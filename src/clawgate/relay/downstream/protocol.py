@@ -11,10 +11,6 @@ that responses come in order; the socket is read meanwhile, so that a disconnect
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, UnclearFraming
 from clawgate.relay.admission.admission import ControlRequest
@@ -22,7 +18,7 @@ from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.downstream.head_cache import CachedHead
 from clawgate.relay.downstream.pipeline import PipelineBuffer
 from clawgate.relay.downstream.request_parser import RequestParser
-from clawgate.relay.downstream.response_side import Listener, ResponseSide
+from clawgate.relay.downstream.response_side import ResponseSide
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import RequestHead
 from clawgate.wire.http.message import CONTINUE
@@ -36,21 +32,11 @@ class RelayProtocol(ResponseSide):
     _cached_head: CachedHead[AdmittedHead] | None = None
     _rejection: GatewayError | None = None  # of a request whose read is not over yet
 
-    def __init__(
-        self,
-        listener: Listener,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(listener, config, server_state, app_state, _loop)
-        self._request_parser = RequestParser(self, listener.limits)
-
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._request_parser = RequestParser(self, self._listener.limits)
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._peer = self.client[0] if self.client is not None else ""
         self.write = transport.write
@@ -201,7 +187,6 @@ class RelayProtocol(ResponseSide):
             self._exchange.request_complete()
 
     def on_request_error(self, error: GatewayError) -> None:
-        """Respond with ``error``, and read nothing more."""
         if not self._request_parser.head_done:
             self._head = None
         self._request_parser.is_last = True
@@ -222,5 +207,4 @@ class RelayProtocol(ResponseSide):
         super().on_message_complete()
 
     def invalidate_head_cache(self) -> None:
-        """The admission policy has changed: the next head has to be admitted anew."""
         self._cached_head = None

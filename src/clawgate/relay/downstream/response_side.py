@@ -13,37 +13,24 @@ import socket
 import struct
 import termios
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestTimedOut
-from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.client_timeouts import BodyRate, Overdue, Phase, UnsentBytes, overdue
 from clawgate.relay.downstream.error_replies import encode_error, rejection_record
 from clawgate.relay.downstream.pipeline import PipelineBuffer
-from clawgate.relay.downstream.request_parser import ClientLimits, RequestParser
-from clawgate.relay.exchange.context import ExchangeContext
+from clawgate.relay.downstream.request_parser import RequestParser
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import RequestHead
 
+if TYPE_CHECKING:
+    from clawgate.relay.downstream.connections import ConnectionManager
+
 _CLIENT_READS = (Phase.RESPONSE_READ, Phase.CLOSING)
-
-
-class Listener(Protocol):
-    """What the connections of one listener share, and report to."""
-
-    admission: Admission
-    limits: ClientLimits
-    context: ExchangeContext
-    draining: bool
-    now: Callable[[], float]
-
-    def connection_opened(self, connection: Any) -> None: ...
-    def authenticated(self, connection: Any) -> None: ...
-    def connection_closed(self, connection: Any) -> None: ...
 
 
 class ResponseSide(HttpToolsProtocol):
@@ -67,7 +54,7 @@ class ResponseSide(HttpToolsProtocol):
 
     def __init__(
         self,
-        listener: Listener,
+        listener: ConnectionManager,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -159,11 +146,9 @@ class ResponseSide(HttpToolsProtocol):
             self._update_reading()
 
     def must_close(self) -> bool:
-        """Whether the response has to announce the end of the connection."""
         return self._request_parser.is_last or self._draining
 
     def send_error_response(self, error: GatewayError, names: bytes = b"") -> int:
-        """The exchange ended without a response: send this one. Returns its bytes."""
         self._exchange = None
         return 0 if self.transport.is_closing() else self._send_error(error, names)
 

@@ -195,6 +195,5 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def close(sockets: Sequence[socket.socket]) -> None:
-    """Close the sockets."""
     for sock in sockets:
         sock.close()

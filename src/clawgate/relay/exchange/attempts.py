@@ -118,7 +118,6 @@ class Attempts:
             self._plan.discard_body()
 
     def map_error(self, error: GatewayError) -> GatewayError:
-        """Return ``error`` with what is known of the route."""
         return self._plan.map_error(error) if self._plan is not None else error
 
 

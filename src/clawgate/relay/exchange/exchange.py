@@ -36,7 +36,6 @@ class Exchange(RequestSide):
 
     @property
     def done(self) -> bool:
-        """Whether nothing more can happen."""
         return self.state is DONE
 
     # The response: what an upstream connection calls back.
@@ -71,7 +70,6 @@ class Exchange(RequestSide):
         return True
 
     def on_response_head(self, head: ResponseHead) -> bytes | None:
-        """The response begins."""
         self._request.discard_replay()
         self._sent_whole = None
         upstream = self._current_upstream()
@@ -96,7 +94,6 @@ class Exchange(RequestSide):
         return writer.extra_headers
 
     def on_response_body(self, body: bytes) -> None:
-        """Bytes of the response's body."""
         if self._response is not None:
             try:
                 self._response.writer.feed(body)
@@ -104,7 +101,6 @@ class Exchange(RequestSide):
                 self.fail(error)
 
     def on_read_complete(self) -> None:
-        """Send what came with one read."""
         response = self._response
         if response is not None:
             try:
@@ -120,7 +116,6 @@ class Exchange(RequestSide):
         return response.passthrough() if response is not None and self.state is not DONE else None
 
     def on_response_complete(self) -> None:
-        """The response is complete."""
         connection, self._connection = self._connection, None
         response = self._response
         assert connection is not None and response is not None
@@ -159,11 +154,6 @@ class Exchange(RequestSide):
         if self.state is not DONE:
             self._release_upstream()
             self._finalize(CLIENT_LEFT, CLIENT_DISCONNECTED)
-
-    @property
-    def client_write_paused(self) -> bool:
-        """Whether the response waits for the client to read."""
-        return self._flow.client_write_paused
 
     # How it ends.
 

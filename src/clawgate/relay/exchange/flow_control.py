@@ -33,7 +33,6 @@ class FlowControl:
         return bool(self.reasons & UPSTREAM_WRITE)
 
     def pause_client(self, reason: int) -> None:
-        """Stop reading the request."""
         assert self._client is not None, "an exchange changes only a flow control of its own"
         self.reasons |= reason
         self._client.pause_reading()

@@ -106,7 +106,6 @@ class RequestSide(_Handler):
         self._request = RequestStream([head] if head else [], body)
 
     def request_body(self, data: bytes) -> None:
-        """Add bytes of the body."""
         if self.state is DONE or self._request.complete:
             return
         try:
@@ -145,15 +144,12 @@ class RequestSide(_Handler):
             self._attempts.discard_body()
 
     def resume_body(self) -> None:
-        """The listener has memory for the rest of the body."""
         self._own_flow().resume_client(BODY_BUDGET)
 
     def reject_body(self, error: Overloaded) -> None:
-        """The listener has no memory for the body."""
         self.fail(error)
 
     def request_complete(self) -> None:
-        """The client has sent all of the request."""
         if self.state is DONE:
             return
         body = self._request.end()
@@ -244,7 +240,6 @@ class RequestSide(_Handler):
             self._fail_unforeseen(error)
 
     def prepare(self, work: Callable[[], Awaitable[_T]], then: Callable[[_T], None]) -> None:
-        """Do ``work`` before anything can be sent, and call ``then`` with its result."""
         self.state = PREPARING
         self._task = self._context.spawn(self._run_task(work, then))
 
@@ -266,7 +261,6 @@ class RequestSide(_Handler):
         self.fail(InternalError("an internal error; the log of clawgate says more"))
 
     def use_upstream(self, upstream: Upstream) -> None:
-        """Send the request to ``upstream``."""
         self._upstream = upstream
 
     def _try_next_attempt(self, *, status: int | None = None, error: GatewayError | None = None) -> bool:
@@ -277,7 +271,6 @@ class RequestSide(_Handler):
         return self._attempts.advance(status=status, error=error)
 
     def abandon_attempt(self) -> None:
-        """Give up the current upstream: another one is tried."""
         self._release_upstream()
         self.state = PREPARING
         self._request_sent_at = self._response = None
@@ -300,7 +293,6 @@ class RequestSide(_Handler):
         self.state = CONNECTING
 
     def on_connection(self, connection: UpstreamConnection) -> None:
-        """The pool has a connection."""
         self._connecting = None
         try:
             self._attach(connection)
@@ -308,7 +300,6 @@ class RequestSide(_Handler):
             self._fail_unforeseen(error)
 
     def on_connect_failed(self, error: Exception) -> None:
-        """No connection could be opened."""
         self._connecting = None
         if isinstance(error, GatewayError):
             self.fail(error)
@@ -353,10 +344,8 @@ class RequestSide(_Handler):
         self.fail(error)
 
     def on_upstream_write_paused(self) -> None:
-        """The upstream reads more slowly than the client sends."""
         self._own_flow().pause_client(UPSTREAM_WRITE)
 
     def on_upstream_write_resumed(self) -> None:
-        """The upstream has caught up."""
         self._progress_at = self._context.now()
         self._own_flow().resume_client(UPSTREAM_WRITE)

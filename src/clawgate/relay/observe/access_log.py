@@ -58,7 +58,6 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write all pending lines."""
         if self._pending:
             pending, self._pending = self._pending, []
             self._write("".join([line(record, when) for record, when in pending]))

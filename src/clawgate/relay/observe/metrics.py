@@ -21,7 +21,6 @@ class Histogram:
         self.sum = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one duration."""
         self.sum += seconds
         for index, bound in enumerate(SECONDS):
             if seconds <= bound:

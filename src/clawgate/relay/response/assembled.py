@@ -64,7 +64,6 @@ class AssembledWriter(EventStreamWriter):
 
     @property
     def headers_pending(self) -> bool:
-        """See `ResponseWriter`."""
         return not self._started
 
     def flush(self, *, ended: bool) -> bytes:

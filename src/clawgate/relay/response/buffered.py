@@ -87,13 +87,10 @@ class BufferedWriter:
         return head + framing.frame(made.body) + framing.end()
 
     def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
-        """Return None: nothing passes unread."""
         return None
 
     def on_silence(self, seconds: float) -> bytes:
-        """Return nothing: there is no response before it is complete."""
         return b""
 
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
-        """Return nothing: nothing was sent yet."""
         return b"", False

@@ -95,7 +95,6 @@ class DeferredWriter(ABC):
             writer.feed(held)
 
     def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
-        """Return that of the writer."""
         return self._writer.passthrough(write) if self._writer is not None else None
 
     def on_silence(self, seconds: float) -> bytes:
@@ -103,7 +102,6 @@ class DeferredWriter(ABC):
         return self._writer.on_silence(seconds) if self._writer is not None else b""
 
     def abort_message(self, error: GatewayError) -> tuple[bytes, bool]:
-        """Return that of the writer; nothing was sent before."""
         return self._writer.abort_message(error) if self._writer is not None else (b"", False)
 
     @property

@@ -7,7 +7,7 @@ passes unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from clawgate.errors import UpstreamFailed
 from clawgate.relay.interfaces import ResponseHead
@@ -20,24 +20,16 @@ from clawgate.wire.http.message import STATUS_LINE
 from clawgate.wire.openai import errors as openai_errors
 from clawgate.wire.translate import errors as upstream_errors
 
+if TYPE_CHECKING:  # bridge and server have no plugins
+    from clawgate.plugins.api import MappedError
+
 MAX_MAPPED_BYTES = 65_536
 """How much of an error body the plugin gets."""
 _BAD_GATEWAY = 502
 _OWN_BODY = (b"content-type", b"content-encoding")
 
 
-class MappedError(Protocol):
-    """The status that the client should see, a message for people, and when to try again (seconds)."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def retry_after(self) -> int | None: ...
-
-
-MapError = Callable[[int, bytes], MappedError | None]
+MapError = Callable[[int, bytes], "MappedError | None"]
 """Maps status and body of an error; None if it does not know better."""
 
 

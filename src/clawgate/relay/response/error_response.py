@@ -80,7 +80,6 @@ error in a stream alone whether it retries (read in openclaw 2026.9.6); a direct
 
 
 def message_of(error: GatewayError) -> str:
-    """Return the message for a client."""
     cause = _CAUSES.get(type(error))
     if isinstance(error, UpstreamFailed) and error.status is not None:
         cause = _CAUSES_BY_STATUS.get(error.status, "upstream error" if error.status >= 500 else None)
@@ -90,7 +89,6 @@ def message_of(error: GatewayError) -> str:
 
 
 def status_of(error: GatewayError) -> int:
-    """Return the HTTP status of ``error``."""
     if isinstance(error, UpstreamFailed) and error.status is not None:
         return error.status if error.status in STATUS_LINE else TABLE[UpstreamFailed][0]
     return TABLE[type(error)][0]

@@ -83,7 +83,6 @@ class EventStreamWriter:
 
     @property
     def headers_pending(self) -> bool:
-        """See `ResponseWriter`."""
         return not (self._started or self._has_content)
 
     def feed(self, body: bytes) -> None:
@@ -111,7 +110,6 @@ class EventStreamWriter:
         return self._take(b"") + (self._framing.end() if ended else b"")
 
     def passthrough(self, write: Callable[[bytes], None]) -> ChunkPassthrough | None:
-        """Return None: each event has to be read."""
         return None
 
     def on_silence(self, seconds: float) -> bytes:

@@ -73,7 +73,6 @@ class ResponseSender:
         self._client.abort_response(at_once=self.writer.until_close and not has_error_event)
 
     def write(self, data: bytes) -> None:
-        """Send bytes of the response."""
         if data:
             self._written += len(data)
             self._client.write(data)

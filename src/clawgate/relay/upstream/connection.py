@@ -96,7 +96,6 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.writelines(pieces)
 
     def pause_reading(self) -> None:
-        """Read no more of the response until `resume_reading`."""
         self._reading_paused = True
         self.transport.pause_reading()
 

@@ -142,7 +142,6 @@ class Pool:
             raise
 
     def add(self, connection: UpstreamConnection) -> None:
-        """The connection is open."""
         self._open.add(connection)
 
     def release(self, connection: UpstreamConnection, now: float) -> None:
@@ -156,7 +155,6 @@ class Pool:
             connection.transport.abort()
 
     def remove(self, connection: UpstreamConnection) -> None:
-        """The connection is gone."""
         self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)

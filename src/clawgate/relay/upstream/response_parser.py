@@ -113,7 +113,6 @@ class ResponseParser:
 
     @property
     def until_close(self) -> bool:
-        """Whether the body ends with the connection."""
         return self._until_close
 
     @property

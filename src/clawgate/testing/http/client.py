@@ -120,7 +120,6 @@ class RawClient(asyncio.Protocol):
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again."""
         self._transport.resume_reading()
 
     async def close(self) -> None:

@@ -171,7 +171,6 @@ class Connection(asyncio.Protocol):
         self.upstream.pulse.beat()
 
     def abort(self) -> None:
-        """End the connection now, from our side."""
         self._closing = True
         self._transport.abort()
 

@@ -99,7 +99,6 @@ def json_response(value: object, status: int = 200, fields: Fields = ()) -> Step
 def error_response(
     status: int, message: str = "no", kind: str = "invalid_request_error", fields: Fields = ()
 ) -> Steps:
-    """An error in OpenAI's shape."""
     error = {"message": message, "type": kind, "param": None, "code": None}
     return json_response({"error": error}, status, fields)
 

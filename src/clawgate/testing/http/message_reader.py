@@ -40,7 +40,6 @@ class Head:
         return [value for key, value in self.fields if key.lower() == name.lower()]
 
     def get(self, name: str) -> str | None:
-        """The first value of the field, or None."""
         values = self.all(name)
         return values[0] if values else None
 
