@@ -174,7 +174,45 @@ class Truth:
     errors: list[str] = field(default_factory=list)
     behind_end: bool = False
     """An error event stands behind the terminator."""
-    words: str = ""
+    goes_on: bool = False
+    """The model speaks on behind an error event."""
+    text: str = ""
+    thinking: str = ""
+    calls: dict[int, list[str]] = field(default_factory=dict)
+    """Id, name and arguments, by the index that the dialect gives a call."""
+    stop: str = ""
+    """Why the model stopped, in OpenAI's word."""
+    usage: dict[str, int] = field(default_factory=dict)
+    """``prompt``, ``cached`` and ``output`` tokens, the largest of each."""
+
+    def is_part_of(self, whole: Truth) -> bool:
+        """Whether nothing stands here that does not stand in ``whole``, in the same order."""
+        pairs = zip(self.calls.values(), whole.calls.values(), strict=False)
+        return (
+            whole.text.startswith(self.text)
+            and whole.thinking.startswith(self.thinking)
+            and len(self.calls) <= len(whole.calls)
+            and all(
+                some[:2] == other[:2]
+                and (other[2].startswith(some[2]) or _parsed(some[2]) == _parsed(other[2]))
+                for some, other in pairs
+            )
+        )
+
+    def says(self) -> object:
+        """What a user gets of it."""
+        return self.text, self.thinking, [(*call[:2], _parsed(call[2])) for call in self.calls.values()]
+
+
+def _parsed(arguments: str) -> object:
+    """The value of a call's arguments; what is no JSON (yet) is the text itself."""
+    try:
+        return json.loads(arguments or "{}")
+    except ValueError:
+        return arguments
+
+
+STOPS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
 
 
 def read(body: bytes) -> Truth:
@@ -193,6 +231,7 @@ def read(body: bytes) -> Truth:
         if event.get("type") == "error" or (not event.get("type") and event.get("error")):
             truth.errors.append(json.dumps(event["error"]))
             truth.behind_end = truth.behind_end or truth.terminated
+        truth.goes_on = truth.goes_on or bool(truth.errors and event.get("choices"))
         _read_messages(event, truth)
         _read_chat(event, truth)
     return truth
@@ -200,21 +239,56 @@ def read(body: bytes) -> Truth:
 
 def _read_messages(event: dict[str, Any], truth: Truth) -> None:
     delta: dict[str, Any] = event.get("delta") or {}
-    if event.get("type") == "message_delta" and delta.get("stop_reason"):
-        truth.finished = True
-    if event.get("type") == "message_stop":
-        truth.terminated = True
-    if event.get("type") == "content_block_delta":
-        truth.words += delta.get("text", "") + delta.get("thinking", "") + delta.get("partial_json", "")
+    index = event.get("index", 0)
+    match event.get("type"):
+        case "message_start":
+            _count(truth, event["message"].get("usage") or {})
+        case "content_block_start":
+            block = event["content_block"]
+            truth.text += block.get("text", "")
+            if block["type"] == "tool_use":
+                complete = json.dumps(block["input"]) if block.get("input") else ""
+                truth.calls[index] = [block["id"], block["name"], complete]
+        case "content_block_delta":
+            truth.text += delta.get("text", "")
+            truth.thinking += delta.get("thinking", "")
+            if index in truth.calls:
+                truth.calls[index][2] += delta.get("partial_json", "")
+        case "message_delta":
+            _count(truth, event.get("usage") or {})
+            if delta.get("stop_reason"):
+                truth.finished = True
+                truth.stop = STOPS.get(delta["stop_reason"], delta["stop_reason"])
+        case "message_stop":
+            truth.terminated = True
 
 
 def _read_chat(event: dict[str, Any], truth: Truth) -> None:
+    _count(truth, (event.get("usage") if "choices" in event else None) or {})
     for choice in event.get("choices") or ():
-        truth.finished = truth.finished or choice.get("finish_reason") is not None
+        if choice.get("finish_reason") is not None:
+            truth.finished, truth.stop = True, choice["finish_reason"]
         delta = choice.get("delta") or {}
-        truth.words += (delta.get("content") or "") + (delta.get("reasoning_content") or "")
+        truth.text += delta.get("content") or ""
+        truth.thinking += delta.get("reasoning_content") or delta.get("reasoning") or ""
         for call in delta.get("tool_calls") or ():
-            truth.words += call["function"].get("arguments") or ""
+            index = call.get("index", len(truth.calls))
+            known = truth.calls.setdefault(index, ["", "", ""])
+            known[0] = call.get("id") or known[0]
+            known[1] = call["function"].get("name") or known[1]
+            known[2] += call["function"].get("arguments") or ""
+
+
+def _count(truth: Truth, usage: dict[str, Any]) -> None:
+    cached = usage.get("cache_read_input_tokens") or 0
+    details = usage.get("prompt_tokens_details") or {}
+    counts = {
+        "prompt": (usage.get("prompt_tokens") or usage.get("input_tokens") or 0) + cached,
+        "cached": cached or details.get("cached_tokens") or 0,
+        "output": usage.get("completion_tokens") or usage.get("output_tokens") or 0,
+    }
+    for name, count in counts.items():
+        truth.usage[name] = max(truth.usage.get(name, 0), count)
 
 
 def sent_by(script: StreamScript) -> tuple[bytes, bool]:
@@ -250,7 +324,7 @@ def broken_promises(
     if whole:
         yield from _whole(script, found, _masked(body, lane), upstream, got)
     elif found.status == 200:
-        yield from _cut(script, lane, found, how, transferred, upstream, got)
+        yield from _cut(script, lane, found, how, _masked(body, lane), transferred, upstream, got)
     elif not found.complete:
         yield "an error response is broken"
 
@@ -261,8 +335,8 @@ def _whole(script: StreamScript, found: Response, body: bytes, upstream: Truth, 
         return
     if script.client == script.upstream and found.body != body:
         yield f"the bytes differ: {found.body[-300:]!r}"
-    if got.words != read(body).words:
-        yield f"the words differ: {got.words[-300:]!r}"
+    if got.says() != read(body).says():
+        yield f"the words differ: {got}"
     if not got.finished or got.errors or (script.client != script.upstream and not got.terminated):
         yield f"it does not look finished: {got}"
 
@@ -272,6 +346,7 @@ def _cut(
     lane: Lane,
     found: Response,
     how: str | None,
+    body: bytes,
     transferred: bool,
     upstream: Truth,
     got: Truth,
@@ -280,9 +355,13 @@ def _cut(
         yield "an end of the message that the upstream never sent"
     if script.client == "m" and got.terminated and not upstream.finished:
         yield "message_stop reached the client although no stop_reason did"
+    if not got.is_part_of(
+        read(body + b"\n\n")
+    ):  # an error event of ours ends an event that lacks its blank line
+        yield f"words that the upstream never sent: {got}"
     passes = script.client == script.upstream == "o" and lane != "judged"
-    if passes and transferred and not upstream.errors:
-        return  # what makes such a stream whole is the transfer
+    if passes and transferred and (not upstream.errors or upstream.goes_on):
+        return  # what makes such a stream whole is the transfer; the client reads the error itself
     if found.complete and not (found.framing == "close" and got.errors):
         yield "a response that was cut ends in order"
     closed = got.terminated or (found.framing == "close" and how == "reset")

@@ -82,7 +82,7 @@ def test_the_outcome_does_not_depend_on_where_a_stream_is_cut(
             continue  # a failure with a status of its own
         found, complete = truth_of(sent)
         assert (found.finished and found.terminated, complete) == (finished, finished), at
-        assert len(found.errors) == (0 if finished else 1) and found.words == truth.words, at
+        assert len(found.errors) == (0 if finished else 1) and found.text == truth.text, at
 
 
 def test_a_client_gets_complete_events_only() -> None:
