@@ -175,7 +175,7 @@ class Truth:
     behind_end: bool = False
     """An error event stands behind the terminator."""
     goes_on: bool = False
-    """The model speaks on behind an error event."""
+    """Chunks of the response follow an error event."""
     text: str = ""
     thinking: str = ""
     calls: dict[int, list[str]] = field(default_factory=dict)
@@ -231,7 +231,7 @@ def read(body: bytes) -> Truth:
         if event.get("type") == "error" or (not event.get("type") and event.get("error")):
             truth.errors.append(json.dumps(event["error"]))
             truth.behind_end = truth.behind_end or truth.terminated
-        truth.goes_on = truth.goes_on or bool(truth.errors and event.get("choices"))
+        truth.goes_on = truth.goes_on or bool(truth.errors and "choices" in event)
         _read_messages(event, truth)
         _read_chat(event, truth)
     return truth
