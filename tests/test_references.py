@@ -29,7 +29,7 @@ EXAMPLES = {"house-model", "{}", "<name>"}
 """Commands of plugins that the documentation invents, and placeholders."""
 PROSE = {"behind", "is", "listening"}
 """What may follow the name of a group of commands in a sentence: a clawgate server behind it."""
-OTHER_PROGRAMS = re.compile(r"\b(pip|pipx|uv|git|systemctl|scripts/\w+) [^`\n]*")
+OTHER_PROGRAMS = re.compile(r"\b(pip|pipx|uv|git|systemctl|docker|tailscale|scripts/\w+) [^`\n]*")
 """Their flags are not ours."""
 RUNS_OTHER_PROGRAMS = {"plugins/install/sources.py", "cli/gateway/service.py", "benchmarks/README.md"}
 

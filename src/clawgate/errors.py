@@ -123,6 +123,10 @@ class HostNotAllowed(PolicyDenied): ...
 class OriginNotAllowed(PolicyDenied): ...
 
 
+class ProxyAttributionRequired(PolicyDenied):
+    """The request names a client that it comes for, and its peer is no proxy that may do so."""
+
+
 class EgressDenied(PolicyDenied):
     """An upstream's address must not be dialled."""
 
@@ -133,6 +137,9 @@ class PrivateNetworkBlocked(EgressDenied):
 
 class InvalidToken(GatewayError):
     """The token is not valid here. The only error, with its subclass, that becomes a 401."""
+
+    delay_seconds = 0.0
+    """How long the response is held back, since the token is a guess."""
 
 
 class MissingToken(InvalidToken): ...

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clawgate.policy.cross_origin import LOOPBACK_NAMES
 from clawgate.processes.instance.run_records import ConfigReport, read_report
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
@@ -398,3 +399,35 @@ async def test_missing_settings_are_logged_at_start(tmp_path: Path, caplog: pyte
     assert any("the provider 'x' is not ready: its address is not set" in text for text in logged)
     assert any("there is no provider 'gone'" in text for text in logged)
     assert any(text.startswith("default model: x/m, fallbacks: gone/n") for text in logged)
+
+
+async def test_allowed_hosts_and_origins_count_from_the_next_request_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of OpenClaw's keys, too; what is no origin there is warned about and lets nobody in."""
+    app = ("Origin", "https://app.example.com")
+    async with FakeUpstream(GOOD) as upstream:
+        blocks = {"x": provider(upstream.url)}
+        plain = config_of(blocks)
+        async with serving_gateway(tmp_path, plain) as stand, await stand.client() as client:
+
+            async def status(*more: tuple[str, str]) -> int:
+                return (await stand.ask(question("x/m"), *more, client=client)).status
+
+            assert await status(app) == 403
+            stand.rewrite(
+                config_of(blocks, gateway={"controlUi": {"allowedOrigins": ["https://App.example.com/"]}})
+            )
+            assert await status(app) == 200
+            assert stand.role.connections.admission.browser.hosts == LOOPBACK_NAMES | {b"app.example.com"}
+            stand.rewrite(config_of(blocks, gateway={"publicOrigin": "https://app.example.com/gw"}))
+            assert await status(app) == 200
+            stand.rewrite(config_of(blocks, gateway={"controlUi": {"allowedOrigins": ["*", "x"]}}))
+            assert await status(app) == 403
+            assert "gateway.controlUi.allowedOrigins: '*' is not the origin of a page" in caplog.text
+            stand.rewrite(
+                plain | {"plugins": {"entries": {"clawgate": {"config": {"allowHost": ["gw.lan"]}}}}}
+            )
+            assert stand.role.connections.admission.browser.hosts == LOOPBACK_NAMES | {b"gw.lan"}
+            stand.rewrite(plain)
+            assert await status() == 200 and stand.role.connections.admission.browser.hosts == LOOPBACK_NAMES

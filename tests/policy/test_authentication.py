@@ -17,7 +17,7 @@ from clawgate.errors import (
     MalformedRequest,
     MissingToken,
 )
-from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore, presented_token
+from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule, TokenStore, presented_token
 
 T, U = b"tok-0123456789abcdef", b"tok-another"
 AUTH, PROXY = b"authorization", b"x-proxy-token"
@@ -333,3 +333,10 @@ def test_a_key_in_a_field_of_its_own(
 def test_one_token_in_two_fields_is_one_token() -> None:
     """As it is with Authorization beside either of them."""
     assert presented_token([(b"x-api-key", T), (PROXY, T)], api_key=True) == T
+
+
+def test_guesses_are_slowed_more_and_more_until_a_right_token_comes() -> None:
+    guesses = GuessDelay()
+    assert [guesses.record_failure() for _ in range(7)] == [0.25, 0.5, 1, 2, 4, 5, 5]
+    guesses.record_success()
+    assert guesses.record_failure() == 0.25

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from clawgate.errors import HostNotAllowed, MalformedRequest, OriginNotAllowed, UnsupportedContentType
-from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy, host_name
+from clawgate.policy.cross_origin import (
+    LOOPBACK_NAMES,
+    CrossOriginPolicy,
+    host_name,
+    listed_host,
+    listed_origin,
+)
 
 OWN = b"http://127.0.0.1:18800"
 RULE = CrossOriginPolicy()
@@ -161,3 +167,65 @@ def test_a_refusal_names_the_setting_and_shows_little() -> None:
 def test_by_default_only_this_machine_is_answered_and_no_origin() -> None:
     assert frozenset({b"localhost", b"127.0.0.1", b"[::1]"}) == RULE.hosts
     assert RULE.origins == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("GW.Example.com", b"gw.example.com"), ("gw.example.com:8443", b"gw.example.com"), ("gw.", b"gw"),
+        ("host.docker.internal", b"host.docker.internal"), ("FD00::1", b"[fd00::1]"), ("[fd00::1]:80", b"[fd00::1]"),
+        ("10.0.0.1", b"10.0.0.1"), ("a_b", b"a_b"),
+        ("https://gw.example.com", None), ("gw.example.com/x", None), ("*.ts.net", None), ("", None), ("a b", None),
+        ("gw?", None), ("[::1", None), ("m\u00fcller.de", None), ("-a", None),
+    ],
+)  # fmt: skip
+def test_a_listed_host_is_compared_as_it_is_sent(text: str, name: bytes | None) -> None:
+    if name is not None:
+        assert listed_host(text) == name
+        return
+    with pytest.raises(ValueError, match="is not the name of a host"):
+        listed_host(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://GW.example.com/", b"https://gw.example.com"), ("https://a:443", b"https://a"),
+        ("http://a:80", b"http://a"), ("https://a:80", b"https://a:80"), ("app://obsidian.md", b"app://obsidian.md"),
+        ("chrome-extension://abc", b"chrome-extension://abc"), ("http://[::1]:3000", b"http://[::1]:3000"),
+        ("*", None), ("https://*.example.com", None), ("gw.example.com", None), ("https://a/b", None), ("null", None),
+        ("https://u@a", None), ("https://", None),
+    ],
+)  # fmt: skip
+def test_a_listed_origin_is_compared_as_browsers_send_it(text: str, origin: bytes | None) -> None:
+    if origin is not None:
+        assert listed_origin(text) == origin
+        return
+    with pytest.raises(ValueError, match="is not the origin of a page"):
+        listed_origin(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "hosts", "origins", "expected"),
+    [
+        ("127.0.0.1", [], [], LOOPBACK_NAMES),
+        ("127.0.0.2", ["Gw.Lan:80"], [], LOOPBACK_NAMES | {b"127.0.0.2", b"gw.lan"}),
+        ("::1", [], ["https://app.lan:8443", "app://obsidian.md"], LOOPBACK_NAMES | {b"app.lan"}),
+        ("127.0.0.1", ["*", "gw.lan"], [], None),
+        ("0.0.0.0", [], ["https://app.lan"], None),
+        ("fd00::1", ["gw.lan"], [], LOOPBACK_NAMES | {b"[fd00::1]", b"gw.lan"}),
+    ],
+)
+def test_the_policy_of_a_listener(
+    address: str, hosts: list[str], origins: list[str], expected: frozenset[bytes] | None
+) -> None:
+    """Listed names narrow a listener that others reach, and origins alone do not."""
+    policy = CrossOriginPolicy.of_listener(
+        address, hosts=hosts, origins=origins, host_setting="the-hosts", origin_setting="the-origins"
+    )
+    assert policy.hosts == expected and policy.origins == frozenset(map(listed_origin, origins))
+    with pytest.raises(OriginNotAllowed, match="the-origins"):
+        policy.check_source(host=None, origin=b"https://evil.example", fetch_site=None)
+    if expected is not None:
+        with pytest.raises(HostNotAllowed, match="the-hosts"):
+            policy.check_source(host=b"evil.example", origin=None, fetch_site=None)

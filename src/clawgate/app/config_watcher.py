@@ -12,8 +12,9 @@ from pathlib import Path
 
 from clawgate.app.plugins.host import PluginHost
 from clawgate.app.revocation import catalog_left, plugins_left, tokens_left, why_unusable
-from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
+from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
+from clawgate.policy.cross_origin import CrossOriginPolicy, listed_origin
 from clawgate.policy.path_routing import GATEWAY_ROUTES, RouteTable
 from clawgate.processes.instance.run_records import ConfigReport
 from clawgate.providers.catalog import Catalog, build_catalog
@@ -36,6 +37,9 @@ from clawgate.settings.problems import SettingsInvalid
 logger = logging.getLogger("clawgate.gateway")
 
 AddSecrets = Callable[[Iterable[str]], None]
+
+_HOSTS = "plugins.entries.clawgate.config.allowHost"
+_ORIGINS = "gateway.controlUi.allowedOrigins"
 
 
 class ConfigWatcher:
@@ -173,8 +177,19 @@ class ConfigWatcher:
         self._router.use(catalog)
         admission = self._connections.admission
         admission.routes = routes_of(settings)
-        admission.proxies = _proxies_of(settings.trusted_proxies)
-        admission.exempt_loopback = settings.rate_limit is None or settings.rate_limit.exempt_loopback
+        networks = _usable(
+            "gateway.trustedProxies", settings.trusted_proxies, lambda one: TrustedProxies.of([one])
+        )
+        admission.proxies = TrustedProxies.of(networks)
+        admission.browser = CrossOriginPolicy.of_listener(
+            self._started.host,
+            hosts=settings.allow_host,
+            origins=_usable(_ORIGINS, settings.allow_origin, listed_origin),
+            host_setting=f"--allow-host or {_HOSTS}",
+            origin_setting=f"--allow-origin or {_ORIGINS}",
+        )
+        is_exempt = settings.rate_limit is None or settings.rate_limit.exempt_loopback
+        admission.local_guesses = GuessDelay() if is_exempt else None
         if before is None or before.rate_limit != settings.rate_limit or admission.failures is None:
             admission.failures = _lockout_of(settings.rate_limit)
         self._admit(settings.tokens or None)
@@ -222,16 +237,16 @@ def _lockout_of(limit: RateLimit | None) -> AuthLockout:
     return AuthLockout(LockoutRule(limit.max_attempts, limit.window_ms / 1000, limit.lockout_ms / 1000))
 
 
-def _proxies_of(texts: Iterable[str]) -> TrustedProxies:
-    """Skip what is no address, with a warning: OpenClaw accepts it, and it matches no peer."""
-    valid = []
+def _usable(key: str, texts: Iterable[str], check: Callable[[str], object]) -> list[str]:
+    """Return the texts that ``check`` takes. The others get a warning: OpenClaw accepts any text."""
+    usable = []
     for text in texts:
         try:
-            TrustedProxies.of([text])
-            valid.append(text)
-        except ValueError:
-            logger.warning("gateway.trustedProxies: '%s' is neither an address nor a network", text)
-    return TrustedProxies.of(valid)
+            check(text)
+            usable.append(text)
+        except ValueError as error:
+            logger.warning("%s: %s; it is not used", key, error)
+    return usable
 
 
 def _log_changes(

@@ -6,7 +6,7 @@ import logging
 import resource
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from clawgate.app.log_setup import AuthFailureMonitor, tee_observers
 from clawgate.app.role import RelayRole
@@ -14,8 +14,7 @@ from clawgate.app.upstreams import pool_limits, relay_endpoint, time_limits
 from clawgate.control.health import HealthProbe, build_health_app
 from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
-from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
-from clawgate.policy.local_hosts import is_loopback
+from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
 from clawgate.providers.credential import Credential
@@ -61,12 +60,14 @@ def new_via_value() -> bytes:
 
 
 def cross_origin_policy(settings: RelaySettings, host: str) -> CrossOriginPolicy:
-    """Accept loopback names and the allowed hosts; on a listener for others any host, unless hosts are listed."""
-    origins = frozenset(origin.encode() for origin in settings.allow_origin)
-    if "*" in settings.allow_host or not (settings.allow_host or is_loopback(host)):
-        return CrossOriginPolicy(hosts=None, origins=origins)
-    names = {name.lower().encode() for name in (*settings.allow_host, host)}
-    return CrossOriginPolicy(hosts=LOOPBACK_NAMES | names, origins=origins)
+    block = f'plugins.entries."{settings.ENTRY}".config'
+    return CrossOriginPolicy.of_listener(
+        host,
+        hosts=settings.allow_host,
+        origins=settings.allow_origin,
+        host_setting=f"--allow-host or {block}.allowHost",
+        origin_setting=f"--allow-origin or {block}.allowOrigin",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,6 @@ class RelayDescription:
     extra_lines: bytes = b""
     rates: RateLimiter | None = None
     model_allowlist: ModelAllowlist | None = None
-    proxies: TrustedProxies = field(default_factory=TrustedProxies)
 
 
 def build_relay_role(
@@ -116,7 +116,7 @@ def build_relay_role(
         failures=None if description.lockout is None else AuthLockout(description.lockout),
         rates=description.rates,
         model_allowlist=description.model_allowlist,
-        proxies=description.proxies,
+        proxies=TrustedProxies.of(settings.trusted_proxy),
     )
     advice = f"{upstream.origin} responds with 401: {description.auth_advice}"
     connections = ConnectionManager(

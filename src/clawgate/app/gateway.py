@@ -17,8 +17,7 @@ from clawgate.app.plugins.host import PluginHost
 from clawgate.app.role import Role
 from clawgate.app.upstreams import provider_upstream
 from clawgate.control.api import CONTROL_PATHS, OWN_PATHS, ControlApi
-from clawgate.policy.cross_origin import LOOPBACK_NAMES, CrossOriginPolicy
-from clawgate.policy.local_hosts import is_loopback
+from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.processes.instance.run_records import write_report
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.connections import ConnectionManager
@@ -117,17 +116,18 @@ def _discovery(router: ModelRouter, plugins: PluginHost) -> ModelDiscovery:
 def _connections(
     settings: GatewaySettings, router: ModelRouter, via: bytes, *, verbose: bool
 ) -> ConnectionManager:
-    """Return the listener's connections; the tokens are set by `ConfigWatcher.apply`."""
+    """Return the listener's connections; `ConfigWatcher.apply` sets what the config decides of their admission."""
     admission = Admission(
         upstream=None,
         router=router,
         routes=routes_of(settings),
-        browser=_cross_origin_policy(settings.host),
+        browser=CrossOriginPolicy(),
         body_limit=BODY_LIMIT,
         via_pseudonym=via,
         control_paths=CONTROL_PATHS,
         own_paths=OWN_PATHS,
         accepts_api_key=True,
+        requires_attribution=True,
     )
     return ConnectionManager(
         admission=admission,
@@ -136,8 +136,3 @@ def _connections(
         observer=RequestLog(time.monotonic) if verbose else RequestLog(time.monotonic, has_failed),
         observes_all=verbose,
     )
-
-
-def _cross_origin_policy(host: str) -> CrossOriginPolicy:
-    """On a loopback listener only loopback names are accepted; elsewhere the token is the boundary."""
-    return CrossOriginPolicy(hosts=LOOPBACK_NAMES | {host.lower().encode()} if is_loopback(host) else None)

@@ -13,8 +13,6 @@ from clawgate.app.log_setup import tee_observers, write_line
 from clawgate.app.role import RelayRole
 from clawgate.app.upstreams import why_unusable
 from clawgate.policy.authentication import LockoutRule, TokenStore
-from clawgate.policy.client_ip import TrustedProxies
-from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.providers.credential import Bearer, HeaderToken
@@ -88,7 +86,6 @@ def _description(settings: ServerSettings, source: TokenSource, observer: Observ
         lockout=LockoutRule(settings.max_auth_failures, settings.auth_failure_window, settings.auth_lockout),
         rates=RateLimiter(rates) if rates != RateRule() else None,
         model_allowlist=ModelAllowlist(frozenset(settings.models)) if settings.models else None,
-        proxies=TrustedProxies.of(settings.trusted_proxy),
     )
 
 
@@ -128,7 +125,7 @@ def _build_metrics(metrics: RequestMetrics, role: RelayRole) -> tuple[Connection
     admission = Admission(
         upstream=role.upstream,
         routes=RouteTable(exact={}, prefixes={}),
-        browser=CrossOriginPolicy(),
+        browser=role.connections.admission.browser,
         body_limit=0,
         via_pseudonym=new_via_value(),
         control_paths=frozenset({b"/metrics"}),

@@ -148,6 +148,25 @@ class AuthLockout:
             self._failures.pop(key, None)
 
 
+class GuessDelay:
+    """Slows wrong tokens where none leads to a lockout: each is responded to later than the one before it.
+
+    A right token is never delayed and begins anew. Source: OpenClaw 2026.9.6, recorded.
+    """
+
+    def __init__(self, first: float = 0.25, longest: float = 5.0) -> None:
+        self._first, self._longest = first, longest
+        self._seconds = 0.0
+
+    def record_failure(self) -> float:
+        """Return by how many seconds the response to a wrong token is delayed."""
+        self._seconds = min(self._seconds * 2 or self._first, self._longest)
+        return self._seconds
+
+    def record_success(self) -> None:
+        self._seconds = 0.0
+
+
 def _put(records: OrderedDict[str, _T], key: str, value: _T, max_keys: int) -> None:
     """Append; evict the oldest entry if there is no room."""
     if len(records) >= max_keys:

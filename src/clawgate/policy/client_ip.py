@@ -1,6 +1,7 @@
 """Determines a client's IP address behind reverse proxies, and the key that its failures are counted under.
 
-Invariant: X-Forwarded-For counts only where the peer is a proxy that the operator configured.
+Invariant: X-Forwarded-For counts only where the peer is a proxy that the operator configured. Source of what marks a
+forwarded request: OpenClaw 2026.9.6, recorded.
 """
 
 from __future__ import annotations
@@ -10,6 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
+
+from clawgate.errors import ProxyAttributionRequired
+from clawgate.policy.headers import Headers
+
+_FORWARDED_FOR = b"x-forwarded-for"
+_FORWARDED = frozenset({b"forwarded", b"x-real-ip"})
 
 
 def client_key(address: str) -> str:
@@ -32,6 +39,20 @@ class TrustedProxies:
     def of(cls, texts: Iterable[str]) -> Self:
         """Parse addresses and networks (``172.16.0.0/12``). Raises ValueError for anything else."""
         return cls(tuple(ip_network(text, strict=False) for text in texts))
+
+    def check_attribution(self, peer: str, headers: Headers) -> None:
+        """Raises `ProxyAttributionRequired` for a forwarded request whose client is not known for certain."""
+        names = [name for name, _ in headers if name.startswith(b"x-forwarded-") or name in _FORWARDED]
+        if names and not self._contains(_address(peer)):
+            raise ProxyAttributionRequired(
+                f"'{names[0].decode()}' names another client, and {peer} is not a proxy that may do so; add its "
+                "address to gateway.trustedProxies, or make it remove the header"
+            )
+        if names and _FORWARDED_FOR not in names:
+            raise ProxyAttributionRequired(
+                f"the proxy {peer} sends '{names[0].decode()}' without the address of the client; "
+                "make it send X-Forwarded-For"
+            )
 
     def client_ip(self, peer: str, forwarded: bytes | None) -> str:
         """Return ``peer``, or behind a proxy the last address of X-Forwarded-For that is not a proxy itself.

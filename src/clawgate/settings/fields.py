@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
+from clawgate.policy.cross_origin import listed_host, listed_origin
 from clawgate.settings.secrets import secret_problem
 from clawgate.wire.http.url import Origin, parse_url
 
@@ -69,6 +70,31 @@ def plain_type(annotation: Any) -> type:
     return typing.cast(type, origin or annotation)
 
 
+def _split_words(value: object) -> object:
+    """Split comma lists, as flags and environment variables have them. Raises ValueError for one without a name."""
+    if isinstance(value, str):
+        value = (value,)
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        words = [word.strip() for part in value for word in part.split(",") if word.strip()]
+        if value and not words:
+            raise ValueError("lists no name")
+        return words
+    return value
+
+
+def _check_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        if text != "*":
+            listed_host(text)
+    return value
+
+
+def _check_origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        listed_origin(text)
+    return value
+
+
 def _check_url(value: str) -> str:
     parse_url(value)
     return value
@@ -105,6 +131,15 @@ ParsedUrl = Annotated[BaseUrl, PlainValidator(BaseUrl.parse), WithJsonSchema({"t
 
 Url = Annotated[str, AfterValidator(_check_url)]
 """An http(s) URL that `parse_url` takes."""
+
+StringList = Annotated[tuple[str, ...], BeforeValidator(_split_words)]
+"""A list of names; a flag or variable may give it as a comma list."""
+
+HostNames = Annotated[StringList, AfterValidator(_check_hosts)]
+"""Hosts as in the header Host; '*' is any."""
+
+Origins = Annotated[StringList, AfterValidator(_check_origins)]
+"""Origins of web pages."""
 
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 """A secret that can be sent in a header."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+import pytest
 from click.testing import CliRunner
 
 from clawgate.cli.gateway.options import SECRET_VARIABLES, public_flags, run_options, timeout_option
@@ -16,11 +19,14 @@ def test_flags_are_handed_on_without_secrets() -> None:
         "env_file": "x.env",
         "token": "secret",
         "password": "secret",
+        "allow_host": ("a", "b"),
+        "allow_origin": ("https://a",),
         "log_file": "/l",
         "verbose": True,
     }
     assert public_flags(given) == (
-        "--port", "0", "--bind", "lan", "--config", "/c", "--env-file", "x.env", "--verbose",
+        "--port", "0", "--bind", "lan", "--config", "/c", "--env-file", "x.env", "--allow-host=a", "--allow-host=b",
+        "--allow-origin=https://a", "--verbose",
     )  # fmt: skip
 
 
@@ -36,8 +42,35 @@ def test_every_flag_is_one_that_the_command_takes() -> None:
     def run(**given: object) -> None: ...
 
     names = {option.name for option in run.params}
-    assert names == {"port", "bind", "token", "password", "verbose", "env_file", "config", "state_dir"}
+    assert names == {
+        "port", "bind", "token", "password", "allow_host", "allow_origin", "verbose", "env_file", "config",
+        "state_dir",
+    }  # fmt: skip
     assert set(SECRET_VARIABLES) <= names
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--allow-host", "a.lan,b.lan", "--allow-host", "*"], ["a.lan", "b.lan", "*"]),
+        (["--allow-origin", "https://a.lan"], ["https://a.lan"]),
+        (["--allow-host", "https://a.lan"], None),
+        (["--allow-origin", "a.lan"], None),
+        (["--allow-origin", "*"], None),
+        (["--allow-host", ","], None),
+    ],
+)
+def test_names_are_checked_before_anything_starts(given: list[str], expected: list[str] | None) -> None:
+    @click.command()
+    @run_options
+    def run(**flags: Any) -> None:
+        click.echo("\n".join((*flags["allow_host"], *flags["allow_origin"])))
+
+    done = CliRunner().invoke(run, given)
+    if expected is None:
+        assert done.exit_code == 2 and given[0] in done.output
+    else:
+        assert done.output.split() == expected
 
 
 def test_no_time_is_no_timeout() -> None:

@@ -136,12 +136,20 @@ def test_a_port_that_is_taken_is_named(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "gateway", [{"bind": "lan", "auth": {"mode": "none"}}, {"bind": "lan", "auth": {"token": "short-1"}}]
+    "gateway",
+    [
+        {"bind": "lan", "auth": {"mode": "none"}},
+        {"bind": "lan", "auth": {"token": "short-1"}},
+        {"auth": {"token": "short-1"}},
+        {"auth": {"password": "short-1"}},
+        {"auth": {"token": "short-1short-1short-1"[:15]}},
+    ],
 )
 def test_it_does_not_open_itself_to_everybody(gateway: dict[str, Any], home: Home) -> None:
     home.configure(**gateway)
     done = home.gateway("run")
     assert done.returncode == 2 and "gateway.auth" in done.stderr and "short-1" not in done.stderr
+    assert "mode" in gateway["auth"] or "clawgate server new-token" in done.stderr
 
 
 def test_a_log_file_is_the_owners_alone(home: Home) -> None:

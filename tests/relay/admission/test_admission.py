@@ -18,13 +18,14 @@ from clawgate.errors import (
     MissingToken,
     ModelNotFound,
     OriginNotAllowed,
+    ProxyAttributionRequired,
     RateLimitExceeded,
     UnclearFraming,
     UnknownRoute,
     UnsupportedContentType,
     UpgradeRefused,
 )
-from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
+from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule, TokenStore
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import GATEWAY_ROUTES, MODEL_ROUTES
@@ -389,7 +390,7 @@ def test_an_api_key_is_a_token_only_where_that_is_said(accepts: bool) -> None:
 )  # fmt: skip
 def test_this_machine_can_be_exempt_from_the_lockout(exempt: bool, peer: str, locked: bool) -> None:
     """Nobody else ever is; a wrong token is refused all the same."""
-    admission = make_admission(exempt_loopback=exempt)
+    admission = make_admission(local_guesses=GuessDelay() if exempt else None)
     for _ in range(2):
         assert refusal(head({b"x-proxy-token": b"wrong"}), admission, peer=peer) is InvalidToken
     if locked:
@@ -401,12 +402,70 @@ def test_this_machine_can_be_exempt_from_the_lockout(exempt: bool, peer: str, lo
 
 def test_who_comes_through_a_proxy_on_this_machine_is_not_exempt_with_it() -> None:
     """The address in front of the proxy is the one that counts, and what a client writes there itself does not."""
-    admission = make_admission(exempt_loopback=True, proxies=TrustedProxies.of(["127.0.0.1"]))
+    admission = make_admission(local_guesses=GuessDelay(), proxies=TrustedProxies.of(["127.0.0.1"]))
     forwarded: Lines = {b"x-forwarded-for": b"127.0.0.1, 7.7.7.7"}
     for _ in range(2):
         wrong = head({**forwarded, b"x-proxy-token": b"wrong"})
         assert refusal(wrong, admission, peer="127.0.0.1") is InvalidToken
     assert refusal(head(forwarded), admission, peer="127.0.0.1") is AuthLocked
+
+
+def test_wrong_tokens_of_this_machine_are_slowed_and_right_ones_never() -> None:
+    admission = make_admission(local_guesses=GuessDelay(first=1, longest=3))
+
+    def delay(token: bytes | None, peer: str = "127.0.0.1") -> float:
+        with pytest.raises(InvalidToken) as caught:
+            admit(head({b"x-proxy-token": token}), admission, peer=peer)
+        return caught.value.delay_seconds
+
+    assert [delay(b"wrong") for _ in range(4)] == [1, 2, 3, 3]
+    assert (delay(None), delay(b"wrong", "10.0.0.1")) == (0, 0), "no token is no guess; others are locked out"
+    admit(head(), admission, peer="127.0.0.1")
+    assert delay(b"wrong") == 1
+    admission.tokens = TokenStore.closed()
+    assert delay(b"wrong") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "peer", "passes"),
+    [
+        (b"x-forwarded-for", "127.0.0.1", True), (b"x-forwarded-for", "127.0.0.2", False),
+        (b"x-forwarded-for", "10.0.0.1", False), (b"x-forwarded-proto", "10.0.0.1", False),
+        (b"forwarded", "10.0.0.1", False), (b"x-real-ip", "10.0.0.1", False),
+        (b"forwarded", "127.0.0.1", False), (b"x-real-ip", "127.0.0.1", False), (b"cf-ray", "10.0.0.1", True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("tokens", [TokenStore.of({"alice": TOKEN}), None])
+def test_a_forwarded_request_needs_a_trusted_proxy_that_names_the_client(
+    tokens: TokenStore | None, name: bytes, peer: str, passes: bool
+) -> None:
+    """Also where no token is needed, and not for health."""
+    admission = make_admission(
+        tokens=tokens,
+        requires_attribution=True,
+        proxies=TrustedProxies.of(["127.0.0.1"]),
+        local_guesses=GuessDelay(),
+    )
+    forwarded: Lines = {name: b"7.7.7.7"}
+    if passes:
+        admit(head(forwarded), admission, peer=peer)
+    else:
+        assert refusal(head(forwarded), admission, peer=peer) is ProxyAttributionRequired
+        assert (
+            refusal(head({**forwarded, b"x-proxy-token": b"wrong"}), admission, peer=peer)
+            is ProxyAttributionRequired
+        )
+    health = head({**forwarded, b"content-length": None}, method=b"GET", target=b"/health")
+    assert isinstance(admission.admit(health, peer, 0), ControlRequest)
+
+
+def test_a_client_that_a_local_proxy_cannot_name_is_not_exempt() -> None:
+    admission = make_admission(local_guesses=GuessDelay(), proxies=TrustedProxies.of(["127.0.0.1"]))
+    wrong = head({b"x-forwarded-for": b"unknown", b"x-proxy-token": b"wrong"})
+    for _ in range(2):
+        assert refusal(wrong, admission, peer="127.0.0.1") is InvalidToken
+    assert refusal(wrong, admission, peer="127.0.0.1") is AuthLocked
+    admit(head(), admission, peer="127.0.0.1")
 
 
 def test_a_head_is_readmitted_with_another_body_and_counted() -> None:
@@ -425,7 +484,7 @@ def test_a_head_is_readmitted_with_another_body_and_counted() -> None:
     admission.acquire(admitted, 0)
 
 
-@pytest.mark.parametrize("parts", [{"tokens": None, "failures": None}, {"exempt_loopback": True}])
+@pytest.mark.parametrize("parts", [{"tokens": None, "failures": None}, {"local_guesses": GuessDelay()}])
 def test_where_no_lockout_applies_a_head_is_readmitted_whoever_is_locked_out(
     parts: dict[str, object],
 ) -> None:

@@ -8,6 +8,8 @@ from functools import partial
 
 import pytest
 
+from clawgate.errors import RequestTimedOut
+from clawgate.policy.authentication import GuessDelay
 from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.rate_limit import RateLimiter, RateRule
 from clawgate.relay.admission.admission import Admission, ControlRequest
@@ -532,3 +534,28 @@ async def test_a_rate_limit_holds_for_a_head_that_is_cached() -> None:
     listener.dialer.transport().receive(OK)
     await ask(listener, second, good)
     assert first.statuses == [200] * 3 and second.statuses == [200, 429, 200]
+
+
+@pytest.mark.anyio
+async def test_a_guess_on_this_machine_waits_for_its_response_and_nobody_else_does() -> None:
+    """What the client sends meanwhile comes after it; a client that leaves takes its response with it."""
+    loop, timers = asyncio.get_running_loop(), []
+    listener = Listener(tokens=True, local_guesses=GuessDelay(first=3))
+    guess = request(b"/v1/models", b"Authorization: Bearer wrong")
+    slow, gone, cut = (listener.connect() for _ in range(3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "call_later", lambda delay, *call: timers.append((delay, call)))
+        slow.send(guess)
+        slow.send(request(b"/v1/models"))
+        gone.send(guess)
+        cut.send(request(b"/v1/models", b"Authorization: Bearer wrong", b"Content-Length: 5"))
+    assert [delay for delay, _ in timers] == [3, 5, 5]
+    await ask(listener, listener.connect(), request(b"/v1/models", BEARER))
+    gone.transport.abort()
+    cut.protocol.on_request_error(RequestTimedOut("too late"))
+    await turns()
+    assert slow.statuses == []
+    for _, (call, error) in timers:
+        call(error)
+    await turns()
+    assert (slow.statuses, gone.statuses, cut.statuses) == ([401, 401], [], [408])

@@ -25,10 +25,10 @@ def test_nothing_at_all_gives_the_defaults() -> None:
 
 
 def test_what_openclaw_owns_is_kept() -> None:
-    document: dict[str, Any] = {"channels": {"x": [1]}, "gateway": {"controlUi": {"enabled": False}}}
+    document: dict[str, Any] = {"channels": {"x": [1]}, "gateway": {"terminal": {"enabled": False}}}
     config = OpenClawConfig.model_validate(document)
     assert config.model_extra == {"channels": {"x": [1]}}
-    assert config.gateway.model_extra == {"controlUi": {"enabled": False}}
+    assert config.gateway.model_extra == {"terminal": {"enabled": False}}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ OWN = {
     "": "$schema accessGroups acp approvals attachments auth bindings broadcast browser channels cloudWorkers commands "
     "cron desktop diagnostics discovery env hooks logging mcp memory messages meta nodeHost proxy secrets security "
     "session skills surfaces talk telemetry transcripts tts ui update wizard worktreeAcceleration worktreeRoot",
-    "gateway": "allowRealIpFallback cliAgents controlUi nodes portals publicOrigin push reload remote roles tailscale "
-    "terminal tls tools",
+    "gateway": "allowRealIpFallback cliAgents nodes portals push reload remote roles tailscale terminal tls tools",
+    "gateway.controlUi": "allowExternalEmbedUrls basePath dangerouslyAllowHostHeaderOriginFallback enabled root",
     "gateway.auth": "allowTailscale identityScopes trustedProxy",
     "gateway.http": "securityHeaders",
     "gateway.http.endpoints": "responses",

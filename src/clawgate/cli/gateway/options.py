@@ -14,6 +14,23 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 SECRET_VARIABLES = {"token": "OPENCLAW_GATEWAY_TOKEN", "password": "OPENCLAW_GATEWAY_PASSWORD"}
 """A background gateway gets its secrets in these variables: other users can read its command line."""
 
+
+def _names(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Check a list of hosts or origins, of which each flag may give several."""
+    if not given:
+        return ()
+    from pydantic import TypeAdapter, ValidationError
+
+    from clawgate.settings.fields import HostNames, Origins
+    from clawgate.settings.problems import format_message
+
+    kind: TypeAdapter[tuple[str, ...]] = TypeAdapter(HostNames if option.name == "allow_host" else Origins)
+    try:
+        return kind.validate_python(given)
+    except ValidationError as error:
+        raise click.BadParameter(format_message(error.errors()[0])) from None
+
+
 _OPTIONS = (
     click.option(
         "--port",
@@ -35,6 +52,20 @@ _OPTIONS = (
         "--password",
         metavar="SECRET",
         help="Password that clients must present.  [env var: OPENCLAW_GATEWAY_PASSWORD]",
+    ),
+    click.option(
+        "--allow-host",
+        multiple=True,
+        callback=_names,
+        metavar="TEXT",
+        help="Further name to accept in Host, '*' for any; repeat it, or give a comma list.",
+    ),
+    click.option(
+        "--allow-origin",
+        multiple=True,
+        callback=_names,
+        metavar="TEXT",
+        help="Web origin whose pages may send requests; repeat it, or give a comma list.",
     ),
     click.option("--verbose", is_flag=True, help="Log more."),
 )
@@ -65,4 +96,6 @@ def public_flags(flags: Mapping[str, Any]) -> tuple[str, ...]:
     for name in ("port", "bind", "config", "env_file"):
         if flags.get(name) is not None:
             arguments += [f"--{name.replace('_', '-')}", str(flags[name])]
+    for name in ("allow_host", "allow_origin"):
+        arguments += [f"--{name.replace('_', '-')}={value}" for value in flags.get(name, ())]
     return (*arguments, "--verbose") if flags.get("verbose") else tuple(arguments)

@@ -49,6 +49,8 @@ class RunOptions:
     bind: str | None
     token: str | None = field(repr=False)
     password: str | None = field(repr=False)
+    allow_host: tuple[str, ...]
+    allow_origin: tuple[str, ...]
     verbose: bool
     config: str | None
     env_file: str | None
@@ -153,10 +155,7 @@ class GatewayRun:
 
     @property
     def _flags(self) -> GatewayFlags:
-        options = self._options
-        return GatewayFlags(
-            port=options.port, bind=options.bind, token=options.token, password=options.password
-        )
+        return GatewayFlags.of(asdict(self._options))
 
     def _may_restart(self, sockets: list[socket]) -> bool:
         """Check that the next program of this process could start; if not, log and record why."""

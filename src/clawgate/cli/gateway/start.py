@@ -127,13 +127,12 @@ def _config_of(paths: Paths, flags: Mapping[str, Any]) -> tuple[ConfigFile, Gate
     from clawgate.settings.openclaw.gateway import GatewayFlags
     from clawgate.settings.problems import SettingsInvalid
 
-    names = ("port", "bind", "token", "password")
     try:
         environment = named_environment(os.environ, flags.get("env_file"))
         file = read_config(paths.config, environment, required=paths.config_named)
     except SettingsInvalid:
         return None
-    return file, GatewayFlags(**{name: flags.get(name) for name in names})
+    return file, GatewayFlags.of(flags)
 
 
 def _makes_token(paths: Paths, flags: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from clawgate.errors import (
     RateLimitExceeded,
     UpgradeRefused,
 )
-from clawgate.policy.authentication import AuthLockout, TokenStore, presented_token
+from clawgate.policy.authentication import AuthLockout, GuessDelay, TokenStore, presented_token
 from clawgate.policy.client_ip import TrustedProxies, client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.headers import lines_to_upstream
@@ -90,8 +90,10 @@ class Admission:
     own_paths: tuple[bytes, ...] = ()
     accepts_api_key: bool = False
     """Whether a token may be presented as ``x-api-key``."""
-    exempt_loopback: bool = False
-    """Whether wrong tokens from this machine lead to no lockout."""
+    local_guesses: GuessDelay | None = None
+    """Slows wrong tokens from this machine, which lead to no lockout then."""
+    requires_attribution: bool = False
+    """Whether a forwarded request has to come from one of ``proxies``."""
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     _split_targets: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
 
@@ -168,6 +170,8 @@ class Admission:
 
     def _authenticate(self, request: _Request, peer: str, now: float, *, required: bool) -> None:
         """Find the caller by its token. A wrong token is counted and rejected even where none is ``required``."""
+        if self.requires_attribution and required:
+            self.proxies.check_attribution(peer, request.head.fields)
         if self.tokens is None:
             return
         failures, key = self.failures, self._lockout_key(request, peer)
@@ -187,19 +191,27 @@ class Admission:
             if required:
                 raise
             return
-        except InvalidToken:
-            if failures is not None and key is not None and not self.tokens.is_closed:
+        except InvalidToken as error:
+            if self.tokens.is_closed:
+                raise
+            if failures is not None and key is not None:
                 failures.record_failure(key, now)
+            elif self.local_guesses is not None:
+                error.delay_seconds = self.local_guesses.record_failure()
             raise
         if failures is not None and key is not None:
             failures.record_success(key)
+        elif self.local_guesses is not None:
+            self.local_guesses.record_success()
 
     def _lockout_key(self, request: _Request, peer: str) -> str | None:
         """The client's address as the lockout counts it; None if wrong tokens from it lock nothing."""
         if self.failures is None:
             return None
-        address = self.proxies.client_ip(peer, request.get(b"x-forwarded-for"))
-        return None if self.exempt_loopback and is_loopback(address) else client_key(address)
+        forwarded = request.get(b"x-forwarded-for")
+        if self.local_guesses is not None and forwarded is None and is_loopback(peer):
+            return None
+        return client_key(self.proxies.client_ip(peer, forwarded))
 
     # The route and the body
 

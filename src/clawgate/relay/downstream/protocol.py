@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 
-from clawgate.errors import GatewayError, UnclearFraming
+from clawgate.errors import GatewayError, InvalidToken, UnclearFraming
 from clawgate.relay.admission.admission import ControlRequest
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.downstream.head_cache import CachedHead
@@ -112,6 +112,13 @@ class RelayProtocol(ResponseSide):
             self._exchange.flush_request()
         elif self._rejection is not None:
             error, self._rejection = self._rejection, None
+            if isinstance(error, InvalidToken) and error.delay_seconds:
+                self.loop.call_later(error.delay_seconds, self._reject_guess, error)
+            else:
+                self._reject(error)
+
+    def _reject_guess(self, error: InvalidToken) -> None:
+        if not self._is_over():
             self._reject(error)
 
     def _is_over(self) -> bool:

@@ -7,8 +7,9 @@ configured as such (``gateway.auth.mode: "none"``), and then listens on this mac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
+from typing import Any, Self
 
 from pydantic import BaseModel, SecretStr
 
@@ -17,10 +18,11 @@ from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.fields import variables_of
 from clawgate.settings.key_path import KeyPath, format_key_path
 from clawgate.settings.openclaw.config_file import ConfigFile
-from clawgate.settings.openclaw.schema import GatewayAuth, RateLimit
+from clawgate.settings.openclaw.own_settings import own_settings
+from clawgate.settings.openclaw.schema import GatewayAuth, GatewayBlock, RateLimit
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.resolve import Resolved, resolve
-from clawgate.settings.secrets import secret_problem, token_problem
+from clawgate.settings.secrets import token_problem
 
 _HOSTS = {"loopback": "127.0.0.1", "auto": "127.0.0.1", "lan": "0.0.0.0"}  # noqa: S104  # what "lan" means
 _PORT: KeyPath = ("gateway", "port")
@@ -43,6 +45,8 @@ class GatewaySettings:
     tokens: Mapping[str, str]
     rate_limit: RateLimit | None
     trusted_proxies: tuple[str, ...]
+    allow_host: tuple[str, ...]
+    allow_origin: tuple[str, ...]
     serves_models: bool
 
     @property
@@ -58,6 +62,13 @@ class GatewayFlags:
     bind: str | None = None
     token: str | None = None
     password: str | None = None
+    allow_host: tuple[str, ...] = ()
+    allow_origin: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any]) -> Self:
+        """Return those of ``flags``, by name, that are the gateway's."""
+        return cls(**{one.name: flags[one.name] for one in fields(cls) if one.name in flags})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +96,7 @@ def gateway_settings(
     host = _host(file, flags, problems)
     port = _port(file, flags, problems)
     tokens = _tokens(file, flags, problems)
-    exposed = next((one for one in (listening_on, host) if one is not None and not is_loopback(one)), None)
-    if exposed is not None:
-        problems += _weak_admission(file, exposed, tokens)
+    problems += _open_admission(file, *(one for one in (listening_on, host) if one is not None))
     if problems:
         raise SettingsInvalid(problems)
     return GatewaySettings(
@@ -96,16 +105,23 @@ def gateway_settings(
         tokens=tokens,
         rate_limit=block.auth.rate_limit,
         trusted_proxies=block.trusted_proxies,
+        allow_host=(*flags.allow_host, *own_settings(file.config).allow_host),
+        allow_origin=(*flags.allow_origin, *_origins(block)),
         serves_models=block.http.endpoints.chat_completions.enabled is not False,
     )
+
+
+def _origins(block: GatewayBlock) -> tuple[str, ...]:
+    """A public origin may have a path, in OpenClaw."""
+    public = [] if block.public_origin is None else ["/".join(block.public_origin.split("/")[:3])]
+    return (*block.control_ui.allowed_origins, *public)
 
 
 def admitted_tokens(file: ConfigFile, flags: GatewayFlags, *, listening_on: str) -> dict[str, str]:
     """Return what admits callers to a gateway that runs, by name. Raises `SettingsInvalid`."""
     problems: list[Diagnostic] = []
     tokens = _tokens(file, flags, problems)
-    if not is_loopback(listening_on):
-        problems += _weak_admission(file, listening_on, tokens)
+    problems += _open_admission(file, listening_on)
     if problems:
         raise SettingsInvalid(problems)
     return tokens
@@ -161,20 +177,15 @@ def given_elsewhere(file: ConfigFile, flags: GatewayFlags) -> dict[str, str]:
     return found
 
 
-def _weak_admission(file: ConfigFile, host: str, tokens: Mapping[str, str]) -> list[Diagnostic]:
-    """What admits callers on this machine only, on an address that others reach."""
-    fix = f"{_MAKE_ONE}, or set gateway.bind to loopback"
-    found = [
-        Diagnostic((*_AUTH, name), f"{reason}, and {host} can be reached from other machines", fix=fix)
-        for name, token in tokens.items()
-        if (reason := token_problem(token)) is not None
-    ]
-    if file.config.gateway.auth.mode == "none":
-        path = (*_AUTH, "mode")
-        message = f"'none' would admit every caller that reaches {host}"
-        fix = "use 'token', or set gateway.bind to loopback"
-        found.append(Diagnostic(path, message, fix=fix, location=file.location(path)))
-    return found
+def _open_admission(file: ConfigFile, *hosts: str) -> list[Diagnostic]:
+    """What admits every caller, on an address that others reach."""
+    exposed = next((host for host in hosts if not is_loopback(host)), None)
+    if exposed is None or file.config.gateway.auth.mode != "none":
+        return []
+    path = (*_AUTH, "mode")
+    message = f"'none' would admit every caller that reaches {exposed}"
+    fix = "use 'token', or set gateway.bind to loopback"
+    return [Diagnostic(path, message, fix=fix, location=file.location(path))]
 
 
 def _setting(file: ConfigFile, flags: GatewayFlags, path: KeyPath) -> Resolved:
@@ -252,8 +263,9 @@ def _tokens(file: ConfigFile, flags: GatewayFlags, problems: list[Diagnostic]) -
     path = (*_AUTH, kind)
     setting = _setting(file, flags, path)
     value = setting.value.get_secret_value() if isinstance(setting.value, SecretStr) else str(setting.value)
-    if (reason := secret_problem(value)) is not None:
-        problems.append(Diagnostic(path, reason, fix=_MAKE_ONE, location=setting.origin))
+    if (reason := token_problem(value)) is not None:
+        fix = "make one with: clawgate server new-token"
+        problems.append(Diagnostic(path, reason, fix=fix, location=setting.origin))
         return {}
     return {kind: value}
 

@@ -17,6 +17,7 @@ from clawgate.settings.fields import (
     MAX_UPSTREAM_CONNECTIONS,
     UPSTREAM_WAIT_SECONDS,
     ConnectionCount,
+    HostNames,
     Seconds,
     setting,
 )
@@ -62,6 +63,7 @@ class OwnSettings(BaseModel):
     discover_models: StrictBool = setting(
         "Whether /v1/models has the list of each provider for which the config lists no models.", True
     )
+    allow_host: HostNames = setting("Further names to accept in Host, '*' for any.", ())
     providers: dict[str, ProviderSettings] = setting("What differs for one provider, by its id.", dict)
 
     def connections_of(self, provider: str) -> tuple[int, float, str]:

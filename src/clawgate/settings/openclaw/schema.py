@@ -111,6 +111,14 @@ class GatewayHttp(Block):
     endpoints: HttpEndpoints = setting("The endpoints of the HTTP API.", HttpEndpoints)
 
 
+class ControlUi(Block):
+    """``gateway.controlUi``."""
+
+    allowed_origins: tuple[str, ...] = setting(
+        "Web origins whose pages may send requests; their hosts are accepted, too.", ()
+    )
+
+
 class GatewayBlock(Block):
     """``gateway``: where to listen, who may use it."""
 
@@ -126,6 +134,8 @@ class GatewayBlock(Block):
     trusted_proxies: tuple[str, ...] = setting(
         "Addresses of reverse proxies whose X-Forwarded-For is believed.", ()
     )
+    control_ui: ControlUi = setting("OpenClaw's web interface.", ControlUi)
+    public_origin: str | None = setting("The origin at which a reverse proxy serves the gateway.")
     http: GatewayHttp = setting("The HTTP endpoints.", GatewayHttp)
 
 

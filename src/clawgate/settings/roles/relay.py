@@ -6,7 +6,8 @@ the config file (``remoteUrl``) and the environment variable (``PROXY_BRIDGE_URL
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from ipaddress import ip_network
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic.alias_generators import to_camel
@@ -15,7 +16,10 @@ from clawgate.settings.fields import (
     MAX_UPSTREAM_CONNECTIONS,
     UPSTREAM_WAIT_SECONDS,
     ConnectionCount,
+    HostNames,
+    Origins,
     Seconds,
+    StringList,
     reject_bool,
     setting,
 )
@@ -46,27 +50,26 @@ def _check_proxy_url(value: SecretStr) -> SecretStr:
     return value
 
 
-def _split_words(value: object) -> object:
-    """Split comma lists, as flags and environment variables have them. Raises ValueError for one without a name."""
-    if isinstance(value, str):
-        value = (value,)
-    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-        words = [word.strip() for part in value for word in part.split(",") if word.strip()]
-        if value and not words:
-            raise ValueError("lists no name")
-        return words
+def _check_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"'{text}' is neither an address nor a network; write it like 172.16.0.0/12"
+            ) from None
     return value
 
 
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 """A secret that admits callers."""
 
-StringList = Annotated[tuple[str, ...], BeforeValidator(_split_words)]
-"""A list of names; a flag or variable may give it as a comma list."""
-
 
 class RelaySettings(BaseModel):
     """Settings of bridge and server."""
+
+    ENTRY: ClassVar[str]
+    """The id under ``plugins.entries`` in the config file."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
@@ -99,11 +102,16 @@ class RelaySettings(BaseModel):
         "HTTP proxy (http://[user:password@]host:port) that CONNECTs to the upstream; "
         "variables such as HTTPS_PROXY are never read."
     )
-    allow_host: StringList = setting(
+    allow_host: HostNames = setting(
         "Further names to accept in Host, '*' for any; repeat it, or give a comma list.", ()
     )
-    allow_origin: StringList = setting(
+    allow_origin: Origins = setting(
         "Web origins whose pages may call this; repeat it, or give a comma list.", ()
+    )
+    trusted_proxy: Annotated[StringList, AfterValidator(_check_networks)] = setting(
+        "Addresses or networks of reverse proxies whose X-Forwarded-For is believed; repeat it, "
+        "or give a comma list.",
+        (),
     )
     exit_on_stdin_eof: bool = setting(
         "Stop when standard input ends: for programs that start clawgate.", False

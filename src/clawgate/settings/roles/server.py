@@ -6,15 +6,14 @@ Pure: no file, no environment, nothing is dialled. See `settings.roles.relay` fo
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from clawgate.settings.fields import Port, Seconds, Secret, Url, env_var, reject_bool, setting
+from clawgate.settings.fields import Port, Seconds, Secret, StringList, Url, env_var, reject_bool, setting
 from clawgate.settings.problems import DOCUMENT
-from clawgate.settings.roles.relay import RelaySettings, StringList, Token
+from clawgate.settings.roles.relay import RelaySettings, Token
 
 TOKEN_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
 TOKEN_NAME_RULE = "a name is up to 32 of A-Z a-z 0-9 . _ -"
@@ -23,17 +22,6 @@ TOKEN_NAME_RULE = "a name is up to 32 of A-Z a-z 0-9 . _ -"
 def _check_header(value: str) -> str:
     if not value.isascii() or not value.isprintable() or value != value.strip() or not value:
         raise ValueError("contains a character that is not allowed in a header")
-    return value
-
-
-def _check_networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    for text in value:
-        try:
-            ip_network(text, strict=False)
-        except ValueError:
-            raise ValueError(
-                f"'{text}' is neither an address nor a network; write it like 172.16.0.0/12"
-            ) from None
     return value
 
 
@@ -106,11 +94,6 @@ class ServerSettings(RelaySettings):
     max_auth_failures: Count = setting("Wrong tokens from one address before it is locked out.", 10)
     auth_failure_window: Seconds = setting("Seconds within which they count.", 60)
     auth_lockout: Seconds = setting("Seconds of the lockout.", 300)
-    trusted_proxy: Annotated[StringList, AfterValidator(_check_networks)] = setting(
-        "Addresses or networks of reverse proxies whose X-Forwarded-For is believed; repeat it, "
-        "or give a comma list.",
-        (),
-    )
     organization: HeaderValue | None = setting(
         "OpenAI-Organization of every request.", variable="OPENAI_ORG_ID"
     )
