@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clawgate.app.provider_probe import ProviderProbeResult, probe, probe_all
-from clawgate.providers.credential import Bearer, HeaderToken
+from clawgate.providers.credential import HeaderToken, bearer
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.testing.http import faults
@@ -19,7 +19,7 @@ from clawgate.wire.http.url import parse_url
 
 KEY = "canary-probe-key"
 OWL = Provider(
-    id="owl", api="openai-completions", origin=None, path="/v1", credential=Bearer(KEY), allow_private=True,
+    id="owl", api="openai-completions", origin=None, path="/v1", credential=bearer(KEY), allow_private=True,
     allow_private_setting="models.providers.owl.request.allowPrivateNetwork", headers=(("X-Team", "a1"),),
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 from clawgate.app.upstreams import provider_upstream
 from clawgate.errors import GatewayError
 from clawgate.policy.timeouts import TimeLimits
-from clawgate.providers.credential import Bearer
+from clawgate.providers.credential import bearer
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.relay.upstream.fetch import fetch
@@ -34,7 +34,7 @@ def upstream(
     made: dict[str, Any] = {
         "origin": origin,
         "path": path or "/v1",
-        "credential": Bearer(KEY),
+        "credential": bearer(KEY),
         "allow_private": True,
         **more,
     }

@@ -23,7 +23,7 @@ from clawgate.control.health import (
 )
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut, UpstreamUnreachable
 from clawgate.policy.timeouts import TimeLimits
-from clawgate.providers.credential import Bearer
+from clawgate.providers.credential import bearer
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.fetch import FetchResponse
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
@@ -52,7 +52,7 @@ def on(loop: Clock, work: Coroutine[Any, Any, _T]) -> _T:
 def upstream(limits: TimeLimits = TimeLimits()) -> Upstream:  # noqa: B008  # frozen
     route = UpstreamEndpoint(origin=parse_url("https://api.example:8443/v1")[0], allow_private=True)
     return Upstream(
-        UpstreamConfig(name="u", endpoint=route, prefix="/v1", credential=Bearer(KEY), limits=limits),
+        UpstreamConfig(name="u", endpoint=route, prefix="/v1", credential=bearer(KEY), limits=limits),
         Dialer(),
         via=b"v",
     )

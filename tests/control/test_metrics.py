@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from clawgate.control.metrics import CONTENT_TYPE, MetricsCollector, build_metrics_app
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import RouteTable
-from clawgate.providers.credential import Bearer
+from clawgate.providers.credential import bearer
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.request_parser import ClientLimits
@@ -30,7 +30,7 @@ def tally() -> RequestMetrics:
 @pytest.fixture
 def client(tally: RequestMetrics) -> Iterator[TestClient]:
     route = UpstreamEndpoint(origin=parse_url("http://127.0.0.1:1")[0], allow_private=True)
-    plan = UpstreamConfig(name="u", endpoint=route, prefix="", credential=Bearer("canary-key"))
+    plan = UpstreamConfig(name="u", endpoint=route, prefix="", credential=bearer("canary-key"))
     upstream = Upstream(plan, Dialer(), via=b"v")
     admission = Admission(
         upstream=upstream,

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.processes.port_owner import listener_uids, port_owner
+from clawgate.plugins.api import TrustedUser
+from clawgate.processes.port_owner import distrust_reason, listener_uids, port_owner
+
+PORT = 0x0D80
+little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="rows of a little-endian machine")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -47,7 +51,7 @@ ROW = "0: {}:0D80 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {} 0 1
 V4, V6, MAPPED = "0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"
 
 
-@pytest.mark.skipif(sys.byteorder != "little", reason="the rows are those of a little-endian machine")
+@little_endian
 @pytest.mark.parametrize(
     ("table", "address", "host", "found"),
     [
@@ -70,3 +74,51 @@ def test_only_listeners_that_a_connection_would_reach_count(
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / table).write_text(f"header\n{ROW.format(address, 1234)}\n")
     assert listener_uids(host, 0x0D80, tmp_path) == (frozenset({1234}) if found else frozenset())
+
+
+def proc(folder: Path, *uids: int) -> Path:
+    """A /proc in which these users listen on 127.0.0.1."""
+    row = "0: 0100007F:0D80 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {} 0 1 1"
+    (folder / "net").mkdir()
+    (folder / "net" / "tcp").write_text("\n".join(["header", *map(row.format, uids)]) + "\n")
+    return folder
+
+
+def reason(
+    folder: Path, trusted: TrustedUser, *, host: str = "127.0.0.1", unknown: bool = False
+) -> str | None:
+    return distrust_reason(host, PORT, trusted, unknown_is_trusted=unknown, proc=folder)
+
+
+@little_endian
+def test_our_own_user_is_trusted_and_another_only_if_it_is_named(tmp_path: Path) -> None:
+    other = os.geteuid() + 54_321
+    own = proc(tmp_path, os.geteuid())
+    assert reason(own, "self") is None and reason(own, other) is not None
+    (tmp_path / "b").mkdir()
+    foreign = proc(tmp_path / "b", other)
+    assert f"it runs as uid {other}" in str(reason(foreign, "self"))
+    assert reason(foreign, other) is None and reason(foreign, "any") is None
+
+
+@little_endian
+def test_one_trusted_listener_among_others_is_not_enough(tmp_path: Path) -> None:
+    """Either of them may get the connection."""
+    assert reason(proc(tmp_path, os.geteuid(), os.geteuid() + 1), "self") is not None
+
+
+@little_endian
+def test_a_user_that_is_not_visible_is_decided_by_the_caller(tmp_path: Path) -> None:
+    assert "not visible" in str(reason(tmp_path, "self")) and reason(tmp_path, "self", unknown=True) is None
+
+
+@little_endian
+def test_another_machine_that_the_config_names_cannot_be_checked(tmp_path: Path) -> None:
+    assert (
+        reason(tmp_path, "self", host="192.0.2.7") is None
+        and reason(tmp_path, "self", host="claude-box") is None
+    )
+    assert (
+        reason(tmp_path, "self", host="LOCALHOST") is not None
+        and reason(tmp_path, "self", host="::1") is not None
+    )

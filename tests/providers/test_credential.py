@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from clawgate.providers.credential import (
     Basic,
-    Bearer,
     Credential,
     HeaderToken,
     NoCredential,
     basic_value,
+    bearer,
 )
 
 CANARY = "canary-4711-secret"
@@ -23,11 +23,11 @@ CANARY = "canary-4711-secret"
 @pytest.mark.parametrize(
     ("credential", "line"),
     [
-        (Bearer(CANARY), f"authorization: Bearer {CANARY}\r\n"),
+        (bearer(CANARY), f"authorization: Bearer {CANARY}\r\n"),
         (HeaderToken("X-Proxy-Token", CANARY), f"x-proxy-token: {CANARY}\r\n"),
         (HeaderToken("x-api-key", "a b"), "x-api-key: a b\r\n"),
         (HeaderToken("Authorization", basic_value("u:p")), "authorization: Basic dTpw\r\n"),
-        (Bearer("x"), "authorization: Bearer x\r\n"),
+        (bearer("x"), "authorization: Bearer x\r\n"),
         (HeaderToken("Authorization", CANARY, "Token"), f"authorization: Token {CANARY}\r\n"),
     ],
     ids=["bearer", "proxy token", "inner blank", "basic", "one character", "scheme"],
@@ -49,7 +49,7 @@ BAD_VALUES = {
 @pytest.mark.parametrize("value", BAD_VALUES.values(), ids=BAD_VALUES.keys())
 def test_a_value_that_cannot_stand_in_a_header_is_refused_and_not_shown(value: str) -> None:
     with pytest.raises(ValueError, match="must be visible ASCII") as caught:
-        Bearer(value)
+        bearer(value)
     assert "canary" not in str(caught.value)
     with pytest.raises(ValueError, match="must be visible ASCII") as refused:
         HeaderToken("x-a", value)
@@ -66,7 +66,7 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "credential",
-    [Bearer(CANARY), HeaderToken("x-a", CANARY), Basic(f"u:{CANARY}")],
+    [bearer(CANARY), HeaderToken("x-a", CANARY), Basic(f"u:{CANARY}")],
     ids=["bearer", "header", "basic"],
 )
 def test_a_credential_does_not_show_itself(credential: Credential) -> None:
@@ -86,7 +86,7 @@ def test_a_credential_does_not_show_itself(credential: Credential) -> None:
 def test_whatever_is_taken_is_one_line(value: str) -> None:
     """For any text: it is refused, or the line has one line break, at its end."""
     try:
-        line = Bearer(value).line()
+        line = bearer(value).line()
     except ValueError:
         return
     assert line.count(b"\r") == line.count(b"\n") == 1 and line.endswith(b"\r\n") and line.isascii()

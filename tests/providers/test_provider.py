@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
+from clawgate.providers.credential import Basic, Credential, HeaderToken, NoCredential, bearer
 from clawgate.providers.provider import Model, Provider, mask
 from clawgate.wire.http.url import Origin
 from clawgate.wire.translate.compat import NO_COMPAT
@@ -15,13 +15,13 @@ CANARY = "canary-4711-secret"
 @pytest.mark.parametrize(
     ("credential", "kind", "masked"),
     [
-        (Bearer(CANARY), "bearer", "c...t"),
+        (bearer(CANARY), "bearer", "c...t"),
         (HeaderToken("Authorization", CANARY, "Bearer"), "bearer", "c...t"),
         (HeaderToken("X-Proxy-Token", CANARY), "header X-Proxy-Token", "c...t"),
         (HeaderToken("x-api-key", CANARY), "x-api-key", "c...t"),
         (Basic(f"owl:{CANARY}"), "basic", "b...="),
         (Basic(f"owl:{CANARY}", "X-Auth"), "header X-Auth", "b...="),
-        (Bearer("bridge"), "bearer", "..."),
+        (bearer("bridge"), "bearer", "..."),
         (NoCredential(), "none", ""),
     ],
 )

@@ -15,7 +15,7 @@ from clawgate.policy.authentication import AuthLockout, LockoutRule, TokenStore
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import ANYTHING_BELOW_V1
 from clawgate.policy.timeouts import TimeLimits
-from clawgate.providers.credential import Bearer
+from clawgate.providers.credential import bearer
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.downstream.connections import ConnectionManager
 from clawgate.relay.downstream.protocol import RelayProtocol
@@ -192,7 +192,7 @@ class Listener:
         self.clock = FakeClock()
         self.clock.time = 1000.0
         self.dialer = FakeDialer()
-        self.upstream = make_upstream(self.dialer, credential=Bearer(KEY), limits=time_limits)
+        self.upstream = make_upstream(self.dialer, credential=bearer(KEY), limits=time_limits)
         limits = limits or ClientLimits()
         whole: dict[str, Any] = {
             "upstream": self.upstream,

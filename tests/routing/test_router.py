@@ -13,7 +13,7 @@ import pytest
 from clawgate.errors import InternalError, InvalidRequest, ModelNotFound, ProviderNotConfigured
 from clawgate.policy.model_routing import ModelRef
 from clawgate.providers.catalog import Catalog
-from clawgate.providers.credential import Bearer, HeaderToken
+from clawgate.providers.credential import HeaderToken, bearer
 from clawgate.providers.provider import Model, Provider
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
@@ -55,7 +55,7 @@ def make_provider(name: str, api: str = "openai-completions", **more: Any) -> Pr
     made: dict[str, Any] = {
         "origin": Origin("http", f"{name}.example", 80),
         "path": "/v1",
-        "credential": Bearer(KEY + name),
+        "credential": bearer(KEY + name),
         **more,
     }
     return Provider(id=name, api=api, **made)

@@ -15,7 +15,7 @@ from clawgate.app.upstreams import why_unusable
 from clawgate.policy.authentication import LockoutRule, TokenStore
 from clawgate.policy.path_routing import MODEL_ROUTES, RouteTable
 from clawgate.policy.rate_limit import RateLimiter, RateRule
-from clawgate.providers.credential import Bearer, HeaderToken
+from clawgate.providers.credential import HeaderToken, bearer
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.admission.plan import ModelAllowlist
 from clawgate.relay.downstream.connections import ConnectionManager
@@ -76,7 +76,7 @@ def _description(settings: ServerSettings, source: TokenSource, observer: Observ
         upstream_name="openai",
         prefix=path or "/v1",
         replaces="/v1",
-        credential=Bearer(settings.openai_api_key.get_secret_value()),
+        credential=bearer(settings.openai_api_key.get_secret_value()),
         extra_lines=b"".join(HeaderToken(name, value).line() for name, value in account.items() if value),
         auth_advice="it rejects the key; check --openai-api-key (OPENAI_API_KEY)",
         observer=observer,

@@ -27,38 +27,25 @@ the request is at fault                    no    it would fail elsewhere, too
 
 from __future__ import annotations
 
-from clawgate.errors import (
-    EgressDenied,
-    GatewayError,
-    GatewayStopping,
-    ProviderNotConfigured,
-    ProviderUnavailable,
-    UpstreamClosed,
-    UpstreamFailed,
-    UpstreamMalformed,
-    UpstreamPoolExhausted,
-    UpstreamRedirected,
-    UpstreamTimedOut,
-    UpstreamUnreachable,
-)
+from clawgate import errors
 
 _STATUSES = frozenset({401, 402, 403, 404, 408, 409, 410, 425, 429})
 _SERVER_ERRORS = range(500, 600)
 
-_NAMES: tuple[tuple[type[GatewayError], str], ...] = (
-    (UpstreamUnreachable, "unreachable"),
-    (UpstreamClosed, "closed early"),
-    (UpstreamMalformed, "malformed response"),
-    (UpstreamRedirected, "redirect"),
-    (ProviderNotConfigured, "not configured"),
-    (ProviderUnavailable, "not available"),
-    (UpstreamPoolExhausted, "connection limit"),
-    (EgressDenied, "address not allowed"),
-    (UpstreamFailed, "failed"),
+_NAMES: tuple[tuple[type[errors.GatewayError], str], ...] = (
+    (errors.UpstreamUnreachable, "unreachable"),
+    (errors.UpstreamClosed, "closed early"),
+    (errors.UpstreamMalformed, "malformed response"),
+    (errors.UpstreamRedirected, "redirect"),
+    (errors.ProviderNotConfigured, "not configured"),
+    (errors.ProviderUnavailable, "not available"),
+    (errors.UpstreamPoolExhausted, "connection limit"),
+    (errors.EgressDenied, "address not allowed"),
+    (errors.UpstreamFailed, "failed"),
 )
 
 
-def should_fall_back(status: int | None, error: GatewayError | None) -> str | None:
+def should_fall_back(status: int | None, error: errors.GatewayError | None) -> str | None:
     """Return why the next model is tried ("status 503", "timed out (connect)"); None where it is not.
 
     ``status`` is the response's, ``error`` is ours where there is no usable response; the error counts first.
@@ -67,10 +54,10 @@ def should_fall_back(status: int | None, error: GatewayError | None) -> str | No
         if status is not None and (status in _STATUSES or status in _SERVER_ERRORS):
             return f"status {status}"
         return None
-    if isinstance(error, UpstreamTimedOut):
+    if isinstance(error, errors.UpstreamTimedOut):
         return None if error.limit == "total" else f"timed out ({error.limit})"
-    if isinstance(error, GatewayStopping):
+    if isinstance(error, errors.GatewayStopping):
         return None
-    if isinstance(error, UpstreamFailed) and error.status is not None:
+    if isinstance(error, errors.UpstreamFailed) and error.status is not None:
         return should_fall_back(error.status, None)
     return next((name for kind, name in _NAMES if isinstance(error, kind)), None)

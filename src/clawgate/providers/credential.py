@@ -97,20 +97,9 @@ class Basic:
         return tuple(dict.fromkeys(spelling for spelling in spellings if spelling))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Bearer:
-    """An API key as ``Authorization: Bearer`` (RFC 6750 section 2.1)."""
-
-    token: str
-
-    def __post_init__(self) -> None:
-        _checked(self.token, "the key")
-
-    def line(self) -> bytes:
-        return f"authorization: Bearer {self.token}\r\n".encode("ascii")
-
-    def secrets(self) -> tuple[bytes, ...]:
-        return (self.token.encode("ascii"),)
+def bearer(token: str) -> HeaderToken:
+    """Return an API key as ``Authorization: Bearer`` (RFC 6750 section 2.1)."""
+    return HeaderToken("authorization", _checked(token, "the key"), "Bearer")
 
 
 def basic_value(userinfo: str) -> str:

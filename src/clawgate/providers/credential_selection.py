@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from clawgate.policy.secret_names import is_credential_header
-from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
+from clawgate.providers.credential import Basic, Credential, HeaderToken, NoCredential, bearer
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestAuth
 
 _NEVER_SENT = {
@@ -137,7 +137,7 @@ class _Selector:
     def _from_auth(self, auth: RequestAuth) -> Credential:
         if auth.mode == "authorization-bearer":
             token = auth.token.get_secret_value() if auth.token is not None else None
-            return Bearer(self._need("request.auth.token", token))
+            return bearer(self._need("request.auth.token", token))
         name = self._need("request.auth.headerName", auth.header_name)
         value = auth.value.get_secret_value() if auth.value is not None else None
         value = self._need("request.auth.value", value)
@@ -165,7 +165,7 @@ class _Selector:
         key = self._need("apiKey", key)
         if self._api == "anthropic-messages" and self._block.auth_header is not True:
             return HeaderToken("x-api-key", key)
-        return Bearer(key)
+        return bearer(key)
 
     def _reject(self, name: str, key: str) -> None:
         if name.lower() in _NEVER_SENT:
@@ -213,5 +213,5 @@ def _in_header(name: str, value: str, prefix: str) -> Credential:
     if prefix.lower() == "basic":
         return Basic(value, name)
     if prefix.lower() == "bearer" and name.lower() == "authorization":
-        return Bearer(value)
+        return bearer(value)
     return HeaderToken(name, value, prefix)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken, NoCredential
+from clawgate.providers.credential import Basic, Credential, HeaderToken, NoCredential
 from clawgate.settings.fields import MAX_UPSTREAM_CONNECTIONS, UPSTREAM_WAIT_SECONDS
 from clawgate.wire.http.url import Origin, split_proxy_url, userinfo_secrets
 from clawgate.wire.translate.compat import NO_COMPAT, Compat
@@ -87,8 +87,6 @@ class Provider:
     def auth_kind(self) -> str:
         """``bearer``, ``basic``, ``x-api-key``, ``header <Name>`` or ``none``."""
         credential = self.credential
-        if isinstance(credential, Bearer):
-            return "bearer"
         if isinstance(credential, Basic):
             return "basic" if credential.name.lower() == "authorization" else f"header {credential.name}"
         if isinstance(credential, HeaderToken):

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clawgate.plugins.api import API_VERSION
 from clawgate.plugins.host.manifest import (
+    RENAMED_HOOKS,
     ManifestInvalid,
     find_manifest,
     import_root,
     parse_manifest,
     read_manifest,
 )
-from tests.plugins.samples import docs_files, manifest, write_files
+from tests.plugins.samples import DOCS, docs_files, manifest, write_files
 
 
 def test_the_manifest_of_the_docs_is_one() -> None:
@@ -124,3 +126,25 @@ def test_no_manifest_two_and_one_without_its_code_are_refused(tmp_path: Path) ->
     path = tmp_path / "a" / "clawgate-plugin.toml"
     with pytest.raises(ManifestInvalid, match="neither outside/__init__"):
         import_root(tmp_path / "a", path, read_manifest(path))
+
+
+def api_problem(requires_api: int) -> str | None:
+    return parse_manifest(manifest(requires_api=str(requires_api))).api_problem()
+
+
+def test_this_version_is_accepted() -> None:
+    assert api_problem(API_VERSION) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "says"), [(API_VERSION + 1, "a newer clawgate"), (0, "an older clawgate")]
+)
+def test_another_version_is_rejected_with_a_remedy(version: int, says: str) -> None:
+    assert f"use {says}" in str(api_problem(version))
+
+
+def test_version_1_is_rejected_with_what_changed_and_where_to_read() -> None:
+    problem, docs = str(api_problem(1)), DOCS.read_text(encoding="utf-8")
+    assert "docs/writing-a-plugin.md" in problem and "## From API 1 to 2" in docs
+    for old, new in RENAMED_HOOKS.items():
+        assert f"{old} is {new}" in problem and f"`{new}`" in docs.replace(f".{new}`", f" `{new}`")

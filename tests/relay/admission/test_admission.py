@@ -30,7 +30,7 @@ from clawgate.policy.client_ip import TrustedProxies
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import GATEWAY_ROUTES, MODEL_ROUTES
 from clawgate.policy.rate_limit import RateLimiter, RateRule
-from clawgate.providers.credential import Bearer
+from clawgate.providers.credential import bearer
 from clawgate.relay.admission.admission import (
     ANONYMOUS,
     Admission,
@@ -55,7 +55,7 @@ def make_admission(**parts: object) -> Admission:
         endpoint=UpstreamEndpoint(origin=origin, allow_private=True),
         prefix="/v1",
         replaces="/v1",
-        credential=Bearer(KEY),
+        credential=bearer(KEY),
     )
     whole: dict[str, object] = {
         "upstream": Upstream(plan, Dialer(), via=b"clawgate-me"),

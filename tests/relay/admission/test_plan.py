@@ -18,7 +18,7 @@ from clawgate.errors import (
 )
 from clawgate.policy.cross_origin import CrossOriginPolicy
 from clawgate.policy.path_routing import GATEWAY_ROUTES
-from clawgate.providers.credential import Bearer
+from clawgate.providers.credential import bearer
 from clawgate.relay.admission.admission import Admission
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, RoutePlan, UpstreamAttempt
 from clawgate.relay.downstream.connections import ConnectionManager
@@ -118,7 +118,7 @@ def upstream(url: str, name: str) -> Upstream:
     origin, _ = parse_url(url)
     route = UpstreamEndpoint(origin=origin, allow_private=True)
     return Upstream(
-        UpstreamConfig(name=name, endpoint=route, prefix="", credential=Bearer("k")),
+        UpstreamConfig(name=name, endpoint=route, prefix="", credential=bearer("k")),
         Dialer(),
         via=OWN.encode(),
     )

@@ -15,7 +15,7 @@ import pytest
 from clawgate.errors import GatewayStopping, UpstreamMalformed
 from clawgate.plugins.api.provider import MappedError
 from clawgate.policy.timeouts import TimeLimits
-from clawgate.providers.credential import Bearer
+from clawgate.providers.credential import bearer
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.exchange.state import State
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
@@ -313,7 +313,7 @@ HALF = STREAM_HEAD + chunked(b"data: {}\n\n")
 
 async def test_a_failure_that_a_plugin_mapped_is_recorded_with_its_reason() -> None:
     relay, dialer = Relay(observes_all=False), FakeDialer()
-    attempt = FakeAttempt(make_upstream(dialer, credential=Bearer("a-secret-of-ours")))
+    attempt = FakeAttempt(make_upstream(dialer, credential=bearer("a-secret-of-ours")))
     options = ResponseOptions(
         http10=False,
         close=False,

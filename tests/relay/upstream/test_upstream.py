@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clawgate import __version__
-from clawgate.providers.credential import Basic, Bearer, Credential, HeaderToken
+from clawgate.providers.credential import Basic, Credential, HeaderToken, bearer
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
 from clawgate.relay.upstream.upstream import Upstream, UpstreamConfig
 from clawgate.testing.http.message_reader import MessageReader
@@ -28,7 +28,7 @@ def upstream(
             endpoint=UpstreamEndpoint(origin=parse_url(url)[0], allow_private=True),
             prefix=prefix,
             replaces=replaces,
-            credential=credential or Bearer(KEY),
+            credential=credential or bearer(KEY),
             extra_lines=extra,
         ),
         Dialer(),
@@ -130,7 +130,7 @@ def test_no_repr_shows_the_key() -> None:
         name="x",
         endpoint=UpstreamEndpoint(origin=one.origin, allow_private=True),
         prefix="",
-        credential=Bearer(KEY),
+        credential=bearer(KEY),
     )
     for text in (repr(one), str(one), repr(one.pool), repr(plan)):
         assert "canary" not in text

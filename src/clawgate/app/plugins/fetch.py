@@ -7,7 +7,7 @@ import time
 
 from clawgate.errors import EgressDenied, GatewayError, UpstreamMalformed, UpstreamTimedOut
 from clawgate.plugins.api import FetchFailed, FetchRequest, FetchResponse
-from clawgate.processes.port_trust import distrust_reason
+from clawgate.processes.port_owner import distrust_reason
 from clawgate.providers.credential import Credential, HeaderToken, NoCredential
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint, tls_context
 from clawgate.relay.upstream.fetch import fetch

@@ -17,10 +17,9 @@ from typing import Any, cast
 from pydantic import BaseModel, SecretStr
 
 from clawgate.plugins.api import CommandPlugin, Plugin, ProviderPlugin, Service
-from clawgate.plugins.host.api_versions import RENAMED_HOOKS
 from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, run_with_timeout
-from clawgate.plugins.host.manifest import Manifest
+from clawgate.plugins.host.manifest import RENAMED_HOOKS, Manifest
 from clawgate.settings.environment import Environment
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.loader import SettingsSources, load

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
-from clawgate.plugins.host.api_versions import api_problem
+from clawgate.plugins.api import API_VERSION
 from clawgate.settings.problems import format_message
 
 FILE_NAME = "clawgate-plugin.toml"
@@ -39,6 +39,12 @@ OWN_COMMANDS = frozenset(
     }
 )
 """Names of clawgate's own commands, which would hide a plugin's."""
+RENAMED_HOOKS = {
+    "shape": "transform_request",
+    "judge": "map_error",  # a public name
+    "config_notes": "check_config",
+}
+"""Optional methods of API 1. A plugin that kept one would be loaded without it, in silence."""
 
 Kind = Literal["service", "provider", "command"]
 
@@ -137,7 +143,20 @@ class Manifest(BaseModel):
 
     def api_problem(self) -> str | None:
         """Return why this clawgate cannot load the plugin by its ``requires_api``, or None."""
-        return api_problem(self.requires_api)
+        if self.requires_api == API_VERSION:
+            return None
+        if self.requires_api == 1:
+            renamed = ", ".join(f"{old} is {new}" for old, new in RENAMED_HOOKS.items())
+            return (
+                f"it is written for plugin API 1, and this clawgate has API {API_VERSION}, in which methods have other "
+                f"names ({renamed}, ...); install a version for API {API_VERSION}, or change it: "
+                "docs/writing-a-plugin.md, 'From API 1 to 2'"
+            )
+        other = "a newer clawgate" if self.requires_api > API_VERSION else "an older clawgate"
+        return (
+            f"it is written for plugin API {self.requires_api}, and this clawgate has API {API_VERSION}; "
+            f"use {other}, or another version of the plugin"
+        )
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -16,8 +16,7 @@ from clawgate.plugins.api import ChildSpec, ProbeResult, ServiceStatus, Unavaila
 from clawgate.plugins.api import Probe as ProbeCall
 from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
 from clawgate.policy.secret_names import is_secret_variable
-from clawgate.processes.port_owner import port_owner
-from clawgate.processes.port_trust import distrust_reason
+from clawgate.processes.port_owner import distrust_reason, port_owner
 from clawgate.processes.supervision import status as child_status
 from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child import Child

@@ -7,16 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clawgate.errors import (
-    BodyTooLarge,
-    ExpectationUnknown,
-    HttpVersionUnsupported,
-    LoopDetected,
-    MalformedRequest,
-    UnclearFraming,
-    UnknownRoute,
-    UnsupportedContentType,
-)
+from clawgate import errors
 from clawgate.relay.interfaces import RequestHead
 from clawgate.wire.http.message import split_target
 
@@ -39,7 +30,7 @@ _ONCE = _FRAMING | {
 def check_version(head: RequestHead) -> None:
     """Raises `HttpVersionUnsupported`."""
     if head.version != "1.1" and head.version != "1.0":
-        raise HttpVersionUnsupported(f"HTTP/{head.version[:8]} is not supported; use HTTP/1.1")
+        raise errors.HttpVersionUnsupported(f"HTTP/{head.version[:8]} is not supported; use HTTP/1.1")
 
 
 def headers_of(head: RequestHead) -> Get:
@@ -49,7 +40,7 @@ def headers_of(head: RequestHead) -> Get:
         seen: set[bytes] = set()
         for name, _ in head.fields:
             if name in seen and name in _ONCE:
-                error = UnclearFraming if name in _FRAMING else MalformedRequest
+                error = errors.UnclearFraming if name in _FRAMING else errors.MalformedRequest
                 raise error(f"duplicate {name.decode('ascii').title()} header")
             seen.add(name)
     return headers.get
@@ -59,7 +50,7 @@ def required_host(head: RequestHead, get: Get) -> bytes | None:
     """Return the Host header. Raises `MalformedRequest` if HTTP/1.1 lacks it."""
     host = get(b"host")
     if host is None and head.version == "1.1":
-        raise MalformedRequest("an HTTP/1.1 request needs a Host header (RFC 9112 section 3.2)")
+        raise errors.MalformedRequest("an HTTP/1.1 request needs a Host header (RFC 9112 section 3.2)")
     return host
 
 
@@ -69,10 +60,10 @@ def split_request_target(head: RequestHead, get: Get) -> tuple[bytes, bytes]:
     if target[:7].lower() == b"http://":  # absolute-form, RFC 9112 section 3.2.2
         authority, slash, rest = target[7:].partition(b"/")
         if authority.lower() != (get(b"host") or b"").lower():
-            raise MalformedRequest("the request target names another host than the Host header")
+            raise errors.MalformedRequest("the request target names another host than the Host header")
         target = slash + rest or b"/"
     if head.method == b"CONNECT" or not target.startswith(b"/"):
-        raise UnknownRoute("this is not a forward proxy; request a path such as /v1/chat/completions")
+        raise errors.UnknownRoute("this is not a forward proxy; request a path such as /v1/chat/completions")
     return split_target(target)
 
 
@@ -84,11 +75,11 @@ def body_length(head: RequestHead, get: Get, limit: int) -> int | None:
     coding = get(b"transfer-encoding")
     if coding is not None:
         if head.version == "1.0" or coding.lower() != b"chunked":
-            raise UnclearFraming("the only transfer coding is 'chunked', and only in HTTP/1.1")
+            raise errors.UnclearFraming("the only transfer coding is 'chunked', and only in HTTP/1.1")
         return None
     length = int(get(b"content-length") or 0)
     if length > limit:
-        raise BodyTooLarge(f"the body of {length} bytes is over the limit of {limit} bytes")
+        raise errors.BodyTooLarge(f"the body of {length} bytes is over the limit of {limit} bytes")
     return length
 
 
@@ -98,7 +89,7 @@ def expects_continue(head: RequestHead, get: Get, length: int | None) -> bool:
     if expect is None:
         return False
     if expect.lower() != b"100-continue":
-        raise ExpectationUnknown("the only supported expectation is '100-continue'")
+        raise errors.ExpectationUnknown("the only supported expectation is '100-continue'")
     return length != 0 and head.version == "1.1"
 
 
@@ -106,13 +97,13 @@ def via_without_loop(head: RequestHead, pseudonym: bytes) -> bytes:
     """Return the values of all Via headers. Raises `LoopDetected` if ``pseudonym``, our own, is in them."""
     via = b", ".join([value for name, value in head.fields if name == b"via"])
     if pseudonym in via:
-        raise LoopDetected("this process sent this request itself; its upstream points back to it")
+        raise errors.LoopDetected("this process sent this request itself; its upstream points back to it")
     return via
 
 
 def check_readable_body(get: Get) -> None:
     """Raises `UnsupportedContentType` for a compressed body."""
     if get(b"content-encoding") not in (None, b"identity"):
-        raise UnsupportedContentType(
+        raise errors.UnsupportedContentType(
             "a compressed body cannot be searched for its model; send it uncompressed"
         )

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from clawgate.testing.http.message_reader import Head, MessageReader, WithFields
 from clawgate.testing.http.script import (
@@ -28,7 +28,9 @@ from clawgate.testing.http.script import (
     Trickle,
     Wait,
 )
-from clawgate.testing.http.waiting import Condition
+
+if TYPE_CHECKING:
+    from clawgate.testing.http.upstream import FakeUpstream
 
 
 def report_every_held_byte(transport: asyncio.Transport) -> None:
@@ -88,24 +90,10 @@ class Request(WithFields):
         return self.reader.anomalies
 
 
-class ConnectionLog(Protocol):
-    """What a connection needs of the server that it belongs to."""
-
-    on_connect: Script
-    stray: list[str]
-    pulse: Condition
-    released: bool
-
-    def opened(self, connection: Connection) -> None: ...
-    def closed(self, connection: Connection) -> None: ...
-    def arrived(self, connection: Connection, reader: MessageReader, start: int) -> Request: ...
-    def script_for(self, request: Request) -> Script: ...
-
-
 class Connection(asyncio.Protocol):
     """One accepted connection: its raw bytes, its requests, its end. Made by its server."""
 
-    def __init__(self, upstream: ConnectionLog) -> None:
+    def __init__(self, upstream: FakeUpstream) -> None:
         self.upstream = upstream
         self.number = -1
         self.requests: list[Request] = []
