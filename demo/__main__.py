@@ -179,6 +179,7 @@ class Demo:
             f"\nThe bridge alone is at http://127.0.0.1:{self.bridge_port}/v1: any key, and the model "
             f"without its '{BRIDGE}/'. The gateway's config is {self.folder / 'home/.openclaw/openclaw.json'}"
         )
+        self.say("\nWith a provider of your own, after this demo: ./scripts/setup")
 
     def show_times(self, timings: Sequence[Timing]) -> None:
         """What each hop added: the difference to the one before."""

@@ -18,6 +18,7 @@ from clawgate.cli.auth.messages import (
 from clawgate.cli.auth.wizard.answers import MissingAnswer
 from clawgate.cli.auth.wizard.flow import SignInResult
 from clawgate.cli.context import LoadedConfig, load_config
+from clawgate.cli.gateway.first_request import next_command
 from clawgate.plugins.api.provider import ConfigChange
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.processes.instance.run_records import ConfigReport, write_report
@@ -60,7 +61,7 @@ def test_what_was_done_and_what_comes_next(known: LoadedConfig, capsys: pytest.C
         "Note: terms apply\n"
         "Note: the config refers to the variable FAR_KEY; the gateway needs it too, in its environment "
         f"or in {known.path.parent / '.env'}\n"
-        "Next: clawgate gateway start, or clawgate models status --probe\n"
+        f"Next: {next_command('gateway start', known.paths)}\n"
     )
 
 

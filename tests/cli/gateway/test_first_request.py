@@ -12,12 +12,14 @@ import pytest
 
 from clawgate.cli.gateway import first_request as module
 from clawgate.cli.gateway.first_request import (
+    advice_without_model,
     chat_model,
     choose_model,
     choose_model_here,
     credential_expression,
     first_request,
     location_flags,
+    next_command,
 )
 from clawgate.cli.paths import Paths
 from clawgate.policy.model_routing import ModelRef
@@ -67,9 +69,31 @@ def test_the_address_is_one_that_a_client_connects_to(url: str, reachable: str) 
     assert words(first_request(url, "a/m", None).curl)[2] == f"{reachable}/v1/chat/completions"
 
 
-def test_without_a_model_the_next_step_is_printed() -> None:
-    found = first_request(URL, None, "$(x)")
-    assert found.to_json() is None and found.lines() == [module.NO_PROVIDER]
+@pytest.mark.parametrize(
+    ("problem", "why", "command"),
+    [
+        ("no key", "No provider is ready, so every request fails.", "clawgate models auth login"),
+        (None, "No model is known yet: the config lists none for a, ", "clawgate models status --probe"),
+    ],
+)
+def test_without_a_model_the_next_command_is_printed(
+    problem: str | None, why: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "program", lambda **_: "clawgate")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = Paths(tmp_path / ".openclaw" / "openclaw.json", False, tmp_path / ".openclaw")
+    advice = advice_without_model(catalog(provider("a", problem=problem)), paths)
+    found = first_request(URL, None, "$(x)", advice)
+    assert found.to_json() is None and found.lines()[0].startswith(why)
+    assert found.lines()[-1] == f"Next: {command}"
+
+
+def test_the_next_command_uses_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "program", lambda **_: "clawgate")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = Paths(tmp_path / "my own.json", True, tmp_path / ".openclaw")
+    found = shlex.split(next_command("gateway start", paths))
+    assert found == ["clawgate", "gateway", "start", "--config", str(tmp_path / "my own.json")]
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ def test_nothing_set_names_every_way_to_set_it(tmp_path: Path) -> None:
         "invalid configuration:",
         "--remote-url",
         "PROXY_BRIDGE_URL",
-        "remoteUrl in",
-        "--proxy-token",
+        'plugins.entries."proxy-bridge".config.remoteUrl in ',
         "PROXY_BRIDGE_TOKEN",
     ):
         assert part in found.stderr

@@ -125,8 +125,11 @@ def test_an_unknown_key_that_is_like_none_comes_with_the_list() -> None:
 def test_a_missing_setting_names_every_way_to_give_it() -> None:
     found = invalid(BridgeSettings, {}, SettingsSources(block_name=BLOCK))
     assert [problem.key for problem in found] == ["remoteUrl", "proxyToken"]
-    for way in ("--remote-url", "PROXY_BRIDGE_URL", f"remoteUrl in {BLOCK}"):
-        assert way in found[0].text
+    file, _, block = BLOCK.rpartition(": ")
+    assert found[0].text == (
+        f"is not set; set PROXY_BRIDGE_URL, or --remote-url, or {block}.remoteUrl in {file}"
+    )
+    assert "--proxy-token" not in found[1].text  # other users can read the command line
 
 
 def test_a_problem_of_the_whole_is_said_once() -> None:

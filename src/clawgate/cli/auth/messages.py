@@ -12,6 +12,8 @@ from clawgate.cli.context import print_remaining, print_written
 from clawgate.cli.effect import effect_of, print_effect
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.gateway.first_request import next_command
+from clawgate.cli.gateway.start import print_request_to
 from clawgate.cli.paths import find_paths
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def print_result(loaded: LoadedConfig, config: str | None, result: SignInResult)
     click.echo(f"Provider: {result.provider}")
     _print_default(loaded, result)
     if result.makes_token:
-        click.echo("Gateway token: made; to print it: clawgate gateway token")
+        click.echo(f"Gateway token: made; to print it: {next_command('gateway token', loaded.paths)}")
     for note in result.change.notes:
         click.echo(f"Note: {note}")
     effect = effect_of(loaded.paths, result.written)
@@ -86,9 +88,12 @@ def print_result(loaded: LoadedConfig, config: str | None, result: SignInResult)
             f"or in {find_paths(config).state / '.env'}"
         )
     if effect.pid is None:
-        click.echo("Next: clawgate gateway start, or clawgate models status --probe")
-    else:
-        print_effect(effect)
+        click.echo(f"Next: {next_command('gateway start', loaded.paths)}")
+        return
+    print_effect(effect)
+    running = running_gateway(config)
+    if effect.is_used and running is not None:
+        print_request_to(loaded.paths, {}, running, click.echo)
 
 
 def _print_default(loaded: LoadedConfig, result: SignInResult) -> None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from clawgate.settings.openclaw.config_file import ConfigFile
     from clawgate.settings.openclaw.gateway import GatewayFlags
 
-NO_PROVIDER = "No provider is ready, so every request fails; set one up: clawgate models auth login"
 _PROMPT = "Say hello in five words."
 _NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|image|dall-e|moderation|transcribe|speech|sora|video|rerank|guard|ocr"
@@ -40,25 +39,28 @@ ModelsOf = Callable[["Provider"], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class FirstRequest:
-    """``curl`` is the line to copy; None if no provider is ready, or none of its models is known."""
+    """``curl`` is the line to copy; None if there is no model to request, and ``advice`` says what to do."""
 
     curl: str | None
     model: str | None
+    advice: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the lines to print."""
         if self.model is None:
-            return [NO_PROVIDER]
+            return [*self.advice]
         return ["", "First request, from any terminal of this machine:", "", str(self.curl), ""]
 
     def to_json(self) -> dict[str, object] | None:
         return None if self.curl is None else {"model": self.model, "curl": self.curl}
 
 
-def first_request(url: str, model: str | None, credential: str | None) -> FirstRequest:
+def first_request(
+    url: str, model: str | None, credential: str | None, advice: Sequence[str] = ()
+) -> FirstRequest:
     """Return the request; ``credential`` is what follows ``Bearer`` within double quotes, None if none is needed."""
     if model is None:
-        return FirstRequest(None, None)
+        return FirstRequest(None, None, tuple(advice))
     scheme, _, rest = url.partition("://")
     host, _, port = rest.rpartition(":")
     reachable = connectable(host.strip("[]"))
@@ -88,6 +90,21 @@ def credential_expression(
     if variable != secret.origin:
         return f"${variable}"
     return f"$({' '.join([program(), 'gateway', 'token', *location_flags(paths, env_file)])})"
+
+
+def next_command(words: str, paths: Paths, env_file: str | None = None) -> str:
+    """Return a command of clawgate's to run next, in the same shell and with the same files."""
+    return " ".join([program(in_this_shell=True), words, *location_flags(paths, env_file)])
+
+
+def advice_without_model(catalog: Catalog, paths: Paths) -> tuple[str, str]:
+    """Return why there is no model to request, and the next command."""
+    ready = [one.id for one in catalog.providers.values() if one.problem is None]
+    if not ready:
+        text = "No provider is ready, so every request fails."
+        return text, f"Next: {next_command('models auth login', paths)}"
+    text = f"No model is known yet: the config lists none for {' and '.join(ready)}, and no list could be fetched."
+    return text, f"Next: {next_command('models status --probe', paths)}"
 
 
 def location_flags(paths: Paths, env_file: str | None = None) -> list[str]:

@@ -17,7 +17,12 @@ import click
 from clawgate.app.gateway_token import ensure_token
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.gateway.first_request import choose_model, credential_expression, first_request
+from clawgate.cli.gateway.first_request import (
+    advice_without_model,
+    choose_model,
+    credential_expression,
+    first_request,
+)
 from clawgate.cli.gateway.options import public_flags
 from clawgate.cli.gateway.preflight import start_refusal
 from clawgate.cli.listener import open_sockets
@@ -188,8 +193,10 @@ class GatewayRun:
             credential = credential_expression(file, self._flags, self._paths, self._options.env_file)
         except SettingsInvalid:  # changed since the start
             return
-        model = await choose_model(role.router.catalog, role.discovery.models_of)
-        for line in first_request(url, model, credential).lines():
+        catalog = role.router.catalog
+        model = await choose_model(catalog, role.discovery.models_of)
+        advice = advice_without_model(catalog, self._paths)
+        for line in first_request(url, model, credential, advice).lines():
             with contextlib.suppress(OSError):
                 click.echo(line)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -44,7 +44,9 @@ def start(timeout: float, as_json: bool, **flags: Any) -> None:
                 f"then clawgate gateway start {' '.join(arguments)}",
                 status=ExitCode.PORT_TAKEN,
             )
-        output.finish("already-running", pid=running.pid, url=running.url)
+        request = print_request_to(paths, flags, running, output.line)
+        first = request.to_json() if request else None
+        output.finish("already-running", pid=running.pid, url=running.url, firstRequest=first)
 
 
 def start_gateway(paths: Paths, flags: Mapping[str, Any], timeout: float, output: ActionOutput) -> None:
@@ -58,9 +60,7 @@ def start_gateway(paths: Paths, flags: Mapping[str, Any], timeout: float, output
         output.line(
             f"  a token was made: gateway.auth.token in {token_file}; to print it: clawgate gateway token"
         )
-    request = _first_request(paths, flags, started)
-    for line in request.lines() if request else ():
-        output.line(line)
+    request = print_request_to(paths, flags, started, output.line)
     output.finish(
         "started",
         pid=started.pid,
@@ -142,9 +142,16 @@ def _makes_token(paths: Paths, flags: Mapping[str, Any]) -> bool:
     return found is not None and lacks_token(*found)
 
 
-def _first_request(paths: Paths, flags: Mapping[str, Any], running: RunningInstance) -> FirstRequest | None:
-    """Return the first request; None if the gateway serves no models, or its config was changed meanwhile."""
-    from clawgate.cli.gateway.first_request import choose_model_here, credential_expression, first_request
+def print_request_to(
+    paths: Paths, flags: Mapping[str, Any], running: RunningInstance, show: Callable[[str], object]
+) -> FirstRequest | None:
+    """Print the first request, or what is missing for one; None where the config is unusable or serves no models."""
+    from clawgate.cli.gateway.first_request import (
+        advice_without_model,
+        choose_model_here,
+        credential_expression,
+        first_request,
+    )
     from clawgate.providers.catalog import build_catalog
     from clawgate.settings.openclaw.gateway import gateway_settings
     from clawgate.settings.problems import SettingsInvalid
@@ -160,4 +167,8 @@ def _first_request(paths: Paths, flags: Mapping[str, Any], running: RunningInsta
     except SettingsInvalid:
         return None
     catalog = build_catalog(file.config, file.unset, file.environment)
-    return first_request(running.url, choose_model_here(catalog), credential)
+    advice = advice_without_model(catalog, paths)
+    request = first_request(running.url, choose_model_here(catalog), credential, advice)
+    for line in request.lines():
+        show(line)
+    return request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from typing import Any
 
 import click
@@ -10,9 +11,10 @@ import click
 from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import run, settings_from
+from clawgate.cli.terminal.program import program
+from clawgate.policy.local_hosts import WILDCARDS
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.roles.server import ServerSettings
-
 
 @click.group()
 def server() -> None:
@@ -51,6 +53,9 @@ def run_server(**flags: Any) -> None:
             lines.append(
                 "  warning: tokens and prompts travel unencrypted; use --tls-certificate or a TLS proxy"
             )
+        scheme, port = url.partition(":")[0], url.rpartition(":")[2]
+        remote = f"{scheme}://{socket.gethostname()}:{port}" if role.host in WILDCARDS else url
+        lines.append(f"Next: {program()} models auth login --provider proxy-bridge --remote-url {remote}")
         return lines
 
     run(build, settings, banner, verbose=False)

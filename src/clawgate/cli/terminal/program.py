@@ -13,15 +13,22 @@ _NAME = "clawgate"
 
 
 def program(
-    argv0: str | None = None, environment: Mapping[str, str] | None = None, python: str | None = None
+    argv0: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    python: str | None = None,
+    *,
+    in_this_shell: bool = False,
 ) -> str:
-    """Return ``clawgate``, or its path where another shell would not find this installation, quoted for a shell."""
+    """Return ``clawgate``, or its path where another shell would not find this installation, quoted for a shell.
+
+    ``in_this_shell``: for the shell that runs this command, where an activated environment counts.
+    """
     environment = os.environ if environment is None else environment
     called = Path(sys.argv[0] if argv0 is None else argv0)
     if called.name != _NAME:
         return f"{shlex.quote(python or sys.executable)} -m {_NAME}"
     found = shutil.which(_NAME, path=environment.get("PATH", os.defpath))
-    folder = environment.get("VIRTUAL_ENV")
+    folder = None if in_this_shell else environment.get("VIRTUAL_ENV")
     if found is not None and not (folder and Path(found).is_relative_to(folder)) and _is_same(found, called):
         return _NAME
     return shlex.quote(str(called.absolute()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -144,9 +144,13 @@ def _problem(
     name = by_key.get(location[0], location[0])
     key = to_camel(name)
     if detail["type"] == "missing":
-        setters = [*([flag_of(name)] if sources.has_flags else []), *variables_of(model.model_fields[name])]
+        info = model.model_fields[name]
+        setters = list(variables_of(info))
+        if sources.has_flags and plain_type(info.annotation) is not SecretStr:  # others can read the command line
+            setters.append(flag_of(name))
         if sources.block_name:
-            setters.append(f"{key} in {sources.block_name}")
-        return Diagnostic((key,), "is not set", fix="set " + " or ".join(setters), unset=True)
+            file, _, block = sources.block_name.rpartition(": ")
+            setters.append(f"{block}.{key} in {file}" if file else f"{block}.{key}")
+        return Diagnostic((key,), "is not set", fix="set " + ", or ".join(setters), unset=True)
     # Not the path within it: the name of a token may be the token, given the wrong way round.
     return Diagnostic((key,), message, location=origins.get(name, ""))
