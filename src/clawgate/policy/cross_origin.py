@@ -123,7 +123,9 @@ class CrossOriginPolicy:
         kind = (content_type or b"").partition(b";")[0].strip().lower()
         if kind == b"application/json" or (kind == b"multipart/form-data" and has_credential):
             return
-        wrong = f"unsupported Content-Type '{_shown(content_type)}'" if content_type else "no Content-Type header"
+        wrong = (
+            f"unsupported Content-Type '{_shown(content_type)}'" if content_type else "no Content-Type header"
+        )
         raise UnsupportedContentType(f"{wrong}; send Content-Type: application/json")
 
 

@@ -24,7 +24,9 @@ def test_the_environment_and_flags_are_enough(path: Path, server: ModelList) -> 
         "Default model available: hut2/qwen (current default unchanged; run clawgate models set"
         in found.stdout
     )
-    assert "refers to the variable HUT_KEY" in found.stdout and "gateway start" in found.stdout.splitlines()[-1]
+    assert (
+        "refers to the variable HUT_KEY" in found.stdout and "gateway start" in found.stdout.splitlines()[-1]
+    )
     assert "// mine" in path.read_text() and "\x1b" not in found.stdout
 
 

@@ -12,9 +12,10 @@ from clawgate.cli.paths import config_option, env_file_option
 from clawgate.cli.relay.options import settings_options
 from clawgate.cli.relay.run import run, settings_from
 from clawgate.cli.terminal.program import program
-from clawgate.policy.local_hosts import WILDCARDS
+from clawgate.policy.local_hosts import WILDCARDS, is_loopback
 from clawgate.policy.redaction import Redactor
 from clawgate.settings.roles.server import ServerSettings
+
 
 @click.group()
 def server() -> None:
@@ -55,7 +56,9 @@ def run_server(**flags: Any) -> None:
             )
         scheme, port = url.partition(":")[0], url.rpartition(":")[2]
         remote = f"{scheme}://{socket.gethostname()}:{port}" if role.host in WILDCARDS else url
-        lines.append(f"Next: {program()} models auth login --provider proxy-bridge --remote-url {remote}")
+        # The program of another machine is installed at a place of its own.
+        name = program() if is_loopback(role.host) else "clawgate"
+        lines.append(f"Next: {name} models auth login --provider proxy-bridge --remote-url {remote}")
         return lines
 
     run(build, settings, banner, verbose=False)

@@ -146,7 +146,9 @@ def _problem(
     if detail["type"] == "missing":
         info = model.model_fields[name]
         setters = list(variables_of(info))
-        if sources.has_flags and plain_type(info.annotation) is not SecretStr:  # others can read the command line
+        if (
+            sources.has_flags and plain_type(info.annotation) is not SecretStr
+        ):  # others can read the command line
             setters.append(flag_of(name))
         if sources.block_name:
             file, _, block = sources.block_name.rpartition(": ")

@@ -1,0 +1,107 @@
+"""A person at a real terminal: what a program shows on it, and what is typed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+SECONDS = 40.0
+READY = "ready> "
+"""The prompt of `shell`."""
+
+
+class Terminal:
+    """A program on a pseudo-terminal; ``shown`` is all of its output."""
+
+    def __init__(
+        self, words: Sequence[str], folder: Path, environment: Mapping[str, str], columns: int
+    ) -> None:
+        self.shown = ""
+        self._read_to = 0
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores, and a terminal does not
+            os.chdir(folder)
+            os.execvpe(words[0], words, environment)  # as a terminal starts a program
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def until(self, text: str) -> str:
+        """Wait for this to be shown, after what was waited for before; return what came before it."""
+        start = self._read_to
+        deadline = time.monotonic() + SECONDS
+        while text not in self.shown[start:]:
+            assert self._more(deadline), f"it ended before {text!r}:\n{self.shown}"
+        found = self.shown.index(text, start)
+        self._read_to = found + len(text)
+        return self.shown[start:found]
+
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def answer(self, prompt: str, text: str) -> None:
+        self.until(prompt)
+        self.type(text)
+
+    def end(self) -> int:
+        """The exit status."""
+        deadline = time.monotonic() + SECONDS
+        while self._more(deadline):
+            pass
+        os.close(self._fd)
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.pid = 0
+        return status
+
+    def close(self) -> None:
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self._fd)
+
+    def _more(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._fd], [], [], max(deadline - time.monotonic(), 0))
+        assert ready, f"nothing more was shown:\n{self.shown}"
+        try:
+            found = os.read(self._fd, 65_536)
+        except OSError:  # how Linux reports that no program has the other end any more
+            return False
+        self.shown += found.decode(errors="replace").replace("\r", "")  # of a line end, which may come in two parts
+        return bool(found)
+
+
+@contextlib.contextmanager
+def terminal(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], columns: int = 40
+) -> Iterator[Terminal]:
+    found = Terminal(words, folder, environment, columns)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@contextlib.contextmanager
+def shell(folder: Path, environment: Mapping[str, str]) -> Iterator[Terminal]:
+    """A person's shell; a command is typed with `run`, or with `Terminal.type` where it has prompts."""
+    words = ["bash", "--noprofile", "--norc", "--noediting", "-i"]
+    with terminal(words, folder, {**environment, "PS1": READY}, columns=200) as found:
+        found.until(READY)
+        found.type("stty -echo; unset HISTFILE\n")
+        found.until(READY)
+        yield found
+
+
+def run(person: Terminal, command: str) -> str:
+    """Type a command, wait for its end, return what it showed."""
+    person.type(f"{command}\n")
+    return person.until(READY)
