@@ -75,7 +75,9 @@ class Terminal:
             found = os.read(self._fd, 65_536)
         except OSError:  # how Linux reports that no program has the other end any more
             return False
-        self.shown += found.decode(errors="replace").replace("\r", "")  # of a line end, which may come in two parts
+        self.shown += found.decode(errors="replace").replace(
+            "\r", ""
+        )  # of a line end, which may come in two parts
         return bool(found)
 
 
