@@ -31,7 +31,7 @@ class Terminal:
         if self.pid == 0:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores, and a terminal does not
             os.chdir(folder)
-            os.execvpe(words[0], words, environment)  # as a terminal starts a program
+            os.execvpe(words[0], [*words], environment)  # as a terminal starts a program
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
     def until(self, text: str) -> str:
