@@ -18,7 +18,7 @@ from clawgate.cli.auth.messages import (
 from clawgate.cli.auth.wizard.answers import MissingAnswer
 from clawgate.cli.auth.wizard.flow import SignInResult
 from clawgate.cli.context import LoadedConfig, load_config
-from clawgate.cli.gateway.first_request import next_command
+from clawgate.cli.first_request import next_command
 from clawgate.plugins.api.provider import ConfigChange
 from clawgate.processes.instance.instance_lock import Instance
 from clawgate.processes.instance.run_records import ConfigReport, write_report

@@ -12,8 +12,7 @@ from clawgate.cli.context import print_remaining, print_written
 from clawgate.cli.effect import effect_of, print_effect
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.gateway.first_request import next_command
-from clawgate.cli.gateway.start import print_request_to
+from clawgate.cli.first_request import next_command, print_request_to
 from clawgate.cli.paths import find_paths
 
 if TYPE_CHECKING:

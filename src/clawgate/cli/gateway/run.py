@@ -17,7 +17,7 @@ import click
 from clawgate.app.gateway_token import ensure_token
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.gateway.first_request import (
+from clawgate.cli.first_request import (
     advice_without_model,
     choose_model,
     credential_expression,

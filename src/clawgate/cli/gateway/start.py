@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
-from clawgate.cli.gateway.first_request import FirstRequest
+from clawgate.cli.first_request import print_request_to, read_config_with
 from clawgate.cli.gateway.options import SECRET_VARIABLES, public_flags, run_options, timeout_option
 from clawgate.cli.gateway.output import ActionOutput, action_output
 from clawgate.cli.gateway.running import find_running, print_output
@@ -20,8 +20,6 @@ from clawgate.cli.terminal.progress import Progress
 if TYPE_CHECKING:
     from clawgate.processes.instance.daemon import LaunchFailed
     from clawgate.processes.instance.instance_lock import RunningInstance
-    from clawgate.settings.openclaw.config_file import ConfigFile
-    from clawgate.settings.openclaw.gateway import GatewayFlags
 
 
 @click.command("start", short_help="Start the gateway in the background.")
@@ -120,55 +118,8 @@ def _fail_to_start(failed: LaunchFailed, paths: Paths, timeout: float) -> NoRetu
     )
 
 
-def _config_of(paths: Paths, flags: Mapping[str, Any]) -> tuple[ConfigFile, GatewayFlags] | None:
-    """Return the config as the gateway reads it; None if it cannot, which its own output explains."""
-    from clawgate.settings.environment import named_environment
-    from clawgate.settings.openclaw.config_file import read_config
-    from clawgate.settings.openclaw.gateway import GatewayFlags
-    from clawgate.settings.problems import SettingsInvalid
-
-    try:
-        environment = named_environment(os.environ, flags.get("env_file"))
-        file = read_config(paths.config, environment, required=paths.config_named)
-    except SettingsInvalid:
-        return None
-    return file, GatewayFlags.of(flags)
-
-
 def _makes_token(paths: Paths, flags: Mapping[str, Any]) -> bool:
     from clawgate.settings.openclaw.gateway import lacks_token
 
-    found = _config_of(paths, flags)
+    found = read_config_with(paths, flags)
     return found is not None and lacks_token(*found)
-
-
-def print_request_to(
-    paths: Paths, flags: Mapping[str, Any], running: RunningInstance, show: Callable[[str], object]
-) -> FirstRequest | None:
-    """Print the first request, or what is missing for one; None where the config is unusable or serves no models."""
-    from clawgate.cli.gateway.first_request import (
-        advice_without_model,
-        choose_model_here,
-        credential_expression,
-        first_request,
-    )
-    from clawgate.providers.catalog import build_catalog
-    from clawgate.settings.openclaw.gateway import gateway_settings
-    from clawgate.settings.problems import SettingsInvalid
-
-    found = _config_of(paths, flags)
-    if found is None or running.url is None:
-        return None
-    file, gateway_flags = found
-    try:
-        if not gateway_settings(file, gateway_flags).serves_models:
-            return None
-        credential = credential_expression(file, gateway_flags, paths, flags.get("env_file"))
-    except SettingsInvalid:
-        return None
-    catalog = build_catalog(file.config, file.unset, file.environment)
-    advice = advice_without_model(catalog, paths)
-    request = first_request(running.url, choose_model_here(catalog), credential, advice)
-    for line in request.lines():
-        show(line)
-    return request

@@ -11,9 +11,9 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clawgate.cli.completers import known_refs
 from clawgate.cli.paths import Paths, find_paths
@@ -21,6 +21,7 @@ from clawgate.cli.terminal.program import program
 from clawgate.policy.local_hosts import connectable
 
 if TYPE_CHECKING:
+    from clawgate.processes.instance.instance_lock import RunningInstance
     from clawgate.providers.catalog import Catalog
     from clawgate.providers.provider import Provider
     from clawgate.settings.openclaw.config_file import ConfigFile
@@ -157,3 +158,44 @@ def choose_model_here(catalog: Catalog) -> str | None:
         clock=time.monotonic,
     )
     return asyncio.run(choose_model(catalog, discovery.models_of))
+
+
+def read_config_with(paths: Paths, flags: Mapping[str, Any]) -> tuple[ConfigFile, GatewayFlags] | None:
+    """Return the config as the gateway reads it; None if it cannot, which its own output explains."""
+    from clawgate.settings.environment import named_environment
+    from clawgate.settings.openclaw.config_file import read_config
+    from clawgate.settings.openclaw.gateway import GatewayFlags
+    from clawgate.settings.problems import SettingsInvalid
+
+    try:
+        environment = named_environment(os.environ, flags.get("env_file"))
+        file = read_config(paths.config, environment, required=paths.config_named)
+    except SettingsInvalid:
+        return None
+    return file, GatewayFlags.of(flags)
+
+
+def print_request_to(
+    paths: Paths, flags: Mapping[str, Any], running: RunningInstance, show: Callable[[str], object]
+) -> FirstRequest | None:
+    """Print the first request, or what is missing for one; None where the config is unusable or serves no models."""
+    from clawgate.providers.catalog import build_catalog
+    from clawgate.settings.openclaw.gateway import gateway_settings
+    from clawgate.settings.problems import SettingsInvalid
+
+    found = read_config_with(paths, flags)
+    if found is None or running.url is None:
+        return None
+    file, gateway_flags = found
+    try:
+        if not gateway_settings(file, gateway_flags).serves_models:
+            return None
+        credential = credential_expression(file, gateway_flags, paths, flags.get("env_file"))
+    except SettingsInvalid:
+        return None
+    catalog = build_catalog(file.config, file.unset, file.environment)
+    advice = advice_without_model(catalog, paths)
+    request = first_request(running.url, choose_model_here(catalog), credential, advice)
+    for line in request.lines():
+        show(line)
+    return request

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clawgate.cli.gateway import first_request as module
-from clawgate.cli.gateway.first_request import (
+from clawgate.cli import first_request as module
+from clawgate.cli.first_request import (
     advice_without_model,
     chat_model,
     choose_model,
