@@ -12,12 +12,14 @@ from pydantic import SecretStr
 
 from clawgate.policy.secret_names import is_credential_header
 from clawgate.providers.credential_selection import (
+    UNSENT_KEY,
     CredentialSelection,
     choose_credential,
 )
 from clawgate.settings.openclaw.schema import ProviderBlock, ProviderRequest, RequestAuth
 
 WHERE = "models.providers.owl"
+LOGIN = "us er:pa ss:wö rd€"
 ENCODED = base64.b64encode(b"owl:canary-pass").decode()
 
 
@@ -88,6 +90,15 @@ def in_header(**auth: str) -> dict[str, Any]:
             "authorization: Bearer t2",
         ),
         ({"apiKey": "k1", "request": {"auth": {"mode": "provider-default"}}}, "authorization: Bearer k1"),
+        ({"apiKey": UNSENT_KEY}, ""),
+        (
+            in_header(headerName="Authorization", value=f"Basic {LOGIN}"),
+            f"authorization: Basic {base64.b64encode(LOGIN.encode()).decode()}",
+        ),
+        (
+            in_header(headerName="Authorization", value=LOGIN, prefix="Basic"),
+            f"authorization: Basic {base64.b64encode(LOGIN.encode()).decode()}",
+        ),
         (
             {"headers": {"X-A-Token": "1", "X-B-Token": "2"}, **in_header(headerName="X-C", value="3")},
             "x-c: 3",
@@ -126,6 +137,8 @@ def test_anthropics_api_takes_its_key_in_its_own_header(block: dict[str, Any], l
             ["headers.X-T is not sent: the cred"],
         ),
         ({"apiKey": "k", "headers": {"X-Team": "a"}}, []),
+        ({"apiKey": UNSENT_KEY, **in_header(headerName="Authorization", value="Basic dTpw")}, []),
+        ({"apiKey": "t", **in_header(headerName="X-T", value="t")}, []),
     ],
 )
 def test_what_is_not_sent_is_noted(block: dict[str, Any], notes: list[str]) -> None:

@@ -33,6 +33,9 @@ _RESERVED = frozenset(
 )  # fmt: skip
 """Headers of framing and encoding, which clawgate sets."""
 
+UNSENT_KEY = "clawgate-unused"
+"""An ``apiKey`` that is none, for OpenClaw, which needs one beside a Basic credential and for a server without any."""
+
 _SCHEMES = frozenset({"basic", "bearer", "token", "apikey", "api-key"})
 
 
@@ -84,6 +87,7 @@ class _Selector:
         self._unset = unset
         self._notes: list[str] = []
         self._headers = self._merged_headers()
+        self._key = block.api_key.get_secret_value() if block.api_key is not None else None
 
     def choose(self, missing_key: str | None) -> CredentialSelection:
         likely = [name for name in self._headers if is_credential_header(name)]
@@ -92,11 +96,11 @@ class _Selector:
         if auth is not None and auth.mode != "provider-default":
             credential = self._from_auth(auth)
             self._note_unsent(likely, "request.auth")
-            self._note_unsent_key("request.auth")
+            self._note_unsent_key("request.auth", credential)
         elif likely:
             credential = self._from_headers(likely)
-            self._note_unsent_key(f"the header {self._headers[likely[0]].name}")
-        elif self._has("apiKey", self._block.api_key is not None):
+            self._note_unsent_key(f"the header {self._headers[likely[0]].name}", credential)
+        elif self._has("apiKey", self._key not in (None, UNSENT_KEY)):
             credential = self._from_key()
         elif missing_key is not None:
             raise _Incomplete(missing_key)
@@ -161,8 +165,7 @@ class _Selector:
         return _in_header(held.name, self._need(held.key, held.value), "")
 
     def _from_key(self) -> Credential:
-        key = self._block.api_key.get_secret_value() if self._block.api_key is not None else None
-        key = self._need("apiKey", key)
+        key = self._need("apiKey", self._key)
         if self._api == "anthropic-messages" and self._block.auth_header is not True:
             return HeaderToken("x-api-key", key)
         return bearer(key)
@@ -174,8 +177,9 @@ class _Selector:
     def _note_unsent(self, names: Collection[str], used: str) -> None:
         self._notes += [f"{self._headers[name].key} is not sent: {used} is used instead" for name in names]
 
-    def _note_unsent_key(self, used: str) -> None:
-        if self._has("apiKey", self._block.api_key is not None):
+    def _note_unsent_key(self, used: str, credential: Credential) -> None:
+        for_openclaw = self._key == UNSENT_KEY or (self._key or "").encode() in credential.secrets()
+        if self._has("apiKey", self._key is not None) and not for_openclaw:
             self._notes.append(f"apiKey is not sent: {used} is used instead")
 
     def _plain(self, held: list[_Header], credential: Credential) -> tuple[tuple[str, str], ...]:

@@ -6,6 +6,7 @@ Pure. Must not put the text itself into its results.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 MIN_TOKEN_LENGTH = 16
 _MIN_DISTINCT_CHARACTERS = 6
@@ -45,6 +46,20 @@ def secret_problem(value: str) -> str | None:
     if not value.isascii() or not value.isprintable() or value != value.strip() or " " in value:
         return "contains a character that is not allowed in a header (space, line break or non-ASCII)"
     return None
+
+
+def login_problem(value: str) -> str | None:
+    """Return why ``value`` cannot be the ``user:password`` of Basic, which may be any text (RFC 7617 section 2)."""
+    if any(text in value for text in PLACEHOLDERS):
+        return "is a redaction placeholder, not a secret"
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        return "contains a control character"
+    return None
+
+
+def credential_problem(value: str) -> str | None:
+    """Return why ``value`` cannot be the credential of a header. A scheme may precede it, such as Basic."""
+    return login_problem(value) if ":" in value else secret_problem(value.rpartition(" ")[2])
 
 
 def token_problem(value: str) -> str | None:

@@ -60,6 +60,16 @@ def test_an_alias_means_one_model() -> None:
     assert models == {"owl/qwen": {}, "far/sonnet": {"alias": "smart"}, "b/y/z": {"alias": "FAST"}}
 
 
+def test_the_first_alias_is_no_list_of_allowed_models() -> None:
+    """Without the mark OpenClaw 2026.9.6 takes the models that are listed for the only ones that are allowed."""
+    marked = {"migrations": {"modelPolicyAllowlist": True}}
+    for text in ("{}", '{"agents":{"defaults":{"models":{}}}}'):
+        assert pyjson5.decode(with_alias(text, "fast", B))["meta"] == marked
+    kept = pyjson5.decode(with_alias('{"meta":{"lastTouchedVersion":"x"}}', "fast", B))["meta"]
+    assert kept == marked | {"lastTouchedVersion": "x"}
+    assert "meta" not in pyjson5.decode(with_alias(CONFIG, "FAST", B))  # its list may limit them on purpose
+
+
 def test_an_alias_that_stands_there_already_changes_nothing() -> None:
     assert with_alias(CONFIG, "fast", ModelRef("owl", "qwen")) == CONFIG
 

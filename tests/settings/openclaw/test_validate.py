@@ -51,6 +51,14 @@ def test_what_can_work_is_let_through(values: dict[str, Any]) -> None:
     assert provider(**values) == {}
 
 
+@pytest.mark.parametrize("prefix", [{"prefix": "Basic"}, {}])
+def test_a_login_may_have_blanks_and_any_letter(prefix: dict[str, str]) -> None:
+    """RFC 7617; it may come from a variable, as it is."""
+    value = "us er:pa ss:wö rd€" if prefix else "Basic us er:pa ss:wö rd€"
+    auth = {"mode": "header", "headerName": "Authorization", "value": value, **prefix}
+    assert provider(request={"auth": auth}) == {}
+
+
 @pytest.mark.parametrize("name", ["owl", "proxy-bridge", "a.b_c-1", "0x"])
 def test_plain_ids_of_providers(name: str) -> None:
     assert judged({"models": {"providers": {name: {}}}}) == {}

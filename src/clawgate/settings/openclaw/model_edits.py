@@ -14,6 +14,7 @@ from clawgate.settings.json5.edit import set_value, unset_value
 
 _MODEL = ("agents", "defaults", "model")
 _MODELS = ("agents", "defaults", "models")
+_NO_ALLOWLIST = ("meta", "migrations", "modelPolicyAllowlist")
 
 
 def with_default(text: str, ref: ModelRef) -> str:
@@ -48,7 +49,14 @@ def without_fallbacks(text: str, name: str | None = None) -> str:
 
 
 def with_alias(text: str, alias: str, ref: ModelRef) -> str:
-    """Make ``alias`` the alias of ``ref``, and of no other model."""
+    """Make ``alias`` the alias of ``ref``, and of no other model.
+
+    With the first one OpenClaw would take the list of aliases for the list of all allowed models, unless a mark says
+    that it is none (read in 2026.9.6, ``collectLegacyDefaultModelAllowRefs``). A list that is there may limit them on
+    purpose.
+    """
+    if not _value(text, _MODELS):
+        text = set_value(text, _NO_ALLOWLIST, True)
     return set_value(_without_alias(text, alias, ref), (*_MODELS, str(ref), "alias"), alias)
 
 

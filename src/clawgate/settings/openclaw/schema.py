@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBo
 from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
 from clawgate.settings.openclaw.block import Block
 from clawgate.settings.openclaw.model_compat import ModelCompat
-from clawgate.settings.secrets import PLACEHOLDERS
+from clawgate.settings.secrets import PLACEHOLDERS, login_problem
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
 """The dialects that clawgate speaks to a provider. The file may name others; such a provider is not ready."""
@@ -33,7 +33,8 @@ def _round_down(value: object) -> object:
 def _check_header(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     _check_not_placeholder(text)
-    if not text.isascii() or not text.isprintable() or text != text.strip() or not text:
+    login = ":" in text and login_problem(text) is None  # of Basic; whether it is, depends on other keys
+    if not (login or (text.isascii() and text.isprintable())) or text != text.strip() or not text:
         raise ValueError(
             "is empty or contains a character that is not allowed in a header (line break, non-ASCII)"
         )

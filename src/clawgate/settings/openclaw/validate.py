@@ -16,7 +16,7 @@ from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw import own_settings
 from clawgate.settings.openclaw.schema import ModelChoice, OpenClawConfig, ProviderBlock, RequestAuth
 from clawgate.settings.redaction import is_secret, redact_name
-from clawgate.settings.secrets import secret_problem
+from clawgate.settings.secrets import credential_problem
 from clawgate.wire.http.header import is_header_name
 from clawgate.wire.http.url import parse_url
 
@@ -88,13 +88,8 @@ def _headers(headers: Mapping[str, SecretStr], path: KeyPath) -> Iterator[Diagno
             message = f"header {number} is a duplicate: upper and lower case are the same"
             yield Diagnostic(own, message, fix="remove one")
         seen.add(name.lower())
-        if is_credential_header(name) and (reason := _credential_problem(value)):
+        if is_credential_header(name) and (reason := credential_problem(value.get_secret_value())):
             yield Diagnostic(own, reason, fix="enter the real value")
-
-
-def _credential_problem(value: SecretStr) -> str | None:
-    """A scheme such as Basic may precede the credential."""
-    return secret_problem(value.get_secret_value().rpartition(" ")[2])
 
 
 def _auth(auth: RequestAuth, path: KeyPath, unset: Collection[KeyPath]) -> Iterator[Diagnostic]:
@@ -108,7 +103,7 @@ def _auth(auth: RequestAuth, path: KeyPath, unset: Collection[KeyPath]) -> Itera
             yield Diagnostic((*path, key), f"is missing; mode '{auth.mode}' needs it")
     if auth.header_name and not is_header_name(auth.header_name):
         yield Diagnostic((*path, "headerName"), "contains a character that is not allowed in a header name")
-    if auth.value is not None and (reason := _credential_problem(auth.value)):
+    if auth.value is not None and (reason := credential_problem(auth.value.get_secret_value())):
         yield Diagnostic((*path, "value"), reason, fix="enter the real value")
     if auth.prefix is not None and not (auth.prefix.isascii() and auth.prefix.isprintable()):
         yield Diagnostic((*path, "prefix"), "contains a character that is not allowed in a header")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
@@ -134,8 +135,16 @@ def test_basic_auth_asks_for_user_and_password() -> None:
     flags = {"id": "hut", "base_url": "https://hut.test/v1", "auth": "basic"}
     assert missing_of(provider, AnswerSources(flags=flags)) == ["login"]
     found = block_of(provider, AnswerSources(flags=flags | {"login": "user:pass"}))
-    assert found["request"]["auth"]["value"] == "dXNlcjpwYXNz"
+    assert found["request"]["auth"]["value"] == "Basic dXNlcjpwYXNz"
     assert BuiltinProvider("hut", found).previous_answers({})["login"] == "dXNlcjpwYXNz"
+
+
+def test_a_password_may_have_blanks_colons_and_any_letter() -> None:
+    """RFC 7617: it is base64 of UTF-8 in the header."""
+    flags = {"id": "hut", "base_url": "https://hut.test/v1", "auth": "basic", "login": "us er:pa ss:wö rd€"}
+    found = block_of(BuiltinProvider("", {}), AnswerSources(flags=flags))
+    scheme, _, encoded = found["request"]["auth"]["value"].partition(" ")
+    assert (scheme, base64.b64decode(encoded).decode()) == ("Basic", flags["login"])
 
 
 @pytest.mark.parametrize(
@@ -148,6 +157,7 @@ def test_basic_auth_asks_for_user_and_password() -> None:
         ("header", "X Token", "valid header name"),
         ("header", "Cookie", "not a header for a credential"),
         ("login", "username", "user:password"),
+        ("login", "user:pa\nss", "control character"),
         ("models", "two words", "not a model id"),
         ("models", "/x", "not a model id"),
     ],

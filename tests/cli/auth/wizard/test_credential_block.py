@@ -13,6 +13,7 @@ from clawgate.cli.auth.wizard.credential_block import (
     with_credential,
 )
 from clawgate.providers.catalog import build_catalog
+from clawgate.providers.credential_selection import UNSENT_KEY
 from clawgate.settings.openclaw.schema import OpenClawConfig
 
 PLAIN: dict[str, Any] = {"baseUrl": "https://x.test/v1", "api": "openai-completions"}
@@ -37,8 +38,12 @@ def auth(**given: str) -> dict[str, Any]:
             "X-Proxy-Token",
             "k",
         ),
-        (auth(headerName="authorization", value="dTpw", prefix="Basic"), "basic", "", "dTpw"),
-        (auth(headerName="Authorization", value="Basic dTpw"), "basic", "", "dTpw"),
+        (
+            auth(headerName="Authorization", value="Basic dTpw") | {"apiKey": UNSENT_KEY},
+            "basic",
+            "",
+            "dTpw",
+        ),
         (auth(headerName="X-API-Key", value="k"), "x-api-key", "", "k"),
         (PLAIN | {"headers": {"X-Team": "a", "X-Token": "k"}}, "header", "X-Token", "k"),
         (PLAIN | {"request": {"headers": {"Authorization": "Bearer k"}}}, "bearer", "", "k"),
@@ -54,9 +59,51 @@ def test_a_credential_is_read_from_its_place(
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {"headerName": "authorization", "value": "dTpw", "prefix": "Basic"},
+        {"headerName": "Authorization", "value": "Basic dTpw"},
+    ],
+)
+def test_basic_that_openclaw_cannot_send_is_written_so_that_it_can(given: dict[str, str]) -> None:
+    """OpenClaw 2026.9.6 sends `BasicdTpw` for the prefix, and no Authorization at all without an `apiKey`."""
+    block = auth(**given)
+    held = credential_of(block)
+    assert held is not None and (held.kind, held.secret) == ("basic", "dTpw")
+    made = with_credential(block, "basic", "", "dTpw")
+    assert made["request"]["auth"] == {
+        "mode": "header",
+        "headerName": "Authorization",
+        "value": "Basic dTpw",
+    }
+    assert made["apiKey"]
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://127.0.0.1:8000/v1", True),
+        ("http://[::1]:8000/v1", True),
+        ("http://localhost:8000/v1", True),
+        ("https://models.example/v1", False),
+        ("http://10.0.0.7:8000/v1", False),
+    ],
+)
+def test_openclaw_gets_a_key_for_a_server_that_is_not_local(url: str, local: bool) -> None:
+    """It answers "No API key found for provider" otherwise, whatever is in `request.auth`."""
+    block = PLAIN | {"baseUrl": url}
+    assert with_credential(block, "header", "X-Token", "k" * 20).get("apiKey") == (
+        None if local else "k" * 20
+    )
+    none = with_credential(block, "none", "", "")
+    assert none.get("apiKey") == (None if local else UNSENT_KEY) and credential_of(none) is None
+
+
+@pytest.mark.parametrize(
     "block",
     [
         PLAIN,
+        PLAIN | {"apiKey": UNSENT_KEY},
         PLAIN | {"apiKey": {"source": "exec", "provider": "v", "id": "K"}},
         PLAIN | {"request": "odd", "headers": "odd"},
         auth(headerName="X"),
@@ -99,7 +146,17 @@ def test_a_login_is_encoded_and_a_reference_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "good"), [("user:pass", True), ("dXNlcjpwYXNz", True), ("user", False), ("dXNlcg==", False)]
+    ("text", "good"),
+    [
+        ("user:pass", True),
+        ("us er:pa ss:wö rd€", True),
+        ("dXNlcjpwYXNz", True),
+        ("user", False),
+        ("dXNlcg==", False),
+        ("user:pa\nss", False),
+        ("user:pa\x7fss", False),
+        ("user:***", False),
+    ],
 )
 def test_a_login_has_a_colon(text: str, good: bool) -> None:
     assert (basic_problem(text) is None) == good

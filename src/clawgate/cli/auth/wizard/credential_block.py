@@ -11,8 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from clawgate.policy.egress import Reason
 from clawgate.policy.secret_names import is_credential_header
+from clawgate.providers.credential import basic_value
+from clawgate.providers.credential_selection import UNSENT_KEY
+from clawgate.providers.endpoint import address_kind
 from clawgate.settings.key_path import KeyPath
+from clawgate.settings.secrets import login_problem
+from clawgate.wire.http.url import parse_url
 
 KINDS = {
     "bearer": "Authorization: Bearer",
@@ -45,7 +51,7 @@ def credential_of(block: Mapping[str, Any]) -> StoredCredential | None:
         for name, value in headers.items() if isinstance(headers, dict) else ():
             if is_credential_header(name) and (text := _text(value)):
                 return _in_header(name, text, "", (*path, name))
-    if text := _text(block.get("apiKey")):
+    if (text := _text(block.get("apiKey"))) and text != UNSENT_KEY:
         by_name = block.get("api") == "anthropic-messages" and block.get("authHeader") is not True
         return StoredCredential("x-api-key" if by_name else "bearer", "", text, ("apiKey",))
     return None
@@ -80,10 +86,18 @@ def _text(value: object) -> str:
 
 
 def with_credential(block: Mapping[str, Any], kind: str, header: str, secret: str) -> dict[str, Any]:
-    """Return ``block`` with this credential and no other; an equal one keeps its place."""
+    """Return ``block`` with this credential and no other; an equal one keeps its place.
+
+    One that OpenClaw 2026.9.6 can use, too (measured): it joins a prefix without a blank, drops an ``Authorization``
+    header where there is no ``apiKey``, and then sends no request to a server that is not local. The key beside a
+    header is the same secret: OpenClaw sends both, and a server may compare them.
+    """
     new = dict(block)
     present = credential_of(block)
-    if present is not None and (present.kind, present.header, present.secret) == (kind, header, secret):
+    same = present is not None and (present.kind, present.header, present.secret) == (kind, header, secret)
+    if (
+        same and kind != "basic"
+    ):  # its prefix, as earlier versions wrote it, is one that OpenClaw joins without a blank
         return new
     request = dict(new["request"]) if isinstance(new.get("request"), dict) else {}
     request.pop("auth", None)
@@ -102,28 +116,39 @@ def with_credential(block: Mapping[str, Any], kind: str, header: str, secret: st
         new["apiKey"] = secret
         if kind == "bearer" and anthropic:
             new["authHeader"] = True
-    elif kind != "none":
-        name = {"basic": "Authorization", "x-api-key": "x-api-key"}.get(kind, header)
-        request["auth"] = {"mode": "header", "headerName": name, "value": secret}
-        if kind == "basic":
-            request["auth"]["prefix"] = "Basic"
+    elif kind == "basic":
+        request["auth"] = {"mode": "header", "headerName": "Authorization", "value": f"Basic {secret}"}
+        new["apiKey"] = UNSENT_KEY
+    else:
+        if kind != "none":
+            name = "x-api-key" if kind == "x-api-key" else header
+            request["auth"] = {"mode": "header", "headerName": name, "value": secret}
+        if not _is_loopback(new.get("baseUrl")):
+            new["apiKey"] = UNSENT_KEY if kind == "none" else secret
     new.pop("request", None)
     if request:
         new["request"] = request
     return new
 
 
+def _is_loopback(base_url: object) -> bool:
+    try:
+        return address_kind(parse_url(str(base_url))[0]) is Reason.LOOPBACK
+    except ValueError:
+        return False
+
+
 def basic_written(secret: str) -> str:
     """Return ``user:password`` in base64, since OpenClaw sends the value unchanged. A reference stays one."""
     if secret.startswith("${") or ":" not in secret:
         return secret
-    return base64.b64encode(secret.encode()).decode("ascii")
+    return basic_value(secret).removeprefix("Basic ")
 
 
 def basic_problem(text: str) -> str | None:
     """Return why the text is neither ``user:password`` nor its base64 form, None if it is one."""
     if ":" in text:
-        return None
+        return login_problem(text)
     try:
         plain = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

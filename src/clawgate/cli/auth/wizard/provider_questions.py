@@ -49,6 +49,13 @@ def _base_url_problem(text: str) -> str | None:
     return endpoint_of(url, "openai-completions", "it", {})[2]
 
 
+class _LoginQuestion(Question):
+    """``user:password`` in a header is base64, so it may have blanks and any letter (RFC 7617)."""
+
+    def _kind_problem(self, answer: str) -> str | None:
+        return None
+
+
 _ID = Question(
     name="id", text="Name of the provider", help="A short name; a request names its models as name/model."
 )
@@ -81,11 +88,11 @@ _HEADER = Question(
     when=lambda answers: answers.text("auth") == "header",
 )
 _KEY = Question(name="key", text="Secret", kind="secret", help=_SECRET_HELP)
-_LOGIN = Question(
+_LOGIN = _LoginQuestion(
     name="login",
     text="User and password, as user:password",
     kind="secret",
-    help=_SECRET_HELP,
+    help=f"{_SECRET_HELP} OpenClaw needs its variable in base64.",
     check=basic_problem,
     when=lambda answers: answers.text("auth") == "basic",
 )
