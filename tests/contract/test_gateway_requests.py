@@ -41,7 +41,7 @@ AUTH = b"Authorization: Bearer " + CLIENT_TOKEN.encode()
 OWN_FIELDS = {
     "allow", "cache-control", "connection", "content-length", "content-type", "date",
     "retry-after", "transfer-encoding", "upgrade", "www-authenticate", "x-clawgate-attempts", "x-clawgate-model",
-    "x-clawgate-provider",
+    "x-clawgate-estimated", "x-clawgate-ignored", "x-clawgate-provider",
 }  # fmt: skip
 
 CHAT_ANSWER = {
@@ -316,13 +316,7 @@ CASES: tuple[Case, ...] = (
     refused(
         "no-counterpart-responses", post(target=b"/v1/responses", body=said("an/m")), 400, "invalid_request"
     ),
-    refused(
-        "no-counterpart-count",
-        post(target=b"/v1/messages/count_tokens", body=said("oa/m")),
-        400,
-        "invalid_request",
-        messages=True,
-    ),
+    served("count-estimated", post(target=b"/v1/messages/count_tokens", body=said("oa/m")), reaches=0),
     served("count-tokens", post(target=b"/v1/messages/count_tokens", body=said("an/m"))),
     served("embeddings", post(target=b"/v1/embeddings", body=said("oa/m"))),
     served("responses", post(target=b"/v1/responses", body=said("oa/m"))),

@@ -21,6 +21,7 @@ from clawgate.relay.exchange.context import ExchangeContext
 from clawgate.relay.exchange.exchange import Exchange
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead, ResponseWriter
 from clawgate.relay.observe.record import RequestRecord
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.upstream.connection import UpstreamConnection
@@ -398,6 +399,7 @@ class FakeAttempt:
         self.attribution_headers = names
         self.reset()
         self.offload: Callable[[], bytes] | None = None
+        self.response: MadeResponse | None = None
         self.make_writer: Callable[[ResponseHead], ResponseWriter] | None = None
 
     def reset(self) -> None:

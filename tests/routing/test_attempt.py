@@ -30,6 +30,7 @@ from clawgate.testing.http import faults
 from clawgate.testing.http.faults import SSE_FIELDS
 from clawgate.testing.http.script import ReadBody, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
+from clawgate.wire.http.url import Origin
 from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.openai_to_anthropic.translator import ChatToMessages
 from tests.e2e.stand import until
@@ -181,11 +182,38 @@ def test_with_a_fallback_a_response_is_looked_at() -> None:
     assert type(writer(streamed, answer(200, b"text/event-stream"))) is FirstEventWriter
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses", "/v1/messages/count_tokens"])
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses"])
 def test_what_has_no_counterpart_is_refused(path: str) -> None:
-    api = OPENAI if path.startswith("/v1/messages") else ANTHROPIC
     with pytest.raises(InvalidRequest, match="has no counterpart there"):
-        attempt(make_provider("a", api), path)
+        attempt(make_provider("a", ANTHROPIC), path)
+
+
+COUNT = "/v1/messages/count_tokens"
+
+
+def test_tokens_are_counted_here_where_the_provider_has_no_such_path() -> None:
+    found = attempt(make_provider("a", OPENAI), COUNT)
+    offload = found.offload
+    assert found.request == [] and offload is not None
+    found.complete(offload())
+    made = found.response
+    assert made is not None and found.request == []
+    assert b"x-clawgate-estimated: true\r\n" in made.lines
+    assert json.loads(made.body)["input_tokens"] > 1
+
+
+@pytest.mark.parametrize(
+    ("status", "estimated"), [(404, True), (405, True), (501, True), (401, False), (200, False)]
+)
+def test_a_server_without_the_path_is_estimated_for(status: int, estimated: bool) -> None:
+    found = attempt(make_provider("a", ANTHROPIC), COUNT)
+    assert not found.passthrough and found.response is None and found.request
+    assert isinstance(writer(found, answer(status)), BufferedWriter) is estimated
+
+
+def test_nothing_is_estimated_for_anthropic_itself() -> None:
+    found = attempt(make_provider("a", ANTHROPIC, origin=Origin("https", "api.anthropic.com", 443)), COUNT)
+    assert found.passthrough and type(writer(found, answer(404))) is PassthroughWriter
 
 
 def test_the_names_of_who_was_asked_are_head_lines_whatever_they_are() -> None:

@@ -140,7 +140,6 @@ def test_where_a_dialect_is_spoken(path: bytes, api: str, target: bytes) -> None
     [
         (b"/v1/embeddings", ANTHROPIC),
         (b"/v1/responses", ANTHROPIC),
-        (b"/v1/messages/count_tokens", "openai-completions"),
     ],
 )
 def test_what_has_no_counterpart_is_the_requests_fault(path: bytes, api: str) -> None:

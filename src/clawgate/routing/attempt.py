@@ -13,24 +13,30 @@ import msgspec
 from clawgate.errors import UpstreamMalformed
 from clawgate.relay.admission.plan import AdmittedHead
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.writer import ProviderTraits, make_provider_writer
 from clawgate.routing.plugin_hooks import HookRequest, ProviderHooks, read_for_hook, transform_request
 from clawgate.routing.provider_upstream import ProviderUpstream
 from clawgate.routing.request_changes import translation_to
 from clawgate.routing.table import RouteTarget, attribution_headers, ignored_header
+from clawgate.wire.anthropic.token_estimate import estimate_tokens
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.json.model_field import ModelField
 from clawgate.wire.translate.exchange import Translation
+from clawgate.wire.translate.same_dialect import COUNT_TOKENS
 
 _CHAT, _MESSAGES = b"/v1/chat/completions", b"/v1/messages"
 _JSON = b"content-type: application/json\r\n"
+_ESTIMATED = b"x-clawgate-estimated: true\r\n"
 OFFLOAD_BYTES = 512 * 1024
 """A body from here on is translated, and read for a plugin, in a thread: a large one of many parts takes seconds."""
 COPY_BYTES = 16_384
 """Below this, joining buffers costs less than sending several."""
 _OK = 200
 _FAILED = 400
+_NOT_THERE = (404, 405, 501)
+"""Statuses of a server that does not know a path."""
 
 
 class ModelRequest(msgspec.Struct, frozen=True, eq=False):
@@ -51,6 +57,8 @@ class ProviderAttempt:
 
     __slots__ = (
         "_client",
+        "_counted",
+        "_counts_here",
         "_has_fallback",
         "_head",
         "_hook_request",
@@ -65,6 +73,7 @@ class ProviderAttempt:
         "offload",
         "passthrough",
         "request",
+        "response",
         "served_by",
         "upstream",
     )
@@ -92,12 +101,16 @@ class ProviderAttempt:
         self.attribution_headers = attribution_headers(target.ref, failed) if failed else target.attribution
         self._hook_request: HookRequest | None = None
         self.request: list[Buffer] = []
+        self.response: MadeResponse | None = None
         self.offload: Callable[[], bytes] | None = None
         self._speaks_chat = api != Dialect.MESSAGES and head.path in (_CHAT, _MESSAGES)
         self._target = target
         self._translation: Translation | None = None
         same_dialect = (head.dialect is Dialect.MESSAGES) == (api == Dialect.MESSAGES)
-        if not same_dialect:
+        may_count = head.path == COUNT_TOKENS and not target.same_dialect.is_anthropic
+        self._counted = request.body if may_count else None
+        self._counts_here = may_count and not same_dialect
+        if not (same_dialect or self._counts_here):
             self._translation = translation_to(
                 target.provider,
                 target.ref,
@@ -110,9 +123,11 @@ class ProviderAttempt:
             )
         self._streams = request.field.streams
         self._has_fallback = has_fallback
-        self.passthrough = same_dialect and self._map_error is None and not has_fallback
+        self.passthrough = same_dialect and self._map_error is None and not (has_fallback or may_count)
         changes = same_dialect and target.same_dialect.changes(head.path, request.body)
-        if self._translation is None and self._transform is None and not changes:
+        if self._counts_here:
+            self.offload = self._count
+        elif self._translation is None and self._transform is None and not changes:
             self._splice(request, target.ref.model)
         elif len(request.body) < OFFLOAD_BYTES:
             self.complete(self._make_body(request, target.ref.model))
@@ -136,6 +151,14 @@ class ProviderAttempt:
             self._hook_request = read_for_hook(known.id, body, dialect=known.api)
         return body
 
+    def _count(self) -> bytes:
+        """Return an estimate of the tokens, as the provider would return its count. May run in a thread."""
+        body, _ = self._target.same_dialect.change(COUNT_TOKENS, self._counted or b"")
+        return b'{"input_tokens":%d}' % estimate_tokens(body)
+
+    def _estimate(self, body: bytes) -> MadeResponse:
+        return MadeResponse(_OK, self.attribution_headers + _JSON + _ESTIMATED, body)
+
     def _splice(self, request: ModelRequest, model: str) -> None:
         """Make the request of the client's own bytes, with another model's name in them."""
         body = request.body
@@ -151,6 +174,9 @@ class ProviderAttempt:
     def complete(self, body: bytes) -> None:
         """Make the request of ``body``, which is in the provider's dialect. Raises as the plugin's hook does."""
         head, provider = self._head, self._provider
+        if self._counts_here:
+            self.response = self._estimate(body)
+            return
         target, lines = head.target, head.header_lines
         if self._translation is not None:
             target, lines = self._translation.target, _JSON
@@ -177,6 +203,9 @@ class ProviderAttempt:
             attribution_headers=self.attribution_headers,
             dialect=self._client,
         )
+        if self._counted is not None and head.status in _NOT_THERE:
+            origin, estimated = str(self.upstream.origin), self._estimate(self._count())
+            return BufferedWriter(head, options, lambda _: estimated, origin=origin, maps_status=True)
         traits = ProviderTraits(
             origin=str(self.upstream.origin),
             translation=self._translation,

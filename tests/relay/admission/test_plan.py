@@ -27,6 +27,7 @@ from clawgate.relay.downstream.server import Server, listen
 from clawgate.relay.exchange import attempts
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
 from clawgate.relay.observe.record import RequestRecord
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.passthrough import PassthroughWriter
 from clawgate.relay.upstream.dial import Dialer, UpstreamEndpoint
@@ -54,6 +55,7 @@ class Asks:
         self.attribution_headers = b"x-by: %b\r\n" % upstream.name
         self.request: list[Buffer] = []
         self.offload = offload
+        self.response: MadeResponse | None = None
         self._head = upstream.encode_head(b"POST", request.target, request.header_lines, request.via)
         if offload is None:
             self.complete(body)

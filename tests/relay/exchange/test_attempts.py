@@ -14,6 +14,7 @@ from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist
 from clawgate.relay.exchange import attempts as module
 from clawgate.relay.exchange.attempts import Attempts
 from clawgate.relay.exchange.request_stream import RequestStream
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.upstream.upstream import Upstream
 from tests.relay.fakes import FakeAttempt, FakeDialer, FakeRouter, admitted, make_upstream, routed
 
@@ -46,6 +47,9 @@ class Owner:
     def flush_request(self) -> None:
         self.calls.append("send")
 
+    def respond(self, made: MadeResponse) -> None:
+        self.calls.append(f"respond {made.status}")
+
     @property
     def sent(self) -> bytes:
         return b"".join(bytes(piece) for piece in self.request.take())
@@ -53,6 +57,14 @@ class Owner:
 
 def attempt(name: str = "up") -> FakeAttempt:
     return FakeAttempt(make_upstream(FakeDialer(), name=name))
+
+
+async def test_a_response_that_was_made_here_is_sent_to_the_client() -> None:
+    first = attempt()
+    first.response = MadeResponse(200, b"", b"{}")
+    owner = Owner(routed(FakeRouter(first)))
+    owner.attempts.choose(BODY)
+    assert owner.calls == ["respond 200"] and owner.sent == b""
 
 
 async def test_the_first_attempt_of_a_plan_is_sent() -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from clawgate.errors import GatewayError, ModelNotFound
 from clawgate.relay.interfaces import Buffer, ResponseHead, ResponseWriter
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import ResponseOptions
 from clawgate.relay.response.writer import make_relay_writer
 from clawgate.relay.upstream.upstream import Upstream
@@ -88,6 +89,8 @@ class UpstreamAttempt(Protocol):
     """Header lines that name the provider and model, and those that failed before."""
     request: list[Buffer]
     """Head and body, ready to be sent; empty until `complete`, where there is something to ``offload``."""
+    response: MadeResponse | None
+    """Made here, so that nothing is sent upstream; None for every other request."""
     offload: Callable[[], bytes] | None
     """Makes a body that takes long to make. To be taken out, and called once, in a thread. Raises `GatewayError`."""
 

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from clawgate.errors import GatewayError
 from clawgate.relay.admission.plan import AdmittedHead, RoutePlan, UpstreamAttempt
 from clawgate.relay.exchange.request_stream import RequestStream
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.http.message import LAST_CHUNK, chunk
 from clawgate.wire.json.model_field import require_model
@@ -37,6 +38,9 @@ class AttemptOwner(Protocol):
 
     def flush_request(self) -> None:
         """Send what the request stream holds."""
+
+    def respond(self, made: MadeResponse) -> None:
+        """Send a response that needs no upstream."""
 
 
 class Attempts:
@@ -91,6 +95,9 @@ class Attempts:
             self._owner.prepare(partial(_complete, attempt, offload), self._send)
 
     def _send(self, attempt: UpstreamAttempt) -> None:
+        if attempt.response is not None:
+            self._owner.respond(attempt.response)
+            return
         self._request.replace(attempt.request)
         self._owner.flush_request()
 

@@ -15,7 +15,9 @@ from clawgate.relay.exchange.request_side import RequestSide
 from clawgate.relay.exchange.state import DONE, STREAMING
 from clawgate.relay.interfaces import ChunkPassthrough, ResponseHead
 from clawgate.relay.observe.record import CLIENT_LEFT, RequestRecord
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.error_response import status_of
+from clawgate.relay.response.head import Framing, encode_head
 from clawgate.relay.response.sender import ResponseSender
 
 _FAILED = 400
@@ -132,6 +134,16 @@ class Exchange(RequestSide):
             return
         response.write(rest)
         self._finalize(writer.status, writer.failure)
+        self._client.response_complete()
+
+    def respond(self, made: MadeResponse) -> None:
+        """Send a response that needs no upstream."""
+        framing = Framing(len(made.body), http10=self._client.http10)
+        head = encode_head(made.status, made.lines, framing, close=self._client.must_close())
+        response = head + made.body
+        self._bytes_sent = len(response)
+        self._client.write(response)
+        self._finalize(made.status, made.failure)
         self._client.response_complete()
 
     # The client.

@@ -29,6 +29,7 @@ from clawgate.relay.exchange.state import (
     State,
 )
 from clawgate.relay.interfaces import Buffer, ClientConnection, ResponseHandler
+from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.sender import ResponseSender
 from clawgate.relay.upstream.connection import COPY_BYTES, UpstreamConnection
 from clawgate.relay.upstream.pool import ConnectionRequest
@@ -85,6 +86,10 @@ class RequestSide(_Handler):
 
     def fail(self, error: GatewayError) -> None:
         """End the exchange with an error of our own."""
+        raise NotImplementedError
+
+    def respond(self, made: MadeResponse) -> None:
+        """End the exchange with a response that needs no upstream."""
         raise NotImplementedError
 
     @property

@@ -42,11 +42,11 @@ _ESCAPE = b"\\u00"
 class SameDialect:
     """What is changed in the requests of one model. ``is_anthropic``: the provider is Anthropic itself."""
 
-    __slots__ = ("_compat", "_is_anthropic")
+    __slots__ = ("_compat", "is_anthropic")
 
     def __init__(self, compat: Compat, *, is_anthropic: bool) -> None:
         self._compat = compat
-        self._is_anthropic = is_anthropic
+        self.is_anthropic = is_anthropic
 
     def changes(self, path: bytes, body: bytes) -> bool:
         """Whether the body may have to be changed; False costs no more than a search."""
@@ -54,7 +54,7 @@ class SameDialect:
             return False
         if self._compat.is_set:
             return True
-        if self._is_anthropic or not path.startswith(MESSAGES):
+        if self.is_anthropic or not path.startswith(MESSAGES):
             return False
         return _THREAD in body or _BILLING in body or _ESCAPE in body
 
@@ -63,7 +63,7 @@ class SameDialect:
 
         ``body`` has the provider's model in it. Raises `InvalidRequest`.
         """
-        if path.startswith(MESSAGES) and not self._is_anthropic:
+        if path.startswith(MESSAGES) and not self.is_anthropic:
             body = _for_another_vendor(body)
         if not self._compat.is_set:
             return body, ()

@@ -1,0 +1,92 @@
+"""An estimate depends on the request alone, and never shrinks as the request grows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawgate.errors import InvalidRequest
+from clawgate.wire.anthropic.token_estimate import estimate_tokens
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "description": "what it is"}}}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 90_000}}
+
+
+def tokens(*messages: Any, **fields: Any) -> int:
+    return estimate_tokens(json.dumps({"model": "m", "messages": list(messages), **fields}).encode())
+
+
+def user(*blocks: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(blocks)}
+
+
+def text(value: str) -> dict[str, Any]:
+    return {"type": "text", "text": value}
+
+
+def test_a_text_counts_about_as_much_as_its_words() -> None:
+    words = "The quick brown fox jumps over the lazy dog. " * 100  # 1,000 words and stops: about 1,000 tokens
+    assert 900 < tokens(user(text(words))) < 1400
+    assert tokens(user(text("\u4f60\u597d" * 500))) > 800  # a token or so for each character
+    assert 1 <= tokens(user(text("hi"))) < 20
+
+
+@pytest.mark.parametrize(
+    ("more", "least", "most"),
+    [
+        ({"system": "x" * 3500}, 1000, 1010),
+        ({"system": [text("x" * 3500)]}, 1000, 1020),
+        ({"tools": [{"name": "f", "description": "x" * 3500, "input_schema": SCHEMA}]}, 1010, 1080),
+        ({"messages": [user(text("hi"), IMAGE)]}, 1600, 1630),
+        ({"messages": [user(text("hi"), {"type": "tool_result", "tool_use_id": "t", "content": [IMAGE]})]}, 1600, 1660),
+        ({"messages": [user(text("hi"), {"type": "document", "source": {
+            "type": "base64", "media_type": "application/pdf", "data": "A" * 70_000}})]}, 2000, 2030),
+        ({"messages": [user(text("hi"), {"type": "document", "title": "t", "source": {
+            "type": "text", "media_type": "text/plain", "data": "x" * 3500}})]}, 1000, 1050),
+        ({"messages": [user(text("hi")), {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "t", "name": "f", "input": {"a": "x" * 3500, "n": 5}}]}]}, 1000, 1050),
+        ({"messages": [user(text("hi")), {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "", "signature": "x" * 9000},
+            {"type": "redacted_thinking", "data": "x" * 9000}]}]}, 10, 60),
+        ({"max_tokens": 5, "temperature": 1, "metadata": {"user_id": "x" * 99}}, 0, 0),
+    ],
+)  # fmt: skip
+def test_what_a_model_is_shown_counts(more: dict[str, Any], least: int, most: int) -> None:
+    alone = tokens(user(text("hi")))
+    body = {"messages": [user(text("hi"))], **more}
+    assert least <= estimate_tokens(json.dumps(body).encode()) - alone <= most
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(before=st.lists(values, max_size=3), more=values, system=st.text(), tools=st.lists(values, max_size=2))
+def test_more_is_never_less(before: list[Any], more: Any, system: str, tools: list[Any]) -> None:
+    small = tokens(*before)
+    assert small == tokens(*before)
+    assert small <= tokens(*before, more) <= tokens(*before, more, system=system, tools=tools)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"messages":{}}', b'{"messages":null}'])
+def test_what_is_no_request_is_rejected(body: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        estimate_tokens(body)
+
+
+def test_what_is_nested_deeply_is_counted_or_rejected() -> None:
+    deep = b'{"messages":[' + b'{"a":' * 400 + b"1" + b"}" * 400 + b"]}"
+    assert estimate_tokens(deep) > 1
+    with pytest.raises(InvalidRequest):
+        estimate_tokens(deep.replace(b"1", b"[" * 5000 + b"]" * 5000))
+
+
+def test_half_an_emoji_counts() -> None:
+    assert estimate_tokens(rb'{"messages":["\ud83e"]}') == 1
