@@ -56,7 +56,7 @@ class Running:
 
     @property
     def pids(self) -> list[int]:
-        return [int(pid) for pid in re.findall(r"INFO .*: ready, pid (\d+)", self.said)]
+        return [int(pid) for pid in re.findall(r" info .*: ready, pid (\d+)", self.said)]
 
     def openai(self) -> OpenAI:
         return OpenAI(

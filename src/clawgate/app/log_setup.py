@@ -29,6 +29,7 @@ def set_up_logging(redactor: Redactor, *, verbose: bool) -> None:
     handler.setFormatter(TextFormatter(redactor))
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    logging.captureWarnings(True)
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     for noisy in ("uvicorn", "uvicorn.error", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -12,6 +12,7 @@ import pytest
 
 from clawgate.policy.redaction import Redactor
 from clawgate.processes.instance.log_format import JsonFormatter, TextFormatter, subsystem_of
+from clawgate.processes.instance.log_tail import parse_line
 
 SECRET = 'sk-"canary"\\0123456789'
 HOSTILE = "a\n2026-01-01 00:00:00 [clawgate] INFO forged\r\x1b[2J\x9b31m\u202e\u2028end"
@@ -75,7 +76,12 @@ def test_a_line_has_its_time_level_and_subsystem() -> None:
     fields = json.loads(as_json(record("ü %d", 1)))
     assert re.fullmatch(r"[\d-]+T[\d:.]+\+00:00", fields.pop("time"))
     assert fields == {"level": "warning", "subsystem": "relay", "message": "ü 1"}
-    assert re.fullmatch(r"[\d-]+ [\d:,]+ \[clawgate.relay\] WARNING ü 1", as_text(record("ü %d", 1)))
+    assert re.fullmatch(r"[\d-]+T[\d:.]+\+00:00 warning relay ü 1", as_text(record("ü %d", 1)))
+
+
+def test_a_line_on_stderr_is_the_one_that_the_logs_command_prints() -> None:
+    line = record("failed", error=raised("why"))
+    assert as_text(line) == parse_line(as_json(line).encode()).as_text()
 
 
 def test_a_record_without_a_traceback_has_none() -> None:

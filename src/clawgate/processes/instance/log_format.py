@@ -1,7 +1,8 @@
 """Formats log records as lines of text or JSON.
 
 Invariant: every line on stderr and in the log file passes `_SafeFormatter`: secrets are redacted, characters that steer
-a terminal or end a line are escaped, and the length is bounded, whatever wrote the record.
+a terminal or end a line are escaped, and the length is bounded, whatever wrote the record. All times are UTC, with the
+offset, as in the access log.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ class _SafeFormatter(logging.Formatter):
         super().__init__()
         self._redactor = redactor
 
+    def head(self, record: logging.LogRecord) -> dict[str, str]:
+        """Return time, level and subsystem, with which every line begins."""
+        return {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "subsystem": escape_controls(subsystem_of(record.name)),
+        }
+
     def message(self, record: logging.LogRecord) -> str:
         return escape_controls(self._bounded(record.getMessage()))
 
@@ -49,24 +58,18 @@ class _SafeFormatter(logging.Formatter):
 
 
 class TextFormatter(_SafeFormatter):
-    """For people: the message on one line, a traceback indented below it."""
+    """For people, as ``clawgate logs`` prints it: the message on one line, a traceback indented below it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        time = self.formatTime(record)
-        head = f"{time} [{escape_controls(record.name)}] {record.levelname} {self.message(record)}"
-        return "\n    ".join([head, *self.traceback_lines(record)])
+        line = " ".join((*self.head(record).values(), self.message(record)))
+        return "\n    ".join([line, *self.traceback_lines(record)])
 
 
 class JsonFormatter(_SafeFormatter):
     """For the log file: one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "subsystem": escape_controls(subsystem_of(record.name)),
-            "message": self.message(record),
-        }
+        fields = self.head(record) | {"message": self.message(record)}
         if lines := self.traceback_lines(record):
             fields["traceback"] = "\n".join(lines)
         return json.dumps(fields, ensure_ascii=False)
