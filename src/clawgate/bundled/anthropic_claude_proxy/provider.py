@@ -29,29 +29,12 @@ from clawgate.bundled.anthropic_claude_proxy.config_check import diagnostics
 from clawgate.bundled.anthropic_claude_proxy.health import check_health
 from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, family_of, sent_as, with_thinking
 from clawgate.bundled.anthropic_claude_proxy.service import trusted_user
-from clawgate.plugins.api import (
-    Answers,
-    CheckResult,
-    Choice,
-    ConfigChange,
-    Diagnostic,
-    Dialect,
-    FetchFailed,
-    FetchRequest,
-    KeyPath,
-    MappedError,
-    PluginError,
-    Question,
-    SetupContext,
-    UpstreamRequest,
-    entry_paths,
-    object_at,
-)
+from clawgate.plugins import api
 
 _KEY = "MERIDIAN_API_KEY"
-_CONFIG: KeyPath = ("plugins", "entries", ID, "config")
-_PROVIDER: KeyPath = ("models", "providers", ID)
-_MODELS: KeyPath = ("agents", "defaults", "models")
+_CONFIG: api.KeyPath = ("plugins", "entries", ID, "config")
+_PROVIDER: api.KeyPath = ("models", "providers", ID)
+_MODELS: api.KeyPath = ("agents", "defaults", "models")
 _WRITTEN_KEYS = ("host", "port", "models")
 _TERMS = (
     "The proxy uses the login of a Claude subscription. Check whether Anthropic's terms allow your use; "
@@ -64,10 +47,10 @@ class ProxyProvider:
 
     id = ID
     label = "A local Claude proxy, with the login of a Claude subscription"
-    dialect: Dialect = "anthropic-messages"
+    dialect: api.Dialect = "anthropic-messages"
 
-    def previous_answers(self, config: Mapping[str, Any]) -> Answers:
-        block, provider = object_at(config, _CONFIG), object_at(config, _PROVIDER)
+    def previous_answers(self, config: Mapping[str, Any]) -> api.Answers:
+        block, provider = api.object_at(config, _CONFIG), api.object_at(config, _PROVIDER)
         values = {name: str(block[name]) for name in ("host", "port") if _is_plain(block.get(name))}
         ids = [one for one in _list(block.get("models")) if isinstance(one, str)]
         ids = ids or [
@@ -77,11 +60,11 @@ class ProxyProvider:
             values["models"] = ", ".join(ids)
         if isinstance(provider.get("apiKey"), str):
             values["api_key"] = provider["apiKey"]
-        return Answers(values)
+        return api.Answers(values)
 
-    def questions(self, previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
+    def questions(self, previous: api.Answers, environment: Mapping[str, str]) -> Sequence[api.Question]:
         questions = [
-            Question(
+            api.Question(
                 name="host",
                 text="Host of the proxy",
                 default=previous.text("host") or DEFAULT_HOST,
@@ -89,14 +72,14 @@ class ProxyProvider:
                 help="Where the proxy listens. Keep 127.0.0.1 if the gateway starts it.",
                 check=host_problem,
             ),
-            Question(
+            api.Question(
                 name="port",
                 text="Port of the proxy",
                 kind="port",
                 default=previous.text("port") or str(DEFAULT_PORT),
                 variables=("MERIDIAN_PORT", "CLAUDE_PROXY_PORT"),
             ),
-            Question(
+            api.Question(
                 name="models",
                 text="Models",
                 kind="list",
@@ -108,7 +91,7 @@ class ProxyProvider:
         ]
         if environment.get(_KEY, "").strip() or previous.text("api_key"):
             questions.append(
-                Question(
+                api.Question(
                     name="api_key",
                     text="Key of the proxy",
                     kind="secret",
@@ -119,19 +102,19 @@ class ProxyProvider:
             )
         return questions
 
-    async def _choices(self, answers: Answers, context: SetupContext) -> Sequence[Choice]:
+    async def _choices(self, answers: api.Answers, context: api.SetupContext) -> Sequence[api.Choice]:
         models = [*DEFAULT_MODELS]
         if answers.text("port").isdigit():
             listed, _ = await _fetch_models(answers, context)
             models += [one for one in listed if one not in models]
-        return [Choice(one) for one in models]
+        return [api.Choice(one) for one in models]
 
-    async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
+    async def check_connection(self, answers: api.Answers, context: api.SetupContext) -> api.CheckResult:
         """Check the running proxy; if none is running, whether the gateway could start it."""
         try:
             user = trusted_user(_settings_of_user(context))
-        except PluginError as error:
-            return CheckResult(ok=False, message=error.message, next_step=error.next_step)
+        except api.PluginError as error:
+            return api.CheckResult(ok=False, message=error.message, next_step=error.next_step)
         url = origin(answers.text("host"), answers.number("port"))
         health = await check_health(context.fetch, url, user)
         result, next_step = health.result, health.result.next_step
@@ -139,33 +122,33 @@ class ProxyProvider:
             case "silent" if not next_step:
                 return _startable(answers, context, url, result.reason)
             case "stranger":
-                return CheckResult(ok=False, message=result.reason, next_step=next_step)
+                return api.CheckResult(ok=False, message=result.reason, next_step=next_step)
             case "unhealthy" | "silent":
                 message = f"the proxy at {url} cannot work: {result.reason}"
-                return CheckResult(ok=False, message=message, next_step=next_step)
+                return api.CheckResult(ok=False, message=message, next_step=next_step)
         if not health.speaks_messages:
             message = f"the proxy at {url} has no Messages API: {result.reason}"
-            return CheckResult(ok=False, message=message, next_step=next_step)
+            return api.CheckResult(ok=False, message=message, next_step=next_step)
         models, rejected = await _fetch_models(answers, context)
         if rejected:
             message = f"the proxy at {url} rejects this key"
-            return CheckResult(
+            return api.CheckResult(
                 ok=False, message=message, next_step=f"set {_KEY} to the key that the proxy was started with"
             )
         version = f" (version {result.version})" if result.version else ""
         if result.health == "degraded":
             message = f"the proxy at {url} is running{version}, but: {result.reason}"
-            return CheckResult(ok=True, message=message, next_step=next_step, models=models)
-        return CheckResult(ok=True, message=f"the proxy at {url} is ready{version}", models=models)
+            return api.CheckResult(ok=True, message=message, next_step=next_step, models=models)
+        return api.CheckResult(ok=True, message=f"the proxy at {url} is ready{version}", models=models)
 
-    def config_change(self, answers: Answers) -> ConfigChange:
+    def config_change(self, answers: api.Answers) -> api.ConfigChange:
         models = answers.words("models") or DEFAULT_MODELS
         host, port = answers.text("host") or DEFAULT_HOST, answers.number("port")
         provider = self._block(host, port, models, answers.text("api_key"))
         plugin: dict[str, object] = {"host": host, "port": port, "models": list(models)}
         if not is_loopback(host):
             plugin["autoStart"] = False
-        return ConfigChange(
+        return api.ConfigChange(
             plugin_config=plugin,
             provider=provider,
             aliases={ALIAS: f"{ID}/{models[0]}"},
@@ -188,19 +171,19 @@ class ProxyProvider:
         }
         return block | ({"apiKey": key} if key else {})
 
-    def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
+    def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[api.Diagnostic]:
         return diagnostics(config, settings) if isinstance(settings, ProxyConfig) else ()
 
-    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        paths = entry_paths(config, ID, _WRITTEN_KEYS)
-        if object_at(config, _PROVIDER):
+    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[api.KeyPath]:
+        paths = api.entry_paths(config, ID, _WRITTEN_KEYS)
+        if api.object_at(config, _PROVIDER):
             paths.append(_PROVIDER)
-        for name, entry in object_at(config, _MODELS).items():
+        for name, entry in api.object_at(config, _MODELS).items():
             if isinstance(entry, dict) and name.startswith(f"{ID}/") and entry.get("alias") == ALIAS:
                 paths.append((*_MODELS, name) if len(entry) == 1 else (*_MODELS, name, "alias"))
         return paths
 
-    def transform_request(self, request: UpstreamRequest) -> UpstreamRequest:
+    def transform_request(self, request: api.UpstreamRequest) -> api.UpstreamRequest:
         """Set ``stream``, which older proxies assume if it is missing, the model's real id, and a session.
 
         Without a session id the proxy resumes a conversation that begins with the same words (read), so that one could
@@ -216,9 +199,9 @@ class ProxyProvider:
         headers = dict(request.headers)
         if request.session_id:
             headers["x-opencode-session"] = request.session_id
-        return UpstreamRequest(model=model, fields=fields, session_id=request.session_id, headers=headers)
+        return api.UpstreamRequest(model=model, fields=fields, session_id=request.session_id, headers=headers)
 
-    def map_error(self, status: int, body: bytes) -> MappedError | None:
+    def map_error(self, status: int, body: bytes) -> api.MappedError | None:
         return error_mapping.map_error(status, body)
 
 
@@ -233,33 +216,33 @@ def _entry(model: str) -> dict[str, object]:
     }
 
 
-def _settings_of_user(context: SetupContext) -> ProxyConfig:
+def _settings_of_user(context: api.SetupContext) -> ProxyConfig:
     """Return the settings that say whom to trust, as far as the config file has valid ones."""
-    block = object_at(context.config, _CONFIG)
+    block = api.object_at(context.config, _CONFIG)
     try:
         return ProxyConfig.model_validate({"proxyUser": block.get("proxyUser")})
     except ValidationError:
         return ProxyConfig()
 
 
-def _startable(answers: Answers, context: SetupContext, url: str, reason: str) -> CheckResult:
+def _startable(answers: api.Answers, context: api.SetupContext, url: str, reason: str) -> api.CheckResult:
     """Return whether the gateway could start the proxy, which is not running."""
-    block = object_at(context.config, _CONFIG)
+    block = api.object_at(context.config, _CONFIG)
     command = block.get("command") or list(DEFAULT_COMMAND)
     if block.get("autoStart") is False or not is_loopback(answers.text("host")):
         step = "start the proxy, or let the gateway start it (autoStart true, host 127.0.0.1)"
-        return CheckResult(ok=False, message=f"no proxy responds at {url}: {reason}", next_step=step)
+        return api.CheckResult(ok=False, message=f"no proxy responds at {url}: {reason}", next_step=step)
     program = command[0] if isinstance(command, list) and command and isinstance(command[0], str) else ""
     if not program or shutil.which(program, path=context.environment.get("PATH", "")) is None:
         shown = program if program.isprintable() else ascii(program)[1:-1]
         message = f"no proxy responds at {url}, and its program '{shown}' is not installed"
         example = """'["PROGRAM", "ARGUMENT"]'"""
         step = f"install {shown}, or set another: clawgate config set plugins.entries.{ID}.config.command {example}"
-        return CheckResult(ok=False, message=message, next_step=step)
-    return CheckResult(ok=True, message=f"no proxy responds at {url} yet; the gateway will start it")
+        return api.CheckResult(ok=False, message=message, next_step=step)
+    return api.CheckResult(ok=True, message=f"no proxy responds at {url} yet; the gateway will start it")
 
 
-async def _fetch_models(answers: Answers, context: SetupContext) -> tuple[tuple[str, ...], bool]:
+async def _fetch_models(answers: api.Answers, context: api.SetupContext) -> tuple[tuple[str, ...], bool]:
     """Return the models that the proxy lists, if it does, and whether it rejects the key.
 
     The key is sent to no process of another user.
@@ -268,7 +251,7 @@ async def _fetch_models(answers: Answers, context: SetupContext) -> tuple[tuple[
     try:
         user = trusted_user(_settings_of_user(context))
         response = await context.fetch(
-            FetchRequest(
+            api.FetchRequest(
                 url=f"{origin(answers.text('host'), answers.number('port'))}/v1/models",
                 header="x-api-key" if key else "",
                 secret=SecretStr(key) if key else None,
@@ -278,7 +261,7 @@ async def _fetch_models(answers: Answers, context: SetupContext) -> tuple[tuple[
                 response_seconds=5.0,
             )
         )
-    except (FetchFailed, PluginError):
+    except (api.FetchFailed, api.PluginError):
         return (), False
     if response.status != 200:
         return (), response.status == 401

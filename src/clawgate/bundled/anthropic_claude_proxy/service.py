@@ -11,16 +11,7 @@ from pydantic import BaseModel
 from clawgate.bundled.anthropic_claude_proxy.config import ProxyConfig
 from clawgate.bundled.anthropic_claude_proxy.environment import child_environment
 from clawgate.bundled.anthropic_claude_proxy.health import ProxyHealth, check_health
-from clawgate.plugins.api import (
-    ChildHandle,
-    ChildSpec,
-    PluginError,
-    ProbeResult,
-    ServiceContext,
-    ServiceStatus,
-    TrustedUser,
-    Unavailable,
-)
+from clawgate.plugins import api
 
 READY_SECONDS = 120.0
 """``bunx`` may first have to download some 250 MB."""
@@ -30,13 +21,13 @@ class ProxyService:
     """Starts the proxy, or adopts one that is running."""
 
     def __init__(self) -> None:
-        self._child: ChildHandle | None = None
+        self._child: api.ChildHandle | None = None
         self._config: ProxyConfig | None = None
         self._environment: Mapping[str, str] = {}
-        self._user: TrustedUser = "self"
+        self._user: api.TrustedUser = "self"
         self._health: ProxyHealth | None = None
 
-    async def start(self, context: ServiceContext) -> None:
+    async def start(self, context: api.ServiceContext) -> None:
         """Begin supervision. Requests fail until `status` is ok. Raises `PluginError` for an unknown ``proxyUser``."""
         config = context.config
         assert isinstance(config, ProxyConfig)
@@ -44,7 +35,7 @@ class ProxyService:
         self._environment = context.environment
         self._user = trusted_user(config)
 
-        async def probe() -> ProbeResult:
+        async def probe() -> api.ProbeResult:
             health = await check_health(context.fetch, config.origin, self._user)
             was_internal = self._health is not None and self._health.mode == "internal"
             if health.mode == "internal" and not was_internal:
@@ -76,15 +67,15 @@ class ProxyService:
         if self._child is not None:
             await self._child.stop()
 
-    def status(self) -> ServiceStatus:
+    def status(self) -> api.ServiceStatus:
         """Return the child's status, with the proxy's address, version and login in the details."""
         if self._child is None or self._config is None:
-            return ServiceStatus(state="stopped", ok=False, reason="it was not started")
+            return api.ServiceStatus(state="stopped", ok=False, reason="it was not started")
         status, health = self._child.status(), self._health
         details: dict[str, object] = {"url": self._config.origin, "autoStart": self._config.auto_start}
         if health is not None and status.ok:
             details |= {"version": health.result.version, "loggedIn": health.logged_in}
-        return ServiceStatus(
+        return api.ServiceStatus(
             state=status.state,
             ok=status.ok,
             reason=status.reason,
@@ -93,15 +84,17 @@ class ProxyService:
             lines=status.lines,
         )
 
-    def unavailable(self) -> Unavailable | None:
+    def unavailable(self) -> api.Unavailable | None:
         if self._child is None:
-            return Unavailable(reason="the Claude proxy was not started")
+            return api.Unavailable(reason="the Claude proxy was not started")
         return self._child.unavailable()
 
 
-def child_spec(config: ProxyConfig, environment: Mapping[str, str], user: TrustedUser = "self") -> ChildSpec:
+def child_spec(
+    config: ProxyConfig, environment: Mapping[str, str], user: api.TrustedUser = "self"
+) -> api.ChildSpec:
     """Return the program to run, with its environment."""
-    return ChildSpec(
+    return api.ChildSpec(
         name="the Claude proxy",
         argv=config.command,
         environment=child_environment(
@@ -118,7 +111,7 @@ def child_spec(config: ProxyConfig, environment: Mapping[str, str], user: Truste
     )
 
 
-def trusted_user(config: ProxyConfig) -> TrustedUser:
+def trusted_user(config: ProxyConfig) -> api.TrustedUser:
     """Return the user whose process may be the proxy. Raises `PluginError` if this machine does not know it."""
     user = config.proxy_user
     if user is None:
@@ -130,6 +123,6 @@ def trusted_user(config: ProxyConfig) -> TrustedUser:
     try:
         return pwd.getpwnam(user).pw_uid
     except KeyError:
-        raise PluginError(
+        raise api.PluginError(
             f"proxyUser: this machine has no user '{user}'", next_step='set it to a user name, a uid or "any"'
         ) from None

@@ -16,22 +16,14 @@ from clawgate.bundled.anthropic_claude_proxy.config_check import (
 )
 from clawgate.bundled.anthropic_claude_proxy.health import ProxyHealth, check_health
 from clawgate.bundled.anthropic_claude_proxy.service import trusted_user
-from clawgate.plugins.api import (
-    CommandContext,
-    PluginError,
-    ProbeResult,
-    ServiceStatus,
-    StatusCommand,
-    StatusReport,
-    object_at,
-)
+from clawgate.plugins import api
 
 _HEALTH = {"ready": "healthy", "silent": "no response", "stranger": "another program responds"}
 _LOGIN = {True: "yes", False: "no", None: "not known"}
 
 
-def status_command() -> StatusCommand[ProxyConfig]:
-    return StatusCommand(
+def status_command() -> api.StatusCommand[ProxyConfig]:
+    return api.StatusCommand(
         name=ID,
         help="Show the state of the Claude proxy.",
         usage=(
@@ -45,12 +37,12 @@ def status_command() -> StatusCommand[ProxyConfig]:
     )
 
 
-async def report(context: CommandContext, config: ProxyConfig) -> StatusReport:
+async def report(context: api.CommandContext, config: ProxyConfig) -> api.StatusReport:
     """Requests succeed if the gateway runs, its child serves, the proxy is ready, and the config leads to it."""
     try:
         health = await check_health(context.fetch, config.origin, trusted_user(config))
-    except PluginError as error:
-        health = ProxyHealth(ProbeResult("stranger", error.message, next_step=error.next_step))
+    except api.PluginError as error:
+        health = ProxyHealth(api.ProbeResult("stranger", error.message, next_step=error.next_step))
     is_running = context.gateway_url is not None
     service = next(iter(context.services), None)
     works = health.result.health == "ready" and health.logged_in is not False
@@ -58,7 +50,7 @@ async def report(context: CommandContext, config: ProxyConfig) -> StatusReport:
     ok = is_running and service is not None and service.ok and works and problem is None
     models = models_in(context.config_file, config)
     next_step = problem[1] if problem is not None else _next_step(service, health, is_running=is_running)
-    return StatusReport(
+    return api.StatusReport(
         ok=ok,
         details={
             "gateway": {"running": is_running, "url": context.gateway_url},
@@ -72,7 +64,7 @@ async def report(context: CommandContext, config: ProxyConfig) -> StatusReport:
                 "mode": health.mode or None,
             },
             "provider": {
-                "configured": bool(object_at(context.config_file, PROVIDER)),
+                "configured": bool(api.object_at(context.config_file, PROVIDER)),
                 "models": models,
                 "problem": problem[0] if problem is not None else None,
             },
@@ -92,7 +84,7 @@ async def report(context: CommandContext, config: ProxyConfig) -> StatusReport:
     )
 
 
-def _config_problem(context: CommandContext, config: ProxyConfig) -> tuple[str, str] | None:
+def _config_problem(context: api.CommandContext, config: ProxyConfig) -> tuple[str, str] | None:
     """Return why the config leads no request to the proxy and what to do; None if it does."""
     if (reason := unreachable_reason(context.config_file)) is not None:
         return reason
@@ -100,7 +92,7 @@ def _config_problem(context: CommandContext, config: ProxyConfig) -> tuple[str, 
     return (f"{found.path[-1]}: {found.message}", f"baseUrl: {found.fix}") if found is not None else None
 
 
-def _next_step(service: ServiceStatus | None, health: ProxyHealth, *, is_running: bool) -> str:
+def _next_step(service: api.ServiceStatus | None, health: ProxyHealth, *, is_running: bool) -> str:
     if health.result.next_step:
         return health.result.next_step
     if not is_running:
@@ -110,7 +102,7 @@ def _next_step(service: ServiceStatus | None, health: ProxyHealth, *, is_running
     return service.next_step if not service.ok else ""
 
 
-def _child_details(service: ServiceStatus | None) -> dict[str, Any] | None:
+def _child_details(service: api.ServiceStatus | None) -> dict[str, Any] | None:
     if service is None:
         return None
     return {
@@ -124,7 +116,7 @@ def _child_details(service: ServiceStatus | None) -> dict[str, Any] | None:
     }
 
 
-def _child_row(service: ServiceStatus | None, *, is_running: bool) -> list[tuple[str, str]]:
+def _child_row(service: api.ServiceStatus | None, *, is_running: bool) -> list[tuple[str, str]]:
     if service is None:
         return [("child", "not known: this gateway reports no status of it")] if is_running else []
     pid, owner, restarts = (service.details.get(name) for name in ("pid", "holder", "restarts"))
@@ -152,7 +144,7 @@ def _models_text(models: list[str]) -> str:
     return f"configured, {len(models)} model{'s' * (len(models) != 1)}"
 
 
-def _last_lines(service: ServiceStatus | None) -> list[str]:
+def _last_lines(service: api.ServiceStatus | None) -> list[str]:
     if service is None or not service.lines:
         return []
     return ["last lines:", *(f"  {line}" for line in service.lines)]

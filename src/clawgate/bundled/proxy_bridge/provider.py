@@ -19,21 +19,7 @@ from clawgate.bundled.proxy_bridge.config import (
 from clawgate.bundled.proxy_bridge.config_check import diagnostics
 from clawgate.bundled.proxy_bridge.listener_check import check_listener
 from clawgate.bundled.proxy_bridge.remote_check import check_remote
-from clawgate.plugins.api import (
-    Answers,
-    BridgeSettings,
-    CheckResult,
-    Choice,
-    ConfigChange,
-    Diagnostic,
-    Dialect,
-    KeyPath,
-    PluginError,
-    Question,
-    SetupContext,
-    entry_paths,
-    object_at,
-)
+from clawgate.plugins import api
 
 _URL, _TOKEN, _PORT, _LOCAL_TOKEN = (
     "PROXY_BRIDGE_URL",
@@ -51,22 +37,22 @@ class BridgeProvider:
 
     id = ID
     label = "A remote proxy that requires X-Proxy-Token"
-    dialect: Dialect = "openai-completions"
+    dialect: api.Dialect = "openai-completions"
 
-    def previous_answers(self, config: Mapping[str, Any]) -> Answers:
-        block = object_at(config, _CONFIG)
+    def previous_answers(self, config: Mapping[str, Any]) -> api.Answers:
+        block = api.object_at(config, _CONFIG)
         values = {
             "remote_url": _text(block.get("remoteUrl")),
             "proxy_token": _text(block.get("proxyToken")),
             "models": ", ".join(
-                _ids(block.get("models")) or _ids(object_at(config, _PROVIDER).get("models"))
+                _ids(block.get("models")) or _ids(api.object_at(config, _PROVIDER).get("models"))
             ),
             "bridge_port": _text(block.get("bridgePort")),
             "bridge_token": _text(block.get("bridgeToken")),
         }
-        return Answers({name: text for name, text in values.items() if text})
+        return api.Answers({name: text for name, text in values.items() if text})
 
-    def questions(self, previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
+    def questions(self, previous: api.Answers, environment: Mapping[str, str]) -> Sequence[api.Question]:
         port = _number(environment.get(_PORT, "").strip() or previous.text("bridge_port"))
 
         def url_problem(text: str) -> str | None:
@@ -75,7 +61,7 @@ class BridgeProvider:
             return None
 
         questions = [
-            Question(
+            api.Question(
                 name="remote_url",
                 text="URL of the remote proxy",
                 kind="url",
@@ -84,14 +70,14 @@ class BridgeProvider:
                 help="Without /v1, such as https://proxy.example.com",
                 check=url_problem,
             ),
-            Question(
+            api.Question(
                 name="proxy_token",
                 text="Proxy token",
                 kind="secret",
                 variables=(_TOKEN,),
                 help="What the remote proxy requires as X-Proxy-Token.",
             ),
-            Question(
+            api.Question(
                 name="models",
                 text="Models",
                 kind="list",
@@ -103,32 +89,32 @@ class BridgeProvider:
         ]
         return [*questions, *_bridge_questions(previous, environment)]
 
-    async def _choices(self, answers: Answers, context: SetupContext) -> Sequence[Choice]:
+    async def _choices(self, answers: api.Answers, context: api.SetupContext) -> Sequence[api.Choice]:
         remote = await check_remote(
             context.fetch, answers.text("remote_url"), SecretStr(answers.text("proxy_token"))
         )
         if not remote.ok:
-            raise PluginError(remote.message, next_step=remote.next_step)
-        return [Choice(model) for model in remote.models]
+            raise api.PluginError(remote.message, next_step=remote.next_step)
+        return [api.Choice(model) for model in remote.models]
 
-    async def check_connection(self, answers: Answers, context: SetupContext) -> CheckResult:
+    async def check_connection(self, answers: api.Answers, context: api.SetupContext) -> api.CheckResult:
         """Fetch the models of the remote with this token, and check whether the bridge's port is free."""
         url, port = answers.text("remote_url"), _number(answers.text("bridge_port"))
         if is_the_bridge(url, port):
             message = f"{url} is the bridge itself, which would send requests to itself"
-            return CheckResult(ok=False, message=message, next_step="enter the URL of the remote proxy")
+            return api.CheckResult(ok=False, message=message, next_step="enter the URL of the remote proxy")
         remote = await check_remote(context.fetch, url, SecretStr(answers.text("proxy_token")))
         # A message about a remote that was not reached names it already.
         message = remote.message if remote.responds is False else f"{url}: {remote.message}"
         if not remote.ok:
             step = remote.next_step
-            block = object_at(context.config, _CONFIG)
+            block = api.object_at(context.config, _CONFIG)
             if remote.responds is False and any(block.get(key) for key in OWN_ROUTE_KEYS):
                 step = (
                     f"this check does not use {', '.join(OWN_ROUTE_KEYS)}, as the bridge does: "
                     f"write the config anyway, then run: clawgate {ID} status"
                 )
-            return CheckResult(ok=False, message=message, next_step=step, models=remote.models)
+            return api.CheckResult(ok=False, message=message, next_step=step, models=remote.models)
         if remote.milliseconds is not None:
             message += f" ({remote.milliseconds:.0f} ms, {_counted(remote.models)})"
         unknown = [one for one in answers.words("models") if one not in remote.models]
@@ -136,17 +122,17 @@ class BridgeProvider:
             message += f"; it does not list {', '.join(unknown)}"
         if note := await self._port_note(context, port):
             message += f"; {note}"
-        return CheckResult(ok=True, message=message, models=remote.models)
+        return api.CheckResult(ok=True, message=message, models=remote.models)
 
-    async def _port_note(self, context: SetupContext, port: int) -> str:
+    async def _port_note(self, context: api.SetupContext, port: int) -> str:
         """Return a warning if another program has the bridge's port."""
-        host = _text(object_at(context.config, _CONFIG).get("host")) or DEFAULT_HOST
+        host = _text(api.object_at(context.config, _CONFIG).get("host")) or DEFAULT_HOST
         listener = await check_listener(context.fetch, origin(host, port))
         if listener.kind == "other":
             return f"but {listener.reason}, so the gateway's bridge cannot listen: stop it, or set another bridgePort"
         return ""
 
-    def config_change(self, answers: Answers) -> ConfigChange:
+    def config_change(self, answers: api.Answers) -> api.ConfigChange:
         models = answers.words("models")
         port, token = answers.text("bridge_port"), answers.text("bridge_token")
         block: dict[str, object] = {
@@ -154,14 +140,14 @@ class BridgeProvider:
             "proxyToken": answers.text("proxy_token"),
             "models": list(models),
         }
-        secrets: list[KeyPath] = [("proxyToken",)]
+        secrets: list[api.KeyPath] = [("proxyToken",)]
         if port:
             block["bridgePort"] = _number(port)
         if token:
             block["bridgeToken"] = token
             secrets.append(("bridgeToken",))
         provider = self._block(DEFAULT_HOST, _number(port), models, token)
-        return ConfigChange(
+        return api.ConfigChange(
             plugin_config=block,
             provider=provider,
             default_model=f"{ID}/{models[0]}" if models else None,
@@ -171,7 +157,7 @@ class BridgeProvider:
 
     def implied_block(self, settings: BaseModel, environment: Mapping[str, str]) -> Mapping[str, object]:
         """Return nothing for a bridge that takes any free port."""
-        assert isinstance(settings, BridgeSettings)
+        assert isinstance(settings, api.BridgeSettings)
         if not settings.bridge_port:
             return {}
         token = settings.bridge_token.get_secret_value() if settings.bridge_token is not None else ""
@@ -186,23 +172,23 @@ class BridgeProvider:
             "models": [{"id": model, "name": model} for model in models],
         }
 
-    def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[Diagnostic]:
-        return diagnostics(config, settings) if isinstance(settings, BridgeSettings) else ()
+    def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[api.Diagnostic]:
+        return diagnostics(config, settings) if isinstance(settings, api.BridgeSettings) else ()
 
-    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[KeyPath]:
-        paths = entry_paths(config, ID, _WRITTEN_KEYS)
-        if object_at(config, _PROVIDER):
+    def owned_paths(self, config: Mapping[str, Any]) -> Sequence[api.KeyPath]:
+        paths = api.entry_paths(config, ID, _WRITTEN_KEYS)
+        if api.object_at(config, _PROVIDER):
             paths.append(_PROVIDER)
         return paths
 
 
-def _bridge_questions(previous: Answers, environment: Mapping[str, str]) -> Sequence[Question]:
+def _bridge_questions(previous: api.Answers, environment: Mapping[str, str]) -> Sequence[api.Question]:
     """Return the questions for port and token of the bridge, each only if it is set already."""
-    questions: list[Question] = []
+    questions: list[api.Question] = []
     port = previous.text("bridge_port")
     if (environment.get(_PORT, "").strip() or port or str(DEFAULT_PORT)) != str(DEFAULT_PORT):
         questions.append(
-            Question(
+            api.Question(
                 name="bridge_port",
                 text="Port of the local bridge",
                 kind="port",
@@ -212,7 +198,7 @@ def _bridge_questions(previous: Answers, environment: Mapping[str, str]) -> Sequ
         )
     if previous.text("bridge_token") or environment.get(_LOCAL_TOKEN, "").strip():
         questions.append(
-            Question(
+            api.Question(
                 name="bridge_token",
                 text="Token of the local bridge",
                 kind="secret",

@@ -12,15 +12,7 @@ from pydantic import BaseModel
 
 from clawgate.bundled.proxy_bridge.config import HEADER, origin
 from clawgate.bundled.proxy_bridge.listener_check import Listener, check_listener
-from clawgate.plugins.api import (
-    BridgeSettings,
-    PluginError,
-    RelaySpec,
-    RunningRelay,
-    ServiceContext,
-    ServiceStatus,
-    Unavailable,
-)
+from clawgate.plugins import api
 
 RETRY_SECONDS = 1.0
 _NOT_STARTED = "the bridge was not started"
@@ -31,17 +23,17 @@ class BridgeService:
 
     def __init__(self, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self._retry_seconds = retry_seconds
-        self._relay: RunningRelay | None = None
-        self._settings: BridgeSettings | None = None
+        self._relay: api.RunningRelay | None = None
+        self._settings: api.BridgeSettings | None = None
         self._reason = _NOT_STARTED
         self._next_step = ""
         self._listen_error = ""
         self._waiting: asyncio.Task[None] | None = None
 
-    async def start(self, context: ServiceContext) -> None:
+    async def start(self, context: api.ServiceContext) -> None:
         """Listen, or begin to wait for the port. Raises `PluginError` for what the operator has to fix."""
         settings = context.config
-        assert isinstance(settings, BridgeSettings)
+        assert isinstance(settings, api.BridgeSettings)
         self._settings = settings
         if await self._listen(context, settings):
             return
@@ -52,7 +44,7 @@ class BridgeService:
 
     def reconfigure(self, config: BaseModel) -> bool:
         """Use ``config`` if it is the same but for the models, of which the bridge relays all."""
-        if self._settings is None or not isinstance(config, BridgeSettings):
+        if self._settings is None or not isinstance(config, api.BridgeSettings):
             return False
         return config.model_copy(update={"models": self._settings.models}) == self._settings
 
@@ -67,11 +59,11 @@ class BridgeService:
         if relay is not None:
             await relay.stop()
 
-    def status(self) -> ServiceStatus:
+    def status(self) -> api.ServiceStatus:
         """Return where the bridge listens, its remote and the number of connections; or why it does not listen."""
         remote = self._settings.remote_url if self._settings is not None else ""
         if self._relay is None:
-            return ServiceStatus(
+            return api.ServiceStatus(
                 state="port_taken" if self._waiting is not None else "stopped",
                 ok=False,
                 reason=self._reason,
@@ -84,19 +76,19 @@ class BridgeService:
             "remote": remote,
             "connections": self._relay.connections,
         }
-        return ServiceStatus(state="listening", ok=True, details=details)
+        return api.ServiceStatus(state="listening", ok=True, details=details)
 
-    def unavailable(self) -> Unavailable | None:
+    def unavailable(self) -> api.Unavailable | None:
         if self._relay is not None:
             return None
         step = f"; {self._next_step}" if self._next_step else ""
-        return Unavailable(reason=f"{self._reason}{step}", retry_after=5)
+        return api.Unavailable(reason=f"{self._reason}{step}", retry_after=5)
 
-    async def _listen(self, context: ServiceContext, settings: BridgeSettings) -> bool:
+    async def _listen(self, context: api.ServiceContext, settings: api.BridgeSettings) -> bool:
         """Return whether the bridge listens now; if not, the reason is set. Raises `PluginError`."""
         try:
             relay = await context.serve_relay(relay_spec(settings))
-        except PluginError as error:
+        except api.PluginError as error:
             cause = error.__cause__
             if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
                 self._reason, self._next_step = error.message, error.next_step
@@ -111,19 +103,19 @@ class BridgeService:
         context.log.info("bridge listening on %s -> %s", origin(relay.host, relay.port), settings.remote_url)
         return True
 
-    async def _wait_for_port(self, context: ServiceContext, settings: BridgeSettings) -> None:
+    async def _wait_for_port(self, context: api.ServiceContext, settings: api.BridgeSettings) -> None:
         while True:
             await asyncio.sleep(self._retry_seconds)
             try:
                 if await self._listen(context, settings):
                     return
-            except PluginError as error:
+            except api.PluginError as error:
                 context.log.error("%s", error)  # noqa: TRY400  # for the operator to fix
                 return
 
 
-def relay_spec(settings: BridgeSettings) -> RelaySpec:
-    return RelaySpec(name="proxy-bridge", settings=settings, header=HEADER)
+def relay_spec(settings: api.BridgeSettings) -> api.RelaySpec:
+    return api.RelaySpec(name="proxy-bridge", settings=settings, header=HEADER)
 
 
 def _next_step(listener: Listener) -> str:

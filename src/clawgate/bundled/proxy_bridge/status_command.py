@@ -11,15 +11,7 @@ from clawgate.bundled.proxy_bridge.config import ID, has_own_route, origin
 from clawgate.bundled.proxy_bridge.config_check import PROVIDER, diagnostics
 from clawgate.bundled.proxy_bridge.listener_check import Listener, check_listener
 from clawgate.bundled.proxy_bridge.remote_check import RemoteStatus, check_remote, check_through_bridge
-from clawgate.plugins.api import (
-    BridgeSettings,
-    CommandContext,
-    Diagnostic,
-    ServiceStatus,
-    StatusCommand,
-    StatusReport,
-    object_at,
-)
+from clawgate.plugins import api
 
 _NOT_CONFIGURED = (
     f"not configured, so the gateway has no models of it: clawgate models auth login --provider {ID}"
@@ -29,8 +21,8 @@ _TOKEN = {True: "accepted", False: "rejected", None: "not known"}
 _REACHABLE = {True: "yes", False: "no", None: "not known"}
 
 
-def status_command() -> StatusCommand[BridgeSettings]:
-    return StatusCommand(
+def status_command() -> api.StatusCommand[api.BridgeSettings]:
+    return api.StatusCommand(
         name=ID,
         help="Show the state of the bridge and its remote.",
         usage=(
@@ -38,7 +30,7 @@ def status_command() -> StatusCommand[BridgeSettings]:
             "and accepts the token.\n"
             "The exit status is 0 only if both are true."
         ),
-        config_class=BridgeSettings,
+        config_class=api.BridgeSettings,
         report=report,
         invalid_config_step=(
             f"clawgate models auth login --provider {ID}; "
@@ -47,7 +39,7 @@ def status_command() -> StatusCommand[BridgeSettings]:
     )
 
 
-async def report(context: CommandContext, settings: BridgeSettings) -> StatusReport:
+async def report(context: api.CommandContext, settings: api.BridgeSettings) -> api.StatusReport:
     is_running = context.gateway_url is not None
     service = next(iter(context.services), None)
     noted_port = service.details.get("port") if service is not None else None
@@ -62,7 +54,7 @@ async def report(context: CommandContext, settings: BridgeSettings) -> StatusRep
     next_step = _next_step(listener, remote, service, is_running=is_running, is_ours=is_ours)
     if not next_step and problem is not None:
         next_step = f"{problem.path[-1]}: {problem.fix}"
-    return StatusReport(
+    return api.StatusReport(
         ok=is_ours and remote.ok and problem is None,
         details={
             "gateway": {"running": is_running, "url": context.gateway_url},
@@ -92,7 +84,7 @@ async def report(context: CommandContext, settings: BridgeSettings) -> StatusRep
     )
 
 
-async def _listener(context: CommandContext, url: str | None) -> Listener:
+async def _listener(context: api.CommandContext, url: str | None) -> Listener:
     if url is None:
         return Listener(
             kind="none", reason="it takes any free port (bridgePort 0), and no gateway reports which"
@@ -101,7 +93,7 @@ async def _listener(context: CommandContext, url: str | None) -> Listener:
 
 
 async def _remote(
-    context: CommandContext, settings: BridgeSettings, url: str | None, *, is_ours: bool
+    context: api.CommandContext, settings: api.BridgeSettings, url: str | None, *, is_ours: bool
 ) -> RemoteStatus:
     """The bridge's token is sent to the gateway's own bridge only."""
     if url is None or not has_own_route(settings):
@@ -112,7 +104,7 @@ async def _remote(
     return RemoteStatus(state="unknown", message=message)
 
 
-def _reason(listener: Listener, service: ServiceStatus | None, *, is_running: bool, is_ours: bool) -> str:
+def _reason(listener: Listener, service: api.ServiceStatus | None, *, is_running: bool, is_ours: bool) -> str:
     if is_ours:
         return ""
     if service is not None and service.reason:
@@ -127,7 +119,7 @@ def _reason(listener: Listener, service: ServiceStatus | None, *, is_running: bo
 def _next_step(
     listener: Listener,
     remote: RemoteStatus,
-    service: ServiceStatus | None,
+    service: api.ServiceStatus | None,
     *,
     is_running: bool,
     is_ours: bool,
@@ -157,8 +149,8 @@ def _remote_details(url: str, remote: RemoteStatus) -> dict[str, Any]:
     }
 
 
-def _provider_details(context: CommandContext, problem: Diagnostic | None) -> dict[str, Any]:
-    block = object_at(context.config_file, PROVIDER)
+def _provider_details(context: api.CommandContext, problem: api.Diagnostic | None) -> dict[str, Any]:
+    block = api.object_at(context.config_file, PROVIDER)
     return {
         "configured": bool(block) or _is_implied(context),
         "baseUrl": _printable(block.get("baseUrl")),
@@ -166,9 +158,9 @@ def _provider_details(context: CommandContext, problem: Diagnostic | None) -> di
     }
 
 
-def _is_implied(context: CommandContext) -> bool:
-    entry = object_at(context.config_file, ("plugins", "entries", ID))
-    return entry.get("enabled") is True and object_at(entry, ("config",)).get("bridgePort") != 0
+def _is_implied(context: api.CommandContext) -> bool:
+    entry = api.object_at(context.config_file, ("plugins", "entries", ID))
+    return entry.get("enabled") is True and api.object_at(entry, ("config",)).get("bridgePort") != 0
 
 
 def _state(listener: Listener, reason: str, *, is_ours: bool) -> str:
@@ -187,8 +179,8 @@ def _remote_rows(remote: RemoteStatus) -> list[tuple[str, str]]:
     ]
 
 
-def _provider_text(context: CommandContext, problem: Diagnostic | None) -> str:
-    block = object_at(context.config_file, PROVIDER)
+def _provider_text(context: api.CommandContext, problem: api.Diagnostic | None) -> str:
+    block = api.object_at(context.config_file, PROVIDER)
     if not block:
         return "configured by the plugin's settings" if _is_implied(context) else _NOT_CONFIGURED
     if problem is not None:

@@ -13,26 +13,21 @@ from typing import Any
 from pydantic import BaseModel
 
 from clawgate.errors import ProviderUnavailable
-from clawgate.plugins.api import (
-    ChecksConfig,
-    Diagnostic,
-    MappedError,
-    MapsErrors,
-    TransformsRequests,
-    UpstreamRequest,
-)
+from clawgate.plugins import api
 from clawgate.plugins.host.isolation import PluginFailed, reason_of
 from clawgate.plugins.host.watchdog import STEP_SECONDS, alarm_after
 
 logger = logging.getLogger("clawgate.plugins")
 
 
-def transform_request(plugin: str, provider: TransformsRequests, request: UpstreamRequest) -> UpstreamRequest:
+def transform_request(
+    plugin: str, provider: api.TransformsRequests, request: api.UpstreamRequest
+) -> api.UpstreamRequest:
     """Return the request to send. Raises `ProviderUnavailable` if the plugin fails: nothing may be sent."""
     try:
         with alarm_after(STEP_SECONDS):
             result: object = provider.transform_request(request)
-        if isinstance(result, UpstreamRequest) and result.model:
+        if isinstance(result, api.UpstreamRequest) and result.model:
             return result
         reason = "its transform_request() returned no request"
     except BaseException as error:  # the plugin boundary
@@ -43,12 +38,12 @@ def transform_request(plugin: str, provider: TransformsRequests, request: Upstre
     )
 
 
-def map_error(plugin: str, provider: MapsErrors, status: int, body: bytes) -> MappedError | None:
+def map_error(plugin: str, provider: api.MapsErrors, status: int, body: bytes) -> api.MappedError | None:
     """Return what the provider maps a failure to; None to keep it, also if the plugin fails."""
     try:
         with alarm_after(STEP_SECONDS):
             result: object = provider.map_error(status, body)
-        if result is None or (isinstance(result, MappedError) and 400 <= result.status <= 599):
+        if result is None or (isinstance(result, api.MappedError) and 400 <= result.status <= 599):
             return result
         reason = "its map_error() returned neither None nor a MappedError with a status of 400 to 599"
     except BaseException as error:  # the plugin boundary
@@ -58,9 +53,11 @@ def map_error(plugin: str, provider: MapsErrors, status: int, body: bytes) -> Ma
     return None
 
 
-def check_config(provider: object, config: Mapping[str, Any], settings: BaseModel) -> tuple[Diagnostic, ...]:
+def check_config(
+    provider: object, config: Mapping[str, Any], settings: BaseModel
+) -> tuple[api.Diagnostic, ...]:
     """Return the provider's diagnostics for ``config``. Raises `PluginFailed` if the plugin fails."""
-    if not isinstance(provider, ChecksConfig):
+    if not isinstance(provider, api.ChecksConfig):
         return ()
     try:
         with alarm_after(STEP_SECONDS):
@@ -68,4 +65,4 @@ def check_config(provider: object, config: Mapping[str, Any], settings: BaseMode
     except BaseException as error:  # the plugin boundary
         logger.debug("plugin failed method=check_config", exc_info=error)
         raise PluginFailed(f"its check_config failed: {reason_of(error)}") from error
-    return tuple(one for one in results if isinstance(one, Diagnostic))
+    return tuple(one for one in results if isinstance(one, api.Diagnostic))

@@ -16,14 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from clawgate.plugins.api import (
-    PluginError,
-    Reconfigurable,
-    Service,
-    ServiceContext,
-    ServiceStatus,
-    Unavailable,
-)
+from clawgate.plugins import api
 from clawgate.plugins.host.watchdog import STEP_SECONDS, EventLoopBlocked, WatchedAwaitable, alarm_after
 
 logger = logging.getLogger("clawgate.plugins")
@@ -44,7 +37,7 @@ class PluginFailed(Exception):
 
 def reason_of(error: BaseException) -> str:
     """Return one printable line about ``error``: a plugin's own message, else the type and the first line."""
-    if isinstance(error, PluginFailed | PluginError):
+    if isinstance(error, PluginFailed | api.PluginError):
         text = str(error)
     elif isinstance(error, SystemExit):
         text = "it called sys.exit"
@@ -142,7 +135,7 @@ class IsolatedService:
     def __init__(
         self,
         plugin: str,
-        service: Service,
+        service: api.Service,
         *,
         clean: Callable[[str], str] = str,
         start_seconds: float = START_SECONDS,
@@ -159,7 +152,7 @@ class IsolatedService:
         self._has_begun = False
         self._abandoned: set[asyncio.Future[Any]] = set()
 
-    async def start(self, context: ServiceContext) -> bool:
+    async def start(self, context: api.ServiceContext) -> bool:
         """Return whether it is running now; if not, `failure` holds the reason."""
         self._has_begun = True
         self.failure = await self._call("start", lambda: self._service.start(context), self._start_seconds)
@@ -175,7 +168,7 @@ class IsolatedService:
 
     def reconfigure(self, config: BaseModel) -> bool:
         """Return whether the service uses ``config`` now; if not, it has to be restarted."""
-        if not self._is_running or not isinstance(self._service, Reconfigurable):
+        if not self._is_running or not isinstance(self._service, api.Reconfigurable):
             return False
         try:
             with alarm_after(STEP_SECONDS):
@@ -184,40 +177,40 @@ class IsolatedService:
             self._reason("reconfigure", error)
             return False
 
-    def status(self) -> ServiceStatus:
+    def status(self) -> api.ServiceStatus:
         """Return the service's own status, or one that holds the failure."""
         if not self._is_running:
             if self.failure:
-                return ServiceStatus(state="failed", ok=False, reason=self.failure)
+                return api.ServiceStatus(state="failed", ok=False, reason=self.failure)
             state, reason = (
                 ("starting", "it is starting") if self._has_begun else ("stopped", "it is not started")
             )
-            return ServiceStatus(state=state, ok=False, reason=reason)
+            return api.ServiceStatus(state=state, ok=False, reason=reason)
         try:
             with alarm_after(STEP_SECONDS):
                 status: object = self._service.status()
-            if isinstance(status, ServiceStatus):
+            if isinstance(status, api.ServiceStatus):
                 return status
             reason = f"its status() returned {type(status).__name__}"
         except BaseException as error:  # noqa: BLE001  # the plugin boundary
             reason = self._reason("status", error)
-        return ServiceStatus(state="failed", ok=False, reason=reason)
+        return api.ServiceStatus(state="failed", ok=False, reason=reason)
 
-    def unavailable(self) -> Unavailable | None:
+    def unavailable(self) -> api.Unavailable | None:
         """Return None only if the service does. Any failure counts as unavailable, so that nothing is dialled."""
         if not self._is_running:
-            return Unavailable(
+            return api.Unavailable(
                 reason=f"the plugin '{self.plugin}' is not running: {self.failure or 'not started'}"
             )
         try:
             with alarm_after(STEP_SECONDS):
                 result: object = self._service.unavailable()
-            if result is None or isinstance(result, Unavailable):
+            if result is None or isinstance(result, api.Unavailable):
                 return result
             reason = f"its unavailable() returned {type(result).__name__}"
         except BaseException as error:  # noqa: BLE001  # the plugin boundary
             reason = self._reason("unavailable", error)
-        return Unavailable(reason=f"the plugin '{self.plugin}' failed: {reason}")
+        return api.Unavailable(reason=f"the plugin '{self.plugin}' failed: {reason}")
 
     async def _call(self, method: str, call: Callable[[], Awaitable[None]], seconds: float) -> str | None:
         """Return why the method failed, or None. A task that ignores its cancellation is abandoned."""

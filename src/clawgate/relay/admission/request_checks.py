@@ -17,14 +17,7 @@ Get = Callable[[bytes], bytes | None]
 NO_BODY = (b"GET", b"HEAD", b"DELETE")
 """Methods whose requests have a body only if one is announced (RFC 9110 section 9.3)."""
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-_ONCE = _FRAMING | {
-    b"content-encoding",
-    b"content-type",
-    b"expect",
-    b"host",
-    b"origin",
-    b"sec-fetch-site",
-}
+_ONCE = _FRAMING | {b"content-encoding", b"content-type", b"expect", b"host", b"origin", b"sec-fetch-site"}
 
 
 def check_version(head: RequestHead) -> None:

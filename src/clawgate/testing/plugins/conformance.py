@@ -22,16 +22,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from clawgate.plugins.api import (
-    API_VERSION,
-    Answers,
-    CommandPlugin,
-    Plugin,
-    ProviderPlugin,
-    Service,
-    ServiceStatus,
-    Unavailable,
-)
+from clawgate.plugins import api
 from clawgate.plugins.host.discovery import DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, reason_of, run_with_timeout
 from clawgate.plugins.host.loader import LoadedPlugin, Registrations, load_plugin, register_plugin, secrets_in
@@ -67,7 +58,7 @@ class Violation:
 
 
 def check_plugin(
-    plugin: Plugin, *, manifest: Manifest | None = None, config: BaseModel | None = None
+    plugin: api.Plugin, *, manifest: Manifest | None = None, config: BaseModel | None = None
 ) -> list[Violation]:
     """Return every violation of ``plugin``.
 
@@ -150,7 +141,7 @@ def _run_check(
         return [Violation(check, f"failed: {error}")]
 
 
-def _loaded(plugin: Plugin, manifest: Manifest | None) -> LoadedPlugin:
+def _loaded(plugin: api.Plugin, manifest: Manifest | None) -> LoadedPlugin:
     if manifest is None:
         manifest = _manifest_of(plugin)
     discovered = DiscoveredPlugin(
@@ -160,7 +151,7 @@ def _loaded(plugin: Plugin, manifest: Manifest | None) -> LoadedPlugin:
     return run_with_timeout(LOAD_SECONDS, "its register", register)
 
 
-def _manifest_of(plugin: Plugin) -> Manifest:
+def _manifest_of(plugin: api.Plugin) -> Manifest:
     """Return a manifest that matches ``plugin``. Raises `PluginFailed` if there can be none."""
     found = Registrations()
     run_with_timeout(LOAD_SECONDS, "its register", lambda: plugin.register(found))
@@ -170,7 +161,7 @@ def _manifest_of(plugin: Plugin) -> Manifest:
         "name": plugin.name,
         "version": plugin.version,
         "description": plugin.description,
-        "requires_api": API_VERSION,
+        "requires_api": api.API_VERSION,
         "module": "conformance:plugin",
         "registers": [kind for kind, some in kinds.items() if some],
         "providers": [one.id for one in found.providers],
@@ -185,7 +176,7 @@ def _manifest_of(plugin: Plugin) -> Manifest:
         ) from None
 
 
-def _registers_alike(plugin: Plugin, loaded: LoadedPlugin) -> Iterator[str]:
+def _registers_alike(plugin: api.Plugin, loaded: LoadedPlugin) -> Iterator[str]:
     threads = threading.active_count()
     second = Registrations()
     plugin.register(second)
@@ -199,7 +190,7 @@ def _names(found: LoadedPlugin | Registrations) -> tuple[list[str], list[str], i
     return [one.id for one in found.providers], [one.name for one in found.commands], len(found.services)
 
 
-def _config(plugin: Plugin) -> Iterator[str]:
+def _config(plugin: api.Plugin) -> Iterator[str]:
     if plugin.config_class.model_config.get("extra") != "forbid":
         yield "its config accepts unknown keys; derive it from PluginConfig"
     for name, field in plugin.config_class.model_fields.items():
@@ -211,9 +202,9 @@ def _config(plugin: Plugin) -> Iterator[str]:
             yield f"the secret '{name}' has a default, which would be in the source code"
 
 
-def _some_config(plugin: Plugin, loaded: LoadedPlugin) -> BaseModel | None:
-    def from_samples(provider: ProviderPlugin) -> BaseModel:
-        values = sample_values(list(provider.questions(Answers(), {})))
+def _some_config(plugin: api.Plugin, loaded: LoadedPlugin) -> BaseModel | None:
+    def from_samples(provider: api.ProviderPlugin) -> BaseModel:
+        values = sample_values(list(provider.questions(api.Answers(), {})))
         return plugin.config_class.model_validate(dict(provider.config_change(values).plugin_config))
 
     tries: list[Callable[[], BaseModel]] = [partial(from_samples, provider) for provider in loaded.providers]
@@ -224,7 +215,7 @@ def _some_config(plugin: Plugin, loaded: LoadedPlugin) -> BaseModel | None:
     return None
 
 
-async def _run_service(service: Service, host: FakeHost) -> list[str]:
+async def _run_service(service: api.Service, host: FakeHost) -> list[str]:
     problems: list[str] = []
     _check_status(service, host, problems, "before its start")
     tasks = asyncio.all_tasks()
@@ -251,9 +242,9 @@ async def _run_service(service: Service, host: FakeHost) -> list[str]:
     return problems
 
 
-def _check_status(service: Service, host: FakeHost, problems: list[str], when: str) -> None:
+def _check_status(service: api.Service, host: FakeHost, problems: list[str], when: str) -> None:
     status: object = service.status()
-    if not isinstance(status, ServiceStatus):
+    if not isinstance(status, api.ServiceStatus):
         problems.append(f"status() {when} did not return a ServiceStatus")
         return
     try:
@@ -266,11 +257,11 @@ def _check_status(service: Service, host: FakeHost, problems: list[str], when: s
     if not status.ok and not status.reason:
         problems.append(f"status() {when} is not ok and has no reason")
     why: object = service.unavailable()
-    if why is not None and not isinstance(why, Unavailable):
+    if why is not None and not isinstance(why, api.Unavailable):
         problems.append(f"unavailable() {when} returned neither None nor Unavailable")
 
 
-def _command(command: CommandPlugin, host: FakeHost) -> list[str]:
+def _command(command: api.CommandPlugin, host: FakeHost) -> list[str]:
     result: Any = command.run(host, [])
     if asyncio.iscoroutine(result):
         result = asyncio.run(result)
@@ -322,7 +313,7 @@ def _check_target(target: str) -> list[Violation]:
         )
     except PluginFailed as error:
         return [Violation("load", str(error))]
-    return check_plugin(cast(Plugin, plugin))
+    return check_plugin(cast(api.Plugin, plugin))
 
 
 def main(arguments: list[str]) -> int:

@@ -13,24 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from clawgate.plugins.api import (
-    ChildSpec,
-    FetchFailed,
-    FetchRequest,
-    FetchResponse,
-    PluginConfig,
-    Probe,
-    RelaySpec,
-    ServiceStatus,
-    Unavailable,
-)
+from clawgate.plugins import api
 
 
 @dataclass(slots=True)
 class FakeRelay:
     """A relay that was requested. It listens nowhere."""
 
-    spec: RelaySpec
+    spec: api.RelaySpec
     stopped: bool = False
 
     @property
@@ -53,8 +43,8 @@ class FakeRelay:
 class FakeChild:
     """A child that was requested. It is ready once it was started."""
 
-    spec: ChildSpec
-    probe: Probe
+    spec: api.ChildSpec
+    probe: api.Probe
     running: bool = False
     starts: int = 0
 
@@ -69,14 +59,14 @@ class FakeChild:
         await self.stop()
         await self.start()
 
-    def reconfigure(self, spec: ChildSpec) -> bool:
+    def reconfigure(self, spec: api.ChildSpec) -> bool:
         return spec == self.spec
 
-    def status(self) -> ServiceStatus:
-        return ServiceStatus(state="ready" if self.running else "stopped", ok=self.running)
+    def status(self) -> api.ServiceStatus:
+        return api.ServiceStatus(state="ready" if self.running else "stopped", ok=self.running)
 
-    def unavailable(self) -> Unavailable | None:
-        return None if self.running else Unavailable(reason=f"{self.spec.name} is not running")
+    def unavailable(self) -> api.Unavailable | None:
+        return None if self.running else api.Unavailable(reason=f"{self.spec.name} is not running")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,18 +74,18 @@ class FakeHost:
     """Implements every context of the interface. ``responses`` are by URL; every other URL is unreachable."""
 
     state_dir: Path
-    config: BaseModel = field(default_factory=PluginConfig)
+    config: BaseModel = field(default_factory=api.PluginConfig)
     config_file: Mapping[str, Any] = field(default_factory=dict)
-    responses: Mapping[str, FetchResponse] = field(default_factory=dict)
+    responses: Mapping[str, api.FetchResponse] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     gateway_url: str = "http://127.0.0.1:18789"
     instance: str = "0123456789ab"
     problems: Sequence[str] = ()
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("clawgate.testing.plugin"))
-    requests: list[FetchRequest] = field(default_factory=list)
+    requests: list[api.FetchRequest] = field(default_factory=list)
     relays: list[FakeRelay] = field(default_factory=list)
     children: list[FakeChild] = field(default_factory=list)
-    services: Sequence[ServiceStatus] = ()
+    services: Sequence[api.ServiceStatus] = ()
     service_restarts: int = 0
     printed: list[str] = field(default_factory=list)
     printed_errors: list[str] = field(default_factory=list)
@@ -112,17 +102,17 @@ class FakeHost:
         self.service_restarts += 1
         return True
 
-    async def fetch(self, request: FetchRequest) -> FetchResponse:
+    async def fetch(self, request: api.FetchRequest) -> api.FetchResponse:
         self.requests.append(request)
         if request.url in self.responses:
             return self.responses[request.url]
-        raise FetchFailed("unreachable", f"nothing listens at {request.url}")
+        raise api.FetchFailed("unreachable", f"nothing listens at {request.url}")
 
-    async def serve_relay(self, spec: RelaySpec) -> FakeRelay:
+    async def serve_relay(self, spec: api.RelaySpec) -> FakeRelay:
         self.relays.append(FakeRelay(spec))
         return self.relays[-1]
 
-    def supervise(self, spec: ChildSpec, probe: Probe) -> FakeChild:
+    def supervise(self, spec: api.ChildSpec, probe: api.Probe) -> FakeChild:
         self.children.append(FakeChild(spec, probe))
         return self.children[-1]
 
@@ -138,5 +128,5 @@ class FakeSetup:
     def environment(self) -> Mapping[str, str]:
         return self.host.environment
 
-    async def fetch(self, request: FetchRequest) -> FetchResponse:
+    async def fetch(self, request: api.FetchRequest) -> api.FetchResponse:
         return await self.host.fetch(request)

@@ -11,21 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clawgate.plugins.api import (
-    Answers,
-    CheckResult,
-    ChecksConfig,
-    ConfigChange,
-    Diagnostic,
-    KeyPath,
-    MappedError,
-    MapsErrors,
-    Plugin,
-    ProviderPlugin,
-    Question,
-    TransformsRequests,
-    UpstreamRequest,
-)
+from clawgate.plugins import api
 from clawgate.settings.key_path import format_key_path
 from clawgate.settings.openclaw.schema import OpenClawConfig
 from clawgate.settings.redaction import is_secret
@@ -55,31 +41,24 @@ _ODD_CONFIGS: tuple[Mapping[str, Any], ...] = (
     {"plugins": None, "models": []},
     {"plugins": {"entries": None}, "models": {"providers": None}, "agents": {"defaults": None}},
 )
-_ODD_BODIES = (
-    b"",
-    b"{",
-    b"[]",
-    b"null",
-    b"<html>",
-    b"\xff",
-    b'{"error":null}',
-    b'{"error":{"message":7}}',
-)
+_ODD_BODIES = (b"", b"{", b"[]", b"null", b"<html>", b"\xff", b'{"error":null}', b'{"error":{"message":7}}')
 
 
-def sample_values(questions: list[Question]) -> Answers:
+def sample_values(questions: list[api.Question]) -> api.Answers:
     """Return a value for each question: its default if it has one, else a sample of its kind."""
     values: dict[str, str] = {}
     for question in questions:
-        if question.when is not None and not question.when(Answers(values)):
+        if question.when is not None and not question.when(api.Answers(values)):
             continue
         usual = question.options[0].value if question.options else _SAMPLES[question.kind]
         has_default = bool(question.default) and question.kind != "secret"
         values[question.name] = question.default if has_default else usual
-    return Answers(values)
+    return api.Answers(values)
 
 
-def document_with(plugin: Plugin, provider: ProviderPlugin, change: ConfigChange) -> dict[str, Any]:
+def document_with(
+    plugin: api.Plugin, provider: api.ProviderPlugin, change: api.ConfigChange
+) -> dict[str, Any]:
     """Return a config file that holds nothing but ``change``."""
     models: dict[str, Any] = {model: {"alias": alias} for alias, model in change.aliases.items()}
     defaults: dict[str, Any] = {"models": models} if models else {}
@@ -92,9 +71,9 @@ def document_with(plugin: Plugin, provider: ProviderPlugin, change: ConfigChange
     }
 
 
-def question_problems(provider: ProviderPlugin) -> Iterator[str]:
+def question_problems(provider: api.ProviderPlugin) -> Iterator[str]:
     """Yield what is wrong with `questions`, and with `previous_answers` and `owned_paths` of an empty config."""
-    questions = list(provider.questions(Answers(), {}))
+    questions = list(provider.questions(api.Answers(), {}))
     names = [question.name for question in questions]
     flags = [question.flag_name for question in questions]
     if len(set(names)) < len(names) or len(set(flags)) < len(flags):
@@ -108,7 +87,7 @@ def question_problems(provider: ProviderPlugin) -> Iterator[str]:
             yield f"the default of '{question.name}' is rejected by its own check: {reason}"
         if re.search(r"token|password|secret|api_key", question.name) and question.kind != "secret":
             yield f"the question '{question.name}' has the name of a secret and another kind"
-    again = [question.name for question in provider.questions(Answers(), {})]
+    again = [question.name for question in provider.questions(api.Answers(), {})]
     if again != names:
         yield "questions() returns other questions on the second call"
     for config in _ODD_CONFIGS:
@@ -118,9 +97,9 @@ def question_problems(provider: ProviderPlugin) -> Iterator[str]:
             yield "owned_paths() returns paths that the config file does not have"
 
 
-def config_change_problems(plugin: Plugin, provider: ProviderPlugin) -> Iterator[str]:
+def config_change_problems(plugin: api.Plugin, provider: api.ProviderPlugin) -> Iterator[str]:
     """Yield what is wrong with `config_change`, and with the methods that read the file that it makes."""
-    questions = list(provider.questions(Answers(), {}))
+    questions = list(provider.questions(api.Answers(), {}))
     values = sample_values(questions)
     change = provider.config_change(values)
     if provider.config_change(values) != change:
@@ -146,14 +125,16 @@ def config_change_problems(plugin: Plugin, provider: ProviderPlugin) -> Iterator
         if path not in hidden and not (path[:2] == _PROVIDERS and is_secret(path, SECRET)):
             yield f"a secret is written to {format_key_path(path)}, which `secrets` does not list"
     yield from _round_trip_problems(provider, questions, values, document)
-    if isinstance(provider, ChecksConfig):
+    if isinstance(provider, api.ChecksConfig):
         settings = plugin.config_class.model_validate(_resolved(dict(change.plugin_config)))
         yield from _diagnostic_problems(provider.check_config(document, settings))
 
 
 def _diagnostic_problems(diagnostics: object) -> Iterator[str]:
     """Yield what is wrong with the result of `check_config` for the provider's own config."""
-    if not isinstance(diagnostics, Sequence) or not all(isinstance(one, Diagnostic) for one in diagnostics):
+    if not isinstance(diagnostics, Sequence) or not all(
+        isinstance(one, api.Diagnostic) for one in diagnostics
+    ):
         yield f"check_config() returned {type(diagnostics).__name__}; it must return a list of Diagnostic"
         return
     for one in diagnostics:
@@ -173,7 +154,10 @@ def _resolved(value: object) -> Any:
 
 
 def _round_trip_problems(
-    provider: ProviderPlugin, questions: list[Question], values: Answers, document: Mapping[str, Any]
+    provider: api.ProviderPlugin,
+    questions: list[api.Question],
+    values: api.Answers,
+    document: Mapping[str, Any],
 ) -> Iterator[str]:
     previous = provider.previous_answers(document)
     for question in questions:
@@ -189,7 +173,7 @@ def _round_trip_problems(
             yield f"owned_paths() lists {format_key_path(path) or 'the whole file'}, which it does not own"
 
 
-def _paths_holding(value: object, text: str, path: KeyPath = ()) -> Iterator[KeyPath]:
+def _paths_holding(value: object, text: str, path: api.KeyPath = ()) -> Iterator[api.KeyPath]:
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield from _paths_holding(part, text, (*path, str(key)))
@@ -200,12 +184,12 @@ def _paths_holding(value: object, text: str, path: KeyPath = ()) -> Iterator[Key
         yield path
 
 
-async def connection_check_problems(provider: ProviderPlugin, folder: Path) -> list[str]:
+async def connection_check_problems(provider: api.ProviderPlugin, folder: Path) -> list[str]:
     """Return what is wrong with `check_connection` for a server that cannot be reached."""
-    values = sample_values(list(provider.questions(Answers(), {})))
+    values = sample_values(list(provider.questions(api.Answers(), {})))
     host = FakeHost(state_dir=folder)
     result: object = await provider.check_connection(values, FakeSetup(host))
-    if not isinstance(result, CheckResult):
+    if not isinstance(result, api.CheckResult):
         return [f"check_connection() returned {type(result).__name__}; it must return a CheckResult"]
     problems = []
     if host.requests and result.ok:
@@ -219,16 +203,16 @@ async def connection_check_problems(provider: ProviderPlugin, folder: Path) -> l
     return problems
 
 
-def hook_problems(provider: ProviderPlugin) -> Iterator[str]:
+def hook_problems(provider: api.ProviderPlugin) -> Iterator[str]:
     """Yield what is wrong with `transform_request` and `map_error`."""
-    if isinstance(provider, TransformsRequests):
+    if isinstance(provider, api.TransformsRequests):
         if inspect.iscoroutinefunction(provider.transform_request):
             yield "transform_request must be a plain 'def'"
             return
         fields: dict[str, object] = {"stream": True, "max_tokens": 64}
-        request = UpstreamRequest(model="model-a", fields=fields, session_id="abc")
+        request = api.UpstreamRequest(model="model-a", fields=fields, session_id="abc")
         result: object = provider.transform_request(request)
-        if not isinstance(result, UpstreamRequest):
+        if not isinstance(result, api.UpstreamRequest):
             yield f"transform_request() returned {type(result).__name__}; it must return an UpstreamRequest"
             return
         if fields != {"stream": True, "max_tokens": 64}:
@@ -237,7 +221,7 @@ def hook_problems(provider: ProviderPlugin) -> Iterator[str]:
             yield f"transform_request() sets {', '.join(named)}; only the gateway sets credentials"
         if {"messages", "system", "tools", "model"} & result.fields.keys():
             yield "transform_request() sets messages, system, tools or model among the fields"
-    if isinstance(provider, MapsErrors):
+    if isinstance(provider, api.MapsErrors):
         yield from _map_error_problems(provider.map_error)
 
 
@@ -247,6 +231,6 @@ def _map_error_problems(map_error: Callable[[int, bytes], object]) -> Iterator[s
             result = map_error(status, body)
             if result is None:
                 continue
-            if not isinstance(result, MappedError) or not 400 <= result.status <= 599:
+            if not isinstance(result, api.MappedError) or not 400 <= result.status <= 599:
                 yield f"map_error({status}, {body!r}) must return None or a MappedError with a status of 400 to 599"
                 return
