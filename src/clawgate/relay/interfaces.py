@@ -131,6 +131,11 @@ class ResponseWriter(Protocol):
     @property
     def progress(self) -> ResponseProgress: ...
     @property
+    def held_bytes(self) -> int:
+        """How much of the response waits here for the rest of it."""
+        ...
+
+    @property
     def until_close(self) -> bool:
         """Whether the body ends with the connection (HTTP/1.0 clients)."""
         ...

@@ -1,4 +1,4 @@
-"""Bounds the memory of all request bodies that one listener holds, and shares it out among them.
+"""Bounds the memory of all bodies that one listener holds, of requests and of responses, and shares it out.
 
 Within its limit every body is read. Beyond it small bodies are still read, so that conversations do not wait for
 uploads, and large ones one at a time. A large body that comes too slowly loses its turn to the next. A body that waits
@@ -80,7 +80,7 @@ class BodyBufferBudget:
             self._end_turn(exchange)
 
     def hold(self, exchange: BufferingExchange, size: int) -> None:
-        """Count ``size`` bytes of a complete body, or of copies of one. Raises `Overloaded`."""
+        """Count ``size`` bytes of a complete body, of copies of one, or of a response. Raises `Overloaded`."""
         self.used += size - self._complete.pop(exchange, 0)
         self._complete[exchange] = size
         self._make_room()
@@ -136,5 +136,6 @@ class BodyBufferBudget:
 
     def _overloaded(self) -> Overloaded:
         return Overloaded(
-            f"request bodies fill the memory for them ({self._most} bytes); try again", retry_after=1
+            f"requests and responses fill the memory for their bodies ({self._most} bytes); try again",
+            retry_after=1,
         )

@@ -19,6 +19,7 @@ from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.error_response import status_of
 from clawgate.relay.response.head import Framing, encode_head
 from clawgate.relay.response.sender import ResponseSender
+from clawgate.relay.upstream.connection import COPY_BYTES
 
 _FAILED = 400
 
@@ -104,13 +105,18 @@ class Exchange(RequestSide):
 
     def on_read_complete(self) -> None:
         response = self._response
-        if response is not None:
-            try:
-                response.send()
-            except GatewayError as error:
-                self.fail(error)
-            if self._in_budget and response.started:
-                self._release_body()
+        if response is None:
+            return
+        try:
+            response.send()
+        except GatewayError as error:
+            self.fail(error)
+            return
+        held = response.writer.held_bytes
+        if held >= COPY_BYTES:
+            self._hold_body(held if response.started else held + self._request.held_bytes)
+        elif self._in_budget and response.started:
+            self._release_body()
 
     def chunk_passthrough(self) -> ChunkPassthrough | None:
         """Return a passthrough for the next chunks if none of them has to be looked at."""

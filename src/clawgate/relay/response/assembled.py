@@ -29,6 +29,8 @@ _OWN = (b"content-type", b"cache-control")
 class ResponseAssembler(Protocol):
     """Takes the events of a stream in the client's dialect, and makes the complete response of them."""
 
+    held_bytes: int
+
     def feed(self, event: Event) -> None:
         """Raises `UpstreamMalformed`."""
 
@@ -61,6 +63,10 @@ class AssembledWriter(EventStreamWriter):
             MessageAssembler() if options.dialect is Dialect.MESSAGES else ChatAssembler()
         )
         self._translated = EventReader()
+
+    @property
+    def held_bytes(self) -> int:
+        return super().held_bytes + self._assembler.held_bytes
 
     @property
     def headers_pending(self) -> bool:

@@ -13,7 +13,7 @@ from clawgate.wire.sse.reader import MAX_EVENT_BYTES
 
 LIMIT = MAX_EVENT_BYTES
 """The largest body that is buffered, as the largest event of a stream: images are megabytes, not more. One is read in a
-single turn of the loop, 0.02 s for each MB at worst, and each exchange may hold one."""
+single turn of the loop, 0.02 s for each MB at worst."""
 _PEEK = 64
 """Where an object has begun by then, the body may be a response."""
 
@@ -59,6 +59,10 @@ class BufferedWriter:
         self._only_json = only_json
         self._body = bytearray()
         self.progress = ResponseProgress(content_started=True)
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._body)
 
     def feed(self, body: bytes) -> None:
         """Raises `UpstreamMalformed` for a body that is too large, or not of the kind that was requested."""

@@ -109,6 +109,10 @@ class DeferredWriter(ABC):
         return self._writer.status if self._writer is not None else self._status
 
     @property
+    def held_bytes(self) -> int:
+        return self._writer.held_bytes if self._writer is not None else len(self._held)
+
+    @property
     def progress(self) -> ResponseProgress:
         return self._writer.progress if self._writer is not None else self._progress
 

@@ -85,6 +85,12 @@ class EventStreamWriter:
     def headers_pending(self) -> bool:
         return not (self._started or self._has_content)
 
+    @property
+    def held_bytes(self) -> int:
+        return self._reader.open_bytes + (
+            self._translation.held_bytes if self._translation is not None else 0
+        )
+
     def feed(self, body: bytes) -> None:
         """Raises `UpstreamFailed` for a stream that fails; what came before the failure is kept."""
         try:

@@ -93,6 +93,10 @@ class PassthroughWriter:
         if unchanged and not (is_gateway and any(name.startswith(OWN_PREFIX) for name, _ in head.headers)):
             self.extra_headers = own
 
+    @property
+    def held_bytes(self) -> int:
+        return self._reader.open_bytes if self._reader is not None else 0
+
     def feed(self, body: bytes) -> None:
         """Add bytes of the body, as they came."""
         self._out.append(body if self._mask is None else self._mask.feed(body))

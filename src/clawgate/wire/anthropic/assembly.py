@@ -43,14 +43,15 @@ class MessageAssembler:
         self._message: Object | None = None
         self._blocks: dict[int, _Block] = {}
         self._usage: dict[object, object] = {}
-        self._size = 0
+        self.held_bytes = 0
+        """Bytes of the events so far."""
 
     def feed(self, event: Event) -> None:
         """Raises `UpstreamMalformed` for what is no event of a message, or too much of it."""
         if not event.data or event.data.isspace():
             return
-        self._size += len(event.data)
-        if self._size > MAX_EVENT_BYTES:
+        self.held_bytes += len(event.data)
+        if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream streamed a message of over {MAX_EVENT_BYTES} bytes")
         data = strict.parse_response(event.data, _object)
         match lenient.as_word(data.get("type")) or event.name.decode("ascii", "replace"):

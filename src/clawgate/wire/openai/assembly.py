@@ -37,14 +37,15 @@ class ChatAssembler:
         self._response: Object = {}
         self._choices: dict[int, Object] = {}
         self._usage: dict[object, object] = {}
-        self._size = 0
+        self.held_bytes = 0
+        """Bytes of the events so far."""
 
     def feed(self, event: Event) -> None:
         """Raises `UpstreamMalformed` for what is no chunk, or too much of it."""
         if not event.data or event.data.isspace() or is_last_event(event):
             return
-        self._size += len(event.data)
-        if self._size > MAX_EVENT_BYTES:
+        self.held_bytes += len(event.data)
+        if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream streamed a response of over {MAX_EVENT_BYTES} bytes")
         chunk = strict.parse_response(event.data, _object)
         for name, value in chunk.items():

@@ -80,6 +80,11 @@ class Translation(ABC):
         """Whether the client's stream has its end: nothing may follow."""
         return self._streamed.finished
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of the upstream's stream is held."""
+        return self._streamed.held_bytes
+
     def _as_stream(self, events: Iterable[object]) -> bytes:
         """Return the client's stream for all ``events`` of a stream."""
         out: list[bytes] = []
@@ -92,7 +97,7 @@ class Translation(ABC):
 class TranslatedStream(ABC):
     """One stream: the upstream's events in, the client's bytes out."""
 
-    __slots__ = ("_halves", "_over", "_usage", "error", "finished")
+    __slots__ = ("_halves", "_over", "_usage", "error", "finished", "held_bytes")
 
     def __init__(self) -> None:
         self._halves = SurrogateJoiner()
@@ -100,6 +105,8 @@ class TranslatedStream(ABC):
         self._over = False  # finished or failed
         self.finished = False
         """Whether the client's stream has its end."""
+        self.held_bytes = 0
+        """About how much of the upstream's stream is needed later."""
         self.error: upstream_errors.UpstreamError | None = None
         """The error that the upstream's stream reported."""
 

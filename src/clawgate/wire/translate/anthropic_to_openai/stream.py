@@ -50,7 +50,6 @@ class MessagesStream(TranslatedStream):
         "_finish",
         "_held_blocks",
         "_held_calls",
-        "_held_size",
         "_id",
         "_ids",
         "_model",
@@ -87,7 +86,6 @@ class MessagesStream(TranslatedStream):
         self._opaque = OpaqueMembers()
         self._held_blocks: list[_HeldBlock] = []
         self._held_calls: dict[int, _HeldBlock] = {}
-        self._held_size = 0  # characters in `_held_blocks`
         self._refused = False
         self._finish: str | None = None
 
@@ -261,8 +259,8 @@ class MessagesStream(TranslatedStream):
             self._emit(call, out)
 
     def _hold(self, piece: str) -> None:
-        self._held_size += len(piece) + 64  # about what a piece costs besides its text
-        if self._held_size > MAX_EVENT_BYTES:
+        self.held_bytes += len(piece) + 64  # about what a piece costs besides its text
+        if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(
                 f"the upstream mixes more than {MAX_EVENT_BYTES} bytes of parallel tool calls"
             )

@@ -66,7 +66,6 @@ class ChatStream(TranslatedStream):
         "_signed",
         "_started",
         "_stop",
-        "_thoughts",
         "_with_usage",
         "error",
     )
@@ -84,7 +83,6 @@ class ChatStream(TranslatedStream):
         self._blocks: dict[int | None, _OpenBlock] = {}  # the open ones, by the upstream's index
         self._calls = 0  # how many tool calls were sent
         self._entries = 0  # how many thinking blocks were sent
-        self._thoughts = 0  # characters
         self._details = 0  # how many calls carried thinking
         self._signed: list[dict[str, object]] = []  # thinking that the next call carries
         self._stop: str | None = None
@@ -236,8 +234,8 @@ class ChatStream(TranslatedStream):
         if not piece or not isinstance(piece, str):
             return b""
         opened.pieces.append(piece)
-        self._thoughts += len(piece)
-        if self._thoughts > MAX_EVENT_BYTES:
+        self.held_bytes += len(piece)
+        if self.held_bytes > MAX_EVENT_BYTES:
             raise UpstreamMalformed(f"the upstream's thinking exceeds {MAX_EVENT_BYTES} characters")
         return self._chunk(b'{"reasoning_content":' + _json(piece) + b"}")
 
