@@ -15,7 +15,7 @@ from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import MappedError, UpstreamRequest
 from clawgate.providers.credential import HeaderToken
 from clawgate.routing.session_ids import SessionTracker
-from clawgate.wire.json.surrogates import replace_lone_surrogates
+from clawgate.wire.json import strict
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONVERSATION = ("messages", "system", "tools")
@@ -76,10 +76,7 @@ def read_for_hook(provider: str, body: bytes, *, dialect: str = "") -> HookReque
     Raises `InvalidRequest` for a body that cannot be read, or with over a megabyte outside of the conversation.
     """
     try:
-        try:
-            members = _members.decode(body)
-        except msgspec.MsgspecError:
-            members = _members.decode(replace_lone_surrogates(body))
+        members = strict.decode(body, _members)
         conversation = {name: members[name] for name in _CONVERSATION if name in members}
         others = {name: raw for name, raw in members.items() if name not in conversation}
         if sum(map(len, others.values())) > _MAX_FIELD_BYTES:

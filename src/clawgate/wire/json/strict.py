@@ -28,13 +28,18 @@ _MAX_SHOWN = 120
 _encoder = msgspec.json.Encoder()
 
 
+def decode(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
+    """Return ``body`` in its shape; raises as the decoder does."""
+    try:
+        return shape.decode(body)
+    except _WRONG:
+        return shape.decode(replace_lone_surrogates(body))
+
+
 def parse_request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
     """Return the client's ``body`` in its shape; raises `InvalidRequest` with the field's path as ``param``."""
     try:
-        try:
-            return shape.decode(body)
-        except _WRONG:
-            return shape.decode(replace_lone_surrogates(body))
+        return decode(body, shape)
     except _WRONG as error:
         problem, param = _problem(error)
         raise InvalidRequest(f"the request body cannot be read: {problem}", param=param) from None
@@ -76,10 +81,7 @@ def parse_arguments(text: str) -> dict[str, object] | None:
     if text.strip() in ("", "null"):
         return {}
     try:
-        try:
-            return _object.decode(text)
-        except _WRONG:
-            return _object.decode(replace_lone_surrogates(text.encode()))
+        return decode(text.encode(), _object)
     except _WRONG:
         return None
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from clawgate.errors import InvalidRequest
 from clawgate.wire.json import strict
 from clawgate.wire.translate.chat_messages_compat import adapt_messages
-from clawgate.wire.translate.compat import Compat
+from clawgate.wire.translate.compat import Compat, remove_unsupported
 from clawgate.wire.translate.thinking_format import set_thinking
-from clawgate.wire.translate.tool_schema import fit_schema
+from clawgate.wire.translate.tool_schema import fit_tool, remove_tools
 
 Fields = dict[str, Any]
 
@@ -37,7 +36,9 @@ def adapt_chat_request(fields: Fields, compat: Compat) -> list[str]:
 
 def adapt_fields(fields: Fields, compat: Compat) -> list[str]:
     """Change everything but the reasoning, see `adapt_chat_request`."""
-    removed = [name for name in _unsupported(compat) if fields.pop(name, None) is not None]
+    removed = remove_unsupported(fields, compat)
+    if compat.supports_usage_in_streaming is False and fields.pop("stream_options", None) is not None:
+        removed.append("stream_options")
     _rename_limit(fields, compat)
     has_tools = _adapt_tools(fields, compat, removed)
     _adapt_response_format(fields, compat)
@@ -64,22 +65,6 @@ def schema_in_words(schema: object) -> str:
     return f"Respond with JSON alone, without other text, that matches this JSON schema:\n{shown}"
 
 
-def _unsupported(compat: Compat) -> list[str]:
-    """Return the names of the fields that the server does not take."""
-    names: list[str] = []
-    if compat.supports_store is False:
-        names += ["store"]
-    if compat.supports_prompt_cache_key is False:
-        names += ["prompt_cache_key"]
-    if compat.supports_long_cache_retention is False:
-        names += ["prompt_cache_retention"]
-    if compat.supports_temperature is False:
-        names += ["temperature"]
-    if compat.supports_usage_in_streaming is False:
-        names += ["stream_options"]
-    return names
-
-
 def _rename_limit(fields: Fields, compat: Compat) -> None:
     wanted = compat.max_tokens_field
     if wanted is None or wanted in fields:
@@ -95,24 +80,13 @@ def _adapt_tools(fields: Fields, compat: Compat, removed: list[str]) -> bool:
     if not isinstance(tools, list):
         return False
     if compat.supports_tools is False:
-        choice = fields.pop("tool_choice", None)
-        if choice == "required" or isinstance(choice, dict):
-            raise InvalidRequest(
-                "'tool_choice' wants a call of a tool, and this model has none (compat.supportsTools)",
-                param="tool_choice",
-            )
-        del fields["tools"]
-        fields.pop("parallel_tool_calls", None)
-        removed.append("tools")
+        choice = fields.get("tool_choice")
+        remove_tools(fields, removed, forced=choice == "required" or isinstance(choice, dict))
         return False
     for tool in tools:
         function = tool.get("function") if isinstance(tool, dict) else None
-        if not isinstance(function, dict):
-            continue
-        if compat.supports_strict_mode is False and function.pop("strict", None):
-            removed += ["tools.strict"] if "tools.strict" not in removed else []
-        if "parameters" in function:
-            function["parameters"] = fit_schema(function["parameters"], compat)
+        if isinstance(function, dict):
+            fit_tool(function, "parameters", compat, removed)
     return bool(tools)
 
 

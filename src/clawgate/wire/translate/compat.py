@@ -59,3 +59,15 @@ class Compat:
 
 NO_COMPAT = Compat()
 """Of a model whose config says nothing."""
+
+
+def remove_unsupported(fields: dict[str, Any], compat: Compat) -> list[str]:
+    """Remove the fields of either of OpenAI's APIs that the server does not take; return their names."""
+    supported = {
+        "store": compat.supports_store,
+        "prompt_cache_key": compat.supports_prompt_cache_key,
+        "prompt_cache_retention": compat.supports_long_cache_retention,
+        "temperature": compat.supports_temperature,
+    }
+    unsupported = (name for name, is_supported in supported.items() if is_supported is False)
+    return [name for name in unsupported if fields.pop(name, None) is not None]

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from clawgate.errors import InvalidRequest
 from clawgate.wire.translate.chat_compat import add_routing, schema_in_words
 from clawgate.wire.translate.chat_messages_compat import joined_texts
 from clawgate.wire.translate.compat import Compat
 from clawgate.wire.translate.messages_turns_compat import adapt_turns
 from clawgate.wire.translate.thinking_format import effort_of_server
-from clawgate.wire.translate.tool_schema import fit_schema
+from clawgate.wire.translate.tool_schema import fit_tool, remove_tools
 
 Fields = dict[str, Any]
 
@@ -81,24 +80,16 @@ def _cache_marks(value: object) -> Iterator[dict[str, Any]]:
 
 def _adapt_tools(fields: Fields, tools: list[Any], compat: Compat, removed: list[str]) -> None:
     if compat.supports_tools is False:
-        choice = fields.pop("tool_choice", None)
-        if isinstance(choice, dict) and choice.get("type") in ("any", "tool"):
-            raise InvalidRequest(
-                "'tool_choice' wants a call of a tool, and this model has none (compat.supportsTools)",
-                param="tool_choice",
-            )
-        del fields["tools"]
-        removed.append("tools")
+        choice = fields.get("tool_choice")
+        forced = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+        remove_tools(fields, removed, forced=forced)
         return
     for tool in tools:
         if not isinstance(tool, dict):
             continue
-        if compat.supports_strict_mode is False and tool.pop("strict", None):
-            removed += ["tools.strict"] if "tools.strict" not in removed else []
         if compat.supports_eager_tool_input_streaming is False:
             tool.pop("eager_input_streaming", None)
-        if "input_schema" in tool:
-            tool["input_schema"] = fit_schema(tool["input_schema"], compat)
+        fit_tool(tool, "input_schema", compat, removed)
     if compat.requires_open_ai_anthropic_tool_payload:
         fields["tools"] = [_openai_tool(tool) for tool in tools]
         if "tool_choice" in fields:

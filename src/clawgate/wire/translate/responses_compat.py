@@ -8,26 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from clawgate.errors import InvalidRequest
-from clawgate.wire.translate.compat import Compat
-from clawgate.wire.translate.tool_schema import fit_schema
+from clawgate.wire.translate.compat import Compat, remove_unsupported
+from clawgate.wire.translate.tool_schema import fit_tool, remove_tools
 
 Fields = dict[str, Any]
 
 
 def adapt_responses_request(fields: Fields, compat: Compat) -> list[str]:
     """Change the fields in place; return the names of those that were left out. Raises `InvalidRequest`."""
-    unsupported = (
-        ("store", compat.supports_store),
-        ("prompt_cache_key", compat.supports_prompt_cache_key),
-        ("prompt_cache_retention", compat.supports_long_cache_retention),
-        ("temperature", compat.supports_temperature),
-    )
-    removed = [
-        name
-        for name, is_supported in unsupported
-        if is_supported is False and fields.pop(name, None) is not None
-    ]
+    removed = remove_unsupported(fields, compat)
     reasoning = fields.get("reasoning")
     if compat.supports_reasoning_effort is False and isinstance(reasoning, dict):
         if reasoning.pop("effort", None) is not None:
@@ -55,20 +44,9 @@ def _move_instructions(fields: Fields) -> None:
 
 def _adapt_tools(fields: Fields, compat: Compat, removed: list[str]) -> None:
     if compat.supports_tools is False:
-        choice = fields.pop("tool_choice", None)
-        if choice == "required" or isinstance(choice, dict):
-            raise InvalidRequest(
-                "'tool_choice' wants a call of a tool, and this model has none (compat.supportsTools)",
-                param="tool_choice",
-            )
-        del fields["tools"]
-        fields.pop("parallel_tool_calls", None)
-        removed.append("tools")
+        choice = fields.get("tool_choice")
+        remove_tools(fields, removed, forced=choice == "required" or isinstance(choice, dict))
         return
     for tool in fields["tools"]:
-        if not isinstance(tool, dict) or tool.get("type") != "function":
-            continue
-        if compat.supports_strict_mode is False and tool.pop("strict", None):
-            removed += ["tools.strict"] if "tools.strict" not in removed else []
-        if "parameters" in tool:
-            tool["parameters"] = fit_schema(tool["parameters"], compat)
+        if isinstance(tool, dict) and tool.get("type") == "function":
+            fit_tool(tool, "parameters", compat, removed)

@@ -14,7 +14,6 @@ import msgspec
 
 from clawgate.errors import InvalidRequest, ThreadUnsupported
 from clawgate.wire.json import strict
-from clawgate.wire.json.surrogates import replace_lone_surrogates
 from clawgate.wire.translate.anthropic_to_openai.system_messages import without_billing
 from clawgate.wire.translate.chat_compat import adapt_chat_request
 from clawgate.wire.translate.compat import Compat
@@ -115,10 +114,7 @@ def _without_billing(system: object) -> object:
 
 def _decode(body: bytes, decoder: msgspec.json.Decoder[Any]) -> dict[str, Any]:
     try:
-        try:
-            decoded: dict[str, Any] = decoder.decode(body)
-        except msgspec.MsgspecError:
-            decoded = decoder.decode(replace_lone_surrogates(body))
+        decoded: dict[str, Any] = strict.decode(body, decoder)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the request body cannot be read: {error}") from None
     return decoded

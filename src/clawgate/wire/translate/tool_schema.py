@@ -1,4 +1,4 @@
-"""Fits the JSON schemas of tools to what a server's validator accepts, as its compat keys say.
+"""Fits tools and their JSON schemas to what a server's validator accepts, as its compat keys say.
 
 Keywords are removed where they are keywords: a property of the same name stays. Source of the profiles: OpenClaw
 2026.9.6, `toolSchemaProfile`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from clawgate.errors import InvalidRequest
 from clawgate.wire.translate.compat import Compat
 
 _GEMINI = frozenset(
@@ -25,6 +26,26 @@ _OF_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions", "depen
 """Keywords whose members are schemas by names of the author's own."""
 _DATA = ("enum", "const", "default", "examples", "required")
 """Keywords whose values are no schemas."""
+
+
+def remove_tools(fields: dict[str, Any], removed: list[str], *, forced: bool) -> None:
+    """Leave out the tools where the server knows none; raises `InvalidRequest` if one is ``forced`` to be called."""
+    if forced:
+        raise InvalidRequest(
+            "'tool_choice' wants a call of a tool, and this model has none (compat.supportsTools)",
+            param="tool_choice",
+        )
+    for name in ("tools", "tool_choice", "parallel_tool_calls"):
+        fields.pop(name, None)
+    removed.append("tools")
+
+
+def fit_tool(tool: dict[str, Any], schema: str, compat: Compat, removed: list[str]) -> None:
+    """Fit a tool, whose schema is the member of that name, to its server."""
+    if compat.supports_strict_mode is False and tool.pop("strict", None) and "tools.strict" not in removed:
+        removed.append("tools.strict")
+    if schema in tool:
+        tool[schema] = fit_schema(tool[schema], compat)
 
 
 def fit_schema(schema: Any, compat: Compat) -> Any:
