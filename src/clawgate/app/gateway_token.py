@@ -13,17 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyjson5
-
-from clawgate.settings.atomic_write import WriteFailed
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.json5.document import EditNotSupported, NoSuchPath, value_at
-from clawgate.settings.json5.edit import EditVerificationFailed, set_value
-from clawgate.settings.json5.source_map import InvalidJson5
+from clawgate.settings.json5.edit import set_value, value_in
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.gateway import GatewayFlags, gateway_settings, lacks_token
-from clawgate.settings.openclaw.update import update
+from clawgate.settings.openclaw.update import NOT_WRITTEN, update
 from clawgate.settings.problems import SettingsInvalid
 
 TOKEN: KeyPath = ("gateway", "auth", "token")
@@ -82,10 +77,8 @@ def store_token(path: Path, environment: Mapping[str, str]) -> StoredToken:
     try:
         was_open = close_to_others(path)
         written = update(path, environment, with_token)
-    except (WriteFailed, EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
+    except NOT_WRITTEN as error:
         raise TokenNotStored(str(error)) from error
-    except SettingsInvalid as error:
-        raise TokenNotStored("; ".join(map(str, error.problems))) from error
     except OSError as error:
         raise TokenNotStored(error.strerror or str(error)) from error
     return StoredToken(written.path, written.backup, was_open)
@@ -125,27 +118,20 @@ def close_to_others(path: Path) -> bool:
 
 def with_token(text: str) -> str:
     """Return the text of the config with a new token, unless it has one, and with `with_mode`."""
-    if _at(text, TOKEN) is None:
+    if value_in(text, TOKEN) is None:
         text = set_value(text, TOKEN, secrets.token_urlsafe(_BYTES))
     return with_mode(text)
 
 
 def token_in(text: str) -> str:
     """Return the token that the text of a config has; "" if it has none."""
-    found = _at(text, TOKEN)
+    found = value_in(text, TOKEN)
     return found if isinstance(found, str) else ""
 
 
 def with_mode(text: str) -> str:
     """Return the text of the config with ``gateway.mode``, without which OpenClaw starts no gateway."""
-    return set_value(text, MODE, "local") if _at(text, MODE) is None else text
-
-
-def _at(text: str, path: KeyPath) -> object:
-    try:
-        return value_at(pyjson5.decode(text), path)
-    except NoSuchPath:
-        return None
+    return set_value(text, MODE, "local") if value_in(text, MODE) is None else text
 
 
 def _not_stored(path: Path, reason: str) -> Diagnostic:

@@ -24,7 +24,6 @@ from clawgate.relay.observe.access_log import AccessLog
 from clawgate.relay.observe.metrics import RequestMetrics
 from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
-from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.server import ServerSettings
 from clawgate.settings.roles.tokens_file import TokenSource
@@ -95,8 +94,7 @@ def _check_certificate(settings: ServerSettings) -> None:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files[0], files[1])
         except OSError as error:
-            problem = Diagnostic((), why_unusable(error, *files), location="tlsCertificate, tlsKey")
-            raise SettingsInvalid([problem]) from error
+            raise SettingsInvalid.at("tlsCertificate, tlsKey", why_unusable(error, *files)) from error
 
 
 def _reload_tokens(source: TokenSource, connections: ConnectionManager, add_secrets: AddSecrets) -> None:

@@ -80,20 +80,14 @@ def write_config(path: Path, edit: Callable[[str], str], *, dropped: Collection[
     ``dropped`` are key paths that may go even if OpenClaw needs them.
     """
     from clawgate.settings.atomic_write import WriteFailed
-    from clawgate.settings.json5.document import EditNotSupported
-    from clawgate.settings.json5.edit import EditVerificationFailed
-    from clawgate.settings.json5.source_map import InvalidJson5
-    from clawgate.settings.openclaw.update import update
-    from clawgate.settings.problems import SettingsInvalid
+    from clawgate.settings.openclaw.update import NOT_WRITTEN, update
 
     try:
         written = update(path, dict(os.environ), edit, dropped=dropped, may_shrink=bool(dropped))
-    except SettingsInvalid as error:
-        fail("; ".join(map(str, error.problems)), outcome=UNCHANGED)
-    except WriteFailed as error:
-        fail(str(error))  # which says that nothing was changed
-    except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
-        fail(str(error), outcome=UNCHANGED)
+    except NOT_WRITTEN as error:
+        fail(
+            str(error), outcome="" if isinstance(error, WriteFailed) else UNCHANGED
+        )  # that one says it itself
     print_remaining(written)
     return written
 

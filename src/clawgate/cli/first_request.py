@@ -162,14 +162,11 @@ def choose_model_here(catalog: Catalog) -> str | None:
 
 def read_config_with(paths: Paths, flags: Mapping[str, Any]) -> tuple[ConfigFile, GatewayFlags] | None:
     """Return the config as the gateway reads it; None if it cannot, which its own output explains."""
-    from clawgate.settings.environment import named_environment
-    from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.openclaw.gateway import GatewayFlags
     from clawgate.settings.problems import SettingsInvalid
 
     try:
-        environment = named_environment(os.environ, flags.get("env_file"))
-        file = read_config(paths.config, environment, required=paths.config_named)
+        file = paths.read_config(flags.get("env_file"))
     except SettingsInvalid:
         return None
     return file, GatewayFlags.of(flags)

@@ -39,6 +39,16 @@ class Paths:
     def output(self) -> Path:
         return self.folder / "logs" / "gateway.out"
 
+    def read_config(
+        self, env_file: str | None = None, environment: Mapping[str, str] = os.environ
+    ) -> ConfigFile:
+        """Return the config file, with the variables of the file that --env-file names. Raises `SettingsInvalid`."""
+        from clawgate.settings.environment import named_environment
+        from clawgate.settings.openclaw.config_file import read_config
+
+        variables = named_environment(environment, env_file)
+        return read_config(self.config, variables, required=self.config_named)
+
 
 def find_paths(config: str | None = None, environment: Mapping[str, str] | None = None) -> Paths:
     """Return the paths that ``--config`` and the environment name.
@@ -59,11 +69,10 @@ def find_paths(config: str | None = None, environment: Mapping[str, str] | None 
 
 def read_config_at(paths: Paths) -> tuple[ConfigFile | None, list[str]]:
     """Return the config file, or None and every problem that makes it unusable."""
-    from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.problems import SettingsInvalid
 
     try:
-        return read_config(paths.config, dict(os.environ), required=paths.config_named), []
+        return paths.read_config(), []
     except SettingsInvalid as error:
         return None, [str(problem) for problem in error.problems]
 

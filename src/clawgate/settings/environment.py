@@ -71,9 +71,7 @@ def named_environment(process: Mapping[str, str], env_file: str | None) -> Envir
     found = read_regular(path)
     if found is None:
         fix = "create it or leave the flag out"
-        raise SettingsInvalid(
-            [Diagnostic((), "there is no such file", fix=fix, location=f"--env-file {path}")]
-        )
+        raise SettingsInvalid.at(f"--env-file {path}", "there is no such file", fix)
     return environment.below(_parsed(path, found[0]), path)
 
 
@@ -115,7 +113,7 @@ def _state_variables(path: Path) -> dict[str, str] | None:
     data, status = found
     if reason := foreign_writer(status, trusted=(path.parent.stat().st_uid,)):
         fix = f"its variables reach every child that is started; run: {closing_command(path, status)}"
-        raise SettingsInvalid([Diagnostic((), reason, fix=fix, location=str(path))])
+        raise SettingsInvalid.at(path, reason, fix)
     return _parsed(path, data)
 
 
@@ -125,8 +123,7 @@ def _parsed(path: Path, data: bytes) -> dict[str, str]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        message = "it cannot be read: it is not UTF-8 text"
-        raise SettingsInvalid([Diagnostic((), message, location=str(path))]) from None
+        raise SettingsInvalid.at(path, "it cannot be read: it is not UTF-8 text") from None
     values = dotenv_values(stream=StringIO(text), interpolate=False)
     return {name: value for name, value in values.items() if value}
 

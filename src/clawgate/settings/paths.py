@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.private_folder import make_private_folder
 from clawgate.settings.problems import SettingsInvalid
 
@@ -38,13 +37,17 @@ def own_folder(environment: Mapping[str, str]) -> Path:
         make_private_folder(folder)
         status = folder.stat()
         if status.st_uid != os.geteuid():
-            raise _invalid(folder, "it belongs to another user", f"run: chown {os.geteuid()} {folder}")
+            raise SettingsInvalid.at(
+                folder, "it belongs to another user", f"run: chown {os.geteuid()} {folder}"
+            )
         if status.st_mode & 0o077:
             folder.chmod(0o700)
     except OSError as error:
-        raise _invalid(folder, f"it cannot be created or used: {error.strerror}", _ANOTHER) from error
+        raise SettingsInvalid.at(
+            folder, f"it cannot be created or used: {error.strerror}", _ANOTHER
+        ) from error
     except ValueError:
-        raise _invalid("the state folder", "its name contains a NUL", _ANOTHER) from None
+        raise SettingsInvalid.at("the state folder", "its name contains a NUL", _ANOTHER) from None
     return folder
 
 
@@ -65,8 +68,4 @@ def _expand(text: str, environment: Mapping[str, str]) -> Path:
     try:
         return path.expanduser()
     except RuntimeError as error:
-        raise _invalid(text, f"it cannot be located: {error}", "give a path without ~") from error
-
-
-def _invalid(location: Path | str, message: str, fix: str) -> SettingsInvalid:
-    return SettingsInvalid([Diagnostic((), message, fix=fix, location=str(location))])
+        raise SettingsInvalid.at(text, f"it cannot be located: {error}", "give a path without ~") from error

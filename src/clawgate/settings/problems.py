@@ -5,7 +5,7 @@ Must not contain values: pydantic's input is left out of its messages.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.key_path import KeyPath
@@ -44,6 +44,11 @@ class SettingsInvalid(Exception):
     def __init__(self, problems: list[Diagnostic]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
+
+    @classmethod
+    def at(cls, location: object, message: str, fix: str = "") -> Self:
+        """Return the error for one problem of a file, a folder or a flag."""
+        return cls([Diagnostic((), message, fix=fix, location=str(location))])
 
 
 def include_problem(path: KeyPath) -> Diagnostic:

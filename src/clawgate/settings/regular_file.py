@@ -38,8 +38,7 @@ def read_regular(path: Path) -> tuple[bytes, os.stat_result] | None:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         if path.is_symlink():
-            message = "it is a link to a file that does not exist"
-            raise SettingsInvalid([Diagnostic((), message, location=str(path))]) from None
+            raise SettingsInvalid.at(path, "it is a link to a file that does not exist") from None
         return None
     except OSError as error:
         raise _unreadable(path, error.strerror) from error
@@ -51,7 +50,7 @@ def read_regular(path: Path) -> tuple[bytes, os.stat_result] | None:
 
 
 def _unreadable(path: Path, reason: str | None) -> SettingsInvalid:
-    return SettingsInvalid([Diagnostic((), f"it cannot be read: {reason}", location=str(path))])
+    return SettingsInvalid.at(path, f"it cannot be read: {reason}")
 
 
 def foreign_writer(status: os.stat_result, trusted: Collection[int] = ()) -> str | None:

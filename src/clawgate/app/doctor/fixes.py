@@ -8,12 +8,7 @@ from pathlib import Path
 
 from clawgate.app.doctor.checks import Fix
 from clawgate.app.gateway_token import with_mode, with_token
-from clawgate.settings.atomic_write import WriteFailed
-from clawgate.settings.json5.document import EditNotSupported
-from clawgate.settings.json5.edit import EditVerificationFailed
-from clawgate.settings.json5.source_map import InvalidJson5
-from clawgate.settings.openclaw.update import update
-from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.openclaw.update import NOT_WRITTEN, update
 
 
 class CannotFix(Exception):
@@ -38,10 +33,8 @@ def apply_fix(fix: Fix, environment: Mapping[str, str]) -> list[str]:
                 ]
             case "set_mode":
                 return _write(path, environment, with_mode)
-    except (WriteFailed, EditNotSupported, InvalidJson5, EditVerificationFailed) as error:
+    except NOT_WRITTEN as error:
         raise CannotFix(str(error)) from error
-    except SettingsInvalid as error:
-        raise CannotFix("; ".join(map(str, error.problems))) from error
     except OSError as error:
         raise CannotFix(error.strerror or str(error)) from error
 

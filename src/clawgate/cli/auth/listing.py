@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
 from clawgate.cli.auth.wizard.credential_block import credential_of
 from clawgate.cli.terminal.table import print_table
+from clawgate.plugins.api import object_at
 from clawgate.providers.built_in import BUILT_IN
 from clawgate.providers.catalog import Catalog
 from clawgate.providers.provider import Provider
@@ -47,7 +47,7 @@ def auth_rows(file: ConfigFile, catalog: Catalog) -> list[AuthRow]:
 
 
 def _row(provider: Provider, file: ConfigFile) -> AuthRow:
-    stored = credential_of(_block(file.raw, provider.id))
+    stored = credential_of(object_at(file.raw, ("models", "providers", provider.id)))
     if stored is not None:
         path = ("models", "providers", provider.id, *stored.path)
         place = file.origins.get(format_key_path(path), file.path.name)
@@ -59,13 +59,6 @@ def _row(provider: Provider, file: ConfigFile) -> AuthRow:
     if built_in is not None and provider.credential.line():
         return AuthRow(provider, provider.auth_kind, f"{built_in.variable} (environment)", built_in.variable)
     return AuthRow(provider, provider.auth_kind, "", None)
-
-
-def _block(raw: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
-    models = raw.get("models")
-    providers = models.get("providers") if isinstance(models, dict) else None
-    block = providers.get(provider) if isinstance(providers, dict) else None
-    return block if isinstance(block, dict) else {}
 
 
 def print_rows(rows: Sequence[AuthRow]) -> None:

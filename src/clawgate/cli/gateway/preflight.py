@@ -31,13 +31,10 @@ def start_refusal(
 ) -> RestartRefusal | None:
     """Return why a gateway could not start, None if it could. ``sockets`` are those that it would inherit."""
     from clawgate.app.gateway_token import start_problems
-    from clawgate.settings.environment import named_environment
-    from clawgate.settings.openclaw.config_file import read_config
     from clawgate.settings.openclaw.gateway import listens_at
 
     try:
-        variables = named_environment(environment, env_file)
-        file = read_config(paths.config, variables, required=paths.config_named)
+        file = paths.read_config(env_file, environment)
     except SettingsInvalid as error:
         return RestartRefusal(ExitCode.USAGE, tuple(map(str, error.problems)))
     if problems := start_problems(file, flags):

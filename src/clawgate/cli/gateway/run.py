@@ -34,7 +34,7 @@ from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
 from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
 from clawgate.processes.instance.run_records import RestartRefusal, write_refusal
-from clawgate.settings.environment import ignored_env_file, named_environment
+from clawgate.settings.environment import ignored_env_file
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import access_warnings
@@ -153,10 +153,7 @@ class GatewayRun:
         )
 
     def _read_config(self) -> ConfigFile:
-        from clawgate.settings.openclaw.config_file import read_config
-
-        environment = named_environment(os.environ, self._options.env_file)
-        return read_config(self._paths.config, environment, required=self._paths.config_named)
+        return self._paths.read_config(self._options.env_file)
 
     @property
     def _flags(self) -> GatewayFlags:

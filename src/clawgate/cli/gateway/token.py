@@ -6,14 +6,12 @@ The only command that prints a secret of the config. It prints nothing else on s
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from clawgate.cli.errors import fail
-from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.gateway.output import action_output
 from clawgate.cli.paths import Paths, env_file_option, find_paths, json_option, path_options
 
@@ -34,8 +32,7 @@ def token(config: str | None, env_file: str | None, as_json: bool) -> None:
     """
     with action_output("token", as_json=as_json):
         paths = find_paths(config)
-        file = _read(paths, env_file)
-        secret = _secret(file)
+        file, secret = _read(paths, env_file)
         origin = _origin(file, secret)
         _fail_if_another_counts(paths, secret)
         if as_json:
@@ -47,29 +44,18 @@ def token(config: str | None, env_file: str | None, as_json: bool) -> None:
         click.echo(secret.value)
 
 
-def _read(paths: Paths, env_file: str | None) -> ConfigFile:
-    from clawgate.settings.environment import named_environment
-    from clawgate.settings.openclaw.config_file import read_config
-    from clawgate.settings.problems import SettingsInvalid
-
-    try:
-        environment = named_environment(os.environ, env_file)
-        return read_config(paths.config, environment, required=paths.config_named)
-    except SettingsInvalid as error:
-        fail("invalid configuration:", error.problems, status=ExitCode.USAGE)
-
-
-def _secret(file: ConfigFile) -> CallerSecret:
+def _read(paths: Paths, env_file: str | None) -> tuple[ConfigFile, CallerSecret]:
     from clawgate.settings.openclaw.gateway import GatewayFlags, caller_secret
     from clawgate.settings.problems import SettingsInvalid
 
     try:
+        file = paths.read_config(env_file)
         secret = caller_secret(file, GatewayFlags())
     except SettingsInvalid as error:
-        fail("invalid configuration:", error.problems, status=ExitCode.USAGE)
+        fail_invalid_config(error.problems)
     if secret is None:
         fail(_why_none(file))
-    return secret
+    return file, secret
 
 
 def _why_none(file: ConfigFile) -> str:
@@ -87,14 +73,13 @@ def _why_none(file: ConfigFile) -> str:
 
 def _origin(file: ConfigFile, secret: CallerSecret) -> str:
     """Return where the secret is set, with the variable or file that the config refers to."""
-    from clawgate.settings.json5.document import NoSuchPath, value_at
+    from clawgate.settings.json5.document import find_value
     from clawgate.settings.references import resolve_references
 
     if not secret.is_in_file:
         return secret.origin
-    try:
-        written = value_at(file.raw, ("gateway", "auth", secret.kind))
-    except NoSuchPath:
+    written = find_value(file.raw, ("gateway", "auth", secret.kind))
+    if written is None:
         return secret.origin
     _, references = resolve_references(written, {})
     names = ", ".join(one.name for one in references)

@@ -33,6 +33,14 @@ def value_at(document: object, path: KeyPath) -> Plain:
     return cast(Plain, value)
 
 
+def find_value(document: object, path: KeyPath) -> Plain:
+    """Return the value at a path of a document, None where there is none."""
+    try:
+        return value_at(document, path)
+    except NoSuchPath:
+        return None
+
+
 def same_value(one: object, other: object) -> bool:
     """Return whether two plain values are the same to every reader: 1 and 1.0 are, 1 and true are not."""
     if isinstance(one, dict) and isinstance(other, dict):

@@ -15,6 +15,7 @@ from clawgate.settings.json5.document import (
     EditNotSupported,
     NoSuchPath,
     Plain,
+    find_value,
     plain_copy,
     same_value,
     value_at,
@@ -40,6 +41,14 @@ _NO_TEXT = BLANKS + LINE_BREAKS
 
 class EditVerificationFailed(Exception):
     """The new text has another value than it should: a defect of this module. It must not be written."""
+
+
+def value_in(text: str, path: KeyPath) -> Plain:
+    """Return the value at a path of a text, None where there is none. An invalid text is for the edit to report."""
+    try:
+        return find_value(pyjson5.decode(text), path)
+    except pyjson5.Json5Exception:
+        return None
 
 
 def set_value(text: str, path: KeyPath, value: object) -> str:

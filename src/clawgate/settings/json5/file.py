@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pyjson5
 
-from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.json5.source_map import InvalidJson5, SourceMap, source_map
 from clawgate.settings.key_path import MAX_DEPTH
 from clawgate.settings.problems import SettingsInvalid
@@ -50,13 +49,16 @@ def read_json5(path: Path) -> Json5File | None:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise _invalid(path, line, column, "it cannot be read: it is not UTF-8 text") from None
+        raise SettingsInvalid.at(
+            f"{path}:{line}:{column}", "it cannot be read: it is not UTF-8 text"
+        ) from None
     try:
         if text and not text.strip("\0"):
             raise InvalidJson5("nothing but NUL characters; restore a backup", 1, 1)
         return json5_file(path, text, hashlib.sha256(data).hexdigest(), stat.S_IMODE(status.st_mode))
     except InvalidJson5 as error:
-        raise _invalid(path, error.line, error.column, f"it is not JSON5: {error.message}") from None
+        location = f"{path}:{error.line}:{error.column}"
+        raise SettingsInvalid.at(location, f"it is not JSON5: {error.message}") from None
 
 
 def json5_file(path: Path, text: str, digest: str = "", mode: int = PRIVATE_MODE) -> Json5File:
@@ -74,8 +76,4 @@ def json5_file(path: Path, text: str, digest: str = "", mode: int = PRIVATE_MODE
 def missing_file(path: Path) -> SettingsInvalid:
     """Return the error for a config file that was named and does not exist."""
     fix = "name another with --config or OPENCLAW_CONFIG_PATH, or none"
-    return SettingsInvalid([Diagnostic((), "the file does not exist", fix=fix, location=str(path))])
-
-
-def _invalid(path: Path, line: int, column: int, message: str) -> SettingsInvalid:
-    return SettingsInvalid([Diagnostic((), message, location=f"{path}:{line}:{column}")])
+    return SettingsInvalid.at(path, "the file does not exist", fix)

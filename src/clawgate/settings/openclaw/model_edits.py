@@ -6,11 +6,8 @@ it only names the primary model.
 
 from __future__ import annotations
 
-import pyjson5
-
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.json5.document import NoSuchPath, value_at
-from clawgate.settings.json5.edit import set_value, unset_value
+from clawgate.settings.json5.edit import set_value, unset_value, value_in
 
 _MODEL = ("agents", "defaults", "model")
 _MODELS = ("agents", "defaults", "models")
@@ -19,14 +16,14 @@ _NO_ALLOWLIST = ("meta", "migrations", "modelPolicyAllowlist")
 
 def with_default(text: str, ref: ModelRef) -> str:
     """Make ``ref`` the default model."""
-    if isinstance(_value(text, _MODEL), str):
+    if isinstance(value_in(text, _MODEL), str):
         return set_value(text, _MODEL, str(ref))
     return set_value(text, (*_MODEL, "primary"), str(ref))
 
 
 def fallbacks_in(text: str) -> list[str]:
     """Return the fallbacks of the default model, in their order."""
-    names = _value(text, (*_MODEL, "fallbacks"))
+    names = value_in(text, (*_MODEL, "fallbacks"))
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
@@ -35,7 +32,7 @@ def with_fallback(text: str, ref: ModelRef) -> str:
     names = fallbacks_in(text)
     if str(ref) in names:
         return text
-    model = _value(text, _MODEL)
+    model = value_in(text, _MODEL)
     if isinstance(model, str):
         return set_value(text, _MODEL, {"primary": model, "fallbacks": [str(ref)]})
     return set_value(text, (*_MODEL, "fallbacks"), [*names, str(ref)])
@@ -55,7 +52,7 @@ def with_alias(text: str, alias: str, ref: ModelRef) -> str:
     that it is none (read in 2026.9.6, ``collectLegacyDefaultModelAllowRefs``). A list that is there may limit them on
     purpose.
     """
-    if not _value(text, _MODELS):
+    if not value_in(text, _MODELS):
         text = set_value(text, _NO_ALLOWLIST, True)
     return set_value(_without_alias(text, alias, ref), (*_MODELS, str(ref), "alias"), alias)
 
@@ -66,16 +63,9 @@ def without_alias(text: str, alias: str) -> str:
 
 
 def _without_alias(text: str, alias: str, kept: ModelRef | None) -> str:
-    models = _value(text, _MODELS)
+    models = value_in(text, _MODELS)
     for name, settings in models.items() if isinstance(models, dict) else ():
         present = settings.get("alias") if isinstance(settings, dict) else None
         if isinstance(present, str) and present.casefold() == alias.casefold() and name != str(kept):
             text = unset_value(text, (*_MODELS, name, "alias"))
     return text
-
-
-def _value(text: str, path: tuple[str, ...]) -> object:
-    try:
-        return value_at(pyjson5.decode(text), path)
-    except (NoSuchPath, pyjson5.Json5Exception):
-        return None  # the edit reports a text that cannot be read, with line and column

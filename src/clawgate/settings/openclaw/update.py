@@ -16,7 +16,7 @@ from pathlib import Path
 from clawgate.settings import atomic_write
 from clawgate.settings.atomic_write import WriteFailed
 from clawgate.settings.diagnostic import Diagnostic
-from clawgate.settings.json5.document import NoSuchPath, value_at
+from clawgate.settings.json5.document import EditNotSupported, find_value
 from clawgate.settings.json5.edit import EditVerificationFailed
 from clawgate.settings.json5.file import PRIVATE_MODE, Json5File, json5_file, read_json5
 from clawgate.settings.json5.source_map import InvalidJson5, nearest_position
@@ -33,6 +33,10 @@ _NEVER_DROPPED: dict[KeyPath, str] = {
 _INDEX = re.compile(r"\[\d+\]")
 _SMALL_BYTES = 512
 """A smaller file may halve without being a mistake."""
+
+
+NOT_WRITTEN = (SettingsInvalid, WriteFailed, EditNotSupported, EditVerificationFailed, InvalidJson5)
+"""What an edit and `update` raise: nothing was written, and the text of the error says why."""
 
 
 class LosesTooMuch(WriteFailed):
@@ -166,7 +170,11 @@ def _identity(problem: Diagnostic) -> tuple[str, str]:
 
 def _check_loss(old: Json5File, new: Json5File, dropped: Collection[KeyPath], *, may_shrink: bool) -> None:
     for path, reason in _NEVER_DROPPED.items():
-        if path not in dropped and _has(old.value, path) and not _has(new.value, path):
+        if (
+            path not in dropped
+            and find_value(old.value, path) is not None
+            and find_value(new.value, path) is None
+        ):
             name = format_key_path(path)
             raise LosesTooMuch(
                 f"{name}: would be removed, and {reason}; nothing was changed, "
@@ -178,11 +186,3 @@ def _check_loss(old: Json5File, new: Json5File, dropped: Collection[KeyPath], *,
             f"{old.path}: would shrink from {before} to {after} bytes; nothing was changed, "
             "to remove parts of it run: clawgate config unset PATH"
         )
-
-
-def _has(document: object, path: KeyPath) -> bool:
-    try:
-        value_at(document, path)
-    except NoSuchPath:
-        return False
-    return True

@@ -47,10 +47,7 @@ def parse_request(body: bytes, shape: msgspec.json.Decoder[T]) -> T:
 
 def member_names(body: bytes) -> list[str]:
     """Return the names in an object that `parse_request` has read, without those of null."""
-    try:
-        members = _members.decode(body)
-    except _WRONG:
-        members = _members.decode(replace_lone_surrogates(body))
+    members = decode(body, _members)
     return [name for name, value in members.items() if bytes(value) != b"null"]
 
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyjson5
-
 from clawgate.plugins.api.provider import ConfigChange
+from clawgate.plugins.install.config_cleanup import owned_paths
 from clawgate.policy.model_routing import ModelRef
-from clawgate.settings.json5.document import NoSuchPath, value_at
-from clawgate.settings.json5.edit import set_value, unset_value
+from clawgate.settings.json5.document import NoSuchPath
+from clawgate.settings.json5.edit import set_value, unset_value, value_in
 from clawgate.settings.key_path import KeyPath
-from clawgate.settings.openclaw.model_edits import fallbacks_in, with_alias, with_default, without_fallbacks
+from clawgate.settings.openclaw.model_edits import with_alias, with_default
 
 _MODEL: KeyPath = ("agents", "defaults", "model")
-_MODELS: KeyPath = ("agents", "defaults", "models")
 
 
 def with_provider(
@@ -33,7 +31,7 @@ def with_provider(
     path = ("models", "providers", provider)
     block = dict(change.provider)
     if plugin is not None:
-        present = _at(text, path)
+        present = value_in(text, path)
         block = _joined(present if isinstance(present, dict) else {}, block)
         text = _with_plugin(text, plugin, change.plugin_config)
     text = set_value(text, path, block)
@@ -70,42 +68,26 @@ def _model(present: object, entry: object) -> object:
 
 
 def _kept(text: str) -> dict[str, Any]:
-    present = _at(text, _MODEL)
+    present = value_in(text, _MODEL)
     return present if isinstance(present, dict) else {}
 
 
 def _with_plugin(text: str, plugin: str, config: Mapping[str, object]) -> str:
     entry = ("plugins", "entries", plugin)
-    if _at(text, (*entry, "enabled")) is not True:
+    if value_in(text, (*entry, "enabled")) is not True:
         text = set_value(text, (*entry, "enabled"), True)
-    present = _at(text, (*entry, "config"))
+    present = value_in(text, (*entry, "config"))
     merged = (present if isinstance(present, dict) else {}) | dict(config)
     return set_value(text, (*entry, "config"), merged) if merged else text
 
 
 def without_provider(text: str, provider: str, owned: Sequence[KeyPath]) -> str:
     """Return ``text`` without ``owned``, the provider's block, and every default, fallback and alias of its models."""
-    for path in (*owned, ("models", "providers", provider)):
+    for path in owned:
         text = _without(text, path)
-    for name in fallbacks_in(text):
-        if _of(name, provider):
-            text = without_fallbacks(text, name)
-    settings = _at(text, _MODELS)
-    for name in settings if isinstance(settings, dict) else ():
-        if _of(name, provider):
-            text = _without(text, (*_MODELS, name))
-    primary = _at(text, (*_MODEL, "primary"))
-    if isinstance(primary, str) and _of(primary, provider):
-        text = _without(text, (*_MODEL, "primary"))
-    left = _at(text, _MODEL)
-    if left in ({}, {"fallbacks": []}) or (isinstance(left, str) and _of(left, provider)):
-        text = _without(text, _MODEL)
-    return text
-
-
-def _of(name: str, provider: str) -> bool:
-    ref = ModelRef.parse(name)
-    return ref is not None and ref.provider == provider
+    for path in owned_paths(value_in(text, ()), "", [provider]):
+        text = _without(text, path)
+    return _without(text, _MODEL) if value_in(text, _MODEL) in ({}, {"fallbacks": []}) else text
 
 
 def _without(text: str, path: KeyPath) -> str:
@@ -113,10 +95,3 @@ def _without(text: str, path: KeyPath) -> str:
         return unset_value(text, path)
     except NoSuchPath:
         return text
-
-
-def _at(text: str, path: KeyPath) -> object:
-    try:
-        return value_at(pyjson5.decode(text), path)
-    except (NoSuchPath, pyjson5.Json5Exception):
-        return None  # the edit that follows reports an invalid text

@@ -32,11 +32,8 @@ from clawgate.plugins.api.provider import CheckResult, ConfigChange
 from clawgate.plugins.api.questions import Answers, Choice, Question
 from clawgate.plugins.api.service import FetchFailed
 from clawgate.plugins.host.isolation import PluginFailed, reason_of
-from clawgate.settings.json5.document import EditNotSupported
-from clawgate.settings.json5.edit import EditVerificationFailed
-from clawgate.settings.json5.source_map import InvalidJson5
 from clawgate.settings.openclaw.gateway import GatewayFlags, lacks_token
-from clawgate.settings.openclaw.update import NEW_FILE, WriteResult
+from clawgate.settings.openclaw.update import NEW_FILE, NOT_WRITTEN, WriteResult
 
 CHECK_SECONDS = 30.0
 _T = TypeVar("_T")
@@ -109,7 +106,7 @@ def sign_in(target: ProviderTarget, options: SignInOptions, context: SignInConte
     is_default = _make_default(change, options, context)
     try:
         after = with_provider(context.text, name, change, plugin=target.plugin, default=is_default)
-    except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
+    except NOT_WRITTEN as error:
         raise SignInFailed(str(error)) from error
     token = ""
     if _wants_token(context):
@@ -131,7 +128,7 @@ def sign_out(provider: str, target: ProviderTarget | None, context: SignInContex
     owned = _call(target, lambda: list(target.provider.owned_paths(raw))) if target is not None else []
     try:
         after = without_provider(context.text, provider, owned)
-    except (EditNotSupported, EditVerificationFailed, InvalidJson5) as error:
+    except NOT_WRITTEN as error:
         raise SignInFailed(str(error)) from error
     return _confirm_and_write(context, after, (), may_shrink=True)
 

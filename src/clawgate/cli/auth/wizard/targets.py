@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
+from clawgate.plugins.api import object_at
 from clawgate.plugins.api.provider import ProviderPlugin
 from clawgate.policy.typos import typo_of
 from clawgate.providers.built_in import BUILT_IN
@@ -89,14 +90,8 @@ class ProviderTargets:
                 BuiltinProvider("", {}, {*configured, *BUILT_IN, *self._of_plugins, CUSTOM})
             )
         if name in BUILT_IN or name in configured:
-            return ProviderTarget(BuiltinProvider(name, self.block(name)))
+            return ProviderTarget(BuiltinProvider(name, object_at(self._raw, ("models", "providers", name))))
         raise UnknownTarget(_unknown(name, [one.id for one in self.candidates()]))
-
-    def block(self, name: str) -> Mapping[str, Any]:
-        """Return a provider's block of the config, with its references unresolved; {} if there is none."""
-        providers = self._raw.get("models", {}).get("providers", {})
-        block = providers.get(name) if isinstance(providers, dict) else None
-        return block if isinstance(block, dict) else {}
 
     def _of_plugin(self, name: str, plugin: DiscoveredPlugin) -> ProviderTarget:
         from clawgate.plugins.host.discovery import blocked_reason, enabled_reason

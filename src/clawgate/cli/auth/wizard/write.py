@@ -31,10 +31,7 @@ def write_shown(
     Ctrl-C takes effect after the write, which takes milliseconds: the user must not have to guess which version is on
     disk.
     """
-    from clawgate.settings.atomic_write import WriteFailed
-    from clawgate.settings.json5.edit import EditVerificationFailed
-    from clawgate.settings.openclaw.update import update
-    from clawgate.settings.problems import SettingsInvalid
+    from clawgate.settings.openclaw.update import NOT_WRITTEN, update
 
     def edit(text: str) -> str:
         if text != before:
@@ -48,9 +45,7 @@ def write_shown(
             return update(
                 path, os.environ if environment is None else environment, edit, may_shrink=may_shrink
             )
-    except SettingsInvalid as error:
-        raise NothingWritten("; ".join(map(str, error.problems))) from error
-    except (WriteFailed, EditVerificationFailed) as error:
+    except NOT_WRITTEN as error:
         raise NothingWritten(str(error)) from error
 
 
