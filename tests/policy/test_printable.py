@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawgate.policy.printable import escape_controls
+from clawgate.policy.printable import escape_controls, is_quoted
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,12 @@ def test_only_what_is_not_printable_is_escaped(text: str, escaped: str) -> None:
 def test_the_result_is_printable_and_stays_the_same_when_escaped_again(text: str) -> None:
     escaped = escape_controls(text)
     assert escaped.isprintable() and escape_controls(escaped) == escaped
+
+
+@pytest.mark.parametrize("text", ['"sk-1"', "'sk-1'", "`sk-1`", '""'])
+def test_quotes_around_a_text_are_found(text: str) -> None:
+    assert is_quoted(text) and not is_quoted(text[1:]) and not is_quoted(f"x{text}")
+
+
+def test_one_quote_is_not_a_pair() -> None:
+    assert not is_quoted('"') and not is_quoted("") and not is_quoted("\"a'")

@@ -388,3 +388,23 @@ def test_the_lock_ends_with_its_holder(file: Path) -> None:
     handle = os.open(file.parent / ".openclaw.json.lock", os.O_RDWR)
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(handle)
+
+
+def test_a_file_that_is_a_mount_of_its_own_is_kept_and_the_message_says_what_to_mount(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What rename(2) says of it. The real thing: tests/e2e/test_containers.py."""
+    file.write_bytes(OLD)
+    rename = Path.replace
+
+    def refuse(source: Path, target: Path) -> Path:
+        if target == file:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with locked(file), pytest.raises(WriteFailed, match="mount the folder that it is in"):
+        replace(file, NEW, old=OLD)
+    assert file.read_bytes() == OLD and sorted(one.name for one in file.parent.iterdir()) == [
+        f".{file.name}.lock", file.name, f"{file.name}.bak",
+    ]  # fmt: skip

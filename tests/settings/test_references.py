@@ -6,7 +6,7 @@ import pytest
 
 from clawgate.settings.references import resolve_references
 
-VARIABLES = {"A": "one", "B_2": "two", "C": "${A}", "EMPTY": ""}
+VARIABLES = {"QUOTED": "'x'", "A": "one", "B_2": "two", "C": "${A}", "EMPTY": ""}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,8 @@ def test_what_can_be_followed_is_replaced_once(value: object, found: object) -> 
         ("a${EMPTY}", "EMPTY", "unset"),
         ({"source": "env", "id": "NONE"}, "NONE", "unset"),
         ({"source": "env", "provider": "default", "id": "EMPTY"}, "EMPTY", "unset"),
+        ("${QUOTED}", "QUOTED", "quoted"),
+        ({"source": "env", "id": "QUOTED"}, "QUOTED", "quoted"),
         ("${my-key}", "${my-key}", "malformed"),
         ("${", "${", "malformed"),
         ("${}", "${}", "malformed"),
@@ -48,6 +50,7 @@ def test_what_cannot_be_followed_is_told_with_its_place_and_stays_as_it_was(
     assert found == {"k": [value]}
     assert (missing.path, missing.name, missing.kind) == (("k", 0), name, kind)
     says = {"unset": "is not set", "malformed": "is not a reference", "unsupported": "are not supported"}
+    says["quoted"] = "QUOTED is wrapped in quotes"
     assert says[kind] in missing.message and missing.fix
 
 

@@ -152,3 +152,17 @@ def test_each_path_that_others_can_change_is_a_warning_with_its_command(tmp_path
         (str(loose), Severity.WARNING, f"run: chmod 600 {loose}"),
         (str(folder), Severity.WARNING, f"run: chmod 700 {folder}"),
     ]
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True), (0o400, False)])
+def test_a_secret_file_that_others_can_read_is_a_warning_and_another_file_is_not(
+    tmp_path: Path, mode: int, warned: bool
+) -> None:
+    file = tmp_path / "x.env"
+    file.touch(mode)
+    file.chmod(mode)
+    assert access_warnings(file) == []
+    found = access_warnings(secret_files=[file])
+    assert [(one.location, one.fix) for one in found] == (
+        [(str(file), f"run: chmod 600 {file}")] if warned else []
+    )

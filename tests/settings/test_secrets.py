@@ -11,6 +11,8 @@ from clawgate.settings.secrets import MIN_TOKEN_LENGTH, PLACEHOLDERS, secret_pro
 GOOD = "k7Q-canary_9xZ2.pw4~"
 
 NO_SECRETS = {
+    "quotes": (f'"{GOOD}"', "in quotes"),
+    "single quotes": (f" '{GOOD}' ", "in quotes"),
     "empty": ("", "is empty"),
     "blanks": (" \t\n", "is empty"),
     "OpenClaw's placeholder": ("__OPENCLAW_REDACTED__", "redaction placeholder"),

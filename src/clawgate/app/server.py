@@ -6,6 +6,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from clawgate.app.factory import RelayDescription, build_relay_role, new_via_value
@@ -25,6 +26,7 @@ from clawgate.relay.observe.metrics import RequestMetrics
 from clawgate.relay.observe.record import Observer
 from clawgate.relay.upstream.dial import Dialer
 from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.regular_file import access_warnings
 from clawgate.settings.roles.server import ServerSettings
 from clawgate.settings.roles.tokens_file import TokenSource
 from clawgate.wire.http.url import parse_url
@@ -44,6 +46,10 @@ def build_server(
     """Build a server. ``add_secrets`` is called with the tokens that come from files. Raises `SettingsInvalid`."""
     source = TokenSource(settings)
     add_secrets(source.tokens.values())
+    for warning in access_warnings(
+        secret_files=[Path(name) for name in [settings.proxy_tokens_file] if name]
+    ):
+        logger.warning("%s", warning)
     _check_certificate(settings)
     metrics = RequestMetrics()
     log = AccessLog(write_line, time.time) if settings.access_log else None

@@ -1,6 +1,11 @@
-"""Escapes characters that would steer a terminal or start a new line."""
+"""Recognises what a text should not have: characters that steer a terminal or start a line, and leftover quotes."""
 
 from __future__ import annotations
+
+
+def is_quoted(text: str) -> bool:
+    """Return whether quotes meant for a shell are a part of ``text``, as ``docker run --env-file`` leaves them."""
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`"
 
 
 def escape_controls(text: str) -> str:

@@ -35,6 +35,7 @@ _FIXES = {
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
     errno.EACCES: "check the owner and mode of the file and its folder",
     errno.EPERM: "check the owner and mode of the file and its folder",
+    errno.EBUSY: "it is mounted on its own: mount the folder that it is in, or change it outside of the container",
     errno.EROFS: "remount its file system, which is read-only",
 }
 

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from clawgate.policy.printable import is_quoted
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.redaction import redact_name
+from clawgate.settings.secrets import QUOTED
 
 _REFERENCE = re.compile(r"\$?\$\{[^}]*\}?")
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}\Z")
@@ -24,12 +26,12 @@ class UnresolvedReference:
     """A reference that leads nowhere.
 
     ``kind`` is "unset" (``name`` is the variable), "malformed" (``name`` is the text) or "unsupported" (``name`` is the
-    source and its provider, as ``exec:vault``).
+    source and its provider, as ``exec:vault``), or "quoted" (what the variable ``name`` holds is not resolved).
     """
 
     path: KeyPath
     name: str
-    kind: Literal["unset", "malformed", "unsupported"]
+    kind: Literal["unset", "malformed", "unsupported", "quoted"]
 
     @property
     def message(self) -> str:
@@ -38,6 +40,8 @@ class UnresolvedReference:
             return f"secret references of the source '{self.name.partition(':')[0]}' are not supported"
         if self.kind == "malformed":
             return f"{redact_name(self.name)} is not a reference"
+        if self.kind == "quoted":
+            return f"the environment variable {redact_name(self.name)} {QUOTED}"
         return f"the environment variable {redact_name(self.name)} is not set"
 
     def __str__(self) -> str:
@@ -50,7 +54,7 @@ class UnresolvedReference:
             return "use the source 'env', or enter the value itself"
         if self.kind == "malformed":
             return "write ${NAME}, or $${ for a plain ${"
-        return "set it, or enter the value itself"
+        return "remove them" if self.kind == "quoted" else "set it, or enter the value itself"
 
 
 def resolve_references(
@@ -71,10 +75,7 @@ def _resolve(
     if isinstance(value, dict):
         source, name = value.get("source"), value.get("id")
         if source == "env" and isinstance(name, str):
-            if not environment.get(name):
-                unresolved.append(UnresolvedReference(path, name, "unset"))
-                return value
-            return environment[name]
+            return _variable(name, environment, path, unresolved) or value
         unsupported = isinstance(source, str) and source in _UNSUPPORTED_SOURCES
         if unsupported and isinstance(name, str) and isinstance(value.get("provider"), str):
             unresolved.append(UnresolvedReference(path, f"{source}:{value['provider']}", "unsupported"))
@@ -93,9 +94,16 @@ def _resolve(
         if name is None:
             unresolved.append(UnresolvedReference(path, text, "malformed"))
             return text
-        if not environment.get(name[1]):
-            unresolved.append(UnresolvedReference(path, name[1], "unset"))
-            return text
-        return environment[name[1]]
+        return _variable(name[1], environment, path, unresolved) or text
 
     return _REFERENCE.sub(replacement, value)
+
+
+def _variable(
+    name: str, environment: Mapping[str, str], path: KeyPath, unresolved: list[UnresolvedReference]
+) -> str | None:
+    value = environment.get(name)
+    if value and not is_quoted(value.strip()):
+        return value
+    unresolved.append(UnresolvedReference(path, name, "quoted" if value else "unset"))
+    return None

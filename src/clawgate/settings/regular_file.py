@@ -21,6 +21,7 @@ ROOT = 0
 """The user who can change every file anyhow."""
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 def read_regular(path: Path) -> tuple[bytes, os.stat_result] | None:
@@ -66,16 +67,33 @@ def foreign_writer(status: os.stat_result, trusted: Collection[int] = ()) -> str
     return None
 
 
-def access_warnings(*paths: Path) -> list[Diagnostic]:
-    """Return a warning for each of ``paths`` that another user can change; one that is not there is passed over."""
+def is_mounted_secret(path: Path, status: os.stat_result) -> bool:
+    """Whether others can at most read a file and its mode cannot be changed: a secret of Docker or Kubernetes.
+
+    Those have mode 0444 or 0440, with root as owner, on a file system that is mounted read-only.
+    """
+    is_root_s = status.st_uid in (os.geteuid(), ROOT) and not status.st_mode & _OTHERS_MAY_WRITE
+    return is_root_s and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def access_warnings(*paths: Path, secret_files: Collection[Path] = ()) -> list[Diagnostic]:
+    """Return a warning for each file or folder that another user can change, or read if it is a secret file.
+
+    One that is not there is passed over.
+    """
     found = []
-    for path in dict.fromkeys(paths):
+    for path in dict.fromkeys((*paths, *secret_files)):
         try:
             status = path.stat()
         except (OSError, ValueError):
             continue
-        if reason := foreign_writer(status):
+        reason = foreign_writer(status)
+        if reason is None and path in secret_files and status.st_mode & _OTHERS_MAY_READ:
+            reason = f"other users can read it (mode {stat.S_IMODE(status.st_mode):04o})"
+        if reason:
             fix = f"run: {closing_command(path, status)}"
+            if is_mounted_secret(path, status):
+                fix = "its mount is read-only: mount it with mode 0400, and this program's user as owner"
             found.append(Diagnostic((), reason, Severity.WARNING, fix, location=str(path)))
     return found
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from clawgate.policy.printable import is_quoted
+
 MIN_TOKEN_LENGTH = 16
 _MIN_DISTINCT_CHARACTERS = 6
 _VARIABLE_NAME = re.compile(r"\$(\{[^}]*\}?|[A-Za-z0-9_]*)\Z")
+QUOTED = "is wrapped in quotes, which are a part of the value"
 PLACEHOLDER = "__OPENCLAW_REDACTED__"
 """What OpenClaw prints in place of a secret."""
 
@@ -37,6 +40,8 @@ def secret_problem(value: str) -> str | None:
     """Return why ``value`` cannot be a real secret, None if it may be one."""
     if not value.strip():
         return "is empty"
+    if is_quoted(value.strip()):
+        return QUOTED
     if any(text in value for text in PLACEHOLDERS) or (value.startswith("<") and value.endswith(">")):
         return "is a redaction placeholder, not a secret"
     if _VARIABLE_NAME.match(value):

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.environment import Environment
+from clawgate.settings.fields import variables_of
 from clawgate.settings.paths import config_path
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.roles.bridge import BridgeSettings
@@ -253,3 +255,24 @@ def test_which_config_file(
 def test_a_home_that_nobody_has_is_a_problem_with_a_name() -> None:
     with pytest.raises(SettingsInvalid):
         read_sources(entry="x", config="~nobody-of-this-name/x.json", env_file=None)
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize(
+    "name", ["openai_api_key", "base_url", "proxy_token", "proxy_tokens", "port", "host"]
+)
+def test_a_value_in_quotes_is_refused_with_its_place(name: str, quote: str) -> None:
+    """Whatever it is for, and from a flag, a variable, or what the file refers to."""
+    (variable,) = variables_of(ServerSettings.model_fields[name])
+    value, key = f"{quote}{CANARY}{quote}", to_camel(name)
+    for flags, environment, block, place in (
+        ({}, {variable: value}, {}, variable),
+        ({name: value}, {}, {}, "--" + name.replace("_", "-")),
+        ({}, {}, {key: value}, "p"),
+        ({}, {"MINE": value}, {key: "${MINE}"}, "MINE"),
+    ):
+        given = SettingsSources(
+            environment=Environment(environment), block={**SERVER, **block}, block_name="p"
+        )
+        (found,) = [one for one in invalid(ServerSettings, flags, given) if one.path == (key,)]
+        assert place in str(found) and "wrapped in quotes" in str(found) and CANARY not in str(found)

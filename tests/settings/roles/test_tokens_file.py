@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -193,3 +194,29 @@ def test_without_a_file_nothing_changes() -> None:
 def test_no_problem_shows_a_token_in_the_place_of_its_name(file: Path) -> None:
     write(file, f"{A}:alice")
     refused(file)
+
+
+@pytest.mark.parametrize("line", [f'alice:"{A}"', f"alice:'{A}'", f'"alice:{A}"'])
+def test_a_token_in_quotes_is_refused_by_its_line(file: Path, line: str) -> None:
+    write(file, f"bob:{B}\n{line}\n")
+    (said,) = refused(file)
+    assert f"{file}:2" in said and "wrapped in quotes" in said
+
+
+@pytest.mark.parametrize(
+    ("mode", "read_only", "passes"),
+    [
+        (0o444, True, True), (0o440, True, True), (0o444, False, False), (0o440, False, False),
+        (0o666, True, False), (0o660, True, False), (0o464, True, False),
+    ],
+)  # fmt: skip
+def test_others_may_read_a_mounted_secret_and_nothing_else(
+    file: Path, mode: int, read_only: bool, passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(file, f"alice:{A}", mode)
+    flags = os.ST_RDONLY if read_only else 0
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=flags))
+    if passes:
+        assert read_tokens_file(file) == {"alice": A}
+    else:
+        assert f"chmod 600 {file}" in refused(file)[0]

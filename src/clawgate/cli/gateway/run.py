@@ -206,7 +206,7 @@ class GatewayRun:
         if note := ignored_env_file(Path.cwd(), file.environment):
             logger.info("%s", note)
         folders = (file.path.parent, self._paths.state)
-        for warning in access_warnings(file.path, *folders, *file.environment.files):
+        for warning in access_warnings(file.path, *folders, secret_files=file.environment.files):
             logger.warning("%s", warning)
 
     def _add_secrets(self, secrets: Iterable[str]) -> None:

@@ -43,7 +43,8 @@ def _print_sources(sources: SettingsSources) -> None:
         click.echo(f"clawgate: environment file read: {path}", err=True)
     if note := ignored_env_file(Path.cwd(), sources.environment):
         click.echo(f"clawgate: {note}", err=True)
-    for warning in (*argument_warnings(sys.argv), *access_warnings(*sources.files)):
+    access = access_warnings(*sources.files, secret_files=sources.environment.files)
+    for warning in (*argument_warnings(sys.argv), *access):
         click.echo(f"clawgate: warning: {warning}", err=True)
 
 

@@ -298,7 +298,7 @@ class _Validation:
         assert isinstance(resolved, dict)
         for reference in unresolved:
             path = reference.path
-            if path[0] == "gateway":
+            if path[0] == "gateway" or reference.kind == "quoted":
                 self._add(Diagnostic(path, reference.message, fix=reference.fix))
                 self._remove(resolved, path)
             elif reference.kind == "malformed":

@@ -108,7 +108,7 @@ def _references(value: object, environment: Mapping[str, str]) -> dict[str, bool
     """Every variable that ``value`` refers to: in an empty environment all of them are unresolved."""
     _, references = resolve_references(value, {})
     _, unresolved = resolve_references(value, environment)
-    unset = {one.name for one in unresolved}
+    unset = {one.name for one in unresolved if one.kind == "unset"}
     return {one.name: one.name not in unset for one in references if one.kind == "unset"}
 
 

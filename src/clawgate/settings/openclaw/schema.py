@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool
 
+from clawgate.policy.printable import is_quoted
 from clawgate.settings.fields import ParsedUrl, Port, Secret, reject_text, reject_text_for_whole, setting
 from clawgate.settings.openclaw.block import Block
 from clawgate.settings.openclaw.model_compat import ModelCompat
-from clawgate.settings.secrets import PLACEHOLDERS, login_problem
+from clawgate.settings.secrets import PLACEHOLDERS, QUOTED, login_problem
 
 Api = Literal["openai-completions", "openai-responses", "anthropic-messages"]
 """The dialects that clawgate speaks to a provider. The file may name others; such a provider is not ready."""
@@ -32,7 +33,7 @@ def _round_down(value: object) -> object:
 
 def _check_header(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    _check_not_placeholder(text)
+    _check_is_real(text)
     login = ":" in text and login_problem(text) is None  # of Basic; whether it is, depends on other keys
     if not (login or (text.isascii() and text.isprintable())) or text != text.strip() or not text:
         raise ValueError(
@@ -45,13 +46,15 @@ def _check_text(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text.strip():
         raise ValueError("is empty")
-    _check_not_placeholder(text)
+    _check_is_real(text)
     return value
 
 
-def _check_not_placeholder(text: str) -> None:
+def _check_is_real(text: str) -> None:
     if any(placeholder in text for placeholder in PLACEHOLDERS[:2]) or text in PLACEHOLDERS:
         raise ValueError("is a redaction placeholder, not a secret; enter the real value")
+    if is_quoted(text.strip()):
+        raise ValueError(f"{QUOTED}; remove them")
 
 
 def _primary_only(value: object) -> object:

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from clawgate.policy.printable import is_quoted
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.environment import Environment, full_environment, named_environment
 from clawgate.settings.fields import plain_type, variables_of
@@ -27,6 +28,7 @@ from clawgate.settings.references import resolve_references
 from clawgate.settings.resolve import Resolved, resolve
 from clawgate.settings.roles.config_block import config_block
 from clawgate.settings.roles.relay import flag_of
+from clawgate.settings.secrets import QUOTED
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -86,6 +88,9 @@ def load(model: type[_M], flags: Mapping[str, Any], sources: SettingsSources) ->
         if found.is_default:
             continue
         value, origins[name] = found.value, found.origin
+        if isinstance(value, str) and is_quoted(value.strip()):
+            problems.append(Diagnostic((key,), QUOTED, fix="remove them", location=found.origin))
+            continue
         if found is in_file:
             if reason := _text_instead(info, value):
                 problems.append(Diagnostic((key,), reason, location=found.origin))

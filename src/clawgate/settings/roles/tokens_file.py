@@ -9,14 +9,15 @@ import stat
 from pathlib import Path
 
 from clawgate.policy.authentication import TokenStore
+from clawgate.policy.printable import is_quoted
 from clawgate.settings.diagnostic import Diagnostic
 from clawgate.settings.file_watch import FileWatch
 from clawgate.settings.key_path import KeyPath
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.redaction import redact_name
-from clawgate.settings.regular_file import read_regular
+from clawgate.settings.regular_file import is_mounted_secret, read_regular
 from clawgate.settings.roles.server import TOKEN_NAME, TOKEN_NAME_RULE, ServerSettings
-from clawgate.settings.secrets import token_problem
+from clawgate.settings.secrets import QUOTED, token_problem
 
 _FILE: KeyPath = ("proxyTokensFile",)
 _MAKE_ONE = "make one with: clawgate server new-token"
@@ -38,7 +39,7 @@ def read_tokens_file(path: Path) -> dict[str, str]:
         raise _invalid("it cannot be read: it is not UTF-8 text", location=path) from error
     problems = []
     mode = status.st_mode
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if mode & (stat.S_IRWXG | stat.S_IRWXO) and not is_mounted_secret(path, status):
         message = f"other users have access to it (mode {stat.S_IMODE(mode):04o})"
         problems.append(Diagnostic(_FILE, message, fix=f"run: chmod 600 {path}", location=str(path)))
     tokens: dict[str, str] = {}
@@ -48,7 +49,9 @@ def read_tokens_file(path: Path) -> dict[str, str]:
             continue
         name, colon, token = (part.strip() for part in line.partition(":"))
         location = f"{path}:{number}"
-        if not colon or not TOKEN_NAME.match(name):
+        if is_quoted(line):
+            problems.append(Diagnostic(_FILE, QUOTED, fix="remove them", location=location))
+        elif not colon or not TOKEN_NAME.match(name):
             problems.append(Diagnostic(_FILE, "must be name:TOKEN", fix=TOKEN_NAME_RULE, location=location))
         elif name in tokens:
             message = f"the name '{redact_name(name)}' is not unique"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Literal
 
+from clawgate.policy.printable import is_quoted
+
 _URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9.])?)"
@@ -42,6 +44,8 @@ class Origin:
 
 def parse_url(url: str) -> tuple[Origin, str]:
     """Return the origin and the path (without a trailing slash, so empty for none). Raises ValueError."""
+    if is_quoted(url):
+        raise ValueError("is wrapped in quotes, which are a part of the value; remove them")
     if "@" in url.partition("//")[2].partition("/")[0]:
         raise ValueError("a URL must not carry a user name or password; configure the credential on its own")
     if "?" in url or "#" in url:
