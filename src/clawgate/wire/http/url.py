@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Literal
 
-from clawgate.policy.printable import is_quoted
-
 _URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9.])?)"
@@ -44,15 +42,15 @@ class Origin:
 
 def parse_url(url: str) -> tuple[Origin, str]:
     """Return the origin and the path (without a trailing slash, so empty for none). Raises ValueError."""
-    if is_quoted(url):
-        raise ValueError("is wrapped in quotes, which are a part of the value; remove them")
     if "@" in url.partition("//")[2].partition("/")[0]:
         raise ValueError("a URL must not carry a user name or password; configure the credential on its own")
     if "?" in url or "#" in url:
         raise ValueError("a base URL must not carry a query or fragment")
     match = _URL.match(url)
     if match is None:
-        raise ValueError("must look like https://host[:port][/path], with a plain ASCII host")
+        raise ValueError(
+            "must look like https://host[:port][/path], a plain ASCII host and no quotes around it"
+        )
     scheme: Literal["http", "https"] = "https" if match["scheme"].lower() == "https" else "http"
     port = int(match["port"] or _DEFAULT_PORT[scheme])
     if not 1 <= port <= 65535:
