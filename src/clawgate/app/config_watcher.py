@@ -80,7 +80,6 @@ class ConfigWatcher:
         """Whether the file as it was read last is in use as a whole."""
 
     def reload_if_changed(self) -> None:
-        """Read and apply the config if a watched file has changed."""
         if not self._watch.changed():
             return
         try:
@@ -265,13 +264,11 @@ def _log_changes(
 
 
 def _needs_restart(before: GatewaySettings, after: GatewaySettings) -> tuple[str, ...]:
-    """Return the keys whose change counts from a restart on."""
     pairs = (("gateway.port", before.port, after.port), ("gateway.bind", before.host, after.host))
     return tuple(key for key, old, new in pairs if old != new)
 
 
 def _log_catalog(catalog: Catalog) -> None:
-    """Log what is missing, and the default model."""
     for note in catalog.notes:
         logger.warning("%s", note)
     for provider in catalog.providers.values():

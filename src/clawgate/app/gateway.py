@@ -35,8 +35,6 @@ _CONFIG_CHECK_SECONDS = 0.5
 
 @dataclass(slots=True, kw_only=True)
 class GatewayRole(Role):
-    """A role that chooses the upstream by the model of a request."""
-
     router: ModelRouter
     plugins: PluginHost
     discovery: ModelDiscovery

@@ -38,6 +38,4 @@ class Role:
 
 @dataclass(slots=True, kw_only=True)
 class RelayRole(Role):
-    """A role with one upstream for all requests."""
-
     upstream: Upstream

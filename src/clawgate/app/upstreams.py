@@ -102,7 +102,6 @@ def parse_proxy(url: str | None) -> tuple[Origin | None, str | None]:
 
 
 def is_sent_in_the_clear(origin: Origin) -> bool:
-    """Return whether others on the network can read what is sent to ``origin``."""
     if origin.scheme == "https" or is_loopback(origin.host):
         return False
     return classify_host(origin.host) in (Reason.PUBLIC, Reason.NOT_AN_ADDRESS)

@@ -33,7 +33,6 @@ def complete_ref(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 
 def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete ``provider/model`` and aliases."""
     catalog = _catalog(ctx)
     return _matching({*map(str, known_refs(catalog)), *catalog.aliases}, incomplete) if catalog else []
 

@@ -65,7 +65,6 @@ def _install(name: str, command: click.Command) -> None:
 
 
 def script(shell: str, command: click.Command) -> str:
-    """Return the completion script of ``command`` for ``shell``."""
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)

@@ -93,7 +93,6 @@ def write_config(path: Path, edit: Callable[[str], str], *, dropped: Collection[
 
 
 def print_written(path: Path, written: WriteResult) -> None:
-    """Print which file was changed, and where its previous version is."""
     if written.changed:
         click.echo(f"Updated config: {path}")
         if written.backup:
@@ -101,7 +100,6 @@ def print_written(path: Path, written: WriteResult) -> None:
 
 
 def print_effect_of(paths: Paths, written: WriteResult) -> None:
-    """Print what the running gateway did with the change."""
     if written.changed:
         print_effect(effect_of(paths, written))
 

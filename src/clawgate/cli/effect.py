@@ -83,7 +83,6 @@ def effect_of(
 
 
 def print_effect(effect: Effect) -> None:
-    """Print the sentence, and the warnings on standard error."""
     if effect.text:
         click.echo(effect.text)
     print_warnings(effect)

@@ -47,7 +47,6 @@ class FirstRequest:
     advice: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """Return the lines to print."""
         if self.model is None:
             return [*self.advice]
         return ["", "First request, from any terminal of this machine:", "", str(self.curl), ""]

@@ -115,5 +115,4 @@ def clawgate() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command; see `clawgate.__main__`."""
     sys.exit(clawgate(prog_name="clawgate"))

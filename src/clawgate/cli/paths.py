@@ -87,37 +87,27 @@ def _on_state_dir(context: click.Context, option: click.Parameter, value: str | 
         set_state_folder(value)
 
 
-def config_option(command: _F) -> _F:
-    """Add ``--config``."""
-    return click.option(
-        "--config",
-        metavar="FILE",
-        help="OpenClaw's config file.  [env var: OPENCLAW_CONFIG_PATH; default: openclaw.json in the state folder]",
-    )(command)
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    help="OpenClaw's config file.  [env var: OPENCLAW_CONFIG_PATH; default: openclaw.json in the state folder]",
+)
+env_file_option = click.option(
+    "--env-file",
+    metavar="FILE",
+    help="File with environment variables. A .env of this folder is read only if named here.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_state_option = click.option(
+    "--state-dir",
+    metavar="FOLDER",
+    expose_value=False,
+    is_eager=True,
+    callback=_on_state_dir,
+    help="OpenClaw's state folder.  [env var: OPENCLAW_STATE_DIR; default: ~/.openclaw]",
+)
 
 
 def path_options(command: _F) -> _F:
     """Add ``--config`` and ``--state-dir``."""
-    state = click.option(
-        "--state-dir",
-        metavar="FOLDER",
-        expose_value=False,
-        is_eager=True,
-        callback=_on_state_dir,
-        help="OpenClaw's state folder.  [env var: OPENCLAW_STATE_DIR; default: ~/.openclaw]",
-    )
-    return config_option(state(command))
-
-
-def env_file_option(command: _F) -> _F:
-    """Add ``--env-file``."""
-    return click.option(
-        "--env-file",
-        metavar="FILE",
-        help="File with environment variables. A .env of this folder is read only if named here.",
-    )(command)
-
-
-def json_option(command: _F) -> _F:
-    """Add ``--json``, as ``as_json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+    return config_option(_state_option(command))

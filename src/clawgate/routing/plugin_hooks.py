@@ -51,8 +51,6 @@ class ProviderHooks(Protocol):
 
 
 class NoHooks:
-    """No plugin has a hook."""
-
     def unavailable(self, provider: str) -> ProviderUnavailable | None:
         return None
 

@@ -57,7 +57,6 @@ class ModelRouter:
 
     @property
     def catalog(self) -> Catalog:
-        """The providers and models of the current config."""
         return self._table.catalog
 
     @property

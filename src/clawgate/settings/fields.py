@@ -32,7 +32,6 @@ def setting(description: str, default: Any = None, variable: str | None = None) 
 
 
 def variables_of(field: FieldInfo) -> tuple[str, ...]:
-    """Return the environment variables that set a field, the strongest one first."""
     extra = field.json_schema_extra
     names = extra.get("env", []) if isinstance(extra, dict) else []
     return tuple(map(str, names)) if isinstance(names, list) else ()

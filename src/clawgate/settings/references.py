@@ -35,7 +35,6 @@ class UnresolvedReference:
 
     @property
     def message(self) -> str:
-        """What is wrong."""
         if self.kind == "unsupported":
             return f"secret references of the source '{self.name.partition(':')[0]}' are not supported"
         if self.kind == "malformed":
@@ -49,7 +48,6 @@ class UnresolvedReference:
 
     @property
     def fix(self) -> str:
-        """What to do."""
         if self.kind == "unsupported":
             return "use the source 'env', or enter the value itself"
         if self.kind == "malformed":

@@ -7,8 +7,6 @@ from enum import StrEnum
 
 
 class Dialect(StrEnum):
-    """A request and response format of a model API."""
-
     CHAT = "openai-completions"
     """OpenAI Chat Completions, POST /v1/chat/completions."""
     RESPONSES = "openai-responses"

@@ -57,8 +57,6 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class FixableDiagnostic(Diagnostic):
-    """A diagnostic that `doctor --fix` can resolve."""
-
     repair: Fix = field(kw_only=True)
 
 
@@ -317,7 +315,6 @@ def check_gathering(facts: Facts) -> Iterator[Diagnostic]:
 
 
 def _with_fix(diagnostic: Diagnostic, fix: str) -> Diagnostic:
-    """Return the diagnostic with its own fix, or ``fix`` if it has none."""
     return diagnostic if diagnostic.fix else replace(diagnostic, fix=fix)
 
 

@@ -192,7 +192,6 @@ class PluginHost:
             await asyncio.gather(*(self._stop(plugin) for plugin in list(self._running)))
 
     def statuses(self) -> dict[str, tuple[ServiceStatus, ...]]:
-        """Return the status of each service, by plugin."""
         return {name: running.statuses() for name, running in self._running.items()}
 
     async def _write_statuses(self) -> None:

@@ -20,8 +20,6 @@ _DRAIN_SECONDS = 5.0
 
 
 class Relay:
-    """A bridge that is listening."""
-
     def __init__(self, role: RelayRole, sockets: list[socket.socket], servers: list[asyncio.Server]) -> None:
         self.host = role.host
         self.port: int = sockets[0].getsockname()[1]

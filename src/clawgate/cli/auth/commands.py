@@ -28,8 +28,6 @@ def auth() -> None:
 
 
 class _NoQuestions(click.ClickException):
-    """The provider cannot be set up; the message says why."""
-
     def show(self, file: IO[Any] | None = None) -> None:
         print_error(self.message, outcome=UNCHANGED)
 

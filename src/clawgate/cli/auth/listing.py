@@ -42,7 +42,6 @@ class AuthRow:
 
 
 def auth_rows(file: ConfigFile, catalog: Catalog) -> list[AuthRow]:
-    """Return a row for each provider, in the config's order."""
     return [_row(provider, file) for provider in catalog.providers.values()]
 
 
@@ -62,7 +61,6 @@ def _row(provider: Provider, file: ConfigFile) -> AuthRow:
 
 
 def print_rows(rows: Sequence[AuthRow]) -> None:
-    """Print the table, and below it why a provider is not ready."""
     print_table(
         ("Provider", "Auth", "Secret", "From", "Ready"),
         [

@@ -32,7 +32,6 @@ def fail_missing(error: MissingAnswer, *, yes: bool) -> NoReturn:
 
 
 def _sources(question: Question) -> list[str]:
-    """Return what can answer ``question``: flags and variables."""
     flag = question.flag_name
     sources = [f"{flag}/--no-{flag[2:]}" if question.kind == "confirm" else f"{flag} ..."]
     if question.kind == "secret":
@@ -41,7 +40,6 @@ def _sources(question: Question) -> list[str]:
 
 
 def exit_aborted(*, declined: bool = False) -> NoReturn:
-    """Exit after Ctrl-C, or after a no (``declined``)."""
     click.echo(UNCHANGED, err=True)
     sys.exit(ExitCode.FAILED if declined else ExitCode.INTERRUPTED)
 
@@ -67,7 +65,6 @@ def print_diff_line(line: str) -> None:
 
 
 def print_result(loaded: LoadedConfig, config: str | None, result: SignInResult) -> None:
-    """Print what `login` or `edit` wrote, and what is left to do."""
     if result.written is None:
         click.echo("No change: the config has all of this already.")
         return

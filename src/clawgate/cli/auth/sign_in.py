@@ -65,7 +65,6 @@ def run_sign_in(provider: str | None, config: str | None, flags: dict[str, Any],
 
 
 def run_sign_out(provider: str, config: str | None, *, yes: bool) -> None:
-    """Remove ``provider`` from the config."""
     loaded = load_config(config)
     targets = _targets(loaded)
     configured = targets.configured()
@@ -129,7 +128,6 @@ def _options(
 
 
 def _read_secrets() -> list[str]:
-    """Return the lines of standard input that are not blank."""
     if sys.stdin.isatty():
         raise click.UsageError(
             "--stdin-secret reads from a pipe; on a terminal you are prompted for the secret"
@@ -143,7 +141,6 @@ def _read_secrets() -> list[str]:
 def _fail_without_terminal(
     target: ProviderTarget, options: SignInOptions, context: SignInContext
 ) -> NoReturn:
-    """End the command with exactly the flags that it lacks."""
     try:
         check_answers(target, options, context)
     except MissingAnswer as error:

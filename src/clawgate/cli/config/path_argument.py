@@ -21,7 +21,6 @@ _BY_ID: tuple[KeyPath, ...] = (("models", "providers"), ("plugins", "entries"))
 
 
 def path_argument(context: click.Context, option: click.Parameter, value: str) -> KeyPath:
-    """The callback of a PATH argument."""
     from clawgate.settings.key_path import parse_key_path
 
     try:

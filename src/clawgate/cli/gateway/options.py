@@ -72,14 +72,12 @@ _OPTIONS = (
 
 
 def run_options(command: _F) -> _F:
-    """Add the flags that run a gateway, and ``--config`` and ``--state-dir``."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return path_options(env_file_option(command))
 
 
 def timeout_option(default: float, text: str) -> Callable[[_F], _F]:
-    """Return a decorator that adds ``--timeout``, in seconds."""
     return click.option(
         "--timeout",
         type=click.FloatRange(0, min_open=True),

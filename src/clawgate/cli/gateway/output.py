@@ -24,7 +24,6 @@ class ActionOutput:
     warnings: list[str] = field(default_factory=list)
 
     def line(self, text: str) -> None:
-        """Print a line for people."""
         if not self.as_json:
             click.echo(text)
 
@@ -38,7 +37,6 @@ class ActionOutput:
         self._print({"ok": True, "action": self.action, "result": result, **facts})
 
     def fail(self, failure: CommandFailed) -> None:
-        """Print the object of a failure."""
         problems = {"problems": list(failure.problems)} if failure.problems else {}
         self._print({"ok": False, "action": self.action, "error": failure.message, **problems})
 

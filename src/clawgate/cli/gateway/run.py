@@ -48,8 +48,6 @@ logger = logging.getLogger("clawgate.gateway")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """The flags of `gateway run`."""
-
     port: int | None
     bind: str | None
     token: str | None = field(repr=False)

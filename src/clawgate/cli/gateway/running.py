@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def find_running(paths: Paths) -> RunningInstance | None:
-    """Return the gateway, None if none runs."""
     from clawgate.processes.instance.instance_lock import find_instance
 
     try:
@@ -44,6 +43,5 @@ def send(running: RunningInstance, sig: signal.Signals) -> None:
 
 
 def print_output(lines: tuple[str, ...]) -> None:
-    """Print the last output of a gateway that failed."""
     for line in lines:
         click.echo(f"  | {line}", err=True)

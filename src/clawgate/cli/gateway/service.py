@@ -91,7 +91,6 @@ def uninstall(config: str | None, as_json: bool, dry_run: bool) -> None:
 
 
 def service_path() -> Path:
-    """Return the path of this user's service file, whether it exists or not."""
     from clawgate.processes.instance.unit_files import AGENT_LABEL, UNIT_NAME
 
     if sys.platform == "darwin":
@@ -115,7 +114,6 @@ def service_state() -> dict[str, Any]:
 
 
 def _service_file(paths: Paths, config: str | None, port: int | None) -> tuple[Path, bytes]:
-    """Return the path and the content of the service file."""
     from clawgate.processes.instance.daemon import gateway_command
     from clawgate.processes.instance.unit_files import (
         CARRIED_VARIABLES,

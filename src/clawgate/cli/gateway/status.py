@@ -60,7 +60,6 @@ def health(config: str | None, as_json: bool, timeout: float) -> None:
 
 
 def gather(paths: Paths) -> dict[str, Any]:
-    """Return the JSON of `gateway status`."""
     from clawgate.cli.gateway.service import service_state
     from clawgate.processes.port_owner import port_owner
 
@@ -104,7 +103,6 @@ def gather(paths: Paths) -> dict[str, Any]:
 
 
 def to_lines(state: dict[str, Any]) -> list[str]:
-    """Return the result of `gather` as text."""
     config, gateway, runtime, probe = (state[name] for name in ("config", "gateway", "runtime", "probe"))
     valid = "valid" if config["valid"] else f"invalid, {len(config['problems'])} problem(s)"
     if not config["exists"] and config["valid"]:
@@ -159,14 +157,12 @@ def _running(paths: Paths) -> Any:
 
 
 def _address(file: Any) -> tuple[str, int]:
-    """Return host and port of the config and the environment."""
     from clawgate.settings.openclaw.gateway import GatewayFlags, listens_at
 
     return (_LOOPBACK, _DEFAULT_PORT) if file is None else listens_at(file, GatewayFlags())
 
 
 def _start_problems(file: Any) -> list[str]:
-    """Return what would prevent a start with a valid file."""
     from clawgate.app.gateway_token import start_problems
     from clawgate.settings.openclaw.gateway import GatewayFlags
 

@@ -45,7 +45,6 @@ def stop(config: str | None, as_json: bool, timeout: float, force: bool) -> None
 
 
 def _stop(running: RunningInstance, timeout: float, force: bool) -> bool:
-    """Return whether the gateway has ended."""
     from clawgate.processes.instance.pid_identity import send_signal
 
     send(running, signal.SIGTERM)

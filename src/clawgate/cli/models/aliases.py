@@ -97,7 +97,6 @@ def remove_alias(alias: str, config: str | None, as_json: bool) -> None:
 
 
 def _alias_problem(loaded: LoadedConfig, alias: str) -> str | None:
-    """Return why ``alias`` cannot be an alias, None if it can."""
     if not alias or alias != alias.strip() or not alias.isprintable():
         return "an alias needs a printable name without spaces around it"
     if "/" in alias or ":" in alias:

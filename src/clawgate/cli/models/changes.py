@@ -27,7 +27,6 @@ def known_ref(loaded: LoadedConfig, name: str) -> ModelRef:
 
 
 def unknown_provider(loaded: LoadedConfig, provider: str) -> str:
-    """Return the error message for a provider that the config does not have."""
     near = typo_of(provider, loaded.catalog.providers)
     suggestion = f"; did you mean '{near}'?" if near else ""
     known = ", ".join(sorted(loaded.catalog.providers))

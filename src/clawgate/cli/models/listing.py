@@ -48,7 +48,6 @@ class ModelRow:
 
 
 def model_rows(catalog: Catalog, refs: Sequence[ModelRef]) -> list[ModelRow]:
-    """Return a row for each of ``refs``, in their order."""
     return [_row(catalog, ref) for ref in refs]
 
 
@@ -64,7 +63,6 @@ def _row(catalog: Catalog, ref: ModelRef) -> ModelRow:
 
 
 def print_rows(rows: Sequence[ModelRow], catalog: Catalog, provider: str | None) -> None:
-    """Print the table, and the providers of which the config lists no models."""
     if rows:
         print_table(
             ("Model", "Input", "Ctx", "Local", "Auth", "Tags"),

@@ -50,7 +50,6 @@ def _provider_json(provider: Provider, probe: ProviderProbeResult | None) -> dic
 
 
 def print_status(path: Path, catalog: Catalog, probes: Mapping[str, ProviderProbeResult]) -> None:
-    """Print the text output."""
     fallbacks = ", ".join(map(str, catalog.fallbacks)) or "(none)"
     aliases = ", ".join(f"{alias} -> {ref}" for alias, ref in catalog.aliases.items()) or "(none)"
     rows = {

@@ -14,8 +14,6 @@ COLUMNS = ("Name", "ID", "Status", "Source", "Version")
 
 @dataclass(frozen=True, slots=True)
 class PluginRow:
-    """A plugin, whether the config enables it, and which setting decides."""
-
     plugin: DiscoveredPlugin
     enabled: bool
     reason: str
@@ -53,7 +51,6 @@ class PluginRow:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of `plugins inspect`."""
         plugin, manifest = self.plugin, self.plugin.manifest
         if manifest is not None:
             yield f"{manifest.name} ({plugin.id})"
@@ -86,7 +83,6 @@ class PluginRow:
 
 
 def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
-    """Return what the manifest declares that the plugin does."""
     return [
         ("Version", manifest.version),
         ("Service", "runs inside the gateway" if "service" in manifest.registers else "none"),
@@ -102,7 +98,6 @@ def aligned(facts: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def runtime_json(loaded: LoadedPlugin) -> dict[str, object]:
-    """Return what the code of a loaded plugin registered."""
     return {
         "imported": True,
         "services": len(loaded.services),

@@ -46,7 +46,6 @@ def find_plugin(loaded: LoadedConfig, plugin: str) -> DiscoveredPlugin:
 
 
 def enabled_by_config(plugin: DiscoveredPlugin, file: ConfigFile) -> tuple[bool, str]:
-    """Return whether the config enables the plugin, and which setting decides."""
     from clawgate.plugins.host.discovery import enabled_reason
 
     return enabled_reason(plugin, file.config.plugins, file.config.models.providers)

@@ -47,7 +47,6 @@ def plugin_commands() -> dict[str, str]:
 
 
 def plugin_command(name: str) -> click.Command | None:
-    """Return the command of that name, None if no plugin has it."""
     if name not in plugin_commands():
         return None
 

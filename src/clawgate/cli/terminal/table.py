@@ -9,7 +9,6 @@ import click
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print ``rows`` below ``columns``; each row has a cell for each column."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table

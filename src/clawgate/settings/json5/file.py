@@ -34,7 +34,6 @@ class Json5File:
     source_map: SourceMap
 
     def location(self, line: int, column: int) -> str:
-        """Return a place in the file as diagnostics show it."""
         return f"{self.path}:{line}:{column}"
 
 
@@ -74,6 +73,5 @@ def json5_file(path: Path, text: str, digest: str = "", mode: int = PRIVATE_MODE
 
 
 def missing_file(path: Path) -> SettingsInvalid:
-    """Return the error for a config file that was named and does not exist."""
     fix = "name another with --config or OPENCLAW_CONFIG_PATH, or none"
     return SettingsInvalid.at(path, "the file does not exist", fix)

@@ -87,7 +87,6 @@ class DuplicateKeyAt:
 
     @property
     def message(self) -> str:
-        """What is wrong."""
         return f"duplicate key, first set on line {self.first_line}"
 
 

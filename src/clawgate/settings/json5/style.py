@@ -40,7 +40,6 @@ class Style:
     trailing: bool = False
 
     def key(self, name: str) -> str:
-        """Return a key as it is written."""
         if not self.key_quote and _IDENTIFIER.match(name):
             return name
         return quoted(name, self.key_quote or self.quote)
@@ -76,12 +75,10 @@ class Style:
 
 
 def parts(value: dict[str, Plain] | list[Plain]) -> Iterable[Plain]:
-    """Return what is in a container, without the keys."""
     return value.values() if isinstance(value, dict) else value
 
 
 def quoted(text: str, quote: str) -> str:
-    """Return a text as a JSON5 string."""
     literal = json.dumps(text, ensure_ascii=False)
     if quote == '"':
         return literal
@@ -115,7 +112,6 @@ def indent_at(text: str, at: int) -> str:
 
 
 def has_break(text: str) -> bool:
-    """Return whether a line ends in ``text``."""
     return _BREAK.search(text) is not None
 
 
@@ -127,7 +123,6 @@ def blanks_before(text: str, at: int) -> int:
 
 
 def style_of(text: str, spans: Mapping[KeyPath, Span]) -> Style:
-    """Return the style of a whole text."""
     root = spans[()]
     line_end = _LINE_END.search(text)
     lasts: dict[KeyPath, tuple[Span, Span]] = {}

@@ -181,8 +181,6 @@ def _empty(path: Path) -> Json5File:
 
 
 class _Validation:
-    """One file, and everything that is wrong with it."""
-
     def __init__(self, file: Json5File) -> None:
         self._file = file
         self._problems: list[tuple[int, int, Diagnostic]] = []

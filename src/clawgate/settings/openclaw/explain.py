@@ -38,7 +38,6 @@ class ExplainedValue:
     in_file: str | None
 
     def as_json(self) -> dict[str, object]:
-        """Return the fields for JSON output; null where there is nothing."""
         known = self.known
         return {
             "key": format_key_path(self.path),
@@ -54,7 +53,6 @@ class ExplainedValue:
         }
 
     def lines(self) -> list[str]:
-        """Return the lines for text output."""
         known = self.known
         change = "applied by a running gateway" if applied_live(self.path) else "needs a restart"
         rows = [

@@ -15,20 +15,17 @@ _NO_ALLOWLIST = ("meta", "migrations", "modelPolicyAllowlist")
 
 
 def with_default(text: str, ref: ModelRef) -> str:
-    """Make ``ref`` the default model."""
     if isinstance(value_in(text, _MODEL), str):
         return set_value(text, _MODEL, str(ref))
     return set_value(text, (*_MODEL, "primary"), str(ref))
 
 
 def fallbacks_in(text: str) -> list[str]:
-    """Return the fallbacks of the default model, in their order."""
     names = value_in(text, (*_MODEL, "fallbacks"))
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def with_fallback(text: str, ref: ModelRef) -> str:
-    """Append ``ref`` to the fallbacks of the default model."""
     names = fallbacks_in(text)
     if str(ref) in names:
         return text
@@ -58,7 +55,6 @@ def with_alias(text: str, alias: str, ref: ModelRef) -> str:
 
 
 def without_alias(text: str, alias: str) -> str:
-    """Remove ``alias``."""
     return _without_alias(text, alias, None)
 
 

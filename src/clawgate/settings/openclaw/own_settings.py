@@ -49,8 +49,6 @@ class ProviderSettings(BaseModel):
 
 
 class OwnSettings(BaseModel):
-    """The gateway's own settings."""
-
     model_config = _OPTIONS
 
     max_upstream_connections: ConnectionCount = setting(
@@ -76,13 +74,11 @@ class OwnSettings(BaseModel):
         return own.max_upstream_connections or self.max_upstream_connections, seconds, format_key_path(key)
 
     def discovers_models_of(self, provider: str) -> bool:
-        """Return whether ``provider`` is contacted for its list of models."""
         own = self.providers.get(provider, ProviderSettings()).discover_models
         return self.discover_models if own is None else own
 
 
 def own_settings(config: OpenClawConfig) -> OwnSettings:
-    """Return the settings of a valid config."""
     return OwnSettings.model_validate(_block(config))
 
 

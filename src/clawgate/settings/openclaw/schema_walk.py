@@ -32,7 +32,6 @@ def models_in(annotation: object) -> Iterator[tuple[Steps, type[BaseModel]]]:
 
 
 def holds_secret(annotation: object) -> bool:
-    """Return whether a field of this type is, or contains, a secret."""
     if isinstance(annotation, type):
         return issubclass(annotation, SecretStr)
     return any(map(holds_secret, get_args(annotation)))

@@ -37,5 +37,4 @@ class BridgeSettings(RelaySettings):
 
     @property
     def upstream_url(self) -> str:
-        """The URL of the remote proxy."""
         return self.remote_url

@@ -28,7 +28,6 @@ from clawgate.wire.http.url import parse_url, split_proxy_url, userinfo_secrets
 
 
 def flag_of(name: str) -> str:
-    """Return the flag of a field."""
     return "--" + {"bridge_port": "port"}.get(name, name).replace("_", "-")
 
 
@@ -66,8 +65,6 @@ Token = Annotated[SecretStr, AfterValidator(_check_token)]
 
 
 class RelaySettings(BaseModel):
-    """Settings of bridge and server."""
-
     ENTRY: ClassVar[str]
     """The id under ``plugins.entries`` in the config file."""
 

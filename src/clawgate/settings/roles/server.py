@@ -108,7 +108,6 @@ class ServerSettings(RelaySettings):
 
     @property
     def upstream_url(self) -> str:
-        """The URL of the upstream's API."""
         return self.base_url
 
     @field_validator("proxy_tokens_file")

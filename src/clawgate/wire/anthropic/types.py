@@ -180,8 +180,6 @@ class Metadata(Struct):
 
 
 class MessagesRequest(Struct):
-    """A client's request."""
-
     messages: list[Message]
     max_tokens: int
     model: str | None = None
@@ -220,8 +218,6 @@ class ContentBlock(Struct):
 
 
 class MessageResponse(Struct):
-    """An upstream's complete response."""
-
     content: list[ContentBlock]
     id: object = None
     usage: object = None

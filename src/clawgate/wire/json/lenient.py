@@ -42,7 +42,6 @@ def decode(json: bytes | msgspec.Raw, shape: msgspec.json.Decoder[T]) -> T | Non
 
 
 def is_json(data: bytes) -> bool:
-    """Whether ``data`` is a complete JSON value."""
     return decode(data, _any_value) is not None
 
 

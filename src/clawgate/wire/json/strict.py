@@ -124,7 +124,6 @@ def _problem(error: Exception) -> tuple[str, str | None]:
 
 
 def abbreviated(text: str) -> str:
-    """Return ``text`` as an error shows it."""
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 

@@ -228,8 +228,6 @@ class Choice(Struct):
 
 
 class ChatCompletion(Struct):
-    """An upstream's complete response."""
-
     choices: list[Choice]
     id: object = None
     usage: object = None

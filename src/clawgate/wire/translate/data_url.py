@@ -16,5 +16,4 @@ def parse(url: str) -> tuple[str, str] | None:
 
 
 def build(media_type: str, data: str) -> str:
-    """Return the URL for base64 ``data``."""
     return f"data:{media_type};base64,{data}"

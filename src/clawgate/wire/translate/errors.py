@@ -192,12 +192,10 @@ def kind_of(status: int, dialect: Dialect) -> str | None:
 
 
 def chat_body(error: UpstreamError, status: int | None = None) -> bytes:
-    """Return the error body in OpenAI's dialect."""
     return msgspec.json.encode({"error": error.for_chat(status)})
 
 
 def chat_event(error: UpstreamError) -> bytes:
-    """Return the error event in OpenAI's dialect."""
     fields = error.for_chat()
     return openai_errors.error_event(
         message=error.message,
@@ -208,7 +206,6 @@ def chat_event(error: UpstreamError) -> bytes:
 
 
 def messages_body(error: UpstreamError, status: int | None = None) -> bytes:
-    """Return the error body in Anthropic's dialect."""
     fields = error.for_messages(status)
     return anthropic_errors.error_body(
         message=error.message, kind=fields["kind"] or "api_error", code=fields["code"], param=fields["param"]
@@ -216,7 +213,6 @@ def messages_body(error: UpstreamError, status: int | None = None) -> bytes:
 
 
 def messages_event(error: UpstreamError) -> bytes:
-    """Return the error event in Anthropic's dialect."""
     return b"event: error\ndata: " + messages_body(error) + b"\n\n"
 
 

@@ -52,7 +52,6 @@ class _Form:
         self._characters = 0
 
     def fits(self) -> bool:
-        """Whether the counts are within OpenAI's limits."""
         return (
             self._properties <= _MAX_PROPERTIES
             and self._enum_values <= _MAX_ENUM_VALUES

@@ -49,7 +49,6 @@ def fit_tool(tool: dict[str, Any], schema: str, compat: Compat, removed: list[st
 
 
 def fit_schema(schema: Any, compat: Compat) -> Any:
-    """Return the schema of a tool as the server accepts it."""
     if compat.tool_schema_profile == "gemini":
         schema = _for_gemini(schema, schema, ())
     removed = set(compat.unsupported_tool_schema_keywords)

@@ -180,7 +180,6 @@ class _Provided:
         return _AnswerCandidate(text, self._sources.environment.get(reference[1], ""), origin)
 
     def problem(self, question: Question, candidate: _AnswerCandidate | None) -> str | None:
-        """Return why the answer is not valid, None if it is."""
         if candidate is None:
             return "an answer is needed" if question.required else None
         if candidate.written != candidate.plain and not candidate.plain:
@@ -190,8 +189,6 @@ class _Provided:
 
 
 class _QuestionPrompt:
-    """The prompt for one question."""
-
     def __init__(
         self,
         question: Question,

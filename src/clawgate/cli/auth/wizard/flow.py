@@ -67,12 +67,10 @@ class SignInContext:
 
     @property
     def text(self) -> str:
-        """The text of the config file as it was read."""
         return self.loaded.file.text or NEW_FILE
 
     @property
     def setup(self) -> Setup:
-        """What the provider's questions and its connection test get."""
         return Setup(self.loaded.file.environment, self.loaded.file.raw)
 
 

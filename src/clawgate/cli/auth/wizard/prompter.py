@@ -57,8 +57,6 @@ class Prompter(Protocol):
 
 
 class TerminalPrompter:
-    """Prompts on standard output, reads from standard input."""
-
     def show(self, text: str = "") -> None:
         width = min(max(shutil.get_terminal_size().columns, 20), _MAX_WIDTH) - 1
         for line in text.splitlines() or [""]:

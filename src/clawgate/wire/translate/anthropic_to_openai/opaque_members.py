@@ -24,7 +24,6 @@ class OpaqueMembers:
         self._sent_of_calls: dict[int, dict[str, object]] = {}
 
     def add(self, members: dict[str, object]) -> None:
-        """Note members of a delta."""
         for name, value in members.items():
             known = self.message.get(name)
             if isinstance(value, list):

@@ -92,14 +92,12 @@ def _user(name: str) -> str:
 
 
 def thinks(request: messages.MessagesRequest) -> bool:
-    """Whether the client wants the model to think."""
     if request.thinking is not None:
         return request.thinking.type != "disabled"
     return requested_effort(request) is not None
 
 
 def thinking_fields(request: messages.MessagesRequest) -> list[str]:
-    """Return the names of the fields that ask for thinking."""
     named = request.output_config is not None and request.output_config.effort is not None
     wanted = request.thinking is not None and request.thinking.type != "disabled"
     return [name for name, is_set in (("thinking", wanted), ("output_config.effort", named)) if is_set]

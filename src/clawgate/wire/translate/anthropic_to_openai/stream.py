@@ -216,7 +216,6 @@ class MessagesStream(TranslatedStream):
         self._close(out)
 
     def _add_piece(self, kind: str, piece: str, out: list[bytes]) -> None:
-        """Add a piece of text or of thinking."""
         if self._open == "tool":
             last = self._held_blocks[-1] if self._held_blocks else None
             if last is None or last.kind != kind or last.signature is not None:

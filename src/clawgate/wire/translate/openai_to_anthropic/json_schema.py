@@ -93,7 +93,6 @@ def is_expressible(schema: Mapping[str, object]) -> bool:
 
 
 def _references(schema: object) -> Iterator[str]:
-    """Yield the targets of all references in ``schema``."""
     queue = [schema]
     while queue:
         value = queue.pop()
