@@ -451,10 +451,15 @@ async def test_a_client_that_does_not_read_is_not_sent_more() -> None:
     assert PING not in client.sent
 
 
-async def test_keeping_the_client_is_no_progress_of_the_upstream() -> None:
+@pytest.mark.parametrize("has_fallback", [False, True])
+@pytest.mark.parametrize("dialect", [Dialect.MESSAGES, Dialect.CHAT])
+async def test_keeping_the_client_is_no_progress_of_the_upstream(
+    dialect: Dialect, has_fallback: bool
+) -> None:
+    """Neither is what the upstream sends to keep us."""
     relay, dialer, client = Relay(), FakeDialer(), FakeClient()
     attempt = FakeAttempt(make_upstream(dialer, limits=TimeLimits(first_byte=100, idle=50)))
-    routed_writer(attempt)
+    routed_writer(attempt, dialect=dialect, has_fallback=has_fallback)
     exchange = await relay.post(client, routed(FakeRouter(attempt)))
     dialer.transport().receive(STREAM_HEAD)
     for second in range(0, 600, 5):
