@@ -60,33 +60,24 @@ class UpstreamHealth:
 
 def classify_response(response: FetchResponse, latency_ms: float) -> UpstreamHealth:
     """Return the upstream's health from a probe's response. Another clawgate is recognised by its error codes."""
-    status = response.status
-    code = _error_code(response.body)
+    state, message = _meaning(response.status, _error_code(response.body))
+    return UpstreamHealth(state, message, response.status, latency_ms)
+
+
+def _meaning(status: int, code: str | None) -> tuple[State, str]:
     if code in ("invalid_token", "missing_token"):
-        return UpstreamHealth(
-            "unauthorized", "it rejects our token; check the configured token", status, latency_ms
-        )
+        return "unauthorized", "it rejects our token; check the configured token"
     if code == "auth_locked":
-        return UpstreamHealth(
-            "unauthorized",
-            "it has locked out this address after wrong tokens; configure the right one, and wait",
-            status,
-            latency_ms,
-        )
+        message = "it has locked out this address after wrong tokens; configure the right one, and wait"
+        return "unauthorized", message
     if status in (401, 403):
-        return UpstreamHealth(
-            "unauthorized",
-            "it rejects a credential: the one configured here, or one that it uses for its own upstream",
-            status,
-            latency_ms,
-        )
+        message = "it rejects a credential: the one configured here, or one that it uses for its own upstream"
+        return "unauthorized", message
     if status == 404:
-        return UpstreamHealth(
-            "not_found", "it has no /v1/models; check the path of the configured URL", status, latency_ms
-        )
+        return "not_found", "it has no /v1/models; check the path of the configured URL"
     if status >= 300:
-        return UpstreamHealth("failing", f"it responds with status {status}", status, latency_ms)
-    return UpstreamHealth("reachable", "it responds and accepts our credential", status, latency_ms)
+        return "failing", f"it responds with status {status}"
+    return "reachable", "it responds and accepts our credential"
 
 
 def _error_code(body: bytes) -> str | None:

@@ -13,10 +13,10 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
-from clawgate.plugins.api.service import FetchRequest, FetchResponse, ServiceStatus
+from clawgate.plugins.api.service import HostContext, ServiceStatus
 
 
-class CommandContext(Protocol):
+class CommandContext(HostContext, Protocol):
     """What the host passes to a command."""
 
     @property
@@ -30,9 +30,6 @@ class CommandContext(Protocol):
     @property
     def config_file(self) -> Mapping[str, Any]:
         """The whole config file as it is now, with references such as ``${NAME}`` unresolved."""
-
-    @property
-    def environment(self) -> Mapping[str, str]: ...
 
     @property
     def state_dir(self) -> Path:
@@ -64,9 +61,6 @@ class CommandContext(Protocol):
         It lets the requests to the plugin's providers end first, for 30 s. Raises OSError.
         """
         ...
-
-    async def fetch(self, request: FetchRequest) -> FetchResponse:
-        """Send one GET. Raises `FetchFailed`."""
 
 
 @runtime_checkable

@@ -201,7 +201,17 @@ class ChildHandle(Protocol):
         """Return why it cannot serve requests, or None if it can."""
 
 
-class ServiceContext(Protocol):
+class HostContext(Protocol):
+    """What every part of a plugin gets from the host."""
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    async def fetch(self, request: FetchRequest) -> FetchResponse:
+        """Send one GET. Raises `FetchFailed`."""
+
+
+class ServiceContext(HostContext, Protocol):
     """What the host passes to a service when it starts."""
 
     @property
@@ -217,9 +227,6 @@ class ServiceContext(Protocol):
         """The plugin's own folder, mode 0700."""
 
     @property
-    def environment(self) -> Mapping[str, str]: ...
-
-    @property
     def gateway_url(self) -> str:
         """The URL of the gateway, such as http://127.0.0.1:18789."""
 
@@ -232,9 +239,6 @@ class ServiceContext(Protocol):
 
     def supervise(self, spec: ChildSpec, probe: Probe) -> ChildHandle:
         """Return a child that has not been started yet."""
-
-    async def fetch(self, request: FetchRequest) -> FetchResponse:
-        """Send one GET. Raises `FetchFailed`."""
 
 
 @runtime_checkable
@@ -263,15 +267,9 @@ class Reconfigurable(Protocol):
         ...
 
 
-class SetupContext(Protocol):
+class SetupContext(HostContext, Protocol):
     """What the host passes to a provider during setup."""
-
-    @property
-    def environment(self) -> Mapping[str, str]: ...
 
     @property
     def config(self) -> Mapping[str, Any]:
         """The config file as it is now, with references such as ``${NAME}`` unresolved."""
-
-    async def fetch(self, request: FetchRequest) -> FetchResponse:
-        """Send one GET. Raises `FetchFailed`."""

@@ -70,11 +70,7 @@ class Child:
         self._report, report = self._pipe()
         self._stream, stream = self._pipe()
         control, self._control = self._pipe()
-        for fd in (
-            self._report,
-            self._stream,
-            self._control,
-        ):  # our ends only: the child expects blocking ones
+        for fd in (self._report, self._stream, self._control):  # not its ends: it expects blocking ones
             os.set_blocking(fd, False)
         folder = str(self._spec.cwd or _NEUTRAL_FOLDER)
         self._popen = subprocess.Popen(

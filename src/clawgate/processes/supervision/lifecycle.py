@@ -8,7 +8,7 @@ Must not do I/O, read a clock or draw random numbers. Invariants: there is never
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import assert_never
+from typing import Any, assert_never
 
 from clawgate.processes.supervision.child_state import (
     Abandon,
@@ -62,15 +62,8 @@ def backoff(crashes: int, limits: SupervisionLimits, jitter: float) -> float:
 
 
 def _visible(state: State) -> tuple[object, ...]:
-    return (
-        state.phase,
-        state.pid,
-        state.reason,
-        state.port_owner,
-        state.restarts,
-        state.healthy,
-        state.next_try_at,
-    )
+    process, seen = (state.phase, state.pid, state.restarts), (state.reason, state.port_owner, state.healthy)
+    return process, seen, state.next_try_at
 
 
 def _handle(state: State, event: Event, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
@@ -88,18 +81,14 @@ def _handle(state: State, event: Event, now: float, limits: SupervisionLimits, j
             if state.spawned:
                 return _stop(state, now, limits, "restart requested")
             return _check_port(state, "restart requested")
+        case Started() | SpawnFailed() | Exited() if not state.spawned:
+            return state, ()
         case Started(pid):
-            return (replace(state, pid=pid), ()) if state.spawned else (state, ())
+            return replace(state, pid=pid), ()
         case SpawnFailed(error, lasting):
-            return (
-                _on_spawn_failed(state, error, lasting, now, limits, jitter) if state.spawned else (state, ())
-            )
+            return _on_spawn_failed(state, error, lasting, now, limits, jitter)
         case Exited(status, name):
-            return (
-                _on_exit(state, _exit_text(status, name), now, limits, jitter)
-                if state.spawned
-                else (state, ())
-            )
+            return _on_exit(state, _exit_text(status, name), now, limits, jitter)
         case Probed(result, probe_id):
             if probe_id != state.probe_id or not state.probe_pending:
                 return state, ()
@@ -131,11 +120,16 @@ def _without_timers(state: State) -> State:
     )
 
 
+def _not_serving(state: State, phase: Phase, reason: str, **changes: Any) -> State:
+    """Return the state in ``phase``, without timers and health."""
+    state = replace(_without_timers(state), phase=phase, reason=reason, healthy=False, healthy_since=None)
+    return replace(state, **changes)
+
+
 def _stop(state: State, now: float, limits: SupervisionLimits, reason: str) -> _Transition:
     """Stop the child, if one may exist. ``state.desired`` decides what follows."""
     if not state.spawned:
-        state = replace(_without_timers(state), healthy=False, healthy_since=None, port_owner=None)
-        return replace(state, phase="stopped", reason=reason), ()
+        return _not_serving(state, "stopped", reason, port_owner=None), ()
     if state.phase == "stopping":
         return replace(state, reason=reason), ()
     state = replace(
@@ -179,9 +173,8 @@ def _on_failure(
 ) -> _Transition:
     state = replace(state, reason=reason)
     if not limits.auto_restart:
-        return replace(
-            state, phase="stopped", desired="external", next_try_at=now + limits.probe_interval
-        ), ()
+        next_try_at = now + limits.probe_interval
+        return replace(state, phase="stopped", desired="external", next_try_at=next_try_at), ()
     if state.quick_crashes >= limits.max_quick_crashes:
         return replace(state, phase="given_up", next_try_at=now + limits.slow_retry_delay), ()
     delay = backoff(state.quick_crashes, limits, jitter)
@@ -211,21 +204,16 @@ def _probe(state: State) -> _Transition:
 
 def _check_port(state: State, reason: str) -> _Transition:
     """Probe before a spawn: a program may already serve the port."""
-    state = replace(
-        _without_timers(state), phase="starting", reason=reason, healthy=False, healthy_since=None
-    )
-    return _probe(state)
+    return _probe(_not_serving(state, "starting", reason))
 
 
 def _spawn(state: State, now: float, limits: SupervisionLimits) -> _Transition:
-    state = replace(
-        _without_timers(state),
-        phase="starting",
+    state = _not_serving(
+        state,
+        "starting",
+        "no response yet",
         spawned=True,
-        healthy=False,
-        healthy_since=None,
         port_owner=None,
-        reason="no response yet",
         restarts=state.restarts + (1 if state.started_before else 0),
         started_before=True,
         deadline=now + limits.ready_timeout,
@@ -324,17 +312,8 @@ def _on_nothing_to_adopt(
         return _spawn(state, now, limits)
     gone = "the adopted proxy exited" if state.phase == "adopted" else "nothing listens on its port"
     reason = state.reason if state.phase == "stopped" else gone
-    state = replace(
-        _without_timers(state),
-        phase="stopped",
-        healthy=False,
-        healthy_since=None,
-        port_owner=None,
-        reason=reason,
-    )
-    return replace(
-        state, next_try_at=now + limits.probe_interval if state.desired == "external" else None
-    ), ()
+    next_try_at = now + limits.probe_interval if state.desired == "external" else None
+    return _not_serving(state, "stopped", reason, port_owner=None, next_try_at=next_try_at), ()
 
 
 def _on_port_taken(state: State, result: PortStatus, now: float, limits: SupervisionLimits) -> _Transition:
@@ -348,6 +327,5 @@ def _on_port_taken(state: State, result: PortStatus, now: float, limits: Supervi
             return state, ()
     owner = result.owner or "an unidentified process"
     reason = f"its port is taken by {owner}: {result.detail or 'no response'}"
-    state = replace(_without_timers(state), phase="port_taken", healthy=False, healthy_since=None)
-    state = replace(state, next_step=result.next_step)
-    return replace(state, port_owner=owner, reason=reason, next_try_at=now + limits.probe_interval), ()
+    state = _not_serving(state, "port_taken", reason, port_owner=owner, next_step=result.next_step)
+    return replace(state, next_try_at=now + limits.probe_interval), ()

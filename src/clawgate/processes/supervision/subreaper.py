@@ -178,7 +178,7 @@ class Subreaper:
                 for sig in (
                     signal.SIGPIPE,
                     signal.SIGXFSZ,
-                ):  # ignored by Python, which a command would inherit
+                ):  # Python ignores them: a command would inherit that
                     signal.signal(sig, signal.SIG_DFL)
                 if os.getppid() == subreaper:
                     os.execvp(argv[0], argv)  # noqa: S606  # a list of arguments, and no shell

@@ -14,9 +14,8 @@ _LENGTH = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 _MOST_DIGITS = 10
 _LONGEST_HEAD = 4096
 _TRACE = b"\r\ntraceparent: "
-_is_trace = re.compile(
-    rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
-).match  # W3C Trace Context, section 3.2
+# W3C Trace Context, section 3.2
+_is_trace = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").match
 _TRACE_LENGTH = 55
 
 _T = TypeVar("_T")

@@ -39,9 +39,8 @@ class BodyBufferBudget:
         self._limit = limit
         self._most = limit + largest
         self._now = now
-        self._receiving: dict[
-            BufferingExchange, int
-        ] = {}  # the one that has not grown for longest comes first
+        # The one that has not grown for longest comes first.
+        self._receiving: dict[BufferingExchange, int] = {}
         self._complete: dict[BufferingExchange, int] = {}
         self._paused: dict[BufferingExchange, float] = {}  # since when; in the order of their turns
         self._turn: BufferingExchange | None = None  # the large body that is read beyond the limit
