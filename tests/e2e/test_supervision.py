@@ -16,6 +16,7 @@ import pytest
 
 from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.status import ChildStatus
+from tests.e2e.stand import until
 from tests.e2e.waiting import poll
 from tests.ports import free_port
 from tests.processes.supervised import PATIENCE, QUICK, command, is_there, there, watched
@@ -231,6 +232,23 @@ async def test_killing_the_subreaper_kills_the_child(what: str, time: int) -> No
         assert "unknown status" in (await it.until(ended)).state.reason
         assert (await it.until(serving)).state.pid != first.state.pid
         poll(lambda: not any(map(is_there, family)), "no process of the first family is left")
+
+
+@repeated
+async def test_a_child_that_hides_and_kills_its_subreaper_leaves_nothing(time: int) -> None:
+    """It is in another session and has no environment: only the kernel knows where it came from. Others stay."""
+    port = free_port()
+    async with watched(command("healthy", port), port) as other:
+        await other.until(serving)
+        before = there()
+        limits = replace(QUICK, restart_delay=PATIENCE, max_restart_delay=PATIENCE)
+        async with watched(command("fugitive"), free_port(), limits=limits) as it:
+            shown = await it.until(ended)
+            assert "unknown status" in shown.state.reason
+            (pid, *_) = [int(line.split()[1]) for line in shown.last_lines if line.startswith("up ")]
+            await until(lambda: there() <= before, lambda: f"{there() - before} are left")
+            assert not is_there(pid)
+        assert other.supervisor.child_status().state.healthy
 
 
 def descriptors() -> int:

@@ -63,6 +63,23 @@ def heir(ready: int, *, daemon: bool, ignores_term: bool = False) -> None:
         signal.pause()
 
 
+def fugitive() -> None:
+    """A process that left our session, group and environment, and then the death of what watches us."""
+    reading, ready = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() > 0:
+            os._exit(0)
+        say(f"up {os.getpid()}")
+        os.set_inheritable(ready, True)
+        wait_forever = f"import os, signal; os.close({ready}); signal.pause()"
+        os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", wait_forever], {})
+    os.close(ready)
+    os.read(reading, 1)
+    os.kill(os.getppid(), signal.SIGKILL)
+    wait()
+
+
 def main() -> None:
     what = sys.argv[1]
     port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
@@ -91,6 +108,8 @@ def main() -> None:
             if what == "lost":  # and ends without them
                 os._exit(1)
             serve(port, HEALTHY)
+        case "fugitive":
+            fugitive()
         case "noise":
             line = b"n" * 99 + b"\n"
             for _ in range(1000):

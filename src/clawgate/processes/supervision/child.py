@@ -30,6 +30,8 @@ _POLL_SECONDS = 0.005
 _POLLS_BEFORE_KILL = 400
 _NEUTRAL_FOLDER = "/"
 """Where a child runs if its spec names no folder: the gateway's working directory is not the child's."""
+_subreapers: set[int] = set()
+"""The pids of those that live."""
 _TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EIO)
 
 
@@ -73,6 +75,7 @@ class Child:
         for fd in (self._report, self._stream, self._control):  # not its ends: it expects blocking ones
             os.set_blocking(fd, False)
         folder = str(self._spec.cwd or _NEUTRAL_FOLDER)
+        subreaper.adopt_orphans()
         self._popen = subprocess.Popen(
             subreaper.command(report, self._spec.argv, self._spec.environment),
             stdin=control,
@@ -83,6 +86,7 @@ class Child:
             cwd=folder,
             start_new_session=True,
         )
+        _subreapers.add(self._popen.pid)
         for fd in (report, stream, control):
             self._close_fd(fd)
         self._loop.add_reader(self._report, self._on_report)
@@ -104,7 +108,7 @@ class Child:
         self._close()
         if self._popen is not None:
             self._popen.kill()
-            subreaper.kill_leftovers(self._popen.pid, self._marker)
+            self._kill_leftovers(self._popen.pid)
             self._collect_status(_POLLS_BEFORE_KILL)
 
     def _on_output(self) -> None:
@@ -152,17 +156,30 @@ class Child:
                 self._popen.kill()
             self._loop.call_later(_POLL_SECONDS, self._collect_status, polls - 1)
             return
+        _subreapers.discard(self._popen.pid)
         if self._spawn_errno is not None:
             error = OSError(self._spawn_errno, os.strerror(self._spawn_errno))
             self._emit(_spawn_failed(error, self._spec))
             return
         if not self._exit_known:  # the subreaper was killed
-            subreaper.kill_leftovers(self._popen.pid, self._marker)
+            self._kill_leftovers(self._popen.pid)
         name = ""
         if self._exit is not None and self._exit < 0:
             with contextlib.suppress(ValueError):  # a signal without a name
                 name = signal.Signals(-self._exit).name
         self._emit(Exited(self._exit, name))
+
+    def _kill_leftovers(self, pid: int) -> None:
+        self._reap(subreaper.kill_leftovers(pid, self._marker, _subreapers), _POLLS_BEFORE_KILL)
+
+    def _reap(self, adopted: set[int], polls: int) -> None:
+        """Wait for killed processes that became our children, so that none stays as a zombie."""
+        left = set()
+        for pid in adopted:
+            with contextlib.suppress(ChildProcessError):
+                left |= {pid} if os.waitpid(pid, os.WNOHANG)[0] == 0 else set()
+        if left and polls:
+            self._loop.call_later(_POLL_SECONDS, self._reap, left, polls - 1)
 
     def _close(self) -> None:
         """Close all descriptors. The subreaper sees the end of its pipe and ends everything."""

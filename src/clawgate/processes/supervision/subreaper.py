@@ -2,8 +2,9 @@
 
 A script (``python -I -S subreaper.py REPORT PARENT UNSET COMMAND...``) between the gateway and a child. It leads a
 session of its own and starts the command in a process group of its own. It learns of the gateway's death from the end
-of a pipe and from a pidfd. On Linux daemonised descendants are reparented to it (PR_SET_CHILD_SUBREAPER); elsewhere it
-knows the process group only. Must import the standard library only; never starts a command twice.
+of a pipe and from a pidfd. On Linux daemonised descendants are reparented to it (PR_SET_CHILD_SUBREAPER), and to the
+gateway when it was killed; elsewhere it knows the process group only. Must import the standard library only; never
+starts a command twice.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 TERM = b"T"
 KILL = b"K"
@@ -77,14 +78,29 @@ def descendants(ancestor: int, processes: ProcessTable) -> set[int]:
     return found
 
 
-def kill_leftovers(session: int, marker: str) -> None:
-    """Kill what a killed subreaper left: its session, and processes outside of it that carry the marker."""
+def adopt_orphans() -> bool:
+    """Let the kernel give this process, the gateway, what a killed subreaper leaves (Linux)."""
+    return _prctl(_SET_SUBREAPER, 1)
+
+
+def kill_leftovers(subreaper: int, marker: str, others: Collection[int]) -> set[int]:
+    """Kill what a killed ``subreaper`` left, and return what has to be waited for.
+
+    That is its session, its descendants, processes that carry the marker, and those that this process adopted: its
+    children that lead, or are in, another session and are none of ``others``, the subreapers that live.
+    """
+    here, session = os.getpid(), os.getsid(0)
     killed: set[int] = set()
+    adopted: set[int] = set()
     while True:
-        left = {pid for pid, row in process_table().items() if row[2] == session or _carries(pid, marker)}
+        table = process_table()
+        orphans = {pid for pid, row in table.items() if row[0] == here and row[2] != session}
+        adopted |= orphans.difference(others, (subreaper,))
+        left = {pid for pid, row in table.items() if row[2] == subreaper or _carries(pid, marker)}
+        left |= descendants(subreaper, table) | adopted
         left -= killed
         if not left:
-            return
+            return adopted
         killed |= left  # processes that they started meanwhile are found in the next round
         for pid in left:
             _signal(pid, signal.SIGKILL)
