@@ -27,6 +27,7 @@ from clawgate.settings.private_folder import make_private_folder
 LOCK_VARIABLE = "CLAWGATE_LOCK_FD"
 """Environment variable of a process that executed itself: the descriptor that holds the lock."""
 
+_LOCK_NAME, _ANNOUNCEMENT_NAME = "gateway.lock", "gateway.json"
 _ATTEMPTS = 25
 _ATTEMPT_INTERVAL_SECONDS = 0.02
 _MAX_BYTES = 65_536
@@ -69,7 +70,7 @@ class Instance:
 
     def __init__(self, folder: Path, fd: int) -> None:
         self._fd = fd
-        self._announcement = _announcement_path(folder)
+        self._announcement = folder / _ANNOUNCEMENT_NAME
         self._pid = os.getpid()
         self.id = secrets.token_hex(6)
         """Also reported by /health, so that a client can verify that it reached this process."""
@@ -81,7 +82,7 @@ class Instance:
         After `hand_over` and an exec the process still holds the lock and keeps it.
         """
         make_private_folder(folder)
-        path = _lock_path(folder)
+        path = folder / _LOCK_NAME
         fd = _inherited_lock(path, os.environ if environment is None else environment)
         os.environ.pop(LOCK_VARIABLE, None)
         if fd is None:
@@ -137,25 +138,17 @@ class Instance:
         self._fd = -1
 
 
-def _lock_path(folder: Path) -> Path:
-    return folder / "gateway.lock"
-
-
-def _announcement_path(folder: Path) -> Path:
-    return folder / "gateway.json"
-
-
 def find_instance(folder: Path) -> RunningInstance | None:
     """Return the holder of the folder's lock; None if it is not held, whatever the files contain."""
     try:
-        fd = os.open(_lock_path(folder), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(folder / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _read_holder(fd, _announcement_path(folder))
+            return _read_holder(fd, folder / _ANNOUNCEMENT_NAME)
         return None
     finally:
         os.close(fd)  # releases the shared lock
@@ -188,7 +181,7 @@ def _lock(fd: int, folder: Path) -> None:
                 raise
         else:
             return
-        holder = _read_holder(fd, _announcement_path(folder))
+        holder = _read_holder(fd, folder / _ANNOUNCEMENT_NAME)
         if (holder is not None and holder.is_visible) or attempt == _ATTEMPTS - 1:
             raise AlreadyRunning(folder, holder)
         time.sleep(_ATTEMPT_INTERVAL_SECONDS)

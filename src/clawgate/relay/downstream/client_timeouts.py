@@ -6,7 +6,6 @@ Must not read a clock: durations are passed in, in seconds.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
 
 from clawgate.relay.downstream.request_parser import ClientLimits
 
@@ -45,30 +44,23 @@ class Overdue(IntEnum):
     """Respond with 408."""
 
 
-class _Limit(NamedTuple):
-    setting: str
-    """A field of `ClientLimits`."""
-    overdue: Overdue
-
-
-_LIMITS: dict[Phase, _Limit] = {
-    Phase.FIRST_REQUEST: _Limit("head_seconds", Overdue.CLOSE),
-    Phase.NEXT_REQUEST: _Limit("keep_alive_seconds", Overdue.CLOSE),
-    Phase.HEAD: _Limit("head_seconds", Overdue.REJECT),
-    Phase.BODY: _Limit("body_idle_seconds", Overdue.REJECT),
-    Phase.RESPONSE_READ: _Limit("body_idle_seconds", Overdue.ABORT),
-    Phase.CLOSING: _Limit("body_idle_seconds", Overdue.ABORT),
+_LIMITS = {
+    Phase.FIRST_REQUEST: ("head_seconds", Overdue.CLOSE),
+    Phase.NEXT_REQUEST: ("keep_alive_seconds", Overdue.CLOSE),
+    Phase.HEAD: ("head_seconds", Overdue.REJECT),
+    Phase.BODY: ("body_idle_seconds", Overdue.REJECT),
+    Phase.RESPONSE_READ: ("body_idle_seconds", Overdue.ABORT),
+    Phase.CLOSING: ("body_idle_seconds", Overdue.ABORT),
 }
+"""The field of `ClientLimits`, and what happens then."""
 
 
 def overdue(phase: Phase, waited: float, limits: ClientLimits) -> Overdue | None:
     """Return what happens to a connection that has been in ``phase`` for ``waited`` seconds, or None."""
     if phase is Phase.LINGERING:
         return Overdue.CLOSE if waited >= LINGER_SECONDS else None
-    limit = _LIMITS.get(phase)
-    if limit is None or waited < getattr(limits, limit.setting):
-        return None
-    return limit.overdue
+    setting, action = _LIMITS.get(phase, (None, None))
+    return action if setting is not None and waited >= getattr(limits, setting) else None
 
 
 class BodyRate:

@@ -133,15 +133,7 @@ class Dialer:
     ) -> _P:
         server_name = (endpoint.server_name or endpoint.origin.host) if endpoint.tls is not None else None
         if endpoint.proxy is not None:
-            return await open_tunnel(
-                make,
-                address,
-                endpoint.proxy,
-                endpoint.origin,
-                endpoint.tls,
-                server_name,
-                endpoint.proxy_authorization,
-            )
+            return await open_tunnel(make, address, endpoint.proxy, endpoint, server_name)
         loop = asyncio.get_running_loop()
         _, protocol = await loop.create_connection(
             make, address, port, ssl=endpoint.tls, server_hostname=server_name

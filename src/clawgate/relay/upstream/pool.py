@@ -43,20 +43,13 @@ class ConnectionWaiter(Protocol):
 class Pool:
     """Idle connections are used most recent first, so that the surplus ages and is closed."""
 
-    def __init__(
-        self,
-        dialer: Dialer,
-        endpoint: UpstreamEndpoint,
-        *,
-        limits: PoolLimits | None = None,
-        idle_seconds: float = IDLE_SECONDS,
-    ) -> None:
+    def __init__(self, dialer: Dialer, endpoint: UpstreamEndpoint, limits: PoolLimits) -> None:
         self.origin = endpoint.origin
-        self.limits = limits or PoolLimits()
+        self.limits = limits
         self.response_heads = ResponseHeadCache()
         self._dialer = dialer
         self._endpoint = endpoint
-        self._idle_seconds = idle_seconds
+        self._idle_seconds = IDLE_SECONDS
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._queue: dict[ConnectionRequest, None] = {}  # in order

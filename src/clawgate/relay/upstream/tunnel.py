@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from clawgate.errors import UpstreamUnreachable
 from clawgate.wire.http.url import Origin
+
+if TYPE_CHECKING:
+    from clawgate.relay.upstream.dial import UpstreamEndpoint
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 _HEAD_LIMIT = 16_384
@@ -36,19 +38,14 @@ class _Handshake(asyncio.Protocol):
 
 
 async def open_tunnel(
-    make: Callable[[], _P],
-    address: str,
-    proxy: Origin,
-    origin: Origin,
-    tls: ssl.SSLContext | None,
-    server_name: str | None,
-    authorization: str | None,
+    make: Callable[[], _P], address: str, proxy: Origin, endpoint: UpstreamEndpoint, server_name: str | None
 ) -> _P:
-    """Return a protocol from ``make`` that is connected to ``origin`` through the proxy at ``address``.
+    """Return a protocol from ``make`` that is connected to the endpoint through its ``proxy`` at ``address``.
 
     The proxy resolves the name: behind such a proxy there often is no other resolver. Raises `UpstreamUnreachable`
     if the proxy rejects the request, OSError if it cannot be reached.
     """
+    origin, tls, authorization = endpoint.origin, endpoint.tls, endpoint.proxy_authorization
     loop = asyncio.get_running_loop()
     transport, handshake = await loop.create_connection(_Handshake, address, proxy.port)
     try:
