@@ -18,6 +18,7 @@ from clawgate.plugins.api import (
     CheckResult,
     MapsErrors,
     ProviderPlugin,
+    Severity,
     TransformsRequests,
     UpstreamRequest,
 )
@@ -73,18 +74,53 @@ def test_it_is_a_provider_that_shapes_and_judges() -> None:
 
 def test_the_defaults_are_offered_where_nothing_was_said() -> None:
     asked = {one.name: one.default for one in PROVIDER.questions(Answers(), {})}
-    assert asked == {"host": "127.0.0.1", "port": "3456", "models": ", ".join(DEFAULT_MODELS)}
+    assert asked == {"host": "127.0.0.1", "port": "3456", "models": ", ".join(DEFAULT_MODELS), "release": ""}
 
 
 def test_what_was_written_is_offered_the_next_time() -> None:
     answers = Answers({"host": "localhost", "port": "4000", "models": "claude-a, claude-b"})
     assert PROVIDER.previous_answers(written(answers)) == answers
-    assert {one.name: one.default for one in PROVIDER.questions(answers, {})} == dict(answers)
+    asked = {one.name: one.default for one in PROVIDER.questions(answers, {})}
+    assert asked == {**answers, "release": ""}
 
 
 def test_models_that_were_written_by_hand_are_offered() -> None:
     config = {"models": {"providers": {ID: {"models": [{"id": "claude-x"}, "odd"]}}}}
     assert PROVIDER.previous_answers(config)["models"] == "claude-x"
+
+
+def test_models_that_were_added_to_the_provider_stay() -> None:
+    config = written()
+    config["models"]["providers"][ID]["models"].append({"id": "claude-new"})
+    assert PROVIDER.previous_answers(config)["models"].endswith("claude-haiku-4, claude-new")
+
+
+def test_a_release_pins_the_package_and_is_offered_the_next_time() -> None:
+    answers = ANSWERS.merged({"release": "1.21.1"})
+    config = written(answers)
+    command = config["plugins"]["entries"][ID]["config"]["command"]
+    assert command == ["bunx", "opencode-claude-max-proxy@1.21.1"]
+    assert PROVIDER.previous_answers(config) == answers
+    (release,) = [one for one in PROVIDER.questions(answers, {}) if one.name == "release"]
+    assert release.default == "1.21.1" and release.problem("latest") and not release.problem("2.0.0-rc.1")
+    assert release.when is not None and not release.when(ANSWERS.merged({"host": "proxy.test"}))
+    own = {"plugins": {"entries": {ID: {"config": {"command": ["claude-max-api", "3456"]}}}}}
+    asked = [one.name for one in PROVIDER.questions(PROVIDER.previous_answers(own), {})]
+    assert "release" not in asked
+    assert "command" not in PROVIDER.config_change(ANSWERS).plugin_config
+
+
+def test_a_package_that_is_not_pinned_is_a_note_and_no_problem() -> None:
+    (found,) = PROVIDER.check_config({}, ProxyConfig())
+    assert found.severity is Severity.INFO and "opencode-claude-max-proxy@1.2.3" in found.fix
+    pinned = ProxyConfig.model_validate({"command": ["bunx", "opencode-claude-max-proxy@1.21.1"]})
+    assert not PROVIDER.check_config({}, pinned)
+    assert not PROVIDER.check_config({}, ProxyConfig.model_validate({"autoStart": False}))
+
+
+def test_the_port_may_be_that_of_a_proxy_that_runs() -> None:
+    (port,) = [one for one in PROVIDER.questions(Answers(), {}) if one.name == "port"]
+    assert port.may_listen
 
 
 @pytest.mark.parametrize(
@@ -109,7 +145,7 @@ def test_wrong_answers_are_told_as_they_are_typed() -> None:
         and asked["port"].problem("70000")
         and asked["models"].problem("a b")
     )
-    assert not any(asked[name].problem(ANSWERS[name]) for name in asked)
+    assert not any(asked[name].problem(ANSWERS[name]) for name in ANSWERS)
 
 
 # What is tried

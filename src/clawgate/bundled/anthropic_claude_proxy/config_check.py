@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from clawgate.bundled.anthropic_claude_proxy.config import ID, ProxyConfig
-from clawgate.plugins.api import Diagnostic, KeyPath, address_in, object_at
+from clawgate.bundled.anthropic_claude_proxy.package_pin import unpinned_package
+from clawgate.plugins.api import Diagnostic, KeyPath, Severity, address_in, object_at
 
 PROVIDER: KeyPath = ("models", "providers", ID)
 
@@ -31,6 +32,20 @@ def diagnostics(config: Mapping[str, Any], settings: ProxyConfig) -> list[Diagno
             fix=f'set it to {settings.origin}{other} (in plugins.entries."{ID}".config)',
         )
     ]
+
+
+def pin_note(settings: ProxyConfig) -> Diagnostic | None:
+    """Return a note if the program is whatever release is the newest when the gateway starts it."""
+    package = unpinned_package(settings.command) if settings.auto_start else None
+    if package is None:
+        return None
+    name = package.rpartition("@")[0] or package
+    return Diagnostic(
+        path=("plugins", "entries", ID, "config", "command"),
+        message=f"{settings.command[0]} fetches the newest release of {name} at every start",
+        severity=Severity.INFO,
+        fix=f"pin a release ({name}@1.2.3), or install the package and name its program",
+    )
 
 
 def unreachable_reason(config: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ Must not touch the built-in provider ``anthropic``.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,13 +26,16 @@ from clawgate.bundled.anthropic_claude_proxy.config import (
     models_problem,
     origin,
 )
-from clawgate.bundled.anthropic_claude_proxy.config_check import diagnostics
+from clawgate.bundled.anthropic_claude_proxy.config_check import diagnostics, pin_note
 from clawgate.bundled.anthropic_claude_proxy.health import check_health
 from clawgate.bundled.anthropic_claude_proxy.model_ids import THINKING, family_of, sent_as, with_thinking
+from clawgate.bundled.anthropic_claude_proxy.package_pin import unpinned_package
 from clawgate.bundled.anthropic_claude_proxy.service import trusted_user
 from clawgate.plugins import api
 
 _KEY = "MERIDIAN_API_KEY"
+_PACKAGE = DEFAULT_COMMAND[-1]
+_RELEASE = re.compile(r"\d+\.\d+\.\d+(?:-[\w.-]+)?\Z", re.ASCII)
 _CONFIG: api.KeyPath = ("plugins", "entries", ID, "config")
 _PROVIDER: api.KeyPath = ("models", "providers", ID)
 _MODELS: api.KeyPath = ("agents", "defaults", "models")
@@ -52,12 +56,18 @@ class ProxyProvider:
     def previous_answers(self, config: Mapping[str, Any]) -> api.Answers:
         block, provider = api.object_at(config, _CONFIG), api.object_at(config, _PROVIDER)
         values = {name: str(block[name]) for name in ("host", "port") if _is_plain(block.get(name))}
-        ids = [one for one in _list(block.get("models")) if isinstance(one, str)]
-        ids = ids or [
-            str(one["id"]) for one in _list(provider.get("models")) if isinstance(one, dict) and "id" in one
+        ids = [one["id"] for one in _list(provider.get("models")) if isinstance(one, dict) and "id" in one]
+        ids = [
+            one
+            for one in ids or _list(block.get("models"))
+            if isinstance(one, str) and not models_problem(one)
         ]
         if ids:
             values["models"] = ", ".join(ids)
+        command = block.get("command")
+        if isinstance(command, list) and tuple(command) != DEFAULT_COMMAND:
+            is_release = len(command) == 2 and str(command[1]).startswith(f"{_PACKAGE}@")
+            values["release" if is_release else "command"] = str(command[-1]).removeprefix(f"{_PACKAGE}@")
         if isinstance(provider.get("apiKey"), str):
             values["api_key"] = provider["apiKey"]
         return api.Answers(values)
@@ -78,6 +88,7 @@ class ProxyProvider:
                 kind="port",
                 default=previous.text("port") or str(DEFAULT_PORT),
                 variables=("MERIDIAN_PORT", "CLAUDE_PROXY_PORT"),
+                may_listen=True,
             ),
             api.Question(
                 name="models",
@@ -89,6 +100,20 @@ class ProxyProvider:
                 choices=self._choices,
             ),
         ]
+        if not previous.text("command"):
+            questions.append(
+                api.Question(
+                    name="release",
+                    text=f"Release of {_PACKAGE}",
+                    default=previous.text("release"),
+                    required=False,
+                    help=f"Such as 1.21.1. Without one {DEFAULT_COMMAND[0]} fetches the newest release at every start.",
+                    check=lambda text: (
+                        None if _RELEASE.match(text) else "must be an exact version, such as 1.21.1"
+                    ),
+                    when=lambda answers: is_loopback(answers.text("host")),
+                )
+            )
         if environment.get(_KEY, "").strip() or previous.text("api_key"):
             questions.append(
                 api.Question(
@@ -148,6 +173,8 @@ class ProxyProvider:
         plugin: dict[str, object] = {"host": host, "port": port, "models": list(models)}
         if not is_loopback(host):
             plugin["autoStart"] = False
+        elif release := answers.text("release"):
+            plugin["command"] = [DEFAULT_COMMAND[0], f"{_PACKAGE}@{release}"]
         return api.ConfigChange(
             plugin_config=plugin,
             provider=provider,
@@ -172,7 +199,10 @@ class ProxyProvider:
         return block | ({"apiKey": key} if key else {})
 
     def check_config(self, config: Mapping[str, Any], settings: BaseModel) -> Sequence[api.Diagnostic]:
-        return diagnostics(config, settings) if isinstance(settings, ProxyConfig) else ()
+        if not isinstance(settings, ProxyConfig):
+            return ()
+        note = pin_note(settings)
+        return [*diagnostics(config, settings), *([note] if note is not None else [])]
 
     def owned_paths(self, config: Mapping[str, Any]) -> Sequence[api.KeyPath]:
         paths = api.entry_paths(config, ID, _WRITTEN_KEYS)
@@ -239,7 +269,11 @@ def _startable(answers: api.Answers, context: api.SetupContext, url: str, reason
         example = """'["PROGRAM", "ARGUMENT"]'"""
         step = f"install {shown}, or set another: clawgate config set plugins.entries.{ID}.config.command {example}"
         return api.CheckResult(ok=False, message=message, next_step=step)
-    return api.CheckResult(ok=True, message=f"no proxy responds at {url} yet; the gateway will start it")
+    message = f"no proxy responds at {url} yet; the gateway will start it"
+    package = None if answers.text("release") else unpinned_package(command)
+    if package is not None:
+        message += f"; {program} fetches the newest release of {package} at every start, unless it is pinned: --release"
+    return api.CheckResult(ok=True, message=message)
 
 
 async def _fetch_models(answers: api.Answers, context: api.SetupContext) -> tuple[tuple[str, ...], bool]:

@@ -45,7 +45,7 @@ class BridgeProvider:
             "remote_url": _text(block.get("remoteUrl")),
             "proxy_token": _text(block.get("proxyToken")),
             "models": ", ".join(
-                _ids(block.get("models")) or _ids(api.object_at(config, _PROVIDER).get("models"))
+                _ids(api.object_at(config, _PROVIDER).get("models")) or _ids(block.get("models"))
             ),
             "bridge_port": _text(block.get("bridgePort")),
             "bridge_token": _text(block.get("bridgeToken")),

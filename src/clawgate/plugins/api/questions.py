@@ -76,6 +76,7 @@ class Question:
     ``variables`` are environment variables that answer it; the first that is set wins. ``default`` is accepted with
     Enter and is never shown for a secret. ``check`` returns what is wrong with a text, or None; it runs after the check
     of the kind. ``choices`` offers values for ``choice`` and ``list``; ``options`` is a fixed set for ``choice``.
+    ``may_listen``: the program that listens on a ``port`` already may be the right one; `check_connection` finds out.
     ``when`` skips the question for some of the earlier answers.
     """
 
@@ -90,6 +91,7 @@ class Question:
     check: Callable[[str], str | None] | None = None
     options: tuple[Choice, ...] = ()
     choices: Choices | None = None
+    may_listen: bool = False
     when: Callable[[Answers], bool] | None = None
 
     @property

@@ -102,7 +102,9 @@ def _as_if_set(loaded: LoadedPlugin, config: Mapping[str, object], file: ConfigF
 def _check_together(loaded: LoadedPlugin, settings: BaseModel, file: ConfigFile) -> Iterator[Diagnostic]:
     for provider in loaded.providers:
         for found in check_config(provider, file.raw, settings):
-            yield replace(found, severity=Severity.WARNING, location=file.location(found.path))
+            yield replace(
+                found, severity=min(found.severity, Severity.WARNING), location=file.location(found.path)
+            )
 
 
 def _block_path(plugin: str) -> KeyPath:

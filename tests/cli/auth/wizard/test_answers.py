@@ -36,7 +36,7 @@ def asked(
         sources or AnswerSources(),
         person,
         lambda question, answers: offered if question.choices else (),
-        lambda port, answers: f"port {port} is taken" if port == taken else None,
+        lambda question, port, answers: f"port {port} is taken" if port == taken else None,
     )
 
 

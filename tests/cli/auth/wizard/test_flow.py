@@ -166,6 +166,13 @@ def test_without_a_default_the_wizard_offers_one(stand: Stand) -> None:
     assert stand.read()["agents"]["defaults"]["model"]["primary"] == "kit/one"
 
 
+def test_without_a_prompt_the_default_is_what_enter_would_give(stand: Stand) -> None:
+    stand.path.write_text(TEXT.replace('primary: "owl/a", ', ""))
+    assert stand.sign_in(Kit(), flags=ANSWERS).is_default
+    assert stand.read()["agents"]["defaults"]["model"]["primary"] == "kit/one"
+    assert not stand.sign_in(Kit(), flags=ANSWERS | {"models": "two"}).is_default
+
+
 def test_answers_that_say_nothing_new_change_nothing(stand: Stand) -> None:
     stand.sign_in(Kit(), flags=ANSWERS)
     before = stand.path.read_bytes()

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from clawgate.cli.auth.wizard.setup_context import Ports, Setup
-from clawgate.plugins.api.questions import Answers
+from clawgate.plugins.api.questions import Answers, Question
 from clawgate.plugins.api.service import FetchFailed, FetchRequest, FetchResponse, SetupContext
 from clawgate.testing.http import faults
 from clawgate.testing.http.upstream import FakeUpstream
@@ -23,6 +23,8 @@ PLAN = FetchRequest(
     allow_private=True,
     headers={"X-Team": "a"},
 )
+
+PORT = Question(name="port", text="Port", kind="port")
 
 
 def fetched(*answers: Any, path: str = "/v1/models", **changes: Any) -> tuple[FetchResponse, list[Any]]:
@@ -72,14 +74,17 @@ def test_a_port_that_is_free_or_ours_is_nothing_to_speak_of() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         ports = Ports(owner=lambda port: "node (pid 7)")
-        assert ports.note(port, here) == f"port {port} is already in use by node (pid 7)"
-        assert "another process" in (Ports(owner=lambda port: None).note(port, Answers()) or "")
-        assert replace(ports, gateway_pid=7).note(port, here) is None
-        assert replace(ports, configured=frozenset({port})).note(port, here) is None
-        assert ports.note(port, Answers({"host": "192.0.2.1"})) is None
-        assert ports.note(port, Answers({"host": "no address"})) is None
-    assert ports.note(port, here) is None
+        assert ports.note(PORT, port, here) == f"port {port} is already in use by node (pid 7)"
+        assert "another process" in (Ports(owner=lambda port: None).note(PORT, port, Answers()) or "")
+        assert replace(ports, gateway_pid=7).note(PORT, port, here) is None
+        assert replace(ports, configured=frozenset({port})).note(PORT, port, here) is None
+        assert ports.note(replace(PORT, may_listen=True), port, here) is None
+        assert ports.note(PORT, port, Answers({"host": "192.0.2.1"})) is None
+        assert ports.note(PORT, port, Answers({"host": "no address"})) is None
+    assert ports.note(PORT, port, here) is None
 
 
 def test_the_gateways_own_port_is_warned_of() -> None:
-    assert Ports(gateway_port=18789).note(18789, Answers()) == "port 18789 is the gateway's own"
+    meant = replace(PORT, may_listen=True)
+    assert Ports(gateway_port=18789).note(meant, 18789, Answers()) == "port 18789 is the gateway's own"
+    assert Ports(gateway_port=18789).note(PORT, 18789, Answers()) == "port 18789 is the gateway's own"

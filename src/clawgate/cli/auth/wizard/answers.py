@@ -74,7 +74,7 @@ class MissingAnswer(Exception):
         self.questions = tuple(questions)
 
 
-PortNote = Callable[[int, Answers], str | None]
+PortNote = Callable[[Question, int, Answers], str | None]
 """Returns a warning about a port to listen on, or None."""
 
 ChoiceLookup = Callable[[Question, Answers], Sequence[Choice]]
@@ -274,7 +274,7 @@ class _QuestionPrompt:
         default = candidate.plain if candidate else ""
         while True:
             text = self._prompter.ask_text(self._question.text, default, self._problem)
-            note = self._port_note(int(text), answers) if text.isdigit() else None
+            note = self._port_note(self._question, int(text), answers) if text.isdigit() else None
             if note is None:
                 return text
             self._prompter.show(f"  ! {note}")

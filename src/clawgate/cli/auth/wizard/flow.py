@@ -214,7 +214,11 @@ def _warn_of_ports(questions: Sequence[Question], answers: AnswerSet, context: S
     """Warn of ports in use. Without a prompt it stays a warning: the connection test shows what listens there."""
     for question in questions:
         text = answers.plain.text(question.name)
-        if question.kind == "port" and text and (note := context.ports.note(int(text), answers.plain)):
+        if (
+            question.kind == "port"
+            and text
+            and (note := context.ports.note(question, int(text), answers.plain))
+        ):
             context.warn(f"Warning: {note}")
 
 
@@ -282,13 +286,13 @@ def _call(target: ProviderTarget, call: Callable[[], _T]) -> _T:
 
 
 def _make_default(change: ConfigChange, options: SignInOptions, context: SignInContext) -> bool:
-    """Return whether the change's model becomes the default; prompts if there is no default yet."""
+    """Return whether the change's model becomes the default; without one yet that is the answer to Enter."""
     if options.set_default and not change.default_model:
         raise SignInFailed("there is no model to make the default; name one with --models")
-    if options.set_default or context.prompter is None or not change.default_model:
+    if options.set_default or not change.default_model or context.loaded.catalog.primary is not None:
         return options.set_default
-    if context.loaded.catalog.primary is not None:
-        return False
+    if context.prompter is None:
+        return True
     context.prompter.show("")
     return context.prompter.confirm(f"Make {change.default_model} the default model?", default=True)
 

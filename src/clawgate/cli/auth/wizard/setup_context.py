@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clawgate.app.plugins.fetch import fetch_for_plugin
-from clawgate.plugins.api.questions import Answers
+from clawgate.plugins.api.questions import Answers, Question
 from clawgate.plugins.api.service import FetchRequest, FetchResponse
 from clawgate.processes.port_owner import port_owner
 from clawgate.relay.upstream.dial import Dialer
@@ -35,11 +35,11 @@ class Ports:
     configured: frozenset[int] = frozenset()
     owner: Callable[[int], str | None] = port_owner
 
-    def note(self, port: int, answers: Answers) -> str | None:
-        """Return a warning about listening on ``port``; None if it is free or used by our gateway."""
+    def note(self, question: Question, port: int, answers: Answers) -> str | None:
+        """Return a warning about listening on ``port``; None if it is free, or used by what may use it."""
         if port == self.gateway_port:
             return f"port {port} is the gateway's own"
-        if not _in_use(answers.text("host") or "127.0.0.1", port):
+        if question.may_listen or not _in_use(answers.text("host") or "127.0.0.1", port):
             return None
         owner = self.owner(port)
         if owner is not None and self.gateway_pid is not None and owner.endswith(f"(pid {self.gateway_pid})"):
