@@ -11,7 +11,10 @@ from typing import Any
 import click
 import pytest
 
+from clawgate.bundled.anthropic_claude_proxy.provider import ProxyProvider
+from clawgate.bundled.proxy_bridge.provider import BridgeProvider
 from clawgate.cli.main import clawgate
+from clawgate.plugins.api import Answers
 from clawgate.plugins.host.discovery import find_plugins
 from clawgate.settings.openclaw.schema import schema
 
@@ -31,7 +34,12 @@ PROSE = {"behind", "is", "listening"}
 """What may follow the name of a group of commands in a sentence: a clawgate server behind it."""
 OTHER_PROGRAMS = re.compile(r"\b(pip|pipx|uv|git|systemctl|docker|tailscale|scripts/\w+) [^`\n]*")
 """Their flags are not ours."""
-RUNS_OTHER_PROGRAMS = {"plugins/install/sources.py", "cli/gateway/service.py", "benchmarks/README.md"}
+RUNS_OTHER_PROGRAMS = {
+    "bundled/anthropic_claude_proxy/package_pin.py",
+    "plugins/install/sources.py",
+    "cli/gateway/service.py",
+    "benchmarks/README.md",
+}
 
 COMMAND = re.compile(r"(?<![\w./@-])clawgate((?: (?:[a-z][\w-]*|\{\}|<\w+>|-h\b|--[\w-]+))+)")
 INSTRUCTION = re.compile(r"(`|\b(run|see|try|with):? |\$ )$")
@@ -79,6 +87,11 @@ FLAGS = {"--help", "--json"} | {
     for command in COMMANDS.values()
     for one in command.params
     for name in (*one.opts, *one.secondary_opts)
+}
+FLAGS |= {
+    one.flag_name
+    for provider in (ProxyProvider(), BridgeProvider())
+    for one in provider.questions(Answers(), {})
 }
 
 
