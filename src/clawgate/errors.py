@@ -163,6 +163,10 @@ class GatewayUnavailable(GatewayError):
 class Overloaded(GatewayUnavailable): ...
 
 
+class TokensUnreadable(GatewayUnavailable):
+    """No token can be right: the file that has the tokens cannot be used. It is no fault of the caller."""
+
+
 class ProviderNotConfigured(GatewayUnavailable):
     """A provider lacks a setting that only the operator can supply; waiting does not help."""
 

@@ -265,19 +265,36 @@ def test_a_broken_edit_changes_nothing(
             assert client.chat.completions.create(model="other/m", messages=ASK).choices
 
 
-@pytest.mark.parametrize("broken", ["{ gateway: ", "[]", '{"gateway": {"port": "yes"}}', "{}"])
+@pytest.mark.parametrize(
+    ("broken", "error", "text"),
+    [
+        ("{ gateway: ", openai.InternalServerError, "clawgate doctor"),
+        ("[]", openai.InternalServerError, "clawgate doctor"),
+        ('{"gateway": {"port": "yes"}}', openai.AuthenticationError, "no token is accepted now"),
+        ("{}", openai.AuthenticationError, "no token is accepted now"),
+    ],
+)
 def test_an_edit_that_leaves_no_readable_token_admits_no_caller(
-    broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    broken: str,
+    error: type[openai.APIStatusError],
+    text: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Fail closed: the token may have been removed. The next good edit admits callers again."""
+    """Fail closed: the token may have been removed. The next good edit admits callers again, however many failed."""
     with running(build_model(api_key=CHAT_KEY)) as url:
         good = config_of({CHAT: chat_provider(url)})
         with serving_gateway(good, tmp_path) as gateway, gateway.openai() as client:
             gateway.reconfigure(broken)
             # What cannot be parsed may be half written: it counts at the second look.
             gateway.reconfigure(broken)
-            with pytest.raises(openai.AuthenticationError, match="no token is accepted now"):
-                client.models.list()
+            for _ in range(30):
+                with pytest.raises(error, match=text) as caught:
+                    client.models.list()
+            assert caught.value.code == (
+                "invalid_token" if caught.value.status_code == 401 else "tokens_unreadable"
+            )
+            assert str(tmp_path) not in caught.value.message
             assert [record for record in caplog.records if "no caller is admitted now" in record.message]
             gateway.reconfigure(good)
             assert client.chat.completions.create(model=f"{CHAT}/m", messages=ASK).choices

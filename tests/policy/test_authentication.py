@@ -16,6 +16,7 @@ from clawgate.errors import (
     InvalidToken,
     MalformedRequest,
     MissingToken,
+    TokensUnreadable,
 )
 from clawgate.policy.authentication import AuthLockout, GuessDelay, LockoutRule, TokenStore, presented_token
 
@@ -107,10 +108,17 @@ def test_nobody_comes_in_by_an_empty_book() -> None:
 def test_a_closed_store_admits_no_token_and_says_that_none_is_wrong() -> None:
     closed = TokenStore.closed()
     assert closed.is_closed and not TokenStore.of({"a": "t"}).is_closed
-    with pytest.raises(InvalidToken, match="cannot be read"):
+    with pytest.raises(InvalidToken, match="cannot be used"):
         closed.authenticate(b"any")
     with pytest.raises(MissingToken):
         closed.authenticate(None)
+
+
+@pytest.mark.parametrize("token", [T, b"any", b"", None])
+def test_a_store_that_is_closed_for_a_time_calls_no_token_wrong(token: bytes | None) -> None:
+    with pytest.raises(TokensUnreadable, match="until the file can be read") as caught:
+        TokenStore.closed("the file can be read").authenticate(token)
+    assert caught.value.retry_after is not None
 
 
 def test_every_entry_is_compared_found_or_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ logger = logging.getLogger("clawgate.gateway")
 
 AddSecrets = Callable[[Iterable[str]], None]
 
+_UNTIL_READABLE = "the gateway's config file can be read again; for its problems: clawgate doctor"
 _HOSTS = "plugins.entries.clawgate.config.allowHost"
 _ORIGINS = "gateway.controlUi.allowedOrigins"
 
@@ -87,7 +88,7 @@ class ConfigWatcher:
         except Exception:
             logger.exception("[reload] the changed config cannot be read, so no caller is admitted")
             self._is_current = False
-            self._admit({})
+            self._admit({}, _UNTIL_READABLE)
 
     def _reload(self) -> None:
         partial = self._read()
@@ -138,7 +139,7 @@ class ConfigWatcher:
         )
         self._router.use(catalog)
         self._plugins.revoke(dict.fromkeys(stopped, f"its secrets were changed or removed; {reason}"))
-        self._admit(tokens)
+        self._admit(tokens, "" if partial.is_readable else _UNTIL_READABLE)
         self._report(
             ConfigReport(
                 digest=partial.file.digest,
@@ -149,10 +150,12 @@ class ConfigWatcher:
             )
         )
 
-    def _admit(self, tokens: Mapping[str, str] | None) -> None:
+    def _admit(self, tokens: Mapping[str, str] | None, until: str = "") -> None:
         """Admit callers with one of ``tokens`` from now on: none without any, every caller for None."""
         self._tokens = tokens
-        store = None if tokens is None else TokenStore.of(dict(tokens)) if tokens else TokenStore.closed()
+        store = (
+            None if tokens is None else TokenStore.of(dict(tokens)) if tokens else TokenStore.closed(until)
+        )
         self._connections.admission.tokens = store
         self._connections.invalidate_head_caches()  # cached heads were admitted by the old rules
 

@@ -13,7 +13,13 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TypeVar
 
-from clawgate.errors import InvalidRequest, InvalidToken, MalformedRequest, MissingToken
+from clawgate.errors import (
+    InvalidRequest,
+    InvalidToken,
+    MalformedRequest,
+    MissingToken,
+    TokensUnreadable,
+)
 from clawgate.policy.headers import Headers
 
 _HEADERS = frozenset({b"x-proxy-token", b"authorization"})
@@ -44,14 +50,20 @@ def _bearer(value: bytes) -> bytes:
     return token.strip(b" ") if scheme.lower() == b"bearer" else b""
 
 
+_RETRY_SECONDS = 2
+"""After a mistake in a file was corrected, the next request passes: files are looked at twice a second."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenStore:
     """The known callers: (name, SHA-256 of the token) pairs, never the tokens themselves.
 
-    Without entries it is closed: no caller is admitted, because the source of the tokens cannot be used.
+    Without entries it is closed: no caller is admitted, because the source of the tokens cannot be used. ``until`` says
+    until when, where it is known that no token is wrong.
     """
 
     entries: tuple[tuple[str, bytes], ...]
+    until: str = ""
 
     @classmethod
     def of(cls, tokens: dict[str, str]) -> TokenStore:
@@ -59,9 +71,9 @@ class TokenStore:
         return cls(tuple((name, _digest(token.encode())) for name, token in tokens.items()))
 
     @classmethod
-    def closed(cls) -> TokenStore:
+    def closed(cls, until: str = "") -> TokenStore:
         """Make a store that admits no caller. No token is a guess then: none can be right."""
-        return cls(())
+        return cls((), until)
 
     @property
     def is_closed(self) -> bool:
@@ -70,15 +82,17 @@ class TokenStore:
     def authenticate(self, token: bytes | None) -> str:
         """Return the name of the token's owner. Compares every entry, whether one matches or not.
 
-        Raises `MissingToken` for None, `InvalidToken` for an unknown token.
+        Raises `TokensUnreadable`, `MissingToken` for None, `InvalidToken` for an unknown token.
         """
+        if self.until:
+            raise TokensUnreadable(f"no token is accepted until {self.until}", retry_after=_RETRY_SECONDS)
         if token is None:
             raise MissingToken(
                 "missing token; send it as 'X-Proxy-Token: <token>' or 'Authorization: Bearer <token>'"
             )
         if self.is_closed:
             raise InvalidToken(
-                "no token is accepted now, because the tokens of this listener cannot be read; its log says why"
+                "no token is accepted now, because the tokens of this listener cannot be used; its log says why"
             )
         digest = _digest(token)
         name = None

@@ -16,6 +16,7 @@ from clawgate import __version__
 from clawgate.cli.gateway.status import to_lines
 from clawgate.processes.instance.instance_lock import Instance
 from tests.cli.gateway_home import TOKEN, Home
+from tests.e2e.waiting import poll
 
 
 @pytest.fixture
@@ -58,6 +59,19 @@ def test_of_one_that_runs(home: Home) -> None:
     assert healthy.returncode == 0
     first, second = healthy.stdout.splitlines()
     assert first == "Gateway Health" and second.startswith("OK (") and second.endswith("ms)")
+
+
+def test_one_that_admits_no_caller_is_not_healthy_until_its_config_is_corrected(home: Home) -> None:
+    path = home.state / "openclaw.json"
+    home.gateway("start")
+    good = path.read_text()
+    path.write_text("{ gateway: ")
+    poll(lambda: home.gateway("health").returncode == 1, "the broken file to count")
+    assert f"it admits no caller until its config is corrected: {path}:1:" in home.gateway("health").stdout
+    failed = home.gateway("status", "--require-ok")
+    assert failed.returncode == 1 and "probe: failed (it admits no caller" in failed.stdout
+    path.write_text(good)
+    poll(lambda: home.gateway("health").returncode == 0, "the correction to count")
 
 
 def test_of_one_that_does_not_run(home: Home) -> None:

@@ -20,6 +20,7 @@ from clawgate.errors import (
     OriginNotAllowed,
     ProxyAttributionRequired,
     RateLimitExceeded,
+    TokensUnreadable,
     UnclearFraming,
     UnknownRoute,
     UnsupportedContentType,
@@ -424,6 +425,11 @@ def test_wrong_tokens_of_this_machine_are_slowed_and_right_ones_never() -> None:
     assert delay(b"wrong") == 1
     admission.tokens = TokenStore.closed()
     assert delay(b"wrong") == 0
+    admission.tokens = TokenStore.closed("its file can be read")
+    for token in (TOKEN.encode(), b"wrong", None):
+        assert refusal(head({b"x-proxy-token": token}), admission, peer="127.0.0.1") is TokensUnreadable
+    admission.tokens = TokenStore.of({"alice": TOKEN})
+    assert delay(b"wrong") == 2, "none of them was a guess"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def health(config: str | None, as_json: bool, timeout: float) -> None:
     paths = find_paths(config)
     running = _running(paths)
     file, _ = (None, []) if running else read_config_at(paths)
-    probe = _probe(running, file, timeout)
+    probe = _probe(paths, running, file, timeout)
     if as_json:
         click.echo(json.dumps(probe))
     else:
@@ -97,7 +97,7 @@ def gather(paths: Paths) -> dict[str, Any]:
             "wouldNotStart": [] if running else _start_problems(file),
         },
         "runtime": runtime,
-        "probe": _probe(running, file, _PROBE_SECONDS),
+        "probe": _probe(paths, running, file, _PROBE_SECONDS),
         "logFile": running.log if running else str(paths.log) if paths.log.exists() else None,
     }
 
@@ -169,7 +169,17 @@ def _start_problems(file: Any) -> list[str]:
     return [] if file is None else [str(problem) for problem in start_problems(file, GatewayFlags())]
 
 
-def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
+def _admission_problem(paths: Paths, running: Any) -> str:
+    """Return why the running gateway admits no caller, as it reported itself; empty if it admits some."""
+    from clawgate.processes.instance.run_records import read_report
+
+    report = read_report(paths.folder, running.instance) if running is not None else None
+    if report is None or report.admits_callers:
+        return ""
+    return f"it admits no caller until its config is corrected: {'; '.join(report.problems)}"
+
+
+def _probe(paths: Paths, running: Any, file: Any, seconds: float) -> dict[str, Any]:
     """Probe the gateway that holds the state folder.
 
     If none is running, no response on the configured port is healthy: the program that listens there is another one.
@@ -181,7 +191,7 @@ def _probe(running: Any, file: Any, seconds: float) -> dict[str, Any]:
         return {"ok": False, "durationMs": 0, "error": "it does not serve yet"}
     host, port, tls = endpoint_of(running.url) if running else (_LOOPBACK, _address(file)[1], False)
     found = check_health(host, port, seconds=seconds, instance=running.instance if running else None, tls=tls)
-    error = found.error
+    error = found.error or _admission_problem(paths, running)
     if running is None and found.body is not None:
         error = "the gateway of this state folder is not running; another clawgate responded"
     probe: dict[str, Any] = {"ok": not error, "durationMs": found.milliseconds, "address": f"{host}:{port}"}

@@ -17,6 +17,7 @@ from clawgate.errors import (
     MalformedRequest,
     MissingToken,
     RateLimitExceeded,
+    TokensUnreadable,
     UpgradeRefused,
 )
 from clawgate.policy.authentication import AuthLockout, GuessDelay, TokenStore, presented_token
@@ -187,7 +188,7 @@ class Admission:
         try:
             token = presented_token(request.head.fields, api_key=self.accepts_api_key)
             request.caller = self.tokens.authenticate(token)
-        except MissingToken:
+        except (MissingToken, TokensUnreadable):
             if required:
                 raise
             return

@@ -46,6 +46,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
     errors.ConcurrencyLimitExceeded: (429, "rate_limit_error"),
     errors.GatewayUnavailable: (503, "service_unavailable"),
     errors.Overloaded: (503, "service_unavailable"),
+    errors.TokensUnreadable: (503, "service_unavailable"),
     errors.ProviderNotConfigured: (503, "service_unavailable"),
     errors.ProviderUnavailable: (503, "service_unavailable"),
     errors.UpstreamPoolExhausted: (503, "service_unavailable"),
@@ -61,6 +62,7 @@ TABLE: dict[type[GatewayError], tuple[int, str]] = {
 _CAUSES: dict[type[GatewayError], str] = {
     errors.GatewayUnavailable: "service unavailable",
     errors.Overloaded: "overloaded",
+    errors.TokensUnreadable: "service unavailable",
     errors.ProviderUnavailable: "service unavailable",
     errors.UpstreamFailed: "upstream error",
     errors.UpstreamUnreachable: "service unavailable",
