@@ -193,6 +193,7 @@ RETRIED = {
     errors.GatewayUnavailable: "service unavailable: ",
     errors.GatewayStopping: "service unavailable: ",
     errors.Overloaded: "overloaded: ",
+    errors.TokensUnreadable: "service unavailable: ",
     errors.UpstreamMalformed: "upstream error: ",
     errors.UpstreamFailed: "upstream error: ",
 }
