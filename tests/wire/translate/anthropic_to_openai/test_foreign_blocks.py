@@ -118,8 +118,8 @@ SEARCH = {
 )
 def test_a_foreign_block_is_text_or_nothing(block: dict[str, Any], text: str) -> None:
     assert as_text(block) == text
-    for role in ("user", "assistant"):
-        assert texts(role, {"type": "text", "text": "a"}, block) == ["a", *([text] if text else [])]
+    for role, apart in (("user", ""), ("assistant", "\n\n")):
+        assert texts(role, {"type": "text", "text": "a"}, block) == ["a", *([apart + text] if text else [])]
 
 
 def test_a_result_of_a_tool_may_contain_them() -> None:
@@ -170,3 +170,14 @@ def test_a_body_that_is_no_request_is_an_error(body: bytes) -> None:
 def test_an_emoji_that_was_cut_in_two_does_not_matter() -> None:
     body = b'{"max_tokens":1,"messages":[{"role":"user","content":[{"type":"new","text":"\\ud83e"}]}]}'
     assert read_request(body).messages[0].content == [Text("[new]\n\ufffd")]
+
+
+def test_a_block_as_text_stands_apart_from_the_text_beside_it() -> None:
+    """The texts of an assistant become one: without a blank line a URL would run into the next word."""
+    used = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"url": "https://e.example"}]}
+    said = {"type": "text", "text": "So it is."}
+    assert "".join(texts("assistant", said, used, found, said, said)) == (
+        "So it is.\n\n[web_search was called with {}]\n\n[web search result]\nhttps://e.example"
+        "\n\nSo it is.So it is."
+    )

@@ -68,17 +68,22 @@ def _replace(holder: dict[str, Any], name: str, known: tuple[str, ...]) -> bool:
     blocks = holder.get(name)
     if not isinstance(blocks, list):
         return False
-    changed = False
+    apart = "\n\n" if known is _KNOWN["assistant"] else ""  # its texts become one
+    changed = is_note = False
     kept: list[object] = []
     for block in blocks:
         kind = block.get("type") if isinstance(block, dict) else None
         if isinstance(block, dict) and isinstance(kind, str) and kind not in known:
             changed = True
             if text := as_text(block):
-                kept.append({"type": "text", "text": text})
+                kept.append({"type": "text", "text": apart + text if kept else text})
+                is_note = True
             continue
         if kind == "tool_result":
             changed = _replace(block, "content", _IN_RESULT) or changed
+        elif kind == "text" and is_note:
+            block["text"] = apart + str(block.get("text"))
+        is_note = False
         kept.append(block)
     holder[name] = kept
     return changed
