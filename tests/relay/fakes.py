@@ -310,8 +310,8 @@ def endpoint(origin: Origin = ORIGIN) -> UpstreamEndpoint:
     return UpstreamEndpoint(origin=origin, allow_private=True)
 
 
-def make_pool(dialer: FakeDialer, **options: Any) -> Pool:
-    return Pool(cast(Any, dialer), endpoint(), **options)
+def make_pool(dialer: FakeDialer, limits: PoolLimits | None = None) -> Pool:
+    return Pool(cast(Any, dialer), endpoint(), limits or PoolLimits())
 
 
 def make_upstream(
