@@ -153,7 +153,15 @@ def test_a_first_event_that_has_begun_is_progress() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [json.dumps(ERROR).encode(), b' \n{"error":"full"}', b'{"type":"error"}', b"", b" \n"]
+    "body",
+    [
+        json.dumps(ERROR).encode(),
+        b' \n{"error":"full"}',
+        b'[{"error":"full"}]',
+        b'{"type":"error"}',
+        b"",
+        b" \n",
+    ],
 )
 def test_an_error_as_the_body_is_a_failure_where_a_fallback_may_do_better(body: bytes) -> None:
     for pieces in cuts(body):

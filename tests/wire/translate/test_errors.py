@@ -123,6 +123,7 @@ def test_what_may_be_a_response_is_no_error(body: bytes) -> None:
     ("body", "status"),
     [
         ({"error": {"message": "m", "code": 502}}, 502),
+        ([{"error": {"message": "m", "code": 503, "status": "UNAVAILABLE"}}], 503),
         ({"error": {"message": "m", "code": "429"}}, 429),
         ({"error": {"message": "m", "code": 200}}, None),
         ({"error": {"message": "m", "type": "server_error"}}, None),
@@ -139,9 +140,7 @@ def test_what_may_be_a_response_is_no_error(body: bytes) -> None:
         ({"choices": [{"error": {"message": "m", "code": 502}, "finish_reason": "error"}]}, 502),
     ],
 )
-def test_an_error_with_status_200_has_the_status_that_it_means(
-    body: dict[str, Any], status: int | None
-) -> None:
+def test_an_error_with_status_200_has_the_status_that_it_means(body: Any, status: int | None) -> None:
     """It decides what the client sees, and whether a fallback may do better."""
     error = upstream_errors.find_error(json.dumps(body).encode())
     assert error is not None

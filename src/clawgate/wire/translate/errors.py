@@ -140,10 +140,12 @@ def parse_error(body: bytes, status: int) -> UpstreamError:
 def find_error(body: bytes) -> UpstreamError | None:
     """Return the error that ``body`` is, a body with status 200 or the data of an event.
 
-    OpenAI's `{"error": …}`, Anthropic's `{"type": "error", …}`, the error's members without either, or an error in
-    the first choice, as OpenRouter sends it. None for everything that may be a response.
+    OpenAI's `{"error": …}`, Google's list of one, Anthropic's `{"type": "error", …}`, the error's members without
+    either, or an error in the first choice, as OpenRouter sends it. None for everything that may be a response.
     """
     value = None if is_too_complex(body) else lenient.decode(body, _any_value)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if not isinstance(value, dict):
         return None
     if value.get("error") is not None and (value["error"] or "choices" not in value):
