@@ -239,6 +239,13 @@ TO_MESSAGES: dict[str, tuple[str, dict[str, Any], Check, object]] = {
     "a system message in the middle": (
         "m", {"messages": [HI, {"role": "developer", "content": "d"}, HI]},
         lambda sent: (sent["system"], roles(sent)), ("d", ["user"])),
+    "calls without ids": (
+        "m", {"messages": [HI, {"role": "assistant", "tool_calls": [
+            {"id": "", "type": "function", "function": {"name": name, "arguments": "{}"}} for name in "fg"]},
+            {"role": "tool", "tool_call_id": "", "content": "1"}, {"role": "tool", "content": "2"}]},
+        lambda sent: ([block["id"] for block in sent["messages"][1]["content"]] ==
+                      [block["tool_use_id"] for block in sent["messages"][2]["content"]],
+                      len({block["id"] for block in sent["messages"][1]["content"]})), (True, 2)),
     "null content": (
         "m", {"messages": [HI, {"role": "assistant", "content": None}, HI]}, roles, ["user"]),
     "compat of a Messages provider": (

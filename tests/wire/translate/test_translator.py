@@ -212,7 +212,8 @@ def turns(draw: st.DrawFn) -> list[dict[str, Any]]:
         else:
             parts = draw(st.lists(user_parts, min_size=2, max_size=3))
             said.append({"role": "user", "content": parts})
-        called = draw(st.lists(ids, unique=True, max_size=3))
+        earlier = {message.get("tool_call_id") for message in said}
+        called = [call for call in draw(st.lists(ids, unique=True, max_size=3)) if call not in earlier]
         if called:
             calls = [
                 {

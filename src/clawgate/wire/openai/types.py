@@ -71,7 +71,7 @@ class Function(Struct):
 
 
 class ToolCall(Struct):
-    id: str
+    id: str | None = None
     function: Function | None = None
     type: str = "function"
 
@@ -103,7 +103,7 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
 
 
 class ToolMessage(Struct, tag_field="role", tag="tool"):
-    tool_call_id: str
+    tool_call_id: str | None = None
     content: str | list[TextPart | ImagePart] | None = None
     is_error: bool | None = None
 

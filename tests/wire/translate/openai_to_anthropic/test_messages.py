@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from typing import Any
 
 import pytest
 
 from clawgate.errors import InvalidRequest
 from clawgate.wire.openai.types import CHAT_REQUEST
-from clawgate.wire.translate.openai_to_anthropic.messages import lacks_thinking, system_and_turns, tool_id
+from clawgate.wire.translate.openai_to_anthropic.call_ids import tool_id
+from clawgate.wire.translate.openai_to_anthropic.messages import lacks_thinking, system_and_turns
 from clawgate.wire.translate.openai_to_anthropic.thinking import thinking_detail
 
 
@@ -303,7 +303,26 @@ def test_an_id_of_another_server_is_mapped_in_the_call_and_its_result_alike() ->
     _, turns = said(user("a"), calling({**CALL, "id": foreign}), {**RESULT, "tool_call_id": foreign})
     (call,), (result,) = turns[1]["content"], turns[2]["content"]
     assert call["id"] == result["tool_use_id"] == tool_id(foreign)
-    assert tool_id("toolu_01-A") == "toolu_01-A"
-    ids = {tool_id(given) for given in (foreign, "functions_f:0", "functions_f_0", "", "ü" * 200)}
-    assert tool_id("a" * 64) == "a" * 64 and len(tool_id("a" * 65)) <= 64
-    assert len(ids) == 5 and all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", made) for made in ids)
+
+
+@pytest.mark.parametrize("given", ["call_0", "", None])
+def test_calls_with_the_same_id_stay_apart(given: str | None) -> None:
+    """Anthropic rejects a conversation in which an id occurs twice."""
+    call, result = {**CALL, "id": given}, {**RESULT, "tool_call_id": given}
+    _, turns = said(
+        user("a"),
+        calling(call, call),
+        {**result, "content": "r1"},
+        {**result, "content": "r2"},
+        calling(call),
+        result,
+    )
+    calls = [block["id"] for turn in turns[1::2] for block in turn["content"]]
+    results = [block["tool_use_id"] for turn in turns[2::2] for block in turn["content"]]
+    assert calls == results and len(set(calls)) == 3
+
+
+def test_an_id_may_be_left_out() -> None:
+    call = {name: value for name, value in CALL.items() if name != "id"}
+    _, turns = said(user("a"), calling(call), {"role": "tool", "content": "r"})
+    assert turns[1]["content"][0]["id"] == turns[2]["content"][0]["tool_use_id"] != ""

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
 
 from clawgate.errors import InvalidRequest
@@ -22,6 +20,7 @@ from clawgate.wire.openai import types as chat
 from clawgate.wire.translate import data_url
 from clawgate.wire.translate.exchange import reject
 from clawgate.wire.translate.media_type import sniffed_type
+from clawgate.wire.translate.openai_to_anthropic.call_ids import CallIds
 from clawgate.wire.translate.openai_to_anthropic.thinking import kept_thinking
 
 ContentBlock = dict[str, object]
@@ -29,10 +28,6 @@ Turn = dict[str, object]
 
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """What Anthropic accepts as base64 images."""
-
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_NOT_OF_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-_ID_KEPT = 40
 
 
 def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBlock], list[Turn]]:
@@ -42,6 +37,7 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBloc
     """
     system: list[ContentBlock] = []
     turns: list[Turn] = []
+    ids = CallIds()
     side, blocks, results = "", list[ContentBlock](), 0
     for number, message in enumerate(messages):
         path = f"messages[{number}]"
@@ -49,9 +45,9 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBloc
             system += _parts(message.content, f"{path}.content")
             continue
         if isinstance(message, chat.AssistantMessage):
-            role, content = "assistant", _assistant(message, path)
+            role, content = "assistant", _assistant(message, path, ids)
         elif isinstance(message, chat.ToolMessage):
-            role, content = "user", [_result(message, f"{path}.content")]
+            role, content = "user", [_result(message, f"{path}.content", ids)]
         else:
             role, content = "user", _parts(message.content, f"{path}.content")
         if not content:
@@ -98,24 +94,13 @@ def lacks_thinking(turns: Sequence[Turn]) -> bool:
     return len(turns) < 2 or _blocks(turns[-2])[0]["type"] not in ("thinking", "redacted_thinking")
 
 
-def tool_id(given: str) -> str:
-    """Return a call's id as Anthropic accepts it: 64 letters, digits, ``_`` and ``-``, the same for call and result.
-
-    Other servers' ids contain more (`functions.f:0`). A digest distinguishes ids of which the same letters are left.
-    """
-    if _ID.fullmatch(given):
-        return given
-    digest = hashlib.sha256(given.encode()).hexdigest()[:12]
-    return f"{_NOT_OF_AN_ID.sub('_', given)[:_ID_KEPT]}_{digest}"
-
-
 def _blocks(turn: Turn) -> list[ContentBlock]:
     blocks = turn["content"]
     assert isinstance(blocks, list) and blocks, "turns are made of blocks here, and never empty"
     return blocks
 
 
-def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
+def _assistant(message: chat.AssistantMessage, path: str, ids: CallIds) -> list[ContentBlock]:
     if message.function_call is not None:
         reject(f"{path}.function_call", "is the old form of a tool call; send 'tool_calls'")
     if message.audio is not None:
@@ -124,6 +109,8 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
     content += _parts(message.content or "", f"{path}.content")
     if message.refusal and message.refusal.strip():
         content.append({"type": "text", "text": message.refusal})
+    if message.tool_calls:
+        ids.begin_message()
     for number, call in enumerate(message.tool_calls or ()):
         part_path = f"{path}.tool_calls[{number}]"
         if call.type != "function" or call.function is None:
@@ -131,7 +118,7 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
         content.append(
             {
                 "type": "tool_use",
-                "id": tool_id(call.id),
+                "id": ids.of_call(call.id or ""),
                 "name": call.function.name,
                 "input": strict.arguments_or_raw(call.function.arguments),
             }
@@ -139,8 +126,8 @@ def _assistant(message: chat.AssistantMessage, path: str) -> list[ContentBlock]:
     return content
 
 
-def _result(message: chat.ToolMessage, path: str) -> ContentBlock:
-    result: ContentBlock = {"type": "tool_result", "tool_use_id": tool_id(message.tool_call_id)}
+def _result(message: chat.ToolMessage, path: str, ids: CallIds) -> ContentBlock:
+    result: ContentBlock = {"type": "tool_result", "tool_use_id": ids.of_result(message.tool_call_id or "")}
     if content := _parts(message.content or "", path):
         result["content"] = content
     if message.is_error:
