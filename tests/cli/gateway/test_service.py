@@ -72,6 +72,7 @@ def test_where_the_files_are_is_carried_and_no_secret(home: Home) -> None:
     )
     text = unit(home).read_text()
     assert f"Environment=OPENCLAW_STATE_DIR={home.state}" in text and TOKEN not in text + done.stdout
+    assert f"Environment=PATH={home.folder / 'bin'}:" in text
     assert "OPENCLAW_GATEWAY_TOKEN is set in this shell only" in done.stderr
 
 
@@ -127,7 +128,7 @@ def test_install_keeps_a_service_file_that_differs(home: Home) -> None:
 def test_a_config_that_cannot_be_used_is_not_installed(home: Home) -> None:
     home.write("{gateway: {port: 'x'}}")
     done = home.gateway("install", **manager(home))
-    assert done.returncode == 1 and "gateway.port" in done.stderr and not unit(home).exists()
+    assert done.returncode == 2 and "gateway.port" in done.stderr and not unit(home).exists()
 
 
 def test_uninstalled_it_is_stopped_and_the_state_stays(home: Home) -> None:

@@ -14,11 +14,11 @@ import click
 
 from clawgate.cli.errors import fail
 from clawgate.cli.gateway.output import action_output
-from clawgate.cli.paths import Paths, find_paths, json_option, path_options, read_config_at
+from clawgate.cli.gateway.service_environment import carried_variables, check_service
+from clawgate.cli.paths import Paths, find_paths, json_option, path_options
 
 _STEP_SECONDS = 30.0
 _QUERY_SECONDS = 3.0
-_SECRET_VARIABLES = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD")
 
 
 @click.command("install", short_help="Install the gateway as a service of this user.")
@@ -28,10 +28,18 @@ _SECRET_VARIABLES = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD")
 @click.option("--dry-run", is_flag=True, help="Print the file and the commands, and change nothing.")
 @click.option("--force", is_flag=True, help="Replace a service file that differs.")
 def install(config: str | None, as_json: bool, port: int | None, dry_run: bool, force: bool) -> None:
-    """Install the gateway as a service of this user, enable it and start it."""
+    """Install the gateway as a service of this user, enable it and start it.
+
+    It checks first that the gateway could start there. The service gets PATH and the places of the files from this
+    shell; other variables that the config needs belong into .env of the state folder.
+    """
+    from clawgate.settings.openclaw.gateway import GatewayFlags
+
     with action_output("install", as_json=as_json) as output:
         paths = find_paths(config)
         path, content = _service_file(paths, config, port)
+        is_active = service_state()["state"] == "active"
+        notes = check_service(paths, GatewayFlags(port=port), os.environ, is_active=is_active)
         steps = _install_steps(path)
         facts: dict[str, object] = {"file": str(path), "commands": [" ".join(step) for step in steps]}
         if dry_run:
@@ -39,21 +47,16 @@ def install(config: str | None, as_json: bool, port: int | None, dry_run: bool, 
             output.line(f"Would write {path}:\n{text}")
             for step in steps:
                 output.line(f"Would run: {' '.join(step)}")
+            for note in notes:
+                output.warn(note)
             output.finish("dry-run", **facts, content=content.decode())
             return
-        _, problems = read_config_at(paths)
-        if problems:
-            fail("the config is invalid, nothing was installed; see: clawgate doctor", problems)
         if path.exists() and path.read_bytes() != content and not force:
             fail(f"{path} exists and differs; compare it with --dry-run, replace it with --force")
         _write(path, content)
         output.line(f"Wrote {path}")
-        for name in _SECRET_VARIABLES:
-            if os.environ.get(name):
-                output.warn(
-                    f"  note: {name} is set in this shell only; the service needs it in {paths.state / '.env'} "
-                    "or in the config"
-                )
+        for note in notes:
+            output.warn(note)
         _run_steps(steps)
         output.line("Installed. See: clawgate gateway status, clawgate logs --follow")
         if sys.platform != "darwin":
@@ -115,22 +118,12 @@ def service_state() -> dict[str, Any]:
 
 def _service_file(paths: Paths, config: str | None, port: int | None) -> tuple[Path, bytes]:
     from clawgate.processes.instance.daemon import gateway_command
-    from clawgate.processes.instance.unit_files import (
-        CARRIED_VARIABLES,
-        UnitFile,
-        launchd_agent,
-        systemd_unit,
-    )
+    from clawgate.processes.instance.unit_files import UnitFile, launchd_agent, systemd_unit
 
-    variables = {
-        name: str(Path(os.environ[name]).expanduser().absolute())
-        for name in CARRIED_VARIABLES
-        if os.environ.get(name)
-    }
     flags = ["--config", str(Path(config).expanduser().absolute())] if config else []
     flags += ["--port", str(port)] if port else []
     command = gateway_command("gateway", "run", *flags, "--log-file", str(paths.log.absolute()))
-    unit = UnitFile(command, Path.home(), variables)
+    unit = UnitFile(command, Path.home(), carried_variables(os.environ))
     if sys.platform == "darwin":
         return service_path(), launchd_agent(unit, paths.output.absolute())
     return service_path(), systemd_unit(unit).encode()
