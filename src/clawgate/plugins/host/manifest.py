@@ -194,6 +194,13 @@ def _printable(text: str) -> str:
     return text[:300] if text.isprintable() else ascii(text)[1:-1][:300]
 
 
+def read_tree(folder: Path) -> tuple[Manifest, Path]:
+    """Return the manifest of a source tree and its `import_root`. Raises `ManifestInvalid`."""
+    path = find_manifest(folder)
+    manifest = read_manifest(path)
+    return manifest, import_root(folder, path, manifest)
+
+
 def find_manifest(folder: Path) -> Path:
     """Return the path of the manifest in a source tree: at the top, or in its only package, in ``src`` or not.
 

@@ -18,13 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clawgate.plugins.host.discovery import RECORD, DiscoveredPlugin, installed_folder
-from clawgate.plugins.host.manifest import (
-    Manifest,
-    ManifestInvalid,
-    find_manifest,
-    import_root,
-    read_manifest,
-)
+from clawgate.plugins.host.manifest import Manifest, ManifestInvalid, read_tree
 from clawgate.plugins.install.sources import FetchedFiles, Source, fetch
 from clawgate.plugins.install.unpack import SourceRejected
 
@@ -55,9 +49,7 @@ def stage(source: Source, environment: Mapping[str, str], plugins: Path) -> Iter
     try:
         fetched = fetch(source, folder, environment)
         try:
-            path = find_manifest(fetched.tree)
-            manifest = read_manifest(path)
-            import_root(fetched.tree, path, manifest)
+            manifest, _ = read_tree(fetched.tree)
         except ManifestInvalid as error:
             raise SourceRejected(f"it is not a plugin of clawgate: {error}") from None
         if (reason := manifest.api_problem()) is not None:

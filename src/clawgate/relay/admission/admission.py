@@ -10,16 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from clawgate.errors import (
-    AuthLocked,
-    GatewayError,
-    InvalidToken,
-    MalformedRequest,
-    MissingToken,
-    RateLimitExceeded,
-    TokensUnreadable,
-    UpgradeRefused,
-)
+from clawgate import errors
 from clawgate.policy.authentication import AuthLockout, GuessDelay, TokenStore, presented_token
 from clawgate.policy.client_ip import TrustedProxies, client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy
@@ -27,19 +18,8 @@ from clawgate.policy.headers import lines_to_upstream
 from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
+from clawgate.relay.admission import request_checks as checks
 from clawgate.relay.admission.plan import AdmittedHead, ModelAllowlist, Router
-from clawgate.relay.admission.request_checks import (
-    NO_BODY,
-    Get,
-    body_length,
-    check_readable_body,
-    check_version,
-    expects_continue,
-    headers_of,
-    required_host,
-    split_request_target,
-    via_without_loop,
-)
 from clawgate.relay.interfaces import RequestHead
 from clawgate.relay.upstream.upstream import Upstream
 from clawgate.wire.dialect import dialect_of
@@ -62,7 +42,7 @@ class _Request:
     """A head while it is checked, with what the checks have found so far."""
 
     head: RequestHead
-    get: Get
+    get: checks.Get
     path: bytes
     query: bytes
     lockout_key: str | None = None
@@ -103,20 +83,22 @@ class Admission:
 
         ``peer`` is the address of the other end, ``now`` the loop's time in seconds.
         """
-        check_version(head)
-        get = headers_of(head)
+        checks.check_version(head)
+        get = checks.headers_of(head)
         request = _Request(head, get, *self._split(head, get))
-        host = required_host(head, get)
+        host = checks.required_host(head, get)
         self.browser.check_source(host=host, origin=get(b"origin"), fetch_site=get(b"sec-fetch-site"))
         is_public = request.path in self.control_paths
         self._authenticate(request, peer, now, required=not is_public)
         try:
             if head.wants_socket:
-                raise UpgradeRefused("there are no WebSockets on this route; send the request as plain HTTP")
+                raise errors.UpgradeRefused(
+                    "there are no WebSockets on this route; send the request as plain HTTP"
+                )
             if is_public or self._is_own(request.path):
                 return self._admit_control(request)
             return self._admit_relayed(request)
-        except GatewayError as error:
+        except errors.GatewayError as error:
             error.caller = request.caller
             raise
 
@@ -133,7 +115,7 @@ class Admission:
         if self.rates is not None:
             try:
                 self.rates.acquire(head.caller, now)
-            except RateLimitExceeded:
+            except errors.RateLimitExceeded:
                 return False
         return True
 
@@ -145,7 +127,7 @@ class Admission:
         if self.rates is not None:
             try:
                 self.rates.acquire(head.caller, now)
-            except RateLimitExceeded as error:
+            except errors.RateLimitExceeded as error:
                 error.caller = head.caller
                 raise
 
@@ -154,10 +136,10 @@ class Admission:
         if self.rates is not None:
             self.rates.release(head.caller)
 
-    def _split(self, head: RequestHead, get: Get) -> tuple[bytes, bytes]:
+    def _split(self, head: RequestHead, get: checks.Get) -> tuple[bytes, bytes]:
         split = self._split_targets.get(head.target)
         if split is None:
-            split = split_request_target(head, get)
+            split = checks.split_request_target(head, get)
             # What an absolute-form target means depends on the Host header as well.
             cacheable = head.target.startswith(b"/") and len(head.target) < _LONGEST_TARGET
             if cacheable and len(self._split_targets) < _MOST_TARGETS:
@@ -182,17 +164,17 @@ class Admission:
             if wait is not None:
                 if not required:
                     return
-                raise AuthLocked(
+                raise errors.AuthLocked(
                     f"too many wrong tokens from this address; try again in {wait} s", retry_after=wait
                 )
         try:
             token = presented_token(request.head.fields, api_key=self.accepts_api_key)
             request.caller = self.tokens.authenticate(token)
-        except (MissingToken, TokensUnreadable):
+        except (errors.MissingToken, errors.TokensUnreadable):
             if required:
                 raise
             return
-        except InvalidToken as error:
+        except errors.InvalidToken as error:
             if self.tokens.is_closed:
                 raise
             if failures is not None and key is not None:
@@ -220,8 +202,8 @@ class Admission:
         RouteTable(exact={request.path: (b"GET", b"HEAD")}, prefixes={}).check(
             request.head.method, request.path
         )
-        if body_length(request.head, request.get, self.body_limit) != 0:
-            raise MalformedRequest("this route takes no body")
+        if checks.body_length(request.head, request.get, self.body_limit) != 0:
+            raise errors.MalformedRequest("this route takes no body")
         return ControlRequest(request.caller)
 
     def _admit_relayed(self, request: _Request) -> AdmittedHead:
@@ -229,20 +211,22 @@ class Admission:
         self.routes.check(head.method, path)
         if self.model_allowlist is not None and path.startswith(_ONE_MODEL):
             self.model_allowlist.check(unquote(path.removeprefix(_ONE_MODEL).decode("ascii")))
-        length = body_length(head, get, self.body_limit)
-        if length != 0 and head.method not in NO_BODY:
+        length = checks.body_length(head, get, self.body_limit)
+        if length != 0 and head.method not in checks.NO_BODY:
             credential = get(b"authorization") or get(b"x-proxy-token") or get(b"x-api-key")
             self.browser.check_content_type(get(b"content-type"), has_credential=credential is not None)
-        expect_continue = expects_continue(head, get, length)
-        via = via_without_loop(head, self.via_pseudonym)
+        expect_continue = checks.expects_continue(head, get, length)
+        via = checks.via_without_loop(head, self.via_pseudonym)
         model_allowlist = self.model_allowlist if head.method == b"POST" else None
         if model_allowlist is not None or self.router is not None:
-            check_readable_body(get)
+            checks.check_readable_body(get)
         target = path + self.routes.query_upstream(path, request.query)
         lines = lines_to_upstream(head.fields)
         encoded, has_length = b"", length is not None
         if self.upstream is not None:
-            has_length = has_length and (get(b"content-length") is not None or head.method not in NO_BODY)
+            has_length = has_length and (
+                get(b"content-length") is not None or head.method not in checks.NO_BODY
+            )
             framing = b"content-length: " if has_length else b"\r\n"
             if length is None:
                 framing = b"transfer-encoding: chunked\r\n\r\n"

@@ -26,13 +26,7 @@ from clawgate.plugins import api
 from clawgate.plugins.host.discovery import DiscoveredPlugin
 from clawgate.plugins.host.isolation import LOAD_SECONDS, PluginFailed, reason_of, run_with_timeout
 from clawgate.plugins.host.loader import LoadedPlugin, Registrations, load_plugin, register_plugin, secrets_in
-from clawgate.plugins.host.manifest import (
-    Manifest,
-    ManifestInvalid,
-    find_manifest,
-    import_root,
-    read_manifest,
-)
+from clawgate.plugins.host.manifest import Manifest, ManifestInvalid, read_tree
 from clawgate.testing.plugins.fake_host import FakeHost
 from clawgate.testing.plugins.provider_conformance import (
     config_change_problems,
@@ -279,9 +273,7 @@ def _command(command: api.CommandPlugin, host: FakeHost) -> list[str]:
 def check_folder(folder: Path) -> list[Violation]:
     """Return every violation of a plugin's source tree: of its manifest, its imports and its code."""
     try:
-        path = find_manifest(folder)
-        manifest = read_manifest(path)
-        root = import_root(folder, path, manifest)
+        manifest, root = read_tree(folder)
     except ManifestInvalid as error:
         return [Violation("manifest", str(error))]
     discovered = DiscoveredPlugin(
