@@ -241,3 +241,9 @@ def test_forwarded_chunks_decide_on_an_error_event(passed: bytes, words: bool) -
 def test_who_may_not_repeat_our_credential_is_looked_at_in_passing() -> None:
     passthrough = streaming(attribution_headers=NAMES).passthrough(bytearray().extend)
     assert passthrough is not None and passthrough.secrets == (SECRET,)
+
+
+def test_a_head_with_the_credential_in_a_name_is_masked_and_not_remembered() -> None:
+    named = head(length=3, chunked=False, headers=[(b"x-ratelimit-" + SECRET, b"1")])
+    masked = writer(named)
+    assert masked.extra_headers is None and SECRET not in masked.flush(ended=False)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clawgate.errors import UpstreamFailed
-from clawgate.relay.response.redact import BodyMask, masked, masked_error, secrets_in_content
+from clawgate.relay.response.redact import (
+    BodyMask,
+    masked,
+    masked_error,
+    masked_fully,
+    secrets_in_content,
+)
 
 SECRET = b"sk-canary-0123456789"
 OTHER = b"sk-sk-other"
@@ -47,3 +55,21 @@ def test_a_message_is_masked_and_the_error_stays_what_it_is(secret: bytes) -> No
 
 def test_a_credential_that_could_be_a_word_is_not_looked_for_in_content() -> None:
     assert secrets_in_content((SECRET, b"local-key")) == (SECRET,)
+
+
+@pytest.mark.parametrize("before", [b"", b"Bearer ", b"x", b"xy", b"Authorization: Bearer "])
+@pytest.mark.parametrize("behind", [b"", b"\n", b"and more"])
+def test_an_error_does_not_show_a_secret_in_base64(before: bytes, behind: bytes) -> None:
+    """Wherever it begins in what was encoded, at most the characters at its ends stay."""
+    encoded = base64.b64encode(before + SECRET + behind)
+    for found in (masked_fully(encoded, (SECRET,)), BodyMask((SECRET,), fully=True).feed(encoded + b"\n")):
+        assert found.count(b"*") >= (len(SECRET) - 4) // 3 * 4
+    assert "*" * 20 in masked_error(UpstreamFailed(encoded.decode()), (SECRET,)).message
+
+
+def test_a_header_whose_name_is_the_secret_is_masked() -> None:
+    head = b"x-ratelimit-" + SECRET.lower() + b": 1\r\n"
+    assert (
+        masked_fully(head, (SECRET.replace(b"canary", b"Canary"),))
+        == b"x-ratelimit-" + b"*" * len(SECRET) + b": 1\r\n"
+    )

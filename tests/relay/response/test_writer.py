@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from clawgate.errors import UpstreamMalformed
 from clawgate.plugins.api import MappedError
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.assembled import AssembledWriter
-from clawgate.relay.response.buffered import BufferedWriter
+from clawgate.relay.response.buffered import LIMIT, BufferedWriter
 from clawgate.relay.response.deferred import ByBytesWriter, ErrorBodyWriter, FirstEventWriter
 from clawgate.relay.response.event_stream import EventStreamWriter
 from clawgate.relay.response.passthrough import PassthroughWriter
@@ -41,7 +43,7 @@ def map_error(status: int, body: bytes) -> MappedError | None:
         (response_head(500), Dialect.MESSAGES, Dialect.MESSAGES, False, PassthroughWriter),
         (response_head(500), Dialect.CHAT, Dialect.MESSAGES, False, BufferedWriter),
         (response_head(500), Dialect.CHAT, Dialect.CHAT, True, BufferedWriter),
-        (response_head(encoded=True), Dialect.CHAT, Dialect.CHAT, True, PassthroughWriter),
+        (response_head(encoded=True), Dialect.CHAT, Dialect.CHAT, True, BufferedWriter),
         (response_head(500, encoded=True), Dialect.CHAT, Dialect.CHAT, True, BufferedWriter),
     ],
 )
@@ -107,3 +109,35 @@ def test_a_compressed_response_without_a_credential_or_a_body_passes() -> None:
     head = response_head(401, encoded=True)
     for options in (response_options(secrets=()), response_options(bodiless=True)):
         assert isinstance(make_relay_writer(head, options, origin=ORIGIN), PassthroughWriter)
+
+
+@pytest.mark.parametrize("wbits", [zlib.MAX_WBITS | 16, zlib.MAX_WBITS], ids=["gzip", "deflate"])
+def test_a_compressed_response_of_a_gateway_is_decompressed_and_masked(wbits: int) -> None:
+    """Whatever is in it; the client did not request it so."""
+    compress = zlib.compressobj(wbits=wbits)
+    packed = compress.compress(b'{"text": "' + SECRET + b'"}') + compress.flush()
+    options = response_options(attribution_headers=b"x-clawgate-provider: a\r\n")
+    head = response_head(encoded=True, headers=[(b"content-encoding", b"gzip"), (b"date", b"today")], **JSON)
+    writer = make_relay_writer(head, options, origin=ORIGIN)
+    for at in range(len(packed)):
+        writer.feed(packed[at : at + 1])
+    lines, _, body = writer.flush(ended=True).partition(b"\r\n\r\n")
+    assert body == b'{"text": "' + b"*" * len(SECRET) + b'"}'
+    assert b"content-encoding" not in lines and b"date: today" in lines
+    assert b"content-length: %d" % len(body) in lines
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"brotli", b"", gzip.compress(b"x")[:-3], gzip.compress(b"x") + gzip.compress(SECRET),
+        gzip.compress(bytes(LIMIT + 1)),
+    ],
+    ids=["unknown", "empty", "cut", "two in one", "a bomb"],
+)  # fmt: skip
+def test_what_cannot_be_decompressed_does_not_pass(packed: bytes) -> None:
+    options = response_options(attribution_headers=b"x-clawgate-provider: a\r\n")
+    writer = make_relay_writer(response_head(encoded=True), options, origin=ORIGIN)
+    writer.feed(packed)
+    with pytest.raises(UpstreamMalformed, match="compressed"):
+        writer.flush(ended=True)

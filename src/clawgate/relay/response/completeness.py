@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clawgate.errors import UpstreamClosed
-from clawgate.relay.response.redact import masked
+from clawgate.relay.response.redact import masked_fully
 from clawgate.wire.anthropic.stream_end import EventKind, MessagesStreamEnd
 from clawgate.wire.sse.reader import Event
 from clawgate.wire.translate.errors import UNSPECIFIED, find_error
@@ -37,7 +37,7 @@ class CompletenessFilter:
             yield event
         else:
             if self._has_content:
-                yield Event(masked(event.raw, self._secrets), event.name, event.data)
+                yield Event(masked_fully(event.raw, self._secrets), event.name, event.data)
             raise (find_error(event.data or b"") or UNSPECIFIED).as_failure(self._origin)
 
     def close(self) -> Iterator[Event]:

@@ -13,7 +13,7 @@ from clawgate.errors import UpstreamFailed
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import ResponseOptions, header_lines
-from clawgate.relay.response.redact import masked, masked_error
+from clawgate.relay.response.redact import masked_error, masked_fully
 from clawgate.wire.anthropic import errors as anthropic_errors
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import STATUS_LINE
@@ -45,7 +45,7 @@ def map_response(
         mapped = map_error(head.status, body[:MAX_MAPPED_BYTES])
         if mapped is None:
             return MadeResponse(
-                head.status, header_lines(head, options), masked(unmapped(body), options.secrets)
+                head.status, header_lines(head, options), masked_fully(unmapped(body), options.secrets)
             )
         status = mapped.status if mapped.status in STATUS_LINE else _BAD_GATEWAY
         without = (*_OWN_BODY, b"retry-after") if mapped.retry_after else _OWN_BODY
@@ -62,7 +62,7 @@ def map_response(
         return MadeResponse(
             status,
             lines,
-            masked(error, options.secrets),
+            masked_fully(error, options.secrets),
             failure=masked_error(failure, options.secrets),
         )
 

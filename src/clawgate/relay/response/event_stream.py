@@ -16,7 +16,7 @@ from clawgate.relay.response.closing import is_final, reports_error
 from clawgate.relay.response.error_response import encode_error_event
 from clawgate.relay.response.head import Framing, ResponseOptions, encode_head, header_lines
 from clawgate.relay.response.progress import HOLD_SECONDS, note_event, note_open_event
-from clawgate.relay.response.redact import masked, masked_error, secrets_in_content
+from clawgate.relay.response.redact import masked, masked_error, masked_fully, secrets_in_content
 from clawgate.relay.response.translated import EVENT_STREAM_LINES, translated_lines
 from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.dialect import Dialect
@@ -158,7 +158,7 @@ class EventStreamWriter:
         try:
             self._translation.feed(event, self._out)
         except GatewayError:
-            self._error_event = masked(self._translation.error_event(), self._secrets)
+            self._error_event = masked_fully(self._translation.error_event(), self._secrets)
             raise
 
     def _finish(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from clawgate.policy.headers import lines_to_client
 from clawgate.relay.interfaces import ResponseHead
-from clawgate.relay.response.redact import masked
+from clawgate.relay.response.redact import masked_fully
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.http.message import LAST_CHUNK, STATUS_LINE, chunk
 
@@ -81,7 +81,7 @@ def header_lines(
     kept = [pair for pair in head.headers if pair[0] not in without and not pair[0].startswith(OWN_PREFIX)]
     if renamed:
         kept = [(renamed.get(name, name), value) for name, value in kept]
-    return masked(lines_to_client(kept), options.secrets) + options.attribution_headers
+    return masked_fully(lines_to_client(kept), options.secrets) + options.attribution_headers
 
 
 def encode_head(

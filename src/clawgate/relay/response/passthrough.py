@@ -23,7 +23,7 @@ from clawgate.relay.response.head import (
     is_event_stream,
 )
 from clawgate.relay.response.progress import note_event, note_open_event
-from clawgate.relay.response.redact import BodyMask, masked, secrets_in_content
+from clawgate.relay.response.redact import BodyMask, masked_fully, secrets_in_content
 from clawgate.wire.anthropic.stream_end import is_keepalive
 from clawgate.wire.openai.stream_end import is_last_event
 from clawgate.wire.sse.reader import Event, EventReader
@@ -71,7 +71,7 @@ class PassthroughWriter:
             elif is_gateway:
                 self._secrets = secrets_in_content(options.secrets)
         if self._secrets:
-            self._mask = BodyMask(self._secrets)
+            self._mask = BodyMask(self._secrets, fully=head.status >= FAILED)
         if event_stream:
             self._reader = EventReader()
         self._passes_chunks = event_stream and self._framing.chunked and head.status < FAILED
@@ -80,7 +80,7 @@ class PassthroughWriter:
         if is_gateway:
             lines = header_lines(head, options)
         else:
-            lines = masked(lines_to_client(head.headers), options.secrets)
+            lines = masked_fully(lines_to_client(head.headers), options.secrets)
             if options.served_by and _PROVIDER not in lines:  # unless a clawgate further upstream did
                 own = b"%b%b\r\n" % (_PROVIDER, options.served_by)
                 lines += own
@@ -91,7 +91,9 @@ class PassthroughWriter:
             length is not None and head.status < FAILED and not (bodiless or options.close or event_stream)
         )
         if unchanged and not (is_gateway and any(name.startswith(OWN_PREFIX) for name, _ in head.headers)):
-            self.extra_headers = own
+            names = b" ".join(name for name, _ in head.headers)
+            if not any(secret.lower() in names for secret in options.secrets):
+                self.extra_headers = own
 
     @property
     def held_bytes(self) -> int:

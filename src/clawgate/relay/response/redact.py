@@ -1,11 +1,12 @@
 """Masks the credential that was sent upstream, wherever a response repeats it.
 
-A mask is as long as what it hides, so a Content-Length stays true. Errors are masked for every credential, content only
-for those that can be no word of it.
+A mask is as long as what it hides, so a Content-Length stays true. Heads and errors are masked for every credential in
+every spelling, content only for those that can be no word of it.
 """
 
 from __future__ import annotations
 
+import base64
 from functools import lru_cache
 
 from clawgate.errors import GatewayError
@@ -28,21 +29,42 @@ def masked(data: bytes, secrets: tuple[bytes, ...]) -> bytes:
     return data
 
 
+@lru_cache(256)
+def _every_spelling(secrets: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the secrets also as a header's name has them, and as they are within a longer text in base64."""
+    found = [*secrets, *(secret.lower() for secret in secrets)]
+    for secret in secrets:
+        for shift in range(3):
+            # Three bytes are four characters; those at the ends depend on what is around the secret.
+            text = base64.b64encode(bytes(shift) + secret)
+            whole = text[4 if shift else 0 : (shift + len(secret)) // 3 * 4]
+            found += [whole] if len(whole) >= SHORTEST_IN_CONTENT else []
+    return tuple(dict.fromkeys(found))
+
+
+def masked_fully(data: bytes, secrets: tuple[bytes, ...]) -> bytes:
+    """Return ``data``, a head or an error, with asterisks in place of every secret in every spelling."""
+    return masked(data, _every_spelling(secrets))
+
+
 def masked_error(error: GatewayError, secrets: tuple[bytes, ...]) -> GatewayError:
     """Return ``error``, whose message may quote the upstream, without any secret."""
     message = error.message
-    for secret in secrets:
+    for secret in _every_spelling(secrets):
         message = message.replace(secret.decode("utf-8", "replace"), "*" * len(secret))
     return error if message == error.message else error.with_message(message)
 
 
 class BodyMask:
-    """Masks a body that arrives in pieces: its end is held back while it may be the beginning of a secret."""
+    """Masks a body that arrives in pieces: its end is held back while it may be the beginning of a secret.
+
+    ``fully``: it is an error, see `masked_fully`.
+    """
 
     __slots__ = ("_held", "_secrets")
 
-    def __init__(self, secrets: tuple[bytes, ...]) -> None:
-        self._secrets = secrets
+    def __init__(self, secrets: tuple[bytes, ...], *, fully: bool = False) -> None:
+        self._secrets = _every_spelling(secrets) if fully else secrets
         self._held = b""
 
     @property

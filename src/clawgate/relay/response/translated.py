@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from clawgate.relay.interfaces import ResponseHead
 from clawgate.relay.response.buffered import MadeResponse
 from clawgate.relay.response.head import FAILED, ResponseOptions, header_lines
-from clawgate.relay.response.redact import masked, secrets_in_content
+from clawgate.relay.response.redact import masked, masked_fully, secrets_in_content
 from clawgate.wire.dialect import Dialect
 from clawgate.wire.translate.exchange import Translation
 
@@ -42,7 +42,7 @@ def translate_response(
         if head.status < FAILED:
             made = masked(translation.translate_response(body), secrets_in_content(options.secrets))
         else:
-            made = masked(translation.translate_error(head.status, body), options.secrets)
+            made = masked_fully(translation.translate_error(head.status, body), options.secrets)
         return MadeResponse(head.status, lines + b"content-type: application/json\r\n", made)
 
     return make

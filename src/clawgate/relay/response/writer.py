@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from clawgate.errors import UpstreamMalformed
 from clawgate.relay.interfaces import ResponseHead, ResponseWriter
 from clawgate.relay.response.assembled import AssembledWriter
-from clawgate.relay.response.buffered import BufferedWriter, MadeResponse
+from clawgate.relay.response.buffered import LIMIT, BufferedWriter, MadeResponse
 from clawgate.relay.response.completeness import CompletenessFilter
 from clawgate.relay.response.deferred import (
     ByBytesWriter,
@@ -20,6 +21,7 @@ from clawgate.relay.response.error_mapping import MapError, map_response
 from clawgate.relay.response.event_stream import EventFilter, EventStreamWriter
 from clawgate.relay.response.head import FAILED, OWN_PREFIX, ResponseOptions, header_lines, is_event_stream
 from clawgate.relay.response.passthrough import PassthroughWriter
+from clawgate.relay.response.redact import masked, secrets_in_content
 from clawgate.relay.response.stream_error_mapping import ErrorMappingFilter
 from clawgate.relay.response.translated import translate_response
 from clawgate.wire.anthropic import errors as anthropic_errors
@@ -27,11 +29,16 @@ from clawgate.wire.dialect import Dialect
 from clawgate.wire.openai import errors as openai_errors
 from clawgate.wire.translate.exchange import Translation
 
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
 
 def make_relay_writer(head: ResponseHead, options: ResponseOptions, *, origin: str) -> ResponseWriter:
     """Return the writer of a response that passes as it came, but for an error that must not."""
-    if head.encoded and head.status >= FAILED and options.secrets and not options.bodiless:
-        return BufferedWriter(head, options, _unreadable_error(head, options), origin=origin)
+    if head.encoded and options.secrets and not options.bodiless:
+        if head.status >= FAILED:
+            return BufferedWriter(head, options, _unreadable_error(head, options), origin=origin)
+        if options.attribution_headers and secrets_in_content(options.secrets):
+            return BufferedWriter(head, options, _decompressed(head, options, origin), origin=origin)
     return PassthroughWriter(head, options)
 
 
@@ -121,6 +128,27 @@ def _translated_error(head: ResponseHead, translation: Translation | None) -> Ca
     if translation is None:
         return lambda body: body
     return lambda body: translation.translate_error(head.status, body)
+
+
+def _decompressed(
+    head: ResponseHead, options: ResponseOptions, origin: str
+) -> Callable[[bytes], MadeResponse]:
+    """A response that came compressed although none was requested so: without that, so that it can be masked."""
+
+    def make(body: bytes) -> MadeResponse:
+        inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+        try:
+            plain = inflate.decompress(body, LIMIT)
+        except zlib.error:
+            plain = b""
+        if not inflate.eof or inflate.unused_data:
+            raise UpstreamMalformed(
+                f"{origin} compressed its response, which was not requested and cannot be read"
+            )
+        lines = header_lines(head, options, without=(b"content-encoding",))
+        return MadeResponse(head.status, lines, masked(plain, secrets_in_content(options.secrets)))
+
+    return make
 
 
 def _unreadable_error(head: ResponseHead, options: ResponseOptions) -> Callable[[bytes], MadeResponse]:
