@@ -1,4 +1,4 @@
-"""Sets up what holds for every test: no time limits of hypothesis, Ctrl-C as in a terminal, the event loop."""
+"""Sets up what holds for every test: no time limits of hypothesis or for readers, Ctrl-C as in a terminal, the loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from clawgate.relay.downstream import client_timeouts
 
 _chosen = settings.get_current_profile_name()
 settings.register_profile(
@@ -20,6 +22,8 @@ settings.load_profile("untimed")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Inherited from a job in the background (`pytest &` in a script): programs that tests start would ignore it too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+client_timeouts.ERROR_READ_SECONDS = 0.0  # thousands of tests read a broken stream to its end
 
 
 @pytest.fixture

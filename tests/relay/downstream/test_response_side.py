@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from clawgate.errors import GatewayStopping, GatewayUnavailable
+from clawgate.relay.downstream import client_timeouts
 from clawgate.relay.downstream.client_timeouts import LINGER_SECONDS, Phase
 from clawgate.relay.downstream.request_parser import ClientLimits
 from clawgate.relay.exchange.exchange import Exchange
@@ -61,6 +62,30 @@ async def test_a_client_that_sends_nothing_more_is_given_up(
     assert not client.transport.closed and not client.statuses
     listener.advance(0.1)
     assert client.statuses == statuses
+    listener.advance(LINGER_SECONDS)
+    assert client.transport.closed
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3600.0])
+async def test_an_error_event_can_be_read_before_the_broken_end(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fetch of JavaScript throws away what it holds when the connection breaks."""
+    monkeypatch.setattr(client_timeouts, "ERROR_READ_SECONDS", seconds)
+    listener = Listener()
+    client = listener.connect()
+    client.send(request())
+    await turns()
+    upstream = listener.dialer.transport()
+    upstream.receive(STREAM_HEAD + chunked(b"data: {}\n\n"))
+    upstream.end()
+    await turns()
+    assert b'"upstream_closed"' in client.received and not client.received.endswith(b"0\r\n\r\n")
+    assert client.transport.closed is (seconds == 0)
+    assert seconds == 0 or client.protocol.phase is Phase.LINGERING
+    client.send(request())  # of a client that sends ahead; no more is read
+    await turns()
+    assert client.statuses == [200]
     listener.advance(LINGER_SECONDS)
     assert client.transport.closed
 

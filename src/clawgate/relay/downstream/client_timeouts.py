@@ -13,6 +13,10 @@ LINGER_SECONDS = 2.0
 """How long the rest of a rejected request is read and discarded, so that the response is not lost in a reset
 (RFC 9112 section 9.6)."""
 
+ERROR_READ_SECONDS = 0.5
+"""How long a broken end waits behind an error event: the fetch of JavaScript throws away what its reader has not taken
+when the connection ends (measured with Node 26: the message becomes "terminated")."""
+
 
 class Phase(IntEnum):
     """What a client connection waits for."""
@@ -29,7 +33,7 @@ class Phase(IntEnum):
     RESPONSE_READ = 5
     """The client has to read what was sent."""
     LINGERING = 6
-    """The client has to close: its request was rejected while it may still be sending."""
+    """The client has to close: its request was rejected while it may still be sending, or its response is broken."""
     CLOSING = 7
     """The last bytes have to be sent."""
 

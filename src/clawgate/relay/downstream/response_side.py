@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from clawgate.errors import GatewayError, RequestTimedOut
+from clawgate.relay.downstream import client_timeouts
 from clawgate.relay.downstream.client_timeouts import BodyRate, Overdue, Phase, UnsentBytes, overdue
 from clawgate.relay.downstream.error_replies import encode_error, rejection_record
 from clawgate.relay.downstream.pipeline import PipelineBuffer
@@ -118,16 +119,19 @@ class ResponseSide(HttpToolsProtocol):
 
     def _lingering_close(self) -> None:
         """Close; while the client may still be sending, only after it has had time to read the response."""
-        self._waiting_since = self._listener.now()
         if self._request_parser.complete and not self._pipelined:
-            self.transport.close()
+            self._close()
             return
+        self._discard_requests()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _discard_requests(self) -> None:
+        self._waiting_since = self._listener.now()
         self._lingering = True
         self._awaits_request = self._body_paused = False
         self._pipelined = None
         self.flow.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
 
     # What an exchange calls, see `ClientConnection`
 
@@ -159,7 +163,7 @@ class ResponseSide(HttpToolsProtocol):
                 self._request_parser.is_last = True
             self._next_request()
 
-    def abort_response(self, *, at_once: bool) -> None:
+    def abort_response(self, *, at_once: bool, reported: bool) -> None:
         """End a response that is not complete: what was written is sent, its proper end is not."""
         self._exchange = None
         if at_once:
@@ -167,6 +171,9 @@ class ResponseSide(HttpToolsProtocol):
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
+        elif reported and not self.transport.is_closing():
+            self._discard_requests()
+            self.loop.call_later(client_timeouts.ERROR_READ_SECONDS, self._close)
         else:
             self._close()
 
