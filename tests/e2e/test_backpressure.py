@@ -13,7 +13,7 @@ from clawgate.testing.http.client import RawClient
 from clawgate.testing.http.faults import SSE_FIELDS, chunk, head
 from clawgate.testing.http.script import DontReadBody, Drip, ReadBody, Send, Wait
 from clawgate.testing.http.upstream import FakeUpstream
-from tests.e2e.stand import KINDS, Kind, serving, until
+from tests.e2e.stand import KINDS, PATIENCE, Kind, serving, until
 
 ROLES = pytest.mark.parametrize("kind", KINDS)
 GOOD = faults.json_response({"next": "fine"})
@@ -49,7 +49,7 @@ async def test_a_client_that_does_not_read_holds_up_the_upstream(kind: Kind) -> 
         held = [c.transport.get_write_buffer_size() for c in stand.role.connections._connections]
         assert sum(held) < 1_000_000
         client.resume_reading()
-        assert (await client.response(within=30)).body == data
+        assert (await client.response(within=PATIENCE)).body == data
 
 
 @ROLES
@@ -77,7 +77,7 @@ async def test_an_upstream_that_does_not_read_holds_up_the_client(framing: str, 
         pool = stand.role.upstream.pool
         assert sum(c.transport.get_write_buffer_size() for c in pool._open) < 1_000_000
         gate.set()
-        assert (await client.response(within=30)).json() == {"next": "fine"}
+        assert (await client.response(within=PATIENCE)).json() == {"next": "fine"}
         await sending
         assert request.body == body
 
@@ -103,6 +103,6 @@ async def test_a_body_that_comes_before_the_connection_waits_in_the_kernel(kind:
             exchange = connection._exchange
             assert exchange is not None and sum(map(len, exchange._request._pending)) < 1_000_000
             go.set()
-            assert (await client.response(within=30)).json() == {"next": "fine"}
+            assert (await client.response(within=PATIENCE)).json() == {"next": "fine"}
             await sending
             assert upstream.requests[0].body == body

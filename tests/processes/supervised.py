@@ -20,7 +20,7 @@ from clawgate.processes.supervision.status import ChildStatus
 from clawgate.processes.supervision.supervisor import Supervisor
 from clawgate.testing.http.waiting import Condition
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 STAND_IN = Path(__file__).parent / "children" / "stand_in.py"
 QUICK = SupervisionLimits(
     restart_delay=0.02,

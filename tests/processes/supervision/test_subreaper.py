@@ -65,6 +65,15 @@ def subreaper_of(*argv: str, **environment: str) -> Iterator[RunningSubreaper]:
     assert there() <= before
 
 
+@pytest.fixture
+def quit_is_ignored() -> Iterator[None]:
+    """As in a program that a shell's script started in the background."""
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGQUIT, before)
+
+
+@pytest.mark.usefixtures("quit_is_ignored")
 def test_the_command_inherits_its_environment_and_nothing_else() -> None:
     """No variable that Python sets, no descriptor but the first three, no signal that is ignored."""
     with subreaper_of("/usr/bin/env", PLAIN="1") as it:

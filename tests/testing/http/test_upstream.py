@@ -174,7 +174,7 @@ async def test_a_client_that_does_not_read_blocks_the_script() -> None:
         assert connection.sent < len(data)
         assert not told.is_set()
         client.resume_reading()
-        response = await client.response(within=30)
+        response = await client.response(within=60)
         assert response.complete and response.body == data
         assert told.is_set() and connection.sent > len(data)
 

@@ -191,11 +191,9 @@ class Subreaper:
                 _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
                 null = os.open(os.devnull, os.O_RDONLY)
                 os.dup2(null, 0)
-                for sig in (
-                    signal.SIGPIPE,
-                    signal.SIGXFSZ,
-                ):  # Python ignores them: a command would inherit that
-                    signal.signal(sig, signal.SIG_DFL)
+                for sig in signal.valid_signals():  # Python ignores some, a shell others for `clawgate … &`
+                    if signal.getsignal(sig) is signal.SIG_IGN:
+                        signal.signal(sig, signal.SIG_DFL)
                 if os.getppid() == subreaper:
                     os.execvp(argv[0], argv)  # noqa: S606  # a list of arguments, and no shell
                 os.write(write_end, str(errno.ESRCH).encode())
