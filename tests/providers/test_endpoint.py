@@ -8,7 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from clawgate.policy.egress import Reason
+from clawgate.providers.credential import bearer
 from clawgate.providers.endpoint import address_kind, address_notes, endpoint_of, proxy_of, tls_problem
+from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy, RequestTls
 from clawgate.wire.http.url import Origin, parse_url
@@ -87,22 +89,20 @@ def test_what_a_place_says_of_itself(url: str, kind: Reason) -> None:
     ],
 )
 def test_the_notes_of_an_address(url: str, allow_private: bool, proxy: bool, note: str | None) -> None:
-    notes = address_notes(
-        parse_url(url)[0],
-        sends_credential=True,
+    provider = Provider(
+        id="p",
+        api=OPENAI,
+        origin=parse_url(url)[0],
+        credential=bearer("key"),
         allow_private=allow_private,
         allow_private_setting="the.setting",
-        has_proxy=proxy,
+        proxy="http://p.test" if proxy else None,
     )
-    assert notes == ([note] if note else [])
+    assert address_notes(provider) == ([note] if note else [])
 
 
 def test_without_a_credential_there_is_no_note_of_an_unencrypted_one() -> None:
-    origin = Origin("http", "owl.test", 80)
-    notes = address_notes(
-        origin, sends_credential=False, allow_private=False, allow_private_setting="x", has_proxy=False
-    )
-    assert notes == []
+    assert address_notes(Provider(id="p", api=OPENAI, origin=Origin("http", "owl.test", 80))) == []
 
 
 @pytest.mark.parametrize(

@@ -28,39 +28,29 @@ class MetricsCollector:
         self._upstream = upstream
 
     def collect(self) -> Iterator[Metric]:
-        metrics = self._metrics
-        requests = CounterMetricFamily("clawgate_requests", "Finished requests.", labels=["status", "error"])
+        metrics, pool, counter, gauge = (
+            self._metrics,
+            self._upstream.pool,
+            CounterMetricFamily,
+            GaugeMetricFamily,
+        )
+        requests = counter("clawgate_requests", "Finished requests.", labels=["status", "error"])
         for (status, code), count in sorted(metrics.requests.items()):
             requests.add_metric([str(status), code], count)
         yield requests
-        cancelled = CounterMetricFamily(
-            "clawgate_upstream_cancelled",
-            "Requests whose client disconnected before the end.",
-            labels=["phase"],
-        )
+        text = "Requests whose client disconnected before the end."
+        cancelled = counter("clawgate_upstream_cancelled", text, labels=["phase"])
         for phase in CANCEL_PHASES:
             cancelled.add_metric([phase], metrics.cancelled[phase])
         yield cancelled
-        yield CounterMetricFamily(
-            "clawgate_sent_bytes", "Bytes of responses sent to clients.", value=metrics.sent_bytes
-        )
-        yield _family(
-            "clawgate_first_byte_seconds",
-            "From a request's head to the head of its response.",
-            metrics.first_byte,
-        )
-        yield _family(
-            "clawgate_request_seconds", "From a request's head to the end of its response.", metrics.total
-        )
-        yield GaugeMetricFamily(
-            "clawgate_client_connections",
-            "Open connections of clients.",
-            value=self._connections.connection_count,
-        )
-        pool = self._upstream.pool
-        connections = GaugeMetricFamily(
-            "clawgate_upstream_connections", "Connections to the upstream.", labels=["state"]
-        )
+        yield counter("clawgate_sent_bytes", "Bytes of responses sent to clients.", value=metrics.sent_bytes)
+        text = "From a request's head to the head of its response."
+        yield _family("clawgate_first_byte_seconds", text, metrics.first_byte)
+        text = "From a request's head to the end of its response."
+        yield _family("clawgate_request_seconds", text, metrics.total)
+        count = self._connections.connection_count
+        yield gauge("clawgate_client_connections", "Open connections of clients.", value=count)
+        connections = gauge("clawgate_upstream_connections", "Connections to the upstream.", labels=["state"])
         connections.add_metric(["idle"], pool.idle_count)
         connections.add_metric(["busy"], pool.open_count - pool.idle_count)
         yield connections
@@ -68,12 +58,8 @@ class MetricsCollector:
 
 def _family(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
     bounds = [*(f"{bound:g}" for bound in SECONDS), "+Inf"]
-    return HistogramMetricFamily(
-        name,
-        text,
-        buckets=list(zip(bounds, accumulate(histogram.counts), strict=True)),
-        sum_value=histogram.sum,
-    )
+    buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.sum)
 
 
 def build_metrics_app(collector: MetricsCollector) -> Starlette:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from clawgate.policy.egress import NEVER_ALLOWED, Reason, classify_host
 from clawgate.providers.credential_selection import how_to_set
+from clawgate.providers.provider import Provider
 from clawgate.settings.fields import BaseUrl
 from clawgate.settings.openclaw.schema import ProviderBlock, RequestProxy
 from clawgate.wire.http.url import Origin, parse_url, split_proxy_url
@@ -41,21 +42,18 @@ def address_kind(origin: Origin) -> Reason:
     return classify_host(origin.host)
 
 
-def address_notes(
-    origin: Origin,
-    *,
-    sends_credential: bool,
-    allow_private: bool,
-    allow_private_setting: str,
-    has_proxy: bool,
-) -> list[str]:
+def address_notes(provider: Provider) -> list[str]:
     """Return notes for the operator: an address that is blocked, a credential that is sent unencrypted."""
-    notes: list[str] = []
+    origin, notes = provider.origin, list[str]()
+    if origin is None:
+        return notes
     kind = address_kind(origin)
-    if kind in (Reason.LOOPBACK, Reason.PRIVATE) and not allow_private and not has_proxy:
-        notes.append(f"egress: blocked until {allow_private_setting} is true ({origin.host} is {kind})")
-    unencrypted = origin.scheme == "http" and kind not in (Reason.LOOPBACK, Reason.PRIVATE)
-    if unencrypted and sends_credential:
+    is_public = kind not in (Reason.LOOPBACK, Reason.PRIVATE)
+    if not is_public and not provider.allow_private and provider.proxy is None:
+        notes.append(
+            f"egress: blocked until {provider.allow_private_setting} is true ({origin.host} is {kind})"
+        )
+    if is_public and origin.scheme == "http" and provider.credential.line():
         notes.append(f"its credential is sent unencrypted to {origin}")
     return notes
 

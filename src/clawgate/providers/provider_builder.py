@@ -7,6 +7,7 @@ which goes to its own origin and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -64,33 +65,25 @@ def build_provider(
         tls_problem(block, key_path, unset),
         *_unset_problems(key_path, unset),
     )
-    allow_private = _allows_private(name, block, origin)
-    allow_private_setting = f"{key_path}.request.allowPrivateNetwork"
-    if origin is not None:
-        notes += address_notes(
-            origin,
-            sends_credential=bool(selection.credential.line()),
-            allow_private=allow_private,
-            allow_private_setting=allow_private_setting,
-            has_proxy=proxy is not None,
-        )
-    return Provider(
+    model_notes: list[str] = []
+    provider = Provider(
         id=name,
         api=api,
         origin=origin,
         path=path,
         credential=selection.credential,
         headers=selection.headers,
-        allow_private=allow_private,
-        allow_private_setting=allow_private_setting,
+        allow_private=_allows_private(name, block, origin),
+        allow_private_setting=f"{key_path}.request.allowPrivateNetwork",
         timeout_seconds=block.timeout_seconds,
-        models=_models(block.models, api, notes),
+        models=_models(block.models, api, model_notes),
         proxy=proxy,
         built_in=built_in is not None,
         problem=next((problem for problem in problems if problem), None),
-        notes=(*selection.notes, *notes),
         **_tls_settings(block.request.tls),
     )
+    notes = [*selection.notes, *notes, *address_notes(provider), *model_notes]
+    return replace(provider, notes=tuple(notes))
 
 
 def _api_problem(api: str, key_path: str) -> str | None:

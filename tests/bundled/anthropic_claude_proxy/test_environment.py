@@ -8,7 +8,7 @@ from clawgate.bundled.anthropic_claude_proxy.environment import child_environmen
 
 
 def of(**environment: str) -> dict[str, str]:
-    return child_environment(environment, host="127.0.0.1", port=4567)
+    return child_environment(environment, {}, host="127.0.0.1", port=4567, is_root=False)
 
 
 def test_port_and_host_are_said_to_old_and_new_proxies() -> None:
@@ -51,11 +51,11 @@ def test_what_it_needs_it_gets(name: str) -> None:
 
 
 def test_only_root_is_called_a_sandbox() -> None:
-    assert child_environment({}, host="h", port=1, is_root=True)["IS_SANDBOX"] == "1"
+    assert child_environment({}, {}, host="h", port=1, is_root=True)["IS_SANDBOX"] == "1"
 
 
 def test_variables_of_the_config_win_over_the_gateways_and_not_over_host_port_and_mode() -> None:
     extra = {"HTTPS_PROXY": "http://a", "OWN": "b", "MERIDIAN_PASSTHROUGH": "0", "MERIDIAN_PORT": "1"}
-    found = child_environment({"HTTPS_PROXY": "http://gateway"}, extra, host="h", port=2)
+    found = child_environment({"HTTPS_PROXY": "http://gateway"}, extra, host="h", port=2, is_root=False)
     assert (found["HTTPS_PROXY"], found["OWN"]) == ("http://a", "b")
     assert (found["MERIDIAN_PASSTHROUGH"], found["MERIDIAN_PORT"]) == ("1", "2")

@@ -70,7 +70,9 @@ class Sample:
 
 
 def guarded(sample: Service, **more: Any) -> IsolatedService:
-    return IsolatedService("sample", sample, start_seconds=0.05, stop_seconds=0.05, **more)
+    service = IsolatedService("sample", sample, **more)
+    service._start_seconds = service._stop_seconds = 0.05
+    return service
 
 
 def started(folder: Path, sample: Service, **more: Any) -> IsolatedService:

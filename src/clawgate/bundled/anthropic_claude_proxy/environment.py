@@ -28,12 +28,7 @@ _PASSED_PREFIXES = ("LC_", "XDG_", "MERIDIAN_", "CLAUDE_PROXY_")
 
 
 def child_environment(
-    environment: Mapping[str, str],
-    extra: Mapping[str, str] | None = None,
-    *,
-    host: str,
-    port: int,
-    is_root: bool = False,
+    environment: Mapping[str, str], extra: Mapping[str, str], *, host: str, port: int, is_root: bool
 ) -> dict[str, str]:
     """Return the environment of the process. ``extra`` overrides ``environment``, but not host, port and mode."""
     result = {
@@ -46,7 +41,7 @@ def child_environment(
         # Claude Code refuses to run as root, and the older proxy then rejects every request with 401. In a container,
         # where a gateway runs as root, this variable permits it.
         result["IS_SANDBOX"] = "1"
-    result |= extra or {}
+    result |= extra
     for prefix in ("CLAUDE_PROXY", "MERIDIAN"):
         result |= {f"{prefix}_HOST": host, f"{prefix}_PORT": str(port), f"{prefix}_PASSTHROUGH": "1"}
     return result

@@ -138,16 +138,13 @@ class IsolatedService:
         service: api.Service,
         *,
         clean: Callable[[str], str] = str,
-        start_seconds: float = START_SECONDS,
-        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.plugin = plugin
         self.failure: str | None = None
         """Why the start failed."""
         self._service = service
         self._clean = clean
-        self._start_seconds = start_seconds
-        self._stop_seconds = stop_seconds
+        self._start_seconds, self._stop_seconds = START_SECONDS, STOP_SECONDS
         self._is_running = False
         self._has_begun = False
         self._abandoned: set[asyncio.Future[Any]] = set()

@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -76,17 +76,12 @@ class Registrations:
         self.providers.append(provider)
 
     def add_command(self, command: CommandPlugin) -> None:
-        self._validate(command, CommandPlugin, "command", (), ())
+        self._validate(command, CommandPlugin, "command")
         _validate_text(command, "command", ("name", "help"))
         self.commands.append(command)
 
     def _validate(
-        self,
-        thing: object,
-        protocol: type,
-        kind: str,
-        async_methods: tuple[str, ...],
-        plain_methods: tuple[str, ...],
+        self, thing: object, protocol: type, kind: str, waits: Iterable[str] = (), plain: Iterable[str] = ()
     ) -> None:
         if self.closed:
             raise PluginFailed("register() has returned; nothing can be registered any more")
@@ -97,10 +92,10 @@ class Registrations:
         missing = missing_members(thing, protocol)
         if missing:
             raise PluginFailed(f"the {kind} {type(thing).__name__} lacks {', '.join(missing)}")
-        for name in async_methods:
+        for name in waits:
             if not inspect.iscoroutinefunction(getattr(thing, name)):
                 raise PluginFailed(f"{name} of the {kind} {type(thing).__name__} must be 'async def'")
-        for name in plain_methods:
+        for name in plain:
             if not callable(getattr(thing, name)) or inspect.iscoroutinefunction(getattr(thing, name)):
                 raise PluginFailed(f"{name} of the {kind} {type(thing).__name__} must be a plain 'def'")
 
