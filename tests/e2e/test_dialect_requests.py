@@ -356,3 +356,75 @@ async def test_estimates_follow_each_other_on_one_connection(tmp_path: Path) -> 
                 response = await client.response()
                 assert response.status == 200 and response.json()["input_tokens"] > 1
         assert upstream.requests == []
+
+
+PATTERNED = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^x"}}, "required": ["a"],
+             "additionalProperties": False}  # fmt: skip
+
+
+def full_request(path: str) -> dict[str, Any]:
+    """A conversation with a call, its result, a tool, a schema and an effort, in the client's dialect."""
+    if path == CHAT:
+        one = {"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        return {
+            "messages": [{"role": "user", "content": [text("a"), text("b")]},
+                         {"role": "assistant", "content": "called", "tool_calls": [one]},
+                         {"role": "tool", "tool_call_id": "t1", "content": "ok"}, HI],
+            "tools": [{"type": "function", "function": {"name": "f", "strict": True, "parameters": PATTERNED}}],
+            "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": PATTERNED}},
+            "reasoning_effort": "low", "temperature": 0.5,
+        }  # fmt: skip
+    return {
+        "messages": [{"role": "user", "content": [text("a"), text("b")]}, call("t1"),
+                     result("t1", "ok", text("hi"))],
+        "tools": [{"name": "f", "strict": True, "input_schema": PATTERNED}],
+        **output(PATTERNED), "temperature": 0.5,
+    }  # fmt: skip
+
+
+def said(sent: Any) -> str:
+    return json.dumps([sent.get("system"), sent["messages"]])
+
+
+COMPAT: dict[str, tuple[Any, Check, object]] = {
+    "supportsTemperature": (False, lambda sent: "temperature" in sent, False),
+    "supportsTools": (
+        False, lambda sent: ("tools" in sent, '"tool_use"' in said(sent) or '"tool_calls"' in said(sent),
+                             "f was called with" in said(sent)), (False, False, True)),
+    "supportsStrictMode": (False, lambda sent: '"strict"' in json.dumps(sent["tools"]), False),
+    "supportsJsonSchemaResponseFormat": (
+        False, lambda sent: ("response_format" in sent or "format" in sent.get("output_config", {}),
+                             "JSON schema" in said(sent)), (False, True)),
+    "requiresStringContent": (True, lambda sent: sent["messages"][0]["content"], "a\nb"),
+    "requiresAssistantAfterToolResult": (
+        True, lambda sent: (roles(sent)[-2:], "I have processed" in said(sent)), (["assistant", "user"], True)),
+    "unsupportedToolSchemaKeywords": (["required"], lambda sent: '"required"' in json.dumps(sent["tools"]), False),
+    "openRouterRouting": ({"only": ["x"]}, lambda sent: sent["provider"], {"only": ["x"]}),
+    "vercelGatewayRouting": ({"only": ["x"]}, lambda sent: sent["providerOptions"]["gateway"], {"only": ["x"]}),
+}  # fmt: skip
+"""Keys that mean something in both dialects: the value, what is looked at in what the provider was sent, its value."""
+
+
+@pytest.mark.parametrize(("path", "api"), PAIRS)
+@pytest.mark.parametrize("key", sorted(COMPAT))
+async def test_a_compat_key_counts_for_every_client_and_provider(
+    key: str, path: str, api: str, tmp_path: Path
+) -> None:
+    value, look, expected = COMPAT[key]
+    (found,) = await exchange(tmp_path, path, api, full_request(path), model_keys=compat(**{key: value}))
+    assert found.response.status == 200, found.response.body
+    assert look(found.sent[0]) == expected
+    (plain,) = await exchange(tmp_path, path, api, full_request(path))
+    try:
+        assert look(plain.sent[0]) != expected, "without the key nothing changes"
+    except KeyError:
+        assert key.endswith("Routing")
+
+
+@pytest.mark.parametrize(("path", "api"), PAIRS)
+async def test_an_effort_has_the_servers_name(path: str, api: str, tmp_path: Path) -> None:
+    keys = {"reasoning": True, **compat(reasoningEffortMap={"high": "ultra"})}
+    body = {"reasoning_effort": "high"} if path == CHAT else {"output_config": {"effort": "high"}}
+    (found,) = await exchange(tmp_path, path, api, body, model="claude-opus-4-6", model_keys=keys)
+    sent = found.sent[0]
+    assert (sent["output_config"]["effort"] if api == ANTHROPIC else sent["reasoning_effort"]) == "ultra"
