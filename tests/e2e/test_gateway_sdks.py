@@ -360,13 +360,15 @@ def test_temperatures_are_carried_over(stand: Stand) -> None:
 
 
 def test_the_other_routes(stand: Stand) -> None:
-    """The Responses API and embeddings at a provider of OpenAI's kind, counting at one of Anthropic's."""
+    """The Responses API and embeddings at a provider of OpenAI's kind, counting at each."""
     with stand.gateway.openai() as client:
         assert client.responses.create(model=MODELS[CHAT], input=SAID).output_text == TEXT
         assert len(client.embeddings.create(model=f"{CHAT}/e", input=["a", "b"]).data) == 2
     with stand.gateway.anthropic() as anthropic:
         counted = anthropic.messages.count_tokens(model=MODELS[CLAUDE], messages=ASK)
         assert counted.input_tokens == len(split(SAID))
+        estimated = anthropic.messages.count_tokens(model=MODELS[CHAT], messages=ASK, system=SAID)
+        assert estimated.input_tokens > len(split(SAID))
 
 
 @PROVIDERS

@@ -40,6 +40,7 @@ class TextSource(Struct, tag_field="type", tag="text"):
 class Image(Struct, tag_field="type", tag="image"):
     source: Base64Source | UrlSource | FileSource
     cache_control: Json | None = None
+    transformations: object = None
 
 
 class ContentSource(Struct, tag_field="type", tag="content"):
@@ -146,6 +147,7 @@ class Tool(Struct):
     strict: bool | None = None
     input_examples: list[Json] | None = None
     allowed_callers: list[str] | None = None
+    eager_input_streaming: object = None
     cache_control: Json | None = None
 
 
@@ -158,6 +160,8 @@ class ToolChoice(Struct):
 class ThinkingConfig(Struct):
     type: str
     budget_tokens: int | None = None
+    display: object = None
+    block_binding: object = None
 
 
 class OutputFormat(Struct):

@@ -40,8 +40,8 @@ class TurnTranslator:
     ids: CallIds
     all_thinking: bool = False
     keeps_cache_control: bool = False
-    drops_cache_control: bool = False
-    """Whether a mark was left out."""
+    ignored: set[str] = field(default_factory=set, init=False)
+    """Names of members of blocks that were left out."""
     _messages: list[Message] = field(default_factory=list, init=False)
     _reminders: list[str] = field(
         default_factory=list, init=False
@@ -189,9 +189,10 @@ class TurnTranslator:
         mark = getattr(block, "cache_control", None)
         if mark is not None and self.keeps_cache_control:
             part["cache_control"] = mark
-        self.drops_cache_control = self.drops_cache_control or (
-            mark is not None and not self.keeps_cache_control
-        )
+        elif mark is not None:
+            self.ignored.add("cache_control")
+        if getattr(block, "transformations", None) is not None:
+            self.ignored.add("image.transformations")
         return part
 
     def _assistant(self, content: str | Sequence[messages.AssistantBlock] | None) -> None:

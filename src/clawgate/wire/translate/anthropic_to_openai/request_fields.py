@@ -68,6 +68,11 @@ def ignored_fields(request: messages.MessagesRequest, present: Collection[str]) 
         ignored.remove("service_tier")
     if request.output_config is not None and request.output_config.task_budget is not None:
         ignored.append("output_config.task_budget")
+    ignored += [
+        f"thinking.{name}" for name in ("block_binding", "display") if getattr(request.thinking, name, None)
+    ]
+    if any(tool.eager_input_streaming for tool in request.tools or ()):
+        ignored.append("tools.eager_input_streaming")
     return ignored
 
 

@@ -76,8 +76,7 @@ class MessagesToChat(Translation):
             fields["stream"] = True
             fields["stream_options"] = {"include_usage": True}
         ignored = request_fields.ignored_fields(request, strict.member_names(body))
-        if turns.drops_cache_control and "cache_control" not in ignored:
-            ignored.append("cache_control")
+        ignored += sorted(turns.ignored - {*ignored})
         effort = request_fields.requested_effort(request)
         enabled = request_fields.thinks(request)
         takes = compat.reasoning or compat.thinking_format not in (None, "openai")
