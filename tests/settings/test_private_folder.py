@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clawgate.settings.private_folder import make_private_folder
+from clawgate.settings.private_folder import make_private_folder, replace_private
 
 
 def mode(path: Path) -> int:
@@ -32,3 +32,15 @@ def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
     for path in ("a", "a/b"):
         with pytest.raises(OSError, match=r"exists|directory"):
             make_private_folder(tmp_path / path)
+
+
+def test_a_replaced_file_is_private_and_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o644)
+    replace_private(path, b"new")
+    assert path.read_bytes() == b"new" and mode(path) == 0o600
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        replace_private(tmp_path / "folder", b"")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "folder"]

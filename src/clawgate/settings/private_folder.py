@@ -1,7 +1,9 @@
-"""Creates folders that only their owner may enter."""
+"""Creates folders that only their owner may enter, and replaces files that only their owner may read."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 
@@ -15,3 +17,15 @@ def make_private_folder(folder: Path) -> None:
     except FileNotFoundError:
         make_private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Make ``content`` the file at ``path``, with mode 0600, or leave it as it was. Raises OSError."""
+    fd, new = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp: 0600
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+        Path(new).replace(path)
+    except BaseException:
+        Path(new).unlink(missing_ok=True)
+        raise

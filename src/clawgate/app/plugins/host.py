@@ -205,9 +205,7 @@ class PluginHost:
                 statuses = running.statuses()
                 if statuses and statuses != self._written.get(name):
                     self._written[name] = statuses
-                    # A folder that is gone or a full disk: commands then show no status.
-                    with contextlib.suppress(OSError):
-                        write_statuses(folder, self.environment.instance, statuses)
+                    write_statuses(folder, self.environment.instance, statuses)
             await asyncio.sleep(self._status_seconds)
 
     def _set_registry(self, registry: Registry) -> None:

@@ -7,25 +7,24 @@ compares that with the instance that is running.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from clawgate.plugins.api import ServiceStatus
+from clawgate.processes.instance.run_records import read_record, write_record
 
 FILE_NAME = "status.json"
-_MAX_BYTES = 1_000_000
 
 
 def write_statuses(folder: Path, instance: str, statuses: Sequence[ServiceStatus]) -> None:
-    """Replace the file at once. Raises OSError."""
-    document = {"instance": instance, "services": [_encode(status) for status in statuses]}
-    draft = folder / f".{FILE_NAME}.{os.getpid()}"
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(document, file, default=str)
-    draft.replace(folder / FILE_NAME)
+    """Replace the file, if its folder and the disk allow it."""
+    services = [
+        {one.name: getattr(status, one.name) for one in fields(status)} | {"details": dict(status.details)}
+        for status in statuses
+    ]
+    write_record(folder, FILE_NAME, instance, {"services": services})
 
 
 def remove_statuses(folder: Path) -> None:
@@ -36,27 +35,9 @@ def remove_statuses(folder: Path) -> None:
 
 def read_statuses(folder: Path, instance: str | None) -> tuple[ServiceStatus, ...]:
     """Return what the gateway with this instance id wrote last; empty if it wrote nothing, or none is running."""
-    try:
-        with (folder / FILE_NAME).open("rb") as file:
-            document = json.loads(file.read(_MAX_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return ()
-    if not isinstance(document, dict) or instance is None or document.get("instance") != instance:
-        return ()
-    services = document.get("services")
+    services = (read_record(folder, FILE_NAME, instance) or {}).get("services")
     encoded = services if isinstance(services, list) else []
     return tuple(_decode(one) for one in encoded if isinstance(one, dict))
-
-
-def _encode(status: ServiceStatus) -> dict[str, object]:
-    return {
-        "state": status.state,
-        "ok": status.ok,
-        "reason": status.reason,
-        "nextStep": status.next_step,
-        "details": dict(status.details),
-        "lines": list(status.lines),
-    }
 
 
 def _decode(document: Mapping[str, Any]) -> ServiceStatus:
@@ -65,7 +46,7 @@ def _decode(document: Mapping[str, Any]) -> ServiceStatus:
         state=_printable(document.get("state")),
         ok=document.get("ok") is True,
         reason=_printable(document.get("reason")),
-        next_step=_printable(document.get("nextStep")),
+        next_step=_printable(document.get("next_step")),
         details=details if isinstance(details, dict) else {},
         lines=tuple(map(_printable, lines)) if isinstance(lines, list) else (),
     )

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,14 @@ from clawgate.cli.errors import fail
 from clawgate.cli.gateway.output import action_output
 from clawgate.cli.gateway.service_environment import carried_variables, check_service
 from clawgate.cli.paths import Paths, find_paths, json_option, path_options
+from clawgate.processes.instance.unit_files import (
+    AGENT_LABEL,
+    UNIT_NAME,
+    UnitFile,
+    launchd_agent,
+    systemd_unit,
+)
+from clawgate.settings.private_folder import make_private_folder, replace_private
 
 _STEP_SECONDS = 30.0
 _QUERY_SECONDS = 3.0
@@ -53,7 +60,8 @@ def install(config: str | None, as_json: bool, port: int | None, dry_run: bool, 
             return
         if path.exists() and path.read_bytes() != content and not force:
             fail(f"{path} exists and differs; compare it with --dry-run, replace it with --force")
-        _write(path, content)
+        make_private_folder(path.parent)
+        replace_private(path, content)
         output.line(f"Wrote {path}")
         for note in notes:
             output.warn(note)
@@ -94,8 +102,6 @@ def uninstall(config: str | None, as_json: bool, dry_run: bool) -> None:
 
 
 def service_path() -> Path:
-    from clawgate.processes.instance.unit_files import AGENT_LABEL, UNIT_NAME
-
     if sys.platform == "darwin":
         return Path.home() / "Library" / "LaunchAgents" / f"{AGENT_LABEL}.plist"
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -118,7 +124,6 @@ def service_state() -> dict[str, Any]:
 
 def _service_file(paths: Paths, config: str | None, port: int | None) -> tuple[Path, bytes]:
     from clawgate.processes.instance.daemon import gateway_command
-    from clawgate.processes.instance.unit_files import UnitFile, launchd_agent, systemd_unit
 
     flags = ["--config", str(Path(config).expanduser().absolute())] if config else []
     flags += ["--port", str(port)] if port else []
@@ -158,40 +163,26 @@ def _run_steps(steps: list[tuple[str, ...]]) -> None:
 
 def _run(step: tuple[str, ...]) -> str | None:
     """Run one step; return why it failed, or None."""
-    program = shutil.which(step[0])
-    if program is None:
-        return f"there is no {step[0]}"
-    try:
-        done = subprocess.run(
-            [program, *step[1:]], capture_output=True, text=True, timeout=_STEP_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
+    done = _call(step, _STEP_SECONDS)
+    if isinstance(done, str):
+        return done
     return None if done.returncode == 0 else (done.stderr.strip() or f"status {done.returncode}")
 
 
 def _query(step: tuple[str, ...]) -> str:
     """Return the output of a command, "" if it cannot be had."""
+    done = _call(step, _QUERY_SECONDS)
+    return "" if isinstance(done, str) else done.stdout.strip()
+
+
+def _call(step: tuple[str, ...], seconds: float) -> subprocess.CompletedProcess[str] | str:
+    """Run a command to its end; return why it could not be run instead."""
     program = shutil.which(step[0])
     if program is None:
-        return ""
+        return f"there is no {step[0]}"
     try:
         return subprocess.run(
-            [program, *step[1:]], capture_output=True, text=True, timeout=_QUERY_SECONDS, check=False
-        ).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-
-
-def _write(path: Path, content: bytes) -> None:
-    from clawgate.settings.private_folder import make_private_folder
-
-    make_private_folder(path.parent)
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp: 0600
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+            [program, *step[1:]], capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)

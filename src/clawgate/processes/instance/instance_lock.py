@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Any
 
 from clawgate import __version__
 from clawgate.processes.instance.pid_identity import identity_of
-from clawgate.settings.private_folder import make_private_folder
+from clawgate.settings.private_folder import make_private_folder, replace_private
 
 LOCK_VARIABLE = "CLAWGATE_LOCK_FD"
 """Environment variable of a process that executed itself: the descriptor that holds the lock."""
@@ -119,7 +118,7 @@ class Instance:
             "log": str(log.absolute()) if log else None,
             "flags": list(flags),
         }
-        _write_atomically(self._announcement, json.dumps(announcement, indent=2).encode() + b"\n")
+        replace_private(self._announcement, json.dumps(announcement, indent=2).encode() + b"\n")
 
     def hand_over(self) -> dict[str, str]:
         """Keep the lock over an exec; return the environment variables that the next program needs."""
@@ -234,14 +233,3 @@ def _timestamp(text: object) -> datetime | None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp: 0600
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

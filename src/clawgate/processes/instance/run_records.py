@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from clawgate.settings.private_folder import replace_private
 
 REPORT_NAME = "config-report.json"
 REFUSAL_NAME = "restart-refused.json"
@@ -45,12 +46,12 @@ class RestartRefusal:
 
 def write_report(folder: Path, instance: str, report: ConfigReport) -> None:
     """Replace the report in the gateway's ``folder``; without a folder or disk space there is none."""
-    _write(folder, REPORT_NAME, {"instance": instance, **asdict(report)})
+    write_record(folder, REPORT_NAME, instance, asdict(report))
 
 
 def read_report(folder: Path, instance: str | None) -> ConfigReport | None:
     """Return what the gateway with this instance id wrote last, None if it wrote nothing."""
-    record = _read(folder, REPORT_NAME, instance)
+    record = read_record(folder, REPORT_NAME, instance)
     if record is None:
         return None
     elsewhere = record.get("given_elsewhere")
@@ -68,12 +69,12 @@ def read_report(folder: Path, instance: str | None) -> ConfigReport | None:
 
 def write_refusal(folder: Path, instance: str, refusal: RestartRefusal) -> None:
     """As `write_report`."""
-    _write(folder, REFUSAL_NAME, {"instance": instance, **asdict(refusal)})
+    write_record(folder, REFUSAL_NAME, instance, asdict(refusal))
 
 
 def read_refusal(folder: Path, instance: str | None) -> RestartRefusal | None:
     """As `read_report`."""
-    record = _read(folder, REFUSAL_NAME, instance) or {}
+    record = read_record(folder, REFUSAL_NAME, instance) or {}
     status = record.get("status")
     return RestartRefusal(status, _texts(record.get("problems"))) if isinstance(status, int) else None
 
@@ -84,15 +85,14 @@ def clear_refusal(folder: Path) -> None:
         (folder / REFUSAL_NAME).unlink(missing_ok=True)
 
 
-def _write(folder: Path, name: str, record: Mapping[str, object]) -> None:
-    draft = folder / f".{name}.{os.getpid()}"
+def write_record(folder: Path, name: str, instance: str, record: Mapping[str, object]) -> None:
+    """Replace a record of this instance; without a folder or disk space there is none."""
     with contextlib.suppress(OSError):
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(record, file)
-        draft.replace(folder / name)
+        replace_private(folder / name, json.dumps({"instance": instance, **record}, default=str).encode())
 
 
-def _read(folder: Path, name: str, instance: str | None) -> dict[str, Any] | None:
+def read_record(folder: Path, name: str, instance: str | None) -> dict[str, Any] | None:
+    """Return a record of this instance, None if there is none."""
     try:
         with (folder / name).open("rb") as file:
             record = json.loads(file.read(_MAX_BYTES))
