@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from typing import Protocol
 
 from clawgate.errors import (
     GatewayError,
@@ -32,10 +31,8 @@ from clawgate.wire.json.model_field import find_model
 logger = logging.getLogger("clawgate.gateway")
 
 
-class UpstreamFactory(Protocol):
-    """Makes the connections of one provider. Raises ValueError or OSError with what is wrong with its settings."""
-
-    def __call__(self, provider: Provider) -> Upstream: ...
+UpstreamFactory = Callable[[Provider], Upstream]
+"""Makes the connections of one provider. Raises ValueError or OSError with what is wrong with its settings."""
 
 
 class ModelRouter:

@@ -128,12 +128,8 @@ class SystemMessage(Struct, tag_field="role", tag="system"):
     output_config: MessageOutputConfig | None = None
 
 
-class DeveloperMessage(Struct, tag_field="role", tag="developer"):
+class DeveloperMessage(SystemMessage, tag="developer"):
     """OpenAI's name of the same, which some clients send."""
-
-    content: str | list[SystemBlock] | None = None
-    clear_at: str | None = None
-    output_config: MessageOutputConfig | None = None
 
 
 Message = UserMessage | AssistantMessage | SystemMessage | DeveloperMessage

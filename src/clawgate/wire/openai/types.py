@@ -81,9 +81,7 @@ class SystemMessage(Struct, tag_field="role", tag="system"):
     name: object = None
 
 
-class DeveloperMessage(Struct, tag_field="role", tag="developer"):
-    content: str | list[TextPart]
-    name: object = None
+class DeveloperMessage(SystemMessage, tag="developer"): ...
 
 
 class UserMessage(Struct, tag_field="role", tag="user"):

@@ -51,9 +51,11 @@ class TurnTranslator:
         self, system: str | Sequence[messages.SystemBlock] | None, turns: Sequence[messages.Message]
     ) -> list[Message]:
         """Return the messages; raises `InvalidRequest` with the path of what cannot be translated."""
-        first = next((at for at, turn in enumerate(turns) if not _is_system(turn)), len(turns))
+        first = next(
+            (at for at, turn in enumerate(turns) if not isinstance(turn, messages.SystemMessage)), len(turns)
+        )
         leading = [turn for at, turn in enumerate(turns[:first]) if not system_messages.is_cleared(turns, at)]
-        self._lead([system, *(turn.content for turn in leading if _is_system(turn))])
+        self._lead([system, *(turn.content for turn in leading if isinstance(turn, messages.SystemMessage))])
         for number in range(first, len(turns)):
             turn = turns[number]
             if isinstance(turn, messages.UserMessage):
@@ -266,10 +268,6 @@ class _Assistant:
         if self._calls:
             message["tool_calls"] = self._calls
         return message
-
-
-def _is_system(turn: messages.Message) -> bool:
-    return isinstance(turn, messages.SystemMessage | messages.DeveloperMessage)
 
 
 def _only(members: dict[str, object] | None, names: tuple[str, ...]) -> dict[str, object]:

@@ -46,7 +46,7 @@ def is_cleared(turns: Sequence[messages.Message], number: int) -> bool:
     """Whether the system message of that number is not shown any more, since a user message follows it."""
     turn = turns[number]
     return (
-        isinstance(turn, messages.SystemMessage | messages.DeveloperMessage)
+        isinstance(turn, messages.SystemMessage)
         and turn.clear_at == "next_user_message"
         and any(isinstance(later, messages.UserMessage) for later in turns[number + 1 :])
     )
@@ -57,7 +57,7 @@ def effort_of(turns: Sequence[messages.Message]) -> str | None:
     for turn in reversed(turns):
         if isinstance(turn, messages.AssistantMessage):
             return None
-        if isinstance(turn, messages.SystemMessage | messages.DeveloperMessage):
+        if isinstance(turn, messages.SystemMessage):
             config = turn.output_config
             if config is not None and config.effort is not None:
                 return config.effort

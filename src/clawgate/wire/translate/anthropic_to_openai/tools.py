@@ -35,9 +35,7 @@ def tools_at_the_end(
     tools = {tool.name: (f"tools[{number}]", tool) for number, tool in enumerate(declared or ())}
     removed: set[str] = set()
     for number, turn in enumerate(turns):
-        changes = (
-            turn.content if isinstance(turn, messages.SystemMessage | messages.DeveloperMessage) else None
-        )
+        changes = turn.content if isinstance(turn, messages.SystemMessage) else None
         for at, block in enumerate(changes if isinstance(changes, list) else ()):
             path = f"messages[{number}].content[{at}].tool"
             if isinstance(block, messages.ToolAddition):

@@ -41,7 +41,7 @@ def system_and_turns(messages: Sequence[chat.Message]) -> tuple[list[ContentBloc
     side, blocks, results = "", list[ContentBlock](), 0
     for number, message in enumerate(messages):
         path = f"messages[{number}]"
-        if isinstance(message, chat.SystemMessage | chat.DeveloperMessage):
+        if isinstance(message, chat.SystemMessage):
             system += _parts(message.content, f"{path}.content")
             continue
         if isinstance(message, chat.AssistantMessage):
