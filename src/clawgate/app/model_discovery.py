@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from clawgate.app.upstreams import version_line
 from clawgate.errors import GatewayError
 from clawgate.providers.provider import Provider
 from clawgate.relay.upstream.fetch import fetch
@@ -30,7 +31,6 @@ _BODY_LIMIT = 4 * 1024 * 1024
 _TARGETS = {
     "anthropic-messages": b"/v1/models?limit=1000"
 }  # 20 without a limit (Anthropic's API reference, "Models")
-_VERSION = b"anthropic-version: 2023-06-01\r\n"
 
 
 @dataclass(slots=True)
@@ -110,11 +110,10 @@ class ModelDiscovery:
     async def _fetch(self, provider: Provider) -> tuple[str, ...]:
         """Return the models that the provider lists. Raises `GatewayError`, OSError, ValueError."""
         upstream = self._connect(provider)
-        has_version = any(name.lower() == "anthropic-version" for name, _ in provider.headers)
         response = await fetch(
             upstream,
             _TARGETS.get(provider.api, b"/v1/models"),
-            lines=_VERSION if provider.api == "anthropic-messages" and not has_version else b"",
+            lines=version_line(provider),
             connect_seconds=CONNECT_SECONDS,
             response_seconds=RESPONSE_SECONDS,
             body_limit=_BODY_LIMIT,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from clawgate.app.upstreams import provider_upstream
+from clawgate.app.upstreams import provider_upstream, version_line
 from clawgate.control.health import classify_response
 from clawgate.errors import EgressDenied, GatewayError, UpstreamTimedOut
 from clawgate.providers.provider import Provider
@@ -49,11 +49,15 @@ async def probe_with_body(provider: Provider, dialer: Dialer) -> tuple[ProviderP
     """Probe as `probe` does; return the body as well, empty unless the state is ok."""
     loop = asyncio.get_running_loop()
     try:
-        upstream = provider_upstream(
-            _with_version(provider), dialer, via=b"clawgate-probe", listening=("", 0)
-        )
+        upstream = provider_upstream(provider, dialer, via=b"clawgate-probe", listening=("", 0))
         start = loop.time()
-        response = await fetch(upstream, b"/v1/models", connect_seconds=SECONDS, response_seconds=SECONDS)
+        response = await fetch(
+            upstream,
+            b"/v1/models",
+            lines=version_line(provider),
+            connect_seconds=SECONDS,
+            response_seconds=SECONDS,
+        )
     except UpstreamTimedOut as error:
         return ProviderProbeResult("timed out", error.message), b""
     except EgressDenied as error:
@@ -65,11 +69,3 @@ async def probe_with_body(provider: Provider, dialer: Dialer) -> tuple[ProviderP
     health = classify_response(response, round((loop.time() - start) * 1000, 1))
     result = ProviderProbeResult(health.state, "" if health.ok else health.message, health.latency_ms)
     return result, response.body if health.ok else b""
-
-
-def _with_version(provider: Provider) -> Provider:
-    """Add the header without which Anthropic's API rejects every request (its API reference, "Versions")."""
-    has_version = any(name.lower() == "anthropic-version" for name, _ in provider.headers)
-    if provider.api != "anthropic-messages" or has_version:
-        return provider
-    return replace(provider, headers=(*provider.headers, ("anthropic-version", "2023-06-01")))

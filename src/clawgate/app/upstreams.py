@@ -85,6 +85,13 @@ def provider_upstream(
     return Upstream(config, dialer, via=via)
 
 
+def version_line(provider: Provider) -> bytes:
+    """Return the header without which Anthropic's API rejects every request (its reference, "Versions"), if needed."""
+    has_version = any(name.lower() == "anthropic-version" for name, _ in provider.headers)
+    is_needed = provider.api == "anthropic-messages" and not has_version
+    return b"anthropic-version: 2023-06-01\r\n" if is_needed else b""
+
+
 def is_own_listener(origin: Origin, listener: tuple[str, int]) -> bool:
     """Return whether ``origin`` is the host and port that this process listens on."""
     host, port = listener

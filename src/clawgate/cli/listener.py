@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from socket import socket
-from typing import Any, NoReturn
+from typing import Any
 
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
@@ -18,20 +18,22 @@ def open_sockets(role: Any, inherited: Sequence[socket] = ()) -> tuple[list[sock
     try:
         sockets = list(inherited) or open_listener(role)
     except (OSError, UnicodeError) as error:
-        _fail_to_listen(role.host, role.port, error)
+        status, message = listen_problem(role.host, role.port, error)
+        fail(message, status=status)
     port = sockets[0].getsockname()[1]
     host = f"[{role.host}]" if ":" in role.host else role.host
     return sockets, f"{'https' if role.tls else 'http'}://{host}:{port}"
 
 
-def _fail_to_listen(host: str, port: int, error: OSError | UnicodeError) -> NoReturn:
+def listen_problem(
+    host: str, port: int, error: OSError | UnicodeError, another: str = "another --port"
+) -> tuple[ExitCode, str]:
+    """Return the exit status and the message for an address that cannot be listened on."""
     from clawgate.processes.port_owner import port_owner
 
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         owner = port_owner(port)
-        by = f" by {owner}" if owner else ""
-        fail(
-            f"port {port} on {host} is already in use{by}; stop that process or choose another --port",
-            status=ExitCode.PORT_TAKEN,
-        )
-    fail(f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}")
+        reason = f"port {port} on {host} is already in use{f' by {owner}' if owner else ''}"
+        return ExitCode.PORT_TAKEN, f"{reason}; stop that process or choose {another}"
+    reason = f"{getattr(error, 'strerror', None) or error}"
+    return ExitCode.FAILED, f"cannot listen on {host} port {port}: {reason}"

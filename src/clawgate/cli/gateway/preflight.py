@@ -5,13 +5,13 @@ The checks are those that `gateway run` makes, in its order and with its exit st
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
 from clawgate.cli.exit_codes import ExitCode
+from clawgate.cli.listener import listen_problem
 from clawgate.cli.paths import Paths
 from clawgate.processes.instance.run_records import RestartRefusal
 from clawgate.settings.problems import SettingsInvalid
@@ -56,19 +56,12 @@ def _log_problem(path: Path) -> str | None:
 def _port_refusal(host: str, port: int, sockets: Sequence[socket]) -> RestartRefusal | None:
     """Return why the address cannot be listened on. The present one can: its sockets are handed over."""
     from clawgate.processes.instance.reexec import listens_on
-    from clawgate.processes.port_owner import port_owner
     from clawgate.relay.downstream.server import close, listen
 
     try:
         if not listens_on(sockets, host, port):
             close(listen(host, port))
     except (OSError, UnicodeError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            owner = port_owner(port)
-            reason = f"port {port} on {host} is already in use{f' by {owner}' if owner else ''}"
-            return RestartRefusal(
-                ExitCode.PORT_TAKEN, (f"{reason}; stop that process or choose another port",)
-            )
-        text = getattr(error, "strerror", None) or str(error)
-        return RestartRefusal(ExitCode.FAILED, (f"cannot listen on {host} port {port}: {text}",))
+        status, reason = listen_problem(host, port, error, "another port")
+        return RestartRefusal(status, (reason,))
     return None

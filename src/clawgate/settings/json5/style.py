@@ -136,10 +136,7 @@ def style_of(text: str, spans: Mapping[KeyPath, Span]) -> Style:
                 unit = inner.removeprefix(outer) if inner.startswith(outer) else ""
     in_lines = has_break(text[root.value_start : root.value_end]) or len(lasts) == 0
     strings = [text[span.value_start] for span in spans.values() if text[span.value_start] in "\"'"]
-    keys = [text[span.key_start] for path, span in spans.items() if _is_key_choice(path, span)]
-    key_quote = '"'
-    if keys:
-        key_quote = keys[-1] if keys[-1] in "\"'" else ""
+    key_quote = _key_quote(text, spans, '"')
     return Style(
         key_quote=key_quote,
         quote=strings[0] if strings else key_quote or '"',
@@ -153,20 +150,17 @@ def style_of(text: str, spans: Mapping[KeyPath, Span]) -> Style:
     )
 
 
-def _is_key_choice(path: KeyPath, span: Span) -> bool:
-    """Return whether the key could have been written without quotes, so that its quotes are a choice."""
-    return (
-        span.key_end > span.key_start
-        and isinstance(path[-1], str)
-        and _IDENTIFIER.match(path[-1]) is not None
-    )
+def _key_quote(text: str, spans: Mapping[KeyPath, Span], default: str) -> str:
+    """Return the quote of the last key that could have been written without one, so that its quotes are a choice."""
+    for path, span in reversed(list(spans.items())):
+        name = path[-1] if span.key_end > span.key_start else None
+        if isinstance(name, str) and _IDENTIFIER.match(name):
+            return text[span.key_start] if text[span.key_start] in "\"'" else ""
+    return default
 
 
 def sibling_style(style: Style, text: str, siblings: Mapping[KeyPath, Span]) -> Style:
     """Return ``style`` with the choices of one object: its quotes of keys, its comma after the last member."""
-    chosen = [text[span.key_start] for path, span in siblings.items() if _is_key_choice(path, span)]
-    key_quote = style.key_quote
-    if chosen:
-        key_quote = chosen[-1] if chosen[-1] in "\"'" else ""
+    key_quote = _key_quote(text, siblings, style.key_quote)
     last = list(siblings.values())[-1:]
     return replace(style, key_quote=key_quote, trailing=last[0].comma is not None if last else style.trailing)
