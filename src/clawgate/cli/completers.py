@@ -10,9 +10,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from clawgate.cli.paths import find_paths, read_config_at
+from clawgate.policy.model_routing import ModelRef
 
 if TYPE_CHECKING:
-    from clawgate.policy.model_routing import ModelRef
     from clawgate.providers.catalog import Catalog
 
 
@@ -44,8 +44,6 @@ def complete_fallback(ctx: click.Context, param: click.Parameter, incomplete: st
 
 def known_refs(catalog: Catalog) -> list[ModelRef]:
     """Return each model that the config lists or names once: the default, the listed, then those only named."""
-    from clawgate.policy.model_routing import ModelRef
-
     listed = [ModelRef(name, model) for name, models in catalog.listed().items() for model in models]
     primary = [catalog.primary] if catalog.primary else []
     return list(dict.fromkeys([*primary, *listed, *catalog.fallbacks, *catalog.aliases.values()]))

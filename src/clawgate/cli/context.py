@@ -18,13 +18,14 @@ import click
 from clawgate.cli.effect import effect_of, print_effect
 from clawgate.cli.errors import UNCHANGED, fail, fail_invalid_config
 from clawgate.cli.paths import Paths, find_paths, read_config_at
+from clawgate.policy.model_routing import ModelRef, ResolvedModel, resolve
+from clawgate.settings.atomic_write import WriteFailed
+from clawgate.settings.key_path import KeyPath
+from clawgate.settings.openclaw.update import NOT_WRITTEN, WriteResult, update
 
 if TYPE_CHECKING:
-    from clawgate.policy.model_routing import ModelRef, ResolvedModel
     from clawgate.providers.catalog import Catalog
-    from clawgate.settings.key_path import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
-    from clawgate.settings.openclaw.update import WriteResult
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,6 @@ class LoadedConfig:
 
     def resolve(self, model: str) -> ResolvedModel:
         """Return the chain of models that would serve a request for ``model``. Raises `ModelNotFound`."""
-        from clawgate.policy.model_routing import resolve
-
         catalog = self.catalog
         return resolve(
             model,
@@ -60,8 +59,6 @@ class LoadedConfig:
 
     def parse_model(self, name: str) -> ModelRef | None:
         """Return the model of an alias or of ``provider/model``, whether its provider exists or not."""
-        from clawgate.policy.model_routing import ModelRef
-
         return self.catalog.aliases.get(name) or ModelRef.parse(name)
 
 
@@ -79,9 +76,6 @@ def write_config(path: Path, edit: Callable[[str], str], *, dropped: Collection[
 
     ``dropped`` are key paths that may go even if OpenClaw needs them.
     """
-    from clawgate.settings.atomic_write import WriteFailed
-    from clawgate.settings.openclaw.update import NOT_WRITTEN, update
-
     try:
         written = update(path, dict(os.environ), edit, dropped=dropped, may_shrink=bool(dropped))
     except NOT_WRITTEN as error:

@@ -15,10 +15,12 @@ from clawgate.cli.errors import print_error
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import Paths, find_paths, json_option, path_options
 from clawgate.cli.terminal.confirm import confirm
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.openclaw.update import WriteResult
+from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
     from clawgate.app.doctor.checks import Fix
-    from clawgate.settings.diagnostic import Diagnostic
 
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 
@@ -52,7 +54,6 @@ def doctor(config: str | None, as_json: bool, fix: bool, yes: bool) -> None:
 def _examine(config: str | None) -> list[Diagnostic]:
     from clawgate.app.doctor.checks import run_checks
     from clawgate.app.doctor.facts import gather
-    from clawgate.settings.problems import SettingsInvalid
 
     try:
         return run_checks(gather(dict(os.environ), config))
@@ -89,8 +90,6 @@ def _fix(diagnostics: list[Diagnostic], config: str | None, *, yes: bool, quiet:
 
 def _effect(paths: Paths) -> Effect:
     """Wait for the running gateway to take the repaired file over, so that it is not examined before that."""
-    from clawgate.settings.openclaw.update import WriteResult
-
     path = paths.config.resolve()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return effect_of(paths, WriteResult(path, changed=True, digest=digest))

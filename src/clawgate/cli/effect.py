@@ -9,17 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from clawgate.cli.paths import Paths
-
-if TYPE_CHECKING:
-    from clawgate.processes.instance.instance_lock import RunningInstance
-    from clawgate.processes.instance.run_records import ConfigReport
-    from clawgate.settings.key_path import KeyPath
-    from clawgate.settings.openclaw.update import WriteResult
+from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
+from clawgate.processes.instance.run_records import ConfigReport, read_report
+from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.openclaw.update import WriteResult
 
 WAIT_SECONDS = 3.0
 """A running gateway looks at its config twice a second."""
@@ -56,9 +53,6 @@ def effect_of(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Effect:
     """Wait until the gateway of this state folder has reported on the new version of the file; return its report."""
-    from clawgate.processes.instance.instance_lock import find_instance
-    from clawgate.processes.instance.run_records import read_report
-
     try:
         running = find_instance(paths.folder)
     except OSError as error:
@@ -102,8 +96,6 @@ def _role_of(changed: tuple[KeyPath, ...]) -> str | None:
 
 
 def _reported(report: ConfigReport, running: RunningInstance, changed: tuple[KeyPath, ...]) -> Effect:
-    from clawgate.settings.key_path import format_key_path
-
     keys = [format_key_path(path) for path in changed]
     warnings = [
         f"the running gateway takes {key} from {origin}, which wins over the file"

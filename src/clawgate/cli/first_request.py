@@ -19,9 +19,11 @@ from clawgate.cli.completers import known_refs
 from clawgate.cli.paths import Paths, find_paths
 from clawgate.cli.terminal.program import program
 from clawgate.policy.local_hosts import connectable
+from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.relay.upstream.dial import Dialer
+from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
-    from clawgate.processes.instance.instance_lock import RunningInstance
     from clawgate.providers.catalog import Catalog
     from clawgate.providers.provider import Provider
     from clawgate.settings.openclaw.config_file import ConfigFile
@@ -146,7 +148,6 @@ def choose_model_here(catalog: Catalog) -> str | None:
     """Choose a model as `choose_model` does, in a process that does not serve: it contacts providers itself."""
     from clawgate.app.model_discovery import ModelDiscovery
     from clawgate.app.upstreams import provider_upstream
-    from clawgate.relay.upstream.dial import Dialer
 
     dialer = Dialer()
     discovery = ModelDiscovery(
@@ -162,7 +163,6 @@ def choose_model_here(catalog: Catalog) -> str | None:
 def read_config_with(paths: Paths, flags: Mapping[str, Any]) -> tuple[ConfigFile, GatewayFlags] | None:
     """Return the config as the gateway reads it; None if it cannot, which its own output explains."""
     from clawgate.settings.openclaw.gateway import GatewayFlags
-    from clawgate.settings.problems import SettingsInvalid
 
     try:
         file = paths.read_config(flags.get("env_file"))
@@ -177,7 +177,6 @@ def print_request_to(
     """Print the first request, or what is missing for one; None where the config is unusable or serves no models."""
     from clawgate.providers.catalog import build_catalog
     from clawgate.settings.openclaw.gateway import gateway_settings
-    from clawgate.settings.problems import SettingsInvalid
 
     found = read_config_with(paths, flags)
     if found is None or running.url is None:

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from clawgate.settings.environment import named_environment
+from clawgate.settings.paths import config_path, state_dir
+from clawgate.settings.problems import SettingsInvalid
+
 if TYPE_CHECKING:
     from clawgate.settings.openclaw.config_file import ConfigFile
 
@@ -43,7 +47,6 @@ class Paths:
         self, env_file: str | None = None, environment: Mapping[str, str] = os.environ
     ) -> ConfigFile:
         """Return the config file, with the variables of the file that --env-file names. Raises `SettingsInvalid`."""
-        from clawgate.settings.environment import named_environment
         from clawgate.settings.openclaw.config_file import read_config
 
         variables = named_environment(environment, env_file)
@@ -55,9 +58,6 @@ def find_paths(config: str | None = None, environment: Mapping[str, str] | None 
 
     Raises click.UsageError if there is no home folder.
     """
-    from clawgate.settings.paths import config_path, state_dir
-    from clawgate.settings.problems import SettingsInvalid
-
     environment = os.environ if environment is None else environment
     try:
         path, _ = config_path(environment, config)
@@ -69,8 +69,6 @@ def find_paths(config: str | None = None, environment: Mapping[str, str] | None 
 
 def read_config_at(paths: Paths) -> tuple[ConfigFile | None, list[str]]:
     """Return the config file, or None and every problem that makes it unusable."""
-    from clawgate.settings.problems import SettingsInvalid
-
     try:
         return paths.read_config(), []
     except SettingsInvalid as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,9 +15,7 @@ from clawgate.cli.completers import complete_provider
 from clawgate.cli.context import load_config
 from clawgate.cli.errors import UNCHANGED, print_error
 from clawgate.cli.paths import find_paths, json_option, path_options, read_config_at, set_state_folder
-
-if TYPE_CHECKING:
-    from clawgate.plugins.api.questions import Question
+from clawgate.plugins.api.questions import Question
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

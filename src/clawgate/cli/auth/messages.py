@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
-from clawgate.cli.context import print_remaining, print_written
+from clawgate.cli.auth.wizard.answers import MissingAnswer
+from clawgate.cli.auth.wizard.flow import SignInResult
+from clawgate.cli.context import LoadedConfig, print_remaining, print_written
 from clawgate.cli.effect import effect_of, print_effect
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.first_request import next_command, print_request_to
 from clawgate.cli.paths import find_paths
-
-if TYPE_CHECKING:
-    from clawgate.cli.auth.wizard.answers import MissingAnswer
-    from clawgate.cli.auth.wizard.flow import SignInResult
-    from clawgate.cli.context import LoadedConfig
-    from clawgate.plugins.api.questions import Question
-    from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.plugins.api.questions import Question
+from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
+from clawgate.providers.built_in import BUILT_IN
 
 
 def fail_missing(error: MissingAnswer, *, yes: bool) -> NoReturn:
@@ -46,8 +44,6 @@ def exit_aborted(*, declined: bool = False) -> NoReturn:
 
 def running_gateway(config: str | None) -> RunningInstance | None:
     """Return the gateway that uses this user's state folder, None if there is none."""
-    from clawgate.processes.instance.instance_lock import find_instance
-
     try:
         return find_instance(find_paths(config).folder)
     except OSError:
@@ -103,8 +99,6 @@ def _print_default(loaded: LoadedConfig, result: SignInResult) -> None:
 
 def print_after_logout(loaded: LoadedConfig, provider: str) -> None:
     """Print what may surprise after a logout: a variable that still works, a missing default."""
-    from clawgate.providers.built_in import BUILT_IN
-
     built_in = BUILT_IN.get(provider)
     if built_in is not None and loaded.file.environment.get(built_in.variable):
         click.echo(f"Note: {built_in.variable} is still set, so requests to {provider} still work.")

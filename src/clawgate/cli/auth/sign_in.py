@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -28,13 +28,10 @@ from clawgate.cli.auth.wizard.flow import (
 )
 from clawgate.cli.auth.wizard.prompter import Aborted, Declined, TerminalPrompter, on_a_terminal
 from clawgate.cli.auth.wizard.setup_context import Ports
-from clawgate.cli.auth.wizard.targets import ProviderTargets, UnknownTarget
+from clawgate.cli.auth.wizard.targets import ProviderTarget, ProviderTargets, UnknownTarget
 from clawgate.cli.context import LoadedConfig, load_config, print_effect_of, print_remaining, print_written
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.exit_codes import ExitCode
-
-if TYPE_CHECKING:
-    from clawgate.cli.auth.wizard.targets import ProviderTarget
 
 _MAX_STDIN = 65_536
 

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -21,11 +20,15 @@ from clawgate.cli.config.write import print_change, write_value
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import env_file_option, find_paths, json_option, path_options
-
-if TYPE_CHECKING:
-    from clawgate.settings.diagnostic import Diagnostic
-    from clawgate.settings.json5.file import Json5File
-    from clawgate.settings.key_path import KeyPath
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.environment import named_environment
+from clawgate.settings.json5.document import NoSuchPath, value_at
+from clawgate.settings.json5.edit import set_value, unset_value
+from clawgate.settings.json5.file import Json5File, json5_file, missing_file, read_json5
+from clawgate.settings.key_path import KeyPath, format_key_path, in_document
+from clawgate.settings.openclaw.update import problems_of
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.redaction import redact
 
 _path = click.argument("path", callback=path_argument, shell_complete=complete_path)
 
@@ -52,10 +55,6 @@ def print_file(config: str | None) -> None:
 @path_options
 def get(path: KeyPath, config: str | None, as_json: bool) -> None:
     """Print the value at PATH: text as it is, the rest as JSON; a secret as __OPENCLAW_REDACTED__."""
-    from clawgate.settings.json5.document import NoSuchPath, value_at
-    from clawgate.settings.key_path import format_key_path, in_document
-    from clawgate.settings.redaction import redact
-
     paths = find_paths(config)
     file = _load(paths.config, required=paths.config_named)
     for duplicate in file.source_map.duplicates:
@@ -92,8 +91,6 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
 
     The rest of the file stays as it is, comments included; the previous version is kept beside it.
     """
-    from clawgate.settings.json5.edit import set_value
-
     if stdin == (value is not None):
         raise click.UsageError("give either VALUE or --stdin")
     new: object
@@ -124,8 +121,6 @@ def set_(path: KeyPath, value: str | None, kind: str | None, stdin: bool, config
 @path_options
 def unset(path: KeyPath, config: str | None) -> None:
     """Remove PATH and its value from the file. Comments beside it stay."""
-    from clawgate.settings.json5.edit import unset_value
-
     paths = find_paths(config)
     file = _load(paths.config)
     written = write_value(
@@ -168,8 +163,6 @@ def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], lis
     """Return the problems, the warnings and the notes of the file; the last two only if there is no problem."""
     from clawgate.plugins.host.diagnostics import plugin_diagnostics
     from clawgate.settings.openclaw.config_file import read_config
-    from clawgate.settings.openclaw.update import problems_of
-    from clawgate.settings.problems import SettingsInvalid
 
     problems: list[Diagnostic] = []
     try:
@@ -197,9 +190,7 @@ def _validate(path: Path, state: Path) -> tuple[list[Diagnostic], list[str], lis
 @path_options
 def explain(path: KeyPath, config: str | None, as_json: bool, env_file: str | None) -> None:
     """Explain PATH: its purpose, its effective value and where that is from, its default, its variables."""
-    from clawgate.settings.environment import named_environment
     from clawgate.settings.openclaw.explain import explain as explain_value
-    from clawgate.settings.problems import SettingsInvalid
 
     paths = find_paths(config)
     file = _load(paths.config, required=paths.config_named)
@@ -230,8 +221,6 @@ def _to_json(value: object) -> str:
 
 def _load(path: Path, *, required: bool = True) -> Json5File:
     """Return the parsed file; one that cannot be read ends the command."""
-    from clawgate.settings.problems import SettingsInvalid
-
     try:
         return _read(path, required=required)
     except SettingsInvalid as error:
@@ -240,8 +229,6 @@ def _load(path: Path, *, required: bool = True) -> Json5File:
 
 def _read(path: Path, *, required: bool = True) -> Json5File:
     """Return the parsed file, an empty one if it may be missing. Raises `SettingsInvalid`."""
-    from clawgate.settings.json5.file import json5_file, missing_file, read_json5
-
     file = read_json5(path)
     if file is not None:
         return file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -12,17 +12,14 @@ from click.shell_completion import CompletionItem
 from clawgate.cli.errors import fail
 from clawgate.cli.paths import find_paths
 from clawgate.policy.typos import typo_of
-
-if TYPE_CHECKING:
-    from clawgate.settings.json5.file import Json5File
-    from clawgate.settings.key_path import KeyPath
+from clawgate.settings.json5.file import Json5File, read_json5
+from clawgate.settings.key_path import KeyPath, format_key_path, in_document, parse_key_path
+from clawgate.settings.problems import SettingsInvalid
 
 _BY_ID: tuple[KeyPath, ...] = (("models", "providers"), ("plugins", "entries"))
 
 
 def path_argument(context: click.Context, option: click.Parameter, value: str) -> KeyPath:
-    from clawgate.settings.key_path import parse_key_path
-
     try:
         return parse_key_path(value)
     except ValueError as error:
@@ -31,16 +28,13 @@ def path_argument(context: click.Context, option: click.Parameter, value: str) -
 
 def complete_path(context: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the key paths of the file and the documented ones. Must not print, even for an unusable file."""
-    from clawgate.settings.json5.file import read_json5
     from clawgate.settings.openclaw.key_catalog import known_paths
-    from clawgate.settings.problems import SettingsInvalid
 
     paths = list(known_paths())
     with contextlib.suppress(SettingsInvalid, click.UsageError, OSError):
         file = read_json5(find_paths(context.params.get("config")).config)
         if file is not None:
             paths += [path for path in file.source_map.spans if path]
-    from clawgate.settings.key_path import format_key_path
 
     words = sorted({format_key_path(path) for path in paths})
     matching = [word for word in words if word.startswith(incomplete)]
@@ -50,7 +44,6 @@ def complete_path(context: click.Context, option: click.Parameter, incomplete: s
 
 def fail_no_such_path(path: KeyPath, file: Json5File) -> NoReturn:
     """End the command: the file has nothing at ``path``. Names the command or the key that may have been meant."""
-    from clawgate.settings.key_path import format_key_path, in_document
     from clawgate.settings.openclaw.key_catalog import known_key, known_paths
 
     name = format_key_path(path)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from clawgate.cli.errors import UNCHANGED, fail
-
-if TYPE_CHECKING:
-    from clawgate.settings.key_path import KeyPath
+from clawgate.settings.json5.document import same_value
+from clawgate.settings.json5.source_map import InvalidJson5, spans_of
+from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.redaction import redact
 
 
 def read_stdin() -> str:
@@ -41,8 +42,6 @@ def parse_value(text: str, kind: str | None) -> object:
         return text
     import pyjson5
 
-    from clawgate.settings.json5.source_map import InvalidJson5, spans_of
-
     try:
         spans_of(text)
         return pyjson5.decode(text)
@@ -55,9 +54,6 @@ def parse_value(text: str, kind: str | None) -> object:
 
 def warn_of_secret(path: KeyPath, value: object) -> None:
     """Warn if a secret was given as an argument, where other users and the shell's history can see it."""
-    from clawgate.settings.json5.document import same_value
-    from clawgate.settings.redaction import redact
-
     if not same_value(redact(value, path), value):
         click.echo(
             "Warning: every user of this machine can see a secret in the arguments (ps), and the shell keeps it; "
@@ -68,7 +64,6 @@ def warn_of_secret(path: KeyPath, value: object) -> None:
 
 def check_keys(path: KeyPath, value: object) -> None:
     """Warn of keys that only OpenClaw reads; a misspelled key ends the command, since OpenClaw rejects it."""
-    from clawgate.settings.key_path import format_key_path
     from clawgate.settings.openclaw.unknown_keys import unknown_keys
     from clawgate.settings.openclaw.upstream_keys import VERSION
 

@@ -10,10 +10,16 @@ import os
 from typing import TYPE_CHECKING
 
 from clawgate.cli.paths import Paths, read_config_at
+from clawgate.settings.diagnostic import Diagnostic
+from clawgate.settings.json5.file import json5_file
+from clawgate.settings.json5.source_map import InvalidJson5, nearest_position
+from clawgate.settings.key_path import KeyPath, in_document
+from clawgate.settings.openclaw.update import BringsProblems
+from clawgate.settings.openclaw.upstream_values import wrong_values
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.redaction import redact_name
 
 if TYPE_CHECKING:
-    from clawgate.settings.diagnostic import Diagnostic
-    from clawgate.settings.key_path import KeyPath
     from clawgate.settings.openclaw.config_file import ConfigFile
 
 
@@ -24,7 +30,6 @@ def warnings_of(file: ConfigFile) -> list[str]:
 
 def _of_catalog(file: ConfigFile) -> list[str]:
     from clawgate.providers.catalog import build_catalog
-    from clawgate.settings.redaction import redact_name
 
     catalog = build_catalog(file.config, file.unset, file.environment)
     configured = [one for name, one in catalog.providers.items() if name in file.config.models.providers]
@@ -51,8 +56,6 @@ def warnings_at(paths: Paths, path: KeyPath) -> list[str]:
 
 def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -> str:
     """Return ``after``. Raises `BringsProblems` if it has invalid settings of plugins that ``before`` has not."""
-    from clawgate.settings.openclaw.update import BringsProblems
-
     old = {_identity(one) for one in _invalid_settings(before, paths, path)}
     new = [one for one in _invalid_settings(after, paths, path) if _identity(one) not in old]
     if new:
@@ -62,15 +65,8 @@ def validate_for_plugins(after: str, before: str, paths: Paths, path: KeyPath) -
 
 def validate_for_openclaw(after: str, paths: Paths, path: KeyPath) -> str:
     """Return ``after``. Raises `BringsProblems` for a number or a boolean at ``path`` that OpenClaw rejects."""
-    from clawgate.settings.diagnostic import Diagnostic
-    from clawgate.settings.json5.file import json5_file
-    from clawgate.settings.json5.source_map import InvalidJson5, nearest_position
-    from clawgate.settings.key_path import in_document
     from clawgate.settings.openclaw.config_file import validate
-    from clawgate.settings.openclaw.update import BringsProblems
     from clawgate.settings.openclaw.upstream_keys import VERSION
-    from clawgate.settings.openclaw.upstream_values import wrong_values
-    from clawgate.settings.problems import SettingsInvalid
 
     try:
         file = json5_file(paths.config, after)
@@ -95,10 +91,7 @@ def validate_for_openclaw(after: str, paths: Paths, path: KeyPath) -> str:
 
 def _invalid_settings(text: str, paths: Paths, path: KeyPath) -> list[Diagnostic]:
     """Return the invalid settings of plugins; none for an invalid text, which its writer reports."""
-    from clawgate.settings.json5.file import json5_file
-    from clawgate.settings.json5.source_map import InvalidJson5
     from clawgate.settings.openclaw.config_file import validate
-    from clawgate.settings.problems import SettingsInvalid
 
     try:
         file = validate(json5_file(paths.config, text), os.environ)

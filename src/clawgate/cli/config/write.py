@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import click
 
@@ -14,13 +14,14 @@ from clawgate.cli.effect import effect_of, print_warnings
 from clawgate.cli.errors import UNCHANGED, fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import Paths, find_paths
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from clawgate.settings.json5.file import Json5File
-    from clawgate.settings.key_path import KeyPath
-    from clawgate.settings.openclaw.update import WriteResult
+from clawgate.settings.atomic_write import WriteFailed
+from clawgate.settings.json5.document import EditNotSupported, NoSuchPath
+from clawgate.settings.json5.edit import EditVerificationFailed
+from clawgate.settings.json5.file import Json5File
+from clawgate.settings.json5.source_map import InvalidJson5
+from clawgate.settings.key_path import KeyPath, format_key_path
+from clawgate.settings.openclaw.update import BringsProblems, WriteResult, update
+from clawgate.settings.problems import SettingsInvalid
 
 
 def write_value(
@@ -36,13 +37,6 @@ def write_value(
 
     ``path`` and ``file`` let the error for a missing key suggest a similar one.
     """
-    from clawgate.settings.atomic_write import WriteFailed
-    from clawgate.settings.json5.document import EditNotSupported, NoSuchPath
-    from clawgate.settings.json5.edit import EditVerificationFailed
-    from clawgate.settings.json5.source_map import InvalidJson5
-    from clawgate.settings.openclaw.update import BringsProblems, update
-    from clawgate.settings.problems import SettingsInvalid
-
     config_path = find_paths(config).config
     try:
         return update(config_path, os.environ, edit, dropped=dropped, may_shrink=may_shrink)
@@ -75,7 +69,6 @@ def print_change(written: WriteResult, paths: Paths, path: KeyPath, verb: str) -
 
     Without a gateway that runs, in OpenClaw's words when it counts.
     """
-    from clawgate.settings.key_path import format_key_path
     from clawgate.settings.openclaw.key_catalog import applied_live, known_key
 
     if not written.changed:

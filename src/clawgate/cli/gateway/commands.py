@@ -13,6 +13,7 @@ from clawgate.cli.gateway.start import start
 from clawgate.cli.gateway.status import health, status
 from clawgate.cli.gateway.stop import stop
 from clawgate.cli.gateway.token import token
+from clawgate.processes.instance.reexec import ignore_restart_signal
 
 
 @click.group()
@@ -30,8 +31,6 @@ def gateway() -> None:
 )
 def run_in_foreground(**flags: Any) -> None:
     """Run the gateway in the foreground until Ctrl-C."""
-    from clawgate.processes.instance.reexec import ignore_restart_signal
-
     ignore_restart_signal()
     from clawgate.cli.gateway.run import GatewayRun, RunOptions
 

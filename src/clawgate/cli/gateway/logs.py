@@ -12,6 +12,8 @@ import click
 from clawgate.cli.errors import fail
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.paths import Paths, find_paths, path_options
+from clawgate.processes.instance.instance_lock import find_instance
+from clawgate.processes.instance.log_tail import Follower, last_entries
 
 _POLL_SECONDS = 0.25
 _LEVELS = ("debug", "info", "warning", "error")
@@ -52,8 +54,6 @@ def logs(config: str | None, follow: bool, limit: int, level: str, as_json: bool
 
 
 def _print_log(path: Path, follow: bool, limit: int, level: str, as_json: bool) -> None:
-    from clawgate.processes.instance.log_tail import Follower, last_entries
-
     # The follower starts before the past is read, so that no line between the two is lost.
     follower = Follower(path) if follow else None
     past = last_entries(path, limit, level)
@@ -74,8 +74,6 @@ def _print_log(path: Path, follow: bool, limit: int, level: str, as_json: bool) 
 
 def _find_log(paths: Paths, follow: bool) -> Path:
     """Return the log of the running gateway, or of the last background one; without either the command ends."""
-    from clawgate.processes.instance.instance_lock import find_instance
-
     try:
         running = find_instance(paths.folder)
     except OSError:

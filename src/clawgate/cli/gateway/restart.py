@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,9 +14,11 @@ from clawgate.cli.gateway.running import fail_if_elsewhere, find_running, print_
 from clawgate.cli.gateway.start import start_gateway
 from clawgate.cli.paths import Paths, find_paths, json_option
 from clawgate.cli.terminal.progress import Progress
-
-if TYPE_CHECKING:
-    from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.processes.instance.daemon import last_lines, serving_instance
+from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.processes.instance.pid_identity import identity_of
+from clawgate.processes.instance.reexec import RESTART_SIGNAL
+from clawgate.processes.instance.run_records import clear_refusal, read_refusal
 
 _POLL_SECONDS = 0.05
 
@@ -51,11 +53,6 @@ def restart(timeout: float, as_json: bool, **flags: Any) -> None:
 
 
 def _restart(running: RunningInstance, paths: Paths, timeout: float, output: ActionOutput) -> None:
-    from clawgate.processes.instance.daemon import last_lines, serving_instance
-    from clawgate.processes.instance.pid_identity import identity_of
-    from clawgate.processes.instance.reexec import RESTART_SIGNAL
-    from clawgate.processes.instance.run_records import clear_refusal, read_refusal
-
     clear_refusal(paths.folder)
     send(running, RESTART_SIGNAL)
     output.line(f"Gateway restart request sent to process on port {running.port}: {running.pid}.")

@@ -10,11 +10,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from socket import socket
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
+from clawgate.app.factory import raise_fd_limit
+from clawgate.app.gateway import GatewayRole, build_gateway
 from clawgate.app.gateway_token import ensure_token
+from clawgate.app.log_setup import set_up_logging
+from clawgate.app.run import serve
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.first_request import (
@@ -28,20 +32,17 @@ from clawgate.cli.gateway.preflight import start_refusal
 from clawgate.cli.listener import open_sockets
 from clawgate.cli.paths import find_paths
 from clawgate.cli.terminal.standard_streams import keep_serving
-from clawgate.policy.redaction import Redactor
+from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
 from clawgate.processes.argv_redaction import argument_warnings, redact_argv
 from clawgate.processes.instance.instance_lock import AlreadyRunning, Instance
 from clawgate.processes.instance.log_file import file_handler
 from clawgate.processes.instance.reexec import SocketHandover, inherited_sockets, matching_sockets
 from clawgate.processes.instance.run_records import RestartRefusal, write_refusal
 from clawgate.settings.environment import ignored_env_file
+from clawgate.settings.openclaw.config_file import ConfigFile
 from clawgate.settings.openclaw.gateway import GatewayFlags
 from clawgate.settings.problems import SettingsInvalid
 from clawgate.settings.regular_file import access_warnings
-
-if TYPE_CHECKING:
-    from clawgate.app.gateway import GatewayRole
-    from clawgate.settings.openclaw.config_file import ConfigFile
 
 logger = logging.getLogger("clawgate.gateway")
 
@@ -75,9 +76,6 @@ class GatewayRun:
 
     def serve(self) -> NoReturn:
         """Serve until stopped; after a restart signal, replace this process by its successor."""
-        from clawgate.app.factory import raise_fd_limit
-        from clawgate.app.run import serve
-
         keep_serving()
         raise_fd_limit()
         self._set_up_logging()
@@ -109,8 +107,6 @@ class GatewayRun:
         sys.exit(status)
 
     def _set_up_logging(self) -> None:
-        from clawgate.app.log_setup import set_up_logging
-
         set_up_logging(self._redactor, verbose=self._options.verbose)
         if self._options.log_file is None:
             return
@@ -124,8 +120,6 @@ class GatewayRun:
 
     def _build(self) -> GatewayRole:
         """Read the config and build the role. Raises `SettingsInvalid`."""
-        from clawgate.app.gateway import build_gateway
-
         options, paths = self._options, self._paths
         file = self._read_config()
         if (stored := ensure_token(file, self._flags, file.environment)) is not None:
@@ -209,8 +203,6 @@ class GatewayRun:
 
     def _add_secrets(self, secrets: Iterable[str]) -> None:
         """Redact ``secrets`` from the log; a dummy such as "local" is also an ordinary word, and is left."""
-        from clawgate.policy.redaction import SHORTEST_SECRET
-
         self._redactor.add(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
 
     def _announce(self, role: GatewayRole, url: str, sockets: list[socket]) -> None:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
 
 import click
 
 from clawgate.cli.errors import fail
 from clawgate.cli.paths import Paths
-
-if TYPE_CHECKING:
-    from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.processes.instance.instance_lock import RunningInstance, find_instance
+from clawgate.processes.instance.pid_identity import send_signal
 
 
 def find_running(paths: Paths) -> RunningInstance | None:
-    from clawgate.processes.instance.instance_lock import find_instance
-
     try:
         return find_instance(paths.folder)
     except OSError as error:
@@ -34,8 +30,6 @@ def fail_if_elsewhere(running: RunningInstance) -> None:
 
 def send(running: RunningInstance, sig: signal.Signals) -> None:
     """Send a signal to the gateway and to no other process that has its number now."""
-    from clawgate.processes.instance.pid_identity import send_signal
-
     try:
         send_signal(running.pid, running.identity, sig)
     except PermissionError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -16,10 +16,11 @@ from clawgate.cli.gateway.output import ActionOutput, action_output
 from clawgate.cli.gateway.running import find_running, print_output
 from clawgate.cli.paths import Paths, find_paths, json_option
 from clawgate.cli.terminal.progress import Progress
-
-if TYPE_CHECKING:
-    from clawgate.processes.instance.daemon import LaunchFailed
-    from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.processes.instance.daemon import LaunchFailed, gateway_command, launch
+from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.processes.instance.reexec import ignore_restart_signal
+from clawgate.settings.paths import own_folder
+from clawgate.settings.problems import SettingsInvalid
 
 
 @click.command("start", short_help="Start the gateway in the background.")
@@ -71,9 +72,6 @@ def start_gateway(paths: Paths, flags: Mapping[str, Any], timeout: float, output
 
 
 def _launch(paths: Paths, flags: Mapping[str, Any], timeout: float) -> RunningInstance:
-    from clawgate.processes.instance.daemon import LaunchFailed, gateway_command, launch
-    from clawgate.processes.instance.reexec import ignore_restart_signal
-
     secrets = {variable: flags[name] for name, variable in SECRET_VARIABLES.items() if flags.get(name)}
     command = gateway_command("gateway", "run", *public_flags(flags), "--log-file", str(paths.log.absolute()))
     os.umask(0o077)
@@ -97,9 +95,6 @@ def _launch(paths: Paths, flags: Mapping[str, Any], timeout: float) -> RunningIn
 
 
 def _make_folder() -> None:
-    from clawgate.settings.paths import own_folder
-    from clawgate.settings.problems import SettingsInvalid
-
     try:
         own_folder(os.environ)
     except SettingsInvalid as error:

@@ -13,6 +13,7 @@ from clawgate.cli.errors import print_error
 from clawgate.cli.exit_codes import ExitCode
 from clawgate.cli.gateway.options import timeout_option
 from clawgate.cli.paths import Paths, find_paths, json_option, path_options, read_config_at
+from clawgate.processes.instance.instance_lock import find_instance
 
 _PROBE_SECONDS = 3.0
 _DEFAULT_PORT = 18789
@@ -147,8 +148,6 @@ def _runtime_lines(state: dict[str, Any]) -> list[str]:
 
 
 def _running(paths: Paths) -> Any:
-    from clawgate.processes.instance.instance_lock import find_instance
-
     try:
         return find_instance(paths.folder)
     except OSError as error:

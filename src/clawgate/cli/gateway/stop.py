@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +13,8 @@ from clawgate.cli.gateway.output import action_output
 from clawgate.cli.gateway.running import fail_if_elsewhere, find_running, send
 from clawgate.cli.paths import find_paths, json_option, path_options
 from clawgate.cli.terminal.progress import Progress
-
-if TYPE_CHECKING:
-    from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.processes.instance.instance_lock import RunningInstance
+from clawgate.processes.instance.pid_identity import send_signal, wait_for_exit
 
 _AFTER_FORCE_SECONDS = 5.0
 
@@ -45,8 +43,6 @@ def stop(config: str | None, as_json: bool, timeout: float, force: bool) -> None
 
 
 def _stop(running: RunningInstance, timeout: float, force: bool) -> bool:
-    from clawgate.processes.instance.pid_identity import send_signal
-
     send(running, signal.SIGTERM)
     if _ended(running, timeout, "stopping"):
         return True
@@ -60,8 +56,6 @@ def _stop(running: RunningInstance, timeout: float, force: bool) -> bool:
 
 
 def _ended(running: RunningInstance, seconds: float, activity: str) -> bool:
-    from clawgate.processes.instance.pid_identity import wait_for_exit
-
     begun = time.monotonic()
     with Progress(activity) as progress:
         while (elapsed := time.monotonic() - begun) < seconds:

@@ -14,6 +14,10 @@ import click
 from clawgate.cli.errors import fail, fail_invalid_config
 from clawgate.cli.gateway.output import action_output
 from clawgate.cli.paths import Paths, env_file_option, find_paths, json_option, path_options
+from clawgate.processes.instance.run_records import read_report
+from clawgate.settings.json5.document import find_value
+from clawgate.settings.problems import SettingsInvalid
+from clawgate.settings.references import resolve_references
 
 if TYPE_CHECKING:
     from clawgate.settings.openclaw.config_file import ConfigFile
@@ -46,7 +50,6 @@ def token(config: str | None, env_file: str | None, as_json: bool) -> None:
 
 def _read(paths: Paths, env_file: str | None) -> tuple[ConfigFile, CallerSecret]:
     from clawgate.settings.openclaw.gateway import GatewayFlags, caller_secret
-    from clawgate.settings.problems import SettingsInvalid
 
     try:
         file = paths.read_config(env_file)
@@ -73,9 +76,6 @@ def _why_none(file: ConfigFile) -> str:
 
 def _origin(file: ConfigFile, secret: CallerSecret) -> str:
     """Return where the secret is set, with the variable or file that the config refers to."""
-    from clawgate.settings.json5.document import find_value
-    from clawgate.settings.references import resolve_references
-
     if not secret.is_in_file:
         return secret.origin
     written = find_value(file.raw, ("gateway", "auth", secret.kind))
@@ -91,7 +91,6 @@ def _origin(file: ConfigFile, secret: CallerSecret) -> str:
 def _fail_if_another_counts(paths: Paths, secret: CallerSecret) -> None:
     """End the command if the running gateway got its secret by a flag or a variable that this shell does not have."""
     from clawgate.cli.gateway.running import find_running
-    from clawgate.processes.instance.run_records import read_report
 
     running = find_running(paths)
     if running is not None and running.config is not None and Path(running.config) != paths.config.absolute():

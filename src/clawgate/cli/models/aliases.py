@@ -13,6 +13,7 @@ from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.models.changes import known_ref, warn_if_unlisted, write_change
 from clawgate.cli.paths import json_option, path_options
 from clawgate.policy.model_routing import DEFAULT_NAMES
+from clawgate.settings.openclaw.model_edits import with_alias, without_alias
 
 
 @click.group(cls=DefaultVerbGroup, default="list")
@@ -41,8 +42,6 @@ def list_aliases(config: str | None, as_json: bool) -> None:
 @path_options
 def add_alias(alias: str, model: str, config: str | None, as_json: bool) -> None:
     """Make ALIAS a short name for MODEL (provider/model). A model has one alias: a new one replaces the old."""
-    from clawgate.settings.openclaw.model_edits import with_alias
-
     loaded = load_config(config)
     if problem := _alias_problem(loaded, alias):
         fail(problem, outcome=UNCHANGED)
@@ -74,8 +73,6 @@ def add_alias(alias: str, model: str, config: str | None, as_json: bool) -> None
 @path_options
 def remove_alias(alias: str, config: str | None, as_json: bool) -> None:
     """Remove ALIAS; its model stays."""
-    from clawgate.settings.openclaw.model_edits import without_alias
-
     loaded = load_config(config)
     present = next((name for name in loaded.catalog.aliases if name.casefold() == alias.casefold()), None)
     if present is None:

@@ -18,6 +18,7 @@ from clawgate.cli.models.aliases import aliases
 from clawgate.cli.models.changes import known_ref, unknown_provider, warn_if_unlisted, write_change
 from clawgate.cli.models.fallbacks import fallbacks
 from clawgate.cli.paths import json_option, path_options
+from clawgate.settings.openclaw.model_edits import with_default
 
 
 @click.group(cls=DefaultVerbGroup, default="status")
@@ -85,8 +86,6 @@ def list_models(config: str | None, as_json: bool, provider: str | None) -> None
 @path_options
 def set_default(model: str, config: str | None, as_json: bool) -> None:
     """Make MODEL (provider/model, or an alias) the default: it serves requests that name no model."""
-    from clawgate.settings.openclaw.model_edits import with_default
-
     loaded = load_config(config)
     ref = known_ref(loaded, model)
     write_change(

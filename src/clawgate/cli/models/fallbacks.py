@@ -17,6 +17,7 @@ from clawgate.cli.groups import DefaultVerbGroup
 from clawgate.cli.models.changes import known_ref, warn_if_unlisted, write_change
 from clawgate.cli.paths import json_option, path_options
 from clawgate.policy.model_routing import ModelRef
+from clawgate.settings.openclaw.model_edits import fallbacks_in, with_fallback, without_fallbacks
 
 _EFFECT = """\
 If a request for the default model ({primary}) fails, it may now be sent to {ref}:
@@ -58,8 +59,6 @@ def list_fallbacks(config: str | None, as_json: bool) -> None:
 @path_options
 def add_fallback(model: str, config: str | None, as_json: bool) -> None:
     """Add MODEL as the last fallback of the default model. It must be provider/model, not an alias."""
-    from clawgate.settings.openclaw.model_edits import with_fallback
-
     loaded = load_config(config)
     present = loaded.catalog.fallbacks
     if ModelRef.parse(model) is None:
@@ -85,8 +84,6 @@ def add_fallback(model: str, config: str | None, as_json: bool) -> None:
 @path_options
 def remove_fallback(model: str, config: str | None, as_json: bool) -> None:
     """Remove MODEL from the fallbacks."""
-    from clawgate.settings.openclaw.model_edits import without_fallbacks
-
     loaded = load_config(config)
     present = loaded.file.config.agents.defaults.model.fallbacks
     if model not in present:
@@ -99,15 +96,11 @@ def remove_fallback(model: str, config: str | None, as_json: bool) -> None:
 @path_options
 def clear_fallbacks(config: str | None, as_json: bool) -> None:
     """Remove all fallbacks: if the provider of the default model fails, the request fails."""
-    from clawgate.settings.openclaw.model_edits import without_fallbacks
-
     _write_fallbacks(load_config(config), without_fallbacks, as_json=as_json)
 
 
 def _write_fallbacks(loaded: LoadedConfig, edit: Callable[[str], str], *, as_json: bool) -> None:
     """Apply ``edit`` under the writer's lock, to the text of that moment: two concurrent additions both count."""
-    from clawgate.settings.openclaw.model_edits import fallbacks_in
-
     names: list[str] = []
 
     def edit_and_list(text: str) -> str:

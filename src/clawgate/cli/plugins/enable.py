@@ -10,6 +10,8 @@ from clawgate.cli.context import LoadedConfig, load_config, print_effect_of, pri
 from clawgate.cli.errors import UNCHANGED, fail
 from clawgate.cli.paths import path_options, read_config_at
 from clawgate.cli.plugins.lookup import find_plugin, plugin_argument
+from clawgate.settings.json5.edit import set_value
+from clawgate.settings.problems import SettingsInvalid
 
 if TYPE_CHECKING:
     from clawgate.plugins.host.discovery import DiscoveredPlugin
@@ -33,8 +35,6 @@ def enable(plugin: str, config: str | None) -> None:
 @path_options
 def disable(plugin: str, config: str | None) -> None:
     """Disable a plugin. Its files stay, and so do its settings and providers in the config."""
-    from clawgate.settings.json5.edit import set_value
-
     loaded = load_config(config)
     find_plugin(loaded, plugin)
     path = ("plugins", "entries", plugin, "enabled")
@@ -46,8 +46,6 @@ def disable(plugin: str, config: str | None) -> None:
 
 def enable_plugin(plugin: DiscoveredPlugin, loaded: LoadedConfig) -> None:
     """Enable ``plugin`` in the config and print what keeps it from working."""
-    from clawgate.settings.json5.edit import set_value
-
     block = loaded.file.config.plugins
     if plugin.id in block.deny:
         fail(f"plugins.deny lists '{plugin.id}'; remove it from that list first", outcome=UNCHANGED)
@@ -77,7 +75,6 @@ def _problems(plugin: DiscoveredPlugin, file: ConfigFile) -> list[str]:
     from clawgate.plugins.host.diagnostics import locate_problems
     from clawgate.plugins.host.isolation import PluginFailed
     from clawgate.plugins.host.loader import load_plugin, plugin_settings
-    from clawgate.settings.problems import SettingsInvalid
 
     try:
         loaded_plugin = load_plugin(plugin)

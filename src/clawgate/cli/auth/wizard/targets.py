@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clawgate.cli.auth.wizard.builtin_provider import BuiltinProvider
 from clawgate.plugins.api import object_at
 from clawgate.plugins.api.provider import ProviderPlugin
+from clawgate.plugins.host.discovery import DiscoveredPlugin, blocked_reason, enabled_reason, find_plugins
+from clawgate.plugins.host.isolation import PluginFailed
+from clawgate.plugins.host.loader import load_plugin
 from clawgate.policy.typos import typo_of
 from clawgate.providers.built_in import BUILT_IN
-
-if TYPE_CHECKING:
-    from clawgate.plugins.host.discovery import DiscoveredPlugin
-    from clawgate.settings.openclaw.schema import OpenClawConfig
+from clawgate.settings.openclaw.schema import OpenClawConfig
 
 CUSTOM = "custom"
 """Stands for a provider that has no name yet."""
@@ -49,8 +49,6 @@ class ProviderTargets:
     """All providers that can be set up with this config and the plugins of this machine."""
 
     def __init__(self, config: OpenClawConfig, raw: Mapping[str, Any], state: Path) -> None:
-        from clawgate.plugins.host.discovery import find_plugins
-
         self._config = config
         self._raw = raw
         self._of_plugins: dict[str, DiscoveredPlugin] = {}
@@ -94,10 +92,6 @@ class ProviderTargets:
         raise UnknownTarget(_unknown(name, [one.id for one in self.candidates()]))
 
     def _of_plugin(self, name: str, plugin: DiscoveredPlugin) -> ProviderTarget:
-        from clawgate.plugins.host.discovery import blocked_reason, enabled_reason
-        from clawgate.plugins.host.isolation import PluginFailed
-        from clawgate.plugins.host.loader import load_plugin
-
         entry = self._config.plugins.entries.get(plugin.id)
         enabled, reason = enabled_reason(plugin, self._config.plugins, self._config.models.providers)
         blocked = blocked_reason(plugin.id, self._config.plugins) is not None

@@ -8,10 +8,8 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from clawgate.settings.openclaw.update import WriteResult
+from clawgate.settings.openclaw.update import NOT_WRITTEN, WriteResult, update
 
 
 class NothingWritten(Exception):
@@ -31,7 +29,6 @@ def write_shown(
     Ctrl-C takes effect after the write, which takes milliseconds: the user must not have to guess which version is on
     disk.
     """
-    from clawgate.settings.openclaw.update import NOT_WRITTEN, update
 
     def edit(text: str) -> str:
         if text != before:
