@@ -204,7 +204,9 @@ async def test_a_changed_tokens_file_counts_without_a_restart(workers: int, tmp_
                 for client in bobs:
                     await client.close()
                 assert (await ask(alice, ALICE)).status == 200
+            told = "tokens reloaded: alice, default"  # by each worker, also one that none of them is connected to
+            await until(lambda: process.err.count(told) == workers, lambda: process.err)
             process.send()
             assert await process.ended() == 0
             assert BOB not in process.err and ALICE not in process.err
-            assert process.err.count("tokens reloaded: alice, default") == workers
+            assert process.err.count(told) == workers

@@ -92,7 +92,7 @@ async def test_requests_per_minute_are_limited_by_token() -> None:
         for _ in range(3):
             refused = await ask(client, ALICE)
             assert code(refused) == (429, "rate_limit_exceeded")
-            assert 50 <= int(refused.header("retry-after") or 0) <= 60
+            assert 0 < int(refused.header("retry-after") or 0) <= 60
         assert (await ask(client, BOB)).status == 200
         assert len(upstream.requests) == 4
 
@@ -112,7 +112,7 @@ async def test_guessing_locks_out_the_address_and_no_other() -> None:
         for client in (guessing, known):
             locked = await ask(client, ALICE, BODY, HERE)
             assert code(locked) == (429, "auth_locked")
-            assert 100 <= int(locked.header("retry-after") or 0) <= 120
+            assert 0 < int(locked.header("retry-after") or 0) <= 120
         assert (await ask(known, ALICE, BODY, THERE)).status == 200
         assert (await ask_anew(stand.url, BOB)).status == 200
         assert len(upstream.requests) == 5
@@ -121,15 +121,16 @@ async def test_guessing_locks_out_the_address_and_no_other() -> None:
 async def test_a_lockout_ends() -> None:
     async with (
         FakeUpstream(faults.json_response({})) as upstream,
-        server_for_two(upstream, max_auth_failures=1, auth_lockout=0.2) as stand,
+        server_for_two(upstream, max_auth_failures=1, auth_lockout=60) as stand,
         await stand.client() as client,
     ):
         assert (await ask(client, WRONG)).status == 401
         locked = await ask(client, ALICE)
-        assert locked.status == 429 and locked.header("retry-after") == "1"
-        async with asyncio.timeout(5):
-            while (await ask(client, ALICE)).status != 200:
-                pass
+        assert locked.status == 429 and 0 < int(locked.header("retry-after") or 0) <= 60
+        manager = stand.role.connections
+        now = manager.now
+        manager.now = lambda: now() + 60
+        assert (await ask(client, ALICE)).status == 200
 
 
 async def test_a_missing_token_is_no_guess_and_a_right_one_resets_the_count() -> None:

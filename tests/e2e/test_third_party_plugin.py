@@ -10,10 +10,8 @@ import json
 import logging
 import os
 import pty
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,8 +54,8 @@ def on_a_terminal(home: Path, answer: str, *arguments: str) -> tuple[int, str]:
         os.chdir(home)
         environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb"}
         os.execve(sys.executable, [sys.executable, "-m", "clawgate", "plugins", *arguments], environment)
-    shown, answered, deadline = "", False, time.monotonic() + 30
-    while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+    shown, answered = "", False
+    while True:  # as long as the time limit of the test allows
         try:
             part = os.read(terminal, 65_536)
         except OSError:  # how Linux tells that nobody has the other end any more

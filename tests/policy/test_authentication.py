@@ -348,3 +348,11 @@ def test_guesses_are_slowed_more_and_more_until_a_right_token_comes() -> None:
     assert [guesses.record_failure() for _ in range(7)] == [0.25, 0.5, 1, 2, 4, 5, 5]
     guesses.record_success()
     assert guesses.record_failure() == 0.25
+
+
+def test_a_lock_never_seems_longer_than_it_is() -> None:
+    """Whatever the clock shows: a sum of two of its readings is rounded."""
+    for tenths in range(10_000):
+        lockout, now = AuthLockout(LockoutRule(1, 60, 120)), tenths / 10 + 0.01
+        lockout.record_failure("a", now)
+        assert lockout.locked_for("a", now) == 120

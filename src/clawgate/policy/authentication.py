@@ -118,6 +118,10 @@ class LockoutRule:
     max_keys: int = 10_000
 
 
+_ROUNDING = 1e-6
+"""The error of a difference of two clock readings: (now + 120) - now may be more than 120."""
+
+
 class AuthLockout:
     """Counts wrong tokens by address, within any window. A missing token is no guess and is not counted.
 
@@ -136,7 +140,7 @@ class AuthLockout:
     def locked_for(self, key: str, now: float) -> int | None:
         """Return whole seconds, rounded up, until ``key`` may try again; None if it may try now."""
         until = self._locked_until.get(key, now)
-        return math.ceil(until - now) if until > now else None
+        return max(math.ceil(until - now - _ROUNDING), 1) if until > now else None
 
     def any_locked(self, now: float) -> bool:
         """Whether any address is locked out. The newest lock is the last to end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from clawgate.errors import UpstreamMalformed
 from clawgate.relay.interfaces import ResponseProgress
 from clawgate.relay.response.progress import KEEPALIVE_LIMIT, has_content, note_event, note_open_event
 from clawgate.wire.sse.reader import EventReader
+from tests.cpu_time import grows_by_at_most
 
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -133,13 +134,6 @@ def test_complete_events_have_content_unless_all_of_them_are_keepalives() -> Non
 def test_the_time_is_linear(unit: bytes) -> None:
     """Twenty times the bytes take about twenty times the time, not four hundred."""
 
-    def seconds(stream: bytes) -> float:
-        best = 1.0
-        for _ in range(3):
-            begun = time.process_time()
-            progress_of(stream, 16_384)
-            best = min(best, time.process_time() - begun)
-        return best
-
-    small = seconds(unit * (50_000 // len(unit)))
-    assert seconds(unit * (1_000_000 // len(unit))) < small * 100 + 0.05
+    streams = [unit * (size // len(unit)) for size in (50_000, 1_000_000)]
+    small, large = (partial(progress_of, stream, 16_384) for stream in streams)
+    assert grows_by_at_most(100, small, large)
