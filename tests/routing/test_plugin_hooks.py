@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins.api import UpstreamRequest
-from clawgate.routing.plugin_hooks import NoHooks, TransformRequest, read_for_hook
+from clawgate.routing.plugin_hooks import SESSION_HEADER, NoHooks, TransformRequest, read_for_hook
 from clawgate.routing.plugin_hooks import transform_request as transform_read
 
 SAID = {
@@ -31,7 +31,8 @@ def transform_request(
     transform: TransformRequest, provider: str, body: bytes, *, dialect: str = ""
 ) -> tuple[bytes, bytes]:
     """The two steps of an attempt."""
-    return transform_read(transform, provider, read_for_hook(provider, body, dialect=dialect))
+    made = transform_read(transform, provider, read_for_hook(provider, body, dialect=dialect))
+    return made.body, made.lines
 
 
 def seen_in(body: bytes) -> UpstreamRequest:
@@ -155,3 +156,48 @@ def test_fields_of_over_a_megabyte_are_rejected_and_a_conversation_is_not() -> N
 def test_a_role_that_is_not_utf8_does_not_fail_the_gateway(role: bytes) -> None:
     body = b'{"model":"m","messages":[{"role":"%b"},{"role":"user"}]}' % role
     assert seen_in(body).session_id != ""
+
+
+def test_what_a_hook_ignores_is_named_as_the_client_set_it() -> None:
+    """In the client's dialect, tools included, and never what a translation added."""
+    ignores = changed(ignored=("max_tokens", "stop_sequences", "tools", "seed"))
+    own = read_for_hook("a", request(max_tokens=1, stop=["x"], temperature=1))
+    assert transform_read(ignores, "a", own).ignored == ("tools", "max_tokens", "stop")
+    translated = read_for_hook(
+        "a",
+        request(max_tokens=4096, stop_sequences=["x"]),
+        client_body=b'{"model":"m","messages":[],"stop":"\\ud83d","seed":1}',
+    )
+    assert transform_read(ignores, "a", translated).ignored == ("stop", "seed")
+
+
+def test_a_session_of_the_clients_own_belongs_to_its_caller() -> None:
+    """It is the same for each of its requests, and never another caller's, whatever that calls it."""
+
+    def session(caller: str, own: str, provider: str = "a") -> str:
+        read = read_for_hook(provider, request(), caller=caller, headers={SESSION_HEADER: own})
+        return read.shown.session_id
+
+    assert session("me", "x") == session("me", "x") != ""
+    assert len({session("me", "x"), session("you", "x"), session("me", "y"), session("me", "x", "b")}) == 4
+    assert "x" * 40 not in session("me", "x" * 40)
+
+
+@pytest.mark.parametrize("own", ["x" * 201, "a\x7fb", "ü"])
+def test_a_session_that_cannot_be_repeated_is_refused(own: str) -> None:
+    with pytest.raises(InvalidRequest, match="x-claude-session-id"):
+        read_for_hook("a", request(), headers={SESSION_HEADER: own})
+
+
+def test_the_client_gets_the_name_of_its_session_where_the_upstream_was_sent_one() -> None:
+    def with_session(request: UpstreamRequest) -> UpstreamRequest:
+        return replace(request, headers={"x-opencode-session": request.session_id})
+
+    own = read_for_hook("a", request(), headers={SESSION_HEADER: "mine"})
+    made = transform_read(with_session, "a", own)
+    assert made.response_lines == b"x-claude-session-id: mine\r\n"
+    assert b"mine" not in made.lines and own.shown.session_id.encode() in made.lines
+    other = read_for_hook("a", request())
+    made = transform_read(with_session, "a", other)
+    assert other.shown.session_id.encode() in made.response_lines
+    assert transform_read(changed(), "a", own).response_lines == b""

@@ -25,6 +25,9 @@ TO_UPSTREAM = frozenset(
 """Headers of a client that reach the upstream. `OpenAI-Organization` and `-Project` are the key owner's to choose, and
 responses are requested uncompressed, so that an error can be put at the end of a stream that breaks."""
 
+TO_HOOKS = (b"x-claude-session-id", b"x-meridian-profile")
+"""Headers of a client that the plugin of a provider may read, which decides what becomes of them."""
+
 TO_CLIENT = frozenset(
     {
         b"cache-control",

@@ -62,6 +62,7 @@ class ProviderAttempt:
         "_has_fallback",
         "_head",
         "_hook_request",
+        "_ignored",
         "_map_error",
         "_provider",
         "_speaks_chat",
@@ -100,6 +101,7 @@ class ProviderAttempt:
         self.served_by = target.name
         self.attribution_headers = attribution_headers(target.ref, failed) if failed else target.attribution
         self._hook_request: HookRequest | None = None
+        self._ignored: tuple[str, ...] = ()
         self.request: list[Buffer] = []
         self.response: MadeResponse | None = None
         self.offload: Callable[[], bytes] | None = None
@@ -145,10 +147,17 @@ class ProviderAttempt:
             body = request.field.replaced(request.body, model)
             if target.same_dialect.changes(self._head.path, body):
                 body, ignored = target.same_dialect.change(self._head.path, body)
-        self.attribution_headers += ignored_header(ignored)
+        self._ignored = ignored
         if self._transform is not None:
-            known = self._provider.provider
-            self._hook_request = read_for_hook(known.id, body, dialect=known.api)
+            known, head = self._provider.provider, self._head
+            self._hook_request = read_for_hook(
+                known.id,
+                body,
+                dialect=known.api,
+                client_body=request.body if self._translation is not None else None,
+                caller=head.caller,
+                headers=dict(head.hook_headers),
+            )
         return body
 
     def _count(self) -> bytes:
@@ -183,8 +192,11 @@ class ProviderAttempt:
         if self._transform is None or self._hook_request is None:
             encoded = provider.head(target, lines, head.via)
         else:
-            body, added = transform_request(self._transform, provider.provider.id, self._hook_request)
-            encoded = provider.encode_head(target, lines + added, head.via)
+            made = transform_request(self._transform, provider.provider.id, self._hook_request)
+            body, self._ignored = made.body, tuple(dict.fromkeys((*self._ignored, *made.ignored)))
+            encoded = provider.encode_head(target, lines + made.lines, head.via)
+            self.attribution_headers += made.response_lines
+        self.attribution_headers += ignored_header(self._ignored)
         self.request = [b"%b%d\r\n\r\n" % (encoded, len(body)), body]
 
     def writer(self, head: ResponseHead, *, http10: bool, close: bool, bodiless: bool) -> ResponseWriter:

@@ -21,6 +21,9 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CONVERSATION = ("messages", "system", "tools")
 _MAX_FIELD_BYTES = 1_048_576
 """The most bytes outside of the conversation: they become objects for the plugin, which take many times that."""
+SESSION_HEADER = "x-claude-session-id"
+"""The client's own name for its conversation. A session belongs to its caller: another one's is never reached by it."""
+_LONGEST_SESSION = 200
 _sessions = SessionTracker()  # one for the process: providers of several listeners may be the same
 _RESERVED = frozenset(
     {
@@ -62,14 +65,47 @@ class NoHooks:
 
 
 class HookRequest(msgspec.Struct, frozen=True, eq=False):
-    """A request as read for a hook. ``conversation`` are the members that it does not see."""
+    """A request as read for a hook. ``conversation`` are the members that it does not see.
+
+    ``client_names`` are the fields that the client set, in its own dialect.
+    """
 
     shown: UpstreamRequest
     conversation: dict[str, msgspec.Raw]
+    client_names: tuple[str, ...]
 
 
-def read_for_hook(provider: str, body: bytes, *, dialect: str = "") -> HookRequest:
+class TransformedRequest(msgspec.Struct, frozen=True, eq=False):
+    """What a hook made: the body that leaves, the header lines that it adds, and what it ignores of the request.
+
+    ``response_lines`` are header lines for the client: the name of its session, where the upstream was sent one.
+    """
+
+    body: bytes
+    lines: bytes
+    ignored: tuple[str, ...]
+    response_lines: bytes = b""
+
+
+_EQUIVALENTS = {
+    "stop": "stop_sequences", "stop_sequences": "stop", "max_completion_tokens": "max_tokens",
+    "max_tokens": "max_completion_tokens",
+}  # fmt: skip
+"""A field of one dialect, and its name in the other."""
+
+
+def read_for_hook(
+    provider: str,
+    body: bytes,
+    *,
+    dialect: str = "",
+    client_body: bytes | None = None,
+    caller: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> HookRequest:
     """Split a body into what a hook is shown and the conversation. May run in a thread.
+
+    ``client_body`` is the client's own, where ``body`` is a translation of it.
 
     Raises `InvalidRequest` for a body that cannot be read, or with over a megabyte outside of the conversation.
     """
@@ -86,15 +122,24 @@ def read_for_hook(provider: str, body: bytes, *, dialect: str = "") -> HookReque
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body cannot be read: {error}") from None
     model = str(fields.pop("model", ""))
-    session_id = _sessions.session_id(provider, members)
-    shown = UpstreamRequest(model=model, fields=fields, session_id=session_id, dialect=dialect)
-    return HookRequest(shown, conversation)
+    headers = headers or {}
+    if own := headers.get(SESSION_HEADER):
+        if not (own.isascii() and own.isprintable() and len(own) <= _LONGEST_SESSION):
+            raise InvalidRequest(
+                f"the header {SESSION_HEADER} must be up to {_LONGEST_SESSION} printable ASCII characters"
+            )
+        session_id = _sessions.of_caller(provider, caller, own)
+    else:
+        session_id = _sessions.session_id(provider, members)
+    shown = UpstreamRequest(
+        model=model, fields=fields, session_id=session_id, dialect=dialect, client_headers=headers
+    )
+    names = members if client_body is None else strict.decode(client_body, _members)
+    return HookRequest(shown, conversation, tuple(names))
 
 
-def transform_request(
-    transform: TransformRequest, provider: str, request: HookRequest
-) -> tuple[bytes, bytes]:
-    """Return the body that leaves, and the header lines that the hook adds; the conversation stays as it came.
+def transform_request(transform: TransformRequest, provider: str, request: HookRequest) -> TransformedRequest:
+    """Apply the hook; the conversation stays as it came.
 
     Raises `ProviderUnavailable` where the hook fails: then nothing may leave.
     """
@@ -104,7 +149,17 @@ def transform_request(
         fields = {
             name: value for name, value in changed.fields.items() if name not in kept and name != "model"
         }
-        return msgspec.json.encode({"model": changed.model} | fields | kept), _lines(changed.headers)
+        body = msgspec.json.encode({"model": changed.model} | fields | kept)
+        ignored = [
+            name
+            for name in request.client_names
+            if name in changed.ignored or _EQUIVALENTS.get(name) in changed.ignored
+        ]
+        session = request.shown.session_id
+        name = request.shown.client_headers.get(SESSION_HEADER, session)
+        is_sent = session and session in changed.headers.values()
+        response_lines = _lines({SESSION_HEADER: name}) if is_sent else b""
+        return TransformedRequest(body, _lines(changed.headers), tuple(ignored), response_lines)
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ProviderUnavailable(
             f"the plugin of the provider '{provider}' made a request that cannot be sent: {error}"

@@ -65,6 +65,13 @@ class SessionTracker:
                 self._ids.popitem(last=False)
         return found
 
+    def of_caller(self, provider: str, caller: str, own: str) -> str:
+        """Return the session id of the conversation that ``caller`` calls ``own``; no other caller has it."""
+        hashed = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in (b"own", provider.encode(), caller.encode(), own.encode()):
+            _add(hashed, part)
+        return hashed.hexdigest()[:32]
+
 
 class _Turns(msgspec.Struct):
     """``last_response`` is the index of the model's last turn, 0 where there is none to continue."""

@@ -35,6 +35,7 @@ def test_an_empty_config_is_what_users_expect() -> None:
         "cwd": None,
         "env": {},
         "proxyUser": None,
+        "profiles": (),
         "models": (
             "claude-opus-4.6", "claude-opus-4-6-thinking", "claude-sonnet-4.6", "claude-sonnet-4-6-thinking",
             "claude-haiku-4",

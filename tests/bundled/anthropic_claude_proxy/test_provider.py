@@ -18,6 +18,7 @@ from clawgate.plugins.api import (
     CheckResult,
     MapsErrors,
     ProviderPlugin,
+    RequestRefused,
     Severity,
     TransformsRequests,
     UpstreamRequest,
@@ -315,6 +316,35 @@ def test_in_openais_dialect_no_user_and_no_thinking_leave() -> None:
     )
     found = PROVIDER.transform_request(request)
     assert found.model == "claude-sonnet-4" and found.fields == {"stream": True}
+    assert set(found.ignored) == {"user", "tools"}
+
+
+def test_in_openais_dialect_a_stream_is_requested_always() -> None:
+    """claude-max-api-proxy ends at a failed request that does not stream."""
+    request = UpstreamRequest(
+        model="claude-sonnet-4", fields={"temperature": 1, "stop": ["x"]}, dialect="openai-completions"
+    )
+    found = PROVIDER.transform_request(request)
+    assert found.fields["stream"] is True and {"temperature", "stop"} <= set(found.ignored)
+
+
+def test_what_the_proxy_ignores_of_messages_is_said() -> None:
+    found = PROVIDER.transform_request(UpstreamRequest(model="claude-haiku-4"))
+    assert {"max_tokens", "temperature", "tool_choice", "stop_sequences"} <= set(found.ignored)
+
+
+def test_a_profile_is_passed_on_only_if_the_config_allows_it() -> None:
+    provider = ProxyProvider(lambda: ("work",))
+
+    def chosen(name: str) -> UpstreamRequest:
+        return UpstreamRequest(model="claude-haiku-4", client_headers={"x-meridian-profile": name})
+
+    assert provider.transform_request(chosen("work")).headers == {"x-meridian-profile": "work"}
+    for name in ("home", "", "work\r\nx: y"):
+        with pytest.raises(RequestRefused, match="profiles"):
+            provider.transform_request(chosen(name))
+    with pytest.raises(RequestRefused):
+        PROVIDER.transform_request(chosen("work"))
 
 
 def test_a_failure_is_judged() -> None:

@@ -92,7 +92,7 @@ def test_the_same_for_programs() -> None:
     assert found["ok"] is True and found["child"]["pid"] == 42
     assert found["proxy"] == {
         "url": f"http://127.0.0.1:{running.port}", "health": "ready", "reason": "", "version": "1.43.0",
-        "loggedIn": True, "mode": "passthrough",
+        "loggedIn": True, "mode": "passthrough", "quota": {},
     }  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from clawgate.errors import ProviderUnavailable
-from clawgate.plugins.api import Diagnostic, MappedError, PluginConfig, UpstreamRequest
+from clawgate.errors import InvalidRequest, ProviderUnavailable
+from clawgate.plugins.api import Diagnostic, MappedError, PluginConfig, RequestRefused, UpstreamRequest
 from clawgate.plugins.host.hooks import check_config, map_error, transform_request
 from clawgate.plugins.host.isolation import PluginFailed
 
@@ -70,3 +70,10 @@ def test_diagnostics_are_those_of_the_provider() -> None:
 def test_a_config_check_that_fails_is_a_failure_of_the_plugin(result: Any) -> None:
     with pytest.raises(PluginFailed, match="its check_config failed"):
         check_config(Hooks(result), {}, PluginConfig())
+
+
+def test_a_request_that_a_plugin_refuses_is_the_clients_error() -> None:
+    with pytest.raises(InvalidRequest, match="this profile is not allowed"):
+        transform_request(
+            "p", Hooks(RequestRefused("this profile is not allowed")), UpstreamRequest(model="m")
+        )

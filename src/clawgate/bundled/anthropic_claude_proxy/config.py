@@ -35,6 +35,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _MODEL = re.compile(r"[A-Za-z0-9][\w.:@/\[\]-]{0,199}\Z", re.ASCII)
 _PLAIN_WORDS = re.compile(r"[\w./@ -]{1,120}\Z", re.ASCII)
 """Text that a message may repeat: it cannot be NAME=secret or a URL with a password."""
+_PROFILE = re.compile(r"[\w.-]{1,64}\Z", re.ASCII)
 _USER_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}\$?\Z", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _SET_BY_GATEWAY = {
@@ -90,6 +91,12 @@ def _host(value: str) -> str:
 def _model(value: str) -> str:
     if problem := model_problem(value):
         raise ValueError(problem)
+    return value
+
+
+def _profile(value: str) -> str:
+    if not _PROFILE.match(value):
+        raise ValueError("must be a name of letters, digits, dots, dashes and underscores")
     return value
 
 
@@ -181,6 +188,9 @@ class ProxyConfig(PluginConfig):
             default=None,
             description="The user that the proxy runs as, if not the gateway's: a name, a uid, or any.",
         )
+    )
+    profiles: tuple[Annotated[StrictStr, AfterValidator(_profile)], ...] = Field(
+        default=(), description="Profiles of the proxy that a request may choose with x-meridian-profile."
     )
     models: tuple[Annotated[StrictStr, AfterValidator(_model)], ...] = Field(
         default=DEFAULT_MODELS, description="Model ids that the wizard offers."

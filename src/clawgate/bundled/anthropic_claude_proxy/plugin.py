@@ -19,8 +19,9 @@ class ProxyPlugin:
     config_class = ProxyConfig
 
     def register(self, registrar: Registrar) -> None:
-        registrar.add_service(ProxyService())
-        registrar.add_provider(ProxyProvider())
+        service = ProxyService()
+        registrar.add_service(service)
+        registrar.add_provider(ProxyProvider(service.profiles))
         registrar.add_command(status_command())
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -33,6 +34,9 @@ from clawgate.bundled.anthropic_claude_proxy.package_pin import unpinned_package
 from clawgate.bundled.anthropic_claude_proxy.service import trusted_user
 from clawgate.plugins import api
 
+PROFILE_HEADER = "x-meridian-profile"
+IGNORED = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "tool_choice")
+"""Fields of a Messages request without effect (read: opencode-claude-max-proxy 1.21.1, @rynfar/meridian 1.43.0)."""
 _KEY = "MERIDIAN_API_KEY"
 _PACKAGE = DEFAULT_COMMAND[-1]
 _RELEASE = re.compile(r"\d+\.\d+\.\d+(?:-[\w.-]+)?\Z", re.ASCII)
@@ -52,6 +56,9 @@ class ProxyProvider:
     id = ID
     label = "A local Claude proxy, with the login of a Claude subscription"
     dialect: api.Dialect = "anthropic-messages"
+
+    def __init__(self, profiles: Callable[[], Sequence[str]] = tuple) -> None:
+        self._profiles = profiles
 
     def previous_answers(self, config: Mapping[str, Any]) -> api.Answers:
         block, provider = api.object_at(config, _CONFIG), api.object_at(config, _PROVIDER)
@@ -218,18 +225,33 @@ class ProxyProvider:
 
         Without a session id the proxy resumes a conversation that begins with the same words (read), so that one could
         continue another. ``user``, of OpenAI's dialect, is removed: claude-max-api-proxy uses it as the id of a
-        session, and fails if it is none (measured).
+        session, and fails if it is none (measured); it is always requested to stream, since a request that fails
+        otherwise ends it (measured), and reads nothing but model and messages (read in its source).
         """
         model, thinks = sent_as(request.model)
-        if request.dialect not in ("", self.dialect):
+        is_chat = request.dialect not in ("", self.dialect)
+        if is_chat:
             model, thinks = family_of(model), False
         fields = with_thinking(request.fields) if thinks else dict(request.fields)
         fields.pop("user", None)
-        fields["stream"] = request.fields.get("stream") is True
+        fields["stream"] = is_chat or request.fields.get("stream") is True
         headers = dict(request.headers)
         if request.session_id:
             headers["x-opencode-session"] = request.session_id
-        return api.UpstreamRequest(model=model, fields=fields, session_id=request.session_id, headers=headers)
+        if (profile := request.client_headers.get(PROFILE_HEADER)) is not None:
+            if profile not in self._profiles():
+                raise api.RequestRefused(
+                    f"{PROFILE_HEADER}: this profile is not allowed; list it in plugins.entries.{ID}.config.profiles"
+                )
+            headers[PROFILE_HEADER] = profile
+        ignored = (*request.fields, "tools", "user") if is_chat else IGNORED
+        return replace(
+            request,
+            model=model,
+            fields=fields,
+            headers=headers,
+            ignored=tuple(name for name in ignored if name != "stream"),
+        )
 
     def map_error(self, status: int, body: bytes) -> api.MappedError | None:
         return error_mapping.map_error(status, body)

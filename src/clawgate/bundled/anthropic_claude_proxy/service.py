@@ -84,6 +84,10 @@ class ProxyService:
             lines=status.lines,
         )
 
+    def profiles(self) -> tuple[str, ...]:
+        """Return the profiles of the proxy that a request may choose."""
+        return self._config.profiles if self._config is not None else ()
+
     def unavailable(self) -> api.Unavailable | None:
         if self._child is None:
             return api.Unavailable(reason="the Claude proxy was not started")

@@ -15,6 +15,7 @@ from clawgate.bundled.anthropic_claude_proxy.config_check import (
     unreachable_reason,
 )
 from clawgate.bundled.anthropic_claude_proxy.health import ProxyHealth, check_health
+from clawgate.bundled.anthropic_claude_proxy.quota import fetch_quota
 from clawgate.bundled.anthropic_claude_proxy.service import trusted_user
 from clawgate.plugins import api
 
@@ -43,6 +44,7 @@ async def report(context: api.CommandContext, config: ProxyConfig) -> api.Status
         health = await check_health(context.fetch, config.origin, trusted_user(config))
     except api.PluginError as error:
         health = ProxyHealth(api.ProbeResult("stranger", error.message, next_step=error.next_step))
+    quota = await fetch_quota(context.fetch, config, context.environment) if health.result.version else []
     is_running = context.gateway_url is not None
     service = next(iter(context.services), None)
     works = health.result.health == "ready" and health.logged_in is not False
@@ -62,6 +64,7 @@ async def report(context: api.CommandContext, config: ProxyConfig) -> api.Status
                 "version": health.result.version or None,
                 "loggedIn": health.logged_in,
                 "mode": health.mode or None,
+                "quota": {one.window: one.used for one in quota},
             },
             "provider": {
                 "configured": bool(api.object_at(context.config_file, PROVIDER)),
@@ -77,6 +80,7 @@ async def report(context: api.CommandContext, config: ProxyConfig) -> api.Status
             ("proxy", config.origin),
             ("health", _health_text(health)),
             ("login", _LOGIN[health.logged_in]),
+            *([("quota", ", ".join(map(str, quota)))] if quota else []),
             ("provider", problem[0] if problem is not None else _models_text(models)),
         ],
         next_step=next_step,

@@ -18,6 +18,7 @@ from clawgate.plugins.api.provider import (
     MappedError,
     MapsErrors,
     ProviderPlugin,
+    RequestRefused,
     TransformsRequests,
     UpstreamRequest,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "Registrar",
     "RelaySettings",
     "RelaySpec",
+    "RequestRefused",
     "RunningRelay",
     "Seconds",
     "Secret",

@@ -86,14 +86,22 @@ class UpstreamRequest:
     ``fields`` are the top-level fields of the JSON body, in the provider's dialect, except ``model``, ``messages``,
     ``system`` and ``tools``. ``session_id`` is equal for requests that continue one conversation, and different
     otherwise; it reveals nothing about them and is empty if there is none. ``headers`` are added to those of the
-    gateway; they must not hold a credential. ``dialect`` is the ``api`` of the provider in the config; read-only.
+    gateway; they must not hold a credential. ``ignored`` are fields that have no effect there, tools included: those of
+    them that the client set are named to it. ``dialect`` is the ``api`` of the provider in the config, and
+    ``client_headers`` are those of the client that a hook may read, names in lower case; both are read-only.
     """
 
     model: str
     fields: Mapping[str, object] = field(default_factory=dict)
     session_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
     dialect: str = ""
+    client_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class RequestRefused(Exception):
+    """Raised by `transform_request` for what the client may not request: the text is its error, with status 400."""
 
 
 @runtime_checkable

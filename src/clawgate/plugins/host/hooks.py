@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from clawgate.errors import ProviderUnavailable
+from clawgate.errors import InvalidRequest, ProviderUnavailable
 from clawgate.plugins import api
 from clawgate.plugins.host.isolation import PluginFailed, reason_of
 from clawgate.plugins.host.watchdog import STEP_SECONDS, alarm_after
@@ -30,6 +30,8 @@ def transform_request(
         if isinstance(result, api.UpstreamRequest) and result.model:
             return result
         reason = "its transform_request() returned no request"
+    except api.RequestRefused as error:
+        raise InvalidRequest(str(error)) from None
     except BaseException as error:  # the plugin boundary
         logger.debug("plugin failed plugin=%s method=transform_request", plugin, exc_info=error)
         reason = reason_of(error)

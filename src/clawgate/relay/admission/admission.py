@@ -14,7 +14,7 @@ from clawgate import errors
 from clawgate.policy.authentication import AuthLockout, GuessDelay, TokenStore, presented_token
 from clawgate.policy.client_ip import TrustedProxies, client_key
 from clawgate.policy.cross_origin import CrossOriginPolicy
-from clawgate.policy.headers import lines_to_upstream
+from clawgate.policy.headers import TO_HOOKS, lines_to_upstream
 from clawgate.policy.local_hosts import is_loopback
 from clawgate.policy.path_routing import RouteTable
 from clawgate.policy.rate_limit import RateLimiter
@@ -244,6 +244,9 @@ class Admission:
             head=encoded,
             header_lines=lines,
             via=via,
+            hook_headers=tuple(
+                (name.decode(), value.decode("latin-1")) for name, value in head.fields if name in TO_HOOKS
+            ),
             has_content_length=has_length,
             chunked=length is None,
             expect_continue=expect_continue,

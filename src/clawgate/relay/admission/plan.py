@@ -56,6 +56,8 @@ class AdmittedHead:
     """The client's headers that may go upstream."""
     via: bytes = b""
     """The client's own Via."""
+    hook_headers: tuple[tuple[str, str], ...] = ()
+    """The client's headers that a plugin may read."""
     has_content_length: bool
     chunked: bool
     expect_continue: bool
