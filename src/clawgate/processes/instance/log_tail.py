@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -33,14 +33,7 @@ class Entry:
         return self.level not in LEVELS or LEVELS.index(self.level) >= LEVELS.index(level)
 
     def as_json(self) -> str:
-        fields = {
-            "type": "log",
-            "time": self.time,
-            "level": self.level,
-            "subsystem": self.subsystem,
-            "message": self.message,
-            "traceback": self.traceback,
-        }
+        fields = {"type": "log", **asdict(self)}
         return json.dumps({key: value for key, value in fields.items() if value}, ensure_ascii=False)
 
     def as_text(self) -> str:

@@ -10,37 +10,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, assert_never
 
-from clawgate.processes.supervision.child_state import (
-    Abandon,
-    Action,
-    Event,
-    Exited,
-    Phase,
-    PortOwnerExited,
-    PortStatus,
-    Probe,
-    Probed,
-    PublishStatus,
-    RestartRequested,
-    SignalKill,
-    SignalTerm,
-    Spawn,
-    SpawnFailed,
-    Started,
-    StartRequested,
-    State,
-    StopRequested,
-    SupervisionLimits,
-    Tick,
-    WaitUntil,
-)
+from clawgate.processes.supervision import child_state
+from clawgate.processes.supervision.child_state import Phase, PortStatus, State, SupervisionLimits
 
-_Transition = tuple[State, tuple[Action, ...]]
+_Transition = tuple[State, tuple[child_state.Action, ...]]
 _PROBED_PHASES = ("ready", "degraded", "unhealthy", "adopted", "port_taken")
 """Phases that follow from the result of a probe."""
 
 
-def step(state: State, event: Event, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
+def step(
+    state: State, event: child_state.Event, now: float, limits: SupervisionLimits, jitter: float
+) -> _Transition:
     """Return the state after ``event`` and what to do. The last action is always `WaitUntil`.
 
     ``jitter`` is a random number from 0 to 1, a new one for each call.
@@ -49,9 +29,9 @@ def step(state: State, event: Event, now: float, limits: SupervisionLimits, jitt
     if new.phase != state.phase:
         new = replace(new, since=now, next_step=new.next_step if new.phase in _PROBED_PHASES else "")
     if _visible(new) != _visible(state):
-        actions = (*actions, PublishStatus())
+        actions = (*actions, child_state.PublishStatus())
     times = [at for at in (new.deadline, new.next_try_at, new.next_probe_at) if at is not None]
-    return new, (*actions, WaitUntil(min(times, default=None)))
+    return new, (*actions, child_state.WaitUntil(min(times, default=None)))
 
 
 def backoff(crashes: int, limits: SupervisionLimits, jitter: float) -> float:
@@ -66,38 +46,40 @@ def _visible(state: State) -> tuple[object, ...]:
     return process, seen, state.next_try_at
 
 
-def _handle(state: State, event: Event, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
+def _handle(
+    state: State, event: child_state.Event, now: float, limits: SupervisionLimits, jitter: float
+) -> _Transition:
     match event:
-        case StopRequested():
+        case child_state.StopRequested():
             state = replace(state, desired="stopped", crashed=False)
             return _stop(state, now, limits, "stop requested")
-        case StartRequested(spawn):
+        case child_state.StartRequested(spawn):
             state = replace(state, desired="running" if spawn or state.desired == "running" else "external")
             if state.phase in ("stopped", "given_up", "backing_off", "port_taken") and not state.spawned:
                 return _check_port(state, "checking its port")
             return state, ()
-        case RestartRequested():
+        case child_state.RestartRequested():
             state = replace(state, desired="running", quick_crashes=0, crashed=False)
             if state.spawned:
                 return _stop(state, now, limits, "restart requested")
             return _check_port(state, "restart requested")
-        case Started() | SpawnFailed() | Exited() if not state.spawned:
+        case child_state.Started() | child_state.SpawnFailed() | child_state.Exited() if not state.spawned:
             return state, ()
-        case Started(pid):
+        case child_state.Started(pid):
             return replace(state, pid=pid), ()
-        case SpawnFailed(error, lasting):
+        case child_state.SpawnFailed(error, lasting):
             return _on_spawn_failed(state, error, lasting, now, limits, jitter)
-        case Exited(status, name):
+        case child_state.Exited(status, name):
             return _on_exit(state, _exit_text(status, name), now, limits, jitter)
-        case Probed(result, probe_id):
+        case child_state.Probed(result, probe_id):
             if probe_id != state.probe_id or not state.probe_pending:
                 return state, ()
             return _on_probed(replace(state, probe_pending=False), result, now, limits)
-        case PortOwnerExited(port_owner):
+        case child_state.PortOwnerExited(port_owner):
             if state.phase == "adopted" and state.port_owner == port_owner:
                 return _check_port(replace(state, port_owner=None), "the adopted proxy exited")
             return state, ()
-        case Tick():
+        case child_state.Tick():
             return _on_tick(state, now, limits, jitter)
         case _:
             assert_never(event)
@@ -140,15 +122,15 @@ def _stop(state: State, now: float, limits: SupervisionLimits, reason: str) -> _
         killed=False,
         deadline=now + limits.grace,
     )
-    return state, (SignalTerm(),)
+    return state, (child_state.SignalTerm(),)
 
 
 def _on_stop_timeout(state: State, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:
     if not state.killed:
-        return replace(state, killed=True, deadline=now + limits.kill_timeout), (SignalKill(),)
+        return replace(state, killed=True, deadline=now + limits.kill_timeout), (child_state.SignalKill(),)
     process = f"pid {state.pid}" if state.pid else "its process"
     after, actions = _on_exit(state, f"{process} survived SIGKILL", now, limits, jitter)
-    return after, (Abandon(), *actions)
+    return after, (child_state.Abandon(), *actions)
 
 
 # --- after the end
@@ -199,7 +181,9 @@ def _on_spawn_failed(
 
 def _probe(state: State) -> _Transition:
     probe_id = state.probe_id + 1
-    return replace(state, probe_id=probe_id, probe_pending=True, next_probe_at=None), (Probe(probe_id),)
+    return replace(state, probe_id=probe_id, probe_pending=True, next_probe_at=None), (
+        child_state.Probe(probe_id),
+    )
 
 
 def _check_port(state: State, reason: str) -> _Transition:
@@ -219,7 +203,7 @@ def _spawn(state: State, now: float, limits: SupervisionLimits) -> _Transition:
         deadline=now + limits.ready_timeout,
         next_probe_at=now + limits.startup_probe_interval,
     )
-    return state, (Spawn(),)
+    return state, (child_state.Spawn(),)
 
 
 def _on_tick(state: State, now: float, limits: SupervisionLimits, jitter: float) -> _Transition:

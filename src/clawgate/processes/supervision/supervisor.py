@@ -12,34 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
-from clawgate.plugins.api import ChildSpec, ProbeResult, ServiceStatus, Unavailable
-from clawgate.plugins.api import Probe as ProbeCall
+from clawgate.plugins.api import ChildSpec, Probe, ProbeResult, ServiceStatus, Unavailable
 from clawgate.policy.redaction import SHORTEST_SECRET, Redactor
 from clawgate.policy.secret_names import is_secret_variable
 from clawgate.processes.port_owner import distrust_reason, port_owner
+from clawgate.processes.supervision import child_state, subreaper
 from clawgate.processes.supervision import status as child_status
-from clawgate.processes.supervision import subreaper
 from clawgate.processes.supervision.child import Child
-from clawgate.processes.supervision.child_state import (
-    Abandon,
-    Action,
-    Event,
-    PortOwnerExited,
-    PortStatus,
-    Probe,
-    Probed,
-    PublishStatus,
-    RestartRequested,
-    SignalKill,
-    SignalTerm,
-    Spawn,
-    StartRequested,
-    State,
-    StopRequested,
-    SupervisionLimits,
-    Tick,
-    WaitUntil,
-)
+from clawgate.processes.supervision.child_state import PortStatus, State, SupervisionLimits
 from clawgate.processes.supervision.lifecycle import step
 from clawgate.processes.supervision.output_tail import OutputTail
 from clawgate.processes.supervision.pid_watch import PID, PidWatcher
@@ -64,7 +44,7 @@ class Supervisor:
         spec: ChildSpec,
         *,
         clock: Callable[[], float],
-        probe: ProbeCall,
+        probe: Probe,
         random: Callable[[], float],
         log: logging.Logger,
         on_change: Callable[[ChildStatus], None] = lambda status: None,
@@ -81,13 +61,13 @@ class Supervisor:
         self._output = OutputTail(self._redact, on_line=self._log_output)
         self._lines_since, self._line_count = clock(), 0
         self._state = State(since=clock())
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[child_state.Event] = asyncio.Queue()
         self._wake_at: float | None = None
         self._child: Child | None = None
         self._probe_task: asyncio.Task[None] | None = None
         self._owner: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
-        self._port_owner_watch = PidWatcher(lambda owner: self._post(PortOwnerExited(owner)))
+        self._port_owner_watch = PidWatcher(lambda owner: self._post(child_state.PortOwnerExited(owner)))
 
     async def start(self) -> None:
         """Begin supervision, and spawn the child if ``auto_start`` is set. Returns at once."""
@@ -96,11 +76,11 @@ class Supervisor:
             self._owner = asyncio.get_running_loop().create_task(
                 self._run(), name=f"supervisor {self._spec.name}"
             )
-        self._post(StartRequested(spawn=self._spec.auto_start))
+        self._post(child_state.StartRequested(spawn=self._spec.auto_start))
 
     async def restart(self) -> None:
         """Stop the child if it runs and start it again; earlier crashes are forgotten. Returns at once."""
-        self._post(RestartRequested())
+        self._post(child_state.RestartRequested())
 
     def reconfigure(self, spec: ChildSpec) -> bool:
         """Use ``spec`` from the next probe and restart on, if it needs no new process."""
@@ -126,7 +106,7 @@ class Supervisor:
         if owner is None:
             return
         self._stopped.clear()
-        self._post(StopRequested())
+        self._post(child_state.StopRequested())
         stopped = asyncio.get_running_loop().create_task(self._stopped.wait())
         try:
             await asyncio.wait((owner, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -145,7 +125,7 @@ class Supervisor:
     def unavailable(self) -> Unavailable | None:
         return None if self._state.healthy else child_status.unavailable(self.child_status())
 
-    def _post(self, event: Event) -> None:
+    def _post(self, event: child_state.Event) -> None:
         self._events.put_nowait(event)
 
     async def _run(self) -> None:
@@ -158,7 +138,7 @@ class Supervisor:
                     self._execute(action, old)
                 adopted = self._state.phase == "adopted"
                 self._port_owner_watch.watch(self._state.port_owner if adopted else None)
-                if isinstance(event, StopRequested) or old.phase != self._state.phase:
+                if isinstance(event, child_state.StopRequested) or old.phase != self._state.phase:
                     self._notify_stopped()
         except Exception:  # noqa: BLE001  # the outermost frame of the task: it would end in silence
             self._log.exception("%s: supervision failed", self._spec.name)
@@ -174,34 +154,36 @@ class Supervisor:
         if self._state.phase == "stopped" and self._state.desired == "stopped":
             self._stopped.set()
 
-    async def _next_event(self) -> Event:
+    async def _next_event(self) -> child_state.Event:
         """Wait for an event; a `Tick` if the requested time comes first."""
         seconds = None if self._wake_at is None else max(self._wake_at - self._clock(), 0.0)
         try:
             async with asyncio.timeout(seconds):
                 return await self._events.get()
         except TimeoutError:
-            return Tick()
+            return child_state.Tick()
 
-    def _execute(self, action: Action, old: State) -> None:
+    def _execute(self, action: child_state.Action, old: State) -> None:
         match action:
-            case Spawn():
+            case child_state.Spawn():
                 self._output.clear()
                 self._child = child = Child(self._spec, self._output, self._post)
                 child.start()
-            case Probe(probe_id):
+            case child_state.Probe(probe_id):
                 if self._probe_task is not None:
                     self._probe_task.cancel()
                 self._probe_task = asyncio.get_running_loop().create_task(self._probe_port(probe_id))
-            case SignalTerm() | SignalKill():
+            case child_state.SignalTerm() | child_state.SignalKill():
                 if self._child is not None:
-                    self._child.send(subreaper.TERM if isinstance(action, SignalTerm) else subreaper.KILL)
-            case Abandon():
+                    self._child.send(
+                        subreaper.TERM if isinstance(action, child_state.SignalTerm) else subreaper.KILL
+                    )
+            case child_state.Abandon():
                 if self._child is not None:
                     self._child.abandon()
-            case WaitUntil(at):
+            case child_state.WaitUntil(at):
                 self._wake_at = at
-            case PublishStatus():
+            case child_state.PublishStatus():
                 self._publish(old)
             case _:
                 assert_never(action)
@@ -233,7 +215,7 @@ class Supervisor:
             self._log.info("%s: | %s", self._spec.name, line)
 
     async def _probe_port(self, probe_id: int) -> None:
-        self._post(Probed(await self._port_status(), probe_id))
+        self._post(child_state.Probed(await self._port_status(), probe_id))
 
     async def _port_status(self) -> PortStatus:
         """Probe once; add which process listens on the port."""

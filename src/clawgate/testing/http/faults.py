@@ -136,11 +136,8 @@ def sse_gated(gates: Sequence[asyncio.Event], frames: Sequence[bytes] = CHAT_FRA
 
 def http10_response(body: bytes = b'{"ok":true}') -> Steps:
     """An HTTP/1.0 response without a length, ended by the close."""
-    return (
-        ReadBody(),
-        Send(head(200, [("Content-Type", "application/json")], version="HTTP/1.0") + body),
-        Close(),
-    )
+    start = head(200, [("Content-Type", "application/json")], version="HTTP/1.0")
+    return ReadBody(), Send(start + body), Close()
 
 
 # Truncated and damaged responses.

@@ -137,16 +137,10 @@ class MessageReader:
         if self.framing == "close" and not reset:
             self.complete = True
             return
-        how = "reset" if reset else "end of the connection"
-        where = (
-            "in the head"
-            if self.head is None
-            else f"in the body ({self.framing}, {len(self.body)} bytes read)"
-        )
-        if self.head is not None or self._buffer or self.interim:
-            self.anomalies.append(f"{how} {where}")
-        else:
-            self.anomalies.append(f"{how} before any byte")
+        where = "in the head" if self._buffer or self.interim else "before any byte"
+        if self.head is not None:
+            where = f"in the body ({self.framing}, {len(self.body)} bytes read)"
+        self.anomalies.append(f"{'reset' if reset else 'end of the connection'} {where}")
 
     def _take(self, size: int) -> bytes:
         data = bytes(self._buffer[:size])
