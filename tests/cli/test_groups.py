@@ -8,6 +8,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from clawgate.cli.groups import DefaultVerbGroup, fail_unknown_command
+from clawgate.cli.main import clawgate
 
 
 @click.group(cls=DefaultVerbGroup, default="show", context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,6 +51,19 @@ def test_help_is_that_of_the_group(flag: str) -> None:
 def test_what_is_neither_verb_nor_option_is_a_usage_error(arguments: list[str]) -> None:
     found = CliRunner().invoke(group, arguments)
     assert found.exit_code == 2 and "Usage: " in found.stderr and "changed" not in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("login", "'models auth login'"),
+        ("start", "'gateway start'"),
+        ("run", "'bridge run' or 'gateway run' or 'server run'"),
+    ],
+)
+def test_a_command_without_its_group_is_completed(name: str, meant: str) -> None:
+    found = CliRunner().invoke(clawgate, [name])
+    assert found.exit_code == 2 and found.stderr.rstrip().endswith(f"Did you mean {meant}?")
 
 
 def test_completion_offers_the_verbs() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 import click
@@ -26,11 +26,22 @@ class DefaultVerbGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
+def _groups_with(name: str, command: click.Command, context: click.Context, path: str = "") -> Iterator[str]:
+    """Yield the groups within ``command`` that have a command of this name."""
+    for one in command.list_commands(context) if isinstance(command, click.Group) else ():
+        group = command.get_command(context, one) if isinstance(command, click.Group) else None
+        if isinstance(group, click.Group):
+            if group.get_command(context, name) is not None:
+                yield f"{path}{one}"
+            yield from _groups_with(name, group, context, f"{path}{one} ")
+
+
 def fail_unknown_command(name: str, known: Iterable[str], context: click.Context) -> NoReturn:
-    """Raise a usage error for a command that does not exist, with the one that it is a typo of."""
+    """Raise a usage error for a command that does not exist, with the one that was probably meant."""
     from clawgate.policy.typos import typo_of
 
     near = typo_of(name, known)
-    suggestion = f" Did you mean '{near}'?" if near else ""
+    places = [near] if near else [f"{group} {name}" for group in _groups_with(name, context.command, context)]
+    suggestion = f" Did you mean {' or '.join(map(repr, places))}?" if places else ""
     shown = name if name.isprintable() else ascii(name)[1:-1]
     raise click.UsageError(f"No such command '{shown}'.{suggestion}", context)

@@ -13,6 +13,7 @@ from clawgate.policy.printable import is_quoted
 MIN_TOKEN_LENGTH = 16
 _MIN_DISTINCT_CHARACTERS = 6
 _VARIABLE_NAME = re.compile(r"\$(\{[^}]*\}?|[A-Za-z0-9_]*)\Z")
+_ASSIGNMENT = re.compile(r"(export )?[A-Z][A-Z0-9]*_[A-Z0-9_]*=[^=]")
 QUOTED = "is wrapped in quotes, which are a part of the value"
 PLACEHOLDER = "__OPENCLAW_REDACTED__"
 """What OpenClaw prints in place of a secret."""
@@ -42,6 +43,10 @@ def secret_problem(value: str) -> str | None:
         return "is empty"
     if is_quoted(value.strip()):
         return QUOTED
+    if value.lower().startswith("bearer "):
+        return "begins with the scheme 'Bearer'; give what follows it"
+    if _ASSIGNMENT.match(value):
+        return "is a line NAME=value; give the value alone"
     if any(text in value for text in PLACEHOLDERS) or (value.startswith("<") and value.endswith(">")):
         return "is a redaction placeholder, not a secret"
     if _VARIABLE_NAME.match(value):

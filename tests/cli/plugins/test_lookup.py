@@ -18,13 +18,16 @@ def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(tmp_path, monkeypatch)
 
 
-def test_an_unknown_id_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("no\x1bpe", "no\\x1bpe;"), ("proxy-bridg", "proxy-bridg; did you mean 'proxy-bridge'?")],
+)
+def test_an_unknown_id_ends_the_command(name: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        find_plugin(load_config(None), "no\x1bpe")
+        find_plugin(load_config(None), name)
     assert caught.value.code == 1
-    assert capsys.readouterr().err == (
-        "clawgate: plugin not found: no\\x1bpe; to see all plugins: clawgate plugins list\n"
-    )
+    expected = f"clawgate: plugin not found: {shown} to see all plugins: clawgate plugins list\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_a_bundled_plugin_is_disabled_until_the_config_has_its_provider() -> None:

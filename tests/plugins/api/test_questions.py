@@ -29,7 +29,7 @@ def test_a_question_is_a_flag() -> None:
 @pytest.mark.parametrize(
     ("kind", "good", "bad", "says"),
     [
-        ("url", "http://127.0.0.1:9/v1", "ftp://x", "it "),
+        ("url", "http://127.0.0.1:9/v1", "ftp://x", "must look like"),
         ("secret", "s3cret-value-17", "changeme", "an example"),
         ("port", "18800", "0", "from 1 to 65535"),
         ("port", "65535", "65536", "from 1 to 65535"),

@@ -53,13 +53,15 @@ GOOD = [
 USER = "must not carry a user name"
 QUERY = "must not carry a query"
 FORM = "must look like"
+SCHEME = "put http:// or https:// in front"
 LABEL = "an empty or overlong part"
 PORT = "is not between 1 and 65535"
 DOTS = "must not contain empty"
 BAD = [
     ("", FORM, "empty"),
-    ("a", FORM, "no scheme"),
-    ("//a", FORM, "no scheme, but slashes"),
+    ("a", SCHEME, "no scheme"),
+    ("127.0.0.1:8000/v1", SCHEME, "no scheme, but a port and a path"),
+    ("//a", SCHEME, "no scheme, but slashes"),
     ("http:", FORM, "no host"),
     ("http://", FORM, "no host behind the slashes"),
     ("http:///v1", FORM, "an empty host"),

@@ -225,7 +225,7 @@ def check_providers(facts: Facts) -> Iterator[Diagnostic]:
     if facts.config_problems:
         return
     if facts.providers and all(provider.problem is not None for provider in facts.providers):
-        fix = f"set a key, as OPENAI_API_KEY, or configure a provider; {_STATUS}"
+        fix = "clawgate models auth login, or set a key such as OPENAI_API_KEY"
         yield Diagnostic(("models", "providers"), "no provider can serve, so every request fails", fix=fix)
     elif facts.primary is None:
         path = ("agents", "defaults", "model", "primary")

@@ -31,10 +31,14 @@ def _names(context: click.Context, option: click.Parameter, given: tuple[str, ..
         raise click.BadParameter(format_message(error.errors()[0])) from None
 
 
+class _Port(click.IntRange):
+    name = "port (a number from 0 to 65535)"
+
+
 _OPTIONS = (
     click.option(
         "--port",
-        type=click.IntRange(0, 65_535),
+        type=_Port(0, 65_535),
         metavar="NUMBER",
         help="Port to listen on; 0 takes a free one.  [env var: OPENCLAW_GATEWAY_PORT; default: 18789]",
     ),

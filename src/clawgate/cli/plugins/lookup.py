@@ -35,12 +35,14 @@ def find_plugin(loaded: LoadedConfig, plugin: str) -> DiscoveredPlugin:
     """Return the plugin of this id, a usable one if several have it; an unknown id ends the command."""
     from clawgate.plugins.host.discovery import find_plugins
     from clawgate.plugins.install.javascript import counterpart
+    from clawgate.policy.typos import typo_of
 
-    plugins = [one for one in find_plugins(loaded.paths.state) if one.id == plugin]
+    known = find_plugins(loaded.paths.state)
+    plugins = [one for one in known if one.id == plugin]
     if not plugins:
         shown = plugin if plugin.isprintable() else ascii(plugin)[1:-1]
-        bundled = counterpart(plugin.rpartition("/")[2])
-        suggestion = f"; did you mean '{bundled}'?" if bundled else ";"
+        near = counterpart(plugin.rpartition("/")[2]) or typo_of(plugin, [one.id for one in known])
+        suggestion = f"; did you mean '{near}'?" if near else ";"
         fail(f"plugin not found: {shown}{suggestion} to see all plugins: clawgate plugins list")
     return next((one for one in plugins if one.problem is None), plugins[0])
 

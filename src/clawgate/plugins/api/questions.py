@@ -132,5 +132,5 @@ def _url_problem(answer: str) -> str | None:
     try:
         parse_url(answer)
     except ValueError as error:
-        return f"it {error}"
+        return str(error)
     return None

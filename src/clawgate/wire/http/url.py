@@ -43,26 +43,27 @@ class Origin:
 def parse_url(url: str) -> tuple[Origin, str]:
     """Return the origin and the path (without a trailing slash, so empty for none). Raises ValueError."""
     if "@" in url.partition("//")[2].partition("/")[0]:
-        raise ValueError("a URL must not carry a user name or password; configure the credential on its own")
+        raise ValueError("must not carry a user name or password; configure the credential on its own")
     if "?" in url or "#" in url:
-        raise ValueError("a base URL must not carry a query or fragment")
+        raise ValueError("must not carry a query or fragment")
     match = _URL.match(url)
     if match is None:
+        scheme = "" if "://" in url else "; put http:// or https:// in front"
         raise ValueError(
-            "must look like https://host[:port][/path], a plain ASCII host and no quotes around it"
+            f"must look like https://host[:port][/path], a plain ASCII host and no quotes around it{scheme}"
         )
     scheme: Literal["http", "https"] = "https" if match["scheme"].lower() == "https" else "http"
     port = int(match["port"] or _DEFAULT_PORT[scheme])
     if not 1 <= port <= 65535:
-        raise ValueError(f"port {port} is not between 1 and 65535")
+        raise ValueError(f"has the port {port}, which is not between 1 and 65535")
     host = match["host"].lower().removesuffix(".")
     if host.startswith("["):
         host = str(IPv6Address(host[1:-1]))
     elif any(not 0 < len(label) <= _LONGEST_LABEL for label in host.split(".")) or len(host) > _LONGEST_NAME:
-        raise ValueError("the host has an empty or overlong part")
+        raise ValueError("has a host with an empty or overlong part")
     path = (match["path"] or "").rstrip("/")
     if any(segment in (".", "..", "") for segment in path.split("/")[1:]):
-        raise ValueError("the path must not contain empty, '.' or '..' segments")
+        raise ValueError("must not contain empty, '.' or '..' segments in its path")
     return Origin(scheme, host, port), path
 
 

@@ -86,3 +86,18 @@ def test_a_private_address_needs_an_explicit_answer(base_url: str, default: str)
 
 def test_an_invalid_base_url_has_no_origin() -> None:
     assert origin_of(Answers({"base_url": "ftp://x"})) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://owl.test/v1/chat/completions", "leave out /chat/completions"),
+        ("https://owl.test/v1/messages/", "leave out /messages"),
+        ("https://owl.test/models", None),
+        ("owl.test/v1", "put http:// or https:// in front"),
+    ],
+)
+def test_a_pasted_url_that_is_no_base_url_is_explained(url: str, problem: str | None) -> None:
+    question = next(one for one in questions("") if one.name == "base_url")
+    found = question.problem(url)
+    assert found is None if problem is None else problem in (found or "")

@@ -20,6 +20,7 @@ from clawgate.wire.http.url import Origin, parse_url
 
 _NOT_FOR_CREDENTIALS = frozenset({"cookie", "proxy-authorization", "host", "content-length", "content-type"})
 _MAX_MODEL_ID = 200
+_ENDPOINT = re.compile(r"/(chat/completions|completions|responses|messages|embeddings)\Z")
 _SECRET_HELP = "A reference such as ${NAME} keeps the secret out of the file."
 _DIALECTS = {
     "openai-completions": "OpenAI's chat completions; most servers",
@@ -46,6 +47,8 @@ def _base_url_problem(text: str) -> str | None:
         url = BaseUrl.parse(text)
     except ValueError as error:
         return str(error)
+    if found := _ENDPOINT.search(url.path):
+        return f"is the URL of a request; leave out {found[0]}, which the gateway adds"
     return endpoint_of(url, "openai-completions", "it", {})[2]
 
 
