@@ -48,9 +48,9 @@ def parse_url(url: str) -> tuple[Origin, str]:
         raise ValueError("must not carry a query or fragment")
     match = _URL.match(url)
     if match is None:
-        scheme = "" if "://" in url else "; put http:// or https:// in front"
+        fix = "" if "://" in url else "; put http:// or https:// in front"
         raise ValueError(
-            f"must look like https://host[:port][/path], a plain ASCII host and no quotes around it{scheme}"
+            f"must look like https://host[:port][/path], a plain ASCII host and no quotes around it{fix}"
         )
     scheme: Literal["http", "https"] = "https" if match["scheme"].lower() == "https" else "http"
     port = int(match["port"] or _DEFAULT_PORT[scheme])
